@@ -1,0 +1,39 @@
+//! How long to wait before trying again: full jitter, 5 seconds to 6 hours (`domain.md` §5 rule 8).
+
+use std::time::Duration;
+
+const BASE: Duration = Duration::from_secs(5);
+const CAP: Duration = Duration::from_hours(6);
+/// The longest `Retry-After` we believe.
+pub const RETRY_AFTER_CAP: Duration = Duration::from_hours(24);
+
+/// The wait after `failures` failures in a row (1 for the first). `jitter` is a random number in `[0, 1)`.
+///
+/// Full jitter over the upper half: never less than half of the exponential step, so that a first retry is
+/// neither immediate nor in step with others.
+pub fn wait(failures: u32, jitter: f64) -> Duration {
+    let exponent = failures.saturating_sub(1).min(20);
+    let step = BASE.saturating_mul(1 << exponent).min(CAP);
+    step.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grows_and_is_capped() {
+        assert_eq!(wait(1, 1.0), BASE);
+        assert_eq!(wait(2, 1.0), BASE * 2);
+        assert_eq!(wait(60, 1.0), CAP);
+        assert_eq!(wait(1, 0.0), BASE / 2);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn always_within_bounds(failures in 0u32..10_000, jitter in 0.0f64..1.0) {
+            let waited = wait(failures, jitter);
+            proptest::prop_assert!(waited >= BASE / 2 && waited <= CAP);
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Time is given, never taken.
+
+use chrono::{DateTime, SubsecRound, Utc};
+
+/// A moment in UTC, to the millisecond (what both databases and the wire keep).
+pub type Timestamp = DateTime<Utc>;
+
+/// Where the time comes from. Production reads the machine's clock; tests hold it still and move it.
+pub trait Clock: Send + Sync + 'static {
+    /// The present moment.
+    fn now(&self) -> Timestamp;
+}
+
+/// `moment` cut to the millisecond, so that what was stored equals what is read back.
+pub fn to_millis(moment: Timestamp) -> Timestamp {
+    moment.trunc_subsecs(3)
+}

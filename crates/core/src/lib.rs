@@ -1,0 +1,23 @@
+//! Everything that is true without a machine: words, rules, defaults, resolution, OAuth documents, the plan of a
+//! registration, permissions.
+//!
+//! This crate must not know tokio, sea-orm, actix, reqwest, files, the environment or the time: whoever calls gives
+//! the time and the randomness.
+//!
+//! A tour in five lines:
+//! * [`metadata`]: the Advanced Configuration: the one table of fields, its check, its resolution over five layers.
+//! * [`oauth`]: the documents of RFC 9728, RFC 8414, OpenID Connect Discovery and RFC 7591, and what may be believed in them.
+//! * [`registration`]: the states of a registration and [`registration::plan`], which says what to do next.
+//! * [`egress`]: which addresses may be reached at all.
+//! * [`finding`], [`id`], [`slug`], [`permission`], [`clock`], [`backoff`]: the small words everybody uses.
+
+pub mod backoff;
+pub mod clock;
+pub mod egress;
+pub mod finding;
+pub mod id;
+pub mod metadata;
+pub mod oauth;
+pub mod permission;
+pub mod registration;
+pub mod slug;

@@ -1,0 +1,645 @@
+//! Five levels become one: the highest level that sets a member wins, and everybody can see why.
+
+use super::cross::{check_grants, secret_unused};
+use super::defaults::Branding;
+use super::effective::{Credentials, EffectiveMetadata, Level, RegistrationPolicy};
+use super::field::{Field, Section, Usage};
+use super::fields::{FIELDS, find, in_section};
+use super::report::Report;
+use super::rules::{Variant, check_member, is_language_tag, variant};
+use super::suggest::looks_secret;
+use super::{AdvancedConfiguration, CANONICAL_WRAPPER, parse_marker};
+use crate::finding::{Finding, Findings, Severity};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// What stands for a secret on every page and in every answer.
+const SECRET: &str = "secret";
+
+/// One level that sets something.
+#[derive(Clone, Copy, Debug)]
+pub struct Layer<'a> {
+    /// Which.
+    pub level: Level,
+    /// What it sets.
+    pub configuration: &'a AdvancedConfiguration,
+}
+
+/// For whom to resolve.
+#[derive(Clone, Copy, Debug)]
+pub struct ResolveContext<'a> {
+    /// The workspace's slug.
+    pub workspace: &'a str,
+    /// The server's slug.
+    pub server: &'a str,
+    /// The gateways' callbacks, complete: `<gateway-url>/oauth/upstream-callback`.
+    pub callbacks: &'a [String],
+}
+
+/// Where an effective value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// The deployment's configuration file.
+    Default,
+    /// The organisation.
+    Organisation,
+    /// The integration.
+    Integration,
+    /// The access row of a workspace.
+    Workspace,
+    /// The server.
+    Server,
+    /// The gateway: never anybody's choice.
+    Gateway,
+    /// Follows from other values.
+    Computed,
+}
+
+impl Origin {
+    /// The word used on the wire and on pages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Organisation => "organisation",
+            Self::Integration => "integration",
+            Self::Workspace => "workspace",
+            Self::Server => "server",
+            Self::Gateway => "gateway",
+            Self::Computed => "computed",
+        }
+    }
+}
+
+impl From<Level> for Origin {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Default => Self::Default,
+            Level::Organisation => Self::Organisation,
+            Level::Integration => Self::Integration,
+            Level::Workspace => Self::Workspace,
+            Level::Server => Self::Server,
+        }
+    }
+}
+
+/// A value that another level's value hides.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Overridden {
+    /// The member: `client_name`, `registration.method`, `headers`.
+    pub member: String,
+    /// Where it is set.
+    pub level: Level,
+    /// What it is set to; `"secret"` in place of a secret.
+    #[schema(value_type = Object)]
+    pub value: Value,
+    /// What wins.
+    pub by: Origin,
+    /// One sentence.
+    pub reason: String,
+}
+
+/// A value that is kept but has no effect.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Ignored {
+    /// The member: `redirect_uris`, `client_nmae`.
+    pub member: String,
+    /// Where it is set.
+    pub level: Level,
+    /// What it is set to; `"secret"` in place of a secret.
+    #[schema(value_type = Object)]
+    pub value: Value,
+    /// Why, as the code of a finding.
+    pub code: String,
+    /// One sentence.
+    pub reason: String,
+}
+
+/// What comes out: the document and how it came about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resolution {
+    /// What is wanted.
+    pub effective: EffectiveMetadata,
+    /// Rules about several members, judged on the result; pointers are those of an Advanced Configuration. Errors block a save.
+    pub findings: Findings,
+    /// Where each effective value comes from, by member: `client_name`, `registration.method`, `headers`.
+    pub origins: BTreeMap<String, Origin>,
+    /// Values hidden by others, by member, low to high.
+    pub overridden: Vec<Overridden>,
+    /// Values without effect, by member, low to high.
+    pub ignored: Vec<Ignored>,
+}
+
+/// One member as one level sets it.
+struct Setting {
+    level: Level,
+    field: &'static Field,
+    value: Value,
+}
+
+/// Lays the levels over each other. Pure: the same arguments give the same result. The order of `layers` does not
+/// matter; members that no longer pass the rules are left out and reported as ignored.
+pub fn resolve(
+    branding: &Branding,
+    layers: &[Layer<'_>],
+    context: &ResolveContext<'_>,
+) -> Resolution {
+    let mut gathering = Gathering::default();
+    gathering.client_metadata(
+        Level::Default,
+        &branding.members(context.workspace, context.server),
+    );
+    let mut sorted: Vec<&Layer<'_>> = layers.iter().collect();
+    sorted.sort_by_key(|layer| layer.level);
+    for layer in sorted {
+        gathering.layer(layer.level, layer.configuration);
+    }
+    gathering.finish(context)
+}
+
+#[derive(Default)]
+struct Gathering {
+    settings: BTreeMap<String, Vec<Setting>>,
+    ignored: Vec<Ignored>,
+    overridden: Vec<Overridden>,
+    origins: BTreeMap<String, Origin>,
+    findings: Findings,
+}
+
+impl Gathering {
+    fn layer(&mut self, level: Level, configuration: &AdvancedConfiguration) {
+        for (name, value) in configuration.value() {
+            match (name.as_str(), value) {
+                (_, Value::Null) => {}
+                (CANONICAL_WRAPPER, Value::Object(metadata)) => {
+                    self.client_metadata(level, metadata)
+                }
+                ("registration", Value::Object(members)) => {
+                    for (name, value) in members {
+                        self.member(level, Section::Registration, name, value);
+                    }
+                }
+                _ => self.member(level, Section::TopLevel, name, value),
+            }
+        }
+    }
+
+    fn client_metadata(&mut self, level: Level, metadata: &Map<String, Value>) {
+        for (name, value) in metadata {
+            self.member(level, Section::ClientMetadata, name, value);
+        }
+    }
+
+    fn member(&mut self, level: Level, section: Section, name: &str, value: &Value) {
+        if value.is_null() {
+            return;
+        }
+        let member = match section {
+            Section::Registration => format!("registration.{name}"),
+            _ => name.to_owned(),
+        };
+        let field = find(section, name).or_else(|| {
+            variant(section, name)
+                .filter(|variant| is_language_tag(variant.tag))
+                .map(|Variant { base, .. }| base)
+        });
+        let Some(field) = field else {
+            let code = if section == Section::TopLevel {
+                "unknown_top_level_member"
+            } else {
+                "unknown_member"
+            };
+            let value = if looks_secret(name) {
+                Value::from(SECRET)
+            } else {
+                value.clone()
+            };
+            self.ignored.push(Ignored {
+                reason: format!("`{member}` is not a known member."),
+                member,
+                level,
+                value,
+                code: code.to_owned(),
+            });
+            return;
+        };
+        let mut report = Report::default();
+        check_member(field, value, &format!("/{name}"), &mut report);
+        let refused = report
+            .into_findings()
+            .into_iter()
+            .find(|finding| finding.severity == Severity::Error || field.is_ignored());
+        if let Some(finding) = refused {
+            self.ignored.push(Ignored {
+                member,
+                level,
+                value: shown(field, value),
+                code: finding.code.into_owned(),
+                reason: finding.message,
+            });
+            return;
+        }
+        // Of one level the last counts, should a caller give a level twice.
+        self.settings.entry(member).or_default().push(Setting {
+            level,
+            field,
+            value: value.clone(),
+        });
+    }
+
+    /// The winner of one member, the others noted.
+    fn winner(&mut self, member: &str) -> Option<Setting> {
+        let mut settings = self.settings.remove(member)?;
+        let winner = settings.pop()?;
+        let by = Origin::from(winner.level);
+        for hidden in settings {
+            self.overridden.push(Overridden {
+                member: member.to_owned(),
+                level: hidden.level,
+                value: shown(hidden.field, &hidden.value),
+                by,
+                reason: format!(
+                    "The {} level sets `{member}` too, and is higher.",
+                    by.as_str()
+                ),
+            });
+        }
+        self.origins.insert(member.to_owned(), by);
+        Some(winner)
+    }
+
+    /// The members of a group that resolves whole, from the highest level that sets any of them.
+    fn group(&mut self, usage: Usage) -> (Map<String, Value>, Option<Level>) {
+        let names: Vec<String> = self
+            .settings
+            .iter()
+            .filter(|(_, settings)| settings.iter().any(|setting| setting.field.usage == usage))
+            .map(|(name, _)| name.clone())
+            .collect();
+        let highest = names
+            .iter()
+            .flat_map(|name| &self.settings[name])
+            .map(|setting| setting.level)
+            .max();
+        let mut group = Map::new();
+        let Some(highest) = highest else {
+            return (group, None);
+        };
+        for name in names {
+            for setting in self.settings.remove(&name).unwrap_or_default() {
+                if setting.level == highest {
+                    self.origins.insert(name.clone(), highest.into());
+                    group.insert(setting.field.name.to_owned(), setting.value);
+                } else {
+                    self.overridden.push(Overridden {
+                        member: name.clone(),
+                        level: setting.level,
+                        value: shown(setting.field, &setting.value),
+                        by: highest.into(),
+                        reason: format!(
+                            "`{name}` and what belongs to it come together from one level; the {} level sets some of it, and is higher.",
+                            highest.as_str()
+                        ),
+                    });
+                }
+            }
+        }
+        (group, Some(highest))
+    }
+
+    fn finish(mut self, context: &ResolveContext<'_>) -> Resolution {
+        let mut effective = EffectiveMetadata::default();
+        let (credentials, credentials_level) = self.group(Usage::Credential);
+        let (overrides, override_level) = self.group(Usage::AuthorizationServer);
+        effective.authorization_server = from_members(&overrides);
+        effective.authorization_server.level = override_level;
+        self.credentials(&credentials, credentials_level, &mut effective);
+        self.registration(&mut effective);
+        self.sent(context, &mut effective);
+        if let Some(parameters) = self.winner("authorization_params") {
+            effective.authorization_params = object_without_nulls(parameters.value);
+        }
+        for field in in_section(Section::TopLevel)
+            .filter(|f| f.usage == Usage::Gateway && f.alias_of.is_none())
+        {
+            if let Some(setting) = self.winner(field.name) {
+                effective
+                    .gateway
+                    .insert(field.name.to_owned(), without_nulls(setting.value));
+            }
+        }
+        self.judge(&effective);
+        self.overridden
+            .sort_by(|a, b| (&a.member, a.level).cmp(&(&b.member, b.level)));
+        self.ignored
+            .sort_by(|a, b| (&a.member, a.level).cmp(&(&b.member, b.level)));
+        Resolution {
+            effective,
+            findings: self.findings,
+            origins: self.origins,
+            overridden: self.overridden,
+            ignored: self.ignored,
+        }
+    }
+
+    fn credentials(
+        &mut self,
+        group: &Map<String, Value>,
+        level: Option<Level>,
+        effective: &mut EffectiveMetadata,
+    ) {
+        let Some(level) = level else { return };
+        let secret = group
+            .get("client_secret")
+            .and_then(Value::as_str)
+            .and_then(parse_marker);
+        let Some(client_id) = group.get("client_id").and_then(Value::as_str) else {
+            self.origins.remove("client_secret");
+            self.findings.push(Finding::error(
+                "/oauth_client_metadata/client_secret",
+                "secret_without_id",
+                format!(
+                    "The {} level sets `client_secret` without `client_id`. Set both there; the two are never taken from different levels.",
+                    level.as_str()
+                ),
+            ));
+            return;
+        };
+        let secret = match secret {
+            Some(_) if self.crosses(level, effective) => {
+                self.keep_back(
+                    "client_secret",
+                    level,
+                    "/oauth_client_metadata/client_secret",
+                    effective,
+                );
+                None
+            }
+            secret => secret,
+        };
+        effective.credentials = Some(Credentials {
+            client_id: client_id.to_owned(),
+            client_secret: secret,
+            level,
+        });
+    }
+
+    /// Whether a secret of `level` would go to an address that a higher level chose (domain.md §4).
+    fn crosses(&self, level: Level, effective: &EffectiveMetadata) -> bool {
+        effective
+            .authorization_server
+            .level
+            .is_some_and(|chosen| chosen > level)
+    }
+
+    fn keep_back(
+        &mut self,
+        member: &str,
+        level: Level,
+        pointer: &str,
+        effective: &EffectiveMetadata,
+    ) {
+        let chosen = effective.authorization_server.level.unwrap_or(level);
+        let reason = format!(
+            "`{member}` is set on the {} level, the authorization server on the {} level: one level's secret is never sent to another's endpoint. Set both on the same level.",
+            level.as_str(),
+            chosen.as_str()
+        );
+        self.origins.remove(member);
+        self.findings.push(Finding::error(
+            pointer,
+            "secret_crosses_levels",
+            reason.clone(),
+        ));
+        self.ignored.push(Ignored {
+            member: member.to_owned(),
+            level,
+            value: Value::from(SECRET),
+            code: "secret_crosses_levels".to_owned(),
+            reason,
+        });
+    }
+
+    fn registration(&mut self, effective: &mut EffectiveMetadata) {
+        let mut members = Map::new();
+        let mut token = None;
+        for field in
+            in_section(Section::Registration).filter(|field| field.usage == Usage::Registration)
+        {
+            let member = format!("registration.{}", field.name);
+            match self.winner(&member) {
+                Some(setting) if field.secret => {
+                    token = setting
+                        .value
+                        .as_str()
+                        .and_then(parse_marker)
+                        .map(|id| (id, setting.level));
+                }
+                Some(setting) => {
+                    members.insert(field.name.to_owned(), setting.value);
+                }
+                None if field.default.is_some() => {
+                    self.origins.insert(member, Origin::Default);
+                }
+                None => {}
+            }
+        }
+        effective.registration = from_members::<RegistrationPolicy>(&members);
+        match token {
+            Some((_, level)) if self.crosses(level, effective) => {
+                let member = "registration.initial_access_token";
+                self.keep_back(
+                    member,
+                    level,
+                    "/registration/initial_access_token",
+                    effective,
+                );
+            }
+            Some((id, _)) => effective.registration.initial_access_token = Some(id),
+            None => {}
+        }
+    }
+
+    fn sent(&mut self, context: &ResolveContext<'_>, effective: &mut EffectiveMetadata) {
+        let is_admins = |setting: &Setting| setting.level > Level::Default;
+        let metadata = &mut effective.client_metadata;
+        for field in FIELDS.iter().filter(|field| field.usage == Usage::Sent) {
+            let Some(setting) = self.winner(field.name) else {
+                if field.name == "application_type" {
+                    metadata.insert(
+                        field.name.to_owned(),
+                        Value::from(application_type(context.callbacks)),
+                    );
+                    self.origins.insert(field.name.to_owned(), Origin::Computed);
+                }
+                continue;
+            };
+            match field.name {
+                "token_endpoint_auth_method" => {
+                    effective.auth_method_is_admins = is_admins(&setting)
+                }
+                "scope" => effective.scope_is_admins = is_admins(&setting),
+                "application_type" => {
+                    effective.application_type_is_admins = true;
+                    if setting.value != application_type(context.callbacks) {
+                        self.findings.push(Finding::warning(
+                            "/oauth_client_metadata/application_type",
+                            "application_type_mismatch",
+                            "`application_type` does not fit the gateway's callback: https goes with `web`, loopback with `native`. Leave it out to have it computed.",
+                        ));
+                    }
+                }
+                _ => {}
+            }
+            let is_empty = setting.value.as_array().is_some_and(Vec::is_empty);
+            if is_empty && field.name != "response_types" {
+                // RFC 7591 knows no empty value in a request; leaving the member out says the same.
+                self.origins.remove(field.name);
+                self.ignored.push(Ignored {
+                    member: field.name.to_owned(),
+                    level: setting.level,
+                    value: setting.value,
+                    code: "empty_list".to_owned(),
+                    reason: format!("An empty `{}` is left out of the request.", field.name),
+                });
+                continue;
+            }
+            metadata.insert(field.name.to_owned(), setting.value);
+        }
+        metadata.insert("redirect_uris".to_owned(), Value::from(context.callbacks));
+        self.origins
+            .insert("redirect_uris".to_owned(), Origin::Gateway);
+        let variants: Vec<String> = self
+            .settings
+            .keys()
+            .filter(|name| name.contains('#'))
+            .cloned()
+            .collect();
+        for name in variants {
+            let base = name.split('#').next().unwrap_or_default();
+            if !metadata.contains_key(base) {
+                self.findings.push(Finding::error(
+                    format!("/{CANONICAL_WRAPPER}/{name}"),
+                    "language_variant_without_base",
+                    format!(
+                        "`{name}` needs `{base}` beside it, for everybody else (RFC 7591 §2.2)."
+                    ),
+                ));
+            }
+            if let Some(setting) = self.winner(&name) {
+                metadata.insert(name, setting.value);
+            }
+        }
+    }
+
+    /// Rules about several members, on the result.
+    fn judge(&mut self, effective: &EffectiveMetadata) {
+        let pointer = format!("/{CANONICAL_WRAPPER}");
+        let mut report = Report::default();
+        check_grants(&effective.client_metadata, &pointer, &mut report);
+        let method = effective
+            .client_metadata
+            .get("token_endpoint_auth_method")
+            .and_then(Value::as_str);
+        if let Some(credentials) = &effective.credentials {
+            match (method, credentials.client_secret) {
+                (Some("none"), Some(_)) if effective.auth_method_is_admins => {
+                    report.push(secret_unused(&pointer))
+                }
+                (Some(method), None) if method != "none" && effective.auth_method_is_admins => {
+                    report.push(Finding::warning(
+                        format!("{pointer}/token_endpoint_auth_method"),
+                        "auth_method_needs_secret",
+                        format!("`{method}` needs a `client_secret` beside the `client_id`."),
+                    ));
+                }
+                _ => {}
+            }
+        } else if effective.registration.method == super::Method::PreRegistered {
+            report.push(Finding::warning(
+                "/registration/method",
+                "method_needs_client",
+                "The method `pre_registered` needs a `client_id` in `oauth_client_metadata`.",
+            ));
+        }
+        self.findings.0.extend(report.into_findings());
+    }
+}
+
+/// `web` for https callbacks, `native` for loopback ones (MCP 2026-07-28, SEP-837).
+fn application_type(callbacks: &[String]) -> &'static str {
+    let is_http = |callback: &String| {
+        callback
+            .get(..5)
+            .is_some_and(|start| start.eq_ignore_ascii_case("http:"))
+    };
+    if !callbacks.is_empty() && callbacks.iter().all(is_http) {
+        "native"
+    } else {
+        "web"
+    }
+}
+
+/// A struct made of the members that have its fields' names; checked values always fit.
+fn from_members<T: serde::de::DeserializeOwned + Default>(members: &Map<String, Value>) -> T {
+    serde_json::from_value(Value::Object(members.clone())).unwrap_or_default()
+}
+
+/// `value` as it may be shown.
+fn shown(field: &Field, value: &Value) -> Value {
+    match value {
+        Value::String(_) if field.secret => Value::from(SECRET),
+        Value::Object(map) if field.secret => map
+            .iter()
+            .map(|(name, value)| {
+                let shown = if value.is_null() {
+                    Value::Null
+                } else {
+                    Value::from(SECRET)
+                };
+                (name.clone(), shown)
+            })
+            .collect::<Map<_, _>>()
+            .into(),
+        Value::Object(object) => match field.kind {
+            super::Kind::Nested(section) => object
+                .iter()
+                .map(|(name, value)| {
+                    let shown = match find(section, name) {
+                        Some(field) => shown(field, value),
+                        None if looks_secret(name) => Value::from(SECRET),
+                        None => value.clone(),
+                    };
+                    (name.clone(), shown)
+                })
+                .collect::<Map<_, _>>()
+                .into(),
+            _ => value.clone(),
+        },
+        _ if field.secret => Value::from(SECRET),
+        _ => value.clone(),
+    }
+}
+
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(object) => Value::Object(
+            object
+                .into_iter()
+                .filter(|(_, value)| !value.is_null())
+                .map(|(name, value)| (name, without_nulls(value)))
+                .collect(),
+        ),
+        Value::Array(list) => Value::Array(list.into_iter().map(without_nulls).collect()),
+        other => other,
+    }
+}
+
+fn object_without_nulls(value: Value) -> Map<String, Value> {
+    match without_nulls(value) {
+        Value::Object(object) => object,
+        _ => Map::new(),
+    }
+}

@@ -1,0 +1,153 @@
+//! Secrets in an Advanced Configuration: where they stand, and the marker that stands for one once it is sealed.
+//!
+//! Pointers of secrets are those of the canonical spelling (`/headers/X`, also where the text says `custom_headers`),
+//! so that respelling a key loses no secret.
+
+use super::field::{Kind, Section};
+use super::fields::find;
+use super::text;
+use crate::finding::pointer_push;
+use crate::id::SealedId;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// What every marker starts with.
+pub(super) const MARKER_PREFIX: &str = "$sealed:";
+
+/// The text that stands in place of the sealed value `id`.
+pub fn marker(id: SealedId) -> String {
+    format!("{MARKER_PREFIX}{id}")
+}
+
+/// The id in a marker, if `text` is exactly one.
+pub fn parse_marker(text: &str) -> Option<SealedId> {
+    let id: SealedId = text.strip_prefix(MARKER_PREFIX)?.parse().ok()?;
+    // One spelling only: no braces, no capitals.
+    (marker(id) == text).then_some(id)
+}
+
+/// The markers that may be sent back, by the JSON Pointer (canonical spelling) at which they may stand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KnownSecrets(pub BTreeMap<String, SealedId>);
+
+impl KnownSecrets {
+    /// The markers in a stored text; none if it is not the text of an object.
+    pub fn of(stored_text: &str) -> Self {
+        let Ok(parsed) = text::parse(stored_text) else {
+            return Self::default();
+        };
+        Self(
+            slots(&parsed.value)
+                .into_iter()
+                .filter_map(|slot| parse_marker(slot.value).map(|id| (slot.canonical, id)))
+                .collect(),
+        )
+    }
+}
+
+/// A secret somebody typed: to be sealed, never to be shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NewSecret {
+    /// Where it stands (RFC 6901, canonical spelling).
+    pub pointer: String,
+    value: String,
+}
+
+impl NewSecret {
+    pub(super) fn new(pointer: String, value: String) -> Self {
+        Self { pointer, value }
+    }
+
+    /// The secret itself, for sealing.
+    pub fn expose(&self) -> &str {
+        &self.value
+    }
+}
+
+impl fmt::Debug for NewSecret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("NewSecret")
+            .field("pointer", &self.pointer)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A string at a place where strings are secrets.
+pub(super) struct Slot<'a> {
+    /// As the text spells it.
+    pub(super) pointer: String,
+    /// As the canonical spelling has it.
+    pub(super) canonical: String,
+    /// The secret, or its marker.
+    pub(super) value: &'a str,
+}
+
+/// All secrets of a document, in its order.
+pub(super) fn slots(document: &Map<String, Value>) -> Vec<Slot<'_>> {
+    let mut found = Vec::new();
+    collect(Section::TopLevel, document, "", "", &mut found);
+    found
+}
+
+fn collect<'a>(
+    section: Section,
+    object: &'a Map<String, Value>,
+    pointer: &str,
+    canonical: &str,
+    found: &mut Vec<Slot<'a>>,
+) {
+    for (name, value) in object {
+        let Some(field) = find(section, name) else {
+            continue;
+        };
+        let pointer = pointer_push(pointer, name);
+        let canonical = pointer_push(canonical, field.canonical());
+        match (field.kind, value) {
+            (Kind::String, Value::String(value)) if field.secret => found.push(Slot {
+                pointer,
+                canonical,
+                value,
+            }),
+            (Kind::StringMap, Value::Object(map)) if field.secret => {
+                for (name, value) in map {
+                    if let Value::String(value) = value {
+                        found.push(Slot {
+                            pointer: pointer_push(&pointer, name),
+                            canonical: pointer_push(&canonical, name),
+                            value,
+                        });
+                    }
+                }
+            }
+            (Kind::Nested(section), Value::Object(object)) => {
+                collect(section, object, &pointer, &canonical, found)
+            }
+            _ => {}
+        }
+    }
+}
+
+/// `stored_text` with each marker changed as `change` says (given its pointer in canonical spelling and its id):
+/// another id, or `None` for `null`, which means "not set". Every other byte stays. `None` if the text is not that of an object.
+///
+/// For a revert (ids that are gone) and for a changed address (secrets that must be entered again).
+pub fn map_markers(
+    stored_text: &str,
+    mut change: impl FnMut(&str, SealedId) -> Option<SealedId>,
+) -> Option<String> {
+    let parsed = text::parse(stored_text).ok()?;
+    let mut edits = Vec::new();
+    for slot in slots(&parsed.value) {
+        if let Some(id) = parse_marker(slot.value) {
+            let changed = change(&slot.canonical, id);
+            if changed != Some(id) {
+                let replacement =
+                    changed.map_or_else(|| "null".to_owned(), |id| format!("\"{}\"", marker(id)));
+                edits.push((parsed.value_range(&slot.pointer)?, replacement));
+            }
+        }
+    }
+    Some(text::apply(stored_text, &edits))
+}

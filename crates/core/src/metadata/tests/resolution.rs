@@ -1,0 +1,297 @@
+//! Five levels, two groups, origins.
+
+use super::*;
+use serde_json::json;
+
+#[test]
+fn the_highest_level_wins_member_by_member() {
+    let organisation = configuration(
+        r#"{"client_name":"Org","tos_uri":"https://org.example/tos","contacts":["a@org.example"]}"#,
+    );
+    let integration = configuration(r#"{"client_name":"Int","scope":"a"}"#);
+    let server = configuration(r#"{"client_name":"Srv","scope":null,"contacts":[]}"#);
+    let resolution = resolved(&[
+        (Level::Server, &server),
+        (Level::Organisation, &organisation),
+        (Level::Integration, &integration),
+    ]);
+    let effective = &resolution.effective;
+    assert_eq!(effective.client_metadata["client_name"], "Srv");
+    assert_eq!(effective.client_metadata["scope"], "a");
+    assert_eq!(
+        effective.client_metadata["tos_uri"],
+        "https://org.example/tos"
+    );
+    assert!(!effective.client_metadata.contains_key("contacts"));
+    assert!(effective.scope_is_admins && !effective.auth_method_is_admins);
+    assert_eq!(resolution.origins["client_name"], Origin::Server);
+    assert_eq!(resolution.origins["scope"], Origin::Integration);
+    let hidden: Vec<(&str, Level, Origin)> = resolution
+        .overridden
+        .iter()
+        .map(|o| (o.member.as_str(), o.level, o.by))
+        .collect();
+    assert_eq!(
+        hidden,
+        [
+            ("client_name", Level::Default, Origin::Server),
+            ("client_name", Level::Organisation, Origin::Server),
+            ("client_name", Level::Integration, Origin::Server),
+            ("contacts", Level::Organisation, Origin::Server),
+        ]
+    );
+    assert_eq!(resolution.ignored[0].code, "empty_list");
+    assert_eq!(
+        serde_json::to_value(&resolution.overridden[0]).unwrap()["value"],
+        "Portkey (acme/linear)"
+    );
+    assert_eq!(
+        serde_json::to_value(resolution.origins["redirect_uris"]).unwrap(),
+        "gateway"
+    );
+}
+
+#[test]
+fn groups_resolve_whole() {
+    let integration = AdvancedConfiguration::from_stored(
+        r#"{"oauth_client_metadata":{"client_id":"a","issuer":"https://i.example","token_endpoint":"https://i.example/t","authorization_endpoint":"https://i.example/a"},
+            "registration":{"trusted_issuer":"https://i.example/","method":"dcr"}}"#,
+    )
+    .unwrap();
+    let workspace = configuration(r#"{"registration_endpoint":"https://w.example/r"}"#);
+    let resolution = resolved(&[
+        (Level::Integration, &integration),
+        (Level::Workspace, &workspace),
+    ]);
+    let server = &resolution.effective.authorization_server;
+    assert_eq!(
+        server.registration_endpoint.as_deref(),
+        Some("https://w.example/r")
+    );
+    assert_eq!(
+        (server.issuer.as_deref(), server.trusted_issuer.as_deref()),
+        (None, None)
+    );
+    assert_eq!(server.level, Some(Level::Workspace));
+    let hidden: Vec<&str> = resolution
+        .overridden
+        .iter()
+        .map(|o| o.member.as_str())
+        .collect();
+    assert_eq!(
+        hidden,
+        [
+            "authorization_endpoint",
+            "issuer",
+            "registration.trusted_issuer",
+            "token_endpoint"
+        ]
+    );
+    let credentials = resolution.effective.credentials.unwrap();
+    assert_eq!(
+        (credentials.client_id.as_str(), credentials.level),
+        ("a", Level::Integration)
+    );
+    assert_eq!(resolution.effective.registration.method, Method::Dcr);
+    assert_eq!(
+        resolution.origins["registration.method"],
+        Origin::Integration
+    );
+    assert_eq!(resolution.origins["registration.scope"], Origin::Default);
+}
+
+#[test]
+fn gateway_keys_resolve_whole_and_lose_their_nulls() {
+    let low = AdvancedConfiguration::from_stored(
+        r#"{"tools":{"allowed":["a"],"blocked":["b"]},"forward_headers":["X-A"]}"#,
+    )
+    .unwrap();
+    let high = AdvancedConfiguration::from_stored(
+        r#"{"tools":{"allowed":["c"],"logCalls":null},"transport":null,"unknown":1}"#,
+    )
+    .unwrap();
+    let resolution = resolved(&[(Level::Organisation, &low), (Level::Server, &high)]);
+    assert_eq!(
+        Value::Object(resolution.effective.gateway.clone()),
+        json!({"tools": {"allowed": ["c"]}, "forward_headers": ["X-A"]})
+    );
+    assert_eq!(resolution.origins["tools"], Origin::Server);
+    assert_eq!(resolution.ignored[0].code, "unknown_top_level_member");
+}
+
+#[test]
+fn the_result_is_judged() {
+    let variant = configuration(r#"{"tos_uri#fr":"https://acme.com/fr"}"#);
+    let base = configuration(r#"{"tos_uri":"https://acme.com/"}"#);
+    let codes = |layers: &[(Level, &AdvancedConfiguration)]| -> Vec<String> {
+        triples(&resolved(layers).findings)
+            .into_iter()
+            .map(|(code, severity, _)| format!("{code} {severity}"))
+            .collect()
+    };
+    assert_eq!(
+        codes(&[(Level::Server, &variant)]),
+        ["language_variant_without_base error"]
+    );
+    assert_eq!(
+        codes(&[(Level::Server, &variant), (Level::Organisation, &base)]),
+        Vec::<String>::new()
+    );
+    let both = resolved(&[(Level::Server, &variant), (Level::Organisation, &base)]);
+    assert_eq!(
+        both.effective.client_metadata.keys().next_back().unwrap(),
+        "tos_uri#fr"
+    );
+
+    let machine = configuration(r#"{"grant_types":["client_credentials"],"response_types":[]}"#);
+    let code = configuration(r#"{"response_types":["code"]}"#);
+    assert_eq!(
+        codes(&[(Level::Organisation, &machine)]),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        codes(&[(Level::Organisation, &machine), (Level::Server, &code)]),
+        ["grant_response_mismatch error"]
+    );
+
+    let secretless =
+        configuration(r#"{"client_id":"x","token_endpoint_auth_method":"client_secret_post"}"#);
+    assert_eq!(
+        codes(&[(Level::Server, &secretless)]),
+        ["auth_method_needs_secret warning"]
+    );
+    let native = configuration(r#"{"application_type":"native"}"#);
+    assert_eq!(
+        codes(&[(Level::Server, &native)]),
+        ["application_type_mismatch warning"]
+    );
+    let method =
+        AdvancedConfiguration::from_stored(r#"{"registration":{"method":"pre_registered"}}"#)
+            .unwrap();
+    assert_eq!(
+        codes(&[(Level::Server, &method)]),
+        ["method_needs_client warning"]
+    );
+}
+
+#[test]
+fn application_type_follows_the_callback() {
+    for (callbacks, expected) in [
+        (vec!["https://g.example/oauth/upstream-callback"], "web"),
+        (
+            vec!["http://localhost:8787/oauth/upstream-callback"],
+            "native",
+        ),
+        (
+            vec![
+                "http://127.0.0.1:1/oauth/upstream-callback",
+                "http://[::1]:2/oauth/upstream-callback",
+            ],
+            "native",
+        ),
+        (vec![], "web"),
+    ] {
+        let callbacks: Vec<String> = callbacks.into_iter().map(str::to_owned).collect();
+        let context = ResolveContext {
+            workspace: "acme",
+            server: "linear",
+            callbacks: &callbacks,
+        };
+        let resolution = resolve(&Branding::default(), &[], &context);
+        assert_eq!(
+            resolution.effective.client_metadata["application_type"],
+            expected
+        );
+        assert_eq!(
+            resolution.effective.client_metadata["redirect_uris"],
+            json!(callbacks)
+        );
+    }
+}
+
+#[test]
+fn branding_is_judged_and_expanded_once() {
+    let branding = Branding {
+        client_name: "Acme {server} {workspace} {nobody}".to_owned(),
+        logo_uri: "javascript:x".to_owned(),
+        grant_types: vec!["client_credentials".to_owned()],
+        ..Branding::default()
+    };
+    let mut found = triples(&branding.check());
+    found.sort();
+    let codes: Vec<(&str, &str)> = found
+        .iter()
+        .map(|(code, _, pointer)| (code.as_str(), pointer.as_str()))
+        .collect();
+    assert_eq!(
+        codes,
+        [
+            ("grant_response_mismatch", "/grant_types"),
+            ("scheme_not_allowed", "/logo_uri"),
+            ("unknown_placeholder", "/client_name")
+        ]
+    );
+    let acme = Branding {
+        client_name: "{workspace}-{server}".to_owned(),
+        ..Branding::default()
+    };
+    let context = ResolveContext {
+        workspace: "{server}",
+        server: "b",
+        callbacks: &[],
+    };
+    assert_eq!(
+        resolve(&acme, &[], &context).effective.client_metadata["client_name"],
+        "{server}-b"
+    );
+    assert!(serde_json::from_str::<Branding>(r#"{"client_nmae":"x"}"#).is_err());
+    assert_eq!(
+        serde_json::from_str::<Branding>("{}").unwrap(),
+        Branding::default()
+    );
+}
+
+#[test]
+fn what_rules_refuse_is_never_sent() {
+    let old =
+        configuration(r#"{"client_uri":"javascript:x","scope":["a"],"contacts":"a@b.example"}"#);
+    let resolution = resolved(&[(Level::Server, &old)]);
+    assert_eq!(sent(&resolution), sent(&resolved(&[])));
+    let codes: Vec<&str> = resolution
+        .ignored
+        .iter()
+        .map(|ignored| ignored.code.as_str())
+        .collect();
+    assert_eq!(codes, ["scheme_not_allowed", "wrong_type", "wrong_type"]);
+}
+
+#[test]
+fn the_digest_is_of_the_content() {
+    let one = resolved(&[(
+        Level::Server,
+        &configuration(r#"{"client_name":"A","scope":"b"}"#),
+    )])
+    .effective;
+    let two = resolved(&[(
+        Level::Server,
+        &configuration(r#"{"scope":"b","client_name":"A"}"#),
+    )])
+    .effective;
+    let other = resolved(&[(
+        Level::Server,
+        &configuration(r#"{"scope":"c","client_name":"A"}"#),
+    )])
+    .effective;
+    assert_eq!(one.digest(), two.digest());
+    assert_ne!(one.digest(), other.digest());
+    assert!(
+        one.digest().len() == 64
+            && one
+                .digest()
+                .bytes()
+                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    );
+    let back: EffectiveMetadata =
+        serde_json::from_str(&serde_json::to_string(&one).unwrap()).unwrap();
+    assert_eq!((&back, back.digest()), (&one, one.digest()));
+}

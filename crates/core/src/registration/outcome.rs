@@ -1,0 +1,74 @@
+//! What a failure means for the registration it happened to (`standards.md` §7.4).
+
+use super::state::State;
+use crate::backoff;
+use crate::clock::Timestamp;
+use crate::oauth::{Failure, FailureClass};
+use chrono::Duration;
+
+/// How patient we are. From the configuration's `worker` section.
+#[derive(Clone, Copy, Debug)]
+pub struct RetryRules {
+    /// The pause after a request whose answer was lost, before the one repetition.
+    pub unconfirmed_pause: Duration,
+}
+
+impl Default for RetryRules {
+    fn default() -> Self {
+        Self { unconfirmed_pause: Duration::minutes(1) }
+    }
+}
+
+/// What to write on the registration after a failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consequence {
+    /// The new state.
+    pub state: State,
+    /// When it may be tried again; `None` when a person must act.
+    pub not_before: Option<Timestamp>,
+    /// Failures in a row, this one included.
+    pub failures: u32,
+    /// Answers lost in a row, this one included.
+    pub lost_answers: u32,
+}
+
+/// What `failure` means after `failures` and `lost_answers` in a row before it. `jitter` is random in `[0, 1)`.
+pub fn after_failure(
+    failure: &Failure,
+    failures: u32,
+    lost_answers: u32,
+    rules: RetryRules,
+    now: Timestamp,
+    jitter: f64,
+) -> Consequence {
+    let failures = failures.saturating_add(1);
+    let again_after = |wait: Duration| Consequence {
+        state: State::Retrying,
+        not_before: Some(now + wait),
+        failures,
+        lost_answers,
+    };
+    let backoff = || Duration::from_std(backoff::wait(failures, jitter)).unwrap_or(Duration::hours(6));
+    let give_up = || Consequence { state: State::Failed, not_before: None, failures, lost_answers };
+    match failure.class {
+        FailureClass::Transient => {
+            let asked = failure.retry_after.map(|seconds| {
+                let cap = backoff::RETRY_AFTER_CAP.as_secs();
+                Duration::seconds(i64::try_from(seconds.min(cap)).unwrap_or(i64::MAX))
+            });
+            again_after(asked.map_or_else(backoff, |asked| asked.max(Duration::seconds(1))))
+        }
+        // Once may be a hiccup of a proxy; twice is how this server answers.
+        FailureClass::Protocol if failures < 2 => again_after(backoff()),
+        FailureClass::Ambiguous => {
+            let lost_answers = lost_answers.saturating_add(1);
+            // A second loss is not repeated: each may have left a client behind (`domain.md` §5 rule 3).
+            let not_before = (lost_answers < 2).then(|| now + rules.unconfirmed_pause);
+            Consequence { state: State::Unconfirmed, not_before, failures, lost_answers }
+        }
+        FailureClass::Protocol
+        | FailureClass::NeedsAdmin
+        | FailureClass::Configuration
+        | FailureClass::Security => give_up(),
+    }
+}

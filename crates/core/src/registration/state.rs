@@ -1,0 +1,112 @@
+//! The words a registration, a client and an integration are described with.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+        pub enum $name { $($(#[$variant_doc])* #[serde(rename = $word)] $variant,)* }
+
+        impl $name {
+            /// All of them, in the order people are shown.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The word used in the database, on the wire and on pages.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+
+            /// The one with this word.
+            pub fn parse(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|one| one.as_str() == word)
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+words! {
+    /// Where the effort stands (`domain.md` §5). Whether a client is usable now is separate.
+    State {
+        /// Waits for a worker.
+        Queued = "queued",
+        /// Discovery or a request is under way.
+        Registering = "registering",
+        /// A client is recorded for the current metadata.
+        Registered = "registered",
+        /// A valid client, but metadata changed and a person must agree to replace it.
+        Outdated = "outdated",
+        /// Will change by itself; `not_before` says when.
+        Retrying = "retrying",
+        /// A request was sent and its answer lost: a client may exist upstream.
+        Unconfirmed = "unconfirmed",
+        /// Will not change by itself; the reason says what a person can do.
+        Failed = "failed",
+        /// Being deleted upstream.
+        Withdrawing = "withdrawing",
+        /// Gone.
+        Withdrawn = "withdrawn",
+    }
+}
+
+words! {
+    /// How a client came to be.
+    RegistrationMethod {
+        /// Entered by a person, from a registration made by hand.
+        PreRegistered = "pre_registered",
+        /// A Client ID Metadata Document that we publish.
+        Cimd = "cimd",
+        /// Dynamic client registration, RFC 7591.
+        Dcr = "dcr",
+    }
+}
+
+words! {
+    /// What one generation of a client is good for.
+    ClientStatus {
+        /// The one gateways use.
+        Active = "active",
+        /// Replaced; still served to gateways that ask for its generation.
+        Draining = "draining",
+        /// Deleted upstream, or given up.
+        Withdrawn = "withdrawn",
+    }
+}
+
+words! {
+    /// How a gateway authenticates at an upstream MCP server (wire names of `portkey.md` §1).
+    AuthType {
+        /// OAuth with a client obtained by the registry.
+        OauthAuto = "oauth_auto",
+        /// OAuth with a client registered by hand, for the client credentials grant.
+        OauthClientCredentials = "oauth_client_credentials",
+        /// Fixed headers.
+        Headers = "headers",
+        /// Nothing.
+        None = "none",
+    }
+}
+
+impl AuthType {
+    /// Whether a server of this kind has a registration.
+    pub fn needs_client(self) -> bool {
+        matches!(self, Self::OauthAuto | Self::OauthClientCredentials)
+    }
+}
+
+words! {
+    /// The MCP transport of an upstream server.
+    Transport {
+        /// Streamable HTTP.
+        Http = "http",
+        /// The older HTTP with server-sent events.
+        Sse = "sse",
+    }
+}

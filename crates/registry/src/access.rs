@@ -1,0 +1,320 @@
+//! Workspace access: which workspaces may use an integration, and the workspace layer of its configuration.
+
+use crate::configurations::{Affected, Saved, add_revision, store};
+use crate::entity::{access, integration, server, workspace};
+use crate::integrations;
+use crate::layers::{Before, Scope, access_enabled};
+use crate::stored::moment;
+use crate::workspaces::{self, WorkspaceRef};
+use crate::write::{Event, Write};
+use crate::{Actor, Error, Registry, Result};
+use registry_core::clock::Timestamp;
+use registry_core::finding::Findings;
+use registry_core::id::{IntegrationId, WorkspaceId};
+use registry_core::permission::Permission;
+use registry_core::slug::Reference;
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
+use serde_json::json;
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// What one workspace may do with an integration.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// The workspace.
+    pub workspace: WorkspaceRef,
+    /// Whether it may use the integration.
+    pub enabled: bool,
+    /// The workspace layer, as the user wrote it, secrets replaced by markers.
+    pub configuration: Option<String>,
+    /// Counts its writes; 0 while there is no row of its own.
+    pub version: i64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// Servers of the integration in this workspace.
+    pub servers: u64,
+}
+
+/// A change to one workspace's access; `None` leaves a member as it is.
+#[derive(Clone, Debug)]
+pub struct AccessChange {
+    /// The workspace.
+    pub workspace: Reference,
+    /// Whether it may use the integration.
+    pub enabled: Option<bool>,
+    /// The workspace layer, JSON text; `Some(None)` clears it.
+    pub configuration: Option<Option<String>>,
+}
+
+/// Changes to several workspaces' access: an upsert; workspaces not named stay as they are.
+#[derive(Clone, Debug, Default)]
+pub struct AccessUpdate {
+    /// The named workspaces.
+    pub workspaces: Vec<AccessChange>,
+    /// Whether workspaces without a row of their own may use the integration.
+    pub global_access: Option<bool>,
+    /// With `global_access`: also give every existing row that value.
+    pub override_existing: bool,
+}
+
+/// Who may use an integration.
+#[derive(Clone, Debug)]
+pub struct AccessList {
+    /// Whether workspaces without a row of their own may use it.
+    pub global_access: bool,
+    /// Every workspace that may use it or has a row, by slug, as far as the caller may see.
+    pub workspaces: Vec<Access>,
+}
+
+impl Registry {
+    /// Who may use an integration.
+    pub async fn integration_access(&self, actor: &Actor, reference: &Reference) -> Result<AccessList> {
+        actor.require(Permission::ReadIntegrations)?;
+        let model = integrations::find(self.db(), actor, reference).await?;
+        list(self.db(), actor, &model).await
+    }
+
+    /// Changes who may use an integration, and workspace layers. Switching access on makes no server.
+    pub async fn update_integration_access(
+        &self,
+        actor: &Actor,
+        reference: &Reference,
+        update: AccessUpdate,
+    ) -> Result<Saved<AccessList>> {
+        actor.require(Permission::WriteIntegrations)?;
+        let mut write = self.begin_write(actor).await?;
+        let model = integrations::find(&write.txn, actor, reference).await?;
+        let before = Before::take(&write, Scope::Integration(IntegrationId(model.id))).await?;
+        if let Some(global) = update.global_access {
+            set_global(&mut write, actor, &model, global, update.override_existing).await?;
+        }
+        let mut findings = Findings::default();
+        for (index, change) in update.workspaces.into_iter().enumerate() {
+            let found = apply(&mut write, actor, &model, change, &format!("/workspaces/{index}")).await?;
+            findings.extend_below("", found);
+        }
+        let affected: Affected = before.settle(&mut write, "/workspaces", "workspace access saved").await?;
+        let model = integrations::find(&write.txn, actor, reference).await?;
+        let value = list(&write.txn, actor, &model).await?;
+        write.commit().await?;
+        Ok(Saved { value, findings, affected })
+    }
+}
+
+async fn set_global(
+    write: &mut Write<'_>,
+    actor: &Actor,
+    model: &integration::Model,
+    global: bool,
+    override_existing: bool,
+) -> Result<()> {
+    integrations::require_owner(actor, model)?;
+    if model.workspace_id.is_some() {
+        return Err(belongs_to_workspace());
+    }
+    if override_existing {
+        for mut row in access::Entity::find().filter(access::Column::IntegrationId.eq(model.id)).all(&write.txn).await? {
+            if row.enabled != global {
+                row.enabled = global;
+                touch(write, &mut row);
+                row.into_active_model().reset_all().update(&write.txn).await?;
+            }
+        }
+    }
+    if model.global_access != global {
+        let mut after = model.clone();
+        after.global_access = global;
+        after.version += 1;
+        after.updated_at = write.millis();
+        after.updated_by = write.actor_name();
+        after.into_active_model().reset_all().update(&write.txn).await?;
+        write.audit(
+            Event::new("integration.global_access", "integration", model.id)
+                .named(&model.slug)
+                .before(json!(model.global_access))
+                .after(json!(global)),
+        );
+    }
+    Ok(())
+}
+
+async fn apply(
+    write: &mut Write<'_>,
+    actor: &Actor,
+    model: &integration::Model,
+    change: AccessChange,
+    pointer: &str,
+) -> Result<Findings> {
+    let workspace = workspaces::find(&write.txn, actor, &change.workspace).await?;
+    let mut row = find_or_blank(write.registry, &write.txn, model, &workspace).await?;
+    let fresh = row.version == 0;
+    let before = row.clone();
+    let mut findings = Findings::default();
+    if let Some(enabled) = change.enabled
+        && enabled != row.enabled
+    {
+        if model.workspace_id.is_some() {
+            return Err(belongs_to_workspace());
+        }
+        // A workspace cannot let itself in.
+        integrations::require_owner(actor, model)?;
+        row.enabled = enabled;
+    }
+    if let Some(text) = change.configuration {
+        let stored = store(
+            write,
+            ("access", row.id),
+            &format!("{pointer}/configurations"),
+            text.as_deref(),
+            row.configuration.as_deref(),
+            false,
+        )
+        .await?;
+        findings = stored.findings;
+        if stored.text != row.configuration {
+            add_revision(write, ("access", row.id), stored.text.clone(), None, None).await?;
+        }
+        row.configuration = stored.text;
+    }
+    if row == before && !(fresh && change.enabled.is_some()) {
+        return Ok(findings);
+    }
+    touch(write, &mut row);
+    let active = row.clone().into_active_model().reset_all();
+    if fresh {
+        active.insert(&write.txn).await?;
+    } else {
+        active.update(&write.txn).await?;
+    }
+    write.audit(
+        Event::new("access.updated", "access", row.id)
+            .named(format!("{} in {}", model.slug, workspace.slug))
+            .in_workspace(Some(WorkspaceId(workspace.id)))
+            .before(snapshot(&before))
+            .after(snapshot(&row)),
+    );
+    Ok(findings)
+}
+
+/// Lets a workspace use an integration because an organisation admin makes a server there.
+pub(crate) async fn grant(
+    write: &mut Write<'_>,
+    actor: &Actor,
+    model: &integration::Model,
+    workspace: &workspace::Model,
+) -> Result<()> {
+    let row = find_or_blank(write.registry, &write.txn, model, workspace).await?;
+    if row.enabled {
+        return Ok(());
+    }
+    let change = AccessChange {
+        workspace: Reference::Id(workspace.id),
+        enabled: Some(true),
+        configuration: None,
+    };
+    apply(write, actor, model, change, "").await.map(|_| ())
+}
+
+fn touch(write: &Write<'_>, row: &mut access::Model) {
+    row.version += 1;
+    row.updated_at = write.millis();
+    row.updated_by = write.actor_name();
+}
+
+fn belongs_to_workspace() -> Error {
+    Error::Conflict {
+        code: "integration_of_workspace",
+        message: "This integration belongs to one workspace and cannot be opened to others.".to_owned(),
+        pointer: None,
+    }
+}
+
+/// The access row of a workspace, or one with version 0 that says what holds without a row.
+async fn find_or_blank(
+    registry: &Registry,
+    db: &impl ConnectionTrait,
+    model: &integration::Model,
+    workspace: &workspace::Model,
+) -> Result<access::Model> {
+    let row = access::Entity::find()
+        .filter(access::Column::IntegrationId.eq(model.id))
+        .filter(access::Column::WorkspaceId.eq(workspace.id))
+        .one(db)
+        .await?;
+    Ok(row.unwrap_or_else(|| access::Model {
+        id: registry.new_id(),
+        integration_id: model.id,
+        workspace_id: workspace.id,
+        enabled: access_enabled(model, None, WorkspaceId(workspace.id)),
+        configuration: None,
+        version: 0,
+        created_at: crate::stored::millis(registry.now()),
+        updated_at: crate::stored::millis(registry.now()),
+        created_by: String::new(),
+        updated_by: String::new(),
+    }))
+}
+
+/// The row (perhaps a blank one) behind a workspace layer, if `actor` may know of it.
+pub(crate) async fn find(
+    registry: &Registry,
+    db: &impl ConnectionTrait,
+    actor: &Actor,
+    integration: &Reference,
+    workspace: &Reference,
+) -> Result<access::Model> {
+    let model = integrations::find(db, actor, integration).await?;
+    let workspace = workspaces::find(db, actor, workspace).await?;
+    if model.workspace_id.is_some_and(|owner| owner != workspace.id) {
+        return Err(Error::not_found("workspace", workspace.slug));
+    }
+    find_or_blank(registry, db, &model, &workspace).await
+}
+
+async fn list(db: &impl ConnectionTrait, actor: &Actor, model: &integration::Model) -> Result<AccessList> {
+    let mut rows: HashMap<Uuid, access::Model> = access::Entity::find()
+        .filter(access::Column::IntegrationId.eq(model.id))
+        .all(db)
+        .await?
+        .into_iter()
+        .map(|row| (row.workspace_id, row))
+        .collect();
+    let mut servers: HashMap<Uuid, u64> = HashMap::new();
+    let live = server::Entity::find()
+        .filter(server::Column::IntegrationId.eq(model.id))
+        .filter(server::Column::DeletedAt.is_null());
+    for server in live.all(db).await? {
+        *servers.entry(server.workspace_id).or_default() += 1;
+    }
+    let all = workspace::Entity::find()
+        .filter(workspace::Column::DeletedAt.is_null())
+        .order_by_asc(workspace::Column::SlugKey)
+        .all(db)
+        .await?;
+    let mut found = Vec::new();
+    for workspace in all.iter().filter(|workspace| actor.sees(WorkspaceId(workspace.id))) {
+        let row = rows.remove(&workspace.id);
+        let enabled = access_enabled(model, row.as_ref(), WorkspaceId(workspace.id));
+        if row.is_none() && !enabled {
+            continue;
+        }
+        let created = row.as_ref().map_or(model.created_at, |row| row.created_at);
+        let updated = row.as_ref().map_or(model.updated_at, |row| row.updated_at);
+        found.push(Access {
+            workspace: workspaces::as_ref(workspace)?,
+            enabled,
+            version: row.as_ref().map_or(0, |row| row.version),
+            configuration: row.and_then(|row| row.configuration),
+            created_at: moment(created),
+            updated_at: moment(updated),
+            servers: servers.get(&workspace.id).copied().unwrap_or(0),
+        });
+    }
+    Ok(AccessList { global_access: model.global_access, workspaces: found })
+}
+
+fn snapshot(row: &access::Model) -> serde_json::Value {
+    json!({ "enabled": row.enabled, "configurations": row.configuration })
+}

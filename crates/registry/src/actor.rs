@@ -1,0 +1,141 @@
+//! Who acts, through which door, and what they may do.
+
+use crate::{Error, Result};
+use registry_core::id::WorkspaceId;
+use registry_core::permission::{Permission, Role};
+
+/// The way a caller came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// REST.
+    Api,
+    /// Pages.
+    Web,
+    /// The registration worker.
+    Worker,
+    /// A command on the machine.
+    Cli,
+}
+
+impl Door {
+    /// The word used in revisions and audit events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Web => "web",
+            Self::Worker => "worker",
+            Self::Cli => "cli",
+        }
+    }
+}
+
+/// Where a call came from, for the record.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The way in.
+    pub door: Door,
+    /// The id of the request, as logged and answered.
+    pub request_id: Option<String>,
+    /// The peer's address.
+    pub address: Option<String>,
+}
+
+impl Origin {
+    /// An origin of which only the door is known.
+    pub fn new(door: Door) -> Self {
+        Self { door, request_id: None, address: None }
+    }
+}
+
+/// A caller whose identity is established. Made only by [`crate::Registry::authenticate`] and by the program itself.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    pub(crate) kind: &'static str,
+    pub(crate) id: Option<String>,
+    pub(crate) name: String,
+    pub(crate) role: Role,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) workspace: Option<WorkspaceId>,
+    pub(crate) origin: Origin,
+}
+
+impl Actor {
+    /// The name shown in history and audit.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// `user`, `api_key`, `token`, `operator` or `system`.
+    pub fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// The role, in the whole organisation or in the workspace it is bound to.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The workspace this caller is bound to; `None` for the whole organisation.
+    pub fn workspace(&self) -> Option<WorkspaceId> {
+        self.workspace
+    }
+
+    /// Whether role and scopes allow `permission` (on the rows this caller can see).
+    pub fn can(&self, permission: Permission) -> bool {
+        self.role.allows(permission)
+            && (self.scopes.is_empty() || self.scopes.iter().any(|scope| scope == permission.scope()))
+    }
+
+    /// The registration worker.
+    pub(crate) fn worker(name: &str) -> Self {
+        Self::program("system", name, Door::Worker)
+    }
+
+    /// The operator at the machine, and the program itself.
+    pub(crate) fn program(kind: &'static str, name: &str, door: Door) -> Self {
+        Self {
+            kind,
+            id: None,
+            name: name.to_owned(),
+            role: Role::Admin,
+            scopes: Vec::new(),
+            workspace: None,
+            origin: Origin::new(door),
+        }
+    }
+
+    /// The first line of every use case.
+    pub(crate) fn require(&self, needed: Permission) -> Result<()> {
+        if self.can(needed) {
+            return Ok(());
+        }
+        let message = if self.role.allows(needed) {
+            format!("This key or token lacks the scope `{}`.", needed.scope())
+        } else {
+            let roles: Vec<_> = Role::ALL
+                .into_iter()
+                .filter(|role| role.allows(needed))
+                .map(|role| format!("`{}`", role.as_str()))
+                .collect();
+            format!("The role `{}` may not do this; it needs {}.", self.role.as_str(), roles.join(" or "))
+        };
+        Err(Error::Forbidden { needed, message })
+    }
+
+    /// The second line where a thing belongs to the whole organisation: a caller bound to a workspace may not.
+    pub(crate) fn require_organisation(&self, needed: Permission) -> Result<()> {
+        self.require(needed)?;
+        if self.workspace.is_some() {
+            return Err(Error::Forbidden {
+                needed,
+                message: "This concerns the whole organisation; your access is bound to one workspace.".to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Whether this caller may know of things in `workspace`.
+    pub(crate) fn sees(&self, workspace: WorkspaceId) -> bool {
+        self.workspace.is_none_or(|own| own == workspace)
+    }
+}

@@ -1,0 +1,248 @@
+//! Opening, migrating, readiness: what all processes of a deployment must agree on.
+
+use crate::actor::Actor;
+use crate::entity::{deployment, organisation, registration};
+use crate::stored::millis;
+use crate::{Door, Error, Inner, Registry, Result, SealingRing, Settings, registrations, tokens};
+use registry_core::clock::Clock;
+use registry_core::id::OrganisationId;
+use registry_core::metadata::Branding;
+use registry_core::permission::Permission;
+use registry_core::registration::State;
+use registry_migrations::{Migrator, MigratorTrait};
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend,
+    EntityTrait,
+};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Key of the sealing ring's check values in `deployment`.
+const KEY_CHECK: &str = "sealing.key_check";
+
+/// The organisation, and what the deployment looks like from outside.
+#[derive(Clone, Debug)]
+pub struct Organisation {
+    /// Its id.
+    pub id: OrganisationId,
+    /// Its name for people.
+    pub name: String,
+    /// Where gateways are reached.
+    pub gateway_urls: Vec<String>,
+    /// The callbacks that are registered everywhere.
+    pub callback_urls: Vec<String>,
+    /// The lowest layer of client metadata.
+    pub branding: Branding,
+    /// Where this deployment is reached.
+    pub public_url: Option<String>,
+}
+
+/// Numbers for metrics.
+#[derive(Clone, Debug)]
+pub struct Counters {
+    /// Registrations in each state.
+    pub registrations: Vec<(State, u64)>,
+}
+
+impl Registry {
+    /// Opens the database (`sqlite://…` or `postgres://…`). Does not migrate.
+    pub async fn open(
+        database_url: &str,
+        settings: Settings,
+        ring: SealingRing,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
+        let keys = settings
+            .jwt
+            .as_ref()
+            .map(tokens::TokenKeys::new)
+            .transpose()
+            .map_err(|message| Error::Unavailable(format!("`auth.jwt`: {message}")))?;
+        let db = connect(database_url).await?;
+        Ok(Self {
+            inner: Arc::new(Inner { db, settings, ring, keys, clock, bell: tokio::sync::Notify::new() }),
+        })
+    }
+
+    /// Brings the schema up to date and records what every process must agree on. Where the callbacks or the defaults
+    /// changed since the last time, every registration is looked at again.
+    pub async fn migrate(&self) -> Result<()> {
+        Migrator::up(self.db(), None).await?;
+        let write = self.begin_write(&self.operator()).await?;
+        if organisation::Entity::find().one(&write.txn).await?.is_none() {
+            organisation::ActiveModel {
+                id: Set(self.new_id()),
+                name: Set("Organisation".to_owned()),
+                configuration: Set(None),
+                version: Set(1),
+                created_at: Set(write.millis()),
+                updated_at: Set(write.millis()),
+                created_by: Set(write.actor_name()),
+                updated_by: Set(write.actor_name()),
+            }
+            .insert(&write.txn)
+            .await?;
+        }
+        let mut recorded = recorded(&write.txn).await?;
+        if recorded.contains_key(KEY_CHECK) {
+            self.check_ring(&recorded)?;
+        }
+        let mut metadata_changed = false;
+        for (key, value) in self.agreed() {
+            let old = recorded.remove(key);
+            if old.as_ref() == Some(&value) {
+                continue;
+            }
+            metadata_changed |= old.is_some() && key != KEY_CHECK;
+            let row = deployment::ActiveModel {
+                key: Set(key.to_owned()),
+                value: Set(value.to_string()),
+                updated_at: Set(write.millis()),
+            };
+            if old.is_some() {
+                row.update(&write.txn).await?;
+            } else {
+                row.insert(&write.txn).await?;
+            }
+        }
+        if metadata_changed {
+            registration::Entity::update_many()
+                .col_expr(registration::Column::Wanted, Expr::col(registration::Column::Wanted).add(1))
+                .col_expr(registration::Column::DueAt, Expr::value(millis(self.now())))
+                .col_expr(registration::Column::WantedBecause, Expr::value("deployment settings changed"))
+                .exec(&write.txn)
+                .await?;
+        }
+        write.commit().await
+    }
+
+    /// The operator at the machine.
+    pub fn operator(&self) -> Actor {
+        Actor::program("operator", "operator", Door::Cli)
+    }
+
+    /// Whether this process may serve: the database answers, its schema is ours, and the settings agree with those
+    /// recorded. The sentence names what does not.
+    pub async fn ready(&self) -> Result<()> {
+        self.db().ping().await?;
+        let pending = Migrator::get_pending_migrations(self.db()).await.map(|pending| pending.len());
+        if !matches!(pending, Ok(0)) {
+            return Err(Error::Unavailable(
+                "The database schema is not up to date. Run `mcp-registry migrate`.".to_owned(),
+            ));
+        }
+        let recorded = recorded(self.db()).await?;
+        self.check_ring(&recorded)?;
+        for (key, value) in self.agreed() {
+            if key != KEY_CHECK && recorded.get(key) != Some(&value) {
+                return Err(Error::Unavailable(format!(
+                    "This process has another `{key}` than the deployment recorded. Configure all processes alike, then run `mcp-registry migrate`."
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Numbers for metrics.
+    pub async fn counters(&self) -> Result<Counters> {
+        Ok(Counters { registrations: registrations::count_states(self.db()).await? })
+    }
+
+    /// The organisation.
+    pub async fn organisation(&self, actor: &Actor) -> Result<Organisation> {
+        actor.require(Permission::ReadOrganisation)?;
+        let row = organisation::Entity::find()
+            .one(self.db())
+            .await?
+            .ok_or_else(|| Error::not_found("organisation", ""))?;
+        let settings = self.settings();
+        Ok(Organisation {
+            id: OrganisationId(row.id),
+            name: row.name,
+            gateway_urls: settings.gateway_urls.clone(),
+            callback_urls: settings.callbacks(),
+            branding: settings.branding.clone(),
+            public_url: settings.public_url.clone(),
+        })
+    }
+
+    /// What every process must agree on, by configuration key.
+    fn agreed(&self) -> [(&'static str, Value); 4] {
+        let settings = self.settings();
+        let keys: BTreeMap<_, _> = self.ring().check_values().into_iter().collect();
+        [
+            ("branding", json!(settings.branding)),
+            ("gateway.urls", json!(settings.gateway_urls)),
+            ("cimd.public_url", json!(settings.cimd_public_url)),
+            (KEY_CHECK, json!(keys)),
+        ]
+    }
+
+    /// Every key that sealed something must be here, and be the same key.
+    fn check_ring(&self, recorded: &BTreeMap<String, Value>) -> Result<()> {
+        let ours: BTreeMap<_, _> = self.ring().check_values().into_iter().collect();
+        let Some(Value::Object(theirs)) = recorded.get(KEY_CHECK) else {
+            return Err(Error::Unavailable(
+                "The deployment has no sealing key recorded. Run `mcp-registry migrate`.".to_owned(),
+            ));
+        };
+        for (id, check) in theirs {
+            match ours.get(id) {
+                Some(own) if Some(own.as_str()) == check.as_str() => {}
+                Some(_) => {
+                    return Err(Error::Unavailable(format!(
+                        "The sealing key `{id}` (`sealing`) is not the one that stored secrets are sealed with."
+                    )));
+                }
+                None => {
+                    return Err(Error::Unavailable(format!(
+                        "The sealing key `{id}` is missing from `sealing`; secrets are stored under it."
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn recorded(db: &impl ConnectionTrait) -> Result<BTreeMap<String, Value>> {
+    deployment::Entity::find()
+        .all(db)
+        .await?
+        .into_iter()
+        .map(|row| {
+            let value = serde_json::from_str(&row.value)?;
+            Ok((row.key, value))
+        })
+        .collect()
+}
+
+async fn connect(url: &str) -> Result<DatabaseConnection> {
+    let mut options = ConnectOptions::new(url);
+    options
+        .sqlx_logging(false)
+        .max_connections(if url.starts_with("sqlite") { 8 } else { 20 })
+        .connect_timeout(Duration::from_secs(5))
+        .acquire_timeout(Duration::from_secs(8));
+    if url.starts_with("sqlite::memory:") {
+        // Each connection would have a database of its own.
+        options.max_connections(1).min_connections(1);
+    }
+    options.map_sqlx_sqlite_opts(|options| {
+        options
+            .create_if_missing(true)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(10))
+            .pragma("journal_mode", "WAL")
+            .pragma("synchronous", "FULL")
+    });
+    let db = Database::connect(options).await.map_err(|error| {
+        tracing::debug!(%error, "connecting to the database failed");
+        Error::Unavailable("The database cannot be opened. Check `database.url` and that it is reachable.".to_owned())
+    })?;
+    debug_assert!(matches!(db.get_database_backend(), DbBackend::Sqlite | DbBackend::Postgres));
+    Ok(db)
+}

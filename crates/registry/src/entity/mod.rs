@@ -1,0 +1,20 @@
+//! The tables as sea-orm sees them. No sea-orm type leaves this crate.
+
+pub(crate) mod access;
+pub(crate) mod api_key;
+pub(crate) mod attempt;
+pub(crate) mod audit_event;
+pub(crate) mod change;
+pub(crate) mod deployment;
+pub(crate) mod integration;
+pub(crate) mod oauth_client;
+pub(crate) mod organisation;
+pub(crate) mod registration;
+pub(crate) mod revision;
+pub(crate) mod sealed_value;
+pub(crate) mod sequence;
+pub(crate) mod server;
+pub(crate) mod session;
+pub(crate) mod sign_in_link;
+pub(crate) mod user;
+pub(crate) mod workspace;

@@ -1,0 +1,117 @@
+//! The one error of the application, free of any transport.
+
+use registry_core::finding::{Finding, Findings};
+use registry_core::permission::Permission;
+use std::fmt;
+
+/// What every use case answers with.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a use case did not do what was asked. `Display` is safe to show to the caller.
+#[derive(Debug)]
+pub enum Error {
+    /// The credential is missing or not good; the sentence says what to do.
+    Unauthenticated(&'static str),
+    /// The caller is known and may not do this.
+    Forbidden {
+        /// What the caller lacks.
+        needed: Permission,
+        /// A sentence for people.
+        message: String,
+    },
+    /// There is no such thing, or the caller may not know that there is.
+    NotFound {
+        /// The kind of thing, e.g. `integration`.
+        what: &'static str,
+        /// How the caller named it.
+        reference: String,
+    },
+    /// Something else stands in the way (a taken slug, a state that does not allow it).
+    Conflict {
+        /// Stable code, listed in `docs/problems.md`.
+        code: &'static str,
+        /// A sentence for people.
+        message: String,
+        /// JSON Pointer of the member in the way, if it is one.
+        pointer: Option<&'static str>,
+    },
+    /// Somebody else saved since the caller read.
+    Stale {
+        /// The present version.
+        current: i64,
+    },
+    /// What was sent cannot be saved. At least one finding is an error.
+    Invalid(Findings),
+    /// What was sent is too large.
+    TooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// Part of a compatible API that this version does not have.
+    NotImplemented(&'static str),
+    /// The database, or something the deployment needs, is not there now.
+    Unavailable(String),
+    /// A fault of ours. Shown as "internal error"; logged with the request id.
+    Internal(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Error {
+    pub(crate) fn not_found(what: &'static str, reference: impl fmt::Display) -> Self {
+        Self::NotFound { what, reference: reference.to_string() }
+    }
+
+    pub(crate) fn invalid(finding: Finding) -> Self {
+        Self::Invalid(finding.into())
+    }
+
+    /// A row that cannot be read back names itself.
+    pub(crate) fn corrupt(table: &'static str, column: &'static str, row: impl fmt::Display) -> Self {
+        Self::Internal(format!("{table}.{column} of row {row} cannot be read").into())
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unauthenticated(message) | Self::NotImplemented(message) => formatter.write_str(message),
+            Self::Forbidden { message, .. } | Self::Conflict { message, .. } | Self::Unavailable(message) => {
+                formatter.write_str(message)
+            }
+            Self::NotFound { what, reference } => write!(formatter, "There is no {what} `{reference}`."),
+            Self::Stale { current } => write!(
+                formatter,
+                "Somebody else saved in the meantime; the present version is {current}. Read it again and repeat your change."
+            ),
+            Self::Invalid(findings) => findings.fmt(formatter),
+            Self::TooLarge { limit } => write!(formatter, "This is larger than the {limit} bytes allowed."),
+            Self::Internal(_) => formatter.write_str("An internal error occurred."),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Internal(source) => Some(&**source),
+            _ => None,
+        }
+    }
+}
+
+impl From<sea_orm::DbErr> for Error {
+    fn from(error: sea_orm::DbErr) -> Self {
+        use sea_orm::DbErr;
+        match error {
+            DbErr::Conn(_) | DbErr::ConnectionAcquire(_) => {
+                Self::Unavailable("The database cannot be reached now. Try again shortly.".to_owned())
+            }
+            other => Self::Internal(Box::new(other)),
+        }
+    }
+}
+
+impl From<serde_json::Error> for Error {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Internal(Box::new(error))
+    }
+}

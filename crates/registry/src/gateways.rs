@@ -1,0 +1,216 @@
+//! What gateways get: one consistent document per server (`domain.md` §6).
+
+use crate::configurations::open_markers;
+use crate::entity::{change, oauth_client, registration};
+use crate::layers::{Scope, ServerLayers, auth_type};
+use crate::registrations::{active_clients, method, usable};
+use crate::servers::{self, ServerRef};
+use crate::stored::json as read_json;
+use crate::write::Event;
+use crate::{Actor, Error, Registry, Result};
+use registry_core::id::{SealedId, ServerId, WorkspaceId};
+use registry_core::metadata::EffectiveMetadata;
+use registry_core::oauth::Discovery;
+use registry_core::permission::Permission;
+use registry_core::slug::Reference;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+/// A resolved document, ready to be sent.
+#[derive(Clone)]
+pub struct GatewayDocument {
+    /// JSON. Holds secrets.
+    pub body: Vec<u8>,
+    /// Strong entity tag of `body`, with its quotes.
+    pub etag: String,
+    /// When this document last changed, as a change revision.
+    pub revision: i64,
+}
+
+impl std::fmt::Debug for GatewayDocument {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "GatewayDocument({})", self.etag)
+    }
+}
+
+impl Registry {
+    /// The document of one server. The first reading of a secret by each key and generation is audited.
+    pub async fn gateway_document(&self, actor: &Actor, workspace: &str, server: &str) -> Result<GatewayDocument> {
+        actor.require(Permission::FetchGatewayDocument)?;
+        let reference =
+            ServerRef { server: Reference::parse(server), workspace: Some(Reference::parse(workspace)) };
+        let model = servers::find(self.db(), actor, &reference).await?;
+        let id = ServerId(model.id);
+        let layers = self
+            .load_layers(self.db(), Scope::Server(id), false)
+            .await?
+            .pop()
+            .ok_or_else(|| Error::not_found("server", server))?;
+        let row =
+            registration::Entity::find().filter(registration::Column::ServerId.eq(model.id)).one(self.db()).await?;
+        let client = match &row {
+            Some(row) => active_clients(self.db(), [row.id]).await?.pop(),
+            None => None,
+        };
+        let client = client.filter(|client| usable(client, self.now()) && layers.enabled);
+        let revision = self.server_revision(id).await?;
+        let mut document = self.head(&layers, revision)?;
+        if layers.enabled {
+            if let Some(row) = &row {
+                document.insert("registration".into(), registration_member(row, client.as_ref())?);
+            }
+            let effective = self.resolve_server(&layers).effective;
+            if let Some(client) = &client {
+                self.add_client_members(&mut document, &effective, client).await?;
+                self.audit_secret(actor, &layers, client).await?;
+            }
+            let mut gateway = Value::Object(effective.gateway);
+            open_markers(self, self.db(), &mut gateway).await?;
+            if let Value::Object(members) = gateway {
+                document.extend(members.into_iter().filter(|(name, _)| !document_owns(name)));
+            }
+        }
+        let body = serde_json::to_vec(&document)?;
+        let digest = Sha256::digest(&body);
+        let etag = digest[..16].iter().fold(String::from("\""), |tag, byte| tag + &format!("{byte:02x}")) + "\"";
+        Ok(GatewayDocument { body, etag, revision })
+    }
+
+    /// The members that every document has.
+    fn head(&self, layers: &ServerLayers, revision: i64) -> Result<Map<String, Value>> {
+        let head = json!({
+            "workspace": layers.workspace.slug,
+            "server": layers.server.slug,
+            "integration": layers.integration.slug,
+            "url": layers.integration.url,
+            "transport": layers.integration.transport,
+            "auth_type": auth_type(&layers.integration)?,
+            "revision": revision,
+            "status": if layers.enabled { "active" } else { "disabled" },
+        });
+        let mut head = match head {
+            Value::Object(members) => members,
+            _ => Map::new(),
+        };
+        if !layers.enabled {
+            head.insert("reason".into(), json!("access_disabled"));
+        }
+        Ok(head)
+    }
+
+    async fn add_client_members(
+        &self,
+        document: &mut Map<String, Value>,
+        effective: &EffectiveMetadata,
+        client: &oauth_client::Model,
+    ) -> Result<()> {
+        let discovery: Discovery = read_json(&client.discovery, "oauth_client", "discovery", client.id)?;
+        let mut server = presentable(discovery.metadata.clone());
+        server.insert("metadata_url".into(), json!(discovery.metadata_url));
+        document.insert("generation".into(), json!(client.generation));
+        document.insert("authorization_server".into(), Value::Object(server));
+
+        let response: Map<String, Value> = read_json(&client.response, "oauth_client", "response", client.id)?;
+        let mut members = presentable(response);
+        // What the answer left out holds as it was asked for (RFC 7591 §3.2.1 demands all of it; many leave some out).
+        for name in ["redirect_uris", "grant_types", "response_types", "client_name"] {
+            if let Some(value) = effective.client_metadata.get(name) {
+                members.entry(name).or_insert_with(|| value.clone());
+            }
+        }
+        members.insert("client_id".into(), json!(client.client_id));
+        members.insert("token_endpoint_auth_method".into(), json!(client.auth_method));
+        members.insert("issuer".into(), json!(client.issuer));
+        if let Some(issued) = client.client_id_issued_at {
+            members.insert("client_id_issued_at".into(), json!(issued));
+        }
+        if let Some(sealed) = client.client_secret_id {
+            let secret = self.open_sealed(self.db(), SealedId(sealed)).await?;
+            members.insert("client_secret".into(), json!(secret.expose()));
+            // 0: never (RFC 7591 §3.2.1).
+            let expiry = client.client_secret_expires_at.map_or(0, |millis| millis / 1000);
+            members.insert("client_secret_expires_at".into(), json!(expiry));
+        }
+        let scope = members
+            .get("scope")
+            .or_else(|| effective.client_metadata.get("scope"))
+            .cloned()
+            .unwrap_or_else(|| json!(discovery.scopes.join(" ")));
+        document.insert("client".into(), Value::Object(members));
+        document.insert("resource".into(), json!(discovery.resource));
+        if scope.as_str().is_some_and(|scope| !scope.is_empty()) {
+            document.insert("scope".into(), scope);
+        }
+        if !effective.authorization_params.is_empty() {
+            document.insert("authorization_params".into(), Value::Object(effective.authorization_params.clone()));
+        }
+        // One client serves all users of this server, so the gateway owes each of them a consent of its own
+        // (MCP security best practices, "confused deputy").
+        document.insert("shared_upstream_client".into(), json!(true));
+        Ok(())
+    }
+
+    async fn server_revision(&self, server: ServerId) -> Result<i64> {
+        let newest: Option<i64> = change::Entity::find()
+            .select_only()
+            .column(change::Column::Revision)
+            .filter(change::Column::ServerId.eq(server.0))
+            .order_by_desc(change::Column::Revision)
+            .limit(1)
+            .into_tuple()
+            .one(self.db())
+            .await?;
+        Ok(newest.unwrap_or(0))
+    }
+
+    /// Puts the first reading of a client's secret by this key on record (`domain.md` §6).
+    async fn audit_secret(&self, actor: &Actor, layers: &ServerLayers, client: &oauth_client::Model) -> Result<()> {
+        if client.client_secret_id.is_none() {
+            return Ok(());
+        }
+        let who = actor.id.clone().unwrap_or_else(|| actor.name.clone());
+        let subject = format!("{}:{}", client.id, who);
+        let known = crate::entity::audit_event::Entity::find()
+            .filter(crate::entity::audit_event::Column::SubjectKind.eq("client_secret"))
+            .filter(crate::entity::audit_event::Column::SubjectId.eq(&subject))
+            .one(self.db())
+            .await?;
+        if known.is_some() {
+            return Ok(());
+        }
+        let mut write = self.begin_write(actor).await?;
+        let mut event = Event::new("client_secret.read", "client_secret", subject)
+            .named(format!("{}/{}", layers.workspace.slug, layers.server.slug))
+            .in_workspace(Some(WorkspaceId(layers.workspace.id)));
+        event.after = Some(json!({ "generation": client.generation }));
+        write.audit(event);
+        write.commit().await
+    }
+}
+
+/// Members that the registry itself answers for; an Advanced Configuration cannot set them. `transport` there is an
+/// object of gateway hints and would otherwise replace the integration's transport.
+fn document_owns(name: &str) -> bool {
+    name == "transport"
+}
+
+fn registration_member(row: &registration::Model, client: Option<&oauth_client::Model>) -> Result<Value> {
+    let mut member = Map::new();
+    member.insert("state".into(), json!(row.state));
+    if let Some(client) = client {
+        member.insert("method".into(), json!(method(client)?));
+    }
+    if let Some(reason) = &row.reason {
+        member.insert("reason".into(), json!(reason));
+    }
+    if let Some(detail) = &row.detail {
+        member.insert("detail".into(), json!(detail));
+    }
+    Ok(Value::Object(member))
+}
+
+/// Without the nulls and empty texts that MCP SDKs cannot parse (`standards.md` §8.4).
+fn presentable(members: Map<String, Value>) -> Map<String, Value> {
+    members.into_iter().filter(|(_, value)| !value.is_null() && value.as_str() != Some("")).collect()
+}

@@ -1,0 +1,325 @@
+//! The five layers of servers as they stand in the database, and what follows from a change to one of them.
+
+use crate::configurations::Affected;
+use crate::entity::{access, integration, organisation, registration, server, workspace};
+use crate::write::Write;
+use crate::{Error, Registry, Result, workspaces};
+use registry_core::finding::{Finding, Findings};
+use registry_core::id::{IntegrationId, ServerId, WorkspaceId};
+use registry_core::metadata::{AdvancedConfiguration, Layer, Level, Resolution, ResolveContext, resolve};
+use registry_core::registration::{AuthType, Desired, State};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
+};
+use std::collections::HashMap;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Which servers are meant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Scope {
+    All,
+    Workspace(WorkspaceId),
+    Integration(IntegrationId),
+    Access(IntegrationId, WorkspaceId),
+    Server(ServerId),
+}
+
+/// One server with everything its metadata is resolved from.
+#[derive(Clone, Debug)]
+pub(crate) struct ServerLayers {
+    pub(crate) server: server::Model,
+    pub(crate) integration: Arc<integration::Model>,
+    pub(crate) workspace: Arc<workspace::Model>,
+    /// Whether the workspace may use the integration now.
+    pub(crate) enabled: bool,
+    pub(crate) organisation_layer: Arc<AdvancedConfiguration>,
+    pub(crate) integration_layer: Arc<AdvancedConfiguration>,
+    pub(crate) workspace_layer: Arc<AdvancedConfiguration>,
+    pub(crate) server_layer: Arc<AdvancedConfiguration>,
+}
+
+/// Whether a workspace may use an integration: its own always; another's never; an organisation-wide one by its
+/// access row, or for all.
+pub(crate) fn access_enabled(
+    integration: &integration::Model,
+    row: Option<&access::Model>,
+    workspace: WorkspaceId,
+) -> bool {
+    match integration.workspace_id {
+        Some(owner) => owner == workspace.0,
+        None => row.map_or(integration.global_access, |row| row.enabled),
+    }
+}
+
+/// A stored configuration text as an object.
+pub(crate) fn parse_layer(text: Option<&str>, what: &'static str, row: Uuid) -> Result<AdvancedConfiguration> {
+    text.map_or_else(
+        || Ok(AdvancedConfiguration::empty()),
+        |text| AdvancedConfiguration::from_stored(text).map_err(|_| Error::corrupt(what, "configuration", row)),
+    )
+}
+
+impl Registry {
+    /// The live servers in `scope` with their layers, by workspace and slug; with `deleted` also the deleted ones.
+    pub(crate) async fn load_layers(
+        &self,
+        db: &impl ConnectionTrait,
+        scope: Scope,
+        deleted: bool,
+    ) -> Result<Vec<ServerLayers>> {
+        let mut select = server::Entity::find();
+        if !deleted {
+            select = select.filter(server::Column::DeletedAt.is_null());
+        }
+        select = match scope {
+            Scope::All => select,
+            Scope::Workspace(id) => select.filter(server::Column::WorkspaceId.eq(id.0)),
+            Scope::Integration(id) => select.filter(server::Column::IntegrationId.eq(id.0)),
+            Scope::Access(integration, workspace) => select
+                .filter(server::Column::IntegrationId.eq(integration.0))
+                .filter(server::Column::WorkspaceId.eq(workspace.0)),
+            Scope::Server(id) => select.filter(server::Column::Id.eq(id.0)),
+        };
+        let servers =
+            select.order_by_asc(server::Column::WorkspaceId).order_by_asc(server::Column::SlugKey).all(db).await?;
+        if servers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let organisation = organisation::Entity::find().one(db).await?;
+        let organisation_layer = Arc::new(parse_layer(
+            organisation.as_ref().and_then(|row| row.configuration.as_deref()),
+            "organisation",
+            organisation.as_ref().map_or(Uuid::nil(), |row| row.id),
+        )?);
+        let integrations = self.integrations_of(db, &servers, scope).await?;
+        let workspaces = self.workspaces_of(db, &servers, scope).await?;
+        let access = access_of(db, scope).await?;
+        let mut loaded = Vec::with_capacity(servers.len());
+        for server in servers {
+            let missing = || Error::corrupt("server", "integration_id", server.id);
+            let (integration, integration_layer) =
+                integrations.get(&server.integration_id).cloned().ok_or_else(missing)?;
+            let workspace = workspaces.get(&server.workspace_id).cloned().ok_or_else(missing)?;
+            let row = access.get(&(server.integration_id, server.workspace_id));
+            let workspace_layer =
+                parse_layer(row.and_then(|row| row.configuration.as_deref()), "access", row.map_or(server.id, |row| row.id))?;
+            let server_layer = parse_layer(server.configuration.as_deref(), "server", server.id)?;
+            loaded.push(ServerLayers {
+                enabled: access_enabled(&integration, row, WorkspaceId(workspace.id)),
+                server,
+                integration,
+                workspace,
+                organisation_layer: organisation_layer.clone(),
+                integration_layer,
+                workspace_layer: Arc::new(workspace_layer),
+                server_layer: Arc::new(server_layer),
+            });
+        }
+        Ok(loaded)
+    }
+
+    async fn integrations_of(
+        &self,
+        db: &impl ConnectionTrait,
+        servers: &[server::Model],
+        scope: Scope,
+    ) -> Result<HashMap<Uuid, (Arc<integration::Model>, Arc<AdvancedConfiguration>)>> {
+        let mut select = integration::Entity::find();
+        if !matches!(scope, Scope::All) {
+            let ids: std::collections::BTreeSet<_> = servers.iter().map(|server| server.integration_id).collect();
+            select = select.filter(integration::Column::Id.is_in(ids));
+        }
+        let mut found = HashMap::new();
+        for model in select.all(db).await? {
+            let layer = parse_layer(model.configuration.as_deref(), "integration", model.id)?;
+            found.insert(model.id, (Arc::new(model), Arc::new(layer)));
+        }
+        Ok(found)
+    }
+
+    async fn workspaces_of(
+        &self,
+        db: &impl ConnectionTrait,
+        servers: &[server::Model],
+        scope: Scope,
+    ) -> Result<HashMap<Uuid, Arc<workspace::Model>>> {
+        let mut select = workspace::Entity::find();
+        if !matches!(scope, Scope::All) {
+            let ids: std::collections::BTreeSet<_> = servers.iter().map(|server| server.workspace_id).collect();
+            select = select.filter(workspace::Column::Id.is_in(ids));
+        }
+        Ok(select.all(db).await?.into_iter().map(|model| (model.id, Arc::new(model))).collect())
+    }
+
+    /// What is sent for one server.
+    pub(crate) fn resolve_server(&self, layers: &ServerLayers) -> Resolution {
+        let callbacks = self.settings().callbacks();
+        resolve(
+            &self.settings().branding,
+            &[
+                Layer { level: Level::Organisation, configuration: &layers.organisation_layer },
+                Layer { level: Level::Integration, configuration: &layers.integration_layer },
+                Layer { level: Level::Workspace, configuration: &layers.workspace_layer },
+                Layer { level: Level::Server, configuration: &layers.server_layer },
+            ],
+            &ResolveContext {
+                workspace: &layers.workspace.slug,
+                server: &layers.server.slug,
+                callbacks: &callbacks,
+            },
+        )
+    }
+
+    /// What is wanted for one server.
+    pub(crate) fn desired(&self, layers: &ServerLayers) -> Result<Desired> {
+        let effective = self.resolve_server(layers).effective;
+        Ok(Desired {
+            digest: effective.digest(),
+            effective,
+            mcp_url: layers.integration.url.clone(),
+            auth_type: auth_type(&layers.integration)?,
+            wanted: layers.server.deleted_at.is_none(),
+        })
+    }
+}
+
+async fn access_of(db: &impl ConnectionTrait, scope: Scope) -> Result<HashMap<(Uuid, Uuid), access::Model>> {
+    let select = access::Entity::find();
+    let select = match scope {
+        Scope::All => select,
+        Scope::Workspace(id) => select.filter(access::Column::WorkspaceId.eq(id.0)),
+        Scope::Integration(id) => select.filter(access::Column::IntegrationId.eq(id.0)),
+        Scope::Access(integration, workspace) => select
+            .filter(access::Column::IntegrationId.eq(integration.0))
+            .filter(access::Column::WorkspaceId.eq(workspace.0)),
+        Scope::Server(id) => {
+            let Some(server) = server::Entity::find_by_id(id.0).one(db).await? else { return Ok(HashMap::new()) };
+            select
+                .filter(access::Column::IntegrationId.eq(server.integration_id))
+                .filter(access::Column::WorkspaceId.eq(server.workspace_id))
+        }
+    };
+    Ok(select.all(db).await?.into_iter().map(|row| ((row.integration_id, row.workspace_id), row)).collect())
+}
+
+pub(crate) fn auth_type(integration: &integration::Model) -> Result<AuthType> {
+    crate::stored::word(AuthType::parse, &integration.auth_type, "integration", "auth_type", integration.id)
+}
+
+/// The state of some servers before a change, to see afterwards what the change did to each.
+pub(crate) struct Before {
+    scope: Scope,
+    servers: HashMap<Uuid, (ServerLayers, Resolution)>,
+}
+
+impl Before {
+    pub(crate) async fn take(write: &Write<'_>, scope: Scope) -> Result<Self> {
+        let loaded = write.registry.load_layers(&write.txn, scope, false).await?;
+        let servers = loaded
+            .into_iter()
+            .map(|layers| {
+                let resolution = write.registry.resolve_server(&layers);
+                (layers.server.id, (layers, resolution))
+            })
+            .collect();
+        Ok(Self { scope, servers })
+    }
+
+    /// Judges each server after the change and wakes its registration where something changed. Refuses a change that
+    /// would leave a server with metadata that contradict each other; `pointer` is where the change was made.
+    pub(crate) async fn settle(self, write: &mut Write<'_>, pointer: &str, because: &str) -> Result<Affected> {
+        let mut affected = Affected::default();
+        let mut broken = Findings::default();
+        for layers in write.registry.load_layers(&write.txn, self.scope, false).await? {
+            let resolution = write.registry.resolve_server(&layers);
+            let name = format!("{}/{}", layers.workspace.slug, layers.server.slug);
+            let old = self.servers.get(&layers.server.id);
+            let known: &[Finding] = old.map_or(&[], |(_, old)| &old.findings.0);
+            for finding in resolution.findings.iter().filter(|finding| !known.contains(finding)) {
+                let mut finding = finding.clone().below(pointer);
+                finding.message = format!("For the server {name}: {}", finding.message);
+                broken.push(finding);
+            }
+            let unchanged = old.is_some_and(|(old_layers, old)| {
+                old.effective == resolution.effective
+                    && old_layers.integration.url == layers.integration.url
+                    && old_layers.integration.auth_type == layers.integration.auth_type
+                    && old_layers.integration.transport == layers.integration.transport
+                    && old_layers.enabled == layers.enabled
+            });
+            if unchanged {
+                continue;
+            }
+            affected.servers += 1;
+            let workspace = WorkspaceId(layers.workspace.id);
+            write.server_changed(workspace, ServerId(layers.server.id));
+            if wake(write, &layers, because).await? {
+                affected.registrations += 1;
+            }
+        }
+        if broken.has_errors() {
+            return Err(Error::Invalid(broken));
+        }
+        Ok(affected)
+    }
+}
+
+/// Makes the registration of a server due now, creating it where one is needed. True if there is one.
+pub(crate) async fn wake(write: &mut Write<'_>, layers: &ServerLayers, because: &str) -> Result<bool> {
+    let now = write.millis();
+    let row = registration::Entity::find()
+        .filter(registration::Column::ServerId.eq(layers.server.id))
+        .one(&write.txn)
+        .await?;
+    let Some(row) = row else {
+        if !auth_type(&layers.integration)?.needs_client() {
+            return Ok(false);
+        }
+        registration::ActiveModel {
+            id: Set(write.registry.new_id()),
+            server_id: Set(layers.server.id),
+            state: Set(State::Queued.as_str().to_owned()),
+            due_at: Set(now),
+            wanted: Set(1),
+            wanted_because: Set(Some(because.to_owned())),
+            failures: Set(0),
+            lost_answers: Set(0),
+            lease_until: Set(0),
+            fence: Set(0),
+            created_at: Set(now),
+            updated_at: Set(now),
+            ..Default::default()
+        }
+        .insert(&write.txn)
+        .await?;
+        return Ok(true);
+    };
+    let mut changed = registration::ActiveModel {
+        id: Set(row.id),
+        wanted: Set(row.wanted + 1),
+        wanted_because: Set(Some(because.to_owned())),
+        due_at: Set(now),
+        updated_at: Set(now),
+        ..Default::default()
+    };
+    // What a person had to mend may be mended now: say so at once instead of showing the old failure.
+    if row.state == State::Failed.as_str() || row.state == State::Withdrawn.as_str() {
+        changed.state = Set(State::Queued.as_str().to_owned());
+        changed.reason = Set(None);
+        changed.detail = Set(None);
+        changed.error = Set(None);
+        changed.error_description = Set(None);
+    }
+    changed.update(&write.txn).await?;
+    Ok(true)
+}
+
+/// The one workspace and slug pair of each server, for pickers and messages.
+pub(crate) fn names_of(layers: &ServerLayers) -> Result<(crate::WorkspaceRef, registry_core::slug::Slug, ServerId)> {
+    Ok((
+        workspaces::as_ref(&layers.workspace)?,
+        workspaces::stored_slug(&layers.server.slug, "server", layers.server.id)?,
+        ServerId(layers.server.id),
+    ))
+}

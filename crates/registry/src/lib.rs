@@ -1,0 +1,105 @@
+//! The application: every use case is a method of [`Registry`], with its authorization, its one transaction, its audit
+//! event and its change.
+//!
+//! This crate must not know actix, askama, reqwest or HTTP status codes; no sea-orm type is public.
+//!
+//! A tour in five lines:
+//! * [`Registry::open`] and [`Registry::migrate`] make one; [`Settings`] and [`SealingRing`] say how.
+//! * [`Registry::authenticate`] turns a credential into an [`Actor`]; each use case asks the actor first.
+//! * A file per noun holds its use cases: `workspaces`, `integrations`, `access`, `servers`, `configurations`, …
+//! * `write` is the one way to change anything: transaction, audit chain, change feed, in commit order.
+//! * `reconciliation` is what the worker calls: claim, load, record.
+
+mod access;
+mod actor;
+mod api_keys;
+mod audit;
+mod authentication;
+mod configurations;
+mod deployment;
+#[expect(unreachable_pub, reason = "sea-orm's derives want public items in this private module")]
+mod entity;
+mod error;
+mod gateways;
+mod integrations;
+mod layers;
+mod names;
+mod page;
+mod reconciliation;
+mod registrations;
+mod seal;
+mod servers;
+mod settings;
+mod stored;
+mod tokens;
+mod users;
+mod workspaces;
+mod write;
+
+use registry_core::clock::{Clock, Timestamp, to_millis};
+use sea_orm::DatabaseConnection;
+use std::sync::Arc;
+
+pub use access::{Access, AccessChange, AccessList, AccessUpdate};
+pub use actor::{Actor, Door, Origin};
+pub use api_keys::{ApiKey, CreatedApiKey, NewApiKey};
+pub use audit::{AuditEvent, AuditFilter};
+pub use authentication::Credential;
+pub use configurations::{Affected, Check, Checked, Configuration, Preview, Revision, Saved, Subject};
+pub use deployment::{Counters, Organisation};
+pub use error::{Error, Result};
+pub use gateways::GatewayDocument;
+pub use integrations::{
+    Integration, IntegrationChange, IntegrationCounts, IntegrationFilter, NewIntegration, OwnerFilter,
+};
+pub use page::{Page, PageRequest};
+pub use reconciliation::{Claim, NewClient, Situation, StepRecord};
+pub use registrations::{Attempt, OAuthClient, Registration, RegistrationDetail, RegistrationFilter};
+pub use seal::{SealingKey, SealingRing};
+pub use servers::{
+    ClientMetadata, IntegrationRef, NewServer, RegistrationBrief, Server, ServerChange, ServerFilter, ServerRef,
+};
+pub use settings::{JwtSettings, Settings};
+pub use users::{SignedIn, User};
+pub use workspaces::{Deleted, NewWorkspace, Workspace, WorkspaceChange, WorkspaceFilter, WorkspaceRef};
+
+/// The application. Cheap to clone; all clones share one database pool.
+#[derive(Clone)]
+pub struct Registry {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    db: DatabaseConnection,
+    settings: Settings,
+    ring: SealingRing,
+    keys: Option<tokens::TokenKeys>,
+    clock: Arc<dyn Clock>,
+    /// Rung after each commit of this process, so that a worker beside us need not wait for its next poll.
+    bell: tokio::sync::Notify,
+}
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Registry")
+    }
+}
+
+impl Registry {
+    pub(crate) fn db(&self) -> &DatabaseConnection {
+        &self.inner.db
+    }
+
+    /// How this deployment is configured.
+    pub fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    pub(crate) fn ring(&self) -> &SealingRing {
+        &self.inner.ring
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        to_millis(self.inner.clock.now())
+    }
+}

@@ -1,0 +1,78 @@
+//! Names for people and slugs for URLs.
+
+use crate::{Error, Result};
+use registry_core::finding::Finding;
+use registry_core::slug::Slug;
+
+/// A name as it is kept: trimmed, 1 to 255 characters, none of them a control character.
+pub(crate) fn name(text: &str, pointer: &str) -> Result<String> {
+    let text = text.trim();
+    let length = text.chars().count();
+    if length == 0 {
+        return Err(Error::invalid(Finding::error(pointer, "empty_value", "A name is needed. Write one.")));
+    }
+    if length > 255 || text.chars().any(char::is_control) {
+        return Err(Error::invalid(Finding::error(
+            pointer,
+            "invalid_value",
+            "A name has at most 255 characters and no control characters.",
+        )));
+    }
+    Ok(text.to_owned())
+}
+
+/// A description as it is kept: empty means none; at most 500 characters.
+pub(crate) fn description(text: Option<String>) -> Result<Option<String>> {
+    let text = text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    if text.as_ref().is_some_and(|text| text.chars().count() > 500) {
+        return Err(Error::invalid(Finding::error(
+            "/description",
+            "too_long",
+            "A description has at most 500 characters.",
+        )));
+    }
+    Ok(text)
+}
+
+/// The slug to use: the given one, judged and found free, or one made from `name` that is free.
+pub(crate) async fn slug(
+    given: Option<&str>,
+    name: &str,
+    taken: impl AsyncFn(&Slug) -> Result<bool>,
+) -> Result<Slug> {
+    if let Some(text) = given {
+        let slug = Slug::parse(text)
+            .map_err(|error| Error::invalid(Finding::error("/slug", "invalid_slug", format!("Here {error}."))))?;
+        if taken(&slug).await? {
+            return Err(slug_taken(&slug));
+        }
+        return Ok(slug);
+    }
+    let base = Slug::from_name(name);
+    if !taken(&base).await? {
+        return Ok(base);
+    }
+    for number in 2..10_000 {
+        let slug = base.numbered(number);
+        if !taken(&slug).await? {
+            return Ok(slug);
+        }
+    }
+    Err(slug_taken(&base))
+}
+
+pub(crate) fn slug_taken(slug: &Slug) -> Error {
+    Error::Conflict {
+        code: "slug_taken",
+        message: format!("The slug `{slug}` is taken. Choose another one."),
+        pointer: Some("/slug"),
+    }
+}
+
+/// Compares the version a caller has read with the present one.
+pub(crate) fn expect_version(expected: Option<i64>, current: i64) -> Result<()> {
+    match expected {
+        Some(expected) if expected != current => Err(Error::Stale { current }),
+        _ => Ok(()),
+    }
+}

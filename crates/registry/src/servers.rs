@@ -1,0 +1,533 @@
+//! Servers: integrations made available in one workspace.
+
+use crate::configurations::{Affected, Saved, add_revision, sealed_ids, store};
+use crate::entity::{attempt, integration, registration, server, workspace};
+use crate::integrations;
+use crate::layers::{self, Before, Scope, access_enabled};
+use crate::page::{self, Page, PageRequest};
+use crate::stored::{contains, json, moment, word};
+use crate::workspaces::{Deleted, WorkspaceRef, insert_unique, show, stored_slug};
+use crate::write::{Event, Write};
+use crate::{Actor, Error, Registry, Result, access, names, registrations, workspaces};
+use registry_core::clock::Timestamp;
+use registry_core::finding::Finding;
+use registry_core::id::{IntegrationId, RegistrationId, ServerId, WorkspaceId};
+use registry_core::metadata::Resolution;
+use registry_core::oauth::Adjustment;
+use registry_core::permission::Permission;
+use registry_core::registration::{AuthType, State, Transport};
+use registry_core::slug::{Reference, Slug};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel,
+    QueryFilter, QueryOrder,
+};
+use serde_json::{Map, Value};
+use std::collections::{BTreeSet, HashMap};
+
+/// An integration as servers name it.
+#[derive(Clone, Debug)]
+pub struct IntegrationRef {
+    /// Its id.
+    pub id: IntegrationId,
+    /// Its slug.
+    pub slug: Slug,
+    /// Its name for people.
+    pub name: String,
+    /// The upstream MCP server's address.
+    pub url: String,
+    /// How gateways authenticate there.
+    pub auth_type: AuthType,
+    /// The MCP transport.
+    pub transport: Transport,
+}
+
+/// A server.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Its id.
+    pub id: ServerId,
+    /// Its name in URLs, unique in the workspace; never changes.
+    pub slug: Slug,
+    /// Its name for people.
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// The integration it is made of.
+    pub integration: IntegrationRef,
+    /// The workspace it is in.
+    pub workspace: WorkspaceRef,
+    /// The server layer, as the user wrote it, secrets replaced by markers.
+    pub configuration: Option<String>,
+    /// Its registration; `None` where no client is needed.
+    pub registration: Option<RegistrationBrief>,
+    /// Counts its writes, for `If-Match`.
+    pub version: i64,
+    /// Who made it.
+    pub created_by: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// How a server's registration stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RegistrationBrief {
+    /// Its id.
+    pub id: RegistrationId,
+    /// Where the effort stands.
+    pub state: State,
+    /// Whether there is an active, unexpired client.
+    pub usable: bool,
+}
+
+/// What is needed to make a server.
+#[derive(Clone, Debug)]
+pub struct NewServer {
+    /// The integration.
+    pub integration: Reference,
+    /// The workspace; may be absent for a caller bound to one.
+    pub workspace: Option<Reference>,
+    /// 1 to 255 characters.
+    pub name: String,
+    /// Made from the name when absent.
+    pub slug: Option<String>,
+    /// At most 500 characters.
+    pub description: Option<String>,
+    /// The server layer, JSON text.
+    pub configuration: Option<String>,
+}
+
+/// What to change; `None` leaves a member as it is.
+#[derive(Clone, Debug, Default)]
+pub struct ServerChange {
+    /// 1 to 255 characters.
+    pub name: Option<String>,
+    /// At most 500 characters; `Some(None)` clears it.
+    pub description: Option<Option<String>>,
+    /// The whole server layer, JSON text; `Some(None)` clears it.
+    pub configuration: Option<Option<String>>,
+    /// What the author says of this version of the configuration.
+    pub note: Option<String>,
+}
+
+/// Which servers to list.
+#[derive(Clone, Debug, Default)]
+pub struct ServerFilter {
+    /// Of this workspace.
+    pub workspace: Option<Reference>,
+    /// Of this integration.
+    pub integration: Option<Reference>,
+    /// Part of name or slug, ignoring case.
+    pub search: Option<String>,
+    /// Only these; empty: all.
+    pub ids: Vec<Reference>,
+}
+
+/// How a caller names a server: a bare slug needs the workspace where several have it.
+#[derive(Clone, Debug)]
+pub struct ServerRef {
+    /// Id or slug.
+    pub server: Reference,
+    /// Id or slug of the workspace.
+    pub workspace: Option<Reference>,
+}
+
+/// What is sent for one server.
+#[derive(Clone, Debug)]
+pub struct ClientMetadata {
+    /// Its workspace.
+    pub workspace: WorkspaceRef,
+    /// Its slug.
+    pub server_slug: Slug,
+    /// The resolved metadata with their origins, and what was overridden or ignored.
+    pub resolution: Resolution,
+    /// Digest of the effective metadata.
+    pub digest: String,
+    /// The body of the last registration request, if one was sent.
+    pub request: Option<Map<String, Value>>,
+    /// How that body differs from the effective metadata, and why.
+    pub adjustments: Vec<Adjustment>,
+}
+
+impl Registry {
+    /// Makes a server. Its registration is due at once.
+    pub async fn create_server(&self, actor: &Actor, new: NewServer) -> Result<Saved<Server>> {
+        actor.require(Permission::WriteServers)?;
+        let name = names::name(&new.name, "/name")?;
+        let description = names::description(new.description)?;
+        let mut write = self.begin_write(actor).await?;
+        let workspace = match (&new.workspace, actor.workspace()) {
+            (Some(reference), _) => workspaces::find(&write.txn, actor, reference).await?,
+            (None, Some(own)) => workspaces::find(&write.txn, actor, &own.into()).await?,
+            (None, None) => {
+                return Err(Error::invalid(Finding::error(
+                    "/workspace_id",
+                    "missing_member",
+                    "Say in `workspace_id` (id or slug) in which workspace the server shall be.",
+                )));
+            }
+        };
+        let integration = usable_integration(&mut write, actor, &new.integration, &workspace).await?;
+        let workspace_id = WorkspaceId(workspace.id);
+        let txn = &write.txn;
+        let slug = names::slug(new.slug.as_deref(), &name, async |slug| {
+            workspaces::server_slug_taken(txn, workspace_id, slug).await
+        })
+        .await?;
+        let id = self.new_id();
+        let stored =
+            store(&mut write, ("server", id), "/configurations", new.configuration.as_deref(), None, false).await?;
+        let model = server::Model {
+            id,
+            integration_id: integration.id,
+            workspace_id: workspace.id,
+            slug: slug.to_string(),
+            slug_key: slug.key(),
+            name,
+            description,
+            configuration: stored.text.clone(),
+            version: 1,
+            created_at: write.millis(),
+            updated_at: write.millis(),
+            created_by: write.actor_name(),
+            updated_by: write.actor_name(),
+            deleted_at: None,
+        };
+        let before = Before::take(&write, Scope::Server(ServerId(id))).await?;
+        insert_unique(model.clone().into_active_model().reset_all().insert(&write.txn).await, &slug)?;
+        if stored.text.is_some() {
+            add_revision(&write, ("server", id), stored.text, None, None).await?;
+        }
+        write.audit(event("server.created", &model).after(snapshot(&model)));
+        let affected = before.settle(&mut write, "/configurations", "server created").await?;
+        let value = into_server(model, &integration, &workspace, self.brief(&write.txn, id).await?)?;
+        write.commit().await?;
+        Ok(Saved { value, findings: stored.findings, affected })
+    }
+
+    /// One server.
+    pub async fn server(&self, actor: &Actor, reference: &ServerRef) -> Result<Server> {
+        actor.require(Permission::ReadServers)?;
+        let model = find(self.db(), actor, reference).await?;
+        let mut page = self.show_servers(self.db(), Page { items: vec![model], total: 1 }).await?;
+        page.items.pop().ok_or_else(|| Error::not_found("server", show(&reference.server)))
+    }
+
+    /// Servers by workspace and slug.
+    pub async fn servers(&self, actor: &Actor, filter: ServerFilter, request: PageRequest) -> Result<Page<Server>> {
+        actor.require(Permission::ReadServers)?;
+        let mut select = server::Entity::find().filter(server::Column::DeletedAt.is_null());
+        if let Some(own) = actor.workspace() {
+            select = select.filter(server::Column::WorkspaceId.eq(own.0));
+        }
+        if let Some(reference) = &filter.workspace {
+            let workspace = workspaces::find(self.db(), actor, reference).await?;
+            select = select.filter(server::Column::WorkspaceId.eq(workspace.id));
+        }
+        if let Some(reference) = &filter.integration {
+            let integration = integrations::find(self.db(), actor, reference).await?;
+            select = select.filter(server::Column::IntegrationId.eq(integration.id));
+        }
+        if let Some(text) = filter.search.filter(|text| !text.is_empty()) {
+            select = select.filter(
+                Condition::any()
+                    .add(contains(server::Column::Name, &text))
+                    .add(contains(server::Column::Slug, &text)),
+            );
+        }
+        if !filter.ids.is_empty() {
+            let mut any = Condition::any();
+            for reference in &filter.ids {
+                any = match reference {
+                    Reference::Id(id) => any.add(server::Column::Id.eq(*id)),
+                    Reference::Slug(key) => any.add(server::Column::SlugKey.eq(key)),
+                };
+            }
+            select = select.filter(any);
+        }
+        let select = select.order_by_asc(server::Column::SlugKey).order_by_asc(server::Column::Id);
+        let found = page::fetch(self.db(), select, request).await?;
+        self.show_servers(self.db(), found).await
+    }
+
+    /// Changes a server.
+    pub async fn update_server(
+        &self,
+        actor: &Actor,
+        reference: &ServerRef,
+        change: ServerChange,
+        expected_version: Option<i64>,
+    ) -> Result<Saved<Server>> {
+        actor.require(Permission::WriteServers)?;
+        let mut write = self.begin_write(actor).await?;
+        let model = find(&write.txn, actor, reference).await?;
+        names::expect_version(expected_version, model.version)?;
+        let before = Before::take(&write, Scope::Server(ServerId(model.id))).await?;
+        let mut after = model.clone();
+        if let Some(name) = change.name {
+            after.name = names::name(&name, "/name")?;
+        }
+        if let Some(description) = change.description {
+            after.description = names::description(description)?;
+        }
+        let mut findings = registry_core::finding::Findings::default();
+        if let Some(text) = change.configuration {
+            let owner = ("server", model.id);
+            let stored =
+                store(&mut write, owner, "/configurations", text.as_deref(), model.configuration.as_deref(), false)
+                    .await?;
+            findings = stored.findings;
+            if stored.text != model.configuration {
+                add_revision(&write, owner, stored.text.clone(), change.note, None).await?;
+            }
+            after.configuration = stored.text;
+        }
+        let mut affected = Affected::default();
+        if after != model {
+            after.version += 1;
+            after.updated_at = write.millis();
+            after.updated_by = write.actor_name();
+            after.clone().into_active_model().reset_all().update(&write.txn).await?;
+            write.audit(event("server.updated", &after).before(snapshot(&model)).after(snapshot(&after)));
+            affected = before.settle(&mut write, "/configurations", "server saved").await?;
+        }
+        let page = self.show_servers(&write.txn, Page { items: vec![after], total: 1 }).await?;
+        write.commit().await?;
+        let value = page.items.into_iter().next().ok_or_else(|| Error::not_found("server", show(&reference.server)))?;
+        Ok(Saved { value, findings, affected })
+    }
+
+    /// Deletes a server; its client is withdrawn upstream.
+    pub async fn delete_server(
+        &self,
+        actor: &Actor,
+        reference: &ServerRef,
+        expected_version: Option<i64>,
+    ) -> Result<Deleted> {
+        actor.require(Permission::WriteServers)?;
+        let mut write = self.begin_write(actor).await?;
+        let model = find(&write.txn, actor, reference).await?;
+        names::expect_version(expected_version, model.version)?;
+        let mut deleted = Deleted::default();
+        delete_all(&mut write, Scope::Server(ServerId(model.id)), &mut deleted).await?;
+        write.commit().await?;
+        Ok(deleted)
+    }
+
+    /// What is sent for a server, where each value comes from, and what was really sent last.
+    pub async fn client_metadata(&self, actor: &Actor, reference: &ServerRef) -> Result<ClientMetadata> {
+        actor.require(Permission::ReadServers)?;
+        let model = find(self.db(), actor, reference).await?;
+        let layers = self
+            .load_layers(self.db(), Scope::Server(ServerId(model.id)), false)
+            .await?
+            .pop()
+            .ok_or_else(|| Error::not_found("server", show(&reference.server)))?;
+        let resolution = self.resolve_server(&layers);
+        let last = attempt::Entity::find()
+            .inner_join_registration(model.id)
+            .filter(attempt::Column::Step.eq("register"))
+            .filter(attempt::Column::Request.is_not_null())
+            .order_by_desc(attempt::Column::Number)
+            .one(self.db())
+            .await?;
+        let (mut request, mut adjustments) = (None, Vec::new());
+        if let Some(last) = last {
+            if let Some(text) = &last.request {
+                request = Some(json(text, "attempt", "request", last.id)?);
+            }
+            adjustments = json(&last.adjustments, "attempt", "adjustments", last.id)?;
+        }
+        Ok(ClientMetadata {
+            workspace: workspaces::as_ref(&layers.workspace)?,
+            server_slug: stored_slug(&layers.server.slug, "server", layers.server.id)?,
+            digest: resolution.effective.digest(),
+            resolution,
+            request,
+            adjustments,
+        })
+    }
+
+    async fn brief(&self, db: &impl ConnectionTrait, server: uuid::Uuid) -> Result<Option<RegistrationBrief>> {
+        Ok(registrations::briefs(db, [server], self.now()).await?.remove(&server))
+    }
+
+    async fn show_servers(&self, db: &impl ConnectionTrait, page: Page<server::Model>) -> Result<Page<Server>> {
+        let integrations: BTreeSet<_> = page.items.iter().map(|model| model.integration_id).collect();
+        let integrations: HashMap<_, _> = integration::Entity::find()
+            .filter(integration::Column::Id.is_in(integrations))
+            .all(db)
+            .await?
+            .into_iter()
+            .map(|model| (model.id, model))
+            .collect();
+        let workspaces: BTreeSet<_> = page.items.iter().map(|model| model.workspace_id).collect();
+        let workspaces: HashMap<_, _> = workspace::Entity::find()
+            .filter(workspace::Column::Id.is_in(workspaces))
+            .all(db)
+            .await?
+            .into_iter()
+            .map(|model| (model.id, model))
+            .collect();
+        let briefs = registrations::briefs(db, page.items.iter().map(|model| model.id), self.now()).await?;
+        page.try_map(|model| {
+            let missing = || Error::corrupt("server", "integration_id", model.id);
+            let integration = integrations.get(&model.integration_id).ok_or_else(missing)?;
+            let workspace = workspaces.get(&model.workspace_id).ok_or_else(missing)?;
+            let brief = briefs.get(&model.id).copied();
+            into_server(model, integration, workspace, brief)
+        })
+    }
+}
+
+/// The integration a server is made of, once it is sure that the workspace may use it.
+async fn usable_integration(
+    write: &mut Write<'_>,
+    actor: &Actor,
+    reference: &Reference,
+    workspace: &workspace::Model,
+) -> Result<integration::Model> {
+    let missing = || Error::not_found("integration", show(reference));
+    let model = integrations::by_reference(&write.txn, reference).await?.ok_or_else(missing)?;
+    let row = crate::entity::access::Entity::find()
+        .filter(crate::entity::access::Column::IntegrationId.eq(model.id))
+        .filter(crate::entity::access::Column::WorkspaceId.eq(workspace.id))
+        .one(&write.txn)
+        .await?;
+    if access_enabled(&model, row.as_ref(), WorkspaceId(workspace.id)) {
+        return Ok(model);
+    }
+    if model.workspace_id.is_some() {
+        // Another workspace's own: for this workspace there is no such thing.
+        return Err(missing());
+    }
+    if actor.workspace().is_some() || actor.role() != registry_core::permission::Role::Admin {
+        return Err(Error::Forbidden {
+            needed: Permission::WriteServers,
+            message: format!(
+                "The workspace `{}` has no access to this integration. Ask an organisation admin to switch it on.",
+                workspace.slug
+            ),
+        });
+    }
+    access::grant(write, actor, &model, workspace).await?;
+    Ok(model)
+}
+
+/// Deletes every live server in `scope` and counts what that takes along.
+pub(crate) async fn delete_all(write: &mut Write<'_>, scope: Scope, deleted: &mut Deleted) -> Result<()> {
+    for layers in write.registry.load_layers(&write.txn, scope, false).await? {
+        let model = layers.server.clone();
+        write.unseal(sealed_ids(model.configuration.as_deref()).into_values()).await?;
+        let mut gone = model.clone().into_active_model();
+        gone.deleted_at = Set(Some(write.millis()));
+        gone.version = Set(model.version + 1);
+        gone.update(&write.txn).await?;
+        deleted.servers += 1;
+        let has_registration = registration::Entity::find()
+            .filter(registration::Column::ServerId.eq(model.id))
+            .one(&write.txn)
+            .await?
+            .is_some();
+        if has_registration {
+            layers::wake(write, &layers, "server deleted").await?;
+            deleted.registrations += 1;
+        }
+        write.server_changed(WorkspaceId(model.workspace_id), ServerId(model.id));
+        write.audit(event("server.deleted", &model).before(snapshot(&model)));
+    }
+    Ok(())
+}
+
+/// The live server of this name, if `actor` may know of it.
+pub(crate) async fn find(db: &impl ConnectionTrait, actor: &Actor, reference: &ServerRef) -> Result<server::Model> {
+    let missing = || Error::not_found("server", show(&reference.server));
+    let mut select = server::Entity::find().filter(server::Column::DeletedAt.is_null());
+    if let Some(workspace) = &reference.workspace {
+        let workspace = workspaces::find(db, actor, workspace).await?;
+        select = select.filter(server::Column::WorkspaceId.eq(workspace.id));
+    }
+    if let Some(own) = actor.workspace() {
+        select = select.filter(server::Column::WorkspaceId.eq(own.0));
+    }
+    select = match &reference.server {
+        Reference::Id(id) => select.filter(server::Column::Id.eq(*id)),
+        Reference::Slug(key) => select.filter(server::Column::SlugKey.eq(key)),
+    };
+    let found = select.find_also_related(workspace::Entity).all(db).await?;
+    if found.len() > 1 {
+        let mut names: Vec<_> = found.iter().filter_map(|(_, workspace)| workspace.as_ref()).map(|w| &*w.slug).collect();
+        names.sort_unstable();
+        return Err(Error::Conflict {
+            code: "ambiguous_slug",
+            message: format!(
+                "Several workspaces have a server `{}`: {}. Say which with `workspace_id`.",
+                show(&reference.server),
+                names.join(", ")
+            ),
+            pointer: None,
+        });
+    }
+    found.into_iter().next().map(|(model, _)| model).ok_or_else(missing)
+}
+
+pub(crate) fn integration_ref(model: &integration::Model) -> Result<IntegrationRef> {
+    Ok(IntegrationRef {
+        id: IntegrationId(model.id),
+        slug: stored_slug(&model.slug, "integration", model.id)?,
+        name: model.name.clone(),
+        url: model.url.clone(),
+        auth_type: word(AuthType::parse, &model.auth_type, "integration", "auth_type", model.id)?,
+        transport: integrations::transport(model)?,
+    })
+}
+
+fn into_server(
+    model: server::Model,
+    integration: &integration::Model,
+    workspace: &workspace::Model,
+    registration: Option<RegistrationBrief>,
+) -> Result<Server> {
+    Ok(Server {
+        id: ServerId(model.id),
+        slug: stored_slug(&model.slug, "server", model.id)?,
+        name: model.name,
+        description: model.description,
+        integration: integration_ref(integration)?,
+        workspace: workspaces::as_ref(workspace)?,
+        configuration: model.configuration,
+        registration,
+        version: model.version,
+        created_by: model.created_by,
+        created_at: moment(model.created_at),
+        updated_at: moment(model.updated_at),
+    })
+}
+
+/// Attempts of one server's registration.
+trait OfServer {
+    fn inner_join_registration(self, server: uuid::Uuid) -> Self;
+}
+
+impl OfServer for sea_orm::Select<attempt::Entity> {
+    fn inner_join_registration(self, server: uuid::Uuid) -> Self {
+        let registrations = sea_orm::sea_query::Query::select()
+            .column(registration::Column::Id)
+            .from(registration::Entity)
+            .and_where(registration::Column::ServerId.eq(server))
+            .to_owned();
+        self.filter(attempt::Column::RegistrationId.in_subquery(registrations))
+    }
+}
+
+fn event(action: &'static str, model: &server::Model) -> Event {
+    Event::new(action, "server", model.id).named(&model.slug).in_workspace(Some(WorkspaceId(model.workspace_id)))
+}
+
+fn snapshot(model: &server::Model) -> Value {
+    serde_json::json!({
+        "slug": model.slug, "name": model.name, "description": model.description,
+        "configurations": model.configuration,
+    })
+}

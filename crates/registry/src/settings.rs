@@ -1,0 +1,146 @@
+//! What the operator configured and the application needs to know.
+
+use registry_core::egress::EgressPolicy;
+use registry_core::finding::{Finding, Findings};
+use registry_core::metadata::Branding;
+use registry_core::permission::Role;
+use registry_core::registration::RetryRules;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use url::{Host, Url};
+
+/// The path behind each gateway URL where authorization servers send people back (seed, "Security Notes").
+const CALLBACK_PATH: &str = "/oauth/upstream-callback";
+
+/// The application's part of the configuration.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The lowest layer of client metadata.
+    pub branding: Branding,
+    /// Where gateways are reached, without trailing slash; all https or all loopback.
+    pub gateway_urls: Vec<String>,
+    /// The public base URL of Client ID Metadata Documents; unset: not offered.
+    pub cimd_public_url: Option<String>,
+    /// Where this deployment's pages and API are reached, without trailing slash.
+    pub public_url: Option<String>,
+    /// Which upstream addresses are allowed although private.
+    pub egress: EgressPolicy,
+    /// Bearer tokens of an identity provider, if accepted.
+    pub jwt: Option<JwtSettings>,
+    /// How long a worker may hold a registration without a sign of life: three times its request limit.
+    pub lease: Duration,
+    /// How patient retries are.
+    pub retry: RetryRules,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            branding: Branding::default(),
+            gateway_urls: vec!["http://localhost:8787".to_owned()],
+            cimd_public_url: None,
+            public_url: None,
+            egress: EgressPolicy::default(),
+            jwt: None,
+            lease: Duration::from_secs(30),
+            retry: RetryRules::default(),
+        }
+    }
+}
+
+/// Which JWTs are believed (RFC 7519), and what their claims mean here.
+#[derive(Clone, Debug)]
+pub struct JwtSettings {
+    /// The exact `iss`.
+    pub issuer: String,
+    /// Accepted `aud` values; at least one.
+    pub audience: Vec<String>,
+    /// Accepted signature algorithms, asymmetric ones only: `RS256`, `ES256`, `EdDSA`, …
+    pub algorithms: Vec<String>,
+    /// The JWK Set (RFC 7517 §5) as JSON text.
+    pub key_set: String,
+    /// The claim that holds the role: a string or a list of strings.
+    pub role_claim: String,
+    /// Claim value → role. Empty: the value is the role's own name.
+    pub roles: BTreeMap<String, Role>,
+    /// The claim that binds to a workspace (slug or id); absent in a token: the whole organisation.
+    pub workspace_claim: String,
+    /// Tolerated clock difference for `exp` and `nbf`.
+    pub leeway: Duration,
+}
+
+impl Settings {
+    /// `<gateway-url>/oauth/upstream-callback`, one per gateway URL.
+    pub fn callbacks(&self) -> Vec<String> {
+        self.gateway_urls.iter().map(|url| format!("{url}{CALLBACK_PATH}")).collect()
+    }
+
+    /// What is wrong with these settings; pointers name the configuration key (`/gateway/urls/0`).
+    pub fn check(&self) -> Findings {
+        let mut findings = Findings::default();
+        findings.extend_below("/branding", self.branding.check());
+        self.check_gateway_urls(&mut findings);
+        if let Some(url) = &self.cimd_public_url
+            && !Url::parse(url).is_ok_and(|url| url.scheme() == "https" && url.query().is_none())
+        {
+            findings.push(Finding::error(
+                "/cimd/public_url",
+                "invalid_url",
+                "`cimd.public_url` must be an https URL without query, e.g. \"https://mcp.example.com\".",
+            ));
+        }
+        if let Some(jwt) = &self.jwt
+            && let Err(message) = crate::tokens::TokenKeys::new(jwt)
+        {
+            findings.push(Finding::error("/auth/jwt", "invalid_value", message));
+        }
+        findings
+    }
+
+    fn check_gateway_urls(&self, findings: &mut Findings) {
+        if self.gateway_urls.is_empty() {
+            findings.push(Finding::error(
+                "/gateway/urls",
+                "empty_value",
+                "`gateway.urls` needs at least one URL: it is where authorization servers send people back.",
+            ));
+        }
+        let mut kinds = Vec::new();
+        for (index, text) in self.gateway_urls.iter().enumerate() {
+            let url = Url::parse(text).ok();
+            let loopback = url.as_ref().is_some_and(is_loopback);
+            let secure = url.as_ref().is_some_and(|url| url.scheme() == "https");
+            let plain = url.as_ref().is_some_and(|url| {
+                url.query().is_none()
+                    && url.fragment().is_none()
+                    && url.username().is_empty()
+                    && url.password().is_none()
+                    && !text.ends_with('/')
+            });
+            if !plain || !(secure || loopback) {
+                findings.push(Finding::error(
+                    format!("/gateway/urls/{index}"),
+                    "invalid_url",
+                    "A gateway URL is https (http only on loopback), without user, query, fragment or trailing slash.",
+                ));
+            }
+            kinds.push(loopback);
+        }
+        if kinds.contains(&true) && kinds.contains(&false) {
+            findings.push(Finding::error(
+                "/gateway/urls",
+                "mixed_gateway_urls",
+                "Gateway URLs must be all https or all loopback: one client cannot be both `web` and `native`.",
+            ));
+        }
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}

@@ -1,0 +1,302 @@
+//! The one way to change anything: a transaction that ends with its audit events and changes in commit order.
+//!
+//! [`Registry::begin_write`] opens it, [`Write::commit`] closes it; dropped without commit, nothing happened.
+
+use crate::actor::Actor;
+use crate::entity::{audit_event, change, sealed_value, sequence};
+use crate::stored::millis;
+use crate::{Error, Registry, Result};
+use registry_core::clock::Timestamp;
+use registry_core::id::{SealedId, ServerId, WorkspaceId};
+use registry_core::secret::Secret;
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
+    QuerySelect, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use uuid::{ContextV7, Timestamp as UuidTime, Uuid};
+
+/// An open write.
+pub(crate) struct Write<'a> {
+    pub(crate) txn: DatabaseTransaction,
+    pub(crate) now: Timestamp,
+    pub(crate) registry: &'a Registry,
+    actor: Actor,
+    events: Vec<Event>,
+    changes: Vec<Change>,
+}
+
+/// What will become an audit event.
+pub(crate) struct Event {
+    pub(crate) action: &'static str,
+    pub(crate) subject_kind: &'static str,
+    pub(crate) subject_id: Option<String>,
+    pub(crate) subject_name: Option<String>,
+    pub(crate) workspace: Option<WorkspaceId>,
+    /// Never holds a secret: configurations hold markers, keys and sessions are named by id.
+    pub(crate) before: Option<Value>,
+    pub(crate) after: Option<Value>,
+}
+
+impl Event {
+    pub(crate) fn new(action: &'static str, subject_kind: &'static str, id: impl ToString) -> Self {
+        Self {
+            action,
+            subject_kind,
+            subject_id: Some(id.to_string()),
+            subject_name: None,
+            workspace: None,
+            before: None,
+            after: None,
+        }
+    }
+
+    pub(crate) fn named(mut self, name: impl Into<String>) -> Self {
+        self.subject_name = Some(name.into());
+        self
+    }
+
+    pub(crate) fn in_workspace(mut self, workspace: Option<WorkspaceId>) -> Self {
+        self.workspace = workspace;
+        self
+    }
+
+    pub(crate) fn before(mut self, value: Value) -> Self {
+        self.before = Some(value);
+        self
+    }
+
+    pub(crate) fn after(mut self, value: Value) -> Self {
+        self.after = Some(value);
+        self
+    }
+}
+
+/// What gateways must notice.
+struct Change {
+    kind: &'static str,
+    workspace: Option<WorkspaceId>,
+    server: Option<ServerId>,
+}
+
+impl Registry {
+    /// Opens a write. On SQLite it takes the write lock at once, so that what is read inside cannot be overtaken.
+    pub(crate) async fn begin_write(&self, actor: &Actor) -> Result<Write<'_>> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..Default::default()
+        };
+        let txn = self.db().begin_with_options(options).await?;
+        Ok(Write {
+            txn,
+            now: self.now(),
+            registry: self,
+            actor: actor.clone(),
+            events: Vec::new(),
+            changes: Vec::new(),
+        })
+    }
+
+    /// A new id, ordered by time.
+    pub(crate) fn new_id(&self) -> Uuid {
+        static CONTEXT: std::sync::Mutex<ContextV7> = std::sync::Mutex::new(ContextV7::new());
+        let now = self.now();
+        let seconds = u64::try_from(now.timestamp()).unwrap_or_default();
+        Uuid::new_v7(UuidTime::from_unix(&CONTEXT, seconds, now.timestamp_subsec_nanos()))
+    }
+}
+
+impl Write<'_> {
+    /// Adds an audit event.
+    pub(crate) fn audit(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    /// Says that a server's document changed.
+    pub(crate) fn server_changed(&mut self, workspace: WorkspaceId, server: ServerId) {
+        if !self.changes.iter().any(|change| change.server == Some(server)) {
+            self.changes.push(Change { kind: "server", workspace: Some(workspace), server: Some(server) });
+        }
+    }
+
+    /// Says that keys or people changed.
+    pub(crate) fn identities_changed(&mut self) {
+        self.changes.push(Change { kind: "identity", workspace: None, server: None });
+    }
+
+    /// The name that rows remember their writer by.
+    pub(crate) fn actor_name(&self) -> String {
+        self.actor.name.clone()
+    }
+
+    pub(crate) fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    pub(crate) fn millis(&self) -> i64 {
+        millis(self.now)
+    }
+
+    /// Seals `secret` in a row of its own.
+    pub(crate) async fn seal(
+        &mut self,
+        id: SealedId,
+        owner: (&'static str, Uuid),
+        pointer: &str,
+        secret: &str,
+    ) -> Result<()> {
+        let sealed = self.registry.ring().seal(id, secret)?;
+        sealed_value::ActiveModel {
+            id: Set(id.0),
+            owner_kind: Set(owner.0.to_owned()),
+            owner_id: Set(owner.1),
+            pointer: Set(pointer.to_owned()),
+            key_id: Set(sealed.key_id),
+            nonce: Set(sealed.nonce),
+            ciphertext: Set(sealed.ciphertext),
+            created_at: Set(self.millis()),
+        }
+        .insert(&self.txn)
+        .await?;
+        Ok(())
+    }
+
+    /// Forgets sealed values.
+    pub(crate) async fn unseal(&self, ids: impl IntoIterator<Item = SealedId>) -> Result<()> {
+        let ids: Vec<Uuid> = ids.into_iter().map(|id| id.0).collect();
+        if !ids.is_empty() {
+            sealed_value::Entity::delete_many()
+                .filter(sealed_value::Column::Id.is_in(ids))
+                .exec(&self.txn)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Writes audit events and changes in commit order, and commits. Taking the one `sequence` row last makes the order
+    /// of its numbers the order of commits on both engines, and holds others up for two statements only.
+    pub(crate) async fn commit(self) -> Result<()> {
+        let Self { txn, now, registry, actor, events, changes } = self;
+        if !events.is_empty() || !changes.is_empty() {
+            let row = sequence::Entity::find_by_id(1)
+                .lock_exclusive()
+                .one(&txn)
+                .await?
+                .ok_or_else(|| Error::Unavailable("The database is not migrated. Run `mcp-registry migrate`.".into()))?;
+            let mut next = sequence::ActiveModel { id: Set(1), ..Default::default() };
+            let mut hash = row.audit_hash;
+            let mut rows = Vec::with_capacity(events.len());
+            for (number, event) in (row.audit + 1..).zip(events) {
+                let id = registry.new_id();
+                let mut model = event.into_model(number, id, now, &actor, hash);
+                model.hash = chain_hash(&model);
+                hash.clone_from(&model.hash);
+                rows.push(audit_event::ActiveModel::from(model).reset_all());
+            }
+            next.audit = Set(row.audit + i64::try_from(rows.len()).unwrap_or_default());
+            next.audit_hash = Set(hash);
+            if !rows.is_empty() {
+                audit_event::Entity::insert_many(rows).exec_without_returning(&txn).await?;
+            }
+            next.revision = Set(row.revision + i64::try_from(changes.len()).unwrap_or_default());
+            let mut rows = Vec::with_capacity(changes.len());
+            for (revision, change) in (row.revision + 1..).zip(changes) {
+                rows.push(change::ActiveModel {
+                    revision: Set(revision),
+                    kind: Set(change.kind.to_owned()),
+                    workspace_id: Set(change.workspace.map(|id| id.0)),
+                    server_id: Set(change.server.map(|id| id.0)),
+                    at: Set(millis(now)),
+                });
+            }
+            // SQLite allows 32,766 parameters in one statement.
+            for chunk in rows.chunks(5_000) {
+                change::Entity::insert_many(chunk.iter().cloned()).exec_without_returning(&txn).await?;
+            }
+            next.update(&txn).await?;
+        }
+        txn.commit().await?;
+        registry.inner.bell.notify_waiters();
+        Ok(())
+    }
+}
+
+impl Event {
+    fn into_model(
+        self,
+        number: i64,
+        id: Uuid,
+        now: Timestamp,
+        actor: &Actor,
+        previous_hash: String,
+    ) -> audit_event::Model {
+        audit_event::Model {
+            number,
+            id,
+            at: millis(now),
+            actor_kind: actor.kind.to_owned(),
+            actor_id: actor.id.clone(),
+            actor_name: actor.name.clone(),
+            door: actor.origin.door.as_str().to_owned(),
+            action: self.action.to_owned(),
+            subject_kind: self.subject_kind.to_owned(),
+            subject_id: self.subject_id,
+            subject_name: self.subject_name,
+            workspace_id: self.workspace.map(|id| id.0),
+            request_id: actor.origin.request_id.clone(),
+            address: actor.origin.address.clone(),
+            before: self.before.map(|value| value.to_string()),
+            after: self.after.map(|value| value.to_string()),
+            previous_hash,
+            hash: String::new(),
+        }
+    }
+}
+
+/// SHA-256 over every column of the event and the hash of the one before, each length-prefixed so that no two rows
+/// can be written to read alike.
+pub(crate) fn chain_hash(event: &audit_event::Model) -> String {
+    let mut hasher = Sha256::new();
+    let mut add = |bytes: &[u8]| {
+        hasher.update((bytes.len() as u64).to_be_bytes());
+        hasher.update(bytes);
+    };
+    add(event.previous_hash.as_bytes());
+    add(&event.number.to_be_bytes());
+    add(event.id.as_bytes());
+    add(&event.at.to_be_bytes());
+    for text in [&event.actor_kind, &event.actor_name, &event.door, &event.action, &event.subject_kind] {
+        add(text.as_bytes());
+    }
+    let workspace = event.workspace_id.map(|id| id.to_string());
+    for text in [
+        &event.actor_id,
+        &event.subject_id,
+        &event.subject_name,
+        &workspace,
+        &event.request_id,
+        &event.address,
+        &event.before,
+        &event.after,
+    ] {
+        // Absent and empty are different things.
+        add(&[u8::from(text.is_some())]);
+        add(text.as_deref().unwrap_or_default().as_bytes());
+    }
+    hasher.finalize().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+}
+
+impl Registry {
+    /// Opens a sealed value. Callers record why.
+    pub(crate) async fn open_sealed(&self, db: &impl ConnectionTrait, id: SealedId) -> Result<Secret> {
+        let row = sealed_value::Entity::find_by_id(id.0)
+            .one(db)
+            .await?
+            .ok_or_else(|| Error::Internal(format!("sealed value {id} is missing").into()))?;
+        self.ring().open(
+            id,
+            &crate::seal::Sealed { key_id: row.key_id, nonce: row.nonce, ciphertext: row.ciphertext },
+        )
+    }
+}

@@ -1,0 +1,1 @@
+//! An OAuth-protected MCP server and its authorization server on loopback.

@@ -1,0 +1,132 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand};
+use registry_core::permission::Role;
+use std::path::PathBuf;
+
+/// What was typed.
+#[derive(Debug, Parser)]
+#[command(
+    name = "mcp-registry",
+    version,
+    about = "MCP Registry: a control plane for the OAuth client identity of MCP gateways.",
+    after_help = "Settings come from defaults, then registry.toml, then variables such as MCP_REGISTRY__SERVER__LISTEN.\n\
+                  `mcp-registry check` shows what is in force. All settings: docs/configuration.md.\n\n\
+                  To see the whole product work on one machine: mcp-registry demo"
+)]
+pub struct Cli {
+    /// The configuration file [default: registry.toml, if it is there]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve the API and the pages, and register clients, in one process
+    Serve(Serve),
+    /// Only register clients: no listener (for deployments with several processes)
+    Work,
+    /// Bring the database up to date and record what all processes must agree on
+    Migrate,
+    /// Print the OpenAPI document
+    Openapi(Openapi),
+    /// API keys
+    #[command(subcommand)]
+    Key(Key),
+    /// Print the settings in force, secrets masked, and what is wrong with them
+    Check,
+    /// Show the whole product at work: registry and a sandbox upstream on this machine, nothing kept
+    Demo(Demo),
+    /// People
+    #[command(subcommand)]
+    User(User),
+}
+
+/// Options of `serve`.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct Serve {
+    /// Leave registering to `mcp-registry work` in other processes
+    #[arg(long)]
+    pub no_worker: bool,
+}
+
+/// Options of `openapi`.
+#[derive(Args, Debug)]
+pub struct Openapi {
+    /// Print nothing; exit 1 if FILE is not exactly this document
+    #[arg(long, value_name = "FILE", conflicts_with = "write")]
+    pub check: Option<PathBuf>,
+    /// Write the document to FILE instead
+    #[arg(long, value_name = "FILE")]
+    pub write: Option<PathBuf>,
+}
+
+/// Subcommands of `key`.
+#[derive(Debug, Subcommand)]
+pub enum Key {
+    /// Make an API key and print it, and nothing else; it is shown only this once
+    Create(NewKey),
+}
+
+/// Options of `key create`.
+#[derive(Args, Debug)]
+pub struct NewKey {
+    /// What the key is called in lists and in the audit log
+    #[arg(long)]
+    pub name: String,
+    /// admin, manager, viewer or gateway
+    #[arg(long, value_parser = role)]
+    pub role: Role,
+    /// Bind the key to one workspace (slug or id) [default: the whole organisation]
+    #[arg(long)]
+    pub workspace: Option<String>,
+}
+
+/// Options of `demo`.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Demo {
+    /// End after the printout instead of staying up until Ctrl-C; exit 1 if any step failed
+    #[arg(long)]
+    pub once: bool,
+}
+
+/// Subcommands of `user`.
+#[derive(Debug, Subcommand)]
+pub enum User {
+    /// Print a link that signs a person in once; makes the first administrator when there is nobody yet
+    Link(Link),
+}
+
+/// Options of `user link`.
+#[derive(Args, Debug)]
+pub struct Link {
+    /// The person's e-mail address
+    #[arg(long)]
+    pub email: String,
+}
+
+fn role(text: &str) -> Result<Role, String> {
+    Role::parse(text).ok_or_else(|| "there are the roles admin, manager, viewer and gateway".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_role_is_one_of_ours() {
+        let typed = |role| Cli::try_parse_from(["mcp-registry", "key", "create", "--name", "n", "--role", role]);
+        assert!(typed("gateway").is_ok());
+        assert!(typed("root").is_err_and(|error| error.to_string().contains("manager")));
+    }
+}

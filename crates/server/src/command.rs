@@ -1,0 +1,94 @@
+//! What each subcommand does, a file each, and what they share.
+
+mod check;
+pub mod demo;
+mod key;
+mod migrate;
+mod openapi;
+pub mod serve;
+mod user;
+mod work;
+
+use crate::cli::{Cli, Command, Key, User};
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::{keys, telemetry};
+use registry::Registry;
+use std::fmt;
+use std::sync::Arc;
+
+/// Why a command did not do what was asked: a sentence for the operator.
+#[derive(Debug, Clone)]
+pub struct Failed(String);
+
+impl Failed {
+    /// A failure with this sentence.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Failed {}
+
+impl From<registry::Error> for Failed {
+    fn from(error: registry::Error) -> Self {
+        // The operator may see the cause of an internal error; callers over HTTP never do.
+        match &error {
+            registry::Error::Internal(cause) => Self::new(format!("{error} Cause: {cause}")),
+            _ => Self::new(error.to_string()),
+        }
+    }
+}
+
+/// Does what was typed.
+pub(crate) async fn run(cli: Cli) -> Result<(), Failed> {
+    match &cli.command {
+        Command::Openapi(options) => return openapi::run(options),
+        Command::Demo(options) => return demo::run(options.once).await,
+        _ => {}
+    }
+    let config =
+        Config::load(cli.config.as_deref()).map_err(|error| Failed::new(error.to_string()))?;
+    if matches!(cli.command, Command::Check) {
+        return check::run(&config);
+    }
+    telemetry::init(&config.log);
+    match cli.command {
+        Command::Serve(options) => serve::run(&config, options).await,
+        Command::Work => work::run(&config).await,
+        Command::Migrate => migrate::run(&config).await,
+        Command::Key(Key::Create(options)) => key::create(&config, options).await,
+        Command::User(User::Link(options)) => user::link(&config, &options).await,
+        Command::Check | Command::Openapi(_) | Command::Demo(_) => Ok(()),
+    }
+}
+
+/// The application on this configuration's database, as it is.
+async fn open(config: &Config) -> Result<Registry, Failed> {
+    let settings = config.checked_settings().map_err(Failed::new)?;
+    keys::prepare_folder(config).map_err(Failed::new)?;
+    let ring = keys::ring(config).map_err(Failed::new)?;
+    Ok(Registry::open(config.database.url.expose(), settings, ring, Arc::new(SystemClock)).await?)
+}
+
+/// The same, its schema brought up to date on SQLite; on PostgreSQL that is the work of `migrate`, run once per release.
+async fn open_migrated(config: &Config) -> Result<Registry, Failed> {
+    let registry = open(config).await?;
+    if config.database.url.is_sqlite() {
+        registry.migrate().await?;
+    }
+    Ok(registry)
+}
+
+/// The same, refused when it is not ready for use.
+async fn open_ready(config: &Config) -> Result<Registry, Failed> {
+    let registry = open_migrated(config).await?;
+    registry.ready().await?;
+    Ok(registry)
+}

@@ -1,0 +1,27 @@
+//! `mcp-registry key create`.
+
+use super::{Failed, open_ready};
+use crate::cli::NewKey;
+use crate::config::Config;
+use registry::NewApiKey;
+use registry_core::slug::Reference;
+
+/// Makes a key and prints it, and nothing else, on standard output.
+#[expect(clippy::print_stdout, reason = "the command's output")]
+pub(super) async fn create(config: &Config, options: NewKey) -> Result<(), Failed> {
+    let registry = open_ready(config).await?;
+    let created = registry
+        .create_api_key(
+            &registry.operator(),
+            NewApiKey {
+                name: options.name,
+                role: options.role,
+                scopes: Vec::new(),
+                workspace: options.workspace.as_deref().map(Reference::parse),
+                expires_at: None,
+            },
+        )
+        .await?;
+    println!("{}", created.key);
+    Ok(())
+}

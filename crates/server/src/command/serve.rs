@@ -1,0 +1,117 @@
+//! `mcp-registry serve`: API, pages and worker in one process.
+
+use super::work::{Worker, told_to_end};
+use super::{Failed, open_migrated, user};
+use crate::app::{self, Parts};
+use crate::cli::Serve;
+use crate::config::Config;
+use crate::telemetry;
+use actix_web::HttpServer;
+use actix_web::dev::ServerHandle;
+use registry::Registry;
+use std::net::SocketAddr;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Seconds that requests under way may still take when the process is told to end.
+const DRAIN_SECONDS: u64 = 3;
+/// Who the first sign-in link is for, when nobody can sign in yet.
+const FIRST_ADMIN: &str = "admin@localhost";
+
+/// A registry that serves in this process.
+pub struct Running {
+    address: SocketAddr,
+    registry: Registry,
+    handle: ServerHandle,
+    server: JoinHandle<std::io::Result<()>>,
+    worker: Option<Worker>,
+    stop: CancellationToken,
+}
+
+/// Opens the database, listens, and starts the worker unless told otherwise. Returns as soon as requests are answered.
+pub async fn start(config: &Config, options: Serve) -> Result<Running, Failed> {
+    let registry = open_migrated(config).await?;
+    let parts = Parts {
+        registry: registry.clone(),
+        metrics: telemetry::metrics(),
+        secure_cookies: config.server.cookies_are_secure(),
+    };
+    // Signals are ours: the worker must end before the threads whose database connections it may hold.
+    let mut server = HttpServer::new(move || app::build(&parts))
+        .disable_signals()
+        .shutdown_timeout(DRAIN_SECONDS);
+    if let Some(workers) = config.server.workers {
+        server = server.workers(workers);
+    }
+    let server = server
+        .bind(&config.server.listen)
+        .map_err(|error| Failed::new(format!("Cannot listen on {}: {error}.", config.server.listen)))?;
+    let address = *server.addrs().first().ok_or_else(|| Failed::new("The listener has no address."))?;
+    let server = server.run();
+    let handle = server.handle();
+    let server = tokio::spawn(server);
+    let stop = CancellationToken::new();
+    let worker = (!options.no_worker).then(|| Worker::start(config, registry.clone(), stop.clone()));
+    Ok(Running { address, registry, handle, server, worker, stop })
+}
+
+impl Running {
+    /// The address and port listened on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The application behind it.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Ends the worker, then answers what is under way, then ends; within ten seconds.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        if let Some(worker) = self.worker.take() {
+            worker.drain().await;
+        }
+        self.handle.stop(true).await;
+        if let Ok(Err(error)) = self.server.await {
+            tracing::error!(%error, "the listener failed");
+        }
+    }
+}
+
+/// Serves until the process is told to end.
+pub(super) async fn run(config: &Config, options: Serve) -> Result<(), Failed> {
+    let mut running = start(config, options).await?;
+    announce(config, &running).await?;
+    tokio::select! {
+        () = told_to_end() => tracing::info!("ending"),
+        ended = &mut running.server => {
+            return Err(Failed::new(match ended {
+                Ok(Err(error)) => format!("The listener failed: {error}."),
+                _ => "The listener ended by itself.".to_owned(),
+            }));
+        }
+    }
+    running.stop().await;
+    tracing::info!("ended");
+    Ok(())
+}
+
+/// Says where to go; standard output is read by people and by tests, the log by machines.
+#[expect(clippy::print_stdout, reason = "the command's output")]
+async fn announce(config: &Config, running: &Running) -> Result<(), Failed> {
+    let address = running.address();
+    let base = config.public_url(address);
+    tracing::info!(%address, url = base, "listening");
+    println!("listening on http://{address}");
+    if let Err(error) = running.registry().ready().await {
+        tracing::warn!("not ready: {error}");
+        return Ok(());
+    }
+    // Where several processes serve, each would print a link of its own: there it is `mcp-registry user link`.
+    if config.database.url.is_sqlite() && !running.registry().has_people().await? {
+        let link = user::sign_in_link(running.registry(), &base, FIRST_ADMIN).await?;
+        println!("nobody can sign in yet; sign in once with {link}");
+    }
+    Ok(())
+}

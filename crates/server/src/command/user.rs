@@ -1,0 +1,24 @@
+//! `mcp-registry user link`.
+
+use super::{Failed, open_ready};
+use crate::cli::Link;
+use crate::config::Config;
+use registry::{Door, Origin, Registry};
+
+/// Prints a link that signs a person in once.
+#[expect(clippy::print_stdout, reason = "the command's output")]
+pub(super) async fn link(config: &Config, options: &Link) -> Result<(), Failed> {
+    let registry = open_ready(config).await?;
+    let base = match &config.server.public_url {
+        Some(url) => url.clone(),
+        None => format!("http://{}", config.server.listen),
+    };
+    println!("{}", sign_in_link(&registry, &base, &options.email).await?);
+    Ok(())
+}
+
+/// A one-time link for `email` below the deployment's `base` URL. A secret: whoever has it is signed in.
+pub(super) async fn sign_in_link(registry: &Registry, base: &str, email: &str) -> Result<String, Failed> {
+    let token = registry.create_sign_in_link(email, Origin::new(Door::Cli)).await?;
+    Ok(format!("{base}/ui/sign-in/link?token={token}"))
+}

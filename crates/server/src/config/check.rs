@@ -1,0 +1,271 @@
+//! Judges the configuration as a whole and makes of it what the application needs.
+
+use super::sections::{Config, Jwt};
+use registry::{JwtSettings, Settings};
+use registry_core::egress::EgressPolicy;
+use registry_core::finding::{Finding, Findings};
+use registry_core::permission::Role;
+use registry_core::registration::RetryRules;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tracing_subscriber::EnvFilter;
+use url::Url;
+
+/// What came of the check. `settings` may only be used when no finding is an error.
+#[derive(Debug)]
+pub struct Checked {
+    /// What is wrong; pointers name the setting: `/gateway/urls/0` is the first of `gateway.urls`.
+    pub findings: Findings,
+    /// The application's part, as far as it could be read.
+    pub settings: Settings,
+}
+
+/// The setting a finding's pointer names, as people write it: `gateway.urls[0]`.
+pub fn key_of(pointer: &str) -> String {
+    let mut key = String::new();
+    for part in pointer.split('/').skip(1) {
+        if part.bytes().all(|byte| byte.is_ascii_digit()) {
+            key.push('[');
+            key.push_str(part);
+            key.push(']');
+        } else {
+            if !key.is_empty() {
+                key.push('.');
+            }
+            key.push_str(part);
+        }
+    }
+    key
+}
+
+impl Config {
+    /// Judges everything that can be judged without opening the database. Reads the key set file; makes nothing.
+    pub fn check(&self) -> Checked {
+        let mut findings = Findings::default();
+        self.check_server(&mut findings);
+        self.check_database(&mut findings);
+        self.check_worker(&mut findings);
+        self.check_log(&mut findings);
+        if let Err(message) = crate::keys::inspect(self) {
+            findings.push(Finding::error("/sealing", "sealing", message));
+        }
+        if let Some(file) = crate::keys::exposed_file(self) {
+            findings.push(Finding::warning(
+                "/sealing/key_file",
+                "exposed_file",
+                format!("Everybody on this machine may read {}; make it `chmod 600`.", file.display()),
+            ));
+        }
+        let settings = self.settings(&mut findings);
+        findings.extend_below("", settings.check());
+        Checked { findings, settings }
+    }
+
+    /// The settings if nothing is wrong with them; else every error as a line of its own.
+    pub fn checked_settings(&self) -> Result<Settings, String> {
+        let Checked { findings, settings } = self.check();
+        if !findings.has_errors() {
+            return Ok(settings);
+        }
+        let lines: Vec<String> =
+            findings.iter().map(|finding| format!("{}: {}", key_of(&finding.pointer), finding.message)).collect();
+        Err(format!("The configuration is not valid.\n  {}", lines.join("\n  ")))
+    }
+
+    /// Where people and programs reach this deployment, without trailing slash, when it listens on `address`.
+    pub fn public_url(&self, address: SocketAddr) -> String {
+        self.server.public_url.clone().unwrap_or_else(|| format!("http://{address}"))
+    }
+
+    fn check_server(&self, findings: &mut Findings) {
+        let server = &self.server;
+        let listen = server.listen.parse::<SocketAddr>();
+        if listen.is_err() {
+            findings.push(Finding::error(
+                "/server/listen",
+                "invalid_value",
+                "`server.listen` is an IP address and a port, e.g. \"127.0.0.1:8080\" or \"0.0.0.0:8080\".",
+            ));
+        }
+        if let Some(text) = &server.public_url {
+            let plain = Url::parse(text).is_ok_and(|url| {
+                matches!(url.scheme(), "http" | "https")
+                    && url.query().is_none()
+                    && url.fragment().is_none()
+                    && url.username().is_empty()
+                    && url.password().is_none()
+            });
+            if !plain || text.ends_with('/') {
+                findings.push(Finding::error(
+                    "/server/public_url",
+                    "invalid_url",
+                    "`server.public_url` is an http or https URL without user, query, fragment or trailing slash.",
+                ));
+            }
+        }
+        if listen.is_ok_and(|address| !address.ip().is_loopback()) && !server.cookies_are_secure() {
+            findings.push(Finding::warning(
+                "/server/public_url",
+                "insecure_url",
+                "The listener is reachable from other machines, but `server.public_url` is not https: sessions and keys would travel in the clear. Put a TLS proxy in front and set it.",
+            ));
+        }
+        if server.workers == Some(0) {
+            findings.push(at_least_one("server.workers"));
+        }
+    }
+
+    fn check_database(&self, findings: &mut Findings) {
+        let url = &self.database.url;
+        if !url.is_sqlite() && !url.is_postgres() {
+            findings.push(Finding::error(
+                "/database/url",
+                "invalid_url",
+                "`database.url` begins with `sqlite://` or `postgres://`.",
+            ));
+        }
+        if self.database.max_connections == 0 {
+            findings.push(at_least_one("database.max_connections"));
+        }
+    }
+
+    fn check_worker(&self, findings: &mut Findings) {
+        let worker = &self.worker;
+        if worker.concurrency == 0 {
+            findings.push(at_least_one("worker.concurrency"));
+        }
+        if !(50..=60_000).contains(&worker.poll_ms) {
+            findings.push(Finding::error(
+                "/worker/poll_ms",
+                "out_of_range",
+                "`worker.poll_ms` is between 50 and 60000 milliseconds.",
+            ));
+        }
+        if !(1..=120).contains(&worker.request_timeout) {
+            findings.push(Finding::error(
+                "/worker/request_timeout",
+                "out_of_range",
+                "`worker.request_timeout` is between 1 and 120 seconds.",
+            ));
+        }
+        if worker.unconfirmed_pause > 86_400 {
+            findings.push(Finding::error(
+                "/worker/unconfirmed_pause",
+                "out_of_range",
+                "`worker.unconfirmed_pause` is at most 86400 seconds.",
+            ));
+        }
+    }
+
+    fn check_log(&self, findings: &mut Findings) {
+        if EnvFilter::try_new(&self.log.level).is_err() {
+            findings.push(Finding::error(
+                "/log/level",
+                "invalid_value",
+                "`log.level` is error, warn, info, debug or trace, or directives such as \"info,registration_worker=debug\".",
+            ));
+        }
+    }
+
+    fn settings(&self, findings: &mut Findings) -> Settings {
+        let request_timeout = Duration::from_secs(self.worker.request_timeout);
+        Settings {
+            branding: self.branding.clone(),
+            gateway_urls: self.gateway.urls.clone(),
+            cimd_public_url: self.cimd.public_url.clone(),
+            public_url: self.server.public_url.clone(),
+            egress: self.egress_policy(findings),
+            jwt: jwt_settings(&self.auth.jwt, findings),
+            // Three requests may follow one another under one lease (`domain.md` §5).
+            lease: request_timeout.saturating_mul(3),
+            retry: RetryRules {
+                unconfirmed_pause: chrono::Duration::seconds(
+                    i64::try_from(self.worker.unconfirmed_pause.min(86_400)).unwrap_or(86_400),
+                ),
+            },
+        }
+    }
+
+    fn egress_policy(&self, findings: &mut Findings) -> EgressPolicy {
+        let mut allow = Vec::new();
+        for (index, text) in self.egress.allow.iter().enumerate() {
+            match text.parse() {
+                Ok(rule) => allow.push(rule),
+                Err(_) => findings.push(Finding::error(
+                    format!("/egress/allow/{index}"),
+                    "invalid_value",
+                    format!("`{text}` is neither a host name nor a network such as 10.0.0.0/8."),
+                )),
+            }
+        }
+        EgressPolicy { allow, allow_http_loopback: self.egress.allow_http_loopback }
+    }
+}
+
+fn at_least_one(key: &str) -> Finding {
+    Finding::error(format!("/{}", key.replace('.', "/")), "out_of_range", format!("`{key}` is at least 1."))
+}
+
+/// The token settings, if an issuer is configured.
+fn jwt_settings(jwt: &Jwt, findings: &mut Findings) -> Option<JwtSettings> {
+    let Some(issuer) = jwt.issuer.clone() else {
+        if jwt.key_set_file.is_some() || !jwt.audience.is_empty() || !jwt.roles.is_empty() {
+            findings.push(Finding::error(
+                "/auth/jwt/issuer",
+                "missing_value",
+                "`auth.jwt` is in force only with `auth.jwt.issuer`: set the exact `iss` of the tokens.",
+            ));
+        }
+        return None;
+    };
+    if jwt.audience.is_empty() {
+        findings.push(Finding::error(
+            "/auth/jwt/audience",
+            "missing_value",
+            "`auth.jwt.audience` names at least one `aud`, so that tokens meant for others are not accepted.",
+        ));
+    }
+    let mut roles = BTreeMap::new();
+    for (value, name) in &jwt.roles {
+        match Role::parse(name) {
+            Some(role) => drop(roles.insert(value.clone(), role)),
+            None => findings.push(Finding::error(
+                "/auth/jwt/roles",
+                "invalid_value",
+                format!("`{name}` is not a role; there are admin, manager, viewer and gateway."),
+            )),
+        }
+    }
+    let key_set = match &jwt.key_set_file {
+        None => {
+            findings.push(Finding::error(
+                "/auth/jwt/key_set_file",
+                "missing_value",
+                "`auth.jwt.key_set_file` names the file with the issuer's JWK Set.",
+            ));
+            return None;
+        }
+        Some(path) => match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) => {
+                findings.push(Finding::error(
+                    "/auth/jwt/key_set_file",
+                    "unreadable_file",
+                    format!("The key set file {} cannot be read: {error}.", path.display()),
+                ));
+                return None;
+            }
+        },
+    };
+    Some(JwtSettings {
+        issuer,
+        audience: jwt.audience.clone(),
+        algorithms: jwt.algorithms.clone(),
+        key_set,
+        role_claim: jwt.role_claim.clone(),
+        roles,
+        workspace_claim: jwt.workspace_claim.clone(),
+        leeway: Duration::from_secs(jwt.leeway),
+    })
+}

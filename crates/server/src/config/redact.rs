@@ -1,0 +1,174 @@
+//! Values that never appear in a log, an error or the output of `check`.
+
+use serde::de::{Deserializer, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
+use std::fmt;
+use url::Url;
+
+/// What is written instead of a secret.
+const MASK: &str = "[redacted]";
+
+/// A secret of the configuration. `Debug` and `Serialize` show a mask.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Hidden(String);
+
+impl Hidden {
+    /// The secret itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Hidden {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(MASK)
+    }
+}
+
+impl Serialize for Hidden {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(MASK)
+    }
+}
+
+/// A list of secrets, as a list or as one comma-separated string. Unlike serde's own, its errors never quote
+/// what was given.
+pub(super) fn hidden_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Hidden>, D::Error> {
+    struct List;
+
+    impl<'de> Visitor<'de> for List {
+        type Value = Vec<Hidden>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("a list of strings")
+        }
+
+        fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+            Ok(text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(Hidden::from).collect())
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
+            let mut list = Vec::new();
+            while let Some(hidden) = sequence.next_element()? {
+                list.push(hidden);
+            }
+            Ok(list)
+        }
+    }
+
+    deserializer.deserialize_any(List)
+}
+
+/// Where the database is. `Debug` and `Serialize` hide the password in it.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    /// The URL with its password, for the driver only.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether this is an SQLite database.
+    pub fn is_sqlite(&self) -> bool {
+        self.0.starts_with("sqlite:")
+    }
+
+    /// Whether this is a PostgreSQL database.
+    pub fn is_postgres(&self) -> bool {
+        self.0.starts_with("postgres:") || self.0.starts_with("postgresql:")
+    }
+
+    /// The file of an SQLite database; `None` for PostgreSQL and for a database in memory.
+    pub fn sqlite_file(&self) -> Option<&str> {
+        let rest = self.0.strip_prefix("sqlite:")?;
+        let path = rest.strip_prefix("//").unwrap_or(rest);
+        let path = path.split_once('?').map_or(path, |(path, _)| path);
+        (!path.is_empty() && path != ":memory:").then_some(path)
+    }
+
+    /// The same URL, fit for people: the password, and every parameter that could hold one, masked.
+    pub fn redacted(&self) -> String {
+        if self.is_sqlite() {
+            return self.0.clone();
+        }
+        // A text that is no URL may be a password in the wrong place.
+        let Ok(mut url) = Url::parse(&self.0) else {
+            return MASK.to_owned();
+        };
+        if url.password().is_some() {
+            // Refused only for URLs without a host, which cannot have a password.
+            let _ = url.set_password(Some("redacted"));
+        }
+        let pairs: Vec<(String, String)> = url
+            .query_pairs()
+            .map(|(name, value)| {
+                let secret = name.to_ascii_lowercase().contains("pass");
+                (name.into_owned(), if secret { "redacted".to_owned() } else { value.into_owned() })
+            })
+            .collect();
+        if !pairs.is_empty() {
+            url.query_pairs_mut().clear().extend_pairs(pairs);
+        }
+        url.to_string()
+    }
+}
+
+impl From<String> for DatabaseUrl {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.redacted())
+    }
+}
+
+impl Serialize for DatabaseUrl {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.redacted())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_password_is_never_shown() {
+        for (url, shown) in [
+            ("postgres://me:s3cret@db/registry", "postgres://me:redacted@db/registry"),
+            ("postgres://db/registry?user=me&password=s3cret", "postgres://db/registry?user=me&password=redacted"),
+            ("postgres://me@db/registry", "postgres://me@db/registry"),
+            ("s3cret", "[redacted]"),
+            ("sqlite://./data/registry.sqlite?mode=rwc", "sqlite://./data/registry.sqlite?mode=rwc"),
+        ] {
+            let database = DatabaseUrl::from(url.to_owned());
+            assert_eq!(database.redacted(), shown);
+            assert_eq!(format!("{database:?}"), shown);
+        }
+    }
+
+    #[test]
+    fn the_file_of_an_sqlite_url_is_found() {
+        for (url, file) in [
+            ("sqlite://./data/registry.sqlite?mode=rwc", Some("./data/registry.sqlite")),
+            ("sqlite:/var/lib/r.sqlite", Some("/var/lib/r.sqlite")),
+            ("sqlite:///var/lib/r.sqlite", Some("/var/lib/r.sqlite")),
+            ("sqlite::memory:", None),
+            ("postgres://db/registry", None),
+        ] {
+            assert_eq!(DatabaseUrl::from(url.to_owned()).sqlite_file(), file, "{url}");
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Every setting there is, with its default. `docs/configuration.md` says the same to people; a test compares them.
+
+use super::redact::{DatabaseUrl, Hidden, hidden_list};
+use registry_core::metadata::Branding;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// The whole configuration. `Default` is what runs with no configuration at all.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The listener and how it is reached.
+    pub server: Server,
+    /// Where everything is kept.
+    pub database: Database,
+    /// Where gateways are reached.
+    pub gateway: Gateway,
+    /// Client ID Metadata Documents.
+    pub cimd: Cimd,
+    /// The lowest layer of client metadata.
+    pub branding: Branding,
+    /// What may be reached although private.
+    pub egress: Egress,
+    /// The registration worker.
+    pub worker: Worker,
+    /// Who may call besides API keys and people.
+    pub auth: Auth,
+    /// The keys that secrets are sealed with.
+    pub sealing: Sealing,
+    /// What is logged, and how.
+    pub log: Log,
+}
+
+/// Section `server`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// Address and port; port 0 takes a free one.
+    pub listen: String,
+    /// How people and programs reach this deployment, without trailing slash; unset: `http://` and the address listened on.
+    pub public_url: Option<String>,
+    /// Threads that serve requests; unset: one per processor.
+    pub workers: Option<usize>,
+    /// Whether session cookies are for https only; unset: yes exactly when `public_url` is https.
+    pub secure_cookies: Option<bool>,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:8080".to_owned(), public_url: None, workers: None, secure_cookies: None }
+    }
+}
+
+impl Server {
+    /// Whether session cookies are for https only.
+    pub fn cookies_are_secure(&self) -> bool {
+        self.secure_cookies
+            .unwrap_or_else(|| self.public_url.as_deref().is_some_and(|url| url.starts_with("https://")))
+    }
+}
+
+/// Section `database`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Database {
+    /// `sqlite://<file>?mode=rwc` or `postgres://…`.
+    pub url: DatabaseUrl,
+    /// The most connections one process opens to PostgreSQL.
+    pub max_connections: u32,
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self { url: DatabaseUrl::from("sqlite://./data/registry.sqlite?mode=rwc".to_owned()), max_connections: 10 }
+    }
+}
+
+/// Section `gateway`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Gateway {
+    /// One URL per gateway deployment, without trailing slash; all https or all loopback.
+    pub urls: Vec<String>,
+}
+
+impl Default for Gateway {
+    fn default() -> Self {
+        Self { urls: vec!["http://localhost:8787".to_owned()] }
+    }
+}
+
+/// Section `cimd`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cimd {
+    /// The public https base URL of Client ID Metadata Documents; unset: not offered to authorization servers.
+    pub public_url: Option<String>,
+}
+
+/// Section `egress`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Egress {
+    /// Host names and networks (CIDR) that may be reached although their addresses are private.
+    pub allow: Vec<String>,
+    /// Whether upstreams on this machine may be reached, over plain http too. For development.
+    pub allow_http_loopback: bool,
+}
+
+/// Section `worker`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Worker {
+    /// Registrations worked on at the same time.
+    pub concurrency: usize,
+    /// Milliseconds between two looks for due registrations when nothing rings.
+    pub poll_ms: u64,
+    /// Seconds one request to an upstream may take.
+    pub request_timeout: u64,
+    /// Seconds to wait before a registration whose answer was lost is repeated, once.
+    pub unconfirmed_pause: u64,
+}
+
+impl Default for Worker {
+    fn default() -> Self {
+        Self { concurrency: 4, poll_ms: 1000, request_timeout: 10, unconfirmed_pause: 60 }
+    }
+}
+
+/// Section `auth`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Auth {
+    /// Bearer tokens of an identity provider.
+    pub jwt: Jwt,
+}
+
+/// Section `auth.jwt`. In force as soon as `issuer` is set.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Jwt {
+    /// The exact `iss`; unset: no tokens are accepted.
+    pub issuer: Option<String>,
+    /// Accepted `aud` values.
+    pub audience: Vec<String>,
+    /// A file with the issuer's JWK Set (RFC 7517 §5).
+    pub key_set_file: Option<PathBuf>,
+    /// Accepted signature algorithms, asymmetric ones only.
+    pub algorithms: Vec<String>,
+    /// The claim that holds the role.
+    pub role_claim: String,
+    /// Claim value → role; empty: the value is the role's own name.
+    pub roles: BTreeMap<String, String>,
+    /// The claim that binds a token to one workspace.
+    pub workspace_claim: String,
+    /// Seconds of clock difference that are tolerated.
+    pub leeway: u64,
+}
+
+impl Default for Jwt {
+    fn default() -> Self {
+        Self {
+            issuer: None,
+            audience: Vec::new(),
+            key_set_file: None,
+            algorithms: vec!["RS256".to_owned(), "ES256".to_owned()],
+            role_claim: "role".to_owned(),
+            roles: BTreeMap::new(),
+            workspace_claim: "workspace".to_owned(),
+            leeway: 30,
+        }
+    }
+}
+
+/// Section `sealing`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sealing {
+    /// A file with one key per line; with SQLite and nothing set: `sealing.key` beside the database, made on first use.
+    pub key_file: Option<PathBuf>,
+    /// The keys themselves, for the environment: `<id>:<base64 of 32 bytes>`.
+    #[serde(deserialize_with = "hidden_list")]
+    pub keys: Vec<Hidden>,
+}
+
+/// Section `log`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or directives such as `info,registration_worker=debug`.
+    pub level: String,
+    /// How a line looks.
+    pub format: LogFormat,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object per line, for machines.
+    Json,
+}

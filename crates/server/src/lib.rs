@@ -1,0 +1,41 @@
+//! The binary `mcp-registry` as a library: reads the configuration, plugs outbound into registry, builds API and pages,
+//! runs what the subcommand asks.
+//!
+//! This crate must not know rules of any kind: it decides nothing about integrations, metadata or registrations.
+//!
+//! A tour in five lines:
+//! * [`config::Config`]: every setting, where it comes from, what is wrong with it.
+//! * [`app::build`]: the one actix `App` that the binary serves and tests call.
+//! * [`command`]: what each subcommand does; [`command::serve::start`] runs everything in this process.
+//! * [`command::demo`]: registry and sandbox together, through the public API.
+//! * [`keys`], [`telemetry`], [`clock`]: sealing keys, logs and metrics, the time.
+
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod command;
+pub mod config;
+pub mod keys;
+pub mod telemetry;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+/// Does what the command line says; the process's exit code: 0 done, 1 not done (standard error says why), 2 typed wrongly.
+pub fn run() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("mcp-registry: no runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(command::run(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failed) => {
+            eprintln!("mcp-registry: {failed}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What the process tells about itself: log lines and metrics. Neither ever holds a secret: query strings, bodies and
+//! headers are not logged.
+
+use crate::config::{Log, LogFormat};
+use actix_web::HttpMessage;
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use std::sync::OnceLock;
+use std::time::Instant;
+use tracing::Span;
+use tracing::field::Empty;
+use tracing_actix_web::{RequestId, RootSpanBuilder};
+use tracing_subscriber::EnvFilter;
+
+/// Starts logging to standard error, once per process; later calls change nothing.
+pub fn init(log: &Log) {
+    // The middleware would log every refused request's error with `Debug`; the API logs what is worth it itself.
+    let filter = EnvFilter::try_new(format!("{},tracing_actix_web=off", log.level))
+        .unwrap_or_else(|_| EnvFilter::new("info,tracing_actix_web=off"));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // An error means that a subscriber is there already: a test, or the demo, called before us.
+    let _ = match log.format {
+        LogFormat::Text => lines.with_target(false).try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+    };
+}
+
+/// The process's metrics, collected from the first call on.
+pub fn metrics() -> PrometheusHandle {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    HANDLE
+        .get_or_init(|| {
+            let recorder = PrometheusBuilder::new().build_recorder();
+            let handle = recorder.handle();
+            // Only another recorder in the same process (a test's) could stand in the way; then ours stays empty.
+            let _ = metrics::set_global_recorder(recorder);
+            handle
+        })
+        .clone()
+}
+
+/// The span around each request: its id, method, path (never the query: sign-in links carry a token there) and outcome.
+#[derive(Debug)]
+pub struct RequestSpan;
+
+/// When a request arrived.
+#[derive(Clone, Copy)]
+struct Arrival(Instant);
+
+impl RootSpanBuilder for RequestSpan {
+    fn on_request_start(request: &ServiceRequest) -> Span {
+        request.extensions_mut().insert(Arrival(Instant::now()));
+        let id = request.extensions().get::<RequestId>().map(ToString::to_string).unwrap_or_default();
+        tracing::info_span!(
+            "request",
+            request_id = %id,
+            method = %request.method(),
+            path = %request.path(),
+            peer = %request.peer_addr().map(|address| address.ip().to_string()).unwrap_or_default(),
+            status = Empty,
+        )
+    }
+
+    fn on_request_end<B: MessageBody>(span: Span, outcome: &Result<ServiceResponse<B>, actix_web::Error>) {
+        let (status, arrival, path) = match outcome {
+            Ok(response) => (
+                response.status(),
+                response.request().extensions().get::<Arrival>().copied(),
+                response.request().path(),
+            ),
+            Err(error) => (error.as_response_error().status_code(), None, ""),
+        };
+        span.record("status", status.as_u16());
+        let duration_ms = arrival.map(|arrival| arrival.0.elapsed().as_millis()).unwrap_or_default();
+        // Probes come every few seconds and say nothing as long as they succeed.
+        let probe = matches!(path, "/healthz" | "/readyz" | "/metrics") && status.is_success();
+        let _entered = span.enter();
+        if probe {
+            tracing::debug!(duration_ms, "answered");
+        } else {
+            tracing::info!(duration_ms, "answered");
+        }
+    }
+}

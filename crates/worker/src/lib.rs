@@ -1,0 +1,1 @@
+//! Claims due registrations, executes the planned step, records what came back.

@@ -1,0 +1,39 @@
+//! The database schema, one migration per noun, the same for SQLite and PostgreSQL.
+//!
+//! Must not know entities: a migration describes the schema of its day, entities the schema of today.
+//!
+//! Conventions: ids are UUIDs made by the program; moments are milliseconds since 1970 UTC in a `BIGINT` (one order and
+//! one precision on both engines, `docs/adr/0003`); JSON is kept as text, because it is kept as it was written; a row
+//! that people can change carries a `version` that counts its writes.
+
+pub use sea_orm_migration::{MigratorTrait, SchemaManager};
+use sea_orm_migration::{MigrationTrait, async_trait};
+
+mod m20261123_000001_organisation;
+mod m20261123_000002_workspace;
+mod m20261123_000003_integration;
+mod m20261123_000004_server;
+mod m20261123_000005_configuration;
+mod m20261123_000006_registration;
+mod m20261123_000007_people;
+mod m20261123_000008_record;
+
+/// All migrations, in order.
+#[derive(Debug)]
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261123_000001_organisation::Migration),
+            Box::new(m20261123_000002_workspace::Migration),
+            Box::new(m20261123_000003_integration::Migration),
+            Box::new(m20261123_000004_server::Migration),
+            Box::new(m20261123_000005_configuration::Migration),
+            Box::new(m20261123_000006_registration::Migration),
+            Box::new(m20261123_000007_people::Migration),
+            Box::new(m20261123_000008_record::Migration),
+        ]
+    }
+}

@@ -1,0 +1,176 @@
+//! Registrations, the clients they brought, and what was tried.
+
+use sea_orm_migration::{prelude::*, schema::*};
+
+#[derive(DeriveMigrationName)]
+pub(crate) struct Migration;
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager
+            .create_table(
+                Table::create()
+                    .table("registration")
+                    .col(uuid("id").primary_key())
+                    .col(uuid("server_id"))
+                    .col(text("state"))
+                    .col(text_null("reason"))
+                    .col(text_null("detail"))
+                    .col(text_null("error"))
+                    .col(text_null("error_description"))
+                    .col(big_integer("due_at"))
+                    .col(big_integer_null("not_before"))
+                    .col(big_integer("wanted"))
+                    .col(text_null("wanted_because"))
+                    .col(text_null("request"))
+                    .col(big_integer("failures"))
+                    .col(big_integer("lost_answers"))
+                    .col(text_null("failed_inputs"))
+                    .col(text_null("lease_owner"))
+                    .col(big_integer("lease_until"))
+                    .col(big_integer("fence"))
+                    .col(text_null("discovery"))
+                    .col(big_integer_null("discovered_at"))
+                    .col(big_integer("created_at"))
+                    .col(big_integer("updated_at"))
+                    .foreign_key(ForeignKey::create().from("registration", "server_id").to("server", "id"))
+                    .to_owned(),
+            )
+            .await?;
+        manager
+            .create_index(
+                Index::create()
+                    .name("registration_server")
+                    .table("registration")
+                    .col("server_id")
+                    .unique()
+                    .to_owned(),
+            )
+            .await?;
+        manager
+            .create_index(
+                Index::create()
+                    .name("registration_due")
+                    .table("registration")
+                    .col("due_at")
+                    .to_owned(),
+            )
+            .await?;
+        manager
+            .create_index(
+                Index::create()
+                    .name("registration_state")
+                    .table("registration")
+                    .col("state")
+                    .to_owned(),
+            )
+            .await?;
+        manager
+            .create_table(
+                Table::create()
+                    .table("oauth_client")
+                    .col(uuid("id").primary_key())
+                    .col(uuid("registration_id"))
+                    .col(big_integer("generation"))
+                    .col(text("status"))
+                    .col(text("method"))
+                    .col(text("issuer"))
+                    .col(text("client_id"))
+                    .col(uuid_null("client_secret_id"))
+                    .col(uuid_null("registration_access_token_id"))
+                    .col(text_null("registration_client_uri"))
+                    .col(text("auth_method"))
+                    .col(big_integer_null("client_id_issued_at"))
+                    .col(big_integer_null("client_secret_expires_at"))
+                    .col(text("metadata_digest"))
+                    .col(text("response"))
+                    .col(text("warnings"))
+                    .col(text("discovery"))
+                    .col(big_integer("created_at"))
+                    .col(big_integer_null("ended_at"))
+                    .foreign_key(ForeignKey::create().from("oauth_client", "registration_id").to("registration", "id"))
+                    .to_owned(),
+            )
+            .await?;
+        manager
+            .create_index(
+                Index::create()
+                    .name("oauth_client_generation")
+                    .table("oauth_client")
+                    .col("registration_id")
+                    .col("generation")
+                    .unique()
+                    .to_owned(),
+            )
+            .await?;
+        manager
+            .create_index(
+                Index::create()
+                    .name("oauth_client_active")
+                    .table("oauth_client")
+                    .col("registration_id")
+                    .unique()
+                    .and_where(Expr::col("status").eq("active"))
+                    .to_owned(),
+            )
+            .await?;
+        manager
+            .create_index(
+                Index::create()
+                    .name("oauth_client_issuer")
+                    .table("oauth_client")
+                    .col("issuer")
+                    .col("client_id")
+                    .to_owned(),
+            )
+            .await?;
+        manager
+            .create_table(
+                Table::create()
+                    .table("attempt")
+                    .col(uuid("id").primary_key())
+                    .col(uuid("registration_id"))
+                    .col(big_integer("number"))
+                    .col(text("step"))
+                    .col(big_integer("fence"))
+                    .col(big_integer("started_at"))
+                    .col(big_integer_null("finished_at"))
+                    .col(text("outcome"))
+                    .col(text_null("reason"))
+                    .col(text_null("detail"))
+                    .col(text_null("error"))
+                    .col(text_null("error_description"))
+                    .col(text_null("request"))
+                    .col(text("adjustments"))
+                    .col(text_null("response"))
+                    .col(text("exchanges"))
+                    .foreign_key(ForeignKey::create().from("attempt", "registration_id").to("registration", "id"))
+                    .to_owned(),
+            )
+            .await?;
+        manager
+            .create_index(
+                Index::create()
+                    .name("attempt_number")
+                    .table("attempt")
+                    .col("registration_id")
+                    .col("number")
+                    .unique()
+                    .to_owned(),
+            )
+            .await?;
+        Ok(())
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.drop_table(Table::drop().table("attempt").to_owned()).await?;
+        manager.drop_table(Table::drop().table("oauth_client").to_owned()).await?;
+        manager.drop_table(Table::drop().table("registration").to_owned()).await?;
+        Ok(())
+    }
+}
