@@ -6,8 +6,14 @@
 //! one precision on both engines, `docs/adr/0003`); JSON is kept as text, because it is kept as it was written; a row
 //! that people can change carries a `version` that counts its writes.
 
-pub use sea_orm_migration::{MigratorTrait, SchemaManager};
+#![expect(
+    clippy::wildcard_imports,
+    clippy::too_many_lines,
+    reason = "a migration is one list of columns in the words of sea-orm's schema helpers"
+)]
+
 use sea_orm_migration::{MigrationTrait, async_trait};
+pub use sea_orm_migration::{MigratorTrait, SchemaManager};
 
 mod m20261123_000001_organisation;
 mod m20261123_000002_workspace;

@@ -33,7 +33,9 @@ impl MigrationTrait for Migration {
                     .col(text("created_by"))
                     .col(text("updated_by"))
                     .col(big_integer_null("deleted_at"))
-                    .foreign_key(ForeignKey::create().from("integration", "workspace_id").to("workspace", "id"))
+                    .foreign_key(
+                        ForeignKey::create().from("integration", "workspace_id").to("workspace", "id"),
+                    )
                     .to_owned(),
             )
             .await?;
@@ -71,7 +73,9 @@ impl MigrationTrait for Migration {
                     .col(big_integer("updated_at"))
                     .col(text("created_by"))
                     .col(text("updated_by"))
-                    .foreign_key(ForeignKey::create().from("access", "integration_id").to("integration", "id"))
+                    .foreign_key(
+                        ForeignKey::create().from("access", "integration_id").to("integration", "id"),
+                    )
                     .foreign_key(ForeignKey::create().from("access", "workspace_id").to("workspace", "id"))
                     .to_owned(),
             )
@@ -89,11 +93,7 @@ impl MigrationTrait for Migration {
             .await?;
         manager
             .create_index(
-                Index::create()
-                    .name("access_workspace")
-                    .table("access")
-                    .col("workspace_id")
-                    .to_owned(),
+                Index::create().name("access_workspace").table("access").col("workspace_id").to_owned(),
             )
             .await?;
         Ok(())

@@ -30,7 +30,9 @@ impl MigrationTrait for Migration {
                     .col(text("created_by"))
                     .col(text("updated_by"))
                     .col(big_integer_null("deleted_at"))
-                    .foreign_key(ForeignKey::create().from("server", "integration_id").to("integration", "id"))
+                    .foreign_key(
+                        ForeignKey::create().from("server", "integration_id").to("integration", "id"),
+                    )
                     .foreign_key(ForeignKey::create().from("server", "workspace_id").to("workspace", "id"))
                     .to_owned(),
             )
@@ -49,11 +51,7 @@ impl MigrationTrait for Migration {
             .await?;
         manager
             .create_index(
-                Index::create()
-                    .name("server_integration")
-                    .table("server")
-                    .col("integration_id")
-                    .to_owned(),
+                Index::create().name("server_integration").table("server").col("integration_id").to_owned(),
             )
             .await?;
         Ok(())

@@ -54,20 +54,12 @@ impl MigrationTrait for Migration {
             .await?;
         manager
             .create_index(
-                Index::create()
-                    .name("registration_due")
-                    .table("registration")
-                    .col("due_at")
-                    .to_owned(),
+                Index::create().name("registration_due").table("registration").col("due_at").to_owned(),
             )
             .await?;
         manager
             .create_index(
-                Index::create()
-                    .name("registration_state")
-                    .table("registration")
-                    .col("state")
-                    .to_owned(),
+                Index::create().name("registration_state").table("registration").col("state").to_owned(),
             )
             .await?;
         manager
@@ -93,7 +85,9 @@ impl MigrationTrait for Migration {
                     .col(text("discovery"))
                     .col(big_integer("created_at"))
                     .col(big_integer_null("ended_at"))
-                    .foreign_key(ForeignKey::create().from("oauth_client", "registration_id").to("registration", "id"))
+                    .foreign_key(
+                        ForeignKey::create().from("oauth_client", "registration_id").to("registration", "id"),
+                    )
                     .to_owned(),
             )
             .await?;
@@ -149,7 +143,9 @@ impl MigrationTrait for Migration {
                     .col(text("adjustments"))
                     .col(text_null("response"))
                     .col(text("exchanges"))
-                    .foreign_key(ForeignKey::create().from("attempt", "registration_id").to("registration", "id"))
+                    .foreign_key(
+                        ForeignKey::create().from("attempt", "registration_id").to("registration", "id"),
+                    )
                     .to_owned(),
             )
             .await?;

@@ -32,12 +32,7 @@ impl MigrationTrait for Migration {
             .await?;
         manager
             .create_index(
-                Index::create()
-                    .name("user_email")
-                    .table("user")
-                    .col("email_key")
-                    .unique()
-                    .to_owned(),
+                Index::create().name("user_email").table("user").col("email_key").unique().to_owned(),
             )
             .await?;
         manager
@@ -57,22 +52,11 @@ impl MigrationTrait for Migration {
             .await?;
         manager
             .create_index(
-                Index::create()
-                    .name("session_token")
-                    .table("session")
-                    .col("token_hash")
-                    .unique()
-                    .to_owned(),
+                Index::create().name("session_token").table("session").col("token_hash").unique().to_owned(),
             )
             .await?;
         manager
-            .create_index(
-                Index::create()
-                    .name("session_user")
-                    .table("session")
-                    .col("user_id")
-                    .to_owned(),
-            )
+            .create_index(Index::create().name("session_user").table("session").col("user_id").to_owned())
             .await?;
         manager
             .create_table(
@@ -120,12 +104,7 @@ impl MigrationTrait for Migration {
             .await?;
         manager
             .create_index(
-                Index::create()
-                    .name("api_key_hash")
-                    .table("api_key")
-                    .col("key_hash")
-                    .unique()
-                    .to_owned(),
+                Index::create().name("api_key_hash").table("api_key").col("key_hash").unique().to_owned(),
             )
             .await?;
         Ok(())

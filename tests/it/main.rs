@@ -1,1 +1,3 @@
-#[test] fn nothing() {}
+//! Every test over the whole house, in one binary.
+
+mod registry;

@@ -20,4 +20,5 @@ pub mod metadata;
 pub mod oauth;
 pub mod permission;
 pub mod registration;
+pub mod secret;
 pub mod slug;

@@ -13,7 +13,9 @@ use registry_core::finding::Findings;
 use registry_core::id::{IntegrationId, WorkspaceId};
 use registry_core::permission::Permission;
 use registry_core::slug::Reference;
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+};
 use serde_json::json;
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -115,7 +117,9 @@ async fn set_global(
         return Err(belongs_to_workspace());
     }
     if override_existing {
-        for mut row in access::Entity::find().filter(access::Column::IntegrationId.eq(model.id)).all(&write.txn).await? {
+        for mut row in
+            access::Entity::find().filter(access::Column::IntegrationId.eq(model.id)).all(&write.txn).await?
+        {
             if row.enabled != global {
                 row.enabled = global;
                 touch(write, &mut row);
@@ -209,11 +213,8 @@ pub(crate) async fn grant(
     if row.enabled {
         return Ok(());
     }
-    let change = AccessChange {
-        workspace: Reference::Id(workspace.id),
-        enabled: Some(true),
-        configuration: None,
-    };
+    let change =
+        AccessChange { workspace: Reference::Id(workspace.id), enabled: Some(true), configuration: None };
     apply(write, actor, model, change, "").await.map(|_| ())
 }
 

@@ -128,7 +128,8 @@ impl Actor {
         if self.workspace.is_some() {
             return Err(Error::Forbidden {
                 needed,
-                message: "This concerns the whole organisation; your access is bound to one workspace.".to_owned(),
+                message: "This concerns the whole organisation; your access is bound to one workspace."
+                    .to_owned(),
             });
         }
         Ok(())

@@ -147,7 +147,8 @@ impl Registry {
             .map(|model| (model.id, model))
             .collect();
         page.try_map(|model| {
-            let workspace = model.workspace_id.and_then(|id| workspaces.get(&id)).map(workspaces::as_ref).transpose()?;
+            let workspace =
+                model.workspace_id.and_then(|id| workspaces.get(&id)).map(workspaces::as_ref).transpose()?;
             into_key(model, workspace)
         })
     }
@@ -182,7 +183,8 @@ impl Registry {
 
     /// The actor behind a key.
     pub(crate) async fn actor_of_key(&self, key: &str, origin: crate::Origin) -> Result<Actor> {
-        let refused = || Error::Unauthenticated("This API key is not valid: it is unknown, expired or revoked.");
+        let refused =
+            || Error::Unauthenticated("This API key is not valid: it is unknown, expired or revoked.");
         if !checksum_holds(key) {
             return Err(refused());
         }
@@ -242,9 +244,11 @@ pub(crate) fn random_base62(length: usize) -> Result<String> {
     let mut text = String::with_capacity(length);
     let mut bytes = [0; 64];
     while text.len() < length {
-        aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Error::Internal("the system gave no random numbers".into()))?;
+        aws_lc_rs::rand::fill(&mut bytes)
+            .map_err(|_| Error::Internal("the system gave no random numbers".into()))?;
         // 248 is the largest multiple of 62 below 256: without the rest every character is equally likely.
-        let usable = bytes.iter().filter(|byte| **byte < 248).map(|byte| char::from(ALPHABET[usize::from(byte % 62)]));
+        let usable =
+            bytes.iter().filter(|byte| **byte < 248).map(|byte| char::from(ALPHABET[usize::from(byte % 62)]));
         text.extend(usable.take(length - text.len()));
     }
     Ok(text)

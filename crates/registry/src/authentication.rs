@@ -25,7 +25,9 @@ impl Registry {
     pub async fn authenticate(&self, credential: Credential<'_>, origin: Origin) -> Result<Actor> {
         match credential {
             Credential::Session(token) => self.actor_of_session(token, origin).await,
-            Credential::Token(token) if api_keys::looks_like_key(token) => self.actor_of_key(token, origin).await,
+            Credential::Token(token) if api_keys::looks_like_key(token) => {
+                self.actor_of_key(token, origin).await
+            }
             Credential::Token(token) => match &self.inner.keys {
                 Some(keys) => keys.actor(self, token, origin).await,
                 None => Err(Error::Unauthenticated(

@@ -6,18 +6,23 @@ use crate::page::{self, Page, PageRequest};
 use crate::servers::ServerRef;
 use crate::stored::moment;
 use crate::write::{Event, Write};
-use crate::{Actor, Error, Registry, Result, WorkspaceRef, access as access_rows, integrations, layers, names, servers};
+use crate::{
+    Actor, Error, Registry, Result, WorkspaceRef, access as access_rows, integrations, layers, names, servers,
+};
 use registry_core::clock::Timestamp;
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::{IntegrationId, RevisionId, SealedId, ServerId, WorkspaceId};
-use registry_core::metadata::{AdvancedConfiguration, KnownSecrets, Resolution, marker, parse_marker, verify};
+use registry_core::metadata::{
+    AdvancedConfiguration, CANONICAL_WRAPPER, KnownSecrets, Layer, Level, Resolution, ResolveContext,
+    map_markers, parse_marker, resolve, verify,
+};
 use registry_core::permission::Permission;
 use registry_core::slug::{Reference, Slug};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, QuerySelect,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel,
+    QueryFilter, QueryOrder, QuerySelect,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -190,7 +195,9 @@ impl Carrier {
         match self {
             Self::Organisation(_) => Scope::All,
             Self::Integration(row) => Scope::Integration(IntegrationId(row.id)),
-            Self::Access(row) => Scope::Access(IntegrationId(row.integration_id), WorkspaceId(row.workspace_id)),
+            Self::Access(row) => {
+                Scope::Access(IntegrationId(row.integration_id), WorkspaceId(row.workspace_id))
+            }
             Self::Server(row) => Scope::Server(ServerId(row.id)),
         }
     }
@@ -250,7 +257,12 @@ impl Registry {
     }
 
     /// Saved versions, newest first.
-    pub async fn revisions(&self, actor: &Actor, subject: &Subject, request: PageRequest) -> Result<Page<Revision>> {
+    pub async fn revisions(
+        &self,
+        actor: &Actor,
+        subject: &Subject,
+        request: PageRequest,
+    ) -> Result<Page<Revision>> {
         let carrier = self.carrier(self.db(), actor, subject, false).await?;
         let select = revision::Entity::find()
             .filter(revision::Column::SubjectKind.eq(carrier.kind()))
@@ -332,8 +344,10 @@ impl Registry {
             }
             for finding in after.findings.iter().filter(|finding| !before.findings.0.contains(finding)) {
                 let mut finding = finding.clone();
-                finding.message =
-                    format!("For the server {}/{}: {}", layers.workspace.slug, layers.server.slug, finding.message);
+                finding.message = format!(
+                    "For the server {}/{}: {}",
+                    layers.workspace.slug, layers.server.slug, finding.message
+                );
                 findings.push(finding);
             }
         }
@@ -376,42 +390,33 @@ impl Registry {
             (layers.workspace.slug.clone(), layers.server.slug.clone(), self.resolve_server(layers))
         } else {
             // No server yet: show an example, so that a first configuration can be judged before anything exists.
-            let organisation = organisation::Entity::find().one(self.db()).await?;
-            let organisation_layer = match carrier {
-                Some(Carrier::Organisation(_)) => AdvancedConfiguration::empty(),
-                _ => layers::parse_layer(
-                    organisation.as_ref().and_then(|row| row.configuration.as_deref()),
-                    "organisation",
-                    Uuid::nil(),
-                )?,
+            let row = organisation::Entity::find().one(self.db()).await?;
+            let stored = row.as_ref().and_then(|row| row.configuration.as_deref());
+            let organisation_layer = layers::parse_layer(stored, "organisation", Uuid::nil())?;
+            let layers = match carrier {
+                Some(Carrier::Organisation(_)) => {
+                    vec![Layer { level: Level::Organisation, configuration: layer }]
+                }
+                _ => vec![
+                    Layer { level: Level::Organisation, configuration: &organisation_layer },
+                    Layer { level: Level::Integration, configuration: layer },
+                ],
             };
             let callbacks = self.settings().callbacks();
             let (workspace, server) = ("workspace".to_owned(), "server".to_owned());
-            let resolution = registry_core::metadata::resolve(
-                &self.settings().branding,
-                &[
-                    registry_core::metadata::Layer {
-                        level: registry_core::metadata::Level::Organisation,
-                        configuration: &organisation_layer,
-                    },
-                    registry_core::metadata::Layer {
-                        level: registry_core::metadata::Level::Integration,
-                        configuration: layer,
-                    },
-                ],
-                &registry_core::metadata::ResolveContext {
-                    workspace: &workspace,
-                    server: &server,
-                    callbacks: &callbacks,
-                },
-            );
+            let context = ResolveContext { workspace: &workspace, server: &server, callbacks: &callbacks };
+            let resolution = resolve(&self.settings().branding, &layers, &context);
             (workspace, server, resolution)
         };
         let digest = resolution.effective.digest();
         Ok(Preview { workspace, server, resolution, digest })
     }
 
-    async fn show_configuration(&self, db: &impl ConnectionTrait, carrier: &Carrier) -> Result<Configuration> {
+    async fn show_configuration(
+        &self,
+        db: &impl ConnectionTrait,
+        carrier: &Carrier,
+    ) -> Result<Configuration> {
         let (updated_at, updated_by) = carrier.updated();
         Ok(Configuration {
             text: carrier.text().map(str::to_owned),
@@ -441,7 +446,11 @@ impl Registry {
                 Ok(Carrier::Organisation(row.ok_or_else(|| Error::not_found("organisation", ""))?))
             }
             Subject::Integration(reference) => {
-                actor.require(if writing { Permission::WriteIntegrations } else { Permission::ReadIntegrations })?;
+                actor.require(if writing {
+                    Permission::WriteIntegrations
+                } else {
+                    Permission::ReadIntegrations
+                })?;
                 let row = integrations::find(db, actor, reference).await?;
                 if writing {
                     integrations::require_owner(actor, &row)?;
@@ -449,7 +458,11 @@ impl Registry {
                 Ok(Carrier::Integration(row))
             }
             Subject::Access { integration, workspace } => {
-                actor.require(if writing { Permission::WriteIntegrations } else { Permission::ReadIntegrations })?;
+                actor.require(if writing {
+                    Permission::WriteIntegrations
+                } else {
+                    Permission::ReadIntegrations
+                })?;
                 Ok(Carrier::Access(access_rows::find(self, db, actor, integration, workspace).await?))
             }
             Subject::Server(reference) => {
@@ -460,7 +473,12 @@ impl Registry {
     }
 
     /// As [`Self::carrier`] for writing; an access row that does not exist yet is made.
-    async fn writable_carrier(&self, write: &mut Write<'_>, actor: &Actor, subject: &Subject) -> Result<Carrier> {
+    async fn writable_carrier(
+        &self,
+        write: &mut Write<'_>,
+        actor: &Actor,
+        subject: &Subject,
+    ) -> Result<Carrier> {
         let carrier = self.carrier(&write.txn, actor, subject, true).await?;
         if let Carrier::Access(row) = &carrier
             && row.version == 0
@@ -482,7 +500,8 @@ impl Registry {
         restored_from: Option<i64>,
     ) -> Result<Saved<Configuration>> {
         let before = Before::take(write, carrier.scope()).await?;
-        let stored = store(write, (carrier.kind(), carrier.id()), "", text.as_deref(), carrier.text(), false).await?;
+        let stored =
+            store(write, (carrier.kind(), carrier.id()), "", text.as_deref(), carrier.text(), false).await?;
         let event = Event::new("configuration.saved", carrier.kind(), carrier.id())
             .in_workspace(carrier.workspace())
             .before(json!(carrier.text()))
@@ -523,7 +542,9 @@ pub(crate) async fn store(
     findings.extend_below(prefix, verified.findings.clone());
     let kept = verified.kept_secrets();
     if let Some(stored) = stored {
-        for pointer in kept.keys().filter(|pointer| url_changed || binding(stored, pointer) != binding(text, pointer)) {
+        for pointer in
+            kept.keys().filter(|pointer| url_changed || binding(stored, pointer) != binding(text, pointer))
+        {
             findings.push(Finding::error(
                 format!("{prefix}{pointer}"),
                 "secret_reentry_required",
@@ -538,7 +559,8 @@ pub(crate) async fn store(
         write.seal(id, owner, &secret.pointer, secret.expose()).await?;
         ids.push(id);
     }
-    let sealed = verified.sealed_text(&ids).ok_or_else(|| Error::Internal("verified text without result".into()))?;
+    let sealed =
+        verified.sealed_text(&ids).ok_or_else(|| Error::Internal("verified text without result".into()))?;
     let gone = known.0.into_values().filter(|id| !kept.values().any(|other| other == id));
     write.unseal(gone).await?;
     Ok(Stored { text: Some(sealed), findings })
@@ -547,12 +569,12 @@ pub(crate) async fn store(
 /// What the secret at `pointer` is bound to: every member that says where it is sent. For members beside it these are
 /// the issuer and endpoints next to it; for the initial access token those of the authorization server as well.
 fn binding(text: &str, pointer: &str) -> Option<Vec<(String, Value)>> {
-    let document: Value = serde_json::from_str(text).ok()?;
+    // Pointers of secrets are in canonical spelling, so the document must be too.
+    let document = Value::Object(AdvancedConfiguration::from_stored(text).ok()?.value().clone());
     let (parent, name) = pointer.rsplit_once('/')?;
     let mut objects = vec![document.pointer(parent)?];
     if name == "initial_access_token" {
-        objects.extend(document.get("oauth_client_metadata"));
-        objects.extend(document.get("oauth_metadata"));
+        objects.extend(document.get(CANONICAL_WRAPPER));
     } else if name == "client_secret" {
         objects.extend(document.get("registration"));
     }
@@ -572,46 +594,30 @@ fn binding(text: &str, pointer: &str) -> Option<Vec<(String, Value)>> {
 }
 
 /// An earlier text whose secrets are the present ones: a marker that is no longer known becomes the present one at its
-/// pointer, or goes. Each such case is said in a finding.
+/// pointer, or `null`, which means "not set". Each such case is said in a finding.
 fn with_present_secrets(text: &str, present: Option<&str>) -> Result<(String, Findings)> {
-    let present = present.map(KnownSecrets::of).unwrap_or_default().0;
+    let present = sealed_ids(present);
     let mut findings = Findings::default();
-    let mut document: Value = serde_json::from_str(text)?;
-    let mut changed = false;
-    for (pointer, id) in KnownSecrets::of(text).0 {
-        if present.get(&pointer) == Some(&id) {
-            continue;
+    let text = map_markers(text, |pointer, id| {
+        let now = present.get(pointer).copied();
+        if now != Some(id) {
+            findings.push(match now {
+                Some(_) => Finding::notice(
+                    pointer,
+                    "secret_kept",
+                    "The secret of that version is gone; the present one stays in use.",
+                ),
+                None => Finding::warning(
+                    pointer,
+                    "secret_gone",
+                    "The secret of that version is gone and none is stored now. Enter it again.",
+                ),
+            });
         }
-        changed = true;
-        if let Some(now) = present.get(&pointer) {
-            if let Some(value) = document.pointer_mut(&pointer) {
-                *value = Value::String(marker(*now));
-            }
-            findings.push(Finding::notice(
-                pointer,
-                "secret_kept",
-                "The secret of that version is gone; the present one stays in use.",
-            ));
-        } else {
-            remove(&mut document, &pointer);
-            findings.push(Finding::warning(
-                pointer,
-                "secret_gone",
-                "The secret of that version is gone and none is stored now. Enter it again.",
-            ));
-        }
-    }
-    let text = if changed { serde_json::to_string_pretty(&document)? } else { text.to_owned() };
+        now
+    });
+    let text = text.ok_or_else(|| Error::Internal("a stored revision is no object".into()))?;
     Ok((text, findings))
-}
-
-fn remove(document: &mut Value, pointer: &str) {
-    if let Some((parent, name)) = pointer.rsplit_once('/')
-        && let Some(Value::Object(object)) = document.pointer_mut(parent)
-    {
-        let name = name.replace("~1", "/").replace("~0", "~");
-        *object = std::mem::take(object).into_iter().filter(|(key, _)| *key != name).collect::<Map<_, _>>();
-    }
 }
 
 /// Adds the next revision of a configuration.
@@ -624,7 +630,11 @@ pub(crate) async fn add_revision(
 ) -> Result<()> {
     let note = note.map(|note| note.trim().to_owned()).filter(|note| !note.is_empty());
     if note.as_ref().is_some_and(|note| note.chars().count() > 500) {
-        return Err(Error::invalid(Finding::error("/note", "too_long", "A note has at most 500 characters.")));
+        return Err(Error::invalid(Finding::error(
+            "/note",
+            "too_long",
+            "A note has at most 500 characters.",
+        )));
     }
     revision::ActiveModel {
         id: Set(write.registry.new_id()),
@@ -663,13 +673,17 @@ pub(crate) fn sealed_ids(text: Option<&str>) -> BTreeMap<String, SealedId> {
 }
 
 /// `value` with every marker replaced by what it stands for.
-pub(crate) async fn open_markers(registry: &Registry, db: &impl ConnectionTrait, value: &mut Value) -> Result<()> {
+pub(crate) async fn open_markers(
+    registry: &Registry,
+    db: &impl ConnectionTrait,
+    value: &mut Value,
+) -> Result<()> {
     let mut stack = vec![value];
     while let Some(value) = stack.pop() {
         match value {
             Value::String(text) => {
                 if let Some(id) = parse_marker(text) {
-                    *text = registry.open_sealed(db, id).await?.expose().to_owned();
+                    registry.open_sealed(db, id).await?.expose().clone_into(text);
                 }
             }
             Value::Array(items) => stack.extend(items),

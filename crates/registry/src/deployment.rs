@@ -12,8 +12,8 @@ use registry_core::registration::State;
 use registry_migrations::{Migrator, MigratorTrait};
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend,
-    EntityTrait,
+    ActiveModelTrait, ActiveValue::Set, ConnectOptions, ConnectionTrait, Database, DatabaseConnection,
+    DbBackend, EntityTrait,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -241,7 +241,9 @@ async fn connect(url: &str) -> Result<DatabaseConnection> {
     });
     let db = Database::connect(options).await.map_err(|error| {
         tracing::debug!(%error, "connecting to the database failed");
-        Error::Unavailable("The database cannot be opened. Check `database.url` and that it is reachable.".to_owned())
+        Error::Unavailable(
+            "The database cannot be opened. Check `database.url` and that it is reachable.".to_owned(),
+        )
     })?;
     debug_assert!(matches!(db.get_database_backend(), DbBackend::Sqlite | DbBackend::Postgres));
     Ok(db)

@@ -5,7 +5,7 @@ use crate::entity::{change, oauth_client, registration};
 use crate::layers::{Scope, ServerLayers, auth_type};
 use crate::registrations::{active_clients, method, usable};
 use crate::servers::{self, ServerRef};
-use crate::stored::json as read_json;
+use crate::stored::{hex, json as read_json};
 use crate::write::Event;
 use crate::{Actor, Error, Registry, Result};
 use registry_core::id::{SealedId, ServerId, WorkspaceId};
@@ -36,7 +36,12 @@ impl std::fmt::Debug for GatewayDocument {
 
 impl Registry {
     /// The document of one server. The first reading of a secret by each key and generation is audited.
-    pub async fn gateway_document(&self, actor: &Actor, workspace: &str, server: &str) -> Result<GatewayDocument> {
+    pub async fn gateway_document(
+        &self,
+        actor: &Actor,
+        workspace: &str,
+        server: &str,
+    ) -> Result<GatewayDocument> {
         actor.require(Permission::FetchGatewayDocument)?;
         let reference =
             ServerRef { server: Reference::parse(server), workspace: Some(Reference::parse(workspace)) };
@@ -47,15 +52,17 @@ impl Registry {
             .await?
             .pop()
             .ok_or_else(|| Error::not_found("server", server))?;
-        let row =
-            registration::Entity::find().filter(registration::Column::ServerId.eq(model.id)).one(self.db()).await?;
+        let row = registration::Entity::find()
+            .filter(registration::Column::ServerId.eq(model.id))
+            .one(self.db())
+            .await?;
         let client = match &row {
             Some(row) => active_clients(self.db(), [row.id]).await?.pop(),
             None => None,
         };
         let client = client.filter(|client| usable(client, self.now()) && layers.enabled);
         let revision = self.server_revision(id).await?;
-        let mut document = self.head(&layers, revision)?;
+        let mut document = head(&layers, revision)?;
         if layers.enabled {
             if let Some(row) = &row {
                 document.insert("registration".into(), registration_member(row, client.as_ref())?);
@@ -72,31 +79,9 @@ impl Registry {
             }
         }
         let body = serde_json::to_vec(&document)?;
-        let digest = Sha256::digest(&body);
-        let etag = digest[..16].iter().fold(String::from("\""), |tag, byte| tag + &format!("{byte:02x}")) + "\"";
-        Ok(GatewayDocument { body, etag, revision })
-    }
 
-    /// The members that every document has.
-    fn head(&self, layers: &ServerLayers, revision: i64) -> Result<Map<String, Value>> {
-        let head = json!({
-            "workspace": layers.workspace.slug,
-            "server": layers.server.slug,
-            "integration": layers.integration.slug,
-            "url": layers.integration.url,
-            "transport": layers.integration.transport,
-            "auth_type": auth_type(&layers.integration)?,
-            "revision": revision,
-            "status": if layers.enabled { "active" } else { "disabled" },
-        });
-        let mut head = match head {
-            Value::Object(members) => members,
-            _ => Map::new(),
-        };
-        if !layers.enabled {
-            head.insert("reason".into(), json!("access_disabled"));
-        }
-        Ok(head)
+        let etag = format!("\"{}\"", hex(&Sha256::digest(&body)[..16]));
+        Ok(GatewayDocument { body, etag, revision })
     }
 
     async fn add_client_members(
@@ -111,7 +96,8 @@ impl Registry {
         document.insert("generation".into(), json!(client.generation));
         document.insert("authorization_server".into(), Value::Object(server));
 
-        let response: Map<String, Value> = read_json(&client.response, "oauth_client", "response", client.id)?;
+        let response: Map<String, Value> =
+            read_json(&client.response, "oauth_client", "response", client.id)?;
         let mut members = presentable(response);
         // What the answer left out holds as it was asked for (RFC 7591 §3.2.1 demands all of it; many leave some out).
         for name in ["redirect_uris", "grant_types", "response_types", "client_name"] {
@@ -143,7 +129,8 @@ impl Registry {
             document.insert("scope".into(), scope);
         }
         if !effective.authorization_params.is_empty() {
-            document.insert("authorization_params".into(), Value::Object(effective.authorization_params.clone()));
+            document
+                .insert("authorization_params".into(), Value::Object(effective.authorization_params.clone()));
         }
         // One client serves all users of this server, so the gateway owes each of them a consent of its own
         // (MCP security best practices, "confused deputy").
@@ -165,7 +152,12 @@ impl Registry {
     }
 
     /// Puts the first reading of a client's secret by this key on record (`domain.md` §6).
-    async fn audit_secret(&self, actor: &Actor, layers: &ServerLayers, client: &oauth_client::Model) -> Result<()> {
+    async fn audit_secret(
+        &self,
+        actor: &Actor,
+        layers: &ServerLayers,
+        client: &oauth_client::Model,
+    ) -> Result<()> {
         if client.client_secret_id.is_none() {
             return Ok(());
         }
@@ -187,6 +179,28 @@ impl Registry {
         write.audit(event);
         write.commit().await
     }
+}
+
+/// The members that every document has.
+fn head(layers: &ServerLayers, revision: i64) -> Result<Map<String, Value>> {
+    let head = json!({
+        "workspace": layers.workspace.slug,
+        "server": layers.server.slug,
+        "integration": layers.integration.slug,
+        "url": layers.integration.url,
+        "transport": layers.integration.transport,
+        "auth_type": auth_type(&layers.integration)?,
+        "revision": revision,
+        "status": if layers.enabled { "active" } else { "disabled" },
+    });
+    let mut head = match head {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    };
+    if !layers.enabled {
+        head.insert("reason".into(), json!("access_disabled"));
+    }
+    Ok(head)
 }
 
 /// Members that the registry itself answers for; an Advanced Configuration cannot set them. `transport` there is an

@@ -7,17 +7,17 @@ use crate::page::{self, Page, PageRequest};
 use crate::stored::{contains, moment, word};
 use crate::workspaces::{Deleted, WorkspaceRef, insert_unique, show, stored_slug};
 use crate::write::{Event, Write};
-use crate::{Actor, Error, Registry, Result, names, workspaces};
+use crate::{Actor, Error, Registry, Result, names, names::SlugSpace, workspaces};
 use registry_core::clock::Timestamp;
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::{IntegrationId, WorkspaceId};
 use registry_core::permission::Permission;
 use registry_core::registration::{AuthType, State, Transport};
 use registry_core::slug::{Reference, Slug};
-use sea_orm::sea_query::Query;
+use sea_orm::sea_query::{ExprTrait, Query};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel,
-    JoinType, QueryFilter, QueryOrder, QuerySelect, QueryTrait, RelationTrait,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait,
+    IntoActiveModel, JoinType, QueryFilter, QueryOrder, QuerySelect, QueryTrait, RelationTrait,
 };
 use serde_json::json;
 use std::collections::{BTreeSet, HashMap};
@@ -160,11 +160,7 @@ impl Registry {
             }
         };
         self.judge_url(&new.url)?;
-        let txn = &write.txn;
-        let slug = names::slug(new.slug.as_deref(), &name, async |slug| {
-            Ok(by_reference(txn, &Reference::Slug(slug.key())).await?.is_some())
-        })
-        .await?;
+        let slug = names::slug(&write.txn, SlugSpace::Integrations, new.slug.as_deref(), &name).await?;
         let id = self.new_id();
         let stored = store(
             &mut write,
@@ -330,7 +326,8 @@ impl Registry {
             .await?;
             findings = stored.findings;
             if stored.text != model.configuration {
-                add_revision(&write, ("integration", model.id), stored.text.clone(), change.note, None).await?;
+                add_revision(&write, ("integration", model.id), stored.text.clone(), change.note, None)
+                    .await?;
             }
             after.configuration = stored.text;
         }
@@ -340,7 +337,8 @@ impl Registry {
             after.updated_at = write.millis();
             after.updated_by = write.actor_name();
             after.clone().into_active_model().reset_all().update(&write.txn).await?;
-            write.audit(event("integration.updated", &after).before(snapshot(&model)).after(snapshot(&after)));
+            write
+                .audit(event("integration.updated", &after).before(snapshot(&model)).after(snapshot(&after)));
             affected = before.settle(&mut write, "/configurations", "integration saved").await?;
         }
         let value = self.show(&write.txn, actor, after).await?;
@@ -361,7 +359,8 @@ impl Registry {
         require_owner(actor, &model)?;
         names::expect_version(expected_version, model.version)?;
         let mut deleted = Deleted::default();
-        crate::servers::delete_all(&mut write, Scope::Integration(IntegrationId(model.id)), &mut deleted).await?;
+        crate::servers::delete_all(&mut write, Scope::Integration(IntegrationId(model.id)), &mut deleted)
+            .await?;
         mark_deleted(&mut write, model).await?;
         write.commit().await?;
         Ok(deleted)
@@ -376,7 +375,12 @@ impl Registry {
             .map_err(|problem| Error::invalid(Finding::error("/url", problem.code(), problem.to_string())))
     }
 
-    async fn show(&self, db: &impl ConnectionTrait, actor: &Actor, model: integration::Model) -> Result<Integration> {
+    async fn show(
+        &self,
+        db: &impl ConnectionTrait,
+        actor: &Actor,
+        model: integration::Model,
+    ) -> Result<Integration> {
         let counts = counts_of(db, actor, [model.id]).await?;
         let owners = owners_of(db, std::slice::from_ref(&model)).await?;
         let owner = model.workspace_id.and_then(|id| owners.get(&id).cloned());
@@ -386,7 +390,8 @@ impl Registry {
 }
 
 /// States a person should look at.
-pub(crate) const ATTENTION: [State; 4] = [State::Retrying, State::Unconfirmed, State::Outdated, State::Failed];
+pub(crate) const ATTENTION: [State; 4] =
+    [State::Retrying, State::Unconfirmed, State::Outdated, State::Failed];
 
 /// Secrets of lower layers go to the integration's address too: they must not follow it to another one.
 async fn refuse_inherited_secrets(write: &Write<'_>, model: &integration::Model) -> Result<()> {
@@ -405,7 +410,8 @@ async fn refuse_inherited_secrets(write: &Write<'_>, model: &integration::Model)
         .await?;
     for (row, workspace) in rows {
         if !sealed_ids(row.configuration.as_deref()).is_empty() {
-            holders.push(format!("workspace {}", workspace.map(|workspace| workspace.slug).unwrap_or_default()));
+            holders
+                .push(format!("workspace {}", workspace.map(|workspace| workspace.slug).unwrap_or_default()));
         }
     }
     if holders.is_empty() {
@@ -423,7 +429,8 @@ async fn refuse_inherited_secrets(write: &Write<'_>, model: &integration::Model)
 
 /// Marks an integration deleted and forgets its secrets. Its slug is free at once.
 pub(crate) async fn mark_deleted(write: &mut Write<'_>, model: integration::Model) -> Result<()> {
-    let rows = access::Entity::find().filter(access::Column::IntegrationId.eq(model.id)).all(&write.txn).await?;
+    let rows =
+        access::Entity::find().filter(access::Column::IntegrationId.eq(model.id)).all(&write.txn).await?;
     let secrets = rows
         .iter()
         .flat_map(|row| sealed_ids(row.configuration.as_deref()))
@@ -529,7 +536,10 @@ async fn counts_of(
     Ok(counts.into_iter().map(|(id, (counted, _))| (id, counted)).collect())
 }
 
-async fn owners_of(db: &impl ConnectionTrait, models: &[integration::Model]) -> Result<HashMap<Uuid, WorkspaceRef>> {
+async fn owners_of(
+    db: &impl ConnectionTrait,
+    models: &[integration::Model],
+) -> Result<HashMap<Uuid, WorkspaceRef>> {
     let ids: BTreeSet<_> = models.iter().filter_map(|model| model.workspace_id).collect();
     if ids.is_empty() {
         return Ok(HashMap::new());

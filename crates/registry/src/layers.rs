@@ -53,10 +53,16 @@ pub(crate) fn access_enabled(
 }
 
 /// A stored configuration text as an object.
-pub(crate) fn parse_layer(text: Option<&str>, what: &'static str, row: Uuid) -> Result<AdvancedConfiguration> {
+pub(crate) fn parse_layer(
+    text: Option<&str>,
+    what: &'static str,
+    row: Uuid,
+) -> Result<AdvancedConfiguration> {
     text.map_or_else(
         || Ok(AdvancedConfiguration::empty()),
-        |text| AdvancedConfiguration::from_stored(text).map_err(|_| Error::corrupt(what, "configuration", row)),
+        |text| {
+            AdvancedConfiguration::from_stored(text).map_err(|_| Error::corrupt(what, "configuration", row))
+        },
     )
 }
 
@@ -81,8 +87,11 @@ impl Registry {
                 .filter(server::Column::WorkspaceId.eq(workspace.0)),
             Scope::Server(id) => select.filter(server::Column::Id.eq(id.0)),
         };
-        let servers =
-            select.order_by_asc(server::Column::WorkspaceId).order_by_asc(server::Column::SlugKey).all(db).await?;
+        let servers = select
+            .order_by_asc(server::Column::WorkspaceId)
+            .order_by_asc(server::Column::SlugKey)
+            .all(db)
+            .await?;
         if servers.is_empty() {
             return Ok(Vec::new());
         }
@@ -102,8 +111,11 @@ impl Registry {
                 integrations.get(&server.integration_id).cloned().ok_or_else(missing)?;
             let workspace = workspaces.get(&server.workspace_id).cloned().ok_or_else(missing)?;
             let row = access.get(&(server.integration_id, server.workspace_id));
-            let workspace_layer =
-                parse_layer(row.and_then(|row| row.configuration.as_deref()), "access", row.map_or(server.id, |row| row.id))?;
+            let workspace_layer = parse_layer(
+                row.and_then(|row| row.configuration.as_deref()),
+                "access",
+                row.map_or(server.id, |row| row.id),
+            )?;
             let server_layer = parse_layer(server.configuration.as_deref(), "server", server.id)?;
             loaded.push(ServerLayers {
                 enabled: access_enabled(&integration, row, WorkspaceId(workspace.id)),
@@ -127,7 +139,8 @@ impl Registry {
     ) -> Result<HashMap<Uuid, (Arc<integration::Model>, Arc<AdvancedConfiguration>)>> {
         let mut select = integration::Entity::find();
         if !matches!(scope, Scope::All) {
-            let ids: std::collections::BTreeSet<_> = servers.iter().map(|server| server.integration_id).collect();
+            let ids: std::collections::BTreeSet<_> =
+                servers.iter().map(|server| server.integration_id).collect();
             select = select.filter(integration::Column::Id.is_in(ids));
         }
         let mut found = HashMap::new();
@@ -146,7 +159,8 @@ impl Registry {
     ) -> Result<HashMap<Uuid, Arc<workspace::Model>>> {
         let mut select = workspace::Entity::find();
         if !matches!(scope, Scope::All) {
-            let ids: std::collections::BTreeSet<_> = servers.iter().map(|server| server.workspace_id).collect();
+            let ids: std::collections::BTreeSet<_> =
+                servers.iter().map(|server| server.workspace_id).collect();
             select = select.filter(workspace::Column::Id.is_in(ids));
         }
         Ok(select.all(db).await?.into_iter().map(|model| (model.id, Arc::new(model))).collect())
@@ -194,7 +208,9 @@ async fn access_of(db: &impl ConnectionTrait, scope: Scope) -> Result<HashMap<(U
             .filter(access::Column::IntegrationId.eq(integration.0))
             .filter(access::Column::WorkspaceId.eq(workspace.0)),
         Scope::Server(id) => {
-            let Some(server) = server::Entity::find_by_id(id.0).one(db).await? else { return Ok(HashMap::new()) };
+            let Some(server) = server::Entity::find_by_id(id.0).one(db).await? else {
+                return Ok(HashMap::new());
+            };
             select
                 .filter(access::Column::IntegrationId.eq(server.integration_id))
                 .filter(access::Column::WorkspaceId.eq(server.workspace_id))
@@ -228,7 +244,12 @@ impl Before {
 
     /// Judges each server after the change and wakes its registration where something changed. Refuses a change that
     /// would leave a server with metadata that contradict each other; `pointer` is where the change was made.
-    pub(crate) async fn settle(self, write: &mut Write<'_>, pointer: &str, because: &str) -> Result<Affected> {
+    pub(crate) async fn settle(
+        self,
+        write: &mut Write<'_>,
+        pointer: &str,
+        because: &str,
+    ) -> Result<Affected> {
         let mut affected = Affected::default();
         let mut broken = Findings::default();
         for layers in write.registry.load_layers(&write.txn, self.scope, false).await? {
@@ -316,7 +337,9 @@ pub(crate) async fn wake(write: &mut Write<'_>, layers: &ServerLayers, because: 
 }
 
 /// The one workspace and slug pair of each server, for pickers and messages.
-pub(crate) fn names_of(layers: &ServerLayers) -> Result<(crate::WorkspaceRef, registry_core::slug::Slug, ServerId)> {
+pub(crate) fn names_of(
+    layers: &ServerLayers,
+) -> Result<(crate::WorkspaceRef, registry_core::slug::Slug, ServerId)> {
     Ok((
         workspaces::as_ref(&layers.workspace)?,
         workspaces::stored_slug(&layers.server.slug, "server", layers.server.id)?,

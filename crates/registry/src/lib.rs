@@ -57,7 +57,8 @@ pub use reconciliation::{Claim, NewClient, Situation, StepRecord};
 pub use registrations::{Attempt, OAuthClient, Registration, RegistrationDetail, RegistrationFilter};
 pub use seal::{SealingKey, SealingRing};
 pub use servers::{
-    ClientMetadata, IntegrationRef, NewServer, RegistrationBrief, Server, ServerChange, ServerFilter, ServerRef,
+    ClientMetadata, IntegrationRef, NewServer, RegistrationBrief, Server, ServerChange, ServerFilter,
+    ServerRef,
 };
 pub use settings::{JwtSettings, Settings};
 pub use users::{SignedIn, User};
@@ -99,7 +100,8 @@ impl Registry {
         &self.inner.ring
     }
 
-    pub(crate) fn now(&self) -> Timestamp {
+    /// The present moment by the clock of this deployment, to the millisecond.
+    pub fn now(&self) -> Timestamp {
         to_millis(self.inner.clock.now())
     }
 }

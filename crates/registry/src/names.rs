@@ -1,8 +1,10 @@
 //! Names for people and slugs for URLs.
 
-use crate::{Error, Result};
+use crate::{Error, Result, integrations, workspaces};
 use registry_core::finding::Finding;
-use registry_core::slug::Slug;
+use registry_core::id::WorkspaceId;
+use registry_core::slug::{Reference, Slug};
+use sea_orm::ConnectionTrait;
 
 /// A name as it is kept: trimmed, 1 to 255 characters, none of them a control character.
 pub(crate) fn name(text: &str, pointer: &str) -> Result<String> {
@@ -34,27 +36,48 @@ pub(crate) fn description(text: Option<String>) -> Result<Option<String>> {
     Ok(text)
 }
 
+/// Where a slug must be unique.
+#[derive(Clone, Copy)]
+pub(crate) enum SlugSpace {
+    Workspaces,
+    Integrations,
+    ServersOf(WorkspaceId),
+}
+
+impl SlugSpace {
+    async fn has(self, db: &impl ConnectionTrait, slug: &Slug) -> Result<bool> {
+        let reference = Reference::Slug(slug.key());
+        Ok(match self {
+            Self::Workspaces => workspaces::by_reference(db, &reference).await?.is_some(),
+            Self::Integrations => integrations::by_reference(db, &reference).await?.is_some(),
+            Self::ServersOf(workspace) => workspaces::server_slug_taken(db, workspace, slug).await?,
+        })
+    }
+}
+
 /// The slug to use: the given one, judged and found free, or one made from `name` that is free.
 pub(crate) async fn slug(
+    db: &impl ConnectionTrait,
+    space: SlugSpace,
     given: Option<&str>,
     name: &str,
-    taken: impl AsyncFn(&Slug) -> Result<bool>,
 ) -> Result<Slug> {
     if let Some(text) = given {
-        let slug = Slug::parse(text)
-            .map_err(|error| Error::invalid(Finding::error("/slug", "invalid_slug", format!("Here {error}."))))?;
-        if taken(&slug).await? {
+        let slug = Slug::parse(text).map_err(|error| {
+            Error::invalid(Finding::error("/slug", "invalid_slug", format!("Here {error}.")))
+        })?;
+        if space.has(db, &slug).await? {
             return Err(slug_taken(&slug));
         }
         return Ok(slug);
     }
     let base = Slug::from_name(name);
-    if !taken(&base).await? {
+    if !space.has(db, &base).await? {
         return Ok(base);
     }
     for number in 2..10_000 {
         let slug = base.numbered(number);
-        if !taken(&slug).await? {
+        if !space.has(db, &slug).await? {
             return Ok(slug);
         }
     }

@@ -56,10 +56,6 @@ where
     E::Model: Sync,
 {
     let total = select.clone().count(db).await?;
-    let items = select
-        .limit(request.size)
-        .offset(request.page.saturating_mul(request.size))
-        .all(db)
-        .await?;
+    let items = select.limit(request.size).offset(request.page.saturating_mul(request.size)).all(db).await?;
     Ok(Page { items, total })
 }

@@ -50,8 +50,6 @@ pub struct Situation {
     /// Where the active client can be deleted: RFC 7592 URI and the sealed token.
     pub management: Option<(String, SealedId)>,
     state: State,
-    failures: u32,
-    lost_answers: u32,
     wanted: i64,
     layers: ServerLayers,
 }
@@ -159,7 +157,8 @@ impl Registry {
         for left in open {
             let sent = left.step == "register";
             let failure = Failure::answer_lost();
-            finish(&write, &left, if sent { "lost" } else { "failed" }, Some(&failure), Vec::new(), None).await?;
+            finish(&write, &left, if sent { "lost" } else { "failed" }, Some(&failure), Vec::new(), None)
+                .await?;
             if sent {
                 row = fail(&mut write, row, &layers, &desired, &failure).await?;
             }
@@ -169,7 +168,9 @@ impl Registry {
             Some((client.registration_client_uri.clone()?, SealedId(client.registration_access_token_id?)))
         });
         let discovery = match (&row.discovery, row.discovered_at) {
-            (Some(text), Some(at)) => Some((json::<Discovery>(text, "registration", "discovery", row.id)?, moment(at))),
+            (Some(text), Some(at)) => {
+                Some((json::<Discovery>(text, "registration", "discovery", row.id)?, moment(at)))
+            }
             _ => None,
         };
         let situation = Situation {
@@ -184,8 +185,6 @@ impl Registry {
             desired,
             management,
             state: State::parse(&row.state).unwrap_or(State::Queued),
-            failures: u32::try_from(row.failures).unwrap_or(u32::MAX),
-            lost_answers: u32::try_from(row.lost_answers).unwrap_or(u32::MAX),
             wanted: row.wanted,
             layers,
         };
@@ -282,13 +281,14 @@ impl Registry {
                 let mut gone = settled(&row, State::Withdrawn, write.millis());
                 gone.detail = Set(Some(how.clone()));
                 gone.update(&write.txn).await?;
-                let event = self.event(situation, "registration.withdrawn", row.id);
+                let event = event(situation, "registration.withdrawn", row.id);
                 write.audit(event.after(json!({ "detail": how })));
                 write.server_changed(workspace_of(&situation.layers), ServerId(row.server_id));
             }
             StepRecord::Failed(failure) => {
                 let lost = failure.class == FailureClass::Ambiguous;
-                finish(&write, &tried, if lost { "lost" } else { "failed" }, Some(&failure), exchanges, None).await?;
+                finish(&write, &tried, if lost { "lost" } else { "failed" }, Some(&failure), exchanges, None)
+                    .await?;
                 fail(&mut write, row, &situation.layers, &situation.desired, &failure).await?;
             }
         }
@@ -340,9 +340,8 @@ impl Registry {
         {
             changed.state = Set(state.as_str().to_owned());
             changed.updated_at = Set(write.millis());
-            let mut event = self
-                .event(situation, "registration.state_changed", row.id)
-                .before(json!({ "state": row.state }));
+            let mut event =
+                event(situation, "registration.state_changed", row.id).before(json!({ "state": row.state }));
             event.after = Some(json!({ "state": state, "reason": block.as_ref().map(|block| &block.code) }));
             write.audit(event);
             write.server_changed(workspace_of(&situation.layers), ServerId(row.server_id));
@@ -389,12 +388,6 @@ impl Registry {
             .await?
             .pop()
             .ok_or_else(|| Error::corrupt("registration", "server_id", server))
-    }
-
-    fn event(&self, situation: &Situation, action: &'static str, row: Uuid) -> Event {
-        Event::new(action, "registration", row)
-            .named(&situation.name)
-            .in_workspace(Some(workspace_of(&situation.layers)))
     }
 
     /// Adds the next generation and makes it the active one. Gives back what may be shown of the answer.
@@ -448,7 +441,8 @@ impl Registry {
                 model.registration_client_uri = Set(issued.registration_client_uri.clone());
                 model.auth_method = Set(issued.token_endpoint_auth_method.clone());
                 model.client_id_issued_at = Set(issued.client_id_issued_at);
-                model.client_secret_expires_at = Set(issued.client_secret_expires_at.map(|seconds| seconds * 1000));
+                model.client_secret_expires_at =
+                    Set(issued.client_secret_expires_at.map(|seconds| seconds * 1000));
                 model.warnings = Set(serde_json::to_string(&issued.warnings)?);
                 (RegistrationMethod::Dcr, issued.client_id.clone(), issued.response)
             }
@@ -457,7 +451,8 @@ impl Registry {
                     Some(sealed) => Some(self.open_sealed(&write.txn, sealed).await?),
                     None => None,
                 };
-                model.client_secret_id = Set(seal_member(write, id, "/client_secret", secret.as_ref()).await?);
+                model.client_secret_id =
+                    Set(seal_member(write, id, "/client_secret", secret.as_ref()).await?);
                 model.auth_method = Set(token_endpoint_auth_method);
                 (RegistrationMethod::PreRegistered, credentials.client_id, metadata)
             }
@@ -467,13 +462,19 @@ impl Registry {
         model.client_id = Set(client_id.clone());
         model.response = Set(shown.to_string());
         model.insert(&write.txn).await?;
-        let event = self.event(situation, "registration.client_recorded", row.id).after(json!({
+        let event = event(situation, "registration.client_recorded", row.id).after(json!({
             "client_id": client_id, "issuer": discovery.issuer, "generation": generation, "method": method,
         }));
         write.audit(event);
         write.server_changed(workspace_of(&situation.layers), ServerId(row.server_id));
         Ok(shown)
     }
+}
+
+fn event(situation: &Situation, action: &'static str, row: Uuid) -> Event {
+    Event::new(action, "registration", row)
+        .named(&situation.name)
+        .in_workspace(Some(workspace_of(&situation.layers)))
 }
 
 async fn seal_member(
@@ -631,6 +632,7 @@ async fn finish(
 /// A random number in `[0, 1)`, so that many registrations do not come back in step.
 fn jitter() -> Result<f64> {
     let mut bytes = [0; 4];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Error::Internal("the system gave no random numbers".into()))?;
+    aws_lc_rs::rand::fill(&mut bytes)
+        .map_err(|_| Error::Internal("the system gave no random numbers".into()))?;
     Ok(f64::from(u32::from_be_bytes(bytes)) / f64::from(u32::MAX))
 }

@@ -308,9 +308,8 @@ impl Registry {
         if filter.states.is_empty() {
             select = select.filter(registration::Column::State.ne(State::Withdrawn.as_str()));
         } else {
-            select = select.filter(
-                registration::Column::State.is_in(filter.states.iter().map(|state| state.as_str())),
-            );
+            select = select
+                .filter(registration::Column::State.is_in(filter.states.iter().map(|state| state.as_str())));
         }
         if let Some(own) = actor.workspace() {
             select = select.filter(server::Column::WorkspaceId.eq(own.0));

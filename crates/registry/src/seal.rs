@@ -35,14 +35,13 @@ impl SealingKey {
 
     /// Reads one line `<id>:<base64 of 32 bytes>`; the error says what is wrong and never shows the line.
     pub fn parse(line: &str) -> std::result::Result<Self, String> {
-        let (id, text) = line
-            .trim()
-            .split_once(':')
-            .ok_or("a sealing key is written `<id>:<base64 of 32 bytes>`")?;
+        let (id, text) =
+            line.trim().split_once(':').ok_or("a sealing key is written `<id>:<base64 of 32 bytes>`")?;
         if id.is_empty() || id.len() > 32 || !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return Err("a sealing key's id has 1 to 32 letters and digits".to_owned());
         }
-        let decoded = Zeroizing::new(STANDARD.decode(text).map_err(|_| "a sealing key is base64 after its id")?);
+        let decoded =
+            Zeroizing::new(STANDARD.decode(text).map_err(|_| "a sealing key is base64 after its id")?);
         let bytes = <[u8; 32]>::try_from(decoded.as_slice())
             .map_err(|_| "a sealing key has exactly 32 bytes".to_owned())?;
         Ok(Self::new(id, bytes))
@@ -55,12 +54,14 @@ impl SealingKey {
 
     /// Tells whether two processes mean the same key by one id, without telling the key.
     pub(crate) fn check_value(&self) -> String {
-        let digest = Sha256::new().chain_update(b"mcp-registry key check\0").chain_update(*self.bytes).finalize();
-        digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+        let digest =
+            Sha256::new().chain_update(b"mcp-registry key check\0").chain_update(*self.bytes).finalize();
+        crate::stored::hex(&digest[..8])
     }
 
     fn cipher(&self) -> Result<RandomizedNonceKey> {
-        RandomizedNonceKey::new(&AES_256_GCM, &*self.bytes).map_err(|_| Error::Internal("bad sealing key".into()))
+        RandomizedNonceKey::new(&AES_256_GCM, &*self.bytes)
+            .map_err(|_| Error::Internal("bad sealing key".into()))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::page::{self, Page, PageRequest};
 use crate::stored::{contains, json, moment, word};
 use crate::workspaces::{Deleted, WorkspaceRef, insert_unique, show, stored_slug};
 use crate::write::{Event, Write};
-use crate::{Actor, Error, Registry, Result, access, names, registrations, workspaces};
+use crate::{Actor, Error, Registry, Result, access, names, names::SlugSpace, registrations, workspaces};
 use registry_core::clock::Timestamp;
 use registry_core::finding::Finding;
 use registry_core::id::{IntegrationId, RegistrationId, ServerId, WorkspaceId};
@@ -18,8 +18,8 @@ use registry_core::permission::Permission;
 use registry_core::registration::{AuthType, State, Transport};
 use registry_core::slug::{Reference, Slug};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel,
-    QueryFilter, QueryOrder,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait,
+    IntoActiveModel, QueryFilter, QueryOrder,
 };
 use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashMap};
@@ -170,14 +170,12 @@ impl Registry {
         };
         let integration = usable_integration(&mut write, actor, &new.integration, &workspace).await?;
         let workspace_id = WorkspaceId(workspace.id);
-        let txn = &write.txn;
-        let slug = names::slug(new.slug.as_deref(), &name, async |slug| {
-            workspaces::server_slug_taken(txn, workspace_id, slug).await
-        })
-        .await?;
+        let slug =
+            names::slug(&write.txn, SlugSpace::ServersOf(workspace_id), new.slug.as_deref(), &name).await?;
         let id = self.new_id();
         let stored =
-            store(&mut write, ("server", id), "/configurations", new.configuration.as_deref(), None, false).await?;
+            store(&mut write, ("server", id), "/configurations", new.configuration.as_deref(), None, false)
+                .await?;
         let model = server::Model {
             id,
             integration_id: integration.id,
@@ -215,7 +213,12 @@ impl Registry {
     }
 
     /// Servers by workspace and slug.
-    pub async fn servers(&self, actor: &Actor, filter: ServerFilter, request: PageRequest) -> Result<Page<Server>> {
+    pub async fn servers(
+        &self,
+        actor: &Actor,
+        filter: ServerFilter,
+        request: PageRequest,
+    ) -> Result<Page<Server>> {
         actor.require(Permission::ReadServers)?;
         let mut select = server::Entity::find().filter(server::Column::DeletedAt.is_null());
         if let Some(own) = actor.workspace() {
@@ -274,9 +277,15 @@ impl Registry {
         let mut findings = registry_core::finding::Findings::default();
         if let Some(text) = change.configuration {
             let owner = ("server", model.id);
-            let stored =
-                store(&mut write, owner, "/configurations", text.as_deref(), model.configuration.as_deref(), false)
-                    .await?;
+            let stored = store(
+                &mut write,
+                owner,
+                "/configurations",
+                text.as_deref(),
+                model.configuration.as_deref(),
+                false,
+            )
+            .await?;
             findings = stored.findings;
             if stored.text != model.configuration {
                 add_revision(&write, owner, stored.text.clone(), change.note, None).await?;
@@ -294,7 +303,11 @@ impl Registry {
         }
         let page = self.show_servers(&write.txn, Page { items: vec![after], total: 1 }).await?;
         write.commit().await?;
-        let value = page.items.into_iter().next().ok_or_else(|| Error::not_found("server", show(&reference.server)))?;
+        let value = page
+            .items
+            .into_iter()
+            .next()
+            .ok_or_else(|| Error::not_found("server", show(&reference.server)))?;
         Ok(Saved { value, findings, affected })
     }
 
@@ -349,11 +362,19 @@ impl Registry {
         })
     }
 
-    async fn brief(&self, db: &impl ConnectionTrait, server: uuid::Uuid) -> Result<Option<RegistrationBrief>> {
+    async fn brief(
+        &self,
+        db: &impl ConnectionTrait,
+        server: uuid::Uuid,
+    ) -> Result<Option<RegistrationBrief>> {
         Ok(registrations::briefs(db, [server], self.now()).await?.remove(&server))
     }
 
-    async fn show_servers(&self, db: &impl ConnectionTrait, page: Page<server::Model>) -> Result<Page<Server>> {
+    async fn show_servers(
+        &self,
+        db: &impl ConnectionTrait,
+        page: Page<server::Model>,
+    ) -> Result<Page<Server>> {
         let integrations: BTreeSet<_> = page.items.iter().map(|model| model.integration_id).collect();
         let integrations: HashMap<_, _> = integration::Entity::find()
             .filter(integration::Column::Id.is_in(integrations))
@@ -441,7 +462,11 @@ pub(crate) async fn delete_all(write: &mut Write<'_>, scope: Scope, deleted: &mu
 }
 
 /// The live server of this name, if `actor` may know of it.
-pub(crate) async fn find(db: &impl ConnectionTrait, actor: &Actor, reference: &ServerRef) -> Result<server::Model> {
+pub(crate) async fn find(
+    db: &impl ConnectionTrait,
+    actor: &Actor,
+    reference: &ServerRef,
+) -> Result<server::Model> {
     let missing = || Error::not_found("server", show(&reference.server));
     let mut select = server::Entity::find().filter(server::Column::DeletedAt.is_null());
     if let Some(workspace) = &reference.workspace {
@@ -457,7 +482,8 @@ pub(crate) async fn find(db: &impl ConnectionTrait, actor: &Actor, reference: &S
     };
     let found = select.find_also_related(workspace::Entity).all(db).await?;
     if found.len() > 1 {
-        let mut names: Vec<_> = found.iter().filter_map(|(_, workspace)| workspace.as_ref()).map(|w| &*w.slug).collect();
+        let mut names: Vec<_> =
+            found.iter().filter_map(|(_, workspace)| workspace.as_ref()).map(|w| &*w.slug).collect();
         names.sort_unstable();
         return Err(Error::Conflict {
             code: "ambiguous_slug",
@@ -522,7 +548,9 @@ impl OfServer for sea_orm::Select<attempt::Entity> {
 }
 
 fn event(action: &'static str, model: &server::Model) -> Event {
-    Event::new(action, "server", model.id).named(&model.slug).in_workspace(Some(WorkspaceId(model.workspace_id)))
+    Event::new(action, "server", model.id)
+        .named(&model.slug)
+        .in_workspace(Some(WorkspaceId(model.workspace_id)))
 }
 
 fn snapshot(model: &server::Model) -> Value {

@@ -37,15 +37,16 @@ impl TokenKeys {
         if algorithms.is_empty() || settings.audience.is_empty() || settings.issuer.is_empty() {
             return Err("`issuer`, `audience` and `algorithms` must each have a value".to_owned());
         }
-        let set: JwkSet =
-            serde_json::from_str(&settings.key_set).map_err(|error| format!("the key set is no JWK Set: {error}"))?;
+        let set: JwkSet = serde_json::from_str(&settings.key_set)
+            .map_err(|error| format!("the key set is no JWK Set: {error}"))?;
         let mut keys = Vec::new();
         for jwk in &set.keys {
             let usable = usable_algorithms(jwk, &algorithms);
             if usable.is_empty() {
                 continue;
             }
-            let key = DecodingKey::from_jwk(jwk).map_err(|error| format!("a key of the key set is broken: {error}"))?;
+            let key = DecodingKey::from_jwk(jwk)
+                .map_err(|error| format!("a key of the key set is broken: {error}"))?;
             keys.push((jwk.common.key_id.clone(), usable, key));
         }
         if keys.is_empty() {
@@ -85,7 +86,9 @@ impl TokenKeys {
                     "This token is bound to a workspace that does not exist here.",
                 ))?)
             }
-            Some(_) => return Err(Error::Unauthenticated("The workspace claim of this token is not a string.")),
+            Some(_) => {
+                return Err(Error::Unauthenticated("The workspace claim of this token is not a string."));
+            }
         };
         let scopes = text("mcp_registry_scope")
             .map(|scope| scope.split_ascii_whitespace().map(str::to_owned).collect())
@@ -103,10 +106,13 @@ impl TokenKeys {
 
     fn claims(&self, token: &str) -> Result<Map<String, Value>> {
         use jsonwebtoken::errors::ErrorKind;
-        const REFUSED: &str = "This token is not valid: it is no API key, and no signature of it could be verified.";
+        const REFUSED: &str =
+            "This token is not valid: it is no API key, and no signature of it could be verified.";
         let header = decode_header(token).map_err(|_| Error::Unauthenticated(REFUSED))?;
         if !self.algorithms.contains(&header.alg) {
-            return Err(Error::Unauthenticated("This token is signed with an algorithm that is not accepted here."));
+            return Err(Error::Unauthenticated(
+                "This token is signed with an algorithm that is not accepted here.",
+            ));
         }
         let candidates = self.keys.iter().filter(|(id, algorithms, _)| {
             algorithms.contains(&header.alg) && (header.kid.is_none() || id.is_none() || *id == header.kid)
@@ -141,7 +147,9 @@ impl TokenKeys {
         };
         named
             .into_iter()
-            .filter_map(|name| if self.roles.is_empty() { Role::parse(name) } else { self.roles.get(name).copied() })
+            .filter_map(
+                |name| if self.roles.is_empty() { Role::parse(name) } else { self.roles.get(name).copied() },
+            )
             .max()
     }
 }
@@ -153,7 +161,12 @@ fn usable_algorithms(jwk: &Jwk, algorithms: &[Algorithm]) -> Vec<Algorithm> {
     let fits = |algorithm: &Algorithm| match &jwk.algorithm {
         AlgorithmParameters::RSA(_) => matches!(
             algorithm,
-            Algorithm::RS256 | Algorithm::RS384 | Algorithm::RS512 | Algorithm::PS256 | Algorithm::PS384 | Algorithm::PS512
+            Algorithm::RS256
+                | Algorithm::RS384
+                | Algorithm::RS512
+                | Algorithm::PS256
+                | Algorithm::PS384
+                | Algorithm::PS512
         ),
         AlgorithmParameters::EllipticCurve(key) => match key.curve {
             EllipticCurve::P256 => *algorithm == Algorithm::ES256,

@@ -12,9 +12,10 @@ use registry_core::clock::Timestamp;
 use registry_core::finding::Finding;
 use registry_core::id::{UserId, WorkspaceId};
 use registry_core::permission::Role;
+use sea_orm::sea_query::ExprTrait;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait,
-    QueryFilter,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel,
+    PaginatorTrait, QueryFilter,
 };
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -64,7 +65,8 @@ impl std::fmt::Debug for SignedIn {
 impl Registry {
     /// Signs in by e-mail address and password. Every refusal is the same and takes the same time.
     pub async fn sign_in(&self, email: &str, password: &str, origin: Origin) -> Result<SignedIn> {
-        let found = user::Entity::find().filter(user::Column::EmailKey.eq(email_key(email))).one(self.db()).await?;
+        let found =
+            user::Entity::find().filter(user::Column::EmailKey.eq(email_key(email))).one(self.db()).await?;
         let hash = found.as_ref().and_then(|found| found.password_hash.clone());
         let given = password.to_owned();
         let right = blocking(move || verify_password(&given, hash.as_deref())).await?;
@@ -79,7 +81,11 @@ impl Registry {
 
     /// Signs in by a one-time link.
     pub async fn sign_in_with_link(&self, token: &str, origin: Origin) -> Result<SignedIn> {
-        let refused = || Error::Unauthenticated("This link was used already or is too old. Make a new one with `mcp-registry user link`.");
+        let refused = || {
+            Error::Unauthenticated(
+                "This link was used already or is too old. Make a new one with `mcp-registry user link`.",
+            )
+        };
         let write = self.begin_write(&visitor(origin.clone())).await?;
         let link = sign_in_link::Entity::find()
             .filter(sign_in_link::Column::TokenHash.eq(token_hash(token)))
@@ -111,7 +117,9 @@ impl Registry {
             .filter(session::Column::TokenHash.eq(token_hash(session)))
             .exec(&write.txn)
             .await?;
-        write.audit(Event::new("user.signed_out", "user", actor.id.clone().unwrap_or_default()).named(actor.name()));
+        write.audit(
+            Event::new("user.signed_out", "user", actor.id.clone().unwrap_or_default()).named(actor.name()),
+        );
         write.commit().await
     }
 
@@ -161,33 +169,39 @@ impl Registry {
             return Err(Error::Unauthenticated("Sign-in links are made on the machine itself."));
         }
         let email = email.trim();
-        if !email.contains('@') || email.len() > 254 || email.chars().any(|c| c.is_whitespace() || c.is_control()) {
-            return Err(Error::invalid(Finding::error("/email", "invalid_email", "Write an e-mail address, such as \"you@example.com\".")));
+        if !email.contains('@')
+            || email.len() > 254
+            || email.chars().any(|c| c.is_whitespace() || c.is_control())
+        {
+            return Err(Error::invalid(Finding::error(
+                "/email",
+                "invalid_email",
+                "Write an e-mail address, such as \"you@example.com\".",
+            )));
         }
         let mut actor = Actor::program("operator", "operator", Door::Cli);
         actor.origin = origin;
         let mut write = self.begin_write(&actor).await?;
         let key = email_key(email);
         let found = user::Entity::find().filter(user::Column::EmailKey.eq(&key)).one(&write.txn).await?;
-        let person = match found {
-            Some(found) => found,
-            None => {
-                let model = user::Model {
-                    id: self.new_id(),
-                    email: email.to_owned(),
-                    email_key: key,
-                    name: email.split('@').next().unwrap_or(email).to_owned(),
-                    role: Role::Admin.as_str().to_owned(),
-                    workspace_id: None,
-                    password_hash: None,
-                    created_at: write.millis(),
-                    updated_at: write.millis(),
-                    last_sign_in_at: None,
-                };
-                model.clone().into_active_model().reset_all().insert(&write.txn).await?;
-                write.audit(Event::new("user.created", "user", model.id).named(email));
-                model
-            }
+        let person = if let Some(found) = found {
+            found
+        } else {
+            let model = user::Model {
+                id: self.new_id(),
+                email: email.to_owned(),
+                email_key: key,
+                name: email.split('@').next().unwrap_or(email).to_owned(),
+                role: Role::Admin.as_str().to_owned(),
+                workspace_id: None,
+                password_hash: None,
+                created_at: write.millis(),
+                updated_at: write.millis(),
+                last_sign_in_at: None,
+            };
+            model.clone().into_active_model().reset_all().insert(&write.txn).await?;
+            write.audit(Event::new("user.created", "user", model.id).named(email));
+            model
         };
         let token = random_base62(43)?;
         sign_in_link::ActiveModel {
@@ -245,13 +259,21 @@ impl Registry {
         })
     }
 
-    async fn open_session(&self, person: user::Model, action: &'static str, origin: Origin) -> Result<SignedIn> {
+    async fn open_session(
+        &self,
+        person: user::Model,
+        action: &'static str,
+        origin: Origin,
+    ) -> Result<SignedIn> {
         let mut actor = visitor(origin);
         actor.id = Some(person.id.to_string());
         actor.name.clone_from(&person.name);
         let mut write = self.begin_write(&actor).await?;
         // The sessions that ended are of no use to anybody.
-        session::Entity::delete_many().filter(session::Column::ExpiresAt.lte(write.millis())).exec(&write.txn).await?;
+        session::Entity::delete_many()
+            .filter(session::Column::ExpiresAt.lte(write.millis()))
+            .exec(&write.txn)
+            .await?;
         let token = random_base62(43)?;
         let expires_at = write.now + SESSION;
         session::ActiveModel {
@@ -316,7 +338,8 @@ fn hash_password(password: &str) -> Result<String> {
 
 /// Checks against a fixed hash where there is none, so that an unknown address takes as long as a wrong password.
 fn verify_password(password: &str, hash: Option<&str>) -> bool {
-    const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$Q7Vd1mYcXp0m6kq5cGn2v8r1C9W3tHkE4bS0uJxY5oA";
+    const NOBODY: &str =
+        "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$Q7Vd1mYcXp0m6kq5cGn2v8r1C9W3tHkE4bS0uJxY5oA";
     let Ok(parsed) = PasswordHash::new(hash.unwrap_or(NOBODY)) else { return false };
     Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok() && hash.is_some()
 }

@@ -2,7 +2,7 @@
 
 use crate::entity::{api_key, integration, server, user, workspace};
 use crate::layers::Scope;
-use crate::names;
+use crate::names::{self, SlugSpace};
 use crate::page::{self, Page, PageRequest};
 use crate::stored::{contains, moment};
 use crate::write::{Event, Write};
@@ -12,8 +12,8 @@ use registry_core::id::WorkspaceId;
 use registry_core::permission::Permission;
 use registry_core::slug::{Reference, Slug};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel,
-    QueryFilter, QueryOrder,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait,
+    IntoActiveModel, QueryFilter, QueryOrder,
 };
 use serde_json::json;
 
@@ -92,11 +92,7 @@ impl Registry {
         let name = names::name(&new.name, "/name")?;
         let description = names::description(new.description)?;
         let mut write = self.begin_write(actor).await?;
-        let txn = &write.txn;
-        let slug = names::slug(new.slug.as_deref(), &name, async |slug| {
-            Ok(by_reference(txn, &Reference::Slug(slug.key())).await?.is_some())
-        })
-        .await?;
+        let slug = names::slug(&write.txn, SlugSpace::Workspaces, new.slug.as_deref(), &name).await?;
         let model = workspace::Model {
             id: self.new_id(),
             slug: slug.to_string(),
@@ -219,7 +215,8 @@ async fn revoke_identities(write: &mut Write<'_>, workspace: WorkspaceId) -> Res
         .filter(api_key::Column::RevokedAt.is_null())
         .exec(&write.txn)
         .await?;
-    let people = user::Entity::find().filter(user::Column::WorkspaceId.eq(workspace.0)).all(&write.txn).await?;
+    let people =
+        user::Entity::find().filter(user::Column::WorkspaceId.eq(workspace.0)).all(&write.txn).await?;
     for person in people {
         crate::users::end_sessions(&write.txn, person.id).await?;
     }
@@ -241,7 +238,11 @@ pub(crate) async fn by_reference(
 }
 
 /// The live workspace of this name, if `actor` may know of it.
-pub(crate) async fn find(db: &impl ConnectionTrait, actor: &Actor, reference: &Reference) -> Result<workspace::Model> {
+pub(crate) async fn find(
+    db: &impl ConnectionTrait,
+    actor: &Actor,
+    reference: &Reference,
+) -> Result<workspace::Model> {
     by_reference(db, reference)
         .await?
         .filter(|model| actor.sees(WorkspaceId(model.id)))
@@ -301,7 +302,11 @@ fn snapshot(model: &workspace::Model) -> serde_json::Value {
 }
 
 /// Whether `slug` is taken in a workspace's servers.
-pub(crate) async fn server_slug_taken(db: &impl ConnectionTrait, workspace: WorkspaceId, slug: &Slug) -> Result<bool> {
+pub(crate) async fn server_slug_taken(
+    db: &impl ConnectionTrait,
+    workspace: WorkspaceId,
+    slug: &Slug,
+) -> Result<bool> {
     Ok(server::Entity::find()
         .filter(server::Column::WorkspaceId.eq(workspace.0))
         .filter(server::Column::SlugKey.eq(slug.key()))

@@ -4,14 +4,14 @@
 
 use crate::actor::Actor;
 use crate::entity::{audit_event, change, sealed_value, sequence};
-use crate::stored::millis;
+use crate::stored::{hex, millis};
 use crate::{Error, Registry, Result};
 use registry_core::clock::Timestamp;
 use registry_core::id::{SealedId, ServerId, WorkspaceId};
 use registry_core::secret::Secret;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
-    QuerySelect, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait,
+    QueryFilter, QuerySelect, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -40,7 +40,7 @@ pub(crate) struct Event {
 }
 
 impl Event {
-    pub(crate) fn new(action: &'static str, subject_kind: &'static str, id: impl ToString) -> Self {
+    pub(crate) fn new(action: &'static str, subject_kind: &'static str, id: impl std::fmt::Display) -> Self {
         Self {
             action,
             subject_kind,
@@ -179,17 +179,15 @@ impl Write<'_> {
     pub(crate) async fn commit(self) -> Result<()> {
         let Self { txn, now, registry, actor, events, changes } = self;
         if !events.is_empty() || !changes.is_empty() {
-            let row = sequence::Entity::find_by_id(1)
-                .lock_exclusive()
-                .one(&txn)
-                .await?
-                .ok_or_else(|| Error::Unavailable("The database is not migrated. Run `mcp-registry migrate`.".into()))?;
+            let row = sequence::Entity::find_by_id(1).lock_exclusive().one(&txn).await?.ok_or_else(|| {
+                Error::Unavailable("The database is not migrated. Run `mcp-registry migrate`.".into())
+            })?;
             let mut next = sequence::ActiveModel { id: Set(1), ..Default::default() };
             let mut hash = row.audit_hash;
             let mut rows = Vec::with_capacity(events.len());
             for (number, event) in (row.audit + 1..).zip(events) {
                 let id = registry.new_id();
-                let mut model = event.into_model(number, id, now, &actor, hash);
+                let mut model = event.into_model(number, id, now, &actor, std::mem::take(&mut hash));
                 model.hash = chain_hash(&model);
                 hash.clone_from(&model.hash);
                 rows.push(audit_event::ActiveModel::from(model).reset_all());
@@ -284,7 +282,7 @@ pub(crate) fn chain_hash(event: &audit_event::Model) -> String {
         add(&[u8::from(text.is_some())]);
         add(text.as_deref().unwrap_or_default().as_bytes());
     }
-    hasher.finalize().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+    hex(&hasher.finalize())
 }
 
 impl Registry {

@@ -4,6 +4,8 @@
 //! application needs of them, `redact` keeps secrets out of every text.
 
 mod check;
+#[cfg(test)]
+mod documentation;
 mod redact;
 mod sections;
 mod sources;

@@ -47,7 +47,7 @@ pub(crate) fn inspect(config: &Config) -> Result<(), String> {
 
 /// The key file, if everybody on this machine may read it. Not refused: mounted secrets often look so in containers.
 pub(crate) fn exposed_file(config: &Config) -> Option<PathBuf> {
-    let (Ok(Source::File(path)) | Ok(Source::BesideDatabase(path))) = source(config) else { return None };
+    let Ok(Source::File(path) | Source::BesideDatabase(path)) = source(config) else { return None };
     let mode = fs::metadata(&path).ok()?.permissions().mode();
     (mode & 0o007 != 0).then_some(path)
 }

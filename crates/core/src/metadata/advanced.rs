@@ -48,12 +48,18 @@ pub fn verify(text: &str, known: &KnownSecrets) -> Verified {
             }
         }
     }
-    let ranges: Option<Vec<Range<usize>>> = typed
-        .iter()
-        .map(|(_, pointer)| parsed.value_range(pointer))
-        .collect();
+    let findings = parsed.place(text, report);
+    // Looking for a place costs; refused texts are never rewritten.
+    let ranges: Option<Vec<Range<usize>>> = if findings.has_errors() {
+        None
+    } else {
+        typed
+            .iter()
+            .map(|(_, pointer)| parsed.value_range(pointer))
+            .collect()
+    };
     Verified {
-        findings: parsed.place(text, report),
+        findings,
         text: text.to_owned(),
         new: typed.into_iter().map(|(secret, _)| secret).collect(),
         ranges: ranges.unwrap_or_default(),

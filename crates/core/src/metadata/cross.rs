@@ -8,6 +8,8 @@ use serde_json::{Map, Value};
 /// RFC 7591 §2: what an omitted list stands for.
 const DEFAULT_GRANT_TYPES: &[&str] = &["authorization_code"];
 const DEFAULT_RESPONSE_TYPES: &[&str] = &["code"];
+/// Where the gateway learns whether a token is genuine.
+const JWT_SOURCES: [&str; 3] = ["jwksUri", "jwks", "introspectEndpoint"];
 
 /// Judges the members of one object of one text together. What other levels may still add is judged after resolution.
 pub(super) fn check_object(
@@ -28,17 +30,12 @@ pub(super) fn check_object(
             }
         }
         Section::ExternalAuthConfig => check_secret_has_id(object, pointer, report),
-        Section::JwtValidation => {
-            if !["jwksUri", "jwks", "introspectEndpoint"]
-                .iter()
-                .any(|name| is_set(object, name))
-            {
-                report.push(Finding::error(
-                    pointer,
-                    "missing_member",
-                    "`jwt_validation` needs one of `jwksUri`, `jwks` and `introspectEndpoint`.",
-                ));
-            }
+        Section::JwtValidation if !JWT_SOURCES.iter().any(|name| is_set(object, name)) => {
+            report.push(Finding::error(
+                pointer,
+                "missing_member",
+                "`jwt_validation` needs one of `jwksUri`, `jwks` and `introspectEndpoint`.",
+            ));
         }
         _ => {}
     }

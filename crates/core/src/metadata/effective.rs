@@ -93,6 +93,14 @@ pub struct AuthorizationServerOverride {
 }
 
 impl AuthorizationServerOverride {
+    /// What replaces members of the metadata document, by their names there (RFC 8414 §2).
+    pub fn endpoints(&self) -> Map<String, Value> {
+        let Ok(Value::Object(mut members)) = serde_json::to_value(self) else { return Map::new() };
+        members.remove("level");
+        members.remove("trusted_issuer");
+        members
+    }
+
     /// Whether nothing is replaced.
     pub fn is_empty(&self) -> bool {
         self.level.is_none()
@@ -188,15 +196,25 @@ pub struct EffectiveMetadata {
 }
 
 impl EffectiveMetadata {
-    /// Lower-case hexadecimal SHA-256 over the RFC 8785 canonical JSON of this document. Nothing discovered enters it,
-    /// no secret and no hash of one.
+    /// Lower-case hexadecimal SHA-256 over the RFC 8785 canonical JSON of what a client is made of: client metadata,
+    /// credentials and authorization server. Nothing discovered enters it, no secret and no hash of one; and nothing
+    /// that only gateways use, so that a changed header leaves every client as current as it was.
     ///
     /// # Panics
     /// Never: canonical JSON can be made of everything but maps whose keys are no strings and numbers that are not
     /// finite, and there are none here.
     pub fn digest(&self) -> String {
+        let authorization_server =
+            AuthorizationServerOverride { level: None, ..self.authorization_server.clone() };
+        let credentials = self.credentials.as_ref();
+        let document = serde_json::json!({
+            "client_metadata": self.client_metadata,
+            "client_id": credentials.map(|credentials| &credentials.client_id),
+            "client_secret": credentials.map(|credentials| credentials.client_secret),
+            "authorization_server": authorization_server,
+        });
         let canonical =
-            serde_json_canonicalizer::to_vec(self).expect("string keys and finite numbers only");
+            serde_json_canonicalizer::to_vec(&document).expect("string keys and finite numbers only");
         Sha256::digest(&canonical)
             .iter()
             .fold(String::with_capacity(64), |mut text, byte| {

@@ -10,17 +10,22 @@ mod advanced;
 mod codes;
 mod cross;
 mod defaults;
+mod display;
 mod effective;
 mod field;
 mod fields;
+mod judge;
 mod report;
+mod resolution;
 mod resolve;
 mod rules;
 mod schema;
 mod secret;
+mod shape;
 mod string_rules;
 mod suggest;
 mod text;
+mod unknown;
 mod url_rules;
 
 #[cfg(test)]
@@ -35,7 +40,8 @@ pub use effective::{
 };
 pub use field::{Field, Kind, Rule, Section, Usage};
 pub use fields::{FIELDS, RESERVED_PARAMETERS, find, in_section};
-pub use resolve::{Ignored, Layer, Origin, Overridden, Resolution, ResolveContext, resolve};
+pub use resolution::{Ignored, Layer, Origin, Overridden, Resolution, ResolveContext};
+pub use resolve::resolve;
 pub use schema::json_schema;
 pub use secret::{KnownSecrets, NewSecret, map_markers, marker, parse_marker};
 

@@ -1,136 +1,19 @@
 //! Five levels become one: the highest level that sets a member wins, and everybody can see why.
 
-use super::cross::{check_grants, secret_unused};
 use super::defaults::Branding;
+use super::display::{SECRET, object_without_nulls, shown, without_nulls};
 use super::effective::{Credentials, EffectiveMetadata, Level, RegistrationPolicy};
 use super::field::{Field, Section, Usage};
 use super::fields::{FIELDS, find, in_section};
+use super::judge::judge;
 use super::report::Report;
+use super::resolution::{Ignored, Layer, Origin, Overridden, Resolution, ResolveContext};
 use super::rules::{Variant, check_member, is_language_tag, variant};
 use super::suggest::looks_secret;
 use super::{AdvancedConfiguration, CANONICAL_WRAPPER, parse_marker};
 use crate::finding::{Finding, Findings, Severity};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use utoipa::ToSchema;
-
-/// What stands for a secret on every page and in every answer.
-const SECRET: &str = "secret";
-
-/// One level that sets something.
-#[derive(Clone, Copy, Debug)]
-pub struct Layer<'a> {
-    /// Which.
-    pub level: Level,
-    /// What it sets.
-    pub configuration: &'a AdvancedConfiguration,
-}
-
-/// For whom to resolve.
-#[derive(Clone, Copy, Debug)]
-pub struct ResolveContext<'a> {
-    /// The workspace's slug.
-    pub workspace: &'a str,
-    /// The server's slug.
-    pub server: &'a str,
-    /// The gateways' callbacks, complete: `<gateway-url>/oauth/upstream-callback`.
-    pub callbacks: &'a [String],
-}
-
-/// Where an effective value comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Origin {
-    /// The deployment's configuration file.
-    Default,
-    /// The organisation.
-    Organisation,
-    /// The integration.
-    Integration,
-    /// The access row of a workspace.
-    Workspace,
-    /// The server.
-    Server,
-    /// The gateway: never anybody's choice.
-    Gateway,
-    /// Follows from other values.
-    Computed,
-}
-
-impl Origin {
-    /// The word used on the wire and on pages.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Default => "default",
-            Self::Organisation => "organisation",
-            Self::Integration => "integration",
-            Self::Workspace => "workspace",
-            Self::Server => "server",
-            Self::Gateway => "gateway",
-            Self::Computed => "computed",
-        }
-    }
-}
-
-impl From<Level> for Origin {
-    fn from(level: Level) -> Self {
-        match level {
-            Level::Default => Self::Default,
-            Level::Organisation => Self::Organisation,
-            Level::Integration => Self::Integration,
-            Level::Workspace => Self::Workspace,
-            Level::Server => Self::Server,
-        }
-    }
-}
-
-/// A value that another level's value hides.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Overridden {
-    /// The member: `client_name`, `registration.method`, `headers`.
-    pub member: String,
-    /// Where it is set.
-    pub level: Level,
-    /// What it is set to; `"secret"` in place of a secret.
-    #[schema(value_type = Object)]
-    pub value: Value,
-    /// What wins.
-    pub by: Origin,
-    /// One sentence.
-    pub reason: String,
-}
-
-/// A value that is kept but has no effect.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Ignored {
-    /// The member: `redirect_uris`, `client_nmae`.
-    pub member: String,
-    /// Where it is set.
-    pub level: Level,
-    /// What it is set to; `"secret"` in place of a secret.
-    #[schema(value_type = Object)]
-    pub value: Value,
-    /// Why, as the code of a finding.
-    pub code: String,
-    /// One sentence.
-    pub reason: String,
-}
-
-/// What comes out: the document and how it came about.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Resolution {
-    /// What is wanted.
-    pub effective: EffectiveMetadata,
-    /// Rules about several members, judged on the result; pointers are those of an Advanced Configuration. Errors block a save.
-    pub findings: Findings,
-    /// Where each effective value comes from, by member: `client_name`, `registration.method`, `headers`.
-    pub origins: BTreeMap<String, Origin>,
-    /// Values hidden by others, by member, low to high.
-    pub overridden: Vec<Overridden>,
-    /// Values without effect, by member, low to high.
-    pub ignored: Vec<Ignored>,
-}
 
 /// One member as one level sets it.
 struct Setting {
@@ -174,7 +57,7 @@ impl Gathering {
             match (name.as_str(), value) {
                 (_, Value::Null) => {}
                 (CANONICAL_WRAPPER, Value::Object(metadata)) => {
-                    self.client_metadata(level, metadata)
+                    self.client_metadata(level, metadata);
                 }
                 ("registration", Value::Object(members)) => {
                     for (name, value) in members {
@@ -330,7 +213,7 @@ impl Gathering {
                     .insert(field.name.to_owned(), without_nulls(setting.value));
             }
         }
-        self.judge(&effective);
+        self.findings.0.extend(judge(&effective));
         self.overridden
             .sort_by(|a, b| (&a.member, a.level).cmp(&(&b.member, b.level)));
         self.ignored
@@ -368,7 +251,7 @@ impl Gathering {
             return;
         };
         let secret = match secret {
-            Some(_) if self.crosses(level, effective) => {
+            Some(_) if crosses(level, effective) => {
                 self.keep_back(
                     "client_secret",
                     level,
@@ -384,14 +267,6 @@ impl Gathering {
             client_secret: secret,
             level,
         });
-    }
-
-    /// Whether a secret of `level` would go to an address that a higher level chose (domain.md §4).
-    fn crosses(&self, level: Level, effective: &EffectiveMetadata) -> bool {
-        effective
-            .authorization_server
-            .level
-            .is_some_and(|chosen| chosen > level)
     }
 
     fn keep_back(
@@ -448,7 +323,7 @@ impl Gathering {
         }
         effective.registration = from_members::<RegistrationPolicy>(&members);
         match token {
-            Some((_, level)) if self.crosses(level, effective) => {
+            Some((_, level)) if crosses(level, effective) => {
                 let member = "registration.initial_access_token";
                 self.keep_back(
                     member,
@@ -478,7 +353,7 @@ impl Gathering {
             };
             match field.name {
                 "token_endpoint_auth_method" => {
-                    effective.auth_method_is_admins = is_admins(&setting)
+                    effective.auth_method_is_admins = is_admins(&setting);
                 }
                 "scope" => effective.scope_is_admins = is_admins(&setting),
                 "application_type" => {
@@ -533,39 +408,6 @@ impl Gathering {
             }
         }
     }
-
-    /// Rules about several members, on the result.
-    fn judge(&mut self, effective: &EffectiveMetadata) {
-        let pointer = format!("/{CANONICAL_WRAPPER}");
-        let mut report = Report::default();
-        check_grants(&effective.client_metadata, &pointer, &mut report);
-        let method = effective
-            .client_metadata
-            .get("token_endpoint_auth_method")
-            .and_then(Value::as_str);
-        if let Some(credentials) = &effective.credentials {
-            match (method, credentials.client_secret) {
-                (Some("none"), Some(_)) if effective.auth_method_is_admins => {
-                    report.push(secret_unused(&pointer))
-                }
-                (Some(method), None) if method != "none" && effective.auth_method_is_admins => {
-                    report.push(Finding::warning(
-                        format!("{pointer}/token_endpoint_auth_method"),
-                        "auth_method_needs_secret",
-                        format!("`{method}` needs a `client_secret` beside the `client_id`."),
-                    ));
-                }
-                _ => {}
-            }
-        } else if effective.registration.method == super::Method::PreRegistered {
-            report.push(Finding::warning(
-                "/registration/method",
-                "method_needs_client",
-                "The method `pre_registered` needs a `client_id` in `oauth_client_metadata`.",
-            ));
-        }
-        self.findings.0.extend(report.into_findings());
-    }
 }
 
 /// `web` for https callbacks, `native` for loopback ones (MCP 2026-07-28, SEP-837).
@@ -587,59 +429,10 @@ fn from_members<T: serde::de::DeserializeOwned + Default>(members: &Map<String, 
     serde_json::from_value(Value::Object(members.clone())).unwrap_or_default()
 }
 
-/// `value` as it may be shown.
-fn shown(field: &Field, value: &Value) -> Value {
-    match value {
-        Value::String(_) if field.secret => Value::from(SECRET),
-        Value::Object(map) if field.secret => map
-            .iter()
-            .map(|(name, value)| {
-                let shown = if value.is_null() {
-                    Value::Null
-                } else {
-                    Value::from(SECRET)
-                };
-                (name.clone(), shown)
-            })
-            .collect::<Map<_, _>>()
-            .into(),
-        Value::Object(object) => match field.kind {
-            super::Kind::Nested(section) => object
-                .iter()
-                .map(|(name, value)| {
-                    let shown = match find(section, name) {
-                        Some(field) => shown(field, value),
-                        None if looks_secret(name) => Value::from(SECRET),
-                        None => value.clone(),
-                    };
-                    (name.clone(), shown)
-                })
-                .collect::<Map<_, _>>()
-                .into(),
-            _ => value.clone(),
-        },
-        _ if field.secret => Value::from(SECRET),
-        _ => value.clone(),
-    }
-}
-
-fn without_nulls(value: Value) -> Value {
-    match value {
-        Value::Object(object) => Value::Object(
-            object
-                .into_iter()
-                .filter(|(_, value)| !value.is_null())
-                .map(|(name, value)| (name, without_nulls(value)))
-                .collect(),
-        ),
-        Value::Array(list) => Value::Array(list.into_iter().map(without_nulls).collect()),
-        other => other,
-    }
-}
-
-fn object_without_nulls(value: Value) -> Map<String, Value> {
-    match without_nulls(value) {
-        Value::Object(object) => object,
-        _ => Map::new(),
-    }
+/// Whether a secret of `level` would go to an address that a higher level chose (domain.md §4).
+fn crosses(level: Level, effective: &EffectiveMetadata) -> bool {
+    effective
+        .authorization_server
+        .level
+        .is_some_and(|chosen| chosen > level)
 }

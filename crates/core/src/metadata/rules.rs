@@ -3,10 +3,11 @@
 use super::field::{Field, Kind, Rule, Section};
 use super::fields::{RESERVED_PARAMETERS, find, in_section};
 use super::report::{Report, echo, label};
+use super::shape::{expected, hint, wrong_type};
 use super::string_rules::check_string;
-use super::suggest::{looks_secret, nearest};
+use super::unknown::check_unknown;
 use super::{ALIAS_WRAPPER, CANONICAL_WRAPPER};
-use crate::finding::{Finding, Severity, pointer_push};
+use crate::finding::{Finding, pointer_push};
 use serde_json::{Map, Value};
 
 /// The longest list.
@@ -177,96 +178,6 @@ fn doubled_wrapper(pointer: &str, name: &str, why: &str) -> Finding {
     )
 }
 
-fn check_unknown(section: Section, name: &str, value: &Value, pointer: &str, report: &mut Report) {
-    let shown = echo(name);
-    if let Some(at) = readable_secret(section, name, value, pointer) {
-        report.push(Finding::error(
-            &at,
-            "misplaced_secret",
-            format!("`{}` looks like a secret, but is not a member that is kept sealed. Put it where it belongs, or take it out.", label(&at)),
-        ));
-        return;
-    }
-    if report.is_full(Severity::Warning) {
-        report.drop_one();
-        return;
-    }
-    let suggestion = nearest(name, in_section(section).map(|field| field.name));
-    let elsewhere = [
-        Section::TopLevel,
-        Section::ClientMetadata,
-        Section::Registration,
-    ]
-    .into_iter()
-    .find(|other| *other != section && find(*other, name).is_some());
-    let hint = match (suggestion, elsewhere) {
-        (Some(right), _) => format!(" Did you mean `{right}`?"),
-        (None, Some(Section::TopLevel)) => " It belongs at the top level.".to_owned(),
-        (None, Some(other)) => format!(" It belongs in `{}`.", other.as_str()),
-        (None, None) => String::new(),
-    };
-    let finding = if section == Section::TopLevel {
-        Finding::warning(
-            pointer,
-            "unknown_top_level_member",
-            format!("`{shown}` is not a known key and has no effect.{hint}"),
-        )
-    } else {
-        Finding::warning(
-            pointer,
-            "unknown_member",
-            format!(
-                "`{shown}` is not a known member of `{}` and has no effect.{hint}",
-                section.as_str()
-            ),
-        )
-    };
-    report.push(match suggestion {
-        Some(right) => finding.suggest(right),
-        None => finding,
-    });
-}
-
-/// The pointer of the first string that would be kept readable although its name says that it is a secret.
-fn readable_secret(section: Section, name: &str, value: &Value, pointer: &str) -> Option<String> {
-    let misspelt = || {
-        nearest(
-            name,
-            in_section(section)
-                .filter(|field| field.secret)
-                .map(|field| field.name),
-        )
-        .is_some()
-    };
-    let is_secret_elsewhere = || {
-        Section::ALL
-            .iter()
-            .any(|section| find(*section, name).is_some_and(|field| field.secret))
-    };
-    match value {
-        Value::String(text) if !text.is_empty() => {
-            (looks_secret(name) || misspelt() || is_secret_elsewhere()).then(|| pointer.to_owned())
-        }
-        Value::Object(object) if misspelt() || is_secret_elsewhere() => object
-            .iter()
-            .find(|(_, value)| value.is_string())
-            .map(|(name, _)| pointer_push(pointer, name)),
-        Value::Object(object) => object.iter().find_map(|(name, value)| {
-            readable_secret(section, name, value, &pointer_push(pointer, name))
-        }),
-        Value::Array(list) => list
-            .iter()
-            .enumerate()
-            .find_map(|(index, value)| match value {
-                Value::Object(_) => {
-                    readable_secret(section, "", value, &format!("{pointer}/{index}"))
-                }
-                _ => None,
-            }),
-        _ => None,
-    }
-}
-
 /// Judges the value (not null) of a known member.
 pub(super) fn check_member(field: &Field, value: &Value, pointer: &str, report: &mut Report) {
     if let super::Usage::Ignored { reason } = field.usage {
@@ -282,7 +193,7 @@ pub(super) fn check_member(field: &Field, value: &Value, pointer: &str, report: 
     }
     match (field.kind, value) {
         (Kind::String | Kind::StringOrList, Value::String(text)) => {
-            check_string(field, text, pointer, report)
+            check_string(field, text, pointer, report);
         }
         (Kind::StringList | Kind::StringOrList, Value::Array(list)) => {
             check_list(
@@ -305,7 +216,7 @@ pub(super) fn check_member(field: &Field, value: &Value, pointer: &str, report: 
                 |item, at, report| match item {
                     Value::String(text) => check_string(field, text, at, report),
                     Value::Object(object) => {
-                        check_section(Section::ForwardedHeader, object, at, report)
+                        check_section(Section::ForwardedHeader, object, at, report);
                     }
                     other => wrong_type(
                         at,
@@ -322,7 +233,7 @@ pub(super) fn check_member(field: &Field, value: &Value, pointer: &str, report: 
         }
         (Kind::StringMap, Value::Object(object)) => check_map(field, object, pointer, report),
         (Kind::Nested(section), Value::Object(object)) => {
-            check_section(section, object, pointer, report)
+            check_section(section, object, pointer, report);
         }
         (Kind::MapOf(section), Value::Object(object)) => {
             check_size(object.len(), pointer, report);
@@ -462,60 +373,4 @@ fn check_map(field: &Field, object: &Map<String, Value>, pointer: &str, report: 
             other => wrong_type(&at, "a string", other, "", report),
         }
     }
-}
-
-fn wrong_type(pointer: &str, expected: &str, found: &Value, hint: &str, report: &mut Report) {
-    let found = match found {
-        Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    };
-    report.push(Finding::error(
-        pointer,
-        "wrong_type",
-        format!(
-            "`{}` must be {expected}, not {found}.{hint}",
-            label(pointer)
-        ),
-    ));
-}
-
-fn expected(field: &Field) -> &'static str {
-    match field.kind {
-        Kind::String if field.rule == Rule::Scope => "one string of space-separated scopes",
-        Kind::String => "a string",
-        Kind::StringList => "a list of strings",
-        Kind::StringOrList => "a string or a list of strings",
-        Kind::StringMap => "an object whose values are strings",
-        Kind::HeaderList => "a list of headers",
-        Kind::ForwardHeaders => "a list of headers, or an object with `mode` and `headers`",
-        Kind::Nested(_) | Kind::MapOf(_) | Kind::Object | Kind::Any => "an object",
-        Kind::Boolean => "true or false",
-        Kind::Integer(..) => "a whole number",
-    }
-}
-
-/// What to write instead, where the value says so. Never holds a secret.
-fn hint(field: &Field, value: &Value) -> String {
-    if field.secret {
-        return String::new();
-    }
-    match (field.kind, value) {
-        (Kind::String, Value::Array(list)) if field.rule == Rule::Scope => {
-            let scopes: Option<Vec<&str>> = list.iter().map(Value::as_str).collect();
-            scopes
-                .filter(|scopes| !scopes.is_empty())
-                .map(|s| format!(" Write \"{}\".", echo(&s.join(" "))))
-        }
-        (Kind::String, Value::Array(list)) => match list.as_slice() {
-            [Value::String(text)] => Some(format!(" Write \"{}\".", echo(text))),
-            _ => None,
-        },
-        (Kind::StringList, Value::String(text)) => Some(format!(" Write [\"{}\"].", echo(text))),
-        _ => None,
-    }
-    .unwrap_or_else(|| format!(" For example: {}.", field.example))
 }

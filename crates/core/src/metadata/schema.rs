@@ -176,7 +176,7 @@ fn member(field: &Field) -> Map<String, Value> {
 
 /// The schema of a member's value.
 fn value(field: &Field) -> Map<String, Value> {
-    let typed = |names: &[&str]| {
+    let nullable_type = |names: &[&str]| {
         let mut names: Vec<&str> = names.to_vec();
         if !field.required {
             names.push("null");
@@ -221,7 +221,7 @@ fn value(field: &Field) -> Map<String, Value> {
         ]),
         Kind::Object | Kind::Boolean | Kind::Any => Map::new(),
     };
-    let types: &[&str] = match field.kind {
+    let names: &[&str] = match field.kind {
         Kind::String => &["string"],
         Kind::StringList | Kind::HeaderList => &["array"],
         Kind::StringOrList => &["string", "array"],
@@ -231,7 +231,7 @@ fn value(field: &Field) -> Map<String, Value> {
         Kind::Integer(..) => &["integer"],
         Kind::Any => return schema,
     };
-    schema.insert("type".to_owned(), typed(types));
+    schema.insert("type".to_owned(), nullable_type(names));
     schema
 }
 

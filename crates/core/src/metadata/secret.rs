@@ -122,7 +122,7 @@ fn collect<'a>(
                 }
             }
             (Kind::Nested(section), Value::Object(object)) => {
-                collect(section, object, &pointer, &canonical, found)
+                collect(section, object, &pointer, &canonical, found);
             }
             _ => {}
         }

@@ -233,7 +233,7 @@ fn check_contact(text: &str, pointer: &str, report: &mut Report) {
         report.push(
             match text
                 .strip_prefix("mailto:")
-                .filter(|address| address.validate_email())
+                .filter(ValidateEmail::validate_email)
             {
                 Some(address) => finding.suggest(address),
                 None => finding,

@@ -284,10 +284,10 @@ fn check_elements(node: &Node<'_>, pointer: &str, report: &mut Report) -> bool {
         for (index, element) in array.elements.iter().enumerate() {
             match element {
                 Node::Object(object) => {
-                    short &= check_names(object, &format!("{pointer}/{index}"), report)
+                    short &= check_names(object, &format!("{pointer}/{index}"), report);
                 }
                 Node::Array(_) => {
-                    short &= check_elements(element, &format!("{pointer}/{index}"), report)
+                    short &= check_elements(element, &format!("{pointer}/{index}"), report);
                 }
                 _ => {}
             }

@@ -29,7 +29,11 @@ pub struct Desired {
 impl Desired {
     /// What an attempt was made with: a failure that a person must mend stays a failure until this changes.
     pub fn inputs(&self) -> String {
-        format!("{} {} {}", self.digest, self.auth_type, self.mcp_url)
+        let policy = &self.effective.registration;
+        format!(
+            "{} {} {} {:?} {:?} {:?}",
+            self.digest, self.auth_type, self.mcp_url, policy.method, policy.scope, policy.initial_access_token
+        )
     }
 }
 

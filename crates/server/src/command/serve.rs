@@ -91,10 +91,24 @@ pub(super) async fn run(config: &Config, options: Serve) -> Result<(), Failed> {
                 _ => "The listener ended by itself.".to_owned(),
             }));
         }
+        () = worker_ended(&mut running.worker) => {
+            running.worker = None;
+            running.stop().await;
+            // Better to be started again than to serve pages beside registrations that never happen.
+            return Err(Failed::new("The worker ended by itself; the log says why."));
+        }
     }
     running.stop().await;
     tracing::info!("ended");
     Ok(())
+}
+
+/// Waits for the end of a worker that should not end; for ever if there is none.
+async fn worker_ended(worker: &mut Option<Worker>) {
+    match worker {
+        Some(worker) => worker.ended().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Says where to go; standard output is read by people and by tests, the log by machines.

@@ -2,6 +2,7 @@
 
 use super::sections::Config;
 use config::{ConfigError, File, FileFormat, Map, Value, ValueKind};
+use registry_core::metadata::Branding;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -51,9 +52,26 @@ pub fn known_keys() -> BTreeMap<String, Shape> {
         }
     }
     let mut keys = BTreeMap::new();
+    // Branding leaves out what is not set, so each of its members is set here.
+    let set = || Some(String::new());
+    let defaults = Branding::default();
+    let branding = Branding {
+        client_name: defaults.client_name,
+        client_uri: defaults.client_uri,
+        logo_uri: defaults.logo_uri,
+        software_id: defaults.software_id,
+        software_version: set(),
+        scope: set(),
+        grant_types: defaults.grant_types,
+        response_types: defaults.response_types,
+        token_endpoint_auth_method: defaults.token_endpoint_auth_method,
+        contacts: vec![String::new()],
+        tos_uri: set(),
+        policy_uri: set(),
+    };
     // Serialising plain structs cannot fail; without keys every variable would be refused, which is safe too.
-    let defaults = serde_json::to_value(Config::default()).unwrap_or_default();
-    walk("", &defaults, &mut keys);
+    let whole = serde_json::to_value(Config { branding, ..Config::default() }).unwrap_or_default();
+    walk("", &whole, &mut keys);
     keys
 }
 

@@ -549,7 +549,7 @@ fn every_code_is_listed_with_its_severity_and_every_message_is_a_sentence() {
     }
     let names: BTreeSet<&str> = CODES.iter().map(|code| code.code).collect();
     assert_eq!(names.len(), CODES.len(), "a code is listed twice");
-    assert!(seen.len() > 33, "{seen:?}");
+    assert!(seen.len() >= 33, "{seen:?}");
 }
 
 #[test]

@@ -1,0 +1,282 @@
+//! The switches. Each is a plain field with the well-behaved value as its default, and names who was seen behaving so.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::fmt;
+
+/// A secret value: serialised as it stands, never shown by `Debug`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Hidden(pub String);
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Hidden(…)")
+    }
+}
+
+impl From<&str> for Hidden {
+    fn from(value: &str) -> Self {
+        Self(value.to_owned())
+    }
+}
+
+/// Where the protected-resource metadata document lives (RFC 9728 §3.1, §5.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResourceMetadata {
+    /// At `/.well-known/oauth-protected-resource/mcp`.
+    #[default]
+    Path,
+    /// At `/.well-known/oauth-protected-resource` only.
+    Root,
+    /// At an address that only `WWW-Authenticate` names.
+    HeaderOnly,
+    /// Nowhere (servers of the MCP revision 2025-03-26).
+    None,
+}
+
+/// At which of the addresses of MCP's discovery order the authorization server's metadata lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MetadataForm {
+    /// `/.well-known/oauth-authorization-server{path}` (RFC 8414 §3.1).
+    Oauth,
+    /// `/.well-known/openid-configuration{path}` (RFC 8414 §5).
+    OidcInserted,
+    /// `{path}/.well-known/openid-configuration` (OpenID Connect Discovery §4.1; the only form of Okta and glewlwyd).
+    OidcAppended,
+}
+
+/// What a registration request's `scope` leads to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScopePolicy {
+    /// Registered as asked.
+    #[default]
+    Accept,
+    /// 400 `invalid_client_metadata` when a scope is not in `scopes_supported` (oidc-provider).
+    KnownOnly,
+    /// 403 `insufficient_scope` whenever the member is present (Keycloak's "Allowed Client Scopes").
+    Refuse,
+    /// Not stored and not echoed (workers-oauth-provider).
+    Ignore,
+}
+
+/// A refusal of every registration request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// HTTP status, 4xx or 5xx.
+    pub status: u16,
+    /// The `error` code (RFC 7591 §3.2.2), or any other text real servers put there.
+    pub error: String,
+    /// The `error_description`; left out when absent.
+    #[serde(default)]
+    pub description: Option<String>,
+}
+
+impl Refusal {
+    /// A refusal with `status` and `error`, without a description.
+    pub fn new(status: u16, error: &str) -> Self {
+        Self { status, error: error.to_owned(), description: None }
+    }
+
+    /// 403 `access_denied`: this authorization server does not let strangers register.
+    pub fn forbidden() -> Self {
+        Self {
+            description: Some("Dynamic client registration is not permitted.".to_owned()),
+            ..Self::new(403, "access_denied")
+        }
+    }
+}
+
+/// Every deviation the sandbox can be told to show; the default is a server that follows the specifications.
+///
+/// Fields that count requests (`…_requests`, `lost_…`) count down: `Sandbox::quirks` tells what is left of them.
+#[expect(clippy::struct_excessive_bools, reason = "each switch is independent of the others")]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Quirks {
+    // The MCP server
+    /// Where the protected-resource metadata lives.
+    pub resource_metadata: ResourceMetadata,
+    /// `resource_metadata` is left out of `WWW-Authenticate`, so that only the well-known addresses lead to it.
+    pub no_resource_metadata_hint: bool,
+    /// Another `resource` in the protected-resource metadata than the MCP URL (RFC 9728 §3.3 forbids its use).
+    pub resource: Option<String>,
+    /// Other `authorization_servers` in the protected-resource metadata than our own issuer.
+    pub authorization_servers: Option<Vec<String>>,
+    /// The `scope` of the challenge; absent: the first of `scopes_supported`; empty: no `scope` parameter.
+    pub challenge_scope: Option<String>,
+    /// `initialize` is answered without a token, so that a probe sees no challenge.
+    pub open_initialize: bool,
+
+    // The authorization server's metadata
+    /// Path of the issuer, such as `/tenant`; empty: the issuer is the origin.
+    pub issuer_path: String,
+    /// Addresses at which the metadata lives.
+    pub metadata_forms: Vec<MetadataForm>,
+    /// A foreign `issuer` in the metadata (RFC 8414 §3.3: must not be used).
+    pub metadata_issuer: Option<String>,
+    /// The metadata's `issuer` ends in a slash, the protected-resource metadata's entry does not (MCP Python SDK).
+    pub slash_in_metadata_issuer: bool,
+    /// The protected-resource metadata's entry ends in a slash, the metadata's `issuer` does not (Google).
+    pub slash_in_resource_issuer: bool,
+    /// So many metadata requests are answered with 503 first.
+    pub unavailable_metadata_requests: u32,
+    /// The metadata names no `registration_endpoint`, and there is none.
+    pub no_registration_endpoint: bool,
+    /// Another `registration_endpoint` than ours, for instance on another host.
+    pub registration_endpoint: Option<String>,
+    /// `token_endpoint_auth_methods_supported`; absent: the member is left out.
+    pub auth_methods_supported: Option<Vec<String>>,
+    /// `scopes_supported` of both documents; empty: left out (RFC 8414 §3.2).
+    pub scopes_supported: Vec<String>,
+    /// `code_challenge_methods_supported` is left out; MCP clients must then refuse to proceed.
+    pub no_code_challenge_methods: bool,
+    /// The metadata says `client_id_metadata_document_supported` (a flag only: the sandbox fetches no document).
+    pub cimd_supported: bool,
+
+    // Registration: what gets in the way
+    /// Seconds to wait after the body has been read, before anything is decided.
+    pub hang_seconds: u64,
+    /// 307 to this address instead of an answer.
+    pub registration_redirect: Option<String>,
+    /// So many registration requests are answered with 429 first.
+    pub rate_limited_requests: u32,
+    /// `Retry-After` of the 429 and 503 answers: seconds or an HTTP date; absent: no such header.
+    pub retry_after: Option<String>,
+    /// So many registration requests are answered with 503 first.
+    pub unavailable_requests: u32,
+    /// Every registration request is refused so.
+    pub registration_refusal: Option<Refusal>,
+    /// 200 with an HTML page instead of registering (a proxy's or a login page).
+    pub registration_html: bool,
+    /// An initial access token is required as `Authorization: Bearer` (RFC 7591 §3; Okta, Keycloak).
+    pub initial_access_token: Option<Hidden>,
+    /// 403 with the plain text `Forbidden`, labelled as JSON, unless `client_name` is exactly this (Figma).
+    pub required_client_name: Option<String>,
+    /// 400 on a member that is not known, language variants included (Keycloak).
+    pub refuse_unknown_members: bool,
+    /// 400 `invalid_redirect_uri` unless every redirect URI's host is listed (Intercom, Vercel).
+    pub redirect_hosts: Option<Vec<String>>,
+    /// 400 unless the auth method is listed; absent: `none`, `client_secret_post`, `client_secret_basic`.
+    pub accepted_auth_methods: Option<Vec<String>>,
+    /// What a `scope` in the request leads to.
+    pub scope_policy: ScopePolicy,
+
+    // Registration: what is registered and answered
+    /// Status of a successful registration (Figma, glewlwyd: 200).
+    pub success_status: u16,
+    /// This body is answered instead of the registered client, which is stored all the same.
+    pub registration_body: Option<Value>,
+    /// After so many registrations the client is stored, and the connection dropped without an answer.
+    pub lost_answers: u32,
+    /// Members registered with other values than asked for (MCP Python SDK: `{"application_type": "native"}`).
+    pub replace_members: Map<String, Value>,
+    /// The redirect URIs asked for are replaced by one of somebody else's (Higgsfield).
+    pub ignore_redirect_uris: bool,
+    /// A secret is issued, and demanded later, although `none` was asked for and is echoed (Figma).
+    pub unasked_secret: bool,
+    /// Seconds until an issued secret expires, negative: already expired; absent: never (MCP TypeScript SDK: 30 days).
+    pub secret_expires_in: Option<i64>,
+    /// Members left out of the registration answer.
+    pub omit_members: Vec<String>,
+    /// Members that were not set are echoed as `null` and `""` (Ory Hydra).
+    pub echo_empties: bool,
+    /// So many bytes of padding in the registration answer.
+    pub padding_bytes: usize,
+
+    // Management (RFC 7592)
+    /// No management: neither token nor address in the answer, 404 at the address.
+    pub no_management: bool,
+    /// `registration_client_uri` is relative (Linear, Sentry).
+    pub relative_management_uri: bool,
+    /// Each read and update brings a new registration access token and ends the old one (oidc-provider, Hydra).
+    pub rotate_registration_access_token: bool,
+    /// Each update brings a new secret (glewlwyd).
+    pub rotate_secret: bool,
+    /// Members left out of the answers to reads and updates.
+    pub omit_management_members: Vec<String>,
+    /// So many reads and updates are carried out first, and the connection dropped without an answer.
+    pub lost_management_answers: u32,
+    /// `DELETE` is answered with 405 (RFC 7592 §2.3).
+    pub no_delete: bool,
+
+    // Authorization and tokens
+    /// `iss` is left out of authorization responses (RFC 9207), and the metadata does not promise it.
+    pub no_iss: bool,
+    /// Status of `invalid_client` at the token endpoint for a client that does not exist (MCP Python SDK: 400).
+    pub unknown_client_status: u16,
+    /// Seconds an access token lives.
+    pub access_token_seconds: i64,
+}
+
+impl Default for Quirks {
+    fn default() -> Self {
+        Self {
+            resource_metadata: ResourceMetadata::Path,
+            no_resource_metadata_hint: false,
+            resource: None,
+            authorization_servers: None,
+            challenge_scope: None,
+            open_initialize: false,
+            issuer_path: String::new(),
+            metadata_forms: vec![MetadataForm::Oauth],
+            metadata_issuer: None,
+            slash_in_metadata_issuer: false,
+            slash_in_resource_issuer: false,
+            unavailable_metadata_requests: 0,
+            no_registration_endpoint: false,
+            registration_endpoint: None,
+            auth_methods_supported: Some(strings(&["none", "client_secret_post", "client_secret_basic"])),
+            scopes_supported: strings(&["mcp:read", "mcp:write"]),
+            no_code_challenge_methods: false,
+            cimd_supported: false,
+            hang_seconds: 0,
+            registration_redirect: None,
+            rate_limited_requests: 0,
+            retry_after: None,
+            unavailable_requests: 0,
+            registration_refusal: None,
+            registration_html: false,
+            initial_access_token: None,
+            required_client_name: None,
+            refuse_unknown_members: false,
+            redirect_hosts: None,
+            accepted_auth_methods: None,
+            scope_policy: ScopePolicy::Accept,
+            success_status: 201,
+            registration_body: None,
+            lost_answers: 0,
+            replace_members: Map::new(),
+            ignore_redirect_uris: false,
+            unasked_secret: false,
+            secret_expires_in: None,
+            omit_members: Vec::new(),
+            echo_empties: false,
+            padding_bytes: 0,
+            no_management: false,
+            relative_management_uri: false,
+            rotate_registration_access_token: false,
+            rotate_secret: false,
+            omit_management_members: Vec::new(),
+            lost_management_answers: 0,
+            no_delete: false,
+            no_iss: false,
+            unknown_client_status: 401,
+            access_token_seconds: 3600,
+        }
+    }
+}
+
+fn strings(values: &[&str]) -> Vec<String> {
+    values.iter().map(|&value| value.to_owned()).collect()
+}
+
+/// Takes one from a counting quirk; `false` when none was left.
+pub(crate) fn take(count: &mut u32) -> bool {
+    let left = *count > 0;
+    *count = count.saturating_sub(1);
+    left
+}

@@ -1,0 +1,255 @@
+//! `mcp-registry demo`: the registry and a sandbox upstream in this process, and the main job done through the public
+//! API, step by step, each step checked.
+
+mod client;
+mod expected;
+
+use super::serve::{self, Running};
+use super::work::told_to_end;
+use super::{Failed, user};
+use crate::cli::Serve;
+use crate::config::{Config, DatabaseUrl};
+use crate::telemetry;
+use client::{Client, get_text};
+use expected::{ACME, ACME_NAME, expected_request};
+use registry::NewApiKey;
+use registry_core::permission::Role;
+use registry_sandbox::{Options, Sandbox};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+const WORKSPACE: &str = "acme";
+const INTEGRATION: &str = "acme-mcp";
+/// How long a registration on this machine may take. It takes some tenths of a second.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// Between two looks at the registration.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Everything that runs for the demo. The folder with the database goes when this does.
+struct Stage {
+    registry: Running,
+    sandbox: Sandbox,
+    config: Config,
+    folder: TempDir,
+}
+
+/// Runs the demo; with `once` it ends after the printout, else on Ctrl-C. Fails if a step did not give what it should.
+pub async fn run(once: bool) -> Result<(), Failed> {
+    let stage = set_up().await?;
+    let outcome = show(&stage, once).await;
+    if outcome.is_ok() && !once {
+        told_to_end().await;
+    }
+    stage.registry.stop().await;
+    stage.sandbox.stop().await;
+    outcome
+}
+
+async fn set_up() -> Result<Stage, Failed> {
+    let folder = tempfile::Builder::new()
+        .prefix("mcp-registry-demo-")
+        .tempdir()
+        .map_err(|error| Failed::new(format!("No folder for the demo's database: {error}.")))?;
+    let mut config = Config::default();
+    config.server.listen = "127.0.0.1:0".to_owned();
+    config.server.workers = Some(2);
+    config.database.url =
+        DatabaseUrl::from(format!("sqlite://{}?mode=rwc", folder.path().join("registry.sqlite").display()));
+    config.egress.allow_http_loopback = true;
+    "warn".clone_into(&mut config.log.level);
+    telemetry::init(&config.log);
+    let sandbox = Sandbox::start(Options::default())
+        .await
+        .map_err(|error| Failed::new(format!("The sandbox cannot be started: {error}.")))?;
+    let registry = serve::start(&config, Serve::default()).await?;
+    Ok(Stage { registry, sandbox, config, folder })
+}
+
+/// The steps. Each prints what it found and fails if that is not what the seed promises.
+#[expect(clippy::print_stdout, reason = "the command's output")]
+async fn show(stage: &Stage, once: bool) -> Result<(), Failed> {
+    let base = stage.config.public_url(stage.registry.address());
+    let admin = Client::new(&base, &admin_key(stage).await?)?;
+
+    heading(1, "What is running");
+    println!("   registry              {base}   (its database: {})", stage.folder.path().display());
+    println!("   upstream MCP server   {}   (a sandbox, protected by OAuth)", stage.sandbox.mcp_url());
+    println!("   its OAuth server      {}", stage.sandbox.issuer());
+
+    let server = save(stage, &admin).await?;
+    heading(2, "What was saved: integration, Advanced Configuration, and a server in the workspace `acme`");
+    println!("{}", indented(ACME));
+    println!("   findings: none");
+
+    let registration = registered(&admin, &server).await?;
+    let (request, client_id) = received(stage)?;
+    heading(3, "What the OAuth server received: POST /register");
+    println!("{}", pretty(&request));
+    compare(&request, &expected_request(&stage.config)?)?;
+    println!("   = the saved metadata + the defaults + redirect_uris (always the gateway's) + application_type");
+
+    heading(4, "What was recorded");
+    let recorded = registration["client_id"].as_str().unwrap_or_default();
+    if recorded != client_id {
+        return Err(Failed::new(format!("The OAuth server issued {client_id}, but {recorded:?} was recorded.")));
+    }
+    println!("   client_id   {client_id}   for {WORKSPACE}/{INTEGRATION}");
+
+    let path = format!("/v1/gateway/servers/{WORKSPACE}/{INTEGRATION}");
+    let document = gateway_document(&admin, &base, &path).await?;
+    heading(5, &format!("What a gateway fetches: GET {path}"));
+    println!("{}", pretty(&document));
+    if document["client"]["client_id"].as_str() != Some(client_id.as_str()) {
+        return Err(Failed::new("The gateway's document does not hold the client_id that was issued."));
+    }
+
+    let consent = format!("{}/consent/{client_id}", stage.sandbox.origin());
+    if !get_text(&consent).await?.contains(ACME_NAME) {
+        return Err(Failed::new(format!("The consent page {consent} does not show \"{ACME_NAME}\".")));
+    }
+    let page = format!("/ui/integrations/{INTEGRATION}/config");
+    let link = user::sign_in_link(stage.registry.registry(), &base, "admin@localhost").await?;
+    heading(6, if once { "Where to look (without --once all of this stays up)" } else { "Where to look" });
+    println!("   Advanced configuration   {link}&next={page}   (signs you in, once)");
+    println!("   Registrations            {base}/ui/registrations");
+    println!("   API reference            {base}/docs/");
+    println!("   Consent page             {consent}   (now shows \"{ACME_NAME}\")");
+    if !once {
+        println!("\nCtrl-C ends the demo; nothing is kept.");
+    }
+    Ok(())
+}
+
+/// The one thing that cannot be done through the API: the first key.
+async fn admin_key(stage: &Stage) -> Result<String, Failed> {
+    let registry = stage.registry.registry();
+    let key = NewApiKey {
+        name: "demo".to_owned(),
+        role: Role::Admin,
+        scopes: Vec::new(),
+        workspace: None,
+        expires_at: None,
+    };
+    Ok(registry.create_api_key(&registry.operator(), key).await?.key)
+}
+
+/// Creates workspace, integration and server; gives the server's id. A finding about the seed's example is a failure.
+async fn save(stage: &Stage, admin: &Client) -> Result<String, Failed> {
+    admin.post("/v1/workspaces", &json!({ "name": "Acme", "slug": WORKSPACE })).await?;
+    let configurations: Value = serde_json::from_str(ACME)
+        .map_err(|error| Failed::new(format!("The seed's example is not JSON: {error}.")))?;
+    let integration = admin
+        .post(
+            "/v1/mcp-integrations",
+            &json!({
+                "name": ACME_NAME,
+                "slug": INTEGRATION,
+                "url": stage.sandbox.mcp_url(),
+                "auth_type": "oauth_auto",
+                "transport": "http",
+                "configurations": configurations,
+            }),
+        )
+        .await?;
+    if integration["findings"].as_array().is_some_and(|findings| !findings.is_empty()) {
+        return Err(Failed::new(format!("The seed's example gave findings: {}", integration["findings"])));
+    }
+    let server = admin
+        .post(
+            "/v1/mcp-servers",
+            &json!({
+                "name": ACME_NAME,
+                "slug": INTEGRATION,
+                "mcp_integration_id": integration["id"],
+                "workspace_id": WORKSPACE,
+            }),
+        )
+        .await?;
+    server["id"].as_str().map(str::to_owned).ok_or_else(|| Failed::new("The answer has no server id."))
+}
+
+/// Waits until the server's registration has come to an end; gives it, if that is `registered`.
+async fn registered(admin: &Client, server: &str) -> Result<Value, Failed> {
+    let started = Instant::now();
+    loop {
+        let list = admin.get(&format!("/v1/registrations?server_id={server}")).await?;
+        let registration = list["data"][0].clone();
+        let state = registration["state"].as_str().unwrap_or("absent").to_owned();
+        match state.as_str() {
+            "registered" => return Ok(registration),
+            "failed" | "unconfirmed" => {
+                return Err(Failed::new(format!("The registration did not succeed: {registration}")));
+            }
+            _ if started.elapsed() > PATIENCE => {
+                return Err(Failed::new(format!("No registration within {PATIENCE:?}: {registration}")));
+            }
+            _ => tokio::time::sleep(PAUSE).await,
+        }
+    }
+}
+
+/// What the sandbox's authorization server got, and the client_id it gave. There must be exactly one.
+fn received(stage: &Stage) -> Result<(Value, String), Failed> {
+    let mut registrations = stage.sandbox.registrations();
+    match (registrations.pop(), registrations.len()) {
+        (Some(one), 0) => Ok((one.body, one.client_id)),
+        (_, more) => Err(Failed::new(format!("The OAuth server got {} registrations, not one.", more + 1))),
+    }
+}
+
+/// Fetches the document as a gateway does: with a key of that role, made through the API.
+async fn gateway_document(admin: &Client, base: &str, path: &str) -> Result<Value, Failed> {
+    let key = admin.post("/v1/api-keys", &json!({ "name": "demo gateway", "role": "gateway" })).await?;
+    let key = key["key"].as_str().ok_or_else(|| Failed::new("The answer has no key."))?;
+    Client::new(base, key)?.get(path).await
+}
+
+/// Fails with the members that differ.
+fn compare(received: &Value, expected: &Value) -> Result<(), Failed> {
+    if received == expected {
+        return Ok(());
+    }
+    let empty = serde_json::Map::new();
+    let (there, wanted) =
+        (received.as_object().unwrap_or(&empty), expected.as_object().unwrap_or(&empty));
+    let mut lines: Vec<String> = wanted
+        .iter()
+        .filter(|(name, value)| there.get(*name) != Some(*value))
+        .map(|(name, value)| match there.get(name) {
+            Some(other) => format!("{name} is {other}, not {value}"),
+            None => format!("{name} is missing"),
+        })
+        .collect();
+    lines.extend(there.keys().filter(|name| !wanted.contains_key(*name)).map(|name| format!("{name} is too much")));
+    Err(Failed::new(format!("The OAuth server did not receive what the seed promises: {}.", lines.join("; "))))
+}
+
+#[expect(clippy::print_stdout, reason = "the command's output")]
+fn heading(number: u8, text: &str) {
+    println!("\n{number}  {text}");
+}
+
+fn pretty(value: &Value) -> String {
+    indented(&format!("{value:#}"))
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("   {line}")).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_is_named() {
+        let expected = json!({ "client_name": "Acme", "scope": "a b", "contacts": ["x"] });
+        assert!(compare(&expected, &expected).is_ok());
+        let message = compare(&json!({ "client_name": "Acme", "scope": "a", "extra": 1 }), &expected)
+            .map_or_else(|failed| failed.to_string(), |()| String::new());
+        for part in ["scope is \"a\"", "contacts is missing", "extra is too much"] {
+            assert!(message.contains(part), "{message}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Calls the API as anybody would: over HTTP, with a key.
+
+use crate::command::Failed;
+use reqwest::Method;
+use serde_json::Value;
+use std::time::Duration;
+
+/// Longest wait for one answer.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// An API client with one key.
+pub(super) struct Client {
+    http: reqwest::Client,
+    base: String,
+    key: String,
+}
+
+impl Client {
+    /// A client of the API at `base`.
+    pub(super) fn new(base: &str, key: &str) -> Result<Self, Failed> {
+        Ok(Self { http: http()?, base: base.to_owned(), key: key.to_owned() })
+    }
+
+    /// Fetches `path`; anything but a 2xx answer is a failure that quotes it.
+    pub(super) async fn get(&self, path: &str) -> Result<Value, Failed> {
+        self.call(Method::GET, path, None).await
+    }
+
+    /// Posts `body` to `path`; anything but a 2xx answer is a failure that quotes it.
+    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value, Failed> {
+        self.call(Method::POST, path, Some(body)).await
+    }
+
+    async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failed> {
+        let failed = |what: String| Failed::new(format!("{method} {path}: {what}"));
+        let mut request =
+            self.http.request(method.clone(), format!("{}{path}", self.base)).bearer_auth(&self.key);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let response = request.send().await.map_err(|error| failed(error.to_string()))?;
+        let status = response.status();
+        let text = response.text().await.map_err(|error| failed(error.to_string()))?;
+        if !status.is_success() {
+            return Err(failed(format!("answered {status}: {text}")));
+        }
+        serde_json::from_str(&text).map_err(|error| failed(format!("answered no JSON: {error}")))
+    }
+}
+
+/// Fetches a page without any credential.
+pub(super) async fn get_text(url: &str) -> Result<String, Failed> {
+    let failed = |error: reqwest::Error| Failed::new(format!("GET {url}: {error}"));
+    http()?
+        .get(url)
+        .send()
+        .await
+        .and_then(reqwest::Response::error_for_status)
+        .map_err(failed)?
+        .text()
+        .await
+        .map_err(failed)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the demo is a caller of the API, not the product calling out")]
+fn http() -> Result<reqwest::Client, Failed> {
+    reqwest::Client::builder()
+        .no_proxy()
+        .timeout(TIMEOUT)
+        .build()
+        .map_err(|error| Failed::new(format!("No HTTP client: {error}.")))
+}

@@ -1,0 +1,40 @@
+//! The seed's example, and what an authorization server must receive for it.
+
+use crate::command::Failed;
+use crate::config::Config;
+use serde_json::{Value, json};
+
+/// The name people see on the consent page.
+pub(super) const ACME_NAME: &str = "Acme Corp MCP Gateway";
+
+/// The seed, "Example: Enterprise Compliance", word for word.
+pub(super) const ACME: &str = r#"{
+  "oauth_client_metadata": {
+    "client_name": "Acme Corp MCP Gateway",
+    "client_uri": "https://acme.com",
+    "logo_uri": "https://acme.com/assets/logo.png",
+    "software_id": "com.acme.mcp-gateway",
+    "software_version": "1.0.0",
+    "scope": "mcp:read mcp:write",
+    "contacts": ["security@acme.com", "legal@acme.com"],
+    "tos_uri": "https://acme.com/legal/terms",
+    "policy_uri": "https://acme.com/legal/privacy"
+  }
+}"#;
+
+/// The example, plus the seed's defaults for what it leaves open, plus the gateway's callback and the
+/// `application_type` that goes with it.
+pub(super) fn expected_request(config: &Config) -> Result<Value, Failed> {
+    let example: Value = serde_json::from_str(ACME)
+        .map_err(|error| Failed::new(format!("The seed's example is not JSON: {error}.")))?;
+    let mut request = example["oauth_client_metadata"].clone();
+    let callbacks: Vec<String> =
+        config.gateway.urls.iter().map(|url| format!("{url}/oauth/upstream-callback")).collect();
+    request["grant_types"] = json!(["authorization_code", "refresh_token"]);
+    request["response_types"] = json!(["code"]);
+    request["token_endpoint_auth_method"] = json!("none");
+    request["redirect_uris"] = json!(callbacks);
+    // The demo's gateway is on this machine, so its client is a native one (OpenID Connect Registration §2).
+    request["application_type"] = json!("native");
+    Ok(request)
+}

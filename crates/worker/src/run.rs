@@ -1,0 +1,64 @@
+//! The loop: claim what is due, keep a bounded number in hand, sleep until something happens.
+
+use crate::reconcile::reconcile;
+use registry::Registry;
+use registry_outbound::Guarded;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// How a worker works.
+#[derive(Clone, Debug)]
+pub struct WorkerOptions {
+    /// Its name in leases and logs; unique among the workers of a deployment.
+    pub name: String,
+    /// How many registrations it has in hand at once.
+    pub concurrency: usize,
+    /// How long it sleeps at most when it heard of nothing; other processes' changes are noticed by this poll.
+    pub poll: Duration,
+    /// How long it lets requests in flight finish after it was told to stop.
+    pub drain: Duration,
+}
+
+/// Works until `stop`. Returns when nothing is in flight any more, at the latest after `options.drain`; a request cut
+/// off then is found by the next worker as a lost answer.
+pub async fn run(registry: Registry, guarded: Arc<Guarded>, options: WorkerOptions, stop: CancellationToken) {
+    tracing::info!(worker = %options.name, concurrency = options.concurrency, "worker started");
+    let mut in_hand = JoinSet::new();
+    while !stop.is_cancelled() {
+        let free = options.concurrency.saturating_sub(in_hand.len());
+        let claims = match registry.claim_due(&options.name, free as u64).await {
+            Ok(claims) => claims,
+            Err(error) => {
+                tracing::warn!(%error, source = ?std::error::Error::source(&error), "claiming failed");
+                Vec::new()
+            }
+        };
+        let found = claims.len();
+        for claim in claims {
+            in_hand.spawn(reconcile(registry.clone(), guarded.clone(), claim, stop.clone()));
+        }
+        if found > 0 && in_hand.len() < options.concurrency {
+            continue;
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            Some(_) = in_hand.join_next() => {}
+            () = registry.wait_for_change(next_look(&registry, options.poll).await), if in_hand.len() < options.concurrency => {}
+        }
+    }
+    let drained = tokio::time::timeout(options.drain, async { while in_hand.join_next().await.is_some() {} });
+    if drained.await.is_err() {
+        tracing::warn!(worker = %options.name, in_flight = in_hand.len(), "requests were cut off; their leases will end");
+    }
+    tracing::info!(worker = %options.name, "worker stopped");
+}
+
+/// Until the next registration is due, at most `poll`.
+async fn next_look(registry: &Registry, poll: Duration) -> Duration {
+    let next = registry.next_due().await.ok().flatten();
+    let until = next.and_then(|moment| (moment - registry.now()).to_std().ok());
+    // A row that is due but held by another worker must not keep this one spinning.
+    until.map_or(poll, |until| until.clamp(Duration::from_millis(20), poll))
+}

@@ -1,0 +1,270 @@
+//! Saving, checking, reverting Advanced Configurations; secrets; who may.
+
+use registry::{
+    AccessChange, AccessUpdate, Check, Error, IntegrationChange, PageRequest, ServerChange, ServerRef,
+    Subject,
+};
+use registry_core::finding::{Findings, Severity};
+use registry_core::permission::Role;
+use registry_core::slug::Reference;
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use support::{Engine, SEED_ENTERPRISE, TestRegistry};
+
+fn by_slug(slug: &str) -> Reference {
+    Reference::parse(slug)
+}
+
+fn server(workspace: &str, server: &str) -> ServerRef {
+    ServerRef { server: by_slug(server), workspace: Some(by_slug(workspace)) }
+}
+
+/// The findings of a refused save.
+fn refused<T: std::fmt::Debug>(result: registry::Result<T>) -> Findings {
+    match result {
+        Err(Error::Invalid(findings)) => findings,
+        other => panic!("expected a refusal with findings, got {other:?}"),
+    }
+}
+
+on_both! {
+    async fn the_seeds_example_is_saved_as_written_and_sent_as_promised(t: TestRegistry) {
+        t.workspace("acme").await;
+        let integration = t.integration("linear", "https://mcp.linear.app/mcp", Some(SEED_ENTERPRISE)).await;
+        assert_eq!(integration.configuration.as_deref(), Some(SEED_ENTERPRISE), "kept as the user wrote it");
+        t.server("linear", "acme").await;
+        let metadata = t.registry.client_metadata(&t.admin(), &server("acme", "linear")).await.unwrap();
+        let mut expected: serde_json::Value = serde_json::from_str(SEED_ENTERPRISE).unwrap();
+        let expected = expected["oauth_client_metadata"].as_object_mut().unwrap();
+        for (name, value) in [
+            ("grant_types", serde_json::json!(["authorization_code", "refresh_token"])),
+            ("response_types", serde_json::json!(["code"])),
+            ("token_endpoint_auth_method", serde_json::json!("none")),
+            ("application_type", serde_json::json!("native")),
+            ("redirect_uris", serde_json::json!(["http://localhost:8787/oauth/upstream-callback"])),
+        ] {
+            expected.insert(name.to_owned(), value);
+        }
+        assert_eq!(&metadata.resolution.effective.client_metadata, expected);
+    }
+}
+
+on_both! {
+    async fn a_refused_save_changes_nothing(t: TestRegistry) {
+        t.integration("linear", "https://mcp.linear.app/mcp", Some(SEED_ENTERPRISE)).await;
+        let change = IntegrationChange {
+            name: Some("Other".into()),
+            configuration: Some(Some(r#"{"oauth_client_metadata":{"contacts":"a@b"}}"#.into())),
+            ..IntegrationChange::default()
+        };
+        let findings = refused(t.registry.update_integration(&t.admin(), &by_slug("linear"), change, None).await);
+        assert_eq!(findings.0[0].pointer, "/configurations/oauth_client_metadata/contacts");
+        assert_eq!(findings.0[0].code, "wrong_type");
+        let now = t.registry.integration(&t.admin(), &by_slug("linear")).await.unwrap();
+        assert_eq!((now.name.as_str(), now.version), ("linear", 1));
+        assert_eq!(now.configuration.as_deref(), Some(SEED_ENTERPRISE));
+    }
+}
+
+on_both! {
+    async fn secrets_are_cut_out_and_stay_only_in_sealed_rows(t: TestRegistry) {
+        const CANARY: &str = "canary-Zq9-secret";
+        let text = format!(r#"{{"oauth_client_metadata":{{"client_id":"abc","client_secret":"{CANARY}"}},"headers":{{"X-Key":"{CANARY}"}}}}"#);
+        t.workspace("acme").await;
+        t.integration("linear", "https://mcp.linear.app/mcp", Some(&text)).await;
+        t.server("linear", "acme").await;
+        let saved = t.registry.integration(&t.admin(), &by_slug("linear")).await.unwrap();
+        let stored = saved.configuration.unwrap();
+        assert!(stored.contains("$sealed:") && !stored.contains(CANARY), "{stored}");
+
+        // Sent back as it is read, nothing changes; a marker moved elsewhere is refused.
+        let same = IntegrationChange { configuration: Some(Some(stored.clone())), ..IntegrationChange::default() };
+        let again = t.registry.update_integration(&t.admin(), &by_slug("linear"), same, None).await.unwrap();
+        assert_eq!(again.value.configuration.as_deref(), Some(&*stored));
+        let moved = stored.replace("\"X-Key\"", "\"X-Other\"");
+        let moved = IntegrationChange { configuration: Some(Some(moved)), ..IntegrationChange::default() };
+        let findings = refused(t.registry.update_integration(&t.admin(), &by_slug("linear"), moved, None).await);
+        assert!(findings.iter().any(|finding| finding.pointer == "/configurations/headers/X-Other"), "{findings:?}");
+
+        // Nowhere in the database but sealed.
+        let db = t.database.connect().await;
+        for (table, column) in text_columns(&db).await {
+            let sql = format!("SELECT COUNT(*) AS n FROM \"{table}\" WHERE CAST(\"{column}\" AS TEXT) LIKE '%{CANARY}%'");
+            let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap().unwrap();
+            assert_eq!(row.try_get::<i64>("", "n").unwrap(), 0, "{table}.{column} holds the secret");
+        }
+    }
+}
+
+/// Every column of every table, from the database's own catalogue.
+async fn text_columns(db: &sea_orm::DatabaseConnection) -> Vec<(String, String)> {
+    let sql = match db.get_database_backend() {
+        DbBackend::Postgres => {
+            "SELECT table_name AS t, column_name AS c FROM information_schema.columns WHERE table_schema = current_schema()"
+        }
+        _ => {
+            "SELECT m.name AS t, p.name AS c FROM sqlite_master m, pragma_table_info(m.name) p WHERE m.type = 'table'"
+        }
+    };
+    let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap();
+    let columns: Vec<_> =
+        rows.iter().map(|row| (row.try_get("", "t").unwrap(), row.try_get("", "c").unwrap())).collect();
+    assert!(columns.len() > 100, "the catalogue was read");
+    columns
+}
+
+on_both! {
+    async fn a_secret_does_not_follow_to_another_address(t: TestRegistry) {
+        let text = r#"{"oauth_client_metadata":{"client_id":"abc","client_secret":"s3cret","token_endpoint":"https://a.example/token"}}"#;
+        t.integration("linear", "https://mcp.linear.app/mcp", Some(text)).await;
+        let stored = t.registry.integration(&t.admin(), &by_slug("linear")).await.unwrap().configuration.unwrap();
+
+        let moved = IntegrationChange { url: Some("https://evil.example/mcp".into()), ..IntegrationChange::default() };
+        let findings = refused(t.registry.update_integration(&t.admin(), &by_slug("linear"), moved, None).await);
+        assert_eq!(findings.0.iter().filter(|f| f.code == "secret_reentry_required").count(), 1, "{findings:?}");
+
+        let redirected = stored.replace("https://a.example/token", "https://evil.example/token");
+        let change = IntegrationChange { configuration: Some(Some(redirected.clone())), ..IntegrationChange::default() };
+        let findings = refused(t.registry.update_integration(&t.admin(), &by_slug("linear"), change, None).await);
+        assert!(findings.iter().any(|f| f.code == "secret_reentry_required"), "{findings:?}");
+
+        // Entered again, it is accepted.
+        let marker = stored.split("\"client_secret\":").nth(1).unwrap().split(',').next().unwrap();
+        let entered = redirected.replace(marker, "\"new-secret\"");
+        let change = IntegrationChange { configuration: Some(Some(entered)), ..IntegrationChange::default() };
+        t.registry.update_integration(&t.admin(), &by_slug("linear"), change, None).await.unwrap();
+    }
+}
+
+on_both! {
+    async fn revisions_can_be_restored_and_present_secrets_stay(t: TestRegistry) {
+        let subject = Subject::Integration(by_slug("linear"));
+        t.integration("linear", "https://mcp.linear.app/mcp", Some(r#"{"headers":{"X-Key":"one"}}"#)).await;
+        let first = t.registry.configuration(&t.admin(), &subject).await.unwrap();
+        let second = r#"{"headers":{"X-Key":"two"},"oauth_client_metadata":{"client_name":"B"}}"#;
+        t.registry.set_configuration(&t.admin(), &subject, Some(second.into()), Some("a note".into()), Some(first.version)).await.unwrap();
+        let stale = t.registry.set_configuration(&t.admin(), &subject, None, None, Some(first.version)).await;
+        assert!(matches!(stale, Err(Error::Stale { current: 2 })), "{stale:?}");
+
+        let restored = t.registry.revert(&t.admin(), &subject, 1, None).await.unwrap();
+        assert_eq!(restored.findings.0.len(), 1, "{:?}", restored.findings);
+        assert_eq!(restored.findings.0[0].code, "secret_kept");
+        let text = restored.value.text.unwrap();
+        assert!(!text.contains("client_name") && text.contains("$sealed:"), "{text}");
+        let revisions = t.registry.revisions(&t.admin(), &subject, PageRequest::default()).await.unwrap();
+        assert_eq!(revisions.total, 3);
+        assert_eq!((revisions.items[0].number, revisions.items[0].restored_from), (3, Some(1)));
+        assert_eq!(revisions.items[1].note.as_deref(), Some("a note"));
+    }
+}
+
+on_both! {
+    async fn layers_override_from_low_to_high_and_a_check_saves_nothing(t: TestRegistry) {
+        t.workspace("acme").await;
+        t.integration("linear", "https://mcp.linear.app/mcp", Some(r#"{"oauth_client_metadata":{"client_name":"I","client_uri":"https://i.example"}}"#)).await;
+        t.server("linear", "acme").await;
+        let admin = t.admin();
+        let name = |text: &str| Some(format!(r#"{{"oauth_client_metadata":{{"client_name":"{text}"}}}}"#));
+        t.registry.set_configuration(&admin, &Subject::Organisation, name("O"), None, None).await.unwrap();
+        let shown = async || {
+            let metadata = t.registry.client_metadata(&admin, &server("acme", "linear")).await.unwrap();
+            metadata.resolution.effective.client_metadata["client_name"].clone()
+        };
+        assert_eq!(shown().await, "I");
+        let access = Subject::Access { integration: by_slug("linear"), workspace: by_slug("acme") };
+        t.registry.set_configuration(&admin, &access, name("W"), None, None).await.unwrap();
+        assert_eq!(shown().await, "W");
+
+        let check = Check { subject: Some(Subject::Server(server("acme", "linear"))), text: name("S").unwrap(), preview: None };
+        let checked = t.registry.check_configuration(&admin, check).await.unwrap();
+        let preview = checked.preview.unwrap();
+        assert_eq!(preview.resolution.effective.client_metadata["client_name"], "S");
+        assert_eq!(checked.affected.servers, 1);
+        assert_eq!(shown().await, "W", "a check saves nothing");
+
+        let change = ServerChange { configuration: Some(name("S")), ..ServerChange::default() };
+        t.registry.update_server(&admin, &server("acme", "linear"), change, None).await.unwrap();
+        assert_eq!(shown().await, "S");
+    }
+}
+
+on_both! {
+    async fn a_save_that_breaks_a_server_below_is_refused_and_names_it(t: TestRegistry) {
+        t.workspace("acme").await;
+        t.integration("linear", "https://mcp.linear.app/mcp", None).await;
+        t.server("linear", "acme").await;
+        let admin = t.admin();
+        let code = ServerChange {
+            configuration: Some(Some(r#"{"oauth_client_metadata":{"response_types":["code"]}}"#.into())),
+            ..ServerChange::default()
+        };
+        t.registry.update_server(&admin, &server("acme", "linear"), code, None).await.unwrap();
+        let text = r#"{"oauth_client_metadata":{"grant_types":["client_credentials"],"response_types":[]}}"#;
+        let subject = Subject::Integration(by_slug("linear"));
+        let findings = refused(t.registry.set_configuration(&admin, &subject, Some(text.into()), None, None).await);
+        let finding = findings.iter().find(|finding| finding.severity == Severity::Error).unwrap();
+        assert!(finding.message.contains("acme/linear"), "{finding:?}");
+        assert_eq!(t.registry.configuration(&admin, &subject).await.unwrap().text, None);
+    }
+}
+
+on_both! {
+    async fn workspaces_see_only_what_is_theirs(t: TestRegistry) {
+        t.workspace("acme").await;
+        t.workspace("beta").await;
+        t.integration("linear", "https://mcp.linear.app/mcp", None).await;
+        t.server("linear", "beta").await;
+        let manager = t.actor(Role::Manager, Some("acme")).await;
+        let missing = |result: registry::Result<()>| assert!(matches!(result, Err(Error::NotFound { .. })), "{result:?}");
+        missing(t.registry.server(&manager, &server("beta", "linear")).await.map(drop));
+        missing(t.registry.integration(&manager, &by_slug("linear")).await.map(drop));
+        missing(t.registry.workspace(&manager, &by_slug("beta")).await.map(drop));
+
+        // Without access no server of it; with access it is visible, but not the workspace's to change.
+        let new = registry::NewServer {
+            integration: by_slug("linear"), workspace: None, name: "linear".into(), slug: None, description: None, configuration: None,
+        };
+        let denied = t.registry.create_server(&manager, new.clone()).await;
+        assert!(matches!(denied, Err(Error::Forbidden { .. })), "{denied:?}");
+        let update = AccessUpdate {
+            workspaces: vec![AccessChange { workspace: by_slug("acme"), enabled: Some(true), configuration: None }],
+            ..AccessUpdate::default()
+        };
+        let own = t.registry.update_integration_access(&manager, &by_slug("linear"), update.clone()).await;
+        missing(own.map(drop));
+        t.registry.update_integration_access(&t.admin(), &by_slug("linear"), update).await.unwrap();
+        t.registry.create_server(&manager, new).await.unwrap();
+        let rename = IntegrationChange { name: Some("Mine".into()), ..IntegrationChange::default() };
+        let denied = t.registry.update_integration(&manager, &by_slug("linear"), rename, None).await;
+        assert!(matches!(denied, Err(Error::Forbidden { .. })), "{denied:?}");
+        let layer = Subject::Access { integration: by_slug("linear"), workspace: by_slug("acme") };
+        let text = Some(r#"{"oauth_client_metadata":{"client_name":"Acme"}}"#.to_owned());
+        t.registry.set_configuration(&manager, &layer, text, None, None).await.unwrap();
+    }
+}
+
+on_both! {
+    async fn slugs_are_unique_until_deleted_and_ambiguous_ones_are_named(t: TestRegistry) {
+        t.workspace("acme").await;
+        t.workspace("beta").await;
+        t.integration("linear", "https://mcp.linear.app/mcp", None).await;
+        t.server("linear", "acme").await;
+        t.server("linear", "beta").await;
+        let bare = ServerRef { server: by_slug("LINEAR"), workspace: None };
+        match t.registry.server(&t.admin(), &bare).await {
+            Err(Error::Conflict { code: "ambiguous_slug", message, .. }) => {
+                assert!(message.contains("acme") && message.contains("beta"), "{message}");
+            }
+            other => panic!("{other:?}"),
+        }
+        let taken = registry::NewServer {
+            integration: by_slug("linear"), workspace: Some(by_slug("acme")), name: "x".into(), slug: Some("Linear".into()), description: None, configuration: None,
+        };
+        let conflict = t.registry.create_server(&t.admin(), taken.clone()).await;
+        assert!(matches!(conflict, Err(Error::Conflict { code: "slug_taken", .. })), "{conflict:?}");
+        let gone = t.registry.delete_server(&t.admin(), &server("acme", "linear"), None).await.unwrap();
+        assert_eq!((gone.servers, gone.registrations), (1, 1));
+        t.registry.create_server(&t.admin(), taken).await.unwrap();
+        let gone = t.registry.delete_integration(&t.admin(), &by_slug("linear"), None).await.unwrap();
+        assert_eq!(gone.servers, 2);
+    }
+}

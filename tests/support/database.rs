@@ -1,0 +1,57 @@
+//! A fresh database for each test, on both engines.
+
+use sea_orm::{ConnectionTrait, Database, DatabaseConnection};
+use std::sync::atomic::{AtomicU32, Ordering};
+use tempfile::TempDir;
+
+/// Which database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// A file of its own.
+    Sqlite,
+    /// A schema of its own in the cluster that `./test` started.
+    Postgres,
+}
+
+/// A database that is gone when the test is.
+#[derive(Debug)]
+pub struct TestDatabase {
+    /// What to open.
+    pub url: String,
+    /// Where an SQLite database lies.
+    pub folder: TempDir,
+}
+
+impl TestDatabase {
+    /// A fresh one. Panics where `./test` has not prepared PostgreSQL.
+    pub async fn new(engine: Engine) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let url = match engine {
+            Engine::Sqlite => {
+                format!("sqlite://{}?mode=rwc", folder.path().join("registry.sqlite").display())
+            }
+            Engine::Postgres => {
+                static COUNT: AtomicU32 = AtomicU32::new(0);
+                let schema = format!("t{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+                let base = variable("MCP_REGISTRY_TEST_POSTGRES_URL");
+                let db = Database::connect(&base).await.expect("the PostgreSQL that ./test started");
+                db.execute_unprepared(&format!("CREATE SCHEMA {schema}")).await.expect("a schema");
+                db.close().await.expect("close");
+                let sign = if base.contains('?') { '&' } else { '?' };
+                format!("{base}{sign}options[search_path]={schema}")
+            }
+        };
+        Self { url, folder }
+    }
+
+    /// A raw connection, for looking at what is really stored.
+    pub async fn connect(&self) -> DatabaseConnection {
+        Database::connect(&self.url).await.expect("the test's database")
+    }
+}
+
+/// A variable that `./test` sets.
+pub(crate) fn variable(name: &str) -> String {
+    #[expect(clippy::disallowed_methods, reason = "how ./test tells where things are")]
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run the tests through ./test"))
+}

@@ -1,0 +1,14 @@
+//! What all tests share: databases, a clock that is moved by hand, registries, people and gateways at the door.
+//!
+//! Tests run through `./test`, which starts what they need and says where it is in the environment. What is missing
+//! fails loudly: a test never passes because something was not there.
+
+#![expect(clippy::missing_panics_doc, clippy::must_use_candidate, reason = "test support panics to fail")]
+
+mod clock;
+mod database;
+mod registry;
+
+pub use clock::TestClock;
+pub use database::{Engine, TestDatabase};
+pub use registry::{SEED_ENTERPRISE, TestRegistry, actor};

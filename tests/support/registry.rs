@@ -1,0 +1,129 @@
+//! A registry on a fresh database, and actors of every kind.
+
+use crate::{Engine, TestClock, TestDatabase};
+use registry::{
+    Actor, Credential, Door, Integration, NewApiKey, NewIntegration, NewServer, NewWorkspace, Origin,
+    Registry, SealingKey, SealingRing, Server, Settings, Workspace,
+};
+use registry_core::egress::EgressPolicy;
+use registry_core::permission::Role;
+use registry_core::registration::{AuthType, Transport};
+use registry_core::slug::Reference;
+use std::sync::Arc;
+
+/// The seed's "Example: Enterprise Compliance", word for word.
+pub const SEED_ENTERPRISE: &str = r#"{
+"oauth_client_metadata": {
+"client_name": "Acme Corp MCP Gateway",
+"client_uri": "https://acme.com",
+"logo_uri": "https://acme.com/assets/logo.png",
+"software_id": "com.acme.mcp-gateway",
+"software_version": "1.0.0",
+"scope": "mcp:read mcp:write",
+"contacts": ["security@acme.com", "legal@acme.com"],
+"tos_uri": "https://acme.com/legal/terms",
+"policy_uri": "https://acme.com/legal/privacy"
+}
+}"#;
+
+/// A migrated registry, its clock and its database.
+pub struct TestRegistry {
+    /// The application.
+    pub registry: Registry,
+    /// Its clock, standing still.
+    pub clock: Arc<TestClock>,
+    /// Its database.
+    pub database: TestDatabase,
+    /// Its one sealing key.
+    pub key: SealingKey,
+    /// Its settings.
+    pub settings: Settings,
+}
+
+impl TestRegistry {
+    /// On a fresh database, with loopback upstreams allowed.
+    pub async fn new(engine: Engine) -> Self {
+        let egress: EgressPolicy =
+            serde_json::from_value(serde_json::json!({ "allow": [], "allow_http_loopback": true }))
+                .expect("a policy");
+        Self::with(engine, Settings { egress, ..Settings::default() }).await
+    }
+
+    /// With settings of one's own.
+    pub async fn with(engine: Engine, settings: Settings) -> Self {
+        let database = TestDatabase::new(engine).await;
+        let clock = Arc::new(TestClock::new());
+        let key = SealingKey::generate().expect("random numbers");
+        let ring = SealingRing::new(vec![key.clone()]).expect("a ring");
+        let registry = Registry::open(&database.url, settings.clone(), ring, clock.clone())
+            .await
+            .expect("an open database");
+        registry.migrate().await.expect("a migrated database");
+        Self { registry, clock, database, key, settings }
+    }
+
+    /// A second process on the same database.
+    pub async fn second_process(&self) -> Registry {
+        let ring = SealingRing::new(vec![self.key.clone()]).expect("a ring");
+        Registry::open(&self.database.url, self.settings.clone(), ring, self.clock.clone())
+            .await
+            .expect("open")
+    }
+
+    /// The organisation's admin.
+    pub fn admin(&self) -> Actor {
+        self.registry.operator()
+    }
+
+    /// A workspace.
+    pub async fn workspace(&self, slug: &str) -> Workspace {
+        let new = NewWorkspace { name: slug.to_owned(), slug: Some(slug.to_owned()), description: None };
+        self.registry.create_workspace(&self.admin(), new).await.expect("a workspace")
+    }
+
+    /// An organisation-wide `oauth_auto` integration.
+    pub async fn integration(&self, slug: &str, url: &str, configuration: Option<&str>) -> Integration {
+        let new = NewIntegration {
+            name: slug.to_owned(),
+            slug: Some(slug.to_owned()),
+            description: None,
+            url: url.to_owned(),
+            auth_type: AuthType::OauthAuto,
+            transport: Transport::Http,
+            workspace: None,
+            configuration: configuration.map(str::to_owned),
+        };
+        self.registry.create_integration(&self.admin(), new).await.expect("an integration").value
+    }
+
+    /// A server of `integration` in `workspace` with the integration's slug.
+    pub async fn server(&self, integration: &str, workspace: &str) -> Server {
+        let new = NewServer {
+            integration: Reference::parse(integration),
+            workspace: Some(Reference::parse(workspace)),
+            name: integration.to_owned(),
+            slug: Some(integration.to_owned()),
+            description: None,
+            configuration: None,
+        };
+        self.registry.create_server(&self.admin(), new).await.expect("a server").value
+    }
+
+    /// Somebody with an API key of `role`, bound to `workspace` if one is given.
+    pub async fn actor(&self, role: Role, workspace: Option<&str>) -> Actor {
+        actor(&self.registry, role, workspace).await
+    }
+}
+
+/// The key and the actor behind it.
+pub async fn actor(registry: &Registry, role: Role, workspace: Option<&str>) -> Actor {
+    let new = NewApiKey {
+        name: format!("{} {}", role.as_str(), workspace.unwrap_or("everywhere")),
+        role,
+        scopes: Vec::new(),
+        workspace: workspace.map(Reference::parse),
+        expires_at: None,
+    };
+    let created = registry.create_api_key(&registry.operator(), new).await.expect("a key");
+    registry.authenticate(Credential::Token(&created.key), Origin::new(Door::Api)).await.expect("a valid key")
+}
