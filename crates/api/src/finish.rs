@@ -11,8 +11,10 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use registry::Error;
 use tracing_actix_web::RequestId;
 
-/// The header that names the request in the log.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The headers that name the request in the log: ours, and the hosted product's, whose SDK would repeat a POST that
+/// failed with 5xx and did not carry it.
+const REQUEST_ID: [HeaderName; 2] =
+    [HeaderName::from_static("x-request-id"), HeaderName::from_static("x-portkey-request-id")];
 
 /// The request's id, if the app is wrapped in `TracingLogger`.
 pub(crate) fn request_id(request: &HttpRequest) -> Option<String> {
@@ -50,7 +52,8 @@ fn foreign(error: &actix_web::Error) -> Failure {
     }
 }
 
-fn answer(request: &HttpRequest, failure: &Failure) -> HttpResponse {
+/// The problem document for one failure of `request`.
+pub(crate) fn answer(request: &HttpRequest, failure: &Failure) -> HttpResponse {
     let mut problem = problem::describe(failure);
     problem.instance = Some(request.path().to_owned());
     problem.request_id = request_id(request);
@@ -96,6 +99,8 @@ pub(crate) fn protect(headers: &mut HeaderMap, request: &HttpRequest) {
     if let Some(id) = request_id(request)
         && let Ok(value) = HeaderValue::from_str(&id)
     {
-        headers.insert(REQUEST_ID, value);
+        for name in REQUEST_ID {
+            headers.insert(name, value.clone());
+        }
     }
 }

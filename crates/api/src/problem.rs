@@ -327,8 +327,10 @@ problems! {
     CheckProblems: INVALID_JSON FORBIDDEN NOT_FOUND AMBIGUOUS_SLUG TOO_LARGE UNSUPPORTED_MEDIA_TYPE INVALID_INPUT;
     /// Of asking a registration for something.
     AskProblems: FORBIDDEN NOT_FOUND REGISTRATION_WITHDRAWN;
-    /// Of what any identity may read.
-    PublicToCallersProblems:;
+    /// Of what every identity may read.
+    CallerProblems:;
+    /// Of a gateway's fetch.
+    GatewayProblems: FORBIDDEN NOT_FOUND;
     /// Of what is not built yet.
     NotBuiltProblems: NOT_IMPLEMENTED;
 }

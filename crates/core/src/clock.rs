@@ -15,3 +15,8 @@ pub trait Clock: Send + Sync + 'static {
 pub fn to_millis(moment: Timestamp) -> Timestamp {
     moment.trunc_subsecs(3)
 }
+
+/// The moment so many seconds after 1970.
+pub fn from_unix_seconds(seconds: u64) -> Option<Timestamp> {
+    DateTime::from_timestamp(i64::try_from(seconds).ok()?, 0)
+}

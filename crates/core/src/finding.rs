@@ -40,7 +40,9 @@ pub struct Finding {
     /// How much it matters.
     pub severity: Severity,
     /// One sentence: what is wrong and what to do. Never holds the value of a secret.
-    #[schema(example = "`scope` must be one string of space-separated scopes, not a list. Write \"mcp:read mcp:write\".")]
+    #[schema(
+        example = "`scope` must be one string of space-separated scopes, not a list. Write \"mcp:read mcp:write\"."
+    )]
     pub message: String,
     /// What was probably meant, where that is known (the right name of a misspelt member).
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -50,9 +50,7 @@ impl Role {
             P::WriteIntegrations | P::WriteServers | P::OperateRegistrations => {
                 matches!(self, Self::Manager | Self::Admin)
             }
-            P::WriteWorkspaces | P::WriteOrganisation | P::ManageKeys | P::ReadAudit => {
-                self == Self::Admin
-            }
+            P::WriteWorkspaces | P::WriteOrganisation | P::ManageKeys | P::ReadAudit => self == Self::Admin,
         }
     }
 }

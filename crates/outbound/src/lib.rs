@@ -1,1 +1,20 @@
-//! The only code that opens outgoing connections.
+//! The only code that opens outgoing connections to addresses learnt from upstreams or typed by API users.
+//!
+//! This crate must not know the registry, sea-orm, actix or askama.
+//!
+//! A tour in five lines:
+//! * [`Guarded`] is the one client: names resolved once, every address judged, connection pinned, time and size capped.
+//! * [`discover`] finds a server's authorization server: probe, RFC 9728, RFC 8414 or OpenID Connect Discovery.
+//! * [`register`] sends one registration (RFC 7591) and tells "refused", "not sent" and "answer lost" apart.
+//! * [`delete`] deletes a client (RFC 7592 §2.3).
+//! * What was asked and answered comes back as [`registry_core::oauth::Exchange`]s, without secrets.
+
+mod discovery;
+mod guard;
+mod management;
+mod registration;
+
+pub use discovery::{DiscoverOutcome, DiscoverTarget, discover};
+pub use guard::{Answer, Guarded, Limits, Trouble};
+pub use management::{DeleteOutcome, delete};
+pub use registration::{RegisterOutcome, register};

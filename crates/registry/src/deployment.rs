@@ -61,7 +61,7 @@ impl Registry {
             .map(tokens::TokenKeys::new)
             .transpose()
             .map_err(|message| Error::Unavailable(format!("`auth.jwt`: {message}")))?;
-        let db = connect(database_url).await?;
+        let db = connect(database_url, settings.max_connections).await?;
         Ok(Self {
             inner: Arc::new(Inner { db, settings, ring, keys, clock, bell: tokio::sync::Notify::new() }),
         })
@@ -220,11 +220,11 @@ async fn recorded(db: &impl ConnectionTrait) -> Result<BTreeMap<String, Value>> 
         .collect()
 }
 
-async fn connect(url: &str) -> Result<DatabaseConnection> {
+async fn connect(url: &str, max_connections: u32) -> Result<DatabaseConnection> {
     let mut options = ConnectOptions::new(url);
     options
         .sqlx_logging(false)
-        .max_connections(if url.starts_with("sqlite") { 8 } else { 20 })
+        .max_connections(max_connections.max(1))
         .connect_timeout(Duration::from_secs(5))
         .acquire_timeout(Duration::from_secs(8));
     if url.starts_with("sqlite::memory:") {

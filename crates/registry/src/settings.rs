@@ -31,6 +31,8 @@ pub struct Settings {
     pub lease: Duration,
     /// How patient retries are.
     pub retry: RetryRules,
+    /// The most database connections of one process.
+    pub max_connections: u32,
 }
 
 impl Default for Settings {
@@ -44,6 +46,7 @@ impl Default for Settings {
             jwt: None,
             lease: Duration::from_secs(30),
             retry: RetryRules::default(),
+            max_connections: 10,
         }
     }
 }

@@ -13,6 +13,9 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+/// A refusal, ready to be sent; boxed because it is large and rare.
+pub(crate) type Refused = Box<HttpResponse>;
+
 /// `status` as a status code; a quirk that is no status at all answers 500, which a test will notice.
 pub(crate) fn status(number: u16) -> StatusCode {
     StatusCode::from_u16(number).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)

@@ -16,6 +16,7 @@ pub mod clock;
 pub mod command;
 pub mod config;
 pub mod keys;
+mod outgoing;
 pub mod telemetry;
 
 use clap::Parser;

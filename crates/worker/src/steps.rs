@@ -54,7 +54,6 @@ impl Going<'_> {
             mcp_url: self.situation.desired.mcp_url.clone(),
             overrides: effective.authorization_server.endpoints(),
             trusted_issuer: effective.authorization_server.trusted_issuer.clone(),
-            legacy: false,
         };
         let outcome = registry_outbound::discover(self.guarded, target).await;
         let record = match outcome.result {

@@ -37,10 +37,7 @@ pub fn verify(text: &str, known: &KnownSecrets) -> Verified {
         check_stray_markers(&parsed.value, &slots, known, &mut report);
         for slot in slots {
             if !slot.value.starts_with(MARKER_PREFIX) {
-                typed.push((
-                    NewSecret::new(slot.canonical, slot.value.to_owned()),
-                    slot.pointer,
-                ));
+                typed.push((NewSecret::new(slot.canonical, slot.value.to_owned()), slot.pointer));
             } else if let Some(id) = accepted(&slot, known) {
                 kept.insert(slot.canonical, id);
             } else {
@@ -53,10 +50,7 @@ pub fn verify(text: &str, known: &KnownSecrets) -> Verified {
     let ranges: Option<Vec<Range<usize>>> = if findings.has_errors() {
         None
     } else {
-        typed
-            .iter()
-            .map(|(_, pointer)| parsed.value_range(pointer))
-            .collect()
+        typed.iter().map(|(_, pointer)| parsed.value_range(pointer)).collect()
     };
     Verified {
         findings,
@@ -100,15 +94,11 @@ fn check_stray_markers(
     report: &mut Report,
 ) {
     let places: HashSet<&str> = slots.iter().map(|slot| slot.pointer.as_str()).collect();
-    let mut pending: Vec<(String, &Value)> = document
-        .iter()
-        .map(|(name, value)| (pointer_push("", name), value))
-        .collect();
+    let mut pending: Vec<(String, &Value)> =
+        document.iter().map(|(name, value)| (pointer_push("", name), value)).collect();
     while let Some((pointer, value)) = pending.pop() {
         match value {
-            Value::String(text)
-                if text.starts_with(MARKER_PREFIX) && !places.contains(pointer.as_str()) =>
-            {
+            Value::String(text) if text.starts_with(MARKER_PREFIX) && !places.contains(pointer.as_str()) => {
                 report.push(refused_marker(&pointer, text, known));
             }
             Value::Array(list) => {
@@ -249,18 +239,16 @@ impl AdvancedConfiguration {
 
     /// How many members of the client metadata it sets that are sent (language variants count).
     pub fn client_metadata_field_count(&self) -> usize {
-        self.section(super::CANONICAL_WRAPPER)
-            .map_or(0, |metadata| {
-                metadata
-                    .iter()
-                    .filter(|(name, value)| {
-                        let sent = find(Section::ClientMetadata, name)
-                            .is_some_and(|field| field.usage == Usage::Sent);
-                        !value.is_null()
-                            && (sent || variant(Section::ClientMetadata, name).is_some())
-                    })
-                    .count()
-            })
+        self.section(super::CANONICAL_WRAPPER).map_or(0, |metadata| {
+            metadata
+                .iter()
+                .filter(|(name, value)| {
+                    let sent =
+                        find(Section::ClientMetadata, name).is_some_and(|field| field.usage == Usage::Sent);
+                    !value.is_null() && (sent || variant(Section::ClientMetadata, name).is_some())
+                })
+                .count()
+        })
     }
 
     /// The object under the canonical key `name`.

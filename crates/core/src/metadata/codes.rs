@@ -15,30 +15,18 @@ pub struct Code {
 }
 
 const fn code(code: &'static str, severities: &'static [Severity], meaning: &'static str) -> Code {
-    Code {
-        code,
-        severities,
-        meaning,
-    }
+    Code { code, severities, meaning }
 }
 
 /// All codes: of the text, of its structure, of values, of several members together, of secrets, of the resolved result.
 pub static CODES: &[Code] = &[
-    code(
-        "too_large",
-        &[Error],
-        "The text has more than 256 KiB. Shorten it.",
-    ),
+    code("too_large", &[Error], "The text has more than 256 KiB. Shorten it."),
     code(
         "invalid_json",
         &[Error],
         "The text is not strict JSON (RFC 8259); line and column say where. Comments, trailing commas and single quotes are not JSON.",
     ),
-    code(
-        "not_an_object",
-        &[Error],
-        "The text is JSON, but not an object. Put { and } around its members.",
-    ),
+    code("not_an_object", &[Error], "The text is JSON, but not an object. Put { and } around its members."),
     code(
         "duplicate_member",
         &[Error],
@@ -54,11 +42,7 @@ pub static CODES: &[Code] = &[
         &[Error],
         "Client metadata stands at the top level. Put it inside `oauth_client_metadata`.",
     ),
-    code(
-        "doubled_wrapper",
-        &[Error],
-        "The wrapper stands inside itself. Take the inner one away.",
-    ),
+    code("doubled_wrapper", &[Error], "The wrapper stands inside itself. Take the inner one away."),
     code(
         "unknown_top_level_member",
         &[Warning],
@@ -74,41 +58,21 @@ pub static CODES: &[Code] = &[
         &[Notice],
         "The member is kept and never used: `redirect_uris`, `redirect_uri`, `jwks_uri`, `jwks`, `software_statement`.",
     ),
-    code(
-        "missing_member",
-        &[Error],
-        "The object is useless without the named member. Add it.",
-    ),
-    code(
-        "wrong_type",
-        &[Error],
-        "The value has the wrong JSON type. The message says which one is right.",
-    ),
+    code("missing_member", &[Error], "The object is useless without the named member. Add it."),
+    code("wrong_type", &[Error], "The value has the wrong JSON type. The message says which one is right."),
     code(
         "empty_value",
         &[Error],
         "The value is empty or only spaces. Leave the member out, or set it to null, to not set it here.",
     ),
-    code(
-        "too_long",
-        &[Error],
-        "The string (or the name of a member) is too long.",
-    ),
-    code(
-        "too_many",
-        &[Error],
-        "The list or object has too many entries.",
-    ),
+    code("too_long", &[Error], "The string (or the name of a member) is too long."),
+    code("too_many", &[Error], "The list or object has too many entries."),
     code(
         "illegal_character",
         &[Error],
         "The string holds control characters, characters that turn the direction of writing, or non-ASCII where only ASCII is allowed.",
     ),
-    code(
-        "duplicate_value",
-        &[Warning],
-        "A value stands twice in a list, or a scope twice in `scope`.",
-    ),
+    code("duplicate_value", &[Warning], "A value stands twice in a list, or a scope twice in `scope`."),
     code(
         "invalid_value",
         &[Error],
@@ -124,41 +88,25 @@ pub static CODES: &[Code] = &[
         &[Error],
         "The URL's scheme is not https (`javascript:`, `data:`, `ftp:` and others).",
     ),
-    code(
-        "credentials_in_url",
-        &[Error],
-        "The URL carries a user name or a password.",
-    ),
+    code("credentials_in_url", &[Error], "The URL carries a user name or a password."),
     code(
         "insecure_url",
         &[Warning, Error],
         "The URL is http. A warning for pages and logos, an error for endpoints on hosts other than loopback.",
     ),
-    code(
-        "ip_literal_host",
-        &[Warning],
-        "The logo's host is an address, not a name.",
-    ),
+    code("ip_literal_host", &[Warning], "The logo's host is an address, not a name."),
     code(
         "invalid_scope",
         &[Error],
         "`scope` breaks the grammar of RFC 6749 §3.3: two spaces in a row, spaces at the ends, or illegal characters.",
     ),
-    code(
-        "invalid_email",
-        &[Warning],
-        "A contact is no e-mail address.",
-    ),
+    code("invalid_email", &[Warning], "A contact is no e-mail address."),
     code(
         "unsupported_grant_type",
         &[Error],
         "`implicit`, `password`, or a name that is neither registered nor an absolute URI.",
     ),
-    code(
-        "unsupported_response_type",
-        &[Error],
-        "A response type other than `code`.",
-    ),
+    code("unsupported_response_type", &[Error], "A response type other than `code`."),
     code(
         "unsupported_auth_method",
         &[Error],
@@ -174,21 +122,13 @@ pub static CODES: &[Code] = &[
         &[Error],
         "The name of a header holds characters that headers cannot have (RFC 9110 §5.1).",
     ),
-    code(
-        "reserved_parameter",
-        &[Error],
-        "`authorization_params` names a parameter that the gateway sets.",
-    ),
+    code("reserved_parameter", &[Error], "`authorization_params` names a parameter that the gateway sets."),
     code(
         "grant_response_mismatch",
         &[Error],
         "`grant_types` and `response_types` contradict each other (RFC 7591 §2.1); an omitted list counts as its default.",
     ),
-    code(
-        "secret_without_id",
-        &[Error],
-        "A `client_secret` stands without the `client_id` it belongs to.",
-    ),
+    code("secret_without_id", &[Error], "A `client_secret` stands without the `client_id` it belongs to."),
     code(
         "secret_unused",
         &[Warning],
@@ -234,11 +174,7 @@ pub static CODES: &[Code] = &[
         &[Error],
         "A secret of one level would be sent to an authorization server that a higher level chose. Set both on the same level.",
     ),
-    code(
-        "application_type_mismatch",
-        &[Warning],
-        "`application_type` does not fit the gateway's callback.",
-    ),
+    code("application_type_mismatch", &[Warning], "`application_type` does not fit the gateway's callback."),
     code(
         "auth_method_needs_secret",
         &[Warning],

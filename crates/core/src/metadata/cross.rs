@@ -23,9 +23,7 @@ pub(super) fn check_object(
             check_secret_has_id(object, pointer, report);
             check_grants(object, pointer, report);
             check_override(object, pointer, report);
-            if is_set(object, "client_secret")
-                && text(object, "token_endpoint_auth_method") == Some("none")
-            {
+            if is_set(object, "client_secret") && text(object, "token_endpoint_auth_method") == Some("none") {
                 report.push(secret_unused(pointer));
             }
         }
@@ -56,26 +54,18 @@ pub(super) fn check_grants(object: &Map<String, Value>, pointer: &str, report: &
     let list = |name: &str, default: &[&str]| -> Option<Vec<String>> {
         match object.get(name) {
             None | Some(Value::Null) => Some(default.iter().map(|&text| text.to_owned()).collect()),
-            Some(Value::Array(list)) => list
-                .iter()
-                .map(|item| item.as_str().map(str::to_owned))
-                .collect(),
+            Some(Value::Array(list)) => list.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
             Some(_) => None,
         }
     };
-    let (Some(grants), Some(responses)) = (
-        list("grant_types", DEFAULT_GRANT_TYPES),
-        list("response_types", DEFAULT_RESPONSE_TYPES),
-    ) else {
+    let (Some(grants), Some(responses)) =
+        (list("grant_types", DEFAULT_GRANT_TYPES), list("response_types", DEFAULT_RESPONSE_TYPES))
+    else {
         return;
     };
     let has_grant = |name: &str| grants.iter().any(|grant| grant == name);
     let mismatch = |member: &str, message: &str| {
-        Finding::error(
-            pointer_push(pointer, member),
-            "grant_response_mismatch",
-            message,
-        )
+        Finding::error(pointer_push(pointer, member), "grant_response_mismatch", message)
     };
     let asks_code = responses.iter().any(|response| response == "code");
     if asks_code && !has_grant("authorization_code") && !grants.is_empty() {
@@ -115,16 +105,16 @@ fn check_override(object: &Map<String, Value>, pointer: &str, report: &mut Repor
     let Some(given) = NEEDED[1..].iter().find(|name| is_set(object, name)) else {
         return;
     };
-    let missing: Vec<String> = NEEDED
-        .iter()
-        .filter(|name| !is_set(object, name))
-        .map(|name| format!("`{name}`"))
-        .collect();
+    let missing: Vec<String> =
+        NEEDED.iter().filter(|name| !is_set(object, name)).map(|name| format!("`{name}`")).collect();
     if !missing.is_empty() {
         report.push(Finding::warning(
             pointer_push(pointer, given),
             "incomplete_override",
-            format!("`{given}` replaces what discovery says only together with {}. Add what is missing.", missing.join(" and ")),
+            format!(
+                "`{given}` replaces what discovery says only together with {}. Add what is missing.",
+                missing.join(" and ")
+            ),
         ));
     }
 }

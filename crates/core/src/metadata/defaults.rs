@@ -98,10 +98,7 @@ impl Branding {
             Ok(Value::Object(members)) => members,
             _ => Map::new(),
         };
-        members.insert(
-            "client_name".to_owned(),
-            Value::String(expand(&self.client_name, workspace, server)),
-        );
+        members.insert("client_name".to_owned(), Value::String(expand(&self.client_name, workspace, server)));
         members
     }
 }

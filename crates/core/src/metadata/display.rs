@@ -14,11 +14,7 @@ pub(super) fn shown(field: &Field, value: &Value) -> Value {
         Value::Object(map) if field.secret => map
             .iter()
             .map(|(name, value)| {
-                let shown = if value.is_null() {
-                    Value::Null
-                } else {
-                    Value::from(SECRET)
-                };
+                let shown = if value.is_null() { Value::Null } else { Value::from(SECRET) };
                 (name.clone(), shown)
             })
             .collect::<Map<_, _>>()

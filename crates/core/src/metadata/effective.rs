@@ -8,9 +8,7 @@ use std::fmt::Write;
 use utoipa::ToSchema;
 
 /// Where a value can be set, low to high.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// The deployment's configuration file.
@@ -215,12 +213,10 @@ impl EffectiveMetadata {
         });
         let canonical =
             serde_json_canonicalizer::to_vec(&document).expect("string keys and finite numbers only");
-        Sha256::digest(&canonical)
-            .iter()
-            .fold(String::with_capacity(64), |mut text, byte| {
-                // Writing to a string cannot fail.
-                let _ = write!(text, "{byte:02x}");
-                text
-            })
+        Sha256::digest(&canonical).iter().fold(String::with_capacity(64), |mut text, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
     }
 }

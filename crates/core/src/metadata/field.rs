@@ -155,10 +155,7 @@ pub enum Rule {
 
 /// One member: everything that is said about it anywhere is said here.
 #[derive(Clone, Copy, Debug)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "a row of a table: each is a column of its own"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "a row of a table: each is a column of its own")]
 pub struct Field {
     /// The object it stands in.
     pub section: Section,

@@ -13,8 +13,7 @@ const JWT: Section = Section::JwtValidation;
 const EXT: Section = Section::ExternalAuthConfig;
 
 const NOT_YET: &str = "it is not yet supported";
-const CALLBACK: &str =
-    "the callback is always the gateway's own, so that tokens can reach nobody else";
+const CALLBACK: &str = "the callback is always the gateway's own, so that tokens can reach nobody else";
 
 /// The largest whole number every JSON reader keeps exactly (RFC 8259 §6).
 const MAX_INTEGER: i64 = 9_007_199_254_740_991;
@@ -44,8 +43,8 @@ pub(super) const GRANT_TYPES: &[&str] = &[
 ];
 
 const ALGORITHMS: &[&str] = &[
-    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
-    "HS256", "HS384", "HS512",
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "HS256",
+    "HS384", "HS512",
 ];
 
 /// The row of `name` in `section`.

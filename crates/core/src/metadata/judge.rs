@@ -12,10 +12,7 @@ pub(super) fn judge(effective: &EffectiveMetadata) -> Vec<Finding> {
     let pointer = format!("/{CANONICAL_WRAPPER}");
     let mut report = Report::default();
     check_grants(&effective.client_metadata, &pointer, &mut report);
-    let method = effective
-        .client_metadata
-        .get("token_endpoint_auth_method")
-        .and_then(Value::as_str);
+    let method = effective.client_metadata.get("token_endpoint_auth_method").and_then(Value::as_str);
     if let Some(credentials) = &effective.credentials {
         match (method, credentials.client_secret) {
             (Some("none"), Some(_)) if effective.auth_method_is_admins => {

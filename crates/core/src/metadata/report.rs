@@ -63,11 +63,7 @@ impl Report {
 
 /// `text` cut to what fits into a sentence, control characters made visible.
 pub(super) fn echo(text: &str) -> String {
-    let mut shown: String = text
-        .chars()
-        .take(MAX_ECHO)
-        .flat_map(char::escape_debug)
-        .collect();
+    let mut shown: String = text.chars().take(MAX_ECHO).flat_map(char::escape_debug).collect();
     if text.chars().nth(MAX_ECHO).is_some() {
         shown.push('…');
     }
@@ -79,13 +75,11 @@ pub(super) fn label(pointer: &str) -> String {
     let mut label = String::new();
     for (index, token) in pointer.split('/').skip(1).enumerate() {
         let token = token.replace("~1", "/").replace("~0", "~");
-        let is_wrapper =
-            index == 0 && (token == super::CANONICAL_WRAPPER || token == super::ALIAS_WRAPPER);
+        let is_wrapper = index == 0 && (token == super::CANONICAL_WRAPPER || token == super::ALIAS_WRAPPER);
         if is_wrapper && pointer.matches('/').count() > 1 {
             continue;
         }
-        if !label.is_empty() && !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_digit())
-        {
+        if !label.is_empty() && !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_digit()) {
             label.push('[');
             label.push_str(&echo(&token));
             label.push(']');

@@ -24,16 +24,9 @@ struct Setting {
 
 /// Lays the levels over each other. Pure: the same arguments give the same result. The order of `layers` does not
 /// matter; members that no longer pass the rules are left out and reported as ignored.
-pub fn resolve(
-    branding: &Branding,
-    layers: &[Layer<'_>],
-    context: &ResolveContext<'_>,
-) -> Resolution {
+pub fn resolve(branding: &Branding, layers: &[Layer<'_>], context: &ResolveContext<'_>) -> Resolution {
     let mut gathering = Gathering::default();
-    gathering.client_metadata(
-        Level::Default,
-        &branding.members(context.workspace, context.server),
-    );
+    gathering.client_metadata(Level::Default, &branding.members(context.workspace, context.server));
     let mut sorted: Vec<&Layer<'_>> = layers.iter().collect();
     sorted.sort_by_key(|layer| layer.level);
     for layer in sorted {
@@ -89,16 +82,9 @@ impl Gathering {
                 .map(|Variant { base, .. }| base)
         });
         let Some(field) = field else {
-            let code = if section == Section::TopLevel {
-                "unknown_top_level_member"
-            } else {
-                "unknown_member"
-            };
-            let value = if looks_secret(name) {
-                Value::from(SECRET)
-            } else {
-                value.clone()
-            };
+            let code =
+                if section == Section::TopLevel { "unknown_top_level_member" } else { "unknown_member" };
+            let value = if looks_secret(name) { Value::from(SECRET) } else { value.clone() };
             self.ignored.push(Ignored {
                 reason: format!("`{member}` is not a known member."),
                 member,
@@ -125,11 +111,7 @@ impl Gathering {
             return;
         }
         // Of one level the last counts, should a caller give a level twice.
-        self.settings.entry(member).or_default().push(Setting {
-            level,
-            field,
-            value: value.clone(),
-        });
+        self.settings.entry(member).or_default().push(Setting { level, field, value: value.clone() });
     }
 
     /// The winner of one member, the others noted.
@@ -143,10 +125,7 @@ impl Gathering {
                 level: hidden.level,
                 value: shown(hidden.field, &hidden.value),
                 by,
-                reason: format!(
-                    "The {} level sets `{member}` too, and is higher.",
-                    by.as_str()
-                ),
+                reason: format!("The {} level sets `{member}` too, and is higher.", by.as_str()),
             });
         }
         self.origins.insert(member.to_owned(), by);
@@ -161,11 +140,7 @@ impl Gathering {
             .filter(|(_, settings)| settings.iter().any(|setting| setting.field.usage == usage))
             .map(|(name, _)| name.clone())
             .collect();
-        let highest = names
-            .iter()
-            .flat_map(|name| &self.settings[name])
-            .map(|setting| setting.level)
-            .max();
+        let highest = names.iter().flat_map(|name| &self.settings[name]).map(|setting| setting.level).max();
         let mut group = Map::new();
         let Some(highest) = highest else {
             return (group, None);
@@ -204,20 +179,16 @@ impl Gathering {
         if let Some(parameters) = self.winner("authorization_params") {
             effective.authorization_params = object_without_nulls(parameters.value);
         }
-        for field in in_section(Section::TopLevel)
-            .filter(|f| f.usage == Usage::Gateway && f.alias_of.is_none())
+        for field in
+            in_section(Section::TopLevel).filter(|f| f.usage == Usage::Gateway && f.alias_of.is_none())
         {
             if let Some(setting) = self.winner(field.name) {
-                effective
-                    .gateway
-                    .insert(field.name.to_owned(), without_nulls(setting.value));
+                effective.gateway.insert(field.name.to_owned(), without_nulls(setting.value));
             }
         }
         self.findings.0.extend(judge(&effective));
-        self.overridden
-            .sort_by(|a, b| (&a.member, a.level).cmp(&(&b.member, b.level)));
-        self.ignored
-            .sort_by(|a, b| (&a.member, a.level).cmp(&(&b.member, b.level)));
+        self.overridden.sort_by(|a, b| (&a.member, a.level).cmp(&(&b.member, b.level)));
+        self.ignored.sort_by(|a, b| (&a.member, a.level).cmp(&(&b.member, b.level)));
         Resolution {
             effective,
             findings: self.findings,
@@ -234,10 +205,7 @@ impl Gathering {
         effective: &mut EffectiveMetadata,
     ) {
         let Some(level) = level else { return };
-        let secret = group
-            .get("client_secret")
-            .and_then(Value::as_str)
-            .and_then(parse_marker);
+        let secret = group.get("client_secret").and_then(Value::as_str).and_then(parse_marker);
         let Some(client_id) = group.get("client_id").and_then(Value::as_str) else {
             self.origins.remove("client_secret");
             self.findings.push(Finding::error(
@@ -252,30 +220,16 @@ impl Gathering {
         };
         let secret = match secret {
             Some(_) if crosses(level, effective) => {
-                self.keep_back(
-                    "client_secret",
-                    level,
-                    "/oauth_client_metadata/client_secret",
-                    effective,
-                );
+                self.keep_back("client_secret", level, "/oauth_client_metadata/client_secret", effective);
                 None
             }
             secret => secret,
         };
-        effective.credentials = Some(Credentials {
-            client_id: client_id.to_owned(),
-            client_secret: secret,
-            level,
-        });
+        effective.credentials =
+            Some(Credentials { client_id: client_id.to_owned(), client_secret: secret, level });
     }
 
-    fn keep_back(
-        &mut self,
-        member: &str,
-        level: Level,
-        pointer: &str,
-        effective: &EffectiveMetadata,
-    ) {
+    fn keep_back(&mut self, member: &str, level: Level, pointer: &str, effective: &EffectiveMetadata) {
         let chosen = effective.authorization_server.level.unwrap_or(level);
         let reason = format!(
             "`{member}` is set on the {} level, the authorization server on the {} level: one level's secret is never sent to another's endpoint. Set both on the same level.",
@@ -283,11 +237,7 @@ impl Gathering {
             chosen.as_str()
         );
         self.origins.remove(member);
-        self.findings.push(Finding::error(
-            pointer,
-            "secret_crosses_levels",
-            reason.clone(),
-        ));
+        self.findings.push(Finding::error(pointer, "secret_crosses_levels", reason.clone()));
         self.ignored.push(Ignored {
             member: member.to_owned(),
             level,
@@ -300,17 +250,11 @@ impl Gathering {
     fn registration(&mut self, effective: &mut EffectiveMetadata) {
         let mut members = Map::new();
         let mut token = None;
-        for field in
-            in_section(Section::Registration).filter(|field| field.usage == Usage::Registration)
-        {
+        for field in in_section(Section::Registration).filter(|field| field.usage == Usage::Registration) {
             let member = format!("registration.{}", field.name);
             match self.winner(&member) {
                 Some(setting) if field.secret => {
-                    token = setting
-                        .value
-                        .as_str()
-                        .and_then(parse_marker)
-                        .map(|id| (id, setting.level));
+                    token = setting.value.as_str().and_then(parse_marker).map(|id| (id, setting.level));
                 }
                 Some(setting) => {
                     members.insert(field.name.to_owned(), setting.value);
@@ -325,12 +269,7 @@ impl Gathering {
         match token {
             Some((_, level)) if crosses(level, effective) => {
                 let member = "registration.initial_access_token";
-                self.keep_back(
-                    member,
-                    level,
-                    "/registration/initial_access_token",
-                    effective,
-                );
+                self.keep_back(member, level, "/registration/initial_access_token", effective);
             }
             Some((id, _)) => effective.registration.initial_access_token = Some(id),
             None => {}
@@ -343,10 +282,7 @@ impl Gathering {
         for field in FIELDS.iter().filter(|field| field.usage == Usage::Sent) {
             let Some(setting) = self.winner(field.name) else {
                 if field.name == "application_type" {
-                    metadata.insert(
-                        field.name.to_owned(),
-                        Value::from(application_type(context.callbacks)),
-                    );
+                    metadata.insert(field.name.to_owned(), Value::from(application_type(context.callbacks)));
                     self.origins.insert(field.name.to_owned(), Origin::Computed);
                 }
                 continue;
@@ -384,23 +320,15 @@ impl Gathering {
             metadata.insert(field.name.to_owned(), setting.value);
         }
         metadata.insert("redirect_uris".to_owned(), Value::from(context.callbacks));
-        self.origins
-            .insert("redirect_uris".to_owned(), Origin::Gateway);
-        let variants: Vec<String> = self
-            .settings
-            .keys()
-            .filter(|name| name.contains('#'))
-            .cloned()
-            .collect();
+        self.origins.insert("redirect_uris".to_owned(), Origin::Gateway);
+        let variants: Vec<String> = self.settings.keys().filter(|name| name.contains('#')).cloned().collect();
         for name in variants {
             let base = name.split('#').next().unwrap_or_default();
             if !metadata.contains_key(base) {
                 self.findings.push(Finding::error(
                     format!("/{CANONICAL_WRAPPER}/{name}"),
                     "language_variant_without_base",
-                    format!(
-                        "`{name}` needs `{base}` beside it, for everybody else (RFC 7591 §2.2)."
-                    ),
+                    format!("`{name}` needs `{base}` beside it, for everybody else (RFC 7591 §2.2)."),
                 ));
             }
             if let Some(setting) = self.winner(&name) {
@@ -412,16 +340,9 @@ impl Gathering {
 
 /// `web` for https callbacks, `native` for loopback ones (MCP 2026-07-28, SEP-837).
 fn application_type(callbacks: &[String]) -> &'static str {
-    let is_http = |callback: &String| {
-        callback
-            .get(..5)
-            .is_some_and(|start| start.eq_ignore_ascii_case("http:"))
-    };
-    if !callbacks.is_empty() && callbacks.iter().all(is_http) {
-        "native"
-    } else {
-        "web"
-    }
+    let is_http =
+        |callback: &String| callback.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("http:"));
+    if !callbacks.is_empty() && callbacks.iter().all(is_http) { "native" } else { "web" }
 }
 
 /// A struct made of the members that have its fields' names; checked values always fit.
@@ -431,8 +352,5 @@ fn from_members<T: serde::de::DeserializeOwned + Default>(members: &Map<String, 
 
 /// Whether a secret of `level` would go to an address that a higher level chose (domain.md §4).
 fn crosses(level: Level, effective: &EffectiveMetadata) -> bool {
-    effective
-        .authorization_server
-        .level
-        .is_some_and(|chosen| chosen > level)
+    effective.authorization_server.level.is_some_and(|chosen| chosen > level)
 }

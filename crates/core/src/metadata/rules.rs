@@ -33,12 +33,10 @@ pub(super) fn is_language_tag(tag: &str) -> bool {
     let mut subtags = tag.split('-');
     let first = subtags.next().unwrap_or_default();
     let others: Vec<&str> = subtags.collect();
-    let language =
-        (2..=8).contains(&first.len()) && first.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let language = (2..=8).contains(&first.len()) && first.bytes().all(|byte| byte.is_ascii_alphabetic());
     let private = matches!(first, "x" | "X" | "i" | "I") && !others.is_empty();
-    let subtag = |tag: &&str| {
-        (1..=8).contains(&tag.len()) && tag.bytes().all(|byte| byte.is_ascii_alphanumeric())
-    };
+    let subtag =
+        |tag: &&str| (1..=8).contains(&tag.len()) && tag.bytes().all(|byte| byte.is_ascii_alphanumeric());
     (language || private) && others.iter().all(subtag)
 }
 
@@ -52,9 +50,7 @@ pub(super) fn check_document(document: &Map<String, Value>, report: &mut Report)
         let pointer = pointer_push("", name);
         if let Some(field) = find(Section::TopLevel, name) {
             if let Some(canonical) = field.alias_of
-                && document
-                    .get(canonical)
-                    .is_some_and(|value| !value.is_null())
+                && document.get(canonical).is_some_and(|value| !value.is_null())
             {
                 report.push(
                     Finding::error(
@@ -81,16 +77,9 @@ pub(super) fn check_document(document: &Map<String, Value>, report: &mut Report)
         }
     }
     if let Some(first) = without_wrapper.first() {
-        let names: Vec<String> = without_wrapper
-            .iter()
-            .take(6)
-            .map(|name| format!("`{}`", echo(name)))
-            .collect();
-        let more = if without_wrapper.len() > 6 {
-            " and others"
-        } else {
-            ""
-        };
+        let names: Vec<String> =
+            without_wrapper.iter().take(6).map(|name| format!("`{}`", echo(name))).collect();
+        let more = if without_wrapper.len() > 6 { " and others" } else { "" };
         report.push(
             Finding::error(
                 pointer_push("", first),
@@ -141,14 +130,8 @@ pub(super) fn check_section(
                 ));
             }
             check_member(base, value, &at, report);
-        } else if section == Section::ClientMetadata
-            && (name == CANONICAL_WRAPPER || name == ALIAS_WRAPPER)
-        {
-            report.push(doubled_wrapper(
-                &at,
-                name,
-                "its members belong one level up",
-            ));
+        } else if section == Section::ClientMetadata && (name == CANONICAL_WRAPPER || name == ALIAS_WRAPPER) {
+            report.push(doubled_wrapper(&at, name, "its members belong one level up"));
         } else {
             check_unknown(section, name, value, &at, report);
         }
@@ -158,12 +141,7 @@ pub(super) fn check_section(
             report.push(Finding::error(
                 pointer,
                 "missing_member",
-                format!(
-                    "`{}` needs `{}`. {}",
-                    label(pointer),
-                    field.name,
-                    field.help
-                ),
+                format!("`{}` needs `{}`. {}", label(pointer), field.name, field.help),
             ));
         }
     }
@@ -184,10 +162,7 @@ pub(super) fn check_member(field: &Field, value: &Value, pointer: &str, report: 
         report.push(Finding::notice(
             pointer,
             "ignored_member",
-            format!(
-                "`{}` is not used: {reason}. You may leave it out.",
-                field.name
-            ),
+            format!("`{}` is not used: {reason}. You may leave it out.", field.name),
         ));
         return;
     }
@@ -196,37 +171,25 @@ pub(super) fn check_member(field: &Field, value: &Value, pointer: &str, report: 
             check_string(field, text, pointer, report);
         }
         (Kind::StringList | Kind::StringOrList, Value::Array(list)) => {
-            check_list(
-                field,
-                list,
-                pointer,
-                report,
-                |item, at, report| match item {
-                    Value::String(text) => check_string(field, text, at, report),
-                    other => wrong_type(at, "a string", other, "", report),
-                },
-            );
+            check_list(field, list, pointer, report, |item, at, report| match item {
+                Value::String(text) => check_string(field, text, at, report),
+                other => wrong_type(at, "a string", other, "", report),
+            });
         }
         (Kind::HeaderList | Kind::ForwardHeaders, Value::Array(list)) => {
-            check_list(
-                field,
-                list,
-                pointer,
-                report,
-                |item, at, report| match item {
-                    Value::String(text) => check_string(field, text, at, report),
-                    Value::Object(object) => {
-                        check_section(Section::ForwardedHeader, object, at, report);
-                    }
-                    other => wrong_type(
-                        at,
-                        "the name of a header, or an object with `from` and `to`",
-                        other,
-                        "",
-                        report,
-                    ),
-                },
-            );
+            check_list(field, list, pointer, report, |item, at, report| match item {
+                Value::String(text) => check_string(field, text, at, report),
+                Value::Object(object) => {
+                    check_section(Section::ForwardedHeader, object, at, report);
+                }
+                other => wrong_type(
+                    at,
+                    "the name of a header, or an object with `from` and `to`",
+                    other,
+                    "",
+                    report,
+                ),
+            });
         }
         (Kind::ForwardHeaders, Value::Object(object)) => {
             check_section(Section::ForwardHeaders, object, pointer, report);
@@ -248,17 +211,13 @@ pub(super) fn check_member(field: &Field, value: &Value, pointer: &str, report: 
         (Kind::Integer(low, high), Value::Number(number)) => {
             // `5.0` is an integer to JSON Schema; nothing outside ±2^53 survives every JSON reader.
             #[expect(clippy::cast_precision_loss, reason = "both bounds are below 2^53")]
-            let fits = number
-                .as_f64()
-                .is_some_and(|n| n.fract() == 0.0 && n >= low as f64 && n <= high as f64);
+            let fits =
+                number.as_f64().is_some_and(|n| n.fract() == 0.0 && n >= low as f64 && n <= high as f64);
             if !fits {
                 report.push(Finding::error(
                     pointer,
                     "invalid_value",
-                    format!(
-                        "`{}` must be a whole number from {low} to {high}.",
-                        label(pointer)
-                    ),
+                    format!("`{}` must be a whole number from {low} to {high}.", label(pointer)),
                 ));
             }
         }
@@ -311,10 +270,7 @@ fn check_size(members: usize, pointer: &str, report: &mut Report) {
         report.push(Finding::error(
             pointer,
             "too_many",
-            format!(
-                "`{}` may have at most {MAX_MEMBERS} members.",
-                label(pointer)
-            ),
+            format!("`{}` may have at most {MAX_MEMBERS} members.", label(pointer)),
         ));
     }
 }
@@ -328,45 +284,26 @@ fn check_map(field: &Field, object: &Map<String, Value>, pointer: &str, report: 
                 report.push(Finding::error(
                     &at,
                     "invalid_header_name",
-                    format!(
-                        "`{}` is not the name of a header: letters, digits and `-` only.",
-                        echo(name)
-                    ),
+                    format!("`{}` is not the name of a header: letters, digits and `-` only.", echo(name)),
                 ));
             }
-            if let Some(twin) = object
-                .keys()
-                .take(index)
-                .find(|other| other.eq_ignore_ascii_case(name))
-            {
+            if let Some(twin) = object.keys().take(index).find(|other| other.eq_ignore_ascii_case(name)) {
                 report.push(Finding::error(
                     &at,
                     "duplicate_member",
-                    format!(
-                        "`{}` and `{}` are the same header. Keep one of them.",
-                        echo(twin),
-                        echo(name)
-                    ),
+                    format!("`{}` and `{}` are the same header. Keep one of them.", echo(twin), echo(name)),
                 ));
             }
         } else if name.is_empty() {
-            report.push(Finding::error(
-                &at,
-                "empty_value",
-                "A parameter must have a name.",
-            ));
+            report.push(Finding::error(&at, "empty_value", "A parameter must have a name."));
         }
         match value {
             Value::Null => {}
-            _ if field.rule == Rule::ParameterMap
-                && RESERVED_PARAMETERS.contains(&name.as_str()) =>
-            {
+            _ if field.rule == Rule::ParameterMap && RESERVED_PARAMETERS.contains(&name.as_str()) => {
                 report.push(Finding::error(
                     &at,
                     "reserved_parameter",
-                    format!(
-                        "`{name}` is set by the gateway and cannot be given here. Take it out."
-                    ),
+                    format!("`{name}` is set by the gateway and cannot be given here. Take it out."),
                 ));
             }
             Value::String(text) => check_string(field, text, &at, report),

@@ -24,17 +24,11 @@ const ORIGIN: &str = r#"^[Hh][Tt][Tt][Pp][Ss]?://[!-"$-.0->A-\[\]-~]+"#;
 /// JSON Schema (draft 2020-12) of the Advanced Configuration.
 pub fn json_schema() -> Value {
     let mut definitions = Map::new();
-    for section in Section::ALL
-        .into_iter()
-        .filter(|section| *section != Section::TopLevel)
-    {
+    for section in Section::ALL.into_iter().filter(|section| *section != Section::TopLevel) {
         definitions.insert(section.as_str().to_owned(), object(section).into());
     }
     let mut schema = Map::new();
-    schema.insert(
-        "$schema".to_owned(),
-        json!("https://json-schema.org/draft/2020-12/schema"),
-    );
+    schema.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
     schema.insert("title".to_owned(), json!("Advanced Configuration"));
     schema.insert(
         "description".to_owned(),
@@ -72,20 +66,16 @@ fn object(section: Section) -> Map<String, Value> {
         Section::TopLevel => top_level(&mut properties, &mut patterns, &mut schema),
         Section::ClientMetadata => {
             for wrapper in [CANONICAL_WRAPPER, ALIAS_WRAPPER] {
-                properties.insert(
-                    wrapper.to_owned(),
-                    misplaced("Wrapped twice: its members belong one level up."),
-                );
+                properties
+                    .insert(wrapper.to_owned(), misplaced("Wrapped twice: its members belong one level up."));
             }
             secret_needs_id(&mut schema);
         }
         Section::ExternalAuthConfig => secret_needs_id(&mut schema),
         Section::JwtValidation => {
             let one = |name: &str| json!({ "required": [name], "properties": { name: { "not": { "type": "null" } } } });
-            schema.insert(
-                "anyOf".to_owned(),
-                json!([one("jwksUri"), one("jwks"), one("introspectEndpoint")]),
-            );
+            schema
+                .insert("anyOf".to_owned(), json!([one("jwksUri"), one("jwks"), one("introspectEndpoint")]));
         }
         _ => {}
     }
@@ -93,10 +83,8 @@ fn object(section: Section) -> Map<String, Value> {
     if !patterns.is_empty() {
         schema.insert("patternProperties".to_owned(), patterns.into());
     }
-    let required: Vec<&str> = in_section(section)
-        .filter(|field| field.required)
-        .map(|field| field.name)
-        .collect();
+    let required: Vec<&str> =
+        in_section(section).filter(|field| field.required).map(|field| field.name).collect();
     if !required.is_empty() {
         schema.insert("required".to_owned(), json!(required));
     }
@@ -138,10 +126,12 @@ fn misplaced(why: &str) -> Value {
 }
 
 fn secret_needs_id(schema: &mut Map<String, Value>) {
-    let set =
-        |name: &str| json!({ "required": [name], "properties": { name: { "type": "string" } } });
+    let set = |name: &str| json!({ "required": [name], "properties": { name: { "type": "string" } } });
     schema.insert("if".to_owned(), set("client_secret"));
-    schema.insert("then".to_owned(), json!({ "required": ["client_id"], "properties": { "client_id": { "not": { "type": "null" } } } }));
+    schema.insert(
+        "then".to_owned(),
+        json!({ "required": ["client_id"], "properties": { "client_id": { "not": { "type": "null" } } } }),
+    );
 }
 
 /// The schema of a member, with everything people read.
@@ -215,10 +205,9 @@ fn value(field: &Field) -> Map<String, Value> {
             schema.insert("maxProperties".to_owned(), json!(MAX_MEMBERS));
             schema
         }
-        Kind::Integer(low, high) => Map::from_iter([
-            ("minimum".to_owned(), json!(low)),
-            ("maximum".to_owned(), json!(high)),
-        ]),
+        Kind::Integer(low, high) => {
+            Map::from_iter([("minimum".to_owned(), json!(low)), ("maximum".to_owned(), json!(high))])
+        }
         Kind::Object | Kind::Boolean | Kind::Any => Map::new(),
     };
     let names: &[&str] = match field.kind {
@@ -236,10 +225,7 @@ fn value(field: &Field) -> Map<String, Value> {
 }
 
 fn reference(section: Section) -> Map<String, Value> {
-    Map::from_iter([(
-        "$ref".to_owned(),
-        json!(format!("#/$defs/{}", section.as_str())),
-    )])
+    Map::from_iter([("$ref".to_owned(), json!(format!("#/$defs/{}", section.as_str())))])
 }
 
 /// A list entry or map value.
@@ -264,20 +250,12 @@ fn map(field: &Field) -> Map<String, Value> {
     schema.insert("additionalProperties".to_owned(), values.into());
     schema.insert("maxProperties".to_owned(), json!(MAX_MEMBERS));
     if field.rule == Rule::HeaderMap {
-        schema.insert(
-            "propertyNames".to_owned(),
-            json!({ "pattern": HEADER_NAME, "maxLength": MAX_NAME }),
-        );
+        schema.insert("propertyNames".to_owned(), json!({ "pattern": HEADER_NAME, "maxLength": MAX_NAME }));
     } else {
         schema.insert("propertyNames".to_owned(), json!({ "minLength": 1 }));
         let reserved: Map<String, Value> = RESERVED_PARAMETERS
             .iter()
-            .map(|name| {
-                (
-                    (*name).to_owned(),
-                    misplaced("Set by the gateway; it cannot be given here."),
-                )
-            })
+            .map(|name| ((*name).to_owned(), misplaced("Set by the gateway; it cannot be given here.")))
             .collect();
         schema.insert("properties".to_owned(), reserved.into());
     }

@@ -67,10 +67,7 @@ impl NewSecret {
 
 impl fmt::Debug for NewSecret {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("NewSecret")
-            .field("pointer", &self.pointer)
-            .finish_non_exhaustive()
+        formatter.debug_struct("NewSecret").field("pointer", &self.pointer).finish_non_exhaustive()
     }
 }
 
@@ -105,11 +102,9 @@ fn collect<'a>(
         let pointer = pointer_push(pointer, name);
         let canonical = pointer_push(canonical, field.canonical());
         match (field.kind, value) {
-            (Kind::String, Value::String(value)) if field.secret => found.push(Slot {
-                pointer,
-                canonical,
-                value,
-            }),
+            (Kind::String, Value::String(value)) if field.secret => {
+                found.push(Slot { pointer, canonical, value })
+            }
             (Kind::StringMap, Value::Object(map)) if field.secret => {
                 for (name, value) in map {
                     if let Value::String(value) = value {

@@ -6,13 +6,7 @@ use crate::finding::Finding;
 use serde_json::Value;
 
 /// Reports that the value at `pointer` is not what `expected` says.
-pub(super) fn wrong_type(
-    pointer: &str,
-    expected: &str,
-    found: &Value,
-    hint: &str,
-    report: &mut Report,
-) {
+pub(super) fn wrong_type(pointer: &str, expected: &str, found: &Value, hint: &str, report: &mut Report) {
     let found = match found {
         Value::Null => "null",
         Value::Bool(_) => "true or false",
@@ -24,10 +18,7 @@ pub(super) fn wrong_type(
     report.push(Finding::error(
         pointer,
         "wrong_type",
-        format!(
-            "`{}` must be {expected}, not {found}.{hint}",
-            label(pointer)
-        ),
+        format!("`{}` must be {expected}, not {found}.{hint}", label(pointer)),
     ));
 }
 
@@ -55,9 +46,7 @@ pub(super) fn hint(field: &Field, value: &Value) -> String {
     match (field.kind, value) {
         (Kind::String, Value::Array(list)) if field.rule == Rule::Scope => {
             let scopes: Option<Vec<&str>> = list.iter().map(Value::as_str).collect();
-            scopes
-                .filter(|scopes| !scopes.is_empty())
-                .map(|s| format!(" Write \"{}\".", echo(&s.join(" "))))
+            scopes.filter(|scopes| !scopes.is_empty()).map(|s| format!(" Write \"{}\".", echo(&s.join(" "))))
         }
         (Kind::String, Value::Array(list)) => match list.as_slice() {
             [Value::String(text)] => Some(format!(" Write \"{}\".", echo(text))),

@@ -67,8 +67,7 @@ pub(super) fn check_string(field: &Field, text: &str, pointer: &str, report: &mu
 
 /// Whether nothing can be seen of `text`.
 pub(super) fn is_blank(text: &str) -> bool {
-    text.chars()
-        .all(|character| character.is_whitespace() || character == '\u{feff}')
+    text.chars().all(|character| character.is_whitespace() || character == '\u{feff}')
 }
 
 /// Characters that break lines or turn the direction of writing, so that a consent page would show something else.
@@ -107,10 +106,7 @@ fn check_text(text: &str, max: usize, pointer: &str, report: &mut Report) -> boo
         report.push(Finding::error(
             pointer,
             "illegal_character",
-            format!(
-                "`{}` must hold no line breaks or other control characters.",
-                label(pointer)
-            ),
+            format!("`{}` must hold no line breaks or other control characters.", label(pointer)),
         ));
         return false;
     }
@@ -118,16 +114,11 @@ fn check_text(text: &str, max: usize, pointer: &str, report: &mut Report) -> boo
 }
 
 fn check_ascii(text: &str, max: usize, pointer: &str, report: &mut Report) {
-    if check_length(text, max, pointer, report)
-        && !text.bytes().all(|byte| (0x20..=0x7e).contains(&byte))
-    {
+    if check_length(text, max, pointer, report) && !text.bytes().all(|byte| (0x20..=0x7e).contains(&byte)) {
         report.push(Finding::error(
             pointer,
             "illegal_character",
-            format!(
-                "`{}` must hold printable ASCII characters only.",
-                label(pointer)
-            ),
+            format!("`{}` must hold printable ASCII characters only.", label(pointer)),
         ));
     }
 }
@@ -139,14 +130,14 @@ fn check_scope(text: &str, pointer: &str, report: &mut Report) {
     }
     let member = label(pointer);
     let is_token = |c: char| matches!(c, '\x21' | '\x23'..='\x5b' | '\x5d'..='\x7e');
-    if let Some(bad) = text
-        .chars()
-        .find(|c| *c != ' ' && !c.is_whitespace() && !is_token(*c))
-    {
+    if let Some(bad) = text.chars().find(|c| *c != ' ' && !c.is_whitespace() && !is_token(*c)) {
         report.push(Finding::error(
             pointer,
             "invalid_scope",
-            format!("`{member}` must not hold `{}`: scopes are printable ASCII without quotes and backslashes.", bad.escape_debug()),
+            format!(
+                "`{member}` must not hold `{}`: scopes are printable ASCII without quotes and backslashes.",
+                bad.escape_debug()
+            ),
         ));
         return;
     }
@@ -163,11 +154,7 @@ fn check_scope(text: &str, pointer: &str, report: &mut Report) {
         return;
     }
     let mut seen = std::collections::HashSet::new();
-    let unique: Vec<&str> = scopes
-        .iter()
-        .copied()
-        .filter(|scope| seen.insert(*scope))
-        .collect();
+    let unique: Vec<&str> = scopes.iter().copied().filter(|scope| seen.insert(*scope)).collect();
     if unique.len() < scopes.len() {
         report.push(
             Finding::warning(
@@ -181,10 +168,7 @@ fn check_scope(text: &str, pointer: &str, report: &mut Report) {
 }
 
 fn check_grant_type(text: &str, pointer: &str, report: &mut Report) {
-    if !check_text(text, MAX_NAME, pointer, report)
-        || GRANT_TYPES.contains(&text)
-        || is_absolute_uri(text)
-    {
+    if !check_text(text, MAX_NAME, pointer, report) || GRANT_TYPES.contains(&text) || is_absolute_uri(text) {
         return;
     }
     let finding = Finding::error(
@@ -212,9 +196,7 @@ fn check_grant_type(text: &str, pointer: &str, report: &mut Report) {
 fn is_absolute_uri(text: &str) -> bool {
     text.split_once(':').is_some_and(|(scheme, rest)| {
         scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-            && scheme
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'.' | b'-'))
+            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'.' | b'-'))
             && !rest.is_empty()
             && rest.bytes().all(|byte| byte.is_ascii_graphic())
     })
@@ -230,15 +212,10 @@ fn check_contact(text: &str, pointer: &str, report: &mut Report) {
                 label(pointer)
             ),
         );
-        report.push(
-            match text
-                .strip_prefix("mailto:")
-                .filter(ValidateEmail::validate_email)
-            {
-                Some(address) => finding.suggest(address),
-                None => finding,
-            },
-        );
+        report.push(match text.strip_prefix("mailto:").filter(ValidateEmail::validate_email) {
+            Some(address) => finding.suggest(address),
+            None => finding,
+        });
     }
 }
 
@@ -257,20 +234,11 @@ fn check_one_of(
         return;
     }
     let listed: Vec<String> = values.iter().map(|value| format!("`{value}`")).collect();
-    let choice = if values.len() == 1 {
-        "must be"
-    } else {
-        "must be one of"
-    };
+    let choice = if values.len() == 1 { "must be" } else { "must be one of" };
     let finding = Finding::error(
         pointer,
         code,
-        format!(
-            "`{}` {choice} {}, not `{}`.",
-            label(pointer),
-            listed.join(", "),
-            echo(text)
-        ),
+        format!("`{}` {choice} {}, not `{}`.", label(pointer), listed.join(", "), echo(text)),
     );
     report.push(match nearest(text, values.iter().copied()) {
         Some(right) => finding.suggest(right),
@@ -282,16 +250,12 @@ fn check_one_of(
 pub(super) fn is_header_name(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= MAX_NAME
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
 fn is_duration(text: &str) -> bool {
     text.len() <= 10
         && text
             .strip_suffix(['s', 'm', 'h', 'd'])
-            .is_some_and(|number| {
-                !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
-            })
+            .is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }

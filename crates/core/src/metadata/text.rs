@@ -37,16 +37,10 @@ const STRICT: ParseOptions = ParseOptions {
 /// Reads `text`, or says why not: `too_large`, `invalid_json` or `not_an_object`.
 pub(super) fn parse(text: &str) -> Result<Parsed<'_>, Finding> {
     if text.len() > super::MAX_CONFIGURATION_BYTES {
-        return Err(whole(
-            "too_large",
-            "The Advanced Configuration may have at most 256 KiB.",
-        ));
+        return Err(whole("too_large", "The Advanced Configuration may have at most 256 KiB."));
     }
     if text.trim_ascii().is_empty() {
-        return Ok(Parsed {
-            value: Map::new(),
-            tree: None,
-        });
+        return Ok(Parsed { value: Map::new(), tree: None });
     }
     // serde_json decides what is JSON and limits the depth; jsonc-parser knows the places and explains better.
     let tree = match parse_to_ast(text, &CollectOptions::default(), &STRICT) {
@@ -60,10 +54,7 @@ pub(super) fn parse(text: &str) -> Result<Parsed<'_>, Finding> {
         }
     };
     match (serde_json::from_str::<Value>(text), tree) {
-        (Ok(Value::Object(value)), Some(Node::Object(tree))) => Ok(Parsed {
-            value,
-            tree: Some(tree),
-        }),
+        (Ok(Value::Object(value)), Some(Node::Object(tree))) => Ok(Parsed { value, tree: Some(tree) }),
         (Ok(_), _) => Err(whole(
             "not_an_object",
             "The Advanced Configuration must be one JSON object. Write { and } around its members.",
@@ -71,16 +62,9 @@ pub(super) fn parse(text: &str) -> Result<Parsed<'_>, Finding> {
         (Err(error), _) => {
             let why = error.to_string();
             let why = why.split(" at line ").next().unwrap_or_default();
-            let line = text
-                .split('\n')
-                .nth(error.line().saturating_sub(1))
-                .unwrap_or_default();
+            let line = text.split('\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
             let bytes = error.column().saturating_sub(1).min(line.len());
-            let column = line
-                .char_indices()
-                .take_while(|(index, _)| *index < bytes)
-                .count()
-                + 1;
+            let column = line.char_indices().take_while(|(index, _)| *index < bytes).count() + 1;
             Err(invalid_json(why, error.line(), column))
         }
     }
@@ -98,10 +82,7 @@ fn invalid_json(why: &str, line: usize, column: usize) -> Finding {
     let mut finding = Finding::error(
         "",
         "invalid_json",
-        format!(
-            "This is not JSON: {} (line {line}, column {column}).",
-            echo(why.trim_end_matches('.'))
-        ),
+        format!("This is not JSON: {} (line {line}, column {column}).", echo(why.trim_end_matches('.'))),
     );
     finding.line = u32::try_from(line).ok();
     finding.column = u32::try_from(column).ok();
@@ -111,9 +92,7 @@ fn invalid_json(why: &str, line: usize, column: usize) -> Finding {
 impl Parsed<'_> {
     /// Finds duplicate members and names too long to be handled; `false` if there are such names.
     pub(super) fn check_names(&self, report: &mut Report) -> bool {
-        self.tree
-            .as_ref()
-            .is_none_or(|tree| check_names(tree, "", report))
+        self.tree.as_ref().is_none_or(|tree| check_names(tree, "", report))
     }
 
     /// The bytes of the value at `pointer`.
@@ -129,21 +108,13 @@ impl Parsed<'_> {
             .map(|found| {
                 let offset = found.offset.or_else(|| {
                     let place = self.locate(&found.finding.pointer)?;
-                    Some(if is_about_the_name(&found.finding.code) {
-                        place.name
-                    } else {
-                        place.value.start
-                    })
+                    Some(if is_about_the_name(&found.finding.code) { place.name } else { place.value.start })
                 });
                 (offset.unwrap_or(0), found.finding)
             })
             .collect();
         placed.sort_by_key(|(offset, _)| *offset);
-        let mut cursor = Cursor {
-            line: 1,
-            column: 1,
-            offset: 0,
-        };
+        let mut cursor = Cursor { line: 1, column: 1, offset: 0 };
         let mut findings: Vec<Finding> = placed
             .into_iter()
             .map(|(offset, mut finding)| {
@@ -165,10 +136,7 @@ impl Parsed<'_> {
 
     fn locate(&self, pointer: &str) -> Option<Place> {
         let tree = self.tree.as_ref()?;
-        let mut place = Place {
-            name: tree.range.start,
-            value: tree.range.start..tree.range.end,
-        };
+        let mut place = Place { name: tree.range.start, value: tree.range.start..tree.range.end };
         let mut node: Option<&Node<'_>> = None;
         for token in pointer.split('/').skip(1) {
             let token = token.replace("~1", "/").replace("~0", "~");
@@ -180,11 +148,8 @@ impl Parsed<'_> {
             let (name, next) = match (object, node) {
                 // Of duplicates the last, as in the parsed value.
                 (Some(object), _) => {
-                    let property = object
-                        .properties
-                        .iter()
-                        .rev()
-                        .find(|property| property.name.as_str() == token)?;
+                    let property =
+                        object.properties.iter().rev().find(|property| property.name.as_str() == token)?;
                     (property.range.start, &property.value)
                 }
                 (None, Some(Node::Array(array))) => {
@@ -193,10 +158,7 @@ impl Parsed<'_> {
                 }
                 _ => return None,
             };
-            place = Place {
-                name,
-                value: next.range().start..next.range().end,
-            };
+            place = Place { name, value: next.range().start..next.range().end };
             node = Some(next);
         }
         Some(place)
@@ -249,10 +211,7 @@ fn check_names(object: &Object<'_>, pointer: &str, report: &mut Report) -> bool 
                 Finding::error(
                     pointer_push(pointer, name),
                     "duplicate_member",
-                    format!(
-                        "`{}` stands twice in the same object. Keep one of them.",
-                        echo(name)
-                    ),
+                    format!("`{}` stands twice in the same object. Keep one of them.", echo(name)),
                 ),
                 property.range.start,
             );
@@ -264,16 +223,10 @@ fn check_names(object: &Object<'_>, pointer: &str, report: &mut Report) -> bool 
 
 fn check_node(property: &ObjectProp<'_>, pointer: &str, report: &mut Report) -> bool {
     match &property.value {
-        Node::Object(object) => check_names(
-            object,
-            &pointer_push(pointer, property.name.as_str()),
-            report,
-        ),
-        Node::Array(_) => check_elements(
-            &property.value,
-            &pointer_push(pointer, property.name.as_str()),
-            report,
-        ),
+        Node::Object(object) => check_names(object, &pointer_push(pointer, property.name.as_str()), report),
+        Node::Array(_) => {
+            check_elements(&property.value, &pointer_push(pointer, property.name.as_str()), report)
+        }
         _ => true,
     }
 }

@@ -8,13 +8,7 @@ use crate::finding::{Finding, Severity, pointer_push};
 use serde_json::Value;
 
 /// Judges the member `name`, which `section` does not have; `value` is not null.
-pub(super) fn check_unknown(
-    section: Section,
-    name: &str,
-    value: &Value,
-    pointer: &str,
-    report: &mut Report,
-) {
+pub(super) fn check_unknown(section: Section, name: &str, value: &Value, pointer: &str, report: &mut Report) {
     let shown = echo(name);
     if let Some(at) = readable_secret(section, name, value, pointer) {
         report.push(Finding::error(
@@ -29,13 +23,9 @@ pub(super) fn check_unknown(
         return;
     }
     let suggestion = nearest(name, in_section(section).map(|field| field.name));
-    let elsewhere = [
-        Section::TopLevel,
-        Section::ClientMetadata,
-        Section::Registration,
-    ]
-    .into_iter()
-    .find(|other| *other != section && find(*other, name).is_some());
+    let elsewhere = [Section::TopLevel, Section::ClientMetadata, Section::Registration]
+        .into_iter()
+        .find(|other| *other != section && find(*other, name).is_some());
     let hint = match (suggestion, elsewhere) {
         (Some(right), _) => format!(" Did you mean `{right}`?"),
         (None, Some(Section::TopLevel)) => " It belongs at the top level.".to_owned(),
@@ -52,10 +42,7 @@ pub(super) fn check_unknown(
         Finding::warning(
             pointer,
             "unknown_member",
-            format!(
-                "`{shown}` is not a known member of `{}` and has no effect.{hint}",
-                section.as_str()
-            ),
+            format!("`{shown}` is not a known member of `{}` and has no effect.{hint}", section.as_str()),
         )
     };
     report.push(match suggestion {
@@ -66,40 +53,24 @@ pub(super) fn check_unknown(
 
 /// The pointer of the first string that would be kept readable although its name says that it is a secret.
 fn readable_secret(section: Section, name: &str, value: &Value, pointer: &str) -> Option<String> {
-    let misspelt = || {
-        nearest(
-            name,
-            in_section(section)
-                .filter(|field| field.secret)
-                .map(|field| field.name),
-        )
-        .is_some()
-    };
-    let is_secret_elsewhere = || {
-        Section::ALL
-            .iter()
-            .any(|section| find(*section, name).is_some_and(|field| field.secret))
-    };
+    let misspelt =
+        || nearest(name, in_section(section).filter(|field| field.secret).map(|field| field.name)).is_some();
+    let is_secret_elsewhere =
+        || Section::ALL.iter().any(|section| find(*section, name).is_some_and(|field| field.secret));
     match value {
         Value::String(text) if !text.is_empty() => {
             (looks_secret(name) || misspelt() || is_secret_elsewhere()).then(|| pointer.to_owned())
         }
-        Value::Object(object) if misspelt() || is_secret_elsewhere() => object
+        Value::Object(object) if misspelt() || is_secret_elsewhere() => {
+            object.iter().find(|(_, value)| value.is_string()).map(|(name, _)| pointer_push(pointer, name))
+        }
+        Value::Object(object) => object
             .iter()
-            .find(|(_, value)| value.is_string())
-            .map(|(name, _)| pointer_push(pointer, name)),
-        Value::Object(object) => object.iter().find_map(|(name, value)| {
-            readable_secret(section, name, value, &pointer_push(pointer, name))
+            .find_map(|(name, value)| readable_secret(section, name, value, &pointer_push(pointer, name))),
+        Value::Array(list) => list.iter().enumerate().find_map(|(index, value)| match value {
+            Value::Object(_) => readable_secret(section, "", value, &format!("{pointer}/{index}")),
+            _ => None,
         }),
-        Value::Array(list) => list
-            .iter()
-            .enumerate()
-            .find_map(|(index, value)| match value {
-                Value::Object(_) => {
-                    readable_secret(section, "", value, &format!("{pointer}/{index}"))
-                }
-                _ => None,
-            }),
         _ => None,
     }
 }

@@ -85,33 +85,26 @@ fn parse(text: &str, pointer: &str, report: &mut Report) -> Option<Url> {
         ));
         return None;
     }
-    if text
-        .chars()
-        .any(|character| character.is_whitespace() || character.is_control() || character == '\\')
+    if text.chars().any(|character| character.is_whitespace() || character.is_control() || character == '\\')
     {
-        report.push(invalid("must hold no spaces, line breaks or backslashes. Percent-encode them or take them out."));
+        report.push(invalid(
+            "must hold no spaces, line breaks or backslashes. Percent-encode them or take them out.",
+        ));
         return None;
     }
     let Some(scheme) = scheme(text) else {
         let finding = invalid("must be an absolute URL. Start it with `https://`.");
         let https = format!("https://{}", text.trim_start_matches('/'));
-        let sensible = Url::parse(&https)
-            .is_ok_and(|url| url.host_str().is_some_and(|host| host.contains('.')));
-        report.push(if sensible {
-            finding.suggest(https)
-        } else {
-            finding
-        });
+        let sensible =
+            Url::parse(&https).is_ok_and(|url| url.host_str().is_some_and(|host| host.contains('.')));
+        report.push(if sensible { finding.suggest(https) } else { finding });
         return None;
     };
     if scheme != "http" && scheme != "https" {
         report.push(Finding::error(
             pointer,
             "scheme_not_allowed",
-            format!(
-                "`{member}` must be an https URL; `{}:` is not allowed.",
-                super::report::echo(&scheme)
-            ),
+            format!("`{member}` must be an https URL; `{}:` is not allowed.", super::report::echo(&scheme)),
         ));
         return None;
     }
@@ -135,8 +128,7 @@ fn parse(text: &str, pointer: &str, report: &mut Report) -> Option<Url> {
         }
     };
     if !text.is_ascii() {
-        report
-            .push(invalid("must hold ASCII characters only (RFC 3986).").suggest(url.to_string()));
+        report.push(invalid("must hold ASCII characters only (RFC 3986).").suggest(url.to_string()));
         return None;
     }
     Some(url)
@@ -146,11 +138,8 @@ fn parse(text: &str, pointer: &str, report: &mut Report) -> Option<Url> {
 fn scheme(text: &str) -> Option<String> {
     let (scheme, _) = text.split_once(':')?;
     let mut characters = scheme.chars();
-    let starts_well = characters
-        .next()
-        .is_some_and(|first| first.is_ascii_alphabetic());
-    let is_scheme =
-        starts_well && characters.all(|c| c.is_ascii_alphanumeric() || c == '+' || c == '-');
+    let starts_well = characters.next().is_some_and(|first| first.is_ascii_alphabetic());
+    let is_scheme = starts_well && characters.all(|c| c.is_ascii_alphanumeric() || c == '+' || c == '-');
     (is_scheme && !scheme.eq_ignore_ascii_case("localhost")).then(|| scheme.to_ascii_lowercase())
 }
 

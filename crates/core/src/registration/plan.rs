@@ -32,7 +32,12 @@ impl Desired {
         let policy = &self.effective.registration;
         format!(
             "{} {} {} {:?} {:?} {:?}",
-            self.digest, self.auth_type, self.mcp_url, policy.method, policy.scope, policy.initial_access_token
+            self.digest,
+            self.auth_type,
+            self.mcp_url,
+            policy.method,
+            policy.scope,
+            policy.initial_access_token
         )
     }
 }
@@ -187,9 +192,11 @@ fn attempt(desired: &Desired, observed: &Observed, now: Timestamp) -> Step {
         }
         Method::Auto | Method::Dcr | Method::PreRegistered => {}
     }
-    let Some((discovery, _)) = observed.discovery.as_ref().filter(|(discovery, at)| {
-        discovery.mcp_url == desired.mcp_url && *at + discovery_freshness() > now
-    }) else {
+    let Some((discovery, _)) = observed
+        .discovery
+        .as_ref()
+        .filter(|(discovery, at)| discovery.mcp_url == desired.mcp_url && *at + discovery_freshness() > now)
+    else {
         return Step::Discover;
     };
     if has_credentials && method != Method::Dcr {

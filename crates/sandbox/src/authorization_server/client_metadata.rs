@@ -1,8 +1,7 @@
 //! Judging requested client metadata and completing it with defaults (RFC 7591 §2, §2.1).
 
-use crate::answer;
+use crate::answer::{self, Refused};
 use crate::quirks::{Quirks, ScopePolicy};
-use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use serde_json::{Map, Value, json};
 use url::Url;
@@ -21,15 +20,12 @@ const LISTS: [&str; 4] = ["redirect_uris", "grant_types", "response_types", "con
 const OTHERS: [&str; 3] = ["jwks", "jwks_uri", "software_statement"];
 const METHODS: [&str; 3] = ["none", "client_secret_post", "client_secret_basic"];
 
-/// A refusal, ready to be sent.
-pub(super) type Refused = HttpResponse;
-
-fn invalid(description: &str) -> Refused {
-    answer::error(StatusCode::BAD_REQUEST, "invalid_client_metadata", description)
+fn invalid<T>(description: &str) -> Result<T, Refused> {
+    Err(answer::error(StatusCode::BAD_REQUEST, "invalid_client_metadata", description).into())
 }
 
-fn invalid_redirect(description: &str) -> Refused {
-    answer::error(StatusCode::BAD_REQUEST, "invalid_redirect_uri", description)
+fn invalid_redirect<T>(description: &str) -> Result<T, Refused> {
+    Err(answer::error(StatusCode::BAD_REQUEST, "invalid_redirect_uri", description).into())
 }
 
 /// The metadata to register: what was asked for, where it can be had, with defaults for the rest.
@@ -45,7 +41,7 @@ pub(super) fn judge(asked: &Map<String, Value>, quirks: &Quirks) -> Result<Map<S
             [&TEXTS[..], &LINKS, &LISTS, &OTHERS].concat().contains(&base)
         };
         if quirks.refuse_unknown_members && (varied || !known) {
-            return Err(invalid(&format!("Unrecognized field \"{name}\", not marked as ignorable")));
+            return invalid(&format!("Unrecognized field \"{name}\", not marked as ignorable"));
         }
         if known {
             check_type(name, base, value)?;
@@ -72,14 +68,14 @@ pub(super) fn judge(asked: &Map<String, Value>, quirks: &Quirks) -> Result<Map<S
 fn check_type(name: &str, base: &str, value: &Value) -> Result<(), Refused> {
     let text = value.as_str().filter(|text| !text.is_empty());
     if TEXTS.contains(&base) && text.is_none() {
-        return Err(invalid(&format!("{name} must be a non-empty string")));
+        return invalid(&format!("{name} must be a non-empty string"));
     }
     if LINKS.contains(&base) {
         let web = text
             .and_then(|text| Url::parse(text).ok())
             .is_some_and(|link| matches!(link.scheme(), "http" | "https"));
         if !web {
-            return Err(invalid(&format!("{name} must be a web address")));
+            return invalid(&format!("{name} must be a web address"));
         }
     }
     let list = || {
@@ -88,10 +84,10 @@ fn check_type(name: &str, base: &str, value: &Value) -> Result<(), Refused> {
             .is_some_and(|items| items.iter().all(|item| item.as_str().is_some_and(|item| !item.is_empty())))
     };
     if LISTS.contains(&base) && !list() {
-        return Err(invalid(&format!("{name} must be a list of non-empty strings")));
+        return invalid(&format!("{name} must be a list of non-empty strings"));
     }
     if base == "application_type" && !matches!(text, Some("web" | "native")) {
-        return Err(invalid("application_type must be web or native"));
+        return invalid("application_type must be web or native");
     }
     Ok(())
 }
@@ -109,7 +105,7 @@ fn check_agreement(metadata: &Map<String, Value>) -> Result<(), Refused> {
     {
         Ok(())
     } else {
-        Err(invalid("grant_types and response_types do not go together"))
+        invalid("grant_types and response_types do not go together")
     }
 }
 
@@ -119,30 +115,26 @@ fn check_method(metadata: &Map<String, Value>, quirks: &Quirks) -> Result<(), Re
         Some(list) => list.iter().any(|accepted| accepted == method),
         None => METHODS.contains(&method),
     };
-    if accepted {
-        Ok(())
-    } else {
-        Err(invalid(&format!("token_endpoint_auth_method {method} is not supported")))
-    }
+    if accepted { Ok(()) } else { invalid(&format!("token_endpoint_auth_method {method} is not supported")) }
 }
 
 fn check_redirects(metadata: &Map<String, Value>, quirks: &Quirks) -> Result<(), Refused> {
     let addresses =
         metadata.get("redirect_uris").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     if addresses.is_empty() && contains(metadata, "grant_types", "authorization_code") {
-        return Err(invalid_redirect("redirect_uris must be present"));
+        return invalid_redirect("redirect_uris must be present");
     }
     for text in addresses.iter().filter_map(Value::as_str) {
         let Ok(address) = Url::parse(text) else {
-            return Err(invalid_redirect("redirect_uris must be absolute"));
+            return invalid_redirect("redirect_uris must be absolute");
         };
         // RFC 6749 §3.1.2.
         if address.fragment().is_some() {
-            return Err(invalid_redirect("redirect_uris must not have a fragment"));
+            return invalid_redirect("redirect_uris must not have a fragment");
         }
         let host = address.host_str().unwrap_or_default();
         if quirks.redirect_hosts.as_ref().is_some_and(|hosts| !hosts.iter().any(|listed| listed == host)) {
-            return Err(invalid_redirect(&format!("{host} is not an approved redirect host")));
+            return invalid_redirect(&format!("{host} is not an approved redirect host"));
         }
     }
     Ok(())
@@ -154,13 +146,13 @@ fn apply_scope_policy(metadata: &mut Map<String, Value>, quirks: &Quirks) -> Res
         ScopePolicy::Accept => {}
         ScopePolicy::KnownOnly => {
             if scope.split(' ').any(|asked| !quirks.scopes_supported.iter().any(|known| known == asked)) {
-                return Err(invalid("scope must only contain Authorization Server supported scope values"));
+                return invalid("scope must only contain Authorization Server supported scope values");
             }
         }
         ScopePolicy::Refuse => {
             let description = "Policy 'Allowed Client Scopes' rejected request to client-registration service. \
                                Details: Not permitted to use specified clientScope";
-            return Err(answer::error(StatusCode::FORBIDDEN, "insufficient_scope", description));
+            return Err(answer::error(StatusCode::FORBIDDEN, "insufficient_scope", description).into());
         }
         ScopePolicy::Ignore => drop(metadata.remove("scope")),
     }

@@ -1,8 +1,8 @@
 //! `GET`, `PUT` and `DELETE /register/{client_id}` (RFC 7592 §2).
 
-use super::client_metadata::{self, Refused};
+use super::client_metadata;
 use super::registration::{information, json_object, provide_secret};
-use crate::answer;
+use crate::answer::{self, Refused};
 use crate::mcp_server::bearer;
 use crate::quirks::{Quirks, take};
 use crate::state::{RegisteredClient, State, random};
@@ -42,7 +42,7 @@ pub(super) fn manage(state: &State, request: &HttpRequest, client_id: &str, body
         Method::GET => {}
         Method::PUT => {
             if let Err(refused) = update(&mut client, &book.quirks, request, body) {
-                return refused;
+                return *refused;
             }
         }
         Method::DELETE if !book.quirks.no_delete => {
@@ -70,7 +70,8 @@ fn update(
     request: &HttpRequest,
     body: &[u8],
 ) -> Result<(), Refused> {
-    let refuse = |text: &str| Err(answer::error(StatusCode::BAD_REQUEST, "invalid_client_metadata", text));
+    let refuse =
+        |text: &str| Err(answer::error(StatusCode::BAD_REQUEST, "invalid_client_metadata", text).into());
     let mut asked: Map<String, Value> = json_object(request, body)?;
     if let Some(name) = SERVER_OWNED.iter().find(|&&name| asked.contains_key(name)) {
         return refuse(&format!("{name} must not be sent"));

@@ -1,8 +1,8 @@
 //! `POST /register` (RFC 7591 §3).
 
-use super::client_metadata::{self, Refused};
+use super::client_metadata;
 use super::metadata::busy;
-use crate::answer;
+use crate::answer::{self, Refused};
 use crate::mcp_server::bearer;
 use crate::quirks::{Quirks, take};
 use crate::state::{Book, RegisteredClient, RegisteredRequest, State, now, now_seconds, random};
@@ -26,7 +26,7 @@ pub(super) async fn register(state: &State, request: &HttpRequest, body: &[u8]) 
     let client = match obstacles(&mut book.quirks, request).and_then(|()| accept(&book.quirks, request, body))
     {
         Ok(client) => client,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     book.received[number].client_id = Some(client.client_id.clone());
     book.clients.insert(client.client_id.clone(), client.clone());
@@ -56,16 +56,19 @@ fn receive(state: &State, request: &HttpRequest, body: &[u8]) -> (usize, u64) {
 /// What stops a request before its body is looked at.
 fn obstacles(quirks: &mut Quirks, request: &HttpRequest) -> Result<(), Refused> {
     if quirks.no_registration_endpoint {
-        return Err(HttpResponse::NotFound().body("Nothing is here."));
+        return Err(HttpResponse::NotFound().body("Nothing is here.").into());
     }
     if let Some(elsewhere) = &quirks.registration_redirect {
-        return Err(HttpResponse::TemporaryRedirect().insert_header((LOCATION, elsewhere.as_str())).finish());
+        return Err(HttpResponse::TemporaryRedirect()
+            .insert_header((LOCATION, elsewhere.as_str()))
+            .finish()
+            .into());
     }
     if take(&mut quirks.rate_limited_requests) {
-        return Err(busy(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", quirks));
+        return Err(busy(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", quirks).into());
     }
     if take(&mut quirks.unavailable_requests) {
-        return Err(busy(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", quirks));
+        return Err(busy(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", quirks).into());
     }
     if let Some(token) = &quirks.initial_access_token
         && bearer(request) != Some(token.0.as_str())
@@ -73,15 +76,15 @@ fn obstacles(quirks: &mut Quirks, request: &HttpRequest) -> Result<(), Refused> 
         let body = answer::error_body("invalid_token", "An initial access token is required.").to_string();
         let mut answer = HttpResponse::Unauthorized();
         answer.insert_header((WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""));
-        return Err(answer.content_type("application/json").body(body));
+        return Err(answer.content_type("application/json").body(body).into());
     }
     if let Some(refusal) = &quirks.registration_refusal {
         let description = refusal.description.as_deref().unwrap_or_default();
-        return Err(answer::error(answer::status(refusal.status), &refusal.error, description));
+        return Err(answer::error(answer::status(refusal.status), &refusal.error, description).into());
     }
     if quirks.registration_html {
         let page = "<!doctype html><title>Sign in</title><p>Please sign in to continue.";
-        return Err(HttpResponse::Ok().content_type("text/html; charset=utf-8").body(page));
+        return Err(HttpResponse::Ok().content_type("text/html; charset=utf-8").body(page).into());
     }
     Ok(())
 }
@@ -91,7 +94,7 @@ fn accept(quirks: &Quirks, request: &HttpRequest, body: &[u8]) -> Result<Registe
     if let Some(name) = &quirks.required_client_name
         && asked.get("client_name").and_then(Value::as_str) != Some(name)
     {
-        return Err(HttpResponse::Forbidden().content_type("application/json").body("Forbidden"));
+        return Err(HttpResponse::Forbidden().content_type("application/json").body("Forbidden").into());
     }
     let metadata = client_metadata::judge(&asked, quirks)?;
     let mut client = RegisteredClient {
@@ -114,10 +117,12 @@ pub(super) fn json_object(request: &HttpRequest, body: &[u8]) -> Result<Map<Stri
             StatusCode::BAD_REQUEST,
             "invalid_client_metadata",
             "Content-Type must be application/json",
-        ));
+        )
+        .into());
     }
     serde_json::from_slice(body).map_err(|_| {
         answer::error(StatusCode::BAD_REQUEST, "invalid_client_metadata", "the body must be one JSON object")
+            .into()
     })
 }
 

@@ -1,7 +1,7 @@
 //! `/token` (OAuth 2.1 §3.2, PKCE, refresh token rotation) and `/revoke` (RFC 7009).
 
 use super::Form;
-use crate::answer;
+use crate::answer::{self, Refused};
 use crate::state::{Book, Grant, RegisteredClient, State, now_seconds, random};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
@@ -16,7 +16,7 @@ pub(super) fn token(state: &State, request: &HttpRequest, body: &[u8]) -> HttpRe
     let mut book = state.book();
     let client = match authenticate(&book, request, &form) {
         Ok(client) => client,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     let refuse = |code: &str, text: &str| answer::error(StatusCode::BAD_REQUEST, code, text);
     if form.get("resource").is_some_and(|resource| resource != state.resource(&book.quirks)) {
@@ -30,7 +30,10 @@ pub(super) fn token(state: &State, request: &HttpRequest, body: &[u8]) -> HttpRe
         "authorization_code" => redeem_code(&mut book, &client, &form),
         "refresh_token" => redeem_refresh_token(&mut book, &client, &form),
         _ => {
-            return refuse("unsupported_grant_type", "grant_type must be authorization_code or refresh_token");
+            return refuse(
+                "unsupported_grant_type",
+                "grant_type must be authorization_code or refresh_token",
+            );
         }
     };
     match scope {
@@ -44,7 +47,7 @@ pub(super) fn revoke(state: &State, request: &HttpRequest, body: &[u8]) -> HttpR
     let mut book = state.book();
     let client = match authenticate(&book, request, &form) {
         Ok(client) => client,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     if let Some(token) = form.get("token") {
         let others = |issued: &String, grant: &Grant| issued != token || grant.client_id != client.client_id;
@@ -55,18 +58,19 @@ pub(super) fn revoke(state: &State, request: &HttpRequest, body: &[u8]) -> HttpR
 }
 
 /// The client, if it authenticated by the method it is registered with.
-fn authenticate(book: &Book, request: &HttpRequest, form: &Form) -> Result<RegisteredClient, HttpResponse> {
+fn authenticate(book: &Book, request: &HttpRequest, form: &Form) -> Result<RegisteredClient, Refused> {
     let basic = basic(request);
     if basic.is_some() && form.get("client_secret").is_some() {
         let text = "one authentication method at a time";
-        return Err(answer::error(StatusCode::BAD_REQUEST, "invalid_request", text));
+        return Err(answer::error(StatusCode::BAD_REQUEST, "invalid_request", text).into());
     }
     let id = basic.as_ref().map(|(id, _)| id.as_str()).or(form.get("client_id")).unwrap_or_default();
     let Some(client) = book.clients.get(id) else {
         return Err(invalid_client(
             answer::status(book.quirks.unknown_client_status),
             "the client is not registered",
-        ));
+        )
+        .into());
     };
     let given = basic.as_ref().map(|(_, secret)| secret.as_str()).or(form.get("client_secret"));
     let method_fits = match client.text("token_endpoint_auth_method") {
@@ -81,7 +85,7 @@ fn authenticate(book: &Book, request: &HttpRequest, form: &Form) -> Result<Regis
         Ok(client.clone())
     } else {
         let text = if expired { "the client secret has expired" } else { "client authentication failed" };
-        Err(invalid_client(StatusCode::UNAUTHORIZED, text))
+        Err(invalid_client(StatusCode::UNAUTHORIZED, text).into())
     }
 }
 

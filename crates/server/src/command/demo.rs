@@ -104,7 +104,7 @@ async fn show(stage: &Stage, once: bool) -> Result<(), Failed> {
         return Err(Failed::new("The gateway's document does not hold the client_id that was issued."));
     }
 
-    let consent = format!("{}/consent/{client_id}", stage.sandbox.origin());
+    let consent = stage.sandbox.consent_url(&client_id);
     if !get_text(&consent).await?.contains(ACME_NAME) {
         return Err(Failed::new(format!("The consent page {consent} does not show \"{ACME_NAME}\".")));
     }
@@ -191,11 +191,12 @@ async fn registered(admin: &Client, server: &str) -> Result<Value, Failed> {
 
 /// What the sandbox's authorization server got, and the client_id it gave. There must be exactly one.
 fn received(stage: &Stage) -> Result<(Value, String), Failed> {
-    let mut registrations = stage.sandbox.registrations();
-    match (registrations.pop(), registrations.len()) {
-        (Some(one), 0) => Ok((one.body, one.client_id)),
-        (_, more) => Err(Failed::new(format!("The OAuth server got {} registrations, not one.", more + 1))),
-    }
+    let registrations = stage.sandbox.registrations();
+    let [one] = registrations.as_slice() else {
+        return Err(Failed::new(format!("The OAuth server got {} registrations, not one.", registrations.len())));
+    };
+    let client_id = one.client_id.clone().ok_or_else(|| Failed::new("The OAuth server refused the registration."))?;
+    Ok((one.body.clone(), client_id))
 }
 
 /// Fetches the document as a gateway does: with a key of that role, made through the API.

@@ -51,7 +51,11 @@ pub async fn start(config: &Config, options: Serve) -> Result<Running, Failed> {
     let handle = server.handle();
     let server = tokio::spawn(server);
     let stop = CancellationToken::new();
-    let worker = (!options.no_worker).then(|| Worker::start(config, registry.clone(), stop.clone()));
+    let worker = if options.no_worker {
+        None
+    } else {
+        Some(Worker::start(config, registry.clone(), stop.clone())?)
+    };
     Ok(Running { address, registry, handle, server, worker, stop })
 }
 

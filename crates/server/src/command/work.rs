@@ -2,17 +2,19 @@
 
 use super::{Failed, open_migrated};
 use crate::config::Config;
+use crate::outgoing::guarded;
 use registration_worker::WorkerOptions;
 use registry::Registry;
-use registry_outbound::Guarded;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// How long a request to an upstream that is under way may still take when the process is told to end. What is cut
-/// off then is taken up again by another worker when the lease has ended.
+/// off then is taken up again when its lease has ended.
 const DRAIN: Duration = Duration::from_secs(5);
+/// The worker keeps to `DRAIN` itself; this is for one that does not.
+const GIVE_UP: Duration = Duration::from_millis(5500);
 /// Between two looks whether the database is ready.
 const PAUSE: Duration = Duration::from_secs(2);
 
@@ -20,7 +22,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 pub(super) async fn run(config: &Config) -> Result<(), Failed> {
     let registry = open_migrated(config).await?;
     let stop = CancellationToken::new();
-    let mut worker = Worker::start(config, registry, stop.clone());
+    let mut worker = Worker::start(config, registry, stop.clone())?;
     tokio::select! {
         () = told_to_end() => tracing::info!("ending"),
         () = worker.ended() => return Err(Failed::new("The worker ended by itself.")),
@@ -35,19 +37,19 @@ pub(super) struct Worker(tokio::task::JoinHandle<()>);
 
 impl Worker {
     /// Starts working as soon as the database is ready.
-    pub(super) fn start(config: &Config, registry: Registry, stop: CancellationToken) -> Self {
-        let guarded = Arc::new(guarded(config, &registry));
+    pub(super) fn start(config: &Config, registry: Registry, stop: CancellationToken) -> Result<Self, Failed> {
+        let guarded = Arc::new(guarded(config, registry.settings().egress.clone()).map_err(Failed::new)?);
         let options = WorkerOptions {
-            name: format!("{}-{}", std::process::id(), uuid::Uuid::now_v7().simple()),
+            name: worker_name(),
             concurrency: config.worker.concurrency,
             poll: Duration::from_millis(config.worker.poll_ms),
+            drain: DRAIN,
         };
-        Self(tokio::spawn(async move {
+        Ok(Self(tokio::spawn(async move {
             if stop.run_until_cancelled(until_ready(&registry)).await.is_some() {
-                tracing::info!(worker = options.name, "registering clients");
                 registration_worker::run(registry, guarded, options, stop).await;
             }
-        }))
+        })))
     }
 
     /// Waits until the worker has ended, for whatever reason.
@@ -59,11 +61,17 @@ impl Worker {
 
     /// Waits, not for long, until nothing is under way any more.
     pub(super) async fn drain(mut self) {
-        if tokio::time::timeout(DRAIN, self.ended()).await.is_err() {
-            tracing::warn!("a request to an upstream was still under way; it is taken up again later");
+        if tokio::time::timeout(GIVE_UP, self.ended()).await.is_err() {
+            tracing::warn!("the worker did not end in time and is cut off");
             self.0.abort();
         }
     }
+}
+
+/// A name no other worker of the deployment has: containers often share process number and host name.
+#[expect(clippy::disallowed_methods, reason = "a name, not the id of anything that is kept")]
+fn worker_name() -> String {
+    format!("worker-{}", uuid::Uuid::now_v7().simple())
 }
 
 /// Returns when the database can be used; says once what is missing.

@@ -58,6 +58,9 @@ impl Config {
             ));
         }
         let settings = self.settings(&mut findings);
+        if let Err(message) = crate::outgoing::guarded(self, settings.egress.clone()) {
+            findings.push(Finding::error("/egress/ca_file", "unreadable_file", message));
+        }
         findings.extend_below("", settings.check());
         Checked { findings, settings }
     }

@@ -106,6 +106,8 @@ pub struct Egress {
     pub allow: Vec<String>,
     /// Whether upstreams on this machine may be reached, over plain http too. For development.
     pub allow_http_loopback: bool,
+    /// A PEM file with certificate authorities that are trusted beside the system's.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// Section `worker`.

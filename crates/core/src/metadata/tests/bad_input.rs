@@ -17,18 +17,12 @@ pub(super) const CASES: &[(&str, &[&str])] = &[
         r#"{"oauth_client_metadata":{"contacts":[null]}}"#,
         &["wrong_type error /oauth_client_metadata/contacts/0"],
     ),
-    (
-        r#"{"oauth_client_metadata":{"scope":["a","b"]}}"#,
-        &["wrong_type error /oauth_client_metadata/scope"],
-    ),
+    (r#"{"oauth_client_metadata":{"scope":["a","b"]}}"#, &["wrong_type error /oauth_client_metadata/scope"]),
     (
         r#"{"oauth_client_metadata":{"client_name":7}}"#,
         &["wrong_type error /oauth_client_metadata/client_name"],
     ),
-    (
-        r#"{"oauth_client_metadata":[]}"#,
-        &["wrong_type error /oauth_client_metadata"],
-    ),
+    (r#"{"oauth_client_metadata":[]}"#, &["wrong_type error /oauth_client_metadata"]),
     (
         r#"{"oauth_client_metadata":{"client_name":""}}"#,
         &["empty_value error /oauth_client_metadata/client_name"],
@@ -113,34 +107,16 @@ pub(super) const CASES: &[(&str, &[&str])] = &[
         r#"{"oauth_client_metadata":{"logo_uri":"https://192.0.2.7/logo.png"}}"#,
         &["ip_literal_host warning /oauth_client_metadata/logo_uri"],
     ),
-    (
-        r#"{"oauth_client_metadata":{"tos_uri":"https://acme.com/legal#terms"}}"#,
-        &[],
-    ),
-    (
-        r#"{"oauth_client_metadata":{"scope":"a  b"}}"#,
-        &["invalid_scope error /oauth_client_metadata/scope"],
-    ),
-    (
-        r#"{"oauth_client_metadata":{"scope":" a"}}"#,
-        &["invalid_scope error /oauth_client_metadata/scope"],
-    ),
-    (
-        r#"{"oauth_client_metadata":{"scope":"a\tb"}}"#,
-        &["invalid_scope error /oauth_client_metadata/scope"],
-    ),
-    (
-        r#"{"oauth_client_metadata":{"scope":"a\"b"}}"#,
-        &["invalid_scope error /oauth_client_metadata/scope"],
-    ),
+    (r#"{"oauth_client_metadata":{"tos_uri":"https://acme.com/legal#terms"}}"#, &[]),
+    (r#"{"oauth_client_metadata":{"scope":"a  b"}}"#, &["invalid_scope error /oauth_client_metadata/scope"]),
+    (r#"{"oauth_client_metadata":{"scope":" a"}}"#, &["invalid_scope error /oauth_client_metadata/scope"]),
+    (r#"{"oauth_client_metadata":{"scope":"a\tb"}}"#, &["invalid_scope error /oauth_client_metadata/scope"]),
+    (r#"{"oauth_client_metadata":{"scope":"a\"b"}}"#, &["invalid_scope error /oauth_client_metadata/scope"]),
     (
         r#"{"oauth_client_metadata":{"scope":"\u00e9"}}"#,
         &["invalid_scope error /oauth_client_metadata/scope"],
     ),
-    (
-        r#"{"oauth_client_metadata":{"scope":""}}"#,
-        &["empty_value error /oauth_client_metadata/scope"],
-    ),
+    (r#"{"oauth_client_metadata":{"scope":""}}"#, &["empty_value error /oauth_client_metadata/scope"]),
     (
         r#"{"oauth_client_metadata":{"scope":"a b a"}}"#,
         &["duplicate_value warning /oauth_client_metadata/scope"],
@@ -154,10 +130,7 @@ pub(super) const CASES: &[(&str, &[&str])] = &[
         r#"{"oauth_client_metdata":{"client_name":"Acme"}}"#,
         &["unknown_top_level_member warning /oauth_client_metdata"],
     ),
-    (
-        r#"{"disablePooling":true}"#,
-        &["unknown_top_level_member warning /disablePooling"],
-    ),
+    (r#"{"disablePooling":true}"#, &["unknown_top_level_member warning /disablePooling"]),
     (
         r#"{"oauth_client_metadata":{"redirect_uris":["https://acme.com"]}}"#,
         &["ignored_member notice /oauth_client_metadata/redirect_uris"],
@@ -174,47 +147,20 @@ pub(super) const CASES: &[(&str, &[&str])] = &[
         r#"{"configurations":{"oauth_metadata":{"client_id":"x"}}}"#,
         &["doubled_wrapper error /configurations"],
     ),
-    (
-        r#"{"client_name":"Acme","scope":"a"}"#,
-        &["missing_wrapper error /client_name"],
-    ),
-    (
-        r#"{"client_name#fr":"Acme"}"#,
-        &["missing_wrapper error /client_name#fr"],
-    ),
-    (
-        r#"{"client_id":"x","client_secret":"y"}"#,
-        &["missing_wrapper error /client_id"],
-    ),
+    (r#"{"client_name":"Acme","scope":"a"}"#, &["missing_wrapper error /client_name"]),
+    (r#"{"client_name#fr":"Acme"}"#, &["missing_wrapper error /client_name#fr"]),
+    (r#"{"client_id":"x","client_secret":"y"}"#, &["missing_wrapper error /client_id"]),
     (r#"{"client_name":null}"#, &[]),
-    (
-        r#"{"oauth_metadata":{},"oauth_client_metadata":{}}"#,
-        &["both_spellings error /oauth_metadata"],
-    ),
+    (r#"{"oauth_metadata":{},"oauth_client_metadata":{}}"#, &["both_spellings error /oauth_metadata"]),
     (r#"{"oauth_metadata":null,"oauth_client_metadata":{}}"#, &[]),
-    (
-        r#"{"headers":{},"custom_headers":{}}"#,
-        &["both_spellings error /custom_headers"],
-    ),
-    (
-        r#"{"passthrough_header":{},"passthrough_headers":{}}"#,
-        &["both_spellings error /passthrough_header"],
-    ),
-    (
-        r#"{"tools":{},"tools":{}}"#,
-        &["duplicate_member error /tools"],
-    ),
+    (r#"{"headers":{},"custom_headers":{}}"#, &["both_spellings error /custom_headers"]),
+    (r#"{"passthrough_header":{},"passthrough_headers":{}}"#, &["both_spellings error /passthrough_header"]),
+    (r#"{"tools":{},"tools":{}}"#, &["duplicate_member error /tools"]),
     (
         r#"{"oauth_client_metadata":{"scope":"a","scope":"b"}}"#,
         &["duplicate_member error /oauth_client_metadata/scope"],
     ),
-    (
-        r#"{"x":[{"a":1,"a":2}]}"#,
-        &[
-            "unknown_top_level_member warning /x",
-            "duplicate_member error /x/0/a",
-        ],
-    ),
+    (r#"{"x":[{"a":1,"a":2}]}"#, &["unknown_top_level_member warning /x", "duplicate_member error /x/0/a"]),
     (
         r#"{"oauth_client_metadata":{"contacts":["a@b.example","a@b.example"]}}"#,
         &["duplicate_value warning /oauth_client_metadata/contacts/1"],
@@ -240,10 +186,7 @@ pub(super) const CASES: &[(&str, &[&str])] = &[
         r#"{"oauth_client_metadata":{"grant_types":["authorization_code","refresh-token"]}}"#,
         &["unsupported_grant_type error /oauth_client_metadata/grant_types/1"],
     ),
-    (
-        r#"{"oauth_client_metadata":{"grant_types":["authorization_code","urn:example:grant"]}}"#,
-        &[],
-    ),
+    (r#"{"oauth_client_metadata":{"grant_types":["authorization_code","urn:example:grant"]}}"#, &[]),
     (
         r#"{"oauth_client_metadata":{"grant_types":[]}}"#,
         &["empty_value error /oauth_client_metadata/grant_types"],
@@ -288,22 +231,13 @@ pub(super) const CASES: &[(&str, &[&str])] = &[
         r#"{"oauth_client_metadata":{"client_id":"x","client_secrte":"s3cret"}}"#,
         &["misplaced_secret error /oauth_client_metadata/client_secrte"],
     ),
-    (
-        r#"{"initial_access_token":"t0ken"}"#,
-        &["misplaced_secret error /initial_access_token"],
-    ),
+    (r#"{"initial_access_token":"t0ken"}"#, &["misplaced_secret error /initial_access_token"]),
     (
         r#"{"authorization_webhook":{"api_key":"k"}}"#,
         &["misplaced_secret error /authorization_webhook/api_key"],
     ),
-    (
-        r#"{"heders":{"X-Key":"k"}}"#,
-        &["misplaced_secret error /heders/X-Key"],
-    ),
-    (
-        r#"{"oauth_client_metadata":{"client_name#fr":"Acme","client_name#pt-BR":"Acme"}}"#,
-        &[],
-    ),
+    (r#"{"heders":{"X-Key":"k"}}"#, &["misplaced_secret error /heders/X-Key"]),
+    (r#"{"oauth_client_metadata":{"client_name#fr":"Acme","client_name#pt-BR":"Acme"}}"#, &[]),
     (
         r#"{"oauth_client_metadata":{"client_name#":"Acme"}}"#,
         &["invalid_language_tag error /oauth_client_metadata/client_name#"],
@@ -328,10 +262,7 @@ pub(super) const CASES: &[(&str, &[&str])] = &[
         r#"{"oauth_client_metadata":{"issuer":"http://login.example"}}"#,
         &["insecure_url error /oauth_client_metadata/issuer"],
     ),
-    (
-        r#"{"oauth_client_metadata":{"issuer":"http://127.0.0.1:9000/realm"}}"#,
-        &[],
-    ),
+    (r#"{"oauth_client_metadata":{"issuer":"http://127.0.0.1:9000/realm"}}"#, &[]),
     (
         r#"{"oauth_client_metadata":{"issuer":"https://login.example/?a=b"}}"#,
         &["invalid_url error /oauth_client_metadata/issuer"],
@@ -352,10 +283,7 @@ pub(super) const CASES: &[(&str, &[&str])] = &[
         r#"{"oauth_client_metadata":{"token_endpoint":"https://l.example/t"}}"#,
         &["incomplete_override warning /oauth_client_metadata/token_endpoint"],
     ),
-    (
-        r#"{"oauth_client_metadata":{"authorization_params":{"access_type":"offline"}}}"#,
-        &[],
-    ),
+    (r#"{"oauth_client_metadata":{"authorization_params":{"access_type":"offline"}}}"#, &[]),
     (
         r#"{"oauth_client_metadata":{"authorization_params":{"state":"x"}}}"#,
         &["reserved_parameter error /oauth_client_metadata/authorization_params/state"],
@@ -364,78 +292,33 @@ pub(super) const CASES: &[(&str, &[&str])] = &[
         r#"{"oauth_client_metadata":{"authorization_params":{"state":null,"a":1}}}"#,
         &["wrong_type error /oauth_client_metadata/authorization_params/a"],
     ),
-    (
-        r#"{"registration":{"method":"magic"}}"#,
-        &["invalid_value error /registration/method"],
-    ),
+    (r#"{"registration":{"method":"magic"}}"#, &["invalid_value error /registration/method"]),
     (
         r#"{"registration":{"method":"cimd","scope":"never","replace":"ask","trusted_issuer":"https://l.example/","initial_access_token":"t"}}"#,
         &[],
     ),
-    (
-        r#"{"registration":{"client_name":"Acme"}}"#,
-        &["unknown_member warning /registration/client_name"],
-    ),
-    (
-        r#"{"headers":{"X-Key":"k","x-key":"l"}}"#,
-        &["duplicate_member error /headers/x-key"],
-    ),
-    (
-        r#"{"headers":{"X Key":"k"}}"#,
-        &["invalid_header_name error /headers/X Key"],
-    ),
-    (
-        r#"{"headers":{"X-Key":"a\r\nHost: b"}}"#,
-        &["illegal_character error /headers/X-Key"],
-    ),
-    (
-        r#"{"headers":{"X-Key":""}}"#,
-        &["empty_value error /headers/X-Key"],
-    ),
-    (
-        r#"{"headers":{"X-Key":7}}"#,
-        &["wrong_type error /headers/X-Key"],
-    ),
+    (r#"{"registration":{"client_name":"Acme"}}"#, &["unknown_member warning /registration/client_name"]),
+    (r#"{"headers":{"X-Key":"k","x-key":"l"}}"#, &["duplicate_member error /headers/x-key"]),
+    (r#"{"headers":{"X Key":"k"}}"#, &["invalid_header_name error /headers/X Key"]),
+    (r#"{"headers":{"X-Key":"a\r\nHost: b"}}"#, &["illegal_character error /headers/X-Key"]),
+    (r#"{"headers":{"X-Key":""}}"#, &["empty_value error /headers/X-Key"]),
+    (r#"{"headers":{"X-Key":7}}"#, &["wrong_type error /headers/X-Key"]),
     (r#"{"headers":"X-Key: k"}"#, &["wrong_type error /headers"]),
-    (
-        r#"{"forward_headers":["X-A",{"from":"X-B","to":"X-C"}]}"#,
-        &[],
-    ),
-    (
-        r#"{"forward_headers":["X A"]}"#,
-        &["invalid_header_name error /forward_headers/0"],
-    ),
-    (
-        r#"{"forward_headers":[{"from":"X-B"}]}"#,
-        &["missing_member error /forward_headers/0"],
-    ),
-    (
-        r#"{"forward_headers":{"mode":"all-except","headers":["X-A"]}}"#,
-        &[],
-    ),
+    (r#"{"forward_headers":["X-A",{"from":"X-B","to":"X-C"}]}"#, &[]),
+    (r#"{"forward_headers":["X A"]}"#, &["invalid_header_name error /forward_headers/0"]),
+    (r#"{"forward_headers":[{"from":"X-B"}]}"#, &["missing_member error /forward_headers/0"]),
+    (r#"{"forward_headers":{"mode":"all-except","headers":["X-A"]}}"#, &[]),
     (
         r#"{"forward_headers":{"mode":"some","headers":["X-A"]}}"#,
         &["invalid_value error /forward_headers/mode"],
     ),
     (
         r#"{"forward_headers":{}}"#,
-        &[
-            "missing_member error /forward_headers",
-            "missing_member error /forward_headers",
-        ],
+        &["missing_member error /forward_headers", "missing_member error /forward_headers"],
     ),
-    (
-        r#"{"forward_headers":"X-A"}"#,
-        &["wrong_type error /forward_headers"],
-    ),
-    (
-        r#"{"user_identity_forwarding":{"method":"bearer","include_claims":["sub"]}}"#,
-        &[],
-    ),
-    (
-        r#"{"user_identity_forwarding":{}}"#,
-        &["missing_member error /user_identity_forwarding"],
-    ),
+    (r#"{"forward_headers":"X-A"}"#, &["wrong_type error /forward_headers"]),
+    (r#"{"user_identity_forwarding":{"method":"bearer","include_claims":["sub"]}}"#, &[]),
+    (r#"{"user_identity_forwarding":{}}"#, &["missing_member error /user_identity_forwarding"]),
     (
         r#"{"user_identity_forwarding":{"method":"jwt_header","jwt_expiry_seconds":0}}"#,
         &["invalid_value error /user_identity_forwarding/jwt_expiry_seconds"],
@@ -444,10 +327,7 @@ pub(super) const CASES: &[(&str, &[&str])] = &[
         r#"{"user_identity_forwarding":{"method":"jwt_header","jwt_expiry_seconds":1.5}}"#,
         &["invalid_value error /user_identity_forwarding/jwt_expiry_seconds"],
     ),
-    (
-        r#"{"jwt_validation":{"headerKey":"Authorization"}}"#,
-        &["missing_member error /jwt_validation"],
-    ),
+    (r#"{"jwt_validation":{"headerKey":"Authorization"}}"#, &["missing_member error /jwt_validation"]),
     (
         r#"{"jwt_validation":{"jwks":{"keys":[]},"maxTokenAge":"12h","claimValues":{"t":{"values":["a"],"matchType":"contains"}}}}"#,
         &[],
@@ -466,10 +346,7 @@ pub(super) const CASES: &[(&str, &[&str])] = &[
     ),
     (
         r#"{"external_auth_config":{"issuer":"https://l.example"}}"#,
-        &[
-            "missing_member error /external_auth_config",
-            "missing_member error /external_auth_config",
-        ],
+        &["missing_member error /external_auth_config", "missing_member error /external_auth_config"],
     ),
     (
         r#"{"external_auth_config":{"authorization_endpoint":"https://l.example/a","token_endpoint":"https://l.example/t","client_secret":"s3cret"}}"#,
@@ -479,10 +356,7 @@ pub(super) const CASES: &[(&str, &[&str])] = &[
         r#"{"tools":{"allowed":["a"],"rateLimit":{"requests":1,"window":60},"logCalls":true},"transport":{"preferred":"sse","allowFallback":false}}"#,
         &[],
     ),
-    (
-        r#"{"tools":{"logCalls":"yes"}}"#,
-        &["wrong_type error /tools/logCalls"],
-    ),
+    (r#"{"tools":{"logCalls":"yes"}}"#, &["wrong_type error /tools/logCalls"]),
     (r#"{"transport":"http"}"#, &["wrong_type error /transport"]),
     ("[]", &["not_an_object error "]),
     ("null", &["not_an_object error "]),
@@ -526,24 +400,11 @@ fn every_code_is_listed_with_its_severity_and_every_message_is_a_sentence() {
                 .iter()
                 .find(|code| code.code == finding.code)
                 .unwrap_or_else(|| panic!("{}", finding.code));
-            assert!(
-                code.severities.contains(&finding.severity),
-                "{}",
-                finding.code
-            );
+            assert!(code.severities.contains(&finding.severity), "{}", finding.code);
             let message = &finding.message;
-            assert!(
-                message.ends_with(['.', '?']) && !message.contains('!'),
-                "{message}"
-            );
-            assert!(
-                !message.contains("s3cret") && !message.contains("pw@"),
-                "{message}"
-            );
-            assert!(
-                finding.line.is_some() && finding.column.is_some(),
-                "{text}: {message}"
-            );
+            assert!(message.ends_with(['.', '?']) && !message.contains('!'), "{message}");
+            assert!(!message.contains("s3cret") && !message.contains("pw@"), "{message}");
+            assert!(finding.line.is_some() && finding.column.is_some(), "{text}: {message}");
             seen.insert(code.code);
         }
     }
@@ -555,47 +416,17 @@ fn every_code_is_listed_with_its_severity_and_every_message_is_a_sentence() {
 #[test]
 fn suggestions_say_what_was_meant() {
     for (text, suggestion) in [
-        (
-            r#"{"oauth_client_metadata":{"client_nmae":"Acme"}}"#,
-            Some("client_name"),
-        ),
-        (
-            r#"{"oauth_client_metadata":{"clientName":"Acme"}}"#,
-            Some("client_name"),
-        ),
-        (
-            r#"{"oauth_client_metadata":{"name":"Acme"}}"#,
-            Some("client_name"),
-        ),
-        (
-            r#"{"oauth_client_metadata":{"logo":"https://acme.com/l.png"}}"#,
-            Some("logo_uri"),
-        ),
-        (
-            r#"{"oauth_client_metadata":{"tos_url":"https://acme.com"}}"#,
-            Some("tos_uri"),
-        ),
+        (r#"{"oauth_client_metadata":{"client_nmae":"Acme"}}"#, Some("client_name")),
+        (r#"{"oauth_client_metadata":{"clientName":"Acme"}}"#, Some("client_name")),
+        (r#"{"oauth_client_metadata":{"name":"Acme"}}"#, Some("client_name")),
+        (r#"{"oauth_client_metadata":{"logo":"https://acme.com/l.png"}}"#, Some("logo_uri")),
+        (r#"{"oauth_client_metadata":{"tos_url":"https://acme.com"}}"#, Some("tos_uri")),
         (r#"{"oauth_client_metadata":{"default_max_age":7}}"#, None),
-        (
-            r#"{"oauth_client_metdata":{}}"#,
-            Some("oauth_client_metadata"),
-        ),
-        (
-            r#"{"oauth_client_metadata":{"scope":" a  b "}}"#,
-            Some("a b"),
-        ),
-        (
-            r#"{"oauth_client_metadata":{"client_uri":"acme.com"}}"#,
-            Some("https://acme.com"),
-        ),
-        (
-            r#"{"oauth_client_metadata":{"logo_uri":"http://acme.com/l.png"}}"#,
-            Some("https://acme.com/l.png"),
-        ),
-        (
-            r#"{"oauth_client_metadata":{"contacts":["mailto:a@acme.com"]}}"#,
-            Some("a@acme.com"),
-        ),
+        (r#"{"oauth_client_metdata":{}}"#, Some("oauth_client_metadata")),
+        (r#"{"oauth_client_metadata":{"scope":" a  b "}}"#, Some("a b")),
+        (r#"{"oauth_client_metadata":{"client_uri":"acme.com"}}"#, Some("https://acme.com")),
+        (r#"{"oauth_client_metadata":{"logo_uri":"http://acme.com/l.png"}}"#, Some("https://acme.com/l.png")),
+        (r#"{"oauth_client_metadata":{"contacts":["mailto:a@acme.com"]}}"#, Some("a@acme.com")),
         (
             r#"{"oauth_client_metadata":{"grant_types":["authorization_code","refresh"]}}"#,
             Some("refresh_token"),
@@ -604,10 +435,8 @@ fn suggestions_say_what_was_meant() {
         let findings = verify(text, &KnownSecrets::default()).findings;
         assert_eq!(findings.0[0].suggestion.as_deref(), suggestion, "{text}");
     }
-    let wrong = verify(
-        r#"{"oauth_client_metadata":{"scope":["mcp:read","mcp:write"]}}"#,
-        &KnownSecrets::default(),
-    );
+    let wrong =
+        verify(r#"{"oauth_client_metadata":{"scope":["mcp:read","mcp:write"]}}"#, &KnownSecrets::default());
     assert_eq!(
         wrong.findings.0[0].message,
         "`scope` must be one string of space-separated scopes, not a list. Write \"mcp:read mcp:write\"."
@@ -618,17 +447,9 @@ fn suggestions_say_what_was_meant() {
 fn places_are_lines_and_characters() {
     let text = "{\n  \"oauth_client_metadata\": {\n    \"client_name\": \"é\", \"client_nmae\": \"x\",\n    \"scope\": 7\n  }\n}";
     let findings = verify(text, &KnownSecrets::default()).findings;
-    let places: Vec<(&str, Option<u32>, Option<u32>)> = findings
-        .iter()
-        .map(|f| (f.code.as_ref(), f.line, f.column))
-        .collect();
-    assert_eq!(
-        places,
-        [
-            ("unknown_member", Some(3), Some(25)),
-            ("wrong_type", Some(4), Some(14))
-        ]
-    );
+    let places: Vec<(&str, Option<u32>, Option<u32>)> =
+        findings.iter().map(|f| (f.code.as_ref(), f.line, f.column)).collect();
+    assert_eq!(places, [("unknown_member", Some(3), Some(25)), ("wrong_type", Some(4), Some(14))]);
     let broken = verify("{\n  \"a\": 1,\n  \"ü\": 1,}\n", &KnownSecrets::default()).findings;
     assert_eq!((broken.0[0].line, broken.0[0].column), (Some(3), Some(9)));
     let control = verify("{\"é\": \"a\tb\"}", &KnownSecrets::default()).findings;
@@ -637,58 +458,25 @@ fn places_are_lines_and_characters() {
 
 #[test]
 fn sizes_are_bounded() {
-    let long =
-        |name: &str, value: &str| format!("{{\"oauth_client_metadata\":{{\"{name}\":{value}}}}}");
+    let long = |name: &str, value: &str| format!("{{\"oauth_client_metadata\":{{\"{name}\":{value}}}}}");
     for (text, code) in [
-        (
-            long("client_name", &format!("\"{}\"", "é".repeat(256))),
-            "too_long",
-        ),
-        (
-            long("scope", &format!("\"{}\"", "a".repeat(4097))),
-            "too_long",
-        ),
-        (
-            long(
-                "client_uri",
-                &format!("\"https://acme.com/{}\"", "a".repeat(2048)),
-            ),
-            "too_long",
-        ),
+        (long("client_name", &format!("\"{}\"", "é".repeat(256))), "too_long"),
+        (long("scope", &format!("\"{}\"", "a".repeat(4097))), "too_long"),
+        (long("client_uri", &format!("\"https://acme.com/{}\"", "a".repeat(2048))), "too_long"),
         (long(&"n".repeat(257), "1"), "too_long"),
-        (
-            long(
-                "contacts",
-                &format!("[{}]", vec!["\"a@b.example\""; 1001].join(",")),
-            ),
-            "too_many",
-        ),
+        (long("contacts", &format!("[{}]", vec!["\"a@b.example\""; 1001].join(","))), "too_many"),
         (" ".repeat(MAX_CONFIGURATION_BYTES + 1), "too_large"),
-        (
-            format!("{{\"x\":{}{}}}", "[".repeat(200), "]".repeat(200)),
-            "invalid_json",
-        ),
+        (format!("{{\"x\":{}{}}}", "[".repeat(200), "]".repeat(200)), "invalid_json"),
     ] {
         let findings = found(&text);
         assert_eq!(findings.len(), 1, "{code}: {findings:?}");
         assert_eq!((findings[0].0.as_str(), findings[0].1), (code, "error"));
     }
-    assert_eq!(
-        found(&long("client_name", &format!("\"{}\"", "é".repeat(255)))),
-        []
-    );
-    let headers: Vec<String> = (0..101)
-        .map(|number| format!("\"X-{number}\":\"v\""))
-        .collect();
-    assert_eq!(
-        found(&format!("{{\"headers\":{{{}}}}}", headers.join(",")))[0].0,
-        "too_many"
-    );
+    assert_eq!(found(&long("client_name", &format!("\"{}\"", "é".repeat(255)))), []);
+    let headers: Vec<String> = (0..101).map(|number| format!("\"X-{number}\":\"v\"")).collect();
+    assert_eq!(found(&format!("{{\"headers\":{{{}}}}}", headers.join(",")))[0].0, "too_many");
     let members: Vec<String> = (0..5000).map(|number| format!("\"m{number}\":1")).collect();
-    let many = found(&format!(
-        "{{\"oauth_client_metadata\":{{{}}}}}",
-        members.join(",")
-    ));
+    let many = found(&format!("{{\"oauth_client_metadata\":{{{}}}}}", members.join(",")));
     assert_eq!(many.len(), 101);
     assert_eq!(many[100].0, "more_findings");
 }
@@ -696,11 +484,7 @@ fn sizes_are_bounded() {
 #[test]
 fn every_example_and_default_of_the_table_is_right() {
     for field in FIELDS.iter().filter(|field| !field.is_ignored()) {
-        assert!(
-            !field.help.is_empty() && !field.title.is_empty(),
-            "{}",
-            field.name
-        );
+        assert!(!field.help.is_empty() && !field.title.is_empty(), "{}", field.name);
         for json in field.default.into_iter().chain([field.example]) {
             let value: Value =
                 serde_json::from_str(json).unwrap_or_else(|_| panic!("{}: {json}", field.name));

@@ -18,33 +18,20 @@ fn found(text: &str) -> Vec<(String, &'static str, String)> {
 }
 
 fn triples(findings: &Findings) -> Vec<(String, &'static str, String)> {
-    findings
-        .iter()
-        .map(|f| (f.code.to_string(), f.severity.as_str(), f.pointer.clone()))
-        .collect()
+    findings.iter().map(|f| (f.code.to_string(), f.severity.as_str(), f.pointer.clone())).collect()
 }
 
 /// A configuration whose client metadata is `metadata` (JSON text).
 fn configuration(metadata: &str) -> AdvancedConfiguration {
-    AdvancedConfiguration::from_stored(&format!("{{\"oauth_client_metadata\": {metadata}}}"))
-        .unwrap()
+    AdvancedConfiguration::from_stored(&format!("{{\"oauth_client_metadata\": {metadata}}}")).unwrap()
 }
 
 /// Resolved for workspace `acme`, server `linear`, gateway `https://g.example`, with the shipped defaults.
 fn resolved(layers: &[(Level, &AdvancedConfiguration)]) -> Resolution {
-    let layers: Vec<Layer<'_>> = layers
-        .iter()
-        .map(|(level, configuration)| Layer {
-            level: *level,
-            configuration,
-        })
-        .collect();
+    let layers: Vec<Layer<'_>> =
+        layers.iter().map(|(level, configuration)| Layer { level: *level, configuration }).collect();
     let callbacks = ["https://g.example/oauth/upstream-callback".to_owned()];
-    let context = ResolveContext {
-        workspace: "acme",
-        server: "linear",
-        callbacks: &callbacks,
-    };
+    let context = ResolveContext { workspace: "acme", server: "linear", callbacks: &callbacks };
     resolve(&Branding::default(), &layers, &context)
 }
 

@@ -34,19 +34,14 @@ fn configurations() -> impl Strategy<Value = String> {
             other => serde_json::Map::from_iter([("registration".to_owned(), other)]),
         };
         document.insert("oauth_client_metadata".to_owned(), metadata);
-        let text = if pretty {
-            serde_json::to_string_pretty(&document)
-        } else {
-            serde_json::to_string(&document)
-        };
+        let text =
+            if pretty { serde_json::to_string_pretty(&document) } else { serde_json::to_string(&document) };
         text.unwrap()
     })
 }
 
 fn ids(count: usize) -> Vec<SealedId> {
-    (1..=count)
-        .map(|number| SealedId(Uuid::from_u128(number as u128)))
-        .collect()
+    (1..=count).map(|number| SealedId(Uuid::from_u128(number as u128))).collect()
 }
 
 proptest! {

@@ -18,19 +18,13 @@ fn the_highest_level_wins_member_by_member() {
     let effective = &resolution.effective;
     assert_eq!(effective.client_metadata["client_name"], "Srv");
     assert_eq!(effective.client_metadata["scope"], "a");
-    assert_eq!(
-        effective.client_metadata["tos_uri"],
-        "https://org.example/tos"
-    );
+    assert_eq!(effective.client_metadata["tos_uri"], "https://org.example/tos");
     assert!(!effective.client_metadata.contains_key("contacts"));
     assert!(effective.scope_is_admins && !effective.auth_method_is_admins);
     assert_eq!(resolution.origins["client_name"], Origin::Server);
     assert_eq!(resolution.origins["scope"], Origin::Integration);
-    let hidden: Vec<(&str, Level, Origin)> = resolution
-        .overridden
-        .iter()
-        .map(|o| (o.member.as_str(), o.level, o.by))
-        .collect();
+    let hidden: Vec<(&str, Level, Origin)> =
+        resolution.overridden.iter().map(|o| (o.member.as_str(), o.level, o.by)).collect();
     assert_eq!(
         hidden,
         [
@@ -41,14 +35,8 @@ fn the_highest_level_wins_member_by_member() {
         ]
     );
     assert_eq!(resolution.ignored[0].code, "empty_list");
-    assert_eq!(
-        serde_json::to_value(&resolution.overridden[0]).unwrap()["value"],
-        "Portkey (acme/linear)"
-    );
-    assert_eq!(
-        serde_json::to_value(resolution.origins["redirect_uris"]).unwrap(),
-        "gateway"
-    );
+    assert_eq!(serde_json::to_value(&resolution.overridden[0]).unwrap()["value"], "Portkey (acme/linear)");
+    assert_eq!(serde_json::to_value(resolution.origins["redirect_uris"]).unwrap(), "gateway");
 }
 
 #[test]
@@ -59,44 +47,17 @@ fn groups_resolve_whole() {
     )
     .unwrap();
     let workspace = configuration(r#"{"registration_endpoint":"https://w.example/r"}"#);
-    let resolution = resolved(&[
-        (Level::Integration, &integration),
-        (Level::Workspace, &workspace),
-    ]);
+    let resolution = resolved(&[(Level::Integration, &integration), (Level::Workspace, &workspace)]);
     let server = &resolution.effective.authorization_server;
-    assert_eq!(
-        server.registration_endpoint.as_deref(),
-        Some("https://w.example/r")
-    );
-    assert_eq!(
-        (server.issuer.as_deref(), server.trusted_issuer.as_deref()),
-        (None, None)
-    );
+    assert_eq!(server.registration_endpoint.as_deref(), Some("https://w.example/r"));
+    assert_eq!((server.issuer.as_deref(), server.trusted_issuer.as_deref()), (None, None));
     assert_eq!(server.level, Some(Level::Workspace));
-    let hidden: Vec<&str> = resolution
-        .overridden
-        .iter()
-        .map(|o| o.member.as_str())
-        .collect();
-    assert_eq!(
-        hidden,
-        [
-            "authorization_endpoint",
-            "issuer",
-            "registration.trusted_issuer",
-            "token_endpoint"
-        ]
-    );
+    let hidden: Vec<&str> = resolution.overridden.iter().map(|o| o.member.as_str()).collect();
+    assert_eq!(hidden, ["authorization_endpoint", "issuer", "registration.trusted_issuer", "token_endpoint"]);
     let credentials = resolution.effective.credentials.unwrap();
-    assert_eq!(
-        (credentials.client_id.as_str(), credentials.level),
-        ("a", Level::Integration)
-    );
+    assert_eq!((credentials.client_id.as_str(), credentials.level), ("a", Level::Integration));
     assert_eq!(resolution.effective.registration.method, Method::Dcr);
-    assert_eq!(
-        resolution.origins["registration.method"],
-        Origin::Integration
-    );
+    assert_eq!(resolution.origins["registration.method"], Origin::Integration);
     assert_eq!(resolution.origins["registration.scope"], Origin::Default);
 }
 
@@ -129,83 +90,44 @@ fn the_result_is_judged() {
             .map(|(code, severity, _)| format!("{code} {severity}"))
             .collect()
     };
-    assert_eq!(
-        codes(&[(Level::Server, &variant)]),
-        ["language_variant_without_base error"]
-    );
-    assert_eq!(
-        codes(&[(Level::Server, &variant), (Level::Organisation, &base)]),
-        Vec::<String>::new()
-    );
+    assert_eq!(codes(&[(Level::Server, &variant)]), ["language_variant_without_base error"]);
+    assert_eq!(codes(&[(Level::Server, &variant), (Level::Organisation, &base)]), Vec::<String>::new());
     let both = resolved(&[(Level::Server, &variant), (Level::Organisation, &base)]);
-    assert_eq!(
-        both.effective.client_metadata.keys().next_back().unwrap(),
-        "tos_uri#fr"
-    );
+    assert_eq!(both.effective.client_metadata.keys().next_back().unwrap(), "tos_uri#fr");
 
     let machine = configuration(r#"{"grant_types":["client_credentials"],"response_types":[]}"#);
     let code = configuration(r#"{"response_types":["code"]}"#);
-    assert_eq!(
-        codes(&[(Level::Organisation, &machine)]),
-        Vec::<String>::new()
-    );
+    assert_eq!(codes(&[(Level::Organisation, &machine)]), Vec::<String>::new());
     assert_eq!(
         codes(&[(Level::Organisation, &machine), (Level::Server, &code)]),
         ["grant_response_mismatch error"]
     );
 
-    let secretless =
-        configuration(r#"{"client_id":"x","token_endpoint_auth_method":"client_secret_post"}"#);
-    assert_eq!(
-        codes(&[(Level::Server, &secretless)]),
-        ["auth_method_needs_secret warning"]
-    );
+    let secretless = configuration(r#"{"client_id":"x","token_endpoint_auth_method":"client_secret_post"}"#);
+    assert_eq!(codes(&[(Level::Server, &secretless)]), ["auth_method_needs_secret warning"]);
     let native = configuration(r#"{"application_type":"native"}"#);
-    assert_eq!(
-        codes(&[(Level::Server, &native)]),
-        ["application_type_mismatch warning"]
-    );
+    assert_eq!(codes(&[(Level::Server, &native)]), ["application_type_mismatch warning"]);
     let method =
-        AdvancedConfiguration::from_stored(r#"{"registration":{"method":"pre_registered"}}"#)
-            .unwrap();
-    assert_eq!(
-        codes(&[(Level::Server, &method)]),
-        ["method_needs_client warning"]
-    );
+        AdvancedConfiguration::from_stored(r#"{"registration":{"method":"pre_registered"}}"#).unwrap();
+    assert_eq!(codes(&[(Level::Server, &method)]), ["method_needs_client warning"]);
 }
 
 #[test]
 fn application_type_follows_the_callback() {
     for (callbacks, expected) in [
         (vec!["https://g.example/oauth/upstream-callback"], "web"),
+        (vec!["http://localhost:8787/oauth/upstream-callback"], "native"),
         (
-            vec!["http://localhost:8787/oauth/upstream-callback"],
-            "native",
-        ),
-        (
-            vec![
-                "http://127.0.0.1:1/oauth/upstream-callback",
-                "http://[::1]:2/oauth/upstream-callback",
-            ],
+            vec!["http://127.0.0.1:1/oauth/upstream-callback", "http://[::1]:2/oauth/upstream-callback"],
             "native",
         ),
         (vec![], "web"),
     ] {
         let callbacks: Vec<String> = callbacks.into_iter().map(str::to_owned).collect();
-        let context = ResolveContext {
-            workspace: "acme",
-            server: "linear",
-            callbacks: &callbacks,
-        };
+        let context = ResolveContext { workspace: "acme", server: "linear", callbacks: &callbacks };
         let resolution = resolve(&Branding::default(), &[], &context);
-        assert_eq!(
-            resolution.effective.client_metadata["application_type"],
-            expected
-        );
-        assert_eq!(
-            resolution.effective.client_metadata["redirect_uris"],
-            json!(callbacks)
-        );
+        assert_eq!(resolution.effective.client_metadata["application_type"], expected);
+        assert_eq!(resolution.effective.client_metadata["redirect_uris"], json!(callbacks));
     }
 }
 
@@ -219,10 +141,8 @@ fn branding_is_judged_and_expanded_once() {
     };
     let mut found = triples(&branding.check());
     found.sort();
-    let codes: Vec<(&str, &str)> = found
-        .iter()
-        .map(|(code, _, pointer)| (code.as_str(), pointer.as_str()))
-        .collect();
+    let codes: Vec<(&str, &str)> =
+        found.iter().map(|(code, _, pointer)| (code.as_str(), pointer.as_str())).collect();
     assert_eq!(
         codes,
         [
@@ -231,67 +151,33 @@ fn branding_is_judged_and_expanded_once() {
             ("unknown_placeholder", "/client_name")
         ]
     );
-    let acme = Branding {
-        client_name: "{workspace}-{server}".to_owned(),
-        ..Branding::default()
-    };
-    let context = ResolveContext {
-        workspace: "{server}",
-        server: "b",
-        callbacks: &[],
-    };
-    assert_eq!(
-        resolve(&acme, &[], &context).effective.client_metadata["client_name"],
-        "{server}-b"
-    );
+    let acme = Branding { client_name: "{workspace}-{server}".to_owned(), ..Branding::default() };
+    let context = ResolveContext { workspace: "{server}", server: "b", callbacks: &[] };
+    assert_eq!(resolve(&acme, &[], &context).effective.client_metadata["client_name"], "{server}-b");
     assert!(serde_json::from_str::<Branding>(r#"{"client_nmae":"x"}"#).is_err());
-    assert_eq!(
-        serde_json::from_str::<Branding>("{}").unwrap(),
-        Branding::default()
-    );
+    assert_eq!(serde_json::from_str::<Branding>("{}").unwrap(), Branding::default());
 }
 
 #[test]
 fn what_rules_refuse_is_never_sent() {
-    let old =
-        configuration(r#"{"client_uri":"javascript:x","scope":["a"],"contacts":"a@b.example"}"#);
+    let old = configuration(r#"{"client_uri":"javascript:x","scope":["a"],"contacts":"a@b.example"}"#);
     let resolution = resolved(&[(Level::Server, &old)]);
     assert_eq!(sent(&resolution), sent(&resolved(&[])));
-    let codes: Vec<&str> = resolution
-        .ignored
-        .iter()
-        .map(|ignored| ignored.code.as_str())
-        .collect();
+    let codes: Vec<&str> = resolution.ignored.iter().map(|ignored| ignored.code.as_str()).collect();
     assert_eq!(codes, ["scheme_not_allowed", "wrong_type", "wrong_type"]);
 }
 
 #[test]
 fn the_digest_is_of_the_content() {
-    let one = resolved(&[(
-        Level::Server,
-        &configuration(r#"{"client_name":"A","scope":"b"}"#),
-    )])
-    .effective;
-    let two = resolved(&[(
-        Level::Server,
-        &configuration(r#"{"scope":"b","client_name":"A"}"#),
-    )])
-    .effective;
-    let other = resolved(&[(
-        Level::Server,
-        &configuration(r#"{"scope":"c","client_name":"A"}"#),
-    )])
-    .effective;
+    let one = resolved(&[(Level::Server, &configuration(r#"{"client_name":"A","scope":"b"}"#))]).effective;
+    let two = resolved(&[(Level::Server, &configuration(r#"{"scope":"b","client_name":"A"}"#))]).effective;
+    let other = resolved(&[(Level::Server, &configuration(r#"{"scope":"c","client_name":"A"}"#))]).effective;
     assert_eq!(one.digest(), two.digest());
     assert_ne!(one.digest(), other.digest());
     assert!(
         one.digest().len() == 64
-            && one
-                .digest()
-                .bytes()
-                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+            && one.digest().bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     );
-    let back: EffectiveMetadata =
-        serde_json::from_str(&serde_json::to_string(&one).unwrap()).unwrap();
+    let back: EffectiveMetadata = serde_json::from_str(&serde_json::to_string(&one).unwrap()).unwrap();
     assert_eq!((&back, back.digest()), (&one, one.digest()));
 }

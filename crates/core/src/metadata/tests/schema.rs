@@ -30,10 +30,7 @@ fn the_schema_is_one_and_says_everything_people_read() {
         let property = &properties[field.name];
         assert_eq!(property["title"], field.title);
         assert_eq!(property["description"], field.help);
-        assert_eq!(
-            property.get("deprecated").is_some(),
-            field.is_ignored() || field.alias_of.is_some()
-        );
+        assert_eq!(property.get("deprecated").is_some(), field.is_ignored() || field.alias_of.is_some());
         assert_eq!(property.get("writeOnly").is_some(), field.secret);
     }
 }
@@ -50,27 +47,14 @@ fn schema_and_validator_agree_over_the_corpus() {
         };
         let findings = verify(&text, &KnownSecrets::default()).findings;
         let accepted = validator.is_valid(&value);
-        let why: Vec<String> = validator
-            .iter_errors(&value)
-            .map(|error| error.to_string())
-            .collect();
+        let why: Vec<String> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
         if !accepted {
-            assert!(
-                findings.has_errors(),
-                "the schema refuses, the validator does not: {text}\n{why:?}"
-            );
+            assert!(findings.has_errors(), "the schema refuses, the validator does not: {text}\n{why:?}");
         }
-        let errors = || {
-            findings
-                .iter()
-                .filter(|finding| finding.severity == Severity::Error)
-        };
+        let errors = || findings.iter().filter(|finding| finding.severity == Severity::Error);
         let expressible = |code: &str| !INEXPRESSIBLE.contains(&code) && !PARTLY.contains(&code);
         if errors().any(|finding| expressible(&finding.code)) {
-            assert!(
-                !accepted,
-                "the validator refuses, the schema does not: {text}\n{findings}"
-            );
+            assert!(!accepted, "the validator refuses, the schema does not: {text}\n{findings}");
         }
         compared += 1;
     }
@@ -128,21 +112,15 @@ fn variations() -> Vec<String> {
             texts.push(match field.section {
                 Section::TopLevel => member,
                 Section::ForwardedHeader => format!("{{\"forward_headers\":[{member}]}}"),
-                Section::ClaimRule => format!(
-                    "{{\"jwt_validation\":{{\"jwks\":{{}},\"claimValues\":{{\"c\":{member}}}}}}}"
-                ),
+                Section::ClaimRule => {
+                    format!("{{\"jwt_validation\":{{\"jwks\":{{}},\"claimValues\":{{\"c\":{member}}}}}}}")
+                }
                 Section::RateLimit => format!("{{\"tools\":{{\"rateLimit\":{member}}}}}"),
                 section => format!("{{\"{}\":{member}}}", section.as_str()),
             });
             if field.localised {
-                texts.push(format!(
-                    "{{\"oauth_client_metadata\":{{\"{}#de-CH\":{value}}}}}",
-                    field.name
-                ));
-                texts.push(format!(
-                    "{{\"oauth_client_metadata\":{{\"{}#1\":{value}}}}}",
-                    field.name
-                ));
+                texts.push(format!("{{\"oauth_client_metadata\":{{\"{}#de-CH\":{value}}}}}", field.name));
+                texts.push(format!("{{\"oauth_client_metadata\":{{\"{}#1\":{value}}}}}", field.name));
                 texts.push(format!("{{\"{}#de\":{value}}}", field.name));
             }
         }

@@ -19,11 +19,7 @@ fn secrets_are_cut_out_and_every_other_byte_stays() {
     let text = TEXT.replace(r"X\/Y~", "X~Y");
     let verified = verify(&text, &KnownSecrets::default());
     assert_eq!(verified.findings, Findings::default());
-    let pointers: Vec<&str> = verified
-        .new_secrets()
-        .iter()
-        .map(|secret| secret.pointer.as_str())
-        .collect();
+    let pointers: Vec<&str> = verified.new_secrets().iter().map(|secret| secret.pointer.as_str()).collect();
     assert_eq!(
         pointers,
         [
@@ -42,10 +38,7 @@ fn secrets_are_cut_out_and_every_other_byte_stays() {
     let sealed = verified.sealed_text(&ids).unwrap();
     let mut expected = text.replace(r#""S3CRET-d\"\u0041""#, "\"S3CRET-d\"");
     for (number, letter) in (1..=6).zip('a'..) {
-        expected = expected.replace(
-            &format!("\"S3CRET-{letter}\""),
-            &format!("\"{}\"", marker(id(number))),
-        );
+        expected = expected.replace(&format!("\"S3CRET-{letter}\""), &format!("\"{}\"", marker(id(number))));
     }
     assert_eq!(sealed, expected);
 
@@ -63,38 +56,18 @@ fn secrets_are_cut_out_and_every_other_byte_stays() {
     assert_eq!(again.kept_secrets(), known.0);
     assert_eq!(again.sealed_text(&[]).unwrap(), sealed);
     // Respelling a key loses nothing.
-    let respelt = sealed
-        .replace("custom_headers", "headers")
-        .replace("oauth_metadata", "oauth_client_metadata");
+    let respelt =
+        sealed.replace("custom_headers", "headers").replace("oauth_metadata", "oauth_client_metadata");
     assert_eq!(verify(&respelt, &known).kept_secrets(), known.0);
 
-    let resolution = resolved(&[
-        (Level::Server, &configuration),
-        (Level::Organisation, &configuration),
-    ]);
+    let resolution = resolved(&[(Level::Server, &configuration), (Level::Organisation, &configuration)]);
     let credentials = resolution.effective.credentials.clone().unwrap();
-    assert_eq!(
-        (credentials.client_secret, credentials.level),
-        (Some(id(1)), Level::Server)
-    );
-    assert_eq!(
-        resolution.effective.registration.initial_access_token,
-        Some(id(4))
-    );
-    assert_eq!(
-        resolution.effective.gateway["headers"]["X-Key"],
-        marker(id(2))
-    );
-    assert!(
-        resolution.effective.gateway["headers"]
-            .get("X-Null")
-            .is_none()
-    );
+    assert_eq!((credentials.client_secret, credentials.level), (Some(id(1)), Level::Server));
+    assert_eq!(resolution.effective.registration.initial_access_token, Some(id(4)));
+    assert_eq!(resolution.effective.gateway["headers"]["X-Key"], marker(id(2)));
+    assert!(resolution.effective.gateway["headers"].get("X-Null").is_none());
     let shown = format!("{:?}{:?}", resolution.overridden, resolution.ignored);
-    assert!(
-        shown.contains("\"secret\"") && !shown.contains("$sealed"),
-        "{shown}"
-    );
+    assert!(shown.contains("\"secret\"") && !shown.contains("$sealed"), "{shown}");
 }
 
 #[test]
@@ -103,42 +76,24 @@ fn markers_stay_where_they_are_known() {
     let known = KnownSecrets([("/headers/A".to_owned(), id(1))].into());
     for (text, expected) in [
         (format!(r#"{{"headers":{{"A":"{mine}"}}}}"#), vec![]),
+        (format!(r#"{{"headers":{{"B":"{mine}"}}}}"#), vec!["marker_moved /headers/B"]),
+        (format!(r#"{{"headers":{{"A":"{other}"}}}}"#), vec!["unknown_marker /headers/A"]),
         (
-            format!(r#"{{"headers":{{"B":"{mine}"}}}}"#),
-            vec!["marker_moved /headers/B"],
-        ),
-        (
-            format!(r#"{{"headers":{{"A":"{other}"}}}}"#),
+            format!(r#"{{"headers":{{"A":"{}"}}}}"#, mine.to_uppercase().replace("SEALED", "sealed") + "x"),
             vec!["unknown_marker /headers/A"],
         ),
-        (
-            format!(
-                r#"{{"headers":{{"A":"{}"}}}}"#,
-                mine.to_uppercase().replace("SEALED", "sealed") + "x"
-            ),
-            vec!["unknown_marker /headers/A"],
-        ),
-        (
-            r#"{"headers":{"A":"$sealed:"}}"#.to_owned(),
-            vec!["unknown_marker /headers/A"],
-        ),
+        (r#"{"headers":{"A":"$sealed:"}}"#.to_owned(), vec!["unknown_marker /headers/A"]),
         (
             format!(r#"{{"oauth_client_metadata":{{"client_name":"{mine}"}}}}"#),
             vec!["marker_moved /oauth_client_metadata/client_name"],
         ),
         (
             format!(r#"{{"unknown":[{{"x":"{other}"}}]}}"#),
-            vec![
-                "unknown_marker /unknown/0/x",
-                "unknown_top_level_member /unknown",
-            ],
+            vec!["unknown_marker /unknown/0/x", "unknown_top_level_member /unknown"],
         ),
     ] {
-        let mut found: Vec<String> = verify(&text, &known)
-            .findings
-            .iter()
-            .map(|f| format!("{} {}", f.code, f.pointer))
-            .collect();
+        let mut found: Vec<String> =
+            verify(&text, &known).findings.iter().map(|f| format!("{} {}", f.code, f.pointer)).collect();
         found.sort();
         assert_eq!(found, expected, "{text}");
     }
@@ -150,33 +105,14 @@ fn markers_stay_where_they_are_known() {
 
 #[test]
 fn markers_are_mapped_for_reverts() {
-    let text = format!(
-        "{{\"headers\": {{\"A\": \"{}\", \"B\": \"{}\"}} }}",
-        marker(id(1)),
-        marker(id(2))
-    );
+    let text = format!("{{\"headers\": {{\"A\": \"{}\", \"B\": \"{}\"}} }}", marker(id(1)), marker(id(2)));
     let mapped = map_markers(&text, |pointer, id| (pointer == "/headers/A").then_some(id)).unwrap();
-    assert_eq!(
-        mapped,
-        format!(
-            "{{\"headers\": {{\"A\": \"{}\", \"B\": null}} }}",
-            marker(id(1))
-        )
-    );
+    assert_eq!(mapped, format!("{{\"headers\": {{\"A\": \"{}\", \"B\": null}} }}", marker(id(1))));
     let swapped = map_markers(&text, |_, _| Some(id(9))).unwrap();
-    assert_eq!(
-        KnownSecrets::of(&swapped)
-            .0
-            .into_values()
-            .collect::<Vec<_>>(),
-        [id(9), id(9)]
-    );
+    assert_eq!(KnownSecrets::of(&swapped).0.into_values().collect::<Vec<_>>(), [id(9), id(9)]);
     assert_eq!(map_markers("[]", |_, id| Some(id)), None);
     assert_eq!(parse_marker(&marker(id(7))), Some(id(7)));
-    assert_eq!(
-        parse_marker("$sealed:{00000000-0000-0000-0000-000000000007}"),
-        None
-    );
+    assert_eq!(parse_marker("$sealed:{00000000-0000-0000-0000-000000000007}"), None);
 }
 
 #[test]
@@ -197,14 +133,8 @@ fn one_levels_secret_never_goes_to_another_levels_endpoint() {
         .into_iter()
         .map(|(code, severity, _)| format!("{code} {severity}"))
         .collect();
-    assert_eq!(
-        codes,
-        ["secret_crosses_levels error", "secret_crosses_levels error"]
-    );
+    assert_eq!(codes, ["secret_crosses_levels error", "secret_crosses_levels error"]);
     let own = resolved(&[(Level::Server, &secret), (Level::Organisation, &endpoint)]);
-    assert_eq!(
-        own.effective.credentials.unwrap().client_secret,
-        Some(id(1))
-    );
+    assert_eq!(own.effective.credentials.unwrap().client_secret, Some(id(1)));
     assert!(own.findings.is_empty());
 }

@@ -47,25 +47,13 @@ pub(super) const EXAMPLES: [&str; 4] = [
 const AVAILABLE: [(&str, &str, &str); 12] = [
     ("client_name", "string", "Name shown during OAuth consent"),
     ("client_uri", "string", "Organization's homepage URL"),
-    (
-        "logo_uri",
-        "string",
-        "Logo shown during consent (should be HTTPS)",
-    ),
+    ("logo_uri", "string", "Logo shown during consent (should be HTTPS)"),
     ("scope", "string", "Space-separated OAuth scopes to request"),
-    (
-        "software_id",
-        "string",
-        "Unique client identifier (useful for pre-registered clients)",
-    ),
+    ("software_id", "string", "Unique client identifier (useful for pre-registered clients)"),
     ("software_version", "string", "Client software version"),
     ("grant_types", "string[]", "OAuth grant types"),
     ("response_types", "string[]", "OAuth response types"),
-    (
-        "token_endpoint_auth_method",
-        "string",
-        "Token endpoint auth method",
-    ),
+    ("token_endpoint_auth_method", "string", "Token endpoint auth method"),
     ("contacts", "string[]", "Contact email addresses"),
     ("tos_uri", "string", "Terms of Service URL"),
     ("policy_uri", "string", "Privacy policy URL"),
@@ -111,10 +99,7 @@ fn the_four_examples_give_no_finding_at_all_and_are_sent_as_they_are() {
         for member in metadata.as_object().unwrap().keys() {
             assert_eq!(resolution.origins[member], Origin::Integration, "{member}");
         }
-        assert_eq!(
-            configuration.client_metadata_field_count(),
-            metadata.as_object().unwrap().len()
-        );
+        assert_eq!(configuration.client_metadata_field_count(), metadata.as_object().unwrap().len());
     }
 }
 
@@ -127,36 +112,14 @@ fn available_fields_row_by_row() {
     assert_eq!(customisable.len(), AVAILABLE.len());
     for (name, kind, description) in AVAILABLE {
         let field = find(Section::ClientMetadata, name).unwrap();
-        let expected = if kind == "string" {
-            Kind::String
-        } else {
-            Kind::StringList
-        };
+        let expected = if kind == "string" { Kind::String } else { Kind::StringList };
         assert_eq!((field.kind, field.usage), (expected, Usage::Sent), "{name}");
-        assert!(
-            field.help.starts_with(description),
-            "{name}: {}",
-            field.help
-        );
-        let right = format!(
-            "{{\"oauth_client_metadata\": {{\"{name}\": {}}}}}",
-            field.example
-        );
+        assert!(field.help.starts_with(description), "{name}: {}", field.help);
+        let right = format!("{{\"oauth_client_metadata\": {{\"{name}\": {}}}}}", field.example);
         assert_eq!(found(&right), [], "{name}");
-        let wrong = if kind == "string" {
-            r#"["a"]"#
-        } else {
-            r#""a""#
-        };
+        let wrong = if kind == "string" { r#"["a"]"# } else { r#""a""# };
         let wrong = format!("{{\"oauth_client_metadata\": {{\"{name}\": {wrong}}}}}");
-        assert_eq!(
-            found(&wrong),
-            [(
-                "wrong_type".into(),
-                "error",
-                format!("/oauth_client_metadata/{name}")
-            )]
-        );
+        assert_eq!(found(&wrong), [("wrong_type".into(), "error", format!("/oauth_client_metadata/{name}"))]);
     }
 }
 
@@ -165,9 +128,7 @@ fn default_values_row_by_row() {
     let resolution = resolved(&[]);
     assert_eq!(sent(&resolution), defaults());
     assert!(
-        resolution.findings.is_empty()
-            && resolution.overridden.is_empty()
-            && resolution.ignored.is_empty()
+        resolution.findings.is_empty() && resolution.overridden.is_empty() && resolution.ignored.is_empty()
     );
     assert!(Branding::default().check().is_empty());
     let order: Vec<&String> = resolution.effective.client_metadata.keys().collect();
@@ -193,24 +154,13 @@ fn default_values_row_by_row() {
         };
         assert_eq!(resolution.origins[name], origin, "{name}");
         if origin == Origin::Default && name != "client_name" {
-            let stated: Value = serde_json::from_str(
-                find(Section::ClientMetadata, name)
-                    .unwrap()
-                    .default
-                    .unwrap(),
-            )
-            .unwrap();
+            let stated: Value =
+                serde_json::from_str(find(Section::ClientMetadata, name).unwrap().default.unwrap()).unwrap();
             assert_eq!(&stated, value, "{name}");
         }
     }
-    let template = find(Section::ClientMetadata, "client_name")
-        .unwrap()
-        .default
-        .unwrap();
-    assert_eq!(
-        serde_json::from_str::<String>(template).unwrap(),
-        Branding::default().client_name
-    );
+    let template = find(Section::ClientMetadata, "client_name").unwrap().default.unwrap();
+    assert_eq!(serde_json::from_str::<String>(template).unwrap(), Branding::default().client_name);
     let effective = &resolution.effective;
     assert!(
         !effective.auth_method_is_admins
@@ -225,27 +175,13 @@ fn redirect_uris_is_never_customisable() {
     let configuration = configuration(
         r#"{"redirect_uris": ["https://evil.example/"], "redirect_uri": "https://evil.example/"}"#,
     );
-    for level in [
-        Level::Organisation,
-        Level::Integration,
-        Level::Workspace,
-        Level::Server,
-    ] {
+    for level in [Level::Organisation, Level::Integration, Level::Workspace, Level::Server] {
         let resolution = resolved(&[(level, &configuration)]);
         assert_eq!(sent(&resolution), defaults());
         assert_eq!(resolution.origins["redirect_uris"], Origin::Gateway);
-        let ignored: Vec<(&str, &str)> = resolution
-            .ignored
-            .iter()
-            .map(|i| (i.member.as_str(), i.code.as_str()))
-            .collect();
-        assert_eq!(
-            ignored,
-            [
-                ("redirect_uri", "ignored_member"),
-                ("redirect_uris", "ignored_member")
-            ]
-        );
+        let ignored: Vec<(&str, &str)> =
+            resolution.ignored.iter().map(|i| (i.member.as_str(), i.code.as_str())).collect();
+        assert_eq!(ignored, [("redirect_uri", "ignored_member"), ("redirect_uris", "ignored_member")]);
     }
 }
 
@@ -253,30 +189,17 @@ fn redirect_uris_is_never_customisable() {
 #[test]
 fn excluded_fields_are_saved_and_never_sent() {
     for name in EXCLUDED {
-        for value in [
-            r#""https://acme.com/x""#,
-            r#"["https://acme.com/x"]"#,
-            r#"{"keys": []}"#,
-            "7",
-        ] {
+        for value in [r#""https://acme.com/x""#, r#"["https://acme.com/x"]"#, r#"{"keys": []}"#, "7"] {
             let text = format!("{{\"oauth_client_metadata\": {{\"{name}\": {value}}}}}");
             let verified = verify(&text, &KnownSecrets::default());
             assert_eq!(
                 triples(&verified.findings),
-                [(
-                    "ignored_member".into(),
-                    "notice",
-                    format!("/oauth_client_metadata/{name}")
-                )]
+                [("ignored_member".into(), "notice", format!("/oauth_client_metadata/{name}"))]
             );
             let kept = verified.sealed_text(&[]).unwrap();
             assert_eq!(kept, text);
             let configuration = AdvancedConfiguration::from_stored(&kept).unwrap();
-            assert_eq!(
-                sent(&resolved(&[(Level::Server, &configuration)])),
-                defaults(),
-                "{text}"
-            );
+            assert_eq!(sent(&resolved(&[(Level::Server, &configuration)])), defaults(), "{text}");
         }
     }
 }
@@ -294,16 +217,8 @@ fn registration_bodies() {
             json!({"grant_types": ["client_credentials"], "response_types": []}),
             vec![],
         ),
-        (
-            r#"{"redirect_uris":["https://evil/"]}"#,
-            json!({}),
-            vec!["ignored_member"],
-        ),
-        (
-            r#"{"redirect_uri":"https://evil/"}"#,
-            json!({}),
-            vec!["ignored_member"],
-        ),
+        (r#"{"redirect_uris":["https://evil/"]}"#, json!({}), vec!["ignored_member"]),
+        (r#"{"redirect_uri":"https://evil/"}"#, json!({}), vec!["ignored_member"]),
         (
             r#"{"jwks":{"keys":[]},"jwks_uri":"https://a.example/jwks","software_statement":"a.b.c"}"#,
             json!({}),
@@ -320,11 +235,7 @@ fn registration_bodies() {
             vec![],
         ),
         (r#"{"foo":1}"#, json!({}), vec!["unknown_member"]),
-        (
-            r#"{"oauth_metadata":{"client_id":"x"}}"#,
-            json!({}),
-            vec!["doubled_wrapper"],
-        ),
+        (r#"{"oauth_metadata":{"client_id":"x"}}"#, json!({}), vec!["doubled_wrapper"]),
     ] {
         for wrapper in [CANONICAL_WRAPPER, ALIAS_WRAPPER] {
             let text = format!("{{\"{wrapper}\": {metadata}}}");

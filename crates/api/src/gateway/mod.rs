@@ -1,0 +1,10 @@
+//! What gateways fetch.
+
+mod servers;
+
+use utoipa_actix_web::service_config::ServiceConfig;
+
+/// Puts the operations on the scope `/v1/gateway`.
+pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(servers::fetch_gateway_server);
+}

@@ -1,0 +1,29 @@
+//! The admin API, a file per noun: its operations and its wire views.
+
+pub(crate) mod access;
+mod advanced_configuration;
+mod api_keys;
+mod audit_events;
+pub(crate) mod integrations;
+mod not_built;
+mod organisation;
+mod registrations;
+mod revisions;
+mod servers;
+mod workspaces;
+
+use utoipa_actix_web::service_config::ServiceConfig;
+
+/// Puts the operations on the scope `/v1`.
+pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
+    workspaces::routes(config);
+    integrations::routes(config);
+    access::routes(config);
+    servers::routes(config);
+    organisation::routes(config);
+    advanced_configuration::routes(config);
+    registrations::routes(config);
+    api_keys::routes(config);
+    audit_events::routes(config);
+    not_built::routes(config);
+}

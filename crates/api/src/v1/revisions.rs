@@ -1,0 +1,95 @@
+//! What all lists of saved configurations share.
+
+use crate::answer;
+use crate::example;
+use crate::failure::Failure;
+use crate::query;
+use chrono::{DateTime, Utc};
+use registry::{Error, PageRequest, Revision};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+/// Which part of a list of versions.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListRevisions {
+    /// The page, from 0.
+    #[param(minimum = 0, example = 0)]
+    current_page: Option<u64>,
+    /// Items a page; 100 when absent.
+    #[param(minimum = 1, maximum = 1000, example = 100)]
+    page_size: Option<u64>,
+}
+
+impl ListRevisions {
+    pub(crate) fn page(&self) -> Result<PageRequest, Failure> {
+        query::page(self.current_page, self.page_size)
+    }
+}
+
+/// A saved version of an Advanced Configuration.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Revision)]
+pub(crate) struct RevisionView {
+    /// Always `revision`.
+    #[schema(example = "revision")]
+    object: &'static str,
+    /// Its id.
+    id: Uuid,
+    /// 1 for the first.
+    number: i64,
+    /// The configuration as it was written, secrets replaced by markers; null when it was cleared.
+    #[schema(value_type = Option<Object>)]
+    configurations: Option<Box<RawValue>>,
+    /// Who saved it.
+    created_by: String,
+    /// Through which door: `api`, `web` or `cli`.
+    door: String,
+    /// What the author said of it.
+    note: Option<String>,
+    /// The number it was restored from.
+    restored_from: Option<i64>,
+    /// When it was saved.
+    created_at: DateTime<Utc>,
+}
+
+impl TryFrom<Revision> for RevisionView {
+    type Error = Failure;
+
+    fn try_from(revision: Revision) -> Result<Self, Failure> {
+        Ok(Self {
+            object: "revision",
+            id: revision.id.0,
+            number: revision.number,
+            configurations: answer::stored(revision.text)?,
+            created_by: revision.actor,
+            door: revision.door,
+            note: revision.note,
+            restored_from: revision.restored_from,
+            created_at: revision.created_at,
+        })
+    }
+}
+
+impl RevisionView {
+    pub(crate) fn example() -> Self {
+        Self {
+            object: "revision",
+            id: example::id(3),
+            number: 3,
+            configurations: example::stored_configuration(),
+            created_by: "Ada".to_owned(),
+            door: "web".to_owned(),
+            note: Some("New legal links.".to_owned()),
+            restored_from: None,
+            created_at: example::moment(),
+        }
+    }
+}
+
+/// The number in a path; what is none names no version.
+pub(crate) fn number(text: &str) -> Result<i64, Failure> {
+    text.parse().map_err(|_| Error::NotFound { what: "revision", reference: text.to_owned() }.into())
+}

@@ -1,0 +1,230 @@
+//! Workspaces: teams inside the organisation.
+
+use crate::ApiState;
+use crate::answer::{self, Answer, Changed, Created, Listed, Removed};
+use crate::body::{RequestBody, Sent, present};
+use crate::example;
+use crate::extract::Caller;
+use crate::problem::{ChangeProblems, CreateProblems, DeleteProblems, ListProblems, ReadProblems};
+use crate::query;
+use actix_web::{delete, get, post, put, web};
+use chrono::{DateTime, Utc};
+use registry::{Affected, NewWorkspace, Workspace, WorkspaceChange, WorkspaceFilter};
+use registry_core::finding::Findings;
+use registry_core::permission::Permission;
+use registry_core::slug::Reference;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+use uuid::Uuid;
+use validator::Validate;
+
+pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
+    config
+        .service(create_workspace)
+        .service(list_workspaces)
+        .service(read_workspace)
+        .service(update_workspace)
+        .service(delete_workspace);
+}
+
+/// A workspace to make.
+#[derive(Deserialize, Validate, ToSchema)]
+pub(crate) struct CreateWorkspace {
+    /// Its name for people.
+    #[validate(length(min = 1, max = 255))]
+    #[schema(min_length = 1, max_length = 255, example = "Acme")]
+    name: String,
+    /// Its name in URLs: letters, digits, `-` and `_`; never changes. Made from the name when absent.
+    #[schema(min_length = 3, max_length = 50, pattern = "^[a-zA-Z0-9_-]+$", example = "acme")]
+    slug: Option<String>,
+    /// What it is for.
+    #[validate(length(max = 500))]
+    #[schema(max_length = 500, example = "Everything of the Acme team.")]
+    description: Option<String>,
+}
+
+impl RequestBody for CreateWorkspace {
+    const NEEDS: Permission = Permission::WriteWorkspaces;
+}
+
+/// What to change on a workspace; members that are not sent stay as they are.
+#[derive(Deserialize, Validate, ToSchema)]
+pub(crate) struct UpdateWorkspace {
+    /// Its name for people.
+    #[validate(length(min = 1, max = 255))]
+    #[schema(min_length = 1, max_length = 255, example = "Acme Corp")]
+    name: Option<String>,
+    /// What it is for; null clears it.
+    #[serde(default, deserialize_with = "present")]
+    #[validate(length(max = 500))]
+    #[schema(value_type = Option<String>, max_length = 500, example = "Everything of the Acme team.")]
+    description: Option<Option<String>>,
+}
+
+impl RequestBody for UpdateWorkspace {
+    const NEEDS: Permission = Permission::WriteWorkspaces;
+    const CHANGES: bool = true;
+}
+
+/// Which workspaces to list.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListWorkspaces {
+    /// Part of the name or slug, ignoring case.
+    #[param(example = "acme")]
+    search: Option<String>,
+    /// The page, from 0.
+    #[param(minimum = 0, example = 0)]
+    current_page: Option<u64>,
+    /// Items a page; 100 when absent.
+    #[param(minimum = 1, maximum = 1000, example = 100)]
+    page_size: Option<u64>,
+}
+
+/// A workspace.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Workspace)]
+pub(crate) struct WorkspaceView {
+    /// Always `workspace`.
+    #[schema(example = "workspace")]
+    object: &'static str,
+    /// Its id.
+    id: Uuid,
+    /// Its name in URLs.
+    slug: String,
+    /// Its name for people.
+    name: String,
+    /// What it is for.
+    description: Option<String>,
+    /// Counts its changes, for `If-Match`.
+    version: i64,
+    /// When it was made.
+    created_at: DateTime<Utc>,
+    /// When it was last changed.
+    updated_at: DateTime<Utc>,
+    /// The same, by the hosted product's name.
+    last_updated_at: DateTime<Utc>,
+}
+
+impl From<Workspace> for WorkspaceView {
+    fn from(workspace: Workspace) -> Self {
+        Self {
+            object: "workspace",
+            id: workspace.id.0,
+            slug: workspace.slug.into(),
+            name: workspace.name,
+            description: workspace.description,
+            version: workspace.version,
+            created_at: workspace.created_at,
+            updated_at: workspace.updated_at,
+            last_updated_at: workspace.updated_at,
+        }
+    }
+}
+
+impl WorkspaceView {
+    fn example() -> Self {
+        Self {
+            object: "workspace",
+            id: example::id(2),
+            slug: "acme".to_owned(),
+            name: "Acme".to_owned(),
+            description: None,
+            version: 1,
+            created_at: example::moment(),
+            updated_at: example::moment(),
+            last_updated_at: example::moment(),
+        }
+    }
+}
+
+/// Create a workspace
+#[utoipa::path(
+    tag = "workspaces",
+    request_body(content = CreateWorkspace, description = "The workspace.", example = json!({ "name": "Acme", "slug": "acme" })),
+    responses((status = 200, description = "It was made.", body = Created, example = json!(Created::example())), CreateProblems)
+)]
+#[post("/workspaces")]
+pub(crate) async fn create_workspace(state: web::Data<ApiState>, sent: Sent<CreateWorkspace>) -> Answer {
+    let Sent { caller, body, .. } = sent;
+    let new = NewWorkspace { name: body.name, slug: query::filled(body.slug), description: body.description };
+    let made = state.registry.create_workspace(&caller.actor, new).await?;
+    let view = Created::new(made.id.0, made.slug, Findings::default(), Affected::default());
+    answer::versioned(made.version, &view)
+}
+
+/// List workspaces
+#[utoipa::path(
+    tag = "workspaces",
+    params(ListWorkspaces),
+    responses(
+        (status = 200, description = "The workspaces the caller may see, by slug.", body = Listed<WorkspaceView>, example = json!(Listed::example(WorkspaceView::example()))),
+        ListProblems,
+    )
+)]
+#[get("/workspaces")]
+pub(crate) async fn list_workspaces(state: web::Data<ApiState>, caller: Caller) -> Answer {
+    let asked: ListWorkspaces = caller.query()?;
+    let page = query::page(asked.current_page, asked.page_size)?;
+    let filter = WorkspaceFilter { search: query::filled(asked.search) };
+    let found = state.registry.workspaces(&caller.actor, filter, page).await?;
+    answer::ok(&Listed::new(found, page, |one| Ok(WorkspaceView::from(one)))?)
+}
+
+/// Read a workspace
+#[utoipa::path(
+    tag = "workspaces",
+    params(("workspace" = String, Path, description = "Id or slug of the workspace.", example = "acme")),
+    responses(
+        (status = 200, description = "The workspace.", body = WorkspaceView, example = json!(WorkspaceView::example()), headers(("ETag" = String, description = "Its version, for `If-Match`."))),
+        ReadProblems,
+    )
+)]
+#[get("/workspaces/{workspace}")]
+pub(crate) async fn read_workspace(state: web::Data<ApiState>, caller: Caller, path: web::Path<String>) -> Answer {
+    let found = state.registry.workspace(&caller.actor, &Reference::parse(&path)).await?;
+    answer::versioned(found.version, &WorkspaceView::from(found))
+}
+
+/// Change a workspace
+#[utoipa::path(
+    tag = "workspaces",
+    params(
+        ("workspace" = String, Path, description = "Id or slug of the workspace.", example = "acme"),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` that was read; another present version gives 412.", example = "\"1\""),
+    ),
+    request_body(content = UpdateWorkspace, description = "At least one member.", example = json!({ "name": "Acme Corp" })),
+    responses((status = 200, description = "It was saved.", body = Changed, example = json!(Changed::example())), ChangeProblems)
+)]
+#[put("/workspaces/{workspace}")]
+pub(crate) async fn update_workspace(
+    state: web::Data<ApiState>,
+    path: web::Path<String>,
+    sent: Sent<UpdateWorkspace>,
+) -> Answer {
+    let Sent { caller, body, .. } = sent;
+    let change = WorkspaceChange { name: body.name, description: body.description };
+    let expected = caller.expected_version()?;
+    let saved = state.registry.update_workspace(&caller.actor, &Reference::parse(&path), change, expected).await?;
+    answer::versioned(saved.version, &Changed::new(Findings::default(), Affected::default()))
+}
+
+/// Delete a workspace
+///
+/// With its integrations and servers. The clients of its servers are withdrawn upstream.
+#[utoipa::path(
+    tag = "workspaces",
+    params(
+        ("workspace" = String, Path, description = "Id or slug of the workspace.", example = "acme"),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` that was read; another present version gives 412.", example = "\"1\""),
+    ),
+    responses((status = 200, description = "It is gone; what went along.", body = Removed, example = json!(Removed::example())), DeleteProblems)
+)]
+#[delete("/workspaces/{workspace}")]
+pub(crate) async fn delete_workspace(state: web::Data<ApiState>, caller: Caller, path: web::Path<String>) -> Answer {
+    let expected = caller.expected_version()?;
+    let deleted = state.registry.delete_workspace(&caller.actor, &Reference::parse(&path), expected).await?;
+    answer::ok(&Removed::from(deleted))
+}

@@ -1,0 +1,198 @@
+//! Answers to registrations (RFC 7591 §3.2.1): lenient about form, strict about what matters (`standards.md` §7.2).
+
+use super::discovery::endpoint_is_sane;
+use super::failure::{Failure, FailureClass, classify_refusal};
+use crate::clock::Timestamp;
+use crate::secret::Secret;
+use serde_json::{Map, Value, json};
+
+/// The longest `client_id` kept, in bytes: some encode whole metadata.
+const MOST_CLIENT_ID: usize = 8 * 1024;
+
+/// A client as the authorization server registered it.
+#[derive(Clone, Debug)]
+pub struct Issued {
+    /// Its id, opaque.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: Option<Secret>,
+    /// When it was issued, in seconds since 1970.
+    pub client_id_issued_at: Option<i64>,
+    /// When the secret expires, in seconds since 1970; `None`: never (the wire's 0).
+    pub client_secret_expires_at: Option<i64>,
+    /// How it authenticates at the token endpoint.
+    pub token_endpoint_auth_method: String,
+    /// Where it is managed (RFC 7592), if it is manageable.
+    pub registration_client_uri: Option<String>,
+    /// The token for that, if it is manageable.
+    pub registration_access_token: Option<Secret>,
+    /// Every member of the answer but the secrets.
+    pub response: Map<String, Value>,
+    /// What was odd about the answer, for people.
+    pub warnings: Vec<String>,
+}
+
+/// Reads the answer to `request`.
+pub fn read_answer(
+    status: u16,
+    retry_after: Option<u64>,
+    body: &[u8],
+    request: &Map<String, Value>,
+    now: Timestamp,
+) -> Result<Issued, Failure> {
+    if status != 200 && status != 201 {
+        return Err(classify_refusal(status, retry_after, body));
+    }
+    let protocol = |code, message: &str| Failure::new(FailureClass::Protocol, code, message);
+    let Ok(Value::Object(mut answer)) = serde_json::from_slice::<Value>(body) else {
+        return Err(protocol(
+            "answer_not_json",
+            "The registration endpoint answered with something that is no JSON object, so there is no client.",
+        ));
+    };
+    // Hydra and others write "not set" as null or "" (`standards.md` §7.1).
+    answer.retain(|_, value| !value.is_null() && value.as_str() != Some(""));
+    let mut warnings = Vec::new();
+    let secret = take_text(&mut answer, "client_secret").map(Secret::new);
+    let token = take_text(&mut answer, "registration_access_token").map(Secret::new);
+    let client_id = answer
+        .get("client_id")
+        .and_then(Value::as_str)
+        .filter(|id| id.len() <= MOST_CLIENT_ID && id.bytes().all(|byte| (0x20..0x7f).contains(&byte)))
+        .ok_or_else(|| {
+            protocol("client_id_missing", "The authorization server answered without a usable `client_id`.")
+        })?
+        .to_owned();
+    for name in ["redirect_uris", "grant_types", "response_types", "contacts"] {
+        if let Some(Value::String(one)) = answer.get(name).cloned() {
+            warnings.push(format!("`{name}` was answered as one string instead of a list."));
+            answer.insert(name.to_owned(), json!([one]));
+        }
+    }
+    check_callbacks(&answer, request, &mut warnings)?;
+    let expires_at = expiry(&mut answer, secret.is_some(), now, &mut warnings)?;
+    let issued_at = seconds(answer.get("client_id_issued_at"));
+    answer.shift_remove("client_id_issued_at");
+    let method = auth_method(&answer, secret.is_some(), &mut warnings)?;
+    let uri = answer.get("registration_client_uri").and_then(Value::as_str).map(str::to_owned);
+    // Both together or neither: one alone manages nothing, and a relative URI may not be completed (RFC 7592 §3).
+    let (uri, token) = match (uri.filter(|uri| endpoint_is_sane(uri)), token) {
+        (Some(uri), Some(token)) => (Some(uri), Some(token)),
+        _ => (None, None),
+    };
+    Ok(Issued {
+        client_id,
+        client_secret: secret,
+        client_id_issued_at: issued_at,
+        client_secret_expires_at: expires_at,
+        token_endpoint_auth_method: method,
+        registration_client_uri: uri,
+        registration_access_token: token,
+        response: answer,
+        warnings,
+    })
+}
+
+fn take_text(answer: &mut Map<String, Value>, name: &str) -> Option<String> {
+    // Removed whatever it is: what stands under these names is never shown.
+    match answer.shift_remove(name)? {
+        Value::String(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// A number of seconds, also as an integral float or as digits in a string.
+fn seconds(value: Option<&Value>) -> Option<i64> {
+    match value? {
+        Value::Number(number) => number.as_i64().or_else(|| {
+            let float = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < 9e15)?;
+            format!("{float:.0}").parse().ok()
+        }),
+        Value::String(digits) => digits.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+fn check_callbacks(
+    answer: &Map<String, Value>,
+    request: &Map<String, Value>,
+    warnings: &mut Vec<String>,
+) -> Result<(), Failure> {
+    let Some(Value::Array(registered)) = answer.get("redirect_uris") else {
+        warnings.push(
+            "The answer does not repeat `redirect_uris`; it is believed that they were registered."
+                .to_owned(),
+        );
+        return Ok(());
+    };
+    let wanted = request.get("redirect_uris").and_then(Value::as_array).cloned().unwrap_or_default();
+    if wanted.iter().all(|uri| registered.contains(uri)) {
+        return Ok(());
+    }
+    Err(Failure::new(
+        FailureClass::NeedsAdmin,
+        "redirect_uris_not_honoured",
+        "The authorization server registered other callbacks than the gateway's, so nobody could come back from it. Ask its owner to allow the callback URL shown here.",
+    ))
+}
+
+fn expiry(
+    answer: &mut Map<String, Value>,
+    has_secret: bool,
+    now: Timestamp,
+    warnings: &mut Vec<String>,
+) -> Result<Option<i64>, Failure> {
+    let value = answer.shift_remove("client_secret_expires_at");
+    if !has_secret {
+        return Ok(None);
+    }
+    match seconds(value.as_ref()) {
+        Some(0) => Ok(None),
+        Some(moment) if moment <= now.timestamp() => Err(Failure::new(
+            FailureClass::Protocol,
+            "client_secret_expired",
+            "The authorization server issued a client whose secret has expired already.",
+        )),
+        Some(moment) => Ok(Some(moment)),
+        None => {
+            warnings.push(
+                "A secret came without `client_secret_expires_at`; it is taken to never expire.".to_owned(),
+            );
+            Ok(None)
+        }
+    }
+}
+
+fn auth_method(
+    answer: &Map<String, Value>,
+    has_secret: bool,
+    warnings: &mut Vec<String>,
+) -> Result<String, Failure> {
+    let echoed = match answer.get("token_endpoint_auth_method") {
+        Some(Value::String(method)) => Some(method.as_str()),
+        // glewlwyd answers a list.
+        Some(Value::Array(methods)) => methods.first().and_then(Value::as_str),
+        _ => None,
+    };
+    let method = match (echoed, has_secret) {
+        (Some("none"), true) => {
+            warnings.push("A secret was issued although `none` was registered; gateways authenticate with `client_secret_post`.".to_owned());
+            "client_secret_post"
+        }
+        (Some(method), _) => method,
+        (None, true) => "client_secret_basic",
+        (None, false) => "none",
+    };
+    if method.starts_with("client_secret") && !has_secret {
+        return Err(Failure::new(
+            FailureClass::Protocol,
+            "secret_missing",
+            format!("The authorization server registered the auth method `{method}` but issued no secret."),
+        ));
+    }
+    Ok(method.to_owned())
+}
+
+#[cfg(test)]
+#[path = "answer_tests.rs"]
+mod tests;

@@ -1,0 +1,205 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use super::super::{
+    Discovery, IssuerMatch, RequestPolicy, ScopePolicy, adjust_after_refusal, build_request,
+    negotiate_auth_method,
+};
+use super::*;
+use chrono::DateTime;
+
+fn now() -> Timestamp {
+    DateTime::from_timestamp(1_800_000_000, 0).unwrap()
+}
+
+fn map(value: Value) -> Map<String, Value> {
+    value.as_object().unwrap().clone()
+}
+
+fn request() -> Map<String, Value> {
+    map(
+        json!({ "client_name": "A", "redirect_uris": ["https://g/cb"], "token_endpoint_auth_method": "none", "grant_types": ["authorization_code", "refresh_token"] }),
+    )
+}
+
+fn read(status: u16, body: &Value) -> Result<Issued, Failure> {
+    read_answer(status, None, body.to_string().as_bytes(), &request(), now())
+}
+
+#[test]
+fn oddities_of_real_servers_are_read() {
+    // Hydra: nulls and empty strings for what is not set.
+    let hydra = read(201, &json!({ "client_id": "h", "contacts": null, "client_uri": "", "redirect_uris": ["https://g/cb"], "client_secret_expires_at": 0 })).unwrap();
+    assert!(!hydra.response.contains_key("contacts") && !hydra.response.contains_key("client_uri"));
+    assert_eq!(hydra.token_endpoint_auth_method, "none");
+    // Figma: a secret beside `none`.
+    let figma = read(200, &json!({ "client_id": "f", "client_secret": "s", "token_endpoint_auth_method": "none", "client_secret_expires_at": "0" })).unwrap();
+    assert_eq!(figma.token_endpoint_auth_method, "client_secret_post");
+    assert_eq!(figma.client_secret.unwrap().expose(), "s");
+    // IBM ISAM: one string where a list is due; integral floats.
+    let isam = read(200, &json!({ "client_id": "i", "redirect_uris": "https://g/cb", "client_secret": "s", "client_secret_expires_at": 1_900_000_000.0, "client_id_issued_at": "1800000000" })).unwrap();
+    assert_eq!(isam.response["redirect_uris"], json!(["https://g/cb"]));
+    assert_eq!(
+        (isam.client_secret_expires_at, isam.client_id_issued_at),
+        (Some(1_900_000_000), Some(1_800_000_000))
+    );
+    // Management needs an absolute URI and a token.
+    let relative = read(201, &json!({ "client_id": "l", "registration_client_uri": "/register/l", "registration_access_token": "t" })).unwrap();
+    assert!(relative.registration_client_uri.is_none() && relative.registration_access_token.is_none());
+    let managed = read(201, &json!({ "client_id": "m", "registration_client_uri": "https://h/register/m", "registration_access_token": "t" })).unwrap();
+    assert!(managed.registration_access_token.is_some());
+    assert!(
+        !Value::Object(managed.response).to_string().contains("registration_access_token"),
+        "secrets are apart"
+    );
+}
+
+#[test]
+fn what_matters_is_strict() {
+    for (status, body, code) in [
+        (201, json!({}), "client_id_missing"),
+        (201, json!({ "client_id": 7 }), "client_id_missing"),
+        (201, json!([]), "answer_not_json"),
+        (
+            201,
+            json!({ "client_id": "x", "redirect_uris": ["https://other/cb"] }),
+            "redirect_uris_not_honoured",
+        ),
+        (
+            201,
+            json!({ "client_id": "x", "token_endpoint_auth_method": "client_secret_basic" }),
+            "secret_missing",
+        ),
+        (
+            201,
+            json!({ "client_id": "x", "client_secret": "s", "client_secret_expires_at": 1 }),
+            "client_secret_expired",
+        ),
+        (204, json!({}), "unexpected_status"),
+        (302, json!({}), "unexpected_status"),
+        (400, json!({ "error": "invalid_redirect_uri" }), "invalid_redirect_uri"),
+        (
+            400,
+            json!({ "error": "invalid_request", "error_description": "redirect_uri not allowed" }),
+            "invalid_redirect_uri",
+        ),
+        (400, json!({ "error": "invalid_client_metadata" }), "invalid_client_metadata"),
+        (401, json!({ "error": "invalid_token" }), "initial_access_token_needed"),
+        (403, json!("Forbidden"), "registration_not_allowed"),
+        (404, json!({}), "registration_not_supported"),
+        (429, json!({ "error": "too_many_requests" }), "rate_limited"),
+        (503, json!({}), "upstream_unavailable"),
+    ] {
+        assert_eq!(read(status, &body).unwrap_err().code, code, "{status} {body}");
+    }
+    let html = read_answer(200, None, b"<html>sign in</html>", &request(), now()).unwrap_err();
+    assert_eq!(html.code, "answer_not_json");
+    let cut = read_answer(403, None, "Forbidden\n\u{7}".as_bytes(), &request(), now()).unwrap_err();
+    assert_eq!(cut.error_description.as_deref(), Some("Forbidden"));
+}
+
+fn discovery(metadata: Value, scopes: &[&str]) -> Discovery {
+    Discovery {
+        mcp_url: "https://h/mcp".into(),
+        resource: "https://h/mcp".into(),
+        resource_match: None,
+        protected_resource_url: None,
+        protected_resource: None,
+        challenge_scope: None,
+        authorization_server_listed: "https://h".into(),
+        issuer: "https://h".into(),
+        issuer_match: IssuerMatch::Exact,
+        metadata_url: "https://h/.well-known/oauth-authorization-server".into(),
+        metadata: map(metadata),
+        scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+        warnings: Vec::new(),
+    }
+}
+
+const OURS: RequestPolicy =
+    RequestPolicy { auth_method_is_admins: false, scope_is_admins: false, scope_policy: ScopePolicy::Auto };
+
+#[test]
+fn the_auth_method_is_negotiated_unless_it_is_the_admins() {
+    let list = |methods: &[&str]| -> Vec<String> { methods.iter().map(|one| (*one).to_owned()).collect() };
+    for (wanted, admins, supported, expected) in [
+        ("none", false, None, Ok("none")),
+        ("none", false, Some(list(&["client_secret_basic", "none"])), Ok("none")),
+        ("none", false, Some(list(&["client_secret_basic", "client_secret_post"])), Ok("client_secret_post")),
+        ("none", false, Some(list(&["client_secret_basic"])), Ok("client_secret_basic")),
+        ("none", false, Some(list(&["private_key_jwt"])), Err(FailureClass::NeedsAdmin)),
+        ("client_secret_basic", true, Some(list(&["none"])), Err(FailureClass::Configuration)),
+        ("client_secret_basic", true, None, Ok("client_secret_basic")),
+    ] {
+        let result = negotiate_auth_method(wanted, admins, supported.as_deref());
+        let got = result.as_ref().map(|one| one.method.as_str()).map_err(|failure| failure.class);
+        assert_eq!(got, expected, "{wanted} {admins} {supported:?}");
+    }
+}
+
+#[test]
+fn scopes_are_the_admins_or_what_the_server_names() {
+    let with = |scope: Option<&str>| {
+        let mut request = request();
+        if let Some(scope) = scope {
+            request.insert("scope".into(), json!(scope));
+        }
+        request
+    };
+    let policy = |scope_policy, admins| RequestPolicy { scope_policy, scope_is_admins: admins, ..OURS };
+    let none = json!({});
+    let offline = json!({ "scopes_supported": ["a", "offline_access"] });
+    for (scope, metadata, named, policy, sent) in [
+        (None, &none, &[][..], OURS, None),
+        (None, &none, &["a", "b"][..], OURS, Some("a b")),
+        (None, &offline, &["a"][..], OURS, Some("a offline_access")),
+        (None, &offline, &[][..], OURS, None),
+        (None, &offline, &[][..], policy(ScopePolicy::Always, false), Some("a offline_access")),
+        (Some("x"), &none, &["a"][..], policy(ScopePolicy::Auto, true), Some("x")),
+        (Some("x"), &offline, &["a"][..], policy(ScopePolicy::Auto, true), Some("x offline_access")),
+        (Some("x"), &none, &["a"][..], policy(ScopePolicy::Never, true), None),
+    ] {
+        let prepared = build_request(&with(scope), &discovery(metadata.clone(), named), policy).unwrap();
+        assert_eq!(
+            prepared.request.get("scope").and_then(Value::as_str),
+            sent,
+            "{scope:?} {metadata} {named:?}"
+        );
+        assert_eq!(prepared.adjustments.is_empty(), scope == sent, "every difference is on record");
+        assert!(!prepared.request.contains_key("resource"));
+    }
+}
+
+#[test]
+fn one_adjusted_retry_and_never_against_the_admin() {
+    let found = discovery(json!({}), &["a"]);
+    let prepared = build_request(&request(), &found, OURS).unwrap();
+    let refusal = classify_refusal(
+        400,
+        None,
+        br#"{"error":"invalid_client_metadata","error_description":"scope not allowed"}"#,
+    );
+    let retry =
+        adjust_after_refusal(&prepared.request, &refusal, OURS, &found, &prepared.adjustments).unwrap();
+    assert!(!retry.request.contains_key("scope"));
+    assert_eq!(
+        adjust_after_refusal(&retry.request, &refusal, OURS, &found, &retry.adjustments),
+        None,
+        "once"
+    );
+    let admins = RequestPolicy { scope_is_admins: true, ..OURS };
+    assert_eq!(adjust_after_refusal(&prepared.request, &refusal, admins, &found, &[]), None);
+    let busy = classify_refusal(503, None, b"scope");
+    assert_eq!(adjust_after_refusal(&prepared.request, &busy, OURS, &found, &[]), None);
+}
+
+proptest::proptest! {
+    #[test]
+    fn hostile_answers_never_panic_and_never_show_a_secret(status: u16, body in ".{0,200}", id in "[a-z]{0,8}") {
+        let _ = read_answer(status, None, body.as_bytes(), &request(), now());
+        let odd = json!({ "client_id": id, "client_secret": "canary", "registration_access_token": ["canary"], "x": body });
+        if let Ok(issued) = read(201, &odd) {
+            let shown = format!("{issued:?}");
+            proptest::prop_assert!(!shown.contains("canary"));
+        }
+    }
+}

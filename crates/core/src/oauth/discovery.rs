@@ -1,0 +1,315 @@
+//! Discovery documents: protected resource metadata (RFC 9728) and authorization server metadata (RFC 8414, OpenID
+//! Connect Discovery), where they are, and when they may be believed.
+
+use crate::egress::names_loopback;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use url::Url;
+
+/// Everything found out about one server, kept whole with the client that came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Discovery {
+    /// The MCP address this was found for, as configured.
+    pub mcp_url: String,
+    /// The resource identifier to ask tokens for (RFC 8707).
+    pub resource: String,
+    /// How `resource` fits the address; absent without protected resource metadata.
+    pub resource_match: Option<ResourceMatch>,
+    /// Where the protected resource metadata were.
+    pub protected_resource_url: Option<String>,
+    /// The protected resource metadata, verbatim.
+    pub protected_resource: Option<Map<String, Value>>,
+    /// `scope` of the challenge.
+    pub challenge_scope: Option<String>,
+    /// The issuer as the protected resource (or the admin) named it.
+    pub authorization_server_listed: String,
+    /// The issuer as its own metadata name it, verbatim: what a client belongs to.
+    pub issuer: String,
+    /// How the two fit.
+    pub issuer_match: IssuerMatch,
+    /// Where the authorization server metadata were.
+    pub metadata_url: String,
+    /// The authorization server metadata, verbatim, with the admin's overrides.
+    pub metadata: Map<String, Value>,
+    /// Scopes worth asking for: of the challenge, else those the resource supports.
+    pub scopes: Vec<String>,
+    /// What is odd, for people.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+}
+
+impl Discovery {
+    /// The authorization server's metadata, read.
+    pub fn authorization_server(&self) -> AuthorizationServerMetadata<'_> {
+        AuthorizationServerMetadata(&self.metadata)
+    }
+}
+
+/// How a protected resource's `resource` fits the address it was found for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResourceMatch {
+    /// The same text.
+    Exact,
+    /// Same origin, and its path is a prefix by whole segments (as the MCP SDKs accept).
+    Prefix,
+}
+
+/// How an issuer fits the one that was expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IssuerMatch {
+    /// The same text (RFC 8414 §3.3).
+    Exact,
+    /// Equal but for the slash of an empty path: the commonest mistake of real servers (`standards.md` §3.6).
+    RootSlash,
+    /// Other than expected, but the admin says it is to be trusted (`trusted_issuer`).
+    Trusted,
+}
+
+/// Protected resource metadata, read leniently.
+#[derive(Clone, Copy, Debug)]
+pub struct ProtectedResource<'a>(pub &'a Map<String, Value>);
+
+impl ProtectedResource<'_> {
+    /// The resource identifier.
+    pub fn resource(&self) -> Option<&str> {
+        text(self.0, "resource")
+    }
+
+    /// Issuers of the authorization servers.
+    pub fn authorization_servers(&self) -> Vec<String> {
+        list(self.0, "authorization_servers").unwrap_or_default()
+    }
+
+    /// Scopes it knows.
+    pub fn scopes_supported(&self) -> Vec<String> {
+        list(self.0, "scopes_supported").unwrap_or_default()
+    }
+}
+
+/// Authorization server metadata, read leniently.
+#[derive(Clone, Copy, Debug)]
+pub struct AuthorizationServerMetadata<'a>(pub &'a Map<String, Value>);
+
+impl<'a> AuthorizationServerMetadata<'a> {
+    /// Its issuer, verbatim.
+    pub fn issuer(&self) -> Option<&'a str> {
+        text(self.0, "issuer")
+    }
+
+    /// An endpoint by its name in the document.
+    pub fn endpoint(&self, name: &str) -> Option<&'a str> {
+        text(self.0, name)
+    }
+
+    /// Where clients register (RFC 7591).
+    pub fn registration_endpoint(&self) -> Option<&'a str> {
+        self.endpoint("registration_endpoint")
+    }
+
+    /// How clients may authenticate; absent means `client_secret_basic` by the norm and nothing in practice.
+    pub fn token_endpoint_auth_methods_supported(&self) -> Option<Vec<String>> {
+        list(self.0, "token_endpoint_auth_methods_supported")
+    }
+
+    /// PKCE methods.
+    pub fn code_challenge_methods_supported(&self) -> Option<Vec<String>> {
+        list(self.0, "code_challenge_methods_supported")
+    }
+
+    /// Scopes it knows.
+    pub fn scopes_supported(&self) -> Option<Vec<String>> {
+        list(self.0, "scopes_supported")
+    }
+
+    /// Whether it reads Client ID Metadata Documents.
+    pub fn client_id_metadata_document_supported(&self) -> bool {
+        self.0.get("client_id_metadata_document_supported") == Some(&Value::Bool(true))
+    }
+}
+
+fn text<'a>(document: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    document.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
+/// A list of strings; a bare string counts as a list of one.
+fn list(document: &Map<String, Value>, name: &str) -> Option<Vec<String>> {
+    match document.get(name)? {
+        Value::Array(items) => Some(items.iter().filter_map(Value::as_str).map(str::to_owned).collect()),
+        Value::String(one) => Some(vec![one.clone()]),
+        _ => None,
+    }
+}
+
+/// Where a resource's metadata may be, in order: the path form, then the root form (RFC 9728 §3.1, MCP 2026-07-28).
+pub fn protected_resource_urls(resource: &Url) -> Vec<String> {
+    const SUFFIX: &str = "/.well-known/oauth-protected-resource";
+    let origin = resource.origin().ascii_serialization();
+    let query = resource.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let path = if resource.path() == "/" { "" } else { resource.path() };
+    let mut urls = vec![format!("{origin}{SUFFIX}{path}{query}")];
+    if !path.is_empty() || !query.is_empty() {
+        urls.push(format!("{origin}{SUFFIX}"));
+    }
+    urls
+}
+
+/// Where an issuer's metadata may be, in the order MCP demands. Never the root form for an issuer with a path.
+pub fn authorization_server_urls(issuer: &str) -> Vec<String> {
+    let Ok(url) = Url::parse(issuer) else { return Vec::new() };
+    if url.query().is_some() || url.fragment().is_some() || !url.has_host() {
+        return Vec::new();
+    }
+    let origin = url.origin().ascii_serialization();
+    let path = url.path().trim_end_matches('/');
+    if path.is_empty() {
+        return vec![
+            format!("{origin}/.well-known/oauth-authorization-server"),
+            format!("{origin}/.well-known/openid-configuration"),
+        ];
+    }
+    vec![
+        format!("{origin}/.well-known/oauth-authorization-server{path}"),
+        format!("{origin}/.well-known/openid-configuration{path}"),
+        format!("{origin}{path}/.well-known/openid-configuration"),
+    ]
+}
+
+/// Whether a protected resource's `resource` may stand for the address `server`.
+pub fn resource_matches(server: &str, resource: &str) -> Option<ResourceMatch> {
+    if server == resource {
+        return Some(ResourceMatch::Exact);
+    }
+    let (server, resource) = (Url::parse(server).ok()?, Url::parse(resource).ok()?);
+    if resource.fragment().is_some() || server.origin() != resource.origin() || !server.origin().is_tuple() {
+        return None;
+    }
+    let prefix = resource.path().trim_end_matches('/');
+    let rest = server.path().strip_prefix(prefix)?;
+    (rest.is_empty() || rest.starts_with('/')).then_some(ResourceMatch::Prefix)
+}
+
+/// Whether metadata that name `found` as their issuer may be used where `expected` was looked for.
+pub fn issuer_matches(expected: &str, found: &str, trusted: Option<&str>) -> Option<IssuerMatch> {
+    if expected == found {
+        return Some(IssuerMatch::Exact);
+    }
+    // Only an empty path may be written both ways; anything else needs a person's word.
+    let bare = |issuer: &str| {
+        let url = Url::parse(issuer).ok()?;
+        (url.path() == "/" && url.query().is_none()).then(|| issuer.trim_end_matches('/').to_owned())
+    };
+    if let (Some(expected), Some(found)) = (bare(expected), bare(found))
+        && expected == found
+    {
+        return Some(IssuerMatch::RootSlash);
+    }
+    (trusted == Some(found)).then_some(IssuerMatch::Trusted)
+}
+
+/// Whether an endpoint may be used at all: https, or http to this machine (where the guard decides).
+pub fn endpoint_is_sane(endpoint: &str) -> bool {
+    Url::parse(endpoint).is_ok_and(|url| {
+        url.fragment().is_none()
+            && url.username().is_empty()
+            && match url.scheme() {
+                "https" => true,
+                "http" => url.host().is_some_and(|host| names_loopback(&host)),
+                _ => false,
+            }
+    })
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn well_known_places_come_in_the_order_of_the_norms() {
+        let urls = |text: &str| protected_resource_urls(&Url::parse(text).unwrap());
+        assert_eq!(
+            urls("https://h/a/b?x=1"),
+            [
+                "https://h/.well-known/oauth-protected-resource/a/b?x=1",
+                "https://h/.well-known/oauth-protected-resource"
+            ]
+        );
+        assert_eq!(urls("https://h/"), ["https://h/.well-known/oauth-protected-resource"]);
+        assert_eq!(
+            authorization_server_urls("https://h/t/"),
+            [
+                "https://h/.well-known/oauth-authorization-server/t",
+                "https://h/.well-known/openid-configuration/t",
+                "https://h/t/.well-known/openid-configuration"
+            ]
+        );
+        assert_eq!(
+            authorization_server_urls("https://h:8443"),
+            [
+                "https://h:8443/.well-known/oauth-authorization-server",
+                "https://h:8443/.well-known/openid-configuration"
+            ]
+        );
+        for bad in ["https://h/?q", "https://h/#f", "nonsense", "data:text/plain,x"] {
+            assert!(authorization_server_urls(bad).is_empty(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn resources_match_by_whole_segments() {
+        for (server, resource, expected) in [
+            ("https://h/mcp", "https://h/mcp", Some(ResourceMatch::Exact)),
+            ("https://h/mcp", "https://h", Some(ResourceMatch::Prefix)),
+            ("https://h/mcp/x", "https://h/mcp/", Some(ResourceMatch::Prefix)),
+            ("https://h/mcp", "https://h/mc", None),
+            ("https://h/mcp", "https://other/mcp", None),
+            ("https://h/mcp", "http://h/mcp", None),
+            ("https://h/mcp", "https://h/mcp#f", None),
+            ("https://h/mcp", "https://h:8443/mcp", None),
+        ] {
+            assert_eq!(resource_matches(server, resource), expected, "{server} {resource}");
+        }
+    }
+
+    #[test]
+    fn issuers_match_exactly_but_for_the_slash_of_an_empty_path() {
+        for (expected, found, trusted, result) in [
+            ("https://h", "https://h", None, Some(IssuerMatch::Exact)),
+            (
+                "https://accounts.google.com/",
+                "https://accounts.google.com",
+                None,
+                Some(IssuerMatch::RootSlash),
+            ),
+            ("https://h/t", "https://h/t/", None, None),
+            ("https://mcp.facebook.com/ads", "https://www.facebook.com", None, None),
+            (
+                "https://mcp.facebook.com/ads",
+                "https://www.facebook.com",
+                Some("https://www.facebook.com"),
+                Some(IssuerMatch::Trusted),
+            ),
+            ("https://h", "https://evil", Some("https://h"), None),
+            ("https://h", "https://H", None, None),
+        ] {
+            assert_eq!(issuer_matches(expected, found, trusted), result, "{expected} {found}");
+        }
+    }
+
+    #[test]
+    fn endpoints_are_https_or_loopback() {
+        for (endpoint, sane) in [
+            ("https://h/register", true),
+            ("http://127.0.0.1:1/register", true),
+            ("http://h/register", false),
+            ("javascript:alert(1)", false),
+            ("data:text/html,x", false),
+            ("/register", false),
+            ("https://u@h/register", false),
+        ] {
+            assert_eq!(endpoint_is_sane(endpoint), sane, "{endpoint}");
+        }
+    }
+}

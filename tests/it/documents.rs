@@ -1,0 +1,99 @@
+//! Pages of the documentation that are made from tables in code. `MCP_REGISTRY_TEST_UPDATE=1` writes them anew.
+
+use registry_core::metadata::{CODES, FIELDS, Kind, Rule, Section, Usage};
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+const BEGIN: &str = "<!-- made from code: begin -->";
+const END: &str = "<!-- made from code: end -->";
+
+/// The part of `docs/<page>` between the marks equals `made`.
+fn check(page: &str, made: &str) {
+    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs")).join(page);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let begin = text.find(BEGIN).unwrap() + BEGIN.len();
+    let end = text.find(END).unwrap();
+    let wanted = format!("\n\n{}\n\n", made.trim());
+    if text[begin..end] == wanted {
+        return;
+    }
+    #[expect(clippy::disallowed_methods, reason = "a switch for people who change the tables")]
+    let update = std::env::var("MCP_REGISTRY_TEST_UPDATE").is_ok();
+    assert!(update, "docs/{page} is not what the tables say; run with MCP_REGISTRY_TEST_UPDATE=1 and commit it");
+    std::fs::write(&path, format!("{}{wanted}{}", &text[..begin], &text[end..])).unwrap();
+}
+
+#[test]
+fn the_page_on_client_metadata_lists_every_field() {
+    let mut made = String::new();
+    for section in Section::ALL {
+        let _ = writeln!(made, "### {}\n", section_title(section));
+        made.push_str("| member | type | used | default | what it is |\n|---|---|---|---|---|\n");
+        for field in FIELDS.iter().filter(|field| field.section == section) {
+            let secret = if field.secret { " Secret." } else { "" };
+            let _ = writeln!(
+                made,
+                "| `{}` | {} | {} | {} | {}{} E.g. `{}` |",
+                field.name,
+                kind(field.kind),
+                usage(field.usage),
+                field.default.map_or_else(|| "–".to_owned(), |default| format!("`{default}`")),
+                field.help.replace('|', "\\|"),
+                secret,
+                field.example.replace('|', "\\|"),
+            );
+            if let Rule::OneOf(values, _) = field.rule {
+                made.truncate(made.trim_end_matches(" |\n").len());
+                let _ = writeln!(made, " One of {}. |", values.iter().map(|v| format!("`{v}`")).collect::<Vec<_>>().join(", "));
+            }
+        }
+        made.push('\n');
+    }
+    check("client-metadata.md", &made);
+}
+
+#[test]
+fn the_page_on_problems_lists_every_finding() {
+    let mut made = String::from("| code | severity | meaning, and what to do |\n|---|---|---|\n");
+    for code in CODES {
+        let severities: Vec<_> = code.severities.iter().map(|severity| severity.as_str()).collect();
+        let _ = writeln!(made, "| `{}` | {} | {} |", code.code, severities.join(", "), code.meaning.replace('|', "\\|"));
+    }
+    check("problems.md", &made);
+}
+
+fn section_title(section: Section) -> String {
+    match section {
+        Section::TopLevel => "The Advanced Configuration".to_owned(),
+        other => format!("`{}`", other.as_str()),
+    }
+}
+
+fn kind(kind: Kind) -> String {
+    match kind {
+        Kind::String => "string".into(),
+        Kind::StringList => "list of strings".into(),
+        Kind::StringOrList => "string or list".into(),
+        Kind::StringMap => "object of strings".into(),
+        Kind::Nested(section) => format!("object, see `{}`", section.as_str()),
+        Kind::MapOf(section) => format!("object of `{}`", section.as_str()),
+        Kind::HeaderList | Kind::ForwardHeaders => "list, or object".into(),
+        Kind::Object => "object".into(),
+        Kind::Boolean => "boolean".into(),
+        Kind::Integer(..) => "integer".into(),
+        Kind::Any => "any".into(),
+    }
+}
+
+fn usage(usage: Usage) -> String {
+    match usage {
+        Usage::Container => "holds members".into(),
+        Usage::Sent => "sent at registration".into(),
+        Usage::Credential => "credential".into(),
+        Usage::AuthorizationServer => "overrides discovery".into(),
+        Usage::AuthorizationRequest => "authorization request".into(),
+        Usage::Registration => "how we register".into(),
+        Usage::Gateway => "handed to gateways".into(),
+        Usage::Ignored { reason } => format!("ignored: {reason}"),
+    }
+}

@@ -1,0 +1,125 @@
+"""The hosted product's own SDK against our API: only its base URL and key are changed.
+
+    python portkey_sdk.py BASE_URL API_KEY WORKSPACE MCP_URL
+
+BASE_URL ends in /v1, API_KEY is an organisation admin's, WORKSPACE is the slug of an existing workspace, MCP_URL is any
+address that an integration may have. Leaves nothing behind. Exits 0 when every check held; an assertion names what did not.
+"""
+
+import sys
+from contextlib import contextmanager
+
+from portkey_ai import Portkey
+from portkey_ai.api_resources.exceptions import (
+    AuthenticationError,
+    ConflictError,
+    NotFoundError,
+    UnprocessableEntityError,
+)
+
+CONFIGURATIONS = {"oauth_client_metadata": {"client_name": "Acme Corp MCP Gateway", "contacts": ["security@acme.com"]}}
+
+
+@contextmanager
+def expect(error, what):
+    """The block must be answered with `error`."""
+    try:
+        yield
+    except error as answer:
+        print(f"ok: {what}: {answer.status_code}")
+    else:
+        raise AssertionError(f"{what} was accepted")
+
+
+def check(held, what):
+    """One fact, printed when it holds."""
+    if not held:
+        raise AssertionError(what)
+    print(f"ok: {what}")
+
+
+def member(answer, name):
+    """A member that the SDK's models may or may not declare."""
+    return getattr(answer, name, None)
+
+
+def integration_cycle(client, mcp_url):
+    """Create, retrieve by id and slug, list, update. Returns the id."""
+    created = client.mcp_integrations.create(
+        name="SDK integration", slug="sdk-integration", url=mcp_url, auth_type="oauth_auto", transport="http",
+        description="made by the SDK", configurations=CONFIGURATIONS,
+    )
+    check(isinstance(created.id, str) and member(created, "slug") == "sdk-integration", "create answers id and slug")
+    by_id = client.mcp_integrations.retrieve(mcp_integration_id=created.id)
+    by_slug = client.mcp_integrations.retrieve(mcp_integration_id="sdk-integration")
+    check(by_id.id == by_slug.id == created.id, "retrieve takes the id and the slug")
+    check((by_id.name, by_id.url) == ("SDK integration", mcp_url), "name and url come back")
+    check((by_id.auth_type, by_id.transport) == ("oauth_auto", "http"), "auth_type and transport come back")
+    check(by_id.configurations == CONFIGURATIONS, "configurations come back as sent")
+
+    listed = client.mcp_integrations.list(type="all", current_page=0, page_size=100, search="sdk-integ")
+    check(listed.object == "list" and isinstance(listed.total, int), "list has its envelope")
+    check([item["id"] for item in listed.data] == [created.id], "list finds it by search")
+
+    client.mcp_integrations.update(mcp_integration_id=created.id, name="SDK integration, renamed")
+    renamed = client.mcp_integrations.retrieve(mcp_integration_id=created.id)
+    check(renamed.name == "SDK integration, renamed", "update changes the name")
+    check(renamed.configurations == CONFIGURATIONS, "update leaves alone what it does not name")
+
+    with expect(UnprocessableEntityError, "a wrong type in the metadata"):
+        client.mcp_integrations.update(
+            mcp_integration_id=created.id, configurations={"oauth_client_metadata": {"contacts": "a@b.com"}}
+        )
+    unchanged = client.mcp_integrations.retrieve(mcp_integration_id=created.id)
+    check(unchanged.configurations == CONFIGURATIONS, "a refused update changes nothing")
+    with expect(ConflictError, "a slug that is taken"):
+        client.mcp_integrations.create(
+            name="Again", slug="sdk-integration", url=mcp_url, auth_type="oauth_auto", transport="http"
+        )
+    return created.id
+
+
+def workspace_access(client, integration, workspace):
+    """Enable the integration in the workspace and see it listed."""
+    client.mcp_integrations.workspaces.update(
+        mcp_integration_id=integration, workspaces=[{"id": workspace, "enabled": True}]
+    )
+    access = client.mcp_integrations.workspaces.list(mcp_integration_id=integration)
+    check(any(row["enabled"] for row in access.workspaces), "workspace access is enabled and listed")
+
+
+def server_cycle(client, integration, workspace):
+    """Create, retrieve, list, update, delete."""
+    created = client.mcp_servers.create(
+        name="SDK server", mcp_integration_id=integration, workspace_id=workspace, slug="sdk-server"
+    )
+    check(isinstance(created.id, str) and created.slug == "sdk-server", "server create answers id and slug")
+    server = client.mcp_servers.retrieve(mcp_server_id=created.id)
+    check((server.id, server.name, server.slug) == (created.id, "SDK server", "sdk-server"), "server retrieve")
+    listed = client.mcp_servers.list(workspace_id=workspace, current_page=0, page_size=100)
+    check(created.id in [item["id"] for item in listed.data], "server list")
+    client.mcp_servers.update(mcp_server_id=created.id, description="changed by the SDK")
+    server = client.mcp_servers.retrieve(mcp_server_id=created.id)
+    check((server.name, server.description) == ("SDK server", "changed by the SDK"), "server update")
+    client.mcp_servers.delete(mcp_server_id=created.id)
+    with expect(NotFoundError, "a deleted server"):
+        client.mcp_servers.retrieve(mcp_server_id=created.id)
+
+
+def main(base_url, api_key, workspace, mcp_url):
+    """Everything, once."""
+    client = Portkey(api_key=api_key, base_url=base_url)
+    with expect(AuthenticationError, "a wrong key"):
+        Portkey(api_key="mcpr_wrong", base_url=base_url).mcp_integrations.list()
+    integration = integration_cycle(client, mcp_url)
+    workspace_access(client, integration, workspace)
+    server_cycle(client, integration, workspace)
+    client.mcp_integrations.delete(mcp_integration_id=integration)
+    with expect(NotFoundError, "a deleted integration"):
+        client.mcp_integrations.retrieve(mcp_integration_id=integration)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 5:
+        sys.exit(__doc__)
+    main(*sys.argv[1:])
