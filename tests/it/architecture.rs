@@ -6,11 +6,7 @@ use std::process::Command;
 
 /// Package → our own packages it may use, and foreign packages it must not know (`docs/ARCHITECTURE.md`).
 const ROOMS: &[(&str, &[&str], &[&str])] = &[
-    (
-        "registry-core",
-        &[],
-        &["tokio", "sea-orm", "actix-web", "reqwest", "jsonwebtoken", "config", "clap"],
-    ),
+    ("registry-core", &[], &["tokio", "sea-orm", "actix-web", "reqwest", "jsonwebtoken", "config", "clap"]),
     ("registry-migrations", &[], &["sea-orm", "actix-web", "reqwest"]),
     ("registry", &["registry-core", "registry-migrations"], &["actix-web", "askama", "reqwest", "utoipa"]),
     ("registry-outbound", &["registry-core"], &["sea-orm", "actix-web", "askama", "utoipa"]),
@@ -50,7 +46,8 @@ fn every_crate_uses_only_what_its_room_may_use() {
     for package in metadata["packages"].as_array().unwrap() {
         let dependencies = package["dependencies"].as_array().unwrap();
         // Tests of a crate may use more than the crate.
-        let names = dependencies.iter().filter(|one| one["kind"] != "dev").map(|one| one["name"].as_str().unwrap());
+        let names =
+            dependencies.iter().filter(|one| one["kind"] != "dev").map(|one| one["name"].as_str().unwrap());
         found.insert(package["name"].as_str().unwrap(), names.collect());
     }
     let ours: BTreeSet<&str> = found.keys().copied().collect();
@@ -61,9 +58,13 @@ fn every_crate_uses_only_what_its_room_may_use() {
     for (package, may, must_not) in ROOMS {
         let uses = &found[package];
         broken.extend(
-            uses.intersection(&ours).filter(|one| !may.contains(one)).map(|one| format!("{package} uses {one}")),
+            uses.intersection(&ours)
+                .filter(|one| !may.contains(one))
+                .map(|one| format!("{package} uses {one}")),
         );
-        broken.extend(must_not.iter().filter(|one| uses.contains(*one)).map(|one| format!("{package} knows {one}")));
+        broken.extend(
+            must_not.iter().filter(|one| uses.contains(*one)).map(|one| format!("{package} knows {one}")),
+        );
     }
     assert!(broken.is_empty(), "{broken:#?}");
 }

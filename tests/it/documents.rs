@@ -19,7 +19,10 @@ fn check(page: &str, made: &str) {
     }
     #[expect(clippy::disallowed_methods, reason = "a switch for people who change the tables")]
     let update = std::env::var("MCP_REGISTRY_TEST_UPDATE").is_ok();
-    assert!(update, "docs/{page} is not what the tables say; run with MCP_REGISTRY_TEST_UPDATE=1 and commit it");
+    assert!(
+        update,
+        "docs/{page} is not what the tables say; run with MCP_REGISTRY_TEST_UPDATE=1 and commit it"
+    );
     std::fs::write(&path, format!("{}{wanted}{}", &text[..begin], &text[end..])).unwrap();
 }
 
@@ -44,7 +47,11 @@ fn the_page_on_client_metadata_lists_every_field() {
             );
             if let Rule::OneOf(values, _) = field.rule {
                 made.truncate(made.trim_end_matches(" |\n").len());
-                let _ = writeln!(made, " One of {}. |", values.iter().map(|v| format!("`{v}`")).collect::<Vec<_>>().join(", "));
+                let _ = writeln!(
+                    made,
+                    " One of {}. |",
+                    values.iter().map(|v| format!("`{v}`")).collect::<Vec<_>>().join(", ")
+                );
             }
         }
         made.push('\n');
@@ -57,7 +64,13 @@ fn the_page_on_problems_lists_every_finding() {
     let mut made = String::from("| code | severity | meaning, and what to do |\n|---|---|---|\n");
     for code in CODES {
         let severities: Vec<_> = code.severities.iter().map(|severity| severity.as_str()).collect();
-        let _ = writeln!(made, "| `{}` | {} | {} |", code.code, severities.join(", "), code.meaning.replace('|', "\\|"));
+        let _ = writeln!(
+            made,
+            "| `{}` | {} | {} |",
+            code.code,
+            severities.join(", "),
+            code.meaning.replace('|', "\\|")
+        );
     }
     check("problems.md", &made);
 }

@@ -85,7 +85,8 @@ async fn read(headers: &HeaderMap, mut payload: Payload, limit: usize) -> Result
     }
     let mut bytes = Vec::with_capacity(announced.unwrap_or(0));
     while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_| Failure::request(&problem::INVALID_JSON, "The body broke off. Send it whole."))?;
+        let chunk = chunk
+            .map_err(|_| Failure::request(&problem::INVALID_JSON, "The body broke off. Send it whole."))?;
         if bytes.len() + chunk.len() > limit {
             return Err(Error::TooLarge { limit }.into());
         }
@@ -148,7 +149,11 @@ fn misread(error: &serde_json::Error) -> Finding {
     if error.to_string().starts_with("duplicate field") {
         Finding::error("", "duplicate_member", "A member stands twice in one object. Send each once.")
     } else {
-        Finding::error("", "wrong_type", "The body does not fit this operation. The API reference shows its shape.")
+        Finding::error(
+            "",
+            "wrong_type",
+            "The body does not fit this operation. The API reference shows its shape.",
+        )
     }
 }
 
@@ -191,9 +196,15 @@ fn length(pointer: &str, name: &str, error: &ValidationError) -> Finding {
         (Some(min), Some(max)) => {
             Finding::error(pointer, "invalid_length", format!("`{name}` has {min} to {max} {unit}."))
         }
-        (None, Some(max)) => Finding::error(pointer, "too_long", format!("`{name}` has at most {max} {unit}.")),
-        (Some(min), None) => Finding::error(pointer, "too_short", format!("`{name}` has at least {min} {unit}.")),
-        (None, None) => Finding::error(pointer, "invalid_value", format!("`{name}` has a value that is not accepted.")),
+        (None, Some(max)) => {
+            Finding::error(pointer, "too_long", format!("`{name}` has at most {max} {unit}."))
+        }
+        (Some(min), None) => {
+            Finding::error(pointer, "too_short", format!("`{name}` has at least {min} {unit}."))
+        }
+        (None, None) => {
+            Finding::error(pointer, "invalid_value", format!("`{name}` has a value that is not accepted."))
+        }
     }
 }
 
@@ -215,8 +226,8 @@ pub(crate) fn written(document: Document) -> Option<Option<String>> {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::v1::integrations::{CreateIntegration, UpdateIntegration};
     use crate::v1::access::UpdateAccess;
+    use crate::v1::integrations::{CreateIntegration, UpdateIntegration};
 
     fn findings<T: RequestBody>(text: &str) -> Vec<(String, String)> {
         match parse::<T>(text) {
@@ -240,7 +251,10 @@ mod tests {
             panic!("accepted")
         };
         let finding = found.iter().next().unwrap();
-        assert_eq!((finding.code.as_ref(), finding.line, finding.column), ("invalid_json", Some(2), Some(22)));
+        assert_eq!(
+            (finding.code.as_ref(), finding.line, finding.column),
+            ("invalid_json", Some(2), Some(22))
+        );
     }
 
     #[test]
@@ -310,7 +324,10 @@ mod tests {
 
     #[test]
     fn a_member_may_stand_only_once() {
-        assert_eq!(findings::<UpdateIntegration>(r#"{"name": "A", "name": "B"}"#), [pair("", "duplicate_member")]);
+        assert_eq!(
+            findings::<UpdateIntegration>(r#"{"name": "A", "name": "B"}"#),
+            [pair("", "duplicate_member")]
+        );
         assert_eq!(findings::<UpdateIntegration>("[]"), [pair("", "not_an_object")]);
     }
 }

@@ -23,17 +23,28 @@ static PROBLEMS: LazyLock<String> = LazyLock::new(problems_page);
 pub(crate) fn mount(config: &mut web::ServiceConfig) {
     config
         .service(
-            web::resource("/openapi.json")
-                .wrap(from_fn(guard))
-                .wrap(Compress::default())
-                .route(web::get().to(async || HttpResponse::Ok().content_type(ContentType::json()).body(DOCUMENT.as_str()))),
+            web::resource("/openapi.json").wrap(from_fn(guard)).wrap(Compress::default()).route(
+                web::get().to(async || {
+                    HttpResponse::Ok().content_type(ContentType::json()).body(DOCUMENT.as_str())
+                }),
+            ),
         )
         .service(
             web::scope("/docs")
                 .wrap(from_fn(guard))
                 .wrap(Compress::default())
-                .route("", web::get().to(async || HttpResponse::PermanentRedirect().insert_header((header::LOCATION, "/docs/")).finish()))
-                .route("/problems", web::get().to(async || HttpResponse::Ok().content_type(ContentType::html()).body(PROBLEMS.as_str())))
+                .route(
+                    "",
+                    web::get().to(async || {
+                        HttpResponse::PermanentRedirect().insert_header((header::LOCATION, "/docs/")).finish()
+                    }),
+                )
+                .route(
+                    "/problems",
+                    web::get().to(async || {
+                        HttpResponse::Ok().content_type(ContentType::html()).body(PROBLEMS.as_str())
+                    }),
+                )
                 .service(SwaggerUi::new("/{_:.*}").config(Config::new(["/openapi.json"]))),
         );
 }
@@ -62,7 +73,11 @@ fn problems_page() -> String {
     for kind in KINDS {
         let (code, title, meaning) = (kind.code, escape(kind.title), prose(kind.meaning));
         // Writing to a string cannot fail.
-        let _ = write!(page, "<h2 id=\"{code}\">{title}</h2><p>{} <code>{code}</code></p><p>{meaning}</p>", kind.status);
+        let _ = write!(
+            page,
+            "<h2 id=\"{code}\">{title}</h2><p>{} <code>{code}</code></p><p>{meaning}</p>",
+            kind.status
+        );
     }
     page.push_str("<h1>Findings</h1><p>The members of <code>errors</code> and <code>findings</code> have these codes in an Advanced Configuration.</p><dl>");
     for code in CODES {

@@ -2,9 +2,11 @@
 
 use crate::mount;
 use actix_web::App;
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::OpenApi as _;
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{LicenseBuilder, OpenApi, PathItem, path::Operation};
-use utoipa::{OpenApi as _, PartialSchema};
 use utoipa_actix_web::AppExt;
 
 #[derive(utoipa::OpenApi)]
@@ -96,15 +98,25 @@ mod tests {
         let operations = every_operation();
         assert!(operations.len() > 50, "{}", operations.len());
         for (name, operation) in operations {
-            assert!(ids.insert(operation["operationId"].as_str().unwrap().to_owned()), "{name}: operationId twice");
+            assert!(
+                ids.insert(operation["operationId"].as_str().unwrap().to_owned()),
+                "{name}: operationId twice"
+            );
             assert!(!operation["summary"].as_str().unwrap_or_default().is_empty(), "{name}: no summary");
             assert_eq!(operation["tags"].as_array().map(Vec::len), Some(1), "{name}: one tag");
             let public = ["GET /healthz", "GET /readyz", "GET /metrics"].contains(&name.as_str());
             let security = operation["security"].as_array().unwrap();
-            assert_eq!(security.iter().all(|one| one.as_object().unwrap().is_empty()), public, "{name}: security");
+            assert_eq!(
+                security.iter().all(|one| one.as_object().unwrap().is_empty()),
+                public,
+                "{name}: security"
+            );
             if let Some(body) = operation.get("requestBody") {
                 let content = body["content"]["application/json"].as_object().unwrap();
-                assert!(content.contains_key("example") || content.contains_key("examples"), "{name}: body example");
+                assert!(
+                    content.contains_key("example") || content.contains_key("examples"),
+                    "{name}: body example"
+                );
                 assert_eq!(body["required"], true, "{name}: body required");
             }
             for parameter in operation["parameters"].as_array().into_iter().flatten() {
@@ -125,7 +137,11 @@ mod tests {
                 let examples = content.get("example").or_else(|| content.get("examples"));
                 assert!(examples.is_some(), "{name} {status}: no example");
                 let problem = status.parse::<u16>().unwrap() >= 400;
-                assert_eq!(media_type == "application/problem+json", problem, "{name} {status}: {media_type}");
+                assert_eq!(
+                    media_type == "application/problem+json",
+                    problem,
+                    "{name} {status}: {media_type}"
+                );
             }
         }
     }

@@ -52,7 +52,8 @@ impl Caller {
         if self.actor.can(needed) {
             return Ok(());
         }
-        let message = format!("This needs the permission `{}`, which your role or key does not have.", needed.scope());
+        let message =
+            format!("This needs the permission `{}`, which your role or key does not have.", needed.scope());
         Err(Error::Forbidden { needed, message }.into())
     }
 
@@ -81,7 +82,8 @@ pub(crate) fn state(request: &HttpRequest) -> Result<web::Data<ApiState>, Failur
 
 /// The key or token. The hosted product's header wins: its SDK also sends an `Authorization` meant for others.
 fn credential(headers: &HeaderMap) -> Result<&str, Error> {
-    const UNREADABLE: &str = "The credential holds characters that keys and tokens do not have. Send it as it was shown.";
+    const UNREADABLE: &str =
+        "The credential holds characters that keys and tokens do not have. Send it as it was shown.";
     if let Some(value) = headers.get(API_KEY) {
         let text = value.to_str().map_err(|_| Error::Unauthenticated(UNREADABLE))?.trim();
         return Ok(bearer(text).unwrap_or(text));
@@ -132,7 +134,9 @@ mod tests {
             for (name, value) in headers {
                 request = request.insert_header((*name, *value));
             }
-            credential(request.to_http_request().headers()).map(str::to_owned).map_err(|error| error.to_string())
+            credential(request.to_http_request().headers())
+                .map(str::to_owned)
+                .map_err(|error| error.to_string())
         };
         assert_eq!(of(&[(API_KEY, "mcpr_x")]).unwrap(), "mcpr_x");
         assert_eq!(of(&[(API_KEY, "Bearer ey.J.x")]).unwrap(), "ey.J.x");
@@ -145,8 +149,10 @@ mod tests {
     #[test]
     fn if_match_is_one_tag_or_a_star() {
         let of = |value: &str| {
-            expected_version(TestRequest::default().insert_header((IF_MATCH, value)).to_http_request().headers())
-                .map_err(|failure| failure.to_string())
+            expected_version(
+                TestRequest::default().insert_header((IF_MATCH, value)).to_http_request().headers(),
+            )
+            .map_err(|failure| failure.to_string())
         };
         assert_eq!(of("\"7\""), Ok(Some(7)));
         assert_eq!(of("W/\"7\""), Ok(Some(7)));

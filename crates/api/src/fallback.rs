@@ -15,13 +15,10 @@ static PATHS: LazyLock<Vec<(ResourceDef, String)>> = LazyLock::new(|| {
     let paths = document.paths.paths.iter();
     paths
         .map(|(path, item)| {
-            let methods = [
-                ("GET", &item.get),
-                ("PUT", &item.put),
-                ("POST", &item.post),
-                ("DELETE", &item.delete),
-            ];
-            let allowed: Vec<_> = methods.iter().filter(|(_, one)| one.is_some()).map(|(name, _)| *name).collect();
+            let methods =
+                [("GET", &item.get), ("PUT", &item.put), ("POST", &item.post), ("DELETE", &item.delete)];
+            let allowed: Vec<_> =
+                methods.iter().filter(|(_, one)| one.is_some()).map(|(name, _)| *name).collect();
             (ResourceDef::new(path.as_str()), allowed.join(", "))
         })
         .collect()

@@ -80,7 +80,10 @@ pub(crate) fn answer(request: &HttpRequest, failure: &Failure) -> HttpResponse {
 
 /// An error with all its causes.
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    std::iter::successors(Some(error), |error| error.source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
 }
 
 /// Headers of every answer; those that an operation set itself stay.

@@ -10,9 +10,9 @@ use registry_core::finding::{Finding, Findings, Severity};
 use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeMap;
-use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, ToSchema};
 
 /// The media type of problem documents (RFC 9457 §4).
@@ -193,7 +193,11 @@ pub(crate) fn describe(failure: &Failure) -> Problem {
 }
 
 fn conflict(code: &str) -> &'static Kind {
-    KINDS.iter().find(|kind| kind.status == CONFLICT.status && kind.code == code).copied().unwrap_or(&CONFLICT)
+    KINDS
+        .iter()
+        .find(|kind| kind.status == CONFLICT.status && kind.code == code)
+        .copied()
+        .unwrap_or(&CONFLICT)
 }
 
 /// Findings as a problem: the first error is the detail, since that is all some clients show.
@@ -205,7 +209,8 @@ fn invalid(findings: &Findings) -> Problem {
         (Some(first), more) => format!("{} (And {more} more, see `errors`.)", first.message),
     };
     let mut errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
-    let kind = if errors.all(|finding| finding.code == INVALID_JSON.code) { &INVALID_JSON } else { &INVALID_INPUT };
+    let kind =
+        if errors.all(|finding| finding.code == INVALID_JSON.code) { &INVALID_JSON } else { &INVALID_INPUT };
     Problem::new(kind, detail, findings.0.clone())
 }
 
@@ -232,15 +237,19 @@ fn documented(kinds: &[&'static Kind]) -> BTreeMap<String, RefOr<Response>> {
     by_status
         .into_iter()
         .map(|(status, kinds)| {
-            let meanings: Vec<_> = kinds.iter().map(|kind| format!("`{}`: {}", kind.code, kind.meaning)).collect();
+            let meanings: Vec<_> =
+                kinds.iter().map(|kind| format!("`{}`: {}", kind.code, kind.meaning)).collect();
             let mut content = Content::new(Some(Ref::from_schema_name("Problem")));
             for kind in &kinds {
-                let example = ExampleBuilder::new().summary(kind.title).value(Some(json!(sample(kind)))).build();
+                let example =
+                    ExampleBuilder::new().summary(kind.title).value(Some(json!(sample(kind)))).build();
                 content.examples.insert(kind.code.to_owned(), example.into());
             }
-            let mut response = ResponseBuilder::new().description(meanings.join("\n\n")).content(MEDIA_TYPE, content);
+            let mut response =
+                ResponseBuilder::new().description(meanings.join("\n\n")).content(MEDIA_TYPE, content);
             for (name, description) in headers_of(status) {
-                response = response.header(*name, HeaderBuilder::new().description(Some(*description)).build());
+                response =
+                    response.header(*name, HeaderBuilder::new().description(Some(*description)).build());
             }
             (status.to_string(), response.build().into())
         })
@@ -258,9 +267,13 @@ fn headers_of(status: u16) -> &'static [(&'static str, &'static str)] {
 /// An example of a kind, made by the same code that answers.
 fn sample(kind: &'static Kind) -> Problem {
     use registry::Error;
-    let finding = |pointer: &'static str, code: &'static str, message: &str| Error::Invalid(Finding::error(pointer, code, message).into());
+    let finding = |pointer: &'static str, code: &'static str, message: &str| {
+        Error::Invalid(Finding::error(pointer, code, message).into())
+    };
     let error = match kind.code {
-        "unauthenticated" => Error::Unauthenticated("This API key is not known, or was revoked. Create a new one."),
+        "unauthenticated" => {
+            Error::Unauthenticated("This API key is not known, or was revoked. Create a new one.")
+        }
         "forbidden" => Error::Forbidden {
             needed: registry_core::permission::Permission::WriteIntegrations,
             message: "The role `viewer` may not do this; it needs `manager` or `admin`.".to_owned(),
@@ -274,10 +287,13 @@ fn sample(kind: &'static Kind) -> Problem {
         "stale_version" => Error::Stale { current: 7 },
         "too_large" => Error::TooLarge { limit: crate::Limits::default().body },
         "not_implemented" => Error::NotImplemented("This version keeps no capabilities of servers."),
-        "unavailable" => Error::Unavailable("The database cannot be reached now. Try again shortly.".to_owned()),
+        "unavailable" => {
+            Error::Unavailable("The database cannot be reached now. Try again shortly.".to_owned())
+        }
         "internal" => Error::Internal("example".into()),
         "invalid_json" => {
-            let mut found = Finding::error("", INVALID_JSON.code, "The body is not JSON: expected `,` or `}`.");
+            let mut found =
+                Finding::error("", INVALID_JSON.code, "The body is not JSON: expected `,` or `}`.");
             (found.line, found.column) = (Some(3), Some(15));
             Error::Invalid(found.into())
         }
@@ -317,6 +333,8 @@ problems! {
     ReadProblems: FORBIDDEN NOT_FOUND AMBIGUOUS_SLUG;
     /// Of making something.
     CreateProblems: INVALID_JSON FORBIDDEN NOT_FOUND SLUG_TAKEN TOO_LARGE UNSUPPORTED_MEDIA_TYPE INVALID_INPUT;
+    /// Of making a server, which may lack access to its integration.
+    CreateServerProblems: INVALID_JSON FORBIDDEN NOT_FOUND SLUG_TAKEN INTEGRATION_OF_WORKSPACE TOO_LARGE UNSUPPORTED_MEDIA_TYPE INVALID_INPUT;
     /// Of changing something.
     ChangeProblems: INVALID_JSON INVALID_PARAMETER FORBIDDEN NOT_FOUND AMBIGUOUS_SLUG CONFLICT STALE_VERSION TOO_LARGE UNSUPPORTED_MEDIA_TYPE INVALID_INPUT;
     /// Of deleting something.

@@ -14,7 +14,10 @@ pub(crate) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
             let guilty = text.split('&').find(|pair| Query::<T>::from_query(pair).is_err());
             let name = guilty.and_then(|pair| pair.split('=').next());
             Err(match name {
-                Some(name) => Failure::parameter(name, "has a value that is not accepted. The API reference lists what is."),
+                Some(name) => Failure::parameter(
+                    name,
+                    "has a value that is not accepted. The API reference lists what is.",
+                ),
                 // Each alone is good, so one stands there twice.
                 None => Failure::request(
                     &crate::problem::INVALID_PARAMETER,
@@ -30,7 +33,10 @@ pub(crate) fn page(current_page: Option<u64>, page_size: Option<u64>) -> Result<
     let page = current_page.unwrap_or(0);
     let size = page_size.unwrap_or(100);
     if page > 1_000_000 {
-        return Err(Failure::parameter("current_page", "must be between 0 and 1000000; the first page is 0."));
+        return Err(Failure::parameter(
+            "current_page",
+            "must be between 0 and 1000000; the first page is 0.",
+        ));
     }
     if !(1..=1000).contains(&size) {
         return Err(Failure::parameter("page_size", "must be between 1 and 1000."));

@@ -113,7 +113,11 @@ fn fits(value: &Value, kind: &str) -> bool {
 
 fn wrong_type(pointer: &str, name: &str, types: &[&str]) -> Finding {
     if pointer.is_empty() {
-        return Finding::error("", "not_an_object", "The body must be a JSON object. Put { and } around its members.");
+        return Finding::error(
+            "",
+            "not_an_object",
+            "The body must be a JSON object. Put { and } around its members.",
+        );
     }
     let names: Vec<_> = types
         .iter()

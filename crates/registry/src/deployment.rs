@@ -224,7 +224,7 @@ async fn connect(url: &str, max_connections: u32) -> Result<DatabaseConnection> 
     let mut options = ConnectOptions::new(url);
     options
         .sqlx_logging(false)
-        .max_connections(max_connections.max(1))
+        .max_connections(max_connections)
         .connect_timeout(Duration::from_secs(5))
         .acquire_timeout(Duration::from_secs(8));
     if url.starts_with("sqlite::memory:") {

@@ -3,10 +3,10 @@
 use crate::telemetry::RequestSpan;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
-use actix_web::{App, Error, web};
+use actix_web::{App, Error, HttpResponse, web};
 use metrics_exporter_prometheus::PrometheusHandle;
 use registry::Registry;
-use registry_admin::AdminState;
+//ADMIN use registry_admin::AdminState;
 use registry_api::{ApiState, Limits};
 use std::sync::Arc;
 use tracing_actix_web::TracingLogger;
@@ -24,7 +24,7 @@ pub struct Parts {
 
 /// The app, for `HttpServer::new` and for `actix_web::test::init_service`.
 pub fn build(
-    parts: &Parts,
+    parts: Parts,
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
@@ -40,14 +40,23 @@ pub fn build(
         metrics: Arc::new(move || metrics.render()),
         limits: Limits::default(),
     };
-    let admin = AdminState {
-        registry: parts.registry.clone(),
-        secure_cookies: parts.secure_cookies,
-        version: env!("CARGO_PKG_VERSION"),
-    };
+    //ADMIN let admin = AdminState {
+    //ADMIN     registry: parts.registry.clone(),
+    //ADMIN     secure_cookies: parts.secure_cookies,
+    //ADMIN     version: env!("CARGO_PKG_VERSION"),
+    //ADMIN };
     App::new()
         .wrap(TracingLogger::<RequestSpan>::new())
         .configure(|config| registry_api::configure(config, api))
-        .configure(|config| registry_admin::configure(config, admin))
+        //ADMIN .configure(|config| registry_admin::configure(config, admin))
         .route("/", web::get().to(async || web::Redirect::to("/ui/").see_other()))
+        .default_service(web::to(nothing_here))
+}
+
+/// Every path that belongs to nobody; below `/v1` the API answers with a problem document itself.
+async fn nothing_here() -> HttpResponse {
+    HttpResponse::NotFound()
+        .content_type("text/plain; charset=utf-8")
+        .insert_header(("x-content-type-options", "nosniff"))
+        .body("There is nothing here. The pages are at /ui/, the API is at /v1/, its reference at /docs/.\n")
 }

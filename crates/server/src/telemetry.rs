@@ -6,6 +6,7 @@ use actix_web::HttpMessage;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use std::io::IsTerminal;
 use std::sync::OnceLock;
 use std::time::Instant;
 use tracing::Span;
@@ -13,12 +14,17 @@ use tracing::field::Empty;
 use tracing_actix_web::{RequestId, RootSpanBuilder};
 use tracing_subscriber::EnvFilter;
 
+/// What others say about their insides, and the middleware that would log every refused request's error with `Debug`
+/// (the API logs what is worth it itself). `log.level` may name them to hear more.
+const QUIET: &str = "actix_server=warn,sea_orm_migration=warn,tracing_actix_web=off";
+
 /// Starts logging to standard error, once per process; later calls change nothing.
 pub fn init(log: &Log) {
-    // The middleware would log every refused request's error with `Debug`; the API logs what is worth it itself.
-    let filter = EnvFilter::try_new(format!("{},tracing_actix_web=off", log.level))
-        .unwrap_or_else(|_| EnvFilter::new("info,tracing_actix_web=off"));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let filter = EnvFilter::try_new(format!("{QUIET},{}", log.level)).unwrap_or_else(|_| EnvFilter::new(QUIET));
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     // An error means that a subscriber is there already: a test, or the demo, called before us.
     let _ = match log.format {
         LogFormat::Text => lines.with_target(false).try_init(),

@@ -35,12 +35,12 @@ impl Drop for Process {
 fn serve(folder: &Path) -> (Process, String, String) {
     let mut process = Process(binary(folder, &["serve"]).stderr(Stdio::null()).spawn().unwrap());
     let mut lines = BufReader::new(process.0.stdout.take().unwrap()).lines();
-    let mut line = |start: &str| {
+    let mut next = |start: &str| {
         let line = lines.next().unwrap().unwrap();
         line.strip_prefix(start).unwrap_or_else(|| unreachable!("{line}")).to_owned()
     };
-    let address = line("listening on http://");
-    let link = line("nobody can sign in yet; sign in once with ");
+    let address = next("listening on http://");
+    let link = next("nobody can sign in yet; sign in once with ");
     (process, address, link)
 }
 

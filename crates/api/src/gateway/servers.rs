@@ -25,11 +25,12 @@ use utoipa::ToSchema;
     ),
     responses(
         (
-            status = 200, description = "The document.", body = GatewayDocumentView, example = json!(GatewayDocumentView::example()),
+            status = 200, description = "The document.", body = GatewayDocumentView,
             headers(
                 ("ETag" = String, description = "Strong entity tag of these bytes."),
-                ("Cache-Control" = String, description = "`private, no-cache`: keep it, ask before using it."),
-            )
+                ("Cache-Control" = String, description = "`private, no-cache`: keep it, ask before using it.")
+            ),
+            example = json!(GatewayDocumentView::example())
         ),
         (status = 304, description = "Nothing changed since the `ETag` that was sent."),
         GatewayProblems,
@@ -59,10 +60,14 @@ fn cacheable(mut response: HttpResponseBuilder, etag: String) -> HttpResponseBui
 
 /// Whether `If-None-Match` names `etag` (RFC 9110 §13.1.2: compared weakly).
 fn knows(headers: &HeaderMap, etag: &str) -> bool {
-    headers.get_all(IF_NONE_MATCH).filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).any(|tag| {
-        let tag = tag.trim();
-        tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag
-    })
+    headers
+        .get_all(IF_NONE_MATCH)
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|tag| {
+            let tag = tag.trim();
+            tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag
+        })
 }
 
 /// Everything a gateway needs for one server. No nulls, no empty URLs.

@@ -14,7 +14,6 @@ use registry::{Access, AccessChange, AccessUpdate, Subject};
 use registry_core::permission::Permission;
 use registry_core::slug::Reference;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -43,8 +42,6 @@ pub(crate) struct GlobalAccess {
 #[schema(as = UpdateMcpIntegrationWorkspaces)]
 pub(crate) struct UpdateAccess {
     /// The named workspaces.
-    #[validate(length(max = 1000))]
-    #[schema(max_items = 1000)]
     workspaces: Option<Vec<AccessItem>>,
     /// Whether workspaces without an access row of their own may use the integration.
     global_workspace_access: Option<GlobalAccess>,
@@ -245,7 +242,8 @@ pub(crate) async fn update_integration_workspaces(
         global_access: body.global_workspace_access.map(|global| global.enabled),
         override_existing: body.override_existing_workspace_access.unwrap_or_default(),
     };
-    let saved = state.registry.update_integration_access(&caller.actor, &Reference::parse(&path), update).await?;
+    let saved =
+        state.registry.update_integration_access(&caller.actor, &Reference::parse(&path), update).await?;
     let findings = Sent::<UpdateAccess>::locate(&text, saved.findings);
     answer::ok(&Changed::new(findings, saved.affected))
 }
@@ -286,7 +284,7 @@ pub(crate) async fn list_access_revisions(
         ("number" = i64, Path, description = "Number of the version.", example = 3),
         ("If-Match" = Option<String>, Header, description = "The access row's `version` in quotes; another present version gives 412.", example = "\"2\""),
     ),
-    responses((status = 200, description = "It was saved.", body = Changed, example = json!(Changed::example()), headers(("ETag" = String, description = "The access row's new version."))), RevertProblems)
+    responses((status = 200, description = "It was saved.", body = Changed, headers(("ETag" = String, description = "The access row's new version.")), example = json!(Changed::example())), RevertProblems)
 )]
 #[post("/mcp-integrations/{integration}/workspaces/{workspace}/revisions/{number}/revert")]
 pub(crate) async fn revert_access(

@@ -6,7 +6,9 @@ use crate::body::{Document, RequestBody, Sent, present, written};
 use crate::example;
 use crate::extract::Caller;
 use crate::failure::Failure;
-use crate::problem::{ChangeProblems, CreateProblems, DeleteProblems, ListProblems, ReadProblems, RevertProblems};
+use crate::problem::{
+    ChangeProblems, CreateProblems, DeleteProblems, ListProblems, ReadProblems, RevertProblems,
+};
 use crate::query;
 use crate::v1::access::GlobalAccess;
 use crate::v1::revisions::{ListRevisions, RevisionView};
@@ -17,8 +19,8 @@ use registry_core::permission::Permission;
 use registry_core::registration::{AuthType, Transport};
 use registry_core::slug::Reference;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
@@ -67,7 +69,11 @@ pub(crate) struct CreateIntegration {
     #[schema(value_type = Option<Object>)]
     configurations: Option<Box<RawValue>>,
     /// References to secret managers. Not built yet: only an empty list is accepted.
-    #[validate(length(max = 0, code = "not_built_yet", message = "References to secret managers are not built yet. Put the secret into `configurations`; it is sealed when saved."))]
+    #[validate(length(
+        max = 0,
+        code = "not_built_yet",
+        message = "References to secret managers are not built yet. Put the secret into `configurations`; it is sealed when saved."
+    ))]
     #[schema(value_type = Option<Vec<Object>>)]
     secret_mappings: Option<Vec<Value>>,
 }
@@ -106,7 +112,11 @@ pub(crate) struct UpdateIntegration {
     #[schema(max_length = 500, example = "New legal links.")]
     note: Option<String>,
     /// References to secret managers. Not built yet: only an empty list is accepted.
-    #[validate(length(max = 0, code = "not_built_yet", message = "References to secret managers are not built yet. Put the secret into `configurations`; it is sealed when saved."))]
+    #[validate(length(
+        max = 0,
+        code = "not_built_yet",
+        message = "References to secret managers are not built yet. Put the secret into `configurations`; it is sealed when saved."
+    ))]
     #[schema(value_type = Option<Vec<Object>>)]
     secret_mappings: Option<Vec<Value>>,
 }
@@ -355,12 +365,16 @@ pub(crate) async fn list_integrations(state: web::Data<ApiState>, caller: Caller
     tag = "integrations",
     params(("integration" = String, Path, description = "Id or slug of the integration.", example = "linear")),
     responses(
-        (status = 200, description = "The integration.", body = IntegrationView, example = json!(IntegrationView::example()), headers(("ETag" = String, description = "Its version, for `If-Match`."))),
+        (status = 200, description = "The integration.", body = IntegrationView, headers(("ETag" = String, description = "Its version, for `If-Match`.")), example = json!(IntegrationView::example())),
         ReadProblems,
     )
 )]
 #[get("/mcp-integrations/{integration}")]
-pub(crate) async fn read_integration(state: web::Data<ApiState>, caller: Caller, path: web::Path<String>) -> Answer {
+pub(crate) async fn read_integration(
+    state: web::Data<ApiState>,
+    caller: Caller,
+    path: web::Path<String>,
+) -> Answer {
     let found = state.registry.integration(&caller.actor, &Reference::parse(&path)).await?;
     answer::versioned(found.version, &IntegrationView::try_from(found)?)
 }
@@ -375,7 +389,7 @@ pub(crate) async fn read_integration(state: web::Data<ApiState>, caller: Caller,
         ("If-Match" = Option<String>, Header, description = "The `ETag` that was read; another present version gives 412.", example = "\"4\""),
     ),
     request_body(content = UpdateIntegration, description = "At least one member.", example = json!({ "configurations": example::configuration() })),
-    responses((status = 200, description = "It was saved.", body = Changed, example = json!(Changed::example()), headers(("ETag" = String, description = "Its new version."))), ChangeProblems)
+    responses((status = 200, description = "It was saved.", body = Changed, headers(("ETag" = String, description = "Its new version.")), example = json!(Changed::example())), ChangeProblems)
 )]
 #[put("/mcp-integrations/{integration}")]
 pub(crate) async fn update_integration(
@@ -394,7 +408,8 @@ pub(crate) async fn update_integration(
         note: body.note,
     };
     let expected = caller.expected_version()?;
-    let saved = state.registry.update_integration(&caller.actor, &Reference::parse(&path), change, expected).await?;
+    let saved =
+        state.registry.update_integration(&caller.actor, &Reference::parse(&path), change, expected).await?;
     let findings = Sent::<UpdateIntegration>::locate(&text, saved.findings);
     answer::versioned(saved.value.version, &Changed::new(findings, saved.affected))
 }
@@ -411,9 +426,14 @@ pub(crate) async fn update_integration(
     responses((status = 200, description = "It is gone; what went along.", body = Removed, example = json!(Removed::example())), DeleteProblems)
 )]
 #[delete("/mcp-integrations/{integration}")]
-pub(crate) async fn delete_integration(state: web::Data<ApiState>, caller: Caller, path: web::Path<String>) -> Answer {
+pub(crate) async fn delete_integration(
+    state: web::Data<ApiState>,
+    caller: Caller,
+    path: web::Path<String>,
+) -> Answer {
     let expected = caller.expected_version()?;
-    let deleted = state.registry.delete_integration(&caller.actor, &Reference::parse(&path), expected).await?;
+    let deleted =
+        state.registry.delete_integration(&caller.actor, &Reference::parse(&path), expected).await?;
     answer::ok(&Removed::from(deleted))
 }
 
@@ -448,7 +468,7 @@ pub(crate) async fn list_integration_revisions(
         ("number" = i64, Path, description = "Number of the version.", example = 3),
         ("If-Match" = Option<String>, Header, description = "The integration's `ETag` that was read; another present version gives 412.", example = "\"4\""),
     ),
-    responses((status = 200, description = "It was saved.", body = Changed, example = json!(Changed::example()), headers(("ETag" = String, description = "The integration's new version."))), RevertProblems)
+    responses((status = 200, description = "It was saved.", body = Changed, headers(("ETag" = String, description = "The integration's new version.")), example = json!(Changed::example())), RevertProblems)
 )]
 #[post("/mcp-integrations/{integration}/revisions/{number}/revert")]
 pub(crate) async fn revert_integration(

@@ -4,6 +4,7 @@ pub(crate) mod access;
 mod advanced_configuration;
 mod api_keys;
 mod audit_events;
+mod client_metadata;
 pub(crate) mod integrations;
 mod not_built;
 mod organisation;
@@ -20,6 +21,7 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     integrations::routes(config);
     access::routes(config);
     servers::routes(config);
+    client_metadata::routes(config);
     organisation::routes(config);
     advanced_configuration::routes(config);
     registrations::routes(config);

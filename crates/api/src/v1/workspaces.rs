@@ -14,7 +14,6 @@ use registry_core::finding::Findings;
 use registry_core::permission::Permission;
 use registry_core::slug::Reference;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
@@ -178,12 +177,16 @@ pub(crate) async fn list_workspaces(state: web::Data<ApiState>, caller: Caller) 
     tag = "workspaces",
     params(("workspace" = String, Path, description = "Id or slug of the workspace.", example = "acme")),
     responses(
-        (status = 200, description = "The workspace.", body = WorkspaceView, example = json!(WorkspaceView::example()), headers(("ETag" = String, description = "Its version, for `If-Match`."))),
+        (status = 200, description = "The workspace.", body = WorkspaceView, headers(("ETag" = String, description = "Its version, for `If-Match`.")), example = json!(WorkspaceView::example())),
         ReadProblems,
     )
 )]
 #[get("/workspaces/{workspace}")]
-pub(crate) async fn read_workspace(state: web::Data<ApiState>, caller: Caller, path: web::Path<String>) -> Answer {
+pub(crate) async fn read_workspace(
+    state: web::Data<ApiState>,
+    caller: Caller,
+    path: web::Path<String>,
+) -> Answer {
     let found = state.registry.workspace(&caller.actor, &Reference::parse(&path)).await?;
     answer::versioned(found.version, &WorkspaceView::from(found))
 }
@@ -207,7 +210,8 @@ pub(crate) async fn update_workspace(
     let Sent { caller, body, .. } = sent;
     let change = WorkspaceChange { name: body.name, description: body.description };
     let expected = caller.expected_version()?;
-    let saved = state.registry.update_workspace(&caller.actor, &Reference::parse(&path), change, expected).await?;
+    let saved =
+        state.registry.update_workspace(&caller.actor, &Reference::parse(&path), change, expected).await?;
     answer::versioned(saved.version, &Changed::new(Findings::default(), Affected::default()))
 }
 
@@ -223,7 +227,11 @@ pub(crate) async fn update_workspace(
     responses((status = 200, description = "It is gone; what went along.", body = Removed, example = json!(Removed::example())), DeleteProblems)
 )]
 #[delete("/workspaces/{workspace}")]
-pub(crate) async fn delete_workspace(state: web::Data<ApiState>, caller: Caller, path: web::Path<String>) -> Answer {
+pub(crate) async fn delete_workspace(
+    state: web::Data<ApiState>,
+    caller: Caller,
+    path: web::Path<String>,
+) -> Answer {
     let expected = caller.expected_version()?;
     let deleted = state.registry.delete_workspace(&caller.actor, &Reference::parse(&path), expected).await?;
     answer::ok(&Removed::from(deleted))

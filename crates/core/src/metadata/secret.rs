@@ -103,7 +103,7 @@ fn collect<'a>(
         let canonical = pointer_push(canonical, field.canonical());
         match (field.kind, value) {
             (Kind::String, Value::String(value)) if field.secret => {
-                found.push(Slot { pointer, canonical, value })
+                found.push(Slot { pointer, canonical, value });
             }
             (Kind::StringMap, Value::Object(map)) if field.secret => {
                 for (name, value) in map {

@@ -52,7 +52,7 @@ async fn set_up() -> Result<Stage, Failed> {
         .tempdir()
         .map_err(|error| Failed::new(format!("No folder for the demo's database: {error}.")))?;
     let mut config = Config::default();
-    config.server.listen = "127.0.0.1:0".to_owned();
+    "127.0.0.1:0".clone_into(&mut config.server.listen);
     config.server.workers = Some(2);
     config.database.url =
         DatabaseUrl::from(format!("sqlite://{}?mode=rwc", folder.path().join("registry.sqlite").display()));

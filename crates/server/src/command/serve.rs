@@ -37,7 +37,7 @@ pub async fn start(config: &Config, options: Serve) -> Result<Running, Failed> {
         secure_cookies: config.server.cookies_are_secure(),
     };
     // Signals are ours: the worker must end before the threads whose database connections it may hold.
-    let mut server = HttpServer::new(move || app::build(&parts))
+    let mut server = HttpServer::new(move || app::build(parts.clone()))
         .disable_signals()
         .shutdown_timeout(DRAIN_SECONDS);
     if let Some(workers) = config.server.workers {

@@ -181,6 +181,7 @@ impl Config {
             egress: self.egress_policy(findings),
             jwt: jwt_settings(&self.auth.jwt, findings),
             // Three requests may follow one another under one lease (`domain.md` §5).
+            max_connections: self.database.max_connections,
             lease: request_timeout.saturating_mul(3),
             retry: RetryRules {
                 unconfirmed_pause: chrono::Duration::seconds(

@@ -1,0 +1,240 @@
+//! API keys of people, automation and gateways.
+
+use crate::ApiState;
+use crate::answer::{self, Answer, Listed};
+use crate::body::{RequestBody, Sent};
+use crate::example;
+use crate::extract::Caller;
+use crate::failure::Failure;
+use crate::problem::{CreateProblems, ListProblems, ReadProblems};
+use crate::query;
+use actix_web::{delete, get, post, web};
+use chrono::{DateTime, Utc};
+use registry::{ApiKey, Error, NewApiKey};
+use registry_core::finding::Finding;
+use registry_core::id::ApiKeyId;
+use registry_core::permission::{Permission, Role};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+use uuid::Uuid;
+use validator::Validate;
+
+pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(create_api_key).service(list_api_keys).service(read_api_key).service(revoke_api_key);
+}
+
+/// A key to make.
+#[derive(Deserialize, Validate, ToSchema)]
+pub(crate) struct CreateApiKey {
+    /// What it is for.
+    #[validate(length(min = 1, max = 255))]
+    #[schema(min_length = 1, max_length = 255, example = "gateway eu-1")]
+    name: String,
+    /// What it may do.
+    role: Role,
+    /// Narrows the role to these scopes; everything the role may when absent or empty.
+    #[validate(length(max = 50))]
+    #[schema(max_items = 50, example = json!(["mcp_integrations.read"]))]
+    scopes: Option<Vec<String>>,
+    /// Id or slug of the workspace it is bound to; the whole organisation when absent.
+    #[schema(example = "acme")]
+    workspace_id: Option<String>,
+    /// When it ends (RFC 3339); never when absent.
+    #[schema(value_type = Option<String>, format = "date-time", example = "2027-11-23T00:00:00Z")]
+    expires_at: Option<String>,
+}
+
+impl RequestBody for CreateApiKey {
+    const NEEDS: Permission = Permission::ManageKeys;
+}
+
+/// Which part of the list of keys.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListApiKeys {
+    /// The page, from 0.
+    #[param(minimum = 0, example = 0)]
+    current_page: Option<u64>,
+    /// Items a page; 100 when absent.
+    #[param(minimum = 1, maximum = 1000, example = 100)]
+    page_size: Option<u64>,
+}
+
+/// An API key, without what it authenticates with.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ApiKey)]
+pub(crate) struct ApiKeyView {
+    /// Always `api-key`.
+    #[schema(example = "api-key")]
+    object: &'static str,
+    /// Its id.
+    id: Uuid,
+    /// What it is for.
+    name: String,
+    /// How it begins, to recognise it.
+    #[schema(example = "mcpr_AbCd")]
+    prefix: String,
+    /// What it may do.
+    role: Role,
+    /// The scopes it is narrowed to; empty: everything the role may.
+    scopes: Vec<String>,
+    /// The workspace it is bound to; null: the whole organisation.
+    workspace_id: Option<Uuid>,
+    /// Slug of that workspace.
+    workspace_slug: Option<String>,
+    /// When it ends.
+    expires_at: Option<DateTime<Utc>>,
+    /// When it was last used.
+    last_used_at: Option<DateTime<Utc>>,
+    /// Who made it.
+    created_by: String,
+    /// When it was made.
+    created_at: DateTime<Utc>,
+    /// When it was revoked.
+    revoked_at: Option<DateTime<Utc>>,
+    /// The key itself. Only in the answer that makes it; it is never shown again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "mcpr_…")]
+    key: Option<String>,
+}
+
+impl From<ApiKey> for ApiKeyView {
+    fn from(key: ApiKey) -> Self {
+        Self {
+            object: "api-key",
+            id: key.id.0,
+            name: key.name,
+            prefix: key.prefix,
+            role: key.role,
+            scopes: key.scopes,
+            workspace_id: key.workspace.as_ref().map(|workspace| workspace.id.0),
+            workspace_slug: key.workspace.map(|workspace| workspace.slug.into()),
+            expires_at: key.expires_at,
+            last_used_at: key.last_used_at,
+            created_by: key.created_by,
+            created_at: key.created_at,
+            revoked_at: key.revoked_at,
+            key: None,
+        }
+    }
+}
+
+impl ApiKeyView {
+    fn example() -> Self {
+        Self {
+            object: "api-key",
+            id: example::id(8),
+            name: "gateway eu-1".to_owned(),
+            prefix: "mcpr_AbCd".to_owned(),
+            role: Role::Gateway,
+            scopes: Vec::new(),
+            workspace_id: None,
+            workspace_slug: None,
+            expires_at: None,
+            last_used_at: None,
+            created_by: "Ada".to_owned(),
+            created_at: example::moment(),
+            revoked_at: None,
+            key: None,
+        }
+    }
+}
+
+/// Nothing more to say.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Done {
+    /// Always true.
+    #[schema(example = true)]
+    success: bool,
+}
+
+/// Create an API key
+///
+/// The answer is the only place where the key itself is shown.
+#[utoipa::path(
+    tag = "keys",
+    request_body(content = CreateApiKey, description = "The key.", example = json!({ "name": "gateway eu-1", "role": "gateway" })),
+    responses(
+        (status = 200, description = "It was made. Keep `key`.", body = ApiKeyView, example = json!(ApiKeyView { key: Some("mcpr_AbCd…".to_owned()), ..ApiKeyView::example() })),
+        CreateProblems,
+    )
+)]
+#[post("/api-keys")]
+pub(crate) async fn create_api_key(state: web::Data<ApiState>, sent: Sent<CreateApiKey>) -> Answer {
+    let Sent { caller, body, .. } = sent;
+    let new = NewApiKey {
+        name: body.name,
+        role: body.role,
+        scopes: body.scopes.unwrap_or_default(),
+        workspace: query::reference(body.workspace_id),
+        expires_at: query::filled(body.expires_at).map(|text| moment(&text)).transpose()?,
+    };
+    let made = state.registry.create_api_key(&caller.actor, new).await?;
+    answer::ok(&ApiKeyView { key: Some(made.key), ..made.record.into() })
+}
+
+/// List API keys
+#[utoipa::path(
+    tag = "keys",
+    params(ListApiKeys),
+    responses(
+        (status = 200, description = "The keys, without what they authenticate with.", body = Listed<ApiKeyView>, example = json!(Listed::example(ApiKeyView::example()))),
+        ListProblems,
+    )
+)]
+#[get("/api-keys")]
+pub(crate) async fn list_api_keys(state: web::Data<ApiState>, caller: Caller) -> Answer {
+    let asked: ListApiKeys = caller.query()?;
+    let page = query::page(asked.current_page, asked.page_size)?;
+    let found = state.registry.api_keys(&caller.actor, page).await?;
+    answer::ok(&Listed::new(found, page, |one| Ok(ApiKeyView::from(one)))?)
+}
+
+/// Read an API key
+#[utoipa::path(
+    tag = "keys",
+    params(("key" = Uuid, Path, description = "Id of the key.")),
+    responses((status = 200, description = "The key, without what it authenticates with.", body = ApiKeyView, example = json!(ApiKeyView::example())), ReadProblems)
+)]
+#[get("/api-keys/{key}")]
+pub(crate) async fn read_api_key(
+    state: web::Data<ApiState>,
+    caller: Caller,
+    path: web::Path<String>,
+) -> Answer {
+    let found = state.registry.api_key(&caller.actor, id(&path)?).await?;
+    answer::ok(&ApiKeyView::from(found))
+}
+
+/// Revoke an API key
+///
+/// It stops working at once and stays in the list.
+#[utoipa::path(
+    tag = "keys",
+    params(("key" = Uuid, Path, description = "Id of the key.")),
+    responses((status = 200, description = "It is revoked.", body = Done, example = json!(Done { success: true })), ReadProblems)
+)]
+#[delete("/api-keys/{key}")]
+pub(crate) async fn revoke_api_key(
+    state: web::Data<ApiState>,
+    caller: Caller,
+    path: web::Path<String>,
+) -> Answer {
+    state.registry.revoke_api_key(&caller.actor, id(&path)?).await?;
+    answer::ok(&Done { success: true })
+}
+
+fn id(text: &str) -> Result<ApiKeyId, Failure> {
+    text.parse().map_err(|_| Error::NotFound { what: "API key", reference: text.to_owned() }.into())
+}
+
+fn moment(text: &str) -> Result<DateTime<Utc>, Failure> {
+    DateTime::parse_from_rfc3339(text).map(|moment| moment.to_utc()).map_err(|_| {
+        Failure::finding(Finding::error(
+            "/expires_at",
+            "invalid_value",
+            "`expires_at` must be a moment with time zone, e.g. \"2027-11-23T00:00:00Z\".",
+        ))
+    })
+}

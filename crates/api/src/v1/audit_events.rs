@@ -1,0 +1,182 @@
+//! The audit log.
+
+use crate::ApiState;
+use crate::answer::{self, Answer, Listed};
+use crate::example;
+use crate::extract::Caller;
+use crate::failure::Failure;
+use crate::problem::ListProblems;
+use crate::query;
+use actix_web::{get, web};
+use chrono::{DateTime, Utc};
+use registry::{AuditEvent, AuditFilter};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+use uuid::Uuid;
+
+pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(list_audit_events);
+}
+
+/// Which events to list.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListAuditEvents {
+    /// Only this action.
+    #[param(example = "integration.updated")]
+    action: Option<String>,
+    /// Only those about this thing: its id, kind or name.
+    #[param(example = "linear")]
+    subject: Option<String>,
+    /// Only those by this actor: its id or name.
+    #[param(example = "Ada")]
+    actor: Option<String>,
+    /// Only those at or after this moment (RFC 3339).
+    #[param(value_type = Option<String>, format = "date-time", example = "2026-11-01T00:00:00Z")]
+    from: Option<String>,
+    /// Only those before this moment (RFC 3339).
+    #[param(value_type = Option<String>, format = "date-time", example = "2026-12-01T00:00:00Z")]
+    until: Option<String>,
+    /// Only those with a smaller number: the way to page through a log that grows.
+    #[param(example = 1000)]
+    before_number: Option<i64>,
+    /// The page, from 0.
+    #[param(minimum = 0, example = 0)]
+    current_page: Option<u64>,
+    /// Items a page; 100 when absent.
+    #[param(minimum = 1, maximum = 1000, example = 100)]
+    page_size: Option<u64>,
+}
+
+/// An entry of the audit log.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditEvent)]
+pub(crate) struct AuditEventView {
+    /// Always `audit-event`.
+    #[schema(example = "audit-event")]
+    object: &'static str,
+    /// Its id.
+    id: Uuid,
+    /// Its number; without gaps, in the order of commits.
+    number: i64,
+    /// When.
+    created_at: DateTime<Utc>,
+    /// `user`, `api_key`, `token`, `operator` or `system`.
+    actor_kind: String,
+    /// Id of who did it.
+    actor_id: Option<String>,
+    /// Name of who did it.
+    actor_name: String,
+    /// Through which door: `api`, `web`, `worker` or `cli`.
+    door: String,
+    /// What was done.
+    #[schema(example = "integration.updated")]
+    action: String,
+    /// The kind of thing it was done to.
+    subject_kind: String,
+    /// The id of that thing.
+    subject_id: Option<String>,
+    /// Its name.
+    subject_name: Option<String>,
+    /// The workspace it is in.
+    workspace_id: Option<Uuid>,
+    /// The request that did it.
+    request_id: Option<String>,
+    /// Where the request came from.
+    address: Option<String>,
+    /// How the thing was, without secrets.
+    #[schema(value_type = Option<Object>)]
+    before: Option<Value>,
+    /// How it is, without secrets.
+    #[schema(value_type = Option<Object>)]
+    after: Option<Value>,
+    /// Hash over this entry and the one before it.
+    hash: String,
+}
+
+impl From<AuditEvent> for AuditEventView {
+    fn from(event: AuditEvent) -> Self {
+        Self {
+            object: "audit-event",
+            id: event.id.0,
+            number: event.number,
+            created_at: event.at,
+            actor_kind: event.actor_kind,
+            actor_id: event.actor_id,
+            actor_name: event.actor_name,
+            door: event.door,
+            action: event.action,
+            subject_kind: event.subject_kind,
+            subject_id: event.subject_id,
+            subject_name: event.subject_name,
+            workspace_id: event.workspace_id.map(|id| id.0),
+            request_id: event.request_id,
+            address: event.address,
+            before: event.before,
+            after: event.after,
+            hash: event.hash,
+        }
+    }
+}
+
+impl AuditEventView {
+    fn example() -> Self {
+        Self {
+            object: "audit-event",
+            id: example::id(9),
+            number: 17,
+            created_at: example::moment(),
+            actor_kind: "api_key".to_owned(),
+            actor_id: Some(example::id(8).to_string()),
+            actor_name: "terraform".to_owned(),
+            door: "api".to_owned(),
+            action: "integration.updated".to_owned(),
+            subject_kind: "integration".to_owned(),
+            subject_id: Some(example::id(1).to_string()),
+            subject_name: Some("linear".to_owned()),
+            workspace_id: None,
+            request_id: Some(example::id(10).to_string()),
+            address: Some("192.0.2.7".to_owned()),
+            before: Some(json!({ "name": "Linear" })),
+            after: Some(json!({ "name": "Linear EU" })),
+            hash: example::DIGEST.to_owned(),
+        }
+    }
+}
+
+/// List audit events
+///
+/// Newest first.
+#[utoipa::path(
+    tag = "audit",
+    params(ListAuditEvents),
+    responses(
+        (status = 200, description = "The events.", body = Listed<AuditEventView>, example = json!(Listed::example(AuditEventView::example()))),
+        ListProblems,
+    )
+)]
+#[get("/audit-events")]
+pub(crate) async fn list_audit_events(state: web::Data<ApiState>, caller: Caller) -> Answer {
+    let asked: ListAuditEvents = caller.query()?;
+    let page = query::page(asked.current_page, asked.page_size)?;
+    let filter = AuditFilter {
+        action: query::filled(asked.action),
+        subject: query::filled(asked.subject),
+        actor: query::filled(asked.actor),
+        from: moment("from", asked.from)?,
+        until: moment("until", asked.until)?,
+        before_number: asked.before_number,
+    };
+    let found = state.registry.audit_events(&caller.actor, filter, page).await?;
+    answer::ok(&Listed::new(found, page, |one| Ok(AuditEventView::from(one)))?)
+}
+
+fn moment(name: &str, text: Option<String>) -> Result<Option<DateTime<Utc>>, Failure> {
+    let Some(text) = query::filled(text) else { return Ok(None) };
+    match DateTime::parse_from_rfc3339(&text) {
+        Ok(moment) => Ok(Some(moment.to_utc())),
+        Err(_) => Err(Failure::parameter(name, "takes a moment with time zone, e.g. 2026-11-01T00:00:00Z.")),
+    }
+}

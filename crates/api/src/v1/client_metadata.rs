@@ -1,0 +1,213 @@
+//! What is sent for one server, and how it came about.
+
+use crate::ApiState;
+use crate::answer::{self, Answer};
+use crate::example;
+use crate::extract::Caller;
+use crate::problem::ReadProblems;
+use crate::v1::servers::{InWorkspace, named};
+use actix_web::{get, web};
+use registry::ClientMetadata;
+use registry_core::finding::Finding;
+use registry_core::metadata::{
+    AuthorizationServerOverride, Credentials, EffectiveMetadata, Ignored, Level, Origin, Overridden,
+    RegistrationPolicy, Resolution,
+};
+use registry_core::oauth::Adjustment;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(read_client_metadata);
+}
+
+/// What is sent for a server, with the level each value comes from.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ClientMetadata)]
+pub(crate) struct ClientMetadataView {
+    /// Always `client-metadata`.
+    #[schema(example = "client-metadata")]
+    object: &'static str,
+    /// Slug of the workspace.
+    workspace: String,
+    /// Slug of the server.
+    server: String,
+    /// The client metadata (RFC 7591 §2) before the authorization server is known.
+    #[schema(value_type = Object)]
+    metadata: Map<String, Value>,
+    /// Where each value comes from, by member.
+    origins: BTreeMap<String, Origin>,
+    /// Values hidden by those of higher levels.
+    overridden: Vec<Overridden>,
+    /// Values that are kept but have no effect.
+    ignored: Vec<Ignored>,
+    /// Lower-case hexadecimal SHA-256 over the canonical JSON (RFC 8785) of everything wanted.
+    digest: String,
+    /// Rules about several members, judged on the result.
+    findings: Vec<Finding>,
+    /// A client registered beforehand: then no registration request is made. Secrets are named by id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    credentials: Option<Credentials>,
+    /// What replaces discovery.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authorization_server: Option<AuthorizationServerOverride>,
+    /// Parameters added to the authorization request.
+    #[schema(value_type = Object)]
+    authorization_params: Map<String, Value>,
+    /// How the client is obtained.
+    registration: RegistrationPolicy,
+    /// The body of the last registration request, if one was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    request: Option<Map<String, Value>>,
+    /// How that body differs from `metadata`, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    adjustments: Option<Vec<AdjustmentView>>,
+}
+
+/// One difference between what is wanted and what was sent.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Adjustment)]
+pub(crate) struct AdjustmentView {
+    /// The member.
+    #[schema(example = "scope")]
+    member: String,
+    /// What is wanted.
+    from: Value,
+    /// What was sent.
+    to: Value,
+    /// One sentence.
+    why: String,
+}
+
+impl From<Adjustment> for AdjustmentView {
+    fn from(adjustment: Adjustment) -> Self {
+        Self { member: adjustment.member, from: adjustment.from, to: adjustment.to, why: adjustment.why }
+    }
+}
+
+impl AdjustmentView {
+    pub(crate) fn example() -> Self {
+        Self {
+            member: "scope".to_owned(),
+            from: json!("mcp:read mcp:write"),
+            to: json!("mcp:read mcp:write offline_access"),
+            why: "The authorization server lists `offline_access`, which refresh tokens need.".to_owned(),
+        }
+    }
+}
+
+impl ClientMetadataView {
+    /// What a resolution gives for `server` in `workspace`.
+    pub(crate) fn of(workspace: String, server: String, resolution: Resolution, digest: String) -> Self {
+        let EffectiveMetadata {
+            client_metadata,
+            credentials,
+            authorization_server,
+            authorization_params,
+            registration,
+            ..
+        } = resolution.effective;
+        Self {
+            object: "client-metadata",
+            workspace,
+            server,
+            metadata: client_metadata,
+            origins: resolution.origins,
+            overridden: resolution.overridden,
+            ignored: resolution.ignored,
+            digest,
+            findings: resolution.findings.0,
+            credentials,
+            authorization_server: Some(authorization_server).filter(|server| !server.is_empty()),
+            authorization_params,
+            registration,
+            request: None,
+            adjustments: None,
+        }
+    }
+
+    /// Before anything was sent.
+    pub(crate) fn example() -> Self {
+        let origins = example::effective().into_iter().map(|(name, _)| {
+            let origin = match name.as_str() {
+                "redirect_uris" => Origin::Gateway,
+                "application_type" => Origin::Computed,
+                "grant_types" | "response_types" | "token_endpoint_auth_method" => Origin::Default,
+                _ => Origin::Integration,
+            };
+            (name, origin)
+        });
+        Self {
+            object: "client-metadata",
+            workspace: "acme".to_owned(),
+            server: "linear".to_owned(),
+            metadata: example::effective(),
+            origins: origins.collect(),
+            overridden: vec![Overridden {
+                member: "client_name".to_owned(),
+                level: Level::Default,
+                value: json!("Portkey (acme/linear)"),
+                by: Origin::Integration,
+                reason: "The integration sets `client_name`.".to_owned(),
+            }],
+            ignored: Vec::new(),
+            digest: example::DIGEST.to_owned(),
+            findings: Vec::new(),
+            credentials: None,
+            authorization_server: None,
+            authorization_params: Map::new(),
+            registration: RegistrationPolicy::default(),
+            request: None,
+            adjustments: None,
+        }
+    }
+}
+
+impl ClientMetadataView {
+    /// After a registration request was sent.
+    fn example_sent() -> Self {
+        Self {
+            request: Some(example::effective()),
+            adjustments: Some(vec![AdjustmentView::example()]),
+            ..Self::example()
+        }
+    }
+}
+
+impl From<ClientMetadata> for ClientMetadataView {
+    fn from(found: ClientMetadata) -> Self {
+        let mut view =
+            Self::of(found.workspace.slug.into(), found.server_slug.into(), found.resolution, found.digest);
+        if found.request.is_some() {
+            view.request = found.request;
+            view.adjustments = Some(found.adjustments.into_iter().map(Into::into).collect());
+        }
+        view
+    }
+}
+
+/// Read what is sent for a server
+///
+/// The client metadata after resolution over all levels, where each value comes from, what was overridden or ignored and
+/// why; and, once one was sent, the body of the last registration request.
+#[utoipa::path(
+    tag = "servers",
+    params(("server" = String, Path, description = "Id or slug of the server.", example = "linear"), InWorkspace),
+    responses(
+        (status = 200, description = "What is sent.", body = ClientMetadataView, example = json!(ClientMetadataView::example_sent())),
+        ReadProblems,
+    )
+)]
+#[get("/mcp-servers/{server}/client-metadata")]
+pub(crate) async fn read_client_metadata(
+    state: web::Data<ApiState>,
+    caller: Caller,
+    path: web::Path<String>,
+) -> Answer {
+    let found = state.registry.client_metadata(&caller.actor, &named(&caller, &path)?).await?;
+    answer::ok(&ClientMetadataView::from(found))
+}

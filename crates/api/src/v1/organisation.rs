@@ -1,0 +1,193 @@
+//! The organisation's Advanced Configuration: the level under all integrations.
+
+use crate::ApiState;
+use crate::answer::{self, Answer, Changed, Listed};
+use crate::body::{Document, RequestBody, Sent, present, written};
+use crate::example;
+use crate::extract::Caller;
+use crate::failure::Failure;
+use crate::problem::{ChangeProblems, ListProblems, ReadProblems, RevertProblems};
+use crate::v1::revisions::{self, ListRevisions, RevisionView};
+use actix_web::{get, post, put, web};
+use chrono::{DateTime, Utc};
+use registry::{Configuration, Error, Subject};
+use registry_core::finding::Findings;
+use registry_core::permission::Permission;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+use utoipa_actix_web::service_config::ServiceConfig;
+use validator::Validate;
+
+/// Where the configuration stands in the body.
+const MEMBER: &str = "/configurations";
+
+pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
+    config
+        .service(read_organisation_configuration)
+        .service(update_organisation_configuration)
+        .service(list_organisation_revisions)
+        .service(revert_organisation);
+}
+
+/// A configuration to save.
+#[derive(Deserialize, Validate, ToSchema)]
+pub(crate) struct UpdateConfiguration {
+    /// The whole Advanced Configuration, replacing the old one; null clears it.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<Object>, required = true)]
+    configurations: Document,
+    /// What you say of this version; kept with the revision.
+    #[validate(length(max = 500))]
+    #[schema(max_length = 500, example = "New legal links.")]
+    note: Option<String>,
+}
+
+impl RequestBody for UpdateConfiguration {
+    const NEEDS: Permission = Permission::WriteOrganisation;
+    const CHANGES: bool = true;
+}
+
+/// The Advanced Configuration of one level.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Configuration)]
+pub(crate) struct ConfigurationView {
+    /// Always `configuration`.
+    #[schema(example = "configuration")]
+    object: &'static str,
+    /// As it was written, secrets replaced by markers; null when nothing is set.
+    #[schema(value_type = Option<Object>)]
+    configurations: Option<Box<RawValue>>,
+    /// Number of the newest saved version; 0 when there is none.
+    revision: i64,
+    /// For `If-Match`.
+    version: i64,
+    /// Who changed it last.
+    updated_by: String,
+    /// When it was last changed.
+    updated_at: DateTime<Utc>,
+    /// The same, by the hosted product's name.
+    last_updated_at: DateTime<Utc>,
+}
+
+impl TryFrom<Configuration> for ConfigurationView {
+    type Error = Failure;
+
+    fn try_from(configuration: Configuration) -> Result<Self, Failure> {
+        Ok(Self {
+            object: "configuration",
+            configurations: answer::stored(configuration.text)?,
+            revision: configuration.revision,
+            version: configuration.version,
+            updated_by: configuration.updated_by,
+            updated_at: configuration.updated_at,
+            last_updated_at: configuration.updated_at,
+        })
+    }
+}
+
+impl ConfigurationView {
+    fn example() -> Self {
+        Self {
+            object: "configuration",
+            configurations: example::stored_configuration(),
+            revision: 1,
+            version: 2,
+            updated_by: "Ada".to_owned(),
+            updated_at: example::moment(),
+            last_updated_at: example::moment(),
+        }
+    }
+}
+
+/// Read the organisation's Advanced Configuration
+#[utoipa::path(
+    tag = "configuration",
+    responses(
+        (status = 200, description = "The configuration.", body = ConfigurationView, headers(("ETag" = String, description = "Its version, for `If-Match`.")), example = json!(ConfigurationView::example())),
+        ReadProblems,
+    )
+)]
+#[get("/organisation/configuration")]
+pub(crate) async fn read_organisation_configuration(state: web::Data<ApiState>, caller: Caller) -> Answer {
+    let found = state.registry.configuration(&caller.actor, &Subject::Organisation).await?;
+    answer::versioned(found.version, &ConfigurationView::try_from(found)?)
+}
+
+/// Save the organisation's Advanced Configuration
+///
+/// It lies under every integration: what it sets holds wherever nothing above it says otherwise.
+#[utoipa::path(
+    tag = "configuration",
+    params(("If-Match" = Option<String>, Header, description = "The `ETag` that was read; another present version gives 412.", example = "\"2\"")),
+    request_body(content = UpdateConfiguration, description = "The configuration.", example = json!({ "configurations": example::configuration() })),
+    responses((status = 200, description = "It was saved.", body = Changed, headers(("ETag" = String, description = "Its new version.")), example = json!(Changed::example())), ChangeProblems)
+)]
+#[put("/organisation/configuration")]
+pub(crate) async fn update_organisation_configuration(
+    state: web::Data<ApiState>,
+    sent: Sent<UpdateConfiguration>,
+) -> Answer {
+    let (caller, body, text) = sent.into_parts();
+    let (document, expected) = (written(body.configurations).flatten(), caller.expected_version()?);
+    let saved = state
+        .registry
+        .set_configuration(&caller.actor, &Subject::Organisation, document, body.note, expected)
+        .await
+        .map_err(in_body)?;
+    let findings = Sent::<UpdateConfiguration>::locate(&text, below(saved.findings));
+    answer::versioned(saved.value.version, &Changed::new(findings, saved.affected))
+}
+
+/// List the saved versions of the organisation's Advanced Configuration
+#[utoipa::path(
+    tag = "configuration",
+    params(ListRevisions),
+    responses(
+        (status = 200, description = "The versions, newest first.", body = Listed<RevisionView>, example = json!(Listed::example(RevisionView::example()))),
+        ListProblems,
+    )
+)]
+#[get("/organisation/configuration/revisions")]
+pub(crate) async fn list_organisation_revisions(state: web::Data<ApiState>, caller: Caller) -> Answer {
+    let page = caller.query::<ListRevisions>()?.page()?;
+    let found = state.registry.revisions(&caller.actor, &Subject::Organisation, page).await?;
+    answer::ok(&Listed::new(found, page, RevisionView::try_from)?)
+}
+
+/// Make an earlier version of the organisation's Advanced Configuration the present one
+///
+/// As a new version. Secrets replaced since then stay as they are now; `findings` says which.
+#[utoipa::path(
+    tag = "configuration",
+    params(
+        ("number" = i64, Path, description = "Number of the version.", example = 1),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` that was read; another present version gives 412.", example = "\"2\""),
+    ),
+    responses((status = 200, description = "It was saved.", body = Changed, headers(("ETag" = String, description = "Its new version.")), example = json!(Changed::example())), RevertProblems)
+)]
+#[post("/organisation/configuration/revisions/{number}/revert")]
+pub(crate) async fn revert_organisation(
+    state: web::Data<ApiState>,
+    caller: Caller,
+    path: web::Path<String>,
+) -> Answer {
+    let number = revisions::number(&path)?;
+    let expected = caller.expected_version()?;
+    let saved = state.registry.revert(&caller.actor, &Subject::Organisation, number, expected).await?;
+    answer::versioned(saved.value.version, &Changed::of(saved))
+}
+
+/// The application's pointers are relative to the configuration; in an answer they are relative to the body.
+fn below(findings: Findings) -> Findings {
+    let mut placed = Findings::default();
+    placed.extend_below(MEMBER, findings);
+    placed
+}
+
+fn in_body(error: Error) -> Error {
+    match error {
+        Error::Invalid(findings) => Error::Invalid(below(findings)),
+        other => other,
+    }
+}

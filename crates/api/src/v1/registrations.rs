@@ -1,0 +1,502 @@
+//! Registrations: the standing effort to have a valid OAuth client for each server.
+
+use crate::ApiState;
+use crate::answer::{self, Answer, Listed};
+use crate::example;
+use crate::extract::Caller;
+use crate::failure::Failure;
+use crate::problem::{AskProblems, ListProblems, ReadProblems};
+use crate::query;
+use crate::v1::client_metadata::AdjustmentView;
+use actix_web::{get, post, web};
+use chrono::{DateTime, Utc};
+use registry::{
+    Attempt, Error, OAuthClient, Registration, RegistrationDetail, RegistrationFilter, ServerRef,
+};
+use registry_core::id::RegistrationId;
+use registry_core::registration::{AuthType, ClientStatus, RegistrationMethod, State};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+use uuid::Uuid;
+
+pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
+    config
+        .service(list_registrations)
+        .service(read_registration)
+        .service(retry_registration)
+        .service(reregister_registration);
+}
+
+/// Which registrations to list.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListRegistrations {
+    /// Only these states, separated by commas.
+    #[param(example = "failed,retrying")]
+    state: Option<String>,
+    /// Only those of this workspace (id or slug).
+    #[param(example = "acme")]
+    workspace_id: Option<String>,
+    /// Only those of this integration (id or slug).
+    #[param(example = "linear")]
+    mcp_integration_id: Option<String>,
+    /// The same, by a shorter name.
+    #[param(example = "linear")]
+    integration_id: Option<String>,
+    /// Only that of this server (id or slug).
+    #[param(example = "linear")]
+    server_id: Option<String>,
+    /// Only those at this authorization server.
+    #[param(example = "https://mcp.linear.app")]
+    issuer: Option<String>,
+    /// Part of the name or slug of server or integration, or a whole `client_id`, ignoring case.
+    #[param(example = "linear")]
+    search: Option<String>,
+    /// The page, from 0.
+    #[param(minimum = 0, example = 0)]
+    current_page: Option<u64>,
+    /// Items a page; 100 when absent.
+    #[param(minimum = 1, maximum = 1000, example = 100)]
+    page_size: Option<u64>,
+}
+
+/// A registration.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Registration)]
+pub(crate) struct RegistrationView {
+    /// Always `registration`.
+    #[schema(example = "registration")]
+    object: &'static str,
+    /// Its id.
+    id: Uuid,
+    /// The server it is for.
+    server_id: Uuid,
+    /// Slug of the server.
+    server_slug: String,
+    /// Name of the server.
+    server_name: String,
+    /// The server's workspace.
+    workspace_id: Uuid,
+    /// Slug of the workspace.
+    workspace_slug: String,
+    /// The server's integration.
+    mcp_integration_id: Uuid,
+    /// Slug of the integration.
+    mcp_integration_slug: String,
+    /// The upstream MCP server.
+    #[schema(format = "uri")]
+    mcp_integration_url: String,
+    /// How gateways authenticate there.
+    auth_type: AuthType,
+    /// Where the effort stands.
+    state: State,
+    /// Whether there is an active, unexpired client.
+    usable: bool,
+    /// How the client came to be.
+    method: Option<RegistrationMethod>,
+    /// Stable code of why it stands where it stands.
+    reason: Option<String>,
+    /// The same as a sentence for people, with what to do.
+    detail: Option<String>,
+    /// The `error` the upstream answered with.
+    error: Option<String>,
+    /// The upstream's own words.
+    error_description: Option<String>,
+    /// The authorization server.
+    issuer: Option<String>,
+    /// The active client.
+    client_id: Option<String>,
+    /// The generation of the active client.
+    generation: Option<i64>,
+    /// Failures in a row.
+    failures: i64,
+    /// When it will be tried again at the earliest.
+    not_before: Option<DateTime<Utc>>,
+    /// When it was last tried.
+    last_attempt_at: Option<DateTime<Utc>>,
+    /// When it began.
+    created_at: DateTime<Utc>,
+    /// When it last changed.
+    updated_at: DateTime<Utc>,
+    /// The same, by the hosted product's name.
+    last_updated_at: DateTime<Utc>,
+    /// What was tried, newest first, at most 50. Only when one registration is read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts: Option<Vec<AttemptView>>,
+    /// Its clients, newest generation first. Only when one registration is read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clients: Option<Vec<OAuthClientView>>,
+    /// The callbacks that are registered. Only when one registration is read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    callback_urls: Option<Vec<String>>,
+}
+
+impl From<Registration> for RegistrationView {
+    fn from(registration: Registration) -> Self {
+        let (workspace, integration) = (registration.workspace, registration.integration);
+        Self {
+            object: "registration",
+            id: registration.id.0,
+            server_id: registration.server.0,
+            server_slug: registration.server_slug.into(),
+            server_name: registration.server_name,
+            workspace_id: workspace.id.0,
+            workspace_slug: workspace.slug.into(),
+            mcp_integration_id: integration.id.0,
+            mcp_integration_slug: integration.slug.into(),
+            mcp_integration_url: integration.url,
+            auth_type: integration.auth_type,
+            state: registration.state,
+            usable: registration.usable,
+            method: registration.method,
+            reason: registration.reason,
+            detail: registration.detail,
+            error: registration.error,
+            error_description: registration.error_description,
+            issuer: registration.issuer,
+            client_id: registration.client_id,
+            generation: registration.generation,
+            failures: registration.failures,
+            not_before: registration.not_before,
+            last_attempt_at: registration.last_attempt_at,
+            created_at: registration.created_at,
+            updated_at: registration.updated_at,
+            last_updated_at: registration.updated_at,
+            attempts: None,
+            clients: None,
+            callback_urls: None,
+        }
+    }
+}
+
+impl TryFrom<RegistrationDetail> for RegistrationView {
+    type Error = Failure;
+
+    fn try_from(detail: RegistrationDetail) -> Result<Self, Failure> {
+        let attempts = detail.attempts.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?;
+        Ok(Self {
+            attempts: Some(attempts),
+            clients: Some(detail.clients.into_iter().map(Into::into).collect()),
+            callback_urls: Some(detail.callback_urls),
+            ..detail.registration.into()
+        })
+    }
+}
+
+impl RegistrationView {
+    fn example() -> Self {
+        Self {
+            object: "registration",
+            id: example::id(5),
+            server_id: example::id(4),
+            server_slug: "linear".to_owned(),
+            server_name: "Linear".to_owned(),
+            workspace_id: example::id(2),
+            workspace_slug: "acme".to_owned(),
+            mcp_integration_id: example::id(1),
+            mcp_integration_slug: "linear".to_owned(),
+            mcp_integration_url: example::UPSTREAM.to_owned(),
+            auth_type: AuthType::OauthAuto,
+            state: State::Registered,
+            usable: true,
+            method: Some(RegistrationMethod::Dcr),
+            reason: None,
+            detail: None,
+            error: None,
+            error_description: None,
+            issuer: Some(example::ISSUER.to_owned()),
+            client_id: Some(example::CLIENT_ID.to_owned()),
+            generation: Some(1),
+            failures: 0,
+            not_before: None,
+            last_attempt_at: Some(example::moment()),
+            created_at: example::moment(),
+            updated_at: example::moment(),
+            last_updated_at: example::moment(),
+            attempts: None,
+            clients: None,
+            callback_urls: None,
+        }
+    }
+
+    fn example_with_history() -> Self {
+        Self {
+            attempts: Some(vec![AttemptView::example()]),
+            clients: Some(vec![OAuthClientView::example()]),
+            callback_urls: Some(vec![example::CALLBACK.to_owned()]),
+            ..Self::example()
+        }
+    }
+}
+
+/// One thing that was tried upstream.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Attempt)]
+pub(crate) struct AttemptView {
+    /// Its id.
+    id: Uuid,
+    /// 1 for the first.
+    number: i64,
+    /// What was tried: `discover`, `register`, `adopt`, `withdraw`, …
+    step: String,
+    /// When it began.
+    started_at: DateTime<Utc>,
+    /// When it ended.
+    finished_at: Option<DateTime<Utc>>,
+    /// `succeeded`, `failed`, `lost` or `pending`.
+    outcome: String,
+    /// Stable code of why it failed.
+    reason: Option<String>,
+    /// The same as a sentence for people.
+    detail: Option<String>,
+    /// The `error` the upstream answered with.
+    error: Option<String>,
+    /// The upstream's own words.
+    error_description: Option<String>,
+    /// The body that was sent, secrets masked.
+    #[schema(value_type = Option<Object>)]
+    request: Option<Value>,
+    /// How that body differs from what is wanted, and why.
+    adjustments: Vec<AdjustmentView>,
+    /// The body that came back, secrets masked.
+    #[schema(value_type = Option<Object>)]
+    response: Option<Value>,
+    /// Each exchange on the wire, in order.
+    #[schema(value_type = Vec<Object>)]
+    exchanges: Vec<Value>,
+}
+
+impl TryFrom<Attempt> for AttemptView {
+    type Error = Failure;
+
+    fn try_from(attempt: Attempt) -> Result<Self, Failure> {
+        let exchanges = attempt.exchanges.iter().map(serde_json::to_value).collect::<Result<_, _>>();
+        Ok(Self {
+            id: attempt.id.0,
+            number: attempt.number,
+            step: attempt.step,
+            started_at: attempt.started_at,
+            finished_at: attempt.finished_at,
+            outcome: attempt.outcome,
+            reason: attempt.reason,
+            detail: attempt.detail,
+            error: attempt.error,
+            error_description: attempt.error_description,
+            request: attempt.request,
+            adjustments: attempt.adjustments.into_iter().map(Into::into).collect(),
+            response: attempt.response,
+            exchanges: exchanges.map_err(Error::from)?,
+        })
+    }
+}
+
+impl AttemptView {
+    fn example() -> Self {
+        Self {
+            id: example::id(6),
+            number: 2,
+            step: "register".to_owned(),
+            started_at: example::moment(),
+            finished_at: Some(example::moment()),
+            outcome: "succeeded".to_owned(),
+            reason: None,
+            detail: None,
+            error: None,
+            error_description: None,
+            request: Some(Value::Object(example::effective())),
+            adjustments: vec![AdjustmentView::example()],
+            response: Some(json!({ "client_id": example::CLIENT_ID })),
+            exchanges: vec![
+                json!({ "step": "registration", "method": "POST", "url": "https://mcp.linear.app/register", "status": 201 }),
+            ],
+        }
+    }
+}
+
+/// One generation of the OAuth client of a server.
+#[derive(Serialize, ToSchema)]
+#[schema(as = OAuthClient)]
+pub(crate) struct OAuthClientView {
+    /// Its id here (not the `client_id`).
+    id: Uuid,
+    /// Its generation; only grows.
+    generation: i64,
+    /// What it is good for.
+    status: ClientStatus,
+    /// How it came to be.
+    method: RegistrationMethod,
+    /// The authorization server it belongs to.
+    issuer: String,
+    /// Its id there.
+    client_id: String,
+    /// Whether there is a secret (never shown).
+    has_secret: bool,
+    /// Whether it can be changed and deleted upstream (RFC 7592).
+    manageable: bool,
+    /// How it authenticates at the token endpoint, as registered.
+    token_endpoint_auth_method: String,
+    /// When its secret expires.
+    client_secret_expires_at: Option<DateTime<Utc>>,
+    /// The client as registered, without secrets (RFC 7591 §3.2.1).
+    #[schema(value_type = Object)]
+    response: Map<String, Value>,
+    /// What was odd about the answer.
+    warnings: Vec<String>,
+    /// When it was recorded.
+    created_at: DateTime<Utc>,
+    /// When it ended.
+    ended_at: Option<DateTime<Utc>>,
+}
+
+impl From<OAuthClient> for OAuthClientView {
+    fn from(client: OAuthClient) -> Self {
+        Self {
+            id: client.id.0,
+            generation: client.generation,
+            status: client.status,
+            method: client.method,
+            issuer: client.issuer,
+            client_id: client.client_id,
+            has_secret: client.has_secret,
+            manageable: client.manageable,
+            token_endpoint_auth_method: client.token_endpoint_auth_method,
+            client_secret_expires_at: client.client_secret_expires_at,
+            response: client.response,
+            warnings: client.warnings,
+            created_at: client.created_at,
+            ended_at: client.ended_at,
+        }
+    }
+}
+
+impl OAuthClientView {
+    fn example() -> Self {
+        let mut response = Map::new();
+        response.insert("client_id".to_owned(), json!(example::CLIENT_ID));
+        response.extend(example::effective());
+        Self {
+            id: example::id(7),
+            generation: 1,
+            status: ClientStatus::Active,
+            method: RegistrationMethod::Dcr,
+            issuer: example::ISSUER.to_owned(),
+            client_id: example::CLIENT_ID.to_owned(),
+            has_secret: false,
+            manageable: true,
+            token_endpoint_auth_method: "none".to_owned(),
+            client_secret_expires_at: None,
+            response,
+            warnings: Vec::new(),
+            created_at: example::moment(),
+            ended_at: None,
+        }
+    }
+}
+
+/// List registrations
+#[utoipa::path(
+    tag = "registrations",
+    params(ListRegistrations),
+    responses(
+        (status = 200, description = "The registrations the caller may see.", body = Listed<RegistrationView>, example = json!(Listed::example(RegistrationView::example()))),
+        ListProblems,
+    )
+)]
+#[get("/registrations")]
+pub(crate) async fn list_registrations(state: web::Data<ApiState>, caller: Caller) -> Answer {
+    let asked: ListRegistrations = caller.query()?;
+    let page = query::page(asked.current_page, asked.page_size)?;
+    let workspace = query::reference(asked.workspace_id);
+    let filter = RegistrationFilter {
+        states: states(asked.state)?,
+        integration: query::reference(asked.mcp_integration_id.or(asked.integration_id)),
+        server: query::reference(asked.server_id)
+            .map(|server| ServerRef { server, workspace: workspace.clone() }),
+        workspace,
+        issuer: query::filled(asked.issuer),
+        search: query::filled(asked.search),
+    };
+    let found = state.registry.registrations(&caller.actor, filter, page).await?;
+    answer::ok(&Listed::new(found, page, |one| Ok(RegistrationView::from(one)))?)
+}
+
+/// Read a registration
+///
+/// With what was tried, what upstream answered, and every generation of its client.
+#[utoipa::path(
+    tag = "registrations",
+    params(("registration" = Uuid, Path, description = "Id of the registration.")),
+    responses(
+        (status = 200, description = "The registration.", body = RegistrationView, example = json!(RegistrationView::example_with_history())),
+        ReadProblems,
+    )
+)]
+#[get("/registrations/{registration}")]
+pub(crate) async fn read_registration(
+    state: web::Data<ApiState>,
+    caller: Caller,
+    path: web::Path<String>,
+) -> Answer {
+    let found = state.registry.registration(&caller.actor, id(&path)?).await?;
+    answer::ok(&RegistrationView::try_from(found)?)
+}
+
+/// Try a registration again now
+///
+/// Whatever was planned. A client that works is kept.
+#[utoipa::path(
+    tag = "registrations",
+    params(("registration" = Uuid, Path, description = "Id of the registration.")),
+    responses(
+        (status = 200, description = "It is due now.", body = RegistrationView, example = json!(RegistrationView { state: State::Queued, ..RegistrationView::example() })),
+        AskProblems,
+    )
+)]
+#[post("/registrations/{registration}/retry")]
+pub(crate) async fn retry_registration(
+    state: web::Data<ApiState>,
+    caller: Caller,
+    path: web::Path<String>,
+) -> Answer {
+    let found = state.registry.retry_registration(&caller.actor, id(&path)?).await?;
+    answer::ok(&RegistrationView::from(found))
+}
+
+/// Make a new client
+///
+/// Although there is one. People who signed in through the old one must consent again.
+#[utoipa::path(
+    tag = "registrations",
+    params(("registration" = Uuid, Path, description = "Id of the registration.")),
+    responses(
+        (status = 200, description = "It is due now.", body = RegistrationView, example = json!(RegistrationView { state: State::Queued, ..RegistrationView::example() })),
+        AskProblems,
+    )
+)]
+#[post("/registrations/{registration}/re-register")]
+pub(crate) async fn reregister_registration(
+    state: web::Data<ApiState>,
+    caller: Caller,
+    path: web::Path<String>,
+) -> Answer {
+    let found = state.registry.reregister(&caller.actor, id(&path)?).await?;
+    answer::ok(&RegistrationView::from(found))
+}
+
+fn id(text: &str) -> Result<RegistrationId, Failure> {
+    text.parse().map_err(|_| Error::NotFound { what: "registration", reference: text.to_owned() }.into())
+}
+
+fn states(text: Option<String>) -> Result<Vec<State>, Failure> {
+    query::words(text)
+        .iter()
+        .map(|word| {
+            State::parse(word).ok_or_else(|| {
+                let known = State::ALL.iter().map(|state| state.as_str()).collect::<Vec<_>>().join(", ");
+                Failure::parameter("state", &format!("takes these words, separated by commas: {known}."))
+            })
+        })
+        .collect()
+}

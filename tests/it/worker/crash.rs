@@ -1,0 +1,77 @@
+//! What a worker that dies leaves behind.
+
+use super::{Working, registration_in, registration_when, upstream};
+use registry_core::registration::State;
+use registry_outbound::Limits;
+use registry_sandbox::Quirks;
+use std::time::Duration;
+use support::{Engine, TestRegistry};
+
+on_both! {
+    async fn a_lost_answer_is_said_and_repeated_once(t: TestRegistry) {
+        let quirks = Quirks { lost_answers: 2, ..Quirks::default() };
+        let sandbox = upstream(&t, quirks, None).await;
+        let worker = Working::start(&t.registry, Limits::default());
+        let lost = registration_in(&t, State::Unconfirmed).await;
+        assert_eq!(lost.registration.reason.as_deref(), Some("answer_lost"));
+        assert_eq!(lost.attempts[0].outcome, "lost");
+        assert!(lost.registration.not_before.is_some(), "once more after a pause");
+        assert_eq!(sandbox.registrations().len(), 1);
+        t.clock.advance(chrono::Duration::minutes(2));
+        let twice = registration_when(&t, |detail| {
+            detail.attempts.iter().filter(|one| one.outcome == "lost").count() == 2 && detail.registration.not_before.is_none()
+        })
+        .await;
+        assert_eq!(twice.registration.state, State::Unconfirmed, "a second loss waits for a person");
+        t.clock.advance(chrono::Duration::hours(48));
+        t.registry.retry_registration(&t.admin(), twice.registration.id).await.unwrap();
+        registration_in(&t, State::Registered).await;
+        worker.stop().await;
+        assert_eq!(sandbox.registrations().len(), 3, "never repeated silently");
+        sandbox.stop().await;
+    }
+}
+
+on_both! {
+    async fn a_worker_that_lost_its_lease_writes_nothing(t: TestRegistry) {
+        let sandbox = upstream(&t, Quirks::default(), None).await;
+        let first = t.registry.claim_due("first", 10).await.unwrap().pop().unwrap();
+        let situation = t.registry.situation(&first).await.unwrap().unwrap();
+        let attempt = t.registry.begin_attempt(&first, "register", None, &[]).await.unwrap().unwrap();
+        assert!(t.registry.claim_due("second", 10).await.unwrap().is_empty(), "it is leased");
+
+        // The first one stalls; its lease ends; another takes over.
+        end_leases(&t).await;
+        let second = t.registry.claim_due("second", 10).await.unwrap().pop().unwrap();
+        let failure = registry_core::oauth::Failure::answer_lost();
+        let late = registry::StepRecord::Failed(failure);
+        assert!(!t.registry.finish_attempt(&first, &situation, attempt, late, Vec::new()).await.unwrap());
+        assert!(t.registry.situation(&first).await.unwrap().is_none());
+        // The new owner finds the request without an answer.
+        let taken = t.registry.situation(&second).await.unwrap().unwrap();
+        assert!(taken.observed.not_before.is_some());
+        registration_in(&t, State::Unconfirmed).await;
+        sandbox.stop().await;
+    }
+}
+
+/// Lets every lease end, by the clock that judges leases on each engine.
+async fn end_leases(t: &TestRegistry) {
+    use sea_orm::ConnectionTrait;
+    let db = t.database.connect().await;
+    db.execute_unprepared("UPDATE registration SET lease_until = 1").await.unwrap();
+    t.clock.advance(chrono::Duration::seconds(1));
+}
+
+on_both! {
+    async fn a_stopped_worker_finishes_what_is_in_flight(t: TestRegistry) {
+        let quirks = Quirks { hang_seconds: 1, ..Quirks::default() };
+        let sandbox = upstream(&t, quirks, None).await;
+        let worker = Working::start(&t.registry, Limits::default());
+        assert!(sandbox.wait_for_request(1, Duration::from_secs(10)).await);
+        worker.stop().await;
+        let detail = registration_when(&t, |_| true).await;
+        assert!(detail.registration.usable, "{detail:#?}");
+        sandbox.stop().await;
+    }
+}
