@@ -48,7 +48,7 @@ test('an administrator saves the seed\'s example and the client is registered', 
   const registry = await startRegistry(t);
   const key = await registry.run('key', 'create', '--name', 'browser test', '--role', 'admin');
   await registry.api(key)('POST', '/v1/workspaces', { name: 'Acme', slug: 'acme' });
-  const { page } = await openPage(t);
+  const { page, expectStatus } = await openPage(t);
 
   await t.test('signs in through the one-time link', async () => {
     await page.goto(registry.signInLink);
@@ -72,6 +72,7 @@ test('an administrator saves the seed\'s example and the client is registered', 
   await t.test('is told what is wrong with a configuration, which is not saved', async () => {
     await page.goto(`${registry.base}/ui/integrations/acme-mcp/config`);
     await page.getByLabel('Advanced configuration').fill('{ "oauth_client_metadata": { "scope": ["mcp:read"] } }');
+    expectStatus(422);
     await page.getByRole('button', { name: 'Save' }).click();
     await page.getByRole('alert').waitFor();
     assert.match(await page.getByRole('alert').innerText(), /scope/);

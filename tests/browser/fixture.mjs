@@ -84,14 +84,22 @@ function api(base, key) {
   };
 }
 
-/** A browser page under watch. `complaints` lists what it did wrong; they fail the test at its end. */
+/**
+ * A browser page under watch: what it did wrong fails the test at its end. Chromium writes a refused answer (422 for a form
+ * with a mistake) to the console; a test that means to get one announces it with `expectStatus(422)`, once for each.
+ */
 export async function openPage(t, options = {}) {
   const browser = await chromium.launch({ executablePath: setting('MCP_REGISTRY_TEST_CHROMIUM'), headless: true, args: ARGUMENTS });
   const context = await browser.newContext({ viewport: { width: 1440, height: 1000 }, ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE);
   const complaints = [];
-  page.on('console', (message) => complaints.push(`console ${message.type()}: ${message.text()}`));
+  const expected = [];
+  page.on('console', (message) => {
+    const at = expected.findIndex((status) => message.text().includes(`responded with a status of ${status} `));
+    if (at >= 0) expected.splice(at, 1);
+    else complaints.push(`console ${message.type()}: ${message.text()}`);
+  });
   page.on('pageerror', (error) => complaints.push(`page error: ${error.message}`));
   await context.route('**/*', async (route) => {
     const url = new URL(route.request().url());
@@ -102,8 +110,9 @@ export async function openPage(t, options = {}) {
   t.after(async () => {
     await browser.close();
     assert.deepEqual(complaints, []);
+    assert.deepEqual(expected, [], 'expected statuses that were not answered');
   });
-  return { page, complaints };
+  return { page, expectStatus: (status) => expected.push(status) };
 }
 
 /** Reports what axe finds against WCAG 2.2 AA on the page as it is. */

@@ -20,6 +20,7 @@ macro_rules! on_both {
     };
 }
 
+mod api;
 mod architecture;
 mod documents;
 mod registry;

@@ -7,8 +7,10 @@
 
 mod clock;
 mod database;
+mod http;
 mod registry;
 
 pub use clock::TestClock;
 pub use database::{Engine, TestDatabase};
+pub use http::{Client, Reply, TestServer};
 pub use registry::{SEED_ENTERPRISE, TestRegistry, actor};

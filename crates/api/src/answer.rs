@@ -16,13 +16,13 @@ use crate::failure::Failure;
 pub(crate) type Answer = Result<HttpResponse, Failure>;
 
 /// 200 with `view`.
-pub(crate) fn ok(view: &impl Serialize) -> Answer {
-    Ok(HttpResponse::Ok().json(view))
+pub(crate) fn ok(view: &impl Serialize) -> HttpResponse {
+    HttpResponse::Ok().json(view)
 }
 
 /// 200 with `view` and the version for a later `If-Match`.
-pub(crate) fn versioned(version: i64, view: &impl Serialize) -> Answer {
-    Ok(HttpResponse::Ok().insert_header((ETAG, format!("\"{version}\""))).json(view))
+pub(crate) fn versioned(version: i64, view: &impl Serialize) -> HttpResponse {
+    HttpResponse::Ok().insert_header((ETAG, format!("\"{version}\""))).json(view)
 }
 
 /// One page of a list.

@@ -22,8 +22,11 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use validator::{Validate, ValidationError, ValidationErrors, ValidationErrorsKind};
 
-/// A JSON document kept as it was written; `None`: not sent, `Some(None)`: cleared.
-pub(crate) type Document = Option<Option<Box<RawValue>>>;
+/// A member of a change: `None`: not sent, `Some(None)`: null, which clears it.
+pub(crate) type Clearable<T> = Option<Option<T>>;
+
+/// A JSON document kept as it was written.
+pub(crate) type Document = Clearable<Box<RawValue>>;
 
 /// A body of one operation. Its schema says which members there are and of which type.
 pub(crate) trait RequestBody: DeserializeOwned + Validate + ToSchema + 'static {
@@ -218,7 +221,7 @@ where
 }
 
 /// The text of a document as it was written.
-pub(crate) fn written(document: Document) -> Option<Option<String>> {
+pub(crate) fn written(document: Document) -> Clearable<String> {
     document.map(|document| document.map(|raw| raw.get().to_owned()))
 }
 

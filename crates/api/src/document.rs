@@ -1,12 +1,13 @@
 //! The OpenAPI 3.1 document, collected from the operations themselves.
 
-use crate::mount;
+use crate::{mount, responses};
 use actix_web::App;
 use utoipa::OpenApi as _;
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
-use utoipa::openapi::{LicenseBuilder, OpenApi, PathItem, path::Operation};
+use utoipa::openapi::{ArrayBuilder, LicenseBuilder, OpenApi, PathItem, Ref, RefOr, Schema};
 use utoipa_actix_web::AppExt;
 
 #[derive(utoipa::OpenApi)]
@@ -38,6 +39,12 @@ pub fn document() -> OpenApi {
     base.info.license = Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build());
     let (_, mut document) = App::new().into_utoipa_app().openapi(base).configure(mount).split_for_parts();
     let components = document.components.get_or_insert_default();
+    components.responses = responses::components();
+    for (name, schema) in &mut components.schemas {
+        if let Some(item) = name.strip_prefix("Listed_") {
+            refer_to_items(schema, item);
+        }
+    }
     components.add_security_scheme(
         "api_key",
         SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(
@@ -66,6 +73,17 @@ pub fn document() -> OpenApi {
         }
     }
     document
+}
+
+/// The items of a list are written out where the list is; a reference says the same.
+fn refer_to_items(list: &mut RefOr<Schema>, item: &str) {
+    if let RefOr::T(Schema::Object(list)) = list {
+        let items = ArrayBuilder::new()
+            .items(Ref::from_schema_name(item))
+            .description(Some("The items of this page."))
+            .build();
+        list.properties.insert("data".to_owned(), Schema::Array(items).into());
+    }
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
@@ -127,8 +145,11 @@ mod tests {
 
     #[test]
     fn every_response_has_a_description_and_an_example() {
+        let document = serde_json::to_value(document()).unwrap();
         for (name, operation) in every_operation() {
             for (status, response) in operation["responses"].as_object().unwrap() {
+                let shared = response["$ref"].as_str().and_then(|path| path.rsplit('/').next());
+                let response = shared.map_or(response, |name| &document["components"]["responses"][name]);
                 assert!(!response["description"].as_str().unwrap_or_default().is_empty(), "{name} {status}");
                 if status == "304" {
                     continue;

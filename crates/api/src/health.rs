@@ -2,7 +2,7 @@
 
 use crate::ApiState;
 use crate::finish;
-use crate::problem::ProbeProblems;
+use crate::responses::ProbeProblems;
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use registry::Counters;

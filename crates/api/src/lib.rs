@@ -23,8 +23,12 @@ mod finish;
 mod gateway;
 mod health;
 mod locate;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod mounted;
 mod problem;
 mod query;
+mod responses;
 mod shape;
 mod v1;
 

@@ -8,12 +8,7 @@ use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 use registry_core::finding::{Finding, Findings, Severity};
 use serde::Serialize;
-use serde_json::json;
-use std::collections::BTreeMap;
-use utoipa::openapi::example::ExampleBuilder;
-use utoipa::openapi::header::HeaderBuilder;
-use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
-use utoipa::{IntoResponses, ToSchema};
+use utoipa::ToSchema;
 
 /// The media type of problem documents (RFC 9457 §4).
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
@@ -132,7 +127,8 @@ pub(crate) struct ProblemData {
 }
 
 impl Problem {
-    fn new(kind: &Kind, detail: String, errors: Vec<Finding>) -> Self {
+    /// Of a kind.
+    pub(crate) fn new(kind: &Kind, detail: String, errors: Vec<Finding>) -> Self {
         Self::coded(kind, kind.code, detail, errors)
     }
 
@@ -228,155 +224,11 @@ pub(crate) fn respond(problem: &Problem) -> HttpResponse {
     response.insert_header((header::CONTENT_TYPE, MEDIA_TYPE)).json(problem)
 }
 
-/// The problem documents an operation may answer with, documented with examples, by status.
-fn documented(kinds: &[&'static Kind]) -> BTreeMap<String, RefOr<Response>> {
-    let mut by_status: BTreeMap<u16, Vec<&'static Kind>> = BTreeMap::new();
-    for kind in kinds {
-        by_status.entry(kind.status).or_default().push(kind);
-    }
-    by_status
-        .into_iter()
-        .map(|(status, kinds)| {
-            let meanings: Vec<_> =
-                kinds.iter().map(|kind| format!("`{}`: {}", kind.code, kind.meaning)).collect();
-            let mut content = Content::new(Some(Ref::from_schema_name("Problem")));
-            for kind in &kinds {
-                let example =
-                    ExampleBuilder::new().summary(kind.title).value(Some(json!(sample(kind)))).build();
-                content.examples.insert(kind.code.to_owned(), example.into());
-            }
-            let mut response =
-                ResponseBuilder::new().description(meanings.join("\n\n")).content(MEDIA_TYPE, content);
-            for (name, description) in headers_of(status) {
-                response =
-                    response.header(*name, HeaderBuilder::new().description(Some(*description)).build());
-            }
-            (status.to_string(), response.build().into())
-        })
-        .collect()
-}
-
-fn headers_of(status: u16) -> &'static [(&'static str, &'static str)] {
-    match status {
-        401 => &[("WWW-Authenticate", "Always `Bearer` (RFC 6750 §3).")],
-        503 => &[("Retry-After", "Seconds to wait.")],
-        _ => &[],
-    }
-}
-
-/// An example of a kind, made by the same code that answers.
-fn sample(kind: &'static Kind) -> Problem {
-    use registry::Error;
-    let finding = |pointer: &'static str, code: &'static str, message: &str| {
-        Error::Invalid(Finding::error(pointer, code, message).into())
-    };
-    let error = match kind.code {
-        "unauthenticated" => {
-            Error::Unauthenticated("This API key is not known, or was revoked. Create a new one.")
-        }
-        "forbidden" => Error::Forbidden {
-            needed: registry_core::permission::Permission::WriteIntegrations,
-            message: "The role `viewer` may not do this; it needs `manager` or `admin`.".to_owned(),
-        },
-        "not_found" => Error::NotFound { what: "integration", reference: "linaer".to_owned() },
-        "slug_taken" => Error::Conflict {
-            code: SLUG_TAKEN.code,
-            message: "The slug `linear` is taken. Choose another one.".to_owned(),
-            pointer: Some("/slug"),
-        },
-        "stale_version" => Error::Stale { current: 7 },
-        "too_large" => Error::TooLarge { limit: crate::Limits::default().body },
-        "not_implemented" => Error::NotImplemented("This version keeps no capabilities of servers."),
-        "unavailable" => {
-            Error::Unavailable("The database cannot be reached now. Try again shortly.".to_owned())
-        }
-        "internal" => Error::Internal("example".into()),
-        "invalid_json" => {
-            let mut found =
-                Finding::error("", INVALID_JSON.code, "The body is not JSON: expected `,` or `}`.");
-            (found.line, found.column) = (Some(3), Some(15));
-            Error::Invalid(found.into())
-        }
-        "invalid_input" => finding(
-            "/configurations/oauth_client_metadata/contacts",
-            "wrong_type",
-            "`contacts` must be a list of strings. Write [\"security@acme.com\"].",
-        ),
-        _ => {
-            let mut problem = Problem::new(kind, kind.meaning.to_owned(), Vec::new());
-            problem.request_id = Some(crate::example::id(9).to_string());
-            return problem;
-        }
-    };
-    let mut problem = describe(&Failure::Application(error));
-    problem.request_id = Some(crate::example::id(9).to_string());
-    problem
-}
-
-macro_rules! problems {
-    ($($(#[$doc:meta])* $name:ident: $($kind:ident)*;)*) => {$(
-        $(#[$doc])*
-        pub(crate) struct $name;
-
-        impl IntoResponses for $name {
-            fn responses() -> BTreeMap<String, RefOr<Response>> {
-                documented(&[&UNAUTHENTICATED, $(&$kind,)* &INTERNAL, &UNAVAILABLE])
-            }
-        }
-    )*};
-}
-
-problems! {
-    /// Of a list.
-    ListProblems: INVALID_PARAMETER FORBIDDEN NOT_FOUND;
-    /// Of reading one thing.
-    ReadProblems: FORBIDDEN NOT_FOUND AMBIGUOUS_SLUG;
-    /// Of making something.
-    CreateProblems: INVALID_JSON FORBIDDEN NOT_FOUND SLUG_TAKEN TOO_LARGE UNSUPPORTED_MEDIA_TYPE INVALID_INPUT;
-    /// Of making a server, which may lack access to its integration.
-    CreateServerProblems: INVALID_JSON FORBIDDEN NOT_FOUND SLUG_TAKEN INTEGRATION_OF_WORKSPACE TOO_LARGE UNSUPPORTED_MEDIA_TYPE INVALID_INPUT;
-    /// Of changing something.
-    ChangeProblems: INVALID_JSON INVALID_PARAMETER FORBIDDEN NOT_FOUND AMBIGUOUS_SLUG CONFLICT STALE_VERSION TOO_LARGE UNSUPPORTED_MEDIA_TYPE INVALID_INPUT;
-    /// Of deleting something.
-    DeleteProblems: INVALID_PARAMETER FORBIDDEN NOT_FOUND AMBIGUOUS_SLUG STALE_VERSION;
-    /// Of making an earlier version the present one.
-    RevertProblems: INVALID_PARAMETER FORBIDDEN NOT_FOUND AMBIGUOUS_SLUG STALE_VERSION INVALID_INPUT;
-    /// Of judging something without saving it.
-    CheckProblems: INVALID_JSON FORBIDDEN NOT_FOUND AMBIGUOUS_SLUG TOO_LARGE UNSUPPORTED_MEDIA_TYPE INVALID_INPUT;
-    /// Of asking a registration for something.
-    AskProblems: FORBIDDEN NOT_FOUND REGISTRATION_WITHDRAWN;
-    /// Of what every identity may read.
-    CallerProblems:;
-    /// Of a gateway's fetch.
-    GatewayProblems: FORBIDDEN NOT_FOUND;
-    /// Of what is not built yet.
-    NotBuiltProblems: NOT_IMPLEMENTED;
-}
-
-/// Of the readiness probe, which asks for no credential.
-pub(crate) struct ProbeProblems;
-
-impl IntoResponses for ProbeProblems {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        documented(&[&UNAVAILABLE])
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use registry::Error;
-
-    #[test]
-    fn kinds_are_distinct_and_explained() {
-        for (index, kind) in KINDS.iter().enumerate() {
-            assert!(KINDS[..index].iter().all(|other| other.code != kind.code), "{}", kind.code);
-            assert!(!kind.title.ends_with('.') && kind.meaning.ends_with('.'), "{}", kind.code);
-            let sample = sample(kind);
-            assert_eq!((sample.status, sample.code.as_str()), (kind.status, kind.code));
-            assert!(!sample.detail.is_empty());
-        }
-    }
+    use serde_json::json;
 
     #[test]
     fn broken_json_is_400_and_everything_else_found_is_422() {

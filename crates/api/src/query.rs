@@ -8,24 +8,20 @@ use serde::de::DeserializeOwned;
 /// The parameters of `text`. All members of `T` must be optional.
 pub(crate) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
     use actix_web::web::Query;
-    match Query::<T>::from_query(text) {
-        Ok(query) => Ok(query.into_inner()),
-        Err(_) => {
-            let guilty = text.split('&').find(|pair| Query::<T>::from_query(pair).is_err());
-            let name = guilty.and_then(|pair| pair.split('=').next());
-            Err(match name {
-                Some(name) => Failure::parameter(
-                    name,
-                    "has a value that is not accepted. The API reference lists what is.",
-                ),
-                // Each alone is good, so one stands there twice.
-                None => Failure::request(
-                    &crate::problem::INVALID_PARAMETER,
-                    "A query parameter stands there twice. Send each once.",
-                ),
-            })
-        }
+    if let Ok(query) = Query::<T>::from_query(text) {
+        return Ok(query.into_inner());
     }
+    let guilty = text.split('&').find(|pair| Query::<T>::from_query(pair).is_err());
+    Err(match guilty.and_then(|pair| pair.split('=').next()) {
+        Some(name) => {
+            Failure::parameter(name, "has a value that is not accepted. The API reference lists what is.")
+        }
+        // Each alone is good, so one stands there twice.
+        None => Failure::request(
+            &crate::problem::INVALID_PARAMETER,
+            "A query parameter stands there twice. Send each once.",
+        ),
+    })
 }
 
 /// The part of a list that `current_page` and `page_size` ask for.

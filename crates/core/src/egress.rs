@@ -37,7 +37,9 @@ impl FromStr for AllowRule {
             return Ok(Self::Network(address.into()));
         }
         match Host::parse(text) {
-            Ok(Host::Domain(name)) if !name.is_empty() => Ok(Self::Host(name.to_ascii_lowercase())),
+            Ok(Host::Domain(name)) if !undotted(&name).is_empty() => {
+                Ok(Self::Host(undotted(&name).to_ascii_lowercase()))
+            }
             _ => Err(format!("`{text}` is neither a host name nor a network such as 10.0.0.0/8")),
         }
     }
@@ -111,6 +113,13 @@ impl EgressPolicy {
             return Err(UrlProblem::Invalid);
         }
         let url = Url::parse(text).map_err(|_| UrlProblem::Invalid)?;
+        // The parser repairs `https:host` and `https:///host`; this text is compared and shown as it stands, so it must
+        // need no repair.
+        if matches!(url.scheme(), "https" | "http")
+            && !text[url.scheme().len()..].strip_prefix("://").is_some_and(|rest| !rest.starts_with('/'))
+        {
+            return Err(UrlProblem::Invalid);
+        }
         let secure = match url.scheme() {
             "https" => true,
             "http" => false,
@@ -147,7 +156,7 @@ impl EgressPolicy {
         if is_public(real) && is_public_form(address) {
             return Ok(());
         }
-        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let host = undotted(host.trim_start_matches('[').trim_end_matches(']'));
         let own = real.is_loopback() && self.allow_http_loopback && {
             host.eq_ignore_ascii_case("localhost")
                 || host.parse::<IpAddr>().is_ok_and(|host| host.is_loopback())
@@ -160,6 +169,7 @@ impl EgressPolicy {
     }
 
     fn allows_host(&self, host: &str) -> bool {
+        let host = undotted(host);
         self.allow.iter().any(|rule| matches!(rule, AllowRule::Host(name) if name.eq_ignore_ascii_case(host)))
     }
 }
@@ -167,10 +177,15 @@ impl EgressPolicy {
 /// Whether a URL's host is this machine by its text.
 pub fn names_loopback(host: &Host<&str>) -> bool {
     match host {
-        Host::Domain(name) => name.eq_ignore_ascii_case("localhost"),
+        Host::Domain(name) => undotted(name).eq_ignore_ascii_case("localhost"),
         Host::Ipv4(address) => address.is_loopback(),
         Host::Ipv6(address) => address.is_loopback(),
     }
+}
+
+/// A name without the dot that says it is complete: both ways of writing lead to the same place.
+fn undotted(name: &str) -> &str {
+    name.strip_suffix('.').unwrap_or(name)
 }
 
 fn literal(host: &Host<&str>) -> Option<IpAddr> {
@@ -199,20 +214,29 @@ fn unwrapped(address: IpAddr) -> IpAddr {
     }
 }
 
+/// Where clouds serve a machine its own identity, clock and names. Some of these look public.
 fn is_cloud_metadata(address: IpAddr) -> bool {
     match address {
-        IpAddr::V4(v4) => {
-            matches!(
-                v4.octets(),
-                [169, 254, 169, 254 | 253 | 123]
-                    | [169, 254, 170, 2 | 23]
-                    | [100, 100, 100, 200]
-                    | [192, 0, 0, 192]
-            )
-        }
+        IpAddr::V4(v4) => matches!(
+            v4.octets(),
+            // AWS, Azure, Google and most others; AWS's resolver and clock
+            [169, 254, 169, 254 | 253 | 123]
+                // AWS: containers (ECS) and pods (EKS)
+                | [169, 254, 170, 2 | 23]
+                // Tencent
+                | [169, 254, 0, 23]
+                // Alibaba
+                | [100, 100, 100, 200]
+                // Oracle
+                | [192, 0, 0, 192]
+                // Azure's host agent, in public address space
+                | [168, 63, 129, 16]
+        ),
         IpAddr::V6(v6) => {
-            v6 == Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)
+            // AWS (metadata, resolver, clock, EKS), Google, Oracle
+            matches!(v6.segments(), [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254 | 0x253 | 0x123 | 0x23])
                 || v6 == Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)
+                || v6 == Ipv6Addr::new(0xfd00, 0xc1, 0, 0, 0, 0, 0xa9fe, 0xa9fe)
         }
     }
 }
@@ -288,6 +312,14 @@ mod tests {
             ("https://[::ffff:10.0.0.1]/mcp", "address_not_allowed"),
             ("https://169.254.169.254/latest", "address_not_allowed"),
             ("mcp.example.com", "invalid_url"),
+            ("https:mcp.example.com/mcp", "invalid_url"),
+            ("https:/mcp.example.com/mcp", "invalid_url"),
+            ("https:///mcp.example.com/mcp", "invalid_url"),
+            ("https://mcp.example.com\\@10.0.0.1/", "invalid_url"),
+            ("https://localhost./mcp", "address_not_allowed"),
+            ("https://[::1]/mcp", "address_not_allowed"),
+            ("https://0/mcp", "address_not_allowed"),
+            ("https://168.63.129.16/", "address_not_allowed"),
             ("https://a b.example/", "invalid_url"),
             ("", "invalid_url"),
         ] {
@@ -351,6 +383,9 @@ mod tests {
         let open = policy(&["169.254.0.0/16", "10.0.0.0/8", "idp.corp"], true);
         let judge = |host: &str, text: &str| open.judge_address(host, text.parse().unwrap()).is_ok();
         assert!(!judge("h", "169.254.169.254") && !judge("idp.corp", "fd00:ec2::254"), "never");
+        assert!(!judge("idp.corp", "::ffff:169.254.169.254") && !judge("idp.corp", "64:ff9b::169.254.169.254"));
+        assert!(!judge("idp.corp", "168.63.129.16") && !judge("idp.corp", "fd00:ec2::23"));
+        assert!(judge("idp.corp.", "10.9.8.7") && judge("localhost.", "127.0.0.1"));
         assert!(judge("h", "10.9.8.7") && judge("h", "::ffff:10.9.8.7") && judge("IDP.corp", "192.168.0.1"));
         assert!(judge("localhost", "127.0.0.1") && judge("127.0.0.2", "127.0.0.2") && judge("[::1]", "::1"));
         assert!(
@@ -359,7 +394,67 @@ mod tests {
         );
     }
 
+    /// Every range that `standards.md` §6.1 names.
+    const SPECIAL: [&str; 30] = [
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.0.0.0/24",
+        "192.0.2.0/24",
+        "192.88.99.0/24",
+        "192.168.0.0/16",
+        "198.18.0.0/15",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "224.0.0.0/4",
+        "240.0.0.0/4",
+        "::/128",
+        "::1/128",
+        "100::/64",
+        "64:ff9b:1::/48",
+        "2001::/23",
+        "2001:db8::/32",
+        "2002::/16",
+        "3fff::/20",
+        "5f00::/16",
+        "fc00::/7",
+        "fe80::/10",
+        "fec0::/10",
+        "ff00::/8",
+        "64:ff9b::10.0.0.0/104",
+        "64:ff9b::192.168.0.0/112",
+    ];
+
     proptest::proptest! {
+        #[test]
+        fn special_ranges_are_refused_in_every_way_of_writing(which in 0..SPECIAL.len(), bits: u128) {
+            let network: IpNet = SPECIAL[which].parse().unwrap();
+            let policy = EgressPolicy::default();
+            let inside = match network {
+                IpNet::V4(v4) => {
+                    let host = u32::try_from(bits & u128::from(u32::MAX)).unwrap() & !u32::from(v4.netmask());
+                    let inside = Ipv4Addr::from(u32::from(v4.network()) | host);
+                    proptest::prop_assert!(
+                        policy.judge_address("h.example", inside.to_ipv6_mapped().into()).is_err()
+                    );
+                    IpAddr::V4(inside)
+                }
+                IpNet::V6(v6) => {
+                    IpAddr::V6((u128::from(v6.network()) | (bits & !u128::from(v6.netmask()))).into())
+                }
+            };
+            proptest::prop_assert!(network.contains(&inside));
+            proptest::prop_assert!(policy.judge_address("h.example", inside).is_err(), "{inside}");
+            let url = match inside {
+                IpAddr::V4(v4) => format!("https://{v4}/mcp"),
+                IpAddr::V6(v6) => format!("https://[{v6}]/mcp"),
+            };
+            proptest::prop_assert_eq!(policy.judge_text(&url).unwrap_err().code(), "address_not_allowed");
+        }
+
         #[test]
         fn judging_never_panics(text in ".{0,60}", bits: u128) {
             let _ = EgressPolicy::default().judge_text(&text);

@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::{keys, telemetry};
 use registry::Registry;
 use std::fmt;
+use std::io::{ErrorKind, Write};
 use std::sync::Arc;
 
 /// Why a command did not do what was asked: a sentence for the operator.
@@ -43,6 +44,17 @@ impl From<registry::Error> for Failed {
             registry::Error::Internal(cause) => Self::new(format!("{error} Cause: {cause}")),
             _ => Self::new(error.to_string()),
         }
+    }
+}
+
+/// Writes a command's output and a line's end. A reader that has gone away (`mcp-registry openapi | head`) is no failure.
+fn print(text: impl fmt::Display) -> Result<(), Failed> {
+    let mut output = std::io::stdout().lock();
+    match writeln!(output, "{text}").and_then(|()| output.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failed::new(format!("Standard output cannot be written: {error}.")))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -16,7 +16,7 @@ use tracing_subscriber::EnvFilter;
 
 /// What others say about their insides, and the middleware that would log every refused request's error with `Debug`
 /// (the API logs what is worth it itself). `log.level` may name them to hear more.
-const QUIET: &str = "actix_server=warn,sea_orm_migration=warn,tracing_actix_web=off";
+const QUIET: &str = "actix_server=warn,sea_orm_migration=warn,sqlx=warn,tracing_actix_web=off";
 
 /// Starts logging to standard error, once per process; later calls change nothing.
 pub fn init(log: &Log) {

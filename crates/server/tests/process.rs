@@ -33,7 +33,8 @@ impl Drop for Process {
 
 /// Starts `serve` and gives it with its address and its one-time link, once it has printed both.
 fn serve(folder: &Path) -> (Process, String, String) {
-    let mut process = Process(binary(folder, &["serve"]).stderr(Stdio::null()).spawn().unwrap());
+    let log = fs::File::create(folder.join("log")).unwrap();
+    let mut process = Process(binary(folder, &["serve"]).stderr(log).spawn().unwrap());
     let mut lines = BufReader::new(process.0.stdout.take().unwrap()).lines();
     let mut next = |start: &str| {
         let line = lines.next().unwrap().unwrap();
@@ -63,6 +64,7 @@ fn serve_needs_no_configuration_and_ends_in_time() {
     }
     assert!(get(&address, "/nowhere").starts_with("HTTP/1.1 404"));
     assert!(folder.path().join("data/sealing.key").is_file());
+    get(&address, "/ui/sign-in/link?token=s3cret");
 
     // An idle connection must not hold it up.
     let _idle = TcpStream::connect(&address).unwrap();
@@ -70,6 +72,11 @@ fn serve_needs_no_configuration_and_ends_in_time() {
     assert!(Command::new("kill").arg(process.0.id().to_string()).status().unwrap().success());
     assert_eq!(process.0.wait().unwrap().code(), Some(0));
     assert!(told.elapsed() < Duration::from_secs(10), "{:?}", told.elapsed());
+
+    let log = fs::read_to_string(folder.path().join("log")).unwrap();
+    assert!(log.contains("path=/ui/sign-in/link") && !log.contains("s3cret"), "a query may hold a token: {log}");
+    let (_, token) = link.split_once("token=").unwrap();
+    assert!(!log.contains(token), "{log}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::ApiState;
 use crate::answer::Answer;
 use crate::example;
 use crate::extract::Caller;
-use crate::problem::GatewayProblems;
+use crate::responses::GatewayProblems;
 use actix_web::http::header::{CACHE_CONTROL, ETAG, HeaderMap, IF_NONE_MATCH, VARY};
 use actix_web::{HttpResponse, HttpResponseBuilder, get, web};
 use serde::Serialize;

@@ -6,7 +6,7 @@ use crate::body::{Document, RequestBody, Sent, present, written};
 use crate::example;
 use crate::extract::Caller;
 use crate::failure::Failure;
-use crate::problem::{ChangeProblems, ListProblems, ReadProblems, RevertProblems};
+use crate::responses::{ChangeProblems, ListProblems, ReadProblems, RevertProblems};
 use crate::v1::revisions::{self, ListRevisions, RevisionView};
 use actix_web::{get, post, put, web};
 use chrono::{DateTime, Utc};
@@ -210,7 +210,7 @@ pub(crate) async fn read_integration_workspaces(
         total: data.is_some().then_some(total),
         data,
     };
-    answer::ok(&view)
+    Ok(answer::ok(&view))
 }
 
 /// Change which workspaces may use an integration
@@ -245,7 +245,7 @@ pub(crate) async fn update_integration_workspaces(
     let saved =
         state.registry.update_integration_access(&caller.actor, &Reference::parse(&path), update).await?;
     let findings = Sent::<UpdateAccess>::locate(&text, saved.findings);
-    answer::ok(&Changed::new(findings, saved.affected))
+    Ok(answer::ok(&Changed::new(findings, saved.affected)))
 }
 
 /// List the saved versions of a workspace's layer of an integration
@@ -270,7 +270,7 @@ pub(crate) async fn list_access_revisions(
     let page = caller.query::<ListRevisions>()?.page()?;
     let (integration, workspace) = path.into_inner();
     let found = state.registry.revisions(&caller.actor, &subject(&integration, &workspace), page).await?;
-    answer::ok(&Listed::new(found, page, RevisionView::try_from)?)
+    Ok(answer::ok(&Listed::new(found, page, RevisionView::try_from)?))
 }
 
 /// Make an earlier version of a workspace's layer the present one
@@ -296,7 +296,7 @@ pub(crate) async fn revert_access(
     let subject = subject(&integration, &workspace);
     let number = revisions::number(&number)?;
     let saved = state.registry.revert(&caller.actor, &subject, number, caller.expected_version()?).await?;
-    answer::versioned(saved.value.version, &Changed::of(saved))
+    Ok(answer::versioned(saved.value.version, &Changed::of(saved)))
 }
 
 fn subject(integration: &str, workspace: &str) -> Subject {

@@ -6,8 +6,8 @@ use crate::body::{RequestBody, Sent};
 use crate::example;
 use crate::extract::Caller;
 use crate::failure::Failure;
-use crate::problem::{CallerProblems, CheckProblems};
 use crate::query;
+use crate::responses::{CallerProblems, CheckProblems};
 use crate::v1::client_metadata::ClientMetadataView;
 use actix_web::{get, post, web};
 use registry::{Affected, Check, ServerRef, Subject};
@@ -154,7 +154,7 @@ pub(crate) async fn check_advanced_configuration(
         }),
         affected: checked.affected.into(),
     };
-    answer::ok(&view)
+    Ok(answer::ok(&view))
 }
 
 /// Read the JSON Schema of the Advanced Configuration
@@ -166,5 +166,5 @@ pub(crate) async fn check_advanced_configuration(
 )]
 #[get("/schemas/advanced-configuration")]
 pub(crate) async fn read_advanced_configuration_schema(_caller: Caller) -> Answer {
-    answer::ok(&json_schema())
+    Ok(answer::ok(&json_schema()))
 }

@@ -6,8 +6,8 @@ use crate::body::{RequestBody, Sent};
 use crate::example;
 use crate::extract::Caller;
 use crate::failure::Failure;
-use crate::problem::{CreateProblems, ListProblems, ReadProblems};
 use crate::query;
+use crate::responses::{CreateProblems, ListProblems, ReadProblems};
 use actix_web::{delete, get, post, web};
 use chrono::{DateTime, Utc};
 use registry::{ApiKey, Error, NewApiKey};
@@ -171,7 +171,7 @@ pub(crate) async fn create_api_key(state: web::Data<ApiState>, sent: Sent<Create
         expires_at: query::filled(body.expires_at).map(|text| moment(&text)).transpose()?,
     };
     let made = state.registry.create_api_key(&caller.actor, new).await?;
-    answer::ok(&ApiKeyView { key: Some(made.key), ..made.record.into() })
+    Ok(answer::ok(&ApiKeyView { key: Some(made.key), ..made.record.into() }))
 }
 
 /// List API keys
@@ -188,7 +188,7 @@ pub(crate) async fn list_api_keys(state: web::Data<ApiState>, caller: Caller) ->
     let asked: ListApiKeys = caller.query()?;
     let page = query::page(asked.current_page, asked.page_size)?;
     let found = state.registry.api_keys(&caller.actor, page).await?;
-    answer::ok(&Listed::new(found, page, |one| Ok(ApiKeyView::from(one)))?)
+    Ok(answer::ok(&Listed::new(found, page, |one| Ok(ApiKeyView::from(one)))?))
 }
 
 /// Read an API key
@@ -204,7 +204,7 @@ pub(crate) async fn read_api_key(
     path: web::Path<String>,
 ) -> Answer {
     let found = state.registry.api_key(&caller.actor, id(&path)?).await?;
-    answer::ok(&ApiKeyView::from(found))
+    Ok(answer::ok(&ApiKeyView::from(found)))
 }
 
 /// Revoke an API key
@@ -222,7 +222,7 @@ pub(crate) async fn revoke_api_key(
     path: web::Path<String>,
 ) -> Answer {
     state.registry.revoke_api_key(&caller.actor, id(&path)?).await?;
-    answer::ok(&Done { success: true })
+    Ok(answer::ok(&Done { success: true }))
 }
 
 fn id(text: &str) -> Result<ApiKeyId, Failure> {

@@ -5,8 +5,8 @@ use crate::answer::{self, Answer, Listed};
 use crate::example;
 use crate::extract::Caller;
 use crate::failure::Failure;
-use crate::problem::ListProblems;
 use crate::query;
+use crate::responses::ListProblems;
 use actix_web::{get, web};
 use chrono::{DateTime, Utc};
 use registry::{AuditEvent, AuditFilter};
@@ -170,7 +170,7 @@ pub(crate) async fn list_audit_events(state: web::Data<ApiState>, caller: Caller
         before_number: asked.before_number,
     };
     let found = state.registry.audit_events(&caller.actor, filter, page).await?;
-    answer::ok(&Listed::new(found, page, |one| Ok(AuditEventView::from(one)))?)
+    Ok(answer::ok(&Listed::new(found, page, |one| Ok(AuditEventView::from(one)))?))
 }
 
 fn moment(name: &str, text: Option<String>) -> Result<Option<DateTime<Utc>>, Failure> {

@@ -4,7 +4,7 @@ use crate::ApiState;
 use crate::answer::{self, Answer};
 use crate::example;
 use crate::extract::Caller;
-use crate::problem::ReadProblems;
+use crate::responses::ReadProblems;
 use crate::v1::servers::{InWorkspace, named};
 use actix_web::{get, web};
 use registry::ClientMetadata;
@@ -209,5 +209,5 @@ pub(crate) async fn read_client_metadata(
     path: web::Path<String>,
 ) -> Answer {
     let found = state.registry.client_metadata(&caller.actor, &named(&caller, &path)?).await?;
-    answer::ok(&ClientMetadataView::from(found))
+    Ok(answer::ok(&ClientMetadataView::from(found)))
 }

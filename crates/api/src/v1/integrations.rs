@@ -2,14 +2,14 @@
 
 use crate::ApiState;
 use crate::answer::{self, Answer, Changed, Created, Listed, Removed};
-use crate::body::{Document, RequestBody, Sent, present, written};
+use crate::body::{Clearable, Document, RequestBody, Sent, present, written};
 use crate::example;
 use crate::extract::Caller;
 use crate::failure::Failure;
-use crate::problem::{
+use crate::query;
+use crate::responses::{
     ChangeProblems, CreateProblems, DeleteProblems, ListProblems, ReadProblems, RevertProblems,
 };
-use crate::query;
 use crate::v1::access::GlobalAccess;
 use crate::v1::revisions::{ListRevisions, RevisionView};
 use actix_web::{delete, get, post, put, web};
@@ -94,7 +94,7 @@ pub(crate) struct UpdateIntegration {
     #[serde(default, deserialize_with = "present")]
     #[validate(length(max = 500))]
     #[schema(value_type = Option<String>, max_length = 500, example = "Issues and projects.")]
-    description: Option<Option<String>>,
+    description: Clearable<String>,
     /// The upstream MCP server. Secrets that were entered for the old one must be entered again.
     #[schema(format = "uri", example = "https://mcp.linear.app/mcp")]
     url: Option<String>,
@@ -328,7 +328,7 @@ pub(crate) async fn create_integration(state: web::Data<ApiState>, sent: Sent<Cr
     let saved = state.registry.create_integration(&caller.actor, new).await?;
     let made = saved.value;
     let findings = Sent::<CreateIntegration>::locate(&text, saved.findings);
-    answer::versioned(made.version, &Created::new(made.id.0, made.slug, findings, saved.affected))
+    Ok(answer::versioned(made.version, &Created::new(made.id.0, made.slug, findings, saved.affected)))
 }
 
 /// List integrations
@@ -357,7 +357,7 @@ pub(crate) async fn list_integrations(state: web::Data<ApiState>, caller: Caller
         custom_metadata: asked.custom_metadata.unwrap_or_default(),
     };
     let found = state.registry.integrations(&caller.actor, filter, page).await?;
-    answer::ok(&Listed::new(found, page, IntegrationView::try_from)?)
+    Ok(answer::ok(&Listed::new(found, page, IntegrationView::try_from)?))
 }
 
 /// Read an integration
@@ -376,7 +376,7 @@ pub(crate) async fn read_integration(
     path: web::Path<String>,
 ) -> Answer {
     let found = state.registry.integration(&caller.actor, &Reference::parse(&path)).await?;
-    answer::versioned(found.version, &IntegrationView::try_from(found)?)
+    Ok(answer::versioned(found.version, &IntegrationView::try_from(found)?))
 }
 
 /// Change an integration
@@ -411,7 +411,7 @@ pub(crate) async fn update_integration(
     let saved =
         state.registry.update_integration(&caller.actor, &Reference::parse(&path), change, expected).await?;
     let findings = Sent::<UpdateIntegration>::locate(&text, saved.findings);
-    answer::versioned(saved.value.version, &Changed::new(findings, saved.affected))
+    Ok(answer::versioned(saved.value.version, &Changed::new(findings, saved.affected)))
 }
 
 /// Delete an integration
@@ -434,7 +434,7 @@ pub(crate) async fn delete_integration(
     let expected = caller.expected_version()?;
     let deleted =
         state.registry.delete_integration(&caller.actor, &Reference::parse(&path), expected).await?;
-    answer::ok(&Removed::from(deleted))
+    Ok(answer::ok(&Removed::from(deleted)))
 }
 
 /// List the saved versions of an integration's Advanced Configuration
@@ -455,7 +455,7 @@ pub(crate) async fn list_integration_revisions(
     let page = caller.query::<ListRevisions>()?.page()?;
     let subject = Subject::Integration(Reference::parse(&path));
     let found = state.registry.revisions(&caller.actor, &subject, page).await?;
-    answer::ok(&Listed::new(found, page, RevisionView::try_from)?)
+    Ok(answer::ok(&Listed::new(found, page, RevisionView::try_from)?))
 }
 
 /// Make an earlier version of an integration's Advanced Configuration the present one
@@ -480,5 +480,5 @@ pub(crate) async fn revert_integration(
     let subject = Subject::Integration(Reference::parse(&integration));
     let number = super::revisions::number(&number)?;
     let saved = state.registry.revert(&caller.actor, &subject, number, caller.expected_version()?).await?;
-    answer::versioned(saved.value.version, &Changed::of(saved))
+    Ok(answer::versioned(saved.value.version, &Changed::of(saved)))
 }

@@ -3,7 +3,7 @@
 
 use crate::answer::Answer;
 use crate::extract::Caller;
-use crate::problem::NotBuiltProblems;
+use crate::responses::NotBuiltProblems;
 use actix_web::{delete, get, post, put};
 use registry::Error;
 use utoipa_actix_web::service_config::ServiceConfig;

@@ -6,7 +6,7 @@ use crate::body::{Document, RequestBody, Sent, present, written};
 use crate::example;
 use crate::extract::Caller;
 use crate::failure::Failure;
-use crate::problem::{ChangeProblems, ListProblems, ReadProblems, RevertProblems};
+use crate::responses::{ChangeProblems, ListProblems, ReadProblems, RevertProblems};
 use crate::v1::revisions::{self, ListRevisions, RevisionView};
 use actix_web::{get, post, put, web};
 use chrono::{DateTime, Utc};
@@ -111,7 +111,7 @@ impl ConfigurationView {
 #[get("/organisation/configuration")]
 pub(crate) async fn read_organisation_configuration(state: web::Data<ApiState>, caller: Caller) -> Answer {
     let found = state.registry.configuration(&caller.actor, &Subject::Organisation).await?;
-    answer::versioned(found.version, &ConfigurationView::try_from(found)?)
+    Ok(answer::versioned(found.version, &ConfigurationView::try_from(found)?))
 }
 
 /// Save the organisation's Advanced Configuration
@@ -136,7 +136,7 @@ pub(crate) async fn update_organisation_configuration(
         .await
         .map_err(in_body)?;
     let findings = Sent::<UpdateConfiguration>::locate(&text, below(saved.findings));
-    answer::versioned(saved.value.version, &Changed::new(findings, saved.affected))
+    Ok(answer::versioned(saved.value.version, &Changed::new(findings, saved.affected)))
 }
 
 /// List the saved versions of the organisation's Advanced Configuration
@@ -152,7 +152,7 @@ pub(crate) async fn update_organisation_configuration(
 pub(crate) async fn list_organisation_revisions(state: web::Data<ApiState>, caller: Caller) -> Answer {
     let page = caller.query::<ListRevisions>()?.page()?;
     let found = state.registry.revisions(&caller.actor, &Subject::Organisation, page).await?;
-    answer::ok(&Listed::new(found, page, RevisionView::try_from)?)
+    Ok(answer::ok(&Listed::new(found, page, RevisionView::try_from)?))
 }
 
 /// Make an earlier version of the organisation's Advanced Configuration the present one
@@ -175,7 +175,7 @@ pub(crate) async fn revert_organisation(
     let number = revisions::number(&path)?;
     let expected = caller.expected_version()?;
     let saved = state.registry.revert(&caller.actor, &Subject::Organisation, number, expected).await?;
-    answer::versioned(saved.value.version, &Changed::of(saved))
+    Ok(answer::versioned(saved.value.version, &Changed::of(saved)))
 }
 
 /// The application's pointers are relative to the configuration; in an answer they are relative to the body.

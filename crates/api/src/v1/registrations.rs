@@ -5,8 +5,8 @@ use crate::answer::{self, Answer, Listed};
 use crate::example;
 use crate::extract::Caller;
 use crate::failure::Failure;
-use crate::problem::{AskProblems, ListProblems, ReadProblems};
 use crate::query;
+use crate::responses::{AskProblems, ListProblems, ReadProblems};
 use crate::v1::client_metadata::AdjustmentView;
 use actix_web::{get, post, web};
 use chrono::{DateTime, Utc};
@@ -419,7 +419,7 @@ pub(crate) async fn list_registrations(state: web::Data<ApiState>, caller: Calle
         search: query::filled(asked.search),
     };
     let found = state.registry.registrations(&caller.actor, filter, page).await?;
-    answer::ok(&Listed::new(found, page, |one| Ok(RegistrationView::from(one)))?)
+    Ok(answer::ok(&Listed::new(found, page, |one| Ok(RegistrationView::from(one)))?))
 }
 
 /// Read a registration
@@ -440,7 +440,7 @@ pub(crate) async fn read_registration(
     path: web::Path<String>,
 ) -> Answer {
     let found = state.registry.registration(&caller.actor, id(&path)?).await?;
-    answer::ok(&RegistrationView::try_from(found)?)
+    Ok(answer::ok(&RegistrationView::try_from(found)?))
 }
 
 /// Try a registration again now
@@ -461,7 +461,7 @@ pub(crate) async fn retry_registration(
     path: web::Path<String>,
 ) -> Answer {
     let found = state.registry.retry_registration(&caller.actor, id(&path)?).await?;
-    answer::ok(&RegistrationView::from(found))
+    Ok(answer::ok(&RegistrationView::from(found)))
 }
 
 /// Make a new client
@@ -482,7 +482,7 @@ pub(crate) async fn reregister_registration(
     path: web::Path<String>,
 ) -> Answer {
     let found = state.registry.reregister(&caller.actor, id(&path)?).await?;
-    answer::ok(&RegistrationView::from(found))
+    Ok(answer::ok(&RegistrationView::from(found)))
 }
 
 fn id(text: &str) -> Result<RegistrationId, Failure> {

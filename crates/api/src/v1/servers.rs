@@ -2,14 +2,14 @@
 
 use crate::ApiState;
 use crate::answer::{self, AffectedView, Answer, Changed, Listed, Removed};
-use crate::body::{Document, RequestBody, Sent, present, written};
+use crate::body::{Clearable, Document, RequestBody, Sent, present, written};
 use crate::example;
 use crate::extract::Caller;
 use crate::failure::Failure;
-use crate::problem::{
+use crate::query;
+use crate::responses::{
     ChangeProblems, CreateServerProblems, DeleteProblems, ListProblems, ReadProblems, RevertProblems,
 };
-use crate::query;
 use crate::v1::revisions::{self, ListRevisions, RevisionView};
 use actix_web::{delete, get, post, put, web};
 use chrono::{DateTime, Utc};
@@ -90,7 +90,7 @@ pub(crate) struct UpdateServer {
     #[serde(default, deserialize_with = "present")]
     #[validate(length(max = 500))]
     #[schema(value_type = Option<String>, max_length = 500, example = "Issues of the Acme team.")]
-    description: Option<Option<String>>,
+    description: Clearable<String>,
     /// The whole server layer of the Advanced Configuration, replacing the old one; null clears it.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<Object>)]
@@ -342,7 +342,7 @@ pub(crate) async fn create_server(state: web::Data<ApiState>, sent: Sent<CreateS
         findings: Sent::<CreateServer>::locate(&text, findings).0,
         affected: affected.into(),
     };
-    answer::versioned(made.version, &view)
+    Ok(answer::versioned(made.version, &view))
 }
 
 /// List servers
@@ -366,7 +366,7 @@ pub(crate) async fn list_servers(state: web::Data<ApiState>, caller: Caller) -> 
     };
     let found = state.registry.servers(&caller.actor, filter, page).await?;
     let gateway = state.registry.settings().gateway_urls.first();
-    answer::ok(&Listed::new(found, page, |one| ServerView::new(one, gateway))?)
+    Ok(answer::ok(&Listed::new(found, page, |one| ServerView::new(one, gateway))?))
 }
 
 /// Read a server
@@ -386,7 +386,7 @@ pub(crate) async fn read_server(
 ) -> Answer {
     let found = state.registry.server(&caller.actor, &named(&caller, &path)?).await?;
     let gateway = state.registry.settings().gateway_urls.first();
-    answer::versioned(found.version, &ServerView::new(found, gateway)?)
+    Ok(answer::versioned(found.version, &ServerView::new(found, gateway)?))
 }
 
 /// Change a server
@@ -418,7 +418,7 @@ pub(crate) async fn update_server(
     let (server, expected) = (named(&caller, &path)?, caller.expected_version()?);
     let saved = state.registry.update_server(&caller.actor, &server, change, expected).await?;
     let findings = Sent::<UpdateServer>::locate(&text, saved.findings);
-    answer::versioned(saved.value.version, &Changed::new(findings, saved.affected))
+    Ok(answer::versioned(saved.value.version, &Changed::new(findings, saved.affected)))
 }
 
 /// Delete a server
@@ -441,7 +441,7 @@ pub(crate) async fn delete_server(
 ) -> Answer {
     let (server, expected) = (named(&caller, &path)?, caller.expected_version()?);
     let deleted = state.registry.delete_server(&caller.actor, &server, expected).await?;
-    answer::ok(&Removed::from(deleted))
+    Ok(answer::ok(&Removed::from(deleted)))
 }
 
 /// List the saved versions of a server's layer
@@ -462,7 +462,7 @@ pub(crate) async fn list_server_revisions(
     let page = caller.query::<ListRevisions>()?.page()?;
     let subject = Subject::Server(named(&caller, &path)?);
     let found = state.registry.revisions(&caller.actor, &subject, page).await?;
-    answer::ok(&Listed::new(found, page, RevisionView::try_from)?)
+    Ok(answer::ok(&Listed::new(found, page, RevisionView::try_from)?))
 }
 
 /// Make an earlier version of a server's layer the present one
@@ -488,7 +488,7 @@ pub(crate) async fn revert_server(
     let subject = Subject::Server(named(&caller, &server)?);
     let number = revisions::number(&number)?;
     let saved = state.registry.revert(&caller.actor, &subject, number, caller.expected_version()?).await?;
-    answer::versioned(saved.value.version, &Changed::of(saved))
+    Ok(answer::versioned(saved.value.version, &Changed::of(saved)))
 }
 
 /// The server that path and query name.

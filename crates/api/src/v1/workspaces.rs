@@ -2,11 +2,11 @@
 
 use crate::ApiState;
 use crate::answer::{self, Answer, Changed, Created, Listed, Removed};
-use crate::body::{RequestBody, Sent, present};
+use crate::body::{Clearable, RequestBody, Sent, present};
 use crate::example;
 use crate::extract::Caller;
-use crate::problem::{ChangeProblems, CreateProblems, DeleteProblems, ListProblems, ReadProblems};
 use crate::query;
+use crate::responses::{ChangeProblems, CreateProblems, DeleteProblems, ListProblems, ReadProblems};
 use actix_web::{delete, get, post, put, web};
 use chrono::{DateTime, Utc};
 use registry::{Affected, NewWorkspace, Workspace, WorkspaceChange, WorkspaceFilter};
@@ -59,7 +59,7 @@ pub(crate) struct UpdateWorkspace {
     #[serde(default, deserialize_with = "present")]
     #[validate(length(max = 500))]
     #[schema(value_type = Option<String>, max_length = 500, example = "Everything of the Acme team.")]
-    description: Option<Option<String>>,
+    description: Clearable<String>,
 }
 
 impl RequestBody for UpdateWorkspace {
@@ -151,7 +151,7 @@ pub(crate) async fn create_workspace(state: web::Data<ApiState>, sent: Sent<Crea
     let new = NewWorkspace { name: body.name, slug: query::filled(body.slug), description: body.description };
     let made = state.registry.create_workspace(&caller.actor, new).await?;
     let view = Created::new(made.id.0, made.slug, Findings::default(), Affected::default());
-    answer::versioned(made.version, &view)
+    Ok(answer::versioned(made.version, &view))
 }
 
 /// List workspaces
@@ -169,7 +169,7 @@ pub(crate) async fn list_workspaces(state: web::Data<ApiState>, caller: Caller) 
     let page = query::page(asked.current_page, asked.page_size)?;
     let filter = WorkspaceFilter { search: query::filled(asked.search) };
     let found = state.registry.workspaces(&caller.actor, filter, page).await?;
-    answer::ok(&Listed::new(found, page, |one| Ok(WorkspaceView::from(one)))?)
+    Ok(answer::ok(&Listed::new(found, page, |one| Ok(WorkspaceView::from(one)))?))
 }
 
 /// Read a workspace
@@ -188,7 +188,7 @@ pub(crate) async fn read_workspace(
     path: web::Path<String>,
 ) -> Answer {
     let found = state.registry.workspace(&caller.actor, &Reference::parse(&path)).await?;
-    answer::versioned(found.version, &WorkspaceView::from(found))
+    Ok(answer::versioned(found.version, &WorkspaceView::from(found)))
 }
 
 /// Change a workspace
@@ -212,7 +212,7 @@ pub(crate) async fn update_workspace(
     let expected = caller.expected_version()?;
     let saved =
         state.registry.update_workspace(&caller.actor, &Reference::parse(&path), change, expected).await?;
-    answer::versioned(saved.version, &Changed::new(Findings::default(), Affected::default()))
+    Ok(answer::versioned(saved.version, &Changed::new(Findings::default(), Affected::default())))
 }
 
 /// Delete a workspace
@@ -234,5 +234,5 @@ pub(crate) async fn delete_workspace(
 ) -> Answer {
     let expected = caller.expected_version()?;
     let deleted = state.registry.delete_workspace(&caller.actor, &Reference::parse(&path), expected).await?;
-    answer::ok(&Removed::from(deleted))
+    Ok(answer::ok(&Removed::from(deleted)))
 }

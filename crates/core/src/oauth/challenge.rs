@@ -26,6 +26,11 @@ impl Challenge {
     pub fn scope(&self) -> Option<&str> {
         self.parameter("scope").filter(|scope| !scope.trim().is_empty())
     }
+
+    /// Why the request was refused (RFC 6750 §3.1), such as `invalid_token`.
+    pub fn error(&self) -> Option<&str> {
+        self.parameter("error")
+    }
 }
 
 /// Every challenge of every header line. Never fails: what cannot be read is skipped.
@@ -109,7 +114,7 @@ mod tests {
         assert_eq!(challenges[0].parameter("realm"), Some("a, \"b\""));
         assert_eq!(challenges[1].resource_metadata(), Some("https://h/.well-known/x"));
         assert_eq!(challenges[1].scope(), Some("a b"));
-        assert_eq!(challenges[4].parameter("error"), Some("invalid_token"));
+        assert_eq!(challenges[4].error(), Some("invalid_token"));
         assert!(
             parse_challenges(["", "=,=", "\"", "é é=é"]).iter().all(|one| one.resource_metadata().is_none())
         );

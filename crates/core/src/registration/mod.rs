@@ -7,3 +7,6 @@ mod state;
 pub use outcome::{Consequence, RetryRules, after_failure};
 pub use plan::{ActiveClient, Block, Desired, Observed, Request, Step, plan};
 pub use state::{AuthType, ClientStatus, RegistrationMethod, State, Transport};
+
+#[cfg(test)]
+mod tests;

@@ -1,18 +1,18 @@
 //! `mcp-registry check`: the settings in force as TOML, secrets masked, and what is wrong with them.
 
-use super::Failed;
+use super::{Failed, print};
 use crate::config::{Checked, Config, key_of};
 use serde_json::Value;
 use std::fmt::Write;
 
 /// Prints settings and findings; fails if a finding is an error.
-#[expect(clippy::print_stdout, reason = "the command's output")]
 pub(super) fn run(config: &Config) -> Result<(), Failed> {
     let Checked { findings, .. } = config.check();
-    print!("{}", effective(config));
+    let mut text = effective(config);
     for finding in &findings {
-        println!("\n# {}: {}: {}", finding.severity.as_str(), key_of(&finding.pointer), finding.message);
+        let _ = writeln!(text, "\n# {}: {}: {}", finding.severity.as_str(), key_of(&finding.pointer), finding.message);
     }
+    print(text.trim_end())?;
     if findings.has_errors() {
         return Err(Failed::new("The configuration is not valid; the last lines above say why."));
     }
@@ -30,10 +30,11 @@ fn effective(config: &Config) -> String {
 
 fn section(text: &mut String, path: &str, value: &Value) {
     let Some(members) = value.as_object() else { return };
+    let is_section = |member: &Value| member.as_object().is_some_and(|members| !members.is_empty());
     let mut below = Vec::new();
-    let mut head = !path.is_empty() && members.values().any(|member| !member.is_object());
+    let mut head = !path.is_empty() && members.values().any(|member| !is_section(member));
     for (name, member) in members {
-        if member.is_object() {
+        if is_section(member) {
             below.push((name, member));
             continue;
         }

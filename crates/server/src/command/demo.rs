@@ -6,7 +6,7 @@ mod expected;
 
 use super::serve::{self, Running};
 use super::work::told_to_end;
-use super::{Failed, user};
+use super::{Failed, print, user};
 use crate::cli::Serve;
 use crate::config::{Config, DatabaseUrl};
 use crate::telemetry;
@@ -37,7 +37,10 @@ struct Stage {
 /// Runs the demo; with `once` it ends after the printout, else on Ctrl-C. Fails if a step did not give what it should.
 pub async fn run(once: bool) -> Result<(), Failed> {
     let stage = set_up().await?;
-    let outcome = show(&stage, once).await;
+    let outcome = tokio::select! {
+        outcome = show(&stage, once) => outcome,
+        () = told_to_end() => Err(Failed::new("Interrupted.")),
+    };
     if outcome.is_ok() && !once {
         told_to_end().await;
     }
@@ -67,39 +70,38 @@ async fn set_up() -> Result<Stage, Failed> {
 }
 
 /// The steps. Each prints what it found and fails if that is not what the seed promises.
-#[expect(clippy::print_stdout, reason = "the command's output")]
 async fn show(stage: &Stage, once: bool) -> Result<(), Failed> {
     let base = stage.config.public_url(stage.registry.address());
     let admin = Client::new(&base, &admin_key(stage).await?)?;
 
-    heading(1, "What is running");
-    println!("   registry              {base}   (its database: {})", stage.folder.path().display());
-    println!("   upstream MCP server   {}   (a sandbox, protected by OAuth)", stage.sandbox.mcp_url());
-    println!("   its OAuth server      {}", stage.sandbox.issuer());
+    heading(1, "What is running")?;
+    print(format_args!("   registry              {base}   (its database: {})", stage.folder.path().display()))?;
+    print(format_args!("   upstream MCP server   {}   (a sandbox, protected by OAuth)", stage.sandbox.mcp_url()))?;
+    print(format_args!("   its OAuth server      {}", stage.sandbox.issuer()))?;
 
     let server = save(stage, &admin).await?;
-    heading(2, "What was saved: integration, Advanced Configuration, and a server in the workspace `acme`");
-    println!("{}", indented(ACME));
-    println!("   findings: none");
+    heading(2, "What was saved: integration, Advanced Configuration, and a server in the workspace `acme`")?;
+    print(indented(ACME))?;
+    print("   findings: none")?;
 
     let registration = registered(&admin, &server).await?;
     let (request, client_id) = received(stage)?;
-    heading(3, "What the OAuth server received: POST /register");
-    println!("{}", pretty(&request));
+    heading(3, "What the OAuth server received: POST /register")?;
+    print(pretty(&request))?;
     compare(&request, &expected_request(&stage.config)?)?;
-    println!("   = the saved metadata + the defaults + redirect_uris (always the gateway's) + application_type");
+    print("   = the saved metadata + the defaults + redirect_uris (always the gateway's) + application_type")?;
 
-    heading(4, "What was recorded");
+    heading(4, "What was recorded")?;
     let recorded = registration["client_id"].as_str().unwrap_or_default();
     if recorded != client_id {
         return Err(Failed::new(format!("The OAuth server issued {client_id}, but {recorded:?} was recorded.")));
     }
-    println!("   client_id   {client_id}   for {WORKSPACE}/{INTEGRATION}");
+    print(format_args!("   client_id   {client_id}   for {WORKSPACE}/{INTEGRATION}"))?;
 
     let path = format!("/v1/gateway/servers/{WORKSPACE}/{INTEGRATION}");
     let document = gateway_document(&admin, &base, &path).await?;
-    heading(5, &format!("What a gateway fetches: GET {path}"));
-    println!("{}", pretty(&document));
+    heading(5, &format!("What a gateway fetches: GET {path}"))?;
+    print(pretty(&document))?;
     if document["client"]["client_id"].as_str() != Some(client_id.as_str()) {
         return Err(Failed::new("The gateway's document does not hold the client_id that was issued."));
     }
@@ -110,13 +112,13 @@ async fn show(stage: &Stage, once: bool) -> Result<(), Failed> {
     }
     let page = format!("/ui/integrations/{INTEGRATION}/config");
     let link = user::sign_in_link(stage.registry.registry(), &base, "admin@localhost").await?;
-    heading(6, if once { "Where to look (without --once all of this stays up)" } else { "Where to look" });
-    println!("   Advanced configuration   {link}&next={page}   (signs you in, once)");
-    println!("   Registrations            {base}/ui/registrations");
-    println!("   API reference            {base}/docs/");
-    println!("   Consent page             {consent}   (now shows \"{ACME_NAME}\")");
+    heading(6, if once { "Where to look (without --once all of this stays up)" } else { "Where to look" })?;
+    print(format_args!("   Advanced configuration   {link}&next={page}   (signs you in, once)"))?;
+    print(format_args!("   Registrations            {base}/ui/registrations"))?;
+    print(format_args!("   API reference            {base}/docs/"))?;
+    print(format_args!("   Consent page             {consent}   (now shows \"{ACME_NAME}\")"))?;
     if !once {
-        println!("\nCtrl-C ends the demo; nothing is kept.");
+        print("\nCtrl-C ends the demo; nothing is kept.")?;
     }
     Ok(())
 }
@@ -226,9 +228,8 @@ fn compare(received: &Value, expected: &Value) -> Result<(), Failed> {
     Err(Failed::new(format!("The OAuth server did not receive what the seed promises: {}.", lines.join("; "))))
 }
 
-#[expect(clippy::print_stdout, reason = "the command's output")]
-fn heading(number: u8, text: &str) {
-    println!("\n{number}  {text}");
+fn heading(number: u8, text: &str) -> Result<(), Failed> {
+    print(format_args!("\n{number}  {text}"))
 }
 
 fn pretty(value: &Value) -> String {

@@ -1,13 +1,12 @@
 //! `mcp-registry key create`.
 
-use super::{Failed, open_ready};
+use super::{Failed, open_ready, print};
 use crate::cli::NewKey;
 use crate::config::Config;
 use registry::NewApiKey;
 use registry_core::slug::Reference;
 
 /// Makes a key and prints it, and nothing else, on standard output.
-#[expect(clippy::print_stdout, reason = "the command's output")]
 pub(super) async fn create(config: &Config, options: NewKey) -> Result<(), Failed> {
     let registry = open_ready(config).await?;
     let created = registry
@@ -22,6 +21,5 @@ pub(super) async fn create(config: &Config, options: NewKey) -> Result<(), Faile
             },
         )
         .await?;
-    println!("{}", created.key);
-    Ok(())
+    print(created.key)
 }

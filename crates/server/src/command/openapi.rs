@@ -1,11 +1,10 @@
 //! `mcp-registry openapi`: needs neither configuration nor database.
 
-use super::Failed;
+use super::{Failed, print};
 use crate::cli::Openapi;
 use std::fs;
 
 /// Prints, writes or compares the OpenAPI document.
-#[expect(clippy::print_stdout, reason = "the command's output")]
 pub(super) fn run(options: &Openapi) -> Result<(), Failed> {
     let text = registry_api::document()
         .to_pretty_json()
@@ -16,8 +15,7 @@ pub(super) fn run(options: &Openapi) -> Result<(), Failed> {
             .map_err(|error| Failed::new(format!("{} cannot be written: {error}.", file.display())));
     }
     let Some(file) = &options.check else {
-        print!("{text}");
-        return Ok(());
+        return print(text.trim_end());
     };
     let there = fs::read_to_string(file)
         .map_err(|error| Failed::new(format!("{} cannot be read: {error}.", file.display())))?;

@@ -1,7 +1,7 @@
 //! `mcp-registry serve`: API, pages and worker in one process.
 
 use super::work::{Worker, told_to_end};
-use super::{Failed, open_migrated, user};
+use super::{Failed, open_migrated, print, user};
 use crate::app::{self, Parts};
 use crate::cli::Serve;
 use crate::config::Config;
@@ -116,12 +116,11 @@ async fn worker_ended(worker: &mut Option<Worker>) {
 }
 
 /// Says where to go; standard output is read by people and by tests, the log by machines.
-#[expect(clippy::print_stdout, reason = "the command's output")]
 async fn announce(config: &Config, running: &Running) -> Result<(), Failed> {
     let address = running.address();
     let base = config.public_url(address);
     tracing::info!(%address, url = base, "listening");
-    println!("listening on http://{address}");
+    print(format_args!("listening on http://{address}"))?;
     if let Err(error) = running.registry().ready().await {
         tracing::warn!("not ready: {error}");
         return Ok(());
@@ -129,7 +128,7 @@ async fn announce(config: &Config, running: &Running) -> Result<(), Failed> {
     // Where several processes serve, each would print a link of its own: there it is `mcp-registry user link`.
     if config.database.url.is_sqlite() && !running.registry().has_people().await? {
         let link = user::sign_in_link(running.registry(), &base, FIRST_ADMIN).await?;
-        println!("nobody can sign in yet; sign in once with {link}");
+        print(format_args!("nobody can sign in yet; sign in once with {link}"))?;
     }
     Ok(())
 }

@@ -1,20 +1,18 @@
 //! `mcp-registry user link`.
 
-use super::{Failed, open_ready};
+use super::{Failed, open_ready, print};
 use crate::cli::Link;
 use crate::config::Config;
 use registry::{Door, Origin, Registry};
 
 /// Prints a link that signs a person in once.
-#[expect(clippy::print_stdout, reason = "the command's output")]
 pub(super) async fn link(config: &Config, options: &Link) -> Result<(), Failed> {
     let registry = open_ready(config).await?;
     let base = match &config.server.public_url {
         Some(url) => url.clone(),
         None => format!("http://{}", config.server.listen),
     };
-    println!("{}", sign_in_link(&registry, &base, &options.email).await?);
-    Ok(())
+    print(sign_in_link(&registry, &base, &options.email).await?)
 }
 
 /// A one-time link for `email` below the deployment's `base` URL. A secret: whoever has it is signed in.

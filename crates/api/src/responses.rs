@@ -1,0 +1,178 @@
+//! The problems each operation may answer with, as the OpenAPI document shows them. The examples are made by the code
+//! that answers, so they cannot drift from it.
+
+use crate::failure::Failure;
+use crate::problem::{
+    AMBIGUOUS_SLUG, CONFLICT, FORBIDDEN, INTEGRATION_OF_WORKSPACE, INTERNAL, INVALID_INPUT, INVALID_JSON,
+    INVALID_PARAMETER, Kind, MEDIA_TYPE, NOT_FOUND, NOT_IMPLEMENTED, Problem, REGISTRATION_WITHDRAWN,
+    SLUG_TAKEN, STALE_VERSION, TOO_LARGE, UNAUTHENTICATED, UNAVAILABLE, UNSUPPORTED_MEDIA_TYPE, describe,
+};
+use registry_core::finding::Finding;
+use serde_json::json;
+use std::collections::BTreeMap;
+use utoipa::IntoResponses;
+use utoipa::openapi::example::ExampleBuilder;
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
+
+/// The responses with these kinds of problems, by status: references to shared ones.
+fn references(kinds: &[&'static Kind]) -> BTreeMap<String, RefOr<Response>> {
+    by_status(kinds)
+        .into_iter()
+        .map(|(status, kinds)| (status.to_string(), Ref::from_response_name(component(&kinds)).into()))
+        .collect()
+}
+
+/// Every response that an operation refers to, by name.
+pub(crate) fn components() -> BTreeMap<String, RefOr<Response>> {
+    let shared = GROUPS.iter().flat_map(|kinds| by_status(kinds));
+    shared.map(|(status, kinds)| (component(&kinds), response(status, &kinds).into())).collect()
+}
+
+fn by_status(kinds: &[&'static Kind]) -> BTreeMap<u16, Vec<&'static Kind>> {
+    let mut sorted: BTreeMap<u16, Vec<&'static Kind>> = BTreeMap::new();
+    for kind in kinds {
+        sorted.entry(kind.status).or_default().push(kind);
+    }
+    sorted
+}
+
+/// The name of the response that all these kinds share.
+fn component(kinds: &[&Kind]) -> String {
+    kinds.iter().map(|kind| kind.code).collect::<Vec<_>>().join(".")
+}
+
+fn response(status: u16, kinds: &[&'static Kind]) -> Response {
+    let meanings: Vec<_> = kinds.iter().map(|kind| format!("`{}`: {}", kind.code, kind.meaning)).collect();
+    let mut content = Content::new(Some(Ref::from_schema_name("Problem")));
+    for kind in kinds {
+        let example = ExampleBuilder::new().summary(kind.title).value(Some(json!(sample(kind)))).build();
+        content.examples.insert(kind.code.to_owned(), example.into());
+    }
+    let mut response = ResponseBuilder::new().description(meanings.join("\n\n")).content(MEDIA_TYPE, content);
+    for (name, description) in headers_of(status) {
+        response = response.header(*name, HeaderBuilder::new().description(Some(*description)).build());
+    }
+    response.build()
+}
+
+fn headers_of(status: u16) -> &'static [(&'static str, &'static str)] {
+    match status {
+        401 => &[("WWW-Authenticate", "Always `Bearer` (RFC 6750 §3).")],
+        503 => &[("Retry-After", "Seconds to wait.")],
+        _ => &[],
+    }
+}
+
+/// An example of a kind, made by the same code that answers.
+fn sample(kind: &'static Kind) -> Problem {
+    use registry::Error;
+    let finding = |pointer: &'static str, code: &'static str, message: &str| {
+        Error::Invalid(Finding::error(pointer, code, message).into())
+    };
+    let error = match kind.code {
+        "unauthenticated" => {
+            Error::Unauthenticated("This API key is not known, or was revoked. Create a new one.")
+        }
+        "forbidden" => Error::Forbidden {
+            needed: registry_core::permission::Permission::WriteIntegrations,
+            message: "The role `viewer` may not do this; it needs `manager` or `admin`.".to_owned(),
+        },
+        "not_found" => Error::NotFound { what: "integration", reference: "linaer".to_owned() },
+        "slug_taken" => Error::Conflict {
+            code: SLUG_TAKEN.code,
+            message: "The slug `linear` is taken. Choose another one.".to_owned(),
+            pointer: Some("/slug"),
+        },
+        "stale_version" => Error::Stale { current: 7 },
+        "too_large" => Error::TooLarge { limit: crate::Limits::default().body },
+        "not_implemented" => Error::NotImplemented("This version keeps no capabilities of servers."),
+        "unavailable" => {
+            Error::Unavailable("The database cannot be reached now. Try again shortly.".to_owned())
+        }
+        "internal" => Error::Internal("example".into()),
+        "invalid_json" => {
+            let mut found =
+                Finding::error("", INVALID_JSON.code, "The body is not JSON: expected `,` or `}`.");
+            (found.line, found.column) = (Some(3), Some(15));
+            Error::Invalid(found.into())
+        }
+        "invalid_input" => finding(
+            "/configurations/oauth_client_metadata/contacts",
+            "wrong_type",
+            "`contacts` must be a list of strings. Write [\"security@acme.com\"].",
+        ),
+        _ => {
+            let mut problem = Problem::new(kind, kind.meaning.to_owned(), Vec::new());
+            problem.request_id = Some(crate::example::id(9).to_string());
+            return problem;
+        }
+    };
+    let mut problem = describe(&Failure::Application(error));
+    problem.request_id = Some(crate::example::id(9).to_string());
+    problem
+}
+
+macro_rules! problems {
+    ($($(#[$doc:meta])* $name:ident: $($kind:ident)*;)*) => {
+        $(
+            $(#[$doc])*
+            pub(crate) struct $name;
+
+            impl IntoResponses for $name {
+                fn responses() -> BTreeMap<String, RefOr<Response>> {
+                    references(&[$(&$kind,)*])
+                }
+            }
+        )*
+
+        /// The kinds of each group.
+        static GROUPS: &[&[&Kind]] = &[$(&[$(&$kind,)*],)*];
+    };
+}
+
+problems! {
+    /// Of a list.
+    ListProblems: UNAUTHENTICATED INVALID_PARAMETER FORBIDDEN NOT_FOUND INTERNAL UNAVAILABLE;
+    /// Of reading one thing.
+    ReadProblems: UNAUTHENTICATED FORBIDDEN NOT_FOUND AMBIGUOUS_SLUG INTERNAL UNAVAILABLE;
+    /// Of making something.
+    CreateProblems: UNAUTHENTICATED INVALID_JSON FORBIDDEN NOT_FOUND SLUG_TAKEN TOO_LARGE UNSUPPORTED_MEDIA_TYPE INVALID_INPUT INTERNAL UNAVAILABLE;
+    /// Of making a server, which may lack access to its integration.
+    CreateServerProblems: UNAUTHENTICATED INVALID_JSON FORBIDDEN NOT_FOUND SLUG_TAKEN INTEGRATION_OF_WORKSPACE TOO_LARGE UNSUPPORTED_MEDIA_TYPE INVALID_INPUT INTERNAL UNAVAILABLE;
+    /// Of changing something.
+    ChangeProblems: UNAUTHENTICATED INVALID_JSON INVALID_PARAMETER FORBIDDEN NOT_FOUND AMBIGUOUS_SLUG CONFLICT STALE_VERSION TOO_LARGE UNSUPPORTED_MEDIA_TYPE INVALID_INPUT INTERNAL UNAVAILABLE;
+    /// Of deleting something.
+    DeleteProblems: UNAUTHENTICATED INVALID_PARAMETER FORBIDDEN NOT_FOUND AMBIGUOUS_SLUG STALE_VERSION INTERNAL UNAVAILABLE;
+    /// Of making an earlier version the present one.
+    RevertProblems: UNAUTHENTICATED INVALID_PARAMETER FORBIDDEN NOT_FOUND AMBIGUOUS_SLUG STALE_VERSION INVALID_INPUT INTERNAL UNAVAILABLE;
+    /// Of judging something without saving it.
+    CheckProblems: UNAUTHENTICATED INVALID_JSON FORBIDDEN NOT_FOUND AMBIGUOUS_SLUG TOO_LARGE UNSUPPORTED_MEDIA_TYPE INVALID_INPUT INTERNAL UNAVAILABLE;
+    /// Of asking a registration for something.
+    AskProblems: UNAUTHENTICATED FORBIDDEN NOT_FOUND REGISTRATION_WITHDRAWN INTERNAL UNAVAILABLE;
+    /// Of what every identity may read.
+    CallerProblems: UNAUTHENTICATED INTERNAL UNAVAILABLE;
+    /// Of a gateway's fetch.
+    GatewayProblems: UNAUTHENTICATED FORBIDDEN NOT_FOUND INTERNAL UNAVAILABLE;
+    /// Of what is not built yet.
+    NotBuiltProblems: UNAUTHENTICATED NOT_IMPLEMENTED INTERNAL UNAVAILABLE;
+    /// Of the readiness probe, which asks for no credential.
+    ProbeProblems: UNAVAILABLE;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::KINDS;
+
+    #[test]
+    fn kinds_are_distinct_and_explained() {
+        for (index, kind) in KINDS.iter().enumerate() {
+            assert!(KINDS[..index].iter().all(|other| other.code != kind.code), "{}", kind.code);
+            assert!(!kind.title.ends_with('.') && kind.meaning.ends_with('.'), "{}", kind.code);
+            let sample = sample(kind);
+            assert_eq!((sample.status, sample.code.as_str()), (kind.status, kind.code));
+            assert!(!sample.detail.is_empty());
+        }
+    }
+}

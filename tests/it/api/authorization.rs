@@ -1,0 +1,209 @@
+//! Who may call what: every operation of the OpenAPI document × every identity.
+
+use registry::{NewIntegration, RegistrationFilter};
+use registry_core::permission::Role;
+use registry_core::registration::{AuthType, Transport};
+use registry_core::slug::Reference;
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use support::{Client, Engine, TestServer};
+
+/// What each identity gets: anonymous, a manager of another workspace, viewer, manager, admin, gateway. Placeholders
+/// of the path are filled with things that exist in the workspace `acme`.
+struct Row(&'static str, [u16; 6]);
+
+/// Everybody with a credential.
+const ANYBODY: [u16; 6] = [401, 200, 200, 200, 200, 200];
+/// Lists: the other workspace sees an empty or shorter one.
+const READ_LIST: [u16; 6] = [401, 200, 200, 200, 200, 403];
+/// Things of the workspace `acme`.
+const READ: [u16; 6] = [401, 404, 200, 200, 200, 403];
+const WRITE: [u16; 6] = [401, 404, 403, 200, 200, 403];
+/// Things of the organisation.
+const READ_ORGANISATION: [u16; 6] = [401, 403, 200, 200, 200, 403];
+const ADMIN: [u16; 6] = [401, 403, 403, 403, 200, 403];
+const NOT_BUILT: [u16; 6] = [401, 501, 501, 501, 501, 501];
+const GATEWAY: [u16; 6] = [401, 403, 403, 403, 403, 200];
+const OPEN: [u16; 6] = [200; 6];
+
+const TABLE: &[Row] = &[
+    Row("check_health", OPEN),
+    Row("check_readiness", OPEN),
+    Row("read_metrics", OPEN),
+    Row("read_advanced_configuration_schema", ANYBODY),
+    Row("check_advanced_configuration", READ_LIST),
+    Row("list_api_keys", ADMIN),
+    Row("create_api_key", ADMIN),
+    Row("read_api_key", ADMIN),
+    Row("revoke_api_key", ADMIN),
+    Row("list_audit_events", ADMIN),
+    Row("fetch_gateway_server", GATEWAY),
+    Row("list_integrations", READ_LIST),
+    Row("create_integration", [401, 403, 403, 200, 200, 403]),
+    Row("read_integration", READ),
+    Row("update_integration", WRITE),
+    Row("delete_integration", WRITE),
+    Row("list_integration_revisions", READ),
+    Row("revert_integration", WRITE),
+    Row("read_integration_workspaces", READ),
+    Row("update_integration_workspaces", WRITE),
+    Row("list_access_revisions", READ),
+    Row("revert_access", WRITE),
+    Row("list_servers", READ_LIST),
+    Row("create_server", WRITE),
+    Row("read_server", READ),
+    Row("update_server", WRITE),
+    Row("delete_server", WRITE),
+    Row("read_client_metadata", READ),
+    Row("list_server_revisions", READ),
+    Row("revert_server", WRITE),
+    Row("read_organisation_configuration", READ_ORGANISATION),
+    Row("update_organisation_configuration", ADMIN),
+    Row("list_organisation_revisions", READ_ORGANISATION),
+    Row("revert_organisation", ADMIN),
+    Row("list_registrations", READ_LIST),
+    Row("read_registration", READ),
+    Row("retry_registration", WRITE),
+    Row("reregister_registration", WRITE),
+    Row("list_workspaces", READ_LIST),
+    Row("create_workspace", ADMIN),
+    Row("read_workspace", READ),
+    Row("update_workspace", ADMIN),
+    Row("delete_workspace", ADMIN),
+    Row("list_integration_capabilities", NOT_BUILT),
+    Row("update_integration_capabilities", NOT_BUILT),
+    Row("read_integration_metadata", NOT_BUILT),
+    Row("sync_integration", NOT_BUILT),
+    Row("test_integration", NOT_BUILT),
+    Row("list_server_capabilities", NOT_BUILT),
+    Row("update_server_capabilities", NOT_BUILT),
+    Row("sync_server_capabilities", NOT_BUILT),
+    Row("read_server_client_info", NOT_BUILT),
+    Row("list_server_connections", NOT_BUILT),
+    Row("delete_server_connections", NOT_BUILT),
+    Row("read_server_metadata", NOT_BUILT),
+    Row("sync_server_metadata", NOT_BUILT),
+    Row("test_server", NOT_BUILT),
+    Row("read_server_tokens", NOT_BUILT),
+    Row("update_server_tokens", NOT_BUILT),
+    Row("delete_server_tokens", NOT_BUILT),
+    Row("list_server_user_access", NOT_BUILT),
+    Row("update_server_user_access", NOT_BUILT),
+    Row("check_server_user_access", NOT_BUILT),
+];
+
+/// A body that is good, for operations that take one.
+fn body(operation: &str) -> Value {
+    let named = json!({ "oauth_client_metadata": { "client_name": "A" } });
+    match operation {
+        "check_advanced_configuration" | "update_organisation_configuration" => json!({ "configurations": named }),
+        "create_api_key" => json!({ "name": "k", "role": "viewer" }),
+        "create_integration" => {
+            json!({ "name": "New", "url": "https://new.example/mcp", "auth_type": "none", "transport": "http" })
+        }
+        "create_server" => json!({ "name": "New", "mcp_integration_id": "linear", "workspace_id": "acme" }),
+        "create_workspace" => json!({ "name": "New workspace" }),
+        "update_integration" | "update_server" | "update_workspace" => json!({ "name": "Changed" }),
+        "update_integration_workspaces" => json!({ "workspaces": [{ "id": "acme", "configurations": named }] }),
+        _ => json!({}),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_operation_answers_every_identity_as_the_table_says() {
+    let document = serde_json::to_value(registry_api::document()).unwrap();
+    let mut operations = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            if let Some(id) = operation["operationId"].as_str() {
+                operations.push((id.to_owned(), method.to_uppercase(), path.clone()));
+            }
+        }
+    }
+    let known: BTreeSet<_> = operations.iter().map(|operation| operation.0.clone()).collect();
+    let listed: BTreeSet<_> = TABLE.iter().map(|row| row.0.to_owned()).collect();
+    let missing: Vec<_> = known.symmetric_difference(&listed).collect();
+    assert!(missing.is_empty(), "operations without a row, or rows without an operation: {missing:?}");
+
+    let mut wrong = Vec::new();
+    for (id, method, path) in &operations {
+        let Row(_, expected) = TABLE.iter().find(|row| row.0 == id).unwrap();
+        let destructive = method == "DELETE" || id == "revoke_api_key";
+        let mut world = World::new().await;
+        for (index, expected) in expected.iter().enumerate() {
+            let path = world.fill(path);
+            let mut request = world.identities[index].request(Method::from_bytes(method.as_bytes()).unwrap(), &path);
+            if method == "POST" || method == "PUT" {
+                request = request.json(&body(id));
+            }
+            let reply = Client::send(request).await;
+            if reply.status.as_u16() != *expected {
+                let who = ["anonymous", "other workspace", "viewer", "manager", "admin", "gateway"][index];
+                wrong.push(format!("{id} as {who}: {} instead of {expected}: {}", reply.status.as_u16(), reply.text));
+            }
+            if destructive && reply.status.is_success() {
+                world = World::new().await;
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A registry with one of everything in the workspace `acme`, and all identities.
+struct World {
+    _server: TestServer,
+    identities: Vec<Client>,
+    key: String,
+    registration: String,
+}
+
+impl World {
+    async fn new() -> Self {
+        let server = TestServer::new(Engine::Sqlite).await;
+        let t = &server.inner;
+        let admin = t.admin();
+        t.workspace("acme").await;
+        t.workspace("beta").await;
+        let new = NewIntegration {
+            name: "Linear".into(),
+            slug: Some("linear".into()),
+            description: None,
+            url: "https://mcp.linear.app/mcp".into(),
+            auth_type: AuthType::OauthAuto,
+            transport: Transport::Http,
+            workspace: Some(Reference::parse("acme")),
+            configuration: Some("{}".into()),
+        };
+        t.registry.create_integration(&admin, new).await.unwrap();
+        t.server("linear", "acme").await;
+        for subject in [
+            registry::Subject::Organisation,
+            registry::Subject::Access { integration: Reference::parse("linear"), workspace: Reference::parse("acme") },
+            registry::Subject::Server(registry::ServerRef { server: Reference::parse("linear"), workspace: None }),
+        ] {
+            t.registry.set_configuration(&admin, &subject, Some("{}".into()), None, None).await.unwrap();
+        }
+        let all = t.registry.registrations(&admin, RegistrationFilter::default(), registry::PageRequest::default()).await.unwrap();
+        let keys = t.registry.create_api_key(&admin, registry::NewApiKey { name: "k".into(), role: Role::Viewer, scopes: vec![], workspace: None, expires_at: None });
+        let key = keys.await.unwrap().record.id.to_string();
+        let identities = vec![
+            server.anonymous(),
+            server.client(Role::Manager, Some("beta")).await,
+            server.client(Role::Viewer, None).await,
+            server.client(Role::Manager, None).await,
+            server.client(Role::Admin, None).await,
+            server.client(Role::Gateway, None).await,
+        ];
+        Self { registration: all.items[0].id.to_string(), identities, key, _server: server }
+    }
+
+    fn fill(&self, path: &str) -> String {
+        path.replace("{workspace}", "acme")
+            .replace("{integration}", "linear")
+            .replace("{server}", "linear")
+            .replace("{number}", "1")
+            .replace("{key}", &self.key)
+            .replace("{registration}", &self.registration)
+    }
+}

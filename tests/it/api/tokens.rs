@@ -1,0 +1,96 @@
+//! Bearer tokens of an identity provider.
+
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use registry::{JwtSettings, Settings};
+use registry_core::permission::Role;
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use support::{Client, Engine, TestRegistry, TestServer};
+
+/// An Ed25519 key made for these tests.
+const PRIVATE: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n-----END PRIVATE KEY-----\n";
+/// Its public half (RFC 8037 appendix A.2 publishes this very pair).
+const KEY_SET: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k1","use":"sig","alg":"EdDSA","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
+async fn server() -> TestServer {
+    let jwt = JwtSettings {
+        issuer: "https://idp.example".into(),
+        audience: vec!["mcp-registry".into()],
+        algorithms: vec!["EdDSA".into()],
+        key_set: KEY_SET.into(),
+        role_claim: "groups".into(),
+        roles: BTreeMap::from([("mcp-admins".to_owned(), Role::Admin), ("mcp-readers".to_owned(), Role::Viewer)]),
+        workspace_claim: "workspace".into(),
+        leeway: Duration::from_secs(5),
+    };
+    let settings = Settings { jwt: Some(jwt), ..Settings::default() };
+    TestServer::over(TestRegistry::with(Engine::Sqlite, settings).await)
+}
+
+fn claims(change: &Value) -> Value {
+    let hour = jsonwebtoken::get_current_timestamp() + 3600;
+    let mut claims = json!({ "iss": "https://idp.example", "aud": "mcp-registry", "sub": "ann", "exp": hour, "groups": ["mcp-admins"] });
+    for (name, value) in change.as_object().unwrap() {
+        claims[name] = value.clone();
+    }
+    claims
+}
+
+fn sign(header: &Header, claims: &Value) -> String {
+    encode(header, claims, &EncodingKey::from_ed_pem(PRIVATE.as_bytes()).unwrap()).unwrap()
+}
+
+fn header() -> Header {
+    Header { kid: Some("k1".into()), ..Header::new(Algorithm::EdDSA) }
+}
+
+#[tokio::test]
+async fn a_good_token_is_somebody_in_all_header_forms() {
+    let t = server().await;
+    let token = sign(&header(), &claims(&json!({})));
+    let nobody = t.anonymous();
+    for (name, value) in [("authorization", format!("Bearer {token}")), ("x-portkey-api-key", format!("Bearer {token}")), ("x-portkey-api-key", token.clone())] {
+        let request = nobody.request(Method::POST, "/v1/workspaces").header(name, value).json(&json!({ "name": "W" }));
+        Client::send(request).await.expect(200);
+    }
+    let reader = t.with_token(&sign(&header(), &claims(&json!({ "groups": "mcp-readers" }))));
+    reader.get("/v1/workspaces").await.expect(200);
+    reader.post("/v1/workspaces", &json!({ "name": "W" })).await.expect(403);
+    let all = reader.get("/v1/workspaces").await.json();
+    let slug = &all["data"][0]["slug"];
+    let bound = t.with_token(&sign(&header(), &claims(&json!({ "workspace": slug }))));
+    assert_eq!((all["total"].as_u64(), bound.get("/v1/workspaces").await.json()["total"].as_u64()), (Some(3), Some(1)));
+}
+
+#[tokio::test]
+async fn anything_else_is_nobody() {
+    let t = server().await;
+    let past = jsonwebtoken::get_current_timestamp() - 3600;
+    let future = jsonwebtoken::get_current_timestamp() + 1800;
+    for (what, change) in [
+        ("expired", json!({ "exp": past })),
+        ("not yet", json!({ "nbf": future })),
+        ("another issuer", json!({ "iss": "https://other.example" })),
+        ("another audience", json!({ "aud": "other" })),
+        ("no role", json!({ "groups": ["strangers"] })),
+        ("role by its own name though mapped", json!({ "groups": ["admin"] })),
+        ("a workspace that does not exist", json!({ "workspace": "nowhere" })),
+    ] {
+        let token = sign(&header(), &claims(&change));
+        let refused = t.with_token(&token).get("/v1/workspaces").await;
+        assert_eq!(refused.status.as_u16(), 401, "{what}: {}", refused.text);
+        assert!(!refused.text.contains(&token), "the token is not echoed");
+    }
+    // Without expiry; signed by nobody; signed with the public key as a shared secret.
+    let mut eternal = claims(&json!({}));
+    eternal.as_object_mut().unwrap().remove("exp");
+    let confused = encode(&Header::new(Algorithm::HS256), &claims(&json!({})), &EncodingKey::from_secret(KEY_SET.as_bytes())).unwrap();
+    let good = sign(&header(), &claims(&json!({})));
+    let (head, body) = (good.split('.').next().unwrap(), good.split('.').nth(1).unwrap());
+    let unknown_key = Header { kid: Some("other".into()), ..header() };
+    for token in [sign(&header(), &eternal), confused, format!("{head}.{body}."), format!("{head}.{body}.AAAA"), sign(&unknown_key, &claims(&json!({})))] {
+        t.with_token(&token).get("/v1/workspaces").await.expect(401);
+    }
+}

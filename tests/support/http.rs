@@ -1,0 +1,177 @@
+//! The whole app behind a real listener, and clients by identity.
+
+use crate::{Engine, TestRegistry};
+use mcp_registry::app::{Parts, build};
+use registry::{NewApiKey, Registry};
+use registry_core::permission::Role;
+use registry_core::slug::Reference;
+use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};
+use serde_json::Value;
+use std::sync::OnceLock;
+
+/// The app on a port of its own, on a fresh database.
+pub struct TestServer {
+    /// `http://127.0.0.1:PORT`
+    pub url: String,
+    /// What lies behind it.
+    pub inner: TestRegistry,
+    handle: actix_web::dev::ServerHandle,
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        drop(self.handle.stop(false));
+    }
+}
+
+impl TestServer {
+    /// With loopback upstreams allowed.
+    pub async fn new(engine: Engine) -> Self {
+        Self::over(TestRegistry::new(engine).await)
+    }
+
+    /// In front of a registry that exists.
+    pub fn over(inner: TestRegistry) -> Self {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let registry = inner.registry.clone();
+        std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let parts = parts(registry);
+                let server = actix_web::HttpServer::new(move || build(parts.clone()))
+                    .workers(1)
+                    .disable_signals()
+                    .bind(("127.0.0.1", 0))
+                    .expect("a free port");
+                let address = server.addrs()[0];
+                let running = server.run();
+                sender.send((address, running.handle())).expect("the test waits for it");
+                running.await.expect("the server ends well");
+            });
+        });
+        let (address, handle) = receiver.recv().expect("the server started");
+        Self { url: format!("http://{address}"), inner, handle }
+    }
+
+    /// Somebody without credential.
+    pub fn anonymous(&self) -> Client {
+        Client { url: self.url.clone(), token: None }
+    }
+
+    /// Somebody with this token.
+    pub fn with_token(&self, token: &str) -> Client {
+        Client { url: self.url.clone(), token: Some(token.to_owned()) }
+    }
+
+    /// Somebody with an API key of `role`, bound to `workspace` if one is given.
+    pub async fn client(&self, role: Role, workspace: Option<&str>) -> Client {
+        self.with_token(&self.key(role, workspace).await)
+    }
+
+    /// Such a key.
+    pub async fn key(&self, role: Role, workspace: Option<&str>) -> String {
+        let registry = &self.inner.registry;
+        let new = NewApiKey {
+            name: format!("{} {}", role.as_str(), workspace.unwrap_or("everywhere")),
+            role,
+            scopes: Vec::new(),
+            workspace: workspace.map(Reference::parse),
+            expires_at: None,
+        };
+        registry.create_api_key(&registry.operator(), new).await.expect("a key").key
+    }
+}
+
+fn parts(registry: Registry) -> Parts {
+    static METRICS: OnceLock<metrics_exporter_prometheus::PrometheusHandle> = OnceLock::new();
+    let metrics = METRICS.get_or_init(mcp_registry::telemetry::metrics).clone();
+    Parts { registry, metrics, secure_cookies: false }
+}
+
+/// One identity at the door.
+#[derive(Clone)]
+pub struct Client {
+    url: String,
+    token: Option<String>,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// The body, as text.
+    pub text: String,
+}
+
+impl Reply {
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
+    }
+
+    /// This reply, once its status is `status`; panics with everything otherwise.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        self
+    }
+
+    /// A header as text, or empty.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// Code and pointer of each error of a problem document.
+    pub fn errors(&self) -> Vec<(String, String)> {
+        let problem = self.json();
+        let errors = problem["errors"].as_array().cloned().unwrap_or_default();
+        let text = |error: &Value, name: &str| error[name].as_str().unwrap_or_default().to_owned();
+        errors.iter().map(|error| (text(error, "code"), text(error, "pointer"))).collect()
+    }
+}
+
+impl Client {
+    /// A request with this identity's credential.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        #[expect(clippy::disallowed_methods, reason = "tests are clients, on loopback only")]
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .expect("a client");
+        let request = client.request(method, format!("{}{path}", self.url));
+        match &self.token {
+            Some(token) => request.header("x-portkey-api-key", token),
+            None => request,
+        }
+    }
+
+    /// Sends a request that was made by hand.
+    pub async fn send(request: RequestBuilder) -> Reply {
+        let response = request.send().await.expect("an answer");
+        let (status, headers) = (response.status(), response.headers().clone());
+        Reply { status, headers, text: response.text().await.expect("a body") }
+    }
+
+    /// GET.
+    pub async fn get(&self, path: &str) -> Reply {
+        Self::send(self.request(Method::GET, path)).await
+    }
+
+    /// POST with JSON.
+    pub async fn post(&self, path: &str, body: &Value) -> Reply {
+        Self::send(self.request(Method::POST, path).json(body)).await
+    }
+
+    /// PUT with JSON.
+    pub async fn put(&self, path: &str, body: &Value) -> Reply {
+        Self::send(self.request(Method::PUT, path).json(body)).await
+    }
+
+    /// DELETE.
+    pub async fn delete(&self, path: &str) -> Reply {
+        Self::send(self.request(Method::DELETE, path)).await
+    }
+}
