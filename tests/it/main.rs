@@ -23,5 +23,6 @@ macro_rules! on_both {
 mod api;
 mod architecture;
 mod documents;
+mod peers;
 mod registry;
 mod worker;

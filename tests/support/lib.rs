@@ -8,9 +8,11 @@
 mod clock;
 mod database;
 mod http;
+mod peers;
 mod registry;
 
 pub use clock::TestClock;
 pub use database::{Engine, TestDatabase};
 pub use http::{Client, Reply, TestServer};
+pub use peers::{Peer, mcp_client, portkey_sdk};
 pub use registry::{SEED_ENTERPRISE, TestRegistry, actor};

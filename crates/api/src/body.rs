@@ -6,7 +6,7 @@
 use crate::extract::{Caller, state};
 use crate::failure::Failure;
 use crate::finish::BodyText;
-use crate::{locate, problem, shape};
+use crate::{problem, shape};
 use actix_web::dev::Payload;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
@@ -68,12 +68,6 @@ impl<T: RequestBody> FromRequest for Sent<T> {
 }
 
 impl<T> Sent<T> {
-    /// Gives warnings and notices their positions in the body.
-    pub(crate) fn locate(text: &str, mut findings: Findings) -> Findings {
-        locate::place(text, &mut findings.0);
-        findings
-    }
-
     /// The caller, the body and the text it was.
     pub(crate) fn into_parts(self) -> (Caller, T, String) {
         (self.caller, self.body, self.text)

@@ -1,6 +1,6 @@
 //! From a JSON Pointer to the line and column where it stands in the text that was sent.
 
-use registry_core::finding::Finding;
+use registry_core::finding::{Finding, Findings};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
@@ -15,6 +15,12 @@ pub(crate) fn place(text: &str, findings: &mut [Finding]) {
         finding.line = found.map(|(line, _)| line);
         finding.column = found.map(|(_, column)| column);
     }
+}
+
+/// `findings` of something that was saved, with the positions of their members in `text`.
+pub(crate) fn placed(text: &str, mut findings: Findings) -> Findings {
+    place(text, &mut findings.0);
+    findings
 }
 
 /// 1-based line and column (in characters) of the value at `pointer`, or of the deepest member above it.

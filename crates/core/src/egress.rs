@@ -383,7 +383,9 @@ mod tests {
         let open = policy(&["169.254.0.0/16", "10.0.0.0/8", "idp.corp"], true);
         let judge = |host: &str, text: &str| open.judge_address(host, text.parse().unwrap()).is_ok();
         assert!(!judge("h", "169.254.169.254") && !judge("idp.corp", "fd00:ec2::254"), "never");
-        assert!(!judge("idp.corp", "::ffff:169.254.169.254") && !judge("idp.corp", "64:ff9b::169.254.169.254"));
+        assert!(
+            !judge("idp.corp", "::ffff:169.254.169.254") && !judge("idp.corp", "64:ff9b::169.254.169.254")
+        );
         assert!(!judge("idp.corp", "168.63.129.16") && !judge("idp.corp", "fd00:ec2::23"));
         assert!(judge("idp.corp.", "10.9.8.7") && judge("localhost.", "127.0.0.1"));
         assert!(judge("h", "10.9.8.7") && judge("h", "::ffff:10.9.8.7") && judge("IDP.corp", "192.168.0.1"));

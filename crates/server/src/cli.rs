@@ -125,7 +125,8 @@ mod tests {
 
     #[test]
     fn a_role_is_one_of_ours() {
-        let typed = |role| Cli::try_parse_from(["mcp-registry", "key", "create", "--name", "n", "--role", role]);
+        let typed =
+            |role| Cli::try_parse_from(["mcp-registry", "key", "create", "--name", "n", "--role", role]);
         assert!(typed("gateway").is_ok());
         assert!(typed("root").is_err_and(|error| error.to_string().contains("manager")));
     }

@@ -65,8 +65,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failed> {
         Command::Demo(options) => return demo::run(options.once).await,
         _ => {}
     }
-    let config =
-        Config::load(cli.config.as_deref()).map_err(|error| Failed::new(error.to_string()))?;
+    let config = Config::load(cli.config.as_deref()).map_err(|error| Failed::new(error.to_string()))?;
     if matches!(cli.command, Command::Check) {
         return check::run(&config);
     }

@@ -125,7 +125,10 @@ fn create(path: &Path) -> Result<SealingKey, Creation> {
         .mode(0o600)
         .open(&draft)
         .and_then(|mut file| {
-            writeln!(file, "# Seals the secrets in the database beside it. Without it they are lost: keep a copy.")?;
+            writeln!(
+                file,
+                "# Seals the secrets in the database beside it. Without it they are lost: keep a copy."
+            )?;
             writeln!(file, "{}", key.to_line())?;
             file.sync_all()
         })

@@ -20,7 +20,8 @@ const QUIET: &str = "actix_server=warn,sea_orm_migration=warn,sqlx=warn,tracing_
 
 /// Starts logging to standard error, once per process; later calls change nothing.
 pub fn init(log: &Log) {
-    let filter = EnvFilter::try_new(format!("{QUIET},{}", log.level)).unwrap_or_else(|_| EnvFilter::new(QUIET));
+    let filter =
+        EnvFilter::try_new(format!("{QUIET},{}", log.level)).unwrap_or_else(|_| EnvFilter::new(QUIET));
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())

@@ -74,7 +74,10 @@ fn serve_needs_no_configuration_and_ends_in_time() {
     assert!(told.elapsed() < Duration::from_secs(10), "{:?}", told.elapsed());
 
     let log = fs::read_to_string(folder.path().join("log")).unwrap();
-    assert!(log.contains("path=/ui/sign-in/link") && !log.contains("s3cret"), "a query may hold a token: {log}");
+    assert!(
+        log.contains("path=/ui/sign-in/link") && !log.contains("s3cret"),
+        "a query may hold a token: {log}"
+    );
     let (_, token) = link.split_once("token=").unwrap();
     assert!(!log.contains(token), "{log}");
 }

@@ -6,6 +6,7 @@ use crate::body::{Document, RequestBody, Sent, present, written};
 use crate::example;
 use crate::extract::Caller;
 use crate::failure::Failure;
+use crate::locate::placed;
 use crate::responses::{ChangeProblems, ListProblems, ReadProblems, RevertProblems};
 use crate::v1::revisions::{self, ListRevisions, RevisionView};
 use actix_web::{get, post, put, web};
@@ -244,7 +245,7 @@ pub(crate) async fn update_integration_workspaces(
     };
     let saved =
         state.registry.update_integration_access(&caller.actor, &Reference::parse(&path), update).await?;
-    let findings = Sent::<UpdateAccess>::locate(&text, saved.findings);
+    let findings = placed(&text, saved.findings);
     Ok(answer::ok(&Changed::new(findings, saved.affected)))
 }
 

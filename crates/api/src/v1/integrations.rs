@@ -6,6 +6,7 @@ use crate::body::{Clearable, Document, RequestBody, Sent, present, written};
 use crate::example;
 use crate::extract::Caller;
 use crate::failure::Failure;
+use crate::locate::placed;
 use crate::query;
 use crate::responses::{
     ChangeProblems, CreateProblems, DeleteProblems, ListProblems, ReadProblems, RevertProblems,
@@ -327,7 +328,7 @@ pub(crate) async fn create_integration(state: web::Data<ApiState>, sent: Sent<Cr
     };
     let saved = state.registry.create_integration(&caller.actor, new).await?;
     let made = saved.value;
-    let findings = Sent::<CreateIntegration>::locate(&text, saved.findings);
+    let findings = placed(&text, saved.findings);
     Ok(answer::versioned(made.version, &Created::new(made.id.0, made.slug, findings, saved.affected)))
 }
 
@@ -410,7 +411,7 @@ pub(crate) async fn update_integration(
     let expected = caller.expected_version()?;
     let saved =
         state.registry.update_integration(&caller.actor, &Reference::parse(&path), change, expected).await?;
-    let findings = Sent::<UpdateIntegration>::locate(&text, saved.findings);
+    let findings = placed(&text, saved.findings);
     Ok(answer::versioned(saved.value.version, &Changed::new(findings, saved.affected)))
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod access;
 mod advanced_configuration;
 mod api_keys;
+mod attempts;
 mod audit_events;
 mod client_metadata;
 pub(crate) mod integrations;

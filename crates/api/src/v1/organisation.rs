@@ -6,6 +6,7 @@ use crate::body::{Document, RequestBody, Sent, present, written};
 use crate::example;
 use crate::extract::Caller;
 use crate::failure::Failure;
+use crate::locate::placed;
 use crate::responses::{ChangeProblems, ListProblems, ReadProblems, RevertProblems};
 use crate::v1::revisions::{self, ListRevisions, RevisionView};
 use actix_web::{get, post, put, web};
@@ -135,7 +136,7 @@ pub(crate) async fn update_organisation_configuration(
         .set_configuration(&caller.actor, &Subject::Organisation, document, body.note, expected)
         .await
         .map_err(in_body)?;
-    let findings = Sent::<UpdateConfiguration>::locate(&text, below(saved.findings));
+    let findings = placed(&text, below(saved.findings));
     Ok(answer::versioned(saved.value.version, &Changed::new(findings, saved.affected)))
 }
 

@@ -6,6 +6,7 @@ use crate::body::{Clearable, Document, RequestBody, Sent, present, written};
 use crate::example;
 use crate::extract::Caller;
 use crate::failure::Failure;
+use crate::locate::placed;
 use crate::query;
 use crate::responses::{
     ChangeProblems, CreateServerProblems, DeleteProblems, ListProblems, ReadProblems, RevertProblems,
@@ -339,7 +340,7 @@ pub(crate) async fn create_server(state: web::Data<ApiState>, sent: Sent<CreateS
         id: made.id.0,
         slug: made.slug.into(),
         registration: made.registration.map(Into::into),
-        findings: Sent::<CreateServer>::locate(&text, findings).0,
+        findings: placed(&text, findings).0,
         affected: affected.into(),
     };
     Ok(answer::versioned(made.version, &view))
@@ -417,7 +418,7 @@ pub(crate) async fn update_server(
     };
     let (server, expected) = (named(&caller, &path)?, caller.expected_version()?);
     let saved = state.registry.update_server(&caller.actor, &server, change, expected).await?;
-    let findings = Sent::<UpdateServer>::locate(&text, saved.findings);
+    let findings = placed(&text, saved.findings);
     Ok(answer::versioned(saved.value.version, &Changed::new(findings, saved.affected)))
 }
 

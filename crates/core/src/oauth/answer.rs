@@ -1,7 +1,8 @@
 //! Answers to registrations (RFC 7591 §3.2.1): lenient about form, strict about what matters (`standards.md` §7.2).
 
 use super::discovery::endpoint_is_sane;
-use super::failure::{Failure, FailureClass, classify_refusal};
+use super::failure::{Failure, FailureClass, classify_refusal, clean};
+use super::json::read_object;
 use crate::clock::Timestamp;
 use crate::secret::Secret;
 use serde_json::{Map, Value, json};
@@ -44,10 +45,10 @@ pub fn read_answer(
         return Err(classify_refusal(status, retry_after, body));
     }
     let protocol = |code, message: &str| Failure::new(FailureClass::Protocol, code, message);
-    let Ok(Value::Object(mut answer)) = serde_json::from_slice::<Value>(body) else {
+    let Some(mut answer) = read_object(body) else {
         return Err(protocol(
             "answer_not_json",
-            "The registration endpoint answered with something that is no JSON object, so there is no client.",
+            "The registration endpoint answered with something that is no JSON object (or has a member twice), so there is no client to use.",
         ));
     };
     // Hydra and others write "not set" as null or "" (`standards.md` §7.1).
@@ -73,13 +74,15 @@ pub fn read_answer(
     let expires_at = expiry(&mut answer, secret.is_some(), now, &mut warnings)?;
     let issued_at = seconds(answer.get("client_id_issued_at"));
     answer.shift_remove("client_id_issued_at");
-    let method = auth_method(&answer, secret.is_some(), &mut warnings)?;
+    let method = auth_method(&answer, request, secret.is_some(), &mut warnings)?;
+    warn_of_differences(&answer, request, &mut warnings);
     let uri = answer.get("registration_client_uri").and_then(Value::as_str).map(str::to_owned);
     // Both together or neither: one alone manages nothing, and a relative URI may not be completed (RFC 7592 §3).
     let (uri, token) = match (uri.filter(|uri| endpoint_is_sane(uri)), token) {
         (Some(uri), Some(token)) => (Some(uri), Some(token)),
         _ => (None, None),
     };
+    hide(&mut answer, &[secret.as_ref(), token.as_ref()], &mut warnings);
     Ok(Issued {
         client_id,
         client_secret: secret,
@@ -91,6 +94,46 @@ pub fn read_answer(
         response: answer,
         warnings,
     })
+}
+
+/// Removes members that repeat a secret under another name: `response` is kept and shown.
+fn hide(answer: &mut Map<String, Value>, secrets: &[Option<&Secret>], warnings: &mut Vec<String>) {
+    answer.retain(|name, value| {
+        // Stubs issue a secret equal to the id; the id is no secret.
+        let shown = name == "client_id" || !secrets.iter().flatten().any(|secret| secret.is_in(value));
+        if !shown {
+            warnings.push(format!("`{}` repeats a secret and is not kept.", clean(name, 60)));
+        }
+        shown
+    });
+}
+
+/// RFC 7591 §3.2.1: values may be replaced; what then does not work as asked is said.
+fn warn_of_differences(
+    answer: &Map<String, Value>,
+    request: &Map<String, Value>,
+    warnings: &mut Vec<String>,
+) {
+    for name in ["grant_types", "response_types"] {
+        let (Some(Value::Array(asked)), Some(Value::Array(got))) = (request.get(name), answer.get(name))
+        else {
+            continue;
+        };
+        let missing: Vec<_> =
+            asked.iter().filter(|one| !got.contains(one)).filter_map(Value::as_str).collect();
+        if !missing.is_empty() {
+            warnings.push(format!("`{name}` was registered without {}.", missing.join(", ")));
+        }
+    }
+    let words = |document: &Map<String, Value>| -> Option<Vec<String>> {
+        Some(document.get("scope")?.as_str()?.split(' ').map(str::to_owned).collect())
+    };
+    if let (Some(asked), Some(got)) = (words(request), words(answer)) {
+        let missing: Vec<_> = asked.into_iter().filter(|one| !got.contains(one)).collect();
+        if !missing.is_empty() {
+            warnings.push(format!("`scope` was registered without {}.", missing.join(" ")));
+        }
+    }
 }
 
 fn take_text(answer: &mut Map<String, Value>, name: &str) -> Option<String> {
@@ -165,6 +208,7 @@ fn expiry(
 
 fn auth_method(
     answer: &Map<String, Value>,
+    request: &Map<String, Value>,
     has_secret: bool,
     warnings: &mut Vec<String>,
 ) -> Result<String, Failure> {
@@ -180,7 +224,13 @@ fn auth_method(
             "client_secret_post"
         }
         (Some(method), _) => method,
-        (None, true) => "client_secret_basic",
+        // Not repeated: what was asked for was chosen from what the authorization server lists. The default of RFC 7591
+        // §2 only where a secret comes that nobody asked for.
+        (None, true) => request
+            .get("token_endpoint_auth_method")
+            .and_then(Value::as_str)
+            .filter(|method| method.starts_with("client_secret"))
+            .unwrap_or("client_secret_basic"),
         (None, false) => "none",
     };
     if method.starts_with("client_secret") && !has_secret {

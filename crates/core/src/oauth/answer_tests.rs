@@ -42,6 +42,28 @@ fn oddities_of_real_servers_are_read() {
         (isam.client_secret_expires_at, isam.client_id_issued_at),
         (Some(1_900_000_000), Some(1_800_000_000))
     );
+    // Canny: a secret without `token_endpoint_auth_method`; glewlwyd: a list where one is due.
+    let canny = read(201, &json!({ "client_id": "c", "client_secret": "s" })).unwrap();
+    assert_eq!(canny.token_endpoint_auth_method, "client_secret_basic");
+    let mut post = request();
+    post.insert("token_endpoint_auth_method".into(), json!("client_secret_post"));
+    let body = br#"{"client_id":"c","client_secret":"s"}"#;
+    let canny = read_answer(201, None, body, &post, now()).unwrap();
+    assert_eq!(canny.token_endpoint_auth_method, "client_secret_post");
+    assert_eq!(canny.client_secret_expires_at, None);
+    assert!(canny.warnings.iter().any(|warning| warning.contains("client_secret_expires_at")));
+    let glewlwyd = read(200, &json!({ "client_id": "g", "token_endpoint_auth_method": ["client_secret_basic"], "client_secret": "s" })).unwrap();
+    assert_eq!(glewlwyd.token_endpoint_auth_method, "client_secret_basic");
+    // oidc-provider: everything, with members of its own; the MCP Python SDK: URLs normalised.
+    let whole = read(201, &json!({ "client_id": "o", "redirect_uris": ["https://g/cb"], "grant_types": ["authorization_code", "refresh_token"], "response_types": ["code"], "require_auth_time": false, "id_token_signed_response_alg": "RS256", "client_uri": "https://portkey.example/", "token_endpoint_auth_method": "none" })).unwrap();
+    assert_eq!(whole.warnings, Vec::<String>::new());
+    assert_eq!(whole.response["id_token_signed_response_alg"], "RS256");
+    // What was registered otherwise than asked is said.
+    let narrowed = read(201, &json!({ "client_id": "n", "redirect_uris": ["https://g/cb"], "grant_types": ["authorization_code"] })).unwrap();
+    assert_eq!(narrowed.warnings, ["`grant_types` was registered without refresh_token."]);
+    // A secret that is repeated under another name is not kept.
+    let twice = read(201, &json!({ "client_id": "t", "client_secret": "canary", "clientSecret": "canary", "x": { "y": ["canary"] } })).unwrap();
+    assert!(!Value::Object(twice.response).to_string().contains("canary"));
     // Management needs an absolute URI and a token.
     let relative = read(201, &json!({ "client_id": "l", "registration_client_uri": "/register/l", "registration_access_token": "t" })).unwrap();
     assert!(relative.registration_client_uri.is_none() && relative.registration_access_token.is_none());
@@ -91,6 +113,12 @@ fn what_matters_is_strict() {
     ] {
         assert_eq!(read(status, &body).unwrap_err().code, code, "{status} {body}");
     }
+    for body in [r#"{"client_id":"a","client_id":"b"}"#, r#"{"client_id":"a"} trailing"#] {
+        let twice = read_answer(201, None, body.as_bytes(), &request(), now()).unwrap_err();
+        assert_eq!(twice.code, "answer_not_json");
+    }
+    let long = json!({ "client_id": "x".repeat(9000) });
+    assert_eq!(read(201, &long).unwrap_err().code, "client_id_missing");
     let html = read_answer(200, None, b"<html>sign in</html>", &request(), now()).unwrap_err();
     assert_eq!(html.code, "answer_not_json");
     let cut = read_answer(403, None, "Forbidden\n\u{7}".as_bytes(), &request(), now()).unwrap_err();
@@ -190,6 +218,77 @@ fn one_adjusted_retry_and_never_against_the_admin() {
     assert_eq!(adjust_after_refusal(&prepared.request, &refusal, admins, &found, &[]), None);
     let busy = classify_refusal(503, None, b"scope");
     assert_eq!(adjust_after_refusal(&prepared.request, &busy, OURS, &found, &[]), None);
+}
+
+#[test]
+fn each_cause_has_its_own_retry() {
+    let found = discovery(json!({}), &["a"]);
+    let mut wanted = request();
+    wanted.insert("application_type".into(), json!("web"));
+    let mut prepared = build_request(&wanted, &found, OURS).unwrap();
+    let refused = |words: &str| {
+        let body = json!({ "error": "invalid_client_metadata", "error_description": words });
+        classify_refusal(400, None, body.to_string().as_bytes())
+    };
+    for (words, member, to) in [
+        ("scope must only contain supported values", "scope", Value::Null),
+        (
+            "unsupported token_endpoint_auth_method: none",
+            "token_endpoint_auth_method",
+            json!("client_secret_post"),
+        ),
+        ("redirect_uris do not fit application_type web", "application_type", json!("native")),
+    ] {
+        let failure = refused(words);
+        let next =
+            adjust_after_refusal(&prepared.request, &failure, OURS, &found, &prepared.adjustments).unwrap();
+        assert_eq!(next.request.get(member).cloned().unwrap_or(Value::Null), to, "{words}");
+        assert_eq!(next.adjustments.last().unwrap().member, member);
+        assert_eq!(
+            adjust_after_refusal(&next.request, &failure, OURS, &found, &next.adjustments),
+            None,
+            "{words}: once"
+        );
+        prepared = next;
+    }
+    let unknown = refused("Unrecognized field \"application_type\"");
+    let next = adjust_after_refusal(&wanted, &unknown, OURS, &found, &[]).unwrap();
+    assert!(!next.request.contains_key("application_type"));
+    wanted.insert("application_type".into(), json!("native"));
+    assert_eq!(adjust_after_refusal(&wanted, &unknown, OURS, &found, &[]), None, "somebody chose it");
+    let name = refused("client_name is too long");
+    assert_eq!(adjust_after_refusal(&wanted, &name, OURS, &found, &[]), None);
+}
+
+#[test]
+fn only_what_a_registration_may_hold_is_sent() {
+    let mut wanted = request();
+    for (name, value) in [
+        ("resource", json!("https://h/mcp")),
+        ("x_custom", json!(1)),
+        ("contacts", json!([])),
+        ("logo_uri", json!("")),
+        ("tos_uri", Value::Null),
+        ("client_name#fr", json!("Un")),
+        ("response_types", json!([])),
+    ] {
+        wanted.insert(name.into(), value);
+    }
+    wanted.shift_remove("token_endpoint_auth_method");
+    let prepared = build_request(&wanted, &discovery(json!({}), &[]), OURS).unwrap();
+    let members: Vec<_> = prepared.request.keys().map(String::as_str).collect();
+    assert_eq!(
+        members,
+        [
+            "client_name",
+            "redirect_uris",
+            "grant_types",
+            "client_name#fr",
+            "response_types",
+            "token_endpoint_auth_method"
+        ]
+    );
+    assert_eq!(prepared.adjustments.len(), 6, "every difference is on record");
 }
 
 proptest::proptest! {

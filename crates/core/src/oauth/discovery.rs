@@ -108,14 +108,15 @@ impl<'a> AuthorizationServerMetadata<'a> {
         self.endpoint("registration_endpoint")
     }
 
-    /// How clients may authenticate; absent means `client_secret_basic` by the norm and nothing in practice.
+    /// How clients may authenticate; absent means `client_secret_basic` by the norm and nothing in practice. An empty
+    /// list is no list (RFC 8414 §3.2).
     pub fn token_endpoint_auth_methods_supported(&self) -> Option<Vec<String>> {
-        list(self.0, "token_endpoint_auth_methods_supported")
+        list(self.0, "token_endpoint_auth_methods_supported").filter(|methods| !methods.is_empty())
     }
 
-    /// PKCE methods.
+    /// PKCE methods. MCP clients must refuse to sign in where there are none.
     pub fn code_challenge_methods_supported(&self) -> Option<Vec<String>> {
-        list(self.0, "code_challenge_methods_supported")
+        list(self.0, "code_challenge_methods_supported").filter(|methods| !methods.is_empty())
     }
 
     /// Scopes it knows.
@@ -158,7 +159,8 @@ pub fn protected_resource_urls(resource: &Url) -> Vec<String> {
 /// Where an issuer's metadata may be, in the order MCP demands. Never the root form for an issuer with a path.
 pub fn authorization_server_urls(issuer: &str) -> Vec<String> {
     let Ok(url) = Url::parse(issuer) else { return Vec::new() };
-    if url.query().is_some() || url.fragment().is_some() || !url.has_host() {
+    // RFC 8414 §2: no query, no fragment. What else it may be is judged when it is asked.
+    if url.query().is_some() || url.fragment().is_some() || !url.origin().is_tuple() {
         return Vec::new();
     }
     let origin = url.origin().ascii_serialization();
@@ -182,12 +184,40 @@ pub fn resource_matches(server: &str, resource: &str) -> Option<ResourceMatch> {
         return Some(ResourceMatch::Exact);
     }
     let (server, resource) = (Url::parse(server).ok()?, Url::parse(resource).ok()?);
-    if resource.fragment().is_some() || server.origin() != resource.origin() || !server.origin().is_tuple() {
+    // RFC 8707 §2: no fragment. A query narrows a resource, so one that the address has not is another resource.
+    let narrowed = resource.query().is_some() && resource.query() != server.query();
+    if resource.fragment().is_some() || narrowed || !resource.username().is_empty() {
+        return None;
+    }
+    if server.origin() != resource.origin() || !server.origin().is_tuple() {
         return None;
     }
     let prefix = resource.path().trim_end_matches('/');
     let rest = server.path().strip_prefix(prefix)?;
     (rest.is_empty() || rest.starts_with('/')).then_some(ResourceMatch::Prefix)
+}
+
+/// The scopes worth registering: those of the challenge, which are needed now, then those that the resource may need
+/// later, because a registered scope is a ceiling (`standards.md` §4.4). Each once; what is no scope token (RFC 6749
+/// §3.3) is left out, and everything beyond 4 KiB.
+pub fn scopes_named(challenge: Option<&str>, resource: Option<ProtectedResource<'_>>) -> Vec<String> {
+    const MOST: usize = 4096;
+    let is_token = |scope: &str| {
+        !scope.is_empty() && scope.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+    };
+    let challenged = challenge.unwrap_or_default().split(' ').map(str::to_owned);
+    let supported = resource.map(|resource| resource.scopes_supported()).unwrap_or_default();
+    let (mut scopes, mut length) = (Vec::new(), 0);
+    for scope in challenged.chain(supported) {
+        if is_token(&scope) && !scopes.contains(&scope) {
+            length += scope.len() + 1;
+            if length > MOST {
+                break;
+            }
+            scopes.push(scope);
+        }
+    }
+    scopes
 }
 
 /// Whether metadata that name `found` as their issuer may be used where `expected` was looked for.
@@ -225,6 +255,7 @@ pub fn endpoint_is_sane(endpoint: &str) -> bool {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn well_known_places_come_in_the_order_of_the_norms() {
@@ -252,7 +283,7 @@ mod tests {
                 "https://h:8443/.well-known/openid-configuration"
             ]
         );
-        for bad in ["https://h/?q", "https://h/#f", "nonsense", "data:text/plain,x"] {
+        for bad in ["https://h/?q", "https://h/#f", "nonsense", "data:text/plain,x", "file://h/x", ""] {
             assert!(authorization_server_urls(bad).is_empty(), "{bad}");
         }
     }
@@ -267,6 +298,12 @@ mod tests {
             ("https://h/mcp", "https://other/mcp", None),
             ("https://h/mcp", "http://h/mcp", None),
             ("https://h/mcp", "https://h/mcp#f", None),
+            ("https://h/mcp?a=1", "https://h/mcp", Some(ResourceMatch::Prefix)),
+            ("https://h/mcp?a=1", "https://h/mcp/?a=1", Some(ResourceMatch::Prefix)),
+            ("https://h/mcp", "https://h/mcp?a=1", None),
+            ("https://h/mcp", "https://u@h/mcp", None),
+            ("https://h/mcp", "https://h/mcp/x", None),
+            ("https://h/mcp", "", None),
             ("https://h/mcp", "https://h:8443/mcp", None),
         ] {
             assert_eq!(resource_matches(server, resource), expected, "{server} {resource}");
@@ -310,6 +347,38 @@ mod tests {
             ("https://u@h/register", false),
         ] {
             assert_eq!(endpoint_is_sane(endpoint), sane, "{endpoint}");
+        }
+    }
+
+    #[test]
+    fn scopes_are_the_challenged_and_the_supported_ones() {
+        let document = json!({ "scopes_supported": ["b", "c", "two words", "", "quo\"te", "ü", 7, "c"] });
+        let read = document.as_object().map(ProtectedResource);
+        assert_eq!(scopes_named(Some("a  b"), read), ["a", "b", "c"]);
+        assert_eq!(scopes_named(None, read), ["b", "c"]);
+        assert!(scopes_named(None, None).is_empty());
+        let many = json!({ "scopes_supported": (0..5000).map(|n| format!("scope{n}")).collect::<Vec<_>>() });
+        assert!(scopes_named(None, many.as_object().map(ProtectedResource)).join(" ").len() <= 4096);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn hostile_urls_never_panic(one in "(https://)?.{0,40}", other in "(https://)?.{0,40}") {
+            if let Ok(url) = Url::parse(&one) {
+                let _ = protected_resource_urls(&url);
+            }
+            let _ = authorization_server_urls(&one);
+            let _ = resource_matches(&one, &other);
+            let _ = issuer_matches(&one, &other, Some(&other));
+            let _ = endpoint_is_sane(&one);
+        }
+
+        #[test]
+        fn another_origin_never_matches(path in "/[a-z/]{0,12}", other in "[a-z]{1,8}") {
+            proptest::prop_assume!(other != "h");
+            let (server, foreign) = (format!("https://h.example{path}"), format!("https://{other}.example{path}"));
+            proptest::prop_assert_eq!(resource_matches(&server, &foreign), None);
+            proptest::prop_assert_eq!(issuer_matches(&server, &foreign, None), None);
         }
     }
 }

@@ -1,8 +1,12 @@
 //! What can go wrong at an upstream, sorted by who can mend it (`standards.md` §7.4).
 
 use crate::clock::Timestamp;
+use crate::secret::Secret;
 use chrono::DateTime;
 use serde_json::Value;
+
+/// The longest pause that an upstream may ask for, in seconds (`standards.md` §7.3).
+const MOST_RETRY_AFTER: u64 = 24 * 60 * 60;
 
 /// Who can mend a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +57,15 @@ impl Failure {
         )
     }
 
+    /// The same failure without `secret`, which an upstream may have repeated in its words.
+    #[must_use]
+    pub fn without(mut self, secret: &Secret) -> Self {
+        self.message = secret.scrub(&self.message);
+        self.error = self.error.map(|error| secret.scrub(&error));
+        self.error_description = self.error_description.map(|words| secret.scrub(&words));
+        self
+    }
+
     /// Whether the upstream's words contain one of `needles`, ignoring case.
     pub(super) fn mentions(&self, needles: &[&str]) -> bool {
         let words = format!(
@@ -65,9 +78,12 @@ impl Failure {
     }
 }
 
-/// Upstream text fit to be kept and shown: control characters removed, at most `most` characters.
+/// Upstream text fit to be kept and shown: without control characters, and without the invisible ones that turn the
+/// direction of what follows; at most `most` characters.
 pub(super) fn clean(text: &str, most: usize) -> String {
+    let hidden = |c: char| matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
     text.chars()
+        .filter(|c| !hidden(*c))
         .map(|c| if c.is_control() { ' ' } else { c })
         .take(most)
         .collect::<String>()
@@ -75,14 +91,30 @@ pub(super) fn clean(text: &str, most: usize) -> String {
         .to_owned()
 }
 
-/// `Retry-After` in seconds (RFC 9110 §10.2.3): a number, or a date after `now`.
+/// The words of an answer that is no JSON: its text, or of a page its title.
+fn words_of(body: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(body);
+    let words = if text.trim_start().starts_with('<') {
+        // `to_ascii_lowercase` keeps every position.
+        let lower = text.to_ascii_lowercase();
+        let title = lower.find("<title")?;
+        let start = title + lower[title..].find('>')? + 1;
+        let end = start + lower[start..].find('<')?;
+        clean(&text[start..end], 500)
+    } else {
+        clean(&text, 500)
+    };
+    (!words.is_empty()).then_some(words)
+}
+
+/// `Retry-After` in seconds (RFC 9110 §10.2.3): a number, or a date after `now`; at most a day.
 pub fn retry_after_seconds(header: &str, now: Timestamp) -> Option<u64> {
     let header = header.trim();
-    if let Ok(seconds) = header.parse() {
-        return Some(seconds);
-    }
-    let date = DateTime::parse_from_rfc2822(&header.replace("GMT", "+0000")).ok()?;
-    u64::try_from((date.to_utc() - now).num_seconds()).ok()
+    let seconds = header.parse().ok().or_else(|| {
+        let date = DateTime::parse_from_rfc2822(&header.replace("GMT", "+0000")).ok()?;
+        u64::try_from((date.to_utc() - now).num_seconds()).ok()
+    })?;
+    Some(seconds.min(MOST_RETRY_AFTER))
 }
 
 /// What a refused registration means: `status` is not 200 or 201.
@@ -94,8 +126,9 @@ pub fn classify_refusal(status: u16, retry_after: Option<u64>, body: &[u8]) -> F
     };
     let error = text("error", 100);
     let description = text("error_description", 500).or_else(|| text("message", 500)).or_else(|| {
-        // Many refusals are not OAuth-shaped; their words are still what a person needs.
-        document.is_none().then(|| clean(&String::from_utf8_lossy(body), 500)).filter(|text| !text.is_empty())
+        // Many refusals are not OAuth-shaped; their words are still what a person needs. What is no refusal may hold a
+        // client and its secret, so its words are left alone.
+        (status >= 400 && document.is_none()).then(|| words_of(body)).flatten()
     });
     let mut failure = judge(status, error.as_deref(), description.as_deref());
     failure.retry_after = retry_after;
@@ -179,4 +212,57 @@ fn metadata() -> Failure {
         "invalid_client_metadata",
         "The authorization server refuses the client metadata. Its words say which member; change it in the Advanced Configuration.",
     )
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_are_read_and_bounded() {
+        let now = DateTime::parse_from_rfc3339("2026-11-23T10:00:00Z").unwrap().to_utc();
+        for (header, seconds) in [
+            ("120", Some(120)),
+            (" 0 ", Some(0)),
+            ("99999999", Some(86_400)),
+            ("Mon, 23 Nov 2026 10:02:00 GMT", Some(120)),
+            ("Mon, 23 Nov 2026 09:00:00 GMT", None),
+            ("Tue, 23 Nov 2027 10:00:00 GMT", Some(86_400)),
+            ("-1", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            assert_eq!(retry_after_seconds(header, now), seconds, "{header}");
+        }
+    }
+
+    #[test]
+    fn words_of_refusals_are_fit_to_be_shown() {
+        let words = |status, body: &str| classify_refusal(status, None, body.as_bytes()).error_description;
+        assert_eq!(words(403, "Forbidden\r\n").as_deref(), Some("Forbidden"));
+        assert_eq!(
+            words(502, "<!DOCTYPE html><html><head><TITLE>Bad\ngateway</TITLE></head>").as_deref(),
+            Some("Bad gateway")
+        );
+        assert_eq!(words(502, "<html><body>no title"), None);
+        assert_eq!(words(400, r#"{"message":"a\u0000b\u202ec"}"#).as_deref(), Some("a bc"));
+        assert_eq!(words(400, &"é".repeat(600)).map(|text| text.chars().count()), Some(500));
+        assert_eq!(words(202, "client_secret=canary"), None, "what is no refusal may hold a secret");
+        let failure =
+            classify_refusal(401, Some(5), br#"{"error":"invalid_token","error_description":"bad canary"}"#);
+        assert_eq!(failure.retry_after, Some(5));
+        assert_eq!(
+            failure.without(&Secret::new("canary")).error_description.as_deref(),
+            Some("bad [secret]")
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn hostile_refusals_never_panic(status: u16, body: Vec<u8>, page in "<title.{0,40}") {
+            let _ = classify_refusal(status, None, &body);
+            let _ = classify_refusal(status, None, page.as_bytes());
+        }
+    }
 }

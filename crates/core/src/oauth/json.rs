@@ -111,9 +111,17 @@ mod tests {
         assert!(read_object(deep(31).as_bytes()).is_some());
         assert!(read_object(deep(32).as_bytes()).is_none());
         assert!(read_object(deep(100_000).as_bytes()).is_none());
-        for bad in
-            ["", "[]", "1", "<html>", "{", "{} {}", r#"{"a":1,"a":2}"#, r#"{"a":[{"b":1,"b":2}]}"#, "{\"a\":\"\u{1}\"}"]
-        {
+        for bad in [
+            "",
+            "[]",
+            "1",
+            "<html>",
+            "{",
+            "{} {}",
+            r#"{"a":1,"a":2}"#,
+            r#"{"a":[{"b":1,"b":2}]}"#,
+            "{\"a\":\"\u{1}\"}",
+        ] {
             assert_eq!(read_object(bad.as_bytes()), None, "{bad}");
         }
     }

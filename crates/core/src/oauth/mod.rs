@@ -6,6 +6,7 @@ mod challenge;
 mod discovery;
 mod exchange;
 mod failure;
+mod json;
 mod request;
 
 pub use answer::{Issued, read_answer};
@@ -13,9 +14,11 @@ pub use challenge::{Challenge, parse_challenges};
 pub use discovery::{
     AuthorizationServerMetadata, Discovery, IssuerMatch, ProtectedResource, ResourceMatch,
     authorization_server_urls, endpoint_is_sane, issuer_matches, protected_resource_urls, resource_matches,
+    scopes_named,
 };
 pub use exchange::Exchange;
 pub use failure::{Failure, FailureClass, classify_refusal, retry_after_seconds};
+pub use json::read_object;
 pub use request::{
     Adjustment, Negotiated, Prepared, RequestPolicy, ScopePolicy, adjust_after_refusal, build_request,
     negotiate_auth_method,

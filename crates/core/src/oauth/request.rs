@@ -2,7 +2,7 @@
 //! difference on record.
 
 use super::discovery::Discovery;
-use super::failure::{Failure, FailureClass};
+use super::failure::{Failure, FailureClass, clean};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -63,6 +63,31 @@ pub struct Negotiated {
     pub why: Option<String>,
 }
 
+/// What a registration may hold: RFC 7591 §2 and, of OpenID Connect Registration §2, `application_type`, which MCP
+/// demands. Never `resource`: it belongs to authorization and token requests (RFC 8707), and Keycloak refuses it here.
+const SENT: [&str; 17] = [
+    "redirect_uris",
+    "token_endpoint_auth_method",
+    "grant_types",
+    "response_types",
+    "client_name",
+    "client_uri",
+    "logo_uri",
+    "scope",
+    "contacts",
+    "tos_uri",
+    "policy_uri",
+    "jwks_uri",
+    "jwks",
+    "software_id",
+    "software_version",
+    "software_statement",
+    "application_type",
+];
+
+/// How the reason of an adjusted retry begins; by it a cause that was tried already is known.
+const RETRY: &str = "Retry after a refusal: ";
+
 /// The methods we can use with a secret, best first: OAuth 2.1 §2.4.1 makes `client_secret_post` the mandatory one.
 const SECRET_METHODS: [&str; 2] = ["client_secret_post", "client_secret_basic"];
 
@@ -77,7 +102,7 @@ pub fn negotiate_auth_method(
     if listed(wanted) {
         return Ok(Negotiated { method: wanted.to_owned(), why: None });
     }
-    let offered = supported.unwrap_or_default().join(", ");
+    let offered = clean(&supported.unwrap_or_default().join(", "), 200);
     if is_admins {
         return Err(Failure::new(
             FailureClass::Configuration,
@@ -111,18 +136,26 @@ pub fn build_request(
     policy: RequestPolicy,
 ) -> Result<Prepared, Failure> {
     let server = discovery.authorization_server();
-    // Empty is no registered way of saying "absent", and some servers refuse it (`standards.md` §1.1).
-    let request: Map<String, Value> = client_metadata
-        .iter()
-        .filter(|(_, value)| !value.is_null() && value.as_str() != Some(""))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
-    let mut prepared = Prepared { request, adjustments: Vec::new() };
+    let mut prepared = Prepared { request: client_metadata.clone(), adjustments: Vec::new() };
+    for (name, value) in client_metadata {
+        let base = name.split('#').next().unwrap_or_default();
+        if !SENT.contains(&base) {
+            prepared.set(name, None, "It is no member of a registration (RFC 7591 §2), and some authorization servers refuse what they do not know.");
+        } else if says_nothing(name, value) {
+            prepared.set(name, None, "It is empty; what is not set is left out, because some authorization servers refuse empty members.");
+        }
+    }
     let wanted = text(&prepared.request, "token_endpoint_auth_method").unwrap_or("none").to_owned();
     let supported = server.token_endpoint_auth_methods_supported();
     let negotiated = negotiate_auth_method(&wanted, policy.auth_method_is_admins, supported.as_deref())?;
     if let Some(why) = negotiated.why {
         prepared.set("token_endpoint_auth_method", Some(json!(negotiated.method)), &why);
+    } else if !prepared.request.contains_key("token_endpoint_auth_method") {
+        prepared.set(
+            "token_endpoint_auth_method",
+            Some(json!(negotiated.method)),
+            "It is always sent: authorization servers differ in what its absence means.",
+        );
     }
     choose_scope(&mut prepared, discovery, policy);
     Ok(prepared)
@@ -189,8 +222,8 @@ impl Prepared {
     }
 }
 
-/// The one adjusted retry that a cause of refusal may have (`standards.md` §7.2.7); `None`: no retry. What an admin set
-/// is never dropped, and no member is adjusted twice.
+/// The one adjusted retry that each cause of refusal may have (`standards.md` §7.2.7); `None`: no retry. What an admin
+/// set is never dropped or changed, and no member is adjusted by a second retry, so a chain of them ends.
 pub fn adjust_after_refusal(
     request: &Map<String, Value>,
     failure: &Failure,
@@ -198,42 +231,62 @@ pub fn adjust_after_refusal(
     discovery: &Discovery,
     already: &[Adjustment],
 ) -> Option<Prepared> {
-    const RETRY: &str = "Retry after a refusal: ";
     let refusal = matches!(failure.class, FailureClass::NeedsAdmin | FailureClass::Configuration);
     if !refusal || failure.error.is_none() && failure.error_description.is_none() {
         return None;
     }
-    if already.iter().any(|adjustment| adjustment.why.starts_with(RETRY)) {
-        return None;
-    }
-    let mut prepared = Prepared { request: request.clone(), adjustments: already.to_vec() };
-    let said = failure.error_description.as_deref().or(failure.error.as_deref()).unwrap_or_default();
-    let why = |what: &str| format!("{RETRY}{what} (the authorization server said: {said}).");
-    let unrecognised = failure.mentions(&[
-        "unrecognized field",
-        "unknown field",
-        "unrecognised",
-        "unexpected property",
-        "additional propert",
-    ]);
-    if unrecognised && request.contains_key("application_type") && failure.mentions(&["application_type"]) {
-        prepared.set("application_type", None, &why("it does not know `application_type`"));
-        return Some(prepared);
-    }
-    if failure.mentions(&["scope"]) && request.contains_key("scope") && !policy.scope_is_admins {
-        prepared.set("scope", None, &why("it refuses the scopes"));
-        return Some(prepared);
-    }
-    if failure.mentions(&["auth_method", "authentication method"]) && !policy.auth_method_is_admins {
+    let open = |member: &str| {
+        request.contains_key(member)
+            && !already.iter().any(|one| one.member == member && one.why.starts_with(RETRY))
+    };
+    let (member, to, what) = if failure.mentions(&["application_type"])
+        && open("application_type")
+        && text(request, "application_type") == Some(computed_application_type(request))
+    {
+        let unknown = ["unrecogni", "unknown", "unexpected", "additional propert", "unsupported"];
+        if failure.mentions(&unknown) {
+            ("application_type", None, "it does not know `application_type`")
+        } else {
+            let other = if computed_application_type(request) == "web" { "native" } else { "web" };
+            ("application_type", Some(json!(other)), "it refuses the `application_type`")
+        }
+    } else if failure.mentions(&["scope"]) && open("scope") && !policy.scope_is_admins {
+        ("scope", None, "it refuses the scopes")
+    } else if failure.mentions(&["auth_method", "auth method", "authentication method"])
+        && open("token_endpoint_auth_method")
+        && !policy.auth_method_is_admins
+    {
         let tried = text(request, "token_endpoint_auth_method").unwrap_or("none");
         let supported = discovery.authorization_server().token_endpoint_auth_methods_supported();
         let listed =
             |method: &str| supported.as_ref().is_none_or(|methods| methods.iter().any(|one| one == method));
         let next = SECRET_METHODS.into_iter().find(|method| *method != tried && listed(method))?;
-        prepared.set("token_endpoint_auth_method", Some(json!(next)), &why("it refuses the auth method"));
-        return Some(prepared);
+        ("token_endpoint_auth_method", Some(json!(next)), "it refuses the auth method")
+    } else {
+        return None;
+    };
+    let said = failure.error_description.as_deref().or(failure.error.as_deref()).unwrap_or_default();
+    let mut prepared = Prepared { request: request.clone(), adjustments: already.to_vec() };
+    prepared.set(member, to, &format!("{RETRY}{what} (the authorization server said: {said})."));
+    Some(prepared)
+}
+
+/// What `application_type` is where nobody set it: by it an admin's choice is told from ours.
+fn computed_application_type(request: &Map<String, Value>) -> &'static str {
+    let callbacks = request.get("redirect_uris").and_then(Value::as_array);
+    let plain = |uri: &Value| uri.as_str().is_some_and(|uri| uri.starts_with("http:"));
+    if callbacks.is_some_and(|uris| !uris.is_empty() && uris.iter().all(plain)) { "native" } else { "web" }
+}
+
+/// Empty is no registered way of saying "absent" (`standards.md` §1.1); only an empty `response_types` says something:
+/// none (RFC 7591 §2.1), where its absence would mean `code`.
+fn says_nothing(name: &str, value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty() && name != "response_types",
+        _ => false,
     }
-    None
 }
 
 fn text<'a>(request: &'a Map<String, Value>, name: &str) -> Option<&'a str> {

@@ -28,8 +28,11 @@ fn desired(change: impl FnOnce(&mut Desired)) -> Desired {
 }
 
 fn with_credentials(desired: &mut Desired) {
-    desired.effective.credentials =
-        Some(Credentials { client_id: "c".into(), client_secret: None::<SealedId>, level: Level::Integration });
+    desired.effective.credentials = Some(Credentials {
+        client_id: "c".into(),
+        client_secret: None::<SealedId>,
+        level: Level::Integration,
+    });
 }
 
 fn discovery(registration: bool) -> Discovery {
@@ -72,7 +75,8 @@ fn found(observed: Observed) -> Observed {
 fn the_plan_case_by_case() {
     let plain = || desired(|_| {});
     let nothing = Observed::default;
-    let registered = |digest: &str| Observed { client: Some(client(RegistrationMethod::Dcr, digest)), ..nothing() };
+    let registered =
+        |digest: &str| Observed { client: Some(client(RegistrationMethod::Dcr, digest)), ..nothing() };
     let soon = now() + Duration::minutes(1);
     let blocked = |step: Step| match step {
         Step::Block(block) => block.code,
@@ -90,10 +94,12 @@ fn the_plan_case_by_case() {
     // At rest.
     assert_eq!(plan(&plain(), &registered("d1"), now()), Step::Rest(State::Registered, None));
     assert_eq!(plan(&plain(), &registered("old"), now()), Step::Rest(State::Outdated, None));
-    let adopted = found(Observed { client: Some(client(RegistrationMethod::PreRegistered, "old")), ..nothing() });
+    let adopted =
+        found(Observed { client: Some(client(RegistrationMethod::PreRegistered, "old")), ..nothing() });
     assert_eq!(plan(&desired(with_credentials), &adopted, now()), Step::Adopt, "an entered client follows");
     // A person insists.
-    let asked = found(Observed { request: Some(Request::Reregister), not_before: Some(soon), ..registered("d1") });
+    let asked =
+        found(Observed { request: Some(Request::Reregister), not_before: Some(soon), ..registered("d1") });
     assert_eq!(plan(&plain(), &asked, now()), Step::Register);
     // Politeness and failures.
     let polite = found(Observed { not_before: Some(soon), ..nothing() });
@@ -186,7 +192,11 @@ fn failures_have_the_consequences_of_their_class() {
     assert_eq!(after(C::Protocol, 0, 0, None).0, State::Retrying);
     assert_eq!(after(C::Protocol, 1, 0, None), (State::Failed, None));
     assert_eq!(after(C::Ambiguous, 0, 0, None), (State::Unconfirmed, Some(60)));
-    assert_eq!(after(C::Ambiguous, 1, 1, None), (State::Unconfirmed, None), "a second loss waits for a person");
+    assert_eq!(
+        after(C::Ambiguous, 1, 1, None),
+        (State::Unconfirmed, None),
+        "a second loss waits for a person"
+    );
     for class in [C::NeedsAdmin, C::Configuration, C::Security] {
         assert_eq!(after(class, 0, 0, Some(5)), (State::Failed, None));
     }

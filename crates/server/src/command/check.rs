@@ -10,7 +10,13 @@ pub(super) fn run(config: &Config) -> Result<(), Failed> {
     let Checked { findings, .. } = config.check();
     let mut text = effective(config);
     for finding in &findings {
-        let _ = writeln!(text, "\n# {}: {}: {}", finding.severity.as_str(), key_of(&finding.pointer), finding.message);
+        let _ = writeln!(
+            text,
+            "\n# {}: {}: {}",
+            finding.severity.as_str(),
+            key_of(&finding.pointer),
+            finding.message
+        );
     }
     print(text.trim_end())?;
     if findings.has_errors() {
@@ -58,7 +64,9 @@ fn section(text: &mut String, path: &str, value: &Value) {
 
 /// A TOML key: bare where it may be.
 fn key(name: &str) -> String {
-    if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')) {
+    if !name.is_empty()
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+    {
         name.to_owned()
     } else {
         Value::from(name).to_string()

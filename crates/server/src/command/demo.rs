@@ -75,8 +75,14 @@ async fn show(stage: &Stage, once: bool) -> Result<(), Failed> {
     let admin = Client::new(&base, &admin_key(stage).await?)?;
 
     heading(1, "What is running")?;
-    print(format_args!("   registry              {base}   (its database: {})", stage.folder.path().display()))?;
-    print(format_args!("   upstream MCP server   {}   (a sandbox, protected by OAuth)", stage.sandbox.mcp_url()))?;
+    print(format_args!(
+        "   registry              {base}   (its database: {})",
+        stage.folder.path().display()
+    ))?;
+    print(format_args!(
+        "   upstream MCP server   {}   (a sandbox, protected by OAuth)",
+        stage.sandbox.mcp_url()
+    ))?;
     print(format_args!("   its OAuth server      {}", stage.sandbox.issuer()))?;
 
     let server = save(stage, &admin).await?;
@@ -89,12 +95,16 @@ async fn show(stage: &Stage, once: bool) -> Result<(), Failed> {
     heading(3, "What the OAuth server received: POST /register")?;
     print(pretty(&request))?;
     compare(&request, &expected_request(&stage.config)?)?;
-    print("   = the saved metadata + the defaults + redirect_uris (always the gateway's) + application_type")?;
+    print(
+        "   = the saved metadata + the defaults + redirect_uris (always the gateway's) + application_type",
+    )?;
 
     heading(4, "What was recorded")?;
     let recorded = registration["client_id"].as_str().unwrap_or_default();
     if recorded != client_id {
-        return Err(Failed::new(format!("The OAuth server issued {client_id}, but {recorded:?} was recorded.")));
+        return Err(Failed::new(format!(
+            "The OAuth server issued {client_id}, but {recorded:?} was recorded."
+        )));
     }
     print(format_args!("   client_id   {client_id}   for {WORKSPACE}/{INTEGRATION}"))?;
 
@@ -195,9 +205,13 @@ async fn registered(admin: &Client, server: &str) -> Result<Value, Failed> {
 fn received(stage: &Stage) -> Result<(Value, String), Failed> {
     let registrations = stage.sandbox.registrations();
     let [one] = registrations.as_slice() else {
-        return Err(Failed::new(format!("The OAuth server got {} registrations, not one.", registrations.len())));
+        return Err(Failed::new(format!(
+            "The OAuth server got {} registrations, not one.",
+            registrations.len()
+        )));
     };
-    let client_id = one.client_id.clone().ok_or_else(|| Failed::new("The OAuth server refused the registration."))?;
+    let client_id =
+        one.client_id.clone().ok_or_else(|| Failed::new("The OAuth server refused the registration."))?;
     Ok((one.body.clone(), client_id))
 }
 
@@ -214,8 +228,7 @@ fn compare(received: &Value, expected: &Value) -> Result<(), Failed> {
         return Ok(());
     }
     let empty = serde_json::Map::new();
-    let (there, wanted) =
-        (received.as_object().unwrap_or(&empty), expected.as_object().unwrap_or(&empty));
+    let (there, wanted) = (received.as_object().unwrap_or(&empty), expected.as_object().unwrap_or(&empty));
     let mut lines: Vec<String> = wanted
         .iter()
         .filter(|(name, value)| there.get(*name) != Some(*value))
@@ -224,8 +237,13 @@ fn compare(received: &Value, expected: &Value) -> Result<(), Failed> {
             None => format!("{name} is missing"),
         })
         .collect();
-    lines.extend(there.keys().filter(|name| !wanted.contains_key(*name)).map(|name| format!("{name} is too much")));
-    Err(Failed::new(format!("The OAuth server did not receive what the seed promises: {}.", lines.join("; "))))
+    lines.extend(
+        there.keys().filter(|name| !wanted.contains_key(*name)).map(|name| format!("{name} is too much")),
+    );
+    Err(Failed::new(format!(
+        "The OAuth server did not receive what the seed promises: {}.",
+        lines.join("; ")
+    )))
 }
 
 fn heading(number: u8, text: &str) -> Result<(), Failed> {

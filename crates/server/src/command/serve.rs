@@ -37,9 +37,8 @@ pub async fn start(config: &Config, options: Serve) -> Result<Running, Failed> {
         secure_cookies: config.server.cookies_are_secure(),
     };
     // Signals are ours: the worker must end before the threads whose database connections it may hold.
-    let mut server = HttpServer::new(move || app::build(parts.clone()))
-        .disable_signals()
-        .shutdown_timeout(DRAIN_SECONDS);
+    let mut server =
+        HttpServer::new(move || app::build(parts.clone())).disable_signals().shutdown_timeout(DRAIN_SECONDS);
     if let Some(workers) = config.server.workers {
         server = server.workers(workers);
     }
@@ -51,11 +50,8 @@ pub async fn start(config: &Config, options: Serve) -> Result<Running, Failed> {
     let handle = server.handle();
     let server = tokio::spawn(server);
     let stop = CancellationToken::new();
-    let worker = if options.no_worker {
-        None
-    } else {
-        Some(Worker::start(config, registry.clone(), stop.clone())?)
-    };
+    let worker =
+        if options.no_worker { None } else { Some(Worker::start(config, registry.clone(), stop.clone())?) };
     Ok(Running { address, registry, handle, server, worker, stop })
 }
 

@@ -37,7 +37,11 @@ pub(super) struct Worker(tokio::task::JoinHandle<()>);
 
 impl Worker {
     /// Starts working as soon as the database is ready.
-    pub(super) fn start(config: &Config, registry: Registry, stop: CancellationToken) -> Result<Self, Failed> {
+    pub(super) fn start(
+        config: &Config,
+        registry: Registry,
+        stop: CancellationToken,
+    ) -> Result<Self, Failed> {
         let guarded = Arc::new(guarded(config, registry.settings().egress.clone()).map_err(Failed::new)?);
         let options = WorkerOptions {
             name: worker_name(),

@@ -71,8 +71,10 @@ impl Config {
         if !findings.has_errors() {
             return Ok(settings);
         }
-        let lines: Vec<String> =
-            findings.iter().map(|finding| format!("{}: {}", key_of(&finding.pointer), finding.message)).collect();
+        let lines: Vec<String> = findings
+            .iter()
+            .map(|finding| format!("{}: {}", key_of(&finding.pointer), finding.message))
+            .collect();
         Err(format!("The configuration is not valid.\n  {}", lines.join("\n  ")))
     }
 
@@ -272,4 +274,64 @@ fn jwt_settings(jwt: &Jwt, findings: &mut Findings) -> Option<JwtSettings> {
         workspace_claim: jwt.workspace_claim.clone(),
         leeway: Duration::from_secs(jwt.leeway),
     })
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use registry_core::finding::Severity;
+
+    fn check(variables: &[(&str, &str)]) -> Vec<(String, Severity)> {
+        let variables =
+            variables.iter().map(|(name, value)| (format!("MCP_REGISTRY__{name}"), (*value).to_owned()));
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("empty.toml");
+        std::fs::write(&file, "").unwrap();
+        let findings = Config::from_sources(Some(&file), variables).unwrap().check().findings;
+        findings.iter().map(|finding| (key_of(&finding.pointer), finding.severity)).collect()
+    }
+
+    #[test]
+    fn the_defaults_are_sound() {
+        assert_eq!(check(&[]), []);
+    }
+
+    #[test]
+    fn what_is_wrong_names_its_setting() {
+        for (name, value, key) in [
+            ("SERVER__LISTEN", "localhost", "server.listen"),
+            ("SERVER__PUBLIC_URL", "https://registry.example/", "server.public_url"),
+            ("SERVER__PUBLIC_URL", "https://me:pw@registry.example", "server.public_url"),
+            ("SERVER__WORKERS", "0", "server.workers"),
+            ("DATABASE__URL", "mysql://db/registry", "database.url"),
+            ("DATABASE__MAX_CONNECTIONS", "0", "database.max_connections"),
+            ("GATEWAY__URLS", "https://a.example,http://b.example", "gateway.urls[1]"),
+            ("GATEWAY__URLS", "", "gateway.urls"),
+            ("CIMD__PUBLIC_URL", "http://registry.example", "cimd.public_url"),
+            ("BRANDING__LOGO_URI", "javascript:alert(1)", "branding.logo_uri"),
+            ("EGRESS__ALLOW", "10.0.0.0/8,10.0.0.0/99", "egress.allow[1]"),
+            ("EGRESS__CA_FILE", "/nowhere/ca.pem", "egress.ca_file"),
+            ("WORKER__CONCURRENCY", "0", "worker.concurrency"),
+            ("WORKER__POLL_MS", "1", "worker.poll_ms"),
+            ("WORKER__REQUEST_TIMEOUT", "0", "worker.request_timeout"),
+            ("WORKER__UNCONFIRMED_PAUSE", "86401", "worker.unconfirmed_pause"),
+            ("AUTH__JWT__AUDIENCE", "registry", "auth.jwt.issuer"),
+            ("AUTH__JWT__ISSUER", "https://idp.example", "auth.jwt.audience"),
+            ("AUTH__JWT__ISSUER", "https://idp.example", "auth.jwt.key_set_file"),
+            ("SEALING__KEYS", "k1:tooshort", "sealing"),
+            ("SEALING__KEY_FILE", "/nowhere/keys", "sealing"),
+            ("LOG__LEVEL", "info,=", "log.level"),
+        ] {
+            let found = check(&[(name, value)]);
+            assert!(found.contains(&(key.to_owned(), Severity::Error)), "{name}={value}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_listener_for_others_without_https_is_pointed_out() {
+        let open = ("SERVER__LISTEN", "0.0.0.0:8080");
+        assert_eq!(check(&[open]), [("server.public_url".to_owned(), Severity::Warning)]);
+        assert_eq!(check(&[open, ("SERVER__PUBLIC_URL", "https://registry.example")]), []);
+    }
 }

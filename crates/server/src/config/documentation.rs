@@ -6,8 +6,11 @@ use super::sources::known_keys;
 #[test]
 fn the_page_lists_every_setting_and_no_other() {
     let page = include_str!("../../../../docs/configuration.md");
-    let listed: Vec<&str> =
-        page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')).map(|(key, _)| key).collect();
+    let listed: Vec<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
+        .map(|(key, _)| key)
+        .collect();
     let keys = known_keys();
     for key in keys.keys() {
         assert!(listed.contains(&key.as_str()), "docs/configuration.md lacks {key}");

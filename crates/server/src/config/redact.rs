@@ -148,7 +148,10 @@ mod tests {
     fn a_database_password_is_never_shown() {
         for (url, shown) in [
             ("postgres://me:s3cret@db/registry", "postgres://me:redacted@db/registry"),
-            ("postgres://db/registry?user=me&password=s3cret", "postgres://db/registry?user=me&password=redacted"),
+            (
+                "postgres://db/registry?user=me&password=s3cret",
+                "postgres://db/registry?user=me&password=redacted",
+            ),
             ("postgres://me@db/registry", "postgres://me@db/registry"),
             ("s3cret", "[redacted]"),
             ("sqlite://./data/registry.sqlite?mode=rwc", "sqlite://./data/registry.sqlite?mode=rwc"),

@@ -72,7 +72,10 @@ pub struct Database {
 
 impl Default for Database {
     fn default() -> Self {
-        Self { url: DatabaseUrl::from("sqlite://./data/registry.sqlite?mode=rwc".to_owned()), max_connections: 10 }
+        Self {
+            url: DatabaseUrl::from("sqlite://./data/registry.sqlite?mode=rwc".to_owned()),
+            max_connections: 10,
+        }
     }
 }
 

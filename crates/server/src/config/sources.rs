@@ -83,8 +83,9 @@ impl Config {
             let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else {
                 continue;
             };
-            let value =
-                value.into_string().map_err(|_| LoadError(format!("The variable {name} is not valid UTF-8.")))?;
+            let value = value
+                .into_string()
+                .map_err(|_| LoadError(format!("The variable {name} is not valid UTF-8.")))?;
             variables.push((name.to_owned(), value));
         }
         Self::from_sources(file, variables)
@@ -154,9 +155,15 @@ fn unknown_variable(keys: &BTreeMap<String, Shape>, name: &str, key: &str) -> St
     if there.is_empty() {
         let mut sections: Vec<&str> = keys.keys().filter_map(|known| known.split('.').next()).collect();
         sections.dedup();
-        format!("The variable {name} names the section `{section}`, which does not exist; there are: {}.", sections.join(", "))
+        format!(
+            "The variable {name} names the section `{section}`, which does not exist; there are: {}.",
+            sections.join(", ")
+        )
     } else {
-        format!("The variable {name} means the setting `{key}`, which does not exist; there are: {}.", there.join(", "))
+        format!(
+            "The variable {name} means the setting `{key}`, which does not exist; there are: {}.",
+            there.join(", ")
+        )
     }
 }
 
@@ -172,7 +179,11 @@ fn explain(error: &ConfigError) -> LoadError {
             // The library quotes the line, and in the line may be a key.
             let cause = cause.to_string();
             let lines: Vec<&str> = cause.lines().filter(|line| !line.contains('|')).map(str::trim).collect();
-            format!("The configuration file {} cannot be read: {}.", uri.as_deref().unwrap_or("(unnamed)"), lines.join(": "))
+            format!(
+                "The configuration file {} cannot be read: {}.",
+                uri.as_deref().unwrap_or("(unnamed)"),
+                lines.join(": ")
+            )
         }
         other => format!("The configuration is not valid: {other}"),
     })
@@ -200,7 +211,10 @@ mod tests {
         let toml = "[server]\nlisten = \"127.0.0.1:1\"\n[worker]\nconcurrency = 7\npoll_ms = 300\n";
         let config = load(toml, &[("MCP_REGISTRY__WORKER__CONCURRENCY", "9"), ("UNRELATED", "1")]).unwrap();
         assert_eq!(config.server.listen, "127.0.0.1:1");
-        assert_eq!((config.worker.concurrency, config.worker.poll_ms, config.worker.request_timeout), (9, 300, 10));
+        assert_eq!(
+            (config.worker.concurrency, config.worker.poll_ms, config.worker.request_timeout),
+            (9, 300, 10)
+        );
     }
 
     #[test]
@@ -262,7 +276,8 @@ mod tests {
 
     #[test]
     fn a_named_file_must_be_there() {
-        let message = Config::from_sources(Some(Path::new("/nowhere/registry.toml")), []).unwrap_err().to_string();
+        let message =
+            Config::from_sources(Some(Path::new("/nowhere/registry.toml")), []).unwrap_err().to_string();
         assert!(message.contains("/nowhere/registry.toml"), "{message}");
     }
 }

@@ -1,0 +1,176 @@
+//! What a registration went through: attempts, and the generations of its client.
+
+use crate::example;
+use crate::failure::Failure;
+use crate::v1::client_metadata::AdjustmentView;
+use chrono::{DateTime, Utc};
+use registry::{Attempt, Error, OAuthClient};
+use registry_core::registration::{ClientStatus, RegistrationMethod};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// One thing that was tried upstream.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Attempt)]
+pub(crate) struct AttemptView {
+    /// Its id.
+    id: Uuid,
+    /// 1 for the first.
+    number: i64,
+    /// What was tried: `discover`, `register`, `adopt`, `withdraw`, …
+    step: String,
+    /// When it began.
+    started_at: DateTime<Utc>,
+    /// When it ended.
+    finished_at: Option<DateTime<Utc>>,
+    /// `succeeded`, `failed`, `lost` or `pending`.
+    outcome: String,
+    /// Stable code of why it failed.
+    reason: Option<String>,
+    /// The same as a sentence for people.
+    detail: Option<String>,
+    /// The `error` the upstream answered with.
+    error: Option<String>,
+    /// The upstream's own words.
+    error_description: Option<String>,
+    /// The body that was sent, secrets masked.
+    #[schema(value_type = Option<Object>)]
+    request: Option<Value>,
+    /// How that body differs from what is wanted, and why.
+    adjustments: Vec<AdjustmentView>,
+    /// The body that came back, secrets masked.
+    #[schema(value_type = Option<Object>)]
+    response: Option<Value>,
+    /// Each exchange on the wire, in order.
+    #[schema(value_type = Vec<Object>)]
+    exchanges: Vec<Value>,
+}
+
+impl TryFrom<Attempt> for AttemptView {
+    type Error = Failure;
+
+    fn try_from(attempt: Attempt) -> Result<Self, Failure> {
+        let exchanges = attempt.exchanges.iter().map(serde_json::to_value).collect::<Result<_, _>>();
+        Ok(Self {
+            id: attempt.id.0,
+            number: attempt.number,
+            step: attempt.step,
+            started_at: attempt.started_at,
+            finished_at: attempt.finished_at,
+            outcome: attempt.outcome,
+            reason: attempt.reason,
+            detail: attempt.detail,
+            error: attempt.error,
+            error_description: attempt.error_description,
+            request: attempt.request,
+            adjustments: attempt.adjustments.into_iter().map(Into::into).collect(),
+            response: attempt.response,
+            exchanges: exchanges.map_err(Error::from)?,
+        })
+    }
+}
+
+impl AttemptView {
+    pub(crate) fn example() -> Self {
+        Self {
+            id: example::id(6),
+            number: 2,
+            step: "register".to_owned(),
+            started_at: example::moment(),
+            finished_at: Some(example::moment()),
+            outcome: "succeeded".to_owned(),
+            reason: None,
+            detail: None,
+            error: None,
+            error_description: None,
+            request: Some(Value::Object(example::effective())),
+            adjustments: vec![AdjustmentView::example()],
+            response: Some(json!({ "client_id": example::CLIENT_ID })),
+            exchanges: vec![
+                json!({ "step": "registration", "method": "POST", "url": "https://mcp.linear.app/register", "status": 201 }),
+            ],
+        }
+    }
+}
+
+/// One generation of the OAuth client of a server.
+#[derive(Serialize, ToSchema)]
+#[schema(as = OAuthClient)]
+pub(crate) struct OAuthClientView {
+    /// Its id here (not the `client_id`).
+    id: Uuid,
+    /// Its generation; only grows.
+    generation: i64,
+    /// What it is good for.
+    status: ClientStatus,
+    /// How it came to be.
+    method: RegistrationMethod,
+    /// The authorization server it belongs to.
+    issuer: String,
+    /// Its id there.
+    client_id: String,
+    /// Whether there is a secret (never shown).
+    has_secret: bool,
+    /// Whether it can be changed and deleted upstream (RFC 7592).
+    manageable: bool,
+    /// How it authenticates at the token endpoint, as registered.
+    token_endpoint_auth_method: String,
+    /// When its secret expires.
+    client_secret_expires_at: Option<DateTime<Utc>>,
+    /// The client as registered, without secrets (RFC 7591 §3.2.1).
+    #[schema(value_type = Object)]
+    response: Map<String, Value>,
+    /// What was odd about the answer.
+    warnings: Vec<String>,
+    /// When it was recorded.
+    created_at: DateTime<Utc>,
+    /// When it ended.
+    ended_at: Option<DateTime<Utc>>,
+}
+
+impl From<OAuthClient> for OAuthClientView {
+    fn from(client: OAuthClient) -> Self {
+        Self {
+            id: client.id.0,
+            generation: client.generation,
+            status: client.status,
+            method: client.method,
+            issuer: client.issuer,
+            client_id: client.client_id,
+            has_secret: client.has_secret,
+            manageable: client.manageable,
+            token_endpoint_auth_method: client.token_endpoint_auth_method,
+            client_secret_expires_at: client.client_secret_expires_at,
+            response: client.response,
+            warnings: client.warnings,
+            created_at: client.created_at,
+            ended_at: client.ended_at,
+        }
+    }
+}
+
+impl OAuthClientView {
+    pub(crate) fn example() -> Self {
+        let mut response = Map::new();
+        response.insert("client_id".to_owned(), json!(example::CLIENT_ID));
+        response.extend(example::effective());
+        Self {
+            id: example::id(7),
+            generation: 1,
+            status: ClientStatus::Active,
+            method: RegistrationMethod::Dcr,
+            issuer: example::ISSUER.to_owned(),
+            client_id: example::CLIENT_ID.to_owned(),
+            has_secret: false,
+            manageable: true,
+            token_endpoint_auth_method: "none".to_owned(),
+            client_secret_expires_at: None,
+            response,
+            warnings: Vec::new(),
+            created_at: example::moment(),
+            ended_at: None,
+        }
+    }
+}

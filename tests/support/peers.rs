@@ -1,0 +1,84 @@
+//! Real programs of others (`tests/peers/`), started and ended with the test.
+
+use crate::database::variable;
+use serde_json::Value;
+use std::path::PathBuf;
+use std::process::{Output, Stdio};
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+/// Longer than any of them needs on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A peer that runs until it is dropped: it ends when its standard input closes.
+pub struct Peer {
+    /// What its line `ready` told.
+    pub ready: Value,
+    lines: Lines<BufReader<ChildStdout>>,
+    _child: Child,
+}
+
+impl Peer {
+    /// Starts `tests/peers/<script>` with these environment variables.
+    pub async fn start(script: &str, environment: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(variable("MCP_REGISTRY_TEST_NODE"))
+            .arg(PathBuf::from(variable("MCP_REGISTRY_TEST_PEERS_DIR")).join(script))
+            .envs(environment.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("node runs");
+        let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let mut peer = Self { ready: Value::Null, lines, _child: child };
+        peer.ready = peer.event("ready").await;
+        peer
+    }
+
+    /// What the next line that begins with `word` tells.
+    pub async fn event(&mut self, word: &str) -> Value {
+        let found = tokio::time::timeout(PATIENCE, async {
+            while let Some(line) = self.lines.next_line().await.expect("readable lines") {
+                if let Some(json) = line.strip_prefix(word).and_then(|rest| rest.strip_prefix(' ')) {
+                    return serde_json::from_str(json).expect("an event is JSON");
+                }
+            }
+            panic!("the peer ended before it said `{word}`");
+        });
+        found.await.unwrap_or_else(|_| panic!("the peer never said `{word}`"))
+    }
+
+    /// A text of its line `ready`.
+    pub fn text(&self, name: &str) -> &str {
+        self.ready[name].as_str().unwrap_or_else(|| panic!("no `{name}` in {}", self.ready))
+    }
+}
+
+/// Runs `tests/peers/mcp-client.mjs`, a real MCP client, with a gateway's document; what it prints.
+pub async fn mcp_client(mcp_url: &str, document: &Value) -> Value {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("document.json");
+    std::fs::write(&file, document.to_string()).expect("a file");
+    let script = PathBuf::from(variable("MCP_REGISTRY_TEST_PEERS_DIR")).join("mcp-client.mjs");
+    let output = run(Command::new(variable("MCP_REGISTRY_TEST_NODE")).arg(script).arg(mcp_url).arg(file)).await;
+    serde_json::from_slice(&output.stdout).expect("it prints JSON")
+}
+
+/// Runs `tests/peers/portkey_sdk.py`, the hosted product's own SDK.
+pub async fn portkey_sdk(base_url: &str, key: &str, workspace: &str, mcp_url: &str) {
+    let script = PathBuf::from(variable("MCP_REGISTRY_TEST_PEERS_DIR")).join("portkey_sdk.py");
+    run(Command::new(variable("MCP_REGISTRY_TEST_PYTHON")).arg(script).args([base_url, key, workspace, mcp_url])).await;
+}
+
+async fn run(command: &mut Command) -> Output {
+    let running = command.stdin(Stdio::null()).kill_on_drop(true).output();
+    let output = tokio::time::timeout(PATIENCE, running).await.expect("it ends").expect("it runs");
+    assert!(
+        output.status.success(),
+        "{}\n{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output
+}
