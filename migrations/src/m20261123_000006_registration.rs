@@ -84,6 +84,7 @@ impl MigrationTrait for Migration {
                     .col(text("warnings"))
                     .col(text("discovery"))
                     .col(big_integer("created_at"))
+                    .col(big_integer_null("fetched_at"))
                     .col(big_integer_null("ended_at"))
                     .foreign_key(
                         ForeignKey::create().from("oauth_client", "registration_id").to("registration", "id"),

@@ -29,6 +29,17 @@ async function upstream(t) {
   return { authorizationServer, mcpUrl: mcp.ready.mcp_url };
 }
 
+// One step after the other: the first that fails ends the test and is named.
+async function step(t, name, run) {
+  try {
+    await run();
+    t.diagnostic(name);
+  } catch (error) {
+    error.message = `${name}: ${error.message}`;
+    throw error;
+  }
+}
+
 async function visit(page, name) {
   await expectAccessible(page);
   await picture(page, name);
@@ -50,28 +61,28 @@ test('an administrator saves the seed\'s example and the client is registered', 
   await registry.api(key)('POST', '/v1/workspaces', { name: 'Acme', slug: 'acme' });
   const { page, expectStatus } = await openPage(t);
 
-  await t.test('signs in through the one-time link', async () => {
+  await step(t, 'signs in through the one-time link', async () => {
     await page.goto(registry.signInLink);
-    await page.getByRole('main').getByRole('button', { name: /sign in/i }).click();
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
     await page.waitForURL(/\/ui\/integrations$/);
     await visit(page, 'integrations-empty');
   });
 
-  await t.test('adds an integration for one workspace', async () => {
+  await step(t, 'adds an integration for one workspace', async () => {
     await page.goto(`${registry.base}/ui/integrations/new`);
     await visit(page, 'integration-new');
     await page.getByLabel('Name', { exact: true }).fill('Acme MCP');
-    await page.getByLabel(/^slug/i).fill('acme-mcp');
-    await page.getByLabel(/^(server )?url/i).fill(mcpUrl);
+    await page.getByLabel('Slug', { exact: true }).fill('acme-mcp');
+    await page.getByLabel('Server URL').fill(mcpUrl);
     await page.getByLabel('Acme', { exact: true }).check();
-    await page.getByRole('button', { name: /add integration|create|save/i }).click();
+    await page.getByRole('button', { name: 'Add integration' }).click();
     await page.waitForURL(/\/ui\/integrations\/acme-mcp/);
     await visit(page, 'integration');
   });
 
-  await t.test('is told what is wrong with a configuration, which is not saved', async () => {
+  await step(t, 'is told what is wrong with a configuration, which is not saved', async () => {
     await page.goto(`${registry.base}/ui/integrations/acme-mcp/config`);
-    await page.getByLabel('Advanced configuration').fill('{ "oauth_client_metadata": { "scope": ["mcp:read"] } }');
+    await page.getByRole('textbox', { name: 'Advanced configuration' }).fill('{ "oauth_client_metadata": { "scope": ["mcp:read"] } }');
     expectStatus(422);
     await page.getByRole('button', { name: 'Save' }).click();
     await page.getByRole('alert').waitFor();
@@ -79,21 +90,21 @@ test('an administrator saves the seed\'s example and the client is registered', 
     await visit(page, 'configuration-refused');
   });
 
-  await t.test('saves the seed\'s Enterprise Compliance example', async () => {
+  await step(t, 'saves the seed\'s Enterprise Compliance example', async () => {
     await page.goto(`${registry.base}/ui/integrations/acme-mcp/config`);
-    const text = page.getByLabel('Advanced configuration');
+    const text = page.getByRole('textbox', { name: 'Advanced configuration' });
     await text.fill(ENTERPRISE_COMPLIANCE);
     await page.getByRole('button', { name: 'Check' }).click();
-    await page.waitForLoadState();
+    await page.getByRole('status').filter({ hasText: 'Checked, not saved' }).waitFor();
     assert.equal(await page.getByRole('alert').count(), 0);
     assert.deepEqual(JSON.parse(await text.inputValue()), JSON.parse(ENTERPRISE_COMPLIANCE));
     await page.getByRole('button', { name: 'Save' }).click();
-    await page.getByRole('status').filter({ hasText: /saved/i }).first().waitFor();
+    await page.getByRole('status').filter({ hasText: /^\s*Saved as v/ }).waitFor();
     await visit(page, 'configuration-saved');
     assert.match(await page.getByRole('main').innerText(), /Acme Corp MCP Gateway/);
   });
 
-  await t.test('sees the registration succeed', async () => {
+  await step(t, 'sees the registration succeed', async () => {
     // Adding the integration registered a client with the defaults already; the saved metadata replaces or updates it.
     const isAcme = ({ request }) => request.client_name === 'Acme Corp MCP Gateway';
     const { client_id: clientId } = await Promise.race([authorizationServer.event('registered', isAcme), authorizationServer.event('updated', isAcme)]);

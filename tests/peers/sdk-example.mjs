@@ -21,9 +21,8 @@ const example = fileURLToPath(import.meta.resolve('@modelcontextprotocol/sdk/exa
 const guard = new URL('./lib/loopback-only.mjs', import.meta.url).href;
 const child = spawn(process.execPath, ['--import', guard, example, '--oauth'], {
   env: { ...process.env, MCP_PORT: mcp, MCP_AUTH_PORT: authorization },
-  stdio: ['ignore', 'pipe', 'inherit'],
+  stdio: ['pipe', 'pipe', 'inherit'], // its input closes when this process ends, even by SIGKILL; then it ends too
 });
-process.on('exit', () => child.kill('SIGKILL'));
 child.on('exit', (code) => process.exit(code ?? 1));
 endWithStdin();
 

@@ -1,1 +1,52 @@
-//! Pages over Registry.
+//! Pages for people over `Registry`: forms, sessions, assets.
+//!
+//! This crate must not know sea-orm, reqwest, utoipa or the REST crate: a handler asks [`registry::Registry`] and
+//! renders a template of `templates/`.
+//!
+//! A tour in five lines:
+//! * [`configure`] mounts everything below `/ui`; it works without JavaScript.
+//! * `session` turns a cookie into a visitor, `origin` keeps other sites' forms out, `headers` says what a page may do.
+//! * `assets` are our own CSS and script, embedded by `build.rs`; `view` holds what all templates share.
+//! * `failure` turns an error of the application into a page.
+//! * `pages/<noun>.rs` holds a noun's pages, each with its template in `templates/pages/`.
+
+mod assets;
+mod failure;
+mod headers;
+mod origin;
+mod pages;
+mod session;
+mod view;
+
+use actix_web::middleware::from_fn;
+use actix_web::web;
+use registry::Registry;
+
+/// What the pages need. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct AdminState {
+    /// The application.
+    pub registry: Registry,
+    /// Whether session cookies are for https only; then they also carry the `__Host-` prefix.
+    pub secure_cookies: bool,
+    /// The version shown in the foot.
+    pub version: &'static str,
+}
+
+/// The longest form that is read: an Advanced Configuration of 256 KiB, percent-encoded.
+const MOST_FORM_BYTES: usize = 1024 * 1024;
+
+/// Mounts the pages at `/ui`.
+pub fn configure(config: &mut web::ServiceConfig, state: AdminState) {
+    config.route("/ui", web::get().to(async || web::Redirect::to("/ui/integrations").see_other())).service(
+        web::scope("/ui")
+            .app_data(web::Data::new(state))
+            .app_data(web::FormConfig::default().limit(MOST_FORM_BYTES).error_handler(failure::form))
+            .app_data(web::QueryConfig::default().error_handler(failure::query))
+            .service(assets::serve)
+            .configure(pages::routes)
+            .default_service(web::to(failure::nothing_here))
+            .wrap(from_fn(origin::guard))
+            .wrap(from_fn(headers::harden)),
+    );
+}

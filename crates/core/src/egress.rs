@@ -116,7 +116,7 @@ impl EgressPolicy {
         // The parser repairs `https:host` and `https:///host`; this text is compared and shown as it stands, so it must
         // need no repair.
         if matches!(url.scheme(), "https" | "http")
-            && !text[url.scheme().len()..].strip_prefix("://").is_some_and(|rest| !rest.starts_with('/'))
+            && text[url.scheme().len()..].strip_prefix("://").is_none_or(|rest| rest.starts_with('/'))
         {
             return Err(UrlProblem::Invalid);
         }

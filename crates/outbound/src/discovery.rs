@@ -1,16 +1,24 @@
 //! Finding a server's authorization server, in the order of `standards.md` §3.
 
-use crate::guard::{Answer, Asked, Guarded, Trouble, read_object, shown};
-use registry_core::clock::Timestamp;
+use crate::answer::{Answer, Wanted};
+use crate::guard::{Asked, Guarded, Trouble, shown};
+use crate::time::millis_since;
 use registry_core::oauth::{
-    Discovery, Exchange, Failure, FailureClass, IssuerMatch, ProtectedResource, ResourceMatch,
-    authorization_server_urls, endpoint_is_sane, issuer_matches, parse_challenges, protected_resource_urls,
-    resource_matches,
+    AuthorizationServerMetadata, Discovery, Exchange, Failure, FailureClass, IssuerMatch, ProtectedResource,
+    ResourceMatch, authorization_server_urls, endpoint_is_sane, issuer_matches, parse_challenges,
+    protected_resource_urls, read_object, resource_matches, scopes_named,
 };
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use std::time::Instant;
 use url::Url;
+
+/// The most of a metadata document, in bytes (`standards.md` §6.1).
+const MOST_METADATA: usize = 256 * 1024;
+/// How many of the authorization servers that a resource names are tried.
+const MOST_SERVERS: usize = 4;
+/// Some servers answer discovery by this header (`standards.md` §3.3).
+const PROTOCOL_VERSION: &str = "2025-11-25";
 
 /// What to look for.
 #[derive(Clone, Debug)]
@@ -39,6 +47,24 @@ pub async fn discover(guarded: &Guarded, target: DiscoverTarget) -> DiscoverOutc
     DiscoverOutcome { result, trace: search.trace }
 }
 
+/// What asking the MCP address said.
+#[derive(Default)]
+struct Probed {
+    /// Where the protected resource metadata are.
+    hint: Option<String>,
+    scope: Option<String>,
+    /// An answer that may be a hiccup or this server's way of refusing strangers: it matters only if nothing is found.
+    hiccup: Option<Failure>,
+}
+
+/// What is at a place where a document may be.
+enum Place {
+    Document(Map<String, Value>),
+    Nothing,
+    /// A 502: what proxies answer for what does not exist, and also for what is down. Others are asked first.
+    Unclear(Failure),
+}
+
 /// Authorization server metadata that may be used.
 struct Server {
     metadata_url: String,
@@ -62,28 +88,36 @@ struct Resource {
 
 impl Search<'_> {
     async fn run(&mut self) -> Result<Discovery, Failure> {
-        let (hint, challenge_scope) = self.probe().await?;
-        let resource = self.protected_resource(hint).await?;
+        let probed = self.probe().await?;
+        self.find(&probed).await.map_err(|failure| match probed.hiccup {
+            // A person is not asked to mend what may mend itself.
+            Some(hiccup) if failure.class == FailureClass::NeedsAdmin => hiccup,
+            _ => failure,
+        })
+    }
+
+    async fn find(&mut self, probed: &Probed) -> Result<Discovery, Failure> {
+        let resource = self.protected_resource(probed.hint.as_deref()).await?;
         let issuers = self.issuers(resource.as_ref())?;
-        let mut last = None;
-        for listed in &issuers {
-            match self.authorization_server(listed).await {
-                Ok(server) => return Ok(self.discovery(resource, challenge_scope, listed.clone(), server)),
+        let mut first = None;
+        for listed in issuers {
+            match self.authorization_server(&listed).await {
+                Ok(server) => return Ok(self.discovery(resource, probed.scope.clone(), listed, server)),
                 // The first that validates is taken; a hiccup of one must not send us to another.
                 Err(failure) if failure.class == FailureClass::Transient => return Err(failure),
-                Err(failure) => last = last.or(Some(failure)),
+                Err(failure) => first = first.or(Some(failure)),
             }
         }
-        Err(last.unwrap_or_else(no_authorization_server))
+        Err(first.unwrap_or_else(no_authorization_server))
     }
 
     /// An unauthenticated request to the MCP address: the challenge may say where the metadata are and which scopes are
-    /// needed. No challenge does not mean no authorization.
-    async fn probe(&mut self) -> Result<(Option<String>, Option<String>), Failure> {
+    /// needed. No challenge does not mean no authorization: some servers challenge later requests only.
+    async fn probe(&mut self) -> Result<Probed, Failure> {
         let body = json!({
             "jsonrpc": "2.0", "id": 1, "method": "initialize",
             "params": {
-                "protocolVersion": "2025-11-25", "capabilities": {},
+                "protocolVersion": PROTOCOL_VERSION, "capabilities": {},
                 "clientInfo": { "name": "mcp-registry", "version": env!("CARGO_PKG_VERSION") },
             },
         });
@@ -94,65 +128,74 @@ impl Search<'_> {
             accept: "application/json, text/event-stream",
             bearer: None,
             json: Some(&body),
-            headers: &[("mcp-protocol-version", "2025-11-25")],
-            most: 256 * 1024,
-            redirects: false,
+            headers: &[("mcp-protocol-version", PROTOCOL_VERSION)],
+            wanted: Wanted::Headers,
         };
         let started = Instant::now();
-        match self.guarded.send(&asked).await {
-            Ok(answer) => {
-                let challenges = parse_challenges(answer.challenges.iter().map(String::as_str));
-                let hint =
-                    challenges.iter().find_map(|challenge| challenge.resource_metadata()).map(str::to_owned);
-                let scope = challenges.iter().find_map(|challenge| challenge.scope()).map(str::to_owned);
-                let note = match answer.status {
-                    401 => "It asks for authorization.",
-                    _ => "It did not ask for authorization; its metadata are looked for all the same.",
-                };
-                self.record("probe", "POST", &url, started, Some(&answer), note);
-                if answer.status >= 500 || answer.status == 429 {
-                    let mut failure = Failure::new(
-                        FailureClass::Transient,
-                        "upstream_unavailable",
-                        format!("The MCP server answered {}. It is tried again later.", answer.status),
-                    );
-                    failure.retry_after = answer.retry_after;
-                    return Err(failure);
-                }
-                Ok((hint, scope))
+        let answer = match self.guarded.send(&asked).await {
+            Ok(answer) => answer,
+            Err(trouble) => return Err(self.lost("probe", "POST", &url, started, trouble)),
+        };
+        let note = match answer.status {
+            401 => "It asks for authorization.",
+            300..=399 => {
+                "It redirects, which is not followed. If the address has moved, change the integration's URL."
             }
-            // Its headers are all that matters: a body that streams for ever is no trouble here.
-            Err(trouble) if trouble.failure.code == "answer_too_large" => Ok((None, None)),
-            Err(trouble) => Err(self.lost("probe", "POST", &url, started, trouble)),
+            404 | 410 => "There is no MCP server at this address; its metadata are looked for all the same.",
+            _ => "It did not ask for authorization; its metadata are looked for all the same.",
+        };
+        let hiccup = is_hiccup(answer.status).then(|| later("The MCP server", &answer));
+        let note = hiccup.as_ref().map_or(note, |hiccup| hiccup.message.as_str());
+        self.record("probe", "POST", &url, started, Some(&answer), note);
+        match hiccup {
+            // Down or busy: what would be found now lacks its challenge.
+            Some(hiccup) if answer.status != 500 && answer.status != 501 => Err(hiccup),
+            hiccup => {
+                let challenges = parse_challenges(answer.challenges.iter().map(String::as_str));
+                Ok(Probed {
+                    hint: challenges.iter().find_map(|one| one.resource_metadata()).map(str::to_owned),
+                    scope: challenges.iter().find_map(|one| one.scope()).map(str::to_owned),
+                    hiccup,
+                })
+            }
         }
     }
 
     /// The protected resource metadata: where the challenge says, else the path form, else the root form.
-    async fn protected_resource(&mut self, hint: Option<String>) -> Result<Option<Resource>, Failure> {
-        let places = match hint {
-            Some(hint) => vec![hint],
-            None => {
-                Url::parse(&self.target.mcp_url).map(|url| protected_resource_urls(&url)).unwrap_or_default()
-            }
-        };
-        let mut mismatch = None;
+    async fn protected_resource(&mut self, hint: Option<&str>) -> Result<Option<Resource>, Failure> {
+        let mut places: Vec<String> = hint.map(str::to_owned).into_iter().collect();
+        let known = Url::parse(&self.target.mcp_url).map(|url| protected_resource_urls(&url));
+        places.extend(known.unwrap_or_default().into_iter().filter(|place| Some(place.as_str()) != hint));
+        let (mut mismatch, mut unclear) = (None, None);
         for place in places {
-            let Some(document) = self.document("protected_resource", &place).await? else { continue };
+            let document = match self.document("protected_resource", &place).await? {
+                Place::Document(document) => document,
+                Place::Nothing => continue,
+                Place::Unclear(failure) => {
+                    unclear = unclear.or(Some(failure));
+                    continue;
+                }
+            };
             let resource = ProtectedResource(&document).resource().unwrap_or_default().to_owned();
             if let Some(matched) = resource_matches(&self.target.mcp_url, &resource) {
                 return Ok(Some(Resource { url: place, document, matched }));
             }
-            mismatch = Some(Failure::new(
-                FailureClass::Security,
-                "resource_mismatch",
-                format!(
-                    "The metadata at {} are for another resource ({}) than this server's address. Correct the integration's URL, or ask the server's owner.",
-                    shown(&place),
-                    shown(&resource)
-                ),
-            ));
+            mismatch = mismatch.or_else(|| {
+                Some(Failure::new(
+                    FailureClass::Security,
+                    "resource_mismatch",
+                    format!(
+                        "The metadata at {} are for another resource ({}) than this server's address. Correct the integration's URL, or ask the server's owner.",
+                        shown(&place),
+                        shown(&resource)
+                    ),
+                ))
+            });
         }
-        mismatch.map_or(Ok(None), Err)
+        match mismatch.or(unclear) {
+            Some(failure) => Err(failure),
+            None => Ok(None),
+        }
     }
 
     /// The issuers to try: the admin's, else those the resource names.
@@ -167,14 +210,22 @@ impl Search<'_> {
         let trusted = self.target.trusted_issuer.as_ref();
         let mut issuers: Vec<String> = listed;
         issuers.sort_by_key(|issuer| Some(issuer) != trusted);
-        issuers.truncate(4);
+        issuers.dedup();
+        issuers.truncate(MOST_SERVERS);
         if issuers.is_empty() { Err(no_authorization_server()) } else { Ok(issuers) }
     }
 
     async fn authorization_server(&mut self, listed: &str) -> Result<Server, Failure> {
-        let mut mismatch = None;
+        let (mut mismatch, mut unclear) = (None, None);
         for place in authorization_server_urls(listed) {
-            let Some(mut metadata) = self.document("authorization_server", &place).await? else { continue };
+            let mut metadata = match self.document("authorization_server", &place).await? {
+                Place::Document(metadata) => metadata,
+                Place::Nothing => continue,
+                Place::Unclear(failure) => {
+                    unclear = unclear.or(Some(failure));
+                    continue;
+                }
+            };
             let found = metadata.get("issuer").and_then(Value::as_str).unwrap_or_default().to_owned();
             let Some(matched) = issuer_matches(listed, &found, self.target.trusted_issuer.as_deref()) else {
                 mismatch = mismatch.or(Some(Failure::new(
@@ -192,19 +243,20 @@ impl Search<'_> {
             for (name, value) in self.target.overrides.iter().filter(|(name, _)| *name != "issuer") {
                 metadata.insert(name.clone(), value.clone());
             }
-            check_endpoints(&metadata)?;
+            self.check_endpoints(&metadata)?;
             return Ok(Server { metadata_url: place, metadata, issuer: found, issuer_match: matched });
         }
         if let Some(failure) = mismatch {
             return Err(failure);
         }
-        self.entered_by_hand(listed).unwrap_or_else(|| {
-            Err(Failure::new(
-                FailureClass::NeedsAdmin,
-                "metadata_not_found",
-                format!("The authorization server {} publishes no metadata. Enter `issuer`, `authorization_endpoint` and `token_endpoint` in the Advanced Configuration.", shown(listed)),
-            ))
-        })
+        if let Some(server) = self.entered_by_hand(listed) {
+            return server;
+        }
+        Err(unclear.unwrap_or_else(|| Failure::new(
+            FailureClass::NeedsAdmin,
+            "metadata_not_found",
+            format!("The authorization server {} publishes no metadata. Enter `issuer`, `authorization_endpoint` and `token_endpoint` in the Advanced Configuration.", shown(listed)),
+        )))
     }
 
     /// Metadata made of the admin's overrides alone, where nothing is published but everything needed was entered.
@@ -217,7 +269,7 @@ impl Search<'_> {
             let mut metadata = overrides.clone();
             metadata.entry("response_types_supported").or_insert_with(|| json!(["code"]));
             metadata.entry("code_challenge_methods_supported").or_insert_with(|| json!(["S256"]));
-            check_endpoints(&metadata)?;
+            self.check_endpoints(&metadata)?;
             let listed = listed.to_owned();
             Ok(Server {
                 metadata_url: listed.clone(),
@@ -228,12 +280,8 @@ impl Search<'_> {
         })
     }
 
-    /// A JSON document, or `None` where there is none: any 4xx, 502 (as proxies answer for what does not exist), or a page.
-    async fn document(
-        &mut self,
-        step: &'static str,
-        url: &str,
-    ) -> Result<Option<Map<String, Value>>, Failure> {
+    /// What is at `url`. Nothing is: any refusal, a page, a redirect that is not followed; not: a server in trouble.
+    async fn document(&mut self, step: &'static str, url: &str) -> Result<Place, Failure> {
         let started = Instant::now();
         let asked = Asked {
             method: Method::GET,
@@ -241,34 +289,66 @@ impl Search<'_> {
             accept: "application/json",
             bearer: None,
             json: None,
-            headers: &[("mcp-protocol-version", "2025-11-25")],
-            most: 256 * 1024,
-            redirects: true,
+            headers: &[("mcp-protocol-version", PROTOCOL_VERSION)],
+            wanted: Wanted::Whole(MOST_METADATA),
         };
         let answer = match self.guarded.send(&asked).await {
             Ok(answer) => answer,
+            // Answers that are no document, however they fail to be one: the next place is asked.
+            Err(trouble) if trouble.failure.class == FailureClass::Protocol => {
+                self.lost(step, "GET", url, started, trouble);
+                return Ok(Place::Nothing);
+            }
             Err(trouble) => return Err(self.lost(step, "GET", url, started, trouble)),
         };
-        let (document, note) = match answer.status {
-            200 => match read_object(&answer.body) {
-                Some(document) => (Some(document), "Found."),
-                None => (None, "It answered with something that is no JSON object."),
-            },
-            400..=499 if answer.status != 429 => (None, "There is none here."),
-            502 => (None, "There is none here."),
-            _ => {
-                let mut failure = Failure::new(
-                    FailureClass::Transient,
-                    "upstream_unavailable",
-                    format!("{} answered {}. It is tried again later.", shown(url), answer.status),
-                );
-                failure.retry_after = answer.retry_after;
-                self.record(step, "GET", url, started, Some(&answer), &failure.message);
-                return Err(failure);
-            }
+        if is_hiccup(answer.status) {
+            let failure = later(&shown(url), &answer);
+            self.record(step, "GET", url, started, Some(&answer), &failure.message);
+            return if answer.status == 502 { Ok(Place::Unclear(failure)) } else { Err(failure) };
+        }
+        let document = (answer.status == 200).then(|| read_object(&answer.body));
+        let (place, note) = match document {
+            Some(Some(document)) => (Place::Document(document), "Found."),
+            Some(None) => (Place::Nothing, "It answered with something that is no sane JSON object."),
+            None => (Place::Nothing, "There is none here."),
         };
         self.record(step, "GET", url, started, Some(&answer), note);
-        Ok(document)
+        Ok(place)
+    }
+
+    /// Every endpoint that a client sends something to is there and https, or http on this machine where that is allowed
+    /// (`standards.md` §6.2).
+    fn check_endpoints(&self, metadata: &Map<String, Value>) -> Result<(), Failure> {
+        const NEEDED: [&str; 2] = ["authorization_endpoint", "token_endpoint"];
+        const OTHERS: [&str; 4] = [
+            "registration_endpoint",
+            "revocation_endpoint",
+            "introspection_endpoint",
+            "pushed_authorization_request_endpoint",
+        ];
+        for name in NEEDED.into_iter().chain(OTHERS) {
+            let Some(endpoint) = AuthorizationServerMetadata(metadata).endpoint(name) else {
+                if NEEDED.contains(&name) {
+                    return Err(Failure::new(
+                        FailureClass::NeedsAdmin,
+                        "metadata_incomplete",
+                        format!(
+                            "The authorization server's metadata lack `{name}`. Enter it in the Advanced Configuration."
+                        ),
+                    ));
+                }
+                continue;
+            };
+            let plain = !endpoint.starts_with("https:");
+            if !endpoint_is_sane(endpoint) || plain && !self.guarded.policy().allow_http_loopback {
+                return Err(Failure::new(
+                    FailureClass::Security,
+                    "endpoint_not_allowed",
+                    format!("The authorization server's `{name}` is not an https URL and is not used."),
+                ));
+            }
+        }
+        Ok(())
     }
 
     fn discovery(
@@ -281,22 +361,11 @@ impl Search<'_> {
         let Server { metadata_url, metadata, issuer, issuer_match } = server;
         let read = resource.as_ref().map(|resource| ProtectedResource(&resource.document));
         let named = read.and_then(|read| read.resource().map(str::to_owned));
-        let scopes = match &challenge_scope {
-            Some(scope) => {
-                // A registered scope is a ceiling: the challenge names what is needed now, the resource what may be
-                // needed later.
-                let mut scopes: Vec<String> = scope.split_ascii_whitespace().map(str::to_owned).collect();
-                let more = read.map(|read| read.scopes_supported()).unwrap_or_default();
-                scopes.extend(
-                    more.into_iter().filter(|one| !scope.split_ascii_whitespace().any(|known| known == one)),
-                );
-                scopes
-            }
-            None => read.map(|read| read.scopes_supported()).unwrap_or_default(),
-        };
+        let scopes = scopes_named(challenge_scope.as_deref(), read);
         let mut warnings = Vec::new();
-        if !metadata.contains_key("code_challenge_methods_supported") {
-            warnings.push("The authorization server does not say that it supports PKCE; MCP clients must refuse to sign in there.".to_owned());
+        let pkce = AuthorizationServerMetadata(&metadata).code_challenge_methods_supported();
+        if !pkce.is_some_and(|methods| methods.iter().any(|method| method == "S256")) {
+            warnings.push("The authorization server does not say that it supports PKCE with S256; MCP clients must refuse to sign in there.".to_owned());
         }
         Discovery {
             mcp_url: self.target.mcp_url.clone(),
@@ -329,7 +398,7 @@ impl Search<'_> {
             method: method.to_owned(),
             url: shown(url),
             status: answer.map(|answer| answer.status),
-            duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            duration_ms: millis_since(started),
             note: note.to_owned(),
             excerpt: None,
         });
@@ -349,28 +418,17 @@ fn no_authorization_server() -> Failure {
     )
 }
 
-/// Every endpoint that is used or shown is https, or http on this machine (`standards.md` §6.2).
-fn check_endpoints(metadata: &Map<String, Value>) -> Result<(), Failure> {
-    for name in ["authorization_endpoint", "token_endpoint", "registration_endpoint", "revocation_endpoint"] {
-        let Some(endpoint) =
-            metadata.get(name).and_then(Value::as_str).filter(|endpoint| !endpoint.is_empty())
-        else {
-            continue;
-        };
-        if !endpoint_is_sane(endpoint) {
-            return Err(Failure::new(
-                FailureClass::Security,
-                "endpoint_not_allowed",
-                format!("The authorization server's `{name}` is not an https URL and is not used."),
-            ));
-        }
-    }
-    Ok(())
+/// Statuses of a server that is in trouble or busy, and may be well later.
+fn is_hiccup(status: u16) -> bool {
+    matches!(status, 408 | 425 | 429 | 500..=599)
 }
 
-/// The machine's time, for judging whether a secret has expired already.
-pub(crate) fn wall_clock() -> Timestamp {
-    #[expect(clippy::disallowed_methods, reason = "an expiry in an answer is judged by the machine's clock")]
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    registry_core::clock::from_unix_seconds(now.as_secs()).unwrap_or_default()
+fn later(who: &str, answer: &Answer) -> Failure {
+    let mut failure = Failure::new(
+        FailureClass::Transient,
+        "upstream_unavailable",
+        format!("{who} answered {}. It is tried again later.", answer.status),
+    );
+    failure.retry_after = answer.retry_after;
+    failure
 }

@@ -9,12 +9,15 @@
 //! * [`delete`] deletes a client (RFC 7592 §2.3).
 //! * What was asked and answered comes back as [`registry_core::oauth::Exchange`]s, without secrets.
 
+mod answer;
 mod discovery;
 mod guard;
 mod management;
 mod registration;
+mod resolve;
+mod time;
 
 pub use discovery::{DiscoverOutcome, DiscoverTarget, discover};
-pub use guard::{Answer, Guarded, Limits, Trouble};
+pub use guard::{Guarded, Limits};
 pub use management::{DeleteOutcome, delete};
 pub use registration::{RegisterOutcome, register};

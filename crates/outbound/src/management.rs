@@ -1,6 +1,8 @@
 //! Management of registered clients (RFC 7592).
 
+use crate::answer::Wanted;
 use crate::guard::{Asked, Guarded, shown};
+use crate::time::millis_since;
 use registry_core::oauth::{Exchange, Failure, FailureClass, classify_refusal};
 use registry_core::secret::Secret;
 use reqwest::Method;
@@ -27,8 +29,7 @@ pub async fn delete(guarded: &Guarded, uri: &str, token: &Secret) -> DeleteOutco
             bearer: Some(token.expose()),
             json: None,
             headers: &[],
-            most: 8 * 1024,
-            redirects: false,
+            wanted: Wanted::Whole(64 * 1024),
         })
         .await;
     let mut exchange = Exchange {
@@ -54,10 +55,11 @@ pub async fn delete(guarded: &Guarded, uri: &str, token: &Secret) -> DeleteOutco
         }
         Err(trouble) => Err(trouble.failure),
     };
+    let result = result.map_err(|failure| failure.without(token));
     exchange.note = match &result {
         Ok(()) => "The client was deleted.".to_owned(),
         Err(failure) => failure.message.clone(),
     };
-    exchange.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    exchange.duration_ms = millis_since(started);
     DeleteOutcome { result, exchange }
 }

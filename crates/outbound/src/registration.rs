@@ -1,11 +1,16 @@
 //! One registration (RFC 7591 §3).
 
+use crate::answer::Wanted;
 use crate::guard::{Asked, Guarded, shown};
+use crate::time::{millis_since, wall_clock};
 use registry_core::oauth::{Exchange, Failure, Issued, read_answer};
 use registry_core::secret::Secret;
 use reqwest::Method;
 use serde_json::{Map, Value};
 use std::time::Instant;
+
+/// The most of an answer, in bytes (`standards.md` §6.1).
+const MOST_ANSWER: usize = 64 * 1024;
 
 /// What came of a registration.
 #[derive(Debug)]
@@ -33,8 +38,7 @@ pub async fn register(
             bearer: initial_access_token.map(Secret::expose),
             json: Some(&body),
             headers: &[],
-            most: 64 * 1024,
-            redirects: false,
+            wanted: Wanted::Whole(MOST_ANSWER),
         })
         .await;
     let mut exchange = Exchange {
@@ -46,21 +50,39 @@ pub async fn register(
     let result = match answer {
         Ok(answer) => {
             exchange.status = Some(answer.status);
-            let now = crate::discovery::wall_clock();
-            read_answer(answer.status, answer.retry_after, &answer.body, request, now).inspect_err(
-                |failure| {
-                    exchange.excerpt.clone_from(&failure.error_description);
-                },
-            )
+            read_answer(answer.status, answer.retry_after, &answer.body, request, wall_clock())
         }
         // From here on a client may exist (`domain.md` §5 rule 3).
         Err(trouble) if trouble.maybe_sent => Err(Failure::answer_lost()),
         Err(trouble) => Err(trouble.failure),
     };
+    let result = match initial_access_token {
+        Some(token) => without_token(result, token),
+        None => result,
+    };
+    if let Err(failure) = &result {
+        exchange.excerpt.clone_from(&failure.error_description);
+    }
     exchange.note = match &result {
         Ok(_) => "A client was registered.".to_owned(),
         Err(failure) => failure.message.clone(),
     };
-    exchange.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    exchange.duration_ms = millis_since(started);
     RegisterOutcome { result, exchange }
+}
+
+/// An upstream may repeat what it was sent, in a refusal as well as in a client: the token goes no further.
+fn without_token(result: Result<Issued, Failure>, token: &Secret) -> Result<Issued, Failure> {
+    match result {
+        Ok(mut issued) => {
+            issued.response.retain(|_, value| !token.is_in(value));
+            Ok(issued)
+        }
+        Err(mut failure) => {
+            if failure.code == "initial_access_token_needed" {
+                failure.message = "The authorization server does not accept the initial access token. Enter a new one in `registration.initial_access_token`, or a client registered by hand in `client_id`.".to_owned();
+            }
+            Err(failure.without(token))
+        }
+    }
 }

@@ -5,7 +5,7 @@ use crate::entity::{change, oauth_client, registration};
 use crate::layers::{Scope, ServerLayers, auth_type};
 use crate::registrations::{active_clients, method, usable};
 use crate::servers::{self, ServerRef};
-use crate::stored::{hex, json as read_json};
+use crate::stored::{hex, json as read_json, millis};
 use crate::write::Event;
 use crate::{Actor, Error, Registry, Result};
 use registry_core::id::{SealedId, ServerId, WorkspaceId};
@@ -13,6 +13,7 @@ use registry_core::metadata::EffectiveMetadata;
 use registry_core::oauth::Discovery;
 use registry_core::permission::Permission;
 use registry_core::slug::Reference;
+use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -70,6 +71,7 @@ impl Registry {
             let effective = self.resolve_server(&layers).effective;
             if let Some(client) = &client {
                 self.add_client_members(&mut document, &effective, client).await?;
+                self.mark_fetched(client).await?;
                 self.audit_secret(actor, &layers, client).await?;
             }
             let mut gateway = Value::Object(effective.gateway);
@@ -149,6 +151,19 @@ impl Registry {
             .one(self.db())
             .await?;
         Ok(newest.unwrap_or(0))
+    }
+
+    /// Remembers that a gateway has this client, so that it is not replaced without asking any more.
+    async fn mark_fetched(&self, client: &oauth_client::Model) -> Result<()> {
+        if client.fetched_at.is_none() {
+            oauth_client::Entity::update_many()
+                .col_expr(oauth_client::Column::FetchedAt, Expr::value(millis(self.now())))
+                .filter(oauth_client::Column::Id.eq(client.id))
+                .filter(oauth_client::Column::FetchedAt.is_null())
+                .exec(self.db())
+                .await?;
+        }
+        Ok(())
     }
 
     /// Puts the first reading of a client's secret by this key on record (`domain.md` §6).

@@ -520,6 +520,7 @@ fn active_client(client: &oauth_client::Model) -> Result<ActiveClient> {
         mcp_url: discovery.mcp_url,
         secret_expires_at: client.client_secret_expires_at.map(moment),
         manageable: client.registration_client_uri.is_some() && client.registration_access_token_id.is_some(),
+        fetched: client.fetched_at.is_some(),
     })
 }
 

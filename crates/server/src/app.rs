@@ -6,7 +6,7 @@ use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::{App, Error, HttpResponse, web};
 use metrics_exporter_prometheus::PrometheusHandle;
 use registry::Registry;
-//ADMIN use registry_admin::AdminState;
+use registry_admin::AdminState;
 use registry_api::{ApiState, Limits};
 use std::sync::Arc;
 use tracing_actix_web::TracingLogger;
@@ -40,16 +40,16 @@ pub fn build(
         metrics: Arc::new(move || metrics.render()),
         limits: Limits::default(),
     };
-    //ADMIN let admin = AdminState {
-    //ADMIN     registry: parts.registry.clone(),
-    //ADMIN     secure_cookies: parts.secure_cookies,
-    //ADMIN     version: env!("CARGO_PKG_VERSION"),
-    //ADMIN };
+    let admin = AdminState {
+        registry: parts.registry.clone(),
+        secure_cookies: parts.secure_cookies,
+        version: env!("CARGO_PKG_VERSION"),
+    };
     App::new()
         .wrap(TracingLogger::<RequestSpan>::new())
         .configure(|config| registry_api::configure(config, api))
-        //ADMIN .configure(|config| registry_admin::configure(config, admin))
-        .route("/", web::get().to(async || web::Redirect::to("/ui/").see_other()))
+        .configure(|config| registry_admin::configure(config, admin))
+        .route("/", web::get().to(async || web::Redirect::to("/ui").see_other()))
         .default_service(web::to(nothing_here))
 }
 
@@ -58,5 +58,5 @@ async fn nothing_here() -> HttpResponse {
     HttpResponse::NotFound()
         .content_type("text/plain; charset=utf-8")
         .insert_header(("x-content-type-options", "nosniff"))
-        .body("There is nothing here. The pages are at /ui/, the API is at /v1/, its reference at /docs/.\n")
+        .body("There is nothing here. The pages are at /ui, the API is at /v1/, its reference at /docs/.\n")
 }

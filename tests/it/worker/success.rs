@@ -74,22 +74,28 @@ on_both! {
         let worker = Working::start(&t.registry, Limits::default());
         registration_in(&t, State::Registered).await;
         let subject = Subject::Integration(Reference::parse("linear"));
-        let headers = Some(r#"{"headers":{"X-A":"b"}}"#.to_owned());
+        // While no gateway has it, nobody can have consented to it, and it is simply replaced.
+        let early = Some(r#"{"oauth_client_metadata":{"client_name":"Early"}}"#.to_owned());
+        t.registry.set_configuration(&t.admin(), &subject, early, None, None).await.unwrap();
+        registration_when(&t, |detail| detail.registration.state == State::Registered && detail.registration.generation == Some(2)).await;
+        let gateway = t.actor(Role::Gateway, None).await;
+        t.registry.gateway_document(&gateway, "acme", "linear").await.unwrap();
+        let headers = Some(r#"{"oauth_client_metadata":{"client_name":"Early"},"headers":{"X-A":"b"}}"#.to_owned());
         t.registry.set_configuration(&t.admin(), &subject, headers, None, None).await.unwrap();
         let named = Some(r#"{"oauth_client_metadata":{"client_name":"New"}}"#.to_owned());
         t.registry.set_configuration(&t.admin(), &subject, named, None, None).await.unwrap();
         let outdated = registration_in(&t, State::Outdated).await;
         assert!(outdated.registration.usable, "the old client still serves");
-        assert_eq!(sandbox.registrations().len(), 1, "nothing was sent for it");
+        assert_eq!(sandbox.registrations().len(), 2, "nothing was sent for it");
 
         t.registry.reregister(&t.admin(), outdated.registration.id).await.unwrap();
         let renewed = registration_when(&t, |detail| {
-            detail.registration.state == State::Registered && detail.registration.generation == Some(2)
+            detail.registration.state == State::Registered && detail.registration.generation == Some(3)
         })
         .await;
         worker.stop().await;
-        assert_eq!(renewed.clients.iter().map(|one| one.status).collect::<Vec<_>>(), [ClientStatus::Active, ClientStatus::Draining]);
-        assert_eq!(sandbox.registrations()[1].body["client_name"], "New");
+        assert_eq!(renewed.clients.iter().map(|one| one.status).collect::<Vec<_>>(), [ClientStatus::Active, ClientStatus::Draining, ClientStatus::Draining]);
+        assert_eq!(sandbox.registrations()[2].body["client_name"], "New");
         sandbox.stop().await;
     }
 }

@@ -1,5 +1,8 @@
-// Preloaded (`node --import`) into programs that would listen on every address: keeps them on 127.0.0.1.
+// Preloaded (`node --import`) into programs of others: keeps them on 127.0.0.1, and ends them with their standard input.
 import { Server } from 'node:net';
+import { endWithStdin } from './peer.mjs';
+
+endWithStdin();
 
 const listen = Server.prototype.listen;
 Server.prototype.listen = function (port, ...rest) {

@@ -4,6 +4,8 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
+const PATIENCE = 30_000;
+
 /** Starts `tests/peers/<script>`. Returns `{ ready, events, event(word, fits), stop() }`. */
 export async function startPeer(script, environment = {}) {
   const path = fileURLToPath(new URL(`../${script}`, import.meta.url));
@@ -26,6 +28,7 @@ export async function startPeer(script, environment = {}) {
     };
     peer.waiting.push(look);
     ended.then(([code]) => reject(new Error(`${script} ended with ${code} before "${word}": ${errors}`)));
+    setTimeout(() => reject(new Error(`${script} did not say "${word}" within ${PATIENCE} ms: ${JSON.stringify(peer.events)}`)), PATIENCE).unref();
     look();
   });
   peer.stop = async () => { child.stdin.end(); await ended; };

@@ -2,7 +2,7 @@
 
 use super::state::{AuthType, RegistrationMethod, State};
 use crate::clock::Timestamp;
-use crate::metadata::{EffectiveMetadata, Method};
+use crate::metadata::{EffectiveMetadata, Method, ReplacePolicy};
 use crate::oauth::Discovery;
 use chrono::Duration;
 
@@ -55,6 +55,8 @@ pub struct ActiveClient {
     pub secret_expires_at: Option<Timestamp>,
     /// Whether it can be deleted upstream (RFC 7592 URI and token are known).
     pub manageable: bool,
+    /// Whether a gateway ever fetched it: then people may have consented to it.
+    pub fetched: bool,
 }
 
 impl ActiveClient {
@@ -146,9 +148,7 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Step {
             if current {
                 return Step::Rest(State::Registered, client.secret_expires_at);
             }
-            // An adopted client costs nobody a consent, so it simply follows its configuration.
-            let follows = client.method == RegistrationMethod::PreRegistered;
-            if !follows {
+            if !may_replace(desired, client) {
                 return Step::Rest(State::Outdated, client.secret_expires_at);
             }
         }
@@ -159,6 +159,19 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Step {
         return Step::Block(Block { code: code.clone(), detail: None });
     }
     wait_or(observed, asked, now, attempt(desired, observed, now))
+}
+
+/// Whether a client that is not as wanted may be replaced without asking anybody (`domain.md` §5 rule 6): a new one
+/// costs people their consent, unless it was entered by hand or nobody can have used it yet.
+fn may_replace(desired: &Desired, client: &ActiveClient) -> bool {
+    if client.method == RegistrationMethod::PreRegistered {
+        return true;
+    }
+    match desired.effective.registration.replace {
+        Some(ReplacePolicy::Automatic) => true,
+        Some(ReplacePolicy::Ask) => false,
+        None => !client.fetched,
+    }
 }
 
 /// `step`, unless politeness says to wait and no person insists.

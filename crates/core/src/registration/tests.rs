@@ -3,7 +3,7 @@
 use super::*;
 use crate::clock::Timestamp;
 use crate::id::SealedId;
-use crate::metadata::{Credentials, EffectiveMetadata, Level, Method};
+use crate::metadata::{Credentials, EffectiveMetadata, Level, Method, ReplacePolicy};
 use crate::oauth::{Discovery, Failure, FailureClass, IssuerMatch};
 use chrono::{DateTime, Duration};
 use proptest::prelude::*;
@@ -64,6 +64,7 @@ fn client(method: RegistrationMethod, digest: &str) -> ActiveClient {
         mcp_url: URL.into(),
         secret_expires_at: None,
         manageable: true,
+        fetched: true,
     }
 }
 

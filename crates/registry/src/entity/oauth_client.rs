@@ -22,6 +22,7 @@ pub struct Model {
     pub warnings: String,
     pub discovery: String,
     pub created_at: i64,
+    pub fetched_at: Option<i64>,
     pub ended_at: Option<i64>,
 }
 

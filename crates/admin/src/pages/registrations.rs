@@ -1,0 +1,164 @@
+//! Registrations: counters, list, one with its attempts, and what a person can do.
+
+use crate::failure::Failure;
+use crate::session::Visitor;
+use crate::view::{self, Shell, go, html};
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use askama::Template;
+use registry::{PageRequest, Registration, RegistrationDetail, RegistrationFilter};
+use registry_core::clock::Timestamp;
+use registry_core::id::RegistrationId;
+use registry_core::permission::Permission;
+use registry_core::registration::State;
+use serde::Deserialize;
+
+const SIZE: u64 = 50;
+
+#[derive(Template)]
+#[template(path = "pages/registrations.html")]
+struct ListPage {
+    shell: Shell,
+    q: String,
+    chosen: Option<State>,
+    counts: Vec<(State, u64)>,
+    all: u64,
+    items: Vec<Registration>,
+    total: u64,
+    moving: bool,
+    now: Timestamp,
+    previous: Option<String>,
+    next: Option<String>,
+}
+
+impl ListPage {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "askama passes references")]
+    fn is_chosen(&self, state: &State) -> bool {
+        self.chosen == Some(*state)
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Query {
+    #[serde(default)]
+    q: String,
+    #[serde(default)]
+    state: String,
+    #[serde(default)]
+    page: u64,
+}
+
+#[get("/registrations")]
+pub(super) async fn list(request: HttpRequest, visitor: Visitor, query: web::Query<Query>) -> Result<HttpResponse, Failure> {
+    let chosen = State::parse(&query.state);
+    let filter = RegistrationFilter {
+        states: chosen.into_iter().collect(),
+        search: Some(query.q.clone()).filter(|text| !text.is_empty()),
+        ..RegistrationFilter::default()
+    };
+    let (registry, actor) = (&visitor.registry, &visitor.actor);
+    let counts = registry.registration_counts(actor, filter.clone()).await?;
+    let wanted = PageRequest::new(query.page, SIZE);
+    let found = registry.registrations(actor, filter, wanted).await?;
+    let link = |page: u64| {
+        let mut pairs = url::form_urlencoded::Serializer::new(String::new());
+        pairs.append_pair("q", &query.q).append_pair("state", &query.state).append_pair("page", &page.to_string());
+        format!("/ui/registrations?{}", pairs.finish())
+    };
+    let page = ListPage {
+        shell: Shell::of(&request, &visitor, "registrations", "Registrations"),
+        all: counts.iter().filter(|(state, _)| *state != State::Withdrawn).map(|(_, count)| count).sum(),
+        moving: counts.iter().any(|(state, count)| {
+            *count > 0 && matches!(state, State::Queued | State::Registering | State::Retrying | State::Withdrawing)
+        }),
+        previous: query.page.checked_sub(1).map(link),
+        next: found.has_more(wanted).then(|| link(query.page + 1)),
+        q: query.q.clone(),
+        items: found.items,
+        total: found.total,
+        now: registry.now(),
+        chosen,
+        counts,
+    };
+    Ok(html(StatusCode::OK, &page)?)
+}
+
+#[derive(Template)]
+#[template(path = "pages/registration.html")]
+struct DetailPage {
+    shell: Shell,
+    detail: RegistrationDetail,
+    may_operate: bool,
+    now: Timestamp,
+}
+
+impl DetailPage {
+    fn sentence(&self) -> String {
+        let registration = &self.detail.registration;
+        if let Some(detail) = &registration.detail {
+            return detail.clone();
+        }
+        match registration.state {
+            State::Registered => "A client is registered and ready for the gateways.".to_owned(),
+            State::Queued => "Waits for a worker.".to_owned(),
+            State::Registering => "Discovery or a request is under way.".to_owned(),
+            State::Withdrawing => "The client is being deleted at the authorization server.".to_owned(),
+            other => view::capital(other.as_str()),
+        }
+    }
+
+    fn moving(&self) -> bool {
+        matches!(
+            self.detail.registration.state,
+            State::Queued | State::Registering | State::Retrying | State::Withdrawing
+        )
+    }
+}
+
+#[get("/registrations/{registration}")]
+pub(super) async fn show(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<RegistrationId>,
+) -> Result<HttpResponse, Failure> {
+    let detail = visitor.registry.registration(&visitor.actor, *path).await?;
+    let registration = &detail.registration;
+    let title = format!("{} / {}", registration.workspace.slug, registration.server_slug);
+    let page = DetailPage {
+        shell: Shell::of(&request, &visitor, "registrations", title),
+        may_operate: visitor.actor.can(Permission::OperateRegistrations),
+        now: visitor.registry.now(),
+        detail,
+    };
+    Ok(html(StatusCode::OK, &page)?)
+}
+
+#[derive(Template)]
+#[template(path = "pages/registration_confirm.html")]
+struct ConfirmPage {
+    shell: Shell,
+    registration: Registration,
+}
+
+#[get("/registrations/{registration}/re-register")]
+pub(super) async fn confirm(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<RegistrationId>,
+) -> Result<HttpResponse, Failure> {
+    let detail = visitor.registry.registration(&visitor.actor, *path).await?;
+    let shell = Shell::of(&request, &visitor, "registrations", "Re-register");
+    Ok(html(StatusCode::OK, &ConfirmPage { shell, registration: detail.registration })?)
+}
+
+#[post("/registrations/{registration}/retry")]
+pub(super) async fn retry(visitor: Visitor, path: web::Path<RegistrationId>) -> Result<HttpResponse, Failure> {
+    visitor.registry.retry_registration(&visitor.actor, *path).await?;
+    Ok(go(format!("/ui/registrations/{path}?done=retry")))
+}
+
+#[post("/registrations/{registration}/re-register")]
+pub(super) async fn reregister(visitor: Visitor, path: web::Path<RegistrationId>) -> Result<HttpResponse, Failure> {
+    visitor.registry.reregister(&visitor.actor, *path).await?;
+    Ok(go(format!("/ui/registrations/{path}?done=reregister")))
+}

@@ -1,0 +1,100 @@
+//! From the session cookie to a visitor.
+
+use crate::AdminState;
+use crate::failure::Failure;
+use actix_web::cookie::{Cookie, SameSite, time::Duration};
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use registry::{Actor, Credential, Door, Origin, Registry};
+use std::future::Future;
+use std::pin::Pin;
+
+/// Somebody who signed in.
+#[derive(Debug)]
+pub(crate) struct Visitor {
+    /// Who.
+    pub(crate) actor: Actor,
+    /// The application.
+    pub(crate) registry: Registry,
+}
+
+impl FromRequest for Visitor {
+    type Error = Failure;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Failure>>>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let state = state(&request);
+            let to_sign_in = || Failure::SignIn(request.uri().path_and_query().map(ToString::to_string).unwrap_or_default());
+            let token = cookie(&request).ok_or_else(to_sign_in)?;
+            match state.registry.authenticate(Credential::Session(&token), origin(&request)).await {
+                Ok(actor) => Ok(Self { actor, registry: state.registry.clone() }),
+                Err(registry::Error::Unauthenticated(_)) => Err(to_sign_in()),
+                Err(error) => Err(Failure::from(error)),
+            }
+        })
+    }
+}
+
+/// The pages' state; `configure` puts it there.
+pub(crate) fn state(request: &HttpRequest) -> web::Data<AdminState> {
+    request.app_data::<web::Data<AdminState>>().cloned().unwrap_or_else(|| unreachable!("configure() adds it"))
+}
+
+/// Where a request came from, for the record.
+pub(crate) fn origin(request: &HttpRequest) -> Origin {
+    Origin {
+        door: Door::Web,
+        request_id: request.extensions().get::<tracing_actix_web::RequestId>().map(ToString::to_string),
+        address: request.peer_addr().map(|address| address.ip().to_string()),
+    }
+}
+
+fn name(secure: bool) -> &'static str {
+    // The prefix makes browsers refuse the cookie from anybody but this very host over https.
+    if secure { "__Host-mcp_registry_session" } else { "mcp_registry_session" }
+}
+
+/// The session's token, if the browser sent one.
+pub(crate) fn cookie(request: &HttpRequest) -> Option<String> {
+    request.cookie(name(state(request).secure_cookies)).map(|cookie| cookie.value().to_owned())
+}
+
+/// A cookie that holds a session.
+pub(crate) fn opened(state: &AdminState, token: String) -> Cookie<'static> {
+    Cookie::build(name(state.secure_cookies), token)
+        .path("/")
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .secure(state.secure_cookies)
+        .finish()
+}
+
+/// A cookie that ends it.
+pub(crate) fn closed(state: &AdminState) -> Cookie<'static> {
+    let mut cookie = opened(state, String::new());
+    cookie.set_max_age(Duration::ZERO);
+    cookie
+}
+
+/// Where to go after signing in: a path of our own pages, else the first page. Never another site.
+pub(crate) fn local(next: Option<&str>) -> String {
+    let fine = |path: &&str| {
+        path.starts_with("/ui") && !path.contains("//") && !path.contains('\\') && !path.chars().any(char::is_control)
+    };
+    next.filter(fine).unwrap_or("/ui/integrations").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::local;
+
+    #[test]
+    fn after_signing_in_one_stays_here() {
+        assert_eq!(local(Some("/ui/registrations?state=failed")), "/ui/registrations?state=failed");
+        for foreign in ["https://evil", "//evil", "/ui//evil", "/\\evil", "/v1/x", "", "/ui\r\nx"] {
+            assert_eq!(local(Some(foreign)), "/ui/integrations", "{foreign}");
+        }
+    }
+}

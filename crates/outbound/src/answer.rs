@@ -1,0 +1,105 @@
+//! Answers, read as streams under a cap and a deadline.
+
+use crate::guard::{Trouble, host_of};
+use crate::time::wall_clock;
+use registry_core::oauth::{Failure, FailureClass, retry_after_seconds};
+use reqwest::Response;
+use reqwest::header::{HeaderMap, RETRY_AFTER, WWW_AUTHENTICATE};
+use tokio::time::{Instant, timeout_at};
+
+/// How much of a refusal is read: its first words are what a person needs.
+const MOST_OF_A_REFUSAL: usize = 8 * 1024;
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    /// HTTP status.
+    pub(crate) status: u16,
+    /// `WWW-Authenticate` lines.
+    pub(crate) challenges: Vec<String>,
+    /// `Retry-After`, in seconds.
+    pub(crate) retry_after: Option<u64>,
+    /// The body; of an answer that is no success only its beginning.
+    pub(crate) body: Vec<u8>,
+}
+
+/// How much of a body is wanted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wanted {
+    /// All of it, at most so many bytes after decompression.
+    Whole(usize),
+    /// Nothing: the headers say it all, and the body may be an event stream without end.
+    Headers,
+}
+
+/// Reads what is wanted of `response`. The status decides what an incomplete body means: a refusal is a refusal however
+/// much of its text was lost, but half a success is none.
+pub(crate) async fn read(
+    mut response: Response,
+    url: &str,
+    wanted: Wanted,
+    deadline: Instant,
+) -> Result<Answer, Trouble> {
+    let headers = response.headers();
+    let mut answer = Answer {
+        status: response.status().as_u16(),
+        challenges: challenges(headers),
+        retry_after: retry_after(headers),
+        body: Vec::new(),
+    };
+    let Wanted::Whole(most) = wanted else { return Ok(answer) };
+    if !response.status().is_success() {
+        let _ = timeout_at(deadline, collect(&mut response, &mut answer.body, MOST_OF_A_REFUSAL)).await;
+        return Ok(answer);
+    }
+    let host = host_of(url);
+    let failure = match timeout_at(deadline, collect(&mut response, &mut answer.body, most)).await {
+        Ok(Ok(End::Reached)) => return Ok(answer),
+        Ok(Ok(End::Cut)) => Failure::new(
+            FailureClass::Protocol,
+            "answer_too_large",
+            format!("{host} answered with more than {most} bytes."),
+        ),
+        Ok(Err(_)) => Failure::new(
+            FailureClass::Transient,
+            "connection_lost",
+            format!("{host} broke off in the middle of its answer."),
+        ),
+        Err(_) => Failure::new(
+            FailureClass::Transient,
+            "timeout",
+            format!("{host} did not finish its answer in time."),
+        ),
+    };
+    Err(Trouble { failure, maybe_sent: true })
+}
+
+enum End {
+    Reached,
+    Cut,
+}
+
+/// Chunks come decompressed, so the cap holds also for what grows (a "zip bomb").
+async fn collect(response: &mut Response, body: &mut Vec<u8>, most: usize) -> Result<End, reqwest::Error> {
+    while let Some(chunk) = response.chunk().await? {
+        let room = most - body.len();
+        if chunk.len() > room {
+            body.extend_from_slice(&chunk[..room]);
+            return Ok(End::Cut);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(End::Reached)
+}
+
+fn challenges(headers: &HeaderMap) -> Vec<String> {
+    headers
+        .get_all(WWW_AUTHENTICATE)
+        .iter()
+        .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+        .collect()
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<u64> {
+    retry_after_seconds(headers.get(RETRY_AFTER)?.to_str().ok()?, wall_clock())
+}
