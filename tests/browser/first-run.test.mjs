@@ -99,7 +99,7 @@ test('an administrator saves the seed\'s example and the client is registered', 
     assert.equal(await page.getByRole('alert').count(), 0);
     assert.deepEqual(JSON.parse(await text.inputValue()), JSON.parse(ENTERPRISE_COMPLIANCE));
     await page.getByRole('button', { name: 'Save' }).click();
-    await page.getByRole('status').filter({ hasText: /^\s*Saved as v/ }).waitFor();
+    await page.getByRole('status').filter({ hasText: /^\s*Saved/ }).waitFor();
     await visit(page, 'configuration-saved');
     assert.match(await page.getByRole('main').innerText(), /Acme Corp MCP Gateway/);
   });

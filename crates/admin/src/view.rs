@@ -85,17 +85,15 @@ fn flash(request: &HttpRequest) -> Option<String> {
     let query = request.query_string();
     let mut pairs = url::form_urlencoded::parse(query.as_bytes());
     let (_, done) = pairs.find(|(name, _)| name == "done")?;
-    let (what, number) = done.split_once('-').map_or((&*done, None), |(what, number)| (what, number.parse::<u64>().ok()));
-    let count = |one: &str, many: &str| match number {
-        Some(1) => format!("1 {one}"),
-        Some(number) => format!("{number} {many}"),
-        None => String::new(),
-    };
+    let mut parts = done.split('-');
+    let what = parts.next().unwrap_or_default();
+    let mut number = || parts.next().and_then(|number| number.parse::<u64>().ok()).unwrap_or_default();
+    let count = |number: u64, noun: &str| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
     Some(match what {
-        "saved" => format!("Saved. {} affected.", count("registration", "registrations")),
+        "saved" => format!("Saved as v{}. {} queued.", number(), count(number(), "registration")),
         "restored" => "Restored as a new version.".to_owned(),
         "created" => "Created.".to_owned(),
-        "deleted" => format!("Deleted, with {}.", count("server", "servers")),
+        "deleted" => format!("Deleted, with {}.", count(number(), "server")),
         "revoked" => "The key is revoked.".to_owned(),
         "retry" => "It is tried again now.".to_owned(),
         "reregister" => "A new client is being registered.".to_owned(),

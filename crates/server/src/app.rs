@@ -34,17 +34,13 @@ pub fn build(
         InitError = (),
     >,
 > {
-    let metrics = parts.metrics.clone();
+    let Parts { registry, metrics, secure_cookies } = parts;
     let api = ApiState {
-        registry: parts.registry.clone(),
+        registry: registry.clone(),
         metrics: Arc::new(move || metrics.render()),
         limits: Limits::default(),
     };
-    let admin = AdminState {
-        registry: parts.registry.clone(),
-        secure_cookies: parts.secure_cookies,
-        version: env!("CARGO_PKG_VERSION"),
-    };
+    let admin = AdminState { registry, secure_cookies, version: env!("CARGO_PKG_VERSION") };
     App::new()
         .wrap(TracingLogger::<RequestSpan>::new())
         .configure(|config| registry_api::configure(config, api))

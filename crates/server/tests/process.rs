@@ -58,7 +58,7 @@ fn serve_needs_no_configuration_and_ends_in_time() {
     let folder = tempfile::tempdir().unwrap();
     let (mut process, address, link) = serve(folder.path());
     assert!(link.starts_with(&format!("http://{address}/ui/sign-in/link?token=")), "{link}");
-    for path in ["/healthz", "/readyz", "/metrics", "/openapi.json"] {
+    for path in ["/healthz", "/readyz", "/metrics", "/openapi.json", "/docs/", "/ui/sign-in"] {
         let answer = get(&address, path);
         assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
     }

@@ -255,7 +255,10 @@ async fn submit(
     let new = Some(text.clone()).filter(|text| !text.trim().is_empty());
     let note = Some(form.note).filter(|note| !note.trim().is_empty());
     let state = match registry.set_configuration(actor, &place.subject, new, note, form.version).await {
-        Ok(saved) => return Ok(go(format!("{}?done=saved-{}", place.action, saved.affected.registrations))),
+        Ok(saved) => {
+            let (revision, queued) = (saved.value.revision, saved.affected.registrations);
+            return Ok(go(format!("{}?done=saved-{revision}-{queued}", place.action)));
+        }
         Err(registry::Error::Invalid(_)) => PageState::Refused,
         Err(registry::Error::Stale { .. }) => PageState::Conflict,
         Err(error) => return Err(error.into()),

@@ -122,8 +122,11 @@ async fn show(stage: &Stage, once: bool) -> Result<(), Failed> {
     }
     let page = format!("/ui/integrations/{INTEGRATION}/config");
     let link = user::sign_in_link(stage.registry.registry(), &base, "admin@localhost").await?;
+    let link = format!("{link}&next={page}");
+    // Looking does not use it up: the page behind it has a button.
+    get_text(&link).await?;
     heading(6, if once { "Where to look (without --once all of this stays up)" } else { "Where to look" })?;
-    print(format_args!("   Advanced configuration   {link}&next={page}   (signs you in, once)"))?;
+    print(format_args!("   Advanced configuration   {link}   (signs you in, once)"))?;
     print(format_args!("   Registrations            {base}/ui/registrations"))?;
     print(format_args!("   API reference            {base}/docs/"))?;
     print(format_args!("   Consent page             {consent}   (now shows \"{ACME_NAME}\")"))?;
