@@ -20,9 +20,11 @@ macro_rules! on_both {
     };
 }
 
+mod admin;
 mod api;
 mod architecture;
 mod documents;
 mod peers;
+mod process;
 mod registry;
 mod worker;

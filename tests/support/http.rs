@@ -133,6 +133,11 @@ impl Reply {
 }
 
 impl Client {
+    /// Somebody with `token` (empty: without) at a server that is not ours to start.
+    pub fn new(url: &str, token: &str) -> Self {
+        Self { url: url.to_owned(), token: (!token.is_empty()).then(|| token.to_owned()) }
+    }
+
     /// A request with this identity's credential.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         #[expect(clippy::disallowed_methods, reason = "tests are clients, on loopback only")]

@@ -291,3 +291,37 @@ pub(crate) fn shown(url: &str) -> String {
         Err(_) => "(not a URL)".to_owned(),
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    /// Past the judgement of the text, as any other name that leads to this machine would be.
+    #[tokio::test]
+    async fn a_name_that_leads_to_this_machine_is_refused_when_connecting() {
+        let url = "https://localhost:9/register";
+        let guarded = Guarded::new(EgressPolicy::default(), Limits::default());
+        let sent = Arc::default();
+        let request = guarded.client().unwrap().post(url);
+        let error = with_body(request, &Value::Null, &sent).send().await.unwrap_err();
+        let trouble = trouble(error, url, sent.load(Ordering::SeqCst));
+        assert_eq!(
+            (trouble.failure.class, trouble.failure.code),
+            (FailureClass::Security, "address_blocked")
+        );
+        assert!(!trouble.maybe_sent);
+    }
+
+    #[test]
+    fn urls_are_shown_without_what_may_be_secret() {
+        assert_eq!(shown("https://u:p@h.example/x?token=t#f"), "https://h.example/x");
+        assert_eq!(shown("not a URL"), "(not a URL)");
+        assert_eq!(shown(&format!("https://h.example/{}", "x".repeat(999))).len(), 300);
+    }
+
+    #[test]
+    fn tokens_are_hidden_from_debug_output() {
+        assert_eq!(format!("{:?}", bearer("canary").unwrap()), "Sensitive");
+    }
+}

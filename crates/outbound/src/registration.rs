@@ -12,6 +12,9 @@ use std::time::Instant;
 /// The most of an answer, in bytes (`standards.md` §6.1).
 const MOST_ANSWER: usize = 64 * 1024;
 
+/// Of a token that was sent: to say that one is needed would send a person astray.
+const TOKEN_REFUSED: &str = "The authorization server does not accept the initial access token. Enter a new one in `registration.initial_access_token`, or a client registered by hand in `client_id`.";
+
 /// What came of a registration.
 #[derive(Debug)]
 pub struct RegisterOutcome {
@@ -80,7 +83,7 @@ fn without_token(result: Result<Issued, Failure>, token: &Secret) -> Result<Issu
         }
         Err(mut failure) => {
             if failure.code == "initial_access_token_needed" {
-                failure.message = "The authorization server does not accept the initial access token. Enter a new one in `registration.initial_access_token`, or a client registered by hand in `client_id`.".to_owned();
+                TOKEN_REFUSED.clone_into(&mut failure.message);
             }
             Err(failure.without(token))
         }

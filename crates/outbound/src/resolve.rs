@@ -54,3 +54,21 @@ impl Resolve for Judging {
         })
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn names_that_lead_to_this_machine_are_refused_unless_allowed() {
+        let resolve =
+            async |policy: EgressPolicy| match Judging(policy).resolve("localhost".parse().unwrap()).await {
+                Ok(addresses) => Ok(addresses.count()),
+                Err(error) => Err(NameProblem::behind(error.as_ref())),
+            };
+        assert_eq!(resolve(EgressPolicy::default()).await, Err(Some(NameProblem::Blocked)));
+        let open = EgressPolicy { allow_http_loopback: true, ..EgressPolicy::default() };
+        assert!(resolve(open).await.unwrap() > 0);
+    }
+}

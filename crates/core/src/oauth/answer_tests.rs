@@ -11,13 +11,13 @@ fn now() -> Timestamp {
     DateTime::from_timestamp(1_800_000_000, 0).unwrap()
 }
 
-fn map(value: Value) -> Map<String, Value> {
+fn map(value: &Value) -> Map<String, Value> {
     value.as_object().unwrap().clone()
 }
 
 fn request() -> Map<String, Value> {
     map(
-        json!({ "client_name": "A", "redirect_uris": ["https://g/cb"], "token_endpoint_auth_method": "none", "grant_types": ["authorization_code", "refresh_token"] }),
+        &json!({ "client_name": "A", "redirect_uris": ["https://g/cb"], "token_endpoint_auth_method": "none", "grant_types": ["authorization_code", "refresh_token"] }),
     )
 }
 
@@ -125,7 +125,7 @@ fn what_matters_is_strict() {
     assert_eq!(cut.error_description.as_deref(), Some("Forbidden"));
 }
 
-fn discovery(metadata: Value, scopes: &[&str]) -> Discovery {
+fn discovery(metadata: &Value, scopes: &[&str]) -> Discovery {
     Discovery {
         mcp_url: "https://h/mcp".into(),
         resource: "https://h/mcp".into(),
@@ -186,7 +186,7 @@ fn scopes_are_the_admins_or_what_the_server_names() {
         (Some("x"), &offline, &["a"][..], policy(ScopePolicy::Auto, true), Some("x offline_access")),
         (Some("x"), &none, &["a"][..], policy(ScopePolicy::Never, true), None),
     ] {
-        let prepared = build_request(&with(scope), &discovery(metadata.clone(), named), policy).unwrap();
+        let prepared = build_request(&with(scope), &discovery(metadata, named), policy).unwrap();
         assert_eq!(
             prepared.request.get("scope").and_then(Value::as_str),
             sent,
@@ -199,7 +199,7 @@ fn scopes_are_the_admins_or_what_the_server_names() {
 
 #[test]
 fn one_adjusted_retry_and_never_against_the_admin() {
-    let found = discovery(json!({}), &["a"]);
+    let found = discovery(&json!({}), &["a"]);
     let prepared = build_request(&request(), &found, OURS).unwrap();
     let refusal = classify_refusal(
         400,
@@ -222,7 +222,7 @@ fn one_adjusted_retry_and_never_against_the_admin() {
 
 #[test]
 fn each_cause_has_its_own_retry() {
-    let found = discovery(json!({}), &["a"]);
+    let found = discovery(&json!({}), &["a"]);
     let mut wanted = request();
     wanted.insert("application_type".into(), json!("web"));
     let mut prepared = build_request(&wanted, &found, OURS).unwrap();
@@ -275,7 +275,7 @@ fn only_what_a_registration_may_hold_is_sent() {
         wanted.insert(name.into(), value);
     }
     wanted.shift_remove("token_endpoint_auth_method");
-    let prepared = build_request(&wanted, &discovery(json!({}), &[]), OURS).unwrap();
+    let prepared = build_request(&wanted, &discovery(&json!({}), &[]), OURS).unwrap();
     let members: Vec<_> = prepared.request.keys().map(String::as_str).collect();
     assert_eq!(
         members,

@@ -16,6 +16,8 @@ use registry::NewApiKey;
 use registry_core::permission::Role;
 use registry_sandbox::{Options, Sandbox};
 use serde_json::{Value, json};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -46,12 +48,17 @@ pub async fn run(once: bool) -> Result<(), Failed> {
     }
     stage.registry.stop().await;
     stage.sandbox.stop().await;
+    let folder = stage.folder.path().to_owned();
+    if let Err(error) = stage.folder.close() {
+        tracing::warn!(folder = %folder.display(), %error, "the demo's folder is left behind");
+    }
     outcome
 }
 
 async fn set_up() -> Result<Stage, Failed> {
     let folder = tempfile::Builder::new()
         .prefix("mcp-registry-demo-")
+        .permissions(Permissions::from_mode(0o700))
         .tempdir()
         .map_err(|error| Failed::new(format!("No folder for the demo's database: {error}.")))?;
     let mut config = Config::default();

@@ -1,0 +1,116 @@
+//! What the guarded client refuses to do, seen through the metadata documents it fetches.
+
+use crate::upstream::{Reply, Upstream, guarded, gzipped_spaces, hasty};
+use registry_core::egress::EgressPolicy;
+use registry_core::oauth::{Failure, FailureClass};
+use registry_outbound::{DiscoverOutcome, DiscoverTarget, Guarded, Limits, discover};
+use serde_json::Map;
+
+async fn search(guarded: &Guarded, mcp_url: &str) -> DiscoverOutcome {
+    let target = DiscoverTarget { mcp_url: mcp_url.to_owned(), overrides: Map::new(), trusted_issuer: None };
+    discover(guarded, target).await
+}
+
+async fn failure(guarded: &Guarded, mcp_url: &str) -> Failure {
+    search(guarded, mcp_url).await.result.unwrap_err()
+}
+
+const PLACE: &str = "/.well-known/oauth-protected-resource";
+
+#[tokio::test]
+async fn private_addresses_are_refused_before_anything_is_sent() {
+    let upstream = Upstream::start(|_, _| Reply::status(401)).await;
+    let strict = Guarded::new(EgressPolicy::default(), Limits::default());
+    let port = upstream.origin.rsplit(':').next().unwrap();
+    for url in [
+        upstream.url("/mcp"),
+        format!("https://127.0.0.1:{port}/mcp"),
+        format!("https://localhost:{port}/mcp"),
+        format!("https://[::ffff:127.0.0.1]:{port}/mcp"),
+        "https://10.0.0.1/mcp".to_owned(),
+        "https://169.254.169.254/latest/meta-data".to_owned(),
+        "ftp://mcp.example.com/".to_owned(),
+        "https://user:pw@mcp.example.com/".to_owned(),
+    ] {
+        let failure = failure(&strict, &url).await;
+        assert_eq!((failure.class, failure.code), (FailureClass::Security, "address_blocked"), "{url}");
+        assert!(!failure.message.contains("pw"), "{}", failure.message);
+    }
+    assert!(upstream.seen().is_empty());
+}
+
+#[tokio::test]
+async fn addresses_that_upstreams_name_are_judged_like_any_other() {
+    for hint in ["https://10.0.0.1/x", "http://169.254.169.254/latest", "file:///etc/passwd", "not a url"] {
+        let challenge = format!("Bearer resource_metadata=\"{hint}\"");
+        let upstream =
+            Upstream::start(move |_, _| Reply::status(401).header("www-authenticate", challenge.clone()))
+                .await;
+        let failure = failure(&guarded(), &upstream.url("/mcp")).await;
+        assert_eq!((failure.class, failure.code), (FailureClass::Security, "address_blocked"), "{hint}");
+        assert_eq!(upstream.asked(), ["POST /mcp"]);
+    }
+}
+
+#[tokio::test]
+async fn redirects_of_documents_are_followed_three_times_and_judged_each_time() {
+    let upstream = Upstream::start(|origin, seen| match seen.path.as_str() {
+        "/mcp" => Reply::status(401),
+        path if path.starts_with(PLACE) => Reply::redirect(302, "/1"),
+        "/1" => Reply::redirect(307, format!("{origin}/2")),
+        "/2" => Reply::redirect(301, "/3"),
+        "/3" => Reply::redirect(302, "/4"),
+        _ => Reply::status(500),
+    })
+    .await;
+    let outcome = search(&guarded(), &upstream.url("/mcp")).await;
+    assert_eq!(outcome.result.unwrap_err().code, "authorization_server_not_found");
+    let path = format!("GET {PLACE}/mcp");
+    assert_eq!(upstream.asked()[..5], ["POST /mcp", path.as_str(), "GET /1", "GET /2", "GET /3"]);
+    assert!(!upstream.asked().contains(&"GET /4".to_owned()), "{:?}", upstream.asked());
+    assert_eq!(outcome.trace[1].note, "It redirects too often.");
+
+    let upstream = Upstream::start(|_, seen| match seen.path.as_str() {
+        "/mcp" => Reply::status(401),
+        _ => Reply::redirect(302, "https://10.0.0.1/secrets"),
+    })
+    .await;
+    assert_eq!(failure(&guarded(), &upstream.url("/mcp")).await.code, "address_blocked");
+}
+
+#[tokio::test]
+async fn documents_are_capped_and_sane() {
+    let large = format!("{{\"resource\":\"{}\"}}", "x".repeat(256 * 1024)).into_bytes();
+    let deep = format!("{{\"a\":{}{}}}", "[".repeat(40), "]".repeat(40)).into_bytes();
+    let twice = br#"{"resource":"a","resource":"b"}"#.to_vec();
+    for (body, encoding, note) in [
+        (large, "identity", "answered with more than 262144 bytes."),
+        (gzipped_spaces(300), "gzip", "answered with more than 262144 bytes."),
+        (deep, "identity", "It answered with something that is no sane JSON object."),
+        (twice, "identity", "It answered with something that is no sane JSON object."),
+        (b"<html>".to_vec(), "identity", "It answered with something that is no sane JSON object."),
+    ] {
+        let upstream = Upstream::start(move |_, seen| match seen.path.as_str() {
+            "/mcp" => Reply::status(401),
+            _ => Reply::Answer { status: 200, headers: Vec::new(), body: body.clone() }
+                .header("content-encoding", encoding),
+        })
+        .await;
+        let outcome = search(&guarded(), &upstream.url("/mcp")).await;
+        assert!(outcome.trace[1].note.ends_with(note), "{}", outcome.trace[1].note);
+        assert_eq!(outcome.result.unwrap_err().code, "authorization_server_not_found");
+    }
+}
+
+#[tokio::test]
+async fn slow_answers_run_out_of_time() {
+    for stall in ["", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{"] {
+        let upstream = Upstream::start(move |_, seen| match seen.path.as_str() {
+            "/mcp" => Reply::status(401),
+            _ => Reply::Stall(stall.into()),
+        })
+        .await;
+        let failure = failure(&hasty(), &upstream.url("/mcp")).await;
+        assert_eq!((failure.class, failure.code), (FailureClass::Transient, "timeout"), "{stall}");
+    }
+}

@@ -1,0 +1,185 @@
+//! A server that answers what a test says, and remembers what it was asked.
+
+use registry_core::egress::EgressPolicy;
+use registry_outbound::{Guarded, Limits};
+use serde_json::Value;
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What a server does with a request.
+pub(crate) enum Reply {
+    /// Answers it.
+    Answer { status: u16, headers: Vec<(&'static str, String)>, body: Vec<u8> },
+    /// Sends these bytes and then nothing, the connection stays open.
+    Stall(Vec<u8>),
+    /// Closes the connection without a word.
+    Close,
+}
+
+impl Reply {
+    pub(crate) fn json(status: u16, body: &Value) -> Self {
+        let headers = vec![("content-type", "application/json".to_owned())];
+        Self::Answer { status, headers, body: body.to_string().into_bytes() }
+    }
+
+    pub(crate) fn status(status: u16) -> Self {
+        Self::Answer { status, headers: Vec::new(), body: Vec::new() }
+    }
+
+    pub(crate) fn redirect(status: u16, to: impl Into<String>) -> Self {
+        Self::status(status).header("location", to)
+    }
+
+    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        if let Self::Answer { headers, .. } = &mut self {
+            headers.push((name, value.into()));
+        }
+        self
+    }
+}
+
+/// A request as it arrived.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    /// Names in lower case.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Seen {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+pub(crate) struct Upstream {
+    /// `http://127.0.0.1:<port>`
+    pub(crate) origin: String,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+impl Upstream {
+    /// A server that answers with `reply`, which is given its own origin and the request.
+    pub(crate) async fn start(reply: impl Fn(&str, &Seen) -> Reply + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
+        let reply = Arc::new(reply);
+        let (its_origin, its_seen) = (origin.clone(), Arc::clone(&seen));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (reply, origin, seen) = (Arc::clone(&reply), its_origin.clone(), Arc::clone(&its_seen));
+                tokio::spawn(async move {
+                    let _ = serve(stream, |request| {
+                        seen.lock().unwrap().push(request.clone());
+                        reply(&origin, request)
+                    })
+                    .await;
+                });
+            }
+        });
+        Self { origin, seen }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.origin)
+    }
+
+    pub(crate) fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    /// `METHOD /path` of every request, in order.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.seen().iter().map(|seen| format!("{} {}", seen.method, seen.path)).collect()
+    }
+}
+
+async fn serve(mut stream: TcpStream, reply: impl FnOnce(&Seen) -> Reply) -> std::io::Result<()> {
+    let request = receive(&mut stream).await?;
+    match reply(&request) {
+        Reply::Close => Ok(()),
+        Reply::Stall(bytes) => {
+            stream.write_all(&bytes).await?;
+            // Until the other side goes.
+            stream.read_to_end(&mut Vec::new()).await.map(drop)
+        }
+        Reply::Answer { status, headers, body } => {
+            let mut head = format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\n", body.len());
+            for (name, value) in headers {
+                let _ = write!(head, "{name}: {value}\r\n");
+            }
+            head.push_str("\r\n");
+            stream.write_all(head.as_bytes()).await?;
+            stream.write_all(&body).await?;
+            stream.shutdown().await
+        }
+    }
+}
+
+async fn receive(stream: &mut TcpStream) -> std::io::Result<Seen> {
+    let mut bytes = Vec::new();
+    let end = loop {
+        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            break end;
+        }
+        if stream.read_buf(&mut bytes).await? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+    };
+    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+    let mut lines = head.split("\r\n");
+    let mut first = lines.next().unwrap_or_default().split(' ');
+    let (method, path) = (first.next().unwrap_or_default(), first.next().unwrap_or_default());
+    let headers: Vec<(String, String)> = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        .collect();
+    let mut request =
+        Seen { method: method.to_owned(), path: path.to_owned(), headers, body: bytes.split_off(end + 4) };
+    let length: usize = request.header("content-length").and_then(|value| value.parse().ok()).unwrap_or(0);
+    while request.body.len() < length {
+        if stream.read_buf(&mut request.body).await? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    Ok(request)
+}
+
+/// A client that may reach this machine.
+pub(crate) fn guarded() -> Guarded {
+    Guarded::new(loopback(), Limits::default())
+}
+
+/// A client that may reach this machine and has no patience.
+pub(crate) fn hasty() -> Guarded {
+    let limits = Limits { total: Duration::from_millis(400), connect: Duration::from_millis(200) };
+    Guarded::new(loopback(), limits)
+}
+
+fn loopback() -> EgressPolicy {
+    EgressPolicy { allow_http_loopback: true, ..EgressPolicy::default() }
+}
+
+/// A gzip stream of `kibibytes` KiB of spaces in a few hundred bytes: one literal, then runs of 258 (RFC 1951 §3.2.6).
+pub(crate) fn gzipped_spaces(kibibytes: usize) -> Vec<u8> {
+    let mut bits = vec![true, true, false];
+    let mut push = |code: u16, length: u32| bits.extend((0..length).rev().map(|bit| code >> bit & 1 == 1));
+    push(0x30 + u16::from(b' '), 8);
+    for _ in 0..kibibytes * 1024 / 258 {
+        push(0b1100_0101, 8);
+        push(0, 5);
+    }
+    push(0, 7);
+    let mut gzip = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+    gzip.extend(bits.chunks(8).map(|eight| {
+        eight.iter().enumerate().fold(0_u8, |byte, (place, bit)| byte | u8::from(*bit) << place)
+    }));
+    gzip.extend([0; 8]);
+    gzip
+}

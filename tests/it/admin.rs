@@ -1,0 +1,126 @@
+//! Pages as a browser without script uses them.
+
+use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
+use reqwest::{Method, RequestBuilder};
+use registry::{Door, Origin};
+use support::{Client, Engine, Reply, SEED_ENTERPRISE, TestServer};
+
+/// Somebody with a session cookie.
+struct Browser {
+    client: Client,
+    cookie: String,
+}
+
+impl Browser {
+    /// Signs in through a one-time link.
+    async fn sign_in(t: &TestServer) -> Self {
+        let registry = &t.inner.registry;
+        let token = registry.create_sign_in_link("ann@acme.com", Origin::new(Door::Cli)).await.unwrap();
+        let mut browser = Self { client: t.anonymous(), cookie: String::new() };
+        let shown = browser.get(&format!("/ui/sign-in/link?token={token}")).await.expect(200);
+        assert!(shown.text.contains("Sign in"), "opening the link does not use it up");
+        let reply = browser.post("/ui/sign-in/link", &[("token", &token)]).await.expect(303);
+        let cookie = reply.headers[SET_COOKIE].to_str().unwrap();
+        assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
+        browser.cookie = cookie.split(';').next().unwrap().to_owned();
+        browser
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, path).header(COOKIE, &self.cookie)
+    }
+
+    async fn get(&self, path: &str) -> Reply {
+        Client::send(self.request(Method::GET, path)).await
+    }
+
+    async fn post(&self, path: &str, form: &[(&str, &str)]) -> Reply {
+        Client::send(self.request(Method::POST, path).header("sec-fetch-site", "same-origin").form(form)).await
+    }
+}
+
+#[tokio::test]
+async fn pages_need_a_session_and_lead_back() {
+    let t = TestServer::new(Engine::Sqlite).await;
+    let nobody = t.anonymous();
+    let away = nobody.get("/ui/registrations?state=failed").await.expect(303);
+    assert_eq!(away.headers[LOCATION], "/ui/sign-in?next=%2Fui%2Fregistrations%3Fstate%3Dfailed");
+    let form = nobody.get("/ui/sign-in?next=https://evil.example").await.expect(200);
+    assert!(!form.text.contains("evil.example"), "one comes back to our own pages only");
+    let refused = nobody.request(Method::POST, "/ui/sign-in").header("sec-fetch-site", "same-origin");
+    let refused = Client::send(refused.form(&[("email", "a@b.c"), ("password", "wrong")])).await.expect(422);
+    assert!(refused.text.contains("role=\"alert\""));
+}
+
+#[tokio::test]
+async fn forms_of_other_sites_do_nothing() {
+    let t = TestServer::new(Engine::Sqlite).await;
+    let browser = Browser::sign_in(&t).await;
+    for (name, value) in [("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site"), ("origin", "https://evil.example"), ("x-nothing", "")] {
+        let forged = browser.request(Method::POST, "/ui/workspaces").header(name, value).form(&[("name", "Forged")]);
+        Client::send(forged).await.expect(403);
+    }
+    assert!(!browser.get("/ui/workspaces").await.expect(200).text.contains("Forged"));
+    browser.post("/ui/sign-out", &[]).await.expect(303);
+    browser.get("/ui/workspaces").await.expect(303);
+}
+
+#[tokio::test]
+async fn every_page_is_hardened() {
+    let t = TestServer::new(Engine::Sqlite).await;
+    let browser = Browser::sign_in(&t).await;
+    for path in ["/ui/integrations", "/ui/registrations", "/ui/workspaces", "/ui/api-keys", "/ui/account", "/ui/settings/organisation", "/ui/integrations/new", "/ui/nothing", "/ui/integrations/nothing"] {
+        let page = browser.get(path).await;
+        assert!(page.header("content-security-policy").starts_with("default-src 'none'"), "{path}");
+        assert_eq!(page.header("cache-control"), "no-store", "{path}");
+        assert_eq!(page.header("x-content-type-options"), "nosniff", "{path}");
+    }
+    let page = browser.get("/ui/integrations").await;
+    let css = page.text.split("href=\"").find(|part| part.contains("app.css")).unwrap().split('"').next().unwrap();
+    let asset = browser.get(css).await.expect(200);
+    assert!(asset.header("cache-control").contains("immutable"));
+}
+
+#[tokio::test]
+async fn a_configuration_is_checked_saved_and_kept_when_refused() {
+    let t = TestServer::new(Engine::Sqlite).await;
+    t.inner.workspace("acme").await;
+    t.inner.integration("linear", "https://mcp.linear.app/mcp", None).await;
+    t.inner.server("linear", "acme").await;
+    let browser = Browser::sign_in(&t).await;
+    let path = "/ui/integrations/linear/config";
+    let page = browser.get(path).await.expect(200);
+    assert!(page.text.contains("Portkey (acme/linear)"), "what is sent by default");
+
+    // What was typed comes back, escaped, with the line of the problem.
+    let typed = "{\n  \"oauth_client_metadata\": { \"scope\": [\"</textarea><script>\"] }\n}";
+    let refused = browser.post(path, &[("configuration", typed), ("version", "1"), ("intent", "save")]).await.expect(422);
+    assert!(refused.text.contains("Line 2") && refused.text.contains("role=\"alert\""), "{}", refused.text);
+    assert!(!refused.text.contains("<script>"));
+    assert!(refused.text.contains("&#60;/textarea&#62;") || refused.text.contains("&lt;/textarea&gt;"), "{}", refused.text);
+
+    let checked = browser.post(path, &[("configuration", SEED_ENTERPRISE), ("version", "1"), ("intent", "check")]).await.expect(200);
+    assert!(checked.text.contains("Checked, not saved. Saving would affect 1 registration."), "{}", checked.text);
+    assert!(t.inner.registry.integration(&t.inner.admin(), &"linear".into()).await.unwrap().configuration.is_none());
+
+    let saved = browser.post(path, &[("configuration", SEED_ENTERPRISE), ("version", "1"), ("intent", "save")]).await.expect(303);
+    let page = browser.get(saved.headers[LOCATION].to_str().unwrap()).await.expect(200);
+    assert!(page.text.contains("Saved as v1. 1 registration queued."));
+    let conflict = browser.post(path, &[("configuration", "{}"), ("version", "1"), ("intent", "save")]).await.expect(409);
+    assert!(conflict.text.contains("saved in the meantime"));
+    let stored = t.inner.registry.integration(&t.inner.admin(), &"linear".into()).await.unwrap();
+    assert_eq!(stored.configuration.as_deref(), Some(SEED_ENTERPRISE));
+}
+
+#[tokio::test]
+async fn keys_are_shown_once_and_viewers_cannot_change_things() {
+    let t = TestServer::new(Engine::Sqlite).await;
+    let browser = Browser::sign_in(&t).await;
+    let made = browser.post("/ui/api-keys", &[("name", "ci"), ("role", "viewer"), ("workspace", ""), ("days", "30")]).await.expect(200);
+    let start = made.text.find("mcpr_").unwrap();
+    let key = &made.text[start..start + 41];
+    t.with_token(key).get("/v1/workspaces").await.expect(200);
+    assert!(!browser.get("/ui/api-keys").await.expect(200).text.contains(key), "shown once");
+    let unnamed = browser.post("/ui/api-keys", &[("name", ""), ("role", "viewer"), ("workspace", ""), ("days", "")]).await.expect(422);
+    assert!(unnamed.text.contains("href=\"#name\""));
+}
