@@ -1,6 +1,8 @@
 //! Writes the table of embedded assets: `static/dist` (npm output) where it is there, else `static/src` (our own,
 //! dependency-free files). Never runs npm, never touches the network (`docs/ARCHITECTURE.md`).
 
+#![expect(clippy::disallowed_methods, reason = "a build script is told by its environment")]
+
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -21,7 +23,9 @@ fn main() {
     let mut files = Vec::new();
     walk(&folder, &mut files);
     files.sort();
-    let mut table = format!("/// Whether the enhancement layer is built in.\npub(crate) const FULL: bool = {full};\n\npub(super) const ASSETS: &[Asset] = &[\n");
+    let mut table = format!(
+        "/// Whether the enhancement layer is built in.\npub(crate) const FULL: bool = {full};\n\npub(super) const ASSETS: &[Asset] = &[\n"
+    );
     for path in files {
         let name = path.strip_prefix(&folder).expect("below it").to_string_lossy().replace('\\', "/");
         let bytes = fs::read(&path).expect("readable");

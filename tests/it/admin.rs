@@ -1,8 +1,8 @@
 //! Pages as a browser without script uses them.
 
+use registry::{Door, Origin};
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::{Method, RequestBuilder};
-use registry::{Door, Origin};
 use support::{Client, Engine, Reply, SEED_ENTERPRISE, TestServer};
 
 /// Somebody with a session cookie.
@@ -22,7 +22,7 @@ impl Browser {
         let reply = browser.post("/ui/sign-in/link", &[("token", &token)]).await.expect(303);
         let cookie = reply.headers[SET_COOKIE].to_str().unwrap();
         assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
-        browser.cookie = cookie.split(';').next().unwrap().to_owned();
+        cookie.split(';').next().unwrap().clone_into(&mut browser.cookie);
         browser
     }
 
@@ -35,7 +35,8 @@ impl Browser {
     }
 
     async fn post(&self, path: &str, form: &[(&str, &str)]) -> Reply {
-        Client::send(self.request(Method::POST, path).header("sec-fetch-site", "same-origin").form(form)).await
+        Client::send(self.request(Method::POST, path).header("sec-fetch-site", "same-origin").form(form))
+            .await
     }
 }
 
@@ -56,8 +57,14 @@ async fn pages_need_a_session_and_lead_back() {
 async fn forms_of_other_sites_do_nothing() {
     let t = TestServer::new(Engine::Sqlite).await;
     let browser = Browser::sign_in(&t).await;
-    for (name, value) in [("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site"), ("origin", "https://evil.example"), ("x-nothing", "")] {
-        let forged = browser.request(Method::POST, "/ui/workspaces").header(name, value).form(&[("name", "Forged")]);
+    for (name, value) in [
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+        ("origin", "https://evil.example"),
+        ("x-nothing", ""),
+    ] {
+        let forged =
+            browser.request(Method::POST, "/ui/workspaces").header(name, value).form(&[("name", "Forged")]);
         Client::send(forged).await.expect(403);
     }
     assert!(!browser.get("/ui/workspaces").await.expect(200).text.contains("Forged"));
@@ -69,14 +76,25 @@ async fn forms_of_other_sites_do_nothing() {
 async fn every_page_is_hardened() {
     let t = TestServer::new(Engine::Sqlite).await;
     let browser = Browser::sign_in(&t).await;
-    for path in ["/ui/integrations", "/ui/registrations", "/ui/workspaces", "/ui/api-keys", "/ui/account", "/ui/settings/organisation", "/ui/integrations/new", "/ui/nothing", "/ui/integrations/nothing"] {
+    for path in [
+        "/ui/integrations",
+        "/ui/registrations",
+        "/ui/workspaces",
+        "/ui/api-keys",
+        "/ui/account",
+        "/ui/settings/organisation",
+        "/ui/integrations/new",
+        "/ui/nothing",
+        "/ui/integrations/nothing",
+    ] {
         let page = browser.get(path).await;
         assert!(page.header("content-security-policy").starts_with("default-src 'none'"), "{path}");
         assert_eq!(page.header("cache-control"), "no-store", "{path}");
         assert_eq!(page.header("x-content-type-options"), "nosniff", "{path}");
     }
     let page = browser.get("/ui/integrations").await;
-    let css = page.text.split("href=\"").find(|part| part.contains("app.css")).unwrap().split('"').next().unwrap();
+    let css =
+        page.text.split("href=\"").find(|part| part.contains("app.css")).unwrap().split('"').next().unwrap();
     let asset = browser.get(css).await.expect(200);
     assert!(asset.header("cache-control").contains("immutable"));
 }
@@ -94,19 +112,47 @@ async fn a_configuration_is_checked_saved_and_kept_when_refused() {
 
     // What was typed comes back, escaped, with the line of the problem.
     let typed = "{\n  \"oauth_client_metadata\": { \"scope\": [\"</textarea><script>\"] }\n}";
-    let refused = browser.post(path, &[("configuration", typed), ("version", "1"), ("intent", "save")]).await.expect(422);
+    let refused = browser
+        .post(path, &[("configuration", typed), ("version", "1"), ("intent", "save")])
+        .await
+        .expect(422);
     assert!(refused.text.contains("Line 2") && refused.text.contains("role=\"alert\""), "{}", refused.text);
     assert!(!refused.text.contains("<script>"));
-    assert!(refused.text.contains("&#60;/textarea&#62;") || refused.text.contains("&lt;/textarea&gt;"), "{}", refused.text);
+    assert!(
+        refused.text.contains("&#60;/textarea&#62;") || refused.text.contains("&lt;/textarea&gt;"),
+        "{}",
+        refused.text
+    );
 
-    let checked = browser.post(path, &[("configuration", SEED_ENTERPRISE), ("version", "1"), ("intent", "check")]).await.expect(200);
-    assert!(checked.text.contains("Checked, not saved. Saving would affect 1 registration."), "{}", checked.text);
-    assert!(t.inner.registry.integration(&t.inner.admin(), &"linear".into()).await.unwrap().configuration.is_none());
+    let checked = browser
+        .post(path, &[("configuration", SEED_ENTERPRISE), ("version", "1"), ("intent", "check")])
+        .await
+        .expect(200);
+    assert!(
+        checked.text.contains("Checked, not saved. Saving would affect 1 registration."),
+        "{}",
+        checked.text
+    );
+    assert!(
+        t.inner
+            .registry
+            .integration(&t.inner.admin(), &"linear".into())
+            .await
+            .unwrap()
+            .configuration
+            .is_none()
+    );
 
-    let saved = browser.post(path, &[("configuration", SEED_ENTERPRISE), ("version", "1"), ("intent", "save")]).await.expect(303);
+    let saved = browser
+        .post(path, &[("configuration", SEED_ENTERPRISE), ("version", "1"), ("intent", "save")])
+        .await
+        .expect(303);
     let page = browser.get(saved.headers[LOCATION].to_str().unwrap()).await.expect(200);
     assert!(page.text.contains("Saved as v1. 1 registration queued."));
-    let conflict = browser.post(path, &[("configuration", "{}"), ("version", "1"), ("intent", "save")]).await.expect(409);
+    let conflict = browser
+        .post(path, &[("configuration", "{}"), ("version", "1"), ("intent", "save")])
+        .await
+        .expect(409);
     assert!(conflict.text.contains("saved in the meantime"));
     let stored = t.inner.registry.integration(&t.inner.admin(), &"linear".into()).await.unwrap();
     assert_eq!(stored.configuration.as_deref(), Some(SEED_ENTERPRISE));
@@ -116,11 +162,17 @@ async fn a_configuration_is_checked_saved_and_kept_when_refused() {
 async fn keys_are_shown_once_and_viewers_cannot_change_things() {
     let t = TestServer::new(Engine::Sqlite).await;
     let browser = Browser::sign_in(&t).await;
-    let made = browser.post("/ui/api-keys", &[("name", "ci"), ("role", "viewer"), ("workspace", ""), ("days", "30")]).await.expect(200);
+    let made = browser
+        .post("/ui/api-keys", &[("name", "ci"), ("role", "viewer"), ("workspace", ""), ("days", "30")])
+        .await
+        .expect(200);
     let start = made.text.find("mcpr_").unwrap();
     let key = &made.text[start..start + 41];
     t.with_token(key).get("/v1/workspaces").await.expect(200);
     assert!(!browser.get("/ui/api-keys").await.expect(200).text.contains(key), "shown once");
-    let unnamed = browser.post("/ui/api-keys", &[("name", ""), ("role", "viewer"), ("workspace", ""), ("days", "")]).await.expect(422);
+    let unnamed = browser
+        .post("/ui/api-keys", &[("name", ""), ("role", "viewer"), ("workspace", ""), ("days", "")])
+        .await
+        .expect(422);
     assert!(unnamed.text.contains("href=\"#name\""));
 }

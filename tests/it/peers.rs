@@ -17,10 +17,16 @@ async fn registered(engine: Engine, mcp_url: &str, configurations: &Value) -> Va
     admin.post("/v1/workspaces", &json!({ "name": "Acme", "slug": "acme" })).await.expect(200);
     let body = json!({ "name": "Notes", "slug": "notes", "url": mcp_url, "auth_type": "oauth_auto", "transport": "http", "configurations": configurations });
     admin.post("/v1/mcp-integrations", &body).await.expect(200);
-    let body = json!({ "name": "Notes", "slug": "notes", "mcp_integration_id": "notes", "workspace_id": "acme" });
+    let body =
+        json!({ "name": "Notes", "slug": "notes", "mcp_integration_id": "notes", "workspace_id": "acme" });
     admin.post("/v1/mcp-servers", &body).await.expect(200);
     let stop = CancellationToken::new();
-    let options = WorkerOptions { name: "test".into(), concurrency: 2, poll: Duration::from_millis(50), drain: Duration::from_secs(5) };
+    let options = WorkerOptions {
+        name: "test".into(),
+        concurrency: 2,
+        poll: Duration::from_millis(50),
+        drain: Duration::from_secs(5),
+    };
     let guarded = Arc::new(Guarded::new(registry.settings().egress.clone(), Limits::default()));
     let worker = tokio::spawn(registration_worker::run(registry.clone(), guarded, options, stop.clone()));
     let gateway = t.client(Role::Gateway, None).await;
@@ -54,7 +60,12 @@ async fn protected(authorization_server: &Peer, more: &[(&str, &str)]) -> Peer {
 }
 
 /// Registers, compares with what the authorization server says it registered, and lets a real client sign in with it.
-async fn whole_way(engine: Engine, mut authorization_server: Peer, more: &[(&str, &str)], configurations: Value) {
+async fn whole_way(
+    engine: Engine,
+    mut authorization_server: Peer,
+    more: &[(&str, &str)],
+    configurations: Value,
+) {
     let mcp = protected(&authorization_server, more).await;
     let document = registered(engine, mcp.text("mcp_url"), &configurations).await;
     let event = authorization_server.event("registered").await;
@@ -95,13 +106,20 @@ async fn oidc_provider_whose_issuer_has_a_path_and_metadata_at_the_root() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn oidc_provider_with_a_confidential_client() {
-    let configurations = json!({ "oauth_client_metadata": { "token_endpoint_auth_method": "client_secret_basic" } });
+    let configurations =
+        json!({ "oauth_client_metadata": { "token_endpoint_auth_method": "client_secret_basic" } });
     whole_way(Engine::Sqlite, Peer::start("oidc-provider.mjs", &[]).await, &[], configurations).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_sdk_s_authorization_server() {
-    whole_way(Engine::Sqlite, Peer::start("sdk-authorization-server.mjs", &[]).await, &[("PRM", "header")], seed()).await;
+    whole_way(
+        Engine::Sqlite,
+        Peer::start("sdk-authorization-server.mjs", &[]).await,
+        &[("PRM", "header")],
+        seed(),
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -19,7 +19,8 @@ struct Serving {
 
 fn command(database: &TestDatabase) -> Command {
     #[expect(clippy::disallowed_methods, reason = "how ./test tells where things are")]
-    let binary = std::env::var("MCP_REGISTRY_TEST_BINARY").expect("MCP_REGISTRY_TEST_BINARY is not set: run ./test");
+    let binary =
+        std::env::var("MCP_REGISTRY_TEST_BINARY").expect("MCP_REGISTRY_TEST_BINARY is not set: run ./test");
     let mut command = Command::new(binary);
     let folder: &Path = database.folder.path();
     command
@@ -81,7 +82,8 @@ impl Serving {
     async fn end(mut self) -> String {
         let pid = self.child.id().unwrap().to_string();
         Command::new("kill").args(["-TERM", &pid]).status().await.unwrap();
-        let status = tokio::time::timeout(Duration::from_secs(10), self.child.wait()).await.expect("ends within 10 s");
+        let status =
+            tokio::time::timeout(Duration::from_secs(10), self.child.wait()).await.expect("ends within 10 s");
         assert_eq!(status.unwrap().code(), Some(0));
         self.log.await.unwrap()
     }
@@ -92,12 +94,15 @@ async fn killed_between_save_and_registration(engine: Engine) {
     const CANARY: &str = "canary-7Kq-value";
     let mut authorization_server = Peer::start("oidc-provider.mjs", &[]).await;
     let introspection = authorization_server.ready["introspection"].to_string();
-    let environment = [("AUTHORIZATION_SERVERS", authorization_server.text("issuer")), ("INTROSPECTION", &introspection)];
+    let environment =
+        [("AUTHORIZATION_SERVERS", authorization_server.text("issuer")), ("INTROSPECTION", &introspection)];
     let mcp = Peer::start("protected-mcp.mjs", &environment).await;
 
     let database = TestDatabase::new(engine).await;
     run(&database, &["migrate"]).await;
-    let key = async |role: Role| run(&database, &["key", "create", "--name", "test", "--role", role.as_str()]).await;
+    let key = async |role: Role| {
+        run(&database, &["key", "create", "--name", "test", "--role", role.as_str()]).await
+    };
     let (admin, gateway) = (key(Role::Admin).await, key(Role::Gateway).await);
 
     let first = serve(&database, &["--no-worker"]).await;
@@ -107,7 +112,8 @@ async fn killed_between_save_and_registration(engine: Engine) {
     configurations["headers"] = json!({ "X-Secret": CANARY });
     let body = json!({ "name": "Notes", "slug": "notes", "url": mcp.text("mcp_url"), "auth_type": "oauth_auto", "transport": "http", "configurations": configurations });
     as_admin.post("/v1/mcp-integrations", &body).await.expect(200);
-    let body = json!({ "name": "Notes", "slug": "notes", "mcp_integration_id": "notes", "workspace_id": "acme" });
+    let body =
+        json!({ "name": "Notes", "slug": "notes", "mcp_integration_id": "notes", "workspace_id": "acme" });
     as_admin.post("/v1/mcp-servers", &body).await.expect(200);
     let mut logs = first.kill().await;
 
@@ -127,7 +133,14 @@ async fn killed_between_save_and_registration(engine: Engine) {
     assert_eq!(document["client"]["client_id"], event["client_id"]);
     assert_eq!(document["headers"]["X-Secret"], CANARY, "gateways get it");
     let as_admin = Client::new(&second.url, &admin);
-    for path in ["/v1/mcp-integrations/notes", "/v1/mcp-integrations/notes/revisions", "/v1/audit-events", "/v1/registrations", "/v1/mcp-servers/notes/client-metadata", "/metrics"] {
+    for path in [
+        "/v1/mcp-integrations/notes",
+        "/v1/mcp-integrations/notes/revisions",
+        "/v1/audit-events",
+        "/v1/registrations",
+        "/v1/mcp-servers/notes/client-metadata",
+        "/metrics",
+    ] {
         assert!(!as_admin.get(path).await.expect(200).text.contains(CANARY), "{path} shows the secret");
     }
     logs += &second.end().await;
@@ -152,7 +165,8 @@ async fn a_killed_process_loses_nothing_on_postgres() {
 async fn two_replicas_and_two_workers_serve_one_deployment() {
     let mut authorization_server = Peer::start("oidc-provider.mjs", &[]).await;
     let introspection = authorization_server.ready["introspection"].to_string();
-    let environment = [("AUTHORIZATION_SERVERS", authorization_server.text("issuer")), ("INTROSPECTION", &introspection)];
+    let environment =
+        [("AUTHORIZATION_SERVERS", authorization_server.text("issuer")), ("INTROSPECTION", &introspection)];
     let mcp = Peer::start("protected-mcp.mjs", &environment).await;
     let database = TestDatabase::new(Engine::Postgres).await;
     let unready = serve(&database, &["--no-worker"]).await;
@@ -170,7 +184,8 @@ async fn two_replicas_and_two_workers_serve_one_deployment() {
     first.post("/v1/workspaces", &json!({ "name": "Acme", "slug": "acme" })).await.expect(200);
     let body = json!({ "name": "Notes", "slug": "notes", "url": mcp.text("mcp_url"), "auth_type": "oauth_auto", "transport": "http" });
     first.post("/v1/mcp-integrations", &body).await.expect(200);
-    let body = json!({ "name": "Notes", "slug": "notes", "mcp_integration_id": "notes", "workspace_id": "acme" });
+    let body =
+        json!({ "name": "Notes", "slug": "notes", "mcp_integration_id": "notes", "workspace_id": "acme" });
     first.post("/v1/mcp-servers", &body).await.expect(200);
     let event = authorization_server.event("registered").await;
     let second = Client::new(&replicas[1].url, &gateway);

@@ -113,6 +113,7 @@ impl Reply {
 
     /// This reply, once its status is `status`; panics with everything otherwise.
     #[track_caller]
+    #[expect(clippy::return_self_not_must_use, reason = "the check is what it is called for")]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status.as_u16(), status, "{}", self.text);
         self

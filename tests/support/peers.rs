@@ -9,7 +9,7 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
 /// Longer than any of them needs on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A peer that runs until it is dropped: it ends when its standard input closes.
 pub struct Peer {
@@ -61,14 +61,18 @@ pub async fn mcp_client(mcp_url: &str, document: &Value) -> Value {
     let file = folder.path().join("document.json");
     std::fs::write(&file, document.to_string()).expect("a file");
     let script = PathBuf::from(variable("MCP_REGISTRY_TEST_PEERS_DIR")).join("mcp-client.mjs");
-    let output = run(Command::new(variable("MCP_REGISTRY_TEST_NODE")).arg(script).arg(mcp_url).arg(file)).await;
+    let output =
+        run(Command::new(variable("MCP_REGISTRY_TEST_NODE")).arg(script).arg(mcp_url).arg(file)).await;
     serde_json::from_slice(&output.stdout).expect("it prints JSON")
 }
 
 /// Runs `tests/peers/portkey_sdk.py`, the hosted product's own SDK.
 pub async fn portkey_sdk(base_url: &str, key: &str, workspace: &str, mcp_url: &str) {
     let script = PathBuf::from(variable("MCP_REGISTRY_TEST_PEERS_DIR")).join("portkey_sdk.py");
-    run(Command::new(variable("MCP_REGISTRY_TEST_PYTHON")).arg(script).args([base_url, key, workspace, mcp_url])).await;
+    run(Command::new(variable("MCP_REGISTRY_TEST_PYTHON"))
+        .arg(script)
+        .args([base_url, key, workspace, mcp_url]))
+    .await;
 }
 
 async fn run(command: &mut Command) -> Output {

@@ -70,8 +70,11 @@ impl ResponseError for Failure {
 
     fn error_response(&self) -> HttpResponse {
         if let Self::SignIn(next) = self {
-            let query: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
-            return HttpResponse::SeeOther().insert_header(("location", format!("/ui/sign-in?{query}"))).finish();
+            let query: String =
+                url::form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
+            return HttpResponse::SeeOther()
+                .insert_header(("location", format!("/ui/sign-in?{query}")))
+                .finish();
         }
         match self {
             Self::Application(registry::Error::Internal(error)) => tracing::error!(%error, "a page failed"),
@@ -104,7 +107,10 @@ pub(crate) async fn nothing_here() -> HttpResponse {
 
 /// For forms that another site sent.
 pub(crate) fn foreign_form() -> HttpResponse {
-    page(StatusCode::FORBIDDEN, "This form was not sent from a page of this registry, so nothing was changed.".to_owned())
+    page(
+        StatusCode::FORBIDDEN,
+        "This form was not sent from a page of this registry, so nothing was changed.".to_owned(),
+    )
 }
 
 /// For forms that cannot be read.
@@ -113,11 +119,16 @@ pub(crate) fn form(error: UrlencodedError, _: &HttpRequest) -> actix_web::Error 
         UrlencodedError::Overflow { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     };
-    InternalError::from_response(error, page(status, "The form could not be read; nothing was changed.".to_owned())).into()
+    InternalError::from_response(
+        error,
+        page(status, "The form could not be read; nothing was changed.".to_owned()),
+    )
+    .into()
 }
 
 /// For addresses whose query cannot be read.
 pub(crate) fn query(error: QueryPayloadError, _: &HttpRequest) -> actix_web::Error {
-    let response = page(StatusCode::NOT_FOUND, "The part of the address after `?` cannot be read.".to_owned());
+    let response =
+        page(StatusCode::NOT_FOUND, "The part of the address after `?` cannot be read.".to_owned());
     InternalError::from_response(error, response).into()
 }

@@ -4,18 +4,23 @@ use crate::AdminState;
 use crate::failure::Failure;
 use actix_web::cookie::{Cookie, SameSite, time::Duration};
 use actix_web::dev::Payload;
+use actix_web::http::header::REFERER;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
-use registry::{Actor, Credential, Door, Origin, Registry};
+use registry::{Actor, Credential, Door, Origin, RegistrationFilter, Registry};
+use registry_core::permission::Permission;
+use registry_core::registration::State;
 use std::future::Future;
 use std::pin::Pin;
 
 /// Somebody who signed in.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Visitor {
     /// Who.
     pub(crate) actor: Actor,
     /// The application.
     pub(crate) registry: Registry,
+    /// Registrations that wait for a person or fail, shown in the side bar of every page.
+    pub(crate) attention: u64,
 }
 
 impl FromRequest for Visitor {
@@ -26,10 +31,23 @@ impl FromRequest for Visitor {
         let request = request.clone();
         Box::pin(async move {
             let state = state(&request);
-            let to_sign_in = || Failure::SignIn(request.uri().path_and_query().map(ToString::to_string).unwrap_or_default());
+            let to_sign_in = || {
+                // A form cannot be sent again from an address: then back to the page it was on.
+                let here = request.uri().path_and_query().map(ToString::to_string);
+                Failure::SignIn(
+                    if request.method().is_safe() { here } else { referer(&request) }.unwrap_or_default(),
+                )
+            };
             let token = cookie(&request).ok_or_else(to_sign_in)?;
             match state.registry.authenticate(Credential::Session(&token), origin(&request)).await {
-                Ok(actor) => Ok(Self { actor, registry: state.registry.clone() }),
+                Ok(actor) => {
+                    let registry = state.registry.clone();
+                    let attention = attention(&registry, &actor).await?;
+                    let visitor = Self { actor, registry, attention };
+                    // Pages about failures look like the others.
+                    request.extensions_mut().insert(visitor.clone());
+                    Ok(visitor)
+                }
                 Err(registry::Error::Unauthenticated(_)) => Err(to_sign_in()),
                 Err(error) => Err(Failure::from(error)),
             }
@@ -37,16 +55,42 @@ impl FromRequest for Visitor {
     }
 }
 
+/// How many registrations a person should look at.
+async fn attention(registry: &Registry, actor: &Actor) -> Result<u64, registry::Error> {
+    if !actor.can(Permission::ReadRegistrations) {
+        return Ok(0);
+    }
+    let counts = registry.registration_counts(actor, RegistrationFilter::default()).await?;
+    let waits =
+        |state| matches!(state, State::Failed | State::Unconfirmed | State::Outdated | State::Retrying);
+    Ok(counts.iter().filter(|(state, _)| waits(*state)).map(|(_, count)| count).sum())
+}
+
+/// The path and query of the page a form was on.
+fn referer(request: &HttpRequest) -> Option<String> {
+    let header = request.headers().get(REFERER)?.to_str().ok()?;
+    let url = url::Url::parse(header).ok()?;
+    Some(url[url::Position::BeforePath..url::Position::AfterQuery].to_owned())
+}
+
+/// The id of this request, as logged.
+pub(crate) fn request_id(request: &HttpRequest) -> Option<String> {
+    request.extensions().get::<tracing_actix_web::RequestId>().map(ToString::to_string)
+}
+
 /// The pages' state; `configure` puts it there.
 pub(crate) fn state(request: &HttpRequest) -> web::Data<AdminState> {
-    request.app_data::<web::Data<AdminState>>().cloned().unwrap_or_else(|| unreachable!("configure() adds it"))
+    request
+        .app_data::<web::Data<AdminState>>()
+        .cloned()
+        .unwrap_or_else(|| unreachable!("configure() adds it"))
 }
 
 /// Where a request came from, for the record.
 pub(crate) fn origin(request: &HttpRequest) -> Origin {
     Origin {
         door: Door::Web,
-        request_id: request.extensions().get::<tracing_actix_web::RequestId>().map(ToString::to_string),
+        request_id: request_id(request),
         address: request.peer_addr().map(|address| address.ip().to_string()),
     }
 }
@@ -81,7 +125,10 @@ pub(crate) fn closed(state: &AdminState) -> Cookie<'static> {
 /// Where to go after signing in: a path of our own pages, else the first page. Never another site.
 pub(crate) fn local(next: Option<&str>) -> String {
     let fine = |path: &&str| {
-        path.starts_with("/ui") && !path.contains("//") && !path.contains('\\') && !path.chars().any(char::is_control)
+        path.starts_with("/ui")
+            && !path.contains("//")
+            && !path.contains('\\')
+            && !path.chars().any(char::is_control)
     };
     next.filter(fine).unwrap_or("/ui/integrations").to_owned()
 }

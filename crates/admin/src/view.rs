@@ -1,9 +1,9 @@
 //! What all templates share: the shell around a page, icons, chips, times.
 
-use crate::session::{self, Visitor};
 use crate::assets;
+use crate::session::{self, Visitor};
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use askama::Template;
 use chrono::SecondsFormat;
 use registry_core::clock::Timestamp;
@@ -11,6 +11,7 @@ use registry_core::finding::{Finding, Severity};
 use registry_core::permission::Permission;
 use registry_core::registration::{AuthType, RegistrationMethod, State};
 use serde_json::Value;
+use std::fmt::Write as _;
 
 /// The name of the cookie that keeps light, dark or system.
 pub(crate) const THEME_COOKIE: &str = "mcp_registry_theme";
@@ -22,8 +23,11 @@ pub(crate) struct Shell {
     pub(crate) section: &'static str,
     pub(crate) user: Option<String>,
     pub(crate) theme: &'static str,
+    /// Registrations that a person should look at.
+    pub(crate) attention: u64,
     pub(crate) flash: Option<String>,
     pub(crate) path: String,
+    pub(crate) may_read: bool,
     pub(crate) may_write: bool,
     pub(crate) may_administer: bool,
     pub(crate) version: &'static str,
@@ -40,8 +44,10 @@ impl Shell {
             section: "",
             user: None,
             theme: "system",
+            attention: 0,
             flash: None,
             path: "/ui/integrations".to_owned(),
+            may_read: false,
             may_write: false,
             may_administer: false,
             version: env!("CARGO_PKG_VERSION"),
@@ -52,17 +58,43 @@ impl Shell {
     }
 
     /// For a visitor; `section` names the item of the side bar.
-    pub(crate) fn of(request: &HttpRequest, visitor: &Visitor, section: &'static str, title: impl Into<String>) -> Self {
+    pub(crate) fn of(
+        request: &HttpRequest,
+        visitor: &Visitor,
+        section: &'static str,
+        title: impl Into<String>,
+    ) -> Self {
         let mut shell = Self::plain(title);
         shell.section = section;
         shell.user = Some(visitor.actor.name().to_owned());
         shell.theme = theme(request);
+        shell.attention = visitor.attention;
         shell.flash = flash(request);
-        shell.path = request.uri().path().to_owned();
+        request.uri().path().clone_into(&mut shell.path);
+        shell.may_read = visitor.actor.can(Permission::ReadIntegrations);
         shell.may_write = visitor.actor.can(Permission::WriteIntegrations);
-        shell.may_administer = visitor.actor.can(Permission::ManageKeys) && visitor.actor.workspace().is_none();
+        shell.may_administer =
+            visitor.actor.can(Permission::ManageKeys) && visitor.actor.workspace().is_none();
         shell.version = session::state(request).version;
         shell
+    }
+
+    /// For a page that may be shown with or without a session.
+    pub(crate) fn around(request: &HttpRequest, title: impl Into<String>) -> Self {
+        let visitor = request.extensions().get::<Visitor>().cloned();
+        match visitor {
+            Some(visitor) => Self::of(request, &visitor, "", title),
+            None => Self { theme: theme(request), ..Self::plain(title) },
+        }
+    }
+
+    /// What the theme button does: the next theme, and its name for people.
+    pub(crate) fn next_theme(&self) -> &'static str {
+        match self.theme {
+            "system" => "light",
+            "light" => "dark",
+            _ => "system",
+        }
     }
 
     /// Two letters for the account badge.
@@ -119,8 +151,12 @@ pub(crate) fn icon(name: &str) -> String {
         "list" => "M3 4.2l1.2 1.2L6.4 3M3 11l1.2 1.2 2.2-2.4M8.5 4.5H13M8.5 11H13",
         "box" => "M2.5 5.5h11v8h-11zM5.5 5.5V3h5v2.5M2.5 9h11",
         "key" => "M9.5 8.5a3 3 0 1 0-2 2.8V9.8h2v-1.3h3.8M13 7v3",
-        "gear" => "M8 5.7a2.3 2.3 0 1 0 0 4.6 2.3 2.3 0 0 0 0-4.6zM8 1.8v2M8 12.2v2M1.8 8h2M12.2 8h2M3.6 3.6L5 5M11 11l1.4 1.4M12.4 3.6L11 5M5 11l-1.4 1.4",
-        "book" => "M8 4c-1.4-1-3.2-1.2-5.5-1.2v9.7c2.3 0 4.1.2 5.5 1.2 1.4-1 3.2-1.2 5.5-1.2V2.8C11.2 2.8 9.4 3 8 4zM8 4v9.7",
+        "gear" => {
+            "M8 5.7a2.3 2.3 0 1 0 0 4.6 2.3 2.3 0 0 0 0-4.6zM8 1.8v2M8 12.2v2M1.8 8h2M12.2 8h2M3.6 3.6L5 5M11 11l1.4 1.4M12.4 3.6L11 5M5 11l-1.4 1.4"
+        }
+        "book" => {
+            "M8 4c-1.4-1-3.2-1.2-5.5-1.2v9.7c2.3 0 4.1.2 5.5 1.2 1.4-1 3.2-1.2 5.5-1.2V2.8C11.2 2.8 9.4 3 8 4zM8 4v9.7"
+        }
         "plus" => "M8 3v10M3 8h10",
         "copy" => "M5.5 5.5h7.5v7.5H5.5zM10.5 5.5V3H3v7.5h2.5",
         "search" => "M7 2.6a4.4 4.4 0 1 0 0 8.8 4.4 4.4 0 0 0 0-8.8zM10.3 10.3l3.2 3.2",
@@ -139,14 +175,19 @@ pub(crate) fn icon(name: &str) -> String {
 
 /// Where a value comes from, as a chip with its rung of the ladder.
 pub(crate) fn level(origin: &str) -> String {
-    let rung = ["default", "organisation", "integration", "workspace", "server"].iter().position(|one| *one == origin);
+    let rung = ["default", "organisation", "integration", "workspace", "server"]
+        .iter()
+        .position(|one| *one == origin);
     let mut chip = format!(r#"<span class="lv {origin}">"#);
     match rung {
         Some(rung) => {
             chip.push_str(r#"<svg viewBox="0 0 13 14" aria-hidden="true">"#);
-            for (index, (y, width)) in [("11.6", 5), ("8.8", 7), ("6", 9), ("3.2", 11), ("0.4", 13)].iter().enumerate() {
+            for (index, (y, width)) in
+                [("11.6", 5), ("8.8", 7), ("6", 9), ("3.2", 11), ("0.4", 13)].iter().enumerate()
+            {
                 let on = if index == rung { r#" class="on""# } else { "" };
-                chip += &format!(r#"<rect x="0" y="{y}" width="{width}" height="1.9" rx="0.9"{on}/>"#);
+                // Writing to a String cannot fail.
+                let _ = write!(chip, r#"<rect x="0" y="{y}" width="{width}" height="1.9" rx="0.9"{on}/>"#);
             }
             chip.push_str("</svg>");
         }
@@ -189,7 +230,7 @@ pub(crate) fn auth(auth_type: &AuthType) -> &'static str {
 }
 
 /// What a method is called on pages.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "askama passes references")]
+#[expect(clippy::trivially_copy_pass_by_ref, clippy::ref_option, reason = "askama passes references")]
 pub(crate) fn method(method: &Option<RegistrationMethod>) -> &'static str {
     match method {
         Some(RegistrationMethod::Dcr) => "Dynamic registration",
@@ -211,7 +252,9 @@ pub(crate) fn finding_look(finding: &Finding) -> (&'static str, String) {
 /// First letter large.
 pub(crate) fn capital(word: &str) -> String {
     let mut characters = word.chars();
-    characters.next().map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + characters.as_str())
+    characters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + characters.as_str())
 }
 
 /// Two letters that stand for a name.
@@ -282,8 +325,23 @@ mod tests {
             }
             seen += 1;
             let text = std::fs::read_to_string(&path).unwrap().to_lowercase();
-            for forbidden in [" style=", "<style", "javascript:", "hx-on", "hx-vals=\"js", " onclick", " onload", " onsubmit", " onchange", " oninput", "http://", "https://unpkg", "|safe }}<!--"] {
-                let placeholder = text.replace("placeholder=\"https://", "").replace("placeholder=\"http://", "");
+            for forbidden in [
+                " style=",
+                "<style",
+                "javascript:",
+                "hx-on",
+                "hx-vals=\"js",
+                " onclick",
+                " onload",
+                " onsubmit",
+                " onchange",
+                " oninput",
+                "http://",
+                "https://unpkg",
+                "|safe }}<!--",
+            ] {
+                let placeholder =
+                    text.replace("placeholder=\"https://", "").replace("placeholder=\"http://", "");
                 assert!(!placeholder.contains(forbidden), "{forbidden} in {}", path.display());
             }
             for script in text.match_indices("<script") {

@@ -1,25 +1,20 @@
 //! Finding a server's authorization server, in the order of `standards.md` §3.
 
-use crate::answer::{Answer, Wanted};
-use crate::guard::{Asked, Guarded, Trouble, shown};
-use crate::time::millis_since;
+use crate::answer::Wanted;
+use crate::fetch::{PROTOCOL_VERSION, Place, Traced, is_hiccup, later};
+use crate::guard::{Asked, Guarded, shown};
 use registry_core::oauth::{
     AuthorizationServerMetadata, Discovery, Exchange, Failure, FailureClass, IssuerMatch, ProtectedResource,
     ResourceMatch, authorization_server_urls, endpoint_is_sane, issuer_matches, parse_challenges,
-    protected_resource_urls, read_object, resource_matches, scopes_named,
+    protected_resource_urls, resource_matches, scopes_named,
 };
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use std::time::Instant;
 use url::Url;
 
-/// The most of a metadata document, in bytes (`standards.md` §6.1).
-const MOST_METADATA: usize = 256 * 1024;
 /// How many of the authorization servers that a resource names are tried.
 const MOST_SERVERS: usize = 4;
-/// Some servers answer discovery by this header (`standards.md` §3.3).
-const PROTOCOL_VERSION: &str = "2025-11-25";
-
 /// What to look for.
 #[derive(Clone, Debug)]
 pub struct DiscoverTarget {
@@ -42,9 +37,9 @@ pub struct DiscoverOutcome {
 
 /// Finds the authorization server of `target`.
 pub async fn discover(guarded: &Guarded, target: DiscoverTarget) -> DiscoverOutcome {
-    let mut search = Search { guarded, target, trace: Vec::new() };
+    let mut search = Search { upstream: Traced { guarded, trace: Vec::new() }, target };
     let result = search.run().await;
-    DiscoverOutcome { result, trace: search.trace }
+    DiscoverOutcome { result, trace: search.upstream.trace }
 }
 
 /// What asking the MCP address said.
@@ -57,14 +52,6 @@ struct Probed {
     hiccup: Option<Failure>,
 }
 
-/// What is at a place where a document may be.
-enum Place {
-    Document(Map<String, Value>),
-    Nothing,
-    /// A 502: what proxies answer for what does not exist, and also for what is down. Others are asked first.
-    Unclear(Failure),
-}
-
 /// Authorization server metadata that may be used.
 struct Server {
     metadata_url: String,
@@ -74,9 +61,8 @@ struct Server {
 }
 
 struct Search<'a> {
-    guarded: &'a Guarded,
+    upstream: Traced<'a>,
     target: DiscoverTarget,
-    trace: Vec<Exchange>,
 }
 
 /// Protected resource metadata that may be used.
@@ -132,9 +118,9 @@ impl Search<'_> {
             wanted: Wanted::Headers,
         };
         let started = Instant::now();
-        let answer = match self.guarded.send(&asked).await {
+        let answer = match self.upstream.guarded.send(&asked).await {
             Ok(answer) => answer,
-            Err(trouble) => return Err(self.lost("probe", "POST", &url, started, trouble)),
+            Err(trouble) => return Err(self.upstream.lost("probe", "POST", &url, started, trouble)),
         };
         let note = match answer.status {
             401 => "It asks for authorization.",
@@ -146,7 +132,7 @@ impl Search<'_> {
         };
         let hiccup = is_hiccup(answer.status).then(|| later("The MCP server", &answer));
         let note = hiccup.as_ref().map_or(note, |hiccup| hiccup.message.as_str());
-        self.record("probe", "POST", &url, started, Some(&answer), note);
+        self.upstream.record("probe", "POST", &url, started, Some(&answer), note);
         match hiccup {
             // Down or busy: what would be found now lacks its challenge.
             Some(hiccup) if answer.status != 500 && answer.status != 501 => Err(hiccup),
@@ -168,7 +154,7 @@ impl Search<'_> {
         places.extend(known.unwrap_or_default().into_iter().filter(|place| Some(place.as_str()) != hint));
         let (mut mismatch, mut unclear) = (None, None);
         for place in places {
-            let document = match self.document("protected_resource", &place).await? {
+            let document = match self.upstream.document("protected_resource", &place).await? {
                 Place::Document(document) => document,
                 Place::Nothing => continue,
                 Place::Unclear(failure) => {
@@ -218,7 +204,7 @@ impl Search<'_> {
     async fn authorization_server(&mut self, listed: &str) -> Result<Server, Failure> {
         let (mut mismatch, mut unclear) = (None, None);
         for place in authorization_server_urls(listed) {
-            let mut metadata = match self.document("authorization_server", &place).await? {
+            let mut metadata = match self.upstream.document("authorization_server", &place).await? {
                 Place::Document(metadata) => metadata,
                 Place::Nothing => continue,
                 Place::Unclear(failure) => {
@@ -268,6 +254,7 @@ impl Search<'_> {
         whole.then(|| {
             let mut metadata = overrides.clone();
             metadata.entry("response_types_supported").or_insert_with(|| json!(["code"]));
+            // Who enters endpoints by hand vouches for them; without this member gateways would refuse to sign in.
             metadata.entry("code_challenge_methods_supported").or_insert_with(|| json!(["S256"]));
             self.check_endpoints(&metadata)?;
             let listed = listed.to_owned();
@@ -278,42 +265,6 @@ impl Search<'_> {
                 issuer_match: IssuerMatch::Exact,
             })
         })
-    }
-
-    /// What is at `url`. Nothing is: any refusal, a page, a redirect that is not followed; not: a server in trouble.
-    async fn document(&mut self, step: &'static str, url: &str) -> Result<Place, Failure> {
-        let started = Instant::now();
-        let asked = Asked {
-            method: Method::GET,
-            url,
-            accept: "application/json",
-            bearer: None,
-            json: None,
-            headers: &[("mcp-protocol-version", PROTOCOL_VERSION)],
-            wanted: Wanted::Whole(MOST_METADATA),
-        };
-        let answer = match self.guarded.send(&asked).await {
-            Ok(answer) => answer,
-            // Answers that are no document, however they fail to be one: the next place is asked.
-            Err(trouble) if trouble.failure.class == FailureClass::Protocol => {
-                self.lost(step, "GET", url, started, trouble);
-                return Ok(Place::Nothing);
-            }
-            Err(trouble) => return Err(self.lost(step, "GET", url, started, trouble)),
-        };
-        if is_hiccup(answer.status) {
-            let failure = later(&shown(url), &answer);
-            self.record(step, "GET", url, started, Some(&answer), &failure.message);
-            return if answer.status == 502 { Ok(Place::Unclear(failure)) } else { Err(failure) };
-        }
-        let document = (answer.status == 200).then(|| read_object(&answer.body));
-        let (place, note) = match document {
-            Some(Some(document)) => (Place::Document(document), "Found."),
-            Some(None) => (Place::Nothing, "It answered with something that is no sane JSON object."),
-            None => (Place::Nothing, "There is none here."),
-        };
-        self.record(step, "GET", url, started, Some(&answer), note);
-        Ok(place)
     }
 
     /// Every endpoint that a client sends something to is there and https, or http on this machine where that is allowed
@@ -340,7 +291,7 @@ impl Search<'_> {
                 continue;
             };
             let plain = !endpoint.starts_with("https:");
-            if !endpoint_is_sane(endpoint) || plain && !self.guarded.policy().allow_http_loopback {
+            if !endpoint_is_sane(endpoint) || plain && !self.upstream.guarded.policy().allow_http_loopback {
                 return Err(Failure::new(
                     FailureClass::Security,
                     "endpoint_not_allowed",
@@ -383,31 +334,6 @@ impl Search<'_> {
             warnings,
         }
     }
-
-    fn record(
-        &mut self,
-        step: &str,
-        method: &str,
-        url: &str,
-        started: Instant,
-        answer: Option<&Answer>,
-        note: &str,
-    ) {
-        self.trace.push(Exchange {
-            step: step.to_owned(),
-            method: method.to_owned(),
-            url: shown(url),
-            status: answer.map(|answer| answer.status),
-            duration_ms: millis_since(started),
-            note: note.to_owned(),
-            excerpt: None,
-        });
-    }
-
-    fn lost(&mut self, step: &str, method: &str, url: &str, started: Instant, trouble: Trouble) -> Failure {
-        self.record(step, method, url, started, None, &trouble.failure.message);
-        trouble.failure
-    }
 }
 
 fn no_authorization_server() -> Failure {
@@ -416,19 +342,4 @@ fn no_authorization_server() -> Failure {
         "authorization_server_not_found",
         "The MCP server names no authorization server (RFC 9728). If it needs none, choose another authentication for the integration; else enter `issuer` and its endpoints in the Advanced Configuration.",
     )
-}
-
-/// Statuses of a server that is in trouble or busy, and may be well later.
-fn is_hiccup(status: u16) -> bool {
-    matches!(status, 408 | 425 | 429 | 500..=599)
-}
-
-fn later(who: &str, answer: &Answer) -> Failure {
-    let mut failure = Failure::new(
-        FailureClass::Transient,
-        "upstream_unavailable",
-        format!("{who} answered {}. It is tried again later.", answer.status),
-    );
-    failure.retry_after = answer.retry_after;
-    failure
 }

@@ -91,6 +91,10 @@ impl Guarded {
     /// Also trusts the certificate authorities in `pem`. The error says what is wrong with it.
     pub fn trusting(mut self, pem: &[u8]) -> Result<Self, String> {
         self.roots = Certificate::from_pem_bundle(pem).map_err(|error| error.to_string())?;
+        // A file without any certificate parses well, and would be noticed only when connections fail.
+        if self.roots.is_empty() {
+            return Err("it holds no certificate in PEM form".to_owned());
+        }
         self.client = Arc::default();
         Ok(self)
     }
@@ -318,6 +322,12 @@ mod tests {
         assert_eq!(shown("https://u:p@h.example/x?token=t#f"), "https://h.example/x");
         assert_eq!(shown("not a URL"), "(not a URL)");
         assert_eq!(shown(&format!("https://h.example/{}", "x".repeat(999))).len(), 300);
+    }
+
+    #[test]
+    fn a_file_without_certificates_is_an_error() {
+        let guarded = Guarded::new(EgressPolicy::default(), Limits::default());
+        assert!(guarded.trusting(b"nonsense").unwrap_err().contains("no certificate"));
     }
 
     #[test]

@@ -11,6 +11,7 @@
 
 mod answer;
 mod discovery;
+mod fetch;
 mod guard;
 mod management;
 mod registration;

@@ -22,6 +22,8 @@ use std::time::Duration;
 
 /// Key of the sealing ring's check values in `deployment`.
 const KEY_CHECK: &str = "sealing.key_check";
+/// Key of the newest migration that was applied.
+const SCHEMA: &str = "schema";
 
 /// The organisation, and what the deployment looks like from outside.
 #[derive(Clone, Debug)]
@@ -96,7 +98,7 @@ impl Registry {
             if old.as_ref() == Some(&value) {
                 continue;
             }
-            metadata_changed |= old.is_some() && key != KEY_CHECK;
+            metadata_changed |= old.is_some() && ![KEY_CHECK, SCHEMA].contains(&key);
             let row = deployment::ActiveModel {
                 key: Set(key.to_owned()),
                 value: Set(value.to_string()),
@@ -128,13 +130,13 @@ impl Registry {
     /// recorded. The sentence names what does not.
     pub async fn ready(&self) -> Result<()> {
         self.db().ping().await?;
-        let pending = Migrator::get_pending_migrations(self.db()).await.map(|pending| pending.len());
-        if !matches!(pending, Ok(0)) {
+        // Asking the migrator would create its table; a process that only serves needs no right to do that.
+        let recorded = recorded(self.db()).await.unwrap_or_default();
+        if recorded.get(SCHEMA) != Some(&newest_migration()) {
             return Err(Error::Unavailable(
                 "The database schema is not up to date. Run `mcp-registry migrate`.".to_owned(),
             ));
         }
-        let recorded = recorded(self.db()).await?;
         self.check_ring(&recorded)?;
         for (key, value) in self.agreed() {
             if key != KEY_CHECK && recorded.get(key) != Some(&value) {
@@ -170,7 +172,7 @@ impl Registry {
     }
 
     /// What every process must agree on, by configuration key.
-    fn agreed(&self) -> [(&'static str, Value); 4] {
+    fn agreed(&self) -> [(&'static str, Value); 5] {
         let settings = self.settings();
         let keys: BTreeMap<_, _> = self.ring().check_values().into_iter().collect();
         [
@@ -178,6 +180,7 @@ impl Registry {
             ("gateway.urls", json!(settings.gateway_urls)),
             ("cimd.public_url", json!(settings.cimd_public_url)),
             (KEY_CHECK, json!(keys)),
+            (SCHEMA, newest_migration()),
         ]
     }
 
@@ -206,6 +209,11 @@ impl Registry {
         }
         Ok(())
     }
+}
+
+/// The name of the newest migration this program knows.
+fn newest_migration() -> Value {
+    json!(Migrator::migrations().last().map(|migration| migration.name().to_owned()))
 }
 
 async fn recorded(db: &impl ConnectionTrait) -> Result<BTreeMap<String, Value>> {

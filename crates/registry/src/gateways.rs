@@ -107,6 +107,8 @@ impl Registry {
                 members.entry(name).or_insert_with(|| value.clone());
             }
         }
+        // Managing the client is ours; its address without the token is of no use to a gateway.
+        members.remove("registration_client_uri");
         members.insert("client_id".into(), json!(client.client_id));
         members.insert("token_endpoint_auth_method".into(), json!(client.auth_method));
         members.insert("issuer".into(), json!(client.issuer));

@@ -87,6 +87,7 @@ impl Registry {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..Default::default()
         };
+        #[expect(clippy::disallowed_methods, reason = "the one place that opens transactions")]
         let txn = self.db().begin_with_options(options).await?;
         Ok(Write {
             txn,

@@ -34,7 +34,7 @@ async fn attempt(
         let now = registry.now();
         let planned = plan(&situation.desired, &situation.observed, now);
         tracing::debug!(registration = %claim.registration, server = %situation.name, step = ?planned, "planned");
-        let step = match planned {
+        let next = match planned {
             Planned::Wait(until) => {
                 registry.settle(claim, &situation, None, None, Some(until)).await?;
                 return Ok(());
@@ -57,7 +57,7 @@ async fn attempt(
             Planned::Adopt => Step::Adopt,
             Planned::Withdraw => Step::Withdraw,
         };
-        if !steps::execute(registry, guarded, claim, &situation, step).await? {
+        if !steps::execute(registry, guarded, claim, &situation, next).await? {
             tracing::info!(registration = %claim.registration, "lease lost");
             return Ok(());
         }

@@ -169,15 +169,12 @@ impl Going<'_> {
         exchanges: Vec<Exchange>,
         step: &'static str,
     ) -> Result<Option<()>> {
-        let outcome = match &record {
-            StepRecord::Failed(failure) => {
-                tracing::info!(server = %self.situation.name, step, reason = %failure.code, "step failed");
-                failure.code.to_string()
-            }
-            _ => {
-                tracing::info!(server = %self.situation.name, step, "step succeeded");
-                "succeeded".to_owned()
-            }
+        let outcome = if let StepRecord::Failed(failure) = &record {
+            tracing::info!(server = %self.situation.name, step, reason = %failure.code, "step failed");
+            failure.code.to_string()
+        } else {
+            tracing::info!(server = %self.situation.name, step, "step succeeded");
+            "succeeded".to_owned()
         };
         let written =
             self.registry.finish_attempt(self.claim, self.situation, attempt, record, exchanges).await?;

@@ -97,7 +97,9 @@ const TABLE: &[Row] = &[
 fn body(operation: &str) -> Value {
     let named = json!({ "oauth_client_metadata": { "client_name": "A" } });
     match operation {
-        "check_advanced_configuration" | "update_organisation_configuration" => json!({ "configurations": named }),
+        "check_advanced_configuration" | "update_organisation_configuration" => {
+            json!({ "configurations": named })
+        }
         "create_api_key" => json!({ "name": "k", "role": "viewer" }),
         "create_integration" => {
             json!({ "name": "New", "url": "https://new.example/mcp", "auth_type": "none", "transport": "http" })
@@ -105,7 +107,9 @@ fn body(operation: &str) -> Value {
         "create_server" => json!({ "name": "New", "mcp_integration_id": "linear", "workspace_id": "acme" }),
         "create_workspace" => json!({ "name": "New workspace" }),
         "update_integration" | "update_server" | "update_workspace" => json!({ "name": "Changed" }),
-        "update_integration_workspaces" => json!({ "workspaces": [{ "id": "acme", "configurations": named }] }),
+        "update_integration_workspaces" => {
+            json!({ "workspaces": [{ "id": "acme", "configurations": named }] })
+        }
         _ => json!({}),
     }
 }
@@ -133,14 +137,19 @@ async fn every_operation_answers_every_identity_as_the_table_says() {
         let mut world = World::new().await;
         for (index, expected) in expected.iter().enumerate() {
             let path = world.fill(path);
-            let mut request = world.identities[index].request(Method::from_bytes(method.as_bytes()).unwrap(), &path);
+            let mut request =
+                world.identities[index].request(Method::from_bytes(method.as_bytes()).unwrap(), &path);
             if method == "POST" || method == "PUT" {
                 request = request.json(&body(id));
             }
             let reply = Client::send(request).await;
             if reply.status.as_u16() != *expected {
                 let who = ["anonymous", "other workspace", "viewer", "manager", "admin", "gateway"][index];
-                wrong.push(format!("{id} as {who}: {} instead of {expected}: {}", reply.status.as_u16(), reply.text));
+                wrong.push(format!(
+                    "{id} as {who}: {} instead of {expected}: {}",
+                    reply.status.as_u16(),
+                    reply.text
+                ));
             }
             if destructive && reply.status.is_success() {
                 world = World::new().await;
@@ -179,13 +188,32 @@ impl World {
         t.server("linear", "acme").await;
         for subject in [
             registry::Subject::Organisation,
-            registry::Subject::Access { integration: Reference::parse("linear"), workspace: Reference::parse("acme") },
-            registry::Subject::Server(registry::ServerRef { server: Reference::parse("linear"), workspace: None }),
+            registry::Subject::Access {
+                integration: Reference::parse("linear"),
+                workspace: Reference::parse("acme"),
+            },
+            registry::Subject::Server(registry::ServerRef {
+                server: Reference::parse("linear"),
+                workspace: None,
+            }),
         ] {
             t.registry.set_configuration(&admin, &subject, Some("{}".into()), None, None).await.unwrap();
         }
-        let all = t.registry.registrations(&admin, RegistrationFilter::default(), registry::PageRequest::default()).await.unwrap();
-        let keys = t.registry.create_api_key(&admin, registry::NewApiKey { name: "k".into(), role: Role::Viewer, scopes: vec![], workspace: None, expires_at: None });
+        let all = t
+            .registry
+            .registrations(&admin, RegistrationFilter::default(), registry::PageRequest::default())
+            .await
+            .unwrap();
+        let keys = t.registry.create_api_key(
+            &admin,
+            registry::NewApiKey {
+                name: "k".into(),
+                role: Role::Viewer,
+                scopes: vec![],
+                workspace: None,
+                expires_at: None,
+            },
+        );
         let key = keys.await.unwrap().record.id.to_string();
         let identities = vec![
             server.anonymous(),

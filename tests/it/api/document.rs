@@ -14,7 +14,10 @@ fn the_document_that_is_checked_in_is_the_one_that_is_served() {
     }
     #[expect(clippy::disallowed_methods, reason = "a switch for people who change the API")]
     let update = std::env::var("MCP_REGISTRY_TEST_UPDATE").is_ok();
-    assert!(update, "openapi/registry.json is old: run `mcp-registry openapi --write openapi/registry.json` and commit it");
+    assert!(
+        update,
+        "openapi/registry.json is old: run `mcp-registry openapi --write openapi/registry.json` and commit it"
+    );
     std::fs::write(path, format!("{}\n", serde_json::to_string_pretty(&served).unwrap())).unwrap();
 }
 

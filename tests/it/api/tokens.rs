@@ -21,7 +21,10 @@ async fn server() -> TestServer {
         algorithms: vec!["EdDSA".into()],
         key_set: KEY_SET.into(),
         role_claim: "groups".into(),
-        roles: BTreeMap::from([("mcp-admins".to_owned(), Role::Admin), ("mcp-readers".to_owned(), Role::Viewer)]),
+        roles: BTreeMap::from([
+            ("mcp-admins".to_owned(), Role::Admin),
+            ("mcp-readers".to_owned(), Role::Viewer),
+        ]),
         workspace_claim: "workspace".into(),
         leeway: Duration::from_secs(5),
     };
@@ -51,8 +54,13 @@ async fn a_good_token_is_somebody_in_all_header_forms() {
     let t = server().await;
     let token = sign(&header(), &claims(&json!({})));
     let nobody = t.anonymous();
-    for (name, value) in [("authorization", format!("Bearer {token}")), ("x-portkey-api-key", format!("Bearer {token}")), ("x-portkey-api-key", token.clone())] {
-        let request = nobody.request(Method::POST, "/v1/workspaces").header(name, value).json(&json!({ "name": "W" }));
+    for (name, value) in [
+        ("authorization", format!("Bearer {token}")),
+        ("x-portkey-api-key", format!("Bearer {token}")),
+        ("x-portkey-api-key", token.clone()),
+    ] {
+        let request =
+            nobody.request(Method::POST, "/v1/workspaces").header(name, value).json(&json!({ "name": "W" }));
         Client::send(request).await.expect(200);
     }
     let reader = t.with_token(&sign(&header(), &claims(&json!({ "groups": "mcp-readers" }))));
@@ -61,7 +69,10 @@ async fn a_good_token_is_somebody_in_all_header_forms() {
     let all = reader.get("/v1/workspaces").await.json();
     let slug = &all["data"][0]["slug"];
     let bound = t.with_token(&sign(&header(), &claims(&json!({ "workspace": slug }))));
-    assert_eq!((all["total"].as_u64(), bound.get("/v1/workspaces").await.json()["total"].as_u64()), (Some(3), Some(1)));
+    assert_eq!(
+        (all["total"].as_u64(), bound.get("/v1/workspaces").await.json()["total"].as_u64()),
+        (Some(3), Some(1))
+    );
 }
 
 #[tokio::test]
@@ -86,11 +97,22 @@ async fn anything_else_is_nobody() {
     // Without expiry; signed by nobody; signed with the public key as a shared secret.
     let mut eternal = claims(&json!({}));
     eternal.as_object_mut().unwrap().remove("exp");
-    let confused = encode(&Header::new(Algorithm::HS256), &claims(&json!({})), &EncodingKey::from_secret(KEY_SET.as_bytes())).unwrap();
+    let confused = encode(
+        &Header::new(Algorithm::HS256),
+        &claims(&json!({})),
+        &EncodingKey::from_secret(KEY_SET.as_bytes()),
+    )
+    .unwrap();
     let good = sign(&header(), &claims(&json!({})));
     let (head, body) = (good.split('.').next().unwrap(), good.split('.').nth(1).unwrap());
     let unknown_key = Header { kid: Some("other".into()), ..header() };
-    for token in [sign(&header(), &eternal), confused, format!("{head}.{body}."), format!("{head}.{body}.AAAA"), sign(&unknown_key, &claims(&json!({})))] {
+    for token in [
+        sign(&header(), &eternal),
+        confused,
+        format!("{head}.{body}."),
+        format!("{head}.{body}.AAAA"),
+        sign(&unknown_key, &claims(&json!({}))),
+    ] {
         t.with_token(&token).get("/v1/workspaces").await.expect(401);
     }
 }

@@ -71,7 +71,11 @@ async fn render(
 
 /// The answer holds the new key, the only time: it is not a redirect, because a key has no place in an address.
 #[post("/api-keys")]
-pub(super) async fn create(request: HttpRequest, visitor: Visitor, form: web::Form<Form>) -> Result<HttpResponse, Failure> {
+pub(super) async fn create(
+    request: HttpRequest,
+    visitor: Visitor,
+    form: web::Form<Form>,
+) -> Result<HttpResponse, Failure> {
     let form = form.into_inner();
     let Some(role) = Role::parse(&form.role) else {
         let finding = Finding::error("/role", "missing_member", "Choose what the key may do.");
@@ -86,7 +90,9 @@ pub(super) async fn create(request: HttpRequest, visitor: Visitor, form: web::Fo
         expires_at: days.map(|days| visitor.registry.now() + Duration::days(days)),
     };
     match visitor.registry.create_api_key(&visitor.actor, new).await {
-        Ok(made) => render(&request, &visitor, Form::default(), Vec::new(), Some((made.record.name, made.key))).await,
+        Ok(made) => {
+            render(&request, &visitor, Form::default(), Vec::new(), Some((made.record.name, made.key))).await
+        }
         Err(registry::Error::Invalid(findings)) => render(&request, &visitor, form, findings.0, None).await,
         Err(error) => Err(error.into()),
     }

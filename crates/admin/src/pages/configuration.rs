@@ -127,7 +127,8 @@ fn of_access(workspace: &str, integration: &str) -> Place {
 }
 
 fn of_server(workspace: &str, server: &str) -> Place {
-    let reference = ServerRef { server: Reference::parse(server), workspace: Some(Reference::parse(workspace)) };
+    let reference =
+        ServerRef { server: Reference::parse(server), workspace: Some(Reference::parse(workspace)) };
     Place {
         subject: Subject::Server(reference),
         action: format!("/ui/workspaces/{workspace}/servers/{server}/config"),

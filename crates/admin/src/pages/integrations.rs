@@ -7,8 +7,8 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use askama::Template;
 use registry::{
-    AccessList, Integration, IntegrationFilter, NewServer, OwnerFilter, PageRequest, Server, ServerFilter, Workspace,
-    WorkspaceFilter,
+    AccessList, Integration, IntegrationFilter, NewServer, OwnerFilter, PageRequest, Server, ServerFilter,
+    Workspace, WorkspaceFilter,
 };
 use registry_core::clock::Timestamp;
 use registry_core::metadata::AdvancedConfiguration;
@@ -80,7 +80,11 @@ pub(super) async fn home() -> HttpResponse {
 }
 
 #[get("/integrations")]
-pub(super) async fn list(request: HttpRequest, visitor: Visitor, query: web::Query<Query>) -> Result<HttpResponse, Failure> {
+pub(super) async fn list(
+    request: HttpRequest,
+    visitor: Visitor,
+    query: web::Query<Query>,
+) -> Result<HttpResponse, Failure> {
     let query = query.into_inner();
     let filter = IntegrationFilter {
         search: Some(query.q.clone()),
@@ -96,7 +100,10 @@ pub(super) async fn list(request: HttpRequest, visitor: Visitor, query: web::Que
     let more = found.has_more(wanted);
     let page = ListPage {
         shell: Shell::of(&request, &visitor, "integrations", "Integrations"),
-        filtered: !(query.q.is_empty() && query.view.is_empty() && query.auth.is_empty() && query.ws.is_empty()),
+        filtered: !(query.q.is_empty()
+            && query.view.is_empty()
+            && query.auth.is_empty()
+            && query.ws.is_empty()),
         previous: query.page.checked_sub(1).map(|page| query.with_page(page)),
         next: more.then(|| query.with_page(query.page + 1)),
         items: found.items,
@@ -127,7 +134,11 @@ struct IntegrationPage {
 }
 
 #[get("/integrations/{integration}")]
-pub(super) async fn show(request: HttpRequest, visitor: Visitor, path: web::Path<String>) -> Result<HttpResponse, Failure> {
+pub(super) async fn show(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<String>,
+) -> Result<HttpResponse, Failure> {
     let reference = Reference::parse(&path);
     let (registry, actor) = (&visitor.registry, &visitor.actor);
     let integration = registry.integration(actor, &reference).await?;
@@ -204,8 +215,12 @@ pub(super) async fn delete(
     let reference = Reference::parse(&path);
     let integration = visitor.registry.integration(&visitor.actor, &reference).await?;
     if form.slug.trim() != integration.slug.as_str() {
-        let shell = Shell::of(&request, &visitor, "integrations", format!("Problem: delete {}", integration.name));
-        return Ok(html(StatusCode::UNPROCESSABLE_ENTITY, &DeletePage { shell, integration, problem: true })?);
+        let shell =
+            Shell::of(&request, &visitor, "integrations", format!("Problem: delete {}", integration.name));
+        return Ok(html(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            &DeletePage { shell, integration, problem: true },
+        )?);
     }
     let deleted = visitor.registry.delete_integration(&visitor.actor, &reference, None).await?;
     Ok(go(format!("/ui/integrations?done=deleted-{}", deleted.servers)))

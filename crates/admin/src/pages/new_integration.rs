@@ -83,7 +83,11 @@ pub(super) async fn show_form(request: HttpRequest, visitor: Visitor) -> Result<
 }
 
 #[post("/integrations/new")]
-pub(super) async fn submit(request: HttpRequest, visitor: Visitor, body: web::Bytes) -> Result<HttpResponse, Failure> {
+pub(super) async fn submit(
+    request: HttpRequest,
+    visitor: Visitor,
+    body: web::Bytes,
+) -> Result<HttpResponse, Failure> {
     let form = Form::read(&body);
     let text = Some(form.configuration.clone()).filter(|text| !text.trim().is_empty());
     let new = NewIntegration {

@@ -49,7 +49,11 @@ struct Query {
 }
 
 #[get("/registrations")]
-pub(super) async fn list(request: HttpRequest, visitor: Visitor, query: web::Query<Query>) -> Result<HttpResponse, Failure> {
+pub(super) async fn list(
+    request: HttpRequest,
+    visitor: Visitor,
+    query: web::Query<Query>,
+) -> Result<HttpResponse, Failure> {
     let chosen = State::parse(&query.state);
     let filter = RegistrationFilter {
         states: chosen.into_iter().collect(),
@@ -62,14 +66,18 @@ pub(super) async fn list(request: HttpRequest, visitor: Visitor, query: web::Que
     let found = registry.registrations(actor, filter, wanted).await?;
     let link = |page: u64| {
         let mut pairs = url::form_urlencoded::Serializer::new(String::new());
-        pairs.append_pair("q", &query.q).append_pair("state", &query.state).append_pair("page", &page.to_string());
+        pairs
+            .append_pair("q", &query.q)
+            .append_pair("state", &query.state)
+            .append_pair("page", &page.to_string());
         format!("/ui/registrations?{}", pairs.finish())
     };
     let page = ListPage {
         shell: Shell::of(&request, &visitor, "registrations", "Registrations"),
         all: counts.iter().filter(|(state, _)| *state != State::Withdrawn).map(|(_, count)| count).sum(),
         moving: counts.iter().any(|(state, count)| {
-            *count > 0 && matches!(state, State::Queued | State::Registering | State::Retrying | State::Withdrawing)
+            *count > 0
+                && matches!(state, State::Queued | State::Registering | State::Retrying | State::Withdrawing)
         }),
         previous: query.page.checked_sub(1).map(link),
         next: found.has_more(wanted).then(|| link(query.page + 1)),
@@ -152,13 +160,19 @@ pub(super) async fn confirm(
 }
 
 #[post("/registrations/{registration}/retry")]
-pub(super) async fn retry(visitor: Visitor, path: web::Path<RegistrationId>) -> Result<HttpResponse, Failure> {
+pub(super) async fn retry(
+    visitor: Visitor,
+    path: web::Path<RegistrationId>,
+) -> Result<HttpResponse, Failure> {
     visitor.registry.retry_registration(&visitor.actor, *path).await?;
     Ok(go(format!("/ui/registrations/{path}?done=retry")))
 }
 
 #[post("/registrations/{registration}/re-register")]
-pub(super) async fn reregister(visitor: Visitor, path: web::Path<RegistrationId>) -> Result<HttpResponse, Failure> {
+pub(super) async fn reregister(
+    visitor: Visitor,
+    path: web::Path<RegistrationId>,
+) -> Result<HttpResponse, Failure> {
     visitor.registry.reregister(&visitor.actor, *path).await?;
     Ok(go(format!("/ui/registrations/{path}?done=reregister")))
 }

@@ -33,7 +33,10 @@ struct Next {
 }
 
 #[get("/sign-in")]
-pub(super) async fn show_form(request: HttpRequest, query: web::Query<Next>) -> Result<HttpResponse, Failure> {
+pub(super) async fn show_form(
+    request: HttpRequest,
+    query: web::Query<Next>,
+) -> Result<HttpResponse, Failure> {
     let mut shell = Shell::plain("Sign in");
     shell.theme = theme(&request);
     let next = local(query.next.as_deref());
@@ -49,7 +52,10 @@ struct Credentials {
 }
 
 #[post("/sign-in")]
-pub(super) async fn submit(request: HttpRequest, form: web::Form<Credentials>) -> Result<HttpResponse, Failure> {
+pub(super) async fn submit(
+    request: HttpRequest,
+    form: web::Form<Credentials>,
+) -> Result<HttpResponse, Failure> {
     let state = state(&request);
     let form = form.into_inner();
     let next = local(form.next.as_deref());
@@ -121,7 +127,7 @@ pub(super) async fn sign_out(request: HttpRequest) -> Result<HttpResponse, Failu
 }
 
 fn add(response: &mut HttpResponse, cookie: &actix_web::cookie::Cookie<'_>) -> Result<(), Failure> {
-    response
-        .add_cookie(cookie)
-        .map_err(|_| Failure::Application(registry::Error::Unavailable("The session cookie could not be made.".into())))
+    response.add_cookie(cookie).map_err(|_| {
+        Failure::Application(registry::Error::Unavailable("The session cookie could not be made.".into()))
+    })
 }

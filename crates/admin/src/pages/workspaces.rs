@@ -59,7 +59,11 @@ async fn render(
 }
 
 #[post("/workspaces")]
-pub(super) async fn create(request: HttpRequest, visitor: Visitor, form: web::Form<Form>) -> Result<HttpResponse, Failure> {
+pub(super) async fn create(
+    request: HttpRequest,
+    visitor: Visitor,
+    form: web::Form<Form>,
+) -> Result<HttpResponse, Failure> {
     let form = form.into_inner();
     let new = NewWorkspace {
         name: form.name.clone(),
@@ -86,7 +90,11 @@ struct DetailPage {
 }
 
 #[get("/workspaces/{workspace}")]
-pub(super) async fn show(request: HttpRequest, visitor: Visitor, path: web::Path<String>) -> Result<HttpResponse, Failure> {
+pub(super) async fn show(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<String>,
+) -> Result<HttpResponse, Failure> {
     let reference = Reference::parse(&path);
     let workspace = visitor.registry.workspace(&visitor.actor, &reference).await?;
     let filter = ServerFilter { workspace: Some(reference), ..ServerFilter::default() };

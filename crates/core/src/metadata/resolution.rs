@@ -83,7 +83,7 @@ pub struct Overridden {
     /// Where it is set.
     pub level: Level,
     /// What it is set to; `"secret"` in place of a secret.
-    #[schema(value_type = Object)]
+    #[schema(value_type = serde_json::Value)]
     pub value: Value,
     /// What wins.
     pub by: Origin,
@@ -99,7 +99,7 @@ pub struct Ignored {
     /// Where it is set.
     pub level: Level,
     /// What it is set to; `"secret"` in place of a secret.
-    #[schema(value_type = Object)]
+    #[schema(value_type = serde_json::Value)]
     pub value: Value,
     /// Why, as the code of a finding.
     pub code: String,

@@ -14,10 +14,10 @@ pub struct Adjustment {
     #[schema(example = "scope")]
     pub member: String,
     /// What was wanted; `null`: nothing.
-    #[schema(value_type = Object)]
+    #[schema(value_type = serde_json::Value)]
     pub from: Value,
     /// What was sent; `null`: nothing.
-    #[schema(value_type = Object)]
+    #[schema(value_type = serde_json::Value)]
     pub to: Value,
     /// Why, a sentence for people.
     pub why: String,

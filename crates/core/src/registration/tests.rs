@@ -4,7 +4,7 @@ use super::*;
 use crate::clock::Timestamp;
 use crate::id::SealedId;
 use crate::metadata::{Credentials, EffectiveMetadata, Level, Method, ReplacePolicy};
-use crate::oauth::{Discovery, Failure, FailureClass, IssuerMatch};
+use crate::oauth::{Discovery, Failure, FailureClass, FailureClass as C, IssuerMatch};
 use chrono::{DateTime, Duration};
 use proptest::prelude::*;
 use serde_json::{Map, json};
@@ -98,6 +98,18 @@ fn the_plan_case_by_case() {
     let adopted =
         found(Observed { client: Some(client(RegistrationMethod::PreRegistered, "old")), ..nothing() });
     assert_eq!(plan(&desired(with_credentials), &adopted, now()), Step::Adopt, "an entered client follows");
+    // While no gateway fetched it, nobody can have consented to it; else a policy decides.
+    let unseen = |digest: &str| {
+        let mut observed = found(registered(digest));
+        observed.client.as_mut().unwrap().fetched = false;
+        observed
+    };
+    assert_eq!(plan(&plain(), &unseen("old"), now()), Step::Register);
+    let ask = desired(|desired| desired.effective.registration.replace = Some(ReplacePolicy::Ask));
+    assert_eq!(plan(&ask, &unseen("old"), now()), Step::Rest(State::Outdated, None));
+    let automatic =
+        desired(|desired| desired.effective.registration.replace = Some(ReplacePolicy::Automatic));
+    assert_eq!(plan(&automatic, &found(registered("old")), now()), Step::Register);
     // A person insists.
     let asked =
         found(Observed { request: Some(Request::Reregister), not_before: Some(soon), ..registered("d1") });
@@ -186,7 +198,6 @@ fn failures_have_the_consequences_of_their_class() {
         let consequence = after_failure(&failure, failures, lost, rules, now(), 0.5);
         (consequence.state, consequence.not_before.map(|moment| (moment - now()).num_seconds()))
     };
-    use FailureClass as C;
     assert_eq!(after(C::Transient, 0, 0, None), (State::Retrying, Some(3)));
     assert_eq!(after(C::Transient, 0, 0, Some(120)), (State::Retrying, Some(120)));
     assert_eq!(after(C::Transient, 0, 0, Some(u64::MAX)), (State::Retrying, Some(24 * 3600)));

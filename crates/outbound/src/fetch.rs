@@ -1,0 +1,114 @@
+//! Documents of upstreams, with every exchange on record.
+
+use crate::answer::{Answer, Wanted};
+use crate::guard::{Asked, Guarded, Trouble, shown};
+use crate::time::millis_since;
+use registry_core::oauth::{Exchange, Failure, FailureClass, read_object};
+use reqwest::Method;
+use serde_json::{Map, Value};
+use std::time::Instant;
+
+/// The most of a metadata document, in bytes (`standards.md` §6.1).
+const MOST_METADATA: usize = 256 * 1024;
+/// Some servers answer discovery by this header (`standards.md` §3.3).
+pub(crate) const PROTOCOL_VERSION: &str = "2025-11-25";
+
+/// What is at a place where a document may be.
+pub(crate) enum Place {
+    Document(Map<String, Value>),
+    Nothing,
+    /// A 502: what proxies answer for what does not exist, and also for what is down. Others are asked first.
+    Unclear(Failure),
+}
+
+/// The guarded client, and what was asked of it.
+pub(crate) struct Traced<'a> {
+    pub(crate) guarded: &'a Guarded,
+    pub(crate) trace: Vec<Exchange>,
+}
+
+impl Traced<'_> {
+    /// What is at `url`. Nothing is: any refusal, a page, a redirect that is not followed; not: a server in trouble.
+    pub(crate) async fn document(&mut self, step: &'static str, url: &str) -> Result<Place, Failure> {
+        let started = Instant::now();
+        let asked = Asked {
+            method: Method::GET,
+            url,
+            accept: "application/json",
+            bearer: None,
+            json: None,
+            headers: &[("mcp-protocol-version", PROTOCOL_VERSION)],
+            wanted: Wanted::Whole(MOST_METADATA),
+        };
+        let answer = match self.guarded.send(&asked).await {
+            Ok(answer) => answer,
+            // Answers that are no document, however they fail to be one: the next place is asked.
+            Err(trouble) if trouble.failure.class == FailureClass::Protocol => {
+                self.lost(step, "GET", url, started, trouble);
+                return Ok(Place::Nothing);
+            }
+            Err(trouble) => return Err(self.lost(step, "GET", url, started, trouble)),
+        };
+        if is_hiccup(answer.status) {
+            let failure = later(&shown(url), &answer);
+            self.record(step, "GET", url, started, Some(&answer), &failure.message);
+            return if answer.status == 502 { Ok(Place::Unclear(failure)) } else { Err(failure) };
+        }
+        let document = (answer.status == 200).then(|| read_object(&answer.body));
+        let (place, note) = match document {
+            Some(Some(document)) => (Place::Document(document), "Found."),
+            Some(None) => (Place::Nothing, "It answered with something that is no sane JSON object."),
+            None => (Place::Nothing, "There is none here."),
+        };
+        self.record(step, "GET", url, started, Some(&answer), note);
+        Ok(place)
+    }
+
+    pub(crate) fn record(
+        &mut self,
+        step: &str,
+        method: &str,
+        url: &str,
+        started: Instant,
+        answer: Option<&Answer>,
+        note: &str,
+    ) {
+        self.trace.push(Exchange {
+            step: step.to_owned(),
+            method: method.to_owned(),
+            url: shown(url),
+            status: answer.map(|answer| answer.status),
+            duration_ms: millis_since(started),
+            note: note.to_owned(),
+            excerpt: None,
+        });
+    }
+
+    pub(crate) fn lost(
+        &mut self,
+        step: &str,
+        method: &str,
+        url: &str,
+        started: Instant,
+        trouble: Trouble,
+    ) -> Failure {
+        self.record(step, method, url, started, None, &trouble.failure.message);
+        trouble.failure
+    }
+}
+
+/// Statuses of a server that is in trouble or busy, and may be well later.
+pub(crate) fn is_hiccup(status: u16) -> bool {
+    matches!(status, 408 | 425 | 429 | 500..=599)
+}
+
+/// The failure of a server that answered so.
+pub(crate) fn later(who: &str, answer: &Answer) -> Failure {
+    let mut failure = Failure::new(
+        FailureClass::Transient,
+        "upstream_unavailable",
+        format!("{who} answered {}. It is tried again later.", answer.status),
+    );
+    failure.retry_after = answer.retry_after;
+    failure
+}
