@@ -52,6 +52,7 @@ impl MigrationTrait for Migration {
                     .col(text("key_id"))
                     .col(binary("nonce"))
                     .col(binary("ciphertext"))
+                    .col(text_null("bound_to"))
                     .col(big_integer("created_at"))
                     .to_owned(),
             )

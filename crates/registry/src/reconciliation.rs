@@ -3,7 +3,7 @@
 //! Every write here is guarded by the claim's fence: a worker that lost its lease writes nothing (`domain.md` §5 rule 7).
 
 use crate::actor::Actor;
-use crate::entity::{attempt, oauth_client, registration};
+use crate::entity::{attempt, oauth_client, registration, sealed_value};
 use crate::layers::{Scope, ServerLayers};
 use crate::registrations::{active_clients, method, workspace_of};
 use crate::stored::{json, millis, moment};
@@ -17,7 +17,7 @@ use registry_core::registration::{
     ActiveClient, Block, ClientStatus, Desired, Observed, RegistrationMethod, Request, State, after_failure,
 };
 use registry_core::secret::Secret;
-use sea_orm::sea_query::{LockBehavior, LockType};
+use sea_orm::sea_query::{Expr, LockBehavior, LockType};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, PaginatorTrait,
     QueryFilter, QueryOrder, QuerySelect, Statement,
@@ -377,6 +377,33 @@ impl Registry {
             Some(_) => self.open_sealed(self.db(), id).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    /// As [`Self::reveal`], for a secret that belongs to one issuer: it is bound to the first one it is used with, and
+    /// to no other after that. An MCP server that changes its metadata cannot have it sent elsewhere.
+    pub async fn reveal_bound(
+        &self,
+        claim: &Claim,
+        id: SealedId,
+        issuer: &str,
+    ) -> Result<Option<std::result::Result<Secret, Failure>>> {
+        let Some(secret) = self.reveal(claim, id).await? else { return Ok(None) };
+        sealed_value::Entity::update_many()
+            .col_expr(sealed_value::Column::BoundTo, Expr::value(issuer))
+            .filter(sealed_value::Column::Id.eq(id.0))
+            .filter(sealed_value::Column::BoundTo.is_null())
+            .exec(self.db())
+            .await?;
+        let row = sealed_value::Entity::find_by_id(id.0).one(self.db()).await?;
+        let bound = row.and_then(|row| row.bound_to);
+        if bound.as_deref() == Some(issuer) {
+            return Ok(Some(Ok(secret)));
+        }
+        Ok(Some(Err(Failure::new(
+            FailureClass::Security,
+            "issuer_changed",
+            "The server names another authorization server than the one your initial access token was used with. If that is right, enter the token again.",
+        ))))
     }
 
     fn lease_millis(&self) -> i64 {

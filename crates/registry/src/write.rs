@@ -156,6 +156,7 @@ impl Write<'_> {
             key_id: Set(sealed.key_id),
             nonce: Set(sealed.nonce),
             ciphertext: Set(sealed.ciphertext),
+            bound_to: Set(None),
             created_at: Set(self.millis()),
         }
         .insert(&self.txn)

@@ -72,8 +72,9 @@ impl Going<'_> {
             Err(failure) => return self.refuse("register", failure).await,
         };
         let token = match effective.registration.initial_access_token {
-            Some(sealed) => match self.registry.reveal(self.claim, sealed).await? {
-                Some(token) => Some(token),
+            Some(sealed) => match self.registry.reveal_bound(self.claim, sealed, &discovery.issuer).await? {
+                Some(Ok(token)) => Some(token),
+                Some(Err(failure)) => return self.refuse("register", failure).await,
                 None => return Ok(None),
             },
             None => None,
@@ -193,6 +194,7 @@ fn request_policy(effective: &EffectiveMetadata) -> RequestPolicy {
     RequestPolicy {
         auth_method_is_admins: effective.auth_method_is_admins,
         scope_is_admins: effective.scope_is_admins,
+        application_type_is_admins: effective.application_type_is_admins,
         scope_policy: match effective.registration.scope {
             Wanted::Auto => ScopePolicy::Auto,
             Wanted::Always => ScopePolicy::Always,

@@ -1,9 +1,10 @@
 //! What authorization servers refuse, and what people are told.
 
 use super::{Working, registration_in, registration_when, upstream};
+use registry::RegistrationDetail;
 use registry_core::registration::State;
 use registry_outbound::Limits;
-use registry_sandbox::{Quirks, Refusal};
+use registry_sandbox::{Options, Quirks, Refusal, Sandbox};
 use support::{Engine, TestRegistry};
 
 on_both! {
@@ -98,6 +99,18 @@ on_both! {
         t.registry.set_configuration(&t.admin(), &subject, text, None, None).await.unwrap();
         let done = registration_when(&t, |detail| detail.registration.state == State::Registered).await;
         assert!(!format!("{done:?}").contains("iat-canary"));
+
+        // The server names another authorization server now: the token is not sent there.
+        let other = Sandbox::start(Options::default()).await.unwrap();
+        let moved = Quirks { authorization_servers: Some(vec![other.issuer()]), ..Quirks::default() };
+        sandbox.set_quirks(moved);
+        t.clock.advance(chrono::Duration::hours(2));
+        t.registry.reregister(&t.admin(), done.registration.id).await.unwrap();
+        let stopped = |detail: &RegistrationDetail| detail.attempts[0].reason.as_deref() == Some("issuer_changed");
+        let kept = registration_when(&t, stopped).await;
+        assert!(kept.registration.usable, "the client that works stays");
+        assert!(other.registrations().is_empty());
+        other.stop().await;
         worker.stop().await;
         sandbox.stop().await;
     }

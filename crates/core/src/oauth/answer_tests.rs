@@ -143,8 +143,12 @@ fn discovery(metadata: &Value, scopes: &[&str]) -> Discovery {
     }
 }
 
-const OURS: RequestPolicy =
-    RequestPolicy { auth_method_is_admins: false, scope_is_admins: false, scope_policy: ScopePolicy::Auto };
+const OURS: RequestPolicy = RequestPolicy {
+    auth_method_is_admins: false,
+    scope_is_admins: false,
+    application_type_is_admins: false,
+    scope_policy: ScopePolicy::Auto,
+};
 
 #[test]
 fn the_auth_method_is_negotiated_unless_it_is_the_admins() {
@@ -254,8 +258,8 @@ fn each_cause_has_its_own_retry() {
     let unknown = refused("Unrecognized field \"application_type\"");
     let next = adjust_after_refusal(&wanted, &unknown, OURS, &found, &[]).unwrap();
     assert!(!next.request.contains_key("application_type"));
-    wanted.insert("application_type".into(), json!("native"));
-    assert_eq!(adjust_after_refusal(&wanted, &unknown, OURS, &found, &[]), None, "somebody chose it");
+    let chosen = RequestPolicy { application_type_is_admins: true, ..OURS };
+    assert_eq!(adjust_after_refusal(&wanted, &unknown, chosen, &found, &[]), None, "somebody chose it");
     let name = refused("client_name is too long");
     assert_eq!(adjust_after_refusal(&wanted, &name, OURS, &found, &[]), None);
 }

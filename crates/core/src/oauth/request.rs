@@ -41,6 +41,8 @@ pub struct RequestPolicy {
     pub auth_method_is_admins: bool,
     /// `scope` is an admin's.
     pub scope_is_admins: bool,
+    /// `application_type` is an admin's.
+    pub application_type_is_admins: bool,
     /// Whether `scope` is sent.
     pub scope_policy: ScopePolicy,
 }
@@ -241,13 +243,13 @@ pub fn adjust_after_refusal(
     };
     let (member, to, what) = if failure.mentions(&["application_type"])
         && open("application_type")
-        && text(request, "application_type") == Some(computed_application_type(request))
+        && !policy.application_type_is_admins
     {
         let unknown = ["unrecogni", "unknown", "unexpected", "additional propert", "unsupported"];
         if failure.mentions(&unknown) {
             ("application_type", None, "it does not know `application_type`")
         } else {
-            let other = if computed_application_type(request) == "web" { "native" } else { "web" };
+            let other = if text(request, "application_type") == Some("web") { "native" } else { "web" };
             ("application_type", Some(json!(other)), "it refuses the `application_type`")
         }
     } else if failure.mentions(&["scope"]) && open("scope") && !policy.scope_is_admins {
@@ -269,13 +271,6 @@ pub fn adjust_after_refusal(
     let mut prepared = Prepared { request: request.clone(), adjustments: already.to_vec() };
     prepared.set(member, to, &format!("{RETRY}{what} (the authorization server said: {said})."));
     Some(prepared)
-}
-
-/// What `application_type` is where nobody set it: by it an admin's choice is told from ours.
-fn computed_application_type(request: &Map<String, Value>) -> &'static str {
-    let callbacks = request.get("redirect_uris").and_then(Value::as_array);
-    let plain = |uri: &Value| uri.as_str().is_some_and(|uri| uri.starts_with("http:"));
-    if callbacks.is_some_and(|uris| !uris.is_empty() && uris.iter().all(plain)) { "native" } else { "web" }
 }
 
 /// Empty is no registered way of saying "absent" (`standards.md` §1.1); only an empty `response_types` says something:

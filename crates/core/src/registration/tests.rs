@@ -4,7 +4,7 @@ use super::*;
 use crate::clock::Timestamp;
 use crate::id::SealedId;
 use crate::metadata::{Credentials, EffectiveMetadata, Level, Method, ReplacePolicy};
-use crate::oauth::{Discovery, Failure, FailureClass, FailureClass as C, IssuerMatch};
+use crate::oauth::{Discovery, Failure, FailureClass as C, IssuerMatch};
 use chrono::{DateTime, Duration};
 use proptest::prelude::*;
 use serde_json::{Map, json};

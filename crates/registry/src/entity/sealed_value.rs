@@ -11,6 +11,7 @@ pub struct Model {
     pub key_id: String,
     pub nonce: Vec<u8>,
     pub ciphertext: Vec<u8>,
+    pub bound_to: Option<String>,
     pub created_at: i64,
 }
 

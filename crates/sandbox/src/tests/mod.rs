@@ -22,6 +22,7 @@ struct Peer {
 impl Peer {
     async fn with(quirks: Quirks) -> Self {
         let sandbox = Sandbox::start(Options { quirks, ..Options::default() }).await.unwrap();
+        #[expect(clippy::disallowed_methods, reason = "tests are clients, on loopback only")]
         let http = Client::builder().no_proxy().redirect(redirect::Policy::none()).build().unwrap();
         Self { sandbox, http }
     }
