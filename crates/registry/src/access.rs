@@ -1,9 +1,10 @@
 //! Workspace access: which workspaces may use an integration, and the workspace layer of its configuration.
 
-use crate::configurations::{Affected, Saved, add_revision, store};
+use crate::configurations::{Affected, Saved, add_revision};
 use crate::entity::{access, integration, server, workspace};
 use crate::integrations;
 use crate::layers::{Before, Scope, access_enabled};
+use crate::secrets::store;
 use crate::stored::moment;
 use crate::workspaces::{self, WorkspaceRef};
 use crate::write::{Event, Write};

@@ -3,6 +3,7 @@
 use crate::entity::{access, integration, organisation, revision, server};
 use crate::layers::{Before, Scope};
 use crate::page::{self, Page, PageRequest};
+use crate::secrets::{store, with_present_secrets};
 use crate::servers::ServerRef;
 use crate::stored::moment;
 use crate::write::{Event, Write};
@@ -13,8 +14,7 @@ use registry_core::clock::Timestamp;
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::{IntegrationId, RevisionId, SealedId, ServerId, WorkspaceId};
 use registry_core::metadata::{
-    AdvancedConfiguration, CANONICAL_WRAPPER, KnownSecrets, Layer, Level, Resolution, ResolveContext,
-    map_markers, parse_marker, resolve, verify,
+    AdvancedConfiguration, KnownSecrets, Layer, Level, Resolution, ResolveContext, resolve, verify,
 };
 use registry_core::permission::Permission;
 use registry_core::slug::{Reference, Slug};
@@ -22,8 +22,7 @@ use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel,
     QueryFilter, QueryOrder, QuerySelect,
 };
-use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use serde_json::json;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -516,110 +515,6 @@ impl Registry {
     }
 }
 
-/// A configuration as it goes into its row.
-pub(crate) struct Stored {
-    pub(crate) text: Option<String>,
-    pub(crate) findings: Findings,
-}
-
-/// Verifies `text`, seals its new secrets, forgets those it no longer holds. `prefix` goes before every pointer;
-/// `url_changed` says that the address the kept secrets would be sent to is another one now.
-pub(crate) async fn store(
-    write: &mut Write<'_>,
-    owner: (&'static str, Uuid),
-    prefix: &str,
-    text: Option<&str>,
-    stored: Option<&str>,
-    url_changed: bool,
-) -> Result<Stored> {
-    let known = stored.map(KnownSecrets::of).unwrap_or_default();
-    let Some(text) = text else {
-        write.unseal(known.0.into_values()).await?;
-        return Ok(Stored { text: None, findings: Findings::default() });
-    };
-    let verified = verify(text, &known);
-    let mut findings = Findings::default();
-    findings.extend_below(prefix, verified.findings.clone());
-    let kept = verified.kept_secrets();
-    if let Some(stored) = stored {
-        for pointer in
-            kept.keys().filter(|pointer| url_changed || binding(stored, pointer) != binding(text, pointer))
-        {
-            findings.push(Finding::error(
-                format!("{prefix}{pointer}"),
-                "secret_reentry_required",
-                "The address this secret is sent to changes, so the stored secret may not be kept. Enter it again, or remove it.",
-            ));
-        }
-    }
-    let findings = findings.into_result().map_err(Error::Invalid)?;
-    let mut ids = Vec::new();
-    for secret in verified.new_secrets() {
-        let id = SealedId(write.registry.new_id());
-        write.seal(id, owner, &secret.pointer, secret.expose()).await?;
-        ids.push(id);
-    }
-    let sealed =
-        verified.sealed_text(&ids).ok_or_else(|| Error::Internal("verified text without result".into()))?;
-    let gone = known.0.into_values().filter(|id| !kept.values().any(|other| other == id));
-    write.unseal(gone).await?;
-    Ok(Stored { text: Some(sealed), findings })
-}
-
-/// What the secret at `pointer` is bound to: every member that says where it is sent. For members beside it these are
-/// the issuer and endpoints next to it; for the initial access token those of the authorization server as well.
-fn binding(text: &str, pointer: &str) -> Option<Vec<(String, Value)>> {
-    // Pointers of secrets are in canonical spelling, so the document must be too.
-    let document = Value::Object(AdvancedConfiguration::from_stored(text).ok()?.value().clone());
-    let (parent, name) = pointer.rsplit_once('/')?;
-    let mut objects = vec![document.pointer(parent)?];
-    if name == "initial_access_token" {
-        objects.extend(document.get(CANONICAL_WRAPPER));
-    } else if name == "client_secret" {
-        objects.extend(document.get("registration"));
-    }
-    let is_address = |name: &str| {
-        let name = name.to_ascii_lowercase();
-        name.ends_with("endpoint") || name.ends_with("issuer") || name == "jwksuri"
-    };
-    Some(
-        objects
-            .into_iter()
-            .filter_map(Value::as_object)
-            .flatten()
-            .filter(|(name, value)| is_address(name) && !value.is_null())
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect(),
-    )
-}
-
-/// An earlier text whose secrets are the present ones: a marker that is no longer known becomes the present one at its
-/// pointer, or `null`, which means "not set". Each such case is said in a finding.
-fn with_present_secrets(text: &str, present: Option<&str>) -> Result<(String, Findings)> {
-    let present = sealed_ids(present);
-    let mut findings = Findings::default();
-    let text = map_markers(text, |pointer, id| {
-        let now = present.get(pointer).copied();
-        if now != Some(id) {
-            findings.push(match now {
-                Some(_) => Finding::notice(
-                    pointer,
-                    "secret_kept",
-                    "The secret of that version is gone; the present one stays in use.",
-                ),
-                None => Finding::warning(
-                    pointer,
-                    "secret_gone",
-                    "The secret of that version is gone and none is stored now. Enter it again.",
-                ),
-            });
-        }
-        now
-    });
-    let text = text.ok_or_else(|| Error::Internal("a stored revision is no object".into()))?;
-    Ok((text, findings))
-}
-
 /// Adds the next revision of a configuration.
 pub(crate) async fn add_revision(
     write: &Write<'_>,
@@ -665,33 +560,6 @@ async fn last_revision(db: &impl ConnectionTrait, kind: &str, id: Uuid) -> Resul
         .one(db)
         .await?;
     Ok(newest.unwrap_or(0))
-}
-
-/// Every sealed value a text holds, by pointer.
-pub(crate) fn sealed_ids(text: Option<&str>) -> BTreeMap<String, SealedId> {
-    text.map(KnownSecrets::of).unwrap_or_default().0
-}
-
-/// `value` with every marker replaced by what it stands for.
-pub(crate) async fn open_markers(
-    registry: &Registry,
-    db: &impl ConnectionTrait,
-    value: &mut Value,
-) -> Result<()> {
-    let mut stack = vec![value];
-    while let Some(value) = stack.pop() {
-        match value {
-            Value::String(text) => {
-                if let Some(id) = parse_marker(text) {
-                    registry.open_sealed(db, id).await?.expose().clone_into(text);
-                }
-            }
-            Value::Array(items) => stack.extend(items),
-            Value::Object(members) => stack.extend(members.values_mut()),
-            _ => {}
-        }
-    }
-    Ok(())
 }
 
 impl From<revision::Model> for Revision {

@@ -1,9 +1,9 @@
 //! What gateways get: one consistent document per server (`domain.md` §6).
 
-use crate::configurations::open_markers;
 use crate::entity::{change, oauth_client, registration};
 use crate::layers::{Scope, ServerLayers, auth_type};
 use crate::registrations::{active_clients, method, usable};
+use crate::secrets::open_markers;
 use crate::servers::{self, ServerRef};
 use crate::stored::{hex, json as read_json, millis};
 use crate::write::Event;

@@ -1,9 +1,10 @@
 //! Integrations: an upstream MCP server's address, its auth type, its Advanced Configuration.
 
-use crate::configurations::{Affected, Saved, add_revision, sealed_ids, store};
+use crate::configurations::{Affected, Saved, add_revision};
 use crate::entity::{access, integration, oauth_client, registration, server, workspace};
 use crate::layers::{Before, Scope};
 use crate::page::{self, Page, PageRequest};
+use crate::secrets::{sealed_ids, store};
 use crate::stored::{contains, moment, word};
 use crate::workspaces::{Deleted, WorkspaceRef, insert_unique, show, stored_slug};
 use crate::write::{Event, Write};

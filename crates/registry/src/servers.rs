@@ -1,10 +1,11 @@
 //! Servers: integrations made available in one workspace.
 
-use crate::configurations::{Affected, Saved, add_revision, sealed_ids, store};
+use crate::configurations::{Affected, Saved, add_revision};
 use crate::entity::{attempt, integration, registration, server, workspace};
 use crate::integrations;
 use crate::layers::{self, Before, Scope, access_enabled};
 use crate::page::{self, Page, PageRequest};
+use crate::secrets::{sealed_ids, store};
 use crate::stored::{contains, json, moment, word};
 use crate::workspaces::{Deleted, WorkspaceRef, insert_unique, show, stored_slug};
 use crate::write::{Event, Write};
