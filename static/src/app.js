@@ -1,22 +1,23 @@
 // Small comforts; every page works without them.
 'use strict';
 
-// Selects and checkboxes that act at once; their button is for browsers without script.
-for (const element of document.querySelectorAll('[data-hide]')) element.hidden = true;
-document.addEventListener('change', (event) => {
-  if (event.target.matches('[data-submit]')) event.target.form.requestSubmit();
-});
-
-// Copy buttons.
+// Copy buttons: `data-text` says what, or `data-copy` names the element that holds it.
+const said = document.body.appendChild(Object.assign(document.createElement('p'), { className: 'vh' }));
+said.setAttribute('role', 'status');
 function showCopyButtons() {
-  for (const button of document.querySelectorAll('[data-copy]')) button.hidden = !navigator.clipboard;
+  for (const button of document.querySelectorAll('[data-copy], [data-text]')) button.hidden = !navigator.clipboard;
+  for (const element of document.querySelectorAll('[data-only]')) element.hidden = false;
 }
 showCopyButtons();
 document.addEventListener('click', async (event) => {
-  const button = event.target.closest('[data-copy]');
+  const button = event.target.closest('[data-copy], [data-text]');
   if (!button) return;
-  await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent.trim());
-  button.setAttribute('aria-label', 'Copied');
+  const { text, copy } = button.dataset;
+  await navigator.clipboard.writeText(text ?? document.getElementById(copy).textContent.trim());
+  said.textContent = '';
+  said.textContent = 'Copied.';
+  button.classList.add('done');
+  setTimeout(() => button.classList.remove('done'), 1200);
 });
 
 // A finding's line: puts the caret there.

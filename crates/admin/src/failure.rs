@@ -1,7 +1,8 @@
 //! From an error of the application to a page that says what happened and leads back.
 
+use crate::session::request_id;
 use crate::view::{Shell, html};
-use actix_web::error::{InternalError, QueryPayloadError, UrlencodedError};
+use actix_web::error::{PathError, QueryPayloadError, UrlencodedError};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use askama::Template;
@@ -16,6 +17,8 @@ pub(crate) enum Failure {
     Application(registry::Error),
     /// A template could not be rendered.
     Render(askama::Error),
+    /// The request itself is at fault.
+    Request(StatusCode, &'static str),
 }
 
 impl From<registry::Error> for Failure {
@@ -36,6 +39,7 @@ impl fmt::Display for Failure {
             Self::SignIn(_) => formatter.write_str("not signed in"),
             Self::Application(error) => error.fmt(formatter),
             Self::Render(_) => formatter.write_str("An internal error occurred."),
+            Self::Request(_, message) => formatter.write_str(message),
         }
     }
 }
@@ -46,6 +50,7 @@ struct Page {
     shell: Shell,
     heading: &'static str,
     message: String,
+    request_id: Option<String>,
 }
 
 impl ResponseError for Failure {
@@ -53,6 +58,7 @@ impl ResponseError for Failure {
         use registry::Error as E;
         match self {
             Self::SignIn(_) => StatusCode::SEE_OTHER,
+            Self::Request(status, _) => *status,
             Self::Render(_) | Self::Application(E::Internal(_)) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Application(error) => match error {
                 E::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
@@ -68,67 +74,80 @@ impl ResponseError for Failure {
         }
     }
 
+    /// Only where to sign in: the page itself is made by [`Failure::page`], which knows the request.
     fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status_code());
         if let Self::SignIn(next) = self {
-            let query: String =
+            let query =
                 url::form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
-            return HttpResponse::SeeOther()
-                .insert_header(("location", format!("/ui/sign-in?{query}")))
-                .finish();
+            response.insert_header(("location", format!("/ui/sign-in?{query}")));
         }
-        match self {
-            Self::Application(registry::Error::Internal(error)) => tracing::error!(%error, "a page failed"),
-            Self::Render(error) => tracing::error!(%error, "a template failed"),
-            _ => {}
-        }
-        page(self.status_code(), self.to_string())
+        response.finish()
     }
 }
 
-fn page(status: StatusCode, message: String) -> HttpResponse {
-    let heading = match status.as_u16() {
-        401 => "Sign in again",
-        403 => "You may not do this",
-        404 => "There is nothing here",
-        409 | 412 => "Something else stands in the way",
-        413 => "This is too large",
-        422 => "This cannot be saved",
-        503 => "Not available just now",
-        _ => "Something went wrong on our side",
-    };
-    let page = Page { shell: Shell::plain(heading), heading, message };
-    html(status, &page).unwrap_or_else(|_| HttpResponse::build(status).body(heading))
+impl Failure {
+    /// The page that says so; `None` where there is somewhere to go instead.
+    pub(crate) fn page(&self, request: &HttpRequest) -> Option<HttpResponse> {
+        match self {
+            Self::SignIn(_) => return None,
+            Self::Application(registry::Error::Internal(error)) => tracing::error!(%error, "a page failed"),
+            Self::Render(error) => tracing::error!(%error, "a template failed"),
+            Self::Application(_) | Self::Request(..) => {}
+        }
+        let status = self.status_code();
+        let heading = match status.as_u16() {
+            401 => "Sign in again",
+            403 => "You may not do this",
+            404 | 405 => "There is nothing here",
+            409 | 412 => "Something else stands in the way",
+            413 => "This is too large",
+            422 => "This cannot be saved",
+            501 => "Not in this version",
+            503 => "Not available just now",
+            _ => "Something went wrong on our side",
+        };
+        let (message, request_id) = (self.to_string(), request_id(request));
+        let page = Page { shell: Shell::around(request, heading), heading, message, request_id };
+        Some(html(status, &page).unwrap_or_else(|_| HttpResponse::build(status).body(heading)))
+    }
 }
 
 /// For paths that are no page.
-pub(crate) async fn nothing_here() -> HttpResponse {
-    page(StatusCode::NOT_FOUND, "The address may be mistyped, or the page is gone.".to_owned())
+pub(crate) async fn nothing_here() -> Result<HttpResponse, Failure> {
+    Err(Failure::Request(StatusCode::NOT_FOUND, "The address may be mistyped, or the page is gone."))
 }
 
 /// For forms that another site sent.
-pub(crate) fn foreign_form() -> HttpResponse {
-    page(
+pub(crate) fn foreign_form() -> Failure {
+    Failure::Request(
         StatusCode::FORBIDDEN,
-        "This form was not sent from a page of this registry, so nothing was changed.".to_owned(),
+        "This form was not sent from a page of this registry, so nothing was changed.",
     )
 }
 
 /// For forms that cannot be read.
+#[expect(clippy::needless_pass_by_value, reason = "actix hands it over")]
 pub(crate) fn form(error: UrlencodedError, _: &HttpRequest) -> actix_web::Error {
-    let status = match error {
-        UrlencodedError::Overflow { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        _ => StatusCode::UNPROCESSABLE_ENTITY,
-    };
-    InternalError::from_response(
-        error,
-        page(status, "The form could not be read; nothing was changed.".to_owned()),
-    )
+    match error {
+        UrlencodedError::Overflow { .. } => Failure::Request(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "The form is larger than 1 MiB; nothing was changed.",
+        ),
+        _ => Failure::Request(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "The form could not be read, or a field of it is missing; nothing was changed.",
+        ),
+    }
     .into()
 }
 
 /// For addresses whose query cannot be read.
-pub(crate) fn query(error: QueryPayloadError, _: &HttpRequest) -> actix_web::Error {
-    let response =
-        page(StatusCode::NOT_FOUND, "The part of the address after `?` cannot be read.".to_owned());
-    InternalError::from_response(error, response).into()
+pub(crate) fn query(_: QueryPayloadError, _: &HttpRequest) -> actix_web::Error {
+    Failure::Request(StatusCode::NOT_FOUND, "The part of the address after `?` cannot be read.").into()
+}
+
+/// For addresses with something else where an id should be.
+pub(crate) fn path(_: PathError, _: &HttpRequest) -> actix_web::Error {
+    Failure::Request(StatusCode::NOT_FOUND, "The address may be mistyped, or the page is gone.").into()
 }

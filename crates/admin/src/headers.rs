@@ -1,7 +1,8 @@
 //! What a browser may do with our pages (`ui.md` §7): nothing inline, nothing foreign, no framing, no caching.
 
+use crate::failure::Failure;
 use actix_web::Error;
-use actix_web::body::MessageBody;
+use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
@@ -18,12 +19,18 @@ const HEADERS: [(&str, &str); 6] = [
     ("permissions-policy", "camera=(), microphone=(), geolocation=()"),
 ];
 
-/// Adds the headers to every answer below `/ui`.
+/// Gives every failure its page, and every answer below `/ui` the headers.
 pub(crate) async fn harden(
     request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let mut response = next.call(request).await?;
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let response = next.call(request).await?.map_into_boxed_body();
+    let failure = response.response().error().and_then(|error| error.as_error::<Failure>());
+    let page = failure.and_then(|failure| failure.page(response.request()));
+    let mut response = match page {
+        Some(page) => response.into_response(page),
+        None => response,
+    };
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));

@@ -15,6 +15,7 @@ mod failure;
 mod headers;
 mod origin;
 mod pages;
+mod sent;
 mod session;
 mod view;
 
@@ -43,6 +44,7 @@ pub fn configure(config: &mut web::ServiceConfig, state: AdminState) {
             .app_data(web::Data::new(state))
             .app_data(web::FormConfig::default().limit(MOST_FORM_BYTES).error_handler(failure::form))
             .app_data(web::QueryConfig::default().error_handler(failure::query))
+            .app_data(web::PathConfig::default().error_handler(failure::path))
             .service(assets::serve)
             .configure(pages::routes)
             .default_service(web::to(failure::nothing_here))

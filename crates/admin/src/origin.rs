@@ -17,8 +17,7 @@ pub(crate) async fn guard(
     if safe || comes_from_us(request.headers()) {
         return next.call(request).await.map(ServiceResponse::map_into_boxed_body);
     }
-    let response = failure::foreign_form();
-    Ok(request.into_response(response))
+    Ok(request.error_response(failure::foreign_form()))
 }
 
 /// `Sec-Fetch-Site` decides where it is sent; else `Origin` must be our own host. Without either nobody knows, so no.

@@ -27,7 +27,6 @@ pub(crate) struct Shell {
     pub(crate) attention: u64,
     pub(crate) flash: Option<String>,
     pub(crate) path: String,
-    pub(crate) may_read: bool,
     pub(crate) may_write: bool,
     pub(crate) may_administer: bool,
     pub(crate) version: &'static str,
@@ -47,7 +46,6 @@ impl Shell {
             attention: 0,
             flash: None,
             path: "/ui/integrations".to_owned(),
-            may_read: false,
             may_write: false,
             may_administer: false,
             version: env!("CARGO_PKG_VERSION"),
@@ -71,7 +69,6 @@ impl Shell {
         shell.attention = visitor.attention;
         shell.flash = flash(request);
         request.uri().path().clone_into(&mut shell.path);
-        shell.may_read = visitor.actor.can(Permission::ReadIntegrations);
         shell.may_write = visitor.actor.can(Permission::WriteIntegrations);
         shell.may_administer =
             visitor.actor.can(Permission::ManageKeys) && visitor.actor.workspace().is_none();
@@ -84,8 +81,13 @@ impl Shell {
         let visitor = request.extensions().get::<Visitor>().cloned();
         match visitor {
             Some(visitor) => Self::of(request, &visitor, "", title),
-            None => Self { theme: theme(request), ..Self::plain(title) },
+            None => Self::plain(title).themed(request),
         }
+    }
+
+    /// The same in the theme this browser chose.
+    pub(crate) fn themed(self, request: &HttpRequest) -> Self {
+        Self { theme: theme(request), ..self }
     }
 
     /// What the theme button does: the next theme, and its name for people.
@@ -97,6 +99,15 @@ impl Shell {
         }
     }
 
+    /// The icon of the present theme.
+    pub(crate) fn theme_icon(&self) -> &'static str {
+        match self.theme {
+            "light" => "sun",
+            "dark" => "moon",
+            _ => "half",
+        }
+    }
+
     /// Two letters for the account badge.
     pub(crate) fn initials(&self) -> String {
         initials(self.user.as_deref().unwrap_or_default())
@@ -104,7 +115,7 @@ impl Shell {
 }
 
 /// The theme this browser chose.
-pub(crate) fn theme(request: &HttpRequest) -> &'static str {
+fn theme(request: &HttpRequest) -> &'static str {
     match request.cookie(THEME_COOKIE).as_ref().map(actix_web::cookie::Cookie::value) {
         Some("light") => "light",
         Some("dark") => "dark",
@@ -125,6 +136,10 @@ fn flash(request: &HttpRequest) -> Option<String> {
         "saved" => format!("Saved as v{}. {} queued.", number(), count(number(), "registration")),
         "restored" => "Restored as a new version.".to_owned(),
         "created" => "Created.".to_owned(),
+        "partly" => format!(
+            "Created, but {} could not be made. Add what is missing below.",
+            count(number(), "server")
+        ),
         "deleted" => format!("Deleted, with {}.", count(number(), "server")),
         "revoked" => "The key is revoked.".to_owned(),
         "retry" => "It is tried again now.".to_owned(),
@@ -167,6 +182,19 @@ pub(crate) fn icon(name: &str) -> String {
         "turn" => "M13 5.2A5.6 5.6 0 0 0 3.2 5M3 10.8a5.6 5.6 0 0 0 9.8.2M13 2.4v2.8h-2.8M3 13.6v-2.8h2.8",
         "lock" => "M4 7.2h8v6H4zM5.6 7.2V5.2a2.4 2.4 0 0 1 4.8 0v2",
         "cross" => "M4 4l8 8M12 4l-8 8",
+        "sun" => {
+            "M8 5.2a2.8 2.8 0 1 0 0 5.6 2.8 2.8 0 0 0 0-5.6zM8 1.6v1.6M8 12.8v1.6M1.6 8h1.6M12.8 8h1.6M3.5 3.5l1.1 1.1M11.4 11.4l1.1 1.1M3.5 12.5l1.1-1.1M11.4 4.6l1.1-1.1"
+        }
+        "half" => {
+            "M8 2.2a5.8 5.8 0 1 0 0 11.6A5.8 5.8 0 0 0 8 2.2zM8 2.2v11.6M8 5.4l4.6-1M8 8.2h5.8M8 11l4.7 1"
+        }
+        "approx" => "M2.5 5.5c2.7-3 5.3 3 8 0M2.5 10.5c2.7-3 5.3 3 8 0M12.5 3.5v9",
+        "ask" => {
+            "M8 1.9a6.1 6.1 0 1 0 0 12.2A6.1 6.1 0 0 0 8 1.9zM6.3 6.3a1.8 1.8 0 1 1 2.5 1.7c-.6.3-.8.6-.8 1.2M8 11.2v.2"
+        }
+        "ring" => "M8 2.2a5.8 5.8 0 1 1-5.5 4",
+        "info" => "M8 1.9a6.1 6.1 0 1 0 0 12.2A6.1 6.1 0 0 0 8 1.9zM8 7.3v3.6M8 5v.2",
+        "tick" => "M3 8.5l3.2 3.2L13 5",
         "moon" => "M12.8 9.6A5.4 5.4 0 0 1 6.4 3.2a5.4 5.4 0 1 0 6.4 6.4z",
         _ => "M3 8h10",
     };
@@ -175,25 +203,70 @@ pub(crate) fn icon(name: &str) -> String {
 
 /// Where a value comes from, as a chip with its rung of the ladder.
 pub(crate) fn level(origin: &str) -> String {
+    level_chip(origin, &capital(origin))
+}
+
+/// The same with other words on it.
+pub(crate) fn level_chip(origin: &str, words: &str) -> String {
     let rung = ["default", "organisation", "integration", "workspace", "server"]
         .iter()
         .position(|one| *one == origin);
-    let mut chip = format!(r#"<span class="lv {origin}">"#);
+    let mut chip = format!(r#"<span class="lv {}">"#, escape(origin));
     match rung {
         Some(rung) => {
             chip.push_str(r#"<svg viewBox="0 0 13 14" aria-hidden="true">"#);
-            for (index, (y, width)) in
-                [("11.6", 5), ("8.8", 7), ("6", 9), ("3.2", 11), ("0.4", 13)].iter().enumerate()
-            {
+            let ladder = [("11.6", 5), ("8.8", 7), ("6", 9), ("3.2", 11), ("0.4", 13)];
+            for (index, (y, width)) in ladder.iter().enumerate() {
                 let on = if index == rung { r#" class="on""# } else { "" };
-                // Writing to a String cannot fail.
+                // Writing to a string cannot fail.
                 let _ = write!(chip, r#"<rect x="0" y="{y}" width="{width}" height="1.9" rx="0.9"{on}/>"#);
             }
             chip.push_str("</svg>");
         }
         None => chip += &icon(if origin == "ignored" { "cross" } else { "lock" }),
     }
-    chip + &capital(origin) + "</span>"
+    chip + &escape(words) + "</span>"
+}
+
+/// How many members of client metadata an integration sets, as the chip of its level.
+pub(crate) fn fields(count: usize) -> String {
+    level_chip("integration", &format!("{count} field{}", if count == 1 { "" } else { "s" }))
+}
+
+/// A moment as people say it, with the exact one beside it.
+pub(crate) fn when(moment: &Timestamp, now: &Timestamp) -> String {
+    let exact = exact(moment);
+    let words = ago(moment, now);
+    format!(r#"<time datetime="{exact}" title="{exact}">{words}</time>"#)
+}
+
+/// A button that copies `text`; without script it is not there.
+pub(crate) fn copy(text: &str, label: &str) -> String {
+    let (text, label, icon) = (escape(text), escape(label), icon("copy"));
+    format!(
+        r#"<button class="copy" type="button" data-text="{text}" aria-label="{label}" hidden>{icon}</button>"#
+    )
+}
+
+/// Text for HTML, in a text or in a quoted attribute.
+fn escape(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut escaped, character| {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            other => escaped.push(other),
+        }
+        escaped
+    })
+}
+
+/// One of five hues for a thing without a logo, always the same for the same name.
+pub(crate) fn hue(name: &str) -> &'static str {
+    let sum: usize = name.bytes().map(usize::from).sum();
+    ["a", "b", "c", "d", "e"][sum % 5]
 }
 
 /// A state as icon, word and colour.
@@ -207,14 +280,24 @@ pub(crate) fn state(state: &State) -> String {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "askama passes references")]
 pub(crate) fn state_look(state: &State) -> (&'static str, &'static str) {
     match state {
-        State::Registered => ("ok", "ok"),
+        State::Registered => ("ok", "tick"),
         State::Queued => ("", "clock"),
-        State::Registering | State::Withdrawing => ("info", "turn"),
-        State::Outdated => ("info", "clock"),
+        State::Registering | State::Withdrawing => ("info", "ring"),
+        State::Outdated => ("info", "approx"),
         State::Retrying => ("warn", "turn"),
-        State::Unconfirmed => ("warn", "warn"),
+        State::Unconfirmed => ("warn", "ask"),
         State::Failed => ("bad", "bad"),
         State::Withdrawn => ("", "cross"),
+    }
+}
+
+/// Class and icon of an attempt's outcome.
+pub(crate) fn outcome_look(outcome: &str) -> (&'static str, &'static str) {
+    match outcome {
+        "succeeded" => ("ok", "tick"),
+        "pending" => ("info", "ring"),
+        "lost" => ("warn", "ask"),
+        _ => ("bad", "bad"),
     }
 }
 
@@ -245,8 +328,18 @@ pub(crate) fn finding_look(finding: &Finding) -> (&'static str, String) {
     match finding.severity {
         Severity::Error => ("bad", icon("bad")),
         Severity::Warning => ("warn", icon("warn")),
-        Severity::Notice => ("info", icon("clock")),
+        Severity::Notice => ("info", icon("info")),
     }
+}
+
+/// The member a JSON Pointer leads to, as people call it: without the wrapper of client metadata.
+pub(crate) fn member(pointer: &str) -> String {
+    let path = pointer.strip_prefix("/configurations").unwrap_or(pointer);
+    let path = path
+        .strip_prefix("/oauth_client_metadata/")
+        .or_else(|| path.strip_prefix("/oauth_metadata/"))
+        .unwrap_or_else(|| path.trim_start_matches('/'));
+    path.replace('/', ".").replace("~1", "/").replace("~0", "~")
 }
 
 /// First letter large.
@@ -277,6 +370,11 @@ pub(crate) fn pretty(value: &Value) -> String {
     serde_json::to_string_pretty(value).unwrap_or_default()
 }
 
+/// An object on several lines.
+pub(crate) fn pretty_map(members: &serde_json::Map<String, Value>) -> String {
+    serde_json::to_string_pretty(members).unwrap_or_default()
+}
+
 /// A moment for machines and for the title of a relative time.
 pub(crate) fn exact(moment: &Timestamp) -> String {
     moment.to_rfc3339_opts(SecondsFormat::Secs, true)
@@ -286,13 +384,29 @@ pub(crate) fn exact(moment: &Timestamp) -> String {
 pub(crate) fn ago(moment: &Timestamp, now: &Timestamp) -> String {
     let seconds = (*now - *moment).num_seconds();
     let (count, unit) = match seconds.unsigned_abs() {
-        0..=4 => return "now".to_owned(),
+        0..=4 => return if seconds < 0 { "in a moment" } else { "now" }.to_owned(),
         count @ 5..=59 => (count, "s"),
         count @ 60..=3_599 => (count / 60, "min"),
         count @ 3_600..=86_399 => (count / 3_600, "h"),
         count => (count / 86_400, if count < 172_800 { "day" } else { "days" }),
     };
     if seconds >= 0 { format!("{count} {unit} ago") } else { format!("in {count} {unit}") }
+}
+
+/// A long id with its middle left out.
+pub(crate) fn short(id: &str) -> String {
+    let length = id.chars().count();
+    if length <= 32 {
+        return id.to_owned();
+    }
+    let start: String = id.chars().take(18).collect();
+    let end: String = id.chars().skip(length - 10).collect();
+    format!("{start}…{end}")
+}
+
+/// The path of an address, or the whole of what is none.
+pub(crate) fn path_of(url: &str) -> String {
+    url::Url::parse(url).map_or_else(|_| url.to_owned(), |url| url.path().to_owned())
 }
 
 /// An address without its scheme, its middle left out when long.

@@ -1,13 +1,15 @@
 //! The Advanced configuration page, the same at every level.
 
 use crate::failure::Failure;
+use crate::sent::Table;
 use crate::session::Visitor;
-use crate::view::{self, Shell, go, html};
+use crate::view::{Shell, go, html, pretty};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use askama::Template;
-use registry::{Check, Checked, Configuration, Preview, ServerRef, Subject};
-use registry_core::finding::{Finding, Severity};
+use registry::{Check, Configuration, Preview, Registry, ServerRef, Subject};
+use registry_core::finding::{Finding, Findings, Severity};
+use registry_core::permission::Permission;
 use registry_core::slug::Reference;
 use serde::Deserialize;
 
@@ -15,22 +17,19 @@ use serde::Deserialize;
 #[template(path = "pages/configuration.html")]
 struct Page {
     shell: Shell,
-    /// Where the form goes.
-    action: String,
-    /// Name of the thing whose configuration this is, and where it is shown.
-    of: String,
-    back: String,
-    level: &'static str,
+    place: Place,
     text: String,
     stored: Configuration,
     findings: Vec<Finding>,
-    rows: Vec<Row>,
+    table: Table,
     shown: Option<Preview>,
+    /// `workspace/server`, and whether it is the one shown.
     servers: Vec<(String, bool)>,
-    hidden_too: bool,
-    affected: Option<u64>,
+    /// Whether the table shows what is replaced, ignored or not set.
+    all: bool,
+    /// Registrations that saving the checked text would affect.
+    affected: u64,
     state: PageState,
-    may_save: bool,
 }
 
 /// What happened before this page was shown.
@@ -51,33 +50,42 @@ impl Page {
         self.findings.iter().filter(|finding| finding.severity == Severity::Error).collect()
     }
 
+    /// "1 warning, 2 notices".
+    fn summary(&self) -> String {
+        let parts: Vec<String> = [Severity::Error, Severity::Warning, Severity::Notice]
+            .into_iter()
+            .filter_map(|severity| {
+                let count = self.findings.iter().filter(|finding| finding.severity == severity).count();
+                let plural = if count == 1 { "" } else { "s" };
+                (count > 0).then(|| format!("{count} {}{plural}", severity.as_str()))
+            })
+            .collect();
+        parts.join(", ")
+    }
+
     fn lines(&self) -> usize {
-        self.text.lines().count().clamp(14, 40)
+        (self.text.lines().count() + 1).clamp(16, 40)
+    }
+
+    /// What would be sent, as JSON.
+    fn json(&self) -> String {
+        self.shown.as_ref().map_or_else(String::new, |preview| {
+            pretty(&preview.resolution.effective.client_metadata.clone().into())
+        })
     }
 }
 
-/// One row of "What will be sent".
-#[derive(Debug)]
-struct Row {
-    member: String,
-    value: String,
-    origin: String,
-    why: String,
-    off: bool,
-}
-
 #[derive(Debug, Default, Deserialize)]
-struct Query {
+pub(super) struct Query {
     /// `workspace/server`.
     #[serde(default)]
     server: String,
-    /// Whether overridden and ignored values are shown too.
-    #[serde(default)]
-    all: String,
+    /// `0`: without what is replaced, ignored or not set.
+    all: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Submitted {
+pub(super) struct Submitted {
     configuration: String,
     #[serde(default)]
     version: Option<i64>,
@@ -87,66 +95,90 @@ struct Submitted {
     intent: String,
     #[serde(default)]
     server: String,
-    #[serde(default)]
-    all: String,
+    all: Option<String>,
+}
+
+/// What the table at the foot of the page shows.
+struct Choice {
+    server: String,
+    all: bool,
 }
 
 /// The thing a page is about.
 struct Place {
     subject: Subject,
+    /// Where the form goes.
     action: String,
-    back: String,
-    level: &'static str,
+    /// Its name, and where it is shown.
     of: String,
+    back: String,
+    /// An address below the heading.
+    url: Option<String>,
+    /// For whom it holds, the end of a sentence.
+    level: String,
     section: &'static str,
+    may_save: bool,
 }
 
-fn of_integration(slug: &str) -> Place {
-    Place {
-        subject: Subject::Integration(Reference::parse(slug)),
-        action: format!("/ui/integrations/{slug}/config"),
-        back: format!("/ui/integrations/{slug}"),
-        level: "for all workspaces",
-        of: slug.to_owned(),
+async fn of_integration(visitor: &Visitor, slug: &str) -> Result<Place, Failure> {
+    let reference = Reference::parse(slug);
+    let integration = visitor.registry.integration(&visitor.actor, &reference).await?;
+    let own = visitor.actor.workspace();
+    let is_owner = own.is_none() || integration.workspace.is_some_and(|owner| Some(owner.id) == own);
+    Ok(Place {
+        subject: Subject::Integration(reference),
+        action: format!("/ui/integrations/{}/config", integration.slug),
+        back: format!("/ui/integrations/{}", integration.slug),
+        of: integration.name,
+        url: Some(integration.url),
+        level: "for all workspaces".to_owned(),
         section: "integrations",
-    }
+        may_save: is_owner && visitor.actor.can(Permission::WriteIntegrations),
+    })
 }
 
-fn of_access(workspace: &str, integration: &str) -> Place {
-    Place {
-        subject: Subject::Access {
-            integration: Reference::parse(integration),
-            workspace: Reference::parse(workspace),
-        },
-        action: format!("/ui/workspaces/{workspace}/integrations/{integration}/config"),
-        back: format!("/ui/integrations/{integration}"),
-        level: "for one workspace",
-        of: format!("{integration} in {workspace}"),
+async fn of_access(visitor: &Visitor, workspace: &str, slug: &str) -> Result<Place, Failure> {
+    let (integration, workspace) = (Reference::parse(slug), Reference::parse(workspace));
+    let found = visitor.registry.integration(&visitor.actor, &integration).await?;
+    let team = visitor.registry.workspace(&visitor.actor, &workspace).await?;
+    Ok(Place {
+        subject: Subject::Access { integration, workspace },
+        action: format!("/ui/workspaces/{}/integrations/{}/config", team.slug, found.slug),
+        back: format!("/ui/integrations/{}", found.slug),
+        of: found.name,
+        url: Some(found.url),
+        level: format!("for the workspace {}", team.slug),
         section: "integrations",
-    }
+        may_save: visitor.actor.can(Permission::WriteIntegrations),
+    })
 }
 
-fn of_server(workspace: &str, server: &str) -> Place {
+async fn of_server(visitor: &Visitor, workspace: &str, server: &str) -> Result<Place, Failure> {
     let reference =
         ServerRef { server: Reference::parse(server), workspace: Some(Reference::parse(workspace)) };
-    Place {
+    let found = visitor.registry.server(&visitor.actor, &reference).await?;
+    Ok(Place {
         subject: Subject::Server(reference),
-        action: format!("/ui/workspaces/{workspace}/servers/{server}/config"),
-        back: format!("/ui/workspaces/{workspace}"),
-        level: "for one server",
-        of: format!("{workspace}/{server}"),
+        action: format!("/ui/workspaces/{}/servers/{}/config", found.workspace.slug, found.slug),
+        back: format!("/ui/workspaces/{}", found.workspace.slug),
+        level: format!("for the server {} / {}", found.workspace.slug, found.slug),
+        of: found.name,
+        url: Some(found.integration.url),
         section: "workspaces",
-    }
+        may_save: visitor.actor.can(Permission::WriteServers),
+    })
 }
 
-fn of_organisation() -> Place {
+fn of_organisation(visitor: &Visitor) -> Place {
     Place {
         subject: Subject::Organisation,
         action: "/ui/settings/organisation".to_owned(),
-        back: "/ui/integrations".to_owned(),
-        level: "for the whole organisation",
+        back: "/ui/settings/organisation".to_owned(),
         of: "Organisation".to_owned(),
+        url: None,
+        level: "for every integration of the organisation".to_owned(),
         section: "organisation",
+        may_save: visitor.actor.can(Permission::WriteOrganisation),
     }
 }
 
@@ -157,7 +189,8 @@ pub(super) async fn show_integration(
     path: web::Path<String>,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, Failure> {
-    read(&request, &visitor, of_integration(&path), &query).await
+    let place = of_integration(&visitor, &path).await?;
+    read(&request, &visitor, place, query.into_inner()).await
 }
 
 #[post("/integrations/{integration}/config")]
@@ -167,7 +200,8 @@ pub(super) async fn submit_integration(
     path: web::Path<String>,
     form: web::Form<Submitted>,
 ) -> Result<HttpResponse, Failure> {
-    submit(&request, &visitor, of_integration(&path), form.into_inner()).await
+    let place = of_integration(&visitor, &path).await?;
+    submit(&request, &visitor, place, form.into_inner()).await
 }
 
 #[get("/workspaces/{workspace}/integrations/{integration}/config")]
@@ -177,7 +211,8 @@ pub(super) async fn show_access(
     path: web::Path<(String, String)>,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, Failure> {
-    read(&request, &visitor, of_access(&path.0, &path.1), &query).await
+    let place = of_access(&visitor, &path.0, &path.1).await?;
+    read(&request, &visitor, place, query.into_inner()).await
 }
 
 #[post("/workspaces/{workspace}/integrations/{integration}/config")]
@@ -187,7 +222,8 @@ pub(super) async fn submit_access(
     path: web::Path<(String, String)>,
     form: web::Form<Submitted>,
 ) -> Result<HttpResponse, Failure> {
-    submit(&request, &visitor, of_access(&path.0, &path.1), form.into_inner()).await
+    let place = of_access(&visitor, &path.0, &path.1).await?;
+    submit(&request, &visitor, place, form.into_inner()).await
 }
 
 #[get("/workspaces/{workspace}/servers/{server}/config")]
@@ -197,7 +233,8 @@ pub(super) async fn show_server(
     path: web::Path<(String, String)>,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, Failure> {
-    read(&request, &visitor, of_server(&path.0, &path.1), &query).await
+    let place = of_server(&visitor, &path.0, &path.1).await?;
+    read(&request, &visitor, place, query.into_inner()).await
 }
 
 #[post("/workspaces/{workspace}/servers/{server}/config")]
@@ -207,7 +244,8 @@ pub(super) async fn submit_server(
     path: web::Path<(String, String)>,
     form: web::Form<Submitted>,
 ) -> Result<HttpResponse, Failure> {
-    submit(&request, &visitor, of_server(&path.0, &path.1), form.into_inner()).await
+    let place = of_server(&visitor, &path.0, &path.1).await?;
+    submit(&request, &visitor, place, form.into_inner()).await
 }
 
 #[get("/settings/organisation")]
@@ -216,7 +254,7 @@ pub(super) async fn show_organisation(
     visitor: Visitor,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, Failure> {
-    read(&request, &visitor, of_organisation(), &query).await
+    read(&request, &visitor, of_organisation(&visitor), query.into_inner()).await
 }
 
 #[post("/settings/organisation")]
@@ -225,18 +263,27 @@ pub(super) async fn submit_organisation(
     visitor: Visitor,
     form: web::Form<Submitted>,
 ) -> Result<HttpResponse, Failure> {
-    submit(&request, &visitor, of_organisation(), form.into_inner()).await
+    submit(&request, &visitor, of_organisation(&visitor), form.into_inner()).await
 }
 
 async fn read(
     request: &HttpRequest,
     visitor: &Visitor,
     place: Place,
-    query: &Query,
+    query: Query,
 ) -> Result<HttpResponse, Failure> {
     let stored = visitor.registry.configuration(&visitor.actor, &place.subject).await?;
-    let text = stored.text.clone().unwrap_or_default();
-    show(request, visitor, place, stored, text, query, PageState::Read).await
+    let text = stored.text.as_deref().map(laid_out).unwrap_or_default();
+    let choice = Choice { server: query.server, all: query.all.as_deref() != Some("0") };
+    show(request, visitor, place, stored, text, choice, PageState::Read, Findings::default()).await
+}
+
+/// What a program sent on one line is laid out for reading; what a person wrote is left as it is.
+fn laid_out(text: &str) -> String {
+    if text.contains('\n') || text.len() < 60 {
+        return text.to_owned();
+    }
+    serde_json::from_str(text).map_or_else(|_| text.to_owned(), |value: serde_json::Value| pretty(&value))
 }
 
 async fn submit(
@@ -245,82 +292,114 @@ async fn submit(
     place: Place,
     form: Submitted,
 ) -> Result<HttpResponse, Failure> {
-    let query = Query { server: form.server, all: form.all };
+    let choice = Choice { server: form.server, all: form.all.is_some() };
     // Browsers send line ends as CR LF; what is stored has the ones that were typed.
     let text = form.configuration.replace("\r\n", "\n");
     let (registry, actor) = (&visitor.registry, &visitor.actor);
-    if form.intent == "check" {
-        let stored = registry.configuration(actor, &place.subject).await?;
-        return show(request, visitor, place, stored, text, &query, PageState::Checked).await;
-    }
-    let new = Some(text.clone()).filter(|text| !text.trim().is_empty());
-    let note = Some(form.note).filter(|note| !note.trim().is_empty());
-    let state = match registry.set_configuration(actor, &place.subject, new, note, form.version).await {
-        Ok(saved) => {
-            let (revision, queued) = (saved.value.revision, saved.affected.registrations);
-            return Ok(go(format!("{}?done=saved-{revision}-{queued}", place.action)));
+    let mut refusal = Findings::default();
+    let state = if form.intent == "check" {
+        PageState::Checked
+    } else {
+        let new = Some(text.clone()).filter(|text| !text.trim().is_empty());
+        let note = Some(form.note).filter(|note| !note.trim().is_empty());
+        match registry.set_configuration(actor, &place.subject, new, note, form.version).await {
+            Ok(saved) => {
+                let (revision, queued) = (saved.value.revision, saved.affected.registrations);
+                let done = format!("saved-{revision}-{queued}");
+                return Ok(go(format!("{}?{}", place.action, choice.query(&done))));
+            }
+            Err(registry::Error::Invalid(findings)) => {
+                refusal = findings;
+                PageState::Refused
+            }
+            Err(registry::Error::Conflict { code, message, .. }) => {
+                refusal.push(Finding::error("", code, message));
+                PageState::Refused
+            }
+            Err(registry::Error::Stale { .. }) => PageState::Conflict,
+            Err(error) => return Err(error.into()),
         }
-        Err(registry::Error::Invalid(_)) => PageState::Refused,
-        Err(registry::Error::Stale { .. }) => PageState::Conflict,
-        Err(error) => return Err(error.into()),
     };
     let stored = registry.configuration(actor, &place.subject).await?;
-    show(request, visitor, place, stored, text, &query, state).await
+    show(request, visitor, place, stored, text, choice, state, refusal).await
 }
 
+impl Choice {
+    /// As the query of an address, behind what was done.
+    fn query(&self, done: &str) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.append_pair("done", done);
+        if !self.server.is_empty() {
+            query.append_pair("server", &self.server);
+        }
+        if !self.all {
+            query.append_pair("all", "0");
+        }
+        query.finish()
+    }
+
+    fn server(&self) -> Option<ServerRef> {
+        let (workspace, server) = self.server.split_once('/')?;
+        Some(ServerRef { server: Reference::parse(server), workspace: Some(Reference::parse(workspace)) })
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "what a page shows comes from as many places")]
 async fn show(
     request: &HttpRequest,
     visitor: &Visitor,
     place: Place,
     stored: Configuration,
     text: String,
-    query: &Query,
+    choice: Choice,
     state: PageState,
+    refusal: Findings,
 ) -> Result<HttpResponse, Failure> {
     let (registry, actor) = (&visitor.registry, &visitor.actor);
     let servers = registry.affected_servers(actor, &place.subject).await?;
-    let wanted = query.server.split_once('/').map(|(workspace, server)| ServerRef {
-        server: Reference::parse(server),
-        workspace: Some(Reference::parse(workspace)),
-    });
-    let judged = if text.trim().is_empty() { "{}".to_owned() } else { text.clone() };
-    let check = Check { subject: Some(place.subject), text: judged, preview: wanted.clone() };
-    let Checked { mut findings, preview, affected } = registry.check_configuration(actor, check).await?;
-    // A text that cannot be read yet leaves the table as the stored one makes it.
-    let preview = match preview {
+    let names: Vec<String> =
+        servers.iter().map(|(workspace, server, _)| format!("{}/{server}", workspace.slug)).collect();
+    // A server that is gone, or of elsewhere, leaves the choice to the application.
+    let preview = choice.server().filter(|_| names.contains(&choice.server));
+    let check = Check { subject: Some(place.subject.clone()), text: text.clone(), preview };
+    let checked = registry.check_configuration(actor, check.clone()).await?;
+    // A text that cannot be read leaves the table as the stored one makes it.
+    let shown = match checked.preview {
         Some(preview) => Some(preview),
-        None => stored_preview(visitor, &place.action, &stored, wanted).await,
+        None => {
+            stored_preview(registry, actor, Check { text: stored.text.clone().unwrap_or_default(), ..check })
+                .await?
+        }
     };
-    findings.0.sort_by_key(|finding| (finding.line, std::cmp::Reverse(finding.severity)));
-    let hidden_too = !query.all.is_empty();
-    let problem = state == PageState::Refused || state == PageState::Conflict;
-    let title = format!("{}{}, advanced configuration", if problem { "Problem: " } else { "" }, place.of);
-    let current = preview.as_ref().map(|preview| format!("{}/{}", preview.workspace, preview.server));
+    let mut findings = checked.findings.0;
+    for finding in refusal.0 {
+        let is_known =
+            findings.iter().any(|other| other.code == finding.code && other.pointer == finding.pointer);
+        if !is_known {
+            findings.push(finding);
+        }
+    }
+    findings.sort_by_key(|finding| (std::cmp::Reverse(finding.severity), finding.line));
+    let problem = matches!(state, PageState::Refused | PageState::Conflict);
+    let title = format!("{}{}: advanced configuration", if problem { "Problem: " } else { "" }, place.of);
+    let current = shown.as_ref().map(|preview| format!("{}/{}", preview.workspace, preview.server));
     let page = Page {
-        may_save: match place.section {
-            "organisation" => actor.can(registry_core::permission::Permission::WriteOrganisation),
-            _ => actor.can(registry_core::permission::Permission::WriteIntegrations),
-        },
         shell: Shell::of(request, visitor, place.section, title),
-        rows: preview.as_ref().map(|preview| rows(preview, hidden_too)).unwrap_or_default(),
-        servers: servers
-            .iter()
-            .map(|(workspace, server, _)| {
-                let name = format!("{}/{server}", workspace.slug);
-                let chosen = Some(&name) == current.as_ref();
-                (name, chosen)
+        table: shown.as_ref().map(|preview| Table::of(&preview.resolution, choice.all)).unwrap_or_default(),
+        servers: names
+            .into_iter()
+            .map(|name| {
+                let is_shown = Some(&name) == current.as_ref();
+                (name, is_shown)
             })
             .collect(),
-        affected: (state == PageState::Checked).then_some(affected.registrations),
-        action: place.action,
-        of: place.of,
-        back: place.back,
-        level: place.level,
-        shown: preview,
-        findings: findings.0,
+        affected: checked.affected.registrations,
+        all: choice.all,
+        place,
+        shown,
+        findings,
         text,
         stored,
-        hidden_too,
         state,
     };
     let status = match state {
@@ -332,62 +411,9 @@ async fn show(
 }
 
 async fn stored_preview(
-    visitor: &Visitor,
-    _action: &str,
-    stored: &Configuration,
-    preview: Option<ServerRef>,
-) -> Option<Preview> {
-    let text = stored.text.clone().unwrap_or_else(|| "{}".to_owned());
-    let check = Check { subject: None, text, preview };
-    visitor.registry.check_configuration(&visitor.actor, check).await.ok()?.preview
-}
-
-/// The members that are sent, then (if wanted) what was overridden or ignored.
-fn rows(preview: &Preview, hidden_too: bool) -> Vec<Row> {
-    let resolution = &preview.resolution;
-    let mut rows: Vec<Row> = Vec::new();
-    for (member, value) in &resolution.effective.client_metadata {
-        let origin = resolution.origins.get(member).map_or("default", |origin| origin.as_str());
-        let replaced = resolution.overridden.iter().filter(|other| other.member == *member).count();
-        let why = match (origin, replaced) {
-            ("gateway", _) => "Always the gateway's callback. Cannot be configured.".to_owned(),
-            ("computed", _) => "Follows from the callback.".to_owned(),
-            ("default", _) => "Nobody set it; the deployment's default.".to_owned(),
-            (_, 0) => String::new(),
-            (_, count) => format!("Overrides {count} lower {}.", if count == 1 { "value" } else { "values" }),
-        };
-        rows.push(Row {
-            member: member.clone(),
-            value: view::plain(value),
-            origin: origin.to_owned(),
-            why,
-            off: false,
-        });
-    }
-    if let Some(credentials) = &resolution.effective.credentials {
-        rows.push(Row {
-            member: "client_id".to_owned(),
-            value: credentials.client_id.clone(),
-            origin: credentials.level.as_str().to_owned(),
-            why: "A client registered by hand: no registration request is sent.".to_owned(),
-            off: false,
-        });
-    }
-    if hidden_too {
-        rows.extend(resolution.overridden.iter().map(|one| Row {
-            member: one.member.clone(),
-            value: view::plain(&one.value),
-            origin: one.level.as_str().to_owned(),
-            why: one.reason.clone(),
-            off: true,
-        }));
-        rows.extend(resolution.ignored.iter().map(|one| Row {
-            member: one.member.clone(),
-            value: view::plain(&one.value),
-            origin: "ignored".to_owned(),
-            why: one.reason.clone(),
-            off: true,
-        }));
-    }
-    rows
+    registry: &Registry,
+    actor: &registry::Actor,
+    check: Check,
+) -> Result<Option<Preview>, Failure> {
+    Ok(registry.check_configuration(actor, check).await?.preview)
 }

@@ -27,13 +27,55 @@ struct ListPage {
     items: Vec<Integration>,
     workspaces: Vec<Workspace>,
     total: u64,
+    views: Views,
+    /// Number of the first row.
+    first: u64,
     now: Timestamp,
     previous: Option<String>,
     next: Option<String>,
     filtered: bool,
 }
 
+/// How many integrations each view has.
+struct Views {
+    all: u64,
+    attention: u64,
+    custom: u64,
+}
+
+impl Views {
+    async fn count(visitor: &Visitor) -> Result<Self, Failure> {
+        let count = async |attention, custom_metadata| {
+            let filter = IntegrationFilter { attention, custom_metadata, ..IntegrationFilter::default() };
+            visitor.registry.integrations(&visitor.actor, filter, PageRequest::new(0, 1)).await
+        };
+        Ok(Self {
+            all: count(false, false).await?.total,
+            attention: count(true, false).await?.total,
+            custom: count(false, true).await?.total,
+        })
+    }
+}
+
+/// Width of the bar of registrations, in its own units.
+const BAR: u64 = 76;
+
 impl ListPage {
+    /// What the rows of this page are, "26–50".
+    fn range(&self) -> String {
+        let last = self.first + u64::try_from(self.items.len()).unwrap_or_default() - 1;
+        if last > self.first { format!("{}–{last}", self.first) } else { self.first.to_string() }
+    }
+
+    /// Registered and troubled parts of the bar, in its units.
+    #[expect(clippy::unused_self, reason = "called from the template")]
+    fn bar(&self, integration: &Integration) -> (u64, u64) {
+        let counts = integration.counts;
+        let servers = counts.servers.max(1);
+        let registered = (counts.registered * BAR / servers).min(BAR);
+        (registered, (counts.attention * BAR / servers).min(BAR - registered))
+    }
+
     /// How many members of client metadata an integration sets.
     #[expect(clippy::unused_self, reason = "called from the template")]
     fn fields(&self, integration: &Integration) -> usize {
@@ -97,6 +139,7 @@ pub(super) async fn list(
     let wanted = PageRequest::new(query.page, SIZE);
     let found = visitor.registry.integrations(&visitor.actor, filter, wanted).await?;
     let workspaces = all_workspaces(&visitor).await?;
+    let views = Views::count(&visitor).await?;
     let more = found.has_more(wanted);
     let page = ListPage {
         shell: Shell::of(&request, &visitor, "integrations", "Integrations"),
@@ -108,6 +151,8 @@ pub(super) async fn list(
         next: more.then(|| query.with_page(query.page + 1)),
         items: found.items,
         total: found.total,
+        first: query.page.saturating_mul(SIZE).saturating_add(1),
+        views,
         now: visitor.registry.now(),
         workspaces,
         query,

@@ -7,7 +7,7 @@ use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use askama::Template;
-use registry::{NewIntegration, NewServer, Workspace};
+use registry::{Integration, NewIntegration, NewServer, Workspace};
 use registry_core::finding::Finding;
 use registry_core::registration::{AuthType, Transport};
 use registry_core::slug::Reference;
@@ -38,6 +38,10 @@ impl Page {
         }
     }
 
+    fn configuration_problems(&self) -> impl Iterator<Item = &Finding> {
+        self.problems.iter().filter(|finding| finding.pointer.starts_with("/configurations"))
+    }
+
     fn chosen(&self, workspace: &Workspace) -> bool {
         self.form.workspaces.iter().any(|slug| slug == workspace.slug.as_str())
     }
@@ -56,17 +60,17 @@ struct Form {
 
 impl Form {
     /// Read by hand because a checkbox may be there several times.
-    fn read(body: &[u8]) -> Self {
+    fn read(fields: Vec<(String, String)>) -> Self {
         let mut form = Self::default();
-        for (name, value) in url::form_urlencoded::parse(body) {
-            let value = value.into_owned();
-            match &*name {
+        for (name, value) in fields {
+            match name.as_str() {
                 "name" => form.name = value,
                 "slug" => form.slug = value,
                 "url" => form.url = value,
                 "auth_type" => form.auth_type = value,
                 "transport" => form.transport = value,
-                "configuration" => form.configuration = value,
+                // Browsers send line ends as CR LF; what is stored has the ones that were typed.
+                "configuration" => form.configuration = value.replace("\r\n", "\n"),
                 "workspaces" => form.workspaces.push(value),
                 _ => {}
             }
@@ -86,9 +90,9 @@ pub(super) async fn show_form(request: HttpRequest, visitor: Visitor) -> Result<
 pub(super) async fn submit(
     request: HttpRequest,
     visitor: Visitor,
-    body: web::Bytes,
+    fields: web::Form<Vec<(String, String)>>,
 ) -> Result<HttpResponse, Failure> {
-    let form = Form::read(&body);
+    let form = Form::read(fields.into_inner());
     let text = Some(form.configuration.clone()).filter(|text| !text.trim().is_empty());
     let new = NewIntegration {
         name: form.name.clone(),
@@ -102,18 +106,9 @@ pub(super) async fn submit(
     };
     let problems = match visitor.registry.create_integration(&visitor.actor, new).await {
         Ok(saved) => {
-            for workspace in &form.workspaces {
-                let new = NewServer {
-                    integration: saved.value.id.into(),
-                    workspace: Some(Reference::parse(workspace)),
-                    name: saved.value.name.clone(),
-                    slug: Some(saved.value.slug.to_string()),
-                    description: None,
-                    configuration: None,
-                };
-                visitor.registry.create_server(&visitor.actor, new).await?;
-            }
-            return Ok(go(format!("/ui/integrations/{}?done=created", saved.value.slug)));
+            let left_out = add_servers(&visitor, &saved.value, &form.workspaces).await;
+            let done = if left_out == 0 { "created".to_owned() } else { format!("partly-{left_out}") };
+            return Ok(go(format!("/ui/integrations/{}?done={done}", saved.value.slug)));
         }
         Err(registry::Error::Invalid(findings)) => findings.0,
         Err(registry::Error::Conflict { code, message, pointer }) => {
@@ -124,4 +119,30 @@ pub(super) async fn submit(
     let shell = Shell::of(&request, &visitor, "integrations", "Problem: add integration");
     let workspaces = all_workspaces(&visitor).await?;
     Ok(html(StatusCode::UNPROCESSABLE_ENTITY, &Page { shell, form, workspaces, problems })?)
+}
+
+/// Makes a server in each workspace, named like the integration; counts those that could not be made. The integration is
+/// there by then, so its page is where to go on.
+async fn add_servers(visitor: &Visitor, integration: &Integration, workspaces: &[String]) -> usize {
+    let mut left_out = 0;
+    for workspace in workspaces {
+        let new = |slug| NewServer {
+            integration: integration.id.into(),
+            workspace: Some(Reference::parse(workspace)),
+            name: integration.name.clone(),
+            slug,
+            description: None,
+            configuration: None,
+        };
+        let (registry, actor) = (&visitor.registry, &visitor.actor);
+        let mut made = registry.create_server(actor, new(Some(integration.slug.to_string()))).await;
+        if let Err(registry::Error::Conflict { code: "slug_taken", .. }) = made {
+            made = registry.create_server(actor, new(None)).await;
+        }
+        if let Err(error) = made {
+            tracing::warn!(%error, workspace, "a server could not be made with its integration");
+            left_out += 1;
+        }
+    }
+    left_out
 }

@@ -23,6 +23,8 @@ struct ListPage {
     chosen: Option<State>,
     counts: Vec<(State, u64)>,
     all: u64,
+    /// Number of the first row.
+    first: u64,
     items: Vec<Registration>,
     total: u64,
     moving: bool,
@@ -32,6 +34,24 @@ struct ListPage {
 }
 
 impl ListPage {
+    /// The list in another state, with the same search.
+    fn link(&self, state: &str) -> String {
+        address(&self.q, state, 0)
+    }
+
+    /// What the rows of this page are, "51–100".
+    fn range(&self) -> String {
+        let last = self.first + u64::try_from(self.items.len()).unwrap_or_default() - 1;
+        if last > self.first { format!("{}–{last}", self.first) } else { self.first.to_string() }
+    }
+
+    /// Counters worth a tile: those of rare states only while there are any.
+    fn tiles(&self) -> impl Iterator<Item = &(State, u64)> {
+        self.counts.iter().filter(|(state, count)| {
+            *count > 0 || self.is_chosen(state) || !matches!(state, State::Withdrawing | State::Withdrawn)
+        })
+    }
+
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "askama passes references")]
     fn is_chosen(&self, state: &State) -> bool {
         self.chosen == Some(*state)
@@ -64,14 +84,7 @@ pub(super) async fn list(
     let counts = registry.registration_counts(actor, filter.clone()).await?;
     let wanted = PageRequest::new(query.page, SIZE);
     let found = registry.registrations(actor, filter, wanted).await?;
-    let link = |page: u64| {
-        let mut pairs = url::form_urlencoded::Serializer::new(String::new());
-        pairs
-            .append_pair("q", &query.q)
-            .append_pair("state", &query.state)
-            .append_pair("page", &page.to_string());
-        format!("/ui/registrations?{}", pairs.finish())
-    };
+    let link = |page: u64| address(&query.q, &query.state, page);
     let page = ListPage {
         shell: Shell::of(&request, &visitor, "registrations", "Registrations"),
         all: counts.iter().filter(|(state, _)| *state != State::Withdrawn).map(|(_, count)| count).sum(),
@@ -81,6 +94,7 @@ pub(super) async fn list(
         }),
         previous: query.page.checked_sub(1).map(link),
         next: found.has_more(wanted).then(|| link(query.page + 1)),
+        first: query.page.saturating_mul(SIZE).saturating_add(1),
         q: query.q.clone(),
         items: found.items,
         total: found.total,
@@ -89,6 +103,20 @@ pub(super) async fn list(
         counts,
     };
     Ok(html(StatusCode::OK, &page)?)
+}
+
+/// The address of the list.
+fn address(search: &str, state: &str, page: u64) -> String {
+    let mut pairs = url::form_urlencoded::Serializer::new(String::new());
+    for (name, value) in [("q", search), ("state", state)] {
+        if !value.is_empty() {
+            pairs.append_pair(name, value);
+        }
+    }
+    if page > 0 {
+        pairs.append_pair("page", &page.to_string());
+    }
+    format!("/ui/registrations?{}", pairs.finish())
 }
 
 #[derive(Template)]
@@ -113,6 +141,16 @@ impl DetailPage {
             State::Withdrawing => "The client is being deleted at the authorization server.".to_owned(),
             other => view::capital(other.as_str()),
         }
+    }
+
+    /// How the sentence is coloured.
+    fn grade(&self) -> &'static str {
+        view::state_look(&self.detail.registration.state).0
+    }
+
+    /// Whether there is anything to try: a withdrawn client stays withdrawn.
+    fn can_operate(&self) -> bool {
+        !matches!(self.detail.registration.state, State::Withdrawing | State::Withdrawn)
     }
 
     fn moving(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::session::{closed, cookie, local, opened, origin, state};
-use crate::view::{Shell, go, html, theme};
+use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use askama::Template;
@@ -37,8 +37,7 @@ pub(super) async fn show_form(
     request: HttpRequest,
     query: web::Query<Next>,
 ) -> Result<HttpResponse, Failure> {
-    let mut shell = Shell::plain("Sign in");
-    shell.theme = theme(&request);
+    let shell = Shell::plain("Sign in").themed(&request);
     let next = local(query.next.as_deref());
     Ok(html(StatusCode::OK, &SignInPage { shell, next, email: String::new(), problem: None })?)
 }
@@ -66,7 +65,7 @@ pub(super) async fn submit(
             Ok(response)
         }
         Err(registry::Error::Unauthenticated(problem)) => {
-            let shell = Shell::plain("Problem: sign in");
+            let shell = Shell::plain("Problem: sign in").themed(&request);
             let page = SignInPage { shell, next, email: form.email, problem: Some(problem.to_owned()) };
             Ok(html(StatusCode::UNPROCESSABLE_ENTITY, &page)?)
         }
@@ -85,8 +84,7 @@ struct Link {
 /// Opening the link does nothing yet: programs that look at links before people do must not use it up.
 #[get("/sign-in/link")]
 pub(super) async fn link(request: HttpRequest, query: web::Query<Link>) -> Result<HttpResponse, Failure> {
-    let mut shell = Shell::plain("Sign in");
-    shell.theme = theme(&request);
+    let shell = Shell::plain("Sign in").themed(&request);
     let Link { token, next } = query.into_inner();
     Ok(html(StatusCode::OK, &LinkPage { shell, token, next: local(next.as_deref()), problem: None })?)
 }
@@ -103,7 +101,7 @@ pub(super) async fn use_link(request: HttpRequest, form: web::Form<Link>) -> Res
             Ok(response)
         }
         Err(registry::Error::Unauthenticated(problem)) => {
-            let shell = Shell::plain("Problem: sign in");
+            let shell = Shell::plain("Problem: sign in").themed(&request);
             let page = LinkPage { shell, token: String::new(), next, problem: Some(problem.to_owned()) };
             Ok(html(StatusCode::UNPROCESSABLE_ENTITY, &page)?)
         }

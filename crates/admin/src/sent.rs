@@ -1,0 +1,209 @@
+//! "What will be sent": each member, where its value comes from, what it replaces, and what is ignored.
+
+use crate::view;
+use registry_core::metadata::{FIELDS, Origin, Resolution, Usage, parse_marker};
+use serde_json::{Map, Value};
+
+/// One line of the table.
+#[derive(Debug, Default)]
+pub(crate) struct Row {
+    /// The member.
+    pub(crate) member: String,
+    /// Its value for people; `None`: it is not sent.
+    pub(crate) value: Option<String>,
+    /// The word of the level, or `gateway`, `computed`, `ignored`.
+    pub(crate) origin: &'static str,
+    /// Level and value of what it replaces, the nearest level first.
+    pub(crate) replaced: Vec<(&'static str, String)>,
+    /// A sentence.
+    pub(crate) why: String,
+    /// Whether it has no effect.
+    pub(crate) off: bool,
+}
+
+/// The table.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    /// The registration request.
+    pub(crate) request: Vec<Row>,
+    /// What else is in effect, without being part of the request.
+    pub(crate) beside: Vec<Row>,
+    /// What has no effect.
+    pub(crate) ignored: Vec<Row>,
+}
+
+impl Table {
+    /// Of one server; with `all` also what is not set, replaced or ignored.
+    pub(crate) fn of(resolution: &Resolution, all: bool) -> Self {
+        let metadata = &resolution.effective.client_metadata;
+        let named =
+            |name: &&str| FIELDS.iter().any(|field| field.usage == Usage::Sent && field.name == *name);
+        let fields = FIELDS.iter().filter(|field| field.usage == Usage::Sent).map(|field| field.name);
+        let others = metadata.keys().map(String::as_str).filter(|name| !named(name));
+        let request = fields
+            .chain(others)
+            .filter_map(|name| match metadata.get(name) {
+                Some(value) => Some(row(resolution, name, value, all)),
+                None if all => Some(Row {
+                    member: name.to_owned(),
+                    origin: "default",
+                    why: "Not set at any level.".to_owned(),
+                    ..Row::default()
+                }),
+                None => None,
+            })
+            .collect();
+        let beside = beside(resolution);
+        let mut table = Self {
+            request,
+            beside: beside.iter().map(|(member, value)| row(resolution, member, value, all)).collect(),
+            ignored: Vec::new(),
+        };
+        if all {
+            table.ignored = ignored(resolution, &table);
+        }
+        table
+    }
+}
+
+fn row(resolution: &Resolution, member: &str, value: &Value, all: bool) -> Row {
+    let origin = resolution.origins.get(member).copied().unwrap_or(Origin::Default);
+    let why = match origin {
+        Origin::Gateway => "Always the gateway's callback. Cannot be configured.",
+        Origin::Computed => "Follows from the callback.",
+        _ => "",
+    };
+    let hidden = resolution.overridden.iter().rev().filter(|other| all && other.member == member);
+    Row {
+        member: member.to_owned(),
+        value: Some(shown(value)),
+        origin: origin.as_str(),
+        replaced: hidden.map(|other| (other.level.as_str(), view::plain(&other.value))).collect(),
+        why: why.to_owned(),
+        off: false,
+    }
+}
+
+/// Members in effect that are not part of the registration request.
+fn beside(resolution: &Resolution) -> Vec<(String, Value)> {
+    let effective = &resolution.effective;
+    let mut members = Map::new();
+    if let Some(credentials) = &effective.credentials {
+        members.insert("client_id".to_owned(), Value::from(credentials.client_id.clone()));
+        if credentials.client_secret.is_some() {
+            members.insert("client_secret".to_owned(), Value::from("sealed"));
+        }
+    }
+    members.extend(effective.authorization_server.endpoints());
+    if let Some(issuer) = &effective.authorization_server.trusted_issuer {
+        members.insert("trusted_issuer".to_owned(), Value::from(issuer.clone()));
+    }
+    if !effective.authorization_params.is_empty() {
+        members.insert("authorization_params".to_owned(), effective.authorization_params.clone().into());
+    }
+    if let Ok(Value::Object(policy)) = serde_json::to_value(&effective.registration) {
+        let chosen = policy.into_iter().map(|(name, value)| (format!("registration.{name}"), value));
+        members.extend(chosen.filter(|(member, _)| {
+            resolution.origins.get(member).is_some_and(|origin| *origin != Origin::Default)
+        }));
+    }
+    if members.contains_key("registration.initial_access_token") {
+        members.insert("registration.initial_access_token".to_owned(), Value::from("sealed"));
+    }
+    members.extend(effective.gateway.clone());
+    members.into_iter().collect()
+}
+
+/// Values that are kept and not used; and values replaced together with a group, of members that nobody else sets.
+fn ignored(resolution: &Resolution, table: &Table) -> Vec<Row> {
+    let is_listed = |member: &str| table.request.iter().chain(&table.beside).any(|row| row.member == member);
+    let ignored = resolution.ignored.iter().map(|one| Row {
+        member: one.member.clone(),
+        value: Some(view::plain(&one.value)),
+        origin: "ignored",
+        why: format!("From {}. {}", one.level.as_str(), one.reason),
+        off: true,
+        ..Row::default()
+    });
+    let orphaned = resolution.overridden.iter().filter(|one| !is_listed(&one.member)).map(|one| Row {
+        member: one.member.clone(),
+        value: Some(view::plain(&one.value)),
+        origin: one.level.as_str(),
+        why: one.reason.clone(),
+        off: true,
+        ..Row::default()
+    });
+    ignored.chain(orphaned).collect()
+}
+
+/// A value for people, markers of secrets replaced by a word.
+fn shown(value: &Value) -> String {
+    view::plain(&masked(value))
+}
+
+fn masked(value: &Value) -> Value {
+    match value {
+        Value::String(text) if parse_marker(text).is_some() => Value::from("sealed"),
+        Value::Array(items) => items.iter().map(masked).collect(),
+        Value::Object(members) => {
+            Value::Object(members.iter().map(|(name, value)| (name.clone(), masked(value))).collect())
+        }
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use registry_core::metadata::{AdvancedConfiguration, Branding, Layer, Level, ResolveContext, resolve};
+
+    fn table(integration: &str, server: &str, all: bool) -> Table {
+        let integration = AdvancedConfiguration::from_stored(integration).unwrap();
+        let server = AdvancedConfiguration::from_stored(server).unwrap();
+        let layers = [
+            Layer { level: Level::Integration, configuration: &integration },
+            Layer { level: Level::Server, configuration: &server },
+        ];
+        let callbacks = ["http://localhost:8787/oauth/upstream-callback".to_owned()];
+        let context = ResolveContext { workspace: "acme", server: "linear", callbacks: &callbacks };
+        Table::of(&resolve(&Branding::default(), &layers, &context), all)
+    }
+
+    fn find<'a>(rows: &'a [Row], member: &str) -> &'a Row {
+        rows.iter().find(|row| row.member == member).unwrap()
+    }
+
+    #[test]
+    fn says_what_wins_what_it_replaces_and_what_is_ignored() {
+        let integration =
+            r#"{"oauth_client_metadata": {"scope": "a b", "redirect_uris": ["https://evil.example"]}}"#;
+        let server = r#"{"oauth_client_metadata": {"scope": "c"}}"#;
+        let all = table(integration, server, true);
+        let scope = find(&all.request, "scope");
+        assert_eq!((scope.value.as_deref(), scope.origin), (Some("c"), "server"));
+        assert_eq!(scope.replaced, [("integration", "a b".to_owned())]);
+        let callback = find(&all.request, "redirect_uris");
+        assert_eq!(callback.origin, "gateway");
+        let ignored = find(&all.ignored, "redirect_uris");
+        assert!(ignored.off && ignored.why.starts_with("From integration."), "{ignored:?}");
+        assert_eq!(find(&all.request, "policy_uri").value, None, "not sent, and said so");
+
+        let short = table(integration, server, false);
+        assert!(short.ignored.is_empty() && find(&short.request, "scope").replaced.is_empty());
+        assert!(!short.request.iter().any(|row| row.value.is_none()));
+    }
+
+    #[test]
+    fn secrets_are_a_word() {
+        let marker = "$sealed:0190f2a4-0000-7000-8000-000000000000";
+        let integration = format!(
+            r#"{{"headers": {{"x-key": "{marker}"}}, "oauth_client_metadata": {{"client_id": "abc", "client_secret": "{marker}"}}}}"#
+        );
+        let table = table(&integration, "{}", true);
+        assert!(!format!("{table:?}").contains("0190f2a4"), "{table:?}");
+        assert_eq!(find(&table.beside, "client_id").value.as_deref(), Some("abc"));
+        assert_eq!(find(&table.beside, "client_secret").value.as_deref(), Some("sealed"));
+        assert!(find(&table.beside, "headers").value.as_deref().unwrap().contains("sealed"));
+    }
+}
