@@ -248,6 +248,21 @@ pub(crate) fn copy(text: &str, label: &str) -> String {
     )
 }
 
+/// One of our sentences: what stands between backticks is code.
+pub(crate) fn words(sentence: &str) -> String {
+    let parts: Vec<&str> = sentence.split('`').collect();
+    if parts.len() % 2 == 0 {
+        // An odd backtick belongs to what is quoted.
+        return escape(sentence);
+    }
+    parts.iter().enumerate().fold(String::new(), |mut html, (index, part)| {
+        let part = escape(part);
+        // Writing to a string cannot fail.
+        let _ = if index % 2 == 1 { write!(html, "<code>{part}</code>") } else { write!(html, "{part}") };
+        html
+    })
+}
+
 /// Text for HTML, in a text or in a quoted attribute.
 fn escape(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut escaped, character| {
@@ -424,7 +439,44 @@ pub(crate) fn short_url(url: &str) -> String {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use super::{ago, copy, level_chip, member, words};
+    use chrono::{TimeDelta, TimeZone, Utc};
     use std::path::Path;
+
+    #[test]
+    fn what_is_made_without_a_template_is_escaped() {
+        let bad = "<img src=x onerror=alert(1)>\"'&";
+        for html in [words(bad), words(&format!("`{bad}` and")), copy(bad, bad), level_chip(bad, bad)] {
+            assert!(!html.contains("<img") && !html.contains(bad), "{html}");
+        }
+        assert_eq!(words("`scope` must be one string."), "<code>scope</code> must be one string.");
+        assert_eq!(words("an odd ` stays"), "an odd ` stays");
+    }
+
+    #[test]
+    fn pointers_and_moments_are_for_people() {
+        for (pointer, name) in [
+            ("/oauth_client_metadata/client_name", "client_name"),
+            ("/configurations/oauth_client_metadata/contacts/0", "contacts.0"),
+            ("/headers/a~1b", "headers.a/b"),
+            ("/url", "url"),
+            ("", ""),
+        ] {
+            assert_eq!(member(pointer), name);
+        }
+        let now = Utc.with_ymd_and_hms(2026, 11, 23, 4, 0, 0).unwrap();
+        for (seconds, said) in [
+            (0, "now"),
+            (59, "59 s ago"),
+            (-90, "in 1 min"),
+            (-1, "in a moment"),
+            (7_200, "2 h ago"),
+            (86_400, "1 day ago"),
+            (864_000, "10 days ago"),
+        ] {
+            assert_eq!(ago(&(now - TimeDelta::seconds(seconds)), &now), said);
+        }
+    }
 
     /// Templates may hold nothing that the Content-Security-Policy would refuse, nor what `ui.md` §5.1 forbids.
     #[test]

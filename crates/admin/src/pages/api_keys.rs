@@ -43,9 +43,16 @@ struct Form {
     days: String,
 }
 
+impl Form {
+    /// What is proposed: the weakest key, for a while.
+    fn fresh() -> Self {
+        Self { role: Role::Gateway.as_str().to_owned(), days: "90".to_owned(), ..Self::default() }
+    }
+}
+
 #[get("/api-keys")]
 pub(super) async fn list(request: HttpRequest, visitor: Visitor) -> Result<HttpResponse, Failure> {
-    render(&request, &visitor, Form::default(), Vec::new(), None).await
+    render(&request, &visitor, Form::fresh(), Vec::new(), None).await
 }
 
 async fn render(
@@ -91,7 +98,7 @@ pub(super) async fn create(
     };
     match visitor.registry.create_api_key(&visitor.actor, new).await {
         Ok(made) => {
-            render(&request, &visitor, Form::default(), Vec::new(), Some((made.record.name, made.key))).await
+            render(&request, &visitor, Form::fresh(), Vec::new(), Some((made.record.name, made.key))).await
         }
         Err(registry::Error::Invalid(findings)) => render(&request, &visitor, form, findings.0, None).await,
         Err(error) => Err(error.into()),
