@@ -71,6 +71,7 @@ fn row(resolution: &Resolution, member: &str, value: &Value, all: bool) -> Row {
     let why = match origin {
         Origin::Gateway => "Always the gateway's callback. Cannot be configured.",
         Origin::Computed => "Follows from the callback.",
+        _ if member == "client_id" => "A client registered by hand: no registration request is sent.",
         _ => "",
     };
     let hidden = resolution.overridden.iter().rev().filter(|other| all && other.member == member);

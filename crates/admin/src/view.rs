@@ -251,7 +251,7 @@ pub(crate) fn copy(text: &str, label: &str) -> String {
 /// One of our sentences: what stands between backticks is code.
 pub(crate) fn words(sentence: &str) -> String {
     let parts: Vec<&str> = sentence.split('`').collect();
-    if parts.len() % 2 == 0 {
+    if parts.len().is_multiple_of(2) {
         // An odd backtick belongs to what is quoted.
         return escape(sentence);
     }
