@@ -66,7 +66,7 @@ impl MigrationTrait for Migration {
                     .col(uuid("id").primary_key())
                     .col(uuid("integration_id"))
                     .col(uuid("workspace_id"))
-                    .col(boolean("enabled"))
+                    .col(boolean_null("enabled"))
                     .col(text_null("configuration"))
                     .col(big_integer("version"))
                     .col(big_integer("created_at"))

@@ -121,8 +121,8 @@ async fn set_global(
         for mut row in
             access::Entity::find().filter(access::Column::IntegrationId.eq(model.id)).all(&write.txn).await?
         {
-            if row.enabled != global {
-                row.enabled = global;
+            if row.enabled != Some(global) {
+                row.enabled = Some(global);
                 touch(write, &mut row);
                 row.into_active_model().reset_all().update(&write.txn).await?;
             }
@@ -157,15 +157,18 @@ async fn apply(
     let fresh = row.version == 0;
     let before = row.clone();
     let mut findings = Findings::default();
-    if let Some(enabled) = change.enabled
-        && enabled != row.enabled
-    {
-        if model.workspace_id.is_some() {
-            return Err(belongs_to_workspace());
+    if let Some(enabled) = change.enabled {
+        if enabled != access_enabled(model, Some(&row), WorkspaceId(workspace.id)) {
+            if model.workspace_id.is_some() {
+                return Err(belongs_to_workspace());
+            }
+            // A workspace cannot let itself in.
+            integrations::require_owner(actor, model)?;
+            row.enabled = Some(enabled);
+        } else if actor.workspace().is_none() && model.workspace_id.is_none() {
+            // Said by the organisation, it holds whatever is later said for all.
+            row.enabled = Some(enabled);
         }
-        // A workspace cannot let itself in.
-        integrations::require_owner(actor, model)?;
-        row.enabled = enabled;
     }
     if let Some(text) = change.configuration {
         let stored = store(
@@ -211,7 +214,7 @@ pub(crate) async fn grant(
     workspace: &workspace::Model,
 ) -> Result<()> {
     let row = find_or_blank(write.registry, &write.txn, model, workspace).await?;
-    if row.enabled {
+    if access_enabled(model, Some(&row), WorkspaceId(workspace.id)) {
         return Ok(());
     }
     let change =
@@ -249,7 +252,8 @@ async fn find_or_blank(
         id: registry.new_id(),
         integration_id: model.id,
         workspace_id: workspace.id,
-        enabled: access_enabled(model, None, WorkspaceId(workspace.id)),
+        // As the integration says for all, until somebody decides for this workspace.
+        enabled: None,
         configuration: None,
         version: 0,
         created_at: crate::stored::millis(registry.now()),

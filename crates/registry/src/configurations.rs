@@ -482,8 +482,9 @@ impl Registry {
         if let Carrier::Access(row) = &carrier
             && row.version == 0
         {
+            // Its version stays 0 until the text is saved, which is what the caller has read.
             let mut row = row.clone();
-            row.version = 1;
+            row.created_by = write.actor_name();
             row.clone().into_active_model().reset_all().insert(&write.txn).await?;
             return Ok(Carrier::Access(row));
         }

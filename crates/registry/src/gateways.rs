@@ -61,7 +61,14 @@ impl Registry {
             Some(row) => active_clients(self.db(), [row.id]).await?.pop(),
             None => None,
         };
-        let client = client.filter(|client| usable(client, self.now()) && layers.enabled);
+        let mut client = client.filter(|client| usable(client, self.now()) && layers.enabled);
+        if let Some(one) = &client {
+            // A client made for another address is not handed out beside this one: one document, never a mix.
+            let discovery: Discovery = read_json(&one.discovery, "oauth_client", "discovery", one.id)?;
+            if discovery.mcp_url != layers.integration.url {
+                client = None;
+            }
+        }
         let revision = self.server_revision(id).await?;
         let mut document = head(&layers, revision)?;
         if layers.enabled {

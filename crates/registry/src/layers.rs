@@ -6,10 +6,13 @@ use crate::write::Write;
 use crate::{Error, Registry, Result, workspaces};
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::{IntegrationId, ServerId, WorkspaceId};
-use registry_core::metadata::{AdvancedConfiguration, Layer, Level, Resolution, ResolveContext, resolve};
+use registry_core::metadata::{
+    AdvancedConfiguration, Ignored, Layer, Level, Origin, Resolution, ResolveContext, parse_marker, resolve,
+};
 use registry_core::registration::{AuthType, Desired, State};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -48,7 +51,7 @@ pub(crate) fn access_enabled(
 ) -> bool {
     match integration.workspace_id {
         Some(owner) => owner == workspace.0,
-        None => row.map_or(integration.global_access, |row| row.enabled),
+        None => row.and_then(|row| row.enabled).unwrap_or(integration.global_access),
     }
 }
 
@@ -169,7 +172,7 @@ impl Registry {
     /// What is sent for one server.
     pub(crate) fn resolve_server(&self, layers: &ServerLayers) -> Resolution {
         let callbacks = self.settings().callbacks();
-        resolve(
+        let mut resolution = resolve(
             &self.settings().branding,
             &[
                 Layer { level: Level::Organisation, configuration: &layers.organisation_layer },
@@ -182,7 +185,11 @@ impl Registry {
                 server: &layers.server.slug,
                 callbacks: &callbacks,
             },
-        )
+        );
+        if layers.integration.workspace_id.is_some() {
+            withhold_organisation_secrets(&mut resolution);
+        }
+        resolution
     }
 
     /// What is wanted for one server.
@@ -195,6 +202,53 @@ impl Registry {
             auth_type: auth_type(&layers.integration)?,
             wanted: layers.server.deleted_at.is_none(),
         })
+    }
+}
+
+/// The address of a workspace's own integration is that workspace's choice: secrets of the organisation must not go
+/// there, neither in a registration nor through a gateway (`domain.md` §4).
+fn withhold_organisation_secrets(resolution: &mut Resolution) {
+    let from_organisation =
+        |resolution: &Resolution, member: &str| resolution.origins.get(member) == Some(&Origin::Organisation);
+    let mut withheld: Vec<String> = Vec::new();
+    if from_organisation(resolution, "registration.initial_access_token")
+        && resolution.effective.registration.initial_access_token.take().is_some()
+    {
+        withheld.push("registration.initial_access_token".to_owned());
+    }
+    let entered = resolution.effective.credentials.as_ref();
+    if entered.is_some_and(|one| one.level == Level::Organisation && one.client_secret.is_some()) {
+        resolution.effective.credentials = None;
+        withheld.push("client_id".to_owned());
+    }
+    let members: Vec<String> = resolution.effective.gateway.keys().cloned().collect();
+    for member in members {
+        let holds_secret = resolution.effective.gateway.get(&member).is_some_and(holds_marker);
+        if holds_secret && from_organisation(resolution, &member) {
+            resolution.effective.gateway.shift_remove(&member);
+            withheld.push(member);
+        }
+    }
+    for member in withheld {
+        resolution.origins.remove(&member);
+        resolution.ignored.push(Ignored {
+            member,
+            level: Level::Organisation,
+            value: serde_json::Value::String("secret".to_owned()),
+            code: "secret_withheld".to_owned(),
+            reason:
+                "A secret of the organisation is not used for an integration whose address a workspace chose."
+                    .to_owned(),
+        });
+    }
+}
+
+fn holds_marker(value: &serde_json::Value) -> bool {
+    match value {
+        serde_json::Value::String(text) => parse_marker(text).is_some(),
+        serde_json::Value::Array(items) => items.iter().any(holds_marker),
+        serde_json::Value::Object(members) => members.values().any(holds_marker),
+        _ => false,
     }
 }
 
@@ -291,6 +345,7 @@ pub(crate) async fn wake(write: &mut Write<'_>, layers: &ServerLayers, because: 
     let now = write.millis();
     let row = registration::Entity::find()
         .filter(registration::Column::ServerId.eq(layers.server.id))
+        .lock_exclusive()
         .one(&write.txn)
         .await?;
     let Some(row) = row else {

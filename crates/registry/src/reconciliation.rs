@@ -155,12 +155,10 @@ impl Registry {
             .await?;
         for left in open {
             let sent = left.step == "register";
-            let failure = Failure::answer_lost();
-            finish(&write, &left, if sent { "lost" } else { "failed" }, Some(&failure), Vec::new(), None)
-                .await?;
-            if sent {
-                row = fail(&mut write, row, &layers, &desired, &failure).await?;
-            }
+            let failure = if sent { Failure::answer_lost() } else { interrupted() };
+            let outcome = if sent { "lost" } else { "failed" };
+            finish(&write, &left, outcome, Some(&failure), Vec::new(), None).await?;
+            row = fail(&mut write, row, &layers, &desired, &failure, true).await?;
         }
         let client = active_clients(&write.txn, [row.id]).await?.pop();
         let management = client.as_ref().and_then(|client| {
@@ -252,6 +250,8 @@ impl Registry {
     ) -> Result<bool> {
         let mut write = self.begin_write(&Actor::worker(&claim.worker)).await?;
         let Some(row) = claimed(&write, claim).await? else { return Ok(false) };
+        // Somebody asked for something after the situation was loaded: this outcome does not answer that.
+        let asked_since = row.wanted != situation.wanted;
         let tried = attempt::Entity::find_by_id(id.0)
             .one(&write.txn)
             .await?
@@ -272,12 +272,14 @@ impl Registry {
             StepRecord::Client(client) => {
                 let response = self.add_client(&mut write, &row, situation, client).await?;
                 finish(&write, &tried, "succeeded", None, exchanges, Some(response)).await?;
-                settled(&row, State::Registered, write.millis()).update(&write.txn).await?;
+                let mut reached = settled(&row, State::Registered, write.millis(), asked_since);
+                reached.not_before = Set(self.short_lived(&write, row.id).await?);
+                reached.update(&write.txn).await?;
             }
             StepRecord::Withdrawn(how) => {
                 end_active(&write, row.id, ClientStatus::Withdrawn).await?;
                 finish(&write, &tried, "succeeded", None, exchanges, None).await?;
-                let mut gone = settled(&row, State::Withdrawn, write.millis());
+                let mut gone = settled(&row, State::Withdrawn, write.millis(), asked_since);
                 gone.detail = Set(Some(how.clone()));
                 gone.update(&write.txn).await?;
                 let event = event(situation, "registration.withdrawn", row.id);
@@ -288,7 +290,7 @@ impl Registry {
                 let lost = failure.class == FailureClass::Ambiguous;
                 finish(&write, &tried, if lost { "lost" } else { "failed" }, Some(&failure), exchanges, None)
                     .await?;
-                fail(&mut write, row, &situation.layers, &situation.desired, &failure).await?;
+                fail(&mut write, row, &situation.layers, &situation.desired, &failure, asked_since).await?;
             }
         }
         write.commit().await?;
@@ -401,8 +403,17 @@ impl Registry {
         Ok(Some(Err(Failure::new(
             FailureClass::Security,
             "issuer_changed",
-            "The server names another authorization server than the one your initial access token was used with. If that is right, enter the token again.",
+            "The server names another authorization server than the one your secret or token was used with. If that is right, enter it again.",
         ))))
+    }
+
+    /// The moment before which a client whose secret lives only for minutes is not replaced, if it is such a one: a
+    /// server that issues them must not be asked for ever faster ones.
+    async fn short_lived(&self, write: &Write<'_>, registration: Uuid) -> Result<Option<i64>> {
+        let floor = write.millis() + 10 * 60_000;
+        let client = active_clients(&write.txn, [registration]).await?.pop();
+        let expiry = client.and_then(|client| client.client_secret_expires_at);
+        Ok(expiry.filter(|expiry| *expiry < floor).map(|_| floor))
     }
 
     fn lease_millis(&self) -> i64 {
@@ -415,6 +426,15 @@ impl Registry {
             .pop()
             .ok_or_else(|| Error::corrupt("registration", "server_id", server))
     }
+}
+
+/// A step that reached out and was never heard of again: its worker died, or was slower than its lease.
+fn interrupted() -> Failure {
+    Failure::new(
+        FailureClass::Transient,
+        "interrupted",
+        "A worker stopped in the middle of this. It is tried again later.",
+    )
 }
 
 /// The claimed row, locked, if the claim still holds.

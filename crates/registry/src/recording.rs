@@ -12,10 +12,15 @@ use registry_core::oauth::{Exchange, Failure};
 use registry_core::registration::{ClientStatus, Desired, RegistrationMethod, State, after_failure};
 use registry_core::secret::Secret;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ActiveModelTrait,
+    ActiveValue::{NotSet, Set},
+    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
+
+/// The year 10000: an expiry beyond it (some count in microseconds) means never.
+const NO_MORE: i64 = 253_402_300_800;
 
 impl Registry {
     /// Adds the next generation and makes it the active one. Gives back what may be shown of the answer.
@@ -69,8 +74,10 @@ impl Registry {
                 model.registration_client_uri = Set(issued.registration_client_uri.clone());
                 model.auth_method = Set(issued.token_endpoint_auth_method.clone());
                 model.client_id_issued_at = Set(issued.client_id_issued_at);
-                model.client_secret_expires_at =
-                    Set(issued.client_secret_expires_at.map(|seconds| seconds * 1000));
+                model.client_secret_expires_at = Set(issued
+                    .client_secret_expires_at
+                    .filter(|seconds| *seconds < NO_MORE)
+                    .map(|seconds| seconds * 1000));
                 model.warnings = Set(serde_json::to_string(&issued.warnings)?);
                 (RegistrationMethod::Dcr, issued.client_id.clone(), issued.response)
             }
@@ -132,8 +139,14 @@ pub(crate) async fn end_active(write: &Write<'_>, registration: Uuid, status: Cl
     Ok(())
 }
 
-/// A registration that reached `state`: nothing failed any more, nobody's request is open.
-pub(crate) fn settled(row: &registration::Model, state: State, now: i64) -> registration::ActiveModel {
+/// A registration that reached `state`: nothing failed any more. With `keep_request` a person asked for something while
+/// this was under way, and still waits for it.
+pub(crate) fn settled(
+    row: &registration::Model,
+    state: State,
+    now: i64,
+    keep_request: bool,
+) -> registration::ActiveModel {
     registration::ActiveModel {
         id: Set(row.id),
         state: Set(state.as_str().to_owned()),
@@ -141,7 +154,7 @@ pub(crate) fn settled(row: &registration::Model, state: State, now: i64) -> regi
         detail: Set(None),
         error: Set(None),
         error_description: Set(None),
-        request: Set(None),
+        request: if keep_request { NotSet } else { Set(None) },
         failures: Set(0),
         lost_answers: Set(0),
         failed_inputs: Set(None),
@@ -158,6 +171,7 @@ pub(crate) async fn fail(
     layers: &ServerLayers,
     desired: &Desired,
     failure: &Failure,
+    keep_request: bool,
 ) -> Result<registration::Model> {
     let consequence = after_failure(
         failure,
@@ -175,7 +189,7 @@ pub(crate) async fn fail(
         detail: Set(Some(failure.message.clone())),
         error: Set(failure.error.clone()),
         error_description: Set(failure.error_description.clone()),
-        request: Set(None),
+        request: if keep_request { NotSet } else { Set(None) },
         failures: Set(i64::from(consequence.failures)),
         lost_answers: Set(i64::from(consequence.lost_answers)),
         failed_inputs: Set(consequence.not_before.is_none().then(|| desired.inputs())),

@@ -257,6 +257,7 @@ impl Registry {
             });
         }
         let row = registration::Entity::find_by_id(id.0)
+            .lock_exclusive()
             .one(&write.txn)
             .await?
             .ok_or_else(|| Error::not_found("registration", id))?;

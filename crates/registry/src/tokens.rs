@@ -90,9 +90,18 @@ impl TokenKeys {
                 return Err(Error::Unauthenticated("The workspace claim of this token is not a string."));
             }
         };
-        let scopes = text("mcp_registry_scope")
-            .map(|scope| scope.split_ascii_whitespace().map(str::to_owned).collect())
-            .unwrap_or_default();
+        let scopes = match claims.get("mcp_registry_scope") {
+            None => Vec::new(),
+            Some(Value::String(scope)) if !scope.trim().is_empty() => {
+                scope.split_ascii_whitespace().map(str::to_owned).collect()
+            }
+            // A claim that narrows must never be read as one that does not.
+            Some(_) => {
+                return Err(Error::Unauthenticated(
+                    "The claim `mcp_registry_scope` of this token is empty or not a string.",
+                ));
+            }
+        };
         Ok(Actor {
             kind: "token",
             name: text("email").or_else(|| text("preferred_username")).unwrap_or_else(|| subject.clone()),

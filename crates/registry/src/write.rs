@@ -2,7 +2,7 @@
 //!
 //! [`Registry::begin_write`] opens it, [`Write::commit`] closes it; dropped without commit, nothing happened.
 
-use crate::actor::Actor;
+use crate::actor::{Actor, Door};
 use crate::entity::{audit_event, change, sealed_value, sequence};
 use crate::stored::{hex, millis};
 use crate::{Error, Registry, Result};
@@ -10,8 +10,8 @@ use registry_core::clock::Timestamp;
 use registry_core::id::{SealedId, ServerId, WorkspaceId};
 use registry_core::secret::Secret;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait,
-    QueryFilter, QuerySelect, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend,
+    EntityTrait, QueryFilter, QuerySelect, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -89,6 +89,11 @@ impl Registry {
         };
         #[expect(clippy::disallowed_methods, reason = "the one place that opens transactions")]
         let txn = self.db().begin_with_options(options).await?;
+        if actor.origin.door != Door::Worker && txn.get_database_backend() == DbBackend::Postgres {
+            // What SQLite's immediate transactions give, here by one lock: between reading a row, judging it together
+            // with the layers around it, and writing it, nobody else's write comes in. Workers lock their own rows.
+            txn.execute_unprepared("SELECT pg_advisory_xact_lock(7301)").await?;
+        }
         Ok(Write {
             txn,
             now: self.now(),
@@ -196,8 +201,9 @@ impl Write<'_> {
             }
             next.audit = Set(row.audit + i64::try_from(rows.len()).unwrap_or_default());
             next.audit_hash = Set(hash);
-            if !rows.is_empty() {
-                audit_event::Entity::insert_many(rows).exec_without_returning(&txn).await?;
+            // SQLite allows 32,766 parameters in one statement.
+            for chunk in rows.chunks(1_000) {
+                audit_event::Entity::insert_many(chunk.iter().cloned()).exec_without_returning(&txn).await?;
             }
             next.revision = Set(row.revision + i64::try_from(changes.len()).unwrap_or_default());
             let mut rows = Vec::with_capacity(changes.len());
@@ -210,7 +216,6 @@ impl Write<'_> {
                     at: Set(millis(now)),
                 });
             }
-            // SQLite allows 32,766 parameters in one statement.
             for chunk in rows.chunks(5_000) {
                 change::Entity::insert_many(chunk.iter().cloned()).exec_without_returning(&txn).await?;
             }

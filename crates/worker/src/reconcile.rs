@@ -63,5 +63,9 @@ async fn attempt(
         }
     }
     tracing::error!(registration = %claim.registration, "the plan does not come to rest");
+    if let Some(situation) = registry.situation(claim).await? {
+        let later = registry.now() + chrono::Duration::hours(1);
+        registry.settle(claim, &situation, None, None, Some(later)).await?;
+    }
     Ok(())
 }

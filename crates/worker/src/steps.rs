@@ -55,12 +55,20 @@ impl Going<'_> {
             overrides: effective.authorization_server.endpoints(),
             trusted_issuer: effective.authorization_server.trusted_issuer.clone(),
         };
-        let outcome = registry_outbound::discover(self.guarded, target).await;
-        let record = match outcome.result {
-            Ok(discovery) => StepRecord::Discovered(Box::new(discovery)),
-            Err(failure) => StepRecord::Failed(failure),
+        // Several requests in a row must not outlive the lease.
+        let limit = self.registry.settings().lease * 2 / 3;
+        let found = tokio::time::timeout(limit, registry_outbound::discover(self.guarded, target)).await;
+        let (record, trace) = match found {
+            Ok(outcome) => match outcome.result {
+                Ok(discovery) => (StepRecord::Discovered(Box::new(discovery)), outcome.trace),
+                Err(failure) => (StepRecord::Failed(failure), outcome.trace),
+            },
+            Err(_) => {
+                let slow = "The upstream answers too slowly to be discovered. It is tried again later.";
+                (StepRecord::Failed(Failure::new(FailureClass::Transient, "timeout", slow)), Vec::new())
+            }
         };
-        self.finish(attempt, record, outcome.trace, "discover").await
+        self.finish(attempt, record, trace, "discover").await
     }
 
     async fn register(&self) -> Result<Option<()>> {
@@ -114,6 +122,14 @@ impl Going<'_> {
         let (Some(credentials), Some(discovery)) = (effective.credentials.clone(), self.discovery()) else {
             return Ok(Some(()));
         };
+        if let Some(sealed) = credentials.client_secret {
+            // A secret belongs to the issuer it was first used with (`domain.md` §5 rule 2).
+            match self.registry.reveal_bound(self.claim, sealed, &discovery.issuer).await? {
+                Some(Ok(_)) => {}
+                Some(Err(failure)) => return self.refuse("adopt", failure).await,
+                None => return Ok(None),
+            }
+        }
         let method = match adopted_auth_method(effective, discovery, credentials.client_secret.is_some()) {
             Ok(method) => method,
             Err(failure) => return self.refuse("adopt", failure).await,

@@ -87,6 +87,8 @@ async fn anything_else_is_nobody() {
         ("another audience", json!({ "aud": "other" })),
         ("no role", json!({ "groups": ["strangers"] })),
         ("role by its own name though mapped", json!({ "groups": ["admin"] })),
+        ("a scope claim that is no string", json!({ "mcp_registry_scope": ["mcp_servers.read"] })),
+        ("an empty scope claim", json!({ "mcp_registry_scope": "" })),
         ("a workspace that does not exist", json!({ "workspace": "nowhere" })),
     ] {
         let token = sign(&header(), &claims(&change));

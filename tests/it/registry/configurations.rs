@@ -268,3 +268,64 @@ on_both! {
         assert_eq!(gone.servers, 2);
     }
 }
+
+on_both! {
+    async fn secrets_of_the_organisation_do_not_go_to_a_workspace_s_own_address(t: TestRegistry) {
+        t.workspace("acme").await;
+        let text = r#"{"registration":{"initial_access_token":"iat"},"headers":{"X-Key":"k"},"oauth_client_metadata":{"client_name":"O"}}"#;
+        t.registry.set_configuration(&t.admin(), &Subject::Organisation, Some(text.into()), None, None).await.unwrap();
+        let manager = t.actor(Role::Manager, Some("acme")).await;
+        let own = registry::NewIntegration {
+            name: "Own".into(), slug: Some("own".into()), description: None, url: "https://own.example/mcp".into(),
+            auth_type: registry_core::registration::AuthType::OauthAuto, transport: registry_core::registration::Transport::Http,
+            workspace: Some(by_slug("acme")), configuration: None,
+        };
+        t.registry.create_integration(&manager, own).await.unwrap();
+        t.integration("shared", "https://shared.example/mcp", None).await;
+        t.server("own", "acme").await;
+        t.server("shared", "acme").await;
+        let of = async |slug: &str| t.registry.client_metadata(&t.admin(), &server("acme", slug)).await.unwrap().resolution;
+        let (own, shared) = (of("own").await, of("shared").await);
+        assert!(shared.effective.registration.initial_access_token.is_some() && shared.effective.gateway.contains_key("headers"));
+        assert!(own.effective.registration.initial_access_token.is_none() && !own.effective.gateway.contains_key("headers"));
+        assert_eq!(own.effective.client_metadata["client_name"], "O", "what is no secret still applies");
+        assert_eq!(own.ignored.iter().filter(|one| one.code == "secret_withheld").count(), 2);
+    }
+}
+
+on_both! {
+    async fn a_workspace_layer_decides_nothing_about_access(t: TestRegistry) {
+        t.workspace("acme").await;
+        t.integration("linear", "https://mcp.linear.app/mcp", None).await;
+        let global = |on| AccessUpdate { global_access: Some(on), ..AccessUpdate::default() };
+        t.registry.update_integration_access(&t.admin(), &by_slug("linear"), global(true)).await.unwrap();
+        let manager = t.actor(Role::Manager, Some("acme")).await;
+        let layer = Subject::Access { integration: by_slug("linear"), workspace: by_slug("acme") };
+        let read = t.registry.configuration(&manager, &layer).await.unwrap();
+        let text = Some(r#"{"oauth_client_metadata":{"client_name":"A"}}"#.to_owned());
+        t.registry.set_configuration(&manager, &layer, text, None, Some(read.version)).await.unwrap();
+        assert!(t.registry.integration(&manager, &by_slug("linear")).await.is_ok());
+        t.registry.update_integration_access(&t.admin(), &by_slug("linear"), global(false)).await.unwrap();
+        assert!(t.registry.integration(&manager, &by_slug("linear")).await.is_err(), "closed for all, so closed for it");
+    }
+}
+
+on_both! {
+    async fn of_two_saves_from_one_version_one_wins(t: TestRegistry) {
+        let made = t.integration("linear", "https://mcp.linear.app/mcp", None).await;
+        let second = t.second_process().await;
+        let mut tasks = tokio::task::JoinSet::new();
+        for number in 0..8 {
+            let registry = if number % 2 == 0 { t.registry.clone() } else { second.clone() };
+            tasks.spawn(async move {
+                let change = IntegrationChange { name: Some(format!("Name {number}")), ..IntegrationChange::default() };
+                registry.update_integration(&registry.operator(), &"linear".into(), change, Some(made.version)).await.is_ok()
+            });
+        }
+        let mut won = 0;
+        while let Some(done) = tasks.join_next().await {
+            won += u32::from(done.unwrap());
+        }
+        assert_eq!(won, 1);
+    }
+}

@@ -7,7 +7,7 @@ pub struct Model {
     pub id: Uuid,
     pub integration_id: Uuid,
     pub workspace_id: Uuid,
-    pub enabled: bool,
+    pub enabled: Option<bool>,
     pub configuration: Option<String>,
     pub version: i64,
     pub created_at: i64,
