@@ -115,3 +115,22 @@ on_both! {
         sandbox.stop().await;
     }
 }
+
+on_both! {
+    async fn an_entered_secret_does_not_follow_the_server_to_another_issuer(t: TestRegistry) {
+        let text = r#"{"oauth_client_metadata":{"client_id":"by-hand","client_secret":"s3cret"}}"#;
+        let sandbox = upstream(&t, Quirks::default(), Some(text)).await;
+        let worker = Working::start(&t.registry, Limits::default());
+        let adopted = registration_in(&t, State::Registered).await;
+        let other = Sandbox::start(Options::default()).await.unwrap();
+        sandbox.set_quirks(Quirks { authorization_servers: Some(vec![other.issuer()]), ..Quirks::default() });
+        t.clock.advance(chrono::Duration::hours(2));
+        t.registry.reregister(&t.admin(), adopted.registration.id).await.unwrap();
+        let stopped = |detail: &RegistrationDetail| detail.attempts[0].reason.as_deref() == Some("issuer_changed");
+        let kept = registration_when(&t, stopped).await;
+        assert!(kept.clients.iter().all(|client| client.issuer == sandbox.issuer()));
+        worker.stop().await;
+        sandbox.stop().await;
+        other.stop().await;
+    }
+}

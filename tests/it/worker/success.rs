@@ -182,3 +182,24 @@ on_both! {
         sandbox.stop().await;
     }
 }
+
+on_both! {
+    async fn a_changed_address_takes_the_client_out_of_the_document(t: TestRegistry) {
+        let sandbox = upstream(&t, Quirks::default(), None).await;
+        let worker = Working::start(&t.registry, Limits::default());
+        registration_in(&t, State::Registered).await;
+        worker.stop().await;
+        let gateway = t.actor(Role::Gateway, None).await;
+        let fetch = async || {
+            let document = t.registry.gateway_document(&gateway, "acme", "linear").await.unwrap();
+            serde_json::from_slice::<Value>(&document.body).unwrap()
+        };
+        assert!(fetch().await.get("client").is_some());
+        let moved = IntegrationChange { url: Some("https://other.example/mcp".into()), ..IntegrationChange::default() };
+        t.registry.update_integration(&t.admin(), &Reference::parse("linear"), moved, None).await.unwrap();
+        let document = fetch().await;
+        assert_eq!(document["url"], "https://other.example/mcp");
+        assert!(document.get("client").is_none() && document.get("authorization_server").is_none(), "never a mix");
+        sandbox.stop().await;
+    }
+}
