@@ -6,7 +6,7 @@ use registry_core::oauth::{
     Adjustment, Discovery, Exchange, Failure, FailureClass, Prepared, RequestPolicy, adjust_after_refusal,
     build_request, negotiate_auth_method,
 };
-use registry_outbound::{DiscoverTarget, Guarded};
+use registry_outbound::{DiscoverOutcome, DiscoverTarget, Guarded};
 use serde_json::{Map, Value};
 
 /// A step that reaches out, or records.
@@ -58,15 +58,17 @@ impl Going<'_> {
         // Several requests in a row must not outlive the lease.
         let limit = self.registry.settings().lease * 2 / 3;
         let found = tokio::time::timeout(limit, registry_outbound::discover(self.guarded, target)).await;
-        let (record, trace) = match found {
-            Ok(outcome) => match outcome.result {
-                Ok(discovery) => (StepRecord::Discovered(Box::new(discovery)), outcome.trace),
-                Err(failure) => (StepRecord::Failed(failure), outcome.trace),
-            },
-            Err(_) => {
-                let slow = "The upstream answers too slowly to be discovered. It is tried again later.";
-                (StepRecord::Failed(Failure::new(FailureClass::Transient, "timeout", slow)), Vec::new())
+        let slow = || {
+            let message = "The upstream answers too slowly to be discovered. It is tried again later.";
+            DiscoverOutcome {
+                result: Err(Failure::new(FailureClass::Transient, "timeout", message)),
+                trace: Vec::new(),
             }
+        };
+        let DiscoverOutcome { result, trace } = found.unwrap_or_else(|_| slow());
+        let record = match result {
+            Ok(discovery) => StepRecord::Discovered(Box::new(discovery)),
+            Err(failure) => StepRecord::Failed(failure),
         };
         self.finish(attempt, record, trace, "discover").await
     }
