@@ -27,6 +27,7 @@ mod m20261123_000005_configuration;
 mod m20261123_000006_registration;
 mod m20261123_000007_people;
 mod m20261123_000008_record;
+mod m20261123_000009_life;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -44,6 +45,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000006_registration::Migration),
             Box::new(m20261123_000007_people::Migration),
             Box::new(m20261123_000008_record::Migration),
+            Box::new(m20261123_000009_life::Migration),
         ]
     }
 }

@@ -5,7 +5,7 @@ use crate::finish::request_id;
 use crate::query;
 use crate::{ApiState, problem};
 use actix_web::dev::Payload;
-use actix_web::http::header::{AUTHORIZATION, HeaderMap, IF_MATCH};
+use actix_web::http::header::{AUTHORIZATION, HeaderMap, IF_MATCH, IF_NONE_MATCH};
 use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
 use registry::{Actor, Credential, Door, Error, Origin};
@@ -121,6 +121,18 @@ fn expected_version(headers: &HeaderMap) -> Result<Option<i64>, Failure> {
     }
 }
 
+/// Whether `If-None-Match` names `etag` (RFC 9110 §13.1.2: compared weakly).
+pub(crate) fn if_none_match(headers: &HeaderMap, etag: &str) -> bool {
+    headers
+        .get_all(IF_NONE_MATCH)
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|tag| {
+            let tag = tag.trim();
+            tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag
+        })
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
@@ -161,5 +173,17 @@ mod tests {
         for bad in ["7", "\"7\", \"8\"", "\"7"] {
             assert!(of(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn known_tags_are_recognised() {
+        let knows = |value: &str| {
+            let request = TestRequest::default().insert_header((IF_NONE_MATCH, value)).to_http_request();
+            if_none_match(request.headers(), "\"abc\"")
+        };
+        for yes in ["\"abc\"", "W/\"abc\"", "\"x\", \"abc\"", "*"] {
+            assert!(knows(yes), "{yes}");
+        }
+        assert!(!knows("\"abcd\""));
     }
 }

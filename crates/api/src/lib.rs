@@ -9,10 +9,11 @@
 //! * `extract` and `body` turn a request into a caller and a judged body; `finish` turns a failure into a problem document.
 //! * `problem` is the one table of problems: what is answered, what is documented and what `/docs/problems` explains.
 //! * `v1/<noun>.rs` and `gateway/<noun>.rs` hold a noun's operations and wire views.
-//! * `health` and `docs` are what stands beside the API: probes, metrics, Swagger UI.
+//! * `client_documents` is what authorization servers read; `health` and `docs` are what stands beside the API: probes, metrics, Swagger UI.
 
 mod answer;
 mod body;
+mod client_documents;
 mod docs;
 mod document;
 mod example;
@@ -72,13 +73,14 @@ impl std::fmt::Debug for ApiState {
     }
 }
 
-/// Mounts `/v1`, `/openapi.json`, `/docs/`, `/healthz`, `/readyz` and `/metrics`.
+/// Mounts `/v1`, `/oauth/clients/`, `/openapi.json`, `/docs/`, `/healthz`, `/readyz` and `/metrics`.
 ///
 /// `/v1` and `/docs/` compress what they answer, `/v1/gateway` does not (its `ETag` is that of the bytes): do not wrap
 /// the whole app in `Compress`. Put `tracing_actix_web::TracingLogger` around the app, its request id is used.
 pub fn configure(config: &mut web::ServiceConfig, state: ApiState) {
     config.app_data(web::Data::new(state));
     docs::mount(config);
+    client_documents::head(config);
     mount(&mut ServiceConfig::new(config));
 }
 
@@ -98,5 +100,6 @@ fn mount(config: &mut ServiceConfig<'_>) {
                 .wrap(from_fn(finish::finish))
                 .wrap(Compress::default()),
         );
+    client_documents::routes(config);
     health::routes(config);
 }

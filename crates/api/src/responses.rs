@@ -149,11 +149,15 @@ problems! {
     /// Of judging something without saving it.
     CheckProblems: UNAUTHENTICATED INVALID_JSON FORBIDDEN NOT_FOUND AMBIGUOUS_SLUG TOO_LARGE UNSUPPORTED_MEDIA_TYPE INVALID_INPUT INTERNAL UNAVAILABLE;
     /// Of asking a registration for something.
-    AskProblems: UNAUTHENTICATED FORBIDDEN NOT_FOUND REGISTRATION_WITHDRAWN INTERNAL UNAVAILABLE;
+    AskProblems: UNAUTHENTICATED FORBIDDEN NOT_FOUND CONFLICT REGISTRATION_WITHDRAWN INTERNAL UNAVAILABLE;
     /// Of what every identity may read.
     CallerProblems: UNAUTHENTICATED INTERNAL UNAVAILABLE;
     /// Of a gateway's fetch.
     GatewayProblems: UNAUTHENTICATED FORBIDDEN NOT_FOUND INTERNAL UNAVAILABLE;
+    /// Of what a gateway says back.
+    GatewayNeedsProblems: UNAUTHENTICATED INVALID_JSON FORBIDDEN NOT_FOUND TOO_LARGE UNSUPPORTED_MEDIA_TYPE INVALID_INPUT INTERNAL UNAVAILABLE;
+    /// Of a public document.
+    DocumentProblems: NOT_FOUND INTERNAL UNAVAILABLE;
     /// Of what is not built yet.
     NotBuiltProblems: UNAUTHENTICATED NOT_IMPLEMENTED INTERNAL UNAVAILABLE;
     /// Of the readiness probe, which asks for no credential.

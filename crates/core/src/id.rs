@@ -52,6 +52,8 @@ ids! {
     OauthClientId;
     /// Of an attempt.
     AttemptId;
+    /// Of an entry of the orphan ledger.
+    OrphanId;
     /// Of an API key.
     ApiKeyId;
     /// Of a user.

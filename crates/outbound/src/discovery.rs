@@ -8,6 +8,7 @@ use registry_core::oauth::{
     ResourceMatch, authorization_server_urls, endpoint_is_sane, issuer_matches, parse_challenges,
     protected_resource_urls, resource_matches, scopes_named,
 };
+use registry_core::registration::{ActiveClient, Desired};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use std::time::Instant;
@@ -16,7 +17,7 @@ use url::Url;
 /// How many of the authorization servers that a resource names are tried.
 const MOST_SERVERS: usize = 4;
 /// What to look for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct DiscoverTarget {
     /// The MCP address.
     pub mcp_url: String,
@@ -24,6 +25,51 @@ pub struct DiscoverTarget {
     pub overrides: Map<String, Value>,
     /// An issuer to trust although it is not the one that was expected.
     pub trusted_issuer: Option<String>,
+    /// The issuer that the active client belongs to: where a resource names several, the choice does not hop.
+    pub known_issuer: Option<String>,
+    /// What else than dynamic registration leads to a client.
+    pub paths: Paths,
+    /// Whether a server without protected resource metadata may be one of the MCP revision 2025-03-26.
+    pub legacy: bool,
+    /// Kept with what is found: what an admin had set.
+    pub found_with: String,
+}
+
+impl DiscoverTarget {
+    /// What to look for where `desired` is wanted and `client` is the active one.
+    pub fn of(desired: &Desired, client: Option<&ActiveClient>) -> Self {
+        let effective = &desired.effective;
+        let named = &effective.authorization_server;
+        Self {
+            mcp_url: desired.mcp_url.clone(),
+            overrides: named.endpoints(),
+            trusted_issuer: named.trusted_issuer.clone(),
+            known_issuer: client.map(|client| client.issuer.clone()),
+            paths: Paths {
+                entered: effective.credentials.is_some(),
+                documents: desired.publishes_documents,
+            },
+            legacy: effective.registration.legacy_discovery,
+            found_with: effective.discovery_inputs(),
+        }
+    }
+}
+
+/// Ways to a client besides dynamic registration; where several authorization servers are named, one with a way is taken.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Paths {
+    /// A person entered one, so that every authorization server will do.
+    pub entered: bool,
+    /// Client ID Metadata Documents are published here.
+    pub documents: bool,
+}
+
+impl Paths {
+    fn lead_somewhere(self, server: AuthorizationServerMetadata<'_>) -> bool {
+        self.entered
+            || server.registration_endpoint().is_some()
+            || self.documents && server.client_id_metadata_document_supported()
+    }
 }
 
 /// What was found.
@@ -84,17 +130,56 @@ impl Search<'_> {
 
     async fn find(&mut self, probed: &Probed) -> Result<Discovery, Failure> {
         let resource = self.protected_resource(probed.hint.as_deref()).await?;
-        let issuers = self.issuers(resource.as_ref())?;
-        let mut first = None;
+        let issuers = match self.issuers(resource.as_ref()) {
+            Err(_) if self.target.legacy && resource.is_none() => {
+                let server = self.legacy_server().await?;
+                let listed = server.issuer.clone();
+                return Ok(self.discovery(None, probed.scope.clone(), listed, server));
+            }
+            issuers => issuers?,
+        };
+        let several = issuers.len() > 1;
+        let (mut first, mut without_way) = (None, None);
         for listed in issuers {
             match self.authorization_server(&listed).await {
-                Ok(server) => return Ok(self.discovery(resource, probed.scope.clone(), listed, server)),
-                // The first that validates is taken; a hiccup of one must not send us to another.
+                Ok(server) => {
+                    let way = self.target.paths.lead_somewhere(AuthorizationServerMetadata(&server.metadata));
+                    let known = self.target.known_issuer.as_ref() == Some(&server.issuer);
+                    if way || known || !several {
+                        return Ok(self.discovery(resource, probed.scope.clone(), listed, server));
+                    }
+                    // It validates, but offers no way to a client: the next one may.
+                    without_way = without_way.or(Some((listed, server)));
+                }
+                // A hiccup of one must not send us to another.
                 Err(failure) if failure.class == FailureClass::Transient => return Err(failure),
                 Err(failure) => first = first.or(Some(failure)),
             }
         }
-        Err(first.unwrap_or_else(no_authorization_server))
+        match without_way {
+            Some((listed, server)) => Ok(self.discovery(resource, probed.scope.clone(), listed, server)),
+            None => Err(first.unwrap_or_else(no_authorization_server)),
+        }
+    }
+
+    /// The authorization server of an MCP server of the revision 2025-03-26: at the root of its own address, with default
+    /// endpoints where it publishes no metadata. Nobody named its issuer, so its origin stands for one.
+    async fn legacy_server(&mut self) -> Result<Server, Failure> {
+        let origin = Url::parse(&self.target.mcp_url)
+            .map_err(|_| no_authorization_server())?
+            .origin()
+            .ascii_serialization();
+        let place = format!("{origin}/.well-known/oauth-authorization-server");
+        let (mut metadata, metadata_url) = match self.upstream.document("authorization_server", &place).await? {
+            Place::Document(metadata) => (metadata, place),
+            Place::Nothing => (default_endpoints(&origin), origin.clone()),
+            Place::Unclear(failure) => return Err(failure),
+        };
+        for (name, value) in &self.target.overrides {
+            metadata.insert(name.clone(), value.clone());
+        }
+        self.check_endpoints(&metadata)?;
+        Ok(Server { metadata_url, metadata, issuer: origin, issuer_match: IssuerMatch::Legacy })
     }
 
     /// An unauthenticated request to the MCP address: the challenge may say where the metadata are and which scopes are
@@ -116,6 +201,7 @@ impl Search<'_> {
             json: Some(&body),
             headers: &[("mcp-protocol-version", PROTOCOL_VERSION)],
             wanted: Wanted::Headers,
+            follow: false,
         };
         let started = Instant::now();
         let answer = match self.upstream.guarded.send(&asked).await {
@@ -192,11 +278,16 @@ impl Search<'_> {
         let listed = resource
             .map(|resource| ProtectedResource(&resource.document).authorization_servers())
             .unwrap_or_default();
-        // One that an admin trusts is preferred, so that the choice does not depend on the order of a list.
-        let trusted = self.target.trusted_issuer.as_ref();
-        let mut issuers: Vec<String> = listed;
-        issuers.sort_by_key(|issuer| Some(issuer) != trusted);
-        issuers.dedup();
+        // One that an admin trusts goes first, then the one that the client there is belongs to: the choice neither
+        // depends on the order of a list nor hops.
+        let (trusted, known) = (self.target.trusted_issuer.as_ref(), self.target.known_issuer.as_ref());
+        let mut issuers: Vec<String> = Vec::new();
+        for issuer in listed {
+            if !issuers.contains(&issuer) {
+                issuers.push(issuer);
+            }
+        }
+        issuers.sort_by_key(|issuer| (Some(issuer) != trusted, Some(issuer) != known));
         issuers.truncate(MOST_SERVERS);
         if issuers.is_empty() { Err(no_authorization_server()) } else { Ok(issuers) }
     }
@@ -332,8 +423,26 @@ impl Search<'_> {
             metadata,
             scopes,
             warnings,
+            found_with: self.target.found_with.clone(),
         }
     }
+}
+
+/// Where the MCP revision 2025-03-26 has the endpoints of a server that says nothing of them.
+fn default_endpoints(origin: &str) -> Map<String, Value> {
+    let mut metadata = Map::new();
+    metadata.insert("issuer".to_owned(), json!(origin));
+    for (name, path) in [
+        ("authorization_endpoint", "authorize"),
+        ("token_endpoint", "token"),
+        ("registration_endpoint", "register"),
+    ] {
+        metadata.insert(name.to_owned(), json!(format!("{origin}/{path}")));
+    }
+    metadata.insert("response_types_supported".to_owned(), json!(["code"]));
+    // That revision demanded PKCE of everyone.
+    metadata.insert("code_challenge_methods_supported".to_owned(), json!(["S256"]));
+    metadata
 }
 
 fn no_authorization_server() -> Failure {

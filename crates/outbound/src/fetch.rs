@@ -39,6 +39,7 @@ impl Traced<'_> {
             json: None,
             headers: &[("mcp-protocol-version", PROTOCOL_VERSION)],
             wanted: Wanted::Whole(MOST_METADATA),
+            follow: true,
         };
         let answer = match self.guarded.send(&asked).await {
             Ok(answer) => answer,

@@ -73,12 +73,14 @@ pub(crate) struct Asked<'a> {
     pub(crate) json: Option<&'a Value>,
     pub(crate) headers: &'a [(&'static str, &'static str)],
     pub(crate) wanted: Wanted,
+    /// Whether a redirect is followed rather than an answer.
+    pub(crate) follow: bool,
 }
 
 impl Asked<'_> {
     /// Only a GET that carries nothing: what was meant for one address is never sent to another.
     fn may_be_redirected(&self) -> bool {
-        self.method == Method::GET && self.bearer.is_none() && self.json.is_none()
+        self.follow && self.method == Method::GET && self.bearer.is_none() && self.json.is_none()
     }
 }
 

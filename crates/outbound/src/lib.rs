@@ -6,10 +6,11 @@
 //! * [`Guarded`] is the one client: names resolved once, every address judged, connection pinned, time and size capped.
 //! * [`discover`] finds a server's authorization server: probe, RFC 9728, RFC 8414 or OpenID Connect Discovery.
 //! * [`register`] sends one registration (RFC 7591) and tells "refused", "not sent" and "answer lost" apart.
-//! * [`delete`] deletes a client (RFC 7592 §2.3).
+//! * [`read`], [`update`] and [`delete`] manage a client (RFC 7592); [`self_check`] reads a published document.
 //! * What was asked and answered comes back as [`registry_core::oauth::Exchange`]s, without secrets.
 
 mod answer;
+mod client_id_document;
 mod discovery;
 mod fetch;
 mod guard;
@@ -18,7 +19,8 @@ mod registration;
 mod resolve;
 mod time;
 
-pub use discovery::{DiscoverOutcome, DiscoverTarget, discover};
+pub use client_id_document::{SelfCheckOutcome, self_check};
+pub use discovery::{DiscoverOutcome, DiscoverTarget, Paths, discover};
 pub use guard::{Guarded, Limits};
-pub use management::{DeleteOutcome, delete};
+pub use management::{DeleteOutcome, ManageOutcome, delete, read, update};
 pub use registration::{RegisterOutcome, register};

@@ -3,10 +3,91 @@
 use crate::answer::Wanted;
 use crate::guard::{Asked, Guarded, shown};
 use crate::time::millis_since;
-use registry_core::oauth::{Exchange, Failure, FailureClass, classify_refusal};
+use crate::time::wall_clock;
+use registry_core::oauth::{Exchange, Failure, FailureClass, Issued, Recorded, classify_refusal};
 use registry_core::secret::Secret;
 use reqwest::Method;
+use serde_json::{Map, Value};
 use std::time::Instant;
+
+/// The most of an answer, in bytes (`standards.md` §6.1).
+const MOST_ANSWER: usize = 64 * 1024;
+
+/// What came of reading or updating a client.
+#[derive(Debug)]
+pub struct ManageOutcome {
+    /// What is known of the client now, or why nothing new is. [`FailureClass::Ambiguous`] when the answer was lost: secret
+    /// and token may have been rotated.
+    pub result: Result<Issued, Failure>,
+    /// The exchange, without secrets.
+    pub exchange: Exchange,
+}
+
+/// Asks whether the client is known (RFC 7592 §2.1).
+pub async fn read(guarded: &Guarded, client: &Recorded) -> ManageOutcome {
+    manage(guarded, client, None).await
+}
+
+/// Brings the client up to `request` (RFC 7592 §2.2).
+pub async fn update(guarded: &Guarded, client: &Recorded, request: &Map<String, Value>) -> ManageOutcome {
+    manage(guarded, client, Some(request)).await
+}
+
+async fn manage(guarded: &Guarded, client: &Recorded, request: Option<&Map<String, Value>>) -> ManageOutcome {
+    let started = Instant::now();
+    let body = request.map(|request| Value::Object(client.update(request)));
+    let method = if request.is_some() { Method::PUT } else { Method::GET };
+    let uri = &client.registration_client_uri;
+    let mut exchange = Exchange {
+        step: "management".to_owned(),
+        method: method.to_string(),
+        url: shown(uri),
+        ..Exchange::default()
+    };
+    let token = &client.registration_access_token;
+    let answer = guarded
+        .send(&Asked {
+            method,
+            url: uri,
+            accept: "application/json",
+            bearer: Some(token.expose()),
+            json: body.as_ref(),
+            headers: &[],
+            wanted: Wanted::Whole(MOST_ANSWER),
+            follow: false,
+        })
+        .await;
+    let result = match answer {
+        Ok(answer) => {
+            exchange.status = Some(answer.status);
+            let (status, pause, body) = (answer.status, answer.retry_after, &answer.body);
+            match request {
+                Some(request) => client.read_update(status, pause, body, request, wall_clock()),
+                None => client.read_read(status, pause, body, wall_clock()),
+            }
+        }
+        // Reading may rotate the token as well (RFC 7592 §5).
+        Err(trouble) if trouble.maybe_sent => Err(Failure::management_answer_lost()),
+        Err(trouble) => Err(trouble.failure),
+    };
+    let result = result.map_err(|failure| {
+        let failure = failure.without(token);
+        match &client.client_secret {
+            Some(secret) => failure.without(secret),
+            None => failure,
+        }
+    });
+    if let Err(failure) = &result {
+        exchange.excerpt.clone_from(&failure.error_description);
+    }
+    exchange.note = match (&result, request) {
+        (Ok(_), Some(_)) => "The client was updated.".to_owned(),
+        (Ok(_), None) => "The client is known there.".to_owned(),
+        (Err(failure), _) => failure.message.clone(),
+    };
+    exchange.duration_ms = millis_since(started);
+    ManageOutcome { result, exchange }
+}
 
 /// What came of a deletion.
 #[derive(Debug)]
@@ -29,7 +110,8 @@ pub async fn delete(guarded: &Guarded, uri: &str, token: &Secret) -> DeleteOutco
             bearer: Some(token.expose()),
             json: None,
             headers: &[],
-            wanted: Wanted::Whole(64 * 1024),
+            wanted: Wanted::Whole(MOST_ANSWER),
+            follow: false,
         })
         .await;
     let mut exchange = Exchange {
@@ -43,9 +125,21 @@ pub async fn delete(guarded: &Guarded, uri: &str, token: &Secret) -> DeleteOutco
             exchange.status = Some(answer.status);
             match answer.status {
                 200 | 204 => Ok(()),
-                status @ (408 | 425 | 429 | 500..=599) => {
+                status @ (408 | 425 | 429 | 500 | 502..=599) => {
                     Err(classify_refusal(status, answer.retry_after, &answer.body))
                 }
+                // Gone already: what was wanted.
+                404 | 410 => Ok(()),
+                401 => Err(Failure::new(
+                    FailureClass::NeedsAdmin,
+                    "management_token_refused",
+                    "The authorization server does not accept the registration access token for the deletion, or the client is gone already.",
+                )),
+                405 | 501 => Err(Failure::new(
+                    FailureClass::NeedsAdmin,
+                    "deletion_not_supported",
+                    "The authorization server does not offer the deletion of clients (RFC 7592 §2.3).",
+                )),
                 status => Err(Failure::new(
                     FailureClass::NeedsAdmin,
                     "deletion_refused",

@@ -42,6 +42,7 @@ pub async fn register(
             json: Some(&body),
             headers: &[],
             wanted: Wanted::Whole(MOST_ANSWER),
+            follow: false,
         })
         .await;
     let mut exchange = Exchange {

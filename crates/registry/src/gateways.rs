@@ -12,6 +12,7 @@ use registry_core::id::{SealedId, ServerId, WorkspaceId};
 use registry_core::metadata::EffectiveMetadata;
 use registry_core::oauth::Discovery;
 use registry_core::permission::Permission;
+use registry_core::registration::ClientStatus;
 use registry_core::slug::Reference;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -43,10 +44,20 @@ impl Registry {
         workspace: &str,
         server: &str,
     ) -> Result<GatewayDocument> {
+        self.gateway_document_of(actor, workspace, server, None).await
+    }
+
+    /// As [`Self::gateway_document`], with the client of one generation: while a replaced client drains, people who signed
+    /// in through it still refresh their tokens with it.
+    pub async fn gateway_document_of(
+        &self,
+        actor: &Actor,
+        workspace: &str,
+        server: &str,
+        generation: Option<i64>,
+    ) -> Result<GatewayDocument> {
         actor.require(Permission::FetchGatewayDocument)?;
-        let reference =
-            ServerRef { server: Reference::parse(server), workspace: Some(Reference::parse(workspace)) };
-        let model = servers::find(self.db(), actor, &reference).await?;
+        let model = self.find_gateway_server(actor, workspace, server).await?;
         let id = ServerId(model.id);
         let layers = self
             .load_layers(self.db(), Scope::Server(id), false)
@@ -57,10 +68,14 @@ impl Registry {
             .filter(registration::Column::ServerId.eq(model.id))
             .one(self.db())
             .await?;
-        let client = match &row {
-            Some(row) => active_clients(self.db(), [row.id]).await?.pop(),
-            None => None,
+        let client = match (&row, generation) {
+            (Some(row), None) => active_clients(self.db(), [row.id]).await?.pop(),
+            (Some(row), Some(generation)) => self.client_of_generation(row.id, generation).await?,
+            (None, _) => None,
         };
+        if let (Some(generation), None) = (generation, &client) {
+            return Err(Error::not_found("generation", generation));
+        }
         let mut client = client.filter(|client| usable(client, self.now()) && layers.enabled);
         if let Some(one) = &client {
             // A client made for another address is not handed out beside this one: one document, never a mix.
@@ -88,9 +103,33 @@ impl Registry {
             }
         }
         let body = serde_json::to_vec(&document)?;
-
-        let etag = format!("\"{}\"", hex(&Sha256::digest(&body)[..16]));
+        let etag = entity_tag(&body);
         Ok(GatewayDocument { body, etag, revision })
+    }
+
+    pub(crate) async fn find_gateway_server(
+        &self,
+        actor: &Actor,
+        workspace: &str,
+        server: &str,
+    ) -> Result<crate::entity::server::Model> {
+        let reference =
+            ServerRef { server: Reference::parse(server), workspace: Some(Reference::parse(workspace)) };
+        servers::find(self.db(), actor, &reference).await
+    }
+
+    /// A client that is active or draining.
+    async fn client_of_generation(
+        &self,
+        registration: uuid::Uuid,
+        generation: i64,
+    ) -> Result<Option<oauth_client::Model>> {
+        Ok(oauth_client::Entity::find()
+            .filter(oauth_client::Column::RegistrationId.eq(registration))
+            .filter(oauth_client::Column::Generation.eq(generation))
+            .filter(oauth_client::Column::Status.ne(ClientStatus::Withdrawn.as_str()))
+            .one(self.db())
+            .await?)
     }
 
     async fn add_client_members(
@@ -203,6 +242,11 @@ impl Registry {
         write.audit(event);
         write.commit().await
     }
+}
+
+/// A strong entity tag of `bytes`, with its quotes (RFC 9110 §8.8.3).
+pub fn entity_tag(bytes: &[u8]) -> String {
+    format!("\"{}\"", hex(&Sha256::digest(bytes)[..16]))
 }
 
 /// The members that every document has.

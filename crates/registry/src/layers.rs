@@ -9,7 +9,9 @@ use registry_core::id::{IntegrationId, ServerId, WorkspaceId};
 use registry_core::metadata::{
     AdvancedConfiguration, Ignored, Layer, Level, Origin, Resolution, ResolveContext, parse_marker, resolve,
 };
-use registry_core::registration::{AuthType, Desired, State};
+use crate::budget::origin_of;
+use crate::stored::moment;
+use registry_core::registration::{AuthType, Desired, Standing, State};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
     QuerySelect,
@@ -192,15 +194,31 @@ impl Registry {
         resolution
     }
 
-    /// What is wanted for one server.
-    pub(crate) fn desired(&self, layers: &ServerLayers) -> Result<Desired> {
+    /// What is wanted for one server, whose registration is `row`.
+    pub(crate) fn desired(
+        &self,
+        layers: &ServerLayers,
+        row: Option<&registration::Model>,
+    ) -> Result<Desired> {
         let effective = self.resolve_server(layers).effective;
+        let rules = self.settings().life;
+        let stopped = row.is_some_and(|row| row.stopped_at.is_some());
+        let standing = if layers.server.deleted_at.is_some() || stopped {
+            Standing::Gone
+        } else if layers.enabled {
+            Standing::Wanted
+        } else {
+            let since = row.and_then(|row| row.unwanted_since).map_or_else(|| self.now(), moment);
+            Standing::Paused(since + rules.withdraw_after)
+        };
         Ok(Desired {
             digest: effective.digest(),
             effective,
             mcp_url: layers.integration.url.clone(),
             auth_type: auth_type(&layers.integration)?,
-            wanted: layers.server.deleted_at.is_none(),
+            standing,
+            publishes_documents: self.settings().cimd_public_url.is_some(),
+            rules,
         })
     }
 }
@@ -359,6 +377,8 @@ pub(crate) async fn wake(write: &mut Write<'_>, layers: &ServerLayers, because: 
             due_at: Set(now),
             wanted: Set(1),
             wanted_because: Set(Some(because.to_owned())),
+            unwanted_since: Set((!layers.enabled).then_some(now)),
+            upstream: Set(Some(origin_of(&layers.integration.url))),
             failures: Set(0),
             lost_answers: Set(0),
             lease_until: Set(0),
@@ -377,6 +397,7 @@ pub(crate) async fn wake(write: &mut Write<'_>, layers: &ServerLayers, because: 
         wanted_because: Set(Some(because.to_owned())),
         due_at: Set(now),
         updated_at: Set(now),
+        unwanted_since: Set(if layers.enabled { None } else { row.unwanted_since.or(Some(now)) }),
         ..Default::default()
     };
     // What a person had to mend may be mended now: say so at once instead of showing the old failure.

@@ -8,22 +8,27 @@
 //! * [`Registry::authenticate`] turns a credential into an [`Actor`]; each use case asks the actor first.
 //! * A file per noun holds its use cases: `workspaces`, `integrations`, `access`, `servers`, `configurations`, …
 //! * `write` is the one way to change anything: transaction, audit chain, change feed, in commit order.
-//! * `reconciliation` is what the worker calls: claim, load, record.
+//! * `reconciliation` and `recording` are what the worker calls: claim, load; begin, finish, settle.
 
 mod access;
 mod actor;
 mod api_keys;
 mod audit;
 mod authentication;
+mod budget;
 mod configurations;
 mod deployment;
 #[expect(unreachable_pub, reason = "sea-orm's derives want public items in this private module")]
 mod entity;
 mod error;
+mod gateway_needs;
 mod gateways;
 mod integrations;
 mod layers;
 mod names;
+mod operations;
+mod orphans;
+mod outcomes;
 mod page;
 mod reconciliation;
 mod recording;
@@ -47,22 +52,28 @@ pub use actor::{Actor, Door, Origin};
 pub use api_keys::{ApiKey, CreatedApiKey, NewApiKey};
 pub use audit::{AuditEvent, AuditFilter};
 pub use authentication::Credential;
+pub use budget::Turn;
 pub use configurations::{Affected, Check, Checked, Configuration, Preview, Revision, Saved, Subject};
 pub use deployment::{Counters, Organisation};
 pub use error::{Error, Result};
-pub use gateways::GatewayDocument;
+pub use gateway_needs::{Ensured, Standing, Verdict};
+pub use gateways::{GatewayDocument, entity_tag};
 pub use integrations::{
     Integration, IntegrationChange, IntegrationCounts, IntegrationFilter, NewIntegration, OwnerFilter,
 };
+pub use operations::EnteredClient;
+pub use orphans::{Orphan, OrphanFilter};
 pub use page::{Page, PageRequest};
-pub use reconciliation::{Claim, NewClient, Situation, StepRecord};
+pub use outcomes::NewClient;
+pub use reconciliation::{Claim, Situation, Withdrawal};
+pub use recording::{Published, Settlement, StepRecord};
 pub use registrations::{Attempt, OAuthClient, Registration, RegistrationDetail, RegistrationFilter};
 pub use seal::{SealingKey, SealingRing};
 pub use servers::{
     ClientMetadata, IntegrationRef, NewServer, RegistrationBrief, Server, ServerChange, ServerFilter,
     ServerRef,
 };
-pub use settings::{JwtSettings, Settings};
+pub use settings::{IssuerRate, JwtSettings, Settings};
 pub use users::{SignedIn, User};
 pub use workspaces::{Deleted, NewWorkspace, Workspace, WorkspaceChange, WorkspaceFilter, WorkspaceRef};
 

@@ -1,31 +1,33 @@
-//! What the worker calls: claim what is due, load what is wanted and known, record what came of a step.
+//! What the worker calls first: claim what is due, load what is wanted and known, open what is sent.
 //!
-//! Every write here is guarded by the claim's fence: a worker that lost its lease writes nothing (`domain.md` §5 rule 7).
+//! Every write for a worker is guarded by the claim's fence: one that lost its lease writes nothing (`domain.md` §5
+//! rule 7). What came of a step is written in `recording`.
 
 use crate::actor::Actor;
 use crate::entity::{attempt, oauth_client, registration, sealed_value};
 use crate::layers::{Scope, ServerLayers};
-use crate::recording::{end_active, event, fail, finish, settled};
-use crate::registrations::{active_clients, method, workspace_of};
+use crate::outcomes::leave_open;
+use crate::registrations::{active_clients, method};
 use crate::stored::{json, millis, moment};
 use crate::write::Write;
 use crate::{Error, Registry, Result};
 use registry_core::clock::Timestamp;
-use registry_core::id::{AttemptId, RegistrationId, SealedId, ServerId};
-use registry_core::metadata::Credentials;
-use registry_core::oauth::{Adjustment, Discovery, Exchange, Failure, FailureClass, Issued};
-use registry_core::registration::{ActiveClient, Block, ClientStatus, Desired, Observed, Request, State};
+use registry_core::id::{OauthClientId, RegistrationId, SealedId, ServerId};
+use registry_core::oauth::{Discovery, Failure, FailureClass, Recorded};
+use registry_core::registration::{
+    ActiveClient, ClientStatus, Desired, Doubt, EndingClient, Observed, RegistrationMethod, Request, State,
+};
 use registry_core::secret::Secret;
 use sea_orm::sea_query::{Expr, LockBehavior, LockType};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, PaginatorTrait,
     QueryFilter, QueryOrder, QuerySelect, Statement,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 /// "Look at it again when something happens": later than every clock.
-const NEVER: i64 = i64::MAX;
+pub(crate) const NEVER: i64 = i64::MAX;
 
 /// A registration that one worker holds for a while.
 #[derive(Clone, Debug)]
@@ -33,8 +35,8 @@ pub struct Claim {
     /// The registration.
     pub registration: RegistrationId,
     /// Grows with each claim; a write with an older one is refused.
-    fence: i64,
-    worker: String,
+    pub(crate) fence: i64,
+    pub(crate) worker: String,
 }
 
 /// What is wanted and known of a claimed registration.
@@ -46,62 +48,58 @@ pub struct Situation {
     pub desired: Desired,
     /// What is known.
     pub observed: Observed,
-    /// Where the active client can be deleted: RFC 7592 URI and the sealed token.
-    pub management: Option<(String, SealedId)>,
-    state: State,
-    wanted: i64,
+    pub(crate) state: State,
+    pub(crate) wanted: i64,
     pub(crate) layers: ServerLayers,
 }
 
-/// A client that a step brought.
-#[derive(Debug)]
-pub enum NewClient {
-    /// Issued by RFC 7591.
-    Issued(Box<Issued>),
-    /// Entered by an admin: its credentials, the method it authenticates with, and the metadata shown for it.
-    Entered {
-        /// `client_id` and the sealed secret.
-        credentials: Credentials,
-        /// How it authenticates at the token endpoint.
-        token_endpoint_auth_method: String,
-        /// What is handed out beside the id.
-        metadata: Map<String, Value>,
-    },
+impl Situation {
+    /// Whether gateways have a client they can use meanwhile.
+    pub(crate) fn serves(&self, now: Timestamp) -> bool {
+        self.observed.client.as_ref().is_some_and(|client| client.usable(now))
+    }
 }
 
-/// What came of a step.
+/// How a client can be withdrawn.
 #[derive(Debug)]
-pub enum StepRecord {
-    /// The authorization server was found.
-    Discovered(Box<Discovery>),
-    /// There is a new client; it becomes the active one, the former drains.
-    Client(NewClient),
-    /// The active client was withdrawn; the sentence says how.
-    Withdrawn(String),
-    /// It did not work.
-    Failed(Failure),
+pub enum Withdrawal {
+    /// By deleting it (RFC 7592 §2.3).
+    Delete {
+        /// What is needed for that.
+        recorded: Box<Recorded>,
+        /// The authorization server.
+        issuer: String,
+        /// Whether a deletion was sent before and its answer lost.
+        lost_before: bool,
+    },
+    /// Not at all: the authorization server gave no address or token for it.
+    Unmanageable,
+    /// There is nothing to do: why.
+    Nothing(&'static str),
 }
 
 impl Registry {
-    /// Claims at most `limit` due registrations for `worker`, those due longest first.
-    pub async fn claim_due(&self, worker: &str, limit: u64) -> Result<Vec<Claim>> {
+    /// Claims at most `limit` due registrations for `worker`, those due longest first, but of no upstream more than
+    /// `most_each` at once: one that is dead or slow must not hold up the rest.
+    pub async fn claim_due(&self, worker: &str, limit: u64, most_each: u64) -> Result<Vec<Claim>> {
         let due = registration::Entity::find()
             .filter(registration::Column::DueAt.lte(millis(self.now())))
             .count(self.db())
             .await?;
-        if due == 0 {
+        if due == 0 || limit == 0 {
             return Ok(Vec::new());
         }
         let write = self.begin_write(&Actor::worker(worker)).await?;
         let lease_now = lease_clock(&write).await?;
-        let rows = registration::Entity::find()
+        let candidates = fair_candidates(&write, worker, lease_now, limit, most_each).await?;
+        let mut rows = registration::Entity::find()
+            .filter(registration::Column::Id.is_in(candidates.iter().copied()))
             .filter(registration::Column::DueAt.lte(write.millis()))
             .filter(registration::Column::LeaseUntil.lte(lease_now))
-            .order_by_asc(registration::Column::DueAt)
-            .limit(limit)
             .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
             .all(&write.txn)
             .await?;
+        rows.sort_by_key(|row| candidates.iter().position(|id| *id == row.id));
         let mut claims = Vec::with_capacity(rows.len());
         for row in rows {
             let fence = row.fence + 1;
@@ -146,41 +144,21 @@ impl Registry {
         let mut write = self.begin_write(&Actor::worker(&claim.worker)).await?;
         let Some(mut row) = claimed(&write, claim).await? else { return Ok(None) };
         let layers = self.layers_of(&write, row.server_id).await?;
-        let desired = self.desired(&layers)?;
+        let desired = self.desired(&layers, Some(&row))?;
         let open = attempt::Entity::find()
             .filter(attempt::Column::RegistrationId.eq(row.id))
             .filter(attempt::Column::FinishedAt.is_null())
             .filter(attempt::Column::Fence.lt(claim.fence))
+            .order_by_asc(attempt::Column::Number)
             .all(&write.txn)
             .await?;
         for left in open {
-            let sent = left.step == "register";
-            let failure = if sent { Failure::answer_lost() } else { interrupted() };
-            let outcome = if sent { "lost" } else { "failed" };
-            finish(&write, &left, outcome, Some(&failure), Vec::new(), None).await?;
-            row = fail(&mut write, row, &layers, &desired, &failure, true).await?;
+            row = leave_open(&mut write, row, &layers, &desired, &left).await?;
         }
-        let client = active_clients(&write.txn, [row.id]).await?.pop();
-        let management = client.as_ref().and_then(|client| {
-            Some((client.registration_client_uri.clone()?, SealedId(client.registration_access_token_id?)))
-        });
-        let discovery = match (&row.discovery, row.discovered_at) {
-            (Some(text), Some(at)) => {
-                Some((json::<Discovery>(text, "registration", "discovery", row.id)?, moment(at)))
-            }
-            _ => None,
-        };
         let situation = Situation {
             name: format!("{}/{}", layers.workspace.slug, layers.server.slug),
-            observed: Observed {
-                client: client.map(|client| active_client(&client)).transpose()?,
-                discovery,
-                failed: row.reason.clone().zip(row.failed_inputs.clone()),
-                not_before: row.not_before.map(moment),
-                request: row.request.as_deref().and_then(Request::parse),
-            },
+            observed: observed(&write, &row).await?,
             desired,
-            management,
             state: State::parse(&row.state).unwrap_or(State::Queued),
             wanted: row.wanted,
             layers,
@@ -189,195 +167,94 @@ impl Registry {
         Ok(Some(situation))
     }
 
-    /// Records that a step begins, *before* anything is sent, and prolongs the lease. `None` when the claim is lost.
-    pub async fn begin_attempt(
-        &self,
-        claim: &Claim,
-        step: &'static str,
-        request: Option<&Map<String, Value>>,
-        adjustments: &[Adjustment],
-    ) -> Result<Option<AttemptId>> {
-        let write = self.begin_write(&Actor::worker(&claim.worker)).await?;
-        let Some(row) = claimed(&write, claim).await? else { return Ok(None) };
-        let number: Option<i64> = attempt::Entity::find()
-            .select_only()
-            .column(attempt::Column::Number)
-            .filter(attempt::Column::RegistrationId.eq(row.id))
-            .order_by_desc(attempt::Column::Number)
-            .limit(1)
-            .into_tuple()
-            .one(&write.txn)
-            .await?;
-        let id = self.new_id();
-        attempt::ActiveModel {
-            id: Set(id),
-            registration_id: Set(row.id),
-            number: Set(number.unwrap_or(0) + 1),
-            step: Set(step.to_owned()),
-            fence: Set(claim.fence),
-            started_at: Set(write.millis()),
-            outcome: Set("pending".to_owned()),
-            request: Set(request.map(serde_json::to_string).transpose()?),
-            adjustments: Set(serde_json::to_string(adjustments)?),
-            exchanges: Set("[]".to_owned()),
-            ..Default::default()
+    /// A client of a claimed registration with everything needed to manage it (RFC 7592); `None` when the claim is lost or
+    /// it is not manageable.
+    pub async fn recorded(&self, claim: &Claim, id: OauthClientId) -> Result<Option<Recorded>> {
+        if !self.holds(claim).await? {
+            return Ok(None);
         }
-        .insert(&write.txn)
-        .await?;
-        let state = if step == "withdraw" { State::Withdrawing } else { State::Registering };
-        registration::ActiveModel {
-            id: Set(row.id),
-            state: Set(state.as_str().to_owned()),
-            lease_until: Set(lease_clock(&write).await? + self.lease_millis()),
-            updated_at: Set(write.millis()),
-            ..Default::default()
+        match oauth_client::Entity::find_by_id(id.0).one(self.db()).await? {
+            Some(client) => self.open_recorded(&client).await,
+            None => Ok(None),
         }
-        .update(&write.txn)
-        .await?;
-        write.commit().await?;
-        Ok(Some(AttemptId(id)))
     }
 
-    /// Records what came of a step: attempt, registration, client, change and audit in one transaction. False when the
-    /// claim is lost and nothing was written.
-    pub async fn finish_attempt(
-        &self,
-        claim: &Claim,
-        situation: &Situation,
-        id: AttemptId,
-        record: StepRecord,
-        exchanges: Vec<Exchange>,
-    ) -> Result<bool> {
-        let mut write = self.begin_write(&Actor::worker(&claim.worker)).await?;
-        let Some(row) = claimed(&write, claim).await? else { return Ok(false) };
-        // Somebody asked for something after the situation was loaded: this outcome does not answer that.
-        let asked_since = row.wanted != situation.wanted;
-        let tried = attempt::Entity::find_by_id(id.0)
-            .one(&write.txn)
+    /// How a client of a claimed registration can be withdrawn; `None` when the claim is lost.
+    pub async fn withdrawal(&self, claim: &Claim, id: OauthClientId) -> Result<Option<Withdrawal>> {
+        if !self.holds(claim).await? {
+            return Ok(None);
+        }
+        let client = oauth_client::Entity::find_by_id(id.0)
+            .one(self.db())
             .await?
-            .ok_or_else(|| Error::not_found("attempt", id))?;
-        match record {
-            StepRecord::Discovered(discovery) => {
-                finish(&write, &tried, "succeeded", None, exchanges, None).await?;
-                registration::ActiveModel {
-                    id: Set(row.id),
-                    discovery: Set(Some(serde_json::to_string(&discovery)?)),
-                    discovered_at: Set(Some(write.millis())),
-                    updated_at: Set(write.millis()),
-                    ..Default::default()
-                }
-                .update(&write.txn)
-                .await?;
+            .ok_or_else(|| Error::not_found("client", id))?;
+        Ok(Some(match method(&client)? {
+            RegistrationMethod::PreRegistered => Withdrawal::Nothing("entered"),
+            RegistrationMethod::Cimd => Withdrawal::Nothing("unpublished"),
+            // The same id may be in use for another server (RFC 7591 §3.2.1): then it is not ours alone to delete.
+            RegistrationMethod::Dcr if self.is_used_elsewhere(&client).await? => Withdrawal::Nothing("shared"),
+            RegistrationMethod::Dcr if client.doubt.as_deref() == Some(Doubt::Forgotten.as_str()) => {
+                Withdrawal::Nothing("forgotten")
             }
-            StepRecord::Client(client) => {
-                let response = self.add_client(&mut write, &row, situation, client).await?;
-                finish(&write, &tried, "succeeded", None, exchanges, Some(response)).await?;
-                let mut reached = settled(&row, State::Registered, write.millis(), asked_since);
-                reached.not_before = Set(self.short_lived(&write, row.id).await?);
-                reached.update(&write.txn).await?;
-            }
-            StepRecord::Withdrawn(how) => {
-                end_active(&write, row.id, ClientStatus::Withdrawn).await?;
-                finish(&write, &tried, "succeeded", None, exchanges, None).await?;
-                let mut gone = settled(&row, State::Withdrawn, write.millis(), asked_since);
-                gone.detail = Set(Some(how.clone()));
-                gone.update(&write.txn).await?;
-                let event = event(situation, "registration.withdrawn", row.id);
-                write.audit(event.after(json!({ "detail": how })));
-                write.server_changed(workspace_of(&situation.layers), ServerId(row.server_id));
-            }
-            StepRecord::Failed(failure) => {
-                let lost = failure.class == FailureClass::Ambiguous;
-                finish(&write, &tried, if lost { "lost" } else { "failed" }, Some(&failure), exchanges, None)
-                    .await?;
-                fail(&mut write, row, &situation.layers, &situation.desired, &failure, asked_since).await?;
-            }
-        }
-        write.commit().await?;
-        Ok(true)
+            RegistrationMethod::Dcr => match self.open_recorded(&client).await? {
+                Some(recorded) => Withdrawal::Delete {
+                    recorded: Box::new(recorded),
+                    lost_before: client.withdrawal.as_deref() == Some("answer_lost"),
+                    issuer: client.issuer,
+                },
+                None => Withdrawal::Unmanageable,
+            },
+        }))
     }
 
-    /// Closes a claim: nothing to do until `until` (or until something happens). If something happened since the
-    /// situation was loaded, the registration is due at once.
-    pub async fn settle(
-        &self,
-        claim: &Claim,
-        situation: &Situation,
-        state: Option<State>,
-        block: Option<Block>,
-        until: Option<Timestamp>,
-    ) -> Result<bool> {
-        let mut write = self.begin_write(&Actor::worker(&claim.worker)).await?;
-        let Some(row) = claimed(&write, claim).await? else { return Ok(false) };
-        let due = if row.wanted == situation.wanted { until.map_or(NEVER, millis) } else { write.millis() };
-        let mut changed = registration::ActiveModel {
-            id: Set(row.id),
-            due_at: Set(due),
-            lease_until: Set(0),
-            lease_owner: Set(None),
-            ..Default::default()
-        };
-        // A wait serves a request later only if nobody asked; whoever asked is served by now.
-        if row.wanted == situation.wanted {
-            changed.request = Set(None);
-        }
-        let state = match &block {
-            // "A client may exist upstream" must stay visible; it does not become an ordinary failure.
-            Some(_) if situation.state == State::Unconfirmed => Some(State::Unconfirmed),
-            Some(_) => Some(State::Failed),
-            None => state,
-        };
-        if let Some(Block { code, detail }) = &block {
-            changed.failed_inputs = Set(Some(situation.desired.inputs()));
-            changed.reason = Set(Some(code.clone()));
-            if detail.is_some() {
-                changed.detail = Set(detail.clone());
-                changed.error = Set(None);
-                changed.error_description = Set(None);
-            }
-        }
-        if let Some(state) = state
-            && state.as_str() != row.state
-        {
-            changed.state = Set(state.as_str().to_owned());
-            changed.updated_at = Set(write.millis());
-            let mut event =
-                event(situation, "registration.state_changed", row.id).before(json!({ "state": row.state }));
-            event.after = Some(json!({ "state": state, "reason": block.as_ref().map(|block| &block.code) }));
-            write.audit(event);
-            write.server_changed(workspace_of(&situation.layers), ServerId(row.server_id));
-            if state == State::Registered {
-                changed.reason = Set(None);
-                changed.detail = Set(None);
-                changed.error = Set(None);
-                changed.error_description = Set(None);
-                changed.failed_inputs = Set(None);
-                changed.not_before = Set(None);
-                changed.failures = Set(0);
-                changed.lost_answers = Set(0);
-            } else if state == State::Outdated {
-                changed.reason = Set(Some("metadata_changed".to_owned()));
-                changed.detail = Set(Some(
-                    "The metadata changed after this client was registered. Re-register to send the new values; people who signed in through the old client must then sign in again."
-                        .to_owned(),
-                ));
-            }
-        }
-        changed.update(&write.txn).await?;
-        write.commit().await?;
-        Ok(true)
+    async fn is_used_elsewhere(&self, client: &oauth_client::Model) -> Result<bool> {
+        let others = oauth_client::Entity::find()
+            .filter(oauth_client::Column::Issuer.eq(&client.issuer))
+            .filter(oauth_client::Column::ClientId.eq(&client.client_id))
+            .filter(oauth_client::Column::Id.ne(client.id))
+            .filter(oauth_client::Column::Status.ne(ClientStatus::Withdrawn.as_str()))
+            .count(self.db())
+            .await?;
+        Ok(others > 0)
     }
 
-    /// Opens a sealed value that a step sends upstream.
-    pub async fn reveal(&self, claim: &Claim, id: SealedId) -> Result<Option<Secret>> {
+    async fn open_recorded(&self, client: &oauth_client::Model) -> Result<Option<Recorded>> {
+        let (Some(uri), Some(token)) =
+            (client.registration_client_uri.clone(), client.registration_access_token_id)
+        else {
+            return Ok(None);
+        };
+        let read = |text: &str, column| -> Result<Map<String, Value>> {
+            json(text, "oauth_client", column, client.id)
+        };
+        let client_secret = match client.client_secret_id {
+            Some(id) => Some(self.open_sealed(self.db(), SealedId(id)).await?),
+            None => None,
+        };
+        Ok(Some(Recorded {
+            client_id: client.client_id.clone(),
+            client_secret,
+            client_secret_expires_at: client.client_secret_expires_at.map(|millis| millis / 1000),
+            client_id_issued_at: client.client_id_issued_at,
+            token_endpoint_auth_method: client.auth_method.clone(),
+            registration_client_uri: uri,
+            registration_access_token: self.open_sealed(self.db(), SealedId(token)).await?,
+            request: client.request.as_deref().map(|text| read(text, "request")).transpose()?.unwrap_or_default(),
+            response: read(&client.response, "response")?,
+        }))
+    }
+
+    async fn holds(&self, claim: &Claim) -> Result<bool> {
         let held = registration::Entity::find_by_id(claim.registration.0)
             .filter(registration::Column::Fence.eq(claim.fence))
             .one(self.db())
             .await?;
-        match held {
-            Some(_) => self.open_sealed(self.db(), id).await.map(Some),
-            None => Ok(None),
-        }
+        Ok(held.is_some())
+    }
+
+    /// Opens a sealed value that a step sends upstream.
+    pub async fn reveal(&self, claim: &Claim, id: SealedId) -> Result<Option<Secret>> {
+        if self.holds(claim).await? { self.open_sealed(self.db(), id).await.map(Some) } else { Ok(None) }
     }
 
     /// As [`Self::reveal`], for a secret that belongs to one issuer: it is bound to the first one it is used with, and
@@ -407,20 +284,11 @@ impl Registry {
         ))))
     }
 
-    /// The moment before which a client whose secret lives only for minutes is not replaced, if it is such a one: a
-    /// server that issues them must not be asked for ever faster ones.
-    async fn short_lived(&self, write: &Write<'_>, registration: Uuid) -> Result<Option<i64>> {
-        let floor = write.millis() + 10 * 60_000;
-        let client = active_clients(&write.txn, [registration]).await?.pop();
-        let expiry = client.and_then(|client| client.client_secret_expires_at);
-        Ok(expiry.filter(|expiry| *expiry < floor).map(|_| floor))
-    }
-
-    fn lease_millis(&self) -> i64 {
+    pub(crate) fn lease_millis(&self) -> i64 {
         i64::try_from(self.settings().lease.as_millis()).unwrap_or(i64::MAX / 4)
     }
 
-    async fn layers_of(&self, write: &Write<'_>, server: Uuid) -> Result<ServerLayers> {
+    pub(crate) async fn layers_of(&self, write: &Write<'_>, server: Uuid) -> Result<ServerLayers> {
         self.load_layers(&write.txn, Scope::Server(ServerId(server)), true)
             .await?
             .pop()
@@ -428,17 +296,8 @@ impl Registry {
     }
 }
 
-/// A step that reached out and was never heard of again: its worker died, or was slower than its lease.
-fn interrupted() -> Failure {
-    Failure::new(
-        FailureClass::Transient,
-        "interrupted",
-        "A worker stopped in the middle of this. It is tried again later.",
-    )
-}
-
 /// The claimed row, locked, if the claim still holds.
-async fn claimed(write: &Write<'_>, claim: &Claim) -> Result<Option<registration::Model>> {
+pub(crate) async fn claimed(write: &Write<'_>, claim: &Claim) -> Result<Option<registration::Model>> {
     Ok(registration::Entity::find_by_id(claim.registration.0)
         .filter(registration::Column::Fence.eq(claim.fence))
         .lock_exclusive()
@@ -447,7 +306,7 @@ async fn claimed(write: &Write<'_>, claim: &Claim) -> Result<Option<registration
 }
 
 /// Milliseconds by the clock that leases are judged by: on PostgreSQL the database's, because workers' clocks differ.
-async fn lease_clock(write: &Write<'_>) -> Result<i64> {
+pub(crate) async fn lease_clock(write: &Write<'_>) -> Result<i64> {
     if write.txn.get_database_backend() != DbBackend::Postgres {
         return Ok(write.millis());
     }
@@ -460,14 +319,91 @@ async fn lease_clock(write: &Write<'_>) -> Result<i64> {
     Ok(row.try_get::<i64>("", "now")?)
 }
 
-fn active_client(client: &oauth_client::Model) -> Result<ActiveClient> {
+/// The due registrations to claim, fairly: each upstream's first before anybody's second, and none that has `most_each` in
+/// the hands of `worker` already.
+async fn fair_candidates(
+    write: &Write<'_>,
+    worker: &str,
+    lease_now: i64,
+    limit: u64,
+    most_each: u64,
+) -> Result<Vec<Uuid>> {
+    let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let statement = Statement::from_sql_and_values(
+        write.txn.get_database_backend(),
+        "SELECT id FROM (
+            SELECT due.id, due.due_at,
+                ROW_NUMBER() OVER (PARTITION BY COALESCE(due.upstream, '') ORDER BY due.due_at, due.id)
+                + (SELECT COUNT(*) FROM registration AS held
+                    WHERE held.lease_owner = $1 AND held.lease_until > $2
+                        AND COALESCE(held.upstream, '') = COALESCE(due.upstream, '')) AS place
+            FROM registration AS due WHERE due.due_at <= $3 AND due.lease_until <= $2
+        ) AS fair WHERE place <= $4 ORDER BY place, due_at LIMIT $5",
+        [
+            worker.into(),
+            lease_now.into(),
+            write.millis().into(),
+            whole(most_each.max(1)).into(),
+            whole(limit).into(),
+        ],
+    );
+    let rows = write.txn.query_all_raw(statement).await?;
+    rows.iter().map(|row| Ok(row.try_get::<Uuid>("", "id")?)).collect()
+}
+
+/// What is known of a registration.
+async fn observed(write: &Write<'_>, row: &registration::Model) -> Result<Observed> {
+    let clients = oauth_client::Entity::find()
+        .filter(oauth_client::Column::RegistrationId.eq(row.id))
+        .filter(oauth_client::Column::Status.eq(ClientStatus::Draining.as_str()))
+        .all(&write.txn)
+        .await?;
+    let ending = clients.into_iter().map(|client| EndingClient {
+        id: OauthClientId(client.id),
+        ended_at: moment(client.ended_at.unwrap_or(client.created_at)),
+        not_before: client.withdraw_not_before.map(moment),
+    });
+    let discovery = match (&row.discovery, row.discovered_at) {
+        (Some(text), Some(at)) => {
+            Some((json::<Discovery>(text, "registration", "discovery", row.id)?, moment(at)))
+        }
+        _ => None,
+    };
+    let active = active_clients(&write.txn, [row.id]).await?.pop();
+    Ok(Observed {
+        client: active.map(|client| active_client(&client)).transpose()?,
+        ending: ending.collect(),
+        discovery,
+        rediscover_at: row.rediscover_at.map(moment),
+        failed: row.reason.clone().zip(row.failed_inputs.clone()),
+        not_before: row.not_before.map(moment),
+        request: row.request.as_deref().and_then(Request::parse),
+        skipped: row.skipped.clone(),
+        document_unreachable_at: row.cimd_refused_at.map(moment),
+        replaced_at: row.replaced_at.map(moment),
+    })
+}
+
+/// A client's row as the plan sees it.
+pub(crate) fn active_client(client: &oauth_client::Model) -> Result<ActiveClient> {
     let discovery: Discovery = json(&client.discovery, "oauth_client", "discovery", client.id)?;
     Ok(ActiveClient {
+        id: OauthClientId(client.id),
+        client_id: client.client_id.clone(),
         method: method(client)?,
+        issuer: client.issuer.clone(),
+        legacy_issuer: discovery.is_legacy(),
         digest: client.metadata_digest.clone(),
         mcp_url: discovery.mcp_url,
+        created_at: moment(client.created_at),
+        updated_at: client.updated_at.map(moment),
+        verified_at: client.verified_at.map(moment),
+        secret_issued_at: moment(client.secret_issued_at.unwrap_or(client.created_at)),
         secret_expires_at: client.client_secret_expires_at.map(moment),
         manageable: client.registration_client_uri.is_some() && client.registration_access_token_id.is_some(),
+        update_refused: client.update_refused.clone(),
         fetched: client.fetched_at.is_some(),
+        doubt: client.doubt.as_deref().and_then(Doubt::parse),
+        withdraw_not_before: client.withdraw_not_before.map(moment),
     })
 }

@@ -1,246 +1,445 @@
-//! How the outcome of a step is written: clients, attempts, failures. Called inside the worker's guarded writes.
+//! What the worker calls around each step: record that it begins, record what came of it, close the claim.
 
+use crate::actor::Actor;
+use crate::budget::origin_of;
 use crate::entity::{attempt, oauth_client, registration};
-use crate::layers::ServerLayers;
-use crate::reconciliation::{NewClient, Situation};
-use crate::registrations::{active_clients, workspace_of};
-use crate::stored::millis;
-use crate::write::{Event, Write};
-use crate::{Error, Registry, Result};
-use registry_core::id::{SealedId, ServerId};
-use registry_core::oauth::{Exchange, Failure};
-use registry_core::registration::{ClientStatus, Desired, RegistrationMethod, State, after_failure};
-use registry_core::secret::Secret;
-use sea_orm::{
-    ActiveModelTrait,
-    ActiveValue::{NotSet, Set},
-    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+use crate::outcomes::{
+    NewClient, event, fail, finish, keep_withdrawing, manage_failed, settled, take_over,
 };
-use serde_json::{Value, json};
-use uuid::Uuid;
+use crate::reconciliation::{Claim, NEVER, Situation, claimed, lease_clock};
+use crate::registrations::workspace_of;
+use crate::stored::{hex, millis};
+use crate::write::Write;
+use crate::{Error, Registry, Result, orphans};
+use registry_core::clock::Timestamp;
+use registry_core::id::{AttemptId, OauthClientId, SealedId, ServerId};
+use registry_core::oauth::{
+    Adjustment, Discovery, Exchange, Failure, FailureClass, Issued, client_id_document, document_url,
+};
+use registry_core::registration::{Block, ClientStatus, RegistrationMethod, State};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect,
+};
+use serde_json::{Map, Value, json};
 
-/// The year 10000: an expiry beyond it (some count in microseconds) means never.
-const NO_MORE: i64 = 253_402_300_800;
+/// What came of a step.
+#[derive(Debug)]
+pub enum StepRecord {
+    /// The authorization server was found.
+    Discovered(Box<Discovery>),
+    /// There is a new client; it becomes the active one, the former drains. With the body that was sent for it.
+    Client(Box<NewClient>, Option<Map<String, Value>>),
+    /// The client was updated to this body (RFC 7592 §2.2).
+    Updated(OauthClientId, Box<Issued>, Map<String, Value>),
+    /// The client was read and is known (RFC 7592 §2.1).
+    Verified(OauthClientId, Box<Issued>),
+    /// The published document cannot be read from outside; another way is taken if there is one.
+    DocumentUnreachable(Failure),
+    /// The client is gone upstream, or needs no deletion: how.
+    Withdrawn(OauthClientId, &'static str),
+    /// The client could not be deleted: it goes into the orphan ledger, or is tried again if that may help.
+    NotWithdrawn(OauthClientId, Failure),
+    /// It did not work.
+    Failed(Failure),
+}
+
+/// How a claim is closed.
+#[derive(Clone, Debug)]
+pub enum Settlement {
+    /// Nothing may be done before this moment.
+    Wait(Timestamp),
+    /// This issuer's budget has room at this moment.
+    Turn(Timestamp, String),
+    /// A person must act.
+    Block(Block, Option<Timestamp>),
+    /// The client serves, and a person must agree to a new one.
+    Ask(Block, Option<Timestamp>),
+    /// All is as wanted.
+    Rest(State, Option<Timestamp>),
+}
+
+/// A document that is published now.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// Where: the `client_id`.
+    pub url: String,
+    /// The document.
+    pub text: String,
+}
 
 impl Registry {
-    /// Adds the next generation and makes it the active one. Gives back what may be shown of the answer.
-    pub(crate) async fn add_client(
+    /// Records that a step begins, *before* anything is sent, and prolongs the lease. `None` when the claim is lost.
+    pub async fn begin_attempt(
         &self,
-        write: &mut Write<'_>,
-        row: &registration::Model,
+        claim: &Claim,
         situation: &Situation,
-        client: NewClient,
-    ) -> Result<Value> {
-        let (discovery, _) = situation
-            .observed
-            .discovery
-            .as_ref()
-            .ok_or_else(|| Error::Internal("a client without a discovery".into()))?;
-        end_active(write, row.id, ClientStatus::Draining).await?;
-        let newest: Option<i64> = oauth_client::Entity::find()
+        step: &'static str,
+        request: Option<&Map<String, Value>>,
+        adjustments: &[Adjustment],
+    ) -> Result<Option<AttemptId>> {
+        let write = self.begin_write(&Actor::worker(&claim.worker)).await?;
+        let Some(row) = claimed(&write, claim).await? else { return Ok(None) };
+        let number: Option<i64> = attempt::Entity::find()
             .select_only()
-            .column(oauth_client::Column::Generation)
-            .filter(oauth_client::Column::RegistrationId.eq(row.id))
-            .order_by_desc(oauth_client::Column::Generation)
+            .column(attempt::Column::Number)
+            .filter(attempt::Column::RegistrationId.eq(row.id))
+            .order_by_desc(attempt::Column::Number)
             .limit(1)
             .into_tuple()
             .one(&write.txn)
             .await?;
-        let generation = newest.unwrap_or(0) + 1;
         let id = self.new_id();
-        let mut model = oauth_client::ActiveModel {
+        attempt::ActiveModel {
             id: Set(id),
             registration_id: Set(row.id),
-            generation: Set(generation),
-            status: Set(ClientStatus::Active.as_str().to_owned()),
-            issuer: Set(discovery.issuer.clone()),
-            metadata_digest: Set(situation.desired.digest.clone()),
-            warnings: Set("[]".to_owned()),
-            discovery: Set(serde_json::to_string(discovery)?),
-            created_at: Set(write.millis()),
+            number: Set(number.unwrap_or(0) + 1),
+            step: Set(step.to_owned()),
+            fence: Set(claim.fence),
+            started_at: Set(write.millis()),
+            outcome: Set("pending".to_owned()),
+            request: Set(request.map(serde_json::to_string).transpose()?),
+            adjustments: Set(serde_json::to_string(adjustments)?),
+            exchanges: Set("[]".to_owned()),
             ..Default::default()
+        }
+        .insert(&write.txn)
+        .await?;
+        // What looks after a client that serves is nobody's business; what may change it is.
+        let quiet = matches!(step, "discover" | "verify" | "withdraw") && situation.serves(write.now);
+        let state = match step {
+            _ if situation.desired.is_gone(write.now) => State::Withdrawing,
+            _ if quiet || step == "withdraw" => situation.state,
+            _ => State::Registering,
         };
-        let (method, client_id, response) = match client {
-            NewClient::Issued(issued) => {
-                model.client_secret_id =
-                    Set(seal_member(write, id, "/client_secret", issued.client_secret.as_ref()).await?);
-                model.registration_access_token_id = Set(seal_member(
-                    write,
-                    id,
-                    "/registration_access_token",
-                    issued.registration_access_token.as_ref(),
-                )
-                .await?);
-                model.registration_client_uri = Set(issued.registration_client_uri.clone());
-                model.auth_method = Set(issued.token_endpoint_auth_method.clone());
-                model.client_id_issued_at = Set(issued.client_id_issued_at);
-                model.client_secret_expires_at = Set(issued
-                    .client_secret_expires_at
-                    .filter(|seconds| *seconds < NO_MORE)
-                    .map(|seconds| seconds * 1000));
-                model.warnings = Set(serde_json::to_string(&issued.warnings)?);
-                (RegistrationMethod::Dcr, issued.client_id.clone(), issued.response)
-            }
-            NewClient::Entered { credentials, token_endpoint_auth_method, metadata } => {
-                let secret = match credentials.client_secret {
-                    Some(sealed) => Some(self.open_sealed(&write.txn, sealed).await?),
-                    None => None,
-                };
-                model.client_secret_id =
-                    Set(seal_member(write, id, "/client_secret", secret.as_ref()).await?);
-                model.auth_method = Set(token_endpoint_auth_method);
-                (RegistrationMethod::PreRegistered, credentials.client_id, metadata)
-            }
-        };
-        let shown = Value::Object(response);
-        model.method = Set(method.as_str().to_owned());
-        model.client_id = Set(client_id.clone());
-        model.response = Set(shown.to_string());
-        model.insert(&write.txn).await?;
-        let event = event(situation, "registration.client_recorded", row.id).after(json!({
-            "client_id": client_id, "issuer": discovery.issuer, "generation": generation, "method": method,
-        }));
-        write.audit(event);
-        write.server_changed(workspace_of(&situation.layers), ServerId(row.server_id));
-        Ok(shown)
-    }
-}
-
-pub(crate) fn event(situation: &Situation, action: &'static str, row: Uuid) -> Event {
-    Event::new(action, "registration", row)
-        .named(&situation.name)
-        .in_workspace(Some(workspace_of(&situation.layers)))
-}
-
-pub(crate) async fn seal_member(
-    write: &mut Write<'_>,
-    client: Uuid,
-    pointer: &str,
-    secret: Option<&Secret>,
-) -> Result<Option<Uuid>> {
-    let Some(secret) = secret else { return Ok(None) };
-    let id = SealedId(write.registry.new_id());
-    write.seal(id, ("oauth_client", client), pointer, secret.expose()).await?;
-    Ok(Some(id.0))
-}
-
-/// Ends the active client, if there is one.
-pub(crate) async fn end_active(write: &Write<'_>, registration: Uuid, status: ClientStatus) -> Result<()> {
-    for client in active_clients(&write.txn, [registration]).await? {
-        oauth_client::ActiveModel {
-            id: Set(client.id),
-            status: Set(status.as_str().to_owned()),
-            ended_at: Set(Some(write.millis())),
+        registration::ActiveModel {
+            id: Set(row.id),
+            state: Set(state.as_str().to_owned()),
+            lease_until: Set(lease_clock(&write).await? + self.lease_millis()),
+            updated_at: Set(write.millis()),
             ..Default::default()
         }
         .update(&write.txn)
         .await?;
+        write.commit().await?;
+        Ok(Some(AttemptId(id)))
     }
-    Ok(())
-}
 
-/// A registration that reached `state`: nothing failed any more. With `keep_request` a person asked for something while
-/// this was under way, and still waits for it.
-pub(crate) fn settled(
-    row: &registration::Model,
-    state: State,
-    now: i64,
-    keep_request: bool,
-) -> registration::ActiveModel {
-    registration::ActiveModel {
-        id: Set(row.id),
-        state: Set(state.as_str().to_owned()),
-        reason: Set(None),
-        detail: Set(None),
-        error: Set(None),
-        error_description: Set(None),
-        request: if keep_request { NotSet } else { Set(None) },
-        failures: Set(0),
-        lost_answers: Set(0),
-        failed_inputs: Set(None),
-        not_before: Set(None),
-        updated_at: Set(now),
-        ..Default::default()
+    /// Publishes the Client ID Metadata Document of a claimed registration: from now on it is answered at its URL. `None`
+    /// when the claim is lost.
+    pub async fn publish_document(
+        &self,
+        claim: &Claim,
+        situation: &Situation,
+    ) -> Result<Option<std::result::Result<Published, Failure>>> {
+        let Some(public) = &self.settings().cimd_public_url else {
+            return Err(Error::Internal("a document without `cimd.public_url`".into()));
+        };
+        let write = self.begin_write(&Actor::worker(&claim.worker)).await?;
+        let Some(row) = claimed(&write, claim).await? else { return Ok(None) };
+        // Not the registration's own id: it would tell everybody when the server was made.
+        let id = match row.document_id.clone() {
+            Some(id) => id,
+            None => random_id()?,
+        };
+        let url = document_url(public, &id);
+        let effective = &situation.desired.effective;
+        let text = match client_id_document(&url, &effective.client_metadata, effective.scope_is_admins) {
+            Ok(text) => text,
+            Err(failure) => return Ok(Some(Err(failure))),
+        };
+        registration::ActiveModel {
+            id: Set(row.id),
+            document_id: Set(Some(id)),
+            document: Set(Some(text.clone())),
+            ..Default::default()
+        }
+        .update(&write.txn)
+        .await?;
+        write.commit().await?;
+        Ok(Some(Ok(Published { url, text })))
     }
-}
 
-/// Writes a failure on the registration: its state, its reason, when to try again.
-pub(crate) async fn fail(
-    write: &mut Write<'_>,
-    row: registration::Model,
-    layers: &ServerLayers,
-    desired: &Desired,
-    failure: &Failure,
-    keep_request: bool,
-) -> Result<registration::Model> {
-    let consequence = after_failure(
-        failure,
-        u32::try_from(row.failures).unwrap_or(u32::MAX),
-        u32::try_from(row.lost_answers).unwrap_or(u32::MAX),
-        write.registry.settings().retry,
-        write.now,
-        jitter()?,
-    );
-    let old_state = row.state.clone();
-    let changed = registration::ActiveModel {
-        id: Set(row.id),
-        state: Set(consequence.state.as_str().to_owned()),
-        reason: Set(Some(failure.code.to_string())),
-        detail: Set(Some(failure.message.clone())),
-        error: Set(failure.error.clone()),
-        error_description: Set(failure.error_description.clone()),
-        request: if keep_request { NotSet } else { Set(None) },
-        failures: Set(i64::from(consequence.failures)),
-        lost_answers: Set(i64::from(consequence.lost_answers)),
-        failed_inputs: Set(consequence.not_before.is_none().then(|| desired.inputs())),
-        not_before: Set(consequence.not_before.map(millis)),
-        updated_at: Set(write.millis()),
-        ..Default::default()
+    /// Records what came of a step: attempt, registration, client, change and audit in one transaction. False when the
+    /// claim is lost and nothing was written.
+    pub async fn finish_attempt(
+        &self,
+        claim: &Claim,
+        situation: &Situation,
+        id: AttemptId,
+        record: StepRecord,
+        exchanges: Vec<Exchange>,
+    ) -> Result<bool> {
+        let mut write = self.begin_write(&Actor::worker(&claim.worker)).await?;
+        let Some(row) = claimed(&write, claim).await? else { return Ok(false) };
+        // Somebody asked for something after the situation was loaded: this outcome does not answer that.
+        let asked_since = row.wanted != situation.wanted;
+        let tried = attempt::Entity::find_by_id(id.0)
+            .one(&write.txn)
+            .await?
+            .ok_or_else(|| Error::not_found("attempt", id))?;
+        match record {
+            StepRecord::Discovered(discovery) => {
+                finish(&write, &tried, "succeeded", None, exchanges, None).await?;
+                self.discovered(&mut write, &row, situation, &discovery).await?;
+            }
+            StepRecord::Client(client, request) => {
+                let response = self.add_client(&mut write, &row, situation, *client, request).await?;
+                finish(&write, &tried, "succeeded", None, exchanges, Some(response)).await?;
+                let mut reached = settled(&row, State::Registered, write.millis(), asked_since);
+                let recovered = situation
+                    .observed
+                    .client
+                    .as_ref()
+                    .is_some_and(|client| client.doubt.is_some());
+                if recovered {
+                    reached.replaced_at = Set(Some(write.millis()));
+                }
+                reached.update(&write.txn).await?;
+            }
+            StepRecord::Updated(client, issued, request) => {
+                let response =
+                    self.update_client(&mut write, &row, situation, client, *issued, Some(request)).await?;
+                finish(&write, &tried, "succeeded", None, exchanges, Some(response)).await?;
+                settled(&row, State::Registered, write.millis(), asked_since).update(&write.txn).await?;
+            }
+            StepRecord::Verified(client, issued) => {
+                let response = self.update_client(&mut write, &row, situation, client, *issued, None).await?;
+                finish(&write, &tried, "succeeded", None, exchanges, Some(response)).await?;
+                let mut verified = registration::ActiveModel { id: Set(row.id), ..Default::default() };
+                verified.failures = Set(0);
+                verified.not_before = Set(None);
+                verified.update(&write.txn).await?;
+            }
+            StepRecord::DocumentUnreachable(failure) => {
+                finish(&write, &tried, "failed", Some(&failure), exchanges, None).await?;
+                let mut other = registration::ActiveModel { id: Set(row.id), ..Default::default() };
+                other.cimd_refused_at = Set(Some(write.millis()));
+                other.update(&write.txn).await?;
+            }
+            StepRecord::Withdrawn(client, how) => {
+                finish(&write, &tried, "succeeded", None, exchanges, None).await?;
+                self.withdrawn(&mut write, &row, situation, client, how, None).await?;
+            }
+            StepRecord::NotWithdrawn(client, failure) => {
+                let lost = failure.class == FailureClass::Ambiguous;
+                finish(&write, &tried, if lost { "lost" } else { "failed" }, Some(&failure), exchanges, None)
+                    .await?;
+                if !keep_withdrawing(&write, client, &failure).await? {
+                    self.withdrawn(&mut write, &row, situation, client, "not_possible", Some(&failure)).await?;
+                }
+            }
+            StepRecord::Failed(failure) => {
+                let lost = failure.class == FailureClass::Ambiguous;
+                finish(&write, &tried, if lost { "lost" } else { "failed" }, Some(&failure), exchanges, None)
+                    .await?;
+                if lost && tried.step == "register" {
+                    let issuer = situation.observed.discovery.as_ref().map(|(found, _)| found.issuer.clone());
+                    orphans::enter_lost_answer(&mut write, &situation.layers, &tried, issuer, &failure).await?;
+                }
+                if !manage_failed(&mut write, &row, situation, &tried.step, &failure).await? {
+                    let serves = situation.serves(write.now);
+                    fail(
+                        &mut write,
+                        row,
+                        &situation.layers,
+                        &situation.desired,
+                        (&tried.step, &failure),
+                        serves,
+                        asked_since,
+                    )
+                    .await?;
+                }
+            }
+        }
+        write.commit().await?;
+        Ok(true)
     }
-    .update(&write.txn)
-    .await?;
-    if old_state != changed.state {
-        let event = Event::new("registration.failed", "registration", row.id)
-            .named(format!("{}/{}", layers.workspace.slug, layers.server.slug))
-            .in_workspace(Some(workspace_of(layers)))
-            .before(json!({ "state": old_state }))
-            .after(json!({ "state": consequence.state, "reason": failure.code, "not_before": consequence.not_before }));
+
+    /// A discovery that succeeded. A client of the same authorization server takes it over: one document, never a mix.
+    async fn discovered(
+        &self,
+        write: &mut Write<'_>,
+        row: &registration::Model,
+        situation: &Situation,
+        discovery: &Discovery,
+    ) -> Result<()> {
+        let text = serde_json::to_string(discovery)?;
+        let mut found = registration::ActiveModel {
+            id: Set(row.id),
+            discovery: Set(Some(text.clone())),
+            discovered_at: Set(Some(write.millis())),
+            rediscover_at: Set(Some(millis(write.now + situation.desired.rules.rediscover_every))),
+            upstream: Set(Some(origin_of(&discovery.issuer))),
+            updated_at: Set(write.millis()),
+            ..Default::default()
+        };
+        if row.failed_step.as_deref() == Some("discover") {
+            found.failed_inputs = Set(None);
+        }
+        found.update(&write.txn).await?;
+        if let Some(client) = &situation.observed.client
+            && client.belongs_to(discovery)
+        {
+            take_over(write, row, situation, client.id, text).await?;
+        }
+        Ok(())
+    }
+
+    /// A client that is gone upstream, or given up. With `failure` it goes into the ledger of orphans.
+    async fn withdrawn(
+        &self,
+        write: &mut Write<'_>,
+        row: &registration::Model,
+        situation: &Situation,
+        id: OauthClientId,
+        how: &str,
+        failure: Option<&Failure>,
+    ) -> Result<()> {
+        let client = oauth_client::Entity::find_by_id(id.0)
+            .one(&write.txn)
+            .await?
+            .ok_or_else(|| Error::not_found("client", id))?;
+        if let Some(failure) = failure {
+            orphans::enter_not_withdrawn(write, &situation.layers, &client, failure).await?;
+        }
+        // Its secrets are of no more use to anybody.
+        write
+            .unseal([client.client_secret_id, client.registration_access_token_id].into_iter().flatten().map(SealedId))
+            .await?;
+        let was_cimd = client.method == RegistrationMethod::Cimd.as_str();
+        let event = event(situation, "registration.client_withdrawn", row.id).after(json!({
+            "client_id": client.client_id, "issuer": client.issuer, "generation": client.generation,
+            "how": how, "reason": failure.map(|failure| failure.code),
+        }));
+        let mut ended = client.clone().into_active_model();
+        ended.status = Set(ClientStatus::Withdrawn.as_str().to_owned());
+        ended.ended_at = Set(Some(client.ended_at.unwrap_or_else(|| write.millis())));
+        ended.withdrawal = Set(Some(how.to_owned()));
+        ended.withdrawal_detail = Set(failure.map(|failure| failure.message.clone()));
+        ended.client_secret_id = Set(None);
+        ended.registration_access_token_id = Set(None);
+        ended.update(&write.txn).await?;
+        let mut changed = registration::ActiveModel {
+            id: Set(row.id),
+            updated_at: Set(write.millis()),
+            ..Default::default()
+        };
+        let others = oauth_client::Entity::find()
+            .filter(oauth_client::Column::RegistrationId.eq(row.id))
+            .filter(oauth_client::Column::Status.ne(ClientStatus::Withdrawn.as_str()))
+            .filter(oauth_client::Column::Method.eq(RegistrationMethod::Cimd.as_str()))
+            .count(&write.txn)
+            .await?;
+        if was_cimd && others == 0 {
+            changed.document = Set(None);
+        }
+        changed.update(&write.txn).await?;
         write.audit(event);
-        write.server_changed(workspace_of(layers), ServerId(row.server_id));
+        write.server_changed(workspace_of(&situation.layers), ServerId(row.server_id));
+        Ok(())
     }
-    Ok(changed)
+
+    /// Closes a claim. If something happened since the situation was loaded, the registration is due at once.
+    pub async fn settle(&self, claim: &Claim, situation: &Situation, how: Settlement) -> Result<bool> {
+        let mut write = self.begin_write(&Actor::worker(&claim.worker)).await?;
+        let Some(row) = claimed(&write, claim).await? else { return Ok(false) };
+        let undisturbed = row.wanted == situation.wanted;
+        let until = match &how {
+            Settlement::Wait(until) | Settlement::Turn(until, _) => Some(*until),
+            Settlement::Block(_, until) | Settlement::Ask(_, until) | Settlement::Rest(_, until) => *until,
+        };
+        let mut changed = registration::ActiveModel {
+            id: Set(row.id),
+            due_at: Set(if undisturbed { until.map_or(NEVER, millis) } else { write.millis() }),
+            lease_until: Set(0),
+            lease_owner: Set(None),
+            ..Default::default()
+        };
+        // A wait for its turn serves a request later; whoever asked is served by everything else.
+        if undisturbed && !matches!(how, Settlement::Turn(..)) {
+            changed.request = Set(None);
+        }
+        let serves = situation.serves(write.now);
+        let (state, said) = match how {
+            Settlement::Wait(_) => (None, None),
+            Settlement::Turn(..) if serves || situation.desired.is_gone(write.now) => (None, None),
+            Settlement::Turn(_, issuer) => (Some(State::Queued), Some(waiting_turn(&issuer))),
+            // "A client may exist upstream" must stay visible; it does not become an ordinary failure.
+            Settlement::Block(block, _) if situation.state == State::Unconfirmed && block.detail.is_none() => {
+                (Some(State::Unconfirmed), Some(block))
+            }
+            Settlement::Block(block, _) => (Some(State::Failed), Some(block)),
+            Settlement::Ask(block, _) => (Some(State::Outdated), Some(block)),
+            Settlement::Rest(state, _) => (Some(state), None),
+        };
+        if let Some(Block { code, detail }) = &said {
+            changed.reason = Set(Some(code.clone()));
+            if matches!(state, Some(State::Failed | State::Unconfirmed)) {
+                changed.failed_inputs = Set(Some(situation.desired.inputs()));
+            }
+            if detail.is_some() {
+                changed.detail = Set(detail.clone());
+                changed.error = Set(None);
+                changed.error_description = Set(None);
+                changed.failed_step = Set(None);
+            }
+        }
+        if let Some(state) = state
+            && (state.as_str() != row.state || said.as_ref().is_some_and(|said| row.reason.as_ref() != Some(&said.code)))
+        {
+            changed.state = Set(state.as_str().to_owned());
+            changed.updated_at = Set(write.millis());
+            let mut event =
+                event(situation, "registration.state_changed", row.id).before(json!({ "state": row.state }));
+            event.after = Some(json!({ "state": state, "reason": said.as_ref().map(|block| &block.code) }));
+            write.audit(event);
+            write.server_changed(workspace_of(&situation.layers), ServerId(row.server_id));
+            if matches!(state, State::Registered | State::Withdrawn) {
+                clear(&mut changed);
+            }
+        }
+        changed.update(&write.txn).await?;
+        write.commit().await?;
+        Ok(true)
+    }
+
+    /// The Client ID Metadata Document published under this id, if one is.
+    pub async fn client_id_document(&self, id: &str) -> Result<Option<String>> {
+        let row = registration::Entity::find()
+            .filter(registration::Column::DocumentId.eq(id))
+            .one(self.db())
+            .await?;
+        Ok(row.and_then(|row| row.document))
+    }
 }
 
-/// Closes an attempt.
-pub(crate) async fn finish(
-    write: &Write<'_>,
-    tried: &attempt::Model,
-    outcome: &str,
-    failure: Option<&Failure>,
-    exchanges: Vec<Exchange>,
-    response: Option<Value>,
-) -> Result<()> {
-    attempt::ActiveModel {
-        id: Set(tried.id),
-        finished_at: Set(Some(write.millis())),
-        outcome: Set(outcome.to_owned()),
-        reason: Set(failure.map(|failure| failure.code.to_string())),
-        detail: Set(failure.map(|failure| failure.message.clone())),
-        error: Set(failure.and_then(|failure| failure.error.clone())),
-        error_description: Set(failure.and_then(|failure| failure.error_description.clone())),
-        exchanges: Set(serde_json::to_string(&exchanges)?),
-        response: Set(response.map(|response| response.to_string())),
-        ..Default::default()
-    }
-    .update(&write.txn)
-    .await?;
-    Ok(())
-}
-
-/// A random number in `[0, 1)`, so that many registrations do not come back in step.
-pub(crate) fn jitter() -> Result<f64> {
-    let mut bytes = [0; 4];
+/// 128 random bits as text.
+fn random_id() -> Result<String> {
+    let mut bytes = [0; 16];
     aws_lc_rs::rand::fill(&mut bytes)
         .map_err(|_| Error::Internal("the system gave no random numbers".into()))?;
-    Ok(f64::from(u32::from_be_bytes(bytes)) / f64::from(u32::MAX))
+    Ok(hex(&bytes))
+}
+
+/// Forgets what went wrong before.
+fn clear(changed: &mut registration::ActiveModel) {
+    changed.reason = Set(None);
+    changed.detail = Set(None);
+    changed.error = Set(None);
+    changed.error_description = Set(None);
+    changed.failed_inputs = Set(None);
+    changed.failed_step = Set(None);
+    changed.not_before = Set(None);
+    changed.failures = Set(0);
+    changed.lost_answers = Set(0);
+}
+
+fn waiting_turn(issuer: &str) -> Block {
+    Block {
+        code: "waiting_turn".to_owned(),
+        detail: Some(format!(
+            "{issuer} is asked only so often (`worker.issuer_rate`), and others came first. It is sent when its turn comes."
+        )),
+    }
 }

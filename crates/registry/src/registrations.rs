@@ -6,17 +6,16 @@ use crate::page::{Page, PageRequest};
 use crate::servers::{IntegrationRef, RegistrationBrief, ServerRef, integration_ref};
 use crate::stored::{contains, json, moment, word};
 use crate::workspaces::{self, WorkspaceRef, stored_slug};
-use crate::write::Event;
 use crate::{Actor, Error, Registry, Result, servers};
 use registry_core::clock::Timestamp;
 use registry_core::id::{AttemptId, OauthClientId, RegistrationId, ServerId, WorkspaceId};
 use registry_core::oauth::{Adjustment, Exchange};
 use registry_core::permission::Permission;
-use registry_core::registration::{ClientStatus, RegistrationMethod, Request, State};
+use registry_core::registration::{ClientStatus, Doubt, RegistrationMethod, State};
 use registry_core::slug::{Reference, Slug};
 use sea_orm::sea_query::Query;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, JoinType,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, JoinType,
     PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, RelationTrait, Select,
 };
 use serde_json::{Map, Value};
@@ -107,7 +106,7 @@ pub struct Attempt {
     pub id: AttemptId,
     /// 1 for the first.
     pub number: i64,
-    /// `discover`, `register`, `adopt` or `withdraw`.
+    /// `discover`, `publish`, `register`, `adopt`, `update`, `verify` or `withdraw`.
     pub step: String,
     /// When it began.
     pub started_at: Timestamp,
@@ -164,6 +163,19 @@ pub struct OAuthClient {
     pub created_at: Timestamp,
     /// When it stopped being active.
     pub ended_at: Option<Timestamp>,
+    /// When it was last updated upstream (RFC 7592 §2.2).
+    pub updated_at: Option<Timestamp>,
+    /// When it was last read upstream and found well (RFC 7592 §2.1).
+    pub verified_at: Option<Timestamp>,
+    /// When a gateway first fetched it.
+    pub fetched_at: Option<Timestamp>,
+    /// Why it may not be known upstream any more: `update_lost`, `reported`, `forgotten`.
+    pub doubt: Option<String>,
+    /// How it ended: `deleted`, `unpublished`, `entered` (by hand, so not ours to delete), `shared` (its id serves another
+    /// server), `forgotten` (gone upstream before), `not_possible` (see the orphan ledger).
+    pub withdrawal: Option<String>,
+    /// What came of its last deletion, a sentence for people.
+    pub withdrawal_detail: Option<String>,
 }
 
 impl Registry {
@@ -235,59 +247,7 @@ impl Registry {
         })
     }
 
-    /// Tries again now, whatever was planned.
-    pub async fn retry_registration(&self, actor: &Actor, id: RegistrationId) -> Result<Registration> {
-        self.ask(actor, id, Request::Retry).await
-    }
-
-    /// Makes a new client although there is one; people who signed in through the old one must sign in again.
-    pub async fn reregister(&self, actor: &Actor, id: RegistrationId) -> Result<Registration> {
-        self.ask(actor, id, Request::Reregister).await
-    }
-
-    async fn ask(&self, actor: &Actor, id: RegistrationId, request: Request) -> Result<Registration> {
-        actor.require(Permission::OperateRegistrations)?;
-        let mut write = self.begin_write(actor).await?;
-        let before = self.find_registration(&write.txn, actor, id).await?;
-        if matches!(before.state, State::Withdrawing | State::Withdrawn) {
-            return Err(Error::Conflict {
-                code: "registration_withdrawn",
-                message: "The server of this registration is gone; there is nothing to register.".to_owned(),
-                pointer: None,
-            });
-        }
-        let row = registration::Entity::find_by_id(id.0)
-            .lock_exclusive()
-            .one(&write.txn)
-            .await?
-            .ok_or_else(|| Error::not_found("registration", id))?;
-        registration::ActiveModel {
-            id: Set(id.0),
-            request: Set(Some(request.as_str().to_owned())),
-            wanted: Set(row.wanted + 1),
-            wanted_because: Set(Some(format!("{} asked", actor.name()))),
-            due_at: Set(write.millis()),
-            state: Set(State::Queued.as_str().to_owned()),
-            updated_at: Set(write.millis()),
-            ..Default::default()
-        }
-        .update(&write.txn)
-        .await?;
-        let action = match request {
-            Request::Retry => "registration.retry_asked",
-            Request::Reregister => "registration.reregister_asked",
-        };
-        write.audit(
-            Event::new(action, "registration", id)
-                .named(format!("{}/{}", before.workspace.slug, before.server_slug))
-                .in_workspace(Some(before.workspace.id)),
-        );
-        let after = self.find_registration(&write.txn, actor, id).await?;
-        write.commit().await?;
-        Ok(after)
-    }
-
-    async fn find_registration(
+    pub(crate) async fn find_registration(
         &self,
         db: &impl ConnectionTrait,
         actor: &Actor,
@@ -441,7 +401,8 @@ pub(crate) async fn active_clients(
 
 /// Whether gateways can use this client now.
 pub(crate) fn usable(client: &oauth_client::Model, now: Timestamp) -> bool {
-    client.client_secret_expires_at.is_none_or(|expiry| moment(expiry) > now)
+    client.doubt.as_deref() != Some(Doubt::Forgotten.as_str())
+        && client.client_secret_expires_at.is_none_or(|expiry| moment(expiry) > now)
 }
 
 pub(crate) fn method(client: &oauth_client::Model) -> Result<RegistrationMethod> {
@@ -522,6 +483,12 @@ impl TryFrom<oauth_client::Model> for OAuthClient {
             warnings: json(&row.warnings, "oauth_client", "warnings", row.id)?,
             created_at: moment(row.created_at),
             ended_at: row.ended_at.map(moment),
+            updated_at: row.updated_at.map(moment),
+            verified_at: row.verified_at.map(moment),
+            fetched_at: row.fetched_at.map(moment),
+            doubt: row.doubt,
+            withdrawal: row.withdrawal,
+            withdrawal_detail: row.withdrawal_detail,
             issuer: row.issuer,
             client_id: row.client_id,
             token_endpoint_auth_method: row.auth_method,

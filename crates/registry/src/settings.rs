@@ -4,7 +4,7 @@ use registry_core::egress::EgressPolicy;
 use registry_core::finding::{Finding, Findings};
 use registry_core::metadata::Branding;
 use registry_core::permission::Role;
-use registry_core::registration::RetryRules;
+use registry_core::registration::{LifeRules, RetryRules};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use url::{Host, Url};
@@ -31,6 +31,10 @@ pub struct Settings {
     pub lease: Duration,
     /// How patient retries are.
     pub retry: RetryRules,
+    /// How long clients last.
+    pub life: LifeRules,
+    /// How often one authorization server is asked for something, by all workers together.
+    pub issuer_rate: IssuerRate,
     /// The most database connections of one process.
     pub max_connections: u32,
 }
@@ -46,8 +50,25 @@ impl Default for Settings {
             jwt: None,
             lease: Duration::from_secs(30),
             retry: RetryRules::default(),
+            life: LifeRules::default(),
+            issuer_rate: IssuerRate::default(),
             max_connections: 10,
         }
+    }
+}
+
+/// How often one authorization server is asked to register, change or delete a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IssuerRate {
+    /// So many at once after a pause; at least 1.
+    pub burst: u32,
+    /// So many a minute after that; at least 1.
+    pub per_minute: u32,
+}
+
+impl Default for IssuerRate {
+    fn default() -> Self {
+        Self { burst: 10, per_minute: 10 }
     }
 }
 

@@ -1,14 +1,14 @@
 //! One registration, step after step, until there is nothing to do now.
 
-use crate::steps::{self, Step};
-use registry::{Claim, Registry, Result};
+use crate::steps::{self, Progress};
+use registry::{Claim, Registry, Result, Settlement};
 use registry_core::registration::{Step as Planned, plan};
 use registry_outbound::Guarded;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 /// More steps than any plan has: a plan that does not come to rest must not become a flood of requests.
-const MOST_STEPS: usize = 8;
+const MOST_STEPS: usize = 12;
 
 /// Brings one claimed registration as far as it goes now.
 pub(crate) async fn reconcile(
@@ -29,43 +29,39 @@ async fn attempt(
     claim: &Claim,
     stop: &CancellationToken,
 ) -> Result<()> {
-    for _ in 0..MOST_STEPS {
+    let mut steps_left = MOST_STEPS;
+    while steps_left > 0 {
         let Some(situation) = registry.situation(claim).await? else { return Ok(()) };
         let now = registry.now();
         let planned = plan(&situation.desired, &situation.observed, now);
         tracing::debug!(registration = %claim.registration, server = %situation.name, step = ?planned, "planned");
-        let next = match planned {
-            Planned::Wait(until) => {
-                registry.settle(claim, &situation, None, None, Some(until)).await?;
-                return Ok(());
-            }
-            Planned::Rest(state, until) => {
-                registry.settle(claim, &situation, Some(state), None, until).await?;
-                return Ok(());
-            }
-            Planned::Block(block) => {
-                registry.settle(claim, &situation, None, Some(block), None).await?;
-                return Ok(());
-            }
-            // Told to stop between two steps: hand the row back, due at once.
-            _ if stop.is_cancelled() => {
-                registry.settle(claim, &situation, None, None, Some(now)).await?;
-                return Ok(());
-            }
-            Planned::Discover => Step::Discover,
-            Planned::Register => Step::Register,
-            Planned::Adopt => Step::Adopt,
-            Planned::Withdraw => Step::Withdraw,
-        };
-        if !steps::execute(registry, guarded, claim, &situation, next).await? {
-            tracing::info!(registration = %claim.registration, "lease lost");
-            return Ok(());
+        // However many old clients there are, each goes once.
+        if !matches!(planned, Planned::Withdraw(_)) {
+            steps_left -= 1;
         }
+        let settlement = match planned {
+            Planned::Wait(until) => Settlement::Wait(until),
+            Planned::Rest(state, until) => Settlement::Rest(state, until),
+            Planned::Block(block, until) => Settlement::Block(block, until),
+            Planned::Ask(block, until) => Settlement::Ask(block, until),
+            // Told to stop between two steps: hand the row back, due at once.
+            _ if stop.is_cancelled() => Settlement::Wait(now),
+            step => match steps::execute(registry, guarded, claim, &situation, step).await? {
+                Progress::Made => continue,
+                Progress::Waits(until, issuer) => Settlement::Turn(until, issuer),
+                Progress::Lost => {
+                    tracing::info!(registration = %claim.registration, "lease lost");
+                    return Ok(());
+                }
+            },
+        };
+        registry.settle(claim, &situation, settlement).await?;
+        return Ok(());
     }
     tracing::error!(registration = %claim.registration, "the plan does not come to rest");
     if let Some(situation) = registry.situation(claim).await? {
         let later = registry.now() + chrono::Duration::hours(1);
-        registry.settle(claim, &situation, None, None, Some(later)).await?;
+        registry.settle(claim, &situation, Settlement::Wait(later)).await?;
     }
     Ok(())
 }

@@ -28,7 +28,9 @@ pub async fn run(registry: Registry, guarded: Arc<Guarded>, options: WorkerOptio
     let mut in_hand = JoinSet::new();
     while !stop.is_cancelled() {
         let free = options.concurrency.saturating_sub(in_hand.len());
-        let claims = match registry.claim_due(&options.name, free as u64).await {
+        // A dead upstream holds what it has until its requests time out: some hands stay free for the others.
+        let most_each = (options.concurrency - options.concurrency / 4) as u64;
+        let claims = match registry.claim_due(&options.name, free as u64, most_each).await {
             Ok(claims) => claims,
             Err(error) => {
                 tracing::warn!(%error, source = ?std::error::Error::source(&error), "claiming failed");

@@ -1,39 +1,53 @@
 //! One function per step. Each begins its attempt in the database before anything is sent and records its outcome after.
 
-use registry::{Claim, NewClient, Registry, Result, Situation, StepRecord};
-use registry_core::metadata::EffectiveMetadata;
+use registry::{Claim, NewClient, Registry, Result, Situation, StepRecord, Turn, Withdrawal};
+use registry_core::clock::Timestamp;
+use registry_core::id::{AttemptId, OauthClientId};
+use registry_core::metadata::{EffectiveMetadata, Method};
 use registry_core::oauth::{
-    Adjustment, Discovery, Exchange, Failure, FailureClass, Prepared, RequestPolicy, adjust_after_refusal,
-    build_request, negotiate_auth_method,
+    Adjustment, Discovery, Exchange, Failure, FailureClass, Prepared, Recorded, RequestPolicy, adjust_after_refusal, build_request,
+    negotiate_auth_method,
 };
+use registry_core::registration::Step;
 use registry_outbound::{DiscoverOutcome, DiscoverTarget, Guarded};
 use serde_json::{Map, Value};
 
-/// A step that reaches out, or records.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Step {
-    Discover,
-    Register,
-    Adopt,
-    Withdraw,
+/// How far a step came.
+#[derive(Debug)]
+pub(crate) enum Progress {
+    /// Its outcome is recorded.
+    Made,
+    /// Nothing was sent: this issuer's budget has room at that moment.
+    Waits(Timestamp, String),
+    /// The claim was lost on the way.
+    Lost,
 }
 
-/// Executes one step. False when the claim was lost on the way.
+/// Executes one step.
 pub(crate) async fn execute(
     registry: &Registry,
     guarded: &Guarded,
     claim: &Claim,
     situation: &Situation,
     step: Step,
-) -> Result<bool> {
+) -> Result<Progress> {
     let going = Going { registry, guarded, claim, situation };
+    if let Some(issuer) = going.issuer_asked(&step)
+        && let Some(progress) = going.without_turn(issuer).await?
+    {
+        return Ok(progress);
+    }
     let done = match step {
         Step::Discover => going.discover().await?,
+        Step::Publish => going.publish().await?,
         Step::Register => going.register().await?,
         Step::Adopt => going.adopt().await?,
-        Step::Withdraw => going.withdraw().await?,
+        Step::Update => going.update().await?,
+        Step::Verify => going.verify().await?,
+        Step::Withdraw(client) => return going.withdraw(client).await,
+        Step::Wait(_) | Step::Block(..) | Step::Ask(..) | Step::Rest(..) => Some(()),
     };
-    Ok(done.is_some())
+    Ok(if done.is_some() { Progress::Made } else { Progress::Lost })
 }
 
 /// One registration in hand. Methods answer `None` when the claim is lost.
@@ -45,16 +59,37 @@ struct Going<'a> {
 }
 
 impl Going<'_> {
+    /// The issuer whose budget the step takes from. Discovery asks mostly others, and adopting and publishing nobody.
+    fn issuer_asked(&self, step: &Step) -> Option<String> {
+        let observed = &self.situation.observed;
+        match step {
+            Step::Register => self.discovery().map(|found| found.issuer.clone()),
+            Step::Update | Step::Verify => observed.client.as_ref().map(|client| client.issuer.clone()),
+            _ => None,
+        }
+    }
+
+    /// What becomes of a step that may not be sent to `issuer` now; `None` when it may.
+    async fn without_turn(&self, issuer: String) -> Result<Option<Progress>> {
+        Ok(match self.registry.take_turn(self.claim, &issuer).await? {
+            Some(Turn::Now) => None,
+            Some(Turn::At(moment)) => Some(Progress::Waits(moment, issuer)),
+            None => Some(Progress::Lost),
+        })
+    }
+
+    async fn begin(
+        &self,
+        step: &'static str,
+        request: Option<&Map<String, Value>>,
+        adjustments: &[Adjustment],
+    ) -> Result<Option<AttemptId>> {
+        self.registry.begin_attempt(self.claim, self.situation, step, request, adjustments).await
+    }
+
     async fn discover(&self) -> Result<Option<()>> {
-        let effective = &self.situation.desired.effective;
-        let Some(attempt) = self.registry.begin_attempt(self.claim, "discover", None, &[]).await? else {
-            return Ok(None);
-        };
-        let target = DiscoverTarget {
-            mcp_url: self.situation.desired.mcp_url.clone(),
-            overrides: effective.authorization_server.endpoints(),
-            trusted_issuer: effective.authorization_server.trusted_issuer.clone(),
-        };
+        let Some(attempt) = self.begin("discover", None, &[]).await? else { return Ok(None) };
+        let target = DiscoverTarget::of(&self.situation.desired, self.situation.observed.client.as_ref());
         // Several requests in a row must not outlive the lease.
         let limit = self.registry.settings().lease * 2 / 3;
         let found = tokio::time::timeout(limit, registry_outbound::discover(self.guarded, target)).await;
@@ -73,10 +108,31 @@ impl Going<'_> {
         self.finish(attempt, record, trace, "discover").await
     }
 
+    /// Publishes the document, then reads it as an authorization server would.
+    async fn publish(&self) -> Result<Option<()>> {
+        let published = match self.registry.publish_document(self.claim, self.situation).await? {
+            Some(Ok(published)) => published,
+            Some(Err(failure)) => return self.refuse("publish", failure).await,
+            None => return Ok(None),
+        };
+        let shown = serde_json::from_str::<Map<String, Value>>(&published.text).ok();
+        let Some(attempt) = self.begin("publish", shown.as_ref(), &[]).await? else { return Ok(None) };
+        let checked = registry_outbound::self_check(self.guarded, &published.url, &published.text).await;
+        let other_way = self.situation.desired.effective.registration.method == Method::Auto
+            && self.discovery().is_some_and(|found| found.authorization_server().registration_endpoint().is_some())
+            && self.situation.observed.client.is_none();
+        let record = match checked.result {
+            Ok(()) => StepRecord::Client(Box::new(NewClient::Published(published)), shown),
+            Err(failure) if other_way => StepRecord::DocumentUnreachable(failure),
+            Err(failure) => StepRecord::Failed(failure),
+        };
+        self.finish(attempt, record, vec![checked.exchange], "publish").await
+    }
+
     async fn register(&self) -> Result<Option<()>> {
         let Some(discovery) = self.discovery() else { return Ok(Some(())) };
         let effective = &self.situation.desired.effective;
-        let policy = request_policy(effective);
+        let policy = RequestPolicy::of(effective);
         let mut prepared = match build_request(&effective.client_metadata, discovery, policy) {
             Ok(prepared) => prepared,
             Err(failure) => return self.refuse("register", failure).await,
@@ -96,14 +152,15 @@ impl Going<'_> {
         // The second round is the one adjusted retry that a cause may have (`standards.md` §7.2.7).
         loop {
             let Prepared { request, adjustments } = &prepared;
-            let Some(attempt) =
-                self.registry.begin_attempt(self.claim, "register", Some(request), adjustments).await?
-            else {
+            let Some(attempt) = self.begin("register", Some(request), adjustments).await? else {
                 return Ok(None);
             };
             let outcome = registry_outbound::register(self.guarded, &endpoint, request, token.as_ref()).await;
             let (record, next) = match outcome.result {
-                Ok(issued) => (StepRecord::Client(NewClient::Issued(Box::new(issued))), None),
+                Ok(issued) => {
+                    let client = Box::new(NewClient::Issued(Box::new(issued)));
+                    (StepRecord::Client(client, Some(request.clone())), None)
+                }
                 Err(failure) => {
                     let next = adjust_after_refusal(request, &failure, policy, discovery, adjustments);
                     (StepRecord::Failed(failure), next)
@@ -136,59 +193,110 @@ impl Going<'_> {
             Ok(method) => method,
             Err(failure) => return self.refuse("adopt", failure).await,
         };
-        let Some(attempt) = self.registry.begin_attempt(self.claim, "adopt", None, &[]).await? else {
-            return Ok(None);
-        };
+        let Some(attempt) = self.begin("adopt", None, &[]).await? else { return Ok(None) };
         let client = NewClient::Entered {
             credentials,
             token_endpoint_auth_method: method,
             metadata: effective.client_metadata.clone(),
         };
-        self.finish(attempt, StepRecord::Client(client), Vec::new(), "adopt").await
+        self.finish(attempt, StepRecord::Client(Box::new(client), None), Vec::new(), "adopt").await
     }
 
-    async fn withdraw(&self) -> Result<Option<()>> {
-        let Some(attempt) = self.registry.begin_attempt(self.claim, "withdraw", None, &[]).await? else {
+    /// Brings the client up to what is wanted (RFC 7592 §2.2); its id stays, and with it everybody's consent.
+    async fn update(&self) -> Result<Option<()>> {
+        let (Some(client), Some(discovery)) = (&self.situation.observed.client, self.discovery()) else {
+            return Ok(Some(()));
+        };
+        let effective = &self.situation.desired.effective;
+        let prepared = match build_request(&effective.client_metadata, discovery, RequestPolicy::of(effective)) {
+            Ok(prepared) => prepared,
+            Err(failure) => return self.refuse("update", failure).await,
+        };
+        let Some(recorded) = self.registry.recorded(self.claim, client.id).await? else { return Ok(None) };
+        let Prepared { request, adjustments } = prepared;
+        let Some(attempt) = self.begin("update", Some(&request), &adjustments).await? else {
             return Ok(None);
         };
-        let Some((uri, sealed)) = &self.situation.management else {
-            let how =
-                "The authorization server offers no deletion (RFC 7592); the client may still exist there.";
-            return self.finish(attempt, StepRecord::Withdrawn(how.to_owned()), Vec::new(), "withdraw").await;
-        };
-        let Some(token) = self.registry.reveal(self.claim, *sealed).await? else { return Ok(None) };
-        let outcome = registry_outbound::delete(self.guarded, uri, &token).await;
+        let outcome = registry_outbound::update(self.guarded, &recorded, &request).await;
         let record = match outcome.result {
-            Ok(()) => StepRecord::Withdrawn("Deleted at the authorization server.".to_owned()),
-            Err(failure) if matches!(failure.class, FailureClass::Transient | FailureClass::Ambiguous) => {
-                // Deleting twice does no harm, so a lost answer is tried again like any hiccup.
-                StepRecord::Failed(Failure { class: FailureClass::Transient, ..failure })
+            Ok(issued) => StepRecord::Updated(client.id, Box::new(issued), request),
+            Err(failure) => StepRecord::Failed(failure),
+        };
+        self.finish(attempt, record, vec![outcome.exchange], "update").await
+    }
+
+    /// Asks whether the client is still known (RFC 7592 §2.1).
+    async fn verify(&self) -> Result<Option<()>> {
+        let Some(client) = &self.situation.observed.client else { return Ok(Some(())) };
+        let Some(recorded) = self.registry.recorded(self.claim, client.id).await? else { return Ok(None) };
+        let Some(attempt) = self.begin("verify", None, &[]).await? else { return Ok(None) };
+        let outcome = registry_outbound::read(self.guarded, &recorded).await;
+        let record = match outcome.result {
+            Ok(issued) => StepRecord::Verified(client.id, Box::new(issued)),
+            Err(failure) => StepRecord::Failed(failure),
+        };
+        self.finish(attempt, record, vec![outcome.exchange], "verify").await
+    }
+
+    async fn withdraw(&self, id: OauthClientId) -> Result<Progress> {
+        let progress = |done: Option<()>| if done.is_some() { Progress::Made } else { Progress::Lost };
+        let record = match self.registry.withdrawal(self.claim, id).await? {
+            None => return Ok(Progress::Lost),
+            Some(Withdrawal::Delete { recorded, issuer, lost_before }) => {
+                if let Some(progress) = self.without_turn(issuer).await? {
+                    return Ok(progress);
+                }
+                return Ok(progress(self.delete(id, &recorded, lost_before).await?));
             }
-            Err(failure) => StepRecord::Withdrawn(format!(
-                "It could not be deleted at the authorization server and may still exist there: {}",
-                failure.message
-            )),
+            Some(Withdrawal::Nothing(why)) => StepRecord::Withdrawn(id, why),
+            Some(Withdrawal::Unmanageable) => {
+                let failure = Failure::new(
+                    FailureClass::NeedsAdmin,
+                    "deletion_not_offered",
+                    "The authorization server gave no way to delete the client (RFC 7592), so it may still exist there. Ask its owner to delete it, if that matters.",
+                );
+                StepRecord::NotWithdrawn(id, failure)
+            }
+        };
+        let Some(attempt) = self.begin("withdraw", None, &[]).await? else { return Ok(Progress::Lost) };
+        Ok(progress(self.finish(attempt, record, Vec::new(), "withdraw").await?))
+    }
+
+    async fn delete(&self, id: OauthClientId, recorded: &Recorded, lost_before: bool) -> Result<Option<()>> {
+        let Some(attempt) = self.begin("withdraw", None, &[]).await? else { return Ok(None) };
+        let token = &recorded.registration_access_token;
+        let outcome = registry_outbound::delete(self.guarded, &recorded.registration_client_uri, token).await;
+        let record = match outcome.result {
+            Ok(()) => StepRecord::Withdrawn(id, "deleted"),
+            // The token died with the client: the deletion whose answer was lost has worked.
+            Err(failure) if lost_before && failure.code == "management_token_refused" => {
+                StepRecord::Withdrawn(id, "deleted")
+            }
+            Err(failure) => StepRecord::NotWithdrawn(id, failure),
         };
         self.finish(attempt, record, vec![outcome.exchange], "withdraw").await
     }
 
     /// Records a step that could not even be sent.
     async fn refuse(&self, step: &'static str, failure: Failure) -> Result<Option<()>> {
-        let Some(attempt) = self.registry.begin_attempt(self.claim, step, None, &[] as &[Adjustment]).await?
-        else {
-            return Ok(None);
-        };
+        let Some(attempt) = self.begin(step, None, &[]).await? else { return Ok(None) };
         self.finish(attempt, StepRecord::Failed(failure), Vec::new(), step).await
     }
 
     async fn finish(
         &self,
-        attempt: registry_core::id::AttemptId,
+        attempt: AttemptId,
         record: StepRecord,
         exchanges: Vec<Exchange>,
         step: &'static str,
     ) -> Result<Option<()>> {
-        let outcome = if let StepRecord::Failed(failure) = &record {
+        let failed = match &record {
+            StepRecord::Failed(failure)
+            | StepRecord::NotWithdrawn(_, failure)
+            | StepRecord::DocumentUnreachable(failure) => Some(failure),
+            _ => None,
+        };
+        let outcome = if let Some(failure) = failed {
             tracing::info!(server = %self.situation.name, step, reason = %failure.code, "step failed");
             failure.code.to_string()
         } else {
@@ -203,21 +311,6 @@ impl Going<'_> {
 
     fn discovery(&self) -> Option<&Discovery> {
         self.situation.observed.discovery.as_ref().map(|(discovery, _)| discovery)
-    }
-}
-
-fn request_policy(effective: &EffectiveMetadata) -> RequestPolicy {
-    use registry_core::metadata::ScopePolicy as Wanted;
-    use registry_core::oauth::ScopePolicy;
-    RequestPolicy {
-        auth_method_is_admins: effective.auth_method_is_admins,
-        scope_is_admins: effective.scope_is_admins,
-        application_type_is_admins: effective.application_type_is_admins,
-        scope_policy: match effective.registration.scope {
-            Wanted::Auto => ScopePolicy::Auto,
-            Wanted::Always => ScopePolicy::Always,
-            Wanted::Never => ScopePolicy::Never,
-        },
     }
 }
 

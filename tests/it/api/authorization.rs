@@ -66,6 +66,18 @@ const TABLE: &[Row] = &[
     Row("read_registration", READ),
     Row("retry_registration", WRITE),
     Row("reregister_registration", WRITE),
+    // Nothing waits for an agreement: 409 for those who may ask.
+    Row("approve_registration", [401, 404, 403, 409, 409, 403]),
+    Row("skip_registration", [401, 404, 403, 409, 409, 403]),
+    Row("withdraw_registration", WRITE),
+    Row("enter_registration_client", WRITE),
+    Row("list_orphans", READ_LIST),
+    // There is none.
+    Row("resolve_orphan", [401, 404, 403, 404, 404, 403]),
+    // There is no client yet.
+    Row("ensure_gateway_server", [401, 403, 403, 403, 403, 202]),
+    Row("report_gateway_server", GATEWAY),
+    Row("read_client_id_document", [404; 6]),
     Row("list_workspaces", READ_LIST),
     Row("create_workspace", ADMIN),
     Row("read_workspace", READ),
@@ -100,6 +112,9 @@ fn body(operation: &str) -> Value {
         "check_advanced_configuration" | "update_organisation_configuration" => {
             json!({ "configurations": named })
         }
+        "enter_registration_client" => json!({ "client_id": "by-hand" }),
+        "ensure_gateway_server" => json!({ "wait": 0 }),
+        "report_gateway_server" => json!({ "generation": 1, "error": "invalid_client" }),
         "create_api_key" => json!({ "name": "k", "role": "viewer" }),
         "create_integration" => {
             json!({ "name": "New", "url": "https://new.example/mcp", "auth_type": "none", "transport": "http" })
@@ -231,6 +246,8 @@ impl World {
             .replace("{integration}", "linear")
             .replace("{server}", "linear")
             .replace("{number}", "1")
+            .replace("{orphan}", &self.registration)
+            .replace("{document}", "unknown")
             .replace("{key}", &self.key)
             .replace("{registration}", &self.registration)
     }

@@ -35,14 +35,14 @@ on_both! {
 on_both! {
     async fn a_worker_that_lost_its_lease_writes_nothing(t: TestRegistry) {
         let sandbox = upstream(&t, Quirks::default(), None).await;
-        let first = t.registry.claim_due("first", 10).await.unwrap().pop().unwrap();
+        let first = t.registry.claim_due("first", 10, 10).await.unwrap().pop().unwrap();
         let situation = t.registry.situation(&first).await.unwrap().unwrap();
-        let attempt = t.registry.begin_attempt(&first, "register", None, &[]).await.unwrap().unwrap();
-        assert!(t.registry.claim_due("second", 10).await.unwrap().is_empty(), "it is leased");
+        let attempt = t.registry.begin_attempt(&first, &situation, "register", None, &[]).await.unwrap().unwrap();
+        assert!(t.registry.claim_due("second", 10, 10).await.unwrap().is_empty(), "it is leased");
 
         // The first one stalls; its lease ends; another takes over.
         end_leases(&t).await;
-        let second = t.registry.claim_due("second", 10).await.unwrap().pop().unwrap();
+        let second = t.registry.claim_due("second", 10, 10).await.unwrap().pop().unwrap();
         let failure = registry_core::oauth::Failure::answer_lost();
         let late = registry::StepRecord::Failed(failure);
         assert!(!t.registry.finish_attempt(&first, &situation, attempt, late, Vec::new()).await.unwrap());

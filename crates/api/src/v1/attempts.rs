@@ -19,7 +19,7 @@ pub(crate) struct AttemptView {
     id: Uuid,
     /// 1 for the first.
     number: i64,
-    /// What was tried: `discover`, `register`, `adopt`, `withdraw`, …
+    /// What was tried: `discover`, `publish`, `register`, `adopt`, `update`, `verify`, `withdraw`.
     step: String,
     /// When it began.
     started_at: DateTime<Utc>,
@@ -126,8 +126,21 @@ pub(crate) struct OAuthClientView {
     warnings: Vec<String>,
     /// When it was recorded.
     created_at: DateTime<Utc>,
-    /// When it ended.
+    /// When it stopped being active.
     ended_at: Option<DateTime<Utc>>,
+    /// When it was last updated upstream (RFC 7592 §2.2).
+    updated_at: Option<DateTime<Utc>>,
+    /// When it was last read upstream and found well (RFC 7592 §2.1).
+    verified_at: Option<DateTime<Utc>>,
+    /// When a gateway first fetched it.
+    fetched_at: Option<DateTime<Utc>>,
+    /// Why it may not be known upstream any more: `update_lost`, `reported`, `forgotten`.
+    doubt: Option<String>,
+    /// How it ended: `deleted`, `unpublished`, `entered` (by hand, not ours to delete), `shared` (its id serves another
+    /// server), `forgotten` (gone upstream before), `not_possible` (see the ledger of orphans).
+    withdrawal: Option<String>,
+    /// What came of its deletion, a sentence for people.
+    withdrawal_detail: Option<String>,
 }
 
 impl From<OAuthClient> for OAuthClientView {
@@ -147,6 +160,12 @@ impl From<OAuthClient> for OAuthClientView {
             warnings: client.warnings,
             created_at: client.created_at,
             ended_at: client.ended_at,
+            updated_at: client.updated_at,
+            verified_at: client.verified_at,
+            fetched_at: client.fetched_at,
+            doubt: client.doubt,
+            withdrawal: client.withdrawal,
+            withdrawal_detail: client.withdrawal_detail,
         }
     }
 }
@@ -171,6 +190,12 @@ impl OAuthClientView {
             warnings: Vec::new(),
             created_at: example::moment(),
             ended_at: None,
+            updated_at: None,
+            verified_at: None,
+            fetched_at: Some(example::moment()),
+            doubt: None,
+            withdrawal: None,
+            withdrawal_detail: None,
         }
     }
 }

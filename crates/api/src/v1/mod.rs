@@ -9,6 +9,7 @@ mod client_metadata;
 pub(crate) mod integrations;
 mod not_built;
 mod organisation;
+mod orphans;
 mod registrations;
 mod revisions;
 mod servers;
@@ -26,6 +27,7 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     organisation::routes(config);
     advanced_configuration::routes(config);
     registrations::routes(config);
+    orphans::routes(config);
     api_keys::routes(config);
     audit_events::routes(config);
     not_built::routes(config);

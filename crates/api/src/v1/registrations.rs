@@ -6,24 +6,32 @@ use crate::example;
 use crate::extract::Caller;
 use crate::failure::Failure;
 use crate::query;
-use crate::responses::{AskProblems, ListProblems, ReadProblems};
+use crate::body::{RequestBody, Sent};
+use crate::responses::{AskProblems, ChangeProblems, ListProblems, ReadProblems};
 use crate::v1::attempts::{AttemptView, OAuthClientView};
 use actix_web::{get, post, web};
 use chrono::{DateTime, Utc};
-use registry::{Error, Registration, RegistrationDetail, RegistrationFilter, ServerRef};
+use registry::{EnteredClient, Error, Registration, RegistrationDetail, RegistrationFilter, ServerRef};
 use registry_core::id::RegistrationId;
+use registry_core::permission::Permission;
 use registry_core::registration::{AuthType, RegistrationMethod, State};
+use registry_core::secret::Secret;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
+use validator::Validate;
 
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     config
         .service(list_registrations)
         .service(read_registration)
         .service(retry_registration)
-        .service(reregister_registration);
+        .service(reregister_registration)
+        .service(approve_registration)
+        .service(skip_registration)
+        .service(withdraw_registration)
+        .service(enter_registration_client);
 }
 
 /// Which registrations to list.
@@ -315,6 +323,119 @@ pub(crate) async fn reregister_registration(
     path: web::Path<String>,
 ) -> Answer {
     let found = state.registry.reregister(&caller.actor, id(&path)?).await?;
+    Ok(answer::ok(&RegistrationView::from(found)))
+}
+
+/// Agree to replace an outdated client
+///
+/// People who signed in through the old one must consent again. 409 where nothing waits for an agreement.
+#[utoipa::path(
+    tag = "registrations",
+    params(("registration" = Uuid, Path, description = "Id of the registration.")),
+    responses(
+        (status = 200, description = "It is due now.", body = RegistrationView, example = json!(RegistrationView { state: State::Queued, ..RegistrationView::example() })),
+        AskProblems,
+    )
+)]
+#[post("/registrations/{registration}/approve")]
+pub(crate) async fn approve_registration(
+    state: web::Data<ApiState>,
+    caller: Caller,
+    path: web::Path<String>,
+) -> Answer {
+    let found = state.registry.approve_registration(&caller.actor, id(&path)?).await?;
+    Ok(answer::ok(&RegistrationView::from(found)))
+}
+
+/// Keep an outdated client
+///
+/// What is wanted now is not sent; the next change of the metadata asks again. 409 where nothing waits for an agreement.
+#[utoipa::path(
+    tag = "registrations",
+    params(("registration" = Uuid, Path, description = "Id of the registration.")),
+    responses(
+        (status = 200, description = "It is due now.", body = RegistrationView, example = json!(RegistrationView { state: State::Queued, ..RegistrationView::example() })),
+        AskProblems,
+    )
+)]
+#[post("/registrations/{registration}/skip")]
+pub(crate) async fn skip_registration(
+    state: web::Data<ApiState>,
+    caller: Caller,
+    path: web::Path<String>,
+) -> Answer {
+    let found = state.registry.skip_registration(&caller.actor, id(&path)?).await?;
+    Ok(answer::ok(&RegistrationView::from(found)))
+}
+
+/// Withdraw the client
+///
+/// The server stays. The client is deleted at the authorization server (RFC 7592), or entered into the ledger of orphans where
+/// that is not possible; nothing is registered again until `retry` or `re-register`.
+#[utoipa::path(
+    tag = "registrations",
+    params(("registration" = Uuid, Path, description = "Id of the registration.")),
+    responses(
+        (status = 200, description = "It is due now.", body = RegistrationView, example = json!(RegistrationView { state: State::Queued, ..RegistrationView::example() })),
+        AskProblems,
+    )
+)]
+#[post("/registrations/{registration}/withdraw")]
+pub(crate) async fn withdraw_registration(
+    state: web::Data<ApiState>,
+    caller: Caller,
+    path: web::Path<String>,
+) -> Answer {
+    let found = state.registry.withdraw_registration(&caller.actor, id(&path)?).await?;
+    Ok(answer::ok(&RegistrationView::from(found)))
+}
+
+/// A client that was registered by hand.
+#[derive(Deserialize, Validate, ToSchema)]
+pub(crate) struct EnterClient {
+    /// Its id.
+    #[validate(length(min = 1, max = 8192))]
+    #[schema(min_length = 1, max_length = 8192, example = "acme-gateway")]
+    client_id: String,
+    /// Its secret, for a confidential client. Kept sealed, never answered.
+    #[validate(length(min = 1, max = 4096))]
+    #[schema(min_length = 1, max_length = 4096, example = "the secret", format = "password")]
+    client_secret: Option<String>,
+    /// How it authenticates at the token endpoint; absent: as the Advanced Configuration says, or as the authorization
+    /// server lists.
+    #[schema(example = "client_secret_basic")]
+    token_endpoint_auth_method: Option<String>,
+}
+
+impl RequestBody for EnterClient {
+    const NEEDS: Permission = Permission::OperateRegistrations;
+}
+
+/// Enter a client registered by hand
+///
+/// The same as setting `client_id` (and `client_secret`) in the server's Advanced Configuration, as a new revision of it.
+#[utoipa::path(
+    tag = "registrations",
+    params(("registration" = Uuid, Path, description = "Id of the registration.")),
+    request_body(content = EnterClient, description = "The client.", example = json!({ "client_id": "acme-gateway", "client_secret": "the secret" })),
+    responses(
+        (status = 200, description = "It is due now.", body = RegistrationView, example = json!(RegistrationView { state: State::Queued, ..RegistrationView::example() })),
+        ChangeProblems,
+    )
+)]
+#[post("/registrations/{registration}/client")]
+pub(crate) async fn enter_registration_client(
+    state: web::Data<ApiState>,
+    path: web::Path<String>,
+    sent: Sent<EnterClient>,
+) -> Answer {
+    let Sent { caller, body, .. } = sent;
+    let client = EnteredClient {
+        client_id: body.client_id,
+        client_secret: body.client_secret.map(Secret::new),
+        token_endpoint_auth_method: query::filled(body.token_endpoint_auth_method),
+    };
+    let found = state.registry.enter_client(&caller.actor, id(&path)?, client).await?;
     Ok(answer::ok(&RegistrationView::from(found)))
 }
 

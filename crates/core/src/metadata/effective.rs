@@ -158,6 +158,10 @@ pub struct RegistrationPolicy {
     /// ask afterwards (domain.md §5 rule 6).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replace: Option<ReplacePolicy>,
+    /// Whether a server without protected resource metadata is treated as one of the MCP revision 2025-03-26, where the
+    /// authorization server is at the root of the MCP address.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub legacy_discovery: bool,
 }
 
 /// Everything wanted for one server. Secrets are named by their sealed ids only.
@@ -194,22 +198,20 @@ pub struct EffectiveMetadata {
 }
 
 impl EffectiveMetadata {
-    /// Lower-case hexadecimal SHA-256 over the RFC 8785 canonical JSON of what a client is made of: client metadata,
-    /// credentials and authorization server. Nothing discovered enters it, no secret and no hash of one; and nothing
-    /// that only gateways use, so that a changed header leaves every client as current as it was.
+    /// Lower-case hexadecimal SHA-256 over the RFC 8785 canonical JSON of what a client is made of: client metadata and
+    /// credentials. Nothing discovered enters it, no secret and no hash of one; and nothing that only gateways use, so
+    /// that a changed header leaves every client as current as it was. Where the authorization server is does not enter
+    /// either: which one it is decides a discovery ([`Self::discovery_inputs`]), and a client is bound to what that finds.
     ///
     /// # Panics
     /// Never: canonical JSON can be made of everything but maps whose keys are no strings and numbers that are not
     /// finite, and there are none here.
     pub fn digest(&self) -> String {
-        let authorization_server =
-            AuthorizationServerOverride { level: None, ..self.authorization_server.clone() };
         let credentials = self.credentials.as_ref();
         let document = serde_json::json!({
             "client_metadata": self.client_metadata,
             "client_id": credentials.map(|credentials| &credentials.client_id),
             "client_secret": credentials.map(|credentials| credentials.client_secret),
-            "authorization_server": authorization_server,
         });
         let canonical =
             serde_json_canonicalizer::to_vec(&document).expect("string keys and finite numbers only");
@@ -218,5 +220,12 @@ impl EffectiveMetadata {
             let _ = write!(text, "{byte:02x}");
             text
         })
+    }
+
+    /// What a discovery is made with besides the MCP address: when it changes, the authorization server is looked for again.
+    pub fn discovery_inputs(&self) -> String {
+        let authorization_server =
+            AuthorizationServerOverride { level: None, ..self.authorization_server.clone() };
+        serde_json::json!([authorization_server, self.registration.legacy_discovery]).to_string()
     }
 }

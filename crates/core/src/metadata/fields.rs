@@ -188,6 +188,8 @@ pub static FIELDS: &[Field] = &[
     Field::new(REG, "replace", "Replacing a client", Kind::String, Usage::Registration)
         .rule(Rule::OneOf(&["automatic", "ask"], "invalid_value"))
         .say("What to do when only a new client would do, which costs users their consent. When not set: automatic while no gateway has fetched the client, ask afterwards.", r#""ask""#),
+    Field::new(REG, "legacy_discovery", "Servers of the MCP revision 2025-03-26", Kind::Boolean, Usage::Registration).default("false")
+        .say("Whether a server that publishes no protected resource metadata (RFC 9728) is taken for one of the MCP revision 2025-03-26: its authorization server is then looked for at the root of its own address.", "true"),
     // ---- forward_headers
     Field::new(Section::ForwardHeaders, "mode", "Mode", Kind::String, Usage::Gateway)
         .rule(Rule::OneOf(&["allowlist", "all-except"], "invalid_value")).required()

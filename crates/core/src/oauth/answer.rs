@@ -31,6 +31,9 @@ pub struct Issued {
     pub response: Map<String, Value>,
     /// What was odd about the answer, for people.
     pub warnings: Vec<String>,
+    /// Whether the callbacks are those asked for. Always so of a registration; an update that changes them brings secrets
+    /// that must not be lost, but no client as wanted.
+    pub callbacks_honoured: bool,
 }
 
 /// Reads the answer to `request`.
@@ -44,13 +47,24 @@ pub fn read_answer(
     if status != 200 && status != 201 {
         return Err(classify_refusal(status, retry_after, body));
     }
-    let protocol = |code, message: &str| Failure::new(FailureClass::Protocol, code, message);
-    let Some(mut answer) = read_object(body) else {
-        return Err(protocol(
-            "answer_not_json",
-            "The registration endpoint answered with something that is no JSON object (or has a member twice), so there is no client to use.",
-        ));
-    };
+    let Some(answer) = read_object(body) else { return Err(not_json()) };
+    issue(answer, request, now)
+}
+
+pub(super) fn not_json() -> Failure {
+    Failure::new(
+        FailureClass::Protocol,
+        "answer_not_json",
+        "The registration endpoint answered with something that is no JSON object (or has a member twice), so there is no client to use.",
+    )
+}
+
+/// The client that `answer` describes, wherever its members came from; it was asked for with `request`.
+pub(super) fn issue(
+    mut answer: Map<String, Value>,
+    request: &Map<String, Value>,
+    now: Timestamp,
+) -> Result<Issued, Failure> {
     // Hydra and others write "not set" as null or "" (`standards.md` §7.1).
     answer.retain(|_, value| !value.is_null() && value.as_str() != Some(""));
     let mut warnings = Vec::new();
@@ -61,7 +75,11 @@ pub fn read_answer(
         .and_then(Value::as_str)
         .filter(|id| id.len() <= MOST_CLIENT_ID && id.bytes().all(|byte| (0x20..0x7f).contains(&byte)))
         .ok_or_else(|| {
-            protocol("client_id_missing", "The authorization server answered without a usable `client_id`.")
+            Failure::new(
+                FailureClass::Protocol,
+                "client_id_missing",
+                "The authorization server answered without a usable `client_id`.",
+            )
         })?
         .to_owned();
     for name in ["redirect_uris", "grant_types", "response_types", "contacts"] {
@@ -93,6 +111,7 @@ pub fn read_answer(
         registration_access_token: token,
         response: answer,
         warnings,
+        callbacks_honoured: true,
     })
 }
 

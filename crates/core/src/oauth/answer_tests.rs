@@ -140,6 +140,7 @@ fn discovery(metadata: &Value, scopes: &[&str]) -> Discovery {
         metadata: map(metadata),
         scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
         warnings: Vec::new(),
+        found_with: String::new(),
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 /// Everything found out about one server, kept whole with the client that came of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Discovery {
     /// The MCP address this was found for, as configured.
     pub mcp_url: String,
@@ -36,12 +36,20 @@ pub struct Discovery {
     /// What is odd, for people.
     #[serde(default)]
     pub warnings: Vec<String>,
+    /// What an admin had set when it was found (`EffectiveMetadata::discovery_inputs`); empty: not recorded.
+    #[serde(default)]
+    pub found_with: String,
 }
 
 impl Discovery {
     /// The authorization server's metadata, read.
     pub fn authorization_server(&self) -> AuthorizationServerMetadata<'_> {
         AuthorizationServerMetadata(&self.metadata)
+    }
+
+    /// Whether its issuer was made up for a server of the MCP revision 2025-03-26.
+    pub fn is_legacy(&self) -> bool {
+        self.issuer_match == IssuerMatch::Legacy
     }
 }
 
@@ -56,15 +64,19 @@ pub enum ResourceMatch {
 }
 
 /// How an issuer fits the one that was expected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IssuerMatch {
     /// The same text (RFC 8414 §3.3).
+    #[default]
     Exact,
     /// Equal but for the slash of an empty path: the commonest mistake of real servers (`standards.md` §3.6).
     RootSlash,
     /// Other than expected, but the admin says it is to be trusted (`trusted_issuer`).
     Trusted,
+    /// Nobody named one: a server of the MCP revision 2025-03-26, whose origin stands for an issuer. Never the same as an
+    /// issuer that was named, whatever its text.
+    Legacy,
 }
 
 /// Protected resource metadata, read leniently.

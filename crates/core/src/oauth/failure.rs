@@ -8,6 +8,9 @@ use serde_json::Value;
 /// The longest pause that an upstream may ask for, in seconds (`standards.md` §7.3).
 const MOST_RETRY_AFTER: u64 = 24 * 60 * 60;
 
+/// The code of a read or an update whose answer was lost.
+pub const MANAGEMENT_ANSWER_LOST: &str = "management_answer_lost";
+
 /// Who can mend a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureClass {
@@ -54,6 +57,15 @@ impl Failure {
             FailureClass::Ambiguous,
             "answer_lost",
             "The registration was sent, but its answer was lost: a client may exist at the authorization server that nobody knows. It is tried once more after a pause; a second loss waits for you.",
+        )
+    }
+
+    /// A request to the client's management address (RFC 7592) was sent and its answer never read.
+    pub fn management_answer_lost() -> Self {
+        Self::new(
+            FailureClass::Ambiguous,
+            MANAGEMENT_ANSWER_LOST,
+            "The client was to be read or updated at the authorization server, but the answer was lost: its secret and its registration access token may have been replaced there. It is asked again after a pause.",
         )
     }
 

@@ -1,15 +1,18 @@
 //! OAuth documents, and what may be believed in them: discovery (RFC 9728, RFC 8414, OpenID Connect Discovery),
-//! registration (RFC 7591), challenges (RFC 9110 §11.6.1), failures.
+//! registration (RFC 7591) and its management (RFC 7592), Client ID Metadata Documents, challenges (RFC 9110 §11.6.1), failures.
 
 mod answer;
 mod challenge;
+mod client_id_document;
 mod discovery;
 mod exchange;
 mod failure;
 mod json;
+mod management;
 mod request;
 
 pub use answer::{Issued, read_answer};
+pub use client_id_document::{MOST_DOCUMENT, client_id_document, document_path, document_url};
 pub use challenge::{Challenge, parse_challenges};
 pub use discovery::{
     AuthorizationServerMetadata, Discovery, IssuerMatch, ProtectedResource, ResourceMatch,
@@ -17,8 +20,11 @@ pub use discovery::{
     scopes_named,
 };
 pub use exchange::Exchange;
-pub use failure::{Failure, FailureClass, classify_refusal, retry_after_seconds};
+pub use failure::{
+    Failure, FailureClass, MANAGEMENT_ANSWER_LOST, classify_refusal, retry_after_seconds,
+};
 pub use json::read_object;
+pub use management::Recorded;
 pub use request::{
     Adjustment, Negotiated, Prepared, RequestPolicy, ScopePolicy, adjust_after_refusal, build_request,
     negotiate_auth_method,

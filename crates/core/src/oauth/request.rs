@@ -47,6 +47,23 @@ pub struct RequestPolicy {
     pub scope_policy: ScopePolicy,
 }
 
+impl RequestPolicy {
+    /// What of `effective` an admin chose.
+    pub fn of(effective: &crate::metadata::EffectiveMetadata) -> Self {
+        use crate::metadata::ScopePolicy as Wanted;
+        Self {
+            auth_method_is_admins: effective.auth_method_is_admins,
+            scope_is_admins: effective.scope_is_admins,
+            application_type_is_admins: effective.application_type_is_admins,
+            scope_policy: match effective.registration.scope {
+                Wanted::Auto => ScopePolicy::Auto,
+                Wanted::Always => ScopePolicy::Always,
+                Wanted::Never => ScopePolicy::Never,
+            },
+        }
+    }
+}
+
 /// A request ready to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prepared {

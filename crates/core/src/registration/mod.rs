@@ -1,11 +1,17 @@
 //! The standing effort to have a valid OAuth client for one server: its states, what to do next, what a failure means.
 
+mod fit;
+mod known;
+mod method;
 mod outcome;
 mod plan;
 mod state;
 
+pub use fit::{Cost, cost};
+pub use known::{ActiveClient, Desired, Doubt, EndingClient, LifeRules, Observed, Request, Standing};
+pub use method::{Choice, choose_method};
 pub use outcome::{Consequence, RetryRules, after_failure};
-pub use plan::{ActiveClient, Block, Desired, Observed, Request, Step, plan};
+pub use plan::{Block, Step, plan};
 pub use state::{AuthType, ClientStatus, RegistrationMethod, State, Transport};
 
 #[cfg(test)]

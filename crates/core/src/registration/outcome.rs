@@ -3,7 +3,7 @@
 use super::state::State;
 use crate::backoff;
 use crate::clock::Timestamp;
-use crate::oauth::{Failure, FailureClass};
+use crate::oauth::{Failure, FailureClass, MANAGEMENT_ANSWER_LOST};
 use chrono::Duration;
 
 /// How patient we are. From the configuration's `worker` section.
@@ -60,6 +60,13 @@ pub fn after_failure(
         }
         // Once may be a hiccup of a proxy; twice is how this server answers.
         FailureClass::Protocol if failures < 2 => again_after(backoff()),
+        // Reading and updating may be repeated: nothing is made by it.
+        FailureClass::Ambiguous if failure.code == MANAGEMENT_ANSWER_LOST => Consequence {
+            state: State::Unconfirmed,
+            not_before: Some(now + backoff().max(rules.unconfirmed_pause)),
+            failures,
+            lost_answers,
+        },
         FailureClass::Ambiguous => {
             let lost_answers = lost_answers.saturating_add(1);
             // A second loss is not repeated: each may have left a client behind (`domain.md` §5 rule 3).

@@ -1,111 +1,26 @@
 //! What to do next for one registration. Pure: no I/O, no time of its own.
 
-use super::state::{AuthType, RegistrationMethod, State};
+use super::fit::{Fit, fit, may_replace, updatable};
+use super::known::{ActiveClient, Desired, Doubt, Observed, Request, Standing};
+use super::method::{Choice, choose_method};
+use super::state::{RegistrationMethod, State};
 use crate::clock::Timestamp;
-use crate::metadata::{EffectiveMetadata, Method, ReplacePolicy};
+use crate::id::OauthClientId;
+use crate::metadata::ReplacePolicy;
 use crate::oauth::Discovery;
 use chrono::Duration;
 
-/// How old a discovery may be when a registration is sent after it.
+/// How old a discovery may be when a client is obtained after it.
 fn discovery_freshness() -> Duration {
     Duration::hours(1)
 }
 
-/// What is wanted for one server, resolved from the five layers.
-#[derive(Clone, Debug)]
-pub struct Desired {
-    /// Metadata, credentials, overrides and policy.
-    pub effective: EffectiveMetadata,
-    /// SHA-256 of `effective`.
-    pub digest: String,
-    /// The upstream MCP server's address.
-    pub mcp_url: String,
-    /// How gateways authenticate there.
-    pub auth_type: AuthType,
-    /// False when the server was deleted.
-    pub wanted: bool,
+/// How long a document that could not be read through its public address is not relied on.
+fn document_patience() -> Duration {
+    Duration::hours(1)
 }
 
-impl Desired {
-    /// What an attempt was made with: a failure that a person must mend stays a failure until this changes.
-    pub fn inputs(&self) -> String {
-        let policy = &self.effective.registration;
-        format!(
-            "{} {} {} {:?} {:?} {:?}",
-            self.digest,
-            self.auth_type,
-            self.mcp_url,
-            policy.method,
-            policy.scope,
-            policy.initial_access_token
-        )
-    }
-}
-
-/// The client that gateways use now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ActiveClient {
-    /// How it came to be.
-    pub method: RegistrationMethod,
-    /// Digest of the effective metadata it was made with.
-    pub digest: String,
-    /// The MCP address it was made for.
-    pub mcp_url: String,
-    /// When its secret expires, if it has one that does.
-    pub secret_expires_at: Option<Timestamp>,
-    /// Whether it can be deleted upstream (RFC 7592 URI and token are known).
-    pub manageable: bool,
-    /// Whether a gateway ever fetched it: then people may have consented to it.
-    pub fetched: bool,
-}
-
-impl ActiveClient {
-    /// Whether a gateway can use it at `now`.
-    pub fn usable(&self, now: Timestamp) -> bool {
-        self.secret_expires_at.is_none_or(|expiry| expiry > now)
-    }
-}
-
-/// What a person asked for by a button and has not been done yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Request {
-    /// Try again now, whatever was planned.
-    Retry,
-    /// Make a new client although there is one.
-    Reregister,
-}
-
-impl Request {
-    /// The word kept in the database.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Retry => "retry",
-            Self::Reregister => "reregister",
-        }
-    }
-
-    /// The request with this word.
-    pub fn parse(word: &str) -> Option<Self> {
-        [Self::Retry, Self::Reregister].into_iter().find(|one| one.as_str() == word)
-    }
-}
-
-/// What is known of one registration.
-#[derive(Clone, Debug, Default)]
-pub struct Observed {
-    /// The active client.
-    pub client: Option<ActiveClient>,
-    /// The last discovery that succeeded, and when.
-    pub discovery: Option<(Discovery, Timestamp)>,
-    /// Reason code and inputs (see [`Desired::inputs`]) of a failure that needs a person.
-    pub failed: Option<(String, String)>,
-    /// Nothing is sent before this moment.
-    pub not_before: Option<Timestamp>,
-    /// What a person asked for.
-    pub request: Option<Request>,
-}
-
-/// Why nothing can be done without a person. The code is stable (`docs/problems.md`).
+/// Why nothing can be done without a person. The code is stable (`docs/registration-failures.md`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
     /// Reason code.
@@ -114,116 +29,301 @@ pub struct Block {
     pub detail: Option<String>,
 }
 
-/// The next thing to do.
+/// The next thing to do. Moments say when to look again at the latest; `None`: when something happens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Find the authorization server.
     Discover,
-    /// Register a client there (RFC 7591).
+    /// Publish a Client ID Metadata Document, and check that it can be read.
+    Publish,
+    /// Register a client (RFC 7591). The one there is, if any, drains afterwards: make before break.
     Register,
     /// Take the client that an admin entered.
     Adopt,
-    /// Delete the active client upstream (RFC 7592 §2.3), or record that this is not possible.
-    Withdraw,
+    /// Bring the active client up to date (RFC 7592 §2.2).
+    Update,
+    /// Ask the authorization server whether it still knows the active client (RFC 7592 §2.1).
+    Verify,
+    /// Delete a client upstream (RFC 7592 §2.3), or record that this is not possible.
+    Withdraw(OauthClientId),
     /// Not yet: look again at the moment given.
     Wait(Timestamp),
-    /// A person must act.
-    Block(Block),
-    /// All is as wanted, or as far as it may go without a person; look again at the moment given, if any.
+    /// A person must act: the effort has failed.
+    Block(Block, Option<Timestamp>),
+    /// The client serves, but only a new one would be as wanted, and a person must agree (`outdated`).
+    Ask(Block, Option<Timestamp>),
+    /// All is as wanted.
     Rest(State, Option<Timestamp>),
 }
 
-/// The next step for a registration. Called again after each step until it says wait, block or rest.
+/// The next step for a registration. Called again after each step until it says wait, block, ask or rest.
 pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Step {
+    if desired.is_gone(now) {
+        return withdrawal(desired, observed, now);
+    }
+    let step = match desired.standing {
+        Standing::Paused(until) => {
+            let state = if observed.client.is_some() { State::Registered } else { State::Withdrawn };
+            Step::Rest(state, Some(until))
+        }
+        Standing::Wanted | Standing::Gone => effort(desired, observed, now),
+    };
+    let Some((due, id)) = next_ending(desired, observed, now) else { return step };
+    match step {
+        Step::Wait(_) | Step::Block(..) | Step::Ask(..) | Step::Rest(..) if due <= now => Step::Withdraw(id),
+        Step::Wait(until) => Step::Wait(until.min(due)),
+        Step::Block(block, until) => Step::Block(block, earliest([until, Some(due)])),
+        Step::Ask(block, until) => Step::Ask(block, earliest([until, Some(due)])),
+        Step::Rest(state, until) => Step::Rest(state, earliest([until, Some(due)])),
+        sending => sending,
+    }
+}
+
+/// Everything there is goes, the active client first.
+fn withdrawal(desired: &Desired, observed: &Observed, now: Timestamp) -> Step {
     let asked = observed.request.is_some();
-    if !desired.wanted || !desired.auth_type.needs_client() {
-        return match &observed.client {
-            Some(_) => wait_or(observed, asked, now, Step::Withdraw),
-            None => Step::Rest(State::Withdrawn, None),
+    let active = observed.client.as_ref().map(|client| {
+        let due = client.withdraw_not_before.unwrap_or(now);
+        (due, client.id)
+    });
+    let ending = active.or_else(|| next_ending(desired, observed, now));
+    match ending {
+        Some((due, id)) if due <= now || asked => Step::Withdraw(id),
+        Some((due, _)) => Step::Wait(due),
+        None => Step::Rest(State::Withdrawn, None),
+    }
+}
+
+fn next_ending(desired: &Desired, observed: &Observed, now: Timestamp) -> Option<(Timestamp, OauthClientId)> {
+    observed.ending.iter().map(|client| (client.due(desired, now), client.id)).min_by_key(|(due, _)| *due)
+}
+
+/// What to do for a client that is wanted.
+fn effort(desired: &Desired, observed: &Observed, now: Timestamp) -> Step {
+    let Some(client) = &observed.client else { return obtain(desired, observed, now) };
+    if observed.request == Some(Request::Reregister) {
+        return obtain(desired, observed, now);
+    }
+    match client.doubt {
+        Some(Doubt::UpdateLost | Doubt::Reported) if client.manageable => {
+            return polite(observed, now, Step::Verify);
+        }
+        Some(Doubt::Forgotten) => return recover(desired, observed, client, now),
+        Some(Doubt::UpdateLost | Doubt::Reported) | None => {}
+    }
+    let expired = !client.usable(now);
+    let known = observed.discovery.as_ref().map(|(found, _)| found).filter(|found| desired.is_found_by(found));
+    let scheduled = observed.rediscover_at.is_some_and(|moment| moment <= now);
+    let stale = observed.discovery.is_some() && known.is_none();
+    if stale || scheduled {
+        return polite(observed, now, Step::Discover);
+    }
+    let until = earliest([client.renew_at(desired.rules), client.secret_expires_at, observed.rediscover_at]);
+    if let Some(step) = blocked(desired, observed, observed.rediscover_at.filter(|_| !expired)) {
+        return step;
+    }
+    if let Some(discovery) = known.filter(|discovery| !client.belongs_to(discovery)) {
+        return at_another_issuer(desired, observed, client, discovery, now, until);
+    }
+    if expired {
+        // A server whose secrets live for seconds is not asked for ever faster ones.
+        let early = client.renew_at(desired.rules).filter(|moment| *moment > now && observed.request.is_none());
+        return early.map_or_else(|| renew(desired, observed, client, now, until), Step::Wait);
+    }
+    match fit(desired, client) {
+        Fit::Current => keep(desired, observed, client, now, until),
+        Fit::Adopt | Fit::Publish => obtain(desired, observed, now),
+        Fit::Update => polite(observed, now, Step::Update),
+        Fit::Replace if observed.skipped.as_ref() == Some(&desired.inputs()) => {
+            keep(desired, observed, client, now, until)
+        }
+        Fit::Replace if may_replace(desired, client) => obtain(desired, observed, now),
+        Fit::Replace => ask(
+            "metadata_changed",
+            "The metadata changed after this client was registered, and only a new client can carry them. Approve to replace it; people who signed in through the old one must then sign in again. Or skip this version and keep it.",
+            until,
+        ),
+    }
+}
+
+/// A client that is as wanted: its secret is renewed in time, and while nobody uses it it is looked after.
+fn keep(
+    desired: &Desired,
+    observed: &Observed,
+    client: &ActiveClient,
+    now: Timestamp,
+    until: Option<Timestamp>,
+) -> Step {
+    if client.renew_at(desired.rules).is_some_and(|moment| moment <= now) {
+        return renew(desired, observed, client, now, until);
+    }
+    let unused = client.method == RegistrationMethod::Dcr && !client.fetched;
+    let seen = client.verified_at.or(client.updated_at).unwrap_or(client.created_at);
+    let refresh = unused.then(|| seen + desired.rules.refresh_unused_after);
+    match refresh {
+        Some(moment) if moment <= now && client.manageable => polite(observed, now, Step::Verify),
+        // Nobody has it, so nobody is asked to sign in again.
+        Some(moment) if moment <= now => obtain(desired, observed, now),
+        refresh => Step::Rest(State::Registered, earliest([until, refresh])),
+    }
+}
+
+/// A secret that has expired, or soon will: an update may bring a new one for the same client, else a new client does.
+fn renew(
+    desired: &Desired,
+    observed: &Observed,
+    client: &ActiveClient,
+    now: Timestamp,
+    until: Option<Timestamp>,
+) -> Step {
+    let since = client.renew_at(desired.rules).unwrap_or(now).min(now);
+    // One update in the time left: where it brought a new secret, this function is not reached again.
+    if updatable(desired, client) && client.updated_at.is_none_or(|moment| moment < since) {
+        return polite(observed, now, Step::Update);
+    }
+    let may_wait = client.usable(now) && desired.effective.registration.replace == Some(ReplacePolicy::Ask);
+    if may_wait {
+        return ask(
+            "secret_expiring",
+            "The client's secret expires soon, and only a new client brings a new one. Approve to replace it now; when the secret has expired it is replaced without asking, because nobody can use it any more.",
+            until.filter(|moment| *moment > now).or(client.secret_expires_at),
+        );
+    }
+    obtain(desired, observed, now)
+}
+
+/// The authorization server is another than the one the client belongs to: it is never used there
+/// (`domain.md` §5 rule 2; SEP-2352).
+fn at_another_issuer(
+    desired: &Desired,
+    observed: &Observed,
+    client: &ActiveClient,
+    discovery: &Discovery,
+    now: Timestamp,
+    until: Option<Timestamp>,
+) -> Step {
+    if client.method == RegistrationMethod::PreRegistered {
+        return match &desired.effective.credentials {
+            // The same client is taken to the new issuer only on a person's word: its issuer named, or its secret
+            // entered again.
+            Some(entered) if entered.client_id == client.client_id => {
+                let named = &desired.effective.authorization_server;
+                let vouched = [&named.issuer, &named.trusted_issuer]
+                    .into_iter()
+                    .any(|issuer| issuer.as_ref() == Some(&discovery.issuer));
+                let again = entered.client_secret.is_some() && client.digest != desired.digest;
+                if vouched || again { obtain(desired, observed, now) } else { issuer_changed(until) }
+            }
+            _ => obtain(desired, observed, now),
         };
     }
-    if let Some(client) = observed.client.as_ref().filter(|client| client.usable(now)) {
-        let current = client.digest == desired.digest && client.mcp_url == desired.mcp_url;
-        if observed.request != Some(Request::Reregister) {
-            if current {
-                return Step::Rest(State::Registered, client.secret_expires_at);
-            }
-            if !may_replace(desired, client) {
-                return Step::Rest(State::Outdated, client.secret_expires_at);
-            }
+    let only_asked = client.method == RegistrationMethod::Dcr
+        && desired.effective.registration.replace == Some(ReplacePolicy::Ask);
+    if only_asked && client.usable(now) {
+        if observed.skipped.as_ref() == Some(&desired.inputs()) {
+            return Step::Rest(State::Registered, until);
         }
+        return ask(
+            "issuer_changed",
+            "The server names another authorization server now. Approve to register a client there; the one there is belongs to the old one and is used nowhere else.",
+            until,
+        );
     }
-    if let (Some((code, inputs)), false) = (&observed.failed, asked)
-        && *inputs == desired.inputs()
-    {
-        return Step::Block(Block { code: code.clone(), detail: None });
-    }
-    wait_or(observed, asked, now, attempt(desired, observed, now))
+    obtain(desired, observed, now)
 }
 
-/// Whether a client that is not as wanted may be replaced without asking anybody (`domain.md` §5 rule 6): a new one
-/// costs people their consent, unless it was entered by hand or nobody can have used it yet.
-fn may_replace(desired: &Desired, client: &ActiveClient) -> bool {
-    if client.method == RegistrationMethod::PreRegistered {
-        return true;
+/// What is done for a client that the authorization server has forgotten.
+fn recover(desired: &Desired, observed: &Observed, client: &ActiveClient, now: Timestamp) -> Step {
+    let asked = observed.request.is_some();
+    if client.method == RegistrationMethod::PreRegistered && fit(desired, client) == Fit::Current && !asked {
+        return Step::Block(
+            Block {
+                code: "invalid_client".to_owned(),
+                detail: Some("The authorization server does not accept the client that you entered. Check its `client_id` and `client_secret` there, and enter them again.".to_owned()),
+            },
+            None,
+        );
     }
-    match desired.effective.registration.replace {
-        Some(ReplacePolicy::Automatic) => true,
-        Some(ReplacePolicy::Ask) => false,
-        None => !client.fetched,
+    if let Some(step) = blocked(desired, observed, None) {
+        return step;
     }
-}
-
-/// `step`, unless politeness says to wait and no person insists.
-fn wait_or(observed: &Observed, asked: bool, now: Timestamp, step: Step) -> Step {
-    match observed.not_before {
-        Some(moment) if moment > now && !asked && !matches!(step, Step::Block(_)) => Step::Wait(moment),
-        _ => step,
+    let cool = observed.replaced_at.map(|moment| moment + desired.rules.replace_cooldown);
+    match cool {
+        Some(moment) if moment > now && !asked => Step::Wait(moment),
+        _ => obtain(desired, observed, now),
     }
 }
 
 /// What to try for a server that needs a new client.
-fn attempt(desired: &Desired, observed: &Observed, now: Timestamp) -> Step {
-    let has_credentials = desired.effective.credentials.is_some();
-    let method = if desired.auth_type == AuthType::OauthClientCredentials {
-        Method::PreRegistered
-    } else {
-        desired.effective.registration.method
-    };
-    match method {
-        Method::PreRegistered if !has_credentials => {
-            return block(
-                "pre_registered_client_missing",
-                "This server takes only a client registered by hand. Enter `client_id` (and `client_secret`) in its Advanced Configuration.",
-            );
-        }
-        Method::Cimd => {
-            return block(
-                "cimd_not_available",
-                "Client ID Metadata Documents are not published by this version. Set `registration.method` to `auto`, `dcr` or `pre_registered`.",
-            );
-        }
-        Method::Auto | Method::Dcr | Method::PreRegistered => {}
+fn obtain(desired: &Desired, observed: &Observed, now: Timestamp) -> Step {
+    if let Some(step) = blocked(desired, observed, None) {
+        return step;
     }
-    let Some((discovery, _)) = observed
+    let fresh = observed
         .discovery
         .as_ref()
-        .filter(|(discovery, at)| discovery.mcp_url == desired.mcp_url && *at + discovery_freshness() > now)
-    else {
-        return Step::Discover;
+        .filter(|(found, at)| desired.is_found_by(found) && *at + discovery_freshness() > now);
+    let Some((discovery, _)) = fresh else {
+        // Without credentials nothing would be gained by looking.
+        return match choose_blindly(desired) {
+            Some(block) => Step::Block(block, None),
+            None => polite(observed, now, Step::Discover),
+        };
     };
-    if has_credentials && method != Method::Dcr {
-        return Step::Adopt;
-    }
-    if discovery.authorization_server().registration_endpoint().is_none() {
-        return block(
-            "registration_not_supported",
-            "The authorization server offers no dynamic registration. Register a client there by hand with the callback URL shown, then enter its `client_id` (and `client_secret`) in the Advanced Configuration.",
-        );
-    }
-    Step::Register
+    let reachable = observed.document_unreachable_at.is_none_or(|moment| moment + document_patience() <= now);
+    let step = match choose_method(desired, discovery, reachable) {
+        Choice::Adopt => Step::Adopt,
+        Choice::Publish => Step::Publish,
+        Choice::Register => Step::Register,
+        Choice::Nobody(block) => return Step::Block(block, None),
+    };
+    polite(observed, now, step)
 }
 
-fn block(code: &str, detail: &str) -> Step {
-    Step::Block(Block { code: code.to_owned(), detail: Some(detail.to_owned()) })
+/// What is certain to be missing whatever the authorization server says.
+fn choose_blindly(desired: &Desired) -> Option<Block> {
+    use crate::metadata::Method;
+    let method = super::method::configured_method(desired);
+    let missing = method == Method::PreRegistered && desired.effective.credentials.is_none()
+        || method == Method::Cimd && !desired.publishes_documents;
+    if !missing {
+        return None;
+    }
+    match choose_method(desired, &Discovery::default(), true) {
+        Choice::Nobody(block) => Some(block),
+        _ => None,
+    }
+}
+
+/// A failure that a person must mend stays one until what was tried changes, or the person insists.
+fn blocked(desired: &Desired, observed: &Observed, until: Option<Timestamp>) -> Option<Step> {
+    let (code, inputs) = observed.failed.as_ref()?;
+    let stays = observed.request.is_none() && *inputs == desired.inputs();
+    stays.then(|| Step::Block(Block { code: code.clone(), detail: None }, until))
+}
+
+/// `step`, unless politeness says to wait and no person insists.
+fn polite(observed: &Observed, now: Timestamp, step: Step) -> Step {
+    match observed.not_before {
+        Some(moment) if moment > now && observed.request.is_none() => Step::Wait(moment),
+        _ => step,
+    }
+}
+
+fn ask(code: &str, detail: &str, until: Option<Timestamp>) -> Step {
+    Step::Ask(Block { code: code.to_owned(), detail: Some(detail.to_owned()) }, until)
+}
+
+fn issuer_changed(until: Option<Timestamp>) -> Step {
+    Step::Block(
+        Block {
+            code: "issuer_changed".to_owned(),
+            detail: Some("The server names another authorization server than the one your client was used with. If that is right, set `issuer` in the Advanced Configuration to the new one, or enter the client registered there.".to_owned()),
+        },
+        until,
+    )
+}
+
+fn earliest<const N: usize>(moments: [Option<Timestamp>; N]) -> Option<Timestamp> {
+    moments.into_iter().flatten().min()
 }

@@ -2,11 +2,10 @@
 
 use super::*;
 use crate::clock::Timestamp;
-use crate::id::SealedId;
+use crate::id::{OauthClientId, SealedId};
 use crate::metadata::{Credentials, EffectiveMetadata, Level, Method, ReplacePolicy};
 use crate::oauth::{Discovery, Failure, FailureClass as C, IssuerMatch};
 use chrono::{DateTime, Duration};
-use proptest::prelude::*;
 use serde_json::{Map, json};
 
 fn now() -> Timestamp {
@@ -14,6 +13,7 @@ fn now() -> Timestamp {
 }
 
 const URL: &str = "https://h/mcp";
+const ISSUER: &str = "https://h";
 
 fn desired(change: impl FnOnce(&mut Desired)) -> Desired {
     let mut desired = Desired {
@@ -21,7 +21,9 @@ fn desired(change: impl FnOnce(&mut Desired)) -> Desired {
         digest: "d1".into(),
         mcp_url: URL.into(),
         auth_type: AuthType::OauthAuto,
-        wanted: true,
+        standing: Standing::Wanted,
+        publishes_documents: false,
+        rules: LifeRules::default(),
     };
     change(&mut desired);
     desired
@@ -43,28 +45,37 @@ fn discovery(registration: bool) -> Discovery {
     Discovery {
         mcp_url: URL.into(),
         resource: URL.into(),
-        resource_match: None,
-        protected_resource_url: None,
-        protected_resource: None,
-        challenge_scope: None,
-        authorization_server_listed: "https://h".into(),
-        issuer: "https://h".into(),
-        issuer_match: IssuerMatch::Exact,
+        authorization_server_listed: ISSUER.into(),
+        issuer: ISSUER.into(),
         metadata_url: "https://h/.well-known/oauth-authorization-server".into(),
         metadata,
-        scopes: Vec::new(),
-        warnings: Vec::new(),
+        ..Discovery::default()
     }
+}
+
+fn id(number: u128) -> OauthClientId {
+    OauthClientId(uuid::Uuid::from_u128(number))
 }
 
 fn client(method: RegistrationMethod, digest: &str) -> ActiveClient {
     ActiveClient {
+        id: id(1),
+        client_id: "c".into(),
         method,
+        issuer: ISSUER.into(),
+        legacy_issuer: false,
         digest: digest.into(),
         mcp_url: URL.into(),
+        created_at: now(),
+        updated_at: None,
+        verified_at: None,
+        secret_issued_at: now(),
         secret_expires_at: None,
-        manageable: true,
+        manageable: false,
+        update_refused: None,
         fetched: true,
+        doubt: None,
+        withdraw_not_before: None,
     }
 }
 
@@ -72,122 +83,298 @@ fn found(observed: Observed) -> Observed {
     Observed { discovery: Some((discovery(true), now())), ..observed }
 }
 
-#[test]
-fn the_plan_case_by_case() {
-    let plain = || desired(|_| {});
-    let nothing = Observed::default;
-    let registered =
-        |digest: &str| Observed { client: Some(client(RegistrationMethod::Dcr, digest)), ..nothing() };
-    let soon = now() + Duration::minutes(1);
-    let blocked = |step: Step| match step {
-        Step::Block(block) => block.code,
+fn plain() -> Desired {
+    desired(|_| {})
+}
+
+fn nothing() -> Observed {
+    Observed::default()
+}
+
+fn registered(digest: &str) -> Observed {
+    Observed { client: Some(client(RegistrationMethod::Dcr, digest)), ..nothing() }
+}
+
+/// As above, changed.
+fn known(change: impl FnOnce(&mut ActiveClient)) -> Observed {
+    let mut observed = found(registered("d1"));
+    change(observed.client.as_mut().unwrap());
+    observed
+}
+
+fn code(step: Step) -> String {
+    match step {
+        Step::Block(block, _) | Step::Ask(block, _) => block.code,
         other => panic!("{other:?}"),
-    };
-    // From nothing to a client.
+    }
+}
+
+fn rest() -> Step {
+    Step::Rest(State::Registered, None)
+}
+
+#[test]
+fn from_nothing_to_a_client() {
     assert_eq!(plan(&plain(), &nothing(), now()), Step::Discover);
     assert_eq!(plan(&plain(), &found(nothing()), now()), Step::Register);
     let old = Observed { discovery: Some((discovery(true), now() - Duration::hours(2))), ..nothing() };
     assert_eq!(plan(&plain(), &old, now()), Step::Discover, "an old discovery is not registered on");
     let moved = desired(|desired| desired.mcp_url = "https://other/mcp".into());
     assert_eq!(plan(&moved, &found(nothing()), now()), Step::Discover, "nor one of another address");
+    let mut with_override = found(nothing());
+    with_override.discovery.as_mut().unwrap().0.found_with = "other".into();
+    assert_eq!(plan(&plain(), &with_override, now()), Step::Discover, "nor one made with other overrides");
     assert_eq!(plan(&desired(with_credentials), &nothing(), now()), Step::Discover);
     assert_eq!(plan(&desired(with_credentials), &found(nothing()), now()), Step::Adopt);
-    // At rest.
-    assert_eq!(plan(&plain(), &registered("d1"), now()), Step::Rest(State::Registered, None));
-    assert_eq!(plan(&plain(), &registered("old"), now()), Step::Rest(State::Outdated, None));
-    let adopted =
-        found(Observed { client: Some(client(RegistrationMethod::PreRegistered, "old")), ..nothing() });
+}
+
+#[test]
+fn methods_are_tried_in_their_order() {
+    let offers = |registration: bool| {
+        let mut found = discovery(registration);
+        found.metadata.insert("client_id_metadata_document_supported".into(), json!(true));
+        found
+    };
+    let publishing = |method: Method| {
+        desired(|desired| {
+            desired.publishes_documents = true;
+            desired.effective.registration.method = method;
+        })
+    };
+    let choose = |desired: &Desired, found: &Discovery| choose_method(desired, found, true);
+    let nobody = |choice: Choice| match choice {
+        Choice::Nobody(block) => block.code,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(choose(&publishing(Method::Auto), &offers(true)), Choice::Publish, "documents before registration");
+    assert_eq!(choose(&publishing(Method::Auto), &discovery(true)), Choice::Register, "where they are read");
+    assert_eq!(choose(&plain(), &offers(true)), Choice::Register, "and published");
+    assert_eq!(choose(&publishing(Method::Dcr), &offers(true)), Choice::Register);
+    assert_eq!(choose_method(&publishing(Method::Auto), &offers(true), false), Choice::Register, "unreachable");
+    assert_eq!(choose_method(&publishing(Method::Auto), &offers(false), false), Choice::Publish, "the only way");
+    let mut secretive = offers(true);
+    secretive.metadata.insert("token_endpoint_auth_methods_supported".into(), json!(["client_secret_post"]));
+    assert_eq!(choose(&publishing(Method::Auto), &secretive), Choice::Register);
+    assert_eq!(nobody(choose(&publishing(Method::Cimd), &secretive)), "cimd_auth_method");
+    assert_eq!(nobody(choose(&publishing(Method::Cimd), &discovery(true))), "cimd_not_supported");
+    let unpublished = desired(|desired| desired.effective.registration.method = Method::Cimd);
+    assert_eq!(nobody(choose(&unpublished, &offers(true))), "cimd_not_available");
+    assert_eq!(code(plan(&unpublished, &nothing(), now())), "cimd_not_available", "known without looking");
+    let mut entered = publishing(Method::Auto);
+    with_credentials(&mut entered);
+    assert_eq!(choose(&entered, &offers(true)), Choice::Adopt, "what a person entered goes first");
+    assert_eq!(nobody(choose(&plain(), &discovery(false))), "registration_not_supported");
+    let by_hand = desired(|desired| desired.auth_type = AuthType::OauthClientCredentials);
+    assert_eq!(code(plan(&by_hand, &nothing(), now())), "pre_registered_client_missing");
+}
+
+#[test]
+fn a_client_that_is_as_wanted_rests() {
+    assert_eq!(plan(&plain(), &registered("d1"), now()), rest());
+    let better = desired(|desired| desired.publishes_documents = true);
+    let mut offered = found(registered("d1"));
+    offered.discovery.as_mut().unwrap().0.metadata.insert("client_id_metadata_document_supported".into(), json!(true));
+    assert_eq!(plan(&better, &offered, now()), rest(), "never replaced because a better method appeared");
+    let mut asked = offered;
+    asked.request = Some(Request::Reregister);
+    assert_eq!(plan(&better, &asked, now()), Step::Publish, "a person can move it");
+    let later = now() + Duration::days(1);
+    let scheduled = Observed { rediscover_at: Some(later), ..registered("d1") };
+    assert_eq!(plan(&plain(), &scheduled, now()), Step::Rest(State::Registered, Some(later)));
+    assert_eq!(plan(&plain(), &scheduled, later), Step::Discover);
+}
+
+#[test]
+fn a_change_costs_as_little_as_possible() {
+    let ask = desired(|desired| desired.effective.registration.replace = Some(ReplacePolicy::Ask));
+    let automatic = desired(|desired| desired.effective.registration.replace = Some(ReplacePolicy::Automatic));
+    let changed = |change: fn(&mut ActiveClient)| {
+        known(|client| {
+            client.digest = "old".into();
+            change(client);
+        })
+    };
+    for (what, desired, observed, expected) in [
+        ("an update keeps the id", &plain(), changed(|client| client.manageable = true), Step::Update),
+        ("nobody has it", &plain(), changed(|client| client.fetched = false), Step::Register),
+        ("automatic", &automatic, changed(|_| {}), Step::Register),
+    ] {
+        assert_eq!(plan(desired, &observed, now()), expected, "{what}");
+        let known = observed.client.as_ref();
+        let expected = if expected == Step::Update { Cost::Updated } else { Cost::Replaced };
+        assert_eq!(cost(desired, known, now()), expected, "{what}");
+    }
+    for (what, desired, observed) in [
+        ("people have consented", &plain(), changed(|_| {})),
+        ("asked for", &ask, changed(|client| client.fetched = false)),
+        (
+            "an update was refused",
+            &plain(),
+            changed(|client| {
+                client.manageable = true;
+                client.update_refused = Some("d1".into());
+            }),
+        ),
+    ] {
+        assert_eq!(code(plan(desired, &observed, now())), "metadata_changed", "{what}");
+        assert_eq!(cost(desired, observed.client.as_ref(), now()), Cost::Asked, "{what}");
+        let skipped = Observed { skipped: Some(desired.inputs()), ..observed.clone() };
+        assert!(matches!(plan(desired, &skipped, now()), Step::Rest(State::Registered, _)), "{what}, skipped");
+        let approved = Observed { request: Some(Request::Reregister), ..observed };
+        assert_eq!(plan(desired, &approved, now()), Step::Register, "{what}, approved");
+    }
+    let adopted = found(Observed { client: Some(client(RegistrationMethod::PreRegistered, "old")), ..nothing() });
     assert_eq!(plan(&desired(with_credentials), &adopted, now()), Step::Adopt, "an entered client follows");
-    // While no gateway fetched it, nobody can have consented to it; else a policy decides.
-    let unseen = |digest: &str| {
-        let mut observed = found(registered(digest));
-        observed.client.as_mut().unwrap().fetched = false;
+    let entered = known(|_| {});
+    assert_eq!(plan(&desired(with_credentials), &entered, now()), Step::Adopt, "and replaces another one");
+    assert_eq!(plan(&plain(), &adopted, now()), Step::Register, "one that is not entered any more goes");
+    let forced = desired(|desired| desired.effective.registration.method = Method::PreRegistered);
+    assert_eq!(code(plan(&forced, &known(|client| client.fetched = false), now())), "pre_registered_client_missing");
+    assert_eq!(cost(&plain(), None, now()), Cost::Registered);
+    assert_eq!(cost(&plain(), known(|_| {}).client.as_ref(), now()), Cost::Nothing);
+}
+
+#[test]
+fn a_client_is_used_with_its_own_issuer_only() {
+    let elsewhere = |observed: Observed| {
+        let mut observed = found(observed);
+        observed.discovery.as_mut().unwrap().0.issuer = "https://new".into();
         observed
     };
-    assert_eq!(plan(&plain(), &unseen("old"), now()), Step::Register);
+    assert_eq!(plan(&plain(), &elsewhere(registered("d1")), now()), Step::Register);
     let ask = desired(|desired| desired.effective.registration.replace = Some(ReplacePolicy::Ask));
-    assert_eq!(plan(&ask, &unseen("old"), now()), Step::Rest(State::Outdated, None));
-    let automatic =
-        desired(|desired| desired.effective.registration.replace = Some(ReplacePolicy::Automatic));
-    assert_eq!(plan(&automatic, &found(registered("old")), now()), Step::Register);
-    // A person insists.
-    let asked =
-        found(Observed { request: Some(Request::Reregister), not_before: Some(soon), ..registered("d1") });
-    assert_eq!(plan(&plain(), &asked, now()), Step::Register);
-    // Politeness and failures.
+    assert_eq!(code(plan(&ask, &elsewhere(registered("d1")), now())), "issuer_changed");
+    let mut legacy = found(registered("d1"));
+    legacy.discovery.as_mut().unwrap().0.issuer_match = IssuerMatch::Legacy;
+    assert_eq!(plan(&plain(), &legacy, now()), Step::Register, "a made-up issuer is no real one");
+    // One that a person entered is taken along on their word only.
+    let mut entered = elsewhere(Observed {
+        client: Some(client(RegistrationMethod::PreRegistered, "d1")),
+        ..nothing()
+    });
+    assert_eq!(code(plan(&desired(with_credentials), &entered, now())), "issuer_changed");
+    entered.client.as_mut().unwrap().digest = "old".into();
+    assert_eq!(code(plan(&desired(with_credentials), &entered, now())), "issuer_changed", "a new name is no word");
+    let vouched = desired(|desired| {
+        with_credentials(desired);
+        desired.effective.authorization_server.trusted_issuer = Some("https://new".into());
+    });
+    assert_eq!(plan(&vouched, &entered, now()), Step::Adopt);
+    // A document is a client everywhere.
+    let mut document = elsewhere(Observed { client: Some(client(RegistrationMethod::Cimd, "d1")), ..nothing() });
+    document.discovery.as_mut().unwrap().0.metadata.insert("client_id_metadata_document_supported".into(), json!(true));
+    let publishing = desired(|desired| desired.publishes_documents = true);
+    assert_eq!(plan(&publishing, &document, now()), Step::Publish);
+}
+
+#[test]
+fn an_address_of_the_same_authorization_server_costs_nothing() {
+    let moved = desired(|desired| desired.mcp_url = "https://h/other".into());
+    let observed = found(registered("d1"));
+    assert_eq!(plan(&moved, &observed, now()), Step::Discover);
+    assert_eq!(cost(&moved, observed.client.as_ref(), now()), Cost::Rediscovered);
+    let mut there = observed;
+    there.discovery.as_mut().unwrap().0.mcp_url = moved.mcp_url.clone();
+    there.client.as_mut().unwrap().mcp_url = moved.mcp_url.clone();
+    assert_eq!(plan(&moved, &there, now()), rest());
+}
+
+#[test]
+fn secrets_are_renewed_in_time() {
+    let expiring = |hours: i64| {
+        known(|client| {
+            client.secret_issued_at = now() - Duration::hours(20);
+            client.secret_expires_at = Some(now() + Duration::hours(hours));
+        })
+    };
+    let renew_at = expiring(20).client.unwrap().renew_at(LifeRules::default()).unwrap();
+    assert_eq!(renew_at, now() - Duration::hours(20) + Duration::minutes(1600), "two thirds of 40 hours");
+    assert_eq!(plan(&plain(), &expiring(20), now()), Step::Rest(State::Registered, Some(renew_at)));
+    assert_eq!(plan(&plain(), &expiring(5), now()), Step::Register);
+    let ask = desired(|desired| desired.effective.registration.replace = Some(ReplacePolicy::Ask));
+    assert_eq!(code(plan(&ask, &expiring(5), now())), "secret_expiring");
+    assert_eq!(plan(&ask, &expiring(0), now()), Step::Register, "an expired one serves nobody");
+    let mut manageable = expiring(5);
+    manageable.client.as_mut().unwrap().manageable = true;
+    assert_eq!(plan(&plain(), &manageable, now()), Step::Update, "the same client may get a new secret");
+    manageable.client.as_mut().unwrap().updated_at = Some(now());
+    assert_eq!(plan(&plain(), &manageable, now()), Step::Register, "it brought none");
+    let seconds = known(|client| client.secret_expires_at = Some(now() + Duration::seconds(5)));
+    let floor = now() + Duration::minutes(10);
+    assert_eq!(plan(&plain(), &seconds, now() + Duration::seconds(6)), Step::Wait(floor), "not ever faster");
+}
+
+#[test]
+fn doubts_are_cleared_before_anything_else() {
+    let doubted = |doubt| known(|client| (client.doubt, client.manageable) = (Some(doubt), true));
+    assert_eq!(plan(&plain(), &doubted(Doubt::UpdateLost), now()), Step::Verify);
+    assert_eq!(plan(&plain(), &doubted(Doubt::Reported), now()), Step::Verify);
+    let forgotten = doubted(Doubt::Forgotten);
+    assert!(!forgotten.client.as_ref().unwrap().usable(now()));
+    assert_eq!(plan(&plain(), &forgotten, now()), Step::Register);
+    let lately = Observed { replaced_at: Some(now() - Duration::minutes(1)), ..forgotten.clone() };
+    assert_eq!(plan(&plain(), &lately, now()), Step::Wait(now() + Duration::minutes(59)), "once per cool-down");
+    let polite = Observed { not_before: Some(now() + Duration::minutes(5)), ..forgotten };
+    assert_eq!(plan(&plain(), &polite, now()), Step::Wait(now() + Duration::minutes(5)));
+    let mut entered = known(|client| client.doubt = Some(Doubt::Forgotten));
+    entered.client.as_mut().unwrap().method = RegistrationMethod::PreRegistered;
+    assert_eq!(code(plan(&desired(with_credentials), &entered, now())), "invalid_client");
+}
+
+#[test]
+fn clients_that_nobody_uses_are_looked_after() {
+    let old = |manageable, fetched| {
+        known(|client| {
+            client.created_at = now() - Duration::days(31);
+            (client.manageable, client.fetched) = (manageable, fetched);
+        })
+    };
+    assert_eq!(plan(&plain(), &old(true, false), now()), Step::Verify);
+    assert_eq!(plan(&plain(), &old(false, false), now()), Step::Register);
+    assert_eq!(plan(&plain(), &old(false, true), now()), rest(), "one that is used says so itself");
+}
+
+#[test]
+fn politeness_and_failures_hold_until_a_person_insists() {
+    let soon = now() + Duration::minutes(1);
     let polite = found(Observed { not_before: Some(soon), ..nothing() });
     assert_eq!(plan(&plain(), &polite, now()), Step::Wait(soon));
     let failed = found(Observed { failed: Some(("nope".into(), plain().inputs())), ..nothing() });
-    assert_eq!(blocked(plan(&plain(), &failed, now())), "nope");
+    assert_eq!(code(plan(&plain(), &failed, now())), "nope");
     let changed = desired(|desired| desired.digest = "d2".into());
     assert_eq!(plan(&changed, &failed, now()), Step::Register, "other metadata are another try");
     let retried = Observed { request: Some(Request::Retry), ..failed };
     assert_eq!(plan(&plain(), &retried, now()), Step::Register);
-    // What cannot be.
-    let no_endpoint = Observed { discovery: Some((discovery(false), now())), ..nothing() };
-    assert_eq!(blocked(plan(&plain(), &no_endpoint, now())), "registration_not_supported");
-    let by_hand = desired(|desired| desired.auth_type = AuthType::OauthClientCredentials);
-    assert_eq!(blocked(plan(&by_hand, &nothing(), now())), "pre_registered_client_missing");
-    let cimd = desired(|desired| desired.effective.registration.method = Method::Cimd);
-    assert_eq!(blocked(plan(&cimd, &nothing(), now())), "cimd_not_available");
-    // Gone.
-    let gone = desired(|desired| desired.wanted = false);
-    assert_eq!(plan(&gone, &registered("d1"), now()), Step::Withdraw);
+    let asked = found(Observed { request: Some(Request::Reregister), not_before: Some(soon), ..registered("d1") });
+    assert_eq!(plan(&plain(), &asked, now()), Step::Register);
+}
+
+#[test]
+fn what_is_not_wanted_is_withdrawn() {
+    let draining = |days: i64| EndingClient { id: id(2), ended_at: now() - Duration::days(days), not_before: None };
+    let gone = desired(|desired| desired.standing = Standing::Gone);
+    let both = Observed { ending: vec![draining(0)], ..registered("d1") };
+    assert_eq!(plan(&gone, &both, now()), Step::Withdraw(id(1)), "at once");
+    let last = Observed { client: None, ..both.clone() };
+    assert_eq!(plan(&gone, &last, now()), Step::Withdraw(id(2)));
     assert_eq!(plan(&gone, &nothing(), now()), Step::Rest(State::Withdrawn, None));
+    let mut later = last;
+    later.ending[0].not_before = Some(now() + Duration::hours(1));
+    assert_eq!(plan(&gone, &later, now()), Step::Wait(now() + Duration::hours(1)), "still withdrawing");
     let none = desired(|desired| desired.auth_type = AuthType::None);
-    assert_eq!(plan(&none, &registered("d1"), now()), Step::Withdraw);
-    // A secret that expired is no client.
-    let mut expired = registered("d1");
-    expired.client.as_mut().unwrap().secret_expires_at = Some(now());
-    assert_eq!(plan(&plain(), &found(expired), now()), Step::Register);
-}
-
-fn observations() -> impl Strategy<Value = Observed> {
-    let client = prop::option::of((any::<bool>(), any::<bool>(), prop::option::of(-10i64..10)));
-    let times = (prop::option::of(-10i64..10), prop::option::of(-10i64..200));
-    (client, times, any::<bool>(), any::<bool>(), prop::option::of(any::<bool>())).prop_map(
-        |(one, (not_before, discovered), endpoint, failed, asked)| Observed {
-            client: one.map(|(entered, current, expiry)| ActiveClient {
-                secret_expires_at: expiry.map(|minutes| now() + Duration::minutes(minutes)),
-                ..client_of(entered, current)
-            }),
-            discovery: discovered.map(|minutes| (discovery(endpoint), now() - Duration::minutes(minutes))),
-            failed: failed.then(|| ("nope".to_owned(), desired(|_| {}).inputs())),
-            not_before: not_before.map(|minutes| now() + Duration::minutes(minutes)),
-            request: asked.map(|again| if again { Request::Reregister } else { Request::Retry }),
-        },
-    )
-}
-
-fn client_of(entered: bool, current: bool) -> ActiveClient {
-    let method = if entered { RegistrationMethod::PreRegistered } else { RegistrationMethod::Dcr };
-    client(method, if current { "d1" } else { "old" })
-}
-
-proptest! {
-    /// Nothing is sent to an upstream before its time unless a person asked, nor while a good client is there.
-    #[test]
-    fn politeness_and_rest_hold_whatever_is_observed(observed in observations(), wanted: bool, entered: bool) {
-        let desired = desired(|desired| {
-            desired.wanted = wanted;
-            if entered { with_credentials(desired); }
-        });
-        let step = plan(&desired, &observed, now());
-        let sends = matches!(step, Step::Discover | Step::Register | Step::Adopt | Step::Withdraw);
-        if sends && observed.request.is_none() {
-            prop_assert!(observed.not_before.is_none_or(|moment| moment <= now()));
-        }
-        let good = observed.client.as_ref().is_some_and(|client| client.usable(now()) && client.digest == "d1");
-        if wanted && good && observed.request != Some(Request::Reregister) {
-            prop_assert!(matches!(step, Step::Rest(State::Registered, _)), "{step:?}");
-        }
-        if let Step::Wait(until) = step {
-            prop_assert!(until > now());
-        }
-        if matches!(step, Step::Register) {
-            prop_assert!(wanted && !entered && observed.discovery.is_some());
-        }
-    }
+    assert_eq!(plan(&none, &registered("d1"), now()), Step::Withdraw(id(1)));
+    assert_eq!(cost(&none, registered("d1").client.as_ref(), now()), Cost::Withdrawn);
+    // A replaced client drains first.
+    let drained = now() + Duration::days(7);
+    assert_eq!(plan(&plain(), &both, now()), Step::Rest(State::Registered, Some(drained)));
+    let old = Observed { ending: vec![draining(7)], ..registered("d1") };
+    assert_eq!(plan(&plain(), &old, now()), Step::Withdraw(id(2)));
+    // Access switched off: kept for a while, nothing new.
+    let until = now() + Duration::days(30);
+    let paused = desired(|desired| desired.standing = Standing::Paused(until));
+    assert_eq!(plan(&paused, &registered("old"), now()), Step::Rest(State::Registered, Some(until)));
+    assert_eq!(plan(&paused, &nothing(), now()), Step::Rest(State::Withdrawn, Some(until)));
+    assert_eq!(plan(&paused, &registered("d1"), until), Step::Withdraw(id(1)));
 }
 
 #[test]

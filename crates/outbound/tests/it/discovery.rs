@@ -25,7 +25,7 @@ fn resource(origin: &str, path: &str, issuer: &str) -> Value {
 
 async fn search(upstream: &Upstream, overrides: Value, trusted: Option<String>) -> DiscoverOutcome {
     let Value::Object(overrides) = overrides else { panic!("an object") };
-    let target = DiscoverTarget { mcp_url: upstream.url("/mcp"), overrides, trusted_issuer: trusted };
+    let target = DiscoverTarget { mcp_url: upstream.url("/mcp"), overrides, trusted_issuer: trusted, ..DiscoverTarget::default() };
     discover(&guarded(), target).await
 }
 
@@ -325,6 +325,7 @@ async fn every_answer_is_recorded_without_queries() {
         mcp_url: upstream.url("/mcp?key=canary"),
         overrides: Map::new(),
         trusted_issuer: None,
+        ..DiscoverTarget::default()
     };
     let outcome = discover(&guarded(), target).await;
     assert!(outcome.trace.len() > 2);

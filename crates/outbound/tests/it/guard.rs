@@ -4,10 +4,9 @@ use crate::upstream::{Reply, Upstream, guarded, gzipped_spaces, hasty};
 use registry_core::egress::EgressPolicy;
 use registry_core::oauth::{Failure, FailureClass};
 use registry_outbound::{DiscoverOutcome, DiscoverTarget, Guarded, Limits, discover};
-use serde_json::Map;
 
 async fn search(guarded: &Guarded, mcp_url: &str) -> DiscoverOutcome {
-    let target = DiscoverTarget { mcp_url: mcp_url.to_owned(), overrides: Map::new(), trusted_issuer: None };
+    let target = DiscoverTarget { mcp_url: mcp_url.to_owned(), ..DiscoverTarget::default() };
     discover(guarded, target).await
 }
 

@@ -24,6 +24,18 @@ pub struct Model {
     pub created_at: i64,
     pub fetched_at: Option<i64>,
     pub ended_at: Option<i64>,
+    pub secret_issued_at: Option<i64>,
+    pub updated_at: Option<i64>,
+    pub verified_at: Option<i64>,
+    pub reported_at: Option<i64>,
+    pub withdraw_not_before: Option<i64>,
+    pub request: Option<String>,
+    pub doubt: Option<String>,
+    pub reported_by: Option<String>,
+    pub update_refused: Option<String>,
+    pub withdrawal: Option<String>,
+    pub withdrawal_detail: Option<String>,
+    pub withdraw_failures: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -26,6 +26,17 @@ pub struct Model {
     pub discovered_at: Option<i64>,
     pub created_at: i64,
     pub updated_at: i64,
+    pub rediscover_at: Option<i64>,
+    pub unwanted_since: Option<i64>,
+    pub stopped_at: Option<i64>,
+    pub cimd_refused_at: Option<i64>,
+    pub replaced_at: Option<i64>,
+    pub slot_at: Option<i64>,
+    pub failed_step: Option<String>,
+    pub skipped: Option<String>,
+    pub upstream: Option<String>,
+    pub document_id: Option<String>,
+    pub document: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

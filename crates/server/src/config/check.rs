@@ -1,11 +1,11 @@
 //! Judges the configuration as a whole and makes of it what the application needs.
 
-use super::sections::{Config, Jwt};
-use registry::{JwtSettings, Settings};
+use super::sections::{Config, Jwt, Worker};
+use registry::{IssuerRate, JwtSettings, Settings};
 use registry_core::egress::EgressPolicy;
 use registry_core::finding::{Finding, Findings};
 use registry_core::permission::Role;
-use registry_core::registration::RetryRules;
+use registry_core::registration::{LifeRules, RetryRules};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -161,6 +161,25 @@ impl Config {
                 "`worker.unconfirmed_pause` is at most 86400 seconds.",
             ));
         }
+        let rate = &worker.issuer_rate;
+        for (key, number) in [("burst", rate.burst), ("per_minute", rate.per_minute)] {
+            if !(1..=60_000).contains(&number) {
+                findings.push(Finding::error(
+                    format!("/worker/issuer_rate/{key}"),
+                    "out_of_range",
+                    format!("`worker.issuer_rate.{key}` is between 1 and 60000."),
+                ));
+            }
+        }
+        for (key, seconds) in worker.lives() {
+            if !(1..=MOST_LIFE).contains(&seconds) {
+                findings.push(Finding::error(
+                    format!("/worker/{key}"),
+                    "out_of_range",
+                    format!("`worker.{key}` is between 1 and {MOST_LIFE} seconds (ten years)."),
+                ));
+            }
+        }
     }
 
     fn check_log(&self, findings: &mut Findings) {
@@ -185,10 +204,18 @@ impl Config {
             // Three requests may follow one another under one lease (`domain.md` §5).
             max_connections: self.database.max_connections,
             lease: request_timeout.saturating_mul(3),
-            retry: RetryRules {
-                unconfirmed_pause: chrono::Duration::seconds(
-                    i64::try_from(self.worker.unconfirmed_pause.min(86_400)).unwrap_or(86_400),
-                ),
+            retry: RetryRules { unconfirmed_pause: seconds(self.worker.unconfirmed_pause) },
+            life: LifeRules {
+                rediscover_every: seconds(self.worker.rediscover_every),
+                refresh_unused_after: seconds(self.worker.refresh_unused_after),
+                drain_for: seconds(self.worker.drain_for),
+                withdraw_after: seconds(self.worker.withdraw_after),
+                replace_cooldown: seconds(self.worker.replace_cooldown),
+                least_secret_life: seconds(self.worker.least_secret_life),
+            },
+            issuer_rate: IssuerRate {
+                burst: self.worker.issuer_rate.burst,
+                per_minute: self.worker.issuer_rate.per_minute,
             },
         }
     }
@@ -206,6 +233,27 @@ impl Config {
             }
         }
         EgressPolicy { allow, allow_http_loopback: self.egress.allow_http_loopback }
+    }
+}
+
+/// Ten years, in seconds: longer means never, and would overflow a date.
+const MOST_LIFE: u64 = 315_360_000;
+
+fn seconds(number: u64) -> chrono::Duration {
+    chrono::Duration::seconds(i64::try_from(number.min(MOST_LIFE)).unwrap_or_default())
+}
+
+impl Worker {
+    /// How long things last, by their keys.
+    fn lives(&self) -> [(&'static str, u64); 6] {
+        [
+            ("rediscover_every", self.rediscover_every),
+            ("refresh_unused_after", self.refresh_unused_after),
+            ("drain_for", self.drain_for),
+            ("withdraw_after", self.withdraw_after),
+            ("replace_cooldown", self.replace_cooldown),
+            ("least_secret_life", self.least_secret_life),
+        ]
     }
 }
 
@@ -316,6 +364,10 @@ mod tests {
             ("WORKER__POLL_MS", "1", "worker.poll_ms"),
             ("WORKER__REQUEST_TIMEOUT", "0", "worker.request_timeout"),
             ("WORKER__UNCONFIRMED_PAUSE", "86401", "worker.unconfirmed_pause"),
+            ("WORKER__ISSUER_RATE__BURST", "0", "worker.issuer_rate.burst"),
+            ("WORKER__ISSUER_RATE__PER_MINUTE", "60001", "worker.issuer_rate.per_minute"),
+            ("WORKER__DRAIN_FOR", "0", "worker.drain_for"),
+            ("WORKER__WITHDRAW_AFTER", "315360001", "worker.withdraw_after"),
             ("AUTH__JWT__AUDIENCE", "registry", "auth.jwt.issuer"),
             ("AUTH__JWT__ISSUER", "https://idp.example", "auth.jwt.audience"),
             ("AUTH__JWT__ISSUER", "https://idp.example", "auth.jwt.key_set_file"),

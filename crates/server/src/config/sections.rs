@@ -125,11 +125,53 @@ pub struct Worker {
     pub request_timeout: u64,
     /// Seconds to wait before a registration whose answer was lost is repeated, once.
     pub unconfirmed_pause: u64,
+    /// How often one authorization server is asked, by all workers together.
+    pub issuer_rate: IssuerRate,
+    /// Seconds between two looks for the authorization server of a registered client.
+    pub rediscover_every: u64,
+    /// Seconds after which a client that no gateway ever fetched is checked, or replaced.
+    pub refresh_unused_after: u64,
+    /// Seconds that a replaced client is kept for those who still use it.
+    pub drain_for: u64,
+    /// Seconds that a client is kept after access to it was switched off.
+    pub withdraw_after: u64,
+    /// Seconds between two replacements that gateways' reports may lead to.
+    pub replace_cooldown: u64,
+    /// Seconds that a client secret lives at least before it is renewed, however short the server makes it live.
+    pub least_secret_life: u64,
 }
 
 impl Default for Worker {
     fn default() -> Self {
-        Self { concurrency: 4, poll_ms: 1000, request_timeout: 10, unconfirmed_pause: 60 }
+        Self {
+            concurrency: 4,
+            poll_ms: 1000,
+            request_timeout: 10,
+            unconfirmed_pause: 60,
+            issuer_rate: IssuerRate::default(),
+            rediscover_every: 86_400,
+            refresh_unused_after: 2_592_000,
+            drain_for: 604_800,
+            withdraw_after: 2_592_000,
+            replace_cooldown: 3_600,
+            least_secret_life: 600,
+        }
+    }
+}
+
+/// Section `worker.issuer_rate`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IssuerRate {
+    /// So many requests at once after a pause.
+    pub burst: u32,
+    /// So many a minute after that; half as many for an hour after each 429.
+    pub per_minute: u32,
+}
+
+impl Default for IssuerRate {
+    fn default() -> Self {
+        Self { burst: 10, per_minute: 10 }
     }
 }
 

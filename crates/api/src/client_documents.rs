@@ -1,0 +1,89 @@
+//! Client ID Metadata Documents, for authorization servers (draft-ietf-oauth-client-id-metadata-document).
+//!
+//! Public: no credential, no cookie, no negotiation, always the same bytes for the same metadata.
+
+use crate::ApiState;
+use crate::extract::if_none_match;
+use crate::failure::Failure;
+use crate::finish;
+use crate::responses::DocumentProblems;
+use actix_web::http::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, ETAG, X_CONTENT_TYPE_OPTIONS,
+};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, get, web};
+use registry::Error;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+/// Puts the documents on the app.
+pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(read_client_id_document);
+}
+
+/// Read a Client ID Metadata Document
+///
+/// The address is the `client_id`. 404 once the client is withdrawn. Public; authorization servers fetch it, `HEAD` works
+/// too.
+#[utoipa::path(
+    tag = "operation",
+    security(()),
+    params(
+        ("document" = String, Path, description = "Opaque id of the document.", example = "5f0a3c5e9b1d4a10b7c33f2a6c000009"),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of what is already known.", example = "\"5f0a3c5e\""),
+    ),
+    responses(
+        (
+            status = 200, description = "The document.", body = Object,
+            headers(
+                ("ETag" = String, description = "Strong entity tag of these bytes."),
+                ("Cache-Control" = String, description = "`public, max-age=3600`.")
+            ),
+            example = json!({
+                "client_id": "https://id.example.com/oauth/clients/5f0a3c5e9b1d4a10b7c33f2a6c000009.json",
+                "client_name": "Acme Corp MCP Gateway",
+                "redirect_uris": ["https://gateway.example.com/oauth/upstream-callback"],
+                "token_endpoint_auth_method": "none",
+                "token_endpoint_auth_methods_supported": ["none"]
+            })
+        ),
+        (status = 304, description = "Nothing changed since the `ETag` that was sent."),
+        DocumentProblems,
+    )
+)]
+#[get("/oauth/clients/{document}.json")]
+pub(crate) async fn read_client_id_document(
+    request: HttpRequest,
+    state: web::Data<ApiState>,
+    path: web::Path<String>,
+) -> HttpResponse {
+    document(request, state, path).await
+}
+
+/// The same without the body, which the server leaves out by itself.
+pub(crate) fn head(config: &mut web::ServiceConfig) {
+    config.route("/oauth/clients/{document}.json", web::head().to(document));
+}
+
+async fn document(request: HttpRequest, state: web::Data<ApiState>, path: web::Path<String>) -> HttpResponse {
+    let text = match state.registry.client_id_document(&path).await {
+        Ok(Some(text)) => text,
+        Ok(None) => {
+            let missing = Error::NotFound { what: "document", reference: path.into_inner() };
+            return finish::answer(&request, &Failure::from(missing));
+        }
+        Err(error) => return finish::answer(&request, &error.into()),
+    };
+    let etag = registry::entity_tag(text.as_bytes());
+    if if_none_match(request.headers(), &etag) {
+        return public(HttpResponse::NotModified(), etag).finish();
+    }
+    public(HttpResponse::Ok(), etag).content_type("application/json").body(text)
+}
+
+fn public(mut response: HttpResponseBuilder, etag: String) -> HttpResponseBuilder {
+    response
+        .insert_header((ETAG, etag))
+        .insert_header((CACHE_CONTROL, "public, max-age=3600"))
+        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((ACCESS_CONTROL_ALLOW_ORIGIN, "*"));
+    response
+}

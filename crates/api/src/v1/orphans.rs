@@ -1,0 +1,271 @@
+//! The ledger of orphans: clients that may exist at an authorization server and that nobody here uses.
+
+use crate::ApiState;
+use crate::answer::{self, Answer, Listed};
+use crate::body::{RequestBody, Sent};
+use crate::example;
+use crate::extract::Caller;
+use crate::failure::Failure;
+use crate::query;
+use crate::responses::{ChangeProblems, ListProblems};
+use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use actix_web::{HttpResponse, get, post, web};
+use chrono::{DateTime, SecondsFormat, Utc};
+use registry::{Error, Orphan, OrphanFilter};
+use registry_core::id::OrphanId;
+use registry_core::permission::Permission;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+use uuid::Uuid;
+use validator::Validate;
+
+pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(list_orphans).service(resolve_orphan);
+}
+
+/// Which entries to list.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListOrphans {
+    /// `answer_lost` or `not_withdrawn`.
+    #[param(example = "not_withdrawn")]
+    kind: Option<String>,
+    /// Only those at this authorization server.
+    #[param(example = "https://mcp.linear.app")]
+    issuer: Option<String>,
+    /// Only those of this workspace (id or slug).
+    #[param(example = "acme")]
+    workspace_id: Option<String>,
+    /// Also those that are dealt with.
+    #[param(example = false)]
+    resolved: Option<bool>,
+    /// `json`, or `csv` for a spreadsheet.
+    #[param(example = "csv")]
+    format: Option<String>,
+    /// The page, from 0.
+    #[param(minimum = 0, example = 0)]
+    current_page: Option<u64>,
+    /// Items a page; 100 when absent.
+    #[param(minimum = 1, maximum = 1000, example = 100)]
+    page_size: Option<u64>,
+}
+
+/// A client that may exist upstream and that nobody here uses.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Orphan)]
+pub(crate) struct OrphanView {
+    /// Always `orphan`.
+    #[schema(example = "orphan")]
+    object: &'static str,
+    /// Its id.
+    id: Uuid,
+    /// `answer_lost`: a registration was sent and nobody knows what came of it. `not_withdrawn`: a client of ours could not
+    /// be deleted.
+    kind: String,
+    /// The registration it came of.
+    registration_id: Uuid,
+    /// The workspace.
+    workspace_id: Uuid,
+    /// `workspace/server`, as it was called then.
+    server: String,
+    /// The authorization server.
+    issuer: Option<String>,
+    /// The client's id there; unknown when the answer was lost.
+    client_id: Option<String>,
+    /// The name it was to be registered with, by which it can be found there.
+    client_name: Option<String>,
+    /// Where it could be managed (RFC 7592), if that is known.
+    #[schema(format = "uri")]
+    registration_client_uri: Option<String>,
+    /// Stable code of why.
+    reason: String,
+    /// The same as a sentence for people.
+    detail: String,
+    /// The `contacts` it was to be registered with.
+    contacts: Vec<String>,
+    /// Since when.
+    since: DateTime<Utc>,
+    /// When somebody said that it is dealt with.
+    resolved_at: Option<DateTime<Utc>>,
+    /// Who said so.
+    resolved_by: Option<String>,
+    /// What they said.
+    note: Option<String>,
+}
+
+impl From<Orphan> for OrphanView {
+    fn from(orphan: Orphan) -> Self {
+        Self {
+            object: "orphan",
+            id: orphan.id.0,
+            kind: orphan.kind,
+            registration_id: orphan.registration.0,
+            workspace_id: orphan.workspace.0,
+            server: orphan.server,
+            issuer: orphan.issuer,
+            client_id: orphan.client_id,
+            client_name: orphan.client_name,
+            registration_client_uri: orphan.registration_client_uri,
+            reason: orphan.reason,
+            detail: orphan.detail,
+            contacts: orphan.contacts,
+            since: orphan.since,
+            resolved_at: orphan.resolved_at,
+            resolved_by: orphan.resolved_by,
+            note: orphan.note,
+        }
+    }
+}
+
+impl OrphanView {
+    fn example() -> Self {
+        Self {
+            object: "orphan",
+            id: example::id(11),
+            kind: "not_withdrawn".to_owned(),
+            registration_id: example::id(5),
+            workspace_id: example::id(2),
+            server: "acme/linear".to_owned(),
+            issuer: Some(example::ISSUER.to_owned()),
+            client_id: Some(example::CLIENT_ID.to_owned()),
+            client_name: Some("Acme Corp MCP Gateway".to_owned()),
+            registration_client_uri: None,
+            reason: "deletion_not_offered".to_owned(),
+            detail: "The authorization server gave no way to delete the client (RFC 7592), so it may still exist there.".to_owned(),
+            contacts: vec!["security@acme.com".to_owned()],
+            since: example::moment(),
+            resolved_at: None,
+            resolved_by: None,
+            note: None,
+        }
+    }
+}
+
+/// List orphans
+///
+/// Clients that may exist at an authorization server and that nobody here uses: the answer that named them was lost, or
+/// they could not be deleted. With `format=csv` the same as a table for the owners of authorization servers.
+#[utoipa::path(
+    tag = "orphans",
+    params(ListOrphans),
+    responses(
+        (
+            status = 200, description = "The entries the caller may see, newest first.",
+            content(
+                (Listed<OrphanView> = "application/json", example = json!(Listed::example(OrphanView::example()))),
+                (String = "text/csv", example = json!("kind,server,issuer,client_id\r\n")),
+            ),
+        ),
+        ListProblems,
+    )
+)]
+#[get("/orphans")]
+pub(crate) async fn list_orphans(state: web::Data<ApiState>, caller: Caller) -> Answer {
+    let asked: ListOrphans = caller.query()?;
+    let page = query::page(asked.current_page, asked.page_size)?;
+    let kind = query::filled(asked.kind);
+    if kind.as_deref().is_some_and(|kind| !["answer_lost", "not_withdrawn"].contains(&kind)) {
+        return Err(Failure::parameter("kind", "takes `answer_lost` or `not_withdrawn`."));
+    }
+    let filter = OrphanFilter {
+        kind,
+        issuer: query::filled(asked.issuer),
+        workspace: query::reference(asked.workspace_id),
+        resolved: asked.resolved.unwrap_or(false),
+    };
+    let found = state.registry.orphans(&caller.actor, filter, page).await?;
+    match query::filled(asked.format).as_deref() {
+        None | Some("json") => Ok(answer::ok(&Listed::new(found, page, |one| Ok(OrphanView::from(one)))?)),
+        Some("csv") => {
+            let table = table(found.items).map_err(|error| Failure::from(Error::Internal(error.into())))?;
+            Ok(HttpResponse::Ok()
+                .insert_header((CONTENT_TYPE, "text/csv; charset=utf-8"))
+                .insert_header((CONTENT_DISPOSITION, "attachment; filename=\"orphans.csv\""))
+                .body(table))
+        }
+        Some(_) => Err(Failure::parameter("format", "takes `json` or `csv`.")),
+    }
+}
+
+/// The entries as a table (RFC 4180).
+fn table(orphans: Vec<Orphan>) -> Result<Vec<u8>, csv::Error> {
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    writer.write_record([
+        "kind", "server", "issuer", "client_id", "client_name", "registration_client_uri", "reason", "detail",
+        "contacts", "since", "resolved_at", "resolved_by", "note",
+    ])?;
+    let moment = |moment: DateTime<Utc>| moment.to_rfc3339_opts(SecondsFormat::Millis, true);
+    for orphan in orphans {
+        let cells = [
+            orphan.kind,
+            orphan.server,
+            orphan.issuer.unwrap_or_default(),
+            orphan.client_id.unwrap_or_default(),
+            orphan.client_name.unwrap_or_default(),
+            orphan.registration_client_uri.unwrap_or_default(),
+            orphan.reason,
+            orphan.detail,
+            orphan.contacts.join(" "),
+            moment(orphan.since),
+            orphan.resolved_at.map(moment).unwrap_or_default(),
+            orphan.resolved_by.unwrap_or_default(),
+            orphan.note.unwrap_or_default(),
+        ];
+        writer.write_record(cells.map(harmless))?;
+    }
+    writer.into_inner().map_err(|error| error.into_error().into())
+}
+
+/// A cell that no spreadsheet takes for a formula: an authorization server chose some of these texts.
+fn harmless(cell: String) -> String {
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell }
+}
+
+/// What was done about an orphan.
+#[derive(Deserialize, Validate, ToSchema)]
+pub(crate) struct ResolveOrphan {
+    /// What was done, for those who read the ledger later.
+    #[validate(length(max = 500))]
+    #[schema(max_length = 500, example = "Deleted by the vendor, ticket 4711.")]
+    note: Option<String>,
+}
+
+impl RequestBody for ResolveOrphan {
+    const NEEDS: Permission = Permission::OperateRegistrations;
+}
+
+/// Say that an orphan is dealt with
+///
+/// The client was deleted by hand, or never existed.
+#[utoipa::path(
+    tag = "orphans",
+    params(("orphan" = Uuid, Path, description = "Id of the entry.")),
+    request_body(content = ResolveOrphan, description = "What was done.", example = json!({ "note": "Deleted by the vendor, ticket 4711." })),
+    responses(
+        (status = 200, description = "It is dealt with.", body = OrphanView, example = json!(OrphanView { resolved_at: Some(example::moment()), ..OrphanView::example() })),
+        ChangeProblems,
+    )
+)]
+#[post("/orphans/{orphan}/resolve")]
+pub(crate) async fn resolve_orphan(
+    state: web::Data<ApiState>,
+    path: web::Path<String>,
+    sent: Sent<ResolveOrphan>,
+) -> Answer {
+    let Sent { caller, body, .. } = sent;
+    let missing = || Error::NotFound { what: "orphan", reference: path.to_string() };
+    let id = path.parse::<OrphanId>().map_err(|_| missing())?;
+    let found = state.registry.resolve_orphan(&caller.actor, id, query::filled(body.note)).await?;
+    Ok(answer::ok(&OrphanView::from(found)))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn cells_are_no_formulas() {
+        for (cell, kept) in [("=1+1", "'=1+1"), ("@SUM(A1)", "'@SUM(A1)"), ("abc", "abc"), ("", "")] {
+            assert_eq!(super::harmless(cell.to_owned()), kept);
+        }
+    }
+}

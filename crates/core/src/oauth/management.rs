@@ -1,0 +1,248 @@
+//! Registration management (RFC 7592): the body of an update, and what an answer changes of what is known.
+
+use super::answer::{Issued, issue, not_json};
+use super::failure::{Failure, FailureClass, classify_refusal};
+use super::json::read_object;
+use crate::clock::Timestamp;
+use crate::secret::Secret;
+use serde_json::{Map, Value, json};
+
+/// Members that an update must not hold (RFC 7592 §2.2).
+const NOT_SENT: [&str; 4] =
+    ["registration_access_token", "registration_client_uri", "client_secret_expires_at", "client_id_issued_at"];
+
+/// A client as it is recorded: everything an answer may leave out.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// Its id.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: Option<Secret>,
+    /// When that expires, in seconds since 1970; `None`: never.
+    pub client_secret_expires_at: Option<i64>,
+    /// When the id was issued, in seconds since 1970.
+    pub client_id_issued_at: Option<i64>,
+    /// How it authenticates.
+    pub token_endpoint_auth_method: String,
+    /// Where it is managed.
+    pub registration_client_uri: String,
+    /// The token for that.
+    pub registration_access_token: Secret,
+    /// What was last sent for it.
+    pub request: Map<String, Value>,
+    /// What was last answered, without secrets.
+    pub response: Map<String, Value>,
+}
+
+impl Recorded {
+    /// The body of the update to `request`: full replacement, so everything that was answered is repeated, what we asked
+    /// for before and do not want any more is left out (which deletes it), and the rest is as wanted now (RFC 7592 §2.2).
+    pub fn update(&self, request: &Map<String, Value>) -> Map<String, Value> {
+        let mut body = Map::new();
+        body.insert("client_id".to_owned(), json!(self.client_id));
+        if let Some(secret) = &self.client_secret {
+            body.insert("client_secret".to_owned(), json!(secret.expose()));
+        }
+        let dropped = |name: &String| self.request.contains_key(name) && !request.contains_key(name);
+        let kept = self.response.iter().filter(|(name, value)| {
+            !NOT_SENT.contains(&name.as_str()) && *name != "client_id" && !dropped(name) && !value.is_null()
+        });
+        body.extend(kept.map(|(name, value)| (name.clone(), value.clone())));
+        body.extend(request.iter().map(|(name, value)| (name.clone(), value.clone())));
+        body
+    }
+
+    /// Reads the answer to the update to `request` (RFC 7592 §2.2).
+    pub fn read_update(
+        &self,
+        status: u16,
+        retry_after: Option<u64>,
+        body: &[u8],
+        request: &Map<String, Value>,
+        now: Timestamp,
+    ) -> Result<Issued, Failure> {
+        match status {
+            200 | 201 => self.merge(read_object(body).ok_or_else(not_json)?, request, now),
+            // Done, without a word: then it is as it was asked for.
+            202 | 204 => self.merge(Map::new(), request, now),
+            _ => Err(refusal(status, retry_after, body)),
+        }
+    }
+
+    /// Reads the answer to the question whether the client is known (RFC 7592 §2.1).
+    pub fn read_read(
+        &self,
+        status: u16,
+        retry_after: Option<u64>,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<Issued, Failure> {
+        match status {
+            200 => self.merge(read_object(body).ok_or_else(not_json)?, &self.request, now),
+            _ => Err(refusal(status, retry_after, body)),
+        }
+    }
+
+    /// What is known after `answer`: its members, then what was asked for, then what was known. Answers leave things out
+    /// (`domain.md` §5 rule 5), so an absent member says nothing.
+    fn merge(
+        &self,
+        mut answer: Map<String, Value>,
+        request: &Map<String, Value>,
+        now: Timestamp,
+    ) -> Result<Issued, Failure> {
+        answer.retain(|_, value| !value.is_null() && value.as_str() != Some(""));
+        if answer.get("client_id").is_some_and(|id| id.as_str() != Some(&self.client_id)) {
+            return Err(Failure::new(
+                FailureClass::Protocol,
+                "client_id_changed",
+                "The authorization server answered with another client than the one that was asked for.",
+            ));
+        }
+        let new_secret = answer.contains_key("client_secret");
+        let new_expiry = answer.contains_key("client_secret_expires_at");
+        let mut whole = self.update(request);
+        whole.insert("registration_client_uri".to_owned(), json!(self.registration_client_uri));
+        whole.insert("registration_access_token".to_owned(), json!(self.registration_access_token.expose()));
+        whole.entry("token_endpoint_auth_method").or_insert_with(|| json!(self.token_endpoint_auth_method));
+        whole.extend(answer);
+        if !new_expiry && !new_secret && self.client_secret.is_some() {
+            // 0 is never; the expiry that is known is put back below, past or not.
+            whole.insert("client_secret_expires_at".to_owned(), json!(0));
+        }
+        let mut issued = match issue(whole.clone(), request, now) {
+            Err(failure) if failure.code == "redirect_uris_not_honoured" => {
+                let mut asked = request.clone();
+                asked.shift_remove("redirect_uris");
+                let mut issued = issue(whole, &asked, now)?;
+                issued.warnings.push(failure.message);
+                issued.callbacks_honoured = false;
+                issued
+            }
+            result => result?,
+        };
+        if !new_expiry && !new_secret {
+            issued.client_secret_expires_at = self.client_secret_expires_at;
+        }
+        issued.client_id_issued_at = issued.client_id_issued_at.or(self.client_id_issued_at);
+        Ok(issued)
+    }
+}
+
+fn refusal(status: u16, retry_after: Option<u64>, body: &[u8]) -> Failure {
+    let failure = classify_refusal(status, retry_after, body);
+    let (code, message) = match status {
+        401 => (
+            "management_token_refused",
+            "The authorization server does not accept the registration access token any more, or does not know the client (RFC 7592 §2.1 lets nobody tell which).",
+        ),
+        404 | 410 => ("client_forgotten", "The authorization server does not know the client any more."),
+        403 | 405 | 501 => (
+            "management_not_allowed",
+            "The authorization server does not let this client be read or changed (RFC 7592).",
+        ),
+        _ => return failure,
+    };
+    Failure { class: FailureClass::NeedsAdmin, code, message: message.to_owned(), ..failure }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn object(value: Value) -> Map<String, Value> {
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn recorded() -> Recorded {
+        Recorded {
+            client_id: "c".into(),
+            client_secret: Some(Secret::new("s1")),
+            client_secret_expires_at: Some(1_000),
+            client_id_issued_at: Some(5),
+            token_endpoint_auth_method: "client_secret_post".into(),
+            registration_client_uri: "https://h/register/c".into(),
+            registration_access_token: Secret::new("t1"),
+            request: object(json!({ "client_name": "Old", "scope": "a", "redirect_uris": ["https://g/cb"] })),
+            response: object(json!({
+                "client_id": "c", "client_name": "Old", "scope": "a", "redirect_uris": ["https://g/cb"],
+                "token_endpoint_auth_method": "client_secret_post", "subject_type": "public", "jwks": null,
+                "registration_client_uri": "https://h/register/c",
+            })),
+        }
+    }
+
+    fn now() -> Timestamp {
+        chrono::DateTime::from_timestamp(2_000, 0).unwrap()
+    }
+
+    #[test]
+    fn an_update_repeats_what_was_answered_and_leaves_out_what_is_not_wanted_any_more() {
+        let wanted = object(json!({ "client_name": "New", "redirect_uris": ["https://g/cb"] }));
+        assert_eq!(
+            Value::Object(recorded().update(&wanted)),
+            json!({
+                "client_id": "c", "client_secret": "s1", "client_name": "New", "redirect_uris": ["https://g/cb"],
+                "token_endpoint_auth_method": "client_secret_post", "subject_type": "public",
+            })
+        );
+    }
+
+    #[test]
+    fn answers_are_merged_into_what_is_known() {
+        let wanted = object(json!({ "client_name": "New", "redirect_uris": ["https://g/cb"] }));
+        let read = |status, body: Value| {
+            recorded().read_update(status, None, body.to_string().as_bytes(), &wanted, now())
+        };
+        let bare = read(200, json!({ "client_id": "c" })).unwrap();
+        assert_eq!(bare.response["client_name"], "New");
+        assert_eq!(bare.client_secret.unwrap().expose(), "s1");
+        assert_eq!(bare.registration_access_token.unwrap().expose(), "t1");
+        assert_eq!(bare.client_secret_expires_at, Some(1_000), "past, but known: an update is no reason to forget it");
+        assert_eq!(bare.client_id_issued_at, Some(5));
+        assert!(!bare.response.contains_key("scope"), "what was deleted is gone");
+        let rotated = read(
+            200,
+            json!({ "client_id": "c", "client_secret": "s2", "client_secret_expires_at": 3_000, "registration_access_token": "t2", "client_name": null }),
+        )
+        .unwrap();
+        assert_eq!(rotated.client_secret.unwrap().expose(), "s2");
+        assert_eq!(rotated.registration_access_token.unwrap().expose(), "t2");
+        assert_eq!(rotated.client_secret_expires_at, Some(3_000));
+        let forever = read(200, json!({ "client_secret": "s2" })).unwrap();
+        assert_eq!(forever.client_secret_expires_at, None, "the old expiry is not the new secret's");
+        assert!(read(204, json!(null)).is_ok());
+        assert_eq!(read(200, json!({ "client_id": "other" })).unwrap_err().code, "client_id_changed");
+        assert_eq!(read(200, json!([])).unwrap_err().code, "answer_not_json");
+        let foreign = read(200, json!({ "redirect_uris": ["https://evil/cb"], "client_secret": "s2" })).unwrap();
+        assert!(!foreign.callbacks_honoured);
+        assert_eq!(foreign.client_secret.unwrap().expose(), "s2", "a rotated secret is never lost");
+        for (status, code) in [
+            (401, "management_token_refused"),
+            (404, "client_forgotten"),
+            (405, "management_not_allowed"),
+            (403, "management_not_allowed"),
+            (400, "invalid_client_metadata"),
+            (503, "upstream_unavailable"),
+            (429, "rate_limited"),
+        ] {
+            assert_eq!(read(status, json!({})).unwrap_err().code, code, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_read_brings_what_was_rotated() {
+        let body = json!({ "client_id": "c", "registration_access_token": "t2", "token_endpoint_auth_method": ["client_secret_basic"], "redirect_uris": ["https://g/cb"] });
+        let read = recorded().read_read(200, None, body.to_string().as_bytes(), now()).unwrap();
+        assert_eq!(read.registration_access_token.unwrap().expose(), "t2");
+        assert_eq!(read.token_endpoint_auth_method, "client_secret_basic");
+        assert_eq!(recorded().read_read(404, None, b"", now()).unwrap_err().code, "client_forgotten");
+    }
+
+    #[test]
+    fn secrets_are_hidden_from_debug_output() {
+        let text = format!("{:?}", recorded());
+        assert!(!text.contains("s1") && !text.contains("t1"), "{text}");
+    }
+}

@@ -1,0 +1,101 @@
+//! How a client that exists fits what is wanted now, and what a change of what is wanted will cost.
+
+use super::known::{ActiveClient, Desired};
+use super::method::configured_method;
+use super::state::RegistrationMethod;
+use crate::metadata::{Method, ReplacePolicy};
+
+/// How a client fits, its authorization server apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// It is as wanted.
+    Current,
+    /// Taking what an admin entered makes it so: nobody is asked for anything.
+    Adopt,
+    /// Publishing the document again makes it so.
+    Publish,
+    /// An update makes it so (RFC 7592 §2.2); its id stays.
+    Update,
+    /// Only a new client would do.
+    Replace,
+}
+
+/// How `client` fits `desired`.
+pub(super) fn fit(desired: &Desired, client: &ActiveClient) -> Fit {
+    use RegistrationMethod as R;
+    let method = configured_method(desired);
+    let entered = desired.effective.credentials.is_some() && matches!(method, Method::Auto | Method::PreRegistered);
+    let allowed = match (method, client.method) {
+        // What an admin entered goes before everything else; what is not entered any more is not used any more.
+        (Method::Auto, R::PreRegistered) => entered,
+        // A working client is never replaced because a better method appeared (`domain.md` §5).
+        (Method::Auto, R::Cimd | R::Dcr) => !entered,
+        (Method::PreRegistered, used) => used == R::PreRegistered,
+        (Method::Cimd, used) => used == R::Cimd,
+        (Method::Dcr, used) => used == R::Dcr,
+    };
+    let current = client.digest == desired.digest;
+    match (allowed, client.method) {
+        (false, _) if entered => Fit::Adopt,
+        (false, _) => Fit::Replace,
+        (true, _) if current => Fit::Current,
+        (true, R::PreRegistered) => Fit::Adopt,
+        (true, R::Cimd) => Fit::Publish,
+        (true, R::Dcr) if updatable(desired, client) => Fit::Update,
+        (true, R::Dcr) => Fit::Replace,
+    }
+}
+
+/// Whether an update is worth trying.
+pub(super) fn updatable(desired: &Desired, client: &ActiveClient) -> bool {
+    client.method == RegistrationMethod::Dcr
+        && client.manageable
+        && client.update_refused.as_ref() != Some(&desired.digest)
+}
+
+/// Whether a client that is not as wanted may be replaced without asking anybody (`domain.md` §5 rule 6): a new one
+/// costs people their consent, unless it was entered by hand or nobody can have used it yet.
+pub(super) fn may_replace(desired: &Desired, client: &ActiveClient) -> bool {
+    if client.method == RegistrationMethod::PreRegistered {
+        return true;
+    }
+    match desired.effective.registration.replace {
+        Some(ReplacePolicy::Automatic) => true,
+        Some(ReplacePolicy::Ask) => false,
+        None => !client.fetched,
+    }
+}
+
+/// What a change will do to one server's client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cost {
+    /// Nothing is sent anywhere.
+    Nothing,
+    /// A first client is obtained.
+    Registered,
+    /// The client is updated or taken over; its id stays, nobody notices.
+    Updated,
+    /// Its address changed: what follows depends on the authorization server found there.
+    Rediscovered,
+    /// It is replaced without asking: people who signed in through it must do so again.
+    Replaced,
+    /// It keeps serving until a person approves a replacement.
+    Asked,
+    /// It is withdrawn.
+    Withdrawn,
+}
+
+/// What wanting `desired` will cost the server whose client is `client`.
+pub fn cost(desired: &Desired, client: Option<&ActiveClient>, now: crate::clock::Timestamp) -> Cost {
+    if desired.is_gone(now) {
+        return if client.is_some() { Cost::Withdrawn } else { Cost::Nothing };
+    }
+    let Some(client) = client else { return Cost::Registered };
+    match fit(desired, client) {
+        _ if client.mcp_url != desired.mcp_url => Cost::Rediscovered,
+        Fit::Current => Cost::Nothing,
+        Fit::Adopt | Fit::Publish | Fit::Update => Cost::Updated,
+        Fit::Replace if may_replace(desired, client) => Cost::Replaced,
+        Fit::Replace => Cost::Asked,
+    }
+}

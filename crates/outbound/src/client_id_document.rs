@@ -1,0 +1,67 @@
+//! The check that a published Client ID Metadata Document can be read as an authorization server would read it.
+
+use crate::answer::Wanted;
+use crate::guard::{Asked, Guarded, shown};
+use crate::time::millis_since;
+use registry_core::oauth::{Exchange, Failure, FailureClass, MOST_DOCUMENT};
+use reqwest::Method;
+use std::time::Instant;
+
+/// What came of the check.
+#[derive(Debug)]
+pub struct SelfCheckOutcome {
+    /// Whether the document can be read, or why not.
+    pub result: Result<(), Failure>,
+    /// The exchange.
+    pub exchange: Exchange,
+}
+
+/// Fetches `url` through its public name: 200 and exactly `document`, without a redirect (draft -01 §4).
+pub async fn self_check(guarded: &Guarded, url: &str, document: &str) -> SelfCheckOutcome {
+    let started = Instant::now();
+    let answer = guarded
+        .send(&Asked {
+            method: Method::GET,
+            url,
+            accept: "application/json",
+            bearer: None,
+            json: None,
+            headers: &[],
+            wanted: Wanted::Whole(MOST_DOCUMENT),
+            // An authorization server must not follow one either.
+            follow: false,
+        })
+        .await;
+    let mut exchange = Exchange {
+        step: "self_check".to_owned(),
+        method: "GET".to_owned(),
+        url: shown(url),
+        ..Exchange::default()
+    };
+    let problem = match answer {
+        Ok(answer) => {
+            exchange.status = Some(answer.status);
+            match answer.status {
+                200 if answer.body == document.as_bytes() => None,
+                200 => Some("something else is answered there".to_owned()),
+                status => Some(format!("{status} is answered there instead of 200")),
+            }
+        }
+        Err(trouble) => Some(trouble.failure.message),
+    };
+    let result = problem.map_or(Ok(()), |problem| {
+        Err(Failure::new(
+            FailureClass::Transient,
+            "cimd_self_check_failed",
+            format!(
+                "The Client ID Metadata Document cannot be read through `cimd.public_url`, so no authorization server could: {problem} It is tried again later."
+            ),
+        ))
+    });
+    exchange.note = match &result {
+        Ok(()) => "The document can be read.".to_owned(),
+        Err(failure) => failure.message.clone(),
+    };
+    exchange.duration_ms = millis_since(started);
+    SelfCheckOutcome { result, exchange }
+}

@@ -1,0 +1,266 @@
+//! What gateways say back: that they need a client now, and that a client does not work (`domain.md` §6).
+
+use crate::entity::{oauth_client, registration};
+use crate::gateways::GatewayDocument;
+use crate::registrations::{active_clients, usable};
+use crate::stored::moment;
+use crate::workspaces;
+use crate::write::Event;
+use crate::{Actor, Error, Registry, Result};
+use chrono::Duration;
+use registry_core::clock::Timestamp;
+use registry_core::id::{RegistrationId, ServerId, WorkspaceId};
+use registry_core::permission::Permission;
+use registry_core::registration::{Doubt, State};
+use registry_core::slug::Reference;
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+use serde_json::json;
+use std::time::Instant;
+
+/// How long the first report of a client counts.
+fn report_counts_for() -> Duration {
+    Duration::days(1)
+}
+
+/// How far two reports of one gateway lie apart to be two.
+fn distinct_after() -> Duration {
+    Duration::minutes(1)
+}
+
+/// A client that a gateway needs now.
+#[derive(Debug)]
+pub enum Ensured {
+    /// It is there.
+    Ready(GatewayDocument),
+    /// It is not, yet.
+    NotYet(Standing),
+}
+
+/// How the registration of a server stands, for a gateway that waits.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// The state; `None`: the server needs no client.
+    pub state: Option<State>,
+    /// Stable code of why.
+    pub reason: Option<String>,
+    /// The same as a sentence.
+    pub detail: Option<String>,
+    /// When it will be tried again at the earliest.
+    pub not_before: Option<Timestamp>,
+}
+
+/// What is done about a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing: it speaks of another generation than the active one. Fetch the document again.
+    Stale,
+    /// Nothing: this error is none that a new client would mend.
+    Ignored,
+    /// It is remembered; a second distinct report confirms it.
+    Noted,
+    /// The authorization server is asked.
+    Checking,
+    /// It is certain: the client is replaced, or a person is asked to.
+    Replacing,
+    /// The authorization server is looked for again.
+    Rediscovering,
+}
+
+impl Verdict {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stale => "stale",
+            Self::Ignored => "ignored",
+            Self::Noted => "noted",
+            Self::Checking => "checking",
+            Self::Replacing => "replacing",
+            Self::Rediscovering => "rediscovering",
+        }
+    }
+}
+
+impl Registry {
+    /// Waits at most `wait` for the client of a server, and makes its registration due if it is not there. What politeness
+    /// or a person's decision holds up stays held up.
+    pub async fn ensure(
+        &self,
+        actor: &Actor,
+        workspace: &str,
+        server: &str,
+        wait: std::time::Duration,
+    ) -> Result<Ensured> {
+        actor.require(Permission::FetchGatewayDocument)?;
+        let model = self.find_gateway_server(actor, workspace, server).await?;
+        let deadline = Instant::now() + wait;
+        let mut asked = false;
+        loop {
+            let row = registration::Entity::find()
+                .filter(registration::Column::ServerId.eq(model.id))
+                .one(self.db())
+                .await?;
+            let Some(row) = row else {
+                let nothing = Standing { state: None, reason: None, detail: None, not_before: None };
+                return Ok(Ensured::NotYet(nothing));
+            };
+            let client = active_clients(self.db(), [row.id]).await?.pop();
+            if client.is_some_and(|client| usable(&client, self.now())) {
+                let document = self.gateway_document(actor, workspace, server).await?;
+                return Ok(Ensured::Ready(document));
+            }
+            if !asked {
+                asked = true;
+                self.wake_registration(actor, RegistrationId(row.id), "a gateway needs it").await?;
+            } else if is_decided(&row) {
+                return Ok(Ensured::NotYet(standing(row)));
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(Ensured::NotYet(standing(row)));
+            }
+            // Other processes' commits do not ring this bell.
+            self.wait_for_change(left.min(std::time::Duration::from_millis(200))).await;
+        }
+    }
+
+    /// Takes a gateway's word that a client does not work. A stale generation does nothing; `invalid_client` is confirmed
+    /// before anything is replaced; `issuer_changed` looks for the authorization server again.
+    pub async fn report(
+        &self,
+        actor: &Actor,
+        workspace: &str,
+        server: &str,
+        generation: i64,
+        error: &str,
+    ) -> Result<Verdict> {
+        actor.require(Permission::FetchGatewayDocument)?;
+        let model = self.find_gateway_server(actor, workspace, server).await?;
+        let row = registration::Entity::find()
+            .filter(registration::Column::ServerId.eq(model.id))
+            .one(self.db())
+            .await?
+            .ok_or_else(|| Error::not_found("registration", server))?;
+        let client = active_clients(self.db(), [row.id]).await?.pop();
+        let Some(client) = client.filter(|client| client.generation == generation) else {
+            return Ok(Verdict::Stale);
+        };
+        let because = format!("a gateway reported `{error}`");
+        match error {
+            "invalid_client" | "unauthorized_client" | "unknown_client" => {
+                let verdict = self.doubt(actor, &model, &client, error).await?;
+                if matches!(verdict, Verdict::Checking | Verdict::Replacing) {
+                    self.wake_registration(actor, RegistrationId(row.id), &because).await?;
+                }
+                Ok(verdict)
+            }
+            "issuer_changed" => {
+                // One that was looked for since the gateway saw what it saw is not looked for again at once.
+                let lately = row.discovered_at.map(moment).is_some_and(|at| at + distinct_after() > self.now());
+                if lately {
+                    return Ok(Verdict::Noted);
+                }
+                self.rediscover(actor, RegistrationId(row.id), &because).await?;
+                Ok(Verdict::Rediscovering)
+            }
+            _ => Ok(Verdict::Ignored),
+        }
+    }
+
+    /// Records that a gateway's client was refused, and what follows from it.
+    async fn doubt(
+        &self,
+        actor: &Actor,
+        server: &crate::entity::server::Model,
+        client: &oauth_client::Model,
+        error: &str,
+    ) -> Result<Verdict> {
+        let mut write = self.begin_write(actor).await?;
+        let client = oauth_client::Entity::find_by_id(client.id)
+            .lock_exclusive()
+            .one(&write.txn)
+            .await?
+            .ok_or_else(|| Error::not_found("client", client.id))?;
+        match client.doubt.as_deref().and_then(Doubt::parse) {
+            Some(Doubt::Forgotten) => return Ok(Verdict::Replacing),
+            Some(Doubt::Reported | Doubt::UpdateLost) => return Ok(Verdict::Checking),
+            None => {}
+        }
+        let who = actor.id.clone().unwrap_or_else(|| actor.name.clone());
+        let first = client.reported_at.map(moment).filter(|at| *at + report_counts_for() > write.now);
+        let manageable =
+            client.registration_client_uri.is_some() && client.registration_access_token_id.is_some();
+        let mut changed = oauth_client::ActiveModel { id: Set(client.id), ..Default::default() };
+        let (verdict, doubt) = match first {
+            // Only a second report that another gateway made, or the same one later, is another report.
+            Some(at) if client.reported_by.as_ref() != Some(&who) || at + distinct_after() <= write.now => {
+                (Verdict::Replacing, Some(Doubt::Forgotten))
+            }
+            Some(_) => return Ok(Verdict::Noted),
+            None if manageable => (Verdict::Checking, Some(Doubt::Reported)),
+            None => (Verdict::Noted, None),
+        };
+        if first.is_none() {
+            changed.reported_at = Set(Some(write.millis()));
+            changed.reported_by = Set(Some(who));
+        }
+        changed.doubt = Set(doubt.map(|doubt| doubt.as_str().to_owned()));
+        changed.update(&write.txn).await?;
+        let workspace = WorkspaceId(server.workspace_id);
+        let name = workspaces::find(&write.txn, actor, &Reference::Id(server.workspace_id)).await?.slug;
+        let event = Event::new("registration.client_reported", "registration", client.registration_id)
+            .named(format!("{name}/{}", server.slug))
+            .in_workspace(Some(workspace));
+        write.audit(event.after(json!({
+            "client_id": client.client_id, "generation": client.generation, "error": error,
+            "verdict": verdict.as_str(),
+        })));
+        if verdict == Verdict::Replacing {
+            write.server_changed(workspace, ServerId(server.id));
+        }
+        write.commit().await?;
+        Ok(verdict)
+    }
+
+    async fn rediscover(&self, actor: &Actor, id: RegistrationId, because: &str) -> Result<()> {
+        let write = self.begin_write(actor).await?;
+        let now = write.millis();
+        registration::ActiveModel { id: Set(id.0), rediscover_at: Set(Some(now)), ..Default::default() }
+            .update(&write.txn)
+            .await?;
+        write.commit().await?;
+        self.wake_registration(actor, id, because).await
+    }
+
+    /// Makes a registration due. Nothing is sent before its `not_before` all the same.
+    async fn wake_registration(&self, actor: &Actor, id: RegistrationId, because: &str) -> Result<()> {
+        let write = self.begin_write(actor).await?;
+        let row = registration::Entity::find_by_id(id.0).lock_exclusive().one(&write.txn).await?;
+        let Some(row) = row else { return Ok(()) };
+        registration::ActiveModel {
+            id: Set(row.id),
+            wanted: Set(row.wanted + 1),
+            wanted_because: Set(Some(because.to_owned())),
+            due_at: Set(write.millis()),
+            ..Default::default()
+        }
+        .update(&write.txn)
+        .await?;
+        write.commit().await
+    }
+}
+
+/// Whether nothing will change for a gateway that waits a moment longer.
+fn is_decided(row: &registration::Model) -> bool {
+    let state = State::parse(&row.state);
+    let busy = matches!(state, Some(State::Queued | State::Registering));
+    !busy && row.due_at > row.updated_at.saturating_add(1) && row.lease_until == 0
+}
+
+fn standing(row: registration::Model) -> Standing {
+    Standing {
+        state: State::parse(&row.state),
+        reason: row.reason,
+        detail: row.detail,
+        not_before: row.not_before.map(moment),
+    }
+}

@@ -1,0 +1,256 @@
+//! The orphan ledger: clients that may exist at an authorization server and that nobody here uses, because the answer that
+//! named them was lost or because they could not be withdrawn (`domain.md` §5).
+
+use crate::entity::{attempt, oauth_client, orphan};
+use crate::layers::ServerLayers;
+use crate::page::{self, Page, PageRequest};
+use crate::registrations::workspace_of;
+use crate::stored::{json, moment};
+use crate::workspaces;
+use crate::write::{Event, Write};
+use crate::{Actor, Error, Registry, Result};
+use registry_core::clock::Timestamp;
+use registry_core::id::{OrphanId, RegistrationId, WorkspaceId};
+use registry_core::oauth::{Discovery, Failure};
+use registry_core::permission::Permission;
+use registry_core::slug::Reference;
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect,
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// An entry of the ledger.
+#[derive(Clone, Debug)]
+pub struct Orphan {
+    /// Its id.
+    pub id: OrphanId,
+    /// `answer_lost`: a registration was sent and nobody knows what came of it. `not_withdrawn`: a client of ours could not
+    /// be deleted.
+    pub kind: String,
+    /// The registration it came of.
+    pub registration: RegistrationId,
+    /// The workspace.
+    pub workspace: WorkspaceId,
+    /// `workspace/server`, as it was called then.
+    pub server: String,
+    /// The authorization server.
+    pub issuer: Option<String>,
+    /// The client's id there; unknown when the answer was lost.
+    pub client_id: Option<String>,
+    /// The name it was to be registered with, by which the owner of the authorization server can find it.
+    pub client_name: Option<String>,
+    /// Where it could be managed (RFC 7592), if that is known.
+    pub registration_client_uri: Option<String>,
+    /// Stable code of why (`docs/registration-failures.md`).
+    pub reason: String,
+    /// The same as a sentence for people.
+    pub detail: String,
+    /// The `contacts` it was to be registered with.
+    pub contacts: Vec<String>,
+    /// Since when.
+    pub since: Timestamp,
+    /// When a person said that it is dealt with.
+    pub resolved_at: Option<Timestamp>,
+    /// Who said so.
+    pub resolved_by: Option<String>,
+    /// What they said.
+    pub note: Option<String>,
+}
+
+/// Which entries to list.
+#[derive(Clone, Debug, Default)]
+pub struct OrphanFilter {
+    /// `answer_lost` or `not_withdrawn`.
+    pub kind: Option<String>,
+    /// At this issuer, exactly.
+    pub issuer: Option<String>,
+    /// Of this workspace.
+    pub workspace: Option<Reference>,
+    /// Also those that are dealt with.
+    pub resolved: bool,
+}
+
+impl Registry {
+    /// The ledger, newest first.
+    pub async fn orphans(
+        &self,
+        actor: &Actor,
+        filter: OrphanFilter,
+        request: PageRequest,
+    ) -> Result<Page<Orphan>> {
+        actor.require(Permission::ReadRegistrations)?;
+        let mut select = orphan::Entity::find();
+        if !filter.resolved {
+            select = select.filter(orphan::Column::ResolvedAt.is_null());
+        }
+        if let Some(kind) = filter.kind {
+            select = select.filter(orphan::Column::Kind.eq(kind));
+        }
+        if let Some(issuer) = filter.issuer {
+            select = select.filter(orphan::Column::Issuer.eq(issuer));
+        }
+        if let Some(own) = actor.workspace() {
+            select = select.filter(orphan::Column::WorkspaceId.eq(own.0));
+        }
+        if let Some(reference) = &filter.workspace {
+            let workspace = workspaces::find(self.db(), actor, reference).await?;
+            select = select.filter(orphan::Column::WorkspaceId.eq(workspace.id));
+        }
+        let select = select.order_by_desc(orphan::Column::Since).order_by_desc(orphan::Column::Id);
+        page::fetch(self.db(), select, request).await?.try_map(TryInto::try_into)
+    }
+
+    /// How many entries wait for somebody.
+    pub async fn open_orphans(&self, actor: &Actor) -> Result<u64> {
+        actor.require(Permission::ReadRegistrations)?;
+        let mut select = orphan::Entity::find().filter(orphan::Column::ResolvedAt.is_null());
+        if let Some(own) = actor.workspace() {
+            select = select.filter(orphan::Column::WorkspaceId.eq(own.0));
+        }
+        Ok(select.count(self.db()).await?)
+    }
+
+    /// Says that an entry is dealt with: the client was deleted by hand, or never existed.
+    pub async fn resolve_orphan(&self, actor: &Actor, id: OrphanId, note: Option<String>) -> Result<Orphan> {
+        actor.require(Permission::OperateRegistrations)?;
+        let mut write = self.begin_write(actor).await?;
+        let missing = || Error::not_found("orphan", id);
+        let row = orphan::Entity::find_by_id(id.0).lock_exclusive().one(&write.txn).await?;
+        let row = row.ok_or_else(missing)?;
+        if !actor.sees(WorkspaceId(row.workspace_id)) {
+            return Err(missing());
+        }
+        if row.resolved_at.is_some() {
+            return Err(Error::Conflict {
+                code: "orphan_resolved",
+                message: "This entry is dealt with already.".to_owned(),
+                pointer: None,
+            });
+        }
+        let name = row.server.clone();
+        let workspace = WorkspaceId(row.workspace_id);
+        let changed = orphan::ActiveModel {
+            id: Set(id.0),
+            resolved_at: Set(Some(write.millis())),
+            resolved_by: Set(Some(write.actor_name())),
+            note: Set(note.clone()),
+            ..Default::default()
+        }
+        .update(&write.txn)
+        .await?;
+        let event = Event::new("orphan.resolved", "orphan", id).named(name).in_workspace(Some(workspace));
+        write.audit(event.after(json!({ "client_id": changed.client_id, "note": note })));
+        write.commit().await?;
+        changed.try_into()
+    }
+}
+
+impl TryFrom<orphan::Model> for Orphan {
+    type Error = Error;
+    fn try_from(row: orphan::Model) -> Result<Self> {
+        Ok(Self {
+            id: OrphanId(row.id),
+            contacts: json(&row.contacts, "orphan", "contacts", row.id)?,
+            kind: row.kind,
+            registration: RegistrationId(row.registration_id),
+            workspace: WorkspaceId(row.workspace_id),
+            server: row.server,
+            issuer: row.issuer,
+            client_id: row.client_id,
+            client_name: row.client_name,
+            registration_client_uri: row.registration_client_uri,
+            reason: row.reason,
+            detail: row.detail,
+            since: moment(row.since),
+            resolved_at: row.resolved_at.map(moment),
+            resolved_by: row.resolved_by,
+            note: row.note,
+        })
+    }
+}
+
+/// Enters a registration whose answer was lost.
+pub(crate) async fn enter_lost_answer(
+    write: &mut Write<'_>,
+    layers: &ServerLayers,
+    tried: &attempt::Model,
+    issuer: Option<String>,
+    failure: &Failure,
+) -> Result<()> {
+    let sent: Value = match &tried.request {
+        Some(text) => json(text, "attempt", "request", tried.id)?,
+        None => Value::Null,
+    };
+    let entry = orphan::ActiveModel {
+        kind: Set("answer_lost".to_owned()),
+        registration_id: Set(tried.registration_id),
+        attempt_id: Set(Some(tried.id)),
+        issuer: Set(issuer),
+        client_name: Set(sent["client_name"].as_str().map(str::to_owned)),
+        reason: Set(failure.code.to_owned()),
+        detail: Set(failure.message.clone()),
+        contacts: Set(contacts(&sent)),
+        ..Default::default()
+    };
+    enter(write, layers, entry).await
+}
+
+/// Enters a client that could not be deleted.
+pub(crate) async fn enter_not_withdrawn(
+    write: &mut Write<'_>,
+    layers: &ServerLayers,
+    client: &oauth_client::Model,
+    failure: &Failure,
+) -> Result<()> {
+    let response: Value = json(&client.response, "oauth_client", "response", client.id)?;
+    let requested: Value = match &client.request {
+        Some(text) => json(text, "oauth_client", "request", client.id)?,
+        None => Value::Null,
+    };
+    let name = response["client_name"].as_str().or(requested["client_name"].as_str());
+    let named = if response["contacts"].is_array() { &response } else { &requested };
+    let entry = orphan::ActiveModel {
+        kind: Set("not_withdrawn".to_owned()),
+        registration_id: Set(client.registration_id),
+        oauth_client_id: Set(Some(client.id)),
+        issuer: Set(Some(client.issuer.clone())),
+        client_id: Set(Some(client.client_id.clone())),
+        client_name: Set(name.map(str::to_owned)),
+        registration_client_uri: Set(client.registration_client_uri.clone()),
+        reason: Set(failure.code.to_owned()),
+        detail: Set(failure.message.clone()),
+        contacts: Set(contacts(named)),
+        ..Default::default()
+    };
+    enter(write, layers, entry).await
+}
+
+async fn enter(write: &mut Write<'_>, layers: &ServerLayers, mut entry: orphan::ActiveModel) -> Result<()> {
+    let id = write.registry.new_id();
+    let name = format!("{}/{}", layers.workspace.slug, layers.server.slug);
+    entry.id = Set(id);
+    entry.workspace_id = Set(layers.workspace.id);
+    entry.server = Set(name.clone());
+    entry.since = Set(write.millis());
+    let row = entry.insert(&write.txn).await?;
+    let event = Event::new("orphan.entered", "orphan", OrphanId(id))
+        .named(name)
+        .in_workspace(Some(workspace_of(layers)));
+    write.audit(event.after(json!({
+        "kind": row.kind, "issuer": row.issuer, "client_id": row.client_id, "reason": row.reason,
+    })));
+    Ok(())
+}
+
+fn contacts(document: &Value) -> String {
+    let listed = document["contacts"].as_array().cloned().unwrap_or_default();
+    Value::Array(listed.into_iter().filter(Value::is_string).collect()).to_string()
+}
+
+/// The issuer of a discovery kept as text.
+pub(crate) fn issuer_of(discovery: Option<&str>, registration: Uuid) -> Result<Option<String>> {
+    let read = |text| json::<Discovery>(text, "registration", "discovery", registration);
+    Ok(discovery.map(read).transpose()?.map(|discovery| discovery.issuer))
+}
