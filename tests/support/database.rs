@@ -20,6 +20,8 @@ pub struct TestDatabase {
     pub url: String,
     /// Where an SQLite database lies.
     pub folder: TempDir,
+    /// Which engine it is of.
+    pub engine: Engine,
 }
 
 impl TestDatabase {
@@ -41,7 +43,7 @@ impl TestDatabase {
                 format!("{base}{sign}options[search_path]={schema}")
             }
         };
-        Self { url, folder }
+        Self { url, folder, engine }
     }
 
     /// A raw connection, for looking at what is really stored.

@@ -45,10 +45,7 @@ impl DiscoverTarget {
             overrides: named.endpoints(),
             trusted_issuer: named.trusted_issuer.clone(),
             known_issuer: client.map(|client| client.issuer.clone()),
-            paths: Paths {
-                entered: effective.credentials.is_some(),
-                documents: desired.publishes_documents,
-            },
+            paths: Paths { entered: effective.credentials.is_some(), documents: desired.publishes_documents },
             legacy: effective.registration.legacy_discovery,
             found_with: effective.discovery_inputs(),
         }
@@ -170,11 +167,12 @@ impl Search<'_> {
             .origin()
             .ascii_serialization();
         let place = format!("{origin}/.well-known/oauth-authorization-server");
-        let (mut metadata, metadata_url) = match self.upstream.document("authorization_server", &place).await? {
-            Place::Document(metadata) => (metadata, place),
-            Place::Nothing => (default_endpoints(&origin), origin.clone()),
-            Place::Unclear(failure) => return Err(failure),
-        };
+        let (mut metadata, metadata_url) =
+            match self.upstream.document("authorization_server", &place).await? {
+                Place::Document(metadata) => (metadata, place),
+                Place::Nothing => (default_endpoints(&origin), origin.clone()),
+                Place::Unclear(failure) => return Err(failure),
+            };
         for (name, value) in &self.target.overrides {
             metadata.insert(name.clone(), value.clone());
         }

@@ -17,6 +17,7 @@ mod audit;
 mod authentication;
 mod budget;
 mod configurations;
+mod costs;
 mod deployment;
 #[expect(unreachable_pub, reason = "sea-orm's derives want public items in this private module")]
 mod entity;
@@ -53,7 +54,8 @@ pub use api_keys::{ApiKey, CreatedApiKey, NewApiKey};
 pub use audit::{AuditEvent, AuditFilter};
 pub use authentication::Credential;
 pub use budget::Turn;
-pub use configurations::{Affected, Check, Checked, Configuration, Preview, Revision, Saved, Subject};
+pub use configurations::{Check, Checked, Configuration, Preview, Revision, Saved, Subject};
+pub use costs::Affected;
 pub use deployment::{Counters, Organisation};
 pub use error::{Error, Result};
 pub use gateway_needs::{Ensured, Standing, Verdict};
@@ -63,8 +65,8 @@ pub use integrations::{
 };
 pub use operations::EnteredClient;
 pub use orphans::{Orphan, OrphanFilter};
-pub use page::{Page, PageRequest};
 pub use outcomes::NewClient;
+pub use page::{Page, PageRequest};
 pub use reconciliation::{Claim, Situation, Withdrawal};
 pub use recording::{Published, Settlement, StepRecord};
 pub use registrations::{Attempt, OAuthClient, Registration, RegistrationDetail, RegistrationFilter};

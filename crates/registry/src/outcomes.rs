@@ -161,10 +161,12 @@ impl Registry {
             .await?
             .ok_or_else(|| Error::not_found("client", id))?;
         let mut model = oauth_client::ActiveModel { id: Set(old.id), ..Default::default() };
-        let secret = reseal(write, &old, old.client_secret_id, "/client_secret", issued.client_secret.as_ref());
+        let secret =
+            reseal(write, &old, old.client_secret_id, "/client_secret", issued.client_secret.as_ref());
         let (secret, secret_changed) = secret.await?;
         let token = issued.registration_access_token.as_ref();
-        let token = reseal(write, &old, old.registration_access_token_id, "/registration_access_token", token);
+        let token =
+            reseal(write, &old, old.registration_access_token_id, "/registration_access_token", token);
         let (token, _) = token.await?;
         let expires_at = expiry_millis(&issued);
         if secret_changed || expires_at != old.client_secret_expires_at {

@@ -192,7 +192,9 @@ impl Registry {
             RegistrationMethod::PreRegistered => Withdrawal::Nothing("entered"),
             RegistrationMethod::Cimd => Withdrawal::Nothing("unpublished"),
             // The same id may be in use for another server (RFC 7591 §3.2.1): then it is not ours alone to delete.
-            RegistrationMethod::Dcr if self.is_used_elsewhere(&client).await? => Withdrawal::Nothing("shared"),
+            RegistrationMethod::Dcr if self.is_used_elsewhere(&client).await? => {
+                Withdrawal::Nothing("shared")
+            }
             RegistrationMethod::Dcr if client.doubt.as_deref() == Some(Doubt::Forgotten.as_str()) => {
                 Withdrawal::Nothing("forgotten")
             }
@@ -239,7 +241,12 @@ impl Registry {
             token_endpoint_auth_method: client.auth_method.clone(),
             registration_client_uri: uri,
             registration_access_token: self.open_sealed(self.db(), SealedId(token)).await?,
-            request: client.request.as_deref().map(|text| read(text, "request")).transpose()?.unwrap_or_default(),
+            request: client
+                .request
+                .as_deref()
+                .map(|text| read(text, "request"))
+                .transpose()?
+                .unwrap_or_default(),
             response: read(&client.response, "response")?,
         }))
     }
