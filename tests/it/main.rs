@@ -26,5 +26,6 @@ mod architecture;
 mod documents;
 mod peers;
 mod process;
+mod race;
 mod registry;
 mod worker;
