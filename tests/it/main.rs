@@ -23,6 +23,7 @@ macro_rules! on_both {
 mod admin;
 mod api;
 mod architecture;
+mod crash;
 mod documents;
 mod peers;
 mod process;
