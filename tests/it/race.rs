@@ -1,5 +1,6 @@
 //! Many workers, one pile of due registrations: each is worked on by one of them, and the slow do not hold up the rest.
 
+use registry::{IssuerRate, Settings};
 use registry_core::permission::Role;
 use registry_outbound::{Guarded, Limits};
 use registry_sandbox::{Options, Sandbox};
@@ -56,7 +57,9 @@ async fn four_processes_register_five_hundred_servers_once_each() {
 async fn four_tasks_register_sixty_servers_once_each() {
     const DUE: usize = 60;
     let sandbox = Sandbox::start(Options::default()).await.unwrap();
-    let t = TestRegistry::new(Engine::Sqlite).await;
+    let egress = serde_json::from_value(json!({ "allow": [], "allow_http_loopback": true })).unwrap();
+    let issuer_rate = IssuerRate { burst: 60_000, per_minute: 60_000 };
+    let t = TestRegistry::with(Engine::Sqlite, Settings { egress, issuer_rate, ..Settings::default() }).await;
     for number in 0..DUE {
         t.workspace(&format!("team-{number}")).await;
     }
@@ -141,7 +144,10 @@ async fn a_dead_server_does_not_hold_up_the_others() {
 
 /// The binary on `database`, without limits that are not the matter here.
 fn unlimited(database: TestDatabase) -> Installation {
-    Installation::new(database).with("LOG__LEVEL", "warn")
+    Installation::new(database)
+        .with("LOG__LEVEL", "warn")
+        .with("WORKER__ISSUER_RATE__BURST", "60000")
+        .with("WORKER__ISSUER_RATE__PER_MINUTE", "60000")
 }
 
 async fn workspace(client: &Client) {

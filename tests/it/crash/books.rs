@@ -124,7 +124,7 @@ impl Books {
             .await,
             ledger: rows(
                 &db,
-                &format!("SELECT {name}, x.id AS attempt_id, NULL AS client_id, 'Portkey (' || w.slug || '/' || s.slug || ')' AS client_name FROM attempt x {OF_SERVER} WHERE x.step = 'register' AND x.outcome = 'lost'"),
+                "SELECT server, attempt_id, client_id, client_name FROM orphan WHERE kind = 'answer_lost'",
             )
             .await,
             seen: world.proxy.seen(),

@@ -38,7 +38,11 @@ impl World {
             .with("WORKER__POLL_MS", "200")
             // The lease is three times as long: what a kill leaves behind is taken up after six seconds.
             .with("WORKER__REQUEST_TIMEOUT", "2")
-            .with("WORKER__UNCONFIRMED_PAUSE", "1");
+            .with("WORKER__UNCONFIRMED_PAUSE", "1")
+            .with("WORKER__ISSUER_RATE__BURST", "60000")
+            .with("WORKER__ISSUER_RATE__PER_MINUTE", "60000")
+            // Replaced clients are deleted while processes die, too.
+            .with("WORKER__DRAIN_FOR", "3");
         installed.run(&["migrate"]).await;
         let admin = installed.key(Role::Admin).await;
         let serving = installed.serve(&["--no-worker"]).await;
