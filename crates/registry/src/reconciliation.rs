@@ -338,14 +338,18 @@ async fn fair_candidates(
     let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let statement = Statement::from_sql_and_values(
         write.txn.get_database_backend(),
-        "SELECT id FROM (
-            SELECT due.id, due.due_at,
-                ROW_NUMBER() OVER (PARTITION BY COALESCE(due.upstream, '') ORDER BY due.due_at, due.id)
-                + (SELECT COUNT(*) FROM registration AS held
-                    WHERE held.lease_owner = $1 AND held.lease_until > $2
-                        AND COALESCE(held.upstream, '') = COALESCE(due.upstream, '')) AS place
-            FROM registration AS due WHERE due.due_at <= $3 AND due.lease_until <= $2
-        ) AS fair WHERE place <= $4 ORDER BY place, due_at LIMIT $5",
+        // Counted once for all: a count for each due row would take the square of their number.
+        "WITH held AS (
+            SELECT COALESCE(upstream, '') AS upstream, COUNT(*) AS count FROM registration
+            WHERE lease_owner = $1 AND lease_until > $2 GROUP BY COALESCE(upstream, '')
+        ), due AS (
+            SELECT id, due_at, COALESCE(upstream, '') AS upstream,
+                ROW_NUMBER() OVER (PARTITION BY COALESCE(upstream, '') ORDER BY due_at, id) AS number
+            FROM registration WHERE due_at <= $3 AND lease_until <= $2
+        )
+        SELECT due.id FROM due LEFT JOIN held ON held.upstream = due.upstream
+        WHERE due.number + COALESCE(held.count, 0) <= $4
+        ORDER BY due.number + COALESCE(held.count, 0), due.due_at LIMIT $5",
         [
             worker.into(),
             lease_now.into(),
