@@ -43,6 +43,10 @@ need_test_packages() {
     have python3 && python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
     have chromium || missing+=(chromium fonts-dejavu-core)
     postgres_programs >/dev/null || missing+=("$(postgres_package)")
+    # An authorization server among the tests' peers, and what makes its database.
+    have glewlwyd || missing+=(glewlwyd)
+    have sqlite3 || missing+=(sqlite3)
+    have openssl || missing+=(openssl)
     install_packages "${missing[@]}"
 }
 

@@ -67,13 +67,26 @@ async fn whole_way(
     configurations: Value,
 ) {
     let mcp = protected(&authorization_server, more).await;
-    let document = registered(engine, mcp.text("mcp_url"), &configurations).await;
+    works(engine, &mut authorization_server, mcp.text("mcp_url"), &configurations).await;
+}
+
+/// The same in front of an MCP server that is there.
+async fn works(
+    engine: Engine,
+    authorization_server: &mut Peer,
+    mcp_url: &str,
+    configurations: &Value,
+) -> Value {
+    let document = registered(engine, mcp_url, configurations).await;
     let event = authorization_server.event("registered").await;
     assert_eq!(document["client"]["client_id"], event["client_id"]);
     assert_eq!(document["client"]["issuer"], authorization_server.ready["issuer"]);
-    let seen = mcp_client(mcp.text("mcp_url"), &document).await;
+    let seen = mcp_client(mcp_url, &document).await;
     assert_eq!(seen["caller"]["client_id"], event["client_id"], "{seen:#}");
     assert!(seen["tools"].as_array().is_some_and(|tools| !tools.is_empty()));
+    let known = authorization_server.clients().await;
+    assert_eq!(known.iter().map(|client| &client["client_id"]).collect::<Vec<_>>(), [&event["client_id"]]);
+    document
 }
 
 fn seed() -> Value {
@@ -120,6 +133,23 @@ async fn the_sdk_s_authorization_server() {
         seed(),
     )
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_python_sdk_s_authorization_server() {
+    let mut server = Peer::start("python_sdk.py", &[]).await;
+    let mcp_url = server.text("mcp_url").to_owned();
+    let document = works(Engine::Sqlite, &mut server, &mcp_url, &json!({})).await;
+    assert_eq!(document["client"]["token_endpoint_auth_method"], "client_secret_post", "all it lists");
+}
+
+/// Metadata in the form of OpenID Connect only, and 200 for a new client.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn glewlwyd() {
+    let mut server = Peer::start("glewlwyd.mjs", &[]).await;
+    let mcp = protected(&server, &[]).await;
+    let document = works(Engine::Sqlite, &mut server, mcp.text("mcp_url"), &json!({})).await;
+    assert!(document["client"]["client_secret"].is_string());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
