@@ -1,6 +1,6 @@
 // Runs the authorization scenarios of the MCP conformance suite against our product with a TypeScript SDK gateway.
 //   node conformance.mjs [SCENARIO …]       needs Node.js 22; ../../scripts/conformance sets everything up
-// Prints a line per scenario and exits 0 when each passes without a warning, or fails as AWAITED says.
+// Prints a line per scenario and exits 0 when each passes without a warning.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
@@ -18,11 +18,6 @@ const SCENARIOS = [
   '2025-03-26-oauth-metadata-backcompat', '2025-03-26-oauth-endpoint-fallback',
   'resource-mismatch', 'offline-access-scope', 'offline-access-not-supported',
 ];
-// Scenarios that need what the product does not do yet. One that passes must leave this list.
-const AWAITED = new Map([
-  ['2025-03-26-oauth-metadata-backcompat', 'discovery of the revision 2025-03-26'],
-  ['2025-03-26-oauth-endpoint-fallback', 'discovery of the revision 2025-03-26'],
-]);
 const AT_A_TIME = 4;
 const LIMIT = 30_000; // milliseconds one scenario may take
 
@@ -31,7 +26,7 @@ const wanted = process.argv.length > 2 ? process.argv.slice(2) : SCENARIOS;
 const folder = await mkdtemp(join(tmpdir(), 'conformance-'));
 const registry = await startRegistry(process.env.MCP_REGISTRY_TEST_BINARY, folder);
 const environment = { ...process.env, CONFORMANCE_REGISTRY: JSON.stringify({ url: registry.url, admin: registry.admin, gateway: registry.gateway }) };
-const unexpected = [];
+const failed = [];
 try {
   const queue = [...wanted];
   await Promise.all(Array.from({ length: AT_A_TIME }, async () => {
@@ -41,14 +36,13 @@ try {
   await registry.stop();
   await rm(folder, { recursive: true });
 }
-console.log(unexpected.length === 0 ? `${wanted.length} scenarios, all as expected.` : `Not as expected: ${unexpected.join(', ')}`);
-process.exit(unexpected.length === 0 ? 0 : 1);
+console.log(failed.length === 0 ? `All ${wanted.length} scenarios pass.` : `Not passed: ${failed.join(', ')}`);
+process.exit(failed.length === 0 ? 0 : 1);
 
 function report(name, { passed, wrong, output }) {
-  const fails = wrong.length > 0;
-  if (fails !== AWAITED.has(name)) unexpected.push(name);
-  console.log(`${fails ? 'FAIL' : 'pass'}  auth/${name}  (${passed} checks)${AWAITED.has(name) ? `  awaits ${AWAITED.get(name)}` : ''}`);
-  if (!fails || AWAITED.has(name)) return;
+  console.log(`${wrong.length > 0 ? 'FAIL' : 'pass'}  auth/${name}  (${passed} checks)`);
+  if (wrong.length === 0) return;
+  failed.push(name);
   for (const line of wrong) console.log(`      ${line}`);
   console.log(output.replace(/^/gm, '      | '));
 }
