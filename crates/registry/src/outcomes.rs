@@ -305,7 +305,11 @@ pub(crate) async fn manage_failed(
     let token_refused = failure.code == "management_token_refused";
     let unused = !active.fetched && active.doubt.is_none();
     let reported = active.doubt == Some(Doubt::Reported);
-    if forgotten || token_refused && step == "verify" && (reported || unused) {
+    if forgotten && step == "update" {
+        // Or clients can be read at that address and not changed (npm `oidc-provider` without management): reading tells.
+        changed.update_refused = Set(Some(situation.desired.digest.clone()));
+        changed.doubt = Set(Some(Doubt::Reported.as_str().to_owned()));
+    } else if forgotten || token_refused && step == "verify" && (reported || unused) {
         changed.doubt = Set(Some(Doubt::Forgotten.as_str().to_owned()));
     } else if token_refused {
         // The client may live on; only we cannot manage it any more (RFC 7592 §2.1).
