@@ -1,7 +1,8 @@
 //! Answers, read as streams under a cap and a deadline.
 
-use crate::guard::{Trouble, host_of};
+use crate::guard::host_of;
 use crate::time::wall_clock;
+use crate::trouble::{Trouble, makes_no_sense, no_http};
 use registry_core::oauth::{Failure, FailureClass, retry_after_seconds};
 use reqwest::Response;
 use reqwest::header::{HeaderMap, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -60,6 +61,7 @@ pub(crate) async fn read(
             "answer_too_large",
             format!("{host} answered with more than {most} bytes."),
         ),
+        Ok(Err(error)) if makes_no_sense(&error) => no_http(&host),
         Ok(Err(_)) => Failure::new(
             FailureClass::Transient,
             "connection_lost",

@@ -1,8 +1,9 @@
 //! Documents of upstreams, with every exchange on record.
 
 use crate::answer::{Answer, Wanted};
-use crate::guard::{Asked, Guarded, Trouble, shown};
+use crate::guard::{Asked, Guarded, shown};
 use crate::time::millis_since;
+use crate::trouble::Trouble;
 use registry_core::oauth::{Exchange, Failure, FailureClass, read_object};
 use reqwest::Method;
 use serde_json::{Map, Value};

@@ -18,9 +18,11 @@ mod management;
 mod registration;
 mod resolve;
 mod time;
+mod trouble;
 
 pub use client_id_document::{SelfCheckOutcome, self_check};
 pub use discovery::{DiscoverOutcome, DiscoverTarget, Paths, discover};
 pub use guard::{Guarded, Limits};
 pub use management::{DeleteOutcome, ManageOutcome, delete, read, update};
 pub use registration::{RegisterOutcome, register};
+pub use resolve::{Addresses, Lookup};

@@ -19,8 +19,12 @@ const fn v4(octets: [u8; 4], length: u8, what: &'static str) -> Range {
 }
 
 const fn v6(segments: [u16; 8], length: u8, what: &'static str) -> Range {
-    let [a, b, c, d, e, f, g, h] = segments;
-    Range { network: IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, d, e, f, g, h), length)), what }
+    Range { network: IpNet::V6(Ipv6Net::new_assert(from_segments(segments), length)), what }
+}
+
+/// `Ipv6Addr::from` that can be used in a constant.
+const fn from_segments(s: [u16; 8]) -> Ipv6Addr {
+    Ipv6Addr::new(s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7])
 }
 
 /// Where clouds serve a machine its own identity, clock and names. Some of these look public. No list opens them: what
@@ -92,10 +96,10 @@ pub const PRIVATE: &[Range] = &[
 ];
 
 /// The only part of IPv6 that is handed out (RFC 4291 §2.4).
-pub const HANDED_OUT: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
+pub const HANDED_OUT: Ipv6Net = Ipv6Net::new_assert(from_segments([0x2000, 0, 0, 0, 0, 0, 0, 0]), 3);
 
 /// NAT64's well-known prefix (RFC 6052 §2.1): a gateway turns these into the IPv4 addresses at their ends.
-const NAT64: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 96);
+const NAT64: Ipv6Net = Ipv6Net::new_assert(from_segments([0x64, 0xff9b, 0, 0, 0, 0, 0, 0]), 96);
 
 /// How an address is to be met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,7 +132,10 @@ pub(super) fn reach(address: IpAddr) -> Reach {
 /// The address that packets really go to: of an IPv4-mapped or NAT64 address, the IPv4 one.
 pub(super) fn routed(address: IpAddr) -> IpAddr {
     match address {
-        IpAddr::V6(v6) if NAT64.contains(&v6) => from_octets(&v6.octets()[12..]),
+        IpAddr::V6(v6) if NAT64.contains(&v6) => {
+            let [.., high, low] = v6.segments();
+            joined(high, low)
+        }
         _ => address.to_canonical(),
     }
 }
@@ -137,32 +144,28 @@ pub(super) fn routed(address: IpAddr) -> IpAddr {
 fn embedded(address: IpAddr) -> Vec<IpAddr> {
     let IpAddr::V6(v6) = address else { return Vec::new() };
     let octets = v6.octets();
-    let end = from_octets(&octets[12..]);
-    let client = octets[12..].iter().map(|octet| !octet).collect::<Vec<_>>();
+    let at = |places: [usize; 4]| IpAddr::from(places.map(|place| octets[place]));
     match v6.segments() {
         // `::` and `::1` are addresses of their own
         [0, 0, 0, 0, 0, 0, 0, 0 | 1] => Vec::new(),
-        // IPv4-compatible and IPv4-translated
-        [0, 0, 0, 0, 0, 0, _, _] | [0, 0, 0, 0, 0xffff, 0, _, _] => vec![end],
         // NAT64 of a network's own: the prefix is 48, 56, 64 or 96 bits long (RFC 6052 §2.2)
         [0x64, 0xff9b, 1, ..] => {
-            let [.., a, b, _, c, d, e, f, _, _, _] = octets;
-            vec![from_octets(&[a, b, c, d]), from_octets(&[b, c, d, e]), from_octets(&[c, d, e, f]), end]
+            vec![at([6, 7, 9, 10]), at([7, 9, 10, 11]), at([9, 10, 11, 12]), at([12, 13, 14, 15])]
         }
         // 6to4
-        [0x2002, ..] => vec![from_octets(&octets[2..6])],
+        [0x2002, ..] => vec![at([2, 3, 4, 5])],
         // Teredo: the server, and the client behind it, inverted (RFC 4380 §4)
-        [0x2001, 0, ..] => vec![from_octets(&octets[4..8]), from_octets(&client)],
-        // ISATAP (RFC 5214 §6.1)
-        [_, _, _, _, 0 | 0x200, 0x5efe, _, _] => vec![end],
+        [0x2001, 0, .., high, low] => {
+            vec![at([4, 5, 6, 7]), joined(!high, !low)]
+        }
+        // IPv4-compatible, IPv4-translated, ISATAP (RFC 5214 §6.1)
+        [0, 0, 0, 0, 0 | 0xffff, 0, ..] | [_, _, _, _, 0 | 0x200, 0x5efe, ..] => vec![at([12, 13, 14, 15])],
         _ => Vec::new(),
     }
 }
 
-fn from_octets(octets: &[u8]) -> IpAddr {
-    let mut four = [0; 4];
-    four.copy_from_slice(octets);
-    IpAddr::from(four)
+fn joined(high: u16, low: u16) -> IpAddr {
+    Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)).into()
 }
 
 fn is_in(table: &[Range], address: IpAddr) -> bool {

@@ -159,7 +159,8 @@ impl EgressPolicy {
             return Err(UrlProblem::Fragment);
         }
         let loopback = names_loopback(&host);
-        if !secure && !(self.allow_http_loopback && loopback) {
+        let plain_allowed = self.allow_http_loopback && loopback;
+        if !secure && !plain_allowed {
             return Err(UrlProblem::Scheme("http".to_owned()));
         }
         let text = url.host_str().unwrap_or_default();
@@ -170,9 +171,12 @@ impl EgressPolicy {
                 return Err(AddressProblem::Never(undotted(name).to_owned()).into());
             }
             // Known without asking anybody where it leads.
-            Host::Domain(_) if loopback => self
-                .judge_address(text, Ipv4Addr::LOCALHOST.into())
-                .or_else(|problem| self.judge_address(text, Ipv6Addr::LOCALHOST.into()).map_err(|_| problem))?,
+            Host::Domain(_) if loopback => {
+                let first = self.judge_address(text, Ipv4Addr::LOCALHOST.into());
+                first.or_else(|problem| {
+                    self.judge_address(text, Ipv6Addr::LOCALHOST.into()).map_err(|_| problem)
+                })?;
+            }
             Host::Domain(_) => {}
         }
         Ok(url)

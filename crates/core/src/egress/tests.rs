@@ -367,7 +367,9 @@ fn what_a_list_opens() {
     assert!(!judge("idp.corp", "169.254.169.254") && !judge("idp.corp", "0.0.0.0"));
     // Its own text is judged as its addresses are.
     let here = policy(&["127.0.0.0/8"], false);
-    assert!(here.judge_text("https://localhost/mcp").is_ok() && here.judge_text("http://localhost/").is_err());
+    assert!(
+        here.judge_text("https://localhost/mcp").is_ok() && here.judge_text("http://localhost/").is_err()
+    );
     assert!(here.judge_address("localhost", "::1".parse().unwrap()).is_err());
     assert!(policy(&["localhost"], false).judge_text("https://localhost./mcp").is_ok());
     assert!(policy(&["localhost"], false).judge_text("https://mcp.localhost/mcp").is_err());
