@@ -1,15 +1,13 @@
 //! Answers, read as streams under a cap and a deadline.
 
 use crate::guard::host_of;
+use crate::limits::MOST_OF_A_REFUSAL;
 use crate::time::wall_clock;
 use crate::trouble::{Trouble, makes_no_sense, no_http};
 use registry_core::oauth::{Failure, FailureClass, retry_after_seconds};
 use reqwest::Response;
 use reqwest::header::{HeaderMap, RETRY_AFTER, WWW_AUTHENTICATE};
 use tokio::time::{Instant, timeout_at};
-
-/// How much of a refusal is read: its first words are what a person needs.
-const MOST_OF_A_REFUSAL: usize = 8 * 1024;
 
 /// What came back.
 #[derive(Clone, Debug)]

@@ -1,6 +1,7 @@
 //! The guarded client (`standards.md` §6.1): one connection for one request, to an address that was judged.
 
 use crate::answer::{Answer, Wanted, read};
+use crate::limits::{Limits, MOST_HEADERS, MOST_REDIRECTS};
 use crate::resolve::{Judging, Lookup, System};
 use crate::trouble::{Trouble, trouble};
 use registry_core::egress::EgressPolicy;
@@ -13,27 +14,8 @@ use serde_json::Value;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
-
-/// How many redirects a GET follows.
-const MOST_REDIRECTS: usize = 3;
-
-/// How long.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// The whole exchange, from resolving the name to the last byte.
-    pub total: Duration,
-    /// Opening the connection: name, TCP and TLS.
-    pub connect: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { total: Duration::from_secs(10), connect: Duration::from_secs(3) }
-    }
-}
 
 /// The client for every URL that is not the operator's own. Clones share it.
 #[derive(Clone, Debug)]
@@ -182,6 +164,7 @@ impl Guarded {
             .connect_timeout(self.limits.connect)
             .pool_max_idle_per_host(0)
             .http1_only()
+            .http1_max_headers(MOST_HEADERS)
             .tls_certs_merge(self.roots.clone())
             .build()
     }
@@ -244,6 +227,29 @@ pub(crate) fn shown(url: &str) -> String {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_get_that_carries_nothing_is_redirected() {
+        let body = Value::Null;
+        let document = Asked {
+            method: Method::GET,
+            url: "https://as.example/",
+            accept: "application/json",
+            bearer: None,
+            json: None,
+            headers: &[],
+            wanted: Wanted::Headers,
+            follow: true,
+        };
+        assert!(document.may_be_redirected());
+        for method in [Method::POST, Method::PUT, Method::DELETE, Method::HEAD] {
+            assert!(!Asked { method, ..document }.may_be_redirected());
+        }
+        let get = || Method::GET;
+        assert!(!Asked { method: get(), bearer: Some("t"), ..document }.may_be_redirected());
+        assert!(!Asked { method: get(), json: Some(&body), ..document }.may_be_redirected());
+        assert!(!Asked { method: get(), follow: false, ..document }.may_be_redirected());
+    }
 
     #[test]
     fn urls_are_shown_without_what_may_be_secret() {

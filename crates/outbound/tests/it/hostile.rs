@@ -1,9 +1,9 @@
 //! Answers made to harm: each ends within its limits, and what is said of it afterwards is right.
 
 use crate::upstream::{Reply, Seen, Upstream, gzipped_spaces, gzipped_spaces_without_end, hasty};
-use registry_core::oauth::FailureClass;
+use registry_core::oauth::{FailureClass, Recorded};
 use registry_core::secret::Secret;
-use registry_outbound::{DiscoverTarget, delete, discover, register};
+use registry_outbound::{DiscoverTarget, delete, discover, read, register, update};
 use serde_json::Map;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -66,8 +66,7 @@ async fn check(what: &str, reply: Reply, document: Said, registration: (FailureC
 /// The same, but for how much is taken: that is returned.
 async fn ends_in_time(what: &str, reply: Reply, document: Said, registration: (FailureClass, &str)) -> u64 {
     let upstream = answering(reply.clone()).await;
-    let target =
-        DiscoverTarget { mcp_url: upstream.url("/mcp"), overrides: Map::new(), trusted_issuer: None };
+    let target = DiscoverTarget { mcp_url: upstream.url("/mcp"), ..DiscoverTarget::default() };
     let outcome = timeout(PATIENCE, discover(&hasty(), target)).await.expect(what);
     let note = outcome.trace[1].note.as_str();
     assert!(note.ends_with(document.1), "{what}: GET: {note}");
@@ -345,5 +344,42 @@ async fn handshakes_that_lead_nowhere() {
         let (outcome, ()) = timeout(PATIENCE, async { tokio::join!(sending, serving) }).await.expect(what);
         let failure = outcome.result.unwrap_err();
         assert_eq!((failure.class, failure.code), (FailureClass::Transient, expected), "{what}");
+    }
+}
+
+/// Where no connection stood nothing was sent, be there a body or not: no client and no token can have been lost.
+#[tokio::test]
+async fn refused_connections_are_never_ambiguous() {
+    let gone = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}/register", gone.local_addr().unwrap());
+    drop(gone);
+    let client = Recorded {
+        client_id: "c".to_owned(),
+        client_secret: None,
+        client_secret_expires_at: None,
+        client_id_issued_at: None,
+        token_endpoint_auth_method: "none".to_owned(),
+        registration_client_uri: url.clone(),
+        registration_access_token: Secret::new("canary"),
+        request: Map::new(),
+        response: Map::new(),
+    };
+    let (guarded, request) = (hasty(), Map::new());
+    for failure in [
+        register(&guarded, &url, &request, None).await.result.unwrap_err(),
+        update(&guarded, &client, &request).await.result.unwrap_err(),
+        read(&guarded, &client).await.result.unwrap_err(),
+        delete(&guarded, &url, &client.registration_access_token).await.result.unwrap_err(),
+    ] {
+        assert_eq!((failure.class, failure.code), (FailureClass::Transient, "connection_failed"));
+    }
+    // Where one stood, anything may have happened.
+    let upstream = answering(Reply::Close).await;
+    let client = Recorded { registration_client_uri: upstream.url("/register"), ..client };
+    for failure in [
+        update(&guarded, &client, &request).await.result.unwrap_err(),
+        read(&guarded, &client).await.result.unwrap_err(),
+    ] {
+        assert_eq!((failure.class, failure.code), (FailureClass::Ambiguous, "management_answer_lost"));
     }
 }

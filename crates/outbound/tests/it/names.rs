@@ -131,7 +131,7 @@ async fn every_request_and_every_hop_asks_once() {
         .trusting(authority.pem.as_bytes())
         .unwrap();
     let mcp_url = format!("https://a.example:{}/mcp", upstream.port);
-    let target = DiscoverTarget { mcp_url, overrides: Map::new(), trusted_issuer: None };
+    let target = DiscoverTarget { mcp_url, ..DiscoverTarget::default() };
     assert_eq!(discover(&client, target).await.result.unwrap_err().code, "authorization_server_not_found");
     assert_eq!(upstream.asked()[2..4], ["GET /hop", "GET /end"]);
     assert_eq!(script.asked(), ["a.example", "a.example", "b.example", "a.example", "a.example"]);

@@ -5,14 +5,14 @@ use crate::names::Script;
 use crate::upstream::{Reply, Upstream, guarded};
 use registry_core::egress::EgressPolicy;
 use registry_core::secret::Secret;
-use registry_outbound::{DiscoverTarget, Guarded, Limits, delete, discover, register};
+use registry_outbound::{DiscoverTarget, Guarded, Limits, delete, discover, register, self_check};
 use serde_json::Map;
 
 const PLACE: &str = "/.well-known/oauth-protected-resource/mcp";
 
 /// What is said of a document that is redirected to `location`, and how many requests that took.
 async fn said(client: &Guarded, upstream: &Upstream, mcp_url: String) -> (String, String) {
-    let target = DiscoverTarget { mcp_url, overrides: Map::new(), trusted_issuer: None };
+    let target = DiscoverTarget { mcp_url, ..DiscoverTarget::default() };
     let outcome = discover(client, target).await;
     assert_eq!(upstream.asked()[1], format!("GET {PLACE}"));
     (outcome.result.unwrap_err().code.to_owned(), outcome.trace[1].note.clone())
@@ -144,17 +144,18 @@ async fn what_carries_something_is_never_redirected() {
             assert_eq!(failure.code, "unexpected_status", "{status}");
         }
         assert!(delete(&guarded(), &url, &token).await.result.is_err(), "{status}");
+        // A document of our own is to be where we say it is.
+        assert!(self_check(&guarded(), &upstream.url("/c.json"), "{}").await.result.is_err(), "{status}");
         // The first request of a discovery carries a body too.
-        let target =
-            DiscoverTarget { mcp_url: upstream.url("/mcp"), overrides: Map::new(), trusted_issuer: None };
+        let target = DiscoverTarget { mcp_url: upstream.url("/mcp"), ..DiscoverTarget::default() };
         assert!(
             discover(&guarded(), target).await.trace[0]
                 .note
                 .starts_with("It redirects, which is not followed")
         );
         assert_eq!(
-            upstream.asked()[..4],
-            ["POST /register", "POST /register", "DELETE /register", "POST /mcp"]
+            upstream.asked()[..5],
+            ["POST /register", "POST /register", "DELETE /register", "GET /c.json", "POST /mcp"]
         );
     }
     let kinds: Vec<String> = other.asked();
