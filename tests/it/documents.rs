@@ -97,7 +97,11 @@ fn the_page_on_egress_lists_every_range_and_limit() {
         }
         made.push('\n');
     }
-    let _ = writeln!(made, "Of IPv6, everything outside `{HANDED_OUT}` is refused as well, listed here or not.\n");
+    let _ = writeln!(
+        made,
+        "`::ffff:0:0/96` and `64:ff9b::/96` are judged as the IPv4 addresses in them. Of IPv6, everything else outside \
+         `{HANDED_OUT}` is refused as well, listed here or not.\n"
+    );
     let Limits { total, connect } = Limits::default();
     made.push_str("### Limits\n\n| what | limit |\n|---|---|\n");
     for (what, limit) in [
