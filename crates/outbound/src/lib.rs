@@ -14,13 +14,17 @@ mod client_id_document;
 mod discovery;
 mod fetch;
 mod guard;
+mod limits;
 mod management;
 mod registration;
 mod resolve;
 mod time;
+mod trouble;
 
 pub use client_id_document::{SelfCheckOutcome, self_check};
 pub use discovery::{DiscoverOutcome, DiscoverTarget, Paths, discover};
-pub use guard::{Guarded, Limits};
+pub use guard::Guarded;
+pub use limits::{Limits, MOST_ANSWER, MOST_HEADERS, MOST_METADATA, MOST_OF_A_REFUSAL, MOST_REDIRECTS};
 pub use management::{DeleteOutcome, ManageOutcome, delete, read, update};
 pub use registration::{RegisterOutcome, register};
+pub use resolve::{Addresses, Lookup};

@@ -2,16 +2,13 @@
 
 use crate::answer::Wanted;
 use crate::guard::{Asked, Guarded, shown};
-use crate::time::millis_since;
-use crate::time::wall_clock;
+use crate::limits::MOST_ANSWER;
+use crate::time::{millis_since, wall_clock};
 use registry_core::oauth::{Exchange, Failure, FailureClass, Issued, Recorded, classify_refusal};
 use registry_core::secret::Secret;
 use reqwest::Method;
 use serde_json::{Map, Value};
 use std::time::Instant;
-
-/// The most of an answer, in bytes (`standards.md` §6.1).
-const MOST_ANSWER: usize = 64 * 1024;
 
 /// What came of reading or updating a client.
 #[derive(Debug)]

@@ -1,8 +1,13 @@
 //! The guarded client against small hostile servers on this machine.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod authority;
 mod discovery;
 mod guard;
+mod hostile;
 mod management;
+mod names;
+mod redirects;
 mod registration;
+mod tls;
 mod upstream;
