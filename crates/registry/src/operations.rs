@@ -1,6 +1,6 @@
 //! What people can do about a registration: try again, replace, keep, withdraw, enter a client by hand.
 
-use crate::entity::registration;
+use crate::entity::{oauth_client, registration};
 use crate::layers::Scope;
 use crate::registrations::Registration;
 use crate::write::{Event, Write};
@@ -11,7 +11,8 @@ use registry_core::permission::Permission;
 use registry_core::registration::{Request, State};
 use registry_core::secret::Secret;
 use registry_core::slug::Reference;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, QuerySelect};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use serde_json::{Map, Value, json};
 
 /// A client that was registered by hand.
@@ -145,6 +146,12 @@ impl Registry {
         };
         change(&before, &inputs, &mut changed, now)?;
         changed.update(&write.txn).await?;
+        // Deletions that wait for their next try are tried at once, too.
+        oauth_client::Entity::update_many()
+            .col_expr(oauth_client::Column::WithdrawNotBefore, Expr::value(None::<i64>))
+            .filter(oauth_client::Column::RegistrationId.eq(id.0))
+            .exec(&write.txn)
+            .await?;
         write.audit(
             Event::new(action, "registration", id)
                 .named(format!("{}/{}", before.workspace.slug, before.server_slug))

@@ -15,7 +15,8 @@ use registry_core::id::{OauthClientId, SealedId, ServerId};
 use registry_core::metadata::Credentials;
 use registry_core::oauth::{Exchange, Failure, FailureClass, Issued};
 use registry_core::registration::{
-    ClientStatus, Consequence, Desired, Doubt, RegistrationMethod, State, after_failure,
+    ClientStatus, Consequence, Desired, Doubt, ManagementConsequence, ManagementStep, RegistrationMethod,
+    State, after_failure, after_management_failure,
 };
 use registry_core::secret::Secret;
 use sea_orm::{
@@ -286,43 +287,45 @@ pub(crate) async fn manage_failed(
     step: &str,
     failure: &Failure,
 ) -> Result<bool> {
+    use ManagementConsequence as C;
     let Some(active) = &situation.observed.client else { return Ok(false) };
-    if !matches!(step, "update" | "verify") || failure.class == FailureClass::Transient {
-        return Ok(false);
-    }
+    let step = match step {
+        "update" => ManagementStep::Update,
+        "verify" => ManagementStep::Verify,
+        _ => return Ok(false),
+    };
+    let Some(consequence) = after_management_failure(failure, step, active) else { return Ok(false) };
     let client = oauth_client::Entity::find_by_id(active.id.0)
         .one(&write.txn)
         .await?
         .ok_or_else(|| Error::not_found("client", active.id))?;
     let mut changed = oauth_client::ActiveModel { id: Set(client.id), ..Default::default() };
-    if failure.class == FailureClass::Ambiguous {
-        // Secret and token may have been replaced: said so until the next answer.
-        changed.doubt = Set(Some(Doubt::UpdateLost.as_str().to_owned()));
-        changed.update(&write.txn).await?;
-        return Ok(false);
-    }
-    let forgotten = failure.code == "client_forgotten";
-    let token_refused = failure.code == "management_token_refused";
-    let unused = !active.fetched && active.doubt.is_none();
-    let reported = active.doubt == Some(Doubt::Reported);
-    if forgotten && step == "update" {
-        // Or clients can be read at that address and not changed (npm `oidc-provider` without management): reading tells.
-        changed.update_refused = Set(Some(situation.desired.digest.clone()));
-        changed.doubt = Set(Some(Doubt::Reported.as_str().to_owned()));
-    } else if forgotten || token_refused && step == "verify" && (reported || unused) {
-        changed.doubt = Set(Some(Doubt::Forgotten.as_str().to_owned()));
-    } else if token_refused {
-        // The client may live on; only we cannot manage it any more (RFC 7592 §2.1).
-        write.unseal(client.registration_access_token_id.map(SealedId)).await?;
-        changed.registration_access_token_id = Set(None);
-        changed.doubt = Set(None);
-    } else if step == "update" {
-        changed.update_refused = Set(Some(situation.desired.digest.clone()));
-        changed.doubt = Set(None);
-    } else {
-        // It cannot be read: what was reported stays to be confirmed by a second report.
-        changed.doubt = Set(None);
-        changed.verified_at = Set(Some(write.millis()));
+    let doubted = |doubt: Doubt| Set(Some(doubt.as_str().to_owned()));
+    match consequence {
+        C::InDoubt => {
+            // Said so until the next answer.
+            changed.doubt = doubted(Doubt::UpdateLost);
+            changed.update(&write.txn).await?;
+            return Ok(false);
+        }
+        C::Forgotten => changed.doubt = doubted(Doubt::Forgotten),
+        C::RefusedAndAsked => {
+            changed.update_refused = Set(Some(situation.desired.digest.clone()));
+            changed.doubt = doubted(Doubt::Reported);
+        }
+        C::Refused => {
+            changed.update_refused = Set(Some(situation.desired.digest.clone()));
+            changed.doubt = Set(None);
+        }
+        C::Unreadable => {
+            changed.doubt = Set(None);
+            changed.verified_at = Set(Some(write.millis()));
+        }
+        C::Unmanageable => {
+            write.unseal(client.registration_access_token_id.map(SealedId)).await?;
+            changed.registration_access_token_id = Set(None);
+            changed.doubt = Set(None);
+        }
     }
     changed.warnings = Set(with_warning(&client, &failure.message)?);
     changed.update(&write.txn).await?;
@@ -472,6 +475,7 @@ pub(crate) fn settled(
         request: if keep_request { NotSet } else { Set(None) },
         failures: Set(0),
         lost_answers: Set(0),
+        lost_inputs: Set(None),
         failed_inputs: Set(None),
         failed_step: Set(None),
         not_before: Set(None),
@@ -504,6 +508,7 @@ pub(crate) async fn fail(
         id: Set(row.id),
         request: if keep_request { NotSet } else { Set(None) },
         failures: Set(i64::from(consequence.failures)),
+        not_before: Set(consequence.not_before.map(millis)),
         updated_at: Set(write.millis()),
         ..Default::default()
     };
@@ -511,8 +516,6 @@ pub(crate) async fn fail(
         // The client serves on whatever becomes of looking for its server again; that is tried again in its own time.
         let later = consequence.not_before.unwrap_or(write.now + desired.rules.rediscover_every);
         changed.rediscover_at = Set(Some(millis(later)));
-    } else {
-        changed.not_before = Set(consequence.not_before.map(millis));
     }
     if serves && matches!(step, "discover" | "verify") && consequence.state == State::Retrying {
         return Ok(changed.update(&write.txn).await?);
@@ -524,7 +527,10 @@ pub(crate) async fn fail(
     changed.detail = Set(Some(failure.message.clone()));
     changed.error = Set(failure.error.clone());
     changed.error_description = Set(failure.error_description.clone());
-    changed.lost_answers = Set(i64::from(lost_answers));
+    if lost_answers > counted(row.lost_answers) {
+        changed.lost_answers = Set(i64::from(lost_answers));
+        changed.lost_inputs = Set(Some(desired.inputs()));
+    }
     changed.failed_inputs = Set(not_before.is_none().then(|| desired.inputs()));
     changed.failed_step = Set(Some(step.to_owned()));
     let changed = changed.update(&write.txn).await?;

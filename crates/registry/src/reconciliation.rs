@@ -69,8 +69,9 @@ pub enum Withdrawal {
         recorded: Box<Recorded>,
         /// The authorization server.
         issuer: String,
-        /// Whether a deletion was sent before and its answer lost.
-        lost_before: bool,
+        /// What it means when the token is refused (RFC 7592 §2.1: gone, or never ours): that the client is gone, where a
+        /// deletion was sent before and its answer lost, or where a gateway says so too.
+        gone_if_refused: Option<&'static str>,
     },
     /// Not at all: the authorization server gave no address or token for it.
     Unmanageable,
@@ -195,13 +196,15 @@ impl Registry {
             RegistrationMethod::Dcr if self.is_used_elsewhere(&client).await? => {
                 Withdrawal::Nothing("shared")
             }
-            RegistrationMethod::Dcr if client.doubt.as_deref() == Some(Doubt::Forgotten.as_str()) => {
-                Withdrawal::Nothing("forgotten")
-            }
             RegistrationMethod::Dcr => match self.open_recorded(&client).await? {
                 Some(recorded) => Withdrawal::Delete {
                     recorded: Box::new(recorded),
-                    lost_before: client.withdrawal.as_deref() == Some("answer_lost"),
+                    gone_if_refused: if client.withdrawal.as_deref() == Some("answer_lost") {
+                        Some("deleted")
+                    } else {
+                        let forgotten = client.doubt.as_deref() == Some(Doubt::Forgotten.as_str());
+                        forgotten.then_some("forgotten")
+                    },
                     issuer: client.issuer,
                 },
                 None => Withdrawal::Unmanageable,
@@ -387,6 +390,10 @@ async fn observed(write: &Write<'_>, row: &registration::Model) -> Result<Observ
         discovery,
         rediscover_at: row.rediscover_at.map(moment),
         failed: row.reason.clone().zip(row.failed_inputs.clone()),
+        lost: row
+            .lost_inputs
+            .clone()
+            .map(|inputs| (u32::try_from(row.lost_answers).unwrap_or(u32::MAX), inputs)),
         not_before: row.not_before.map(moment),
         request: row.request.as_deref().and_then(Request::parse),
         skipped: row.skipped.clone(),

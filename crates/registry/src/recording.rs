@@ -427,7 +427,7 @@ fn random_id() -> Result<String> {
     Ok(hex(&bytes))
 }
 
-/// Forgets what went wrong before.
+/// Forgets what went wrong before; not how long to be polite, and not what may have been left behind upstream.
 fn clear(changed: &mut registration::ActiveModel) {
     changed.reason = Set(None);
     changed.detail = Set(None);
@@ -435,9 +435,7 @@ fn clear(changed: &mut registration::ActiveModel) {
     changed.error_description = Set(None);
     changed.failed_inputs = Set(None);
     changed.failed_step = Set(None);
-    changed.not_before = Set(None);
     changed.failures = Set(0);
-    changed.lost_answers = Set(0);
 }
 
 fn waiting_turn(issuer: &str) -> Block {

@@ -245,11 +245,11 @@ impl Going<'_> {
         let progress = |done: Option<()>| if done.is_some() { Progress::Made } else { Progress::Lost };
         let record = match self.registry.withdrawal(self.claim, id).await? {
             None => return Ok(Progress::Lost),
-            Some(Withdrawal::Delete { recorded, issuer, lost_before }) => {
+            Some(Withdrawal::Delete { recorded, issuer, gone_if_refused }) => {
                 if let Some(progress) = self.without_turn(issuer).await? {
                     return Ok(progress);
                 }
-                return Ok(progress(self.delete(id, &recorded, lost_before).await?));
+                return Ok(progress(self.delete(id, &recorded, gone_if_refused).await?));
             }
             Some(Withdrawal::Nothing(why)) => StepRecord::Withdrawn(id, why),
             Some(Withdrawal::Unmanageable) => {
@@ -265,17 +265,22 @@ impl Going<'_> {
         Ok(progress(self.finish(attempt, record, Vec::new(), "withdraw").await?))
     }
 
-    async fn delete(&self, id: OauthClientId, recorded: &Recorded, lost_before: bool) -> Result<Option<()>> {
+    async fn delete(
+        &self,
+        id: OauthClientId,
+        recorded: &Recorded,
+        gone_if_refused: Option<&'static str>,
+    ) -> Result<Option<()>> {
         let Some(attempt) = self.begin("withdraw", None, &[]).await? else { return Ok(None) };
         let token = &recorded.registration_access_token;
         let outcome = registry_outbound::delete(self.guarded, &recorded.registration_client_uri, token).await;
         let record = match outcome.result {
             Ok(()) => StepRecord::Withdrawn(id, "deleted"),
-            // The token died with the client: the deletion whose answer was lost has worked.
-            Err(failure) if lost_before && failure.code == "management_token_refused" => {
-                StepRecord::Withdrawn(id, "deleted")
-            }
-            Err(failure) => StepRecord::NotWithdrawn(id, failure),
+            Err(failure) => match gone_if_refused.filter(|_| failure.code == "management_token_refused") {
+                // The token died with the client.
+                Some(how) => StepRecord::Withdrawn(id, how),
+                None => StepRecord::NotWithdrawn(id, failure),
+            },
         };
         self.finish(attempt, record, vec![outcome.exchange], "withdraw").await
     }

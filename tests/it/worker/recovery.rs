@@ -79,10 +79,10 @@ on_both! {
         t.clock.advance(Span::minutes(3));
         let Ensured::Ready(_) = t.registry.ensure(&first, "acme", "linear", Duration::from_secs(10)).await.unwrap() else { panic!("not there") };
         assert_eq!(sandbox.registrations().len(), 3);
-        // What the authorization server has forgotten needs no deletion.
+        // Two gateways are no proof, and nothing can be deleted there: the old ones may still exist.
         t.clock.advance(Span::days(8));
-        registration_when(&t, |detail| detail.clients[2].withdrawal.as_deref() == Some("forgotten")).await;
-        assert_eq!(t.registry.open_orphans(&t.admin()).await.unwrap(), 0);
+        registration_when(&t, |detail| detail.clients[2].withdrawal.is_some() && detail.clients[1].withdrawal.is_some()).await;
+        assert_eq!(t.registry.open_orphans(&t.admin()).await.unwrap(), 2);
         worker.stop().await;
         sandbox.stop().await;
     }
@@ -108,6 +108,10 @@ on_both! {
         let replaced = registration_when(&t, |detail| detail.registration.generation == Some(2) && detail.registration.usable).await;
         assert_ne!(replaced.registration.client_id.as_ref(), Some(&client_id));
         assert_eq!(sandbox.registrations().len(), 2);
+        // What the gateway and the authorization server both say is gone, is.
+        t.clock.advance(Span::days(8));
+        registration_when(&t, |detail| detail.clients[1].withdrawal.as_deref() == Some("forgotten")).await;
+        assert_eq!(t.registry.open_orphans(&t.admin()).await.unwrap(), 0);
         worker.stop().await;
         sandbox.stop().await;
     }

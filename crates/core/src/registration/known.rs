@@ -245,6 +245,8 @@ pub struct Observed {
     pub rediscover_at: Option<Timestamp>,
     /// Reason code and inputs (see [`Desired::inputs`]) of a failure that needs a person.
     pub failed: Option<(String, String)>,
+    /// How many registrations in a row lost their answers, and the inputs of the last one.
+    pub lost: Option<(u32, String)>,
     /// Nothing is sent before this moment.
     pub not_before: Option<Timestamp>,
     /// What a person asked for.

@@ -10,9 +10,13 @@ mod state;
 pub use fit::{Cost, cost};
 pub use known::{ActiveClient, Desired, Doubt, EndingClient, LifeRules, Observed, Request, Standing};
 pub use method::{Choice, choose_method};
-pub use outcome::{Consequence, RetryRules, after_failure};
+pub use outcome::{
+    Consequence, ManagementConsequence, ManagementStep, RetryRules, after_failure, after_management_failure,
+};
 pub use plan::{Block, Step, plan};
 pub use state::{AuthType, ClientStatus, RegistrationMethod, State, Transport};
 
+#[cfg(test)]
+mod histories;
 #[cfg(test)]
 mod tests;

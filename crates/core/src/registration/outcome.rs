@@ -1,5 +1,6 @@
 //! What a failure means for the registration it happened to (`standards.md` §7.4).
 
+use super::known::{ActiveClient, Doubt};
 use super::state::State;
 use crate::backoff;
 use crate::clock::Timestamp;
@@ -78,4 +79,57 @@ pub fn after_failure(
         | FailureClass::Configuration
         | FailureClass::Security => give_up(),
     }
+}
+
+/// What a failure of reading or updating a client (RFC 7592) means for that client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ManagementConsequence {
+    /// Nobody knows whether secret and token were replaced: it is asked again.
+    InDoubt,
+    /// The authorization server does not know it any more.
+    Forgotten,
+    /// It cannot be updated to what is wanted; whether it is still known is asked.
+    RefusedAndAsked,
+    /// It cannot be updated to what is wanted.
+    Refused,
+    /// It cannot be read: what was reported waits for a second report.
+    Unreadable,
+    /// It lives on, but cannot be managed any more: the token is not accepted (RFC 7592 §2.1).
+    Unmanageable,
+}
+
+/// What `failure` of the `step` means for `client`; `None` for what passes by itself.
+pub fn after_management_failure(
+    failure: &Failure,
+    step: ManagementStep,
+    client: &ActiveClient,
+) -> Option<ManagementConsequence> {
+    use ManagementConsequence as C;
+    match failure.class {
+        FailureClass::Transient => return None,
+        FailureClass::Ambiguous => return Some(C::InDoubt),
+        _ => {}
+    }
+    let reported = client.doubt == Some(Doubt::Reported);
+    let unused = !client.fetched && client.doubt.is_none();
+    Some(match (failure.code, step) {
+        // Clients can be read at some addresses and not changed there (`oidc-provider` without management): reading tells.
+        ("client_forgotten", ManagementStep::Update) => C::RefusedAndAsked,
+        ("client_forgotten", ManagementStep::Verify) => C::Forgotten,
+        // A token that is not accepted means a lost token or a lost client (RFC 7592 §2.1): together with a gateway's word,
+        // or where nobody has the client anyway, it is taken for the latter.
+        ("management_token_refused", ManagementStep::Verify) if reported || unused => C::Forgotten,
+        ("management_token_refused", _) => C::Unmanageable,
+        (_, ManagementStep::Update) => C::Refused,
+        (_, ManagementStep::Verify) => C::Unreadable,
+    })
+}
+
+/// What was asked of a client's management address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ManagementStep {
+    /// RFC 7592 §2.2.
+    Update,
+    /// RFC 7592 §2.1.
+    Verify,
 }

@@ -81,14 +81,13 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Step {
 
 /// Everything there is goes, the active client first.
 fn withdrawal(desired: &Desired, observed: &Observed, now: Timestamp) -> Step {
-    let asked = observed.request.is_some();
     let active = observed.client.as_ref().map(|client| {
         let due = client.withdraw_not_before.unwrap_or(now);
         (due, client.id)
     });
     let ending = active.or_else(|| next_ending(desired, observed, now));
     match ending {
-        Some((due, id)) if due <= now || asked => Step::Withdraw(id),
+        Some((due, id)) if due <= now => Step::Withdraw(id),
         Some((due, _)) => Step::Wait(due),
         None => Step::Rest(State::Withdrawn, None),
     }
@@ -276,6 +275,9 @@ fn obtain(desired: &Desired, observed: &Observed, now: Timestamp) -> Step {
     let step = match choose_method(desired, discovery, reachable) {
         Choice::Adopt => Step::Adopt,
         Choice::Publish => Step::Publish,
+        Choice::Register if is_lost(desired, observed) => {
+            return Step::Block(Block { code: "answer_lost".to_owned(), detail: None }, None);
+        }
         Choice::Register => Step::Register,
         Choice::Nobody(block) => return Step::Block(block, None),
     };
@@ -302,6 +304,14 @@ fn blocked(desired: &Desired, observed: &Observed, until: Option<Timestamp>) -> 
     let (code, inputs) = observed.failed.as_ref()?;
     let stays = observed.request.is_none() && *inputs == desired.inputs();
     stays.then(|| Step::Block(Block { code: code.clone(), detail: None }, until))
+}
+
+/// Whether the same registration lost its answer twice already: each may have left a client behind, so a third one waits
+/// for a person whatever else happens meanwhile (`domain.md` §5 rule 3).
+fn is_lost(desired: &Desired, observed: &Observed) -> bool {
+    let twice =
+        observed.lost.as_ref().is_some_and(|(count, inputs)| *count >= 2 && *inputs == desired.inputs());
+    twice && observed.request.is_none()
 }
 
 /// `step`, unless politeness says to wait and no person insists.

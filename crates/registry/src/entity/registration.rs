@@ -33,6 +33,7 @@ pub struct Model {
     pub replaced_at: Option<i64>,
     pub slot_at: Option<i64>,
     pub failed_step: Option<String>,
+    pub lost_inputs: Option<String>,
     pub skipped: Option<String>,
     pub upstream: Option<String>,
     pub document_id: Option<String>,
