@@ -190,6 +190,8 @@ pub struct Quirks {
     // Management (RFC 7592)
     /// No management: neither token nor address in the answer, 404 at the address.
     pub no_management: bool,
+    /// Another origin in `registration_client_uri` than ours: that of a proxy in front of us.
+    pub management_origin: Option<String>,
     /// `registration_client_uri` is relative (Linear, Sentry).
     pub relative_management_uri: bool,
     /// Each read and update brings a new registration access token and ends the old one (oidc-provider, Hydra).
@@ -259,6 +261,7 @@ impl Default for Quirks {
             echo_empties: false,
             padding_bytes: 0,
             no_management: false,
+            management_origin: None,
             relative_management_uri: false,
             rotate_registration_access_token: false,
             rotate_secret: false,

@@ -30,6 +30,7 @@ struct Recorded {
 /// An entry of the orphan ledger.
 #[derive(Clone, Debug, FromQueryResult)]
 struct Entry {
+    kind: String,
     server: String,
     attempt_id: Option<Uuid>,
     client_id: Option<String>,
@@ -69,6 +70,10 @@ pub(super) struct Figures {
     pub(super) unrecorded: usize,
     /// Entries of the ledger: the above, and those whose request never arrived.
     pub(super) orphans: usize,
+    /// Replaced clients that were deleted.
+    pub(super) deleted: usize,
+    /// Replaced clients that could not be deleted: each has its entry.
+    pub(super) not_deleted: usize,
     /// Requests that the proxy handled faultlessly and whose client was lost all the same.
     pub(super) cut_by_kills: usize,
 }
@@ -78,7 +83,7 @@ impl fmt::Display for Figures {
         write!(
             formatter,
             "{} attempts to register, {} clients made, {} recorded, {} orphans accounted for ({} clients, {} requests \
-             that never arrived; {} by kills alone), duplicates = 0",
+             that never arrived; {} by kills alone), {} deleted, {} not deleted, duplicates = 0",
             self.attempts,
             self.made,
             self.recorded,
@@ -86,6 +91,8 @@ impl fmt::Display for Figures {
             self.unrecorded,
             self.orphans - self.unrecorded,
             self.cut_by_kills,
+            self.deleted,
+            self.not_deleted,
         )
     }
 }
@@ -122,11 +129,7 @@ impl Books {
                 ),
             )
             .await,
-            ledger: rows(
-                &db,
-                "SELECT server, attempt_id, client_id, client_name FROM orphan WHERE kind = 'answer_lost'",
-            )
-            .await,
+            ledger: rows(&db, "SELECT kind, server, attempt_id, client_id, client_name FROM orphan").await,
             seen: world.proxy.seen(),
             made: world.sandbox.registrations().into_iter().filter_map(|one| one.client_id).collect(),
             existing: world.sandbox.clients().into_iter().map(|one| one.client_id).collect(),
@@ -151,6 +154,7 @@ impl Books {
             .filter(|one| !recorded.contains(one.client_id.as_deref().unwrap_or_default()))
             .collect();
         self.every_lost_attempt_has_one_entry();
+        self.every_client_upstream_is_accounted_for(&unrecorded);
         let servers: BTreeSet<&str> = self.rows.iter().map(|row| row.server.as_str()).collect();
         for server in servers {
             self.balance_one(server, &unrecorded);
@@ -160,7 +164,9 @@ impl Books {
             made: self.made.len(),
             recorded: recorded.len(),
             unrecorded: unrecorded.len(),
-            orphans: self.ledger.len(),
+            orphans: self.of_kind("answer_lost").count(),
+            deleted: recorded.iter().filter(|id| !self.existing.contains(**id)).count(),
+            not_deleted: self.of_kind("not_withdrawn").count(),
             cut_by_kills: unrecorded.iter().filter(|one| one.fate != Fate::AnswerCut).count(),
         }
     }
@@ -193,14 +199,35 @@ impl Books {
         }
     }
 
-    /// The ledger is about lost attempts, one entry each, and about nothing else.
+    fn of_kind(&self, kind: &str) -> impl Iterator<Item = &Entry> {
+        self.ledger.iter().filter(move |one| one.kind == kind)
+    }
+
+    /// What the authorization server still has is in use, or in the ledger; never both, and nothing twice.
+    fn every_client_upstream_is_accounted_for(&self, unrecorded: &[&SeenRegistration]) {
+        let active =
+            self.recorded.iter().filter(|one| one.status == "active").map(|one| one.client_id.clone());
+        let lost = unrecorded.iter().filter_map(|one| one.client_id.clone());
+        let kept: Vec<String> =
+            self.of_kind("not_withdrawn").filter_map(|one| one.client_id.clone()).collect();
+        let gone: Vec<_> = kept.iter().filter(|id| !self.existing.contains(*id)).collect();
+        assert!(gone.is_empty(), "the ledger calls for the deletion of what is deleted: {gone:?}");
+        let mut accounted: Vec<String> = active.chain(lost).chain(kept).collect();
+        accounted.sort_unstable();
+        let existing: Vec<String> = self.existing.iter().cloned().collect();
+        assert_eq!(accounted, existing, "clients upstream: accounted for here, existing there");
+    }
+
+    /// Lost answers are lost attempts, one entry each, and nothing else.
     fn every_lost_attempt_has_one_entry(&self) {
         let lost: BTreeSet<Uuid> =
             self.attempts.iter().filter(|one| one.outcome == "lost").map(|one| one.id).collect();
-        let entered: BTreeSet<Uuid> = self.ledger.iter().filter_map(|one| one.attempt_id).collect();
-        assert_eq!(entered.len(), self.ledger.len(), "an attempt is entered once");
+        let entered: Vec<Uuid> = self.of_kind("answer_lost").filter_map(|one| one.attempt_id).collect();
+        let entries = entered.len();
+        let entered: BTreeSet<Uuid> = entered.into_iter().collect();
+        assert_eq!(entered.len(), entries, "an attempt is entered once");
         assert_eq!(entered, lost, "the ledger holds the attempts whose answer was lost");
-        for entry in &self.ledger {
+        for entry in self.of_kind("answer_lost") {
             assert!(entry.client_id.is_none(), "nobody knows its id: {entry:?}");
             let named = entry.client_name.as_deref().is_some_and(|name| is_of(name, &entry.server));
             assert!(named, "its owner could not find it: {entry:?}");
@@ -231,7 +258,7 @@ impl Books {
             sent.insert(by.id);
         }
 
-        let entries = self.ledger.iter().filter(|one| one.server == server).count();
+        let entries = self.of_kind("answer_lost").filter(|one| one.server == server).count();
         let never_arrived =
             tried.iter().filter(|one| one.outcome == "lost" && !sent.contains(&one.id)).count();
         assert_eq!(entries, sent.len() + never_arrived, "{server}");

@@ -1,6 +1,7 @@
 //! What happens on the stage: processes that are killed, work that does not end, and a person who decides at the end.
 
 use super::world::{SERVERS, World};
+use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use serde_json::{Value, json};
 use std::time::Duration;
 use support::{Client, Random, Serving};
@@ -115,9 +116,10 @@ fn waits_for_a_person(registration: &Value) -> bool {
     registration["state"] == "unconfirmed" && registration["not_before"].is_null()
 }
 
-/// Waits until every registration rests, deciding what waits for a person. How many decisions that took.
+/// Waits until every registration rests and every replaced client is gone, deciding what waits for a person. How many decisions that took.
 pub(super) async fn settle(world: &World, serving: &Serving) -> usize {
     let client = serving.client(&world.admin);
+    let db = world.installed.database.connect().await;
     let mut decided = 0;
     let mut last = Vec::new();
     let all_rest = tokio::time::timeout(PATIENCE, async {
@@ -126,7 +128,7 @@ pub(super) async fn settle(world: &World, serving: &Serving) -> usize {
             pace.tick().await;
             last = list(&client).await.expect("nobody is killed any more");
             assert_eq!(last.len(), SERVERS);
-            if last.iter().all(|one| one["state"] == "registered") {
+            if last.iter().all(|one| one["state"] == "registered") && draining(&db).await == 0 {
                 return;
             }
             for one in last.iter().filter(|one| waits_for_a_person(one) || waits_long(one)) {
@@ -138,9 +140,17 @@ pub(super) async fn settle(world: &World, serving: &Serving) -> usize {
     });
     if all_rest.await.is_err() {
         let stuck: Vec<_> = last.iter().filter(|one| one["state"] != "registered").collect();
-        panic!("{} of {SERVERS} never came to rest: {stuck:#?}", stuck.len());
+        let left = draining(&db).await;
+        panic!("{} of {SERVERS} never came to rest, {left} clients still drain: {stuck:#?}", stuck.len());
     }
     decided
+}
+
+/// Replaced clients that are still to be deleted.
+async fn draining(db: &DatabaseConnection) -> i64 {
+    let query = "SELECT COUNT(*) AS count FROM oauth_client WHERE status = 'draining'";
+    let statement = Statement::from_string(db.get_database_backend(), query);
+    db.query_one_raw(statement).await.unwrap().unwrap().try_get("", "count").unwrap()
 }
 
 /// Backed off after many interruptions: it would come back by itself, but a test does not wait for hours.

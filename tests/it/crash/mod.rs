@@ -43,6 +43,7 @@ async fn killed_at_random_moments(engine: Engine) {
     // What was to be provoked was provoked: otherwise the balance says nothing.
     assert!(figures.orphans > kills / 10 && figures.unrecorded > kills / 20, "{figures}");
     assert!(figures.cut_by_kills > 0, "no kill ever cut a request off: {figures}");
+    assert!(figures.deleted > 0, "no replaced client was ever deleted: {figures}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

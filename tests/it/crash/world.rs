@@ -30,7 +30,7 @@ impl World {
             authorization_servers: Some(vec![proxy.origin.clone()]),
             metadata_issuer: Some(proxy.origin.clone()),
             registration_endpoint: Some(format!("{}/register", proxy.origin)),
-            relative_management_uri: true,
+            management_origin: Some(proxy.origin.clone()),
             ..Quirks::default()
         });
         let installed = Installation::new(TestDatabase::new(engine).await)

@@ -159,7 +159,8 @@ pub(super) fn information(state: &State, client: &RegisteredClient, quirks: &Qui
         body.entry("jwks").or_insert(json!({}));
     }
     if !quirks.no_management {
-        let origin = if quirks.relative_management_uri { "" } else { &state.origin };
+        let own = quirks.management_origin.as_ref().unwrap_or(&state.origin);
+        let origin = if quirks.relative_management_uri { "" } else { own };
         body.insert(
             "registration_client_uri".to_owned(),
             json!(format!("{origin}/register/{}", client.client_id)),
