@@ -6,6 +6,7 @@ mod method;
 mod outcome;
 mod plan;
 mod state;
+mod terms;
 
 pub use fit::{Cost, cost};
 pub use known::{ActiveClient, Desired, Doubt, EndingClient, LifeRules, Observed, Request, Standing};
@@ -13,6 +14,7 @@ pub use method::{Choice, choose_method};
 pub use outcome::{Consequence, RetryRules, after_failure};
 pub use plan::{Block, Step, plan};
 pub use state::{AuthType, ClientStatus, RegistrationMethod, State, Transport};
+pub use terms::adopted_auth_method;
 
 #[cfg(test)]
 mod tests;
