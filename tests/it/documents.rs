@@ -1,6 +1,7 @@
 //! Pages of the documentation that are made from tables in code. `MCP_REGISTRY_TEST_UPDATE=1` writes them anew.
 
 use registry_core::metadata::{CODES, FIELDS, Kind, Rule, Section, Usage};
+use registry_core::preflight::ADVICE;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -73,6 +74,16 @@ fn the_page_on_problems_lists_every_finding() {
         );
     }
     check("problems.md", &made);
+}
+
+#[test]
+fn the_page_on_preflight_lists_every_advice() {
+    let mut made = String::from("| code | weight | what it means |\n|---|---|---|\n");
+    for rule in ADVICE {
+        let meaning = rule.meaning.replace('|', "\\|");
+        let _ = writeln!(made, "| `{}` | {} | {meaning} |", rule.code, rule.weight.as_str());
+    }
+    check("preflight.md", &made);
 }
 
 fn section_title(section: Section) -> String {

@@ -15,4 +15,4 @@ pub use clock::TestClock;
 pub use database::{Engine, TestDatabase};
 pub use http::{Client, Reply, TestServer};
 pub use peers::{Peer, mcp_client, portkey_sdk};
-pub use registry::{SEED_ENTERPRISE, TestRegistry, actor};
+pub use registry::{SEED_ENTERPRISE, TestRegistry, actor, outside};

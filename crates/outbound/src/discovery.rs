@@ -1,8 +1,8 @@
 //! Finding a server's authorization server, in the order of `standards.md` §3.
 
 use crate::answer::Wanted;
-use crate::fetch::{PROTOCOL_VERSION, Place, Traced, is_hiccup, later};
-use crate::guard::{Asked, Guarded, shown};
+use crate::fetch::{PROTOCOL_VERSION, Place, Traced, greeting, is_hiccup, later};
+use crate::guard::{Asked, Guarded, VERSION_HEADER, shown};
 use registry_core::oauth::{
     AuthorizationServerMetadata, Discovery, Exchange, Failure, FailureClass, IssuerMatch, ProtectedResource,
     ResourceMatch, authorization_server_urls, endpoint_is_sane, issuer_matches, parse_challenges,
@@ -185,13 +185,7 @@ impl Search<'_> {
     /// An unauthenticated request to the MCP address: the challenge may say where the metadata are and which scopes are
     /// needed. No challenge does not mean no authorization: some servers challenge later requests only.
     async fn probe(&mut self) -> Result<Probed, Failure> {
-        let body = json!({
-            "jsonrpc": "2.0", "id": 1, "method": "initialize",
-            "params": {
-                "protocolVersion": PROTOCOL_VERSION, "capabilities": {},
-                "clientInfo": { "name": "mcp-registry", "version": env!("CARGO_PKG_VERSION") },
-            },
-        });
+        let body = greeting();
         let url = self.target.mcp_url.clone();
         let asked = Asked {
             method: Method::POST,
@@ -199,7 +193,7 @@ impl Search<'_> {
             accept: "application/json, text/event-stream",
             bearer: None,
             json: Some(&body),
-            headers: &[("mcp-protocol-version", PROTOCOL_VERSION)],
+            headers: &[(VERSION_HEADER, PROTOCOL_VERSION)],
             wanted: Wanted::Headers,
             follow: false,
         };

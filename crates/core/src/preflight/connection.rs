@@ -24,8 +24,10 @@ pub fn connection_problem(auth_type: AuthType, status: u16, speaks: bool) -> Opt
         404 | 410 => {
             format!("It answered {status}: there is no MCP server at this address. Correct the address.")
         }
-        405 => "It answered 405: it does not take this kind of request. Correct the address or the transport."
-            .to_owned(),
+        405 => {
+            "It answered 405: it does not take this kind of request. Correct the address or the transport."
+                .to_owned()
+        }
         408 | 425 | 429 | 500..=599 => {
             format!("It answered {status}: it is in trouble or busy. Try again later.")
         }

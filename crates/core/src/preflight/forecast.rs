@@ -31,11 +31,15 @@ impl Forecast {
 
 /// What would happen for `desired` after this discovery. The plan of the worker decides, so that both agree.
 pub fn forecast(desired: &Desired, discovery: &Result<Discovery, Failure>, now: Timestamp) -> Forecast {
+    if !desired.auth_type.needs_client() {
+        return Forecast::blocked(Block {
+            code: "not_needed".to_owned(),
+            detail: Some("Gateways need no OAuth client for this integration: its `auth_type` is neither `oauth_auto` nor `oauth_client_credentials`.".to_owned()),
+        });
+    }
     let found = discovery.as_ref().ok();
-    let observed = Observed {
-        discovery: found.map(|discovery| (discovery.clone(), now)),
-        ..Observed::default()
-    };
+    let observed =
+        Observed { discovery: found.map(|discovery| (discovery.clone(), now)), ..Observed::default() };
     match (plan(desired, &observed, now), discovery) {
         (Step::Register, Ok(discovery)) => match request(desired, discovery) {
             Ok(prepared) => Forecast {
@@ -51,10 +55,12 @@ pub fn forecast(desired: &Desired, discovery: &Result<Discovery, Failure>, now: 
         },
         (Step::Block(block), _) => Forecast::blocked(block),
         (_, Err(failure)) => Forecast::blocked(of_failure(failure)),
-        // Everything else has to do with a client that exists, and there is none in a preflight.
-        _ => Forecast::blocked(Block {
-            code: "not_needed".to_owned(),
-            detail: Some("Gateways need no OAuth client for this integration: its `auth_type` is neither `oauth_auto` nor `oauth_client_credentials`.".to_owned()),
+        // Every other step has to do with a client that exists, and there is none in a preflight.
+        (_, Ok(_)) => Forecast::blocked(Block {
+            code: "not_foreseeable".to_owned(),
+            detail: Some(
+                "What would be done cannot be foreseen. Save it and look at its registration.".to_owned(),
+            ),
         }),
     }
 }

@@ -55,7 +55,9 @@ pub(super) fn secret_of_other_issuer(facts: &Facts<'_>) -> Option<Said> {
 pub(super) fn pkce_not_offered(facts: &Facts<'_>) -> Option<Said> {
     let listed = facts.server().code_challenge_methods_supported();
     let what = match &listed {
-        None => "does not say that it supports PKCE (`code_challenge_methods_supported` is absent)".to_owned(),
+        None => {
+            "does not say that it supports PKCE (`code_challenge_methods_supported` is absent)".to_owned()
+        }
         Some(methods) if methods.iter().any(|method| method == "S256") => return None,
         Some(methods) => format!("lists only {} for PKCE, not `S256`", quoted(methods)),
     };
@@ -103,7 +105,10 @@ pub(super) fn grant_type_not_listed(facts: &Facts<'_>) -> Option<Said> {
     let missing = not_listed(facts, "grant_types", "grant_types_supported", &["refresh_token"])?;
     said(
         &["grant_types"],
-        format!("The authorization server does not list {}. Set `grant_types` to what it offers.", quoted(&missing)),
+        format!(
+            "The authorization server does not list {}. Set `grant_types` to what it offers.",
+            quoted(&missing)
+        ),
     )
 }
 
@@ -111,7 +116,10 @@ pub(super) fn response_type_not_listed(facts: &Facts<'_>) -> Option<Said> {
     let missing = not_listed(facts, "response_types", "response_types_supported", &[])?;
     said(
         &["response_types"],
-        format!("The authorization server does not list {}, so that signing in will hardly work.", quoted(&missing)),
+        format!(
+            "The authorization server does not list {}, so that signing in will hardly work.",
+            quoted(&missing)
+        ),
     )
 }
 
@@ -157,8 +165,10 @@ pub(super) fn branding_host_differs(facts: &Facts<'_>) -> Option<Said> {
     if different.is_empty() {
         return None;
     }
-    let mut hosts: Vec<String> =
-        different.iter().map(|(_, url)| format!("{}://{}", url.scheme(), url.host_str().unwrap_or_default())).collect();
+    let mut hosts: Vec<String> = different
+        .iter()
+        .map(|(_, url)| format!("{}://{}", url.scheme(), url.host_str().unwrap_or_default()))
+        .collect();
     hosts.sort();
     hosts.dedup();
     let members = different.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
@@ -175,7 +185,10 @@ pub(super) fn logo_not_https(facts: &Facts<'_>) -> Option<Said> {
     let members = members_where(facts, |name, value| {
         base(name) == "logo_uri" && value.as_str().is_some_and(|text| !text.starts_with("https:"))
     })?;
-    Some((members, "The logo is no https URL. Authorization servers refuse it or do not show it; use https.".to_owned()))
+    Some((
+        members,
+        "The logo is no https URL. Authorization servers refuse it or do not show it; use https.".to_owned(),
+    ))
 }
 
 pub(super) fn language_variants(facts: &Facts<'_>) -> Option<Said> {
@@ -197,7 +210,10 @@ pub(super) fn contact_no_email(facts: &Facts<'_>) -> Option<Said> {
     }
     said(
         &["contacts"],
-        format!("{} is no e-mail address; strict authorization servers (oidc-provider) refuse that.", quoted(&odd)),
+        format!(
+            "{} is no e-mail address; strict authorization servers (oidc-provider) refuse that.",
+            quoted(&odd)
+        ),
     )
 }
 
@@ -244,7 +260,9 @@ pub(super) fn auth_methods_not_listed(facts: &Facts<'_>) -> Option<Said> {
     }
     said(
         &[AUTH_METHOD],
-        format!("The authorization server does not list auth methods. `{method}` is asked for; what it answers is used."),
+        format!(
+            "The authorization server does not list auth methods. `{method}` is asked for; what it answers is used."
+        ),
     )
 }
 
@@ -339,14 +357,19 @@ pub(super) fn resource_wider(facts: &Facts<'_>) -> Option<Said> {
     )
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "every judge ends with it, and judges may have nothing to say")]
 fn said(members: &[&str], message: String) -> Option<Said> {
     Some((members.iter().map(|&member| member.to_owned()).collect(), message))
 }
 
 /// The members that would be sent and that `fits`; `None`: none.
 fn members_where(facts: &Facts<'_>, fits: impl Fn(&str, &Value) -> bool) -> Option<Vec<String>> {
-    let found: Vec<String> =
-        facts.sent()?.iter().filter(|(name, value)| fits(name, value)).map(|(name, _)| name.clone()).collect();
+    let found: Vec<String> = facts
+        .sent()?
+        .iter()
+        .filter(|(name, value)| fits(name, value))
+        .map(|(name, _)| name.clone())
+        .collect();
     (!found.is_empty()).then_some(found)
 }
 
@@ -370,7 +393,9 @@ fn known_allow_list(facts: &Facts<'_>) -> Option<(&'static str, &'static str)> {
         .filter_map(|url| Url::parse(url).ok()?.host_str().map(str::to_ascii_lowercase))
         .collect();
     let of = |domain: &str| {
-        hosts.iter().any(|host| host == domain || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.')))
+        hosts
+            .iter()
+            .any(|host| host == domain || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.')))
     };
     ALLOW_LISTS.iter().find(|(domain, _)| of(domain)).copied()
 }
@@ -386,7 +411,8 @@ fn base(name: &str) -> &str {
 
 fn quoted(words: &[String]) -> String {
     const MOST: usize = 10;
-    let mut list = words.iter().take(MOST).map(|word| format!("`{}`", short(word))).collect::<Vec<_>>().join(", ");
+    let mut list =
+        words.iter().take(MOST).map(|word| format!("`{}`", short(word))).collect::<Vec<_>>().join(", ");
     if words.len() > MOST {
         list.push_str(", …");
     }

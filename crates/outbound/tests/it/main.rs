@@ -4,5 +4,6 @@
 mod discovery;
 mod guard;
 mod management;
+mod probe;
 mod registration;
 mod upstream;
