@@ -6,7 +6,7 @@ use actix_web::http::header::{HeaderMap, IF_MATCH};
 use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use actix_web::{App, http::StatusCode};
 use registry::{
-    Answering, Discovered, NewApiKey, ProbeTarget, Probed, Registry, SealingKey, SealingRing, Settings,
+    Answering, Discovered, Gate, NewApiKey, ProbeTarget, Probed, Registry, SealingKey, SealingRing, Settings,
     Upstream,
 };
 use registry_core::clock::{Clock, Timestamp};
@@ -22,7 +22,7 @@ struct Still;
 struct Closed;
 
 impl Upstream for Closed {
-    fn discover<'a>(&'a self, _: &'a Desired) -> Answering<'a, Discovered> {
+    fn discover<'a>(&'a self, _: &'a Desired, _: &'a Gate<'a>) -> Answering<'a, Discovered> {
         unreachable!("nothing here asks an upstream")
     }
 

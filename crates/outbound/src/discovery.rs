@@ -11,6 +11,8 @@ use registry_core::oauth::{
 use registry_core::registration::{ActiveClient, Desired};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
+use std::future::Future;
+use std::pin::Pin;
 use std::time::Instant;
 use url::Url;
 
@@ -45,10 +47,7 @@ impl DiscoverTarget {
             overrides: named.endpoints(),
             trusted_issuer: named.trusted_issuer.clone(),
             known_issuer: client.map(|client| client.issuer.clone()),
-            paths: Paths {
-                entered: effective.credentials.is_some(),
-                documents: desired.publishes_documents,
-            },
+            paths: Paths { entered: effective.credentials.is_some(), documents: desired.publishes_documents },
             legacy: effective.registration.legacy_discovery,
             found_with: effective.discovery_inputs(),
         }
@@ -81,9 +80,22 @@ pub struct DiscoverOutcome {
     pub trace: Vec<Exchange>,
 }
 
+/// Asked with an issuer before anything is sent to it; a failure ends the search there.
+pub type Gate<'a> =
+    dyn Fn(String) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>> + Send + Sync + 'a;
+
 /// Finds the authorization server of `target`.
 pub async fn discover(guarded: &Guarded, target: DiscoverTarget) -> DiscoverOutcome {
-    let mut search = Search { upstream: Traced { guarded, trace: Vec::new() }, target };
+    discover_through(guarded, target, &|_| Box::pin(async { Ok(()) })).await
+}
+
+/// The same, each authorization server only if `gate` lets it be asked.
+pub async fn discover_through<'a>(
+    guarded: &'a Guarded,
+    target: DiscoverTarget,
+    gate: &'a Gate<'a>,
+) -> DiscoverOutcome {
+    let mut search = Search { upstream: Traced { guarded, trace: Vec::new() }, target, gate };
     let result = search.run().await;
     DiscoverOutcome { result, trace: search.upstream.trace }
 }
@@ -109,6 +121,7 @@ struct Server {
 struct Search<'a> {
     upstream: Traced<'a>,
     target: DiscoverTarget,
+    gate: &'a Gate<'a>,
 }
 
 /// Protected resource metadata that may be used.
@@ -169,12 +182,14 @@ impl Search<'_> {
             .map_err(|_| no_authorization_server())?
             .origin()
             .ascii_serialization();
+        (self.gate)(origin.clone()).await?;
         let place = format!("{origin}/.well-known/oauth-authorization-server");
-        let (mut metadata, metadata_url) = match self.upstream.document("authorization_server", &place).await? {
-            Place::Document(metadata) => (metadata, place),
-            Place::Nothing => (default_endpoints(&origin), origin.clone()),
-            Place::Unclear(failure) => return Err(failure),
-        };
+        let (mut metadata, metadata_url) =
+            match self.upstream.document("authorization_server", &place).await? {
+                Place::Document(metadata) => (metadata, place),
+                Place::Nothing => (default_endpoints(&origin), origin.clone()),
+                Place::Unclear(failure) => return Err(failure),
+            };
         for (name, value) in &self.target.overrides {
             metadata.insert(name.clone(), value.clone());
         }
@@ -287,6 +302,7 @@ impl Search<'_> {
     }
 
     async fn authorization_server(&mut self, listed: &str) -> Result<Server, Failure> {
+        (self.gate)(listed.to_owned()).await?;
         let (mut mismatch, mut unclear) = (None, None);
         for place in authorization_server_urls(listed) {
             let mut metadata = match self.upstream.document("authorization_server", &place).await? {

@@ -22,7 +22,7 @@ mod resolve;
 mod time;
 
 pub use client_id_document::{SelfCheckOutcome, self_check};
-pub use discovery::{DiscoverOutcome, DiscoverTarget, Paths, discover};
+pub use discovery::{DiscoverOutcome, DiscoverTarget, Gate, Paths, discover, discover_through};
 pub use guard::{Guarded, Limits};
 pub use management::{DeleteOutcome, ManageOutcome, delete, read, update};
 pub use probe::{ProbeOutcome, probe};

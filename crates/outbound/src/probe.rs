@@ -39,7 +39,16 @@ pub async fn probe(
         Transport::Http => (Method::POST, "POST", "application/json, text/event-stream", Some(&body)),
         Transport::Sse => (Method::GET, "GET", "text/event-stream", None),
     };
-    let asked = Asked { method, url, accept, bearer: None, json, headers: &sent, wanted: Wanted::Headers };
+    let asked = Asked {
+        method,
+        url,
+        accept,
+        bearer: None,
+        json,
+        headers: &sent,
+        wanted: Wanted::Headers,
+        follow: false,
+    };
     let started = Instant::now();
     let speaks = match guarded.send(&asked).await {
         Ok(answer) => {

@@ -68,8 +68,8 @@ pub use integrations::{
 };
 pub use operations::EnteredClient;
 pub use orphans::{Orphan, OrphanFilter};
-pub use page::{Page, PageRequest};
 pub use outcomes::NewClient;
+pub use page::{Page, PageRequest};
 pub use preflight::{Preflight, WhatIf};
 pub use reconciliation::{Claim, Situation, Withdrawal};
 pub use recording::{Published, Settlement, StepRecord};
@@ -80,7 +80,7 @@ pub use servers::{
     ServerRef,
 };
 pub use settings::{IssuerRate, JwtSettings, Settings};
-pub use upstream::{Answering, Discovered, ProbeTarget, Probed, Upstream};
+pub use upstream::{Answering, Discovered, Gate, ProbeTarget, Probed, Upstream};
 pub use users::{SignedIn, User};
 pub use workspaces::{Deleted, NewWorkspace, Workspace, WorkspaceChange, WorkspaceFilter, WorkspaceRef};
 

@@ -2,18 +2,18 @@
 
 use crate::entity::{integration, sealed_value, workspace};
 use crate::layers::{self, Scope, parse_layer};
-use crate::upstream::Discovered;
-use crate::{Actor, Error, NewIntegration, Registry, Result, access, integrations, names, workspaces};
+use crate::upstream::{Answering, Discovered};
+use crate::{Actor, Error, NewIntegration, Registry, Result, Turn, access, integrations, names, workspaces};
 use registry_core::finding::Findings;
 use registry_core::id::{IntegrationId, WorkspaceId};
 use registry_core::metadata::{AdvancedConfiguration, EffectiveMetadata, Resolution};
-use registry_core::oauth::{Discovery, Exchange, Failure, FailureClass};
+use registry_core::oauth::{Discovery, Exchange, Failure, FailureClass, document_url};
 use registry_core::permission::Permission;
 use registry_core::preflight::{Advice, Facts, Forecast, advise, forecast};
-use registry_core::registration::{AuthType, Desired, RegistrationMethod};
+use registry_core::registration::{AuthType, Desired, RegistrationMethod, Standing};
 use registry_core::slug::{Reference, Slug};
 use sea_orm::EntityTrait;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Stands for names that do not exist yet.
 pub(crate) const EXAMPLE_NAMES: (&str, &str) = ("workspace", "server");
@@ -93,7 +93,7 @@ impl Registry {
         let (names, resolution) = self.resolve_for(actor, &model, layer, workspace.as_ref()).await?;
         findings.extend_below("/configurations", resolution.findings.clone());
         let auth_type = layers::auth_type(&model)?;
-        self.fly(Hypothesis { names, url: model.url, auth_type, resolution, findings }).await
+        self.fly(actor, Hypothesis { names, url: model.url, auth_type, resolution, findings }).await
     }
 
     /// What a registration of an integration that is not saved yet would be.
@@ -113,22 +113,32 @@ impl Registry {
             workspace.is_some(),
         );
         findings.extend_below("/configurations", resolution.findings.clone());
-        self.fly(Hypothesis { names, url: new.url, auth_type: new.auth_type, resolution, findings }).await
+        let hypothesis = Hypothesis { names, url: new.url, auth_type: new.auth_type, resolution, findings };
+        self.fly(actor, hypothesis).await
     }
 
     /// Asks the outside, and says what would follow.
-    async fn fly(&self, hypothesis: Hypothesis) -> Result<Preflight> {
+    async fn fly(&self, actor: &Actor, hypothesis: Hypothesis) -> Result<Preflight> {
         let Hypothesis { names, url, auth_type, resolution, findings } = hypothesis;
         let effective = resolution.effective.clone();
-        let desired =
-            Desired { digest: effective.digest(), effective, mcp_url: url.clone(), auth_type, wanted: true };
+        let settings = self.settings();
+        let desired = Desired {
+            digest: effective.digest(),
+            effective,
+            mcp_url: url.clone(),
+            auth_type,
+            standing: Standing::Wanted,
+            publishes_documents: settings.cimd_public_url.is_some(),
+            rules: settings.life,
+        };
         let Discovered { result, trace } = if auth_type.needs_client() {
-            self.discover(&desired).await
+            self.discover(actor, &desired).await?
         } else {
             let nothing = Failure::new(FailureClass::Configuration, "not_needed", "Nothing is looked for.");
             Discovered { result: Err(nothing), trace: Vec::new() }
         };
-        let forecast = forecast(&desired, &result, self.now());
+        let document = document_url(settings.cimd_public_url.as_deref().unwrap_or_default(), "{id}");
+        let forecast = forecast(&desired, &result, &document, self.now());
         let bound_to = self.bound_issuer(&desired.effective, forecast.method).await?;
         let discovery = result.ok();
         let advice = discovery.as_ref().map_or_else(Vec::new, |discovery| {
@@ -155,10 +165,27 @@ impl Registry {
         })
     }
 
-    /// Discovery that ends in bounded time and says nothing of the operator's network.
-    async fn discover(&self, desired: &Desired) -> Discovered {
+    /// Discovery within the budgets of the authorization servers, which ends in bounded time and says nothing of the
+    /// operator's network.
+    async fn discover(&self, actor: &Actor, desired: &Desired) -> Result<Discovered> {
+        let refused: Mutex<Option<Error>> = Mutex::new(None);
+        let gate = |issuer: String| -> Answering<'_, std::result::Result<(), Failure>> {
+            let refused = &refused;
+            Box::pin(async move {
+                let error = match self.take_turn_now(actor, &issuer).await {
+                    Ok(Turn::Now) => return Ok(()),
+                    Ok(Turn::At(moment)) => Error::TooSoon { until: moment, now: self.now() },
+                    Err(error) => error,
+                };
+                refused.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                Err(Failure::new(FailureClass::Transient, "issuer_busy", "It is not asked now."))
+            })
+        };
         let limit = self.settings().lease * 2 / 3;
-        let found = tokio::time::timeout(limit, self.upstream().discover(desired)).await;
+        let found = tokio::time::timeout(limit, self.upstream().discover(desired, &gate)).await;
+        if let Some(error) = refused.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            return Err(error);
+        }
         let mut found = found.unwrap_or_else(|_| {
             let message = "The upstream answers too slowly to be discovered.";
             let failure = Failure::new(FailureClass::Transient, "upstream_slow", message);
@@ -175,7 +202,7 @@ impl Registry {
                 failure
             }
         });
-        found
+        Ok(found)
     }
 
     /// The workspace that was asked for, or the only one that can be meant.

@@ -10,6 +10,9 @@ use std::pin::Pin;
 /// An answer that takes a while.
 pub type Answering<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// Asked with an issuer before anything is sent to it; a failure ends the search there.
+pub type Gate<'a> = dyn Fn(String) -> Answering<'a, Result<(), Failure>> + Send + Sync + 'a;
+
 /// What was found out about an upstream.
 #[derive(Debug)]
 pub struct Discovered {
@@ -42,8 +45,9 @@ pub struct Probed {
 /// The upstream MCP servers and authorization servers. Every address given is hostile: an implementation judges where it
 /// leads, follows no redirect with a body or a secret, and ends by itself after a bounded time and size.
 pub trait Upstream: Send + Sync {
-    /// Finds the authorization server of what is wanted. Registers nothing and sends no secret.
-    fn discover<'a>(&'a self, desired: &'a Desired) -> Answering<'a, Discovered>;
+    /// Finds the authorization server of what is wanted, asking each one only if `gate` lets it. Registers nothing and
+    /// sends no secret.
+    fn discover<'a>(&'a self, desired: &'a Desired, gate: &'a Gate<'a>) -> Answering<'a, Discovered>;
 
     /// Asks an MCP server once, as a client would begin.
     fn probe(&self, target: ProbeTarget) -> Answering<'_, Probed>;

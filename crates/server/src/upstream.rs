@@ -1,6 +1,6 @@
 //! Plugs outbound into the registry: what preflight and test reach the outside with.
 
-use registry::{Answering, Discovered, ProbeTarget, Probed, Upstream};
+use registry::{Answering, Discovered, Gate, ProbeTarget, Probed, Upstream};
 use registry_core::registration::Desired;
 use registry_outbound::{DiscoverTarget, Guarded};
 
@@ -9,9 +9,10 @@ use registry_outbound::{DiscoverTarget, Guarded};
 pub struct Outside(pub Guarded);
 
 impl Upstream for Outside {
-    fn discover<'a>(&'a self, desired: &'a Desired) -> Answering<'a, Discovered> {
+    fn discover<'a>(&'a self, desired: &'a Desired, gate: &'a Gate<'a>) -> Answering<'a, Discovered> {
         Box::pin(async move {
-            let found = registry_outbound::discover(&self.0, DiscoverTarget::of(desired)).await;
+            let target = DiscoverTarget::of(desired, None);
+            let found = registry_outbound::discover_through(&self.0, target, gate).await;
             Discovered { result: found.result, trace: found.trace }
         })
     }

@@ -79,7 +79,7 @@ served_by_both! {
         let shown = admin.post(path, &json!({ "url": sandbox.mcp_url(), "configurations": null, "workspace_id": "acme" })).await.expect(200).json();
         assert_eq!(shown["registration"]["request"]["client_name"], "Portkey (acme/linear)");
         let after = admin.get("/v1/mcp-integrations/linear").await.expect(200);
-        assert_eq!((before.header("etag"), before.text), (after.header("etag"), after.text.clone()));
+        assert_eq!((before.header("etag"), &before.text), (after.header("etag"), &after.text));
 
         let wrong = json!({ "configurations": { "oauth_client_metadata": { "contacts": "a@acme.com" } } });
         let refused = admin.post(path, &wrong).await.expect(422);
@@ -264,4 +264,44 @@ served_by_both! {
         assert!(!seen.lock().unwrap().is_empty());
         assert!(seen.lock().unwrap().iter().all(|sent| !sent.to_lowercase().contains("x-both")));
     }
+}
+
+served_by_both! {
+    async fn an_authorization_server_is_not_asked_beyond_its_budget(t: TestServer) {
+        let sandbox = sandbox(Quirks::default()).await;
+        let admin = integration(&t, &sandbox.mcp_url(), &json!({})).await;
+        let path = "/v1/mcp-integrations/linear/preflight";
+        for _ in 0..t.inner.settings.issuer_rate.burst {
+            admin.post(path, &json!({})).await.expect(200);
+        }
+        let asked = || sandbox.requests().iter().filter(|one| one.path.contains("oauth-authorization-server")).count();
+        let before = asked();
+        let refused = admin.post(path, &json!({})).await.expect(429);
+        assert_eq!((refused.header("retry-after"), &refused.json()["code"]), ("6", &json!("too_soon")));
+        assert_eq!(asked(), before, "it was not asked");
+        t.inner.clock.advance(chrono::Duration::seconds(6));
+        admin.post(path, &json!({})).await.expect(200);
+        sandbox.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_document_is_shown_where_it_would_be_published() {
+    let egress = support::TestRegistry::new(Engine::Sqlite).await.settings.egress;
+    let settings = registry::Settings {
+        egress,
+        cimd_public_url: Some("https://id.acme.com".into()),
+        gateway_urls: vec!["https://id.acme.com".into()],
+        ..registry::Settings::default()
+    };
+    let t = TestServer::over(support::TestRegistry::with(Engine::Sqlite, settings).await);
+    let sandbox = sandbox(Quirks { cimd_supported: true, ..Quirks::default() }).await;
+    let admin = integration(&t, &sandbox.mcp_url(), &json!({})).await;
+    let body = json!({ "workspace_id": "acme" });
+    let shown = admin.post("/v1/mcp-integrations/linear/preflight", &body).await.expect(200).json();
+    assert_eq!((&shown["method"], &shown["registration"]), (&json!("cimd"), &Value::Null));
+    assert_eq!(shown["document"]["client_id"], "https://id.acme.com/oauth/clients/{id}.json");
+    assert_eq!(shown["document"]["client_name"], "Portkey (acme/linear)");
+    assert_eq!(codes(&shown), ["branding_host_differs", "document_is_public", "document_reachable_unknown"]);
+    sandbox.stop().await;
 }

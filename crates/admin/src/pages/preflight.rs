@@ -47,7 +47,8 @@ impl PreflightPage {
 }
 
 /// How an advice looks: the class of its mark, and its icon.
-pub(crate) fn weight_look(weight: Weight) -> (&'static str, &'static str) {
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "askama passes references")]
+pub(crate) fn weight_look(weight: &Weight) -> (&'static str, &'static str) {
     match weight {
         Weight::Refusal => ("bad", "bad"),
         Weight::Risk => ("warn", "warn"),

@@ -81,6 +81,10 @@ pub(crate) struct PreflightView {
     discovery: Option<DiscoveryView>,
     /// What would be sent to obtain a client; null: nothing.
     registration: Option<PlannedRegistration>,
+    /// The Client ID Metadata Document that would be published, `{id}` in its `client_id` standing for an id that is drawn
+    /// then; null: none.
+    #[schema(value_type = Option<Object>)]
+    document: Option<Map<String, Value>>,
     /// What can be foreseen: refusals first, then risks, then notes.
     advice: Vec<Advice>,
     /// Every request that was sent for this, in order. None of them registers anything.
@@ -113,7 +117,8 @@ pub(crate) struct DiscoveryView {
     issuer: String,
     /// The issuer that was expected.
     expected_issuer: String,
-    /// How the two fit: `exact`, `root_slash` (only the slash of an empty path differs), `trusted` (an admin said so).
+    /// How the two fit: `exact`, `root_slash` (only the slash of an empty path differs), `trusted` (an admin
+    /// said so), `legacy` (nobody named one).
     #[schema(value_type = String, example = "exact")]
     issuer_match: IssuerMatch,
     /// Where the authorization server's metadata are.
@@ -196,6 +201,7 @@ impl From<Preflight> for PreflightView {
             detail,
             discovery: found.discovery.map(Into::into),
             registration,
+            document: forecast.document,
             advice: found.advice,
             trace: found.trace,
             findings: found.findings.0,
@@ -258,6 +264,7 @@ impl PreflightView {
                 request: example::effective(),
                 adjustments: vec![AdjustmentView::example()],
             }),
+            document: None,
             advice: vec![Advice {
                 code: "branding_host_differs".to_owned(),
                 weight: Weight::Risk,

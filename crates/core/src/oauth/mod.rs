@@ -12,8 +12,8 @@ mod management;
 mod request;
 
 pub use answer::{Issued, read_answer};
-pub use client_id_document::{MOST_DOCUMENT, client_id_document, document_path, document_url};
 pub use challenge::{Challenge, parse_challenges};
+pub use client_id_document::{MOST_DOCUMENT, client_id_document, document_path, document_url};
 pub use discovery::{
     AuthorizationServerMetadata, Discovery, IssuerMatch, ProtectedResource, ResourceMatch,
     authorization_server_urls, endpoint_is_sane, issuer_matches, protected_resource_urls, resource_matches,
@@ -21,9 +21,7 @@ pub use discovery::{
 };
 pub use exchange::Exchange;
 pub(crate) use failure::clean;
-pub use failure::{
-    Failure, FailureClass, MANAGEMENT_ANSWER_LOST, classify_refusal, retry_after_seconds,
-};
+pub use failure::{Failure, FailureClass, MANAGEMENT_ANSWER_LOST, classify_refusal, retry_after_seconds};
 pub use json::read_object;
 pub use management::Recorded;
 pub use request::{

@@ -199,6 +199,18 @@ pub static ADVICE: &[Rule] = &[
         judge: rules::cimd_offered,
     },
     Rule {
+        code: "document_is_public",
+        weight: Weight::Note,
+        meaning: "A Client ID Metadata Document can be read by everybody, and its name as shipped shows workspace and server.",
+        judge: rules::document_is_public,
+    },
+    Rule {
+        code: "document_reachable_unknown",
+        weight: Weight::Note,
+        meaning: "Whether the authorization server can read a Client ID Metadata Document shows only when it is published.",
+        judge: rules::document_reachable_unknown,
+    },
+    Rule {
         code: "endpoint_elsewhere",
         weight: Weight::Note,
         meaning: "An endpoint is on another host than the issuer. That is allowed and worth a look.",
@@ -207,7 +219,7 @@ pub static ADVICE: &[Rule] = &[
     Rule {
         code: "issuer_spelt_differently",
         weight: Weight::Note,
-        meaning: "The issuer is not spelt as it was expected. Only the slash of an empty path is tolerated, and what `registration.trusted_issuer` names.",
+        meaning: "The issuer is not spelt as it was expected, or nobody named one. Only the slash of an empty path is tolerated, what `registration.trusted_issuer` names, and a server of the MCP revision 2025-03-26 where `registration.legacy_discovery` allows it.",
         judge: rules::issuer_spelt_differently,
     },
     Rule {
@@ -241,7 +253,7 @@ impl<'a> Facts<'a> {
         match self.forecast.method? {
             RegistrationMethod::PreRegistered => None,
             RegistrationMethod::Dcr => self.forecast.prepared.as_ref().map(|prepared| &prepared.request),
-            RegistrationMethod::Cimd => Some(&self.resolution.effective.client_metadata),
+            RegistrationMethod::Cimd => self.forecast.document.as_ref(),
         }
     }
 

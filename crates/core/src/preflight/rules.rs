@@ -300,7 +300,28 @@ pub(super) fn cimd_offered(facts: &Facts<'_>) -> Option<Said> {
     }
     said(
         &[],
-        "The authorization server reads Client ID Metadata Documents, for which nothing has to be registered. The operator can publish them with `cimd.public_url`.".to_owned(),
+        "The authorization server reads Client ID Metadata Documents, for which nothing has to be registered. They are used where the operator has set `cimd.public_url` and `registration.method` allows it.".to_owned(),
+    )
+}
+
+pub(super) fn document_is_public(facts: &Facts<'_>) -> Option<Said> {
+    let published = facts.forecast.method == Some(RegistrationMethod::Cimd);
+    if !published || facts.is_admins("client_name") {
+        return None;
+    }
+    said(
+        &["client_name"],
+        "The document can be read by everybody, and its `client_name` shows workspace and server. Set another one if that is too much.".to_owned(),
+    )
+}
+
+pub(super) fn document_reachable_unknown(facts: &Facts<'_>) -> Option<Said> {
+    if facts.forecast.method != Some(RegistrationMethod::Cimd) {
+        return None;
+    }
+    said(
+        &[],
+        "Whether the authorization server can read the document shows only when it is published; it is then read through its public address first.".to_owned(),
     )
 }
 
@@ -332,6 +353,15 @@ pub(super) fn issuer_spelt_differently(facts: &Facts<'_>) -> Option<Said> {
         IssuerMatch::Exact => return None,
         IssuerMatch::RootSlash => "only the slash at the end differs, which is tolerated",
         IssuerMatch::Trusted => "it is trusted because of `registration.trusted_issuer`",
+        IssuerMatch::Legacy => {
+            return said(
+                &[],
+                format!(
+                    "Nobody named an issuer, as servers of the MCP revision 2025-03-26 do; {} stands for one.",
+                    short(&facts.discovery.issuer)
+                ),
+            );
+        }
     };
     said(
         &[],

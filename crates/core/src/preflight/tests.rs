@@ -7,11 +7,12 @@ use crate::metadata::{
     AdvancedConfiguration, Branding, Layer, Level, Resolution, ResolveContext, resolve, verify,
 };
 use crate::oauth::{Discovery, Failure, FailureClass, IssuerMatch, ResourceMatch};
-use crate::registration::{AuthType, Desired, RegistrationMethod};
+use crate::registration::{AuthType, Desired, LifeRules, RegistrationMethod, Standing};
 use chrono::DateTime;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+const DOCUMENT: &str = "https://id.example/oauth/clients/{id}.json";
 const CALLBACK: &str = "https://gateway.acme.com/oauth/upstream-callback";
 
 fn now() -> Timestamp {
@@ -58,16 +59,13 @@ fn discovery() -> Discovery {
         mcp_url: "https://mcp.example/mcp".to_owned(),
         resource: "https://mcp.example/mcp".to_owned(),
         resource_match: Some(ResourceMatch::Exact),
-        protected_resource_url: None,
-        protected_resource: None,
-        challenge_scope: None,
         authorization_server_listed: "https://as.example".to_owned(),
         issuer: "https://as.example".to_owned(),
         issuer_match: IssuerMatch::Exact,
         metadata_url: "https://as.example/.well-known/oauth-authorization-server".to_owned(),
         metadata,
         scopes: vec!["mcp:read".to_owned()],
-        warnings: Vec::new(),
+        ..Discovery::default()
     }
 }
 
@@ -77,7 +75,9 @@ fn desired(resolution: &Resolution) -> Desired {
         digest: resolution.effective.digest(),
         mcp_url: "https://mcp.example/mcp".to_owned(),
         auth_type: AuthType::OauthAuto,
-        wanted: true,
+        standing: Standing::Wanted,
+        publishes_documents: false,
+        rules: LifeRules::default(),
     }
 }
 
@@ -86,7 +86,7 @@ fn foreseen(configuration: &Value, callback: &str, change: impl FnOnce(&mut Disc
     let resolution = resolution(configuration, callback);
     let mut discovery = discovery();
     change(&mut discovery);
-    let forecast = forecast(&desired(&resolution), &Ok(discovery.clone()), now());
+    let forecast = forecast(&desired(&resolution), &Ok(discovery.clone()), DOCUMENT, now());
     let facts =
         Facts { resolution: &resolution, discovery: &discovery, forecast: &forecast, secret_bound_to: None };
     advise(&facts)
@@ -223,7 +223,7 @@ fn a_client_entered_by_hand_is_taken_over_and_its_secret_stays_with_its_issuer()
     );
     let resolution = resolution(&entered, CALLBACK);
     let discovery = discovery();
-    let forecast = forecast(&desired(&resolution), &Ok(discovery.clone()), now());
+    let forecast = forecast(&desired(&resolution), &Ok(discovery.clone()), DOCUMENT, now());
     assert_eq!((forecast.method, &forecast.prepared), (Some(RegistrationMethod::PreRegistered), &None));
     for (bound, refused) in [("https://as.example", false), ("https://old.example", true)] {
         let facts = Facts {
@@ -240,7 +240,7 @@ fn a_client_entered_by_hand_is_taken_over_and_its_secret_stays_with_its_issuer()
 fn the_forecast_says_why_there_would_be_no_client() {
     let reason = |configuration: Value, auth_type, discovery: Result<Discovery, Failure>| {
         let desired = Desired { auth_type, ..desired(&resolution(&configuration, CALLBACK)) };
-        let forecast = forecast(&desired, &discovery, now());
+        let forecast = forecast(&desired, &discovery, DOCUMENT, now());
         assert_eq!(forecast.method.is_some(), forecast.block.is_none());
         assert!(forecast.block.as_ref().is_none_or(|block| block.detail.is_some()), "it says what to do");
         forecast.block.map(|block| block.code)
@@ -265,13 +265,31 @@ fn the_forecast_says_why_there_would_be_no_client() {
 #[test]
 fn the_body_is_the_one_that_would_be_sent() {
     let desired = desired(&resolution(&metadata(&json!({ "client_name": "Acme" })), CALLBACK));
-    let forecast = forecast(&desired, &Ok(discovery()), now());
+    let forecast = forecast(&desired, &Ok(discovery()), DOCUMENT, now());
     assert_eq!(forecast.endpoint.as_deref(), Some("https://as.example/register"));
     let prepared = forecast.prepared.expect("a body");
     assert_eq!(prepared.request["client_name"], "Acme");
     assert_eq!(prepared.request["scope"], "mcp:read");
     assert_eq!(prepared.adjustments.len(), 1);
     assert_eq!(prepared.adjustments[0].member, "scope");
+}
+
+#[test]
+fn a_document_is_shown_as_it_would_be_published() {
+    let resolution = resolution(
+        &metadata(&json!({ "client_name#fr": "Acme en français", "client_name": "Acme" })),
+        CALLBACK,
+    );
+    let desired = Desired { publishes_documents: true, ..desired(&resolution) };
+    let mut discovery = discovery();
+    discovery.metadata.insert("client_id_metadata_document_supported".to_owned(), json!(true));
+    let forecast = forecast(&desired, &Ok(discovery.clone()), DOCUMENT, now());
+    assert_eq!((forecast.method, &forecast.prepared), (Some(RegistrationMethod::Cimd), &None));
+    assert_eq!(forecast.document.as_ref().expect("a document")["client_id"], DOCUMENT);
+    let facts =
+        Facts { resolution: &resolution, discovery: &discovery, forecast: &forecast, secret_bound_to: None };
+    let codes: Vec<_> = advise(&facts).into_iter().map(|one| one.code).collect();
+    assert_eq!(codes, ["language_variants", "document_reachable_unknown"]);
 }
 
 #[test]
