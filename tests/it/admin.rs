@@ -205,7 +205,7 @@ async fn a_connection_is_checked_before_anything_is_registered() {
     sandbox.set_quirks(Quirks { no_registration_endpoint: true, ..Quirks::default() });
     let checked = browser.post("/ui/integrations/linear/check", &[]).await.expect(200);
     assert!(checked.text.contains("offers no dynamic registration") && !checked.text.contains("<h2 id=\"body\">"));
-    browser.get("/ui/integrations/linear/check").await.expect(405);
+    browser.get("/ui/integrations/linear/check").await.expect(404);
     browser.post("/ui/integrations/nothing/check", &[]).await.expect(404);
     sandbox.stop().await;
 }

@@ -268,7 +268,9 @@ pub(super) fn auth_methods_not_listed(facts: &Facts<'_>) -> Option<Said> {
 
 pub(super) fn no_scope_sent(facts: &Facts<'_>) -> Option<Said> {
     let listed = facts.server().scopes_supported().filter(|scopes| !scopes.is_empty())?;
-    if facts.sent()?.contains_key("scope") {
+    // A document leaves it out on purpose: it would cap what may be asked for later.
+    let registers = facts.forecast.method == Some(RegistrationMethod::Dcr);
+    if !registers || facts.sent()?.contains_key("scope") {
         return None;
     }
     said(
