@@ -2,8 +2,12 @@
 
 use crate::entity::{integration, sealed_value, workspace};
 use crate::layers::{self, Scope, parse_layer};
+use crate::registrations::briefs;
 use crate::upstream::{Answering, Discovered};
-use crate::{Actor, Error, NewIntegration, Registry, Result, Turn, access, integrations, names, workspaces};
+use crate::{
+    Actor, Error, NewIntegration, RegistrationBrief, Registry, Result, Turn, access, integrations, names,
+    workspaces,
+};
 use registry_core::finding::Findings;
 use registry_core::id::{IntegrationId, WorkspaceId};
 use registry_core::metadata::{AdvancedConfiguration, EffectiveMetadata, Resolution};
@@ -40,6 +44,8 @@ pub struct Preflight {
     pub workspace: String,
     /// Slug of the server it was resolved for; an example where there is none yet.
     pub server: String,
+    /// The registration that this server has already.
+    pub current: Option<RegistrationBrief>,
     /// The MCP address.
     pub url: String,
     /// How gateways authenticate there.
@@ -63,6 +69,8 @@ pub struct Preflight {
 /// A registration to be: for whom, with what.
 struct Hypothesis {
     names: (String, String),
+    /// The server, where there is one.
+    server: Option<uuid::Uuid>,
     url: String,
     auth_type: AuthType,
     resolution: Resolution,
@@ -90,10 +98,10 @@ impl Registry {
             (parse_layer(stored, "integration", model.id)?, Findings::default())
         };
         let workspace = self.workspace_to_show(actor, what_if.workspace.as_ref(), model.workspace_id).await?;
-        let (names, resolution) = self.resolve_for(actor, &model, layer, workspace.as_ref()).await?;
+        let (names, server, resolution) = self.resolve_for(actor, &model, layer, workspace.as_ref()).await?;
         findings.extend_below("/configurations", resolution.findings.clone());
         let auth_type = layers::auth_type(&model)?;
-        self.fly(actor, Hypothesis { names, url: model.url, auth_type, resolution, findings }).await
+        self.fly(actor, Hypothesis { names, server, url: model.url, auth_type, resolution, findings }).await
     }
 
     /// What a registration of an integration that is not saved yet would be.
@@ -113,13 +121,13 @@ impl Registry {
             workspace.is_some(),
         );
         findings.extend_below("/configurations", resolution.findings.clone());
-        let hypothesis = Hypothesis { names, url: new.url, auth_type: new.auth_type, resolution, findings };
-        self.fly(actor, hypothesis).await
+        let (url, auth_type) = (new.url, new.auth_type);
+        self.fly(actor, Hypothesis { names, server: None, url, auth_type, resolution, findings }).await
     }
 
     /// Asks the outside, and says what would follow.
     async fn fly(&self, actor: &Actor, hypothesis: Hypothesis) -> Result<Preflight> {
-        let Hypothesis { names, url, auth_type, resolution, findings } = hypothesis;
+        let Hypothesis { names, server, url, auth_type, resolution, findings } = hypothesis;
         let effective = resolution.effective.clone();
         let settings = self.settings();
         let desired = Desired {
@@ -150,9 +158,14 @@ impl Registry {
             })
         });
         let token = desired.effective.registration.initial_access_token.is_some();
+        let current = match server {
+            Some(server) => briefs(self.db(), [server], self.now()).await?.remove(&server),
+            None => None,
+        };
         Ok(Preflight {
             workspace: names.0,
             server: names.1,
+            current,
             url,
             auth_type,
             callbacks: self.settings().callbacks(),
@@ -219,15 +232,15 @@ impl Registry {
         }
     }
 
-    /// Names and metadata as they are for a server of `model` with this `layer`: for the one in `workspace`, else the
-    /// first there is, else one as it would be made.
+    /// Names, server and metadata as they are for a server of `model` with this `layer`: for the one in `workspace`, else
+    /// the first there is, else one as it would be made.
     async fn resolve_for(
         &self,
         actor: &Actor,
         model: &integration::Model,
         layer: AdvancedConfiguration,
         workspace: Option<&workspace::Model>,
-    ) -> Result<((String, String), Resolution)> {
+    ) -> Result<((String, String), Option<uuid::Uuid>, Resolution)> {
         let fits = |layers: &layers::ServerLayers| {
             actor.sees(WorkspaceId(layers.workspace.id))
                 && workspace.is_none_or(|workspace| workspace.id == layers.workspace.id)
@@ -237,7 +250,8 @@ impl Registry {
         if let Some(mut layers) = servers.into_iter().find(fits) {
             layers.integration_layer = Arc::new(layer);
             let resolution = self.resolve_server(&layers);
-            return Ok(((layers.workspace.slug.clone(), layers.server.slug.clone()), resolution));
+            let names = (layers.workspace.slug.clone(), layers.server.slug.clone());
+            return Ok((names, Some(layers.server.id), resolution));
         }
         let of_workspace = match workspace {
             Some(workspace) => {
@@ -254,7 +268,7 @@ impl Registry {
             (&name, &model.slug),
             model.workspace_id.is_some(),
         );
-        Ok(((name, model.slug.clone()), resolution))
+        Ok(((name, model.slug.clone()), None, resolution))
     }
 
     /// A configuration as if it were saved; refused as saving would refuse it.

@@ -62,6 +62,10 @@ served_by_both! {
         stop.cancel();
         worker.await.unwrap();
         assert_eq!(sandbox.registrations()[0].body, shown["registration"]["request"]);
+        assert_eq!(shown["current_registration"]["state"], "queued");
+        let again = admin.post("/v1/mcp-integrations/linear/preflight", &json!({})).await.expect(200).json();
+        assert_eq!((&again["current_registration"]["state"], &again["current_registration"]["usable"]), (&json!("registered"), &json!(true)));
+        assert_eq!(again["registration"], shown["registration"], "what is shown is what a new one would be");
         sandbox.stop().await;
     }
 }

@@ -14,12 +14,13 @@ use registry_core::finding::Finding;
 use registry_core::oauth::{Discovery, Exchange, IssuerMatch, ResourceMatch};
 use registry_core::permission::Permission;
 use registry_core::preflight::{Advice, Weight};
-use registry_core::registration::{AuthType, RegistrationMethod};
+use registry_core::registration::{AuthType, RegistrationMethod, State};
 use registry_core::slug::Reference;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
+use uuid::Uuid;
 use validator::Validate;
 
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
@@ -66,6 +67,8 @@ pub(crate) struct PreflightView {
     url: String,
     /// How gateways authenticate there.
     auth_type: AuthType,
+    /// The registration that the server has already; null: none. What is shown here is what a new one would be.
+    current_registration: Option<CurrentRegistration>,
     /// The callbacks that would be registered.
     callback_urls: Vec<String>,
     /// How a client would be obtained; null: it would not, `reason` and `detail` say why.
@@ -91,6 +94,18 @@ pub(crate) struct PreflightView {
     trace: Vec<Exchange>,
     /// Warnings and notices about the configuration.
     findings: Vec<Finding>,
+}
+
+/// How the server's registration stands now.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct CurrentRegistration {
+    /// Its id.
+    id: Uuid,
+    /// Where the effort stands.
+    state: State,
+    /// Whether there is an active, unexpired client.
+    #[schema(example = true)]
+    usable: bool,
 }
 
 /// The request that would register a client (RFC 7591 §3.1).
@@ -151,26 +166,38 @@ pub(crate) struct DiscoveryView {
     warnings: Vec<String>,
 }
 
+/// The longest text, and the longest list, that an upstream may have us repeat.
+const MOST: (usize, usize) = (2048, 200);
+
+fn bounded(text: &str) -> String {
+    text.chars().filter(|character| !character.is_control()).take(MOST.0).collect()
+}
+
+fn bounded_list(list: &[String]) -> Vec<String> {
+    list.iter().take(MOST.1).map(|text| bounded(text)).collect()
+}
+
 impl From<Discovery> for DiscoveryView {
     fn from(found: Discovery) -> Self {
         let server = found.authorization_server();
-        let endpoint = |name| server.endpoint(name).map(str::to_owned);
+        let endpoint = |name| server.endpoint(name).map(bounded);
+        let list = |list: Option<Vec<String>>| list.map(|list| bounded_list(&list));
         Self {
-            scopes_supported: server.scopes_supported(),
-            token_endpoint_auth_methods_supported: server.token_endpoint_auth_methods_supported(),
-            code_challenge_methods_supported: server.code_challenge_methods_supported(),
+            scopes_supported: list(server.scopes_supported()),
+            token_endpoint_auth_methods_supported: list(server.token_endpoint_auth_methods_supported()),
+            code_challenge_methods_supported: list(server.code_challenge_methods_supported()),
             client_id_metadata_document_supported: server.client_id_metadata_document_supported(),
             authorization_endpoint: endpoint("authorization_endpoint"),
             token_endpoint: endpoint("token_endpoint"),
             registration_endpoint: endpoint("registration_endpoint"),
-            issuer: found.issuer,
-            expected_issuer: found.authorization_server_listed,
+            issuer: bounded(&found.issuer),
+            expected_issuer: bounded(&found.authorization_server_listed),
             issuer_match: found.issuer_match,
-            metadata_url: found.metadata_url,
-            resource: found.resource,
+            metadata_url: bounded(&found.metadata_url),
+            resource: bounded(&found.resource),
             resource_match: found.resource_match,
-            resource_metadata_url: found.protected_resource_url,
-            scopes: found.scopes,
+            resource_metadata_url: found.protected_resource_url.as_deref().map(bounded),
+            scopes: bounded_list(&found.scopes),
             warnings: found.warnings,
         }
     }
@@ -195,6 +222,11 @@ impl From<Preflight> for PreflightView {
             server: found.server,
             url: found.url,
             auth_type: found.auth_type,
+            current_registration: found.current.map(|brief| CurrentRegistration {
+                id: brief.id.0,
+                state: brief.state,
+                usable: brief.usable,
+            }),
             callback_urls: found.callbacks,
             method: forecast.method,
             reason,
@@ -231,6 +263,11 @@ impl PreflightView {
             server: "linear".to_owned(),
             url: example::UPSTREAM.to_owned(),
             auth_type: AuthType::OauthAuto,
+            current_registration: Some(CurrentRegistration {
+                id: example::id(4),
+                state: State::Registered,
+                usable: true,
+            }),
             callback_urls: list(&[example::CALLBACK]),
             method: Some(RegistrationMethod::Dcr),
             reason: None,
