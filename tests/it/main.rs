@@ -23,8 +23,10 @@ macro_rules! on_both {
 mod admin;
 mod api;
 mod architecture;
+mod crash;
 mod documents;
 mod peers;
 mod process;
+mod race;
 mod registry;
 mod worker;

@@ -3,91 +3,9 @@
 
 use registry_core::permission::Role;
 use serde_json::{Value, json};
-use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
-use support::{Client, Engine, Peer, SEED_ENTERPRISE, TestDatabase};
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
-
-/// A running `mcp-registry serve`.
-struct Serving {
-    child: Child,
-    url: String,
-    log: tokio::task::JoinHandle<String>,
-}
-
-fn command(database: &TestDatabase) -> Command {
-    #[expect(clippy::disallowed_methods, reason = "how ./test tells where things are")]
-    let binary =
-        std::env::var("MCP_REGISTRY_TEST_BINARY").expect("MCP_REGISTRY_TEST_BINARY is not set: run ./test");
-    let mut command = Command::new(binary);
-    let folder: &Path = database.folder.path();
-    command
-        .current_dir(folder)
-        .env("MCP_REGISTRY__DATABASE__URL", &database.url)
-        .env("MCP_REGISTRY__SEALING__KEYS", "k1:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
-        .env("MCP_REGISTRY__SERVER__LISTEN", "127.0.0.1:0")
-        .env("MCP_REGISTRY__EGRESS__ALLOW_HTTP_LOOPBACK", "true")
-        .env("MCP_REGISTRY__LOG__LEVEL", "debug")
-        .kill_on_drop(true);
-    command
-}
-
-async fn run(database: &TestDatabase, arguments: &[&str]) -> String {
-    let output = command(database).args(arguments).output().await.unwrap();
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
-async fn serve(database: &TestDatabase, arguments: &[&str]) -> Serving {
-    let mut child = command(database)
-        .arg("serve")
-        .args(arguments)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut errors = BufReader::new(child.stderr.take().unwrap()).lines();
-    let log = tokio::spawn(async move {
-        let mut log = String::new();
-        while let Ok(Some(line)) = errors.next_line().await {
-            log.push_str(&line);
-            log.push('\n');
-        }
-        log
-    });
-    let listening = tokio::time::timeout(Duration::from_secs(20), async {
-        while let Some(line) = output.next_line().await.unwrap() {
-            if let Some(url) = line.split_once("listening on ").map(|(_, url)| url.trim().to_owned()) {
-                return url;
-            }
-        }
-        panic!("serve ended before it listened");
-    });
-    let url = listening.await.expect("serve listens in time");
-    tokio::spawn(async move { while let Ok(Some(_)) = output.next_line().await {} });
-    Serving { child, url, log }
-}
-
-impl Serving {
-    /// `kill -9`; gives back the log.
-    async fn kill(mut self) -> String {
-        self.child.kill().await.unwrap();
-        self.log.await.unwrap()
-    }
-
-    /// SIGTERM; must end well within ten seconds.
-    async fn end(mut self) -> String {
-        let pid = self.child.id().unwrap().to_string();
-        Command::new("kill").args(["-TERM", &pid]).status().await.unwrap();
-        let status =
-            tokio::time::timeout(Duration::from_secs(10), self.child.wait()).await.expect("ends within 10 s");
-        assert_eq!(status.unwrap().code(), Some(0));
-        self.log.await.unwrap()
-    }
-}
+use support::{Client, Engine, Installation, Peer, SEED_ENTERPRISE, TestDatabase};
+use tokio::process::Child;
 
 /// Saves a server with a worker-less process, kills it, starts another one: it is registered within five seconds.
 async fn killed_between_save_and_registration(engine: Engine) {
@@ -98,14 +16,11 @@ async fn killed_between_save_and_registration(engine: Engine) {
         [("AUTHORIZATION_SERVERS", authorization_server.text("issuer")), ("INTROSPECTION", &introspection)];
     let mcp = Peer::start("protected-mcp.mjs", &environment).await;
 
-    let database = TestDatabase::new(engine).await;
-    run(&database, &["migrate"]).await;
-    let key = async |role: Role| {
-        run(&database, &["key", "create", "--name", "test", "--role", role.as_str()]).await
-    };
-    let (admin, gateway) = (key(Role::Admin).await, key(Role::Gateway).await);
+    let installed = Installation::new(TestDatabase::new(engine).await);
+    installed.run(&["migrate"]).await;
+    let (admin, gateway) = (installed.key(Role::Admin).await, installed.key(Role::Gateway).await);
 
-    let first = serve(&database, &["--no-worker"]).await;
+    let first = installed.serve(&["--no-worker"]).await;
     let as_admin = Client::new(&first.url, &admin);
     as_admin.post("/v1/workspaces", &json!({ "name": "Acme", "slug": "acme" })).await.expect(200);
     let mut configurations: Value = serde_json::from_str(SEED_ENTERPRISE).unwrap();
@@ -117,7 +32,7 @@ async fn killed_between_save_and_registration(engine: Engine) {
     as_admin.post("/v1/mcp-servers", &body).await.expect(200);
     let mut logs = first.kill().await;
 
-    let second = serve(&database, &[]).await;
+    let second = installed.serve(&[]).await;
     let as_gateway = Client::new(&second.url, &gateway);
     let found = tokio::time::timeout(Duration::from_secs(5), async {
         loop {
@@ -168,17 +83,14 @@ async fn two_replicas_and_two_workers_serve_one_deployment() {
     let environment =
         [("AUTHORIZATION_SERVERS", authorization_server.text("issuer")), ("INTROSPECTION", &introspection)];
     let mcp = Peer::start("protected-mcp.mjs", &environment).await;
-    let database = TestDatabase::new(Engine::Postgres).await;
-    let unready = serve(&database, &["--no-worker"]).await;
+    let installed = Installation::new(TestDatabase::new(Engine::Postgres).await);
+    let unready = installed.serve(&["--no-worker"]).await;
     Client::new(&unready.url, "").get("/readyz").await.expect(503);
     unready.end().await;
-    run(&database, &["migrate"]).await;
-    let admin = run(&database, &["key", "create", "--name", "a", "--role", "admin"]).await;
-    let gateway = run(&database, &["key", "create", "--name", "g", "--role", "gateway"]).await;
-    let replicas = [serve(&database, &["--no-worker"]).await, serve(&database, &["--no-worker"]).await];
-    let _workers: Vec<Child> = (0..2)
-        .map(|_| command(&database).arg("work").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
-        .collect();
+    installed.run(&["migrate"]).await;
+    let (admin, gateway) = (installed.key(Role::Admin).await, installed.key(Role::Gateway).await);
+    let replicas = [installed.serve(&["--no-worker"]).await, installed.serve(&["--no-worker"]).await];
+    let _workers: [Child; 2] = [installed.work(), installed.work()];
     let first = Client::new(&replicas[0].url, &admin);
     first.get("/readyz").await.expect(200);
     first.post("/v1/workspaces", &json!({ "name": "Acme", "slug": "acme" })).await.expect(200);

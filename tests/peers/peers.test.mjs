@@ -1,7 +1,9 @@
 // The peers prove themselves, without the control plane: a client registered by hand suffices for a real MCP client.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -41,13 +43,13 @@ async function started(t, script, environment) {
   return peer;
 }
 
-async function fullRun(t, authorizationServer, { metadata = METADATA, token, mcp = {} } = {}) {
+async function fullRun(t, authorizationServer, { metadata = METADATA, token, mcp = {}, created = 201 } = {}) {
   const { issuer, introspection } = authorizationServer.ready;
   const protectedMcp = await started(t, 'protected-mcp.mjs', {
     AUTHORIZATION_SERVERS: issuer, INTROSPECTION: JSON.stringify(introspection), SCOPES: 'mcp:read mcp:write', ...mcp,
   });
   const { status, body } = await register(authorizationServer, metadata, token);
-  assert.equal(status, 201, JSON.stringify(body));
+  assert.equal(status, created, JSON.stringify(body));
   assert.equal((await authorizationServer.event('registered')).client_id, body.client_id);
   const run = await runClient(protectedMcp.ready.mcp_url, { client: { ...body, issuer } });
   assert.equal(run.code, 0, run.stderr);
@@ -81,6 +83,93 @@ test('SDK authorization server: the rate limit answers 429 with Retry-After', as
   const second = await register(authorizationServer, METADATA);
   assert.equal(second.status, 429);
   assert.ok(Number(second.headers.get('retry-after')) > 0);
+});
+
+// A client that works, until the server is made to forget it: what it says of a code that nobody issued tells which.
+async function saysOf(tokenEndpoint, client) {
+  const form = new URLSearchParams({ grant_type: 'authorization_code', code: 'nobody-issued-this', redirect_uri: METADATA.redirect_uris[0], code_verifier: 'v'.repeat(43), client_id: client.client_id, ...(client.client_secret ? { client_secret: client.client_secret } : {}) });
+  const response = await fetch(tokenEndpoint, { method: 'POST', body: form });
+  return (await response.json()).error;
+}
+
+async function forgets(authorizationServer, tokenEndpoint) {
+  const { body: client } = await register(authorizationServer, { ...METADATA, token_endpoint_auth_method: 'client_secret_post' });
+  assert.deepEqual((await authorizationServer.clients()).map((one) => one.client_id), [client.client_id]);
+  assert.notEqual(await saysOf(tokenEndpoint, client), 'invalid_client');
+  await authorizationServer.forget(client.client_id);
+  assert.deepEqual(await authorizationServer.clients(), []);
+  return { client, says: await saysOf(tokenEndpoint, client) };
+}
+
+test('oidc-provider forgets', async (t) => {
+  const authorizationServer = await started(t, 'oidc-provider.mjs');
+  const { client, says } = await forgets(authorizationServer, `${authorizationServer.ready.issuer}/token`);
+  assert.equal(says, 'invalid_client');
+  const read = await fetch(client.registration_client_uri, { headers: { authorization: `Bearer ${client.registration_access_token}` } });
+  assert.equal(read.status, 401);
+});
+
+test('SDK authorization server forgets', async (t) => {
+  const authorizationServer = await started(t, 'sdk-authorization-server.mjs');
+  const { says } = await forgets(authorizationServer, new URL('/token', authorizationServer.ready.issuer));
+  assert.equal(says, 'invalid_client');
+});
+
+test('Python SDK: the whole way, and it forgets', async (t) => {
+  const server = await started(t, 'python_sdk.py');
+  const { body } = await register(server, { ...METADATA, token_endpoint_auth_method: 'client_secret_post' });
+  const run = await runClient(server.ready.mcp_url, { client: { ...body, issuer: server.ready.issuer } });
+  assert.equal(run.code, 0, run.stderr);
+  assert.equal(JSON.parse(run.stdout).caller.client_id, body.client_id);
+  await server.forget(body.client_id);
+  const { says } = await forgets(server, `${server.ready.issuer}/token`);
+  assert.equal(says, 'invalid_client');
+});
+
+test('glewlwyd: a client with a secret', async (t) => {
+  await fullRun(t, await started(t, 'glewlwyd.mjs'), { metadata: { ...METADATA, token_endpoint_auth_method: 'client_secret_post' }, created: 200 });
+});
+
+test('glewlwyd: 200, a new secret on every update, a list where a word belongs, deletion that disables; and it forgets', async (t) => {
+  const authorizationServer = await started(t, 'glewlwyd.mjs');
+  const asked = { ...METADATA, token_endpoint_auth_method: 'client_secret_post' };
+  const { status, body } = await register(authorizationServer, asked);
+  assert.equal(status, 200);
+  const manage = async (method, metadata) => {
+    const headers = { authorization: `Bearer ${body.registration_access_token}`, ...(metadata ? { 'content-type': 'application/json' } : {}) };
+    const response = await fetch(body.registration_client_uri, { method, headers, body: metadata && JSON.stringify(metadata) });
+    return { status: response.status, body: await response.json().catch(() => undefined) };
+  };
+  const read = await manage('GET');
+  assert.deepEqual(read.body.token_endpoint_auth_method, ['client_secret_post']);
+  assert.equal(read.body.registration_access_token, undefined);
+  const updated = await manage('PUT', { ...asked, client_id: body.client_id, client_secret: body.client_secret, client_name: 'Renamed' });
+  assert.equal(updated.status, 200);
+  assert.equal(updated.body.client_name, 'Renamed');
+  assert.notEqual(updated.body.client_secret, body.client_secret);
+  assert.equal((await manage('DELETE')).status, 200);
+  assert.deepEqual(authorizationServer.events.slice(1).map(([word]) => word), ['registered', 'read', 'updated', 'deleted']);
+  const { says } = await forgets(authorizationServer, `${authorizationServer.ready.issuer}/token`);
+  assert.equal(says, 'unauthorized_client');
+});
+
+test('oidc-provider takes a client document over https', async (t) => {
+  const front = await started(t, 'tls-front.mjs');
+  const authorizationServer = await started(t, 'oidc-provider.mjs', { CIMD: '1', NODE_EXTRA_CA_CERTS: front.ready.ca_file });
+  const client = { ...METADATA, client_id: `${front.ready.public_url}/oauth/clients/one.json`, token_endpoint_auth_method: 'none' };
+  const published = createServer((_request, response) => {
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify(client));
+  }).listen(0, '127.0.0.1');
+  t.after(() => published.close());
+  await once(published, 'listening');
+  await fetch(front.ready.control, { method: 'PUT', body: `http://127.0.0.1:${published.address().port}` });
+  const { issuer, introspection } = authorizationServer.ready;
+  const protectedMcp = await started(t, 'protected-mcp.mjs', { AUTHORIZATION_SERVERS: issuer, INTROSPECTION: JSON.stringify(introspection), SCOPES: 'mcp:read mcp:write' });
+  const run = await runClient(protectedMcp.ready.mcp_url, { client: { ...client, issuer } });
+  assert.equal(run.code, 0, run.stderr);
+  assert.equal(JSON.parse(run.stdout).caller.client_id, client.client_id);
+  assert.equal((await front.event('fetched')).path, '/oauth/clients/one.json');
 });
 
 test("the SDK's own example", async (t) => {

@@ -83,5 +83,6 @@ await serve((base) => {
   const options = { rateLimit: limit, ...(SECRET_EXPIRY === undefined ? {} : { clientSecretExpirySeconds: Number(SECRET_EXPIRY) }) };
   app.use(mcpAuthRouter({ provider, issuerUrl: new URL(base), scopesSupported: scopes, clientRegistrationOptions: options }));
   // The router writes its issuer as a parsed URL: with a trailing slash, unlike the registration endpoint's base.
-  return { handler: app, ready: { issuer: new URL(base).href, registration_endpoint: `${base}/register`, introspection: { endpoint: `${base}/introspect` } } };
+  const memory = { list: () => [...clients.values()], forget: (id) => clients.delete(id) };
+  return { handler: app, clients: memory, ready: { issuer: new URL(base).href, registration_endpoint: `${base}/register`, introspection: { endpoint: `${base}/introspect` } } };
 });

@@ -20,6 +20,8 @@ pub struct TestDatabase {
     pub url: String,
     /// Where an SQLite database lies.
     pub folder: TempDir,
+    /// Which engine it is of.
+    pub engine: Engine,
 }
 
 impl TestDatabase {
@@ -41,7 +43,7 @@ impl TestDatabase {
                 format!("{base}{sign}options[search_path]={schema}")
             }
         };
-        Self { url, folder }
+        Self { url, folder, engine }
     }
 
     /// A raw connection, for looking at what is really stored.
@@ -52,6 +54,11 @@ impl TestDatabase {
 
 /// A variable that `./test` sets.
 pub(crate) fn variable(name: &str) -> String {
+    optional_variable(name).unwrap_or_else(|| panic!("{name} is not set: run the tests through ./test"))
+}
+
+/// A variable that whoever runs the tests may set.
+pub fn optional_variable(name: &str) -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "how ./test tells where things are")]
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run the tests through ./test"))
+    std::env::var(name).ok()
 }

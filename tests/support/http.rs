@@ -32,6 +32,11 @@ impl TestServer {
 
     /// In front of a registry that exists.
     pub fn over(inner: TestRegistry) -> Self {
+        Self::over_at(inner, 0)
+    }
+
+    /// As above, on a port that is known before; 0 takes a free one.
+    pub fn over_at(inner: TestRegistry, port: u16) -> Self {
         let (sender, receiver) = std::sync::mpsc::channel();
         let registry = inner.registry.clone();
         std::thread::spawn(move || {
@@ -40,7 +45,7 @@ impl TestServer {
                 let server = actix_web::HttpServer::new(move || build(parts.clone()))
                     .workers(1)
                     .disable_signals()
-                    .bind(("127.0.0.1", 0))
+                    .bind(("127.0.0.1", port))
                     .expect("a free port");
                 let address = server.addrs()[0];
                 let running = server.run();

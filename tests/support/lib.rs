@@ -7,12 +7,18 @@
 
 mod clock;
 mod database;
+mod fault_proxy;
 mod http;
 mod peers;
+mod program;
+mod random;
 mod registry;
 
 pub use clock::TestClock;
-pub use database::{Engine, TestDatabase};
+pub use database::{Engine, TestDatabase, optional_variable};
+pub use fault_proxy::{Fate, FaultProxy, SeenRegistration};
 pub use http::{Client, Reply, TestServer};
 pub use peers::{Peer, mcp_client, portkey_sdk};
+pub use program::{Installation, Serving, end};
+pub use random::Random;
 pub use registry::{SEED_ENTERPRISE, TestRegistry, actor, outside};

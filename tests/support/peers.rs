@@ -1,5 +1,6 @@
 //! Real programs of others (`tests/peers/`), started and ended with the test.
 
+use crate::Client;
 use crate::database::variable;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -22,14 +23,16 @@ pub struct Peer {
 impl Peer {
     /// Starts `tests/peers/<script>` with these environment variables.
     pub async fn start(script: &str, environment: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(variable("MCP_REGISTRY_TEST_NODE"))
+        let python = std::path::Path::new(script).extension().is_some_and(|extension| extension == "py");
+        let program = if python { "MCP_REGISTRY_TEST_PYTHON" } else { "MCP_REGISTRY_TEST_NODE" };
+        let mut child = Command::new(variable(program))
             .arg(PathBuf::from(variable("MCP_REGISTRY_TEST_PEERS_DIR")).join(script))
             .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .kill_on_drop(true)
+            // Not killed when dropped: it ends by itself then, and takes along what it started and wrote.
             .spawn()
-            .expect("node runs");
+            .expect("the program runs");
         let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         let mut peer = Self { ready: Value::Null, lines, _child: child };
         peer.ready = peer.event("ready").await;
@@ -47,6 +50,17 @@ impl Peer {
             panic!("the peer ended before it said `{word}`");
         });
         found.await.unwrap_or_else(|_| panic!("the peer never said `{word}`"))
+    }
+
+    /// What an authorization server remembers of its clients, in its own words.
+    pub async fn clients(&self) -> Vec<Value> {
+        let reply = Client::new(self.text("control"), "").get("").await.expect(200);
+        reply.json().as_array().expect("a list").clone()
+    }
+
+    /// Makes an authorization server forget a client, without telling anybody.
+    pub async fn forget(&self, client_id: &str) {
+        Client::new(self.text("control"), "").delete(&format!("/{client_id}")).await.expect(200);
     }
 
     /// A text of its line `ready`.

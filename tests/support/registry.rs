@@ -3,8 +3,8 @@
 use crate::{Engine, TestClock, TestDatabase};
 use mcp_registry::upstream::Outside;
 use registry::{
-    Actor, Credential, Door, Integration, NewApiKey, NewIntegration, NewServer, NewWorkspace, Origin,
-    Registry, SealingKey, SealingRing, Server, Settings, Workspace,
+    Actor, Credential, Door, Integration, IssuerRate, NewApiKey, NewIntegration, NewServer, NewWorkspace,
+    Origin, Registry, SealingKey, SealingRing, Server, Settings, Workspace,
 };
 use registry_core::egress::EgressPolicy;
 use registry_core::permission::Role;
@@ -53,7 +53,8 @@ impl TestRegistry {
         let egress: EgressPolicy =
             serde_json::from_value(serde_json::json!({ "allow": [], "allow_http_loopback": true }))
                 .expect("a policy");
-        Self::with(engine, Settings { egress, ..Settings::default() }).await
+        let issuer_rate = IssuerRate { burst: 1000, per_minute: 60_000 };
+        Self::with(engine, Settings { egress, issuer_rate, ..Settings::default() }).await
     }
 
     /// With settings of one's own.

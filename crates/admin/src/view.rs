@@ -143,7 +143,9 @@ fn flash(request: &HttpRequest) -> Option<String> {
         "deleted" => format!("Deleted, with {}.", count(number(), "server")),
         "revoked" => "The key is revoked.".to_owned(),
         "retry" => "It is tried again now.".to_owned(),
-        "reregister" => "A new client is being registered.".to_owned(),
+        "reregister" | "approve" => "A new client is being registered.".to_owned(),
+        "skip" => "The client is kept as it is. The next change asks again.".to_owned(),
+        "withdraw" => "The client is being withdrawn.".to_owned(),
         "password" => "Your password is set.".to_owned(),
         _ => return None,
     })
@@ -289,6 +291,44 @@ pub(crate) fn hue(name: &str) -> &'static str {
 pub(crate) fn state(state: &State) -> String {
     let (class, name) = state_look(state);
     format!(r#"<span class="st {class}">{}{}</span>"#, icon(name), capital(state.as_str()))
+}
+
+/// How a client ended, in words.
+pub(crate) fn withdrawal(how: &str) -> &'static str {
+    match how {
+        "deleted" => "Deleted upstream",
+        "unpublished" => "Not published any more",
+        "entered" => "Entered by hand, not ours to delete",
+        "shared" => "Its id serves another server",
+        "forgotten" => "Gone upstream before",
+        "answer_lost" => "Deletion sent, answer lost",
+        _ => "Could not be deleted, see the ledger of orphans",
+    }
+}
+
+/// What saving would do to clients, as sentences.
+pub(crate) fn cost(affected: registry::Affected) -> String {
+    if affected.registrations == 0 {
+        return "Saving would change no client.".to_owned();
+    }
+    let parts = [
+        (affected.registered, "get a first client"),
+        (affected.updated, "are updated, which nobody notices"),
+        (affected.rediscovered, "are looked for at their new address first"),
+        (affected.replaced, "are replaced, and people who signed in through them must do so again"),
+        (affected.asked, "keep their client until somebody approves a new one"),
+        (affected.withdrawn, "are withdrawn"),
+    ];
+    let said: Vec<String> =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    let of = affected.registrations;
+    if said.is_empty() {
+        return format!(
+            "Saving would look at {of} registration{} again and change no client.",
+            if of == 1 { "" } else { "s" }
+        );
+    }
+    format!("Saving would affect {of} registration{}: {}.", if of == 1 { "" } else { "s" }, said.join("; "))
 }
 
 /// Class and icon of a state.

@@ -58,7 +58,7 @@ impl<T: ToSchema> Listed<T> {
     }
 }
 
-/// What a change reached.
+/// What a change reaches, and what it costs.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AffectedView {
     /// Servers whose document changed.
@@ -67,11 +67,38 @@ pub(crate) struct AffectedView {
     /// Registrations that are looked at again.
     #[schema(example = 2)]
     registrations: u64,
+    /// Of these: servers that get their first client.
+    #[schema(example = 0)]
+    registered: u64,
+    /// Clients that are updated (RFC 7592) or taken over; their ids stay, nobody notices.
+    #[schema(example = 1)]
+    updated: u64,
+    /// Clients whose authorization server is looked for at another address first; what follows depends on it.
+    #[schema(example = 0)]
+    rediscovered: u64,
+    /// Clients that are replaced without asking; people who signed in through them must do so again.
+    #[schema(example = 0)]
+    replaced: u64,
+    /// Clients that serve on until a person approves their replacement.
+    #[schema(example = 1)]
+    asked: u64,
+    /// Clients that are withdrawn.
+    #[schema(example = 0)]
+    withdrawn: u64,
 }
 
 impl From<Affected> for AffectedView {
     fn from(affected: Affected) -> Self {
-        Self { servers: affected.servers, registrations: affected.registrations }
+        Self {
+            servers: affected.servers,
+            registrations: affected.registrations,
+            registered: affected.registered,
+            updated: affected.updated,
+            rediscovered: affected.rediscovered,
+            replaced: affected.replaced,
+            asked: affected.asked,
+            withdrawn: affected.withdrawn,
+        }
     }
 }
 
@@ -127,7 +154,7 @@ impl Changed {
             "unknown_member",
             "`client_nmae` is not a member of `oauth_client_metadata`; it has no effect. Did you mean `client_name`?",
         );
-        Self::new(finding.suggest("client_name").into(), Affected { servers: 3, registrations: 2 })
+        Self::new(finding.suggest("client_name").into(), example::affected())
     }
 }
 

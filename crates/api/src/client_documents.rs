@@ -7,9 +7,7 @@ use crate::extract::if_none_match;
 use crate::failure::Failure;
 use crate::finish;
 use crate::responses::DocumentProblems;
-use actix_web::http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, ETAG, X_CONTENT_TYPE_OPTIONS,
-};
+use actix_web::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, ETAG, X_CONTENT_TYPE_OPTIONS};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, get, web};
 use registry::Error;
 use utoipa_actix_web::service_config::ServiceConfig;

@@ -61,3 +61,8 @@ pub(crate) const ISSUER: &str = "https://mcp.linear.app";
 pub(crate) const CLIENT_ID: &str = "s6BhdRkqt3";
 /// The digest of what is sent.
 pub(crate) const DIGEST: &str = "5f0a3c5e4d1b8f1b1f6f0a3d6f4c7a0e9d2b4c6e8f0a1b3c5d7e9f1a2b4c6d8e";
+
+/// A change of three servers: one client is updated, another one waits for a person.
+pub(crate) fn affected() -> registry::Affected {
+    registry::Affected { servers: 3, registrations: 2, updated: 1, asked: 1, ..registry::Affected::default() }
+}

@@ -1,14 +1,13 @@
 //! Answers, read as streams under a cap and a deadline.
 
-use crate::guard::{Trouble, host_of};
+use crate::guard::host_of;
+use crate::limits::MOST_OF_A_REFUSAL;
 use crate::time::wall_clock;
+use crate::trouble::{Trouble, makes_no_sense, no_http};
 use registry_core::oauth::{Failure, FailureClass, retry_after_seconds};
 use reqwest::Response;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER, WWW_AUTHENTICATE};
 use tokio::time::{Instant, timeout_at};
-
-/// How much of a refusal is read: its first words are what a person needs.
-const MOST_OF_A_REFUSAL: usize = 8 * 1024;
 
 /// What came back.
 #[derive(Clone, Debug)]
@@ -63,6 +62,7 @@ pub(crate) async fn read(
             "answer_too_large",
             format!("{host} answered with more than {most} bytes."),
         ),
+        Ok(Err(error)) if makes_no_sense(&error) => no_http(&host),
         Ok(Err(_)) => Failure::new(
             FailureClass::Transient,
             "connection_lost",

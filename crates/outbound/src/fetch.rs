@@ -1,15 +1,15 @@
 //! Documents of upstreams, with every exchange on record.
 
 use crate::answer::{Answer, Wanted};
-use crate::guard::{Asked, Guarded, Trouble, VERSION_HEADER, shown};
+use crate::guard::{Asked, Guarded, VERSION_HEADER, shown};
+use crate::limits::MOST_METADATA;
 use crate::time::millis_since;
+use crate::trouble::Trouble;
 use registry_core::oauth::{Exchange, Failure, FailureClass, read_object};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use std::time::Instant;
 
-/// The most of a metadata document, in bytes (`standards.md` §6.1).
-const MOST_METADATA: usize = 256 * 1024;
 /// Some servers answer discovery by this header (`standards.md` §3.3).
 pub(crate) const PROTOCOL_VERSION: &str = "2025-11-25";
 

@@ -1,7 +1,9 @@
 //! The guarded client (`standards.md` §6.1): one connection for one request, to an address that was judged.
 
 use crate::answer::{Answer, Wanted, read};
-use crate::resolve::{Judging, NameProblem};
+use crate::limits::{Limits, MOST_HEADERS, MOST_REDIRECTS};
+use crate::resolve::{Judging, Lookup, System};
+use crate::trouble::{Trouble, trouble};
 use registry_core::egress::EgressPolicy;
 use registry_core::oauth::{Failure, FailureClass};
 use reqwest::header::{
@@ -10,61 +12,23 @@ use reqwest::header::{
 use reqwest::{Body, Certificate, Client, Method, RequestBuilder, Response, redirect, retry};
 use serde_json::Value;
 use std::convert::Infallible;
-use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
-/// How many redirects a GET follows.
-const MOST_REDIRECTS: usize = 3;
-
 /// The one header of discovery: it says nothing secret.
 pub(crate) const VERSION_HEADER: &str = "mcp-protocol-version";
-
-/// How long.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// The whole exchange, from resolving the name to the last byte.
-    pub total: Duration,
-    /// Opening the connection: name, TCP and TLS.
-    pub connect: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { total: Duration::from_secs(10), connect: Duration::from_secs(3) }
-    }
-}
 
 /// The client for every URL that is not the operator's own. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Guarded {
     policy: EgressPolicy,
     limits: Limits,
+    lookup: Arc<dyn Lookup>,
     roots: Vec<Certificate>,
     /// Built with the first request: reading the machine's certificate authorities costs more than a handshake.
     client: Arc<OnceLock<Client>>,
-}
-
-/// Why nothing came back.
-#[derive(Clone, Debug)]
-pub(crate) struct Trouble {
-    /// What kind, and a sentence for people.
-    pub(crate) failure: Failure,
-    /// Whether the request may have reached the upstream, so that it may have acted on it.
-    ///
-    /// How it is told: a body is given to the connection as a stream, and the connection asks that stream for its bytes
-    /// only when it stands and the request's head is being written. Until then nobody can have received a complete
-    /// request, whatever went wrong: name, address, TCP, TLS or time. From then on anybody may have.
-    pub(crate) maybe_sent: bool,
-}
-
-impl Trouble {
-    fn not_sent(class: FailureClass, code: &'static str, message: impl Into<String>) -> Self {
-        Self { failure: Failure::new(class, code, message), maybe_sent: false }
-    }
 }
 
 /// One request.
@@ -91,7 +55,15 @@ impl Asked<'_> {
 impl Guarded {
     /// A client that reaches what `policy` allows.
     pub fn new(policy: EgressPolicy, limits: Limits) -> Self {
-        Self { policy, limits, roots: Vec::new(), client: Arc::default() }
+        Self { policy, limits, lookup: Arc::new(System), roots: Vec::new(), client: Arc::default() }
+    }
+
+    /// Asks `lookup` instead of the system for the addresses of names. What it says is judged all the same.
+    #[must_use]
+    pub fn asking(mut self, lookup: impl Lookup) -> Self {
+        self.lookup = Arc::new(lookup);
+        self.client = Arc::default();
+        self
     }
 
     /// Also trusts the certificate authorities in `pem`. The error says what is wrong with it.
@@ -192,10 +164,11 @@ impl Guarded {
             .redirect(redirect::Policy::none())
             .retry(retry::never())
             .referer(false)
-            .dns_resolver(Judging(self.policy.clone()))
+            .dns_resolver(Judging { policy: self.policy.clone(), lookup: Arc::clone(&self.lookup) })
             .connect_timeout(self.limits.connect)
             .pool_max_idle_per_host(0)
             .http1_only()
+            .http1_max_headers(MOST_HEADERS)
             .tls_certs_merge(self.roots.clone())
             .build()
     }
@@ -230,54 +203,6 @@ fn hidden(text: &str) -> Result<HeaderValue, Trouble> {
     Ok(value)
 }
 
-/// What an error of the HTTP client means.
-fn trouble(error: reqwest::Error, url: &str, sent: bool) -> Trouble {
-    let host = host_of(url);
-    let problem = NameProblem::behind(&error);
-    let failure = match problem {
-        Some(NameProblem::Blocked) => Failure::new(
-            FailureClass::Security,
-            "address_blocked",
-            format!(
-                "The name {host} leads to a private or reserved address. The operator can allow it with `egress.allow`."
-            ),
-        ),
-        Some(NameProblem::NotFound) => Failure::new(
-            FailureClass::Transient,
-            "name_not_found",
-            format!("The name {host} cannot be resolved."),
-        ),
-        None => {
-            let (code, what) = if error.is_timeout() {
-                ("timeout", "did not answer in time")
-            } else if error.is_connect() && speaks_of_certificates(&error) {
-                (
-                    "certificate_not_trusted",
-                    "shows a certificate that is not trusted (the operator can trust its authority with `egress.ca_file`)",
-                )
-            } else if error.is_connect() {
-                ("connection_failed", "cannot be connected to")
-            } else {
-                ("connection_lost", "closed the connection without an answer")
-            };
-            Failure::new(FailureClass::Transient, code, format!("{host} {what}."))
-        }
-    };
-    tracing::debug!(code = failure.code, error = ?error.without_url(), "exchange failed");
-    Trouble { failure, maybe_sent: sent && problem.is_none() }
-}
-
-fn speaks_of_certificates(error: &reqwest::Error) -> bool {
-    let mut next: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(error) = next {
-        if error.to_string().contains("certificate") {
-            return true;
-        }
-        next = error.source();
-    }
-    false
-}
-
 fn redirect_refused(message: &str) -> Trouble {
     Trouble::not_sent(FailureClass::Protocol, "redirect_not_allowed", message)
 }
@@ -308,20 +233,27 @@ pub(crate) fn shown(url: &str) -> String {
 mod tests {
     use super::*;
 
-    /// Past the judgement of the text, as any other name that leads to this machine would be.
-    #[tokio::test]
-    async fn a_name_that_leads_to_this_machine_is_refused_when_connecting() {
-        let url = "https://localhost:9/register";
-        let guarded = Guarded::new(EgressPolicy::default(), Limits::default());
-        let sent = Arc::default();
-        let request = guarded.client().unwrap().post(url);
-        let error = with_body(request, &Value::Null, &sent).send().await.unwrap_err();
-        let trouble = trouble(error, url, sent.load(Ordering::SeqCst));
-        assert_eq!(
-            (trouble.failure.class, trouble.failure.code),
-            (FailureClass::Security, "address_blocked")
-        );
-        assert!(!trouble.maybe_sent);
+    #[test]
+    fn only_a_get_that_carries_nothing_is_redirected() {
+        let body = Value::Null;
+        let document = Asked {
+            method: Method::GET,
+            url: "https://as.example/",
+            accept: "application/json",
+            bearer: None,
+            json: None,
+            headers: &[],
+            wanted: Wanted::Headers,
+            follow: true,
+        };
+        assert!(document.may_be_redirected());
+        for method in [Method::POST, Method::PUT, Method::DELETE, Method::HEAD] {
+            assert!(!Asked { method, ..document }.may_be_redirected());
+        }
+        let get = || Method::GET;
+        assert!(!Asked { method: get(), bearer: Some("t"), ..document }.may_be_redirected());
+        assert!(!Asked { method: get(), json: Some(&body), ..document }.may_be_redirected());
+        assert!(!Asked { method: get(), follow: false, ..document }.may_be_redirected());
     }
 
     #[test]

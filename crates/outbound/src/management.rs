@@ -2,16 +2,13 @@
 
 use crate::answer::Wanted;
 use crate::guard::{Asked, Guarded, shown};
-use crate::time::millis_since;
-use crate::time::wall_clock;
+use crate::limits::MOST_ANSWER;
+use crate::time::{millis_since, wall_clock};
 use registry_core::oauth::{Exchange, Failure, FailureClass, Issued, Recorded, classify_refusal};
 use registry_core::secret::Secret;
 use reqwest::Method;
 use serde_json::{Map, Value};
 use std::time::Instant;
-
-/// The most of an answer, in bytes (`standards.md` §6.1).
-const MOST_ANSWER: usize = 64 * 1024;
 
 /// What came of reading or updating a client.
 #[derive(Debug)]
@@ -129,17 +126,13 @@ pub async fn delete(guarded: &Guarded, uri: &str, token: &Secret) -> DeleteOutco
                     Err(classify_refusal(status, answer.retry_after, &answer.body))
                 }
                 // Gone already: what was wanted.
-                404 | 410 => Ok(()),
+                404 | 410 if !is_there(guarded, uri, token).await => Ok(()),
                 401 => Err(Failure::new(
                     FailureClass::NeedsAdmin,
                     "management_token_refused",
                     "The authorization server does not accept the registration access token for the deletion, or the client is gone already.",
                 )),
-                405 | 501 => Err(Failure::new(
-                    FailureClass::NeedsAdmin,
-                    "deletion_not_supported",
-                    "The authorization server does not offer the deletion of clients (RFC 7592 §2.3).",
-                )),
+                404 | 405 | 410 | 501 => Err(not_deletable()),
                 status => Err(Failure::new(
                     FailureClass::NeedsAdmin,
                     "deletion_refused",
@@ -156,4 +149,29 @@ pub async fn delete(guarded: &Guarded, uri: &str, token: &Secret) -> DeleteOutco
     };
     exchange.duration_ms = millis_since(started);
     DeleteOutcome { result, exchange }
+}
+
+fn not_deletable() -> Failure {
+    Failure::new(
+        FailureClass::NeedsAdmin,
+        "deletion_not_supported",
+        "The authorization server does not offer the deletion of clients (RFC 7592 §2.3).",
+    )
+}
+
+/// Whether the client can be read where its deletion found nothing: npm `oidc-provider` without management answers so.
+async fn is_there(guarded: &Guarded, uri: &str, token: &Secret) -> bool {
+    let answer = guarded
+        .send(&Asked {
+            method: Method::GET,
+            url: uri,
+            accept: "application/json",
+            bearer: Some(token.expose()),
+            json: None,
+            headers: &[],
+            wanted: Wanted::Whole(MOST_ANSWER),
+            follow: false,
+        })
+        .await;
+    answer.is_ok_and(|answer| answer.status == 200)
 }

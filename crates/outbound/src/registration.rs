@@ -2,15 +2,13 @@
 
 use crate::answer::Wanted;
 use crate::guard::{Asked, Guarded, shown};
+use crate::limits::MOST_ANSWER;
 use crate::time::{millis_since, wall_clock};
 use registry_core::oauth::{Exchange, Failure, Issued, read_answer};
 use registry_core::secret::Secret;
 use reqwest::Method;
 use serde_json::{Map, Value};
 use std::time::Instant;
-
-/// The most of an answer, in bytes (`standards.md` §6.1).
-const MOST_ANSWER: usize = 64 * 1024;
 
 /// Of a token that was sent: to say that one is needed would send a person astray.
 const TOKEN_REFUSED: &str = "The authorization server does not accept the initial access token. Enter a new one in `registration.initial_access_token`, or a client registered by hand in `client_id`.";

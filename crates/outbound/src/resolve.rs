@@ -1,74 +1,74 @@
 //! Names: resolved once for each connection, every address judged, and connected to those and no others.
 
-use registry_core::egress::EgressPolicy;
+use registry_core::egress::{AddressProblem, EgressPolicy};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use std::error::Error;
-use std::net::SocketAddr;
+use std::fmt::Debug;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// The addresses of a name, still to come. The error says that there are none.
+pub type Addresses = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
+
+/// Who is asked for the addresses of a name: the system, or a script of a test.
+pub trait Lookup: Debug + Send + Sync + 'static {
+    /// Asks for every address of `name`.
+    fn addresses(&self, name: &str) -> Addresses;
+}
+
+/// The system's way: its hosts file, its name servers.
+#[derive(Debug)]
+pub(crate) struct System;
+
+impl Lookup for System {
+    fn addresses(&self, name: &str) -> Addresses {
+        let name = name.to_owned();
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name, 0)).await?;
+            Ok(found.map(|address| address.ip()).collect())
+        })
+    }
+}
 
 /// Why a name leads nowhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NameProblem {
     /// At least one of its addresses may not be reached.
-    #[error("it leads to a private or reserved address")]
-    Blocked,
+    #[error("{0}")]
+    Blocked(AddressProblem),
     /// It has no address.
     #[error("it cannot be resolved")]
     NotFound,
-}
-
-impl NameProblem {
-    /// This problem, if it is what `error` came of.
-    pub(crate) fn behind(error: &(dyn Error + 'static)) -> Option<Self> {
-        let mut next = Some(error);
-        while let Some(error) = next {
-            if let Some(problem) = error.downcast_ref::<Self>() {
-                return Some(*problem);
-            }
-            next = error.source();
-        }
-        None
-    }
 }
 
 /// The resolver of the guarded client. The connector connects to the very addresses it gives: between judging and
 /// connecting nobody asks again, so a name that changes its mind (DNS rebinding) gains nothing. Literal addresses do
 /// not come here; they are judged with the text of the URL.
 #[derive(Clone, Debug)]
-pub(crate) struct Judging(pub(crate) EgressPolicy);
+pub(crate) struct Judging {
+    pub(crate) policy: EgressPolicy,
+    pub(crate) lookup: Arc<dyn Lookup>,
+}
 
-impl Resolve for Judging {
-    fn resolve(&self, name: Name) -> Resolving {
-        let policy = self.0.clone();
-        Box::pin(async move {
-            let host = name.as_str();
-            let found = tokio::net::lookup_host((host, 0)).await.map_err(|_| NameProblem::NotFound)?;
-            let addresses: Vec<SocketAddr> = found.collect();
-            if addresses.is_empty() {
-                return Err(NameProblem::NotFound.into());
-            }
-            // All of them: an answer that mixes public and private addresses is an attack, not a choice.
-            if addresses.iter().any(|address| policy.judge_address(host, address.ip()).is_err()) {
-                return Err(NameProblem::Blocked.into());
-            }
-            Ok(Box::new(addresses.into_iter()) as Addrs)
-        })
+impl Judging {
+    async fn judged(self, host: &str) -> Result<Vec<SocketAddr>, NameProblem> {
+        let found = self.lookup.addresses(host).await.map_err(|_| NameProblem::NotFound)?;
+        if found.is_empty() {
+            return Err(NameProblem::NotFound);
+        }
+        // All of them: an answer that mixes public and private addresses is an attack, not a choice.
+        for address in &found {
+            self.policy.judge_address(host, *address).map_err(NameProblem::Blocked)?;
+        }
+        // Port 0: the connector puts the URL's in.
+        Ok(found.into_iter().map(|address| SocketAddr::new(address, 0)).collect())
     }
 }
 
-#[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn names_that_lead_to_this_machine_are_refused_unless_allowed() {
-        let resolve =
-            async |policy: EgressPolicy| match Judging(policy).resolve("localhost".parse().unwrap()).await {
-                Ok(addresses) => Ok(addresses.count()),
-                Err(error) => Err(NameProblem::behind(error.as_ref())),
-            };
-        assert_eq!(resolve(EgressPolicy::default()).await, Err(Some(NameProblem::Blocked)));
-        let open = EgressPolicy { allow_http_loopback: true, ..EgressPolicy::default() };
-        assert!(resolve(open).await.unwrap() > 0);
+impl Resolve for Judging {
+    fn resolve(&self, name: Name) -> Resolving {
+        let judging = self.clone();
+        Box::pin(async move { Ok(Box::new(judging.judged(name.as_str()).await?.into_iter()) as Addrs) })
     }
 }

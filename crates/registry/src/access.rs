@@ -1,6 +1,7 @@
 //! Workspace access: which workspaces may use an integration, and the workspace layer of its configuration.
 
-use crate::configurations::{Affected, Saved, add_revision};
+use crate::configurations::{Saved, add_revision};
+use crate::costs::Affected;
 use crate::entity::{access, integration, server, workspace};
 use crate::integrations;
 use crate::layers::{Before, Scope, access_enabled};

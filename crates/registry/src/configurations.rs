@@ -1,5 +1,6 @@
 //! Advanced Configurations at all their levels: saving, checking, history.
 
+use crate::costs::{Affected, KnownClients};
 use crate::entity::{access, integration, organisation, revision, server};
 use crate::layers::{Before, Scope};
 use crate::page::{self, Page, PageRequest};
@@ -68,15 +69,6 @@ pub struct Saved<T> {
     pub findings: Findings,
     /// What follows from the save.
     pub affected: Affected,
-}
-
-/// What a change reaches.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Affected {
-    /// Servers whose document changes.
-    pub servers: u64,
-    /// Registrations that are looked at again.
-    pub registrations: u64,
 }
 
 /// One saved version of a configuration.
@@ -320,6 +312,7 @@ impl Registry {
         };
         servers.retain(|layers| actor.sees(WorkspaceId(layers.workspace.id)));
         let mut affected = Affected::default();
+        let clients = KnownClients::of(self.db(), &servers).await?;
         for layers in &mut servers {
             let before = self.resolve_server(layers);
             match &carrier {
@@ -332,7 +325,10 @@ impl Registry {
             let after = self.resolve_server(layers);
             if before.effective != after.effective {
                 affected.servers += 1;
-                affected.registrations += u64::from(layers::auth_type(&layers.integration)?.needs_client());
+                if layers::auth_type(&layers.integration)?.needs_client() {
+                    affected.registrations += 1;
+                    affected.count(clients.cost(self, layers)?);
+                }
             }
             for finding in after.findings.iter().filter(|finding| !before.findings.0.contains(finding)) {
                 let mut finding = finding.clone();

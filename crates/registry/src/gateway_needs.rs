@@ -155,7 +155,8 @@ impl Registry {
             }
             "issuer_changed" => {
                 // One that was looked for since the gateway saw what it saw is not looked for again at once.
-                let lately = row.discovered_at.map(moment).is_some_and(|at| at + distinct_after() > self.now());
+                let lately =
+                    row.discovered_at.map(moment).is_some_and(|at| at + distinct_after() > self.now());
                 if lately {
                     return Ok(Verdict::Noted);
                 }

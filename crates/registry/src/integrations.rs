@@ -1,6 +1,7 @@
 //! Integrations: an upstream MCP server's address, its auth type, its Advanced Configuration.
 
-use crate::configurations::{Affected, Saved, add_revision};
+use crate::configurations::{Saved, add_revision};
+use crate::costs::Affected;
 use crate::entity::{access, integration, oauth_client, registration, server, workspace};
 use crate::layers::{Before, Scope};
 use crate::page::{self, Page, PageRequest};

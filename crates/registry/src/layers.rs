@@ -1,7 +1,9 @@
 //! The five layers of servers as they stand in the database, and what follows from a change to one of them.
 
-use crate::configurations::Affected;
+use crate::budget::origin_of;
+use crate::costs::{Affected, KnownClients};
 use crate::entity::{access, integration, organisation, registration, server, workspace};
+use crate::stored::moment;
 use crate::write::Write;
 use crate::{Error, Registry, Result, workspaces};
 use registry_core::finding::{Finding, Findings};
@@ -9,8 +11,6 @@ use registry_core::id::{IntegrationId, ServerId, WorkspaceId};
 use registry_core::metadata::{
     AdvancedConfiguration, Ignored, Layer, Level, Origin, Resolution, ResolveContext, parse_marker, resolve,
 };
-use crate::budget::origin_of;
-use crate::stored::moment;
 use registry_core::registration::{AuthType, Desired, Standing, State};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
@@ -348,7 +348,9 @@ impl Before {
     ) -> Result<Affected> {
         let mut affected = Affected::default();
         let mut broken = Findings::default();
-        for layers in write.registry.load_layers(&write.txn, self.scope, false).await? {
+        let servers = write.registry.load_layers(&write.txn, self.scope, false).await?;
+        let clients = KnownClients::of(&write.txn, &servers).await?;
+        for layers in servers {
             let resolution = write.registry.resolve_server(&layers);
             let name = format!("{}/{}", layers.workspace.slug, layers.server.slug);
             let old = self.servers.get(&layers.server.id);
@@ -373,6 +375,7 @@ impl Before {
             write.server_changed(workspace, ServerId(layers.server.id));
             if wake(write, &layers, because).await? {
                 affected.registrations += 1;
+                affected.count(clients.cost(write.registry, &layers)?);
             }
         }
         if broken.has_errors() {

@@ -19,6 +19,7 @@ mod authentication;
 mod budget;
 mod configurations;
 mod connection;
+mod costs;
 mod deployment;
 #[expect(unreachable_pub, reason = "sea-orm's derives want public items in this private module")]
 mod entity;
@@ -57,8 +58,9 @@ pub use api_keys::{ApiKey, CreatedApiKey, NewApiKey};
 pub use audit::{AuditEvent, AuditFilter};
 pub use authentication::Credential;
 pub use budget::Turn;
-pub use configurations::{Affected, Check, Checked, Configuration, Preview, Revision, Saved, Subject};
+pub use configurations::{Check, Checked, Configuration, Preview, Revision, Saved, Subject};
 pub use connection::ConnectionTest;
+pub use costs::Affected;
 pub use deployment::{Counters, Organisation};
 pub use error::{Error, Result};
 pub use gateway_needs::{Ensured, Standing, Verdict};

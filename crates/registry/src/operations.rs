@@ -85,19 +85,17 @@ impl Registry {
     ) -> Result<Registration> {
         actor.require(Permission::OperateRegistrations)?;
         let before = self.find_registration(self.db(), actor, id).await?;
-        let subject = Subject::Server(crate::ServerRef {
-            server: Reference::Id(before.server.0),
-            workspace: None,
-        });
+        let subject =
+            Subject::Server(crate::ServerRef { server: Reference::Id(before.server.0), workspace: None });
         let current = self.configuration(actor, &subject).await?;
         let mut text: Value = match &current.text {
             Some(text) => serde_json::from_str(text)?,
             None => json!({}),
         };
         let wrapper = if text.get(ALIAS_WRAPPER).is_some() { ALIAS_WRAPPER } else { CANONICAL_WRAPPER };
-        let entered = text.as_object_mut().map(|members| {
-            members.entry(wrapper).or_insert_with(|| Value::Object(Map::new()))
-        });
+        let entered = text
+            .as_object_mut()
+            .map(|members| members.entry(wrapper).or_insert_with(|| Value::Object(Map::new())));
         let Some(Value::Object(members)) = entered else {
             return Err(Error::corrupt("server", "configuration", before.server.0));
         };

@@ -161,10 +161,12 @@ impl Registry {
             .await?
             .ok_or_else(|| Error::not_found("client", id))?;
         let mut model = oauth_client::ActiveModel { id: Set(old.id), ..Default::default() };
-        let secret = reseal(write, &old, old.client_secret_id, "/client_secret", issued.client_secret.as_ref());
+        let secret =
+            reseal(write, &old, old.client_secret_id, "/client_secret", issued.client_secret.as_ref());
         let (secret, secret_changed) = secret.await?;
         let token = issued.registration_access_token.as_ref();
-        let token = reseal(write, &old, old.registration_access_token_id, "/registration_access_token", token);
+        let token =
+            reseal(write, &old, old.registration_access_token_id, "/registration_access_token", token);
         let (token, _) = token.await?;
         let expires_at = expiry_millis(&issued);
         if secret_changed || expires_at != old.client_secret_expires_at {
@@ -303,7 +305,11 @@ pub(crate) async fn manage_failed(
     let token_refused = failure.code == "management_token_refused";
     let unused = !active.fetched && active.doubt.is_none();
     let reported = active.doubt == Some(Doubt::Reported);
-    if forgotten || token_refused && step == "verify" && (reported || unused) {
+    if forgotten && step == "update" {
+        // Or clients can be read at that address and not changed (npm `oidc-provider` without management): reading tells.
+        changed.update_refused = Set(Some(situation.desired.digest.clone()));
+        changed.doubt = Set(Some(Doubt::Reported.as_str().to_owned()));
+    } else if forgotten || token_refused && step == "verify" && (reported || unused) {
         changed.doubt = Set(Some(Doubt::Forgotten.as_str().to_owned()));
     } else if token_refused {
         // The client may live on; only we cannot manage it any more (RFC 7592 §2.1).

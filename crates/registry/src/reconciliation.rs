@@ -192,7 +192,9 @@ impl Registry {
             RegistrationMethod::PreRegistered => Withdrawal::Nothing("entered"),
             RegistrationMethod::Cimd => Withdrawal::Nothing("unpublished"),
             // The same id may be in use for another server (RFC 7591 §3.2.1): then it is not ours alone to delete.
-            RegistrationMethod::Dcr if self.is_used_elsewhere(&client).await? => Withdrawal::Nothing("shared"),
+            RegistrationMethod::Dcr if self.is_used_elsewhere(&client).await? => {
+                Withdrawal::Nothing("shared")
+            }
             RegistrationMethod::Dcr if client.doubt.as_deref() == Some(Doubt::Forgotten.as_str()) => {
                 Withdrawal::Nothing("forgotten")
             }
@@ -239,7 +241,12 @@ impl Registry {
             token_endpoint_auth_method: client.auth_method.clone(),
             registration_client_uri: uri,
             registration_access_token: self.open_sealed(self.db(), SealedId(token)).await?,
-            request: client.request.as_deref().map(|text| read(text, "request")).transpose()?.unwrap_or_default(),
+            request: client
+                .request
+                .as_deref()
+                .map(|text| read(text, "request"))
+                .transpose()?
+                .unwrap_or_default(),
             response: read(&client.response, "response")?,
         }))
     }
@@ -331,14 +338,18 @@ async fn fair_candidates(
     let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let statement = Statement::from_sql_and_values(
         write.txn.get_database_backend(),
-        "SELECT id FROM (
-            SELECT due.id, due.due_at,
-                ROW_NUMBER() OVER (PARTITION BY COALESCE(due.upstream, '') ORDER BY due.due_at, due.id)
-                + (SELECT COUNT(*) FROM registration AS held
-                    WHERE held.lease_owner = $1 AND held.lease_until > $2
-                        AND COALESCE(held.upstream, '') = COALESCE(due.upstream, '')) AS place
-            FROM registration AS due WHERE due.due_at <= $3 AND due.lease_until <= $2
-        ) AS fair WHERE place <= $4 ORDER BY place, due_at LIMIT $5",
+        // Counted once for all: a count for each due row would take the square of their number.
+        "WITH held AS (
+            SELECT COALESCE(upstream, '') AS upstream, COUNT(*) AS count FROM registration
+            WHERE lease_owner = $1 AND lease_until > $2 GROUP BY COALESCE(upstream, '')
+        ), due AS (
+            SELECT id, due_at, COALESCE(upstream, '') AS upstream,
+                ROW_NUMBER() OVER (PARTITION BY COALESCE(upstream, '') ORDER BY due_at, id) AS number
+            FROM registration WHERE due_at <= $3 AND lease_until <= $2
+        )
+        SELECT due.id FROM due LEFT JOIN held ON held.upstream = due.upstream
+        WHERE due.number + COALESCE(held.count, 0) <= $4
+        ORDER BY due.number + COALESCE(held.count, 0), due.due_at LIMIT $5",
         [
             worker.into(),
             lease_now.into(),

@@ -3,9 +3,7 @@
 use crate::actor::Actor;
 use crate::budget::origin_of;
 use crate::entity::{attempt, oauth_client, registration};
-use crate::outcomes::{
-    NewClient, event, fail, finish, keep_withdrawing, manage_failed, settled, take_over,
-};
+use crate::outcomes::{NewClient, event, fail, finish, keep_withdrawing, manage_failed, settled, take_over};
 use crate::reconciliation::{Claim, NEVER, Situation, claimed, lease_clock};
 use crate::registrations::workspace_of;
 use crate::stored::{hex, millis};
@@ -18,8 +16,8 @@ use registry_core::oauth::{
 };
 use registry_core::registration::{Block, ClientStatus, RegistrationMethod, State};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect,
 };
 use serde_json::{Map, Value, json};
 
@@ -187,11 +185,8 @@ impl Registry {
                 let response = self.add_client(&mut write, &row, situation, *client, request).await?;
                 finish(&write, &tried, "succeeded", None, exchanges, Some(response)).await?;
                 let mut reached = settled(&row, State::Registered, write.millis(), asked_since);
-                let recovered = situation
-                    .observed
-                    .client
-                    .as_ref()
-                    .is_some_and(|client| client.doubt.is_some());
+                let recovered =
+                    situation.observed.client.as_ref().is_some_and(|client| client.doubt.is_some());
                 if recovered {
                     reached.replaced_at = Set(Some(write.millis()));
                 }
@@ -226,7 +221,8 @@ impl Registry {
                 finish(&write, &tried, if lost { "lost" } else { "failed" }, Some(&failure), exchanges, None)
                     .await?;
                 if !keep_withdrawing(&write, client, &failure).await? {
-                    self.withdrawn(&mut write, &row, situation, client, "not_possible", Some(&failure)).await?;
+                    self.withdrawn(&mut write, &row, situation, client, "not_possible", Some(&failure))
+                        .await?;
                 }
             }
             StepRecord::Failed(failure) => {
@@ -235,7 +231,8 @@ impl Registry {
                     .await?;
                 if lost && tried.step == "register" {
                     let issuer = situation.observed.discovery.as_ref().map(|(found, _)| found.issuer.clone());
-                    orphans::enter_lost_answer(&mut write, &situation.layers, &tried, issuer, &failure).await?;
+                    orphans::enter_lost_answer(&mut write, &situation.layers, &tried, issuer, &failure)
+                        .await?;
                 }
                 if !manage_failed(&mut write, &row, situation, &tried.step, &failure).await? {
                     let serves = situation.serves(write.now);
@@ -305,7 +302,12 @@ impl Registry {
         }
         // Its secrets are of no more use to anybody.
         write
-            .unseal([client.client_secret_id, client.registration_access_token_id].into_iter().flatten().map(SealedId))
+            .unseal(
+                [client.client_secret_id, client.registration_access_token_id]
+                    .into_iter()
+                    .flatten()
+                    .map(SealedId),
+            )
             .await?;
         let was_cimd = client.method == RegistrationMethod::Cimd.as_str();
         let event = event(situation, "registration.client_withdrawn", row.id).after(json!({
@@ -366,7 +368,9 @@ impl Registry {
             Settlement::Turn(..) if serves || situation.desired.is_gone(write.now) => (None, None),
             Settlement::Turn(_, issuer) => (Some(State::Queued), Some(waiting_turn(&issuer))),
             // "A client may exist upstream" must stay visible; it does not become an ordinary failure.
-            Settlement::Block(block, _) if situation.state == State::Unconfirmed && block.detail.is_none() => {
+            Settlement::Block(block, _)
+                if situation.state == State::Unconfirmed && block.detail.is_none() =>
+            {
                 (Some(State::Unconfirmed), Some(block))
             }
             Settlement::Block(block, _) => (Some(State::Failed), Some(block)),
@@ -386,7 +390,8 @@ impl Registry {
             }
         }
         if let Some(state) = state
-            && (state.as_str() != row.state || said.as_ref().is_some_and(|said| row.reason.as_ref() != Some(&said.code)))
+            && (state.as_str() != row.state
+                || said.as_ref().is_some_and(|said| row.reason.as_ref() != Some(&said.code)))
         {
             changed.state = Set(state.as_str().to_owned());
             changed.updated_at = Set(write.millis());

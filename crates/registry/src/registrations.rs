@@ -15,8 +15,8 @@ use registry_core::registration::{ClientStatus, Doubt, RegistrationMethod, State
 use registry_core::slug::{Reference, Slug};
 use sea_orm::sea_query::Query;
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, JoinType,
-    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, RelationTrait, Select,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, JoinType, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, RelationTrait, Select,
 };
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -37,6 +37,8 @@ pub struct Registration {
     pub workspace: WorkspaceRef,
     /// The integration.
     pub integration: IntegrationRef,
+    /// Whether the server was deleted.
+    pub server_deleted: bool,
     /// Where the effort stands.
     pub state: State,
     /// Whether there is an active, unexpired client.
@@ -360,6 +362,7 @@ impl Registry {
                     server: ServerId(server.id),
                     server_slug: stored_slug(&server.slug, "server", server.id)?,
                     server_name: server.name.clone(),
+                    server_deleted: server.deleted_at.is_some(),
                     workspace: workspaces::as_ref(workspace)?,
                     integration: integration_ref(integration)?,
                     state: word(State::parse, &row.state, "registration", "state", row.id)?,

@@ -1,6 +1,7 @@
 //! Servers: integrations made available in one workspace.
 
-use crate::configurations::{Affected, Saved, add_revision};
+use crate::configurations::{Saved, add_revision};
+use crate::costs::Affected;
 use crate::entity::{attempt, integration, registration, server, workspace};
 use crate::integrations;
 use crate::layers::{self, Before, Scope, access_enabled};

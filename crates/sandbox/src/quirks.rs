@@ -200,6 +200,8 @@ pub struct Quirks {
     pub omit_management_members: Vec<String>,
     /// So many reads and updates are carried out first, and the connection dropped without an answer.
     pub lost_management_answers: u32,
+    /// So many reads, updates and deletions are answered with 503 first.
+    pub unavailable_management_requests: u32,
     /// `DELETE` is answered with 405 (RFC 7592 §2.3).
     pub no_delete: bool,
 
@@ -262,6 +264,7 @@ impl Default for Quirks {
             rotate_secret: false,
             omit_management_members: Vec::new(),
             lost_management_answers: 0,
+            unavailable_management_requests: 0,
             no_delete: false,
             no_iss: false,
             unknown_client_status: 401,

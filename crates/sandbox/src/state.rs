@@ -62,6 +62,16 @@ impl fmt::Debug for RegisteredClient {
 }
 
 impl RegisteredClient {
+    /// Its secret, for a test to compare with.
+    pub fn secret(&self) -> Option<&str> {
+        self.secret.as_deref()
+    }
+
+    /// The token that manages it (RFC 7592 §3), for a test to compare with.
+    pub fn registration_access_token(&self) -> &str {
+        &self.registration_access_token
+    }
+
     /// Whether a secret was issued to it.
     pub fn has_secret(&self) -> bool {
         self.secret.is_some()

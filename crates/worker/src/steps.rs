@@ -5,7 +5,8 @@ use registry_core::clock::Timestamp;
 use registry_core::id::{AttemptId, OauthClientId};
 use registry_core::metadata::Method;
 use registry_core::oauth::{
-    Adjustment, Discovery, Exchange, Failure, FailureClass, Prepared, Recorded, RequestPolicy, adjust_after_refusal, build_request,
+    Adjustment, Discovery, Exchange, Failure, FailureClass, Prepared, Recorded, RequestPolicy,
+    adjust_after_refusal, build_request,
 };
 use registry_core::registration::{Step, adopted_auth_method};
 use registry_outbound::{DiscoverOutcome, DiscoverTarget, Guarded};
@@ -118,7 +119,9 @@ impl Going<'_> {
         let Some(attempt) = self.begin("publish", shown.as_ref(), &[]).await? else { return Ok(None) };
         let checked = registry_outbound::self_check(self.guarded, &published.url, &published.text).await;
         let other_way = self.situation.desired.effective.registration.method == Method::Auto
-            && self.discovery().is_some_and(|found| found.authorization_server().registration_endpoint().is_some())
+            && self
+                .discovery()
+                .is_some_and(|found| found.authorization_server().registration_endpoint().is_some())
             && self.situation.observed.client.is_none();
         let record = match checked.result {
             Ok(()) => StepRecord::Client(Box::new(NewClient::Published(published)), shown),
@@ -207,10 +210,11 @@ impl Going<'_> {
             return Ok(Some(()));
         };
         let effective = &self.situation.desired.effective;
-        let prepared = match build_request(&effective.client_metadata, discovery, RequestPolicy::of(effective)) {
-            Ok(prepared) => prepared,
-            Err(failure) => return self.refuse("update", failure).await,
-        };
+        let prepared =
+            match build_request(&effective.client_metadata, discovery, RequestPolicy::of(effective)) {
+                Ok(prepared) => prepared,
+                Err(failure) => return self.refuse("update", failure).await,
+            };
         let Some(recorded) = self.registry.recorded(self.claim, client.id).await? else { return Ok(None) };
         let Prepared { request, adjustments } = prepared;
         let Some(attempt) = self.begin("update", Some(&request), &adjustments).await? else {

@@ -11,6 +11,8 @@ use support::TestRegistry;
 use tokio_util::sync::CancellationToken;
 
 mod crash;
+mod life;
+mod recovery;
 mod refusals;
 mod success;
 

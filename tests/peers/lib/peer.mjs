@@ -15,7 +15,8 @@ export function endWithStdin() {
 
 /**
  * Listens on 127.0.0.1 first, because an issuer must know its port, then asks `build(base)` for the request handler.
- * `build` returns `{ handler, ready }`; `ready` is what the line `ready` tells.
+ * `build` returns `{ handler, ready, clients }`; `ready` is what the line `ready` tells. An authorization server gives
+ * `clients`, `{ list(), forget(client_id) }`: the test may look into its memory, and make it forget, at `ready.control`.
  */
 export async function serve(build) {
   endWithStdin();
@@ -24,9 +25,27 @@ export async function serve(build) {
     server.once('error', reject);
     server.listen(Number(process.env.PORT ?? 0), '127.0.0.1', resolve);
   });
-  const { handler, ready } = await build(`http://127.0.0.1:${server.address().port}`);
-  server.on('request', handler);
-  say('ready', ready);
+  const base = `http://127.0.0.1:${server.address().port}`;
+  const { handler, ready, clients } = await build(base);
+  server.on('request', clients ? controlled(clients, handler) : handler);
+  say('ready', clients ? { ...ready, control: base + CONTROL } : ready);
+}
+
+const CONTROL = '/control/clients';
+
+// `GET` lists what the server remembers of its clients; `DELETE …/{client_id}` makes it forget one, without telling anybody.
+function controlled({ list, forget }, handler) {
+  return async (request, response) => {
+    if (!request.url.startsWith(CONTROL)) return handler(request, response);
+    try {
+      const answer = request.method === 'DELETE' ? await forget(decodeURIComponent(request.url.slice(CONTROL.length + 1))) : await list();
+      response.setHeader('content-type', 'application/json');
+      return response.end(JSON.stringify(answer ?? null));
+    } catch (error) {
+      response.statusCode = 500;
+      return response.end(String(error.stack));
+    }
+  };
 }
 
 /** A list setting. */

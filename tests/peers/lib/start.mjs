@@ -6,10 +6,11 @@ import { fileURLToPath } from 'node:url';
 
 const PATIENCE = 30_000;
 
-/** Starts `tests/peers/<script>`. Returns `{ ready, events, event(word, fits), stop() }`. */
+/** Starts `tests/peers/<script>`. Returns `{ ready, events, event(word, fits), clients(), forget(client_id), stop() }`. */
 export async function startPeer(script, environment = {}) {
   const path = fileURLToPath(new URL(`../${script}`, import.meta.url));
-  const child = spawn(process.execPath, [path], { env: { ...process.env, ...environment }, stdio: ['pipe', 'pipe', 'pipe'] });
+  const program = script.endsWith('.py') ? process.env.MCP_REGISTRY_TEST_PYTHON : process.execPath;
+  const child = spawn(program, [path], { env: { ...process.env, ...environment }, stdio: ['pipe', 'pipe', 'pipe'] });
   const peer = { events: [], waiting: [] };
   let errors = '';
   child.stderr.on('data', (data) => { errors += data; });
@@ -31,6 +32,9 @@ export async function startPeer(script, environment = {}) {
     setTimeout(() => reject(new Error(`${script} did not say "${word}" within ${PATIENCE} ms: ${JSON.stringify(peer.events)}`)), PATIENCE).unref();
     look();
   });
+  // What the server remembers of its clients, and a way to make it forget one.
+  peer.clients = async () => (await fetch(peer.ready.control)).json();
+  peer.forget = async (id) => { await fetch(`${peer.ready.control}/${encodeURIComponent(id)}`, { method: 'DELETE' }); };
   peer.stop = async () => { child.stdin.end(); await ended; };
   peer.ready = await peer.event('ready');
   return peer;

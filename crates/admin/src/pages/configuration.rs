@@ -27,8 +27,8 @@ struct Page {
     servers: Vec<(String, bool)>,
     /// Whether the table shows what is replaced, ignored or not set.
     all: bool,
-    /// Registrations that saving the checked text would affect.
-    affected: u64,
+    /// What saving the checked text would do to clients, as a sentence.
+    cost: String,
     state: PageState,
 }
 
@@ -393,7 +393,7 @@ async fn show(
                 (name, is_shown)
             })
             .collect(),
-        affected: checked.affected.registrations,
+        cost: crate::view::cost(checked.affected),
         all: choice.all,
         place,
         shown,

@@ -148,9 +148,13 @@ impl DetailPage {
         view::state_look(&self.detail.registration.state).0
     }
 
-    /// Whether there is anything to try: a withdrawn client stays withdrawn.
+    /// Whether there is anything to try: the client of a deleted server stays withdrawn.
     fn can_operate(&self) -> bool {
-        !matches!(self.detail.registration.state, State::Withdrawing | State::Withdrawn)
+        !self.detail.registration.server_deleted
+    }
+
+    fn is_outdated(&self) -> bool {
+        self.detail.registration.state == State::Outdated
     }
 
     fn moving(&self) -> bool {
@@ -179,22 +183,54 @@ pub(super) async fn show(
     Ok(html(StatusCode::OK, &page)?)
 }
 
+/// Something that is asked once more before it is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Action {
+    /// Make a new client although there is one.
+    ReRegister,
+    /// Agree that an outdated client is replaced.
+    Approve,
+    /// Delete the client although the server stays.
+    Withdraw,
+}
+
+impl Action {
+    fn verb(self) -> &'static str {
+        match self {
+            Self::ReRegister => "Re-register",
+            Self::Approve => "Approve",
+            Self::Withdraw => "Withdraw",
+        }
+    }
+
+    fn question(self) -> &'static str {
+        match self {
+            Self::ReRegister => "Register a new client?",
+            Self::Approve => "Replace the client?",
+            Self::Withdraw => "Withdraw the client?",
+        }
+    }
+}
+
 #[derive(Template)]
 #[template(path = "pages/registration_confirm.html")]
 struct ConfirmPage {
     shell: Shell,
     registration: Registration,
+    action: Action,
 }
 
-#[get("/registrations/{registration}/re-register")]
+#[get("/registrations/{registration}/{action:re-register|approve|withdraw}")]
 pub(super) async fn confirm(
     request: HttpRequest,
     visitor: Visitor,
-    path: web::Path<RegistrationId>,
+    path: web::Path<(RegistrationId, Action)>,
 ) -> Result<HttpResponse, Failure> {
-    let detail = visitor.registry.registration(&visitor.actor, *path).await?;
-    let shell = Shell::of(&request, &visitor, "registrations", "Re-register");
-    Ok(html(StatusCode::OK, &ConfirmPage { shell, registration: detail.registration })?)
+    let (id, action) = path.into_inner();
+    let detail = visitor.registry.registration(&visitor.actor, id).await?;
+    let shell = Shell::of(&request, &visitor, "registrations", action.verb());
+    Ok(html(StatusCode::OK, &ConfirmPage { shell, registration: detail.registration, action })?)
 }
 
 #[post("/registrations/{registration}/retry")]
@@ -213,4 +249,28 @@ pub(super) async fn reregister(
 ) -> Result<HttpResponse, Failure> {
     visitor.registry.reregister(&visitor.actor, *path).await?;
     Ok(go(format!("/ui/registrations/{path}?done=reregister")))
+}
+
+#[post("/registrations/{registration}/approve")]
+pub(super) async fn approve(
+    visitor: Visitor,
+    path: web::Path<RegistrationId>,
+) -> Result<HttpResponse, Failure> {
+    visitor.registry.approve_registration(&visitor.actor, *path).await?;
+    Ok(go(format!("/ui/registrations/{path}?done=approve")))
+}
+
+#[post("/registrations/{registration}/skip")]
+pub(super) async fn skip(visitor: Visitor, path: web::Path<RegistrationId>) -> Result<HttpResponse, Failure> {
+    visitor.registry.skip_registration(&visitor.actor, *path).await?;
+    Ok(go(format!("/ui/registrations/{path}?done=skip")))
+}
+
+#[post("/registrations/{registration}/withdraw")]
+pub(super) async fn withdraw(
+    visitor: Visitor,
+    path: web::Path<RegistrationId>,
+) -> Result<HttpResponse, Failure> {
+    visitor.registry.withdraw_registration(&visitor.actor, *path).await?;
+    Ok(go(format!("/ui/registrations/{path}?done=withdraw")))
 }

@@ -101,15 +101,15 @@ pub(crate) async fn ensure_gateway_server(
             .body(document.body)),
         Ensured::NotYet(standing) => {
             let pause = standing.not_before.map_or(5, |moment| (moment - state.registry.now()).num_seconds());
-            Ok(HttpResponse::Accepted().insert_header((RETRY_AFTER, pause.clamp(1, 86_400).to_string())).json(
-                NotYet {
+            Ok(HttpResponse::Accepted()
+                .insert_header((RETRY_AFTER, pause.clamp(1, 86_400).to_string()))
+                .json(NotYet {
                     object: "ensure",
                     state: standing.state,
                     reason: standing.reason,
                     detail: standing.detail,
                     not_before: standing.not_before,
-                },
-            ))
+                }))
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::query;
 use crate::responses::{CallerProblems, CheckProblems};
 use crate::v1::client_metadata::ClientMetadataView;
 use actix_web::{get, post, web};
-use registry::{Affected, Check, ServerRef, Subject};
+use registry::{Check, ServerRef, Subject};
 use registry_core::finding::{Finding, Severity};
 use registry_core::metadata::json_schema;
 use registry_core::permission::Permission;
@@ -122,7 +122,7 @@ impl ConfigurationCheck {
             valid: true,
             findings: Vec::new(),
             preview: Some(ClientMetadataView::example()),
-            affected: Affected { servers: 3, registrations: 2 }.into(),
+            affected: example::affected().into(),
         }
     }
 }

@@ -192,8 +192,19 @@ pub(crate) async fn list_orphans(state: web::Data<ApiState>, caller: Caller) -> 
 fn table(orphans: Vec<Orphan>) -> Result<Vec<u8>, csv::Error> {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     writer.write_record([
-        "kind", "server", "issuer", "client_id", "client_name", "registration_client_uri", "reason", "detail",
-        "contacts", "since", "resolved_at", "resolved_by", "note",
+        "kind",
+        "server",
+        "issuer",
+        "client_id",
+        "client_name",
+        "registration_client_uri",
+        "reason",
+        "detail",
+        "contacts",
+        "since",
+        "resolved_at",
+        "resolved_by",
+        "note",
     ])?;
     let moment = |moment: DateTime<Utc>| moment.to_rfc3339_opts(SecondsFormat::Millis, true);
     for orphan in orphans {

@@ -2,11 +2,11 @@
 
 use crate::ApiState;
 use crate::answer::{self, Answer, Listed};
+use crate::body::{RequestBody, Sent};
 use crate::example;
 use crate::extract::Caller;
 use crate::failure::Failure;
 use crate::query;
-use crate::body::{RequestBody, Sent};
 use crate::responses::{AskProblems, ChangeProblems, ListProblems, ReadProblems};
 use crate::v1::attempts::{AttemptView, OAuthClientView};
 use actix_web::{get, post, web};

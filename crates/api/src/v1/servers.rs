@@ -186,7 +186,7 @@ impl CreatedServer {
                 usable: false,
             }),
             findings: Vec::new(),
-            affected: registry::Affected { servers: 1, registrations: 1 }.into(),
+            affected: example::affected().into(),
         }
     }
 }

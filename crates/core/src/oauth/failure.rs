@@ -167,7 +167,7 @@ fn judge(status: u16, error: Option<&str>, description: Option<&str>) -> Failure
             format!("The authorization server answered {status}. It is tried again later."),
         );
     }
-    if (200..400).contains(&status) {
+    if status < 400 {
         return Failure::new(
             C::Protocol,
             "unexpected_status",

@@ -8,8 +8,12 @@ use crate::secret::Secret;
 use serde_json::{Map, Value, json};
 
 /// Members that an update must not hold (RFC 7592 §2.2).
-const NOT_SENT: [&str; 4] =
-    ["registration_access_token", "registration_client_uri", "client_secret_expires_at", "client_id_issued_at"];
+const NOT_SENT: [&str; 4] = [
+    "registration_access_token",
+    "registration_client_uri",
+    "client_secret_expires_at",
+    "client_id_issued_at",
+];
 
 /// A client as it is recorded: everything an answer may leave out.
 #[derive(Clone, Debug)]
@@ -199,7 +203,11 @@ mod tests {
         assert_eq!(bare.response["client_name"], "New");
         assert_eq!(bare.client_secret.unwrap().expose(), "s1");
         assert_eq!(bare.registration_access_token.unwrap().expose(), "t1");
-        assert_eq!(bare.client_secret_expires_at, Some(1_000), "past, but known: an update is no reason to forget it");
+        assert_eq!(
+            bare.client_secret_expires_at,
+            Some(1_000),
+            "past, but known: an update is no reason to forget it"
+        );
         assert_eq!(bare.client_id_issued_at, Some(5));
         assert!(!bare.response.contains_key("scope"), "what was deleted is gone");
         let rotated = read(
@@ -215,7 +223,8 @@ mod tests {
         assert!(read(204, json!(null)).is_ok());
         assert_eq!(read(200, json!({ "client_id": "other" })).unwrap_err().code, "client_id_changed");
         assert_eq!(read(200, json!([])).unwrap_err().code, "answer_not_json");
-        let foreign = read(200, json!({ "redirect_uris": ["https://evil/cb"], "client_secret": "s2" })).unwrap();
+        let foreign =
+            read(200, json!({ "redirect_uris": ["https://evil/cb"], "client_secret": "s2" })).unwrap();
         assert!(!foreign.callbacks_honoured);
         assert_eq!(foreign.client_secret.unwrap().expose(), "s2", "a rotated secret is never lost");
         for (status, code) in [

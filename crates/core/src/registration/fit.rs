@@ -24,7 +24,8 @@ pub(super) enum Fit {
 pub(super) fn fit(desired: &Desired, client: &ActiveClient) -> Fit {
     use RegistrationMethod as R;
     let method = configured_method(desired);
-    let entered = desired.effective.credentials.is_some() && matches!(method, Method::Auto | Method::PreRegistered);
+    let entered =
+        desired.effective.credentials.is_some() && matches!(method, Method::Auto | Method::PreRegistered);
     let allowed = match (method, client.method) {
         // What an admin entered goes before everything else; what is not entered any more is not used any more.
         (Method::Auto, R::PreRegistered) => entered,

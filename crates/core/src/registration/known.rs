@@ -202,7 +202,8 @@ pub struct EndingClient {
 impl EndingClient {
     /// When it is withdrawn. Of a server that is gone at once, else after draining.
     pub fn due(&self, desired: &Desired, now: Timestamp) -> Timestamp {
-        let drained = if desired.is_gone(now) { self.ended_at } else { self.ended_at + desired.rules.drain_for };
+        let drained =
+            if desired.is_gone(now) { self.ended_at } else { self.ended_at + desired.rules.drain_for };
         self.not_before.map_or(drained, |moment| moment.max(drained))
     }
 }

@@ -45,7 +45,9 @@ pub fn choose_method(desired: &Desired, discovery: &Discovery, document_reachabl
         },
         Method::Dcr => registration(discovery),
         Method::Auto if has_credentials => Choice::Adopt,
-        Method::Auto if document_refused(desired, discovery).is_none() && document_reachable => Choice::Publish,
+        Method::Auto if document_refused(desired, discovery).is_none() && document_reachable => {
+            Choice::Publish
+        }
         Method::Auto => match registration(discovery) {
             // Nothing else is left: the document is tried again, however it was found before.
             Choice::Nobody(_) if document_refused(desired, discovery).is_none() => Choice::Publish,

@@ -112,7 +112,8 @@ fn effort(desired: &Desired, observed: &Observed, now: Timestamp) -> Step {
         Some(Doubt::UpdateLost | Doubt::Reported) | None => {}
     }
     let expired = !client.usable(now);
-    let known = observed.discovery.as_ref().map(|(found, _)| found).filter(|found| desired.is_found_by(found));
+    let known =
+        observed.discovery.as_ref().map(|(found, _)| found).filter(|found| desired.is_found_by(found));
     let scheduled = observed.rediscover_at.is_some_and(|moment| moment <= now);
     let stale = observed.discovery.is_some() && known.is_none();
     if stale || scheduled {
@@ -127,7 +128,8 @@ fn effort(desired: &Desired, observed: &Observed, now: Timestamp) -> Step {
     }
     if expired {
         // A server whose secrets live for seconds is not asked for ever faster ones.
-        let early = client.renew_at(desired.rules).filter(|moment| *moment > now && observed.request.is_none());
+        let early =
+            client.renew_at(desired.rules).filter(|moment| *moment > now && observed.request.is_none());
         return early.map_or_else(|| renew(desired, observed, client, now, until), Step::Wait);
     }
     match fit(desired, client) {

@@ -146,12 +146,24 @@ fn methods_are_tried_in_their_order() {
         Choice::Nobody(block) => block.code,
         other => panic!("{other:?}"),
     };
-    assert_eq!(choose(&publishing(Method::Auto), &offers(true)), Choice::Publish, "documents before registration");
+    assert_eq!(
+        choose(&publishing(Method::Auto), &offers(true)),
+        Choice::Publish,
+        "documents before registration"
+    );
     assert_eq!(choose(&publishing(Method::Auto), &discovery(true)), Choice::Register, "where they are read");
     assert_eq!(choose(&plain(), &offers(true)), Choice::Register, "and published");
     assert_eq!(choose(&publishing(Method::Dcr), &offers(true)), Choice::Register);
-    assert_eq!(choose_method(&publishing(Method::Auto), &offers(true), false), Choice::Register, "unreachable");
-    assert_eq!(choose_method(&publishing(Method::Auto), &offers(false), false), Choice::Publish, "the only way");
+    assert_eq!(
+        choose_method(&publishing(Method::Auto), &offers(true), false),
+        Choice::Register,
+        "unreachable"
+    );
+    assert_eq!(
+        choose_method(&publishing(Method::Auto), &offers(false), false),
+        Choice::Publish,
+        "the only way"
+    );
     let mut secretive = offers(true);
     secretive.metadata.insert("token_endpoint_auth_methods_supported".into(), json!(["client_secret_post"]));
     assert_eq!(choose(&publishing(Method::Auto), &secretive), Choice::Register);
@@ -173,7 +185,13 @@ fn a_client_that_is_as_wanted_rests() {
     assert_eq!(plan(&plain(), &registered("d1"), now()), rest());
     let better = desired(|desired| desired.publishes_documents = true);
     let mut offered = found(registered("d1"));
-    offered.discovery.as_mut().unwrap().0.metadata.insert("client_id_metadata_document_supported".into(), json!(true));
+    offered
+        .discovery
+        .as_mut()
+        .unwrap()
+        .0
+        .metadata
+        .insert("client_id_metadata_document_supported".into(), json!(true));
     assert_eq!(plan(&better, &offered, now()), rest(), "never replaced because a better method appeared");
     let mut asked = offered;
     asked.request = Some(Request::Reregister);
@@ -187,7 +205,8 @@ fn a_client_that_is_as_wanted_rests() {
 #[test]
 fn a_change_costs_as_little_as_possible() {
     let ask = desired(|desired| desired.effective.registration.replace = Some(ReplacePolicy::Ask));
-    let automatic = desired(|desired| desired.effective.registration.replace = Some(ReplacePolicy::Automatic));
+    let automatic =
+        desired(|desired| desired.effective.registration.replace = Some(ReplacePolicy::Automatic));
     let changed = |change: fn(&mut ActiveClient)| {
         known(|client| {
             client.digest = "old".into();
@@ -219,17 +238,24 @@ fn a_change_costs_as_little_as_possible() {
         assert_eq!(code(plan(desired, &observed, now())), "metadata_changed", "{what}");
         assert_eq!(cost(desired, observed.client.as_ref(), now()), Cost::Asked, "{what}");
         let skipped = Observed { skipped: Some(desired.inputs()), ..observed.clone() };
-        assert!(matches!(plan(desired, &skipped, now()), Step::Rest(State::Registered, _)), "{what}, skipped");
+        assert!(
+            matches!(plan(desired, &skipped, now()), Step::Rest(State::Registered, _)),
+            "{what}, skipped"
+        );
         let approved = Observed { request: Some(Request::Reregister), ..observed };
         assert_eq!(plan(desired, &approved, now()), Step::Register, "{what}, approved");
     }
-    let adopted = found(Observed { client: Some(client(RegistrationMethod::PreRegistered, "old")), ..nothing() });
+    let adopted =
+        found(Observed { client: Some(client(RegistrationMethod::PreRegistered, "old")), ..nothing() });
     assert_eq!(plan(&desired(with_credentials), &adopted, now()), Step::Adopt, "an entered client follows");
     let entered = known(|_| {});
     assert_eq!(plan(&desired(with_credentials), &entered, now()), Step::Adopt, "and replaces another one");
     assert_eq!(plan(&plain(), &adopted, now()), Step::Register, "one that is not entered any more goes");
     let forced = desired(|desired| desired.effective.registration.method = Method::PreRegistered);
-    assert_eq!(code(plan(&forced, &known(|client| client.fetched = false), now())), "pre_registered_client_missing");
+    assert_eq!(
+        code(plan(&forced, &known(|client| client.fetched = false), now())),
+        "pre_registered_client_missing"
+    );
     assert_eq!(cost(&plain(), None, now()), Cost::Registered);
     assert_eq!(cost(&plain(), known(|_| {}).client.as_ref(), now()), Cost::Nothing);
 }
@@ -248,21 +274,30 @@ fn a_client_is_used_with_its_own_issuer_only() {
     legacy.discovery.as_mut().unwrap().0.issuer_match = IssuerMatch::Legacy;
     assert_eq!(plan(&plain(), &legacy, now()), Step::Register, "a made-up issuer is no real one");
     // One that a person entered is taken along on their word only.
-    let mut entered = elsewhere(Observed {
-        client: Some(client(RegistrationMethod::PreRegistered, "d1")),
-        ..nothing()
-    });
+    let mut entered =
+        elsewhere(Observed { client: Some(client(RegistrationMethod::PreRegistered, "d1")), ..nothing() });
     assert_eq!(code(plan(&desired(with_credentials), &entered, now())), "issuer_changed");
     entered.client.as_mut().unwrap().digest = "old".into();
-    assert_eq!(code(plan(&desired(with_credentials), &entered, now())), "issuer_changed", "a new name is no word");
+    assert_eq!(
+        code(plan(&desired(with_credentials), &entered, now())),
+        "issuer_changed",
+        "a new name is no word"
+    );
     let vouched = desired(|desired| {
         with_credentials(desired);
         desired.effective.authorization_server.trusted_issuer = Some("https://new".into());
     });
     assert_eq!(plan(&vouched, &entered, now()), Step::Adopt);
     // A document is a client everywhere.
-    let mut document = elsewhere(Observed { client: Some(client(RegistrationMethod::Cimd, "d1")), ..nothing() });
-    document.discovery.as_mut().unwrap().0.metadata.insert("client_id_metadata_document_supported".into(), json!(true));
+    let mut document =
+        elsewhere(Observed { client: Some(client(RegistrationMethod::Cimd, "d1")), ..nothing() });
+    document
+        .discovery
+        .as_mut()
+        .unwrap()
+        .0
+        .metadata
+        .insert("client_id_metadata_document_supported".into(), json!(true));
     let publishing = desired(|desired| desired.publishes_documents = true);
     assert_eq!(plan(&publishing, &document, now()), Step::Publish);
 }
@@ -313,7 +348,11 @@ fn doubts_are_cleared_before_anything_else() {
     assert!(!forgotten.client.as_ref().unwrap().usable(now()));
     assert_eq!(plan(&plain(), &forgotten, now()), Step::Register);
     let lately = Observed { replaced_at: Some(now() - Duration::minutes(1)), ..forgotten.clone() };
-    assert_eq!(plan(&plain(), &lately, now()), Step::Wait(now() + Duration::minutes(59)), "once per cool-down");
+    assert_eq!(
+        plan(&plain(), &lately, now()),
+        Step::Wait(now() + Duration::minutes(59)),
+        "once per cool-down"
+    );
     let polite = Observed { not_before: Some(now() + Duration::minutes(5)), ..forgotten };
     assert_eq!(plan(&plain(), &polite, now()), Step::Wait(now() + Duration::minutes(5)));
     let mut entered = known(|client| client.doubt = Some(Doubt::Forgotten));
@@ -345,13 +384,15 @@ fn politeness_and_failures_hold_until_a_person_insists() {
     assert_eq!(plan(&changed, &failed, now()), Step::Register, "other metadata are another try");
     let retried = Observed { request: Some(Request::Retry), ..failed };
     assert_eq!(plan(&plain(), &retried, now()), Step::Register);
-    let asked = found(Observed { request: Some(Request::Reregister), not_before: Some(soon), ..registered("d1") });
+    let asked =
+        found(Observed { request: Some(Request::Reregister), not_before: Some(soon), ..registered("d1") });
     assert_eq!(plan(&plain(), &asked, now()), Step::Register);
 }
 
 #[test]
 fn what_is_not_wanted_is_withdrawn() {
-    let draining = |days: i64| EndingClient { id: id(2), ended_at: now() - Duration::days(days), not_before: None };
+    let draining =
+        |days: i64| EndingClient { id: id(2), ended_at: now() - Duration::days(days), not_before: None };
     let gone = desired(|desired| desired.standing = Standing::Gone);
     let both = Observed { ending: vec![draining(0)], ..registered("d1") };
     assert_eq!(plan(&gone, &both, now()), Step::Withdraw(id(1)), "at once");

@@ -25,7 +25,12 @@ fn resource(origin: &str, path: &str, issuer: &str) -> Value {
 
 async fn search(upstream: &Upstream, overrides: Value, trusted: Option<String>) -> DiscoverOutcome {
     let Value::Object(overrides) = overrides else { panic!("an object") };
-    let target = DiscoverTarget { mcp_url: upstream.url("/mcp"), overrides, trusted_issuer: trusted, ..DiscoverTarget::default() };
+    let target = DiscoverTarget {
+        mcp_url: upstream.url("/mcp"),
+        overrides,
+        trusted_issuer: trusted,
+        ..DiscoverTarget::default()
+    };
     discover(&guarded(), target).await
 }
 

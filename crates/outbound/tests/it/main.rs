@@ -1,9 +1,14 @@
 //! The guarded client against small hostile servers on this machine.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod authority;
 mod discovery;
 mod guard;
+mod hostile;
 mod management;
+mod names;
 mod probe;
+mod redirects;
 mod registration;
+mod tls;
 mod upstream;

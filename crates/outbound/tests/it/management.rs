@@ -10,8 +10,10 @@ async fn deletions_carry_the_token_and_are_never_redirected() {
     for (status, expected) in [
         (204, None),
         (200, None),
-        (401, Some((FailureClass::NeedsAdmin, "deletion_refused"))),
-        (405, Some((FailureClass::NeedsAdmin, "deletion_refused"))),
+        (404, None),
+        (401, Some((FailureClass::NeedsAdmin, "management_token_refused"))),
+        (405, Some((FailureClass::NeedsAdmin, "deletion_not_supported"))),
+        (403, Some((FailureClass::NeedsAdmin, "deletion_refused"))),
         (307, Some((FailureClass::NeedsAdmin, "deletion_refused"))),
         (503, Some((FailureClass::Transient, "upstream_unavailable"))),
         (429, Some((FailureClass::Transient, "rate_limited"))),

@@ -4,17 +4,27 @@ use registry_core::egress::EgressPolicy;
 use registry_outbound::{Guarded, Limits};
 use serde_json::Value;
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 
 /// What a server does with a request.
+#[derive(Clone)]
 pub(crate) enum Reply {
     /// Answers it.
     Answer { status: u16, headers: Vec<(&'static str, String)>, body: Vec<u8> },
     /// Sends these bytes and then nothing, the connection stays open.
     Stall(Vec<u8>),
+    /// Sends these bytes and closes the connection.
+    Raw(Vec<u8>),
+    /// Sends the first bytes, then the others again and again as fast as they are taken.
+    Flood(Vec<u8>, Vec<u8>),
+    /// Sends the first bytes, then the others again and again, a little at a time.
+    Drip(Vec<u8>, Vec<u8>),
     /// Closes the connection without a word.
     Close,
 }
@@ -60,30 +70,60 @@ impl Seen {
 pub(crate) struct Upstream {
     /// `http://127.0.0.1:<port>`
     pub(crate) origin: String,
+    pub(crate) port: u16,
     seen: Arc<Mutex<Vec<Seen>>>,
+    connections: watch::Receiver<Connections>,
+    written: Arc<AtomicU64>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Connections {
+    begun: usize,
+    ended: usize,
 }
 
 impl Upstream {
     /// A server that answers with `reply`, which is given its own origin and the request.
     pub(crate) async fn start(reply: impl Fn(&str, &Seen) -> Reply + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let origin = format!("http://{}", listener.local_addr().unwrap());
+        Self::start_at("127.0.0.1:0", None, reply).await
+    }
+
+    /// The same at `address`, over TLS if a way to accept it is given.
+    pub(crate) async fn start_at(
+        address: &str,
+        tls: Option<TlsAcceptor>,
+        reply: impl Fn(&str, &Seen) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
+        let local = listener.local_addr().unwrap();
+        let origin = format!("{}://{local}", if tls.is_some() { "https" } else { "http" });
         let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
+        let written: Arc<AtomicU64> = Arc::default();
+        let (count, connections) = watch::channel(Connections::default());
+        let (its_origin, its_seen, its_written) = (origin.clone(), Arc::clone(&seen), Arc::clone(&written));
         let reply = Arc::new(reply);
-        let (its_origin, its_seen) = (origin.clone(), Arc::clone(&seen));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (reply, origin, seen) = (Arc::clone(&reply), its_origin.clone(), Arc::clone(&its_seen));
+                let (count, written, tls) = (count.clone(), Arc::clone(&its_written), tls.clone());
+                count.send_modify(|count| count.begun += 1);
                 tokio::spawn(async move {
-                    let _ = serve(stream, |request| {
+                    let answer = |request: &Seen| {
                         seen.lock().unwrap().push(request.clone());
                         reply(&origin, request)
-                    })
-                    .await;
+                    };
+                    let _ = match tls {
+                        None => serve(stream, answer, &written).await,
+                        Some(tls) => match tls.accept(stream).await {
+                            Ok(stream) => serve(stream, answer, &written).await,
+                            Err(refused) => Err(refused),
+                        },
+                    };
+                    count.send_modify(|count| count.ended += 1);
                 });
             }
         });
-        Self { origin, seen }
+        Self { origin, port: local.port(), seen, connections, written }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -98,16 +138,55 @@ impl Upstream {
     pub(crate) fn asked(&self) -> Vec<String> {
         self.seen().iter().map(|seen| format!("{} {}", seen.method, seen.path)).collect()
     }
+
+    /// How many connections there were, be it only to shake hands.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.borrow().begun
+    }
+
+    /// How many bytes of floods and drips were taken from it.
+    pub(crate) fn written(&self) -> u64 {
+        self.written.load(Ordering::SeqCst)
+    }
+
+    /// Returns when the other side has closed every connection.
+    pub(crate) async fn left_alone(&self) {
+        let mut connections = self.connections.clone();
+        let left = connections.wait_for(|count| count.begun == count.ended);
+        let _ = tokio::time::timeout(Duration::from_secs(5), left).await.expect("connections stay open");
+    }
 }
 
-async fn serve(mut stream: TcpStream, reply: impl FnOnce(&Seen) -> Reply) -> std::io::Result<()> {
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    reply: impl FnOnce(&Seen) -> Reply,
+    written: &AtomicU64,
+) -> std::io::Result<()> {
     let request = receive(&mut stream).await?;
+    let mut write_again = async |first: Vec<u8>, again: Vec<u8>, pause: Option<Duration>| {
+        stream.write_all(&first).await?;
+        loop {
+            if let Some(pause) = pause {
+                tokio::time::sleep(pause).await;
+            }
+            stream.write_all(&again).await?;
+            stream.flush().await?;
+            written.fetch_add(again.len() as u64, Ordering::SeqCst);
+        }
+    };
     match reply(&request) {
         Reply::Close => Ok(()),
+        Reply::Flood(first, again) => write_again(first, again, None).await,
+        Reply::Drip(first, again) => write_again(first, again, Some(Duration::from_millis(20))).await,
         Reply::Stall(bytes) => {
             stream.write_all(&bytes).await?;
+            stream.flush().await?;
             // Until the other side goes.
             stream.read_to_end(&mut Vec::new()).await.map(drop)
+        }
+        Reply::Raw(bytes) => {
+            stream.write_all(&bytes).await?;
+            stream.shutdown().await
         }
         Reply::Answer { status, headers, body } => {
             let mut head = format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\n", body.len());
@@ -122,7 +201,7 @@ async fn serve(mut stream: TcpStream, reply: impl FnOnce(&Seen) -> Reply) -> std
     }
 }
 
-async fn receive(stream: &mut TcpStream) -> std::io::Result<Seen> {
+async fn receive(stream: &mut (impl AsyncRead + Unpin)) -> std::io::Result<Seen> {
     let mut bytes = Vec::new();
     let end = loop {
         if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -182,4 +261,10 @@ pub(crate) fn gzipped_spaces(kibibytes: usize) -> Vec<u8> {
     }));
     gzip.extend([0; 8]);
     gzip
+}
+
+/// The beginning of a gzip stream of spaces without end, and what to repeat: eight runs are thirteen bytes.
+pub(crate) fn gzipped_spaces_without_end() -> (Vec<u8>, Vec<u8>) {
+    let some = gzipped_spaces(64);
+    (some[..12].to_vec(), some[12..25].repeat(4096))
 }

@@ -24,6 +24,9 @@ pub(super) fn manage(state: &State, request: &HttpRequest, client_id: &str, body
     if book.quirks.no_management {
         return HttpResponse::NotFound().body("Nothing is here.");
     }
+    if take(&mut book.quirks.unavailable_management_requests) {
+        return HttpResponse::ServiceUnavailable().body("Come back later.");
+    }
     // A client that is gone and a wrong token look the same (RFC 7592 §2.1).
     let token = bearer(request);
     let Some(mut client) = book

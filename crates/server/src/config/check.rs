@@ -2,7 +2,7 @@
 
 use super::sections::{Config, Jwt, Worker};
 use registry::{IssuerRate, JwtSettings, Settings};
-use registry_core::egress::EgressPolicy;
+use registry_core::egress::{AllowRule, EgressPolicy};
 use registry_core::finding::{Finding, Findings};
 use registry_core::permission::Role;
 use registry_core::registration::{LifeRules, RetryRules};
@@ -224,7 +224,19 @@ impl Config {
         let mut allow = Vec::new();
         for (index, text) in self.egress.allow.iter().enumerate() {
             match text.parse() {
-                Ok(rule) => allow.push(rule),
+                Ok(rule) => {
+                    let rule: AllowRule = rule;
+                    if rule.opens_nothing() {
+                        findings.push(Finding::warning(
+                            format!("/egress/allow/{index}"),
+                            "opens_nothing",
+                            format!(
+                                "`{text}` is never reached, whatever is allowed (docs/egress.md). Remove it."
+                            ),
+                        ));
+                    }
+                    allow.push(rule);
+                }
                 Err(_) => findings.push(Finding::error(
                     format!("/egress/allow/{index}"),
                     "invalid_value",
@@ -378,6 +390,13 @@ mod tests {
             let found = check(&[(name, value)]);
             assert!(found.contains(&(key.to_owned(), Severity::Error)), "{name}={value}: {found:?}");
         }
+    }
+
+    #[test]
+    fn what_no_list_opens_is_pointed_out() {
+        let listed = ("EGRESS__ALLOW", "idp.corp,169.254.169.254,metadata.google.internal,169.254.0.0/16");
+        let warned = ["egress.allow[1]", "egress.allow[2]"].map(|key| (key.to_owned(), Severity::Warning));
+        assert_eq!(check(&[listed]), warned);
     }
 
     #[test]

@@ -1,0 +1,385 @@
+//! Answers made to harm: each ends within its limits, and what is said of it afterwards is right.
+
+use crate::upstream::{Reply, Seen, Upstream, gzipped_spaces, gzipped_spaces_without_end, hasty};
+use registry_core::oauth::{FailureClass, Recorded};
+use registry_core::secret::Secret;
+use registry_outbound::{DiscoverTarget, delete, discover, read, register, update};
+use serde_json::Map;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+
+/// Ten times what `hasty` gives an exchange: far less than any of these would take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// More than the caps, and what two sockets keep between them.
+const MOST_TAKEN: u64 = 16 * 1024 * 1024;
+/// How much more memory all of one test may take than the process had before, in KiB. The floods are hundreds of MiB.
+const MOST_MEMORY: u64 = 64 * 1024;
+
+/// What is said of a document that is answered so.
+type Said = (&'static str, &'static str);
+const TOO_LARGE: Said = ("authorization_server_not_found", "answered with more than 262144 bytes.");
+const NO_HTTP: Said = ("authorization_server_not_found", "no HTTP, or with more headers than are read.");
+const NO_JSON: Said =
+    ("authorization_server_not_found", "answered with something that is no sane JSON object.");
+const NONE_HERE: Said = ("authorization_server_not_found", "There is none here.");
+const FOUND: Said = ("resource_mismatch", "Found.");
+const NO_ANSWER: Said = ("timeout", "did not answer within 0.4 seconds.");
+const NO_END: Said = ("timeout", "did not finish its answer in time.");
+const BROKEN_OFF: Said = ("connection_lost", "broke off in the middle of its answer.");
+const CLOSED: Said = ("connection_lost", "closed the connection without an answer.");
+
+/// What is said of a registration that is answered so.
+const LOST: (FailureClass, &str) = (FailureClass::Ambiguous, "answer_lost");
+const CLIENT_ID_MISSING: (FailureClass, &str) = (FailureClass::Protocol, "client_id_missing");
+
+fn raw(text: &str) -> Reply {
+    Reply::Raw(text.as_bytes().to_vec())
+}
+
+fn flood(first: &str, again: &str) -> Reply {
+    let times = (64 * 1024 / again.len()).max(1);
+    Reply::Flood(first.as_bytes().to_vec(), again.repeat(times).into_bytes())
+}
+
+fn endless(headers: &str) -> Reply {
+    flood(&format!("HTTP/1.1 200 OK\r\n{headers}\r\n"), "{\"a\":1}")
+}
+
+/// Answers so to the first place where metadata may be, and to registrations.
+async fn answering(reply: Reply) -> Upstream {
+    Upstream::start(move |_, seen: &Seen| match seen.path.as_str() {
+        "/mcp" => Reply::status(401),
+        "/.well-known/oauth-protected-resource/mcp" | "/register" => reply.clone(),
+        _ => Reply::status(404),
+    })
+    .await
+}
+
+/// Sends a GET and a POST to servers that answer so. Both end in time, take little, and leave no connection open.
+async fn check(what: &str, reply: Reply, document: Said, registration: (FailureClass, &str)) {
+    let taken = ends_in_time(what, reply, document, registration).await;
+    assert!(taken < MOST_TAKEN, "{what}: {taken} bytes were taken");
+}
+
+/// The same, but for how much is taken: that is returned.
+async fn ends_in_time(what: &str, reply: Reply, document: Said, registration: (FailureClass, &str)) -> u64 {
+    let upstream = answering(reply.clone()).await;
+    let target = DiscoverTarget { mcp_url: upstream.url("/mcp"), ..DiscoverTarget::default() };
+    let outcome = timeout(PATIENCE, discover(&hasty(), target)).await.expect(what);
+    let note = outcome.trace[1].note.as_str();
+    assert!(note.ends_with(document.1), "{what}: GET: {note}");
+    assert_eq!(outcome.result.unwrap_err().code, document.0, "{what}: GET");
+    upstream.left_alone().await;
+    let taken = upstream.written();
+
+    let upstream = answering(reply).await;
+    let url = upstream.url("/register");
+    let outcome = timeout(PATIENCE, register(&hasty(), &url, &Map::new(), None)).await.expect(what);
+    let failure = outcome.result.unwrap_err();
+    assert_eq!((failure.class, failure.code), registration, "{what}: POST");
+    upstream.left_alone().await;
+    assert_eq!((upstream.seen().len(), upstream.connections()), (1, 1), "{what}: never sent twice");
+    taken.max(upstream.written())
+}
+
+/// The most memory this process ever had, in KiB.
+fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[tokio::test]
+async fn bodies_without_end() {
+    let before = peak_memory();
+    let (gzip, again) = gzipped_spaces_without_end();
+    let bomb = |encoding: &str| {
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: {encoding}\r\n\r\n");
+        Reply::Flood([head.as_bytes(), &gzip].concat(), again.clone())
+    };
+    for (what, reply) in [
+        ("until the connection closes", endless("")),
+        ("a length of exabytes", endless("content-length: 9223372036854775807\r\n")),
+        ("chunks", flood("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", "7\r\n{\"a\":1}\r\n")),
+        (
+            "one chunk of exabytes",
+            flood("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n7fffffffffffffff\r\n", "{\"a\":1}"),
+        ),
+        ("a gzip bomb", bomb("gzip")),
+        ("a gzip bomb under its old name", bomb("x-gzip")),
+        // What the client did not ask for is not unpacked.
+        ("gzip twice", bomb("gzip, gzip")),
+        ("gzip in brotli", bomb("br, gzip")),
+        ("brotli", endless("content-encoding: br\r\n")),
+        ("deflate", endless("content-encoding: deflate\r\n")),
+        ("zstandard", endless("content-encoding: zstd\r\n")),
+    ] {
+        check(what, reply, TOO_LARGE, LOST).await;
+    }
+    let grown = peak_memory() - before;
+    assert!(grown < MOST_MEMORY, "{grown} KiB");
+}
+
+#[tokio::test]
+async fn headers_without_measure() {
+    let before = peak_memory();
+    let ok = "HTTP/1.1 200 OK\r\n";
+    for (what, reply) in [
+        ("ten thousand headers", raw(&format!("{ok}{}\r\n{{}}", "a: b\r\n".repeat(10_000)))),
+        ("one header of a mebibyte", raw(&format!("{ok}a: {}\r\n\r\n{{}}", "x".repeat(1024 * 1024)))),
+        ("a name of a mebibyte", raw(&format!("{ok}{}: a\r\n\r\n{{}}", "x".repeat(1024 * 1024)))),
+        (
+            "a status line of a mebibyte",
+            raw(&format!("HTTP/1.1 200 {}\r\n\r\n{{}}", "x".repeat(1024 * 1024))),
+        ),
+        ("headers without end", flood(ok, "a: b\r\n")),
+        ("one header without end", flood("HTTP/1.1 200 OK\r\na: ", "x")),
+        ("a status line without end", flood("HTTP/1.1 200 ", "x")),
+    ] {
+        check(what, reply, NO_HTTP, LOST).await;
+    }
+    let grown = peak_memory() - before;
+    assert!(grown < MOST_MEMORY, "{grown} KiB");
+}
+
+#[tokio::test]
+async fn trailers_and_extensions_without_measure() {
+    let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+    for (what, reply) in [
+        ("an extension without end", flood(&format!("{chunked}2;a="), "x")),
+        ("trailers without end", flood(&format!("{chunked}2\r\n{{}}\r\n0\r\n"), "a: b\r\n")),
+    ] {
+        check(what, reply, NO_HTTP, LOST).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_http() {
+    let ok = "HTTP/1.1 200 OK\r\n";
+    for (what, reply) in [
+        ("another protocol", raw("SSH-2.0-OpenSSH_9.6\r\n")),
+        ("a mail server", raw("220 mail.example ESMTP\r\n")),
+        ("HTTP/2", raw("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")),
+        ("HTTP/0.9", raw("<html></html>")),
+        ("zeros", Reply::Raw(vec![0; 1000])),
+        ("TLS", Reply::Raw(vec![0x15, 3, 3, 0, 2, 2, 40])),
+        ("no status", raw("HTTP/1.1 \r\n\r\n{}")),
+        ("words for a status", raw("HTTP/1.1 abc OK\r\n\r\n{}")),
+        ("a status of four digits", raw("HTTP/1.1 2000 OK\r\n\r\n{}")),
+        ("a version of its own", raw("HTTP/9.9 200 OK\r\n\r\n{}")),
+        ("a header without a colon", raw(&format!("{ok}nonsense\r\n\r\n{{}}"))),
+        ("a zero in a header", raw(&format!("{ok}a: \0\r\n\r\n{{}}"))),
+        ("a negative length", raw(&format!("{ok}content-length: -1\r\n\r\n{{}}"))),
+        ("a length beyond numbers", raw(&format!("{ok}content-length: 99999999999999999999\r\n\r\n{{}}"))),
+        ("two lengths", raw(&format!("{ok}content-length: 2\r\ncontent-length: 3\r\n\r\n{{}}"))),
+        (
+            "a chunk beyond numbers",
+            raw(&format!("{ok}transfer-encoding: chunked\r\n\r\nfffffffffffffffff\r\n{{}}")),
+        ),
+        ("a negative chunk", raw(&format!("{ok}transfer-encoding: chunked\r\n\r\n-2\r\n{{}}"))),
+        ("words for a chunk's size", raw(&format!("{ok}transfer-encoding: chunked\r\n\r\nzz\r\n{{}}"))),
+        (
+            "a chunk longer than it says",
+            raw(&format!("{ok}transfer-encoding: chunked\r\n\r\n1\r\n{{}}\r\n0\r\n\r\n")),
+        ),
+        (
+            "gzip that is none",
+            raw(&format!("{ok}content-encoding: gzip\r\n\r\n{{\"a\":\"nothing packed\"}}")),
+        ),
+    ] {
+        check(what, reply, NO_HTTP, LOST).await;
+    }
+}
+
+#[tokio::test]
+async fn too_little() {
+    let ok = "HTTP/1.1 200 OK\r\n";
+    let gzip = gzipped_spaces(64);
+    let half = [b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n\r\n", &gzip[..100]].concat();
+    for (what, reply, said) in [
+        ("nothing", Reply::Close, CLOSED),
+        ("half a status", raw("HTTP/1.1 2"), CLOSED),
+        ("half of the headers", raw(&format!("{ok}a: b\r\n")), CLOSED),
+        ("only what comes before an answer", raw("HTTP/1.1 100 Continue\r\n\r\n"), CLOSED),
+        ("less than its length", raw(&format!("{ok}content-length: 99\r\n\r\n{{}}")), BROKEN_OFF),
+        ("half a chunk", raw(&format!("{ok}transfer-encoding: chunked\r\n\r\n9\r\n{{}}")), BROKEN_OFF),
+        ("no last chunk", raw(&format!("{ok}transfer-encoding: chunked\r\n\r\n2\r\n{{}}\r\n")), BROKEN_OFF),
+        ("half a gzip stream", Reply::Raw(half), BROKEN_OFF),
+        ("an answer that never comes", Reply::Stall(Vec::new()), NO_ANSWER),
+        ("a head that never ends", Reply::Stall(ok.into()), NO_ANSWER),
+        ("a body that never comes", Reply::Stall(format!("{ok}content-length: 2\r\n\r\n").into()), NO_END),
+        ("a head in drops", Reply::Drip(ok.into(), b"a: b\r\n".to_vec()), NO_ANSWER),
+        ("a body in drops", Reply::Drip(format!("{ok}\r\n{{").into(), b" ".to_vec()), NO_END),
+        (
+            "chunks in drops",
+            Reply::Drip(format!("{ok}transfer-encoding: chunked\r\n\r\n").into(), b"1\r\n \r\n".to_vec()),
+            NO_END,
+        ),
+    ] {
+        check(what, reply, said, LOST).await;
+    }
+}
+
+/// What is read and forgotten as fast as it comes: only time ends it, but memory does not grow.
+#[tokio::test]
+async fn what_only_time_ends() {
+    let before = peak_memory();
+    let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+    let hints = "HTTP/1.1 103 Early Hints\r\nlink: </x>; rel=preload\r\n\r\n";
+    for (what, reply, said) in [
+        ("a flood of continuations", flood("", "HTTP/1.1 100 Continue\r\n\r\n"), NO_ANSWER),
+        ("a flood of hints", flood("", hints), NO_ANSWER),
+        ("hints in drops", Reply::Drip(Vec::new(), hints.into()), NO_ANSWER),
+        ("zeros before a chunk's size", flood(chunked, "0"), NO_END),
+    ] {
+        ends_in_time(what, reply, said, LOST).await;
+    }
+    let grown = peak_memory() - before;
+    assert!(grown < MOST_MEMORY, "{grown} KiB");
+}
+
+#[tokio::test]
+async fn what_is_odd_but_whole() {
+    let ok = "HTTP/1.1 200 OK\r\n";
+    for (what, reply, said, registration) in [
+        (
+            "more than its length",
+            raw(&format!("{ok}content-length: 2\r\n\r\n{{}}garbage")),
+            FOUND,
+            CLIENT_ID_MISSING,
+        ),
+        (
+            "another answer behind it",
+            raw(&format!("{ok}content-length: 2\r\n\r\n{{}}{ok}\r\n")),
+            FOUND,
+            CLIENT_ID_MISSING,
+        ),
+        (
+            "hints before it",
+            raw(&format!("HTTP/1.1 103 x\r\na: b\r\n\r\n{ok}content-length: 2\r\n\r\n{{}}")),
+            FOUND,
+            CLIENT_ID_MISSING,
+        ),
+        (
+            "no body",
+            raw(&format!("{ok}content-length: 0\r\n\r\n")),
+            NO_JSON,
+            (FailureClass::Protocol, "answer_not_json"),
+        ),
+        (
+            "another protocol from here on",
+            raw("HTTP/1.1 101 Switching\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n"),
+            NONE_HERE,
+            (FailureClass::Protocol, "unexpected_status"),
+        ),
+        (
+            "a status nobody knows",
+            raw("HTTP/1.1 799 x\r\ncontent-length: 0\r\n\r\n"),
+            NONE_HERE,
+            (FailureClass::Transient, "upstream_unavailable"),
+        ),
+    ] {
+        check(what, reply, said, registration).await;
+    }
+}
+
+#[tokio::test]
+async fn refusals_are_cut_and_still_refusals() {
+    let (gzip, again) = gzipped_spaces_without_end();
+    let head = "HTTP/1.1 403 x\r\ncontent-encoding: gzip\r\n\r\n";
+    for (what, reply) in [
+        ("without end", flood("HTTP/1.1 403 x\r\n\r\n", "no ")),
+        ("a bomb", Reply::Flood([head.as_bytes(), &gzip].concat(), again)),
+        ("in drops", Reply::Drip("HTTP/1.1 403 x\r\n\r\n".into(), b"no ".to_vec())),
+        ("that never comes", Reply::Stall("HTTP/1.1 403 x\r\ncontent-length: 9\r\n\r\n".into())),
+        ("that is no gzip", raw("HTTP/1.1 403 x\r\ncontent-encoding: gzip\r\n\r\nno no no no no no")),
+    ] {
+        check(what, reply, NONE_HERE, (FailureClass::NeedsAdmin, "registration_not_allowed")).await;
+    }
+}
+
+#[tokio::test]
+async fn deletions_end_in_time_too() {
+    for (reply, expected) in [
+        (raw("nonsense\r\n\r\n"), (FailureClass::Protocol, "answer_not_http")),
+        (Reply::Close, (FailureClass::Transient, "connection_lost")),
+        (Reply::Stall(Vec::new()), (FailureClass::Transient, "timeout")),
+        (endless(""), (FailureClass::Protocol, "answer_too_large")),
+    ] {
+        let upstream = answering(reply).await;
+        let token = Secret::new("canary");
+        let deleting = async { delete(&hasty(), &upstream.url("/register"), &token).await };
+        let failure = timeout(PATIENCE, deleting).await.unwrap().result.unwrap_err();
+        assert_eq!((failure.class, failure.code), expected);
+        upstream.left_alone().await;
+    }
+}
+
+/// What a connection does before it speaks TLS: nobody can have received a request, so nothing is ambiguous.
+#[tokio::test]
+async fn handshakes_that_lead_nowhere() {
+    let hello = [0x16, 3, 3, 0x40, 0];
+    for (what, bytes, closes, expected) in [
+        ("says nothing", &[][..], false, "timeout"),
+        ("begins to greet", &hello[..], false, "timeout"),
+        ("closes at once", &[][..], true, "connection_failed"),
+        ("greets and closes", &hello[..], true, "connection_failed"),
+        ("speaks plainly", b"HTTP/1.1 400 Bad Request\r\n\r\n", true, "connection_failed"),
+        ("refuses", &[0x15, 3, 3, 0, 2, 2, 40], true, "connection_failed"),
+    ] {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("https://{}/register", listener.local_addr().unwrap());
+        let serving = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 4096]).await;
+            stream.write_all(bytes).await.unwrap();
+            if !closes {
+                let _ = stream.read_to_end(&mut Vec::new()).await;
+            }
+        };
+        let (client, request) = (hasty(), Map::new());
+        let sending = register(&client, &url, &request, None);
+        let (outcome, ()) = timeout(PATIENCE, async { tokio::join!(sending, serving) }).await.expect(what);
+        let failure = outcome.result.unwrap_err();
+        assert_eq!((failure.class, failure.code), (FailureClass::Transient, expected), "{what}");
+    }
+}
+
+/// Where no connection stood nothing was sent, be there a body or not: no client and no token can have been lost.
+#[tokio::test]
+async fn refused_connections_are_never_ambiguous() {
+    let gone = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}/register", gone.local_addr().unwrap());
+    drop(gone);
+    let client = Recorded {
+        client_id: "c".to_owned(),
+        client_secret: None,
+        client_secret_expires_at: None,
+        client_id_issued_at: None,
+        token_endpoint_auth_method: "none".to_owned(),
+        registration_client_uri: url.clone(),
+        registration_access_token: Secret::new("canary"),
+        request: Map::new(),
+        response: Map::new(),
+    };
+    let (guarded, request) = (hasty(), Map::new());
+    for failure in [
+        register(&guarded, &url, &request, None).await.result.unwrap_err(),
+        update(&guarded, &client, &request).await.result.unwrap_err(),
+        read(&guarded, &client).await.result.unwrap_err(),
+        delete(&guarded, &url, &client.registration_access_token).await.result.unwrap_err(),
+    ] {
+        assert_eq!((failure.class, failure.code), (FailureClass::Transient, "connection_failed"));
+    }
+    // Where one stood, anything may have happened.
+    let upstream = answering(Reply::Close).await;
+    let client = Recorded { registration_client_uri: upstream.url("/register"), ..client };
+    for failure in [
+        update(&guarded, &client, &request).await.result.unwrap_err(),
+        read(&guarded, &client).await.result.unwrap_err(),
+    ] {
+        assert_eq!((failure.class, failure.code), (FailureClass::Ambiguous, "management_answer_lost"));
+    }
+}

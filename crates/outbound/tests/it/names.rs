@@ -1,0 +1,218 @@
+//! Names: asked for once, every address judged, and no other connected to.
+
+use crate::authority::Authority;
+use crate::upstream::{Reply, Upstream};
+use registry_core::egress::{EgressPolicy, METADATA, NO_SERVER, PRIVATE};
+use registry_core::oauth::{Failure, FailureClass};
+use registry_outbound::{Addresses, DiscoverTarget, Guarded, Limits, Lookup, discover, register};
+use serde_json::{Map, json};
+use std::collections::VecDeque;
+use std::io;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// A name server that answers by a script.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Script(Arc<Mutex<Lines>>);
+
+#[derive(Debug, Default)]
+struct Lines {
+    next: VecDeque<Vec<IpAddr>>,
+    then: Option<Vec<IpAddr>>,
+    asked: Vec<String>,
+}
+
+impl Script {
+    /// The same answer, whoever asks.
+    pub(crate) fn always(addresses: &[&str]) -> Self {
+        let script = Self::default();
+        script.0.lock().unwrap().then = Some(parsed(addresses));
+        script
+    }
+
+    /// These answers one after the other, then none.
+    pub(crate) fn in_turn(answers: &[&[&str]]) -> Self {
+        let script = Self::default();
+        script.0.lock().unwrap().next = answers.iter().map(|answer| parsed(answer)).collect();
+        script
+    }
+
+    fn say(&self, addresses: Vec<IpAddr>) {
+        self.0.lock().unwrap().next.push_back(addresses);
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.0.lock().unwrap().asked.clone()
+    }
+}
+
+impl Lookup for Script {
+    fn addresses(&self, name: &str) -> Addresses {
+        let mut lines = self.0.lock().unwrap();
+        lines.asked.push(name.to_owned());
+        let answer = lines.next.pop_front().or_else(|| lines.then.clone());
+        Box::pin(async move { answer.ok_or_else(|| io::Error::other("no such name")) })
+    }
+}
+
+/// A name server that takes its time.
+#[derive(Debug)]
+struct Silent;
+
+impl Lookup for Silent {
+    fn addresses(&self, _: &str) -> Addresses {
+        Box::pin(std::future::pending())
+    }
+}
+
+fn parsed(addresses: &[&str]) -> Vec<IpAddr> {
+    addresses.iter().map(|address| address.parse().unwrap()).collect()
+}
+
+fn allowing(rules: &[&str]) -> EgressPolicy {
+    let allow = rules.iter().map(|rule| rule.parse().unwrap()).collect();
+    EgressPolicy { allow, ..EgressPolicy::default() }
+}
+
+/// Whether a registration at `url` came about, or why not.
+async fn registered(client: &Guarded, url: &str) -> Result<(), Failure> {
+    register(client, url, &Map::new(), None).await.result.map(drop)
+}
+
+async fn class_and_code(client: &Guarded, url: &str) -> (FailureClass, &'static str) {
+    let failure = registered(client, url).await.unwrap_err();
+    (failure.class, failure.code)
+}
+
+const BLOCKED: (FailureClass, &str) = (FailureClass::Security, "address_blocked");
+
+#[tokio::test]
+async fn a_name_that_changes_its_mind_gains_nothing() {
+    let authority = Authority::new("ours");
+    let issue = |_: &str, _: &_| Reply::json(201, &json!({ "client_id": "c" }));
+    // The first address may be reached, the second may not; the same server listens on both.
+    let tls = || Some(authority.server(&["as.example"]));
+    let good = Upstream::start_at("127.0.0.2:0", tls(), issue).await;
+    let private = Upstream::start_at(&format!("127.0.0.3:{}", good.port), tls(), issue).await;
+    let script = Script::in_turn(&[&["127.0.0.2"], &["127.0.0.3"], &["127.0.0.2"]]);
+    let client = Guarded::new(allowing(&["127.0.0.2"]), Limits::default())
+        .asking(script.clone())
+        .trusting(authority.pem.as_bytes())
+        .unwrap();
+    let url = format!("https://as.example:{}/register", good.port);
+    registered(&client, &url).await.unwrap();
+    assert_eq!(script.asked().len(), 1, "between judging and connecting nobody asks again");
+    assert_eq!(class_and_code(&client, &url).await, BLOCKED);
+    registered(&client, &url).await.unwrap();
+    // Every request asks anew: no connection and no answer is kept.
+    assert_eq!(script.asked(), ["as.example"; 3]);
+    assert_eq!((good.seen().len(), good.connections(), private.connections()), (2, 2, 0));
+}
+
+#[tokio::test]
+async fn every_request_and_every_hop_asks_once() {
+    let authority = Authority::new("ours");
+    let upstream =
+        Upstream::start_at("127.0.0.1:0", Some(authority.server(&["a.example", "b.example"])), |_, seen| {
+            let port = seen.header("host").unwrap().rsplit(':').next().unwrap().to_owned();
+            match seen.path.as_str() {
+                "/hop" => Reply::redirect(302, format!("https://a.example:{port}/end")),
+                path if path.ends_with("/mcp") && path != "/mcp" => {
+                    Reply::redirect(302, format!("https://b.example:{port}/hop"))
+                }
+                _ => Reply::status(404),
+            }
+        })
+        .await;
+    let script = Script::always(&["127.0.0.1"]);
+    let client = Guarded::new(allowing(&["127.0.0.1"]), Limits::default())
+        .asking(script.clone())
+        .trusting(authority.pem.as_bytes())
+        .unwrap();
+    let mcp_url = format!("https://a.example:{}/mcp", upstream.port);
+    let target = DiscoverTarget { mcp_url, ..DiscoverTarget::default() };
+    assert_eq!(discover(&client, target).await.result.unwrap_err().code, "authorization_server_not_found");
+    assert_eq!(upstream.asked()[2..4], ["GET /hop", "GET /end"]);
+    assert_eq!(script.asked(), ["a.example", "a.example", "b.example", "a.example", "a.example"]);
+    assert_eq!(upstream.seen().len(), 5);
+}
+
+#[tokio::test]
+async fn one_bad_address_among_good_ones_is_enough() {
+    let upstream = Upstream::start(|_, _| Reply::status(500)).await;
+    let url = format!("https://as.example:{}/register", upstream.port);
+    for answer in [
+        &["1.1.1.1", "10.0.0.1"][..],
+        &["10.0.0.1", "1.1.1.1"],
+        &["1.1.1.1", "2606:4700::1111", "127.0.0.1"],
+        &["2606:4700::1111", "fd00::1"],
+        &["1.1.1.1", "::ffff:127.0.0.1"],
+        &["1.1.1.1", "64:ff9b::7f00:1"],
+        &["1.1.1.1", "169.254.169.254"],
+        &["127.0.0.1"],
+        &["0.0.0.0"],
+        &["::"],
+    ] {
+        let script = Script::always(answer);
+        let client = Guarded::new(EgressPolicy::default(), Limits::default()).asking(script.clone());
+        assert_eq!(class_and_code(&client, &url).await, BLOCKED, "{answer:?}");
+        assert_eq!(script.asked().len(), 1);
+    }
+    assert_eq!(upstream.connections(), 0);
+}
+
+#[tokio::test]
+async fn names_lead_to_no_private_range_and_lists_open_no_cloud() {
+    let script = Script::default();
+    let strict = Guarded::new(EgressPolicy::default(), Limits::default()).asking(script.clone());
+    let open = Guarded::new(allowing(&["0.0.0.0/0", "::/0", "as.example"]), Limits::default())
+        .asking(script.clone());
+    for (range, never) in PRIVATE
+        .iter()
+        .map(|range| (range, false))
+        .chain(METADATA.iter().chain(NO_SERVER).map(|range| (range, true)))
+    {
+        // Its first and its last address; `::` begins a range that may be allowed, and is no server's.
+        for address in [range.network.network(), range.network.broadcast()] {
+            script.say(vec![address]);
+            let failure = registered(&strict, "https://as.example/register").await.unwrap_err();
+            assert_eq!((failure.class, failure.code), BLOCKED, "{address}");
+            if never {
+                script.say(vec![address]);
+                let failure = registered(&open, "https://as.example/register").await.unwrap_err();
+                assert_eq!((failure.class, failure.code), BLOCKED, "{address}");
+                assert!(!failure.message.contains("can allow"), "{}", failure.message);
+            }
+        }
+    }
+    let asked = script.asked().len();
+    for name in ["metadata.google.internal", "METADATA.google.internal.", "metadata.goog"] {
+        let failure = registered(&open, &format!("https://{name}/computeMetadata/v1/")).await.unwrap_err();
+        assert_eq!((failure.class, failure.code), BLOCKED, "{name}");
+    }
+    for literal in ["https://10.0.0.1/", "https://0x7f.1/", "https://[::ffff:7f00:1]/", "https://localhost/"]
+    {
+        assert_eq!(class_and_code(&strict, literal).await, BLOCKED, "{literal}");
+    }
+    assert_eq!(script.asked().len(), asked, "what is known by its text is not asked for");
+}
+
+#[tokio::test]
+async fn names_without_an_answer() {
+    let url = "https://as.example/register";
+    let limits = Limits { total: Duration::from_mins(1), connect: Duration::from_millis(100) };
+    let client = Guarded::new(EgressPolicy::default(), limits);
+    let silent = client.clone().asking(Silent);
+    assert_eq!(class_and_code(&silent, url).await, (FailureClass::Transient, "timeout"), "not ambiguous");
+    for script in [Script::always(&[]), Script::default()] {
+        let client = client.clone().asking(script);
+        assert_eq!(class_and_code(&client, url).await, (FailureClass::Transient, "name_not_found"));
+    }
+    // The system is asked where no script is given.
+    let system = Guarded::new(allowing(&["localhost"]), Limits::default());
+    assert_eq!(
+        class_and_code(&system, "https://localhost:1/register").await,
+        (FailureClass::Transient, "connection_failed")
+    );
+}

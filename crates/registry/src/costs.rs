@@ -1,0 +1,85 @@
+//! What a change costs: how many clients are updated, replaced, or wait for a person. Said before it is saved and after.
+
+use crate::entity::{oauth_client, registration};
+use crate::layers::ServerLayers;
+use crate::reconciliation::active_client;
+use crate::{Registry, Result};
+use registry_core::registration::{ActiveClient, ClientStatus, Cost, cost};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// What a change reaches, and what it costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Affected {
+    /// Servers whose document changes.
+    pub servers: u64,
+    /// Registrations that are looked at again.
+    pub registrations: u64,
+    /// Of these: servers that get their first client.
+    pub registered: u64,
+    /// Clients that are updated or taken over; their ids stay, nobody notices.
+    pub updated: u64,
+    /// Clients whose authorization server is looked for at another address first.
+    pub rediscovered: u64,
+    /// Clients that are replaced without asking; people who signed in through them must do so again.
+    pub replaced: u64,
+    /// Clients that serve on until a person approves their replacement.
+    pub asked: u64,
+    /// Clients that are withdrawn.
+    pub withdrawn: u64,
+}
+
+impl Affected {
+    pub(crate) fn count(&mut self, cost: Cost) {
+        let counter = match cost {
+            Cost::Nothing => return,
+            Cost::Registered => &mut self.registered,
+            Cost::Updated => &mut self.updated,
+            Cost::Rediscovered => &mut self.rediscovered,
+            Cost::Replaced => &mut self.replaced,
+            Cost::Asked => &mut self.asked,
+            Cost::Withdrawn => &mut self.withdrawn,
+        };
+        *counter += 1;
+    }
+}
+
+/// The registrations of some servers and their active clients.
+pub(crate) struct KnownClients {
+    by_server: HashMap<Uuid, (registration::Model, Option<ActiveClient>)>,
+}
+
+impl KnownClients {
+    pub(crate) async fn of(db: &impl ConnectionTrait, servers: &[ServerLayers]) -> Result<Self> {
+        let mut by_server = HashMap::new();
+        // SQLite allows 32,766 parameters in one statement.
+        for some in servers.chunks(10_000) {
+            let ids = some.iter().map(|layers| layers.server.id);
+            let rows = registration::Entity::find()
+                .filter(registration::Column::ServerId.is_in(ids))
+                .all(db)
+                .await?;
+            let clients = oauth_client::Entity::find()
+                .filter(oauth_client::Column::RegistrationId.is_in(rows.iter().map(|row| row.id)))
+                .filter(oauth_client::Column::Status.eq(ClientStatus::Active.as_str()))
+                .all(db)
+                .await?;
+            let mut clients: HashMap<Uuid, oauth_client::Model> =
+                clients.into_iter().map(|client| (client.registration_id, client)).collect();
+            for row in rows {
+                let client = clients.remove(&row.id).map(|client| active_client(&client)).transpose()?;
+                by_server.insert(row.server_id, (row, client));
+            }
+        }
+        Ok(Self { by_server })
+    }
+
+    /// What wanting what `layers` say costs.
+    pub(crate) fn cost(&self, registry: &Registry, layers: &ServerLayers) -> Result<Cost> {
+        let known = self.by_server.get(&layers.server.id);
+        let desired = registry.desired(layers, known.map(|(row, _)| row))?;
+        let client = known.and_then(|(_, client)| client.as_ref());
+        Ok(cost(&desired, client, registry.now()))
+    }
+}

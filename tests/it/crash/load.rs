@@ -1,0 +1,154 @@
+//! What happens on the stage: processes that are killed, work that does not end, and a person who decides at the end.
+
+use super::world::{SERVERS, World};
+use serde_json::{Value, json};
+use std::time::Duration;
+use support::{Client, Random, Serving};
+use tokio::process::Child;
+use tokio::sync::watch;
+
+/// So many registrations may be on their way before no more are asked for.
+const MOST_UNDER_WAY: usize = 25;
+/// How long the last registration may take once faults have stopped.
+const PATIENCE: Duration = Duration::from_mins(3);
+/// A row that would be tried again later than this, in seconds, is hastened by the person at the end.
+const SOON: i64 = 10;
+
+/// The two processes: `serve` with its worker, and `work`.
+pub(super) struct Running {
+    serving: Serving,
+    working: Child,
+}
+
+impl Running {
+    pub(super) fn serving(&self) -> &Serving {
+        &self.serving
+    }
+
+    /// Ends both as an operator would.
+    pub(super) async fn end(mut self) {
+        self.serving.end().await;
+        support::end(&mut self.working).await;
+    }
+}
+
+/// Starts both processes and kills one or the other `kills` times, at random moments, while there is always work.
+pub(super) async fn killed(world: &World, kills: usize, random: &mut Random) -> Running {
+    let mut serving = world.installed.serve(&[]).await;
+    let mut working = world.installed.work();
+    let (address, addresses) = watch::channel(serving.url.clone());
+    let mut worried = random.fork();
+    let mut killing = random.fork();
+    let kill = async {
+        for _ in 0..kills {
+            tokio::time::sleep(Duration::from_millis(killing.between(20, 700))).await;
+            // `work` is up again in no time, so it is killed more often.
+            if killing.chance(80) {
+                assert!(working.try_wait().unwrap().is_none(), "`work` ended by itself");
+                working.kill().await.unwrap();
+                working = world.installed.work();
+            } else {
+                assert!(serving.child.try_wait().unwrap().is_none(), "`serve` ended by itself");
+                serving.kill().await;
+                serving = world.installed.serve(&[]).await;
+                address.send_replace(serving.url.clone());
+            }
+        }
+        Running { serving, working }
+    };
+    tokio::select! {
+        running = kill => running,
+        () = cause_work(world, addresses, &mut worried) => unreachable!("it does not end"),
+    }
+}
+
+/// Keeps the workers busy: asks for new clients and changes metadata, as far as the API can be reached.
+async fn cause_work(world: &World, addresses: watch::Receiver<String>, random: &mut Random) {
+    let mut pace = tokio::time::interval(Duration::from_millis(100));
+    pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    for round in 0.. {
+        pace.tick().await;
+        let client = Client::new(&addresses.borrow().clone(), &world.admin);
+        let Some(registrations) = list(&client).await else { continue };
+        let (resting, under_way): (Vec<_>, Vec<_>) =
+            registrations.iter().partition(|one| one["state"] == "registered" || waits_for_a_person(one));
+        for _ in under_way.len()..MOST_UNDER_WAY.min(under_way.len() + resting.len()) {
+            let sent = if random.chance(85) {
+                let id = random.pick(&resting)["id"].as_str().unwrap();
+                client
+                    .request(reqwest::Method::POST, &format!("/v1/registrations/{id}/re-register"))
+                    .send()
+                    .await
+            } else {
+                let configurations =
+                    json!({ "oauth_client_metadata": { "software_version": round.to_string() } });
+                client
+                    .request(
+                        reqwest::Method::PUT,
+                        &format!("/v1/mcp-servers/{}", random.pick(&world.servers)),
+                    )
+                    .json(&json!({ "configurations": configurations }))
+                    .send()
+                    .await
+            };
+            match sent {
+                Ok(reply) => {
+                    assert!(reply.status().is_success(), "{}", reply.text().await.unwrap_or_default());
+                }
+                // Its process was killed.
+                Err(_) => break,
+            }
+        }
+    }
+}
+
+/// All registrations; `None` when the process behind `client` was killed.
+async fn list(client: &Client) -> Option<Vec<Value>> {
+    let path = format!("/v1/registrations?page_size={}", 2 * SERVERS);
+    let reply = client.request(reqwest::Method::GET, &path).send().await.ok()?;
+    assert!(reply.status().is_success(), "{}", reply.status());
+    let listed: Value = serde_json::from_str(&reply.text().await.ok()?).ok()?;
+    listed["data"].as_array().cloned()
+}
+
+fn waits_for_a_person(registration: &Value) -> bool {
+    registration["state"] == "unconfirmed" && registration["not_before"].is_null()
+}
+
+/// Waits until every registration rests, deciding what waits for a person. How many decisions that took.
+pub(super) async fn settle(world: &World, serving: &Serving) -> usize {
+    let client = serving.client(&world.admin);
+    let mut decided = 0;
+    let mut last = Vec::new();
+    let all_rest = tokio::time::timeout(PATIENCE, async {
+        let mut pace = tokio::time::interval(Duration::from_millis(250));
+        loop {
+            pace.tick().await;
+            last = list(&client).await.expect("nobody is killed any more");
+            assert_eq!(last.len(), SERVERS);
+            if last.iter().all(|one| one["state"] == "registered") {
+                return;
+            }
+            for one in last.iter().filter(|one| waits_for_a_person(one) || waits_long(one)) {
+                let id = one["id"].as_str().unwrap();
+                client.post(&format!("/v1/registrations/{id}/retry"), &json!({})).await.expect(200);
+                decided += 1;
+            }
+        }
+    });
+    if all_rest.await.is_err() {
+        let stuck: Vec<_> = last.iter().filter(|one| one["state"] != "registered").collect();
+        panic!("{} of {SERVERS} never came to rest: {stuck:#?}", stuck.len());
+    }
+    decided
+}
+
+/// Backed off after many interruptions: it would come back by itself, but a test does not wait for hours.
+fn waits_long(registration: &Value) -> bool {
+    let until = registration["not_before"]
+        .as_str()
+        .and_then(|text| text.parse::<chrono::DateTime<chrono::Utc>>().ok());
+    #[expect(clippy::disallowed_methods, reason = "other processes wrote it by this clock")]
+    let now = chrono::Utc::now();
+    registration["state"] == "retrying" && until.is_some_and(|until| (until - now).num_seconds() > SOON)
+}
