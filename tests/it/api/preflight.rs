@@ -270,15 +270,25 @@ served_by_both! {
     }
 }
 
-served_by_both! {
-    async fn an_authorization_server_is_not_asked_beyond_its_budget(t: TestServer) {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_authorization_server_is_not_asked_beyond_its_budget() {
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        let settings = support::TestRegistry::new(engine).await.settings;
+        let settings = registry::Settings {
+            issuer_rate: registry::IssuerRate { burst: 3, per_minute: 10 },
+            ..settings
+        };
+        let t = TestServer::over(support::TestRegistry::with(engine, settings).await);
         let sandbox = sandbox(Quirks::default()).await;
         let admin = integration(&t, &sandbox.mcp_url(), &json!({})).await;
         let path = "/v1/mcp-integrations/linear/preflight";
-        for _ in 0..t.inner.settings.issuer_rate.burst {
+        for _ in 0..3 {
             admin.post(path, &json!({})).await.expect(200);
         }
-        let asked = || sandbox.requests().iter().filter(|one| one.path.contains("oauth-authorization-server")).count();
+        let asked = || {
+            let requests = sandbox.requests();
+            requests.iter().filter(|one| one.path.contains("oauth-authorization-server")).count()
+        };
         let before = asked();
         let refused = admin.post(path, &json!({})).await.expect(429);
         assert_eq!((refused.header("retry-after"), &refused.json()["code"]), ("6", &json!("too_soon")));
@@ -291,12 +301,10 @@ served_by_both! {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_document_is_shown_where_it_would_be_published() {
-    let egress = support::TestRegistry::new(Engine::Sqlite).await.settings.egress;
     let settings = registry::Settings {
-        egress,
         cimd_public_url: Some("https://id.acme.com".into()),
         gateway_urls: vec!["https://id.acme.com".into()],
-        ..registry::Settings::default()
+        ..support::TestRegistry::new(Engine::Sqlite).await.settings
     };
     let t = TestServer::over(support::TestRegistry::with(Engine::Sqlite, settings).await);
     let sandbox = sandbox(Quirks { cimd_supported: true, ..Quirks::default() }).await;
