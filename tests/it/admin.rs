@@ -3,6 +3,7 @@
 use registry::{Door, Origin};
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::{Method, RequestBuilder};
+use registry_sandbox::{Options, Quirks, Sandbox};
 use support::{Client, Engine, Reply, SEED_ENTERPRISE, TestServer};
 
 /// Somebody with a session cookie.
@@ -175,4 +176,36 @@ async fn keys_are_shown_once_and_viewers_cannot_change_things() {
         .await
         .expect(422);
     assert!(unnamed.text.contains("href=\"#name\""));
+}
+
+#[tokio::test]
+async fn a_connection_is_checked_before_anything_is_registered() {
+    let t = TestServer::new(Engine::Sqlite).await;
+    let sandbox = Sandbox::start(Options::default()).await.unwrap();
+    t.inner.workspace("acme").await;
+    let configuration = r#"{"oauth_client_metadata":{"client_name":"A <b>name</b>","contacts":["The team"]}}"#;
+    t.inner.integration("linear", &sandbox.mcp_url(), Some(configuration)).await;
+    t.inner.server("linear", "acme").await;
+    let browser = Browser::sign_in(&t).await;
+    let shown = browser.get("/ui/integrations/linear").await.expect(200);
+    assert!(shown.text.contains(r#"action="/ui/integrations/linear/check""#));
+    let checked = browser.post("/ui/integrations/linear/check", &[]).await.expect(200);
+    for words in [
+        "A client can be obtained",
+        "acme / linear",
+        "contact_no_email",
+        "/.well-known/oauth-protected-resource/mcp",
+        "A &#60;b&#62;name",
+        "Dynamic registration",
+    ] {
+        assert!(checked.text.contains(words), "{words}: {}", checked.text);
+    }
+    assert!(sandbox.registrations().is_empty());
+
+    sandbox.set_quirks(Quirks { no_registration_endpoint: true, ..Quirks::default() });
+    let checked = browser.post("/ui/integrations/linear/check", &[]).await.expect(200);
+    assert!(checked.text.contains("offers no dynamic registration") && !checked.text.contains("<h2 id=\"body\">"));
+    browser.get("/ui/integrations/linear/check").await.expect(404);
+    browser.post("/ui/integrations/nothing/check", &[]).await.expect(404);
+    sandbox.stop().await;
 }

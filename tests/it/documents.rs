@@ -2,6 +2,7 @@
 
 use registry_core::egress::{HANDED_OUT, METADATA, METADATA_NAMES, NO_SERVER, PRIVATE, Range};
 use registry_core::metadata::{CODES, FIELDS, Kind, Rule, Section, Usage};
+use registry_core::preflight::ADVICE;
 use registry_outbound::{
     Limits, MOST_ANSWER, MOST_HEADERS, MOST_METADATA, MOST_OF_A_REFUSAL, MOST_REDIRECTS,
 };
@@ -77,6 +78,16 @@ fn the_page_on_problems_lists_every_finding() {
         );
     }
     check("problems.md", &made);
+}
+
+#[test]
+fn the_page_on_preflight_lists_every_advice() {
+    let mut made = String::from("| code | weight | what it means |\n|---|---|---|\n");
+    for rule in ADVICE {
+        let meaning = rule.meaning.replace('|', "\\|");
+        let _ = writeln!(made, "| `{}` | {} | {meaning} |", rule.code, rule.weight.as_str());
+    }
+    check("preflight.md", &made);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
     python portkey_sdk.py BASE_URL API_KEY WORKSPACE MCP_URL
 
-BASE_URL ends in /v1, API_KEY is an organisation admin's, WORKSPACE is the slug of an existing workspace, MCP_URL is any
-address that an integration may have. Leaves nothing behind. Exits 0 when every check held; an assertion names what did not.
+BASE_URL ends in /v1, API_KEY is an organisation admin's, WORKSPACE is the slug of an existing workspace, MCP_URL is an
+MCP server that asks for authorization. Leaves nothing behind. Exits 0 when every check held; an assertion names what did not.
 """
 
 import sys
@@ -57,6 +57,10 @@ def integration_cycle(client, mcp_url):
     check((by_id.auth_type, by_id.transport) == ("oauth_auto", "http"), "auth_type and transport come back")
     check(by_id.configurations == CONFIGURATIONS, "configurations come back as sent")
 
+    tested = client.mcp_integrations.test(mcp_integration_id="sdk-integration")
+    check(tested.success is True and member(tested, "url") == mcp_url, "integration test succeeds")
+    check(isinstance(member(tested, "response_time_ms"), int), "integration test tells how long it took")
+
     listed = client.mcp_integrations.list(type="all", current_page=0, page_size=100, search="sdk-integ")
     check(listed.object == "list" and isinstance(listed.total, int), "list has its envelope")
     check([item["id"] for item in listed.data] == [created.id], "list finds it by search")
@@ -98,6 +102,9 @@ def server_cycle(client, integration, workspace):
     check((server.id, server.name, server.slug) == (created.id, "SDK server", "sdk-server"), "server retrieve")
     listed = client.mcp_servers.list(workspace_id=workspace, current_page=0, page_size=100)
     check(created.id in [item["id"] for item in listed.data], "server list")
+    tested = client.mcp_servers.test(mcp_server_id=created.id)
+    check(tested.success is True and tested.object == "mcp-server", "server test succeeds")
+    check((member(tested, "status_code"), member(tested, "server_name")) == (401, "SDK server"), "server test tells what it saw")
     client.mcp_servers.update(mcp_server_id=created.id, description="changed by the SDK")
     server = client.mcp_servers.retrieve(mcp_server_id=created.id)
     check((server.name, server.description) == ("SDK server", "changed by the SDK"), "server update")

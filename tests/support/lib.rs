@@ -21,4 +21,4 @@ pub use http::{Client, Reply, TestServer};
 pub use peers::{Peer, mcp_client, portkey_sdk};
 pub use program::{Installation, Serving, end};
 pub use random::Random;
-pub use registry::{SEED_ENTERPRISE, TestRegistry, actor};
+pub use registry::{SEED_ENTERPRISE, TestRegistry, actor, outside};

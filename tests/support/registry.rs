@@ -1,6 +1,7 @@
 //! A registry on a fresh database, and actors of every kind.
 
 use crate::{Engine, TestClock, TestDatabase};
+use mcp_registry::upstream::Outside;
 use registry::{
     Actor, Credential, Door, Integration, IssuerRate, NewApiKey, NewIntegration, NewServer, NewWorkspace,
     Origin, Registry, SealingKey, SealingRing, Server, Settings, Workspace,
@@ -9,6 +10,7 @@ use registry_core::egress::EgressPolicy;
 use registry_core::permission::Role;
 use registry_core::registration::{AuthType, Transport};
 use registry_core::slug::Reference;
+use registry_outbound::{Guarded, Limits};
 use std::sync::Arc;
 
 /// The seed's "Example: Enterprise Compliance", word for word.
@@ -25,6 +27,11 @@ pub const SEED_ENTERPRISE: &str = r#"{
 "policy_uri": "https://acme.com/legal/privacy"
 }
 }"#;
+
+/// The way out that the binary plugs in.
+pub fn outside(settings: &Settings) -> Arc<Outside> {
+    Arc::new(Outside(Guarded::new(settings.egress.clone(), Limits::default())))
+}
 
 /// A migrated registry, its clock and its database.
 pub struct TestRegistry {
@@ -56,9 +63,10 @@ impl TestRegistry {
         let clock = Arc::new(TestClock::new());
         let key = SealingKey::generate().expect("random numbers");
         let ring = SealingRing::new(vec![key.clone()]).expect("a ring");
-        let registry = Registry::open(&database.url, settings.clone(), ring, clock.clone())
-            .await
-            .expect("an open database");
+        let registry =
+            Registry::open(&database.url, settings.clone(), ring, clock.clone(), outside(&settings))
+                .await
+                .expect("an open database");
         registry.migrate().await.expect("a migrated database");
         Self { registry, clock, database, key, settings }
     }
@@ -66,7 +74,8 @@ impl TestRegistry {
     /// A second process on the same database.
     pub async fn second_process(&self) -> Registry {
         let ring = SealingRing::new(vec![self.key.clone()]).expect("a ring");
-        Registry::open(&self.database.url, self.settings.clone(), ring, self.clock.clone())
+        let outside = outside(&self.settings);
+        Registry::open(&self.database.url, self.settings.clone(), ring, self.clock.clone(), outside)
             .await
             .expect("open")
     }

@@ -5,14 +5,31 @@ use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{HeaderMap, IF_MATCH};
 use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use actix_web::{App, http::StatusCode};
-use registry::{NewApiKey, Registry, SealingKey, SealingRing, Settings};
+use registry::{
+    Answering, Discovered, Gate, NewApiKey, ProbeTarget, Probed, Registry, SealingKey, SealingRing, Settings,
+    Upstream,
+};
 use registry_core::clock::{Clock, Timestamp};
 use registry_core::permission::Role;
+use registry_core::registration::Desired;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tracing_actix_web::TracingLogger;
 
 struct Still;
+
+/// No way out: nothing here asks an upstream.
+struct Closed;
+
+impl Upstream for Closed {
+    fn discover<'a>(&'a self, _: &'a Desired, _: &'a Gate<'a>) -> Answering<'a, Discovered> {
+        unreachable!("nothing here asks an upstream")
+    }
+
+    fn probe(&self, _: ProbeTarget) -> Answering<'_, Probed> {
+        unreachable!("nothing here asks an upstream")
+    }
+}
 
 impl Clock for Still {
     fn now(&self) -> Timestamp {
@@ -24,7 +41,9 @@ impl Clock for Still {
 async fn registry() -> (ApiState, [String; 3]) {
     let ring = SealingRing::new(vec![SealingKey::generate().unwrap()]).unwrap();
     let registry =
-        Registry::open("sqlite::memory:", Settings::default(), ring, Arc::new(Still)).await.unwrap();
+        Registry::open("sqlite::memory:", Settings::default(), ring, Arc::new(Still), Arc::new(Closed))
+            .await
+            .unwrap();
     registry.migrate().await.unwrap();
     let mut keys = Vec::new();
     for role in [Role::Admin, Role::Viewer, Role::Gateway] {

@@ -68,6 +68,8 @@ kinds! {
         "Bodies must be labelled `Content-Type: application/json`.";
     INVALID_INPUT = 422 "invalid_input", "Cannot be saved",
         "The body is JSON but says something that cannot be saved; nothing was changed. `errors` names each member by its JSON Pointer and says what to do.";
+    TOO_SOON = 429 "too_soon", "Asked too often",
+        "An authorization server would be asked too often, by everybody who uses this deployment. Nothing was sent to it. The header `Retry-After` says when to try again.";
     INTERNAL = 500 "internal", "Internal error",
         "A fault of ours. The log has the reason under the request id.";
     NOT_IMPLEMENTED = 501 "not_implemented", "Not built yet",
@@ -112,6 +114,9 @@ pub(crate) struct Problem {
     pub(crate) success: bool,
     /// The hosted product's envelope.
     pub(crate) data: ProblemData,
+    /// For `Retry-After`, in seconds.
+    #[serde(skip)]
+    pub(crate) retry_after: Option<u64>,
 }
 
 /// The error as the hosted product words it.
@@ -143,6 +148,7 @@ impl Problem {
             request_id: None,
             errors,
             success: false,
+            retry_after: None,
             data: ProblemData { message: detail.clone(), error_code: hosted_code(kind.status) },
             detail,
         }
@@ -181,6 +187,11 @@ pub(crate) fn describe(failure: &Failure) -> Problem {
         }
         Error::Stale { .. } => Problem::new(&STALE_VERSION, error.to_string(), Vec::new()),
         Error::Invalid(findings) => invalid(findings),
+        Error::TooSoon { .. } => {
+            let mut problem = Problem::new(&TOO_SOON, error.to_string(), Vec::new());
+            problem.retry_after = error.retry_after();
+            problem
+        }
         Error::TooLarge { .. } => Problem::new(&TOO_LARGE, error.to_string(), Vec::new()),
         Error::NotImplemented(_) => Problem::new(&NOT_IMPLEMENTED, error.to_string(), Vec::new()),
         Error::Unavailable(_) => Problem::new(&UNAVAILABLE, error.to_string(), Vec::new()),
@@ -217,8 +228,9 @@ pub(crate) fn respond(problem: &Problem) -> HttpResponse {
     if status == StatusCode::UNAUTHORIZED {
         response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
     }
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.insert_header((header::RETRY_AFTER, "5"));
+    let pause = problem.retry_after.or((status == StatusCode::SERVICE_UNAVAILABLE).then_some(5));
+    if let Some(seconds) = pause {
+        response.insert_header((header::RETRY_AFTER, seconds));
     }
     // `json` keeps a content type that is already there.
     response.insert_header((header::CONTENT_TYPE, MEDIA_TYPE)).json(problem)

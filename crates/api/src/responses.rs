@@ -5,7 +5,8 @@ use crate::failure::Failure;
 use crate::problem::{
     AMBIGUOUS_SLUG, CONFLICT, FORBIDDEN, INTEGRATION_OF_WORKSPACE, INTERNAL, INVALID_INPUT, INVALID_JSON,
     INVALID_PARAMETER, Kind, MEDIA_TYPE, NOT_FOUND, NOT_IMPLEMENTED, Problem, REGISTRATION_WITHDRAWN,
-    SLUG_TAKEN, STALE_VERSION, TOO_LARGE, UNAUTHENTICATED, UNAVAILABLE, UNSUPPORTED_MEDIA_TYPE, describe,
+    SLUG_TAKEN, STALE_VERSION, TOO_LARGE, TOO_SOON, UNAUTHENTICATED, UNAVAILABLE, UNSUPPORTED_MEDIA_TYPE,
+    describe,
 };
 use registry_core::finding::Finding;
 use serde_json::json;
@@ -59,7 +60,7 @@ fn response(status: u16, kinds: &[&'static Kind]) -> Response {
 fn headers_of(status: u16) -> &'static [(&'static str, &'static str)] {
     match status {
         401 => &[("WWW-Authenticate", "Always `Bearer` (RFC 6750 §3).")],
-        503 => &[("Retry-After", "Seconds to wait.")],
+        429 | 503 => &[("Retry-After", "Seconds to wait.")],
         _ => &[],
     }
 }
@@ -85,6 +86,10 @@ fn sample(kind: &'static Kind) -> Problem {
             pointer: Some("/slug"),
         },
         "stale_version" => Error::Stale { current: 7 },
+        "too_soon" => {
+            let now = crate::example::moment();
+            Error::TooSoon { until: now + chrono::Duration::seconds(6), now }
+        }
         "too_large" => Error::TooLarge { limit: crate::Limits::default().body },
         "not_implemented" => Error::NotImplemented("This version keeps no capabilities of servers."),
         "unavailable" => {
@@ -148,6 +153,12 @@ problems! {
     RevertProblems: UNAUTHENTICATED INVALID_PARAMETER FORBIDDEN NOT_FOUND AMBIGUOUS_SLUG STALE_VERSION INVALID_INPUT INTERNAL UNAVAILABLE;
     /// Of judging something without saving it.
     CheckProblems: UNAUTHENTICATED INVALID_JSON FORBIDDEN NOT_FOUND AMBIGUOUS_SLUG TOO_LARGE UNSUPPORTED_MEDIA_TYPE INVALID_INPUT INTERNAL UNAVAILABLE;
+    /// Of looking what a registration of a saved integration would be.
+    PreflightProblems: UNAUTHENTICATED INVALID_JSON FORBIDDEN NOT_FOUND TOO_LARGE UNSUPPORTED_MEDIA_TYPE INVALID_INPUT TOO_SOON INTERNAL UNAVAILABLE;
+    /// Of looking what a registration of an integration that is not saved yet would be.
+    PreflightNewProblems: UNAUTHENTICATED INVALID_JSON FORBIDDEN NOT_FOUND TOO_LARGE UNSUPPORTED_MEDIA_TYPE INVALID_INPUT TOO_SOON INTERNAL UNAVAILABLE;
+    /// Of a test of the connection.
+    TestProblems: UNAUTHENTICATED FORBIDDEN NOT_FOUND AMBIGUOUS_SLUG INTERNAL UNAVAILABLE;
     /// Of asking a registration for something.
     AskProblems: UNAUTHENTICATED FORBIDDEN NOT_FOUND CONFLICT REGISTRATION_WITHDRAWN INTERNAL UNAVAILABLE;
     /// Of what every identity may read.

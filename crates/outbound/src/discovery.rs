@@ -1,8 +1,8 @@
 //! Finding a server's authorization server, in the order of `standards.md` §3.
 
 use crate::answer::Wanted;
-use crate::fetch::{PROTOCOL_VERSION, Place, Traced, is_hiccup, later};
-use crate::guard::{Asked, Guarded, shown};
+use crate::fetch::{PROTOCOL_VERSION, Place, Traced, greeting, is_hiccup, later};
+use crate::guard::{Asked, Guarded, VERSION_HEADER, shown};
 use registry_core::oauth::{
     AuthorizationServerMetadata, Discovery, Exchange, Failure, FailureClass, IssuerMatch, ProtectedResource,
     ResourceMatch, authorization_server_urls, endpoint_is_sane, issuer_matches, parse_challenges,
@@ -11,6 +11,8 @@ use registry_core::oauth::{
 use registry_core::registration::{ActiveClient, Desired};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
+use std::future::Future;
+use std::pin::Pin;
 use std::time::Instant;
 use url::Url;
 
@@ -78,9 +80,22 @@ pub struct DiscoverOutcome {
     pub trace: Vec<Exchange>,
 }
 
+/// Asked with an issuer before anything is sent to it; a failure ends the search there.
+pub type Gate<'a> =
+    dyn Fn(String) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>> + Send + Sync + 'a;
+
 /// Finds the authorization server of `target`.
 pub async fn discover(guarded: &Guarded, target: DiscoverTarget) -> DiscoverOutcome {
-    let mut search = Search { upstream: Traced { guarded, trace: Vec::new() }, target };
+    discover_through(guarded, target, &|_| Box::pin(async { Ok(()) })).await
+}
+
+/// The same, each authorization server only if `gate` lets it be asked.
+pub async fn discover_through<'a>(
+    guarded: &'a Guarded,
+    target: DiscoverTarget,
+    gate: &'a Gate<'a>,
+) -> DiscoverOutcome {
+    let mut search = Search { upstream: Traced { guarded, trace: Vec::new() }, target, gate };
     let result = search.run().await;
     DiscoverOutcome { result, trace: search.upstream.trace }
 }
@@ -106,6 +121,7 @@ struct Server {
 struct Search<'a> {
     upstream: Traced<'a>,
     target: DiscoverTarget,
+    gate: &'a Gate<'a>,
 }
 
 /// Protected resource metadata that may be used.
@@ -166,6 +182,7 @@ impl Search<'_> {
             .map_err(|_| no_authorization_server())?
             .origin()
             .ascii_serialization();
+        (self.gate)(origin.clone()).await?;
         let place = format!("{origin}/.well-known/oauth-authorization-server");
         let (mut metadata, metadata_url) =
             match self.upstream.document("authorization_server", &place).await? {
@@ -183,13 +200,7 @@ impl Search<'_> {
     /// An unauthenticated request to the MCP address: the challenge may say where the metadata are and which scopes are
     /// needed. No challenge does not mean no authorization: some servers challenge later requests only.
     async fn probe(&mut self) -> Result<Probed, Failure> {
-        let body = json!({
-            "jsonrpc": "2.0", "id": 1, "method": "initialize",
-            "params": {
-                "protocolVersion": PROTOCOL_VERSION, "capabilities": {},
-                "clientInfo": { "name": "mcp-registry", "version": env!("CARGO_PKG_VERSION") },
-            },
-        });
+        let body = greeting();
         let url = self.target.mcp_url.clone();
         let asked = Asked {
             method: Method::POST,
@@ -197,7 +208,7 @@ impl Search<'_> {
             accept: "application/json, text/event-stream",
             bearer: None,
             json: Some(&body),
-            headers: &[("mcp-protocol-version", PROTOCOL_VERSION)],
+            headers: &[(VERSION_HEADER, PROTOCOL_VERSION)],
             wanted: Wanted::Headers,
             follow: false,
         };
@@ -291,6 +302,7 @@ impl Search<'_> {
     }
 
     async fn authorization_server(&mut self, listed: &str) -> Result<Server, Failure> {
+        (self.gate)(listed.to_owned()).await?;
         let (mut mismatch, mut unclear) = (None, None);
         for place in authorization_server_urls(listed) {
             let mut metadata = match self.upstream.document("authorization_server", &place).await? {

@@ -1,17 +1,28 @@
 //! Documents of upstreams, with every exchange on record.
 
 use crate::answer::{Answer, Wanted};
-use crate::guard::{Asked, Guarded, shown};
+use crate::guard::{Asked, Guarded, VERSION_HEADER, shown};
 use crate::limits::MOST_METADATA;
 use crate::time::millis_since;
 use crate::trouble::Trouble;
 use registry_core::oauth::{Exchange, Failure, FailureClass, read_object};
 use reqwest::Method;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::time::Instant;
 
 /// Some servers answer discovery by this header (`standards.md` §3.3).
 pub(crate) const PROTOCOL_VERSION: &str = "2025-11-25";
+
+/// How an MCP client begins (MCP 2025-11-25, "Initialization").
+pub(crate) fn greeting() -> Value {
+    json!({
+        "jsonrpc": "2.0", "id": 1, "method": "initialize",
+        "params": {
+            "protocolVersion": PROTOCOL_VERSION, "capabilities": {},
+            "clientInfo": { "name": "mcp-registry", "version": env!("CARGO_PKG_VERSION") },
+        },
+    })
+}
 
 /// What is at a place where a document may be.
 pub(crate) enum Place {
@@ -37,7 +48,7 @@ impl Traced<'_> {
             accept: "application/json",
             bearer: None,
             json: None,
-            headers: &[("mcp-protocol-version", PROTOCOL_VERSION)],
+            headers: &[(VERSION_HEADER, PROTOCOL_VERSION)],
             wanted: Wanted::Whole(MOST_METADATA),
             follow: true,
         };

@@ -17,6 +17,9 @@ use std::sync::{Arc, OnceLock};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
+/// The one header of discovery: it says nothing secret.
+pub(crate) const VERSION_HEADER: &str = "mcp-protocol-version";
+
 /// The client for every URL that is not the operator's own. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Guarded {
@@ -35,7 +38,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) accept: &'static str,
     pub(crate) bearer: Option<&'a str>,
     pub(crate) json: Option<&'a Value>,
-    pub(crate) headers: &'a [(&'static str, &'static str)],
+    /// Beside the protocol's version these may be secrets.
+    pub(crate) headers: &'a [(&'a str, &'a str)],
     pub(crate) wanted: Wanted,
     /// Whether a redirect is followed rather than an answer.
     pub(crate) follow: bool,
@@ -127,10 +131,10 @@ impl Guarded {
             .header(ACCEPT, asked.accept)
             .header(USER_AGENT, concat!("mcp-registry/", env!("CARGO_PKG_VERSION")));
         for (name, value) in asked.headers {
-            request = request.header(*name, *value);
+            request = request.header(*name, hidden(value)?);
         }
         if let Some(token) = asked.bearer {
-            request = request.header(AUTHORIZATION, bearer(token)?);
+            request = request.header(AUTHORIZATION, hidden(&format!("Bearer {token}"))?);
         }
         match asked.json {
             Some(json) => request = with_body(request, json, sent),
@@ -186,12 +190,13 @@ fn with_body(request: RequestBuilder, json: &Value, sent: &Arc<AtomicBool>) -> R
         .body(Body::wrap_stream(body))
 }
 
-fn bearer(token: &str) -> Result<HeaderValue, Trouble> {
-    let mut value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| {
+/// A header's value, which may be a secret.
+fn hidden(text: &str) -> Result<HeaderValue, Trouble> {
+    let mut value = HeaderValue::from_str(text).map_err(|_| {
         Trouble::not_sent(
             FailureClass::Configuration,
             "token_not_sendable",
-            "The token holds characters that no HTTP header can carry, such as a line break. Enter it again.",
+            "A token or header holds characters that no HTTP header can carry, such as a line break. Enter it again.",
         )
     })?;
     value.set_sensitive(true);
@@ -266,6 +271,6 @@ mod tests {
 
     #[test]
     fn tokens_are_hidden_from_debug_output() {
-        assert_eq!(format!("{:?}", bearer("canary").unwrap()), "Sensitive");
+        assert_eq!(format!("{:?}", hidden("canary").unwrap()), "Sensitive");
     }
 }

@@ -302,17 +302,10 @@ impl Registry {
             None => None,
         };
         let stored = carrier.as_ref().and_then(Carrier::text);
-        let verified = verify(&check.text, &stored.map(KnownSecrets::of).unwrap_or_default());
-        let mut findings = verified.findings.clone();
-        if verified.has_errors() {
+        let (mut findings, layer) = self.as_if_saved(&check.text, stored)?;
+        let Some(layer) = layer.map(Arc::new) else {
             return Ok(Checked { findings, preview: None, affected: Affected::default() });
-        }
-        // Ids of secrets that are not stored yet only need to differ from every stored one.
-        let ids: Vec<SealedId> = verified.new_secrets().iter().map(|_| SealedId(self.new_id())).collect();
-        let text = verified.sealed_text(&ids).unwrap_or_default();
-        let layer = Arc::new(
-            AdvancedConfiguration::from_stored(&text).map_err(|_| Error::Internal("verified text".into()))?,
-        );
+        };
         let mut servers = match &carrier {
             Some(carrier) => self.load_layers(self.db(), carrier.scope(), false).await?,
             None => Vec::new(),
@@ -350,6 +343,26 @@ impl Registry {
         Ok(Checked { findings, preview: Some(preview), affected })
     }
 
+    /// What was found in a text, and the layer it would be beside the `stored` one; `None` if it has errors. Nothing is
+    /// sealed.
+    pub(crate) fn as_if_saved(
+        &self,
+        text: &str,
+        stored: Option<&str>,
+    ) -> Result<(Findings, Option<AdvancedConfiguration>)> {
+        let verified = verify(text, &stored.map(KnownSecrets::of).unwrap_or_default());
+        let findings = verified.findings.clone();
+        if verified.has_errors() {
+            return Ok((findings, None));
+        }
+        // Ids of secrets that are not stored yet only need to differ from every stored one.
+        let ids: Vec<SealedId> = verified.new_secrets().iter().map(|_| SealedId(self.new_id())).collect();
+        let text = verified.sealed_text(&ids).unwrap_or_default();
+        let layer =
+            AdvancedConfiguration::from_stored(&text).map_err(|_| Error::Internal("verified text".into()))?;
+        Ok((findings, Some(layer)))
+    }
+
     /// The servers a level lies under, at most 200, for choosing one to look at.
     pub async fn affected_servers(
         &self,
@@ -385,9 +398,7 @@ impl Registry {
             (layers.workspace.slug.clone(), layers.server.slug.clone(), self.resolve_server(layers))
         } else {
             // No server yet: show an example, so that a first configuration can be judged before anything exists.
-            let row = organisation::Entity::find().one(self.db()).await?;
-            let stored = row.as_ref().and_then(|row| row.configuration.as_deref());
-            let organisation_layer = layers::parse_layer(stored, "organisation", Uuid::nil())?;
+            let organisation_layer = self.organisation_layer(self.db()).await?;
             let layers = match carrier {
                 Some(Carrier::Organisation(_)) => {
                     vec![Layer { level: Level::Organisation, configuration: layer }]

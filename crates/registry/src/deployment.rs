@@ -3,7 +3,7 @@
 use crate::actor::Actor;
 use crate::entity::{deployment, organisation, registration};
 use crate::stored::millis;
-use crate::{Door, Error, Inner, Registry, Result, SealingRing, Settings, registrations, tokens};
+use crate::{Door, Error, Inner, Registry, Result, SealingRing, Settings, Upstream, registrations, tokens};
 use registry_core::clock::Clock;
 use registry_core::id::OrganisationId;
 use registry_core::metadata::Branding;
@@ -56,6 +56,7 @@ impl Registry {
         settings: Settings,
         ring: SealingRing,
         clock: Arc<dyn Clock>,
+        upstream: Arc<dyn Upstream>,
     ) -> Result<Self> {
         let keys = settings
             .jwt
@@ -65,7 +66,15 @@ impl Registry {
             .map_err(|message| Error::Unavailable(format!("`auth.jwt`: {message}")))?;
         let db = connect(database_url, settings.max_connections).await?;
         Ok(Self {
-            inner: Arc::new(Inner { db, settings, ring, keys, clock, bell: tokio::sync::Notify::new() }),
+            inner: Arc::new(Inner {
+                db,
+                settings,
+                ring,
+                keys,
+                clock,
+                upstream,
+                bell: tokio::sync::Notify::new(),
+            }),
         })
     }
 

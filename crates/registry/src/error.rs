@@ -1,5 +1,6 @@
 //! The one error of the application, free of any transport.
 
+use registry_core::clock::Timestamp;
 use registry_core::finding::{Finding, Findings};
 use registry_core::permission::Permission;
 use std::fmt;
@@ -42,6 +43,13 @@ pub enum Error {
     },
     /// What was sent cannot be saved. At least one finding is an error.
     Invalid(Findings),
+    /// An authorization server would be asked too often. Nothing was sent to it.
+    TooSoon {
+        /// When it may be asked again.
+        until: Timestamp,
+        /// When this was found.
+        now: Timestamp,
+    },
     /// What was sent is too large.
     TooLarge {
         /// The limit in bytes.
@@ -64,6 +72,13 @@ impl Error {
         Self::Invalid(finding.into())
     }
 
+    /// Seconds after which the same may be asked again, where that is known.
+    pub fn retry_after(&self) -> Option<u64> {
+        let Self::TooSoon { until, now } = self else { return None };
+        let left = u64::try_from((*until - *now).num_milliseconds()).unwrap_or_default();
+        Some(left.div_ceil(1000).max(1))
+    }
+
     /// A row that cannot be read back names itself.
     pub(crate) fn corrupt(table: &'static str, column: &'static str, row: impl fmt::Display) -> Self {
         Self::Internal(format!("{table}.{column} of row {row} cannot be read").into())
@@ -83,6 +98,11 @@ impl fmt::Display for Error {
                 "Somebody else saved in the meantime; the present version is {current}. Read it again and repeat your change."
             ),
             Self::Invalid(findings) => findings.fmt(formatter),
+            Self::TooSoon { .. } => write!(
+                formatter,
+                "This authorization server was asked often enough for now. Try again in {} seconds.",
+                self.retry_after().unwrap_or_default()
+            ),
             Self::TooLarge { limit } => write!(formatter, "This is larger than the {limit} bytes allowed."),
             Self::Internal(_) => formatter.write_str("An internal error occurred."),
         }

@@ -369,7 +369,7 @@ impl Registry {
     }
 
     /// Judges an integration's address by its text.
-    fn judge_url(&self, url: &str) -> Result<()> {
+    pub(crate) fn judge_url(&self, url: &str) -> Result<()> {
         self.settings()
             .egress
             .judge_text(url)

@@ -100,12 +100,7 @@ impl Registry {
         if servers.is_empty() {
             return Ok(Vec::new());
         }
-        let organisation = organisation::Entity::find().one(db).await?;
-        let organisation_layer = Arc::new(parse_layer(
-            organisation.as_ref().and_then(|row| row.configuration.as_deref()),
-            "organisation",
-            organisation.as_ref().map_or(Uuid::nil(), |row| row.id),
-        )?);
+        let organisation_layer = Arc::new(self.organisation_layer(db).await?);
         let integrations = self.integrations_of(db, &servers, scope).await?;
         let workspaces = self.workspaces_of(db, &servers, scope).await?;
         let access = access_of(db, scope).await?;
@@ -173,22 +168,51 @@ impl Registry {
 
     /// What is sent for one server.
     pub(crate) fn resolve_server(&self, layers: &ServerLayers) -> Resolution {
+        self.resolve_layers(
+            [
+                &layers.organisation_layer,
+                &layers.integration_layer,
+                &layers.workspace_layer,
+                &layers.server_layer,
+            ],
+            (&layers.workspace.slug, &layers.server.slug),
+            layers.integration.workspace_id.is_some(),
+        )
+    }
+
+    /// The organisation's layer.
+    pub(crate) async fn organisation_layer(
+        &self,
+        db: &impl ConnectionTrait,
+    ) -> Result<AdvancedConfiguration> {
+        let row = organisation::Entity::find().one(db).await?;
+        parse_layer(
+            row.as_ref().and_then(|row| row.configuration.as_deref()),
+            "organisation",
+            row.as_ref().map_or(Uuid::nil(), |row| row.id),
+        )
+    }
+
+    /// What these layers, low to high from the organisation's to the server's, give for `(workspace, server)`;
+    /// `of_workspace`: the integration belongs to a workspace.
+    pub(crate) fn resolve_layers(
+        &self,
+        [organisation, integration, workspace, server]: [&AdvancedConfiguration; 4],
+        names: (&str, &str),
+        of_workspace: bool,
+    ) -> Resolution {
         let callbacks = self.settings().callbacks();
         let mut resolution = resolve(
             &self.settings().branding,
             &[
-                Layer { level: Level::Organisation, configuration: &layers.organisation_layer },
-                Layer { level: Level::Integration, configuration: &layers.integration_layer },
-                Layer { level: Level::Workspace, configuration: &layers.workspace_layer },
-                Layer { level: Level::Server, configuration: &layers.server_layer },
+                Layer { level: Level::Organisation, configuration: organisation },
+                Layer { level: Level::Integration, configuration: integration },
+                Layer { level: Level::Workspace, configuration: workspace },
+                Layer { level: Level::Server, configuration: server },
             ],
-            &ResolveContext {
-                workspace: &layers.workspace.slug,
-                server: &layers.server.slug,
-                callbacks: &callbacks,
-            },
+            &ResolveContext { workspace: names.0, server: names.1, callbacks: &callbacks },
         );
-        if layers.integration.workspace_id.is_some() {
+        if of_workspace {
             withhold_organisation_secrets(&mut resolution);
         }
         resolution

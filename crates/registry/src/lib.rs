@@ -3,12 +3,13 @@
 //!
 //! This crate must not know actix, askama, reqwest or HTTP status codes; no sea-orm type is public.
 //!
-//! A tour in five lines:
+//! A tour in six lines:
 //! * [`Registry::open`] and [`Registry::migrate`] make one; [`Settings`] and [`SealingRing`] say how.
 //! * [`Registry::authenticate`] turns a credential into an [`Actor`]; each use case asks the actor first.
 //! * A file per noun holds its use cases: `workspaces`, `integrations`, `access`, `servers`, `configurations`, …
 //! * `write` is the one way to change anything: transaction, audit chain, change feed, in commit order.
 //! * `reconciliation` and `recording` are what the worker calls: claim, load; begin, finish, settle.
+//! * What reaches out itself (preflight, tests of the connection) does so through [`Upstream`].
 
 mod access;
 mod actor;
@@ -17,6 +18,7 @@ mod audit;
 mod authentication;
 mod budget;
 mod configurations;
+mod connection;
 mod costs;
 mod deployment;
 #[expect(unreachable_pub, reason = "sea-orm's derives want public items in this private module")]
@@ -31,6 +33,7 @@ mod operations;
 mod orphans;
 mod outcomes;
 mod page;
+mod preflight;
 mod reconciliation;
 mod recording;
 mod registrations;
@@ -40,6 +43,7 @@ mod servers;
 mod settings;
 mod stored;
 mod tokens;
+mod upstream;
 mod users;
 mod workspaces;
 mod write;
@@ -55,6 +59,7 @@ pub use audit::{AuditEvent, AuditFilter};
 pub use authentication::Credential;
 pub use budget::Turn;
 pub use configurations::{Check, Checked, Configuration, Preview, Revision, Saved, Subject};
+pub use connection::ConnectionTest;
 pub use costs::Affected;
 pub use deployment::{Counters, Organisation};
 pub use error::{Error, Result};
@@ -67,6 +72,7 @@ pub use operations::EnteredClient;
 pub use orphans::{Orphan, OrphanFilter};
 pub use outcomes::NewClient;
 pub use page::{Page, PageRequest};
+pub use preflight::{Preflight, WhatIf};
 pub use reconciliation::{Claim, Situation, Withdrawal};
 pub use recording::{Published, Settlement, StepRecord};
 pub use registrations::{Attempt, OAuthClient, Registration, RegistrationDetail, RegistrationFilter};
@@ -76,6 +82,7 @@ pub use servers::{
     ServerRef,
 };
 pub use settings::{IssuerRate, JwtSettings, Settings};
+pub use upstream::{Answering, Discovered, Gate, ProbeTarget, Probed, Upstream};
 pub use users::{SignedIn, User};
 pub use workspaces::{Deleted, NewWorkspace, Workspace, WorkspaceChange, WorkspaceFilter, WorkspaceRef};
 
@@ -91,6 +98,7 @@ struct Inner {
     ring: SealingRing,
     keys: Option<tokens::TokenKeys>,
     clock: Arc<dyn Clock>,
+    upstream: Arc<dyn Upstream>,
     /// Rung after each commit of this process, so that a worker beside us need not wait for its next poll.
     bell: tokio::sync::Notify,
 }
@@ -113,6 +121,10 @@ impl Registry {
 
     pub(crate) fn ring(&self) -> &SealingRing {
         &self.inner.ring
+    }
+
+    pub(crate) fn upstream(&self) -> &dyn Upstream {
+        &*self.inner.upstream
     }
 
     /// The present moment by the clock of this deployment, to the millisecond.

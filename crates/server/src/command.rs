@@ -12,6 +12,8 @@ mod work;
 use crate::cli::{Cli, Command, Key, User};
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::outgoing::guarded;
+use crate::upstream::Outside;
 use crate::{keys, telemetry};
 use registry::Registry;
 use std::fmt;
@@ -85,7 +87,9 @@ async fn open(config: &Config) -> Result<Registry, Failed> {
     let settings = config.checked_settings().map_err(Failed::new)?;
     keys::prepare_folder(config).map_err(Failed::new)?;
     let ring = keys::ring(config).map_err(Failed::new)?;
-    Ok(Registry::open(config.database.url.expose(), settings, ring, Arc::new(SystemClock)).await?)
+    let outside = Outside(guarded(config, settings.egress.clone()).map_err(Failed::new)?);
+    let url = config.database.url.expose();
+    Ok(Registry::open(url, settings, ring, Arc::new(SystemClock), Arc::new(outside)).await?)
 }
 
 /// The same, its schema brought up to date on SQLite; on PostgreSQL that is the work of `migrate`, run once per release.

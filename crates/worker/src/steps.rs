@@ -3,12 +3,12 @@
 use registry::{Claim, NewClient, Registry, Result, Situation, StepRecord, Turn, Withdrawal};
 use registry_core::clock::Timestamp;
 use registry_core::id::{AttemptId, OauthClientId};
-use registry_core::metadata::{EffectiveMetadata, Method};
+use registry_core::metadata::Method;
 use registry_core::oauth::{
     Adjustment, Discovery, Exchange, Failure, FailureClass, Prepared, Recorded, RequestPolicy,
-    adjust_after_refusal, build_request, negotiate_auth_method,
+    adjust_after_refusal, build_request,
 };
-use registry_core::registration::Step;
+use registry_core::registration::{Step, adopted_auth_method};
 use registry_outbound::{DiscoverOutcome, DiscoverTarget, Guarded};
 use serde_json::{Map, Value};
 
@@ -320,30 +320,4 @@ impl Going<'_> {
     fn discovery(&self) -> Option<&Discovery> {
         self.situation.observed.discovery.as_ref().map(|(discovery, _)| discovery)
     }
-}
-
-/// How a client that was entered by hand authenticates: as the admin says; else without a secret not at all, and with
-/// one in the first way that the authorization server lists.
-fn adopted_auth_method(
-    effective: &EffectiveMetadata,
-    discovery: &Discovery,
-    has_secret: bool,
-) -> std::result::Result<String, Failure> {
-    let configured = method_of(&effective.client_metadata);
-    if effective.auth_method_is_admins || !has_secret {
-        return Ok(configured);
-    }
-    let server = discovery.authorization_server();
-    let supported = server.token_endpoint_auth_methods_supported();
-    // RFC 8414 §2: a list that is absent means `client_secret_basic`.
-    let listed = supported.as_deref();
-    let post = "client_secret_post";
-    if listed.is_some_and(|methods| methods.iter().any(|method| method == post)) {
-        return Ok(post.to_owned());
-    }
-    negotiate_auth_method("client_secret_basic", false, listed).map(|negotiated| negotiated.method)
-}
-
-fn method_of(metadata: &Map<String, Value>) -> String {
-    metadata.get("token_endpoint_auth_method").and_then(Value::as_str).unwrap_or("none").to_owned()
 }

@@ -13,6 +13,9 @@ use support::{Client, Engine, TestServer};
 /// of the path are filled with things that exist in the workspace `acme`.
 struct Row(&'static str, [u16; 6]);
 
+/// An upstream that nobody answers at: some operations ask it.
+const NOWHERE: &str = "http://127.0.0.1:9/mcp";
+
 /// Everybody with a credential.
 const ANYBODY: [u16; 6] = [401, 200, 200, 200, 200, 200];
 /// Lists: the other workspace sees an empty or shorter one.
@@ -41,6 +44,11 @@ const TABLE: &[Row] = &[
     Row("fetch_gateway_server", GATEWAY),
     Row("list_integrations", READ_LIST),
     Row("create_integration", [401, 403, 403, 200, 200, 403]),
+    // Who is bound to another workspace may look at what it could make there.
+    Row("preflight_new_integration", [401, 200, 403, 200, 200, 403]),
+    Row("preflight_integration", WRITE),
+    Row("test_integration", WRITE),
+    Row("test_server", WRITE),
     Row("read_integration", READ),
     Row("update_integration", WRITE),
     Row("delete_integration", WRITE),
@@ -87,7 +95,6 @@ const TABLE: &[Row] = &[
     Row("update_integration_capabilities", NOT_BUILT),
     Row("read_integration_metadata", NOT_BUILT),
     Row("sync_integration", NOT_BUILT),
-    Row("test_integration", NOT_BUILT),
     Row("list_server_capabilities", NOT_BUILT),
     Row("update_server_capabilities", NOT_BUILT),
     Row("sync_server_capabilities", NOT_BUILT),
@@ -96,7 +103,6 @@ const TABLE: &[Row] = &[
     Row("delete_server_connections", NOT_BUILT),
     Row("read_server_metadata", NOT_BUILT),
     Row("sync_server_metadata", NOT_BUILT),
-    Row("test_server", NOT_BUILT),
     Row("read_server_tokens", NOT_BUILT),
     Row("update_server_tokens", NOT_BUILT),
     Row("delete_server_tokens", NOT_BUILT),
@@ -116,8 +122,8 @@ fn body(operation: &str) -> Value {
         "ensure_gateway_server" => json!({ "wait": 0 }),
         "report_gateway_server" => json!({ "generation": 1, "error": "invalid_client" }),
         "create_api_key" => json!({ "name": "k", "role": "viewer" }),
-        "create_integration" => {
-            json!({ "name": "New", "url": "https://new.example/mcp", "auth_type": "none", "transport": "http" })
+        "create_integration" | "preflight_new_integration" => {
+            json!({ "name": "New", "url": NOWHERE, "auth_type": "oauth_auto", "transport": "http" })
         }
         "create_server" => json!({ "name": "New", "mcp_integration_id": "linear", "workspace_id": "acme" }),
         "create_workspace" => json!({ "name": "New workspace" }),
@@ -193,7 +199,7 @@ impl World {
             name: "Linear".into(),
             slug: Some("linear".into()),
             description: None,
-            url: "https://mcp.linear.app/mcp".into(),
+            url: NOWHERE.into(),
             auth_type: AuthType::OauthAuto,
             transport: Transport::Http,
             workspace: Some(Reference::parse("acme")),

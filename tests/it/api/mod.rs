@@ -22,4 +22,5 @@ mod authorization;
 mod bad_input;
 mod document;
 mod main_job;
+mod preflight;
 mod tokens;

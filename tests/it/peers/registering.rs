@@ -83,5 +83,7 @@ async fn the_hosted_product_s_sdk_works_by_changing_url_and_key() {
     let t = TestServer::new(Engine::Sqlite).await;
     t.inner.workspace("acme").await;
     let key = t.key(Role::Admin, None).await;
-    portkey_sdk(&format!("{}/v1", t.url), &key, "acme", "https://mcp.example.com/mcp").await;
+    let sandbox = registry_sandbox::Sandbox::start(registry_sandbox::Options::default()).await.unwrap();
+    portkey_sdk(&format!("{}/v1", t.url), &key, "acme", &sandbox.mcp_url()).await;
+    sandbox.stop().await;
 }

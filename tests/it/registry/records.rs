@@ -6,7 +6,7 @@ use registry::{
 };
 use registry_core::permission::Role;
 use sea_orm::{ConnectionTrait, Statement};
-use support::{Engine, TestRegistry};
+use support::{Engine, TestRegistry, outside};
 
 on_both! {
     async fn concurrent_writers_get_numbers_without_gaps_in_commit_order(t: TestRegistry) {
@@ -86,10 +86,10 @@ on_both! {
         let mut settings = t.settings.clone();
         settings.gateway_urls = vec!["https://gateway.acme.com".into()];
         let ring = SealingRing::new(vec![t.key.clone()]).unwrap();
-        let other = Registry::open(&t.database.url, settings, ring, t.clock.clone()).await.unwrap();
+        let other = Registry::open(&t.database.url, settings, ring, t.clock.clone(), outside(&t.settings)).await.unwrap();
         assert!(other.ready().await.unwrap_err().to_string().contains("`gateway.urls`"));
         let ring = SealingRing::new(vec![SealingKey::generate().unwrap()]).unwrap();
-        let foreign = Registry::open(&t.database.url, t.settings.clone(), ring, t.clock.clone()).await.unwrap();
+        let foreign = Registry::open(&t.database.url, t.settings.clone(), ring, t.clock.clone(), outside(&t.settings)).await.unwrap();
         assert!(foreign.ready().await.unwrap_err().to_string().contains("sealing"));
         assert!(foreign.migrate().await.is_err(), "a wrong key must not be recorded over the right one");
         t.registry.ready().await.unwrap();

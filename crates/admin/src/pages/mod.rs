@@ -5,6 +5,7 @@ mod api_keys;
 mod configuration;
 mod integrations;
 mod new_integration;
+pub(crate) mod preflight;
 mod registrations;
 mod sign_in;
 mod workspaces;
@@ -37,6 +38,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .service(integrations::confirm_delete)
         .service(integrations::delete)
         .service(integrations::add_server)
+        .service(preflight::check)
         .service(integrations::show)
         .service(registrations::list)
         .service(registrations::confirm)

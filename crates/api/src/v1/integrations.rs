@@ -83,6 +83,21 @@ impl RequestBody for CreateIntegration {
     const NEEDS: Permission = Permission::WriteIntegrations;
 }
 
+impl From<CreateIntegration> for NewIntegration {
+    fn from(body: CreateIntegration) -> Self {
+        Self {
+            name: body.name,
+            slug: query::filled(body.slug),
+            description: body.description,
+            url: body.url,
+            auth_type: body.auth_type,
+            transport: body.transport,
+            workspace: query::reference(body.workspace_id),
+            configuration: body.configurations.map(|raw| raw.get().to_owned()),
+        }
+    }
+}
+
 /// What to change on an integration; members that are not sent stay as they are.
 #[derive(Deserialize, Validate, ToSchema)]
 #[schema(as = UpdateMcpIntegration)]
@@ -316,17 +331,7 @@ impl IntegrationView {
 #[post("/mcp-integrations")]
 pub(crate) async fn create_integration(state: web::Data<ApiState>, sent: Sent<CreateIntegration>) -> Answer {
     let (caller, body, text) = sent.into_parts();
-    let new = NewIntegration {
-        name: body.name,
-        slug: query::filled(body.slug),
-        description: body.description,
-        url: body.url,
-        auth_type: body.auth_type,
-        transport: body.transport,
-        workspace: query::reference(body.workspace_id),
-        configuration: body.configurations.map(|raw| raw.get().to_owned()),
-    };
-    let saved = state.registry.create_integration(&caller.actor, new).await?;
+    let saved = state.registry.create_integration(&caller.actor, body.into()).await?;
     let made = saved.value;
     let findings = placed(&text, saved.findings);
     Ok(answer::versioned(made.version, &Created::new(made.id.0, made.slug, findings, saved.affected)))

@@ -32,8 +32,6 @@ macro_rules! not_built {
 }
 
 not_built! {
-    post "/mcp-integrations/{integration}/test" test_integration "integration" "Id or slug of the integration."
-        "Testing the connection to an integration is not built yet.";
     post "/mcp-integrations/{integration}/sync" sync_integration "integration" "Id or slug of the integration."
         "This version keeps no capabilities of integrations, so there is nothing to bring up to date.";
     get "/mcp-integrations/{integration}/capabilities" list_integration_capabilities "integration" "Id or slug of the integration."
@@ -42,8 +40,6 @@ not_built! {
         "This version keeps no capabilities of integrations, so none can be switched.";
     get "/mcp-integrations/{integration}/metadata" read_integration_metadata "integration" "Id or slug of the integration."
         "This version keeps nothing of what an upstream server says about itself.";
-    post "/mcp-servers/{server}/test" test_server "server" "Id or slug of the server."
-        "Testing the connection to a server is not built yet.";
     get "/mcp-servers/{server}/capabilities" list_server_capabilities "server" "Id or slug of the server."
         "This version keeps no capabilities of servers.";
     put "/mcp-servers/{server}/capabilities" update_server_capabilities "server" "Id or slug of the server."

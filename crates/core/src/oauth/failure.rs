@@ -92,7 +92,7 @@ impl Failure {
 
 /// Upstream text fit to be kept and shown: without control characters, and without the invisible ones that turn the
 /// direction of what follows; at most `most` characters.
-pub(super) fn clean(text: &str, most: usize) -> String {
+pub(crate) fn clean(text: &str, most: usize) -> String {
     let hidden = |c: char| matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
     text.chars()
         .filter(|c| !hidden(*c))

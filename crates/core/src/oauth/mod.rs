@@ -20,6 +20,7 @@ pub use discovery::{
     scopes_named,
 };
 pub use exchange::Exchange;
+pub(crate) use failure::clean;
 pub use failure::{Failure, FailureClass, MANAGEMENT_ANSWER_LOST, classify_refusal, retry_after_seconds};
 pub use json::read_object;
 pub use management::Recorded;

@@ -6,6 +6,7 @@ mod method;
 mod outcome;
 mod plan;
 mod state;
+mod terms;
 
 pub use fit::{Cost, cost};
 pub use known::{ActiveClient, Desired, Doubt, EndingClient, LifeRules, Observed, Request, Standing};
@@ -15,6 +16,7 @@ pub use outcome::{
 };
 pub use plan::{Block, Step, plan};
 pub use state::{AuthType, ClientStatus, RegistrationMethod, State, Transport};
+pub use terms::adopted_auth_method;
 
 #[cfg(test)]
 mod histories;

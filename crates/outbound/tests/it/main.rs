@@ -7,6 +7,7 @@ mod guard;
 mod hostile;
 mod management;
 mod names;
+mod probe;
 mod redirects;
 mod registration;
 mod tls;

@@ -1,0 +1,71 @@
+//! "Check connection": what a registration would be, with everything that was asked for it.
+
+use crate::failure::Failure;
+use crate::session::Visitor;
+use crate::view::{Shell, html};
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, post, web};
+use askama::Template;
+use registry::{Integration, Preflight, WhatIf};
+use registry_core::preflight::Weight;
+use registry_core::slug::Reference;
+
+#[derive(Template)]
+#[template(path = "pages/preflight.html")]
+struct PreflightPage {
+    shell: Shell,
+    integration: Integration,
+    found: Preflight,
+}
+
+impl PreflightPage {
+    /// Whether something will go wrong for certain.
+    fn refused(&self) -> bool {
+        self.found.advice.iter().any(|advice| advice.weight == Weight::Refusal)
+    }
+
+    /// The note at the top: how bad, and its icon.
+    fn look(&self) -> (&'static str, &'static str) {
+        match (self.found.forecast.method, self.refused()) {
+            (Some(_), false) => ("ok", "ok"),
+            (Some(_), true) => ("warn", "warn"),
+            (None, _) => ("bad", "bad"),
+        }
+    }
+
+    /// The same as a sentence.
+    fn sentence(&self) -> String {
+        let forecast = &self.found.forecast;
+        match (&forecast.block, forecast.method) {
+            (Some(block), _) => block.detail.clone().unwrap_or_else(|| format!("No client: {}.", block.code)),
+            (None, Some(_)) if self.refused() => {
+                "A client could be obtained, but what is said below stands in the way.".to_owned()
+            }
+            (None, _) => "A client can be obtained, as far as can be foreseen.".to_owned(),
+        }
+    }
+}
+
+/// How an advice looks: the class of its mark, and its icon.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "askama passes references")]
+pub(crate) fn weight_look(weight: &Weight) -> (&'static str, &'static str) {
+    match weight {
+        Weight::Refusal => ("bad", "bad"),
+        Weight::Risk => ("warn", "warn"),
+        Weight::Note => ("info", "info"),
+    }
+}
+
+// A POST, because it sends requests; nothing is saved, so there is no page to go to afterwards.
+#[post("/integrations/{integration}/check")]
+pub(super) async fn check(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<String>,
+) -> Result<HttpResponse, Failure> {
+    let reference = Reference::parse(&path);
+    let integration = visitor.registry.integration(&visitor.actor, &reference).await?;
+    let found = visitor.registry.preflight_integration(&visitor.actor, &reference, WhatIf::default()).await?;
+    let shell = Shell::of(&request, &visitor, "integrations", format!("Check {}", integration.name));
+    Ok(html(StatusCode::OK, &PreflightPage { shell, integration, found })?)
+}

@@ -1,0 +1,110 @@
+//! Tests of the connection to an upstream MCP server, in the wire shape of the hosted product.
+
+use crate::ApiState;
+use crate::answer::{self, Answer};
+use crate::example;
+use crate::extract::Caller;
+use crate::responses::TestProblems;
+use crate::v1::servers::{InWorkspace, named};
+use actix_web::{post, web};
+use registry::ConnectionTest;
+use registry_core::slug::Reference;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(test_integration).service(test_server);
+}
+
+/// What a test of the connection showed.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ConnectionTest)]
+pub(crate) struct ConnectionTestView {
+    /// `mcp-integration` or `mcp-server`.
+    #[schema(example = "mcp-server")]
+    object: &'static str,
+    /// Whether an MCP server answered as it should; where OAuth is configured, by asking for authorization.
+    #[schema(example = true)]
+    success: bool,
+    /// The upstream's HTTP status; absent when it could not be reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = 401)]
+    status_code: Option<u16>,
+    /// How long it took, in milliseconds; absent when it could not be reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = 87)]
+    response_time_ms: Option<u64>,
+    /// The address that was asked.
+    #[schema(format = "uri")]
+    url: String,
+    /// Name of the integration or server.
+    #[schema(example = "Linear")]
+    server_name: String,
+    /// What is wrong, and what to do; absent when nothing is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+impl ConnectionTestView {
+    fn of(object: &'static str, test: ConnectionTest) -> Self {
+        Self {
+            object,
+            success: test.problem.is_none(),
+            status_code: test.status,
+            response_time_ms: test.status.map(|_| test.duration_ms),
+            url: test.url,
+            server_name: test.name,
+            error: test.problem,
+        }
+    }
+
+    fn example(object: &'static str) -> Self {
+        let test = ConnectionTest {
+            name: "Linear".to_owned(),
+            url: example::UPSTREAM.to_owned(),
+            status: Some(401),
+            duration_ms: 87,
+            problem: None,
+        };
+        Self::of(object, test)
+    }
+}
+
+/// Test the connection to an integration's MCP server
+///
+/// Sends one request, with the headers that organisation and integration configure. Answers 200 also when the test fails:
+/// `success` and `error` say so.
+#[utoipa::path(
+    tag = "integrations",
+    params(("integration" = String, Path, description = "Id or slug of the integration.", example = "linear")),
+    responses((status = 200, description = "What it showed.", body = ConnectionTestView, example = json!(ConnectionTestView::example("mcp-integration"))), TestProblems)
+)]
+#[post("/mcp-integrations/{integration}/test")]
+pub(crate) async fn test_integration(
+    state: web::Data<ApiState>,
+    caller: Caller,
+    path: web::Path<String>,
+) -> Answer {
+    let test = state.registry.test_integration(&caller.actor, &Reference::parse(&path)).await?;
+    Ok(answer::ok(&ConnectionTestView::of("mcp-integration", test)))
+}
+
+/// Test the connection to a server's upstream
+///
+/// Sends one request, with the headers that gateways would send. Answers 200 also when the test fails: `success` and
+/// `error` say so.
+#[utoipa::path(
+    tag = "servers",
+    params(("server" = String, Path, description = "Id or slug of the server.", example = "linear"), InWorkspace),
+    responses((status = 200, description = "What it showed.", body = ConnectionTestView, example = json!(ConnectionTestView::example("mcp-server"))), TestProblems)
+)]
+#[post("/mcp-servers/{server}/test")]
+pub(crate) async fn test_server(
+    state: web::Data<ApiState>,
+    caller: Caller,
+    path: web::Path<String>,
+) -> Answer {
+    let test = state.registry.test_server(&caller.actor, &named(&caller, &path)?).await?;
+    Ok(answer::ok(&ConnectionTestView::of("mcp-server", test)))
+}

@@ -1,0 +1,364 @@
+//! Preflight: what a registration would be, without registering anything.
+
+use crate::ApiState;
+use crate::answer::{self, Answer};
+use crate::body::{Document, RequestBody, Sent, present, written};
+use crate::example;
+use crate::query;
+use crate::responses::{PreflightNewProblems, PreflightProblems};
+use crate::v1::client_metadata::AdjustmentView;
+use crate::v1::integrations::CreateIntegration;
+use actix_web::{post, web};
+use registry::{Preflight, WhatIf};
+use registry_core::finding::Finding;
+use registry_core::oauth::{Discovery, Exchange, IssuerMatch, ResourceMatch};
+use registry_core::permission::Permission;
+use registry_core::preflight::{Advice, Weight};
+use registry_core::registration::{AuthType, RegistrationMethod, State};
+use registry_core::slug::Reference;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use utoipa_actix_web::service_config::ServiceConfig;
+use uuid::Uuid;
+use validator::Validate;
+
+pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(preflight_new_integration).service(preflight_integration);
+}
+
+/// What to assume instead of what is saved; all of it may be left out.
+#[derive(Deserialize, Validate, ToSchema)]
+pub(crate) struct PreflightIntegration {
+    /// Id or slug of the workspace to resolve for; the first that has a server of the integration when absent.
+    #[schema(example = "acme")]
+    workspace_id: Option<String>,
+    /// Another upstream MCP server. No stored secret is sent there.
+    #[schema(format = "uri", example = "https://mcp.linear.app/mcp")]
+    url: Option<String>,
+    /// Another Advanced Configuration for the integration; null assumes none.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<Object>)]
+    configurations: Document,
+}
+
+impl RequestBody for PreflightIntegration {
+    const NEEDS: Permission = Permission::WriteIntegrations;
+}
+
+/// What a registration would be.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Preflight)]
+pub(crate) struct PreflightView {
+    /// Always `preflight`.
+    #[schema(example = "preflight")]
+    object: &'static str,
+    /// Whether a client could be obtained without a person, as far as can be foreseen: there is a method, and no advice is a `refusal`.
+    #[schema(example = true)]
+    ready: bool,
+    /// Slug of the workspace it was resolved for; an example where there is none yet.
+    #[schema(example = "acme")]
+    workspace: String,
+    /// Slug of the server it was resolved for; an example where there is none yet.
+    #[schema(example = "linear")]
+    server: String,
+    /// The upstream MCP server.
+    #[schema(format = "uri")]
+    url: String,
+    /// How gateways authenticate there.
+    auth_type: AuthType,
+    /// The registration that the server has already; null: none. What is shown here is what a new one would be.
+    current_registration: Option<CurrentRegistration>,
+    /// The callbacks that would be registered.
+    callback_urls: Vec<String>,
+    /// How a client would be obtained; null: it would not, `reason` and `detail` say why.
+    method: Option<RegistrationMethod>,
+    /// Stable code of why there is no method.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "registration_not_supported")]
+    reason: Option<String>,
+    /// The same as a sentence, with what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    /// What was found; null: nothing that could be used.
+    discovery: Option<DiscoveryView>,
+    /// What would be sent to obtain a client; null: nothing.
+    registration: Option<PlannedRegistration>,
+    /// The Client ID Metadata Document that would be published, `{id}` in its `client_id` standing for an id that is drawn
+    /// then; null: none.
+    #[schema(value_type = Option<Object>)]
+    document: Option<Map<String, Value>>,
+    /// What can be foreseen: refusals first, then risks, then notes.
+    advice: Vec<Advice>,
+    /// Every request that was sent for this, in order. None of them registers anything.
+    trace: Vec<Exchange>,
+    /// Warnings and notices about the configuration.
+    findings: Vec<Finding>,
+}
+
+/// How the server's registration stands now.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct CurrentRegistration {
+    /// Its id.
+    id: Uuid,
+    /// Where the effort stands.
+    state: State,
+    /// Whether there is an active, unexpired client.
+    #[schema(example = true)]
+    usable: bool,
+}
+
+/// The request that would register a client (RFC 7591 §3.1).
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PlannedRegistration {
+    /// Where it would be sent.
+    #[schema(format = "uri")]
+    endpoint: String,
+    /// Whether the stored initial access token would be sent along.
+    #[schema(example = false)]
+    with_initial_access_token: bool,
+    /// The exact body.
+    #[schema(value_type = Object)]
+    request: Map<String, Value>,
+    /// How it differs from the effective metadata, and why.
+    adjustments: Vec<AdjustmentView>,
+}
+
+/// What was found out about an upstream.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Discovery)]
+pub(crate) struct DiscoveryView {
+    /// The authorization server, as its own metadata name it.
+    issuer: String,
+    /// The issuer that was expected.
+    expected_issuer: String,
+    /// How the two fit: `exact`, `root_slash` (only the slash of an empty path differs), `trusted` (an admin
+    /// said so), `legacy` (nobody named one).
+    #[schema(value_type = String, example = "exact")]
+    issuer_match: IssuerMatch,
+    /// Where the authorization server's metadata are.
+    metadata_url: String,
+    /// The resource that tokens are asked for (RFC 8707).
+    resource: String,
+    /// How it fits the address: `exact` or `prefix`; null without protected resource metadata.
+    #[schema(value_type = Option<String>, example = "exact")]
+    resource_match: Option<ResourceMatch>,
+    /// Where the protected resource metadata (RFC 9728) are.
+    resource_metadata_url: Option<String>,
+    /// Scopes worth registering: of the challenge and of the resource.
+    scopes: Vec<String>,
+    /// Scopes the authorization server lists; null: it lists none.
+    scopes_supported: Option<Vec<String>>,
+    /// Auth methods the authorization server lists; null: it lists none.
+    token_endpoint_auth_methods_supported: Option<Vec<String>>,
+    /// PKCE methods the authorization server lists; null: it lists none.
+    code_challenge_methods_supported: Option<Vec<String>>,
+    /// Whether it reads Client ID Metadata Documents.
+    #[schema(example = false)]
+    client_id_metadata_document_supported: bool,
+    /// Where people sign in.
+    authorization_endpoint: Option<String>,
+    /// Where tokens are issued.
+    token_endpoint: Option<String>,
+    /// Where clients register; null: nowhere.
+    registration_endpoint: Option<String>,
+    /// What is odd.
+    warnings: Vec<String>,
+}
+
+/// The longest text, and the longest list, that an upstream may have us repeat.
+const MOST: (usize, usize) = (2048, 200);
+
+fn bounded(text: &str) -> String {
+    text.chars().filter(|character| !character.is_control()).take(MOST.0).collect()
+}
+
+fn bounded_list(list: &[String]) -> Vec<String> {
+    list.iter().take(MOST.1).map(|text| bounded(text)).collect()
+}
+
+impl From<Discovery> for DiscoveryView {
+    fn from(found: Discovery) -> Self {
+        let server = found.authorization_server();
+        let endpoint = |name| server.endpoint(name).map(bounded);
+        let list = |list: Option<Vec<String>>| list.map(|list| bounded_list(&list));
+        Self {
+            scopes_supported: list(server.scopes_supported()),
+            token_endpoint_auth_methods_supported: list(server.token_endpoint_auth_methods_supported()),
+            code_challenge_methods_supported: list(server.code_challenge_methods_supported()),
+            client_id_metadata_document_supported: server.client_id_metadata_document_supported(),
+            authorization_endpoint: endpoint("authorization_endpoint"),
+            token_endpoint: endpoint("token_endpoint"),
+            registration_endpoint: endpoint("registration_endpoint"),
+            issuer: bounded(&found.issuer),
+            expected_issuer: bounded(&found.authorization_server_listed),
+            issuer_match: found.issuer_match,
+            metadata_url: bounded(&found.metadata_url),
+            resource: bounded(&found.resource),
+            resource_match: found.resource_match,
+            resource_metadata_url: found.protected_resource_url.as_deref().map(bounded),
+            scopes: bounded_list(&found.scopes),
+            warnings: found.warnings,
+        }
+    }
+}
+
+impl From<Preflight> for PreflightView {
+    fn from(found: Preflight) -> Self {
+        let forecast = found.forecast;
+        let refused = found.advice.iter().any(|advice| advice.weight == Weight::Refusal);
+        let (reason, detail) = forecast.block.map_or((None, None), |block| (Some(block.code), block.detail));
+        let registration =
+            forecast.prepared.zip(forecast.endpoint).map(|(prepared, endpoint)| PlannedRegistration {
+                endpoint,
+                with_initial_access_token: found.with_initial_access_token,
+                request: prepared.request,
+                adjustments: prepared.adjustments.into_iter().map(Into::into).collect(),
+            });
+        Self {
+            object: "preflight",
+            ready: forecast.method.is_some() && !refused,
+            workspace: found.workspace,
+            server: found.server,
+            url: found.url,
+            auth_type: found.auth_type,
+            current_registration: found.current.map(|brief| CurrentRegistration {
+                id: brief.id.0,
+                state: brief.state,
+                usable: brief.usable,
+            }),
+            callback_urls: found.callbacks,
+            method: forecast.method,
+            reason,
+            detail,
+            discovery: found.discovery.map(Into::into),
+            registration,
+            document: forecast.document,
+            advice: found.advice,
+            trace: found.trace,
+            findings: found.findings.0,
+        }
+    }
+}
+
+impl PreflightView {
+    fn example() -> Self {
+        let metadata = format!("{}/.well-known/oauth-authorization-server", example::ISSUER);
+        let resource = format!("{}/.well-known/oauth-protected-resource/mcp", example::ISSUER);
+        let exchange = |step: &str, method: &str, url: &str, status, note: &str| Exchange {
+            step: step.to_owned(),
+            method: method.to_owned(),
+            url: url.to_owned(),
+            status: Some(status),
+            duration_ms: 31,
+            note: note.to_owned(),
+            excerpt: None,
+        };
+        let list = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+        let endpoint = |path: &str| Some(format!("{}/{path}", example::ISSUER));
+        Self {
+            object: "preflight",
+            ready: true,
+            workspace: "acme".to_owned(),
+            server: "linear".to_owned(),
+            url: example::UPSTREAM.to_owned(),
+            auth_type: AuthType::OauthAuto,
+            current_registration: Some(CurrentRegistration {
+                id: example::id(4),
+                state: State::Registered,
+                usable: true,
+            }),
+            callback_urls: list(&[example::CALLBACK]),
+            method: Some(RegistrationMethod::Dcr),
+            reason: None,
+            detail: None,
+            trace: vec![
+                exchange("probe", "POST", example::UPSTREAM, 401, "It asks for authorization."),
+                exchange("protected_resource", "GET", &resource, 200, "Found."),
+                exchange("authorization_server", "GET", &metadata, 200, "Found."),
+            ],
+            discovery: Some(DiscoveryView {
+                issuer: example::ISSUER.to_owned(),
+                expected_issuer: example::ISSUER.to_owned(),
+                issuer_match: IssuerMatch::Exact,
+                metadata_url: metadata,
+                resource: example::UPSTREAM.to_owned(),
+                resource_match: Some(ResourceMatch::Exact),
+                resource_metadata_url: Some(resource),
+                scopes: list(&["mcp:read", "mcp:write"]),
+                scopes_supported: Some(list(&["mcp:read", "mcp:write", "offline_access"])),
+                token_endpoint_auth_methods_supported: Some(list(&["none", "client_secret_post"])),
+                code_challenge_methods_supported: Some(list(&["S256"])),
+                client_id_metadata_document_supported: false,
+                authorization_endpoint: endpoint("authorize"),
+                token_endpoint: endpoint("token"),
+                registration_endpoint: endpoint("register"),
+                warnings: Vec::new(),
+            }),
+            registration: Some(PlannedRegistration {
+                endpoint: format!("{}/register", example::ISSUER),
+                with_initial_access_token: false,
+                request: example::effective(),
+                adjustments: vec![AdjustmentView::example()],
+            }),
+            document: None,
+            advice: vec![Advice {
+                code: "branding_host_differs".to_owned(),
+                weight: Weight::Risk,
+                members: list(&["client_uri", "logo_uri"]),
+                message: "The callback is on https://gateway.acme.com, these pages are on https://acme.com. Authorization servers should compare them (RFC 7591 §5); if one refuses, put them on the callback's host or leave them out.".to_owned(),
+            }],
+            findings: Vec::new(),
+        }
+    }
+}
+
+/// Check an integration before anything is registered
+///
+/// Asks the upstream where its authorization server is and shows how a client would be obtained, the exact body that would
+/// be sent, and what can be foreseen. Nothing is saved or registered, and no secret is sent. The body may be left out; its
+/// members say what to assume instead of what is saved.
+#[utoipa::path(
+    tag = "integrations",
+    params(("integration" = String, Path, description = "Id or slug of the integration.", example = "linear")),
+    request_body(content = PreflightIntegration, description = "What to assume; `{}` for nothing.", example = json!({ "workspace_id": "acme", "configurations": example::configuration() })),
+    responses((status = 200, description = "What a registration would be, also where it cannot be.", body = PreflightView, example = json!(PreflightView::example())), PreflightProblems)
+)]
+#[post("/mcp-integrations/{integration}/preflight")]
+pub(crate) async fn preflight_integration(
+    state: web::Data<ApiState>,
+    path: web::Path<String>,
+    sent: Sent<PreflightIntegration>,
+) -> Answer {
+    let (caller, body, _) = sent.into_parts();
+    let what_if = WhatIf {
+        workspace: query::reference(body.workspace_id),
+        url: body.url,
+        configuration: written(body.configurations),
+    };
+    let reference = Reference::parse(&path);
+    let found = state.registry.preflight_integration(&caller.actor, &reference, what_if).await?;
+    Ok(answer::ok(&PreflightView::from(found)))
+}
+
+/// Check an integration before it is created
+///
+/// As for a saved one, with the body that would create it; `workspace_id` is only needed where it shall belong to a
+/// workspace. Nothing is saved or registered.
+#[utoipa::path(
+    tag = "integrations",
+    request_body(
+        content = CreateIntegration, description = "The integration.",
+        example = json!({ "name": "Linear", "url": example::UPSTREAM, "auth_type": "oauth_auto", "transport": "http", "configurations": example::configuration() })
+    ),
+    responses((status = 200, description = "What a registration would be, also where it cannot be.", body = PreflightView, example = json!(PreflightView::example())), PreflightNewProblems)
+)]
+#[post("/mcp-integrations/preflight")]
+pub(crate) async fn preflight_new_integration(
+    state: web::Data<ApiState>,
+    sent: Sent<CreateIntegration>,
+) -> Answer {
+    let (caller, body, _) = sent.into_parts();
+    let found = state.registry.preflight_new_integration(&caller.actor, body.into()).await?;
+    Ok(answer::ok(&PreflightView::from(found)))
+}

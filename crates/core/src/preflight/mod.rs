@@ -1,0 +1,18 @@
+//! What can be said about a registration before anything is registered: which method would be used, what exactly would
+//! be sent, and what will probably go wrong.
+//!
+//! * [`forecast`] asks [`crate::registration::plan`], as the worker does, and prepares what the next step would send.
+//! * [`ADVICE`] is the one table of what can be foreseen; [`advise`] goes through it; `docs/preflight.md` is made from it.
+//! * [`connection_problem`] says what an answer of an MCP server means for a test of the connection.
+
+mod advice;
+mod connection;
+mod forecast;
+mod rules;
+
+pub use advice::{ADVICE, Advice, Facts, Rule, Weight, advise};
+pub use connection::connection_problem;
+pub use forecast::{Forecast, forecast};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,66 @@
+//! One request to an MCP server, to see whether it answers.
+
+use crate::answer::Wanted;
+use crate::fetch::{PROTOCOL_VERSION, Traced, greeting};
+use crate::guard::{Asked, Guarded, VERSION_HEADER};
+use registry_core::oauth::Exchange;
+use registry_core::registration::Transport;
+use registry_core::secret::Secret;
+use reqwest::Method;
+use std::time::Instant;
+
+/// Headers that the request has anyway, or that belong to the connection.
+const OWN: [&str; 7] =
+    ["accept", "connection", "content-length", "content-type", "host", VERSION_HEADER, "transfer-encoding"];
+
+/// What came of a probe.
+#[derive(Debug)]
+pub struct ProbeOutcome {
+    /// The exchange, without secrets.
+    pub exchange: Exchange,
+    /// Whether the answer is labelled as what MCP servers send: JSON or an event stream.
+    pub speaks: bool,
+}
+
+/// Asks the MCP server at `url` once, as a client of its transport would begin, with these headers. Redirects are not
+/// followed: the headers may be secrets.
+pub async fn probe(
+    guarded: &Guarded,
+    url: &str,
+    transport: Transport,
+    headers: &[(String, Secret)],
+) -> ProbeOutcome {
+    let mut upstream = Traced { guarded, trace: Vec::new() };
+    let body = greeting();
+    let mut sent = vec![(VERSION_HEADER, PROTOCOL_VERSION)];
+    let more = headers.iter().map(|(name, value)| (name.as_str(), value.expose()));
+    sent.extend(more.filter(|(name, _)| !OWN.iter().any(|own| own.eq_ignore_ascii_case(name))));
+    let (method, name, accept, json) = match transport {
+        Transport::Http => (Method::POST, "POST", "application/json, text/event-stream", Some(&body)),
+        Transport::Sse => (Method::GET, "GET", "text/event-stream", None),
+    };
+    let asked = Asked {
+        method,
+        url,
+        accept,
+        bearer: None,
+        json,
+        headers: &sent,
+        wanted: Wanted::Headers,
+        follow: false,
+    };
+    let started = Instant::now();
+    let speaks = match guarded.send(&asked).await {
+        Ok(answer) => {
+            upstream.record("probe", name, url, started, Some(&answer), "It answered.");
+            let label = answer.content_type.as_deref().unwrap_or_default().to_ascii_lowercase();
+            label.starts_with("application/json") || label.starts_with("text/event-stream")
+        }
+        Err(trouble) => {
+            upstream.lost("probe", name, url, started, trouble);
+            false
+        }
+    };
+    let exchange = upstream.trace.pop().unwrap_or_default();
+    ProbeOutcome { exchange, speaks }
+}

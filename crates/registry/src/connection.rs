@@ -1,0 +1,108 @@
+//! Tests of the connection to an upstream MCP server.
+
+use crate::entity::integration;
+use crate::layers::{Scope, auth_type, parse_layer};
+use crate::preflight::discreet;
+use crate::secrets::open_markers;
+use crate::servers::ServerRef;
+use crate::upstream::ProbeTarget;
+use crate::{Actor, Error, Registry, Result, integrations, servers};
+use registry_core::id::ServerId;
+use registry_core::metadata::{AdvancedConfiguration, EffectiveMetadata};
+use registry_core::permission::Permission;
+use registry_core::preflight::connection_problem;
+use registry_core::registration::AuthType;
+use registry_core::secret::Secret;
+use registry_core::slug::Reference;
+use serde_json::{Map, Value};
+
+/// What a test of the connection showed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionTest {
+    /// Name of the integration or server that was tested.
+    pub name: String,
+    /// The MCP address.
+    pub url: String,
+    /// HTTP status; `None`: it could not be reached.
+    pub status: Option<u16>,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// What is wrong, a sentence for people; `None`: nothing.
+    pub problem: Option<String>,
+}
+
+impl Registry {
+    /// Asks an integration's MCP server once, with the headers that the organisation and the integration configure.
+    pub async fn test_integration(&self, actor: &Actor, reference: &Reference) -> Result<ConnectionTest> {
+        actor.require(Permission::WriteIntegrations)?;
+        let model = integrations::find(self.db(), actor, reference).await?;
+        let organisation = self.organisation_layer(self.db()).await?;
+        let layer = parse_layer(model.configuration.as_deref(), "integration", model.id)?;
+        let nothing = AdvancedConfiguration::empty();
+        let resolution = self.resolve_layers(
+            [&organisation, &layer, &nothing, &nothing],
+            crate::preflight::EXAMPLE_NAMES,
+            model.workspace_id.is_some(),
+        );
+        self.probe(model.name.clone(), &model, &resolution.effective).await
+    }
+
+    /// Asks a server's MCP server once, with the headers that gateways would send.
+    pub async fn test_server(&self, actor: &Actor, reference: &ServerRef) -> Result<ConnectionTest> {
+        actor.require(Permission::WriteServers)?;
+        let model = servers::find(self.db(), actor, reference).await?;
+        let layers = self.load_layers(self.db(), Scope::Server(ServerId(model.id)), false).await?.pop();
+        let layers = layers.ok_or_else(|| Error::not_found("server", model.id))?;
+        let effective = self.resolve_server(&layers).effective;
+        self.probe(model.name, &layers.integration, &effective).await
+    }
+
+    async fn probe(
+        &self,
+        name: String,
+        integration: &integration::Model,
+        effective: &EffectiveMetadata,
+    ) -> Result<ConnectionTest> {
+        let auth_type = auth_type(integration)?;
+        let target = ProbeTarget {
+            url: integration.url.clone(),
+            transport: integrations::transport(integration)?,
+            headers: self.headers(auth_type, &effective.gateway).await?,
+        };
+        let mut probed = self.upstream().probe(target).await;
+        discreet(&mut probed.exchange);
+        let problem = match probed.exchange.status {
+            Some(status) => connection_problem(auth_type, status, probed.speaks),
+            None => Some(probed.exchange.note),
+        };
+        Ok(ConnectionTest {
+            name,
+            url: integration.url.clone(),
+            status: probed.exchange.status,
+            duration_ms: probed.exchange.duration_ms,
+            problem,
+        })
+    }
+
+    /// The headers that gateways send by themselves (`portkey.md` §3.1): `headers` unless a token takes their place, and
+    /// over them `passthrough_headers`.
+    async fn headers(
+        &self,
+        auth_type: AuthType,
+        gateway: &Map<String, Value>,
+    ) -> Result<Vec<(String, Secret)>> {
+        let own = gateway.get("headers").filter(|_| auth_type != AuthType::OauthAuto);
+        let mut headers: Vec<(String, Secret)> = Vec::new();
+        for map in [own, gateway.get("passthrough_headers")].into_iter().flatten() {
+            let mut map = map.clone();
+            open_markers(self, self.db(), &mut map).await?;
+            let Value::Object(map) = map else { continue };
+            for (name, value) in map {
+                let Value::String(value) = value else { continue };
+                headers.retain(|(other, _)| !other.eq_ignore_ascii_case(&name));
+                headers.push((name, Secret::new(value)));
+            }
+        }
+        Ok(headers)
+    }
+}

@@ -1,0 +1,313 @@
+//! Preflight: everything about a registration but the registration itself. Nothing is saved, no secret is opened.
+
+use crate::entity::{integration, sealed_value, workspace};
+use crate::layers::{self, Scope, parse_layer};
+use crate::registrations::briefs;
+use crate::upstream::{Answering, Discovered};
+use crate::{
+    Actor, Error, NewIntegration, RegistrationBrief, Registry, Result, Turn, access, integrations, names,
+    workspaces,
+};
+use registry_core::finding::Findings;
+use registry_core::id::{IntegrationId, WorkspaceId};
+use registry_core::metadata::{AdvancedConfiguration, EffectiveMetadata, Resolution};
+use registry_core::oauth::{Discovery, Exchange, Failure, FailureClass, document_url};
+use registry_core::permission::Permission;
+use registry_core::preflight::{Advice, Facts, Forecast, advise, forecast};
+use registry_core::registration::{AuthType, Desired, RegistrationMethod, Standing};
+use registry_core::slug::{Reference, Slug};
+use sea_orm::EntityTrait;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Stands for names that do not exist yet.
+pub(crate) const EXAMPLE_NAMES: (&str, &str) = ("workspace", "server");
+
+/// What is said of an upstream that did not answer. Always the same: what exactly went wrong would tell a caller which
+/// names and ports exist in the operator's network.
+const UNREACHABLE: &str = "It could not be reached: its name may not exist, it may not answer or show a certificate that is not trusted, or it may lead to a private address that the operator has not allowed (`egress.allow`).";
+
+/// What to assume instead of what is saved.
+#[derive(Clone, Debug, Default)]
+pub struct WhatIf {
+    /// The workspace to resolve for; the first that has a server of it when absent.
+    pub workspace: Option<Reference>,
+    /// Another address.
+    pub url: Option<String>,
+    /// Another Advanced Configuration, JSON text; `Some(None)`: none.
+    pub configuration: Option<Option<String>>,
+}
+
+/// What a registration would be.
+#[derive(Debug)]
+pub struct Preflight {
+    /// Slug of the workspace it was resolved for; an example where there is none yet.
+    pub workspace: String,
+    /// Slug of the server it was resolved for; an example where there is none yet.
+    pub server: String,
+    /// The registration that this server has already.
+    pub current: Option<RegistrationBrief>,
+    /// The MCP address.
+    pub url: String,
+    /// How gateways authenticate there.
+    pub auth_type: AuthType,
+    /// The callbacks that would be registered.
+    pub callbacks: Vec<String>,
+    /// Every request that was sent, without secrets.
+    pub trace: Vec<Exchange>,
+    /// What was found.
+    pub discovery: Option<Discovery>,
+    /// What would be done.
+    pub forecast: Forecast,
+    /// Whether an initial access token would be sent along.
+    pub with_initial_access_token: bool,
+    /// What can be foreseen.
+    pub advice: Vec<Advice>,
+    /// What was found in the configuration; no errors.
+    pub findings: Findings,
+}
+
+/// A registration to be: for whom, with what.
+struct Hypothesis {
+    names: (String, String),
+    /// The server, where there is one.
+    server: Option<uuid::Uuid>,
+    url: String,
+    auth_type: AuthType,
+    resolution: Resolution,
+    findings: Findings,
+}
+
+impl Registry {
+    /// What a registration of a saved integration would be, perhaps with other values than those saved.
+    pub async fn preflight_integration(
+        &self,
+        actor: &Actor,
+        reference: &Reference,
+        what_if: WhatIf,
+    ) -> Result<Preflight> {
+        actor.require(Permission::WriteIntegrations)?;
+        let mut model = integrations::find(self.db(), actor, reference).await?;
+        if let Some(url) = what_if.url {
+            self.judge_url(&url)?;
+            model.url = url;
+        }
+        let stored = model.configuration.as_deref();
+        let (layer, mut findings) = if let Some(text) = what_if.configuration {
+            self.hypothetical(text.as_deref(), stored)?
+        } else {
+            (parse_layer(stored, "integration", model.id)?, Findings::default())
+        };
+        let workspace = self.workspace_to_show(actor, what_if.workspace.as_ref(), model.workspace_id).await?;
+        let (names, server, resolution) = self.resolve_for(actor, &model, layer, workspace.as_ref()).await?;
+        findings.extend_below("/configurations", resolution.findings.clone());
+        let auth_type = layers::auth_type(&model)?;
+        self.fly(actor, Hypothesis { names, server, url: model.url, auth_type, resolution, findings }).await
+    }
+
+    /// What a registration of an integration that is not saved yet would be.
+    pub async fn preflight_new_integration(&self, actor: &Actor, new: NewIntegration) -> Result<Preflight> {
+        actor.require(Permission::WriteIntegrations)?;
+        let name = names::name(&new.name, "/name")?;
+        self.judge_url(&new.url)?;
+        let (layer, mut findings) = self.hypothetical(new.configuration.as_deref(), None)?;
+        let workspace = self.workspace_to_show(actor, new.workspace.as_ref(), None).await?;
+        let server = new.slug.unwrap_or_else(|| Slug::from_name(&name).to_string());
+        let names = (workspace.as_ref().map_or(EXAMPLE_NAMES.0.to_owned(), |one| one.slug.clone()), server);
+        let organisation = self.organisation_layer(self.db()).await?;
+        let nothing = AdvancedConfiguration::empty();
+        let resolution = self.resolve_layers(
+            [&organisation, &layer, &nothing, &nothing],
+            (&names.0, &names.1),
+            workspace.is_some(),
+        );
+        findings.extend_below("/configurations", resolution.findings.clone());
+        let (url, auth_type) = (new.url, new.auth_type);
+        self.fly(actor, Hypothesis { names, server: None, url, auth_type, resolution, findings }).await
+    }
+
+    /// Asks the outside, and says what would follow.
+    async fn fly(&self, actor: &Actor, hypothesis: Hypothesis) -> Result<Preflight> {
+        let Hypothesis { names, server, url, auth_type, resolution, findings } = hypothesis;
+        let effective = resolution.effective.clone();
+        let settings = self.settings();
+        let desired = Desired {
+            digest: effective.digest(),
+            effective,
+            mcp_url: url.clone(),
+            auth_type,
+            standing: Standing::Wanted,
+            publishes_documents: settings.cimd_public_url.is_some(),
+            rules: settings.life,
+        };
+        let Discovered { result, trace } = if auth_type.needs_client() {
+            self.discover(actor, &desired).await?
+        } else {
+            let nothing = Failure::new(FailureClass::Configuration, "not_needed", "Nothing is looked for.");
+            Discovered { result: Err(nothing), trace: Vec::new() }
+        };
+        let document = document_url(settings.cimd_public_url.as_deref().unwrap_or_default(), "{id}");
+        let forecast = forecast(&desired, &result, &document, self.now());
+        let bound_to = self.bound_issuer(&desired.effective, forecast.method).await?;
+        let discovery = result.ok();
+        let advice = discovery.as_ref().map_or_else(Vec::new, |discovery| {
+            advise(&Facts {
+                resolution: &resolution,
+                discovery,
+                forecast: &forecast,
+                secret_bound_to: bound_to.as_deref(),
+            })
+        });
+        let token = desired.effective.registration.initial_access_token.is_some();
+        let current = match server {
+            Some(server) => briefs(self.db(), [server], self.now()).await?.remove(&server),
+            None => None,
+        };
+        Ok(Preflight {
+            workspace: names.0,
+            server: names.1,
+            current,
+            url,
+            auth_type,
+            callbacks: self.settings().callbacks(),
+            trace,
+            discovery,
+            with_initial_access_token: token && forecast.method == Some(RegistrationMethod::Dcr),
+            forecast,
+            advice,
+            findings,
+        })
+    }
+
+    /// Discovery within the budgets of the authorization servers, which ends in bounded time and says nothing of the
+    /// operator's network.
+    async fn discover(&self, actor: &Actor, desired: &Desired) -> Result<Discovered> {
+        let refused: Mutex<Option<Error>> = Mutex::new(None);
+        let gate = |issuer: String| -> Answering<'_, std::result::Result<(), Failure>> {
+            let refused = &refused;
+            Box::pin(async move {
+                let error = match self.take_turn_now(actor, &issuer).await {
+                    Ok(Turn::Now) => return Ok(()),
+                    Ok(Turn::At(moment)) => Error::TooSoon { until: moment, now: self.now() },
+                    Err(error) => error,
+                };
+                refused.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                Err(Failure::new(FailureClass::Transient, "issuer_busy", "It is not asked now."))
+            })
+        };
+        let limit = self.settings().lease * 2 / 3;
+        let found = tokio::time::timeout(limit, self.upstream().discover(desired, &gate)).await;
+        if let Some(error) = refused.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            return Err(error);
+        }
+        let mut found = found.unwrap_or_else(|_| {
+            let message = "The upstream answers too slowly to be discovered.";
+            let failure = Failure::new(FailureClass::Transient, "upstream_slow", message);
+            Discovered { result: Err(failure), trace: Vec::new() }
+        });
+        for exchange in &mut found.trace {
+            discreet(exchange);
+        }
+        found.result = found.result.map_err(|failure| {
+            let unanswered = found.trace.last().is_some_and(|last| last.status.is_none());
+            if unanswered && failure.class != FailureClass::Protocol {
+                Failure::new(FailureClass::Transient, "unreachable", UNREACHABLE)
+            } else {
+                failure
+            }
+        });
+        Ok(found)
+    }
+
+    /// The workspace that was asked for, or the only one that can be meant.
+    async fn workspace_to_show(
+        &self,
+        actor: &Actor,
+        asked: Option<&Reference>,
+        owner: Option<uuid::Uuid>,
+    ) -> Result<Option<workspace::Model>> {
+        let only = actor.workspace().map(|own| own.0).or(owner).map(Reference::Id);
+        match asked.or(only.as_ref()) {
+            Some(reference) => workspaces::find(self.db(), actor, reference).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Names, server and metadata as they are for a server of `model` with this `layer`: for the one in `workspace`, else
+    /// the first there is, else one as it would be made.
+    async fn resolve_for(
+        &self,
+        actor: &Actor,
+        model: &integration::Model,
+        layer: AdvancedConfiguration,
+        workspace: Option<&workspace::Model>,
+    ) -> Result<((String, String), Option<uuid::Uuid>, Resolution)> {
+        let fits = |layers: &layers::ServerLayers| {
+            actor.sees(WorkspaceId(layers.workspace.id))
+                && workspace.is_none_or(|workspace| workspace.id == layers.workspace.id)
+        };
+        let scope = Scope::Integration(IntegrationId(model.id));
+        let servers = self.load_layers(self.db(), scope, false).await?;
+        if let Some(mut layers) = servers.into_iter().find(fits) {
+            layers.integration_layer = Arc::new(layer);
+            let resolution = self.resolve_server(&layers);
+            let names = (layers.workspace.slug.clone(), layers.server.slug.clone());
+            return Ok((names, Some(layers.server.id), resolution));
+        }
+        let of_workspace = match workspace {
+            Some(workspace) => {
+                let (integration, workspace) = (Reference::Id(model.id), Reference::Id(workspace.id));
+                let row = access::find(self, self.db(), actor, &integration, &workspace).await?;
+                parse_layer(row.configuration.as_deref(), "access", row.id)?
+            }
+            None => AdvancedConfiguration::empty(),
+        };
+        let organisation = self.organisation_layer(self.db()).await?;
+        let name = workspace.map_or(EXAMPLE_NAMES.0, |workspace| &workspace.slug).to_owned();
+        let resolution = self.resolve_layers(
+            [&organisation, &layer, &of_workspace, &AdvancedConfiguration::empty()],
+            (&name, &model.slug),
+            model.workspace_id.is_some(),
+        );
+        Ok(((name, model.slug.clone()), None, resolution))
+    }
+
+    /// A configuration as if it were saved; refused as saving would refuse it.
+    fn hypothetical(
+        &self,
+        text: Option<&str>,
+        stored: Option<&str>,
+    ) -> Result<(AdvancedConfiguration, Findings)> {
+        let Some(text) = text else { return Ok((AdvancedConfiguration::empty(), Findings::default())) };
+        let (found, layer) = self.as_if_saved(text, stored)?;
+        let mut findings = Findings::default();
+        findings.extend_below("/configurations", found);
+        let findings = findings.into_result().map_err(Error::Invalid)?;
+        Ok((layer.unwrap_or_default(), findings))
+    }
+
+    /// The issuer that the secret of this method was first used with, if it is stored and was used.
+    async fn bound_issuer(
+        &self,
+        effective: &EffectiveMetadata,
+        method: Option<RegistrationMethod>,
+    ) -> Result<Option<String>> {
+        let sealed = match method {
+            Some(RegistrationMethod::Dcr) => effective.registration.initial_access_token,
+            Some(RegistrationMethod::PreRegistered) => {
+                effective.credentials.as_ref().and_then(|credentials| credentials.client_secret)
+            }
+            Some(RegistrationMethod::Cimd) | None => None,
+        };
+        let Some(sealed) = sealed else { return Ok(None) };
+        let row = sealed_value::Entity::find_by_id(sealed.0).one(self.db()).await?;
+        Ok(row.and_then(|row| row.bound_to))
+    }
+}
+
+/// An exchange without what an unanswered request tells of the network.
+pub(crate) fn discreet(exchange: &mut Exchange) {
+    if exchange.status.is_none() {
+        tracing::info!(url = %exchange.url, reason = %exchange.note, "an upstream did not answer");
+        UNREACHABLE.clone_into(&mut exchange.note);
+    }
+}

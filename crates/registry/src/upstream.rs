@@ -1,0 +1,54 @@
+//! What the application needs from the outside, declared here and implemented where connections are opened. Never
+//! called inside a transaction.
+
+use registry_core::oauth::{Discovery, Exchange, Failure};
+use registry_core::registration::{Desired, Transport};
+use registry_core::secret::Secret;
+use std::future::Future;
+use std::pin::Pin;
+
+/// An answer that takes a while.
+pub type Answering<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Asked with an issuer before anything is sent to it; a failure ends the search there.
+pub type Gate<'a> = dyn Fn(String) -> Answering<'a, Result<(), Failure>> + Send + Sync + 'a;
+
+/// What was found out about an upstream.
+#[derive(Debug)]
+pub struct Discovered {
+    /// Its authorization server, or why there is none.
+    pub result: Result<Discovery, Failure>,
+    /// Every request on the way, without secrets.
+    pub trace: Vec<Exchange>,
+}
+
+/// Where a test of the connection goes.
+#[derive(Debug)]
+pub struct ProbeTarget {
+    /// The MCP address.
+    pub url: String,
+    /// The MCP transport.
+    pub transport: Transport,
+    /// Headers that gateways send along; their values are secrets.
+    pub headers: Vec<(String, Secret)>,
+}
+
+/// What an MCP server answered to a test of the connection.
+#[derive(Debug)]
+pub struct Probed {
+    /// The exchange, without secrets. No status: it could not be reached.
+    pub exchange: Exchange,
+    /// Whether the answer is labelled as what MCP servers send.
+    pub speaks: bool,
+}
+
+/// The upstream MCP servers and authorization servers. Every address given is hostile: an implementation judges where it
+/// leads, follows no redirect with a body or a secret, and ends by itself after a bounded time and size.
+pub trait Upstream: Send + Sync {
+    /// Finds the authorization server of what is wanted, asking each one only if `gate` lets it. Registers nothing and
+    /// sends no secret.
+    fn discover<'a>(&'a self, desired: &'a Desired, gate: &'a Gate<'a>) -> Answering<'a, Discovered>;
+
+    /// Asks an MCP server once, as a client would begin.
+    fn probe(&self, target: ProbeTarget) -> Answering<'_, Probed>;
+}
