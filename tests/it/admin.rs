@@ -1,9 +1,9 @@
 //! Pages as a browser without script uses them.
 
 use registry::{Door, Origin};
+use registry_sandbox::{Options, Quirks, Sandbox};
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::{Method, RequestBuilder};
-use registry_sandbox::{Options, Quirks, Sandbox};
 use support::{Client, Engine, Reply, SEED_ENTERPRISE, TestServer};
 
 /// Somebody with a session cookie.
@@ -130,7 +130,7 @@ async fn a_configuration_is_checked_saved_and_kept_when_refused() {
         .await
         .expect(200);
     assert!(
-        checked.text.contains("Checked, not saved. Saving would affect 1 registration."),
+        checked.text.contains("Checked, not saved. Saving would affect 1 registration: 1 for a first client."),
         "{}",
         checked.text
     );
@@ -183,7 +183,8 @@ async fn a_connection_is_checked_before_anything_is_registered() {
     let t = TestServer::new(Engine::Sqlite).await;
     let sandbox = Sandbox::start(Options::default()).await.unwrap();
     t.inner.workspace("acme").await;
-    let configuration = r#"{"oauth_client_metadata":{"client_name":"A <b>name</b>","contacts":["The team"]}}"#;
+    let configuration =
+        r#"{"oauth_client_metadata":{"client_name":"A <b>name</b>","contacts":["The team"]}}"#;
     t.inner.integration("linear", &sandbox.mcp_url(), Some(configuration)).await;
     t.inner.server("linear", "acme").await;
     let browser = Browser::sign_in(&t).await;
@@ -204,7 +205,9 @@ async fn a_connection_is_checked_before_anything_is_registered() {
 
     sandbox.set_quirks(Quirks { no_registration_endpoint: true, ..Quirks::default() });
     let checked = browser.post("/ui/integrations/linear/check", &[]).await.expect(200);
-    assert!(checked.text.contains("offers no dynamic registration") && !checked.text.contains("<h2 id=\"body\">"));
+    assert!(
+        checked.text.contains("offers no dynamic registration") && !checked.text.contains("<h2 id=\"body\">")
+    );
     browser.get("/ui/integrations/linear/check").await.expect(404);
     browser.post("/ui/integrations/nothing/check", &[]).await.expect(404);
     sandbox.stop().await;

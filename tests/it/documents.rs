@@ -3,6 +3,7 @@
 use registry_core::egress::{HANDED_OUT, METADATA, METADATA_NAMES, NO_SERVER, PRIVATE, Range};
 use registry_core::metadata::{CODES, FIELDS, Kind, Rule, Section, Usage};
 use registry_core::preflight::ADVICE;
+use registry_core::registration::{Outlook, REASONS};
 use registry_outbound::{
     Limits, MOST_ANSWER, MOST_HEADERS, MOST_METADATA, MOST_OF_A_REFUSAL, MOST_REDIRECTS,
 };
@@ -78,6 +79,95 @@ fn the_page_on_problems_lists_every_finding() {
         );
     }
     check("problems.md", &made);
+}
+
+#[test]
+fn the_page_on_failures_lists_every_reason() {
+    let mut made = String::new();
+    for outlook in Outlook::ALL {
+        let _ = writeln!(
+            made,
+            "## {}\n\n| reason | what happened | what to do |\n|---|---|---|",
+            outlook.title()
+        );
+        for reason in REASONS.iter().filter(|reason| reason.outlook == outlook) {
+            let _ = writeln!(made, "| `{}` | {} | {} |", reason.code, reason.meaning, reason.next);
+        }
+        made.push('\n');
+    }
+    check("registration-failures.md", &made);
+}
+
+/// The sources that make reasons.
+fn sources() -> String {
+    let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let mut text = String::new();
+    for folder in [
+        "crates/core/src/oauth",
+        "crates/core/src/registration",
+        "crates/outbound/src",
+        "crates/worker/src",
+        "crates/registry/src",
+    ] {
+        for entry in std::fs::read_dir(root.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            let about =
+                ["tests.rs", "histories.rs", "reasons.rs", "answer_tests.rs"].contains(&name.as_str());
+            if path.extension().is_some_and(|extension| extension == "rs") && !about {
+                let source = std::fs::read_to_string(path).unwrap();
+                text.push_str(source.split("#[cfg(test)]").next().unwrap());
+            }
+        }
+    }
+    text
+}
+
+#[test]
+fn every_reason_in_the_code_is_in_the_table_and_the_other_way_round() {
+    let text = sources();
+    let mut named = std::collections::BTreeSet::new();
+    // A class, or one of the helpers that make a block, and the code after it.
+    for mark in ["FailureClass::", "C::", "block(", "ask(", "protocol(", "code: "] {
+        for (at, _) in text.match_indices(mark) {
+            let rest = &text[at + mark.len()..];
+            let rest = rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric()).trim_start_matches(',');
+            let Some(quoted) = rest.trim_start().strip_prefix('"') else { continue };
+            named.insert(quoted.split('"').next().unwrap().to_owned());
+        }
+    }
+    assert!(named.len() > 30, "the marks find nothing any more: {named:?}");
+    // Codes of answers to people, not of registrations.
+    let elsewhere = [
+        "integration_of_workspace",
+        "orphan_resolved",
+        "registration_not_outdated",
+        "registration_withdrawn",
+        "slug_taken",
+        "ambiguous_slug",
+        "issuer_busy",
+        "not_needed",
+        "secret_withheld",
+        "unreachable",
+        "upstream_slow",
+    ];
+    let unknown: Vec<_> = named
+        .iter()
+        .filter(|code| {
+            !elsewhere.contains(&code.as_str()) && REASONS.iter().all(|reason| reason.code != **code)
+        })
+        .collect();
+    assert!(unknown.is_empty(), "reasons without an entry in REASONS: {unknown:?}");
+    let stale: Vec<_> = REASONS
+        .iter()
+        .map(|reason| reason.code)
+        .filter(|code| !text.contains(&format!("\"{code}\"")))
+        .collect();
+    assert!(stale.is_empty(), "entries that nothing makes: {stale:?}");
+    for (index, reason) in REASONS.iter().enumerate() {
+        assert!(REASONS[..index].iter().all(|other| other.code != reason.code), "{} twice", reason.code);
+        assert!(reason.meaning.ends_with('.') && reason.next.ends_with('.'), "{}", reason.code);
+    }
 }
 
 #[test]

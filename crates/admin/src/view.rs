@@ -146,6 +146,7 @@ fn flash(request: &HttpRequest) -> Option<String> {
         "reregister" | "approve" => "A new client is being registered.".to_owned(),
         "skip" => "The client is kept as it is. The next change asks again.".to_owned(),
         "withdraw" => "The client is being withdrawn.".to_owned(),
+        "resolved" => "Noted as dealt with.".to_owned(),
         "password" => "Your password is set.".to_owned(),
         _ => return None,
     })
@@ -312,12 +313,12 @@ pub(crate) fn cost(affected: registry::Affected) -> String {
         return "Saving would change no client.".to_owned();
     }
     let parts = [
-        (affected.registered, "get a first client"),
-        (affected.updated, "are updated, which nobody notices"),
-        (affected.rediscovered, "are looked for at their new address first"),
-        (affected.replaced, "are replaced, and people who signed in through them must do so again"),
-        (affected.asked, "keep their client until somebody approves a new one"),
-        (affected.withdrawn, "are withdrawn"),
+        (affected.registered, "for a first client"),
+        (affected.updated, "updated, which nobody notices"),
+        (affected.rediscovered, "looked for at the new address first"),
+        (affected.replaced, "replaced, so that people must sign in again"),
+        (affected.asked, "kept as it is until somebody approves a new client"),
+        (affected.withdrawn, "withdrawn"),
     ];
     let said: Vec<String> =
         parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();

@@ -9,8 +9,10 @@ use crate::{Error, Registry, Result, workspaces};
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::{IntegrationId, ServerId, WorkspaceId};
 use registry_core::metadata::{
-    AdvancedConfiguration, Ignored, Layer, Level, Origin, Resolution, ResolveContext, parse_marker, resolve,
+    AdvancedConfiguration, CANONICAL_WRAPPER, Ignored, Layer, Level, Method, Origin, Resolution,
+    ResolveContext, parse_marker, resolve,
 };
+use registry_core::oauth::{client_id_document, document_url};
 use registry_core::registration::{AuthType, Desired, Standing, State};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
@@ -215,7 +217,23 @@ impl Registry {
         if of_workspace {
             withhold_organisation_secrets(&mut resolution);
         }
+        self.check_document(&mut resolution);
         resolution
+    }
+
+    /// A Client ID Metadata Document that is demanded must be small enough to be read (`standards.md` §5.3).
+    fn check_document(&self, resolution: &mut Resolution) {
+        let effective = &resolution.effective;
+        let (Some(public), Method::Cimd) = (&self.settings().cimd_public_url, effective.registration.method)
+        else {
+            return;
+        };
+        let url = document_url(public, &"0".repeat(32));
+        let document = client_id_document(&url, &effective.client_metadata, effective.scope_is_admins);
+        if let Err(failure) = document {
+            let pointer = format!("/{CANONICAL_WRAPPER}");
+            resolution.findings.push(Finding::error(pointer, failure.code, failure.message));
+        }
     }
 
     /// What is wanted for one server, whose registration is `row`.

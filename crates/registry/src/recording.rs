@@ -2,8 +2,9 @@
 
 use crate::actor::Actor;
 use crate::budget::origin_of;
+use crate::clients::{NewClient, take_over};
 use crate::entity::{attempt, oauth_client, registration};
-use crate::outcomes::{NewClient, event, fail, finish, keep_withdrawing, manage_failed, settled, take_over};
+use crate::outcomes::{event, fail, finish, keep_withdrawing, manage_failed, settled};
 use crate::reconciliation::{Claim, NEVER, Situation, claimed, lease_clock};
 use crate::registrations::workspace_of;
 use crate::stored::{hex, millis};

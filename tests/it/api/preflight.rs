@@ -274,10 +274,8 @@ served_by_both! {
 async fn an_authorization_server_is_not_asked_beyond_its_budget() {
     for engine in [Engine::Sqlite, Engine::Postgres] {
         let settings = support::TestRegistry::new(engine).await.settings;
-        let settings = registry::Settings {
-            issuer_rate: registry::IssuerRate { burst: 3, per_minute: 10 },
-            ..settings
-        };
+        let settings =
+            registry::Settings { issuer_rate: registry::IssuerRate { burst: 3, per_minute: 10 }, ..settings };
         let t = TestServer::over(support::TestRegistry::with(engine, settings).await);
         let sandbox = sandbox(Quirks::default()).await;
         let admin = integration(&t, &sandbox.mcp_url(), &json!({})).await;

@@ -5,6 +5,7 @@ mod api_keys;
 mod configuration;
 mod integrations;
 mod new_integration;
+mod orphans;
 pub(crate) mod preflight;
 mod registrations;
 mod sign_in;
@@ -48,6 +49,9 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .service(registrations::skip)
         .service(registrations::withdraw)
         .service(registrations::show)
+        .service(orphans::list)
+        .service(orphans::table)
+        .service(orphans::resolve)
         .service(workspaces::list)
         .service(workspaces::create)
         .service(workspaces::show)

@@ -28,6 +28,8 @@ struct ListPage {
     items: Vec<Registration>,
     total: u64,
     moving: bool,
+    /// Entries of the orphan ledger that wait for somebody.
+    orphans: u64,
     now: Timestamp,
     previous: Option<String>,
     next: Option<String>,
@@ -96,6 +98,7 @@ pub(super) async fn list(
         next: found.has_more(wanted).then(|| link(query.page + 1)),
         first: query.page.saturating_mul(SIZE).saturating_add(1),
         q: query.q.clone(),
+        orphans: registry.open_orphans(actor).await?,
         items: found.items,
         total: found.total,
         now: registry.now(),

@@ -5,6 +5,7 @@ mod known;
 mod method;
 mod outcome;
 mod plan;
+mod reasons;
 mod state;
 mod terms;
 
@@ -15,6 +16,7 @@ pub use outcome::{
     Consequence, ManagementConsequence, ManagementStep, RetryRules, after_failure, after_management_failure,
 };
 pub use plan::{Block, Step, plan};
+pub use reasons::{Outlook, REASONS, Reason};
 pub use state::{AuthType, ClientStatus, RegistrationMethod, State, Transport};
 pub use terms::adopted_auth_method;
 
