@@ -1,7 +1,7 @@
 //! The one table of what can be foreseen before a registration is tried.
 
 use super::forecast::Forecast;
-use super::rules;
+use super::{notes, rules};
 use crate::metadata::{Origin, Resolution};
 use crate::oauth::{AuthorizationServerMetadata, Discovery};
 use crate::registration::RegistrationMethod;
@@ -160,73 +160,73 @@ pub static ADVICE: &[Rule] = &[
         code: "software_id_selects_no_client",
         weight: Weight::Note,
         meaning: "A `software_id` says what the software is. It does not select a client that was registered before: that is `client_id`.",
-        judge: rules::software_id_selects_no_client,
+        judge: notes::software_id_selects_no_client,
     },
     Rule {
         code: "initial_access_token_unknown",
         weight: Weight::Note,
         meaning: "Whether registration needs an initial access token (RFC 7591 §3) cannot be known before it is tried.",
-        judge: rules::initial_access_token_unknown,
+        judge: notes::initial_access_token_unknown,
     },
     Rule {
         code: "redirect_hosts_unknown",
         weight: Weight::Note,
         meaning: "Whether the authorization server takes callbacks of any host cannot be known before it is tried.",
-        judge: rules::redirect_hosts_unknown,
+        judge: notes::redirect_hosts_unknown,
     },
     Rule {
         code: "auth_methods_not_listed",
         weight: Weight::Note,
         meaning: "The authorization server does not say how clients may authenticate. What it answers is used.",
-        judge: rules::auth_methods_not_listed,
+        judge: notes::auth_methods_not_listed,
     },
     Rule {
         code: "no_scope_sent",
         weight: Weight::Note,
         meaning: "No scope would be registered although the authorization server lists some; some servers then never grant any.",
-        judge: rules::no_scope_sent,
+        judge: notes::no_scope_sent,
     },
     Rule {
         code: "callback_by_hand",
         weight: Weight::Note,
         meaning: "A client that was registered by hand must have exactly our callbacks; nobody but its owner can check that.",
-        judge: rules::callback_by_hand,
+        judge: notes::callback_by_hand,
     },
     Rule {
         code: "cimd_offered",
         weight: Weight::Note,
         meaning: "The authorization server reads Client ID Metadata Documents, which this integration does not use.",
-        judge: rules::cimd_offered,
+        judge: notes::cimd_offered,
     },
     Rule {
         code: "document_is_public",
         weight: Weight::Note,
         meaning: "A Client ID Metadata Document can be read by everybody, and its name as shipped shows workspace and server.",
-        judge: rules::document_is_public,
+        judge: notes::document_is_public,
     },
     Rule {
         code: "document_reachable_unknown",
         weight: Weight::Note,
         meaning: "Whether the authorization server can read a Client ID Metadata Document shows only when it is published.",
-        judge: rules::document_reachable_unknown,
+        judge: notes::document_reachable_unknown,
     },
     Rule {
         code: "endpoint_elsewhere",
         weight: Weight::Note,
         meaning: "An endpoint is on another host than the issuer. That is allowed and worth a look.",
-        judge: rules::endpoint_elsewhere,
+        judge: notes::endpoint_elsewhere,
     },
     Rule {
         code: "issuer_spelt_differently",
         weight: Weight::Note,
         meaning: "The issuer is not spelt as it was expected, or nobody named one. Only the slash of an empty path is tolerated, what `registration.trusted_issuer` names, and a server of the MCP revision 2025-03-26 where `registration.legacy_discovery` allows it.",
-        judge: rules::issuer_spelt_differently,
+        judge: notes::issuer_spelt_differently,
     },
     Rule {
         code: "resource_wider",
         weight: Weight::Note,
         meaning: "Tokens are asked for a resource that is more than this server's address.",
-        judge: rules::resource_wider,
+        judge: notes::resource_wider,
     },
 ];
 

@@ -8,6 +8,7 @@
 mod advice;
 mod connection;
 mod forecast;
+mod notes;
 mod rules;
 
 pub use advice::{ADVICE, Advice, Facts, Rule, Weight, advise};

@@ -1,8 +1,8 @@
-//! The judges of the table of advice, in its order. Each says nothing where all is well.
+//! The judges of refusals and risks, in the order of the table, and what judges share. Each says nothing where all is
+//! well.
 
 use super::advice::{Facts, Said};
 use crate::egress::names_loopback;
-use crate::oauth::{IssuerMatch, ResourceMatch};
 use crate::registration::RegistrationMethod;
 use serde_json::Value;
 use url::Url;
@@ -22,7 +22,7 @@ const ALLOW_LISTS: &[(&str, &str)] = &[
 /// The members whose pages authorization servers should compare with the callback (RFC 7591 §5).
 const PAGES: [&str; 4] = ["client_uri", "logo_uri", "tos_uri", "policy_uri"];
 
-const AUTH_METHOD: &str = "token_endpoint_auth_method";
+pub(super) const AUTH_METHOD: &str = "token_endpoint_auth_method";
 
 pub(super) fn auth_method_not_offered(facts: &Facts<'_>) -> Option<Said> {
     let effective = &facts.resolution.effective;
@@ -217,180 +217,8 @@ pub(super) fn contact_no_email(facts: &Facts<'_>) -> Option<Said> {
     )
 }
 
-pub(super) fn software_id_selects_no_client(facts: &Facts<'_>) -> Option<Said> {
-    let sent = facts.sent()?.contains_key("software_id") && facts.is_admins("software_id");
-    if !sent {
-        return None;
-    }
-    said(
-        &["software_id"],
-        "`software_id` tells what the software is; a new client is registered all the same. To use one that exists, enter its `client_id`.".to_owned(),
-    )
-}
-
-pub(super) fn initial_access_token_unknown(facts: &Facts<'_>) -> Option<Said> {
-    let registers = facts.forecast.method == Some(RegistrationMethod::Dcr);
-    if !registers || facts.resolution.effective.registration.initial_access_token.is_some() {
-        return None;
-    }
-    said(
-        &["registration.initial_access_token"],
-        "Whether this authorization server wants an initial access token shows only when a client is registered. If it answers 401, enter one.".to_owned(),
-    )
-}
-
-pub(super) fn redirect_hosts_unknown(facts: &Facts<'_>) -> Option<Said> {
-    let registers = facts.forecast.method == Some(RegistrationMethod::Dcr);
-    if !registers || known_allow_list(facts).is_some() {
-        return None;
-    }
-    said(
-        &["redirect_uris"],
-        format!(
-            "Whether this authorization server takes callbacks of any host shows only when a client is registered. If it refuses, ask its owner to allow {}.",
-            facts.callbacks().join(" and ")
-        ),
-    )
-}
-
-pub(super) fn auth_methods_not_listed(facts: &Facts<'_>) -> Option<Said> {
-    let method = facts.sent()?.get(AUTH_METHOD)?.as_str()?;
-    if facts.server().token_endpoint_auth_methods_supported().is_some() {
-        return None;
-    }
-    said(
-        &[AUTH_METHOD],
-        format!(
-            "The authorization server does not list auth methods. `{method}` is asked for; what it answers is used."
-        ),
-    )
-}
-
-pub(super) fn no_scope_sent(facts: &Facts<'_>) -> Option<Said> {
-    let listed = facts.server().scopes_supported().filter(|scopes| !scopes.is_empty())?;
-    // A document leaves it out on purpose: it would cap what may be asked for later.
-    let registers = facts.forecast.method == Some(RegistrationMethod::Dcr);
-    if !registers || facts.sent()?.contains_key("scope") {
-        return None;
-    }
-    said(
-        &["scope"],
-        format!(
-            "No scope would be registered. Some authorization servers then never grant any; if so, set `scope`, or `registration.scope` to `always`. It lists {}.",
-            quoted(&listed)
-        ),
-    )
-}
-
-pub(super) fn callback_by_hand(facts: &Facts<'_>) -> Option<Said> {
-    if facts.forecast.method != Some(RegistrationMethod::PreRegistered) {
-        return None;
-    }
-    said(
-        &["redirect_uris"],
-        format!(
-            "Check at the authorization server that the client you entered has exactly these callbacks: {}.",
-            facts.callbacks().join(", ")
-        ),
-    )
-}
-
-pub(super) fn cimd_offered(facts: &Facts<'_>) -> Option<Said> {
-    let unused = facts.forecast.method != Some(RegistrationMethod::Cimd);
-    if !unused || !facts.server().client_id_metadata_document_supported() {
-        return None;
-    }
-    said(
-        &[],
-        "The authorization server reads Client ID Metadata Documents, for which nothing has to be registered. They are used where the operator has set `cimd.public_url` and `registration.method` allows it.".to_owned(),
-    )
-}
-
-pub(super) fn document_is_public(facts: &Facts<'_>) -> Option<Said> {
-    let published = facts.forecast.method == Some(RegistrationMethod::Cimd);
-    if !published || facts.is_admins("client_name") {
-        return None;
-    }
-    said(
-        &["client_name"],
-        "The document can be read by everybody, and its `client_name` shows workspace and server. Set another one if that is too much.".to_owned(),
-    )
-}
-
-pub(super) fn document_reachable_unknown(facts: &Facts<'_>) -> Option<Said> {
-    if facts.forecast.method != Some(RegistrationMethod::Cimd) {
-        return None;
-    }
-    said(
-        &[],
-        "Whether the authorization server can read the document shows only when it is published; it is then read through its public address first.".to_owned(),
-    )
-}
-
-pub(super) fn endpoint_elsewhere(facts: &Facts<'_>) -> Option<Said> {
-    let issuer = Url::parse(&facts.discovery.issuer).ok()?;
-    let elsewhere: Vec<String> = ["authorization_endpoint", "token_endpoint", "registration_endpoint"]
-        .into_iter()
-        .filter_map(|name| {
-            let url = Url::parse(facts.server().endpoint(name)?).ok()?;
-            let host = url.host_str().unwrap_or_default().to_owned();
-            (url.host_str() != issuer.host_str()).then(|| format!("`{name}` on {}", short(&host)))
-        })
-        .collect();
-    if elsewhere.is_empty() {
-        return None;
-    }
-    said(
-        &[],
-        format!(
-            "Beside the issuer's host {} there is {}.",
-            short(issuer.host_str().unwrap_or_default()),
-            elsewhere.join(", ")
-        ),
-    )
-}
-
-pub(super) fn issuer_spelt_differently(facts: &Facts<'_>) -> Option<Said> {
-    let why = match facts.discovery.issuer_match {
-        IssuerMatch::Exact => return None,
-        IssuerMatch::RootSlash => "only the slash at the end differs, which is tolerated",
-        IssuerMatch::Trusted => "it is trusted because of `registration.trusted_issuer`",
-        IssuerMatch::Legacy => {
-            return said(
-                &[],
-                format!(
-                    "Nobody named an issuer, as servers of the MCP revision 2025-03-26 do; {} stands for one.",
-                    short(&facts.discovery.issuer)
-                ),
-            );
-        }
-    };
-    said(
-        &[],
-        format!(
-            "The metadata name the issuer {}, expected was {}: {why}. Gateways compare with the first.",
-            short(&facts.discovery.issuer),
-            short(&facts.discovery.authorization_server_listed)
-        ),
-    )
-}
-
-pub(super) fn resource_wider(facts: &Facts<'_>) -> Option<Said> {
-    let wider = facts.discovery.resource_match == Some(ResourceMatch::Prefix);
-    if !wider {
-        return None;
-    }
-    said(
-        &[],
-        format!(
-            "Tokens are asked for {}, of which this server's address is a part.",
-            short(&facts.discovery.resource)
-        ),
-    )
-}
-
 #[expect(clippy::unnecessary_wraps, reason = "every judge ends with it, and judges may have nothing to say")]
-fn said(members: &[&str], message: String) -> Option<Said> {
+pub(super) fn said(members: &[&str], message: String) -> Option<Said> {
     Some((members.iter().map(|&member| member.to_owned()).collect(), message))
 }
 
@@ -418,7 +246,7 @@ fn not_listed(facts: &Facts<'_>, member: &str, list: &str, spared: &[&str]) -> O
 }
 
 /// The service that was seen to keep a list, and of what.
-fn known_allow_list(facts: &Facts<'_>) -> Option<(&'static str, &'static str)> {
+pub(super) fn known_allow_list(facts: &Facts<'_>) -> Option<(&'static str, &'static str)> {
     let urls = [&facts.discovery.issuer, &facts.discovery.mcp_url];
     let hosts: Vec<String> = urls
         .into_iter()
@@ -441,7 +269,7 @@ fn base(name: &str) -> &str {
     name.split('#').next().unwrap_or_default()
 }
 
-fn quoted(words: &[String]) -> String {
+pub(super) fn quoted(words: &[String]) -> String {
     const MOST: usize = 10;
     let mut list =
         words.iter().take(MOST).map(|word| format!("`{}`", short(word))).collect::<Vec<_>>().join(", ");
@@ -452,6 +280,6 @@ fn quoted(words: &[String]) -> String {
 }
 
 /// Words of others, fit to be shown.
-fn short(text: &str) -> String {
+pub(super) fn short(text: &str) -> String {
     crate::oauth::clean(text, 200)
 }

@@ -1,0 +1,179 @@
+//! The judges of notes, in the order of the table. Each says nothing where there is nothing to know.
+
+use super::advice::{Facts, Said};
+use super::rules::{AUTH_METHOD, known_allow_list, quoted, said, short};
+use crate::oauth::{IssuerMatch, ResourceMatch};
+use crate::registration::RegistrationMethod;
+use url::Url;
+
+pub(super) fn software_id_selects_no_client(facts: &Facts<'_>) -> Option<Said> {
+    let sent = facts.sent()?.contains_key("software_id") && facts.is_admins("software_id");
+    if !sent {
+        return None;
+    }
+    said(
+        &["software_id"],
+        "`software_id` tells what the software is; a new client is registered all the same. To use one that exists, enter its `client_id`.".to_owned(),
+    )
+}
+
+pub(super) fn initial_access_token_unknown(facts: &Facts<'_>) -> Option<Said> {
+    let registers = facts.forecast.method == Some(RegistrationMethod::Dcr);
+    if !registers || facts.resolution.effective.registration.initial_access_token.is_some() {
+        return None;
+    }
+    said(
+        &["registration.initial_access_token"],
+        "Whether this authorization server wants an initial access token shows only when a client is registered. If it answers 401, enter one.".to_owned(),
+    )
+}
+
+pub(super) fn redirect_hosts_unknown(facts: &Facts<'_>) -> Option<Said> {
+    let registers = facts.forecast.method == Some(RegistrationMethod::Dcr);
+    if !registers || known_allow_list(facts).is_some() {
+        return None;
+    }
+    said(
+        &["redirect_uris"],
+        format!(
+            "Whether this authorization server takes callbacks of any host shows only when a client is registered. If it refuses, ask its owner to allow {}.",
+            facts.callbacks().join(" and ")
+        ),
+    )
+}
+
+pub(super) fn auth_methods_not_listed(facts: &Facts<'_>) -> Option<Said> {
+    let method = facts.sent()?.get(AUTH_METHOD)?.as_str()?;
+    if facts.server().token_endpoint_auth_methods_supported().is_some() {
+        return None;
+    }
+    said(
+        &[AUTH_METHOD],
+        format!(
+            "The authorization server does not list auth methods. `{method}` is asked for; what it answers is used."
+        ),
+    )
+}
+
+pub(super) fn no_scope_sent(facts: &Facts<'_>) -> Option<Said> {
+    let listed = facts.server().scopes_supported().filter(|scopes| !scopes.is_empty())?;
+    // A document leaves it out on purpose: it would cap what may be asked for later.
+    let registers = facts.forecast.method == Some(RegistrationMethod::Dcr);
+    if !registers || facts.sent()?.contains_key("scope") {
+        return None;
+    }
+    said(
+        &["scope"],
+        format!(
+            "No scope would be registered. Some authorization servers then never grant any; if so, set `scope`, or `registration.scope` to `always`. It lists {}.",
+            quoted(&listed)
+        ),
+    )
+}
+
+pub(super) fn callback_by_hand(facts: &Facts<'_>) -> Option<Said> {
+    if facts.forecast.method != Some(RegistrationMethod::PreRegistered) {
+        return None;
+    }
+    said(
+        &["redirect_uris"],
+        format!(
+            "Check at the authorization server that the client you entered has exactly these callbacks: {}.",
+            facts.callbacks().join(", ")
+        ),
+    )
+}
+
+pub(super) fn cimd_offered(facts: &Facts<'_>) -> Option<Said> {
+    let unused = facts.forecast.method != Some(RegistrationMethod::Cimd);
+    if !unused || !facts.server().client_id_metadata_document_supported() {
+        return None;
+    }
+    said(
+        &[],
+        "The authorization server reads Client ID Metadata Documents, for which nothing has to be registered. They are used where the operator has set `cimd.public_url` and `registration.method` allows it.".to_owned(),
+    )
+}
+
+pub(super) fn document_is_public(facts: &Facts<'_>) -> Option<Said> {
+    let published = facts.forecast.method == Some(RegistrationMethod::Cimd);
+    if !published || facts.is_admins("client_name") {
+        return None;
+    }
+    said(
+        &["client_name"],
+        "The document can be read by everybody, and its `client_name` shows workspace and server. Set another one if that is too much.".to_owned(),
+    )
+}
+
+pub(super) fn document_reachable_unknown(facts: &Facts<'_>) -> Option<Said> {
+    if facts.forecast.method != Some(RegistrationMethod::Cimd) {
+        return None;
+    }
+    said(
+        &[],
+        "Whether the authorization server can read the document shows only when it is published; it is then read through its public address first.".to_owned(),
+    )
+}
+
+pub(super) fn endpoint_elsewhere(facts: &Facts<'_>) -> Option<Said> {
+    let issuer = Url::parse(&facts.discovery.issuer).ok()?;
+    let elsewhere: Vec<String> = ["authorization_endpoint", "token_endpoint", "registration_endpoint"]
+        .into_iter()
+        .filter_map(|name| {
+            let url = Url::parse(facts.server().endpoint(name)?).ok()?;
+            let host = url.host_str().unwrap_or_default().to_owned();
+            (url.host_str() != issuer.host_str()).then(|| format!("`{name}` on {}", short(&host)))
+        })
+        .collect();
+    if elsewhere.is_empty() {
+        return None;
+    }
+    said(
+        &[],
+        format!(
+            "Beside the issuer's host {} there is {}.",
+            short(issuer.host_str().unwrap_or_default()),
+            elsewhere.join(", ")
+        ),
+    )
+}
+
+pub(super) fn issuer_spelt_differently(facts: &Facts<'_>) -> Option<Said> {
+    let why = match facts.discovery.issuer_match {
+        IssuerMatch::Exact => return None,
+        IssuerMatch::RootSlash => "only the slash at the end differs, which is tolerated",
+        IssuerMatch::Trusted => "it is trusted because of `registration.trusted_issuer`",
+        IssuerMatch::Legacy => {
+            return said(
+                &[],
+                format!(
+                    "Nobody named an issuer, as servers of the MCP revision 2025-03-26 do; {} stands for one.",
+                    short(&facts.discovery.issuer)
+                ),
+            );
+        }
+    };
+    said(
+        &[],
+        format!(
+            "The metadata name the issuer {}, expected was {}: {why}. Gateways compare with the first.",
+            short(&facts.discovery.issuer),
+            short(&facts.discovery.authorization_server_listed)
+        ),
+    )
+}
+
+pub(super) fn resource_wider(facts: &Facts<'_>) -> Option<Said> {
+    let wider = facts.discovery.resource_match == Some(ResourceMatch::Prefix);
+    if !wider {
+        return None;
+    }
+    said(
+        &[],
+        format!(
+            "Tokens are asked for {}, of which this server's address is a part.",
+            short(&facts.discovery.resource)
+        ),
+    )
+}
