@@ -53,7 +53,11 @@ async fn a_forgotten_client_is_replaced() {
     let mut life = Life::begin(Peer::start("glewlwyd.mjs", &[]).await, &json!({})).await;
     let first = life.registered().await;
     life.peer.forget(first["client"]["client_id"].as_str().unwrap()).await;
-    life.report(&first["generation"], "invalid_client").await;
+    let says = life.token_endpoint_says(&first).await;
+    assert_eq!(says, "unauthorized_client", "where RFC 6749 §5.2 has `invalid_client`");
+    life.report(&first["generation"], &says).await;
+    let asked = life.peer.event("refused").await;
+    assert_eq!((&asked["method"], &asked["status"]), (&json!("GET"), &json!(401)));
     let second = life.document_when(|seen| seen["generation"] == 2).await;
     life.signs_in(&second).await;
     life.remembers(&[&second["client"]["client_id"]]).await;

@@ -1,7 +1,7 @@
 //! The authorization servers of the MCP project's own SDKs: neither knows RFC 7592, both issue secrets that expire.
 
 use super::{Circumstances, Life};
-use chrono::Duration;
+use chrono::{DateTime, Duration, Utc};
 use serde_json::{Value, json};
 use std::time::Duration as Patience;
 use support::Peer;
@@ -70,7 +70,9 @@ async fn recovers(script: &str) {
     let mut life = Life::begin(Peer::start(script, &[]).await, &json!({})).await;
     let first = life.registered().await;
     life.peer.forget(first["client"]["client_id"].as_str().unwrap()).await;
-    life.report(&first["generation"], "invalid_client").await;
+    let says = life.token_endpoint_says(&first).await;
+    assert_eq!(says, "invalid_client");
+    life.report(&first["generation"], &says).await;
     let doubted = life.document_when(|seen| seen["client"].is_object()).await;
     assert_eq!(doubted["generation"], 1, "one report replaces nothing");
     life.report(&first["generation"], "invalid_client").await;
@@ -117,7 +119,9 @@ async fn typescript_sdk_asks_for_patience() {
     life.create_server("second").await;
     assert_eq!(life.peer.event("refused").await["status"], 429);
     let waiting = life.registration_of("second", |seen| seen["state"] == "retrying").await;
-    assert!(waiting["not_before"].is_string());
+    let not_before: DateTime<Utc> = waiting["not_before"].as_str().unwrap().parse().unwrap();
+    let pause = life.until(not_before.timestamp());
+    assert!((1..=3).contains(&pause), "as the server asked: {pause} s");
     assert_eq!(life.remembered().await.len(), 1);
     // The server's window passes on its own clock.
     life.registered_in_time("second").await;
