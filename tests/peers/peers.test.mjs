@@ -109,6 +109,20 @@ test('oidc-provider forgets', async (t) => {
   assert.equal(read.status, 401);
 });
 
+test('oidc-provider: each update brings a new registration access token, and the old one is refused', async (t) => {
+  const authorizationServer = await started(t, 'oidc-provider.mjs');
+  const { body: first } = await register(authorizationServer, { ...METADATA, token_endpoint_auth_method: 'none' });
+  const rename = async (token) => {
+    const body = JSON.stringify({ ...METADATA, token_endpoint_auth_method: 'none', client_id: first.client_id, client_name: 'Renamed' });
+    return fetch(first.registration_client_uri, { method: 'PUT', headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' }, body });
+  };
+  const updated = await rename(first.registration_access_token);
+  assert.equal(updated.status, 200);
+  const { registration_access_token: next } = await updated.json();
+  assert.notEqual(next, first.registration_access_token);
+  assert.equal((await rename(first.registration_access_token)).status, 401);
+});
+
 test('SDK authorization server forgets', async (t) => {
   const authorizationServer = await started(t, 'sdk-authorization-server.mjs');
   const { says } = await forgets(authorizationServer, new URL('/token', authorizationServer.ready.issuer));

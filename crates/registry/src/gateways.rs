@@ -15,7 +15,7 @@ use registry_core::permission::Permission;
 use registry_core::registration::ClientStatus;
 use registry_core::slug::Reference;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -59,18 +59,20 @@ impl Registry {
         actor.require(Permission::FetchGatewayDocument)?;
         let model = self.find_gateway_server(actor, workspace, server).await?;
         let id = ServerId(model.id);
+        // One moment: a secret that is renewed meanwhile is neither missing nor beside another generation's id.
+        let read = self.begin_read().await?;
         let layers = self
-            .load_layers(self.db(), Scope::Server(id), false)
+            .load_layers(&read, Scope::Server(id), false)
             .await?
             .pop()
             .ok_or_else(|| Error::not_found("server", server))?;
         let row = registration::Entity::find()
             .filter(registration::Column::ServerId.eq(model.id))
-            .one(self.db())
+            .one(&read)
             .await?;
         let client = match (&row, generation) {
-            (Some(row), None) => active_clients(self.db(), [row.id]).await?.pop(),
-            (Some(row), Some(generation)) => self.client_of_generation(row.id, generation).await?,
+            (Some(row), None) => active_clients(&read, [row.id]).await?.pop(),
+            (Some(row), Some(generation)) => client_of_generation(&read, row.id, generation).await?,
             (None, _) => None,
         };
         if let (Some(generation), None) = (generation, &client) {
@@ -84,7 +86,7 @@ impl Registry {
                 client = None;
             }
         }
-        let revision = self.server_revision(id).await?;
+        let revision = server_revision(&read, id).await?;
         let mut document = head(&layers, revision)?;
         if layers.enabled {
             if let Some(row) = &row {
@@ -92,15 +94,18 @@ impl Registry {
             }
             let effective = self.resolve_server(&layers).effective;
             if let Some(client) = &client {
-                self.add_client_members(&mut document, &effective, client).await?;
-                self.mark_fetched(client).await?;
-                self.audit_secret(actor, &layers, client).await?;
+                self.add_client_members(&read, &mut document, &effective, client).await?;
             }
             let mut gateway = Value::Object(effective.gateway);
-            open_markers(self, self.db(), &mut gateway).await?;
+            open_markers(self, &read, &mut gateway).await?;
             if let Value::Object(members) = gateway {
                 document.extend(members.into_iter().filter(|(name, _)| !document_owns(name)));
             }
+        }
+        read.commit().await?;
+        if let Some(client) = client.filter(|_| layers.enabled) {
+            self.mark_fetched(&client).await?;
+            self.audit_secret(actor, &layers, &client).await?;
         }
         let body = serde_json::to_vec(&document)?;
         let etag = entity_tag(&body);
@@ -118,22 +123,9 @@ impl Registry {
         servers::find(self.db(), actor, &reference).await
     }
 
-    /// A client that is active or draining.
-    async fn client_of_generation(
-        &self,
-        registration: uuid::Uuid,
-        generation: i64,
-    ) -> Result<Option<oauth_client::Model>> {
-        Ok(oauth_client::Entity::find()
-            .filter(oauth_client::Column::RegistrationId.eq(registration))
-            .filter(oauth_client::Column::Generation.eq(generation))
-            .filter(oauth_client::Column::Status.ne(ClientStatus::Withdrawn.as_str()))
-            .one(self.db())
-            .await?)
-    }
-
     async fn add_client_members(
         &self,
+        read: &DatabaseTransaction,
         document: &mut Map<String, Value>,
         effective: &EffectiveMetadata,
         client: &oauth_client::Model,
@@ -162,7 +154,7 @@ impl Registry {
             members.insert("client_id_issued_at".into(), json!(issued));
         }
         if let Some(sealed) = client.client_secret_id {
-            let secret = self.open_sealed(self.db(), SealedId(sealed)).await?;
+            let secret = self.open_sealed(read, SealedId(sealed)).await?;
             members.insert("client_secret".into(), json!(secret.expose()));
             // 0: never (RFC 7591 §3.2.1).
             let expiry = client.client_secret_expires_at.map_or(0, |millis| millis / 1000);
@@ -186,19 +178,6 @@ impl Registry {
         // (MCP security best practices, "confused deputy").
         document.insert("shared_upstream_client".into(), json!(true));
         Ok(())
-    }
-
-    async fn server_revision(&self, server: ServerId) -> Result<i64> {
-        let newest: Option<i64> = change::Entity::find()
-            .select_only()
-            .column(change::Column::Revision)
-            .filter(change::Column::ServerId.eq(server.0))
-            .order_by_desc(change::Column::Revision)
-            .limit(1)
-            .into_tuple()
-            .one(self.db())
-            .await?;
-        Ok(newest.unwrap_or(0))
     }
 
     /// Remembers that a gateway has this client, so that it is not replaced without asking any more.
@@ -242,6 +221,33 @@ impl Registry {
         write.audit(event);
         write.commit().await
     }
+}
+
+/// A client that is active or draining.
+async fn client_of_generation(
+    read: &DatabaseTransaction,
+    registration: uuid::Uuid,
+    generation: i64,
+) -> Result<Option<oauth_client::Model>> {
+    Ok(oauth_client::Entity::find()
+        .filter(oauth_client::Column::RegistrationId.eq(registration))
+        .filter(oauth_client::Column::Generation.eq(generation))
+        .filter(oauth_client::Column::Status.ne(ClientStatus::Withdrawn.as_str()))
+        .one(read)
+        .await?)
+}
+
+async fn server_revision(read: &DatabaseTransaction, server: ServerId) -> Result<i64> {
+    let newest: Option<i64> = change::Entity::find()
+        .select_only()
+        .column(change::Column::Revision)
+        .filter(change::Column::ServerId.eq(server.0))
+        .order_by_desc(change::Column::Revision)
+        .limit(1)
+        .into_tuple()
+        .one(read)
+        .await?;
+    Ok(newest.unwrap_or(0))
 }
 
 /// A strong entity tag of `bytes`, with its quotes (RFC 9110 §8.8.3).

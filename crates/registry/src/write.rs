@@ -10,8 +10,9 @@ use registry_core::clock::Timestamp;
 use registry_core::id::{SealedId, ServerId, WorkspaceId};
 use registry_core::secret::Secret;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend,
-    EntityTrait, QueryFilter, QuerySelect, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    AccessMode, ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction,
+    DbBackend, EntityTrait, IsolationLevel, QueryFilter, QuerySelect, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -102,6 +103,20 @@ impl Registry {
             events: Vec::new(),
             changes: Vec::new(),
         })
+    }
+
+    /// Opens a reading of many rows that belong together: all of them as they were at one moment.
+    pub(crate) async fn begin_read(&self) -> Result<DatabaseTransaction> {
+        // A transaction of SQLite reads one moment anyway; sea-orm warns when it is asked for more there.
+        let postgres = self.db().get_database_backend() == DbBackend::Postgres;
+        let options = TransactionOptions {
+            isolation_level: postgres.then_some(IsolationLevel::RepeatableRead),
+            access_mode: postgres.then_some(AccessMode::ReadOnly),
+            ..Default::default()
+        };
+        #[expect(clippy::disallowed_methods, reason = "nothing is written in it")]
+        let txn = self.db().begin_with_options(options).await?;
+        Ok(txn)
     }
 
     /// A new id, ordered by time.

@@ -26,11 +26,8 @@ async fn a_document_is_published_changed_and_withdrawn() {
     let configurations = json!({ "registration": { "method": "cimd" } });
     let life = Life::begin_in(at, reader(&front).await, &configurations).await;
     open(&front, &life).await;
-    let look_again = |seen: &Value| {
-        life.pass(600); // the first look may have come before the front was open
-        registered(seen)
-    };
-    let document = life.document_when(look_again).await;
+    life.registered_in_time("notes").await; // the first look may have come before the front was open
+    let document = life.document_when(registered).await;
     assert_eq!(document["registration"]["method"], "cimd");
     let client_id = document["client"]["client_id"].as_str().unwrap();
     let path = client_id.strip_prefix(front.text("public_url")).expect("under our public name").to_owned();

@@ -26,12 +26,38 @@ async fn each_update_brings_a_secret_that_is_kept() {
     life.orphans(0).await;
 }
 
+/// One document is one moment: the secret that was replaced while it was read is never missing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gateways_that_ask_during_an_update_get_a_whole_document() {
+    const UPDATES: usize = 8;
+    let life = Life::begin(Peer::start("glewlwyd.mjs", &[]).await, &json!({})).await;
+    life.registration_when(|seen| seen["state"] == "registered").await;
+    let names: Vec<String> = (0..UPDATES).map(|number| format!("Renamed {number}")).collect();
+    let updating = async {
+        for name in &names {
+            life.rename(name).await;
+            life.document_when(|seen| seen["client"]["client_name"] == name.as_str()).await;
+        }
+    };
+    let asking = async || {
+        loop {
+            let document = life.document_when(|_| true).await;
+            assert!(document["client"]["client_secret"].is_string(), "{document:#}");
+        }
+    };
+    tokio::select! { () = updating => {}, () = asking() => unreachable!(), () = asking() => unreachable!(), () = asking() => unreachable!() }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_forgotten_client_is_replaced() {
     let mut life = Life::begin(Peer::start("glewlwyd.mjs", &[]).await, &json!({})).await;
     let first = life.registered().await;
     life.peer.forget(first["client"]["client_id"].as_str().unwrap()).await;
-    life.report(&first["generation"], "invalid_client").await;
+    let says = life.token_endpoint_says(&first).await;
+    assert_eq!(says, "unauthorized_client", "where RFC 6749 §5.2 has `invalid_client`");
+    life.report(&first["generation"], &says).await;
+    let asked = life.peer.event("refused").await;
+    assert_eq!((&asked["method"], &asked["status"]), (&json!("GET"), &json!(401)));
     let second = life.document_when(|seen| seen["generation"] == 2).await;
     life.signs_in(&second).await;
     life.remembers(&[&second["client"]["client_id"]]).await;

@@ -7,6 +7,7 @@ use registry_core::egress::EgressPolicy;
 use registry_core::permission::Role;
 use registry_outbound::{Guarded, Limits};
 use serde_json::{Value, json};
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 use support::{Client, Engine, Peer, TestRegistry, TestServer, mcp_client};
@@ -117,6 +118,22 @@ impl Life {
         self.looking(read, done).await
     }
 
+    /// Waits until `server` is registered; whenever it waits for a moment, our clock moves past it. Never in between: a clock
+    /// that jumps while a request is under way ends the worker's lease.
+    pub(super) async fn registered_in_time(&self, server: &str) -> Value {
+        let waited = RefCell::new(Value::Null);
+        self.registration_of(server, |seen| {
+            let waits = seen["state"] == "retrying" || seen["reason"] == "waiting_turn";
+            let moment = json!([seen["updated_at"], seen["failures"], seen["reason"]]);
+            if waits && moment != *waited.borrow() {
+                waited.replace(moment);
+                self.pass(600);
+            }
+            seen["state"] == "registered"
+        })
+        .await
+    }
+
     async fn looking<F: Future<Output = Value>>(
         &self,
         read: impl Fn() -> F,
@@ -224,6 +241,11 @@ impl Life {
         let anybody = self.t.anonymous();
         self.looking(|| async { json!(anybody.get(path).await.status.as_u16()) }, |seen| *seen == json!(404))
             .await;
+    }
+
+    /// How many seconds it is until that moment, in seconds since 1970, by our clock.
+    pub(super) fn until(&self, moment: i64) -> i64 {
+        moment - self.t.inner.registry.now().timestamp()
     }
 
     /// Our clock moves; the authorization server's does not.

@@ -44,15 +44,26 @@ async fn a_client_with_a_secret_behind_an_initial_access_token_is_updated_and_wi
 }
 
 /// One report is enough: the authorization server is asked (RFC 7592 §2.1), and does not know the client.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_forgotten_client_is_replaced() {
-    let mut life = Life::begin(Peer::start("oidc-provider.mjs", &[]).await, &json!({})).await;
+async fn recovers(peer: Peer) {
+    let mut life = Life::begin(peer, &json!({})).await;
     let first = life.registered().await;
     life.peer.forget(first["client"]["client_id"].as_str().unwrap()).await;
-    life.report(&first["generation"], "invalid_client").await;
+    let says = life.token_endpoint_says(&first).await;
+    assert_eq!(says, "invalid_client");
+    life.report(&first["generation"], &says).await;
     let second = life.document_when(|seen| seen["generation"] == 2).await;
     life.signs_in(&second).await;
     life.remembers(&[&second["client"]["client_id"]]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_forgotten_client_is_replaced() {
+    recovers(Peer::start("oidc-provider.mjs", &[]).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_management_a_forgotten_client_is_replaced() {
+    recovers(Peer::start("oidc-provider.mjs", &[("MANAGE", "0")]).await).await;
 }
 
 /// A report about a client that is well leads to one question and to nothing else.
