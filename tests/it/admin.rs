@@ -130,7 +130,9 @@ async fn a_configuration_is_checked_saved_and_kept_when_refused() {
         .await
         .expect(200);
     assert!(
-        checked.text.contains("Checked, not saved. Saving would affect 1 registration: 1 for a first client."),
+        checked
+            .text
+            .contains("Checked, not saved. Saving would affect 1 registration: 1 for a first client."),
         "{}",
         checked.text
     );

@@ -29,15 +29,15 @@ async fn attempt(
     claim: &Claim,
     stop: &CancellationToken,
 ) -> Result<()> {
-    let mut steps_left = MOST_STEPS;
-    while steps_left > 0 {
+    let mut left = MOST_STEPS;
+    while left > 0 {
         let Some(situation) = registry.situation(claim).await? else { return Ok(()) };
         let now = registry.now();
         let planned = plan(&situation.desired, &situation.observed, now);
         tracing::debug!(registration = %claim.registration, server = %situation.name, step = ?planned, "planned");
         // However many old clients there are, each goes once.
         if !matches!(planned, Planned::Withdraw(_)) {
-            steps_left -= 1;
+            left -= 1;
         }
         let settlement = match planned {
             Planned::Wait(until) => Settlement::Wait(until),
@@ -46,7 +46,7 @@ async fn attempt(
             Planned::Ask(block, until) => Settlement::Ask(block, until),
             // Told to stop between two steps: hand the row back, due at once.
             _ if stop.is_cancelled() => Settlement::Wait(now),
-            step => match steps::execute(registry, guarded, claim, &situation, step).await? {
+            sending => match steps::execute(registry, guarded, claim, &situation, sending).await? {
                 Progress::Made => continue,
                 Progress::Waits(until, issuer) => Settlement::Turn(until, issuer),
                 Progress::Lost => {

@@ -36,14 +36,15 @@ pub(super) fn fit(desired: &Desired, client: &ActiveClient) -> Fit {
         (Method::Dcr, used) => used == R::Dcr,
     };
     let current = client.digest == desired.digest;
-    match (allowed, client.method) {
-        (false, _) if entered => Fit::Adopt,
-        (false, _) => Fit::Replace,
-        (true, _) if current => Fit::Current,
-        (true, R::PreRegistered) => Fit::Adopt,
-        (true, R::Cimd) => Fit::Publish,
-        (true, R::Dcr) if updatable(desired, client) => Fit::Update,
-        (true, R::Dcr) => Fit::Replace,
+    if !allowed {
+        return if entered { Fit::Adopt } else { Fit::Replace };
+    }
+    match client.method {
+        _ if current => Fit::Current,
+        R::PreRegistered => Fit::Adopt,
+        R::Cimd => Fit::Publish,
+        R::Dcr if updatable(desired, client) => Fit::Update,
+        R::Dcr => Fit::Replace,
     }
 }
 

@@ -19,6 +19,7 @@ const STEPS: usize = 10_000;
 
 /// An authorization server.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "a switch for each way of misbehaving")]
 struct Server {
     clients: HashMap<String, Known>,
     made: u32,
@@ -329,18 +330,18 @@ impl World {
     }
 
     fn discover(&mut self) {
-        let serves = self.observed.client.as_ref().is_some_and(|client| client.usable(self.now));
-        let server = &self.servers[self.named];
-        if server.down {
+        let usable = self.observed.client.as_ref().is_some_and(|client| client.usable(self.now));
+        let named = &self.servers[self.named];
+        if named.down {
             let failure = Failure::new(FailureClass::Transient, "upstream_unavailable", "x");
-            self.failed("discover", &failure, serves);
+            self.failed("discover", &failure, usable);
             return;
         }
         let mut metadata = serde_json::Map::new();
-        if !server.no_registration {
+        if !named.no_registration {
             metadata.insert("registration_endpoint".into(), json!("https://h/register"));
         }
-        metadata.insert("client_id_metadata_document_supported".into(), json!(server.reads_documents));
+        metadata.insert("client_id_metadata_document_supported".into(), json!(named.reads_documents));
         let found = Discovery {
             mcp_url: self.desired.mcp_url.clone(),
             issuer: issuer(self.named),
@@ -652,7 +653,10 @@ fn the_histories_are_long_enough() {
         lost += world.orphans;
         moved += world.not_withdrawn;
     }
-    println!("{steps} steps, {registered} clients registered, {lost} answers lost, {moved} not withdrawn");
+    #[expect(clippy::print_stdout, reason = "figures for whoever runs it with --no-capture")]
+    let () = println!(
+        "{steps} steps, {registered} clients registered, {lost} answers lost, {moved} not withdrawn"
+    );
     assert!(steps >= STEPS, "{steps} steps");
     assert!(registered > 500 && lost > 50, "{registered} clients, {lost} lost answers: too tame a world");
 }

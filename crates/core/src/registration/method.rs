@@ -34,7 +34,7 @@ pub(super) fn configured_method(desired: &Desired) -> Method {
 pub fn choose_method(desired: &Desired, discovery: &Discovery, document_reachable: bool) -> Choice {
     let has_credentials = desired.effective.credentials.is_some();
     match configured_method(desired) {
-        Method::PreRegistered if has_credentials => Choice::Adopt,
+        Method::PreRegistered | Method::Auto if has_credentials => Choice::Adopt,
         Method::PreRegistered => block(
             "pre_registered_client_missing",
             "This server takes only a client registered by hand. Enter `client_id` (and `client_secret`) in its Advanced Configuration.",
@@ -44,7 +44,6 @@ pub fn choose_method(desired: &Desired, discovery: &Discovery, document_reachabl
             None => Choice::Publish,
         },
         Method::Dcr => registration(discovery),
-        Method::Auto if has_credentials => Choice::Adopt,
         Method::Auto if document_refused(desired, discovery).is_none() && document_reachable => {
             Choice::Publish
         }
