@@ -13,6 +13,7 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 use std::future::Future;
 use std::pin::Pin;
+use std::collections::HashSet;
 use std::time::Instant;
 use url::Url;
 
@@ -290,12 +291,9 @@ impl Search<'_> {
         // One that an admin trusts goes first, then the one that the client there is belongs to: the choice neither
         // depends on the order of a list nor hops.
         let (trusted, known) = (self.target.trusted_issuer.as_ref(), self.target.known_issuer.as_ref());
-        let mut issuers: Vec<String> = Vec::new();
-        for issuer in listed {
-            if !issuers.contains(&issuer) {
-                issuers.push(issuer);
-            }
-        }
+        let mut seen = HashSet::new();
+        let mut issuers = listed;
+        issuers.retain(|issuer| seen.insert(issuer.clone()));
         issuers.sort_by_key(|issuer| (Some(issuer) != trusted, Some(issuer) != known));
         issuers.truncate(MOST_SERVERS);
         if issuers.is_empty() { Err(no_authorization_server()) } else { Ok(issuers) }

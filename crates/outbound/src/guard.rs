@@ -48,7 +48,11 @@ pub(crate) struct Asked<'a> {
 impl Asked<'_> {
     /// Only a GET that carries nothing: what was meant for one address is never sent to another.
     fn may_be_redirected(&self) -> bool {
-        self.follow && self.method == Method::GET && self.bearer.is_none() && self.json.is_none()
+        self.follow
+            && self.method == Method::GET
+            && self.bearer.is_none()
+            && self.json.is_none()
+            && self.headers.iter().all(|(name, _)| *name == VERSION_HEADER)
     }
 }
 
@@ -111,9 +115,11 @@ impl Guarded {
                 .ok()
                 // Never from https to http. http to http stays on this machine: elsewhere it is not allowed at all.
                 .filter(|(next, from)| next.scheme() == "https" || next.scheme() == from.scheme());
-            let Some((next, _)) = next else {
+            let Some((mut next, _)) = next else {
                 return Err(redirect_refused("It redirects to an address that may not be followed."));
             };
+            // It means something to browsers alone (RFC 9110 §10.2.2).
+            next.set_fragment(None);
             url = next.into();
         }
         Err(redirect_refused("It redirects too often."))
@@ -247,6 +253,8 @@ mod tests {
             follow: true,
         };
         assert!(document.may_be_redirected());
+        let versioned = [(VERSION_HEADER, "2025-11-25")];
+        assert!(Asked { method: Method::GET, headers: &versioned, ..document }.may_be_redirected());
         for method in [Method::POST, Method::PUT, Method::DELETE, Method::HEAD] {
             assert!(!Asked { method, ..document }.may_be_redirected());
         }
@@ -254,6 +262,7 @@ mod tests {
         assert!(!Asked { method: get(), bearer: Some("t"), ..document }.may_be_redirected());
         assert!(!Asked { method: get(), json: Some(&body), ..document }.may_be_redirected());
         assert!(!Asked { method: get(), follow: false, ..document }.may_be_redirected());
+        assert!(!Asked { method: get(), headers: &[("x-api-key", "k")], ..document }.may_be_redirected());
     }
 
     #[test]

@@ -64,12 +64,11 @@ fn parse_line(line: &str, challenges: &mut Vec<Challenge>) {
             challenges.push(Challenge { scheme: word.to_ascii_lowercase(), parameters: Vec::new() });
             rest = after;
             // token68 (RFC 9110 §11.2) stands in place of parameters; it means nothing to us.
+            // Looked for only behind a space, so that no character is looked at over and over.
             let trimmed = after.trim_start_matches([' ', '\t']);
-            let length = trimmed.find([' ', '\t', ',']).unwrap_or(trimmed.len());
-            if after.len() != trimmed.len()
-                && trimmed[..length].ends_with('=')
-                && !trimmed[..length].contains('"')
-            {
+            let spaced = after.len() != trimmed.len();
+            let length = if spaced { trimmed.find([' ', '\t', ',']).unwrap_or(trimmed.len()) } else { 0 };
+            if trimmed[..length].ends_with('=') && !trimmed[..length].contains('"') {
                 rest = &trimmed[length..];
             }
         }

@@ -9,6 +9,7 @@ use serde_json::{Map, json};
 use std::collections::VecDeque;
 use std::io;
 use std::net::IpAddr;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -201,10 +202,18 @@ async fn names_lead_to_no_private_range_and_lists_open_no_cloud() {
 #[tokio::test]
 async fn names_without_an_answer() {
     let url = "https://as.example/register";
-    let limits = Limits { total: Duration::from_mins(1), connect: Duration::from_millis(100) };
-    let client = Guarded::new(EgressPolicy::default(), limits);
-    let silent = client.clone().asking(Silent);
-    assert_eq!(class_and_code(&silent, url).await, (FailureClass::Transient, "timeout"), "not ambiguous");
+    let client = |total: u64, connect: u64| {
+        let limits = Limits { total: Duration::from_millis(total), connect: Duration::from_millis(connect) };
+        Guarded::new(EgressPolicy::default(), limits)
+    };
+    // Whichever of the two limits is the shorter one; nothing was sent, so nothing is ambiguous.
+    for patient in [client(600_000, 100), client(100, 600_000)] {
+        let silent = patient.asking(Silent);
+        let failed =
+            tokio::time::timeout(Duration::from_secs(20), class_and_code(&silent, url)).await.unwrap();
+        assert_eq!(failed, (FailureClass::Transient, "timeout"));
+    }
+    let client = client(10_000, 3000);
     for script in [Script::always(&[]), Script::default()] {
         let client = client.clone().asking(script);
         assert_eq!(class_and_code(&client, url).await, (FailureClass::Transient, "name_not_found"));
@@ -215,4 +224,21 @@ async fn names_without_an_answer() {
         class_and_code(&system, "https://localhost:1/register").await,
         (FailureClass::Transient, "connection_failed")
     );
+}
+
+/// A proxy would connect to what nobody here judged. The test above runs again, in a process with one in its environment.
+#[test]
+fn the_environments_proxy_is_not_asked() {
+    let proxy = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    proxy.set_nonblocking(true).unwrap();
+    let url = format!("http://{}", proxy.local_addr().unwrap());
+    let mut again = Command::new(std::env::current_exe().unwrap());
+    again.args(["--exact", "names::a_name_that_changes_its_mind_gains_nothing"]);
+    for name in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
+        again.env(name, &url);
+    }
+    let output = again.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));
+    assert_eq!(proxy.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
 }

@@ -116,13 +116,16 @@ async fn nothing_is_taken_along() {
     let upstream = Upstream::start(move |_, seen| match seen.path.as_str() {
         "/mcp" => Reply::status(401).header("set-cookie", "canary=1"),
         PLACE => Reply::redirect(302, "/hop?canary=1").header("set-cookie", "canary=2"),
-        "/hop?canary=1" => Reply::redirect(302, to.clone()).header("set-cookie", "canary=3; Path=/"),
+        "/hop?canary=1" => {
+            Reply::redirect(302, format!("{to}#canary")).header("set-cookie", "canary=3; Path=/")
+        }
         _ => Reply::status(404),
     })
     .await;
     let (_, note) = said(&guarded(), &upstream, upstream.url("/mcp")).await;
     assert_eq!(note, "There is none here.");
     let hop = &end.seen()[0];
+    assert_eq!(hop.path, "/end");
     let mut names: Vec<&str> = hop.headers.iter().map(|(name, _)| name.as_str()).collect();
     names.sort_unstable();
     assert_eq!(names, ["accept", "accept-encoding", "host", "mcp-protocol-version", "user-agent"]);

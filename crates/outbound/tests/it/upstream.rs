@@ -237,7 +237,7 @@ pub(crate) fn guarded() -> Guarded {
 
 /// A client that may reach this machine and has no patience.
 pub(crate) fn hasty() -> Guarded {
-    let limits = Limits { total: Duration::from_millis(400), connect: Duration::from_millis(200) };
+    let limits = Limits { total: Duration::from_millis(800), connect: Duration::from_millis(500) };
     Guarded::new(loopback(), limits)
 }
 
