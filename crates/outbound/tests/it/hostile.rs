@@ -304,8 +304,8 @@ async fn refusals_are_cut_and_still_refusals() {
 async fn deletions_end_in_time_too() {
     for (reply, expected) in [
         (raw("nonsense\r\n\r\n"), (FailureClass::Protocol, "answer_not_http")),
-        (Reply::Close, (FailureClass::Transient, "connection_lost")),
-        (Reply::Stall(Vec::new()), (FailureClass::Transient, "timeout")),
+        (Reply::Close, (FailureClass::Ambiguous, "connection_lost")),
+        (Reply::Stall(Vec::new()), (FailureClass::Ambiguous, "timeout")),
         (endless(""), (FailureClass::Protocol, "answer_too_large")),
     ] {
         let upstream = answering(reply).await;
