@@ -11,9 +11,9 @@ use registry_core::oauth::{
 use registry_core::registration::{ActiveClient, Desired};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
+use std::collections::HashSet;
 use std::future::Future;
 use std::pin::Pin;
-use std::collections::HashSet;
 use std::time::Instant;
 use url::Url;
 

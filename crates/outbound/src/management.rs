@@ -140,6 +140,10 @@ pub async fn delete(guarded: &Guarded, uri: &str, token: &Secret) -> DeleteOutco
                 )),
             }
         }
+        // It may have been deleted all the same, and then the next try is refused with 401.
+        Err(trouble) if trouble.maybe_sent && trouble.failure.class == FailureClass::Transient => {
+            Err(Failure { class: FailureClass::Ambiguous, ..trouble.failure })
+        }
         Err(trouble) => Err(trouble.failure),
     };
     let result = result.map_err(|failure| failure.without(token));

@@ -17,6 +17,7 @@ use registry_core::registration::{
     Consequence, Desired, Doubt, ManagementConsequence, ManagementStep, State, after_failure,
     after_management_failure,
 };
+use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::{NotSet, Set},
@@ -95,6 +96,33 @@ fn with_warning(client: &oauth_client::Model, message: &str) -> Result<String> {
     Ok(serde_json::to_string(&warnings)?)
 }
 
+/// What `withdrawal` says from before a deletion is sent until its outcome is recorded.
+const SENT: &str = "sent";
+/// What it says when the answer was lost: the client may be gone.
+pub(crate) const ANSWER_LOST: &str = "answer_lost";
+
+/// Notes on a client that its deletion is sent now. That an earlier answer was lost stays known.
+pub(crate) async fn deletion_sent(write: &Write<'_>, id: OauthClientId) -> Result<()> {
+    oauth_client::Entity::update_many()
+        .col_expr(oauth_client::Column::Withdrawal, Expr::value(SENT))
+        .filter(oauth_client::Column::Id.eq(id.0))
+        .filter(oauth_client::Column::Withdrawal.is_null())
+        .exec(&write.txn)
+        .await?;
+    Ok(())
+}
+
+/// A deletion that was sent by a worker which was never heard of again.
+async fn deletion_lost(write: &Write<'_>, registration: Uuid) -> Result<()> {
+    oauth_client::Entity::update_many()
+        .col_expr(oauth_client::Column::Withdrawal, Expr::value(ANSWER_LOST))
+        .filter(oauth_client::Column::RegistrationId.eq(registration))
+        .filter(oauth_client::Column::Withdrawal.eq(SENT))
+        .exec(&write.txn)
+        .await?;
+    Ok(())
+}
+
 /// Plans the next try of a deletion that may still succeed; false when it is given up.
 pub(crate) async fn keep_withdrawing(
     write: &Write<'_>,
@@ -118,7 +146,9 @@ pub(crate) async fn keep_withdrawing(
     changed.withdraw_failures = Set(failures);
     changed.withdraw_not_before = Set(Some(millis(write.now + wait)));
     if failure.class == FailureClass::Ambiguous {
-        changed.withdrawal = Set(Some("answer_lost".to_owned()));
+        changed.withdrawal = Set(Some(ANSWER_LOST.to_owned()));
+    } else if changed.withdrawal.as_ref().as_deref() == Some(SENT) {
+        changed.withdrawal = Set(None);
     }
     changed.withdrawal_detail = Set(Some(failure.message.clone()));
     changed.update(&write.txn).await?;
@@ -157,7 +187,10 @@ pub(crate) async fn leave_open(
             }
         }
         // Deleting twice does no harm; which client it was is planned again.
-        "withdraw" => return Ok(row),
+        "withdraw" => {
+            deletion_lost(write, row.id).await?;
+            return Ok(row);
+        }
         _ => {}
     }
     let now = write.now;

@@ -6,7 +6,7 @@
 use crate::actor::Actor;
 use crate::entity::{attempt, oauth_client, registration, sealed_value};
 use crate::layers::{Scope, ServerLayers};
-use crate::outcomes::leave_open;
+use crate::outcomes::{ANSWER_LOST, leave_open};
 use crate::registrations::{active_clients, method};
 use crate::stored::{json, millis, moment};
 use crate::write::Write;
@@ -199,7 +199,7 @@ impl Registry {
             RegistrationMethod::Dcr => match self.open_recorded(&client).await? {
                 Some(recorded) => Withdrawal::Delete {
                     recorded: Box::new(recorded),
-                    gone_if_refused: if client.withdrawal.as_deref() == Some("answer_lost") {
+                    gone_if_refused: if client.withdrawal.as_deref() == Some(ANSWER_LOST) {
                         Some("deleted")
                     } else {
                         let forgotten = client.doubt.as_deref() == Some(Doubt::Forgotten.as_str());

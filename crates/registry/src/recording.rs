@@ -4,7 +4,7 @@ use crate::actor::Actor;
 use crate::budget::origin_of;
 use crate::clients::{NewClient, take_over};
 use crate::entity::{attempt, oauth_client, registration};
-use crate::outcomes::{event, fail, finish, keep_withdrawing, manage_failed, settled};
+use crate::outcomes::{deletion_sent, event, fail, finish, keep_withdrawing, manage_failed, settled};
 use crate::reconciliation::{Claim, NEVER, Situation, claimed, lease_clock};
 use crate::registrations::workspace_of;
 use crate::stored::{hex, millis};
@@ -79,6 +79,35 @@ impl Registry {
     ) -> Result<Option<AttemptId>> {
         let write = self.begin_write(&Actor::worker(&claim.worker)).await?;
         let Some(row) = claimed(&write, claim).await? else { return Ok(None) };
+        let id = self.enter_attempt(&write, &row, claim, situation, (step, request, adjustments)).await?;
+        write.commit().await?;
+        Ok(Some(id))
+    }
+
+    /// As [`Self::begin_attempt`], for the deletion of a client: should its answer be lost, it is known which client may be
+    /// gone.
+    pub async fn begin_deletion(
+        &self,
+        claim: &Claim,
+        situation: &Situation,
+        client: OauthClientId,
+    ) -> Result<Option<AttemptId>> {
+        let write = self.begin_write(&Actor::worker(&claim.worker)).await?;
+        let Some(row) = claimed(&write, claim).await? else { return Ok(None) };
+        let id = self.enter_attempt(&write, &row, claim, situation, ("withdraw", None, &[])).await?;
+        deletion_sent(&write, client).await?;
+        write.commit().await?;
+        Ok(Some(id))
+    }
+
+    async fn enter_attempt(
+        &self,
+        write: &Write<'_>,
+        row: &registration::Model,
+        claim: &Claim,
+        situation: &Situation,
+        (step, request, adjustments): (&'static str, Option<&Map<String, Value>>, &[Adjustment]),
+    ) -> Result<AttemptId> {
         let number: Option<i64> = attempt::Entity::find()
             .select_only()
             .column(attempt::Column::Number)
@@ -114,14 +143,13 @@ impl Registry {
         registration::ActiveModel {
             id: Set(row.id),
             state: Set(state.as_str().to_owned()),
-            lease_until: Set(lease_clock(&write).await? + self.lease_millis()),
+            lease_until: Set(lease_clock(write).await? + self.lease_millis()),
             updated_at: Set(write.millis()),
             ..Default::default()
         }
         .update(&write.txn)
         .await?;
-        write.commit().await?;
-        Ok(Some(AttemptId(id)))
+        Ok(AttemptId(id))
     }
 
     /// Publishes the Client ID Metadata Document of a claimed registration: from now on it is answered at its URL. `None`

@@ -271,7 +271,8 @@ impl Going<'_> {
         recorded: &Recorded,
         gone_if_refused: Option<&'static str>,
     ) -> Result<Option<()>> {
-        let Some(attempt) = self.begin("withdraw", None, &[]).await? else { return Ok(None) };
+        let begun = self.registry.begin_deletion(self.claim, self.situation, id).await?;
+        let Some(attempt) = begun else { return Ok(None) };
         let token = &recorded.registration_access_token;
         let outcome = registry_outbound::delete(self.guarded, &recorded.registration_client_uri, token).await;
         let record = match outcome.result {

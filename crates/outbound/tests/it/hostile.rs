@@ -318,8 +318,8 @@ async fn refusals_are_cut_and_still_refusals() {
 async fn deletions_end_in_time_too() {
     for (reply, client, expected) in [
         (raw("nonsense\r\n\r\n"), guarded(), (FailureClass::Protocol, "answer_not_http")),
-        (Reply::Close, guarded(), (FailureClass::Transient, "connection_lost")),
-        (Reply::Stall(Vec::new()), hasty(), (FailureClass::Transient, "timeout")),
+        (Reply::Close, guarded(), (FailureClass::Ambiguous, "connection_lost")),
+        (Reply::Stall(Vec::new()), hasty(), (FailureClass::Ambiguous, "timeout")),
         (endless(""), guarded(), (FailureClass::Protocol, "answer_too_large")),
     ] {
         let upstream = answering(reply).await;

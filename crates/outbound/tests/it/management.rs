@@ -4,6 +4,7 @@ use crate::upstream::{Reply, Upstream, guarded};
 use registry_core::oauth::FailureClass;
 use registry_core::secret::Secret;
 use registry_outbound::delete;
+use tokio::net::TcpListener;
 
 #[tokio::test]
 async fn deletions_carry_the_token_and_are_never_redirected() {
@@ -32,4 +33,17 @@ async fn deletions_carry_the_token_and_are_never_redirected() {
             assert_eq!(outcome.result.unwrap_err().retry_after, Some(9));
         }
     }
+}
+
+#[tokio::test]
+async fn a_deletion_whose_answer_is_lost_may_have_worked() {
+    let upstream = Upstream::start(|_, _| Reply::Close).await;
+    let token = Secret::new("rat-canary");
+    let lost = delete(&guarded(), &upstream.url("/register/c"), &token).await.result.unwrap_err();
+    assert_eq!((lost.class, lost.code), (FailureClass::Ambiguous, "connection_lost"));
+    let gone = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let refusing = format!("http://{}/register/c", gone.local_addr().unwrap());
+    drop(gone);
+    let unsent = delete(&guarded(), &refusing, &token).await.result.unwrap_err();
+    assert_eq!((unsent.class, unsent.code), (FailureClass::Transient, "connection_failed"));
 }
