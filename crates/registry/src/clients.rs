@@ -81,7 +81,8 @@ impl Registry {
             status: Set(ClientStatus::Active.as_str().to_owned()),
             issuer: Set(discovery.issuer.clone()),
             metadata_digest: Set(situation.desired.digest.clone()),
-            warnings: Set("[]".to_owned()),
+            // Such as PKCE that is not offered: then nobody can sign in with it, however well it is registered.
+            warnings: Set(serde_json::to_string(&discovery.warnings)?),
             discovery: Set(serde_json::to_string(discovery)?),
             created_at: Set(write.millis()),
             secret_issued_at: Set(Some(write.millis())),
@@ -104,7 +105,8 @@ impl Registry {
                 model.auth_method = Set(issued.token_endpoint_auth_method.clone());
                 model.client_id_issued_at = Set(issued.client_id_issued_at);
                 model.client_secret_expires_at = Set(expiry_millis(&issued));
-                model.warnings = Set(serde_json::to_string(&issued.warnings)?);
+                let warnings: Vec<_> = discovery.warnings.iter().chain(&issued.warnings).collect();
+                model.warnings = Set(serde_json::to_string(&warnings)?);
                 (RegistrationMethod::Dcr, issued.client_id.clone(), issued.response)
             }
             NewClient::Published(published) => {

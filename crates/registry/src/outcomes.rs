@@ -21,7 +21,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::{NotSet, Set},
-    EntityTrait, IntoActiveModel,
+    ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -195,7 +195,9 @@ pub(crate) async fn leave_open(
     }
     let now = write.now;
     let serves = active.is_some_and(|client| crate::registrations::usable(&client, now));
-    fail(write, row, layers, desired, (&left.step, &failure), serves, true).await
+    // What was sent was what a person asked for: it is not sent again for the same word.
+    let keep_request = left.step != "register";
+    fail(write, row, layers, desired, (&left.step, &failure), serves, keep_request).await
 }
 
 /// A step that reached out and was never heard of again: its worker died, or was slower than its lease.

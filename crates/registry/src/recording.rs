@@ -397,9 +397,7 @@ impl Registry {
             Settlement::Turn(..) if serves || situation.desired.is_gone(write.now) => (None, None),
             Settlement::Turn(_, issuer) => (Some(State::Queued), Some(waiting_turn(&issuer))),
             // "A client may exist upstream" must stay visible; it does not become an ordinary failure.
-            Settlement::Block(block, _)
-                if situation.state == State::Unconfirmed && block.detail.is_none() =>
-            {
+            Settlement::Block(block, _) if block.code == Failure::answer_lost().code => {
                 (Some(State::Unconfirmed), Some(block))
             }
             Settlement::Block(block, _) => (Some(State::Failed), Some(block)),

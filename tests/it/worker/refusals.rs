@@ -134,3 +134,14 @@ on_both! {
         other.stop().await;
     }
 }
+
+on_both! {
+    async fn a_server_without_pkce_is_recorded_as_one_where_nobody_can_sign_in(t: TestRegistry) {
+        let sandbox = upstream(&t, Quirks { no_code_challenge_methods: true, ..Quirks::default() }, None).await;
+        let worker = Working::start(&t.registry, Limits::default());
+        let detail = registration_in(&t, State::Registered).await;
+        assert!(detail.clients[0].warnings[0].contains("PKCE"), "{:?}", detail.clients[0].warnings);
+        worker.stop().await;
+        sandbox.stop().await;
+    }
+}

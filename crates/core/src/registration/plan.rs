@@ -7,7 +7,7 @@ use super::state::{RegistrationMethod, State};
 use crate::clock::Timestamp;
 use crate::id::OauthClientId;
 use crate::metadata::ReplacePolicy;
-use crate::oauth::Discovery;
+use crate::oauth::{Discovery, Failure};
 use chrono::Duration;
 
 /// How old a discovery may be when a client is obtained after it.
@@ -276,7 +276,8 @@ fn obtain(desired: &Desired, observed: &Observed, now: Timestamp) -> Step {
         Choice::Adopt => Step::Adopt,
         Choice::Publish => Step::Publish,
         Choice::Register if is_lost(desired, observed) => {
-            return Step::Block(Block { code: "answer_lost".to_owned(), detail: None }, None);
+            let lost = Failure::answer_lost();
+            return Step::Block(Block { code: lost.code.to_owned(), detail: Some(lost.message) }, None);
         }
         Choice::Register => Step::Register,
         Choice::Nobody(block) => return Step::Block(block, None),
