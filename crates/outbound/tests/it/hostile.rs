@@ -1,17 +1,15 @@
 //! Answers made to harm: each ends within its limits, and what is said of it afterwards is right.
 
 use crate::upstream::{Reply, Seen, Upstream, guarded, gzipped_spaces, gzipped_spaces_without_end, hasty};
-use registry_core::oauth::{FailureClass, Recorded};
+use registry_core::oauth::FailureClass;
 use registry_core::secret::Secret;
-use registry_outbound::{DiscoverTarget, Guarded, delete, discover, read, register, update};
+use registry_outbound::{DiscoverTarget, Guarded, delete, discover, register};
 use serde_json::{Map, json};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 /// Without limits any of these would take longer.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// More than the caps, and what two sockets keep between them.
 const MOST_TAKEN: u64 = 16 * 1024 * 1024;
 /// How much more memory all of one test may take than the process had before, in KiB. The floods are hundreds of MiB.
@@ -26,6 +24,8 @@ const NO_JSON: Said =
 const NONE_HERE: Said = ("authorization_server_not_found", "There is none here.");
 const FOUND: Said = ("resource_mismatch", "Found.");
 const NO_ANSWER: Said = ("timeout", "did not answer within 0.8 seconds.");
+/// Before or in the body: that depends on how busy the machine is.
+const OUT_OF_TIME: Said = ("timeout", "");
 const NO_END: Said = ("timeout", "did not finish its answer in time.");
 const BROKEN_OFF: Said = ("connection_lost", "broke off in the middle of its answer.");
 const CLOSED: Said = ("connection_lost", "closed the connection without an answer.");
@@ -48,7 +48,7 @@ fn endless(headers: &str) -> Reply {
 }
 
 /// Answers so to the first place where metadata may be, and to registrations.
-async fn answering(reply: Reply) -> Upstream {
+pub(crate) async fn answering(reply: Reply) -> Upstream {
     Upstream::start(move |_, seen: &Seen| match seen.path.as_str() {
         "/mcp" => Reply::status(401),
         "/.well-known/oauth-protected-resource/mcp" | "/register" => reply.clone(),
@@ -241,7 +241,7 @@ async fn what_only_time_ends() {
         ("a flood of continuations", flood("", "HTTP/1.1 100 Continue\r\n\r\n"), NO_ANSWER),
         ("a flood of hints", flood("", hints), NO_ANSWER),
         ("hints in drops", Reply::Drip(Vec::new(), hints.into()), NO_ANSWER),
-        ("zeros before a chunk's size", flood(chunked, "0"), NO_END),
+        ("zeros before a chunk's size", flood(chunked, "0"), OUT_OF_TIME),
     ] {
         both(&hasty(), what, reply, said, LOST).await;
     }
@@ -373,73 +373,5 @@ async fn long_lists_are_read_at_once() {
         let outcome = discover(&guarded(), target).await;
         assert_eq!(outcome.result.unwrap_err().code, "metadata_not_found", "{part}");
         assert!(started.elapsed() < Duration::from_secs(2), "{part}: {:?}", started.elapsed());
-    }
-}
-
-/// What a connection does before it speaks TLS: nobody can have received a request, so nothing is ambiguous.
-#[tokio::test]
-async fn handshakes_that_lead_nowhere() {
-    let hello = [0x16, 3, 3, 0x40, 0];
-    for (what, bytes, closes, expected) in [
-        ("says nothing", &[][..], false, "timeout"),
-        ("begins to greet", &hello[..], false, "timeout"),
-        ("closes at once", &[][..], true, "connection_failed"),
-        ("greets and closes", &hello[..], true, "connection_failed"),
-        ("speaks plainly", b"HTTP/1.1 400 Bad Request\r\n\r\n", true, "connection_failed"),
-        ("refuses", &[0x15, 3, 3, 0, 2, 2, 40], true, "connection_failed"),
-    ] {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let url = format!("https://{}/register", listener.local_addr().unwrap());
-        let serving = async {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let _ = stream.read(&mut [0; 4096]).await;
-            stream.write_all(bytes).await.unwrap();
-            if !closes {
-                let _ = stream.read_to_end(&mut Vec::new()).await;
-            }
-        };
-        let client = if expected == "timeout" { hasty() } else { guarded() };
-        let request = Map::new();
-        let sending = register(&client, &url, &request, None);
-        let (outcome, ()) = timeout(PATIENCE, async { tokio::join!(sending, serving) }).await.expect(what);
-        let failure = outcome.result.unwrap_err();
-        assert_eq!((failure.class, failure.code), (FailureClass::Transient, expected), "{what}");
-    }
-}
-
-/// Where no connection stood nothing was sent, be there a body or not: no client and no token can have been lost.
-#[tokio::test]
-async fn refused_connections_are_never_ambiguous() {
-    let gone = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let url = format!("http://{}/register", gone.local_addr().unwrap());
-    drop(gone);
-    let client = Recorded {
-        client_id: "c".to_owned(),
-        client_secret: None,
-        client_secret_expires_at: None,
-        client_id_issued_at: None,
-        token_endpoint_auth_method: "none".to_owned(),
-        registration_client_uri: url.clone(),
-        registration_access_token: Secret::new("canary"),
-        request: Map::new(),
-        response: Map::new(),
-    };
-    let (guarded, request) = (guarded(), Map::new());
-    for failure in [
-        register(&guarded, &url, &request, None).await.result.unwrap_err(),
-        update(&guarded, &client, &request).await.result.unwrap_err(),
-        read(&guarded, &client).await.result.unwrap_err(),
-        delete(&guarded, &url, &client.registration_access_token).await.result.unwrap_err(),
-    ] {
-        assert_eq!((failure.class, failure.code), (FailureClass::Transient, "connection_failed"));
-    }
-    // Where one stood, anything may have happened.
-    let upstream = answering(Reply::Close).await;
-    let client = Recorded { registration_client_uri: upstream.url("/register"), ..client };
-    for failure in [
-        update(&guarded, &client, &request).await.result.unwrap_err(),
-        read(&guarded, &client).await.result.unwrap_err(),
-    ] {
-        assert_eq!((failure.class, failure.code), (FailureClass::Ambiguous, "management_answer_lost"));
     }
 }

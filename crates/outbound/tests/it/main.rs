@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod authority;
+mod connections;
 mod discovery;
 mod guard;
 mod hostile;
