@@ -24,6 +24,7 @@ use utoipa_actix_web::AppExt;
         (name = "servers", description = "Integrations made available in one workspace: what gateways and users see."),
         (name = "configuration", description = "The organisation's Advanced Configuration, checking one, and its schema."),
         (name = "registrations", description = "The standing effort to have a valid OAuth client for each server."),
+        (name = "orphans", description = "Clients that may exist at an authorization server and that nobody here uses."),
         (name = "keys", description = "API keys of people, automation and gateways."),
         (name = "audit", description = "Who changed what, when, through which door."),
         (name = "gateway", description = "What gateways fetch. Only for the role `gateway`."),

@@ -392,7 +392,14 @@ impl Registry {
             changed.request = Set(None);
         }
         let serves = situation.serves(write.now);
+        let idle = matches!(situation.state, State::Registered | State::Registering | State::Queued);
         let (state, said) = match how {
+            // Nobody has a client, and nothing has failed: why nothing is done must be said all the same.
+            Settlement::Wait(until)
+                if idle && !serves && until > write.now && !situation.desired.is_gone(write.now) =>
+            {
+                (Some(State::Retrying), Some(cooling_down()))
+            }
             Settlement::Wait(_) => (None, None),
             Settlement::Turn(..) if serves || situation.desired.is_gone(write.now) => (None, None),
             Settlement::Turn(_, issuer) => (Some(State::Queued), Some(waiting_turn(&issuer))),
@@ -463,6 +470,13 @@ fn clear(changed: &mut registration::ActiveModel) {
     changed.failed_inputs = Set(None);
     changed.failed_step = Set(None);
     changed.failures = Set(0);
+}
+
+fn cooling_down() -> Block {
+    Block {
+        code: "cooling_down".to_owned(),
+        detail: Some("There is no usable client, and the last one was made a short while ago: a new one waits, so that an authorization server that forgets clients or lets their secrets expire at once is not flooded with them.".to_owned()),
+    }
 }
 
 fn waiting_turn(issuer: &str) -> Block {

@@ -72,7 +72,8 @@ on_both! {
         // Again: once per cool-down.
         assert_eq!(report(&first, 2, "invalid_client").await, Verdict::Noted);
         assert_eq!(report(&second, 2, "invalid_client").await, Verdict::Replacing);
-        registration_when(&t, |detail| !detail.registration.usable).await;
+        let cooling = registration_when(&t, |detail| detail.registration.state == State::Retrying).await;
+        assert_eq!((cooling.registration.usable, cooling.registration.reason.as_deref()), (false, Some("cooling_down")));
         t.clock.advance(Span::minutes(58));
         let Ensured::NotYet(_) = t.registry.ensure(&first, "acme", "linear", Duration::ZERO).await.unwrap() else { panic!("too early") };
         assert_eq!(sandbox.registrations().len(), 2, "no gateway beats the cool-down");

@@ -342,6 +342,12 @@ pub static REASONS: &[Reason] = &[
         "Nothing.",
     ),
     reason(
+        "cooling_down",
+        O::Waits,
+        "There is no usable client, and the last one was made a short while ago (`worker.replace_cooldown`, `worker.least_secret_life`).",
+        "Nothing, or Retry to have a new one now.",
+    ),
+    reason(
         "management_token_refused",
         O::GoesOn,
         "The registration access token is not accepted any more, or the client is gone (RFC 7592 §2.1).",
