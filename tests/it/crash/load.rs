@@ -12,6 +12,8 @@ use tokio::sync::watch;
 const MOST_UNDER_WAY: usize = 25;
 /// How long the last registration may take once faults have stopped.
 const PATIENCE: Duration = Duration::from_mins(3);
+/// Entries on a page of the ledger.
+pub(super) const LEDGER_PAGE: usize = 1000;
 /// A row that would be tried again later than this, in seconds, is hastened by the person at the end.
 const SOON: i64 = 10;
 
@@ -151,6 +153,15 @@ async fn draining(db: &DatabaseConnection) -> i64 {
     let query = "SELECT COUNT(*) AS count FROM oauth_client WHERE status = 'draining'";
     let statement = Statement::from_string(db.get_database_backend(), query);
     db.query_one_raw(statement).await.unwrap().unwrap().try_get("", "count").unwrap()
+}
+
+/// How many entries the ledger shows to its readers: as a list, and on the first page of a table.
+pub(super) async fn shown_ledger(world: &World, serving: &Serving) -> (usize, usize) {
+    let client = serving.client(&world.admin);
+    let path = format!("/v1/orphans?page_size={LEDGER_PAGE}");
+    let list = client.get(&path).await.expect(200).json();
+    let table = client.get(&format!("{path}&format=csv")).await.expect(200).text;
+    (list["total"].as_u64().unwrap().try_into().unwrap(), table.trim_end().split("\r\n").count() - 1)
 }
 
 /// Backed off after many interruptions: it would come back by itself, but a test does not wait for hours.

@@ -30,6 +30,7 @@ async fn killed_at_random_moments(engine: Engine) {
     let killed = started.elapsed();
     world.proxy.stop_faults();
     let decided = load::settle(&world, running.serving()).await;
+    let shown = load::shown_ledger(&world, running.serving()).await;
     running.end().await;
     let settled = started.elapsed();
 
@@ -39,6 +40,12 @@ async fn killed_at_random_moments(engine: Engine) {
         "{engine:?}: {kills} kills, {figures}; {decided} decided by a person; requests by fate {:?}; \
          prepared after {prepared:.0?}, killed until {killed:.0?}, settled after {settled:.0?}",
         world.proxy.fates(),
+    );
+    let entries = figures.orphans + figures.not_deleted;
+    assert_eq!(
+        shown,
+        (entries, entries.min(load::LEDGER_PAGE)),
+        "the ledger as the API lists it, and as a table"
     );
     // What was to be provoked was provoked: otherwise the balance says nothing.
     assert!(figures.orphans > kills / 10 && figures.unrecorded > kills / 20, "{figures}");
