@@ -37,7 +37,9 @@ impl TestDatabase {
                 let schema = format!("t{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
                 let base = variable("MCP_REGISTRY_TEST_POSTGRES_URL");
                 let db = Database::connect(&base).await.expect("the PostgreSQL that ./test started");
-                db.execute_unprepared(&format!("CREATE SCHEMA {schema}")).await.expect("a schema");
+                // Process ids come back; what a dead process left behind goes.
+                let fresh = format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}");
+                db.execute_unprepared(&fresh).await.expect("a schema");
                 db.close().await.expect("close");
                 let sign = if base.contains('?') { '&' } else { '?' };
                 format!("{base}{sign}options[search_path]={schema}")

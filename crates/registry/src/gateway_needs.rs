@@ -3,7 +3,7 @@
 use crate::entity::{oauth_client, registration};
 use crate::gateways::GatewayDocument;
 use crate::registrations::{active_clients, usable};
-use crate::stored::moment;
+use crate::stored::{millis, moment};
 use crate::workspaces;
 use crate::write::Event;
 use crate::{Actor, Error, Registry, Result};
@@ -111,7 +111,7 @@ impl Registry {
             if !asked {
                 asked = true;
                 self.wake_registration(actor, RegistrationId(row.id), "a gateway needs it").await?;
-            } else if is_decided(&row) {
+            } else if is_decided(&row, self.now()) {
                 return Ok(Ensured::NotYet(standing(row)));
             }
             let left = deadline.saturating_duration_since(Instant::now());
@@ -250,11 +250,10 @@ impl Registry {
     }
 }
 
-/// Whether nothing will change for a gateway that waits a moment longer.
-fn is_decided(row: &registration::Model) -> bool {
-    let state = State::parse(&row.state);
-    let busy = matches!(state, Some(State::Queued | State::Registering));
-    !busy && row.due_at > row.updated_at.saturating_add(1) && row.lease_until == 0
+/// Whether a worker has looked since it was made due, and nothing will change for a gateway that waits a moment longer.
+fn is_decided(row: &registration::Model, now: Timestamp) -> bool {
+    let busy = matches!(State::parse(&row.state), Some(State::Queued | State::Registering));
+    !busy && row.lease_until == 0 && row.due_at > millis(now)
 }
 
 fn standing(row: registration::Model) -> Standing {

@@ -59,7 +59,8 @@ on_both! {
             let said = t.registry.check_configuration(&t.admin(), check).await.unwrap().affected;
             assert_eq!((said.updated, said.replaced, said.asked), (1, 0, 0), "said before");
             assert_eq!(configure(&t, &named(name)).await.updated, 1);
-            registration_when(&t, |detail| detail.registration.state == State::Registered && sandbox.client(&client_id).unwrap().metadata["client_name"] == name).await;
+            registration_when(&t, |detail| detail.registration.state == State::Registered && detail.clients[0].response["client_name"] == name).await;
+            assert_eq!(sandbox.client(&client_id).unwrap().metadata["client_name"], name);
         }
         let document = fetched(&t).await;
         worker.stop().await;
