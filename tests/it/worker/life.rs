@@ -1,6 +1,6 @@
 //! What becomes of a client: updated, replaced, renewed, drained, withdrawn, published.
 
-use super::{Working, registration_in, registration_when, upstream};
+use super::{Working, advance, registration_in, registration_when, upstream};
 use chrono::Duration as Span;
 use registry::{
     AccessChange, AccessUpdate, Affected, Check, EnteredClient, NewServer, OrphanFilter, PageRequest,
@@ -116,7 +116,7 @@ on_both! {
         let draining = t.registry.gateway_document_of(&gateway, "acme", "linear", Some(1)).await.unwrap();
         let draining: Value = serde_json::from_slice(&draining.body).unwrap();
         assert_eq!((&draining["client"]["client_id"], &draining["generation"]), (&json!(old), &json!(1)));
-        t.clock.advance(Span::days(8));
+        advance(&t, Span::days(8)).await;
         let done = registration_when(&t, |detail| detail.clients[1].status == ClientStatus::Withdrawn).await;
         worker.stop().await;
         assert_eq!(done.clients[1].withdrawal.as_deref(), Some("deleted"));
@@ -160,10 +160,10 @@ on_both! {
         sandbox.set_quirks(Quirks { unavailable_management_requests: 2, ..Quirks::default() });
         t.registry.delete_server(&t.admin(), &the_server(), None).await.unwrap();
         registration_when(&t, |detail| detail.attempts[0].step == "withdraw" && detail.attempts[0].outcome == "failed").await;
-        t.clock.advance(Span::hours(1));
+        advance(&t, Span::hours(1)).await;
         registration_when(&t, |detail| detail.attempts.iter().filter(|one| one.step == "withdraw" && one.outcome == "failed").count() == 2).await;
         assert_eq!(registration_when(&t, |_| true).await.registration.state, State::Withdrawing, "not given up yet");
-        t.clock.advance(Span::hours(1));
+        advance(&t, Span::hours(1)).await;
         registration_in(&t, State::Withdrawn).await;
         worker.stop().await;
         assert!(sandbox.client(&client_id).is_none());
@@ -218,10 +218,10 @@ on_both! {
             t.registry.update_integration_access(&t.admin(), &Reference::parse("linear"), update).await.unwrap();
         };
         access(false).await;
-        t.clock.advance(Span::days(29));
+        advance(&t, Span::days(29)).await;
         registration_in(&t, State::Registered).await;
         assert!(sandbox.client(&client_id).is_some());
-        t.clock.advance(Span::days(2));
+        advance(&t, Span::days(2)).await;
         registration_in(&t, State::Withdrawn).await;
         assert!(sandbox.client(&client_id).is_none());
         access(true).await;
@@ -241,7 +241,7 @@ on_both! {
         t.registry.withdraw_registration(&t.admin(), id).await.unwrap();
         registration_in(&t, State::Withdrawn).await;
         configure(&t, &named("New")).await;
-        t.clock.advance(Span::days(400));
+        advance(&t, Span::days(400)).await;
         registration_in(&t, State::Withdrawn).await;
         assert_eq!(sandbox.registrations().len(), 1, "not until a person asks");
         t.registry.retry_registration(&t.admin(), id).await.unwrap();
@@ -273,16 +273,16 @@ on_both! {
         let first = registration_in(&t, State::Registered).await;
         let client_id = first.registration.client_id.clone().unwrap();
         let expiry = first.clients[0].client_secret_expires_at.unwrap();
-        t.clock.advance(Span::minutes(119));
+        advance(&t, Span::minutes(119)).await;
         // Nothing yet: two thirds are not over. Then the same client gets a new secret.
         sandbox.set_quirks(Quirks { secret_expires_in: Some(9 * 3600), ..secretive.clone() });
-        t.clock.advance(Span::minutes(3));
+        advance(&t, Span::minutes(3)).await;
         let renewed = registration_when(&t, |detail| detail.clients[0].client_secret_expires_at > Some(expiry)).await;
         assert_eq!((renewed.registration.client_id.as_ref(), renewed.registration.generation), (Some(&client_id), Some(1)));
         assert_eq!(sandbox.registrations().len(), 1);
         // Where an update brings no new secret, a new client does, before the old one is useless.
-        sandbox.set_quirks(Quirks { rotate_secret: false, ..secretive });
-        t.clock.advance(Span::hours(6));
+        sandbox.set_quirks(Quirks { rotate_secret: false, secret_expires_in: Some(30 * 3600), ..secretive });
+        advance(&t, Span::hours(6)).await;
         let replaced = registration_when(&t, |detail| detail.registration.generation == Some(2) && detail.registration.state == State::Registered).await;
         worker.stop().await;
         assert_eq!(replaced.clients[1].status, ClientStatus::Draining);
@@ -325,7 +325,7 @@ on_both! {
         for (waits, registered) in [(3, 2), (2, 3), (1, 4), (0, 5)] {
             tokio::time::timeout(std::time::Duration::from_secs(15), waiting(waits)).await.unwrap();
             assert_eq!(sandbox.registrations().len(), registered, "all workers together");
-            t.clock.advance(Span::seconds(1));
+            advance(&t, Span::seconds(1)).await;
         }
         for worker in workers {
             worker.stop().await;

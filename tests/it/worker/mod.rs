@@ -82,3 +82,21 @@ async fn upstream(t: &TestRegistry, quirks: Quirks, configuration: Option<&str>)
     t.server("linear", "acme").await;
     sandbox
 }
+
+/// Moves the clock when no worker has anything in hand: on SQLite leases are judged by this very clock, and a step whose
+/// lease ends under it counts as lost.
+async fn advance(t: &TestRegistry, by: chrono::Duration) {
+    use sea_orm::{ConnectionTrait, Statement};
+    let db = t.database.connect().await;
+    let held = Statement::from_string(
+        db.get_database_backend(),
+        "SELECT id FROM registration WHERE lease_until > 0 LIMIT 1",
+    );
+    let idle = async {
+        while db.query_one_raw(held.clone()).await.unwrap().is_some() {
+            t.registry.wait_for_change(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(15), idle).await.expect("the workers come to rest");
+    t.clock.advance(by);
+}

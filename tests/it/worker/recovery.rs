@@ -1,6 +1,6 @@
 //! What is done about clients that the authorization server does not know any more, or that belong to another one.
 
-use super::{Working, registration_in, registration_when, upstream};
+use super::{Working, advance, registration_in, registration_when, upstream};
 use chrono::Duration as Span;
 use registry::{Ensured, Subject, Verdict};
 use registry_core::permission::Role;
@@ -30,7 +30,7 @@ on_both! {
         assert_eq!((lost.attempts[0].step.as_str(), lost.attempts[0].outcome.as_str()), ("update", "lost"));
         assert_eq!(lost.clients[0].doubt.as_deref(), Some("update_lost"));
         assert!(lost.registration.usable && lost.registration.not_before.is_some());
-        t.clock.advance(Span::minutes(2));
+        advance(&t, Span::minutes(2)).await;
         let cleared = registration_in(&t, State::Registered).await;
         assert_eq!(cleared.attempts.iter().take(2).map(|one| &*one.step).collect::<Vec<_>>(), ["update", "verify"]);
         assert_eq!(sandbox.client(&client_id).unwrap().metadata["client_name"], "One");
@@ -42,7 +42,7 @@ on_both! {
         sandbox.set_quirks(Quirks { lost_management_answers: 1, rotate_registration_access_token: true, ..Quirks::default() });
         rename("Two").await;
         registration_in(&t, State::Unconfirmed).await;
-        t.clock.advance(Span::minutes(2));
+        advance(&t, Span::minutes(2)).await;
         let stuck = registration_in(&t, State::Outdated).await;
         assert!(stuck.registration.usable && !stuck.clients[0].manageable);
         assert_eq!(stuck.registration.client_id.as_ref(), Some(&client_id));
@@ -74,14 +74,14 @@ on_both! {
         assert_eq!(report(&second, 2, "invalid_client").await, Verdict::Replacing);
         let cooling = registration_when(&t, |detail| detail.registration.state == State::Retrying).await;
         assert_eq!((cooling.registration.usable, cooling.registration.reason.as_deref()), (false, Some("cooling_down")));
-        t.clock.advance(Span::minutes(58));
+        advance(&t, Span::minutes(58)).await;
         let Ensured::NotYet(_) = t.registry.ensure(&first, "acme", "linear", Duration::ZERO).await.unwrap() else { panic!("too early") };
         assert_eq!(sandbox.registrations().len(), 2, "no gateway beats the cool-down");
-        t.clock.advance(Span::minutes(3));
+        advance(&t, Span::minutes(3)).await;
         let Ensured::Ready(_) = t.registry.ensure(&first, "acme", "linear", Duration::from_secs(10)).await.unwrap() else { panic!("not there") };
         assert_eq!(sandbox.registrations().len(), 3);
         // Two gateways are no proof, and nothing can be deleted there: the old ones may still exist.
-        t.clock.advance(Span::days(8));
+        advance(&t, Span::days(8)).await;
         registration_when(&t, |detail| detail.clients[2].withdrawal.is_some() && detail.clients[1].withdrawal.is_some()).await;
         assert_eq!(t.registry.open_orphans(&t.admin()).await.unwrap(), 2);
         worker.stop().await;
@@ -104,13 +104,13 @@ on_both! {
         assert!(well.clients[0].doubt.is_none() && well.clients[0].verified_at.is_some());
 
         assert!(sandbox.forget(&client_id));
-        t.clock.advance(Span::minutes(2));
+        advance(&t, Span::minutes(2)).await;
         assert_eq!(report().await.unwrap(), Verdict::Checking);
         let replaced = registration_when(&t, |detail| detail.registration.generation == Some(2) && detail.registration.usable).await;
         assert_ne!(replaced.registration.client_id.as_ref(), Some(&client_id));
         assert_eq!(sandbox.registrations().len(), 2);
         // What the gateway and the authorization server both say is gone, is.
-        t.clock.advance(Span::days(8));
+        advance(&t, Span::days(8)).await;
         registration_when(&t, |detail| detail.clients[1].withdrawal.as_deref() == Some("forgotten")).await;
         assert_eq!(t.registry.open_orphans(&t.admin()).await.unwrap(), 0);
         worker.stop().await;
@@ -129,7 +129,7 @@ on_both! {
         sandbox.set_quirks(Quirks { authorization_servers: Some(vec![other.issuer()]), ..Quirks::default() });
         let report = || t.registry.report(&gateway, "acme", "linear", 1, "issuer_changed");
         assert_eq!(report().await.unwrap(), Verdict::Noted, "it was looked for a moment ago");
-        t.clock.advance(Span::minutes(2));
+        advance(&t, Span::minutes(2)).await;
         assert_eq!(report().await.unwrap(), Verdict::Rediscovering);
         let moved = registration_when(&t, |detail| detail.registration.generation == Some(2) && detail.registration.state == State::Registered).await;
         assert_eq!(moved.registration.issuer, Some(other.issuer()));
@@ -154,7 +154,7 @@ on_both! {
         let first = registration_in(&t, State::Registered).await;
         assert_eq!(first.registration.method, Some(RegistrationMethod::PreRegistered));
         sandbox.set_quirks(Quirks { authorization_servers: Some(vec![other.issuer()]), ..Quirks::default() });
-        t.clock.advance(Span::days(2));
+        advance(&t, Span::days(2)).await;
         let stopped = registration_in(&t, State::Failed).await;
         assert_eq!(stopped.registration.reason.as_deref(), Some("issuer_changed"));
         assert_eq!(stopped.registration.issuer, Some(sandbox.issuer()), "it is used with its own issuer only");
@@ -176,10 +176,10 @@ on_both! {
         let worker = Working::start(&t.registry, Limits::default());
         registration_in(&t, State::Registered).await;
         sandbox.set_quirks(Quirks { unavailable_metadata_requests: 1, ..Quirks::default() });
-        t.clock.advance(Span::hours(25));
+        advance(&t, Span::hours(25)).await;
         let looked = registration_when(&t, |detail| detail.attempts[0].step == "discover" && detail.attempts[0].outcome == "failed").await;
         assert_eq!((looked.registration.state, looked.registration.reason), (State::Registered, None));
-        t.clock.advance(Span::minutes(1));
+        advance(&t, Span::minutes(1)).await;
         let well = registration_when(&t, |detail| detail.attempts[0].step == "discover" && detail.attempts[0].outcome == "succeeded").await;
         assert_eq!(well.registration.state, State::Registered);
         worker.stop().await;
