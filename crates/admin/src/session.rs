@@ -6,9 +6,7 @@ use actix_web::cookie::{Cookie, SameSite, time::Duration};
 use actix_web::dev::Payload;
 use actix_web::http::header::REFERER;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
-use registry::{Actor, Credential, Door, Origin, RegistrationFilter, Registry};
-use registry_core::permission::Permission;
-use registry_core::registration::State;
+use registry::{Actor, Credential, Door, Origin, Overview, Registry};
 use std::future::Future;
 use std::pin::Pin;
 
@@ -19,8 +17,8 @@ pub(crate) struct Visitor {
     pub(crate) actor: Actor,
     /// The application.
     pub(crate) registry: Registry,
-    /// Registrations that wait for a person or fail, shown in the side bar of every page.
-    pub(crate) attention: u64,
+    /// What the side bar of every page says.
+    pub(crate) overview: Overview,
 }
 
 impl FromRequest for Visitor {
@@ -42,8 +40,8 @@ impl FromRequest for Visitor {
             match state.registry.authenticate(Credential::Session(&token), origin(&request)).await {
                 Ok(actor) => {
                     let registry = state.registry.clone();
-                    let attention = attention(&registry, &actor).await?;
-                    let visitor = Self { actor, registry, attention };
+                    let overview = registry.overview(&actor).await?;
+                    let visitor = Self { actor, registry, overview };
                     // Pages about failures look like the others.
                     request.extensions_mut().insert(visitor.clone());
                     Ok(visitor)
@@ -53,17 +51,6 @@ impl FromRequest for Visitor {
             }
         })
     }
-}
-
-/// How many registrations a person should look at.
-async fn attention(registry: &Registry, actor: &Actor) -> Result<u64, registry::Error> {
-    if !actor.can(Permission::ReadRegistrations) {
-        return Ok(0);
-    }
-    let counts = registry.registration_counts(actor, RegistrationFilter::default()).await?;
-    let waits =
-        |state| matches!(state, State::Failed | State::Unconfirmed | State::Outdated | State::Retrying);
-    Ok(counts.iter().filter(|(state, _)| waits(*state)).map(|(_, count)| count).sum())
 }
 
 /// The path and query of the page a form was on.

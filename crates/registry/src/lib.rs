@@ -34,6 +34,7 @@ mod operations;
 mod orphan_table;
 mod orphans;
 mod outcomes;
+mod overview;
 mod page;
 mod preflight;
 mod reconciliation;
@@ -74,6 +75,7 @@ pub use integrations::{
 pub use operations::EnteredClient;
 pub use orphan_table::orphan_table;
 pub use orphans::{Orphan, OrphanFilter};
+pub use overview::Overview;
 pub use page::{Page, PageRequest};
 pub use preflight::{Preflight, WhatIf};
 pub use reconciliation::{Claim, Situation, Withdrawal};

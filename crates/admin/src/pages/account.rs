@@ -5,11 +5,17 @@ use crate::session::{Visitor, local};
 use crate::view::{Shell, THEME_COOKIE, go, html};
 use actix_web::cookie::{Cookie, SameSite, time::Duration};
 use actix_web::http::StatusCode;
+use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use askama::Template;
 use registry::User;
 use registry_core::finding::Finding;
 use serde::Deserialize;
+
+/// Its addresses.
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config.service(show).service(set_password).service(theme);
+}
 
 #[derive(Template)]
 #[template(path = "pages/account.html")]
@@ -20,7 +26,7 @@ struct Page {
 }
 
 #[get("/account")]
-pub(super) async fn show(request: HttpRequest, visitor: Visitor) -> Result<HttpResponse, Failure> {
+async fn show(request: HttpRequest, visitor: Visitor) -> Result<HttpResponse, Failure> {
     let user = visitor.registry.current_user(&visitor.actor).await?;
     let shell = Shell::of(&request, &visitor, "account", "Your account");
     Ok(html(StatusCode::OK, &Page { shell, user, problems: Vec::new() })?)
@@ -34,7 +40,7 @@ struct Passwords {
 }
 
 #[post("/account/password")]
-pub(super) async fn set_password(
+async fn set_password(
     request: HttpRequest,
     visitor: Visitor,
     form: web::Form<Passwords>,
@@ -58,7 +64,7 @@ struct Theme {
 }
 
 #[post("/theme")]
-pub(super) async fn theme(form: web::Form<Theme>) -> HttpResponse {
+async fn theme(form: web::Form<Theme>) -> HttpResponse {
     let chosen = match form.theme.as_str() {
         "light" => "light",
         "dark" => "dark",

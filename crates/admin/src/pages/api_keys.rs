@@ -4,6 +4,7 @@ use crate::failure::Failure;
 use crate::session::Visitor;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
+use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use askama::Template;
 use chrono::Duration;
@@ -14,6 +15,11 @@ use registry_core::id::ApiKeyId;
 use registry_core::permission::Role;
 use registry_core::slug::Reference;
 use serde::Deserialize;
+
+/// Its addresses.
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config.service(list).service(create).service(confirm).service(revoke);
+}
 
 #[derive(Template)]
 #[template(path = "pages/api_keys.html")]
@@ -51,7 +57,7 @@ impl Form {
 }
 
 #[get("/api-keys")]
-pub(super) async fn list(request: HttpRequest, visitor: Visitor) -> Result<HttpResponse, Failure> {
+async fn list(request: HttpRequest, visitor: Visitor) -> Result<HttpResponse, Failure> {
     render(&request, &visitor, Form::fresh(), Vec::new(), None).await
 }
 
@@ -78,7 +84,7 @@ async fn render(
 
 /// The answer holds the new key, the only time: it is not a redirect, because a key has no place in an address.
 #[post("/api-keys")]
-pub(super) async fn create(
+async fn create(
     request: HttpRequest,
     visitor: Visitor,
     form: web::Form<Form>,
@@ -114,7 +120,7 @@ struct ConfirmPage {
 }
 
 #[get("/api-keys/{key}/revoke")]
-pub(super) async fn confirm(
+async fn confirm(
     request: HttpRequest,
     visitor: Visitor,
     path: web::Path<ApiKeyId>,
@@ -126,7 +132,7 @@ pub(super) async fn confirm(
 }
 
 #[post("/api-keys/{key}/revoke")]
-pub(super) async fn revoke(visitor: Visitor, path: web::Path<ApiKeyId>) -> Result<HttpResponse, Failure> {
+async fn revoke(visitor: Visitor, path: web::Path<ApiKeyId>) -> Result<HttpResponse, Failure> {
     visitor.registry.revoke_api_key(&visitor.actor, *path).await?;
     Ok(go("/ui/api-keys?done=revoked"))
 }

@@ -5,6 +5,7 @@ use crate::sent::Table;
 use crate::session::Visitor;
 use crate::view::{Shell, go, html, pretty};
 use actix_web::http::StatusCode;
+use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use askama::Template;
 use registry::{Check, Configuration, Preview, Registry, ServerRef, Subject};
@@ -12,6 +13,19 @@ use registry_core::finding::{Finding, Findings, Severity};
 use registry_core::permission::Permission;
 use registry_core::slug::Reference;
 use serde::Deserialize;
+
+/// Its addresses.
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config
+        .service(show_integration)
+        .service(submit_integration)
+        .service(show_access)
+        .service(submit_access)
+        .service(show_server)
+        .service(submit_server)
+        .service(show_organisation)
+        .service(submit_organisation);
+}
 
 #[derive(Template)]
 #[template(path = "pages/configuration.html")]
@@ -177,13 +191,13 @@ fn of_organisation(visitor: &Visitor) -> Place {
         of: "Organisation".to_owned(),
         url: None,
         level: "for every integration of the organisation".to_owned(),
-        section: "organisation",
+        section: "settings",
         may_save: visitor.actor.can(Permission::WriteOrganisation),
     }
 }
 
 #[get("/integrations/{integration}/config")]
-pub(super) async fn show_integration(
+async fn show_integration(
     request: HttpRequest,
     visitor: Visitor,
     path: web::Path<String>,
@@ -194,7 +208,7 @@ pub(super) async fn show_integration(
 }
 
 #[post("/integrations/{integration}/config")]
-pub(super) async fn submit_integration(
+async fn submit_integration(
     request: HttpRequest,
     visitor: Visitor,
     path: web::Path<String>,
@@ -205,7 +219,7 @@ pub(super) async fn submit_integration(
 }
 
 #[get("/workspaces/{workspace}/integrations/{integration}/config")]
-pub(super) async fn show_access(
+async fn show_access(
     request: HttpRequest,
     visitor: Visitor,
     path: web::Path<(String, String)>,
@@ -216,7 +230,7 @@ pub(super) async fn show_access(
 }
 
 #[post("/workspaces/{workspace}/integrations/{integration}/config")]
-pub(super) async fn submit_access(
+async fn submit_access(
     request: HttpRequest,
     visitor: Visitor,
     path: web::Path<(String, String)>,
@@ -227,7 +241,7 @@ pub(super) async fn submit_access(
 }
 
 #[get("/workspaces/{workspace}/servers/{server}/config")]
-pub(super) async fn show_server(
+async fn show_server(
     request: HttpRequest,
     visitor: Visitor,
     path: web::Path<(String, String)>,
@@ -238,7 +252,7 @@ pub(super) async fn show_server(
 }
 
 #[post("/workspaces/{workspace}/servers/{server}/config")]
-pub(super) async fn submit_server(
+async fn submit_server(
     request: HttpRequest,
     visitor: Visitor,
     path: web::Path<(String, String)>,
@@ -249,7 +263,7 @@ pub(super) async fn submit_server(
 }
 
 #[get("/settings/organisation")]
-pub(super) async fn show_organisation(
+async fn show_organisation(
     request: HttpRequest,
     visitor: Visitor,
     query: web::Query<Query>,
@@ -258,7 +272,7 @@ pub(super) async fn show_organisation(
 }
 
 #[post("/settings/organisation")]
-pub(super) async fn submit_organisation(
+async fn submit_organisation(
     request: HttpRequest,
     visitor: Visitor,
     form: web::Form<Submitted>,

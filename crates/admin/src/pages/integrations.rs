@@ -4,6 +4,7 @@ use crate::failure::Failure;
 use crate::session::Visitor;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
+use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use askama::Template;
 use registry::{
@@ -15,6 +16,17 @@ use registry_core::metadata::AdvancedConfiguration;
 use registry_core::registration::AuthType;
 use registry_core::slug::Reference;
 use serde::Deserialize;
+
+/// Its addresses.
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config
+        .service(home)
+        .service(list)
+        .service(confirm_delete)
+        .service(delete)
+        .service(add_server)
+        .service(show);
+}
 
 /// Rows on one page.
 const SIZE: u64 = 25;
@@ -117,12 +129,12 @@ impl Query {
 }
 
 #[get("/")]
-pub(super) async fn home() -> HttpResponse {
+async fn home() -> HttpResponse {
     go("/ui/integrations")
 }
 
 #[get("/integrations")]
-pub(super) async fn list(
+async fn list(
     request: HttpRequest,
     visitor: Visitor,
     query: web::Query<Query>,
@@ -179,7 +191,7 @@ struct IntegrationPage {
 }
 
 #[get("/integrations/{integration}")]
-pub(super) async fn show(
+async fn show(
     request: HttpRequest,
     visitor: Visitor,
     path: web::Path<String>,
@@ -208,7 +220,7 @@ struct AddServer {
 }
 
 #[post("/integrations/{integration}/servers")]
-pub(super) async fn add_server(
+async fn add_server(
     visitor: Visitor,
     path: web::Path<String>,
     form: web::Form<AddServer>,
@@ -235,7 +247,7 @@ struct DeletePage {
 }
 
 #[get("/integrations/{integration}/delete")]
-pub(super) async fn confirm_delete(
+async fn confirm_delete(
     request: HttpRequest,
     visitor: Visitor,
     path: web::Path<String>,
@@ -251,7 +263,7 @@ struct Delete {
 }
 
 #[post("/integrations/{integration}/delete")]
-pub(super) async fn delete(
+async fn delete(
     request: HttpRequest,
     visitor: Visitor,
     path: web::Path<String>,

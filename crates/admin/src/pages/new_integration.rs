@@ -5,12 +5,18 @@ use crate::failure::Failure;
 use crate::session::Visitor;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
+use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use askama::Template;
 use registry::{Integration, NewIntegration, NewServer, Workspace};
 use registry_core::finding::Finding;
 use registry_core::registration::{AuthType, Transport};
 use registry_core::slug::Reference;
+
+/// Its addresses.
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config.service(show_form).service(submit);
+}
 
 #[derive(Template)]
 #[template(path = "pages/integration_new.html")]
@@ -80,14 +86,14 @@ impl Form {
 }
 
 #[get("/integrations/new")]
-pub(super) async fn show_form(request: HttpRequest, visitor: Visitor) -> Result<HttpResponse, Failure> {
+async fn show_form(request: HttpRequest, visitor: Visitor) -> Result<HttpResponse, Failure> {
     let shell = Shell::of(&request, &visitor, "integrations", "Add integration");
     let workspaces = all_workspaces(&visitor).await?;
     Ok(html(StatusCode::OK, &Page { shell, form: Form::default(), workspaces, problems: Vec::new() })?)
 }
 
 #[post("/integrations/new")]
-pub(super) async fn submit(
+async fn submit(
     request: HttpRequest,
     visitor: Visitor,
     fields: web::Form<Vec<(String, String)>>,

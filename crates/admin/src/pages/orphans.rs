@@ -5,6 +5,7 @@ use crate::session::Visitor;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_DISPOSITION;
+use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use askama::Template;
 use registry::{Orphan, OrphanFilter, PageRequest};
@@ -12,6 +13,11 @@ use registry_core::clock::Timestamp;
 use registry_core::id::OrphanId;
 use registry_core::permission::Permission;
 use serde::Deserialize;
+
+/// Its addresses.
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config.service(list).service(table).service(resolve);
+}
 
 /// More than a page of these is read as a table elsewhere.
 const SIZE: u64 = 200;
@@ -27,7 +33,7 @@ struct ListPage {
 }
 
 #[get("/orphans")]
-pub(super) async fn list(request: HttpRequest, visitor: Visitor) -> Result<HttpResponse, Failure> {
+async fn list(request: HttpRequest, visitor: Visitor) -> Result<HttpResponse, Failure> {
     let wanted = PageRequest::new(0, SIZE);
     let found = visitor.registry.orphans(&visitor.actor, OrphanFilter::default(), wanted).await?;
     let page = ListPage {
@@ -41,7 +47,7 @@ pub(super) async fn list(request: HttpRequest, visitor: Visitor) -> Result<HttpR
 }
 
 #[get("/orphans.csv")]
-pub(super) async fn table(visitor: Visitor) -> Result<HttpResponse, Failure> {
+async fn table(visitor: Visitor) -> Result<HttpResponse, Failure> {
     let all = OrphanFilter { resolved: true, ..OrphanFilter::default() };
     let found = visitor.registry.orphans(&visitor.actor, all, PageRequest::new(0, 1000)).await?;
     Ok(HttpResponse::Ok()
@@ -57,7 +63,7 @@ struct Resolve {
 }
 
 #[post("/orphans/{orphan}/resolve")]
-pub(super) async fn resolve(
+async fn resolve(
     visitor: Visitor,
     path: web::Path<OrphanId>,
     form: web::Form<Resolve>,

@@ -4,11 +4,17 @@ use crate::failure::Failure;
 use crate::session::Visitor;
 use crate::view::{Shell, html};
 use actix_web::http::StatusCode;
+use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, post, web};
 use askama::Template;
 use registry::{Integration, Preflight, WhatIf};
 use registry_core::preflight::Weight;
 use registry_core::slug::Reference;
+
+/// Its addresses.
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config.service(check);
+}
 
 #[derive(Template)]
 #[template(path = "pages/preflight.html")]
@@ -58,7 +64,7 @@ pub(crate) fn weight_look(weight: &Weight) -> (&'static str, &'static str) {
 
 // A POST, because it sends requests; nothing is saved, so there is no page to go to afterwards.
 #[post("/integrations/{integration}/check")]
-pub(super) async fn check(
+async fn check(
     request: HttpRequest,
     visitor: Visitor,
     path: web::Path<String>,

@@ -4,6 +4,7 @@ use crate::failure::Failure;
 use crate::session::Visitor;
 use crate::view::{self, Shell, go, html};
 use actix_web::http::StatusCode;
+use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use askama::Template;
 use registry::{PageRequest, Registration, RegistrationDetail, RegistrationFilter};
@@ -12,6 +13,19 @@ use registry_core::id::RegistrationId;
 use registry_core::permission::Permission;
 use registry_core::registration::State;
 use serde::Deserialize;
+
+/// Its addresses.
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config
+        .service(list)
+        .service(confirm)
+        .service(retry)
+        .service(reregister)
+        .service(approve)
+        .service(skip)
+        .service(withdraw)
+        .service(show);
+}
 
 const SIZE: u64 = 50;
 
@@ -71,7 +85,7 @@ struct Query {
 }
 
 #[get("/registrations")]
-pub(super) async fn list(
+async fn list(
     request: HttpRequest,
     visitor: Visitor,
     query: web::Query<Query>,
@@ -169,7 +183,7 @@ impl DetailPage {
 }
 
 #[get("/registrations/{registration}")]
-pub(super) async fn show(
+async fn show(
     request: HttpRequest,
     visitor: Visitor,
     path: web::Path<RegistrationId>,
@@ -225,7 +239,7 @@ struct ConfirmPage {
 }
 
 #[get("/registrations/{registration}/{action:re-register|approve|withdraw}")]
-pub(super) async fn confirm(
+async fn confirm(
     request: HttpRequest,
     visitor: Visitor,
     path: web::Path<(RegistrationId, Action)>,
@@ -237,43 +251,31 @@ pub(super) async fn confirm(
 }
 
 #[post("/registrations/{registration}/retry")]
-pub(super) async fn retry(
-    visitor: Visitor,
-    path: web::Path<RegistrationId>,
-) -> Result<HttpResponse, Failure> {
+async fn retry(visitor: Visitor, path: web::Path<RegistrationId>) -> Result<HttpResponse, Failure> {
     visitor.registry.retry_registration(&visitor.actor, *path).await?;
     Ok(go(format!("/ui/registrations/{path}?done=retry")))
 }
 
 #[post("/registrations/{registration}/re-register")]
-pub(super) async fn reregister(
-    visitor: Visitor,
-    path: web::Path<RegistrationId>,
-) -> Result<HttpResponse, Failure> {
+async fn reregister(visitor: Visitor, path: web::Path<RegistrationId>) -> Result<HttpResponse, Failure> {
     visitor.registry.reregister(&visitor.actor, *path).await?;
     Ok(go(format!("/ui/registrations/{path}?done=reregister")))
 }
 
 #[post("/registrations/{registration}/approve")]
-pub(super) async fn approve(
-    visitor: Visitor,
-    path: web::Path<RegistrationId>,
-) -> Result<HttpResponse, Failure> {
+async fn approve(visitor: Visitor, path: web::Path<RegistrationId>) -> Result<HttpResponse, Failure> {
     visitor.registry.approve_registration(&visitor.actor, *path).await?;
     Ok(go(format!("/ui/registrations/{path}?done=approve")))
 }
 
 #[post("/registrations/{registration}/skip")]
-pub(super) async fn skip(visitor: Visitor, path: web::Path<RegistrationId>) -> Result<HttpResponse, Failure> {
+async fn skip(visitor: Visitor, path: web::Path<RegistrationId>) -> Result<HttpResponse, Failure> {
     visitor.registry.skip_registration(&visitor.actor, *path).await?;
     Ok(go(format!("/ui/registrations/{path}?done=skip")))
 }
 
 #[post("/registrations/{registration}/withdraw")]
-pub(super) async fn withdraw(
-    visitor: Visitor,
-    path: web::Path<RegistrationId>,
-) -> Result<HttpResponse, Failure> {
+async fn withdraw(visitor: Visitor, path: web::Path<RegistrationId>) -> Result<HttpResponse, Failure> {
     visitor.registry.withdraw_registration(&visitor.actor, *path).await?;
     Ok(go(format!("/ui/registrations/{path}?done=withdraw")))
 }

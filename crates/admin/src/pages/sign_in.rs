@@ -4,9 +4,15 @@ use crate::failure::Failure;
 use crate::session::{closed, cookie, local, opened, origin, state};
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
+use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use askama::Template;
 use serde::Deserialize;
+
+/// Its addresses.
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config.service(show_form).service(submit).service(link).service(use_link).service(sign_out);
+}
 
 #[derive(Template)]
 #[template(path = "pages/sign_in.html")]
@@ -33,10 +39,7 @@ struct Next {
 }
 
 #[get("/sign-in")]
-pub(super) async fn show_form(
-    request: HttpRequest,
-    query: web::Query<Next>,
-) -> Result<HttpResponse, Failure> {
+async fn show_form(request: HttpRequest, query: web::Query<Next>) -> Result<HttpResponse, Failure> {
     let shell = Shell::plain("Sign in").themed(&request);
     let next = local(query.next.as_deref());
     Ok(html(StatusCode::OK, &SignInPage { shell, next, email: String::new(), problem: None })?)
@@ -51,10 +54,7 @@ struct Credentials {
 }
 
 #[post("/sign-in")]
-pub(super) async fn submit(
-    request: HttpRequest,
-    form: web::Form<Credentials>,
-) -> Result<HttpResponse, Failure> {
+async fn submit(request: HttpRequest, form: web::Form<Credentials>) -> Result<HttpResponse, Failure> {
     let state = state(&request);
     let form = form.into_inner();
     let next = local(form.next.as_deref());
@@ -83,14 +83,14 @@ struct Link {
 
 /// Opening the link does nothing yet: programs that look at links before people do must not use it up.
 #[get("/sign-in/link")]
-pub(super) async fn link(request: HttpRequest, query: web::Query<Link>) -> Result<HttpResponse, Failure> {
+async fn link(request: HttpRequest, query: web::Query<Link>) -> Result<HttpResponse, Failure> {
     let shell = Shell::plain("Sign in").themed(&request);
     let Link { token, next } = query.into_inner();
     Ok(html(StatusCode::OK, &LinkPage { shell, token, next: local(next.as_deref()), problem: None })?)
 }
 
 #[post("/sign-in/link")]
-pub(super) async fn use_link(request: HttpRequest, form: web::Form<Link>) -> Result<HttpResponse, Failure> {
+async fn use_link(request: HttpRequest, form: web::Form<Link>) -> Result<HttpResponse, Failure> {
     let state = state(&request);
     let Link { token, next } = form.into_inner();
     let next = local(next.as_deref());
@@ -110,7 +110,7 @@ pub(super) async fn use_link(request: HttpRequest, form: web::Form<Link>) -> Res
 }
 
 #[post("/sign-out")]
-pub(super) async fn sign_out(request: HttpRequest) -> Result<HttpResponse, Failure> {
+async fn sign_out(request: HttpRequest) -> Result<HttpResponse, Failure> {
     let state = state(&request);
     if let Some(token) = cookie(&request) {
         match state.registry.sign_out(&token, origin(&request)).await {

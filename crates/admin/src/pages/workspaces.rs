@@ -4,6 +4,7 @@ use crate::failure::Failure;
 use crate::session::Visitor;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
+use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use askama::Template;
 use registry::{NewWorkspace, PageRequest, Server, ServerFilter, Workspace};
@@ -11,6 +12,11 @@ use registry_core::clock::Timestamp;
 use registry_core::finding::Finding;
 use registry_core::slug::Reference;
 use serde::Deserialize;
+
+/// Its addresses.
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config.service(list).service(create).service(show);
+}
 
 #[derive(Template)]
 #[template(path = "pages/workspaces.html")]
@@ -36,7 +42,7 @@ struct Form {
 }
 
 #[get("/workspaces")]
-pub(super) async fn list(request: HttpRequest, visitor: Visitor) -> Result<HttpResponse, Failure> {
+async fn list(request: HttpRequest, visitor: Visitor) -> Result<HttpResponse, Failure> {
     render(&request, &visitor, Form::default(), Vec::new()).await
 }
 
@@ -59,7 +65,7 @@ async fn render(
 }
 
 #[post("/workspaces")]
-pub(super) async fn create(
+async fn create(
     request: HttpRequest,
     visitor: Visitor,
     form: web::Form<Form>,
@@ -90,7 +96,7 @@ struct DetailPage {
 }
 
 #[get("/workspaces/{workspace}")]
-pub(super) async fn show(
+async fn show(
     request: HttpRequest,
     visitor: Visitor,
     path: web::Path<String>,

@@ -1,0 +1,116 @@
+//! Small pieces of markup that mean the same on every page: levels, states, methods, copy buttons.
+
+use super::icon::icon;
+use super::text::{capital, escape};
+use registry_core::finding::{Finding, Severity};
+use registry_core::registration::{AuthType, RegistrationMethod, State};
+use std::fmt::Write as _;
+
+/// Where a value comes from, as a chip with its rung of the ladder.
+pub(crate) fn level(origin: &str) -> String {
+    level_chip(origin, &capital(origin))
+}
+
+/// The same with other words on it.
+pub(crate) fn level_chip(origin: &str, words: &str) -> String {
+    let rung = ["default", "organisation", "integration", "workspace", "server"]
+        .iter()
+        .position(|one| *one == origin);
+    let mut chip = format!(r#"<span class="lv {}">"#, escape(origin));
+    match rung {
+        Some(rung) => {
+            chip.push_str(r#"<svg viewBox="0 0 13 14" aria-hidden="true">"#);
+            let ladder = [("11.6", 5), ("8.8", 7), ("6", 9), ("3.2", 11), ("0.4", 13)];
+            for (index, (y, width)) in ladder.iter().enumerate() {
+                let on = if index == rung { r#" class="on""# } else { "" };
+                // Writing to a string cannot fail.
+                let _ = write!(chip, r#"<rect x="0" y="{y}" width="{width}" height="1.9" rx="0.9"{on}/>"#);
+            }
+            chip.push_str("</svg>");
+        }
+        None => chip += &icon(if origin == "ignored" { "cross" } else { "lock" }),
+    }
+    chip + &escape(words) + "</span>"
+}
+
+/// How many members of client metadata an integration sets, as the chip of its level.
+pub(crate) fn fields(count: usize) -> String {
+    level_chip("integration", &format!("{count} field{}", if count == 1 { "" } else { "s" }))
+}
+
+/// A button that copies `text`; without script it is not there.
+pub(crate) fn copy(text: &str, label: &str) -> String {
+    let (text, label, icon) = (escape(text), escape(label), icon("copy"));
+    format!(
+        r#"<button class="copy" type="button" data-text="{text}" aria-label="{label}" hidden>{icon}</button>"#
+    )
+}
+
+/// One of five hues for a thing without a logo, always the same for the same name.
+pub(crate) fn hue(name: &str) -> &'static str {
+    let sum: usize = name.bytes().map(usize::from).sum();
+    ["a", "b", "c", "d", "e"][sum % 5]
+}
+
+/// A state as icon, word and colour.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "askama passes references")]
+pub(crate) fn state(state: &State) -> String {
+    let (class, name) = state_look(state);
+    format!(r#"<span class="st {class}">{}{}</span>"#, icon(name), capital(state.as_str()))
+}
+
+/// Class and icon of a state.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "askama passes references")]
+pub(crate) fn state_look(state: &State) -> (&'static str, &'static str) {
+    match state {
+        State::Registered => ("ok", "tick"),
+        State::Queued => ("", "clock"),
+        State::Registering | State::Withdrawing => ("info", "ring"),
+        State::Outdated => ("info", "approx"),
+        State::Retrying => ("warn", "turn"),
+        State::Unconfirmed => ("warn", "ask"),
+        State::Failed => ("bad", "bad"),
+        State::Withdrawn => ("", "cross"),
+    }
+}
+
+/// Class and icon of an attempt's outcome.
+pub(crate) fn outcome_look(outcome: &str) -> (&'static str, &'static str) {
+    match outcome {
+        "succeeded" => ("ok", "tick"),
+        "pending" => ("info", "ring"),
+        "lost" => ("warn", "ask"),
+        _ => ("bad", "bad"),
+    }
+}
+
+/// What an authentication is called on pages.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "askama passes references")]
+pub(crate) fn auth(auth_type: &AuthType) -> &'static str {
+    match auth_type {
+        AuthType::OauthAuto => "OAuth 2.1",
+        AuthType::OauthClientCredentials => "Client credentials",
+        AuthType::Headers => "Headers",
+        AuthType::None => "None",
+    }
+}
+
+/// What a method is called on pages.
+#[expect(clippy::trivially_copy_pass_by_ref, clippy::ref_option, reason = "askama passes references")]
+pub(crate) fn method(method: &Option<RegistrationMethod>) -> &'static str {
+    match method {
+        Some(RegistrationMethod::Dcr) => "Dynamic registration",
+        Some(RegistrationMethod::PreRegistered) => "Registered by hand",
+        Some(RegistrationMethod::Cimd) => "Metadata document",
+        None => "–",
+    }
+}
+
+/// A finding as class, icon and words.
+pub(crate) fn finding_look(finding: &Finding) -> (&'static str, String) {
+    match finding.severity {
+        Severity::Error => ("bad", icon("bad")),
+        Severity::Warning => ("warn", icon("warn")),
+        Severity::Notice => ("info", icon("info")),
+    }
+}

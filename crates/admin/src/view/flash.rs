@@ -1,0 +1,32 @@
+//! What the page before this one did.
+
+use actix_web::HttpRequest;
+
+/// What the page before this one did, as one of our own sentences: the address names which, never the words.
+pub(super) fn flash(request: &HttpRequest) -> Option<String> {
+    let query = request.query_string();
+    let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+    let (_, done) = pairs.find(|(name, _)| name == "done")?;
+    let mut parts = done.split('-');
+    let what = parts.next().unwrap_or_default();
+    let mut number = || parts.next().and_then(|number| number.parse::<u64>().ok()).unwrap_or_default();
+    let count = |number: u64, noun: &str| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
+    Some(match what {
+        "saved" => format!("Saved as v{}. {} queued.", number(), count(number(), "registration")),
+        "restored" => "Restored as a new version.".to_owned(),
+        "created" => "Created.".to_owned(),
+        "partly" => format!(
+            "Created, but {} could not be made. Add what is missing below.",
+            count(number(), "server")
+        ),
+        "deleted" => format!("Deleted, with {}.", count(number(), "server")),
+        "revoked" => "The key is revoked.".to_owned(),
+        "retry" => "It is tried again now.".to_owned(),
+        "reregister" | "approve" => "A new client is being registered.".to_owned(),
+        "skip" => "The client is kept as it is. The next change asks again.".to_owned(),
+        "withdraw" => "The client is being withdrawn.".to_owned(),
+        "resolved" => "Noted as dealt with.".to_owned(),
+        "password" => "Your password is set.".to_owned(),
+        _ => return None,
+    })
+}
