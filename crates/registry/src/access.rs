@@ -107,7 +107,7 @@ impl Registry {
     }
 }
 
-async fn set_global(
+pub(crate) async fn set_global(
     write: &mut Write<'_>,
     actor: &Actor,
     model: &integration::Model,
@@ -146,7 +146,7 @@ async fn set_global(
     Ok(())
 }
 
-async fn apply(
+pub(crate) async fn apply(
     write: &mut Write<'_>,
     actor: &Actor,
     model: &integration::Model,

@@ -22,6 +22,7 @@ mod configurations;
 mod connection;
 mod costs;
 mod deployment;
+mod drafts;
 #[expect(unreachable_pub, reason = "sea-orm's derives want public items in this private module")]
 mod entity;
 mod error;
@@ -66,6 +67,7 @@ pub use configurations::{Check, Checked, Configuration, Preview, Revision, Saved
 pub use connection::ConnectionTest;
 pub use costs::Affected;
 pub use deployment::{Counters, Organisation};
+pub use drafts::{Draft, DraftAddress, DraftStep, Finished, Kept};
 pub use error::{Error, Result};
 pub use gateway_needs::{Ensured, Standing, Verdict};
 pub use gateways::{GatewayDocument, entity_tag};
