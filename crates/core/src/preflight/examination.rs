@@ -136,17 +136,19 @@ fn openness(approach: Approach, desired: &Desired, found: &Result<Discovery, Fai
         // A client entered by hand is another way.
         desired.effective.credentials = None;
         match choose_method(&desired, discovery, true) {
-            Choice::Nobody(block) => Openness::Closed(block.detail.unwrap_or(block.code)),
+            Choice::Nobody(block) => {
+                let own = closed(&block.code).map(str::to_owned);
+                Openness::Closed(own.or(block.detail).unwrap_or(block.code))
+            }
             Choice::Adopt | Choice::Publish | Choice::Register => Openness::Offered,
         }
     };
     match (approach, found) {
+        (Approach::Publish, _) if !desired.publishes_documents => {
+            Openness::Closed(closed("cimd_not_available").unwrap_or_default().to_owned())
+        }
         (Approach::Register, Ok(discovery)) => by(discovery, Method::Dcr),
         (Approach::Publish, Ok(discovery)) => by(discovery, Method::Cimd),
-        (Approach::Publish, Err(_)) if !desired.publishes_documents => Openness::Closed(
-            "This deployment publishes no Client ID Metadata Documents: the operator has not set `cimd.public_url`."
-                .to_owned(),
-        ),
         (Approach::Register | Approach::Publish, Err(failure)) => match failure.class {
             // What may change by itself closes nothing.
             FailureClass::Transient | FailureClass::Ambiguous => Openness::Unknown,
@@ -154,6 +156,25 @@ fn openness(approach: Approach, desired: &Desired, found: &Result<Discovery, Fai
         },
         (Approach::ByHand | Approach::Headers | Approach::Nothing, _) => Openness::Unknown,
     }
+}
+
+/// Why a way is closed, for somebody who is about to choose another one.
+fn closed(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "registration_not_supported" => {
+            "The authorization server offers no dynamic registration. Register a client there by hand."
+        }
+        "cimd_not_available" => {
+            "This deployment publishes no Client ID Metadata Documents: the operator has not set `cimd.public_url`."
+        }
+        "cimd_not_supported" => {
+            "The authorization server does not say that it reads Client ID Metadata Documents."
+        }
+        "cimd_auth_method" => {
+            "A document is public and holds no secret, and the authorization server does not accept clients without one."
+        }
+        _ => return None,
+    })
 }
 
 fn probe(grade: Grade, title: &str, norm: &str, detail: impl Into<String>) -> Probe {

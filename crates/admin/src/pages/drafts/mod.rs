@@ -140,6 +140,8 @@ fn note(step: DraftStep, draft: Option<&Draft>) -> String {
             choice::short(*approach).to_owned()
         }
         (DraftStep::Check, _) => "Discovery and authentication".to_owned(),
+        // The integration has it now.
+        (DraftStep::Metadata, Some(draft)) if draft.integration.is_some() => "Saved".to_owned(),
         (DraftStep::Metadata, Some(draft)) if fields(draft) > 0 => count(fields(draft), "field"),
         (DraftStep::Metadata, _) => "Optional".to_owned(),
         (DraftStep::Workspaces, Some(draft)) if !draft.workspaces.is_empty() => {

@@ -44,9 +44,18 @@ impl SummaryPage {
         self.draft.approach.is_some_and(|approach| approach.auth_type().needs_client())
     }
 
-    /// Whether something is registered with the authorization server.
-    fn registers(&self) -> bool {
-        self.draft.approach == Some(Approach::Register)
+    /// Whether a person registered the client, so that nothing is sent.
+    fn by_hand(&self) -> bool {
+        self.draft.approach == Some(Approach::ByHand)
+    }
+
+    /// What the table shows.
+    fn heading(&self) -> &'static str {
+        match self.draft.approach {
+            Some(Approach::Publish) => "What will be published",
+            Some(Approach::ByHand) => "What gateways will use",
+            _ => "What will be sent",
+        }
     }
 
     fn fields(&self) -> usize {
@@ -55,10 +64,10 @@ impl SummaryPage {
 
     /// What the last button does.
     fn deed(&self) -> &'static str {
-        if self.needs_client() && !self.draft.workspaces.is_empty() {
-            "Register now"
-        } else {
-            "Add integration"
+        match self.draft.approach {
+            Some(Approach::Register) if !self.draft.workspaces.is_empty() => "Register now",
+            Some(Approach::Publish) if !self.draft.workspaces.is_empty() => "Publish now",
+            _ => "Add integration",
         }
     }
 }
@@ -178,7 +187,11 @@ async fn done(
         let filter = RegistrationFilter { integration: Some(reference), ..RegistrationFilter::default() };
         let registrations = registry.registrations(actor, filter, all).await?.items;
         let organisation = registry.organisation(actor).await?;
-        let public = organisation.public_url.unwrap_or_default();
+        let public = organisation.public_url.unwrap_or_else(|| {
+            // As this browser reaches it; shown to nobody else.
+            let connection = request.connection_info();
+            format!("{}://{}", connection.scheme(), connection.host())
+        });
         rows = servers
             .into_iter()
             .map(|server| {
