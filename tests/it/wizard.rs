@@ -81,10 +81,14 @@ async fn five_steps_lead_to_registered_clients() {
     assert!(searched.ends_with("?q=beta"));
     has(&page, "1 chosen");
     assert!(!page.text.contains("acme</span>") && page.text.contains("beta</span>"));
+    // Enter in the search field searches, elsewhere it goes on.
+    let form = [("shown", shown[1].as_str()), ("searched", "beta"), ("q", "gamma"), ("intent", "enter")];
+    let (searched, _) = follow(&browser, browser.post(&workspaces, &form).await).await;
+    assert!(searched.ends_with("?q=gamma"), "{searched}");
     let form = [("shown", shown[1].as_str()), ("q", "beta"), ("intent", "all")];
     let (_, page) = follow(&browser, browser.post(&workspaces, &form).await).await;
     has(&page, "2 chosen");
-    let (register, page) = follow(&browser, browser.post(&workspaces, &[("intent", "go")]).await).await;
+    let (register, page) = follow(&browser, browser.post(&workspaces, &[("intent", "enter")]).await).await;
     for words in [
         "Register now",
         "What will be sent for <span class=\"mono\">acme / server-at",

@@ -63,10 +63,22 @@ struct Submitted {
     shown: BTreeSet<WorkspaceId>,
     every_new: bool,
     q: String,
+    /// What was searched for before.
+    searched: String,
     intent: String,
 }
 
 impl Submitted {
+    /// Whether one wants to see others before going on. Enter sends the form from wherever one is: in the search field,
+    /// which then holds something new, it means the search.
+    fn looks_on(&self) -> bool {
+        match self.intent.as_str() {
+            "search" | "all" | "none" => true,
+            "enter" => self.q.trim() != self.searched.trim(),
+            _ => false,
+        }
+    }
+
     fn read(fields: Vec<(String, String)>) -> Self {
         let mut form = Self::default();
         for (name, value) in fields {
@@ -75,6 +87,7 @@ impl Submitted {
                 "shown" => form.shown.extend(value.parse::<WorkspaceId>().ok()),
                 "every_new" => form.every_new = true,
                 "q" => form.q = value,
+                "searched" => form.searched = value,
                 "intent" => form.intent = value,
                 _ => {}
             }
@@ -123,7 +136,7 @@ async fn submit(
     let (registry, actor) = (&visitor.registry, &visitor.actor);
     // Also a search saves what is checked: nothing is lost by looking for more.
     match registry.set_draft_workspaces(actor, draft.id, &selection, form.every_new).await {
-        Ok(_) if ["search", "all", "none"].contains(&form.intent.as_str()) => {
+        Ok(_) if form.looks_on() => {
             let query =
                 url::form_urlencoded::Serializer::new(String::new()).append_pair("q", &form.q).finish();
             Ok(go(format!("{}?{query}", super::step_page(draft.id, DraftStep::Workspaces))))
