@@ -1,4 +1,5 @@
 //! The application's use cases on both databases.
 
 mod configurations;
+mod drafts;
 mod records;
