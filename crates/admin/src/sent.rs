@@ -66,6 +66,13 @@ impl Table {
     }
 }
 
+/// What is in effect for one server, a line a member, to be compared.
+pub(crate) fn lines(resolution: &Resolution) -> String {
+    let table = Table::of(resolution, false);
+    let line = |row: &Row| format!("{}: {}\n", row.member, row.value.as_deref().unwrap_or_default());
+    table.request.iter().chain(&table.beside).map(line).collect()
+}
+
 fn row(resolution: &Resolution, member: &str, value: &Value, all: bool) -> Row {
     let origin = resolution.origins.get(member).copied().unwrap_or(Origin::Default);
     let why = match origin {

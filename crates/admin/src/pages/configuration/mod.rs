@@ -2,7 +2,10 @@
 //! reads, `submit` takes what was posted.
 
 mod choice;
+mod history;
+mod levels;
 mod place;
+mod restore;
 mod show;
 mod submit;
 
@@ -24,7 +27,8 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .service(show_server)
         .service(submit_server)
         .service(show_organisation)
-        .service(submit_organisation);
+        .service(submit_organisation)
+        .configure(history::routes);
 }
 
 #[get("/integrations/{integration}/config")]

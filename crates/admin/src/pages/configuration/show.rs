@@ -97,7 +97,7 @@ pub(super) async fn read(
 }
 
 /// What a program sent on one line is laid out for reading; what a person wrote is left as it is.
-fn laid_out(text: &str) -> String {
+pub(super) fn laid_out(text: &str) -> String {
     if text.contains('\n') || text.len() < 60 {
         return text.to_owned();
     }
