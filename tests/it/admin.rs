@@ -150,7 +150,7 @@ async fn a_configuration_is_checked_saved_and_kept_when_refused() {
         .post(path, &[("configuration", "{}"), ("version", "1"), ("intent", "save")])
         .await
         .expect(409);
-    assert!(conflict.text.contains("saved in the meantime"));
+    assert!(conflict.text.contains("Save mine as v2"));
     let stored = t.inner.registry.integration(&t.inner.admin(), &"linear".into()).await.unwrap();
     assert_eq!(stored.configuration.as_deref(), Some(SEED_ENTERPRISE));
 }

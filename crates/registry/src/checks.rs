@@ -62,6 +62,8 @@ pub struct Preview {
     pub workspace: String,
     /// Server slug.
     pub server: String,
+    /// Slug of the server's integration; `None`: the server is an example.
+    pub integration: Option<String>,
     /// The resolved metadata with their origins.
     pub resolution: Resolution,
     /// Digest of the effective metadata.
@@ -190,6 +192,7 @@ impl Registry {
             }
             None => servers.first(),
         };
+        let integration = chosen.map(|layers| layers.integration.slug.clone());
         let (workspace, server, resolution) = if let Some(layers) = chosen {
             (layers.workspace.slug.clone(), layers.server.slug.clone(), self.resolve_server(layers))
         } else {
@@ -211,6 +214,6 @@ impl Registry {
             (workspace, server, resolution)
         };
         let digest = resolution.effective.digest();
-        Ok(Preview { workspace, server, resolution, digest })
+        Ok(Preview { workspace, server, integration, resolution, digest })
     }
 }

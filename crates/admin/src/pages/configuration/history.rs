@@ -151,7 +151,7 @@ async fn show(
     let next = more.then(|| turn(query.page + 1));
     let current = registry.configuration(actor, &place.subject).await?.revision;
     let servers = registry.affected_servers(actor, &place.subject).await?;
-    let servers =
+    let servers: Vec<String> =
         servers.iter().map(|(workspace, server, _)| format!("{}/{server}", workspace.slug)).collect();
     let comparison =
         if current == 0 { None } else { Some(compare(&visitor, &place, &query, current, &servers).await?) };

@@ -2,12 +2,15 @@
 //! reads, `submit` takes what was posted.
 
 mod choice;
+mod conflict;
 mod history;
 mod levels;
 mod place;
 mod restore;
+mod saving;
 mod show;
 mod submit;
+mod typed;
 
 use crate::failure::Failure;
 use crate::session::Visitor;
