@@ -1,5 +1,7 @@
 //! Pages as a browser without script uses them.
 
+mod saving;
+
 use registry::{Door, Origin};
 use registry_sandbox::{Options, Quirks, Sandbox};
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};

@@ -1,12 +1,15 @@
 //! Two texts beside each other: which lines went, which came, and which words of them.
 
 use registry_core::metadata::parse_marker;
-use similar::{ChangeTag, InlineChangeOptions, TextDiff};
+use similar::{ChangeTag, DiffTag, TextDiff};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 /// Unchanged lines around a change.
 const CONTEXT: usize = 3;
-/// How long words are looked for; afterwards whole lines are marked.
+/// Pairs of lines that are compared to find versions of each other; where there are more, none are.
+const MOST_PAIRS: usize = 250_000;
+/// How long is looked for the smallest difference; afterwards a larger one will do.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// What became of a line.
@@ -22,6 +25,9 @@ pub(crate) enum Fate {
     Skipped(usize),
 }
 
+/// A line in pieces, and whether each is what changed.
+type Pieces = Vec<(bool, String)>;
+
 /// One row of the table.
 #[derive(Debug)]
 pub(crate) struct Line {
@@ -30,8 +36,7 @@ pub(crate) struct Line {
     pub(crate) old: Option<usize>,
     /// Its number in the new text, from 1.
     pub(crate) new: Option<usize>,
-    /// The line in pieces, and whether each is what changed.
-    pub(crate) pieces: Vec<(bool, String)>,
+    pub(crate) pieces: Pieces,
 }
 
 /// The difference between two texts.
@@ -44,11 +49,9 @@ impl Diff {
     /// From `old` to `new`; markers of secrets are shown as words.
     pub(crate) fn of(old: &str, new: &str) -> Self {
         let (old, new) = (readable(old), readable(new));
-        let (old, new) = (old.trim_end(), new.trim_end());
+        let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
         let deadline = Instant::now() + PATIENCE;
-        let diff = TextDiff::configure().deadline(deadline).diff_lines(old, new);
-        let mut options = InlineChangeOptions::new();
-        options.min_ratio(0.2).semantic_cleanup(true);
+        let diff = TextDiff::configure().deadline(deadline).diff_slices(&old, &new);
         let mut lines = Vec::new();
         let mut shown_to = 0;
         for group in diff.grouped_ops(CONTEXT) {
@@ -56,27 +59,21 @@ impl Diff {
             skip(&mut lines, start.saturating_sub(shown_to));
             shown_to = group.last().map_or(shown_to, |op| op.old_range().end);
             for op in &group {
-                let changes = diff.iter_inline_changes_with_options_deadline(op, options, Some(deadline));
-                lines.extend(changes.map(|change| {
-                    Line {
-                        fate: match change.tag() {
-                            ChangeTag::Equal => Fate::Kept,
-                            ChangeTag::Delete => Fate::Removed,
-                            ChangeTag::Insert => Fate::Added,
-                        },
-                        old: change.old_index().map(|index| index + 1),
-                        new: change.new_index().map(|index| index + 1),
-                        pieces: change
-                            .iter_strings_lossy()
-                            .map(|(marked, piece)| (marked, piece.trim_end_matches(['\n', '\r']).to_owned()))
-                            .filter(|(_, piece)| !piece.is_empty())
-                            .collect(),
-                    }
-                }));
+                if op.tag() == DiffTag::Equal {
+                    let both = op.old_range().zip(op.new_range());
+                    lines.extend(both.map(|(a, b)| Line {
+                        fate: Fate::Kept,
+                        old: Some(a + 1),
+                        new: Some(b + 1),
+                        pieces: vec![(false, old[a].to_owned())],
+                    }));
+                } else {
+                    replace(&mut lines, (&old, op.old_range()), (&new, op.new_range()), deadline);
+                }
             }
         }
         if !lines.is_empty() {
-            skip(&mut lines, diff.old_len().saturating_sub(shown_to));
+            skip(&mut lines, old.len().saturating_sub(shown_to));
         }
         Self { lines }
     }
@@ -92,6 +89,99 @@ impl Diff {
     /// Whether the texts are the same.
     pub(crate) fn is_empty(&self) -> bool {
         self.lines.is_empty()
+    }
+}
+
+/// Lines that went and lines that came: those that are versions of each other stand together, changed words marked.
+fn replace(
+    lines: &mut Vec<Line>,
+    (old, went): (&[&str], Range<usize>),
+    (new, came): (&[&str], Range<usize>),
+    deadline: Instant,
+) {
+    let removed =
+        |index: usize, pieces| Line { fate: Fate::Removed, old: Some(index + 1), new: None, pieces };
+    let added = |index: usize, pieces| Line { fate: Fate::Added, old: None, new: Some(index + 1), pieces };
+    let whole = |line: &str| vec![(true, line.to_owned())];
+    let (mut a, mut b) = (went.start, came.start);
+    let pairs = pairs(&old[went.clone()], &new[came.clone()]);
+    for (x, y) in
+        pairs.into_iter().map(|(x, y)| (went.start + x, came.start + y)).chain([(went.end, came.end)])
+    {
+        lines.extend((a..x).map(|index| removed(index, whole(old[index]))));
+        lines.extend((b..y).map(|index| added(index, whole(new[index]))));
+        if x < went.end {
+            let (before, after) = words(old[x], new[y], deadline);
+            lines.push(removed(x, before));
+            lines.push(added(y, after));
+        }
+        (a, b) = (x + 1, y + 1);
+    }
+}
+
+/// Which of some lines are versions of each other, in order: those that set the same member, as many as possible.
+fn pairs(old: &[&str], new: &[&str]) -> Vec<(usize, usize)> {
+    if old.len() * new.len() > MOST_PAIRS {
+        return Vec::new();
+    }
+    // The longest common subsequence of the members' names.
+    let width = new.len() + 1;
+    let mut best = vec![0_u32; (old.len() + 1) * width];
+    for a in (0..old.len()).rev() {
+        for b in (0..new.len()).rev() {
+            let skipped = best[(a + 1) * width + b].max(best[a * width + b + 1]);
+            let together = if is_same_member(old[a], new[b]) { best[(a + 1) * width + b + 1] + 1 } else { 0 };
+            best[a * width + b] = skipped.max(together);
+        }
+    }
+    let (mut a, mut b) = (0, 0);
+    let mut found = Vec::new();
+    while a < old.len() && b < new.len() {
+        if is_same_member(old[a], new[b]) && best[a * width + b] == best[(a + 1) * width + b + 1] + 1 {
+            found.push((a, b));
+            (a, b) = (a + 1, b + 1);
+        } else if best[(a + 1) * width + b] >= best[a * width + b + 1] {
+            a += 1;
+        } else {
+            b += 1;
+        }
+    }
+    found
+}
+
+/// Whether two lines set the same member, `"name": …` of a text or `name: …` of what is sent.
+fn is_same_member(one: &str, other: &str) -> bool {
+    let name = |line: &str| line.split_once(':').map(|(name, _)| name.trim().to_owned());
+    match (name(one), name(other)) {
+        (Some(one), Some(other)) => one == other,
+        // An item of a list, of which only one stands there.
+        (None, None) => one.trim_start().starts_with('"') && other.trim_start().starts_with('"'),
+        _ => false,
+    }
+}
+
+/// The pieces of two lines, what only one of them has marked.
+fn words(old: &str, new: &str, deadline: Instant) -> (Pieces, Pieces) {
+    let diff = TextDiff::configure().deadline(deadline).diff_unicode_words(old, new);
+    let (mut before, mut after) = (Vec::new(), Vec::new());
+    for change in diff.iter_all_changes() {
+        let piece = change.value();
+        match change.tag() {
+            ChangeTag::Delete => push(&mut before, true, piece),
+            ChangeTag::Insert => push(&mut after, true, piece),
+            ChangeTag::Equal => {
+                push(&mut before, false, piece);
+                push(&mut after, false, piece);
+            }
+        }
+    }
+    (before, after)
+}
+
+fn push(pieces: &mut Pieces, marked: bool, piece: &str) {
+    match pieces.last_mut() {
+        Some((last, text)) if *last == marked => text.push_str(piece),
+        _ => pieces.push((marked, piece.to_owned())),
     }
 }
 
@@ -146,6 +236,29 @@ mod tests {
         assert_eq!((kept.fate, kept.old, kept.new), (Fate::Kept, Some(4), Some(5)));
         assert!(Diff::of(old, old).is_empty());
         assert!(Diff::of("{}", "{}\n").is_empty(), "a line end is no difference");
+    }
+
+    #[test]
+    fn versions_of_a_line_stand_together() {
+        let old = "scope: a\ncontacts: it@a\nlogo_uri: x";
+        let new = "scope: a b\ntos_uri: t\ncontacts: ops@a";
+        let shown: Vec<String> = Diff::of(old, new)
+            .lines
+            .iter()
+            .map(|line| {
+                let sign = if line.fate == Fate::Added { '+' } else { '-' };
+                format!("{sign}{}", line.pieces.iter().map(|(_, piece)| piece.as_str()).collect::<String>())
+            })
+            .collect();
+        let expected = [
+            "-scope: a",
+            "+scope: a b",
+            "+tos_uri: t",
+            "-contacts: it@a",
+            "+contacts: ops@a",
+            "-logo_uri: x",
+        ];
+        assert_eq!(shown, expected);
     }
 
     #[test]
