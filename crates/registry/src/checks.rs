@@ -51,6 +51,8 @@ pub struct SentChange {
     pub server: String,
     /// What becomes of its client; `None` where none is needed.
     pub cost: Option<Cost>,
+    /// Whether a gateway has fetched its client, so that people may have signed in through it.
+    pub is_used: bool,
     /// What is sent now and what would be; of the first 200 servers only.
     pub sent: Option<Box<(Resolution, Resolution)>>,
 }
@@ -133,6 +135,7 @@ impl Registry {
                 workspace: layers.workspace.slug.clone(),
                 server: layers.server.slug.clone(),
                 cost,
+                is_used: clients.is_used(layers),
                 // Of a change that reaches everything, more than these are not read one by one.
                 sent: (changes.len() < MOST_COMPARED).then(|| Box::new((before, after))),
             });

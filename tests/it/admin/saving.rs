@@ -1,8 +1,9 @@
 //! Saving a configuration, and its history, as a browser without script uses them.
 
 use super::Browser;
-use crate::worker::{Working, registration_in, upstream};
+use crate::worker::{Working, registration_in, registration_when, upstream};
 use registry::Subject;
+use registry_core::permission::Role;
 use registry_core::registration::State;
 use registry_core::slug::Reference;
 use registry_outbound::Limits;
@@ -138,9 +139,27 @@ async fn where_people_must_sign_in_again_saving_asks_once_more() {
     let t = TestServer::new(Engine::Sqlite).await;
     let sandbox = upstream(&t.inner, Quirks { no_management: true, ..Quirks::default() }, None).await;
     let worker = Working::start(&t.inner.registry, Limits::default());
-    let first = registration_in(&t.inner, State::Registered).await;
+    registration_in(&t.inner, State::Registered).await;
     let browser = Browser::sign_in(&t).await;
-    let asked = post(&browser, &named("New"), "1", "0", "save").await.expect(200);
+    // A client that no gateway has fetched is replaced without a word: nobody can have signed in through it.
+    let automatic =
+        r#"{"registration": {"replace": "automatic"}, "oauth_client_metadata": {"client_name": "First"}}"#;
+    let review = post(&browser, automatic, "1", "0", "review").await.expect(200);
+    assert!(
+        words(&review).contains("1 registered client: 1 replaced, before anybody used them."),
+        "{}",
+        words(&review)
+    );
+    post(&browser, automatic, "1", "0", "save").await.expect(303);
+    let first = registration_when(&t.inner, |detail| {
+        detail.registration.state == State::Registered && detail.registration.generation == Some(2)
+    })
+    .await;
+    let gateway = t.inner.actor(Role::Gateway, None).await;
+    t.inner.registry.gateway_document(&gateway, "acme", "linear").await.unwrap();
+
+    let new = automatic.replace("First", "New");
+    let asked = post(&browser, &new, "2", "1", "save").await.expect(200);
     let shown = words(&asked);
     for part in [
         "must sign in again",
@@ -151,22 +170,23 @@ async fn where_people_must_sign_in_again_saving_asks_once_more() {
     ] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
-    assert_eq!(stored(&t).await, "", "nothing is saved yet");
-    let saved = post(&browser, &named("New"), "1", "0", "save-later").await.expect(303);
+    assert_eq!(stored(&t).await, automatic, "nothing is saved yet");
+    let saved = post(&browser, &new, "2", "1", "save-later").await.expect(303);
     let page = browser.get(saved.headers[LOCATION].to_str().unwrap()).await.expect(200);
     assert!(
-        page.text.contains("Saved as v1. 1 registration queued, 1 of them for your approval."),
+        page.text.contains("Saved as v2. 1 registration queued, 1 of them for your approval."),
         "{}",
         page.text
     );
     let outdated = registration_in(&t.inner, State::Outdated).await;
     assert_eq!(outdated.registration.client_id, first.registration.client_id);
 
-    let saved = post(&browser, &named("Newer"), "2", "1", "save-now").await.expect(303);
-    assert!(saved.headers[LOCATION].to_str().unwrap().contains("done=saved-2-1-0"));
+    let newer = automatic.replace("First", "Newer");
+    let saved = post(&browser, &newer, "3", "2", "save-now").await.expect(303);
+    assert!(saved.headers[LOCATION].to_str().unwrap().contains("done=saved-3-1-0"));
     let replaced = registration_in(&t.inner, State::Registered).await;
     worker.stop().await;
-    assert_eq!(replaced.registration.generation, Some(2));
+    assert_eq!(replaced.registration.generation, Some(3));
     sandbox.stop().await;
 }
 

@@ -2,3 +2,4 @@
 
 mod configurations;
 mod records;
+mod schema;

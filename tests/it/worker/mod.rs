@@ -45,7 +45,7 @@ impl Working {
 }
 
 /// The only registration, once `done` says so of it; panics with what it saw last after 15 seconds.
-async fn registration_when(
+pub(crate) async fn registration_when(
     t: &TestRegistry,
     done: impl Fn(&RegistrationDetail) -> bool,
 ) -> RegistrationDetail {

@@ -8,7 +8,7 @@ mod shell;
 mod text;
 
 pub(crate) use chip::*;
-pub(crate) use cost::{Cost, cost};
+pub(crate) use cost::Cost;
 pub(crate) use icon::icon;
 pub(crate) use shell::{Shell, THEME_COOKIE};
 pub(crate) use text::*;

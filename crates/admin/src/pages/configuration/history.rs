@@ -7,7 +7,7 @@ use crate::diff::{Diff, Fate};
 use crate::failure::Failure;
 use crate::sent;
 use crate::session::Visitor;
-use crate::view::{Shell, html};
+use crate::view::{Cost, Shell, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -226,7 +226,7 @@ fn effect(checked: &Checked) -> String {
     if checked.preview.is_none() {
         return "It cannot be restored as it is: the rules have become stricter since.".to_owned();
     }
-    crate::view::cost(checked.affected)
+    Cost::of(checked).sentence()
 }
 
 fn errors(findings: Vec<Finding>) -> Vec<Finding> {

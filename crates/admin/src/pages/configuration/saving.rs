@@ -74,8 +74,8 @@ pub(super) async fn save(
         return conflict::page(request, visitor, place, typed, stored).await;
     }
     if decision == Decision::Open && place.may_save {
-        let checked = check(visitor, &place, &typed).await?;
-        if checked.affected.replaced > 0 {
+        let cost = Cost::of(&check(visitor, &place, &typed).await?);
+        if cost.hurts() {
             let page = ReplacePage {
                 shell: Shell::of(
                     request,
@@ -83,7 +83,7 @@ pub(super) async fn save(
                     place.section,
                     format!("People must sign in again: {}", place.of),
                 ),
-                cost: Cost::of(&checked),
+                cost,
                 place,
                 typed,
             };

@@ -6,7 +6,7 @@ use super::typed::Typed;
 use crate::failure::Failure;
 use crate::sent::Table;
 use crate::session::Visitor;
-use crate::view::{Shell, html, pretty};
+use crate::view::{Cost, Shell, html, pretty};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
@@ -146,6 +146,7 @@ pub(super) async fn show(
     let preview = typed.choice.server().filter(|_| is_there(&typed.choice.server));
     let check = Check { subject: Some(place.subject.clone()), text: typed.text.clone(), preview };
     let checked = registry.check_configuration(actor, check.clone()).await?;
+    let cost = Cost::of(&checked).sentence();
     // A text that cannot be read leaves the table as the stored one makes it.
     let shown = match checked.preview {
         Some(preview) => Some(preview),
@@ -172,7 +173,7 @@ pub(super) async fn show(
             .map(|preview| Table::of(&preview.resolution, typed.choice.all).linked(preview, &place.action))
             .unwrap_or_default(),
         servers: by_workspace(&servers, shown.as_ref()),
-        cost: crate::view::cost(checked.affected),
+        cost,
         changed: typed.fields_changed(stored.text.as_deref()),
         place,
         shown,
