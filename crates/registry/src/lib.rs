@@ -12,6 +12,7 @@
 //! * What reaches out itself (preflight, tests of the connection) does so through [`Upstream`].
 
 mod access;
+mod access_overview;
 mod actor;
 mod api_keys;
 mod audit;
@@ -41,6 +42,7 @@ mod reconciliation;
 mod recording;
 mod registrations;
 mod seal;
+mod search;
 mod secrets;
 mod servers;
 mod settings;
@@ -48,6 +50,7 @@ mod stored;
 mod tokens;
 mod upstream;
 mod users;
+mod workspace_overview;
 mod workspaces;
 mod write;
 
@@ -56,6 +59,7 @@ use sea_orm::DatabaseConnection;
 use std::sync::Arc;
 
 pub use access::{Access, AccessChange, AccessList, AccessUpdate};
+pub use access_overview::{AccessOverview, WorkspaceAccess};
 pub use actor::{Actor, Door, Origin};
 pub use api_keys::{ApiKey, CreatedApiKey, NewApiKey};
 pub use audit::{AuditEvent, AuditFilter};
@@ -80,8 +84,12 @@ pub use page::{Page, PageRequest};
 pub use preflight::{Preflight, WhatIf};
 pub use reconciliation::{Claim, Situation, Withdrawal};
 pub use recording::{Published, Settlement, StepRecord};
-pub use registrations::{Attempt, OAuthClient, Registration, RegistrationDetail, RegistrationFilter};
+pub use registrations::{
+    Attempt, LastAnswer, OAuthClient, Registration, RegistrationDetail, RegistrationFilter,
+    RetriedRegistrations,
+};
 pub use seal::{SealingKey, SealingRing};
+pub use search::{Found, Hit, Target};
 pub use servers::{
     ClientMetadata, IntegrationRef, NewServer, RegistrationBrief, Server, ServerChange, ServerFilter,
     ServerRef,
@@ -89,6 +97,7 @@ pub use servers::{
 pub use settings::{IssuerRate, JwtSettings, Settings};
 pub use upstream::{Answering, Discovered, Gate, ProbeTarget, Probed, Upstream};
 pub use users::{SignedIn, User};
+pub use workspace_overview::{WorkspaceIntegration, WorkspaceLosses, WorkspaceSummary};
 pub use workspaces::{Deleted, NewWorkspace, Workspace, WorkspaceChange, WorkspaceFilter, WorkspaceRef};
 
 /// The application. Cheap to clone; all clones share one database pool.
