@@ -4,6 +4,7 @@ mod account;
 mod api_keys;
 mod configuration;
 mod integrations;
+mod logos;
 mod new_integration;
 mod orphans;
 pub(crate) mod preflight;
@@ -25,5 +26,6 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .configure(registrations::routes)
         .configure(orphans::routes)
         .configure(workspaces::routes)
-        .configure(api_keys::routes);
+        .configure(api_keys::routes)
+        .configure(logos::routes);
 }

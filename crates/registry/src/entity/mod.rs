@@ -8,6 +8,7 @@ pub(crate) mod change;
 pub(crate) mod deployment;
 pub(crate) mod integration;
 pub(crate) mod issuer_budget;
+pub(crate) mod logo;
 pub(crate) mod oauth_client;
 pub(crate) mod organisation;
 pub(crate) mod orphan;
