@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startPeer } from '../peers/lib/start.mjs';
-import { expectAccessible, openPage, picture, startRegistry } from './fixture.mjs';
+import { expectAccessible, openPage, picture, reloadUntil, signIn, startRegistry, step } from './fixture.mjs';
 
 // The seed, "Example: Enterprise Compliance", word for word.
 const ENTERPRISE_COMPLIANCE = `{
@@ -29,29 +29,9 @@ async function upstream(t) {
   return { authorizationServer, mcpUrl: mcp.ready.mcp_url };
 }
 
-// One step after the other: the first that fails ends the test and is named.
-async function step(t, name, run) {
-  try {
-    await run();
-    t.diagnostic(name);
-  } catch (error) {
-    error.message = `${name}: ${error.message}`;
-    throw error;
-  }
-}
-
 async function visit(page, name) {
   await expectAccessible(page);
   await picture(page, name);
-}
-
-// Registrations happen in the background: looks again until the page shows it, as a person would.
-async function reloadUntil(page, locator, seconds = 15) {
-  const end = Date.now() + seconds * 1000;
-  while (!(await locator.isVisible())) {
-    assert.ok(Date.now() < end, `not on the page after ${seconds} s: ${await page.getByRole('main').innerText()}`);
-    await page.reload();
-  }
 }
 
 test('an administrator saves the seed\'s example and the client is registered', async (t) => {
@@ -62,9 +42,7 @@ test('an administrator saves the seed\'s example and the client is registered', 
   const { page, expectStatus } = await openPage(t);
 
   await step(t, 'signs in through the one-time link', async () => {
-    await page.goto(registry.signInLink);
-    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
-    await page.waitForURL(/\/ui\/integrations$/);
+    await signIn(page, registry);
     await visit(page, 'integrations-empty');
   });
 

@@ -8,6 +8,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { chromium } from 'playwright-core';
 
@@ -16,7 +17,7 @@ const ARGUMENTS = [
   '--disable-background-networking', '--disable-component-update', '--disable-sync',
 ];
 const LOOPBACK = new Set(['127.0.0.1', 'localhost', '[::1]']);
-const WCAG = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
+const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 const PATIENCE = 15_000;
 
 /** A variable that `./test` sets. */
@@ -24,6 +25,84 @@ export function setting(name) {
   const value = process.env[name];
   assert.ok(value, `${name} is not set: run the tests through ./test`);
   return value;
+}
+
+/** What the pages must work in: with and without JavaScript, on the layer built by npm and on the embedded base alone. */
+export const MODES = [
+  { name: 'full layer', layer: 'full', script: true },
+  { name: 'base layer', layer: 'base', script: true },
+  { name: 'full layer, no JavaScript', layer: 'full', script: false },
+  { name: 'base layer, no JavaScript', layer: 'base', script: false },
+];
+
+/**
+ * A test of what a person does, once in each mode: `run({ t, mode, registry, api, page, expectStatus, visit, step })`, the
+ * person signed in, the registry empty. `visit(name)` checks the page as it is and takes a picture (in the first mode).
+ */
+export function flow(title, run, modes = MODES) {
+  for (const mode of modes) {
+    test(`${title} (${mode.name})`, async (t) => {
+      const registry = await startRegistry(t, { MCP_REGISTRY__UI__BASIC: String(mode.layer === 'base') });
+      const key = await registry.run('key', 'create', '--name', 'terraform', '--role', 'admin');
+      const opened = await openPage(t, { javaScriptEnabled: mode.script });
+      await signIn(opened.page, registry);
+      const visit = async (name) => {
+        if (mode.script) await expectAccessible(opened.page);
+        if (mode === MODES[0]) await picture(opened.page, name);
+      };
+      await run({ t, mode, registry, api: registry.api(key), ...opened, visit, step: (name, work) => step(t, name, work) });
+    });
+  }
+}
+
+/** Uses the one-time link of a fresh registry. */
+export async function signIn(page, registry) {
+  await page.goto(registry.signInLink);
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+  await page.waitForURL(/\/ui\/integrations$/);
+}
+
+/** One step after the other: the first that fails ends the test and is named. */
+export async function step(t, name, work) {
+  try {
+    await work();
+    t.diagnostic(name);
+  } catch (error) {
+    error.message = `${name}: ${error.message}`;
+    throw error;
+  }
+}
+
+/** Looks at a page again until it shows something, as a person would: registrations happen in the background. */
+export async function reloadUntil(page, locator, seconds = 15) {
+  const end = Date.now() + seconds * 1000;
+  while (!(await locator.first().isVisible())) {
+    assert.ok(Date.now() < end, `not on the page after ${seconds} s: ${await page.getByRole('main').innerText()}`);
+    await page.reload();
+  }
+}
+
+/**
+ * Starts `mcp-registry sandbox`, an upstream on loopback with its OAuth server. Returns `{ mcpUrl, issuer, quirks(changed) }`;
+ * the quirks are those of `crates/sandbox/src/quirks.rs`.
+ */
+export async function startSandbox(t, quirks = {}) {
+  const child = spawn(setting('MCP_REGISTRY_TEST_BINARY'), ['sandbox', '--quirks', JSON.stringify(quirks)], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const ended = once(child, 'exit');
+  t.after(() => { child.stdin.end(); return ended; });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const said = async () => {
+    const { value } = await lines.next();
+    const [, word, json] = value?.match(/^(\w+) (\{.*\})$/) ?? [];
+    assert.ok(word && word !== 'refused', `the sandbox said: ${value}`);
+    return JSON.parse(json);
+  };
+  const ready = await said();
+  return {
+    mcpUrl: ready.mcp_url,
+    issuer: ready.issuer,
+    quirks: async (changed) => { child.stdin.write(`${JSON.stringify(changed)}\n`); await said(); },
+  };
 }
 
 /**
@@ -115,9 +194,9 @@ export async function openPage(t, options = {}) {
   return { page, expectStatus: (status) => expected.push(status) };
 }
 
-/** Reports what axe finds against WCAG 2.2 AA on the page as it is. */
+/** Reports what axe finds against WCAG 2.2 AA and good practice on the page as it is. */
 export async function expectAccessible(page) {
-  const { violations } = await new AxeBuilder({ page }).withTags(WCAG).analyze();
+  const { violations } = await new AxeBuilder({ page }).withTags(RULES).analyze();
   const found = violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html.slice(0, 200)).join(' | ')}`);
   assert.deepEqual(found, [], `accessibility of ${page.url()}`);
 }

@@ -204,14 +204,11 @@ impl Search<'_> {
         let body = greeting();
         let url = self.target.mcp_url.clone();
         let asked = Asked {
-            method: Method::POST,
-            url: &url,
             accept: "application/json, text/event-stream",
-            bearer: None,
             json: Some(&body),
             headers: &[(VERSION_HEADER, PROTOCOL_VERSION)],
             wanted: Wanted::Headers,
-            follow: false,
+            ..Asked::plain(Method::POST, &url)
         };
         let started = Instant::now();
         let answer = match self.upstream.guarded.send(&asked).await {

@@ -41,6 +41,8 @@ pub enum Command {
     Check,
     /// Show the whole product at work: registry and a sandbox upstream on this machine, nothing kept
     Demo(Demo),
+    /// Serve an MCP server and its OAuth server on loopback, to try things on; they misbehave as told
+    Sandbox(Sandbox),
     /// People
     #[command(subcommand)]
     User(User),
@@ -92,6 +94,18 @@ pub struct Demo {
     /// End after the printout instead of staying up until Ctrl-C; exit 1 if any step failed
     #[arg(long)]
     pub once: bool,
+}
+
+/// Options of `sandbox`.
+#[derive(Args, Debug)]
+pub struct Sandbox {
+    /// How it misbehaves, as JSON, for example {"registration_refusal": {"status": 403, "error": "access_denied"}};
+    /// a line on standard input changes it, and its end ends the sandbox
+    #[arg(long, value_name = "JSON")]
+    pub quirks: Option<String>,
+    /// The port [default: a free one]
+    #[arg(long, default_value_t = 0)]
+    pub port: u16,
 }
 
 /// Subcommands of `user`.

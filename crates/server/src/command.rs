@@ -5,6 +5,7 @@ pub mod demo;
 mod key;
 mod migrate;
 mod openapi;
+mod sandbox;
 pub mod serve;
 mod user;
 mod work;
@@ -65,6 +66,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failed> {
     match &cli.command {
         Command::Openapi(options) => return openapi::run(options),
         Command::Demo(options) => return demo::run(options.once).await,
+        Command::Sandbox(options) => return sandbox::run(options).await,
         _ => {}
     }
     let config = Config::load(cli.config.as_deref()).map_err(|error| Failed::new(error.to_string()))?;
@@ -78,7 +80,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failed> {
         Command::Migrate => migrate::run(&config).await,
         Command::Key(Key::Create(options)) => key::create(&config, options).await,
         Command::User(User::Link(options)) => user::link(&config, &options).await,
-        Command::Check | Command::Openapi(_) | Command::Demo(_) => Ok(()),
+        Command::Check | Command::Openapi(_) | Command::Demo(_) | Command::Sandbox(_) => Ok(()),
     }
 }
 
