@@ -1,7 +1,6 @@
 //! The consent preview: a drawing of what authorization servers typically show people, with the values that would be
 //! sent, each marked with the level it comes from.
 
-use crate::view;
 use registry::{Actor, Logo, LogoState, Preview, Registry, Result};
 use registry_core::logo::logo_uris;
 use registry_core::metadata::{Origin, Resolution};
@@ -94,17 +93,27 @@ impl Consent {
         fetch: bool,
     ) -> Result<Self> {
         let mut logos = Vec::new();
+        let mut too_soon = None;
         for url in logo_uris(&preview.resolution.effective.client_metadata).into_iter().take(3) {
-            logos.push(if fetch {
-                registry.fetch_logo(actor, &url).await?
-            } else {
-                registry.logo(actor, &url).await?
-            });
+            if fetch {
+                match registry.fetch_logo(actor, &url).await {
+                    // What was typed must not be lost to that.
+                    Err(error @ registry::Error::TooSoon { .. }) => too_soon = error.retry_after(),
+                    fetched => drop(fetched?),
+                }
+            }
+            logos.push(registry.logo(actor, &url).await?);
         }
         let mut consent = Self::drawn(&preview.resolution, &logos);
         service.name.clone_into(&mut consent.service);
         consent.host = service.url.and_then(host).unwrap_or_else(|| "the authorization server".to_owned());
         consent.shown_for = (!example).then(|| format!("{}/{}", preview.workspace, preview.server));
+        consent.logos.extend(too_soon.map(|seconds| LogoNote {
+            look: ("warn", "clock"),
+            title: "Not fetched just now.",
+            text: format!("Its host was asked often enough for now. Try again in {seconds} s."),
+            fetched_at: None,
+        }));
         Ok(consent)
     }
 
@@ -180,7 +189,7 @@ impl Consent {
         first.map_or_else(|| "?".to_owned(), |first| first.to_uppercase().collect())
     }
 
-    /// Whether there is a logo that was never fetched.
+    /// Whether there is a logo that can be fetched.
     pub(crate) fn may_fetch(&self) -> bool {
         !self.logos.is_empty()
     }

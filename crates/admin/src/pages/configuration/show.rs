@@ -2,6 +2,7 @@
 
 use super::choice::Choice;
 use super::place::Place;
+use crate::consent::{Consent, Service};
 use crate::failure::Failure;
 use crate::sent::Table;
 use crate::session::Visitor;
@@ -10,6 +11,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use registry::{Check, Configuration, Preview, Registry};
+use registry_core::clock::Timestamp;
 use registry_core::finding::{Finding, Findings, Severity};
 use serde::Deserialize;
 
@@ -30,6 +32,8 @@ struct Page {
     /// What saving the checked text would do to clients, as a sentence.
     cost: String,
     state: PageState,
+    consent: Option<Consent>,
+    now: Timestamp,
 }
 
 /// What happened before this page was shown.
@@ -39,6 +43,8 @@ pub(super) enum PageState {
     Read,
     /// The text was checked.
     Checked,
+    /// The logo was fetched, the text checked.
+    Logo,
     /// Saving was refused.
     Refused,
     /// Somebody else saved first.
@@ -143,7 +149,17 @@ pub(super) async fn show(
     let problem = matches!(state, PageState::Refused | PageState::Conflict);
     let title = format!("{}{}: advanced configuration", if problem { "Problem: " } else { "" }, place.of);
     let current = shown.as_ref().map(|preview| format!("{}/{}", preview.workspace, preview.server));
+    let service = Service { name: &place.of, url: place.url.as_deref() };
+    let consent = match &shown {
+        Some(preview) => {
+            let fetch = state == PageState::Logo;
+            Some(Consent::of(registry, actor, service, preview, servers.is_empty(), fetch).await?)
+        }
+        None => None,
+    };
     let page = Page {
+        now: registry.now(),
+        consent,
         shell: Shell::of(request, visitor, place.section, title),
         table: shown.as_ref().map(|preview| Table::of(&preview.resolution, choice.all)).unwrap_or_default(),
         servers: names
@@ -165,7 +181,7 @@ pub(super) async fn show(
     let status = match state {
         PageState::Refused => StatusCode::UNPROCESSABLE_ENTITY,
         PageState::Conflict => StatusCode::CONFLICT,
-        PageState::Read | PageState::Checked => StatusCode::OK,
+        PageState::Read | PageState::Checked | PageState::Logo => StatusCode::OK,
     };
     Ok(html(status, &page)?)
 }

@@ -37,6 +37,8 @@ pub(super) async fn submit(
     let mut refusal = Findings::default();
     let state = if form.intent == "check" {
         PageState::Checked
+    } else if form.intent == "logo" {
+        PageState::Logo
     } else {
         let new = Some(text.clone()).filter(|text| !text.trim().is_empty());
         let note = Some(form.note).filter(|note| !note.trim().is_empty());
