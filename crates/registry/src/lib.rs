@@ -33,6 +33,7 @@ mod gateway_needs;
 mod gateways;
 mod integrations;
 mod layers;
+mod logos;
 mod names;
 mod operations;
 mod orphan_table;
@@ -83,6 +84,7 @@ pub use integrations::{
     Integration, IntegrationChange, IntegrationCounts, IntegrationFilter, NewIntegration, OwnerFilter,
 };
 pub use layers::Replacements;
+pub use logos::{Logo, LogoFile, LogoState};
 pub use operations::EnteredClient;
 pub use orphan_table::orphan_table;
 pub use orphans::{Orphan, OrphanFilter};
@@ -91,7 +93,6 @@ pub use page::{Page, PageRequest};
 pub use preflight::{Preflight, WhatIf};
 pub use reconciliation::{Claim, Situation, Withdrawal};
 pub use recording::{Published, Settlement, StepRecord};
-pub use registrations::{Attempt, OAuthClient, Registration, RegistrationDetail, RegistrationFilter};
 pub use revisions::Revision;
 pub use registrations::{
     Attempt, LastAnswer, OAuthClient, Registration, RegistrationDetail, RegistrationFilter,
@@ -104,7 +105,7 @@ pub use servers::{
     ServerRef,
 };
 pub use settings::{IssuerRate, JwtSettings, Settings};
-pub use upstream::{Answering, Discovered, Gate, ProbeTarget, Probed, Upstream};
+pub use upstream::{Answering, Discovered, FetchedLogo, Gate, ProbeTarget, Probed, Upstream};
 pub use users::{SignedIn, User};
 pub use workspace_overview::{WorkspaceIntegration, WorkspaceLosses, WorkspaceSummary};
 pub use workspaces::{Deleted, NewWorkspace, Workspace, WorkspaceChange, WorkspaceFilter, WorkspaceRef};
