@@ -1,10 +1,11 @@
 //! Integrations: an upstream MCP server's address, its auth type, its Advanced Configuration.
 
-use crate::configurations::{Saved, add_revision};
+use crate::configurations::Saved;
 use crate::costs::Affected;
 use crate::entity::{access, integration, oauth_client, registration, server, workspace};
-use crate::layers::{Before, Scope};
+use crate::layers::{Before, Replacements, Scope};
 use crate::page::{self, Page, PageRequest};
+use crate::revisions::add_revision;
 use crate::secrets::{sealed_ids, store};
 use crate::stored::{contains, moment, word};
 use crate::workspaces::{Deleted, WorkspaceRef, insert_unique, show, stored_slug};
@@ -113,6 +114,8 @@ pub struct IntegrationChange {
     pub configuration: Option<Option<String>>,
     /// What the author says of this version of the configuration.
     pub note: Option<String>,
+    /// What becomes of clients that only a new one can take the place of.
+    pub replacements: Replacements,
 }
 
 /// Whose integrations to list.
@@ -307,7 +310,9 @@ impl Registry {
         let model = find(&write.txn, actor, reference).await?;
         require_owner(actor, &model)?;
         names::expect_version(expected_version, model.version)?;
-        let before = Before::take(&write, Scope::Integration(IntegrationId(model.id))).await?;
+        let before = Before::take(&write, Scope::Integration(IntegrationId(model.id)))
+            .await?
+            .with(change.replacements);
         let mut after = model.clone();
         if let Some(name) = change.name {
             after.name = names::name(&name, "/name")?;

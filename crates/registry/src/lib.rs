@@ -17,6 +17,8 @@ mod api_keys;
 mod audit;
 mod authentication;
 mod budget;
+mod carrier;
+mod checks;
 mod clients;
 mod configurations;
 mod connection;
@@ -41,6 +43,7 @@ mod preflight;
 mod reconciliation;
 mod recording;
 mod registrations;
+mod revisions;
 mod seal;
 mod secrets;
 mod servers;
@@ -62,18 +65,20 @@ pub use api_keys::{ApiKey, CreatedApiKey, NewApiKey};
 pub use audit::{AuditEvent, AuditFilter};
 pub use authentication::Credential;
 pub use budget::Turn;
+pub use checks::{Check, Checked, Preview, SentChange};
 pub use clients::NewClient;
-pub use configurations::{Check, Checked, Configuration, Preview, Revision, Saved, Subject};
+pub use configurations::{Configuration, NewConfiguration, Saved, Subject};
 pub use connection::ConnectionTest;
 pub use costs::Affected;
 pub use deployment::{Counters, Organisation};
-pub use drafts::{Draft, DraftAddress, DraftStep, Finished, Kept};
+pub use drafts::{Draft, DraftAddress, DraftStep, Finished, Judged, Kept};
 pub use error::{Error, Result};
 pub use gateway_needs::{Ensured, Standing, Verdict};
 pub use gateways::{GatewayDocument, entity_tag};
 pub use integrations::{
     Integration, IntegrationChange, IntegrationCounts, IntegrationFilter, NewIntegration, OwnerFilter,
 };
+pub use layers::Replacements;
 pub use operations::EnteredClient;
 pub use orphan_table::orphan_table;
 pub use orphans::{Orphan, OrphanFilter};
@@ -83,6 +88,7 @@ pub use preflight::{Preflight, WhatIf};
 pub use reconciliation::{Claim, Situation, Withdrawal};
 pub use recording::{Published, Settlement, StepRecord};
 pub use registrations::{Attempt, OAuthClient, Registration, RegistrationDetail, RegistrationFilter};
+pub use revisions::Revision;
 pub use seal::{SealingKey, SealingRing};
 pub use servers::{
     ClientMetadata, IntegrationRef, NewServer, RegistrationBrief, Server, ServerChange, ServerFilter,

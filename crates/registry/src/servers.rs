@@ -1,11 +1,12 @@
 //! Servers: integrations made available in one workspace.
 
-use crate::configurations::{Saved, add_revision};
+use crate::configurations::Saved;
 use crate::costs::Affected;
 use crate::entity::{attempt, integration, registration, server, workspace};
 use crate::integrations;
-use crate::layers::{self, Before, Scope, access_enabled};
+use crate::layers::{self, Before, Replacements, Scope, access_enabled};
 use crate::page::{self, Page, PageRequest};
+use crate::revisions::add_revision;
 use crate::secrets::{sealed_ids, store};
 use crate::stored::{contains, json, moment, word};
 use crate::workspaces::{Deleted, WorkspaceRef, insert_unique, show, stored_slug};
@@ -111,6 +112,8 @@ pub struct ServerChange {
     pub configuration: Option<Option<String>>,
     /// What the author says of this version of the configuration.
     pub note: Option<String>,
+    /// What becomes of a client that only a new one can take the place of.
+    pub replacements: Replacements,
 }
 
 /// Which servers to list.
@@ -280,7 +283,7 @@ impl Registry {
         let mut write = self.begin_write(actor).await?;
         let model = find(&write.txn, actor, reference).await?;
         names::expect_version(expected_version, model.version)?;
-        let before = Before::take(&write, Scope::Server(ServerId(model.id))).await?;
+        let before = Before::take(&write, Scope::Server(ServerId(model.id))).await?.with(change.replacements);
         let mut after = model.clone();
         if let Some(name) = change.name {
             after.name = names::name(&name, "/name")?;

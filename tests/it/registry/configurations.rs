@@ -1,8 +1,8 @@
 //! Saving, checking, reverting Advanced Configurations; secrets; who may.
 
 use registry::{
-    AccessChange, AccessUpdate, Check, Error, IntegrationChange, PageRequest, ServerChange, ServerRef,
-    Subject,
+    AccessChange, AccessUpdate, Check, Error, IntegrationChange, PageRequest, Replacements, ServerChange,
+    ServerRef, Subject,
 };
 use registry_core::finding::{Findings, Severity};
 use registry_core::permission::Role;
@@ -145,7 +145,7 @@ on_both! {
         let stale = t.registry.set_configuration(&t.admin(), &subject, None, None, Some(first.version)).await;
         assert!(matches!(stale, Err(Error::Stale { current: 2 })), "{stale:?}");
 
-        let restored = t.registry.revert(&t.admin(), &subject, 1, None).await.unwrap();
+        let restored = t.registry.revert(&t.admin(), &subject, 1, None, Replacements::ByRule).await.unwrap();
         assert_eq!(restored.findings.0.len(), 1, "{:?}", restored.findings);
         assert_eq!(restored.findings.0[0].code, "secret_kept");
         let text = restored.value.text.unwrap();
