@@ -1,5 +1,7 @@
 //! Pages as a browser without script uses them.
 
+mod saving;
+
 use registry::{Door, Origin};
 use registry_sandbox::{Options, Quirks, Sandbox};
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
@@ -129,13 +131,7 @@ async fn a_configuration_is_checked_saved_and_kept_when_refused() {
         .post(path, &[("configuration", SEED_ENTERPRISE), ("version", "1"), ("intent", "check")])
         .await
         .expect(200);
-    assert!(
-        checked
-            .text
-            .contains("Checked, not saved. Saving would affect 1 registration: 1 for a first client."),
-        "{}",
-        checked.text
-    );
+    assert!(checked.text.contains("Checked, not saved. 1 server gets its first client."), "{}", checked.text);
     assert!(
         t.inner
             .registry
@@ -156,7 +152,7 @@ async fn a_configuration_is_checked_saved_and_kept_when_refused() {
         .post(path, &[("configuration", "{}"), ("version", "1"), ("intent", "save")])
         .await
         .expect(409);
-    assert!(conflict.text.contains("saved in the meantime"));
+    assert!(conflict.text.contains("Save mine as v2"));
     let stored = t.inner.registry.integration(&t.inner.admin(), &"linear".into()).await.unwrap();
     assert_eq!(stored.configuration.as_deref(), Some(SEED_ENTERPRISE));
 }

@@ -51,6 +51,8 @@ pub struct SentChange {
     pub server: String,
     /// What becomes of its client; `None` where none is needed.
     pub cost: Option<Cost>,
+    /// Whether a gateway has fetched its client, so that people may have signed in through it.
+    pub is_used: bool,
     /// What is sent now and what would be; of the first 200 servers only.
     pub sent: Option<Box<(Resolution, Resolution)>>,
 }
@@ -62,6 +64,8 @@ pub struct Preview {
     pub workspace: String,
     /// Server slug.
     pub server: String,
+    /// Slug of the server's integration; `None`: the server is an example.
+    pub integration: Option<String>,
     /// The resolved metadata with their origins.
     pub resolution: Resolution,
     /// Digest of the effective metadata.
@@ -131,6 +135,7 @@ impl Registry {
                 workspace: layers.workspace.slug.clone(),
                 server: layers.server.slug.clone(),
                 cost,
+                is_used: clients.is_used(layers),
                 // Of a change that reaches everything, more than these are not read one by one.
                 sent: (changes.len() < MOST_COMPARED).then(|| Box::new((before, after))),
             });
@@ -190,6 +195,7 @@ impl Registry {
             }
             None => servers.first(),
         };
+        let integration = chosen.map(|layers| layers.integration.slug.clone());
         let (workspace, server, resolution) = if let Some(layers) = chosen {
             (layers.workspace.slug.clone(), layers.server.slug.clone(), self.resolve_server(layers))
         } else {
@@ -211,6 +217,6 @@ impl Registry {
             (workspace, server, resolution)
         };
         let digest = resolution.effective.digest();
-        Ok(Preview { workspace, server, resolution, digest })
+        Ok(Preview { workspace, server, integration, resolution, digest })
     }
 }

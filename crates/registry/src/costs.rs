@@ -87,6 +87,12 @@ impl KnownClients {
         Ok(Self { by_server })
     }
 
+    /// Whether a gateway has fetched a server's client, so that people may have signed in through it.
+    pub(crate) fn is_used(&self, layers: &ServerLayers) -> bool {
+        let known = self.by_server.get(&layers.server.id);
+        known.and_then(|(_, client)| client.as_ref()).is_some_and(|client| client.fetched)
+    }
+
     /// What wanting what `layers` say costs.
     pub(crate) fn cost(&self, registry: &Registry, layers: &ServerLayers) -> Result<Cost> {
         let known = self.by_server.get(&layers.server.id);

@@ -3,3 +3,4 @@
 mod configurations;
 mod drafts;
 mod records;
+mod schema;

@@ -178,7 +178,7 @@ impl Registry {
         let (names, resolution) = self.resolve_draft(&row, &layer).await?;
         findings.extend_below("", resolution.findings.clone());
         let digest = resolution.effective.digest();
-        let preview = Preview { workspace: names.0, server: names.1, resolution, digest };
+        let preview = Preview { workspace: names.0, server: names.1, integration: None, resolution, digest };
         Ok(Judged { findings, preview: Some(preview) })
     }
 
