@@ -12,6 +12,7 @@
 //! * What reaches out itself (preflight, tests of the connection) does so through [`Upstream`].
 
 mod access;
+mod access_overview;
 mod actor;
 mod api_keys;
 mod audit;
@@ -45,6 +46,7 @@ mod recording;
 mod registrations;
 mod revisions;
 mod seal;
+mod search;
 mod secrets;
 mod servers;
 mod settings;
@@ -52,6 +54,7 @@ mod stored;
 mod tokens;
 mod upstream;
 mod users;
+mod workspace_overview;
 mod workspaces;
 mod write;
 
@@ -60,6 +63,7 @@ use sea_orm::DatabaseConnection;
 use std::sync::Arc;
 
 pub use access::{Access, AccessChange, AccessList, AccessUpdate};
+pub use access_overview::{AccessOverview, WorkspaceAccess};
 pub use actor::{Actor, Door, Origin};
 pub use api_keys::{ApiKey, CreatedApiKey, NewApiKey};
 pub use audit::{AuditEvent, AuditFilter};
@@ -89,7 +93,12 @@ pub use reconciliation::{Claim, Situation, Withdrawal};
 pub use recording::{Published, Settlement, StepRecord};
 pub use registrations::{Attempt, OAuthClient, Registration, RegistrationDetail, RegistrationFilter};
 pub use revisions::Revision;
+pub use registrations::{
+    Attempt, LastAnswer, OAuthClient, Registration, RegistrationDetail, RegistrationFilter,
+    RetriedRegistrations,
+};
 pub use seal::{SealingKey, SealingRing};
+pub use search::{Found, Hit, Target};
 pub use servers::{
     ClientMetadata, IntegrationRef, NewServer, RegistrationBrief, Server, ServerChange, ServerFilter,
     ServerRef,
@@ -97,6 +106,7 @@ pub use servers::{
 pub use settings::{IssuerRate, JwtSettings, Settings};
 pub use upstream::{Answering, Discovered, Gate, ProbeTarget, Probed, Upstream};
 pub use users::{SignedIn, User};
+pub use workspace_overview::{WorkspaceIntegration, WorkspaceLosses, WorkspaceSummary};
 pub use workspaces::{Deleted, NewWorkspace, Workspace, WorkspaceChange, WorkspaceFilter, WorkspaceRef};
 
 /// The application. Cheap to clone; all clones share one database pool.
