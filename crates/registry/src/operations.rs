@@ -84,8 +84,7 @@ impl Registry {
     ) -> Result<Registration> {
         let note = "client entered by hand";
         self.edit_server_layer(actor, id, note, |members| {
-            let wrapper =
-                if members.contains_key(ALIAS_WRAPPER) { ALIAS_WRAPPER } else { CANONICAL_WRAPPER };
+            let wrapper = if members.contains_key(ALIAS_WRAPPER) { ALIAS_WRAPPER } else { CANONICAL_WRAPPER };
             let Some(members) = object_in(members, wrapper) else { return };
             members.insert("client_id".to_owned(), json!(client.client_id));
             members.remove("client_secret");

@@ -106,12 +106,9 @@ impl Registry {
         if actor.can(Permission::ReadRegistrations) {
             found.registrations = self.find_registrations(actor, &text).await?;
         }
-        for hits in [
-            &mut found.integrations,
-            &mut found.servers,
-            &mut found.workspaces,
-            &mut found.registrations,
-        ] {
+        for hits in
+            [&mut found.integrations, &mut found.servers, &mut found.workspaces, &mut found.registrations]
+        {
             found.more |= hits.len() > MOST;
             hits.truncate(MOST);
         }
@@ -123,15 +120,13 @@ impl Registry {
             .add(integration::Column::SlugKey.eq(text.to_lowercase()))
             .add(is(integration::Column::Name, text))
             .add_option(id(text).map(|id| integration::Column::Id.eq(id)));
-        let mut select = integration::Entity::find()
-            .filter(integration::Column::DeletedAt.is_null())
-            .filter(
-                exact
-                    .clone()
-                    .add(contains(integration::Column::Name, text))
-                    .add(contains(integration::Column::Slug, text))
-                    .add(contains(integration::Column::Url, text)),
-            );
+        let mut select = integration::Entity::find().filter(integration::Column::DeletedAt.is_null()).filter(
+            exact
+                .clone()
+                .add(contains(integration::Column::Name, text))
+                .add(contains(integration::Column::Slug, text))
+                .add(contains(integration::Column::Url, text)),
+        );
         if let Some(own) = actor.workspace() {
             select = select.filter(integrations::usable_in(own));
         }

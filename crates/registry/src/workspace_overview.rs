@@ -197,10 +197,7 @@ impl Layers {
 }
 
 /// How many registrations of live servers are in each state, by workspace.
-async fn states_of(
-    db: &impl ConnectionTrait,
-    workspaces: &[Uuid],
-) -> Result<HashMap<(Uuid, State), u64>> {
+async fn states_of(db: &impl ConnectionTrait, workspaces: &[Uuid]) -> Result<HashMap<(Uuid, State), u64>> {
     let rows: Vec<(Uuid, String, i64)> = registration::Entity::find()
         .join(JoinType::InnerJoin, registration::Relation::Server.def())
         .select_only()

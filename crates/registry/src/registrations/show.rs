@@ -11,9 +11,7 @@ use registry_core::id::{RegistrationId, ServerId};
 use registry_core::oauth::Exchange;
 use registry_core::registration::{ClientStatus, State};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, Func, Query};
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait,
-};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait};
 use std::collections::{BTreeSet, HashMap};
 use uuid::Uuid;
 
