@@ -33,6 +33,7 @@ mod gateway_needs;
 mod gateways;
 mod integrations;
 mod layers;
+mod logos;
 mod names;
 mod operations;
 mod orphan_table;
@@ -83,6 +84,7 @@ pub use integrations::{
     Integration, IntegrationChange, IntegrationCounts, IntegrationFilter, NewIntegration, OwnerFilter,
 };
 pub use layers::Replacements;
+pub use logos::{Logo, LogoFile, LogoState};
 pub use operations::EnteredClient;
 pub use orphan_table::orphan_table;
 pub use orphans::{Orphan, OrphanFilter};
@@ -103,7 +105,7 @@ pub use servers::{
     ServerRef,
 };
 pub use settings::{IssuerRate, JwtSettings, Settings};
-pub use upstream::{Answering, Discovered, Gate, ProbeTarget, Probed, Upstream};
+pub use upstream::{Answering, Discovered, FetchedLogo, Gate, ProbeTarget, Probed, Upstream};
 pub use users::{SignedIn, User};
 pub use workspace_overview::{WorkspaceIntegration, WorkspaceLosses, WorkspaceSummary};
 pub use workspaces::{Deleted, NewWorkspace, Workspace, WorkspaceChange, WorkspaceFilter, WorkspaceRef};
