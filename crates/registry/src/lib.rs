@@ -76,7 +76,7 @@ pub use configurations::{Configuration, NewConfiguration, Saved, Subject};
 pub use connection::ConnectionTest;
 pub use costs::Affected;
 pub use deployment::{Counters, Organisation};
-pub use drafts::{Draft, DraftAddress, DraftStep, Finished, Kept};
+pub use drafts::{Draft, DraftAddress, DraftStep, Finished, Judged, Kept};
 pub use error::{Error, Result};
 pub use gateway_needs::{Ensured, Standing, Verdict};
 pub use gateways::{GatewayDocument, entity_tag};
