@@ -9,14 +9,14 @@ use reqwest::{Method, RequestBuilder};
 use support::{Client, Engine, Reply, SEED_ENTERPRISE, TestServer};
 
 /// Somebody with a session cookie.
-struct Browser {
+pub(crate) struct Browser {
     client: Client,
     cookie: String,
 }
 
 impl Browser {
     /// Signs in through a one-time link.
-    async fn sign_in(t: &TestServer) -> Self {
+    pub(crate) async fn sign_in(t: &TestServer) -> Self {
         let registry = &t.inner.registry;
         let token = registry.create_sign_in_link("ann@acme.com", Origin::new(Door::Cli)).await.unwrap();
         let mut browser = Self { client: t.anonymous(), cookie: String::new() };
@@ -33,11 +33,11 @@ impl Browser {
         self.client.request(method, path).header(COOKIE, &self.cookie)
     }
 
-    async fn get(&self, path: &str) -> Reply {
+    pub(crate) async fn get(&self, path: &str) -> Reply {
         Client::send(self.request(Method::GET, path)).await
     }
 
-    async fn post(&self, path: &str, form: &[(&str, &str)]) -> Reply {
+    pub(crate) async fn post(&self, path: &str, form: &[(&str, &str)]) -> Reply {
         Client::send(self.request(Method::POST, path).header("sec-fetch-site", "same-origin").form(form))
             .await
     }

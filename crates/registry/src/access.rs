@@ -112,7 +112,7 @@ impl Registry {
     }
 }
 
-async fn set_global(
+pub(crate) async fn set_global(
     write: &mut Write<'_>,
     actor: &Actor,
     model: &integration::Model,
@@ -151,7 +151,7 @@ async fn set_global(
     Ok(())
 }
 
-async fn apply(
+pub(crate) async fn apply(
     write: &mut Write<'_>,
     actor: &Actor,
     model: &integration::Model,

@@ -43,6 +43,18 @@ impl Affected {
         };
         *counter += 1;
     }
+
+    /// What two changes reach and cost together.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.servers += other.servers;
+        self.registrations += other.registrations;
+        self.registered += other.registered;
+        self.updated += other.updated;
+        self.rediscovered += other.rediscovered;
+        self.replaced += other.replaced;
+        self.asked += other.asked;
+        self.withdrawn += other.withdrawn;
+    }
 }
 
 /// The registrations of some servers and their active clients.

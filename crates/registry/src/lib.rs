@@ -24,6 +24,7 @@ mod configurations;
 mod connection;
 mod costs;
 mod deployment;
+mod drafts;
 #[expect(unreachable_pub, reason = "sea-orm's derives want public items in this private module")]
 mod entity;
 mod error;
@@ -70,6 +71,7 @@ pub use configurations::{Configuration, NewConfiguration, Saved, Subject};
 pub use connection::ConnectionTest;
 pub use costs::Affected;
 pub use deployment::{Counters, Organisation};
+pub use drafts::{Draft, DraftAddress, DraftStep, Finished, Kept};
 pub use error::{Error, Result};
 pub use gateway_needs::{Ensured, Standing, Verdict};
 pub use gateways::{GatewayDocument, entity_tag};

@@ -25,6 +25,12 @@ pub(super) fn flash(request: &HttpRequest) -> Option<String> {
             "Created, but {} could not be made. Add what is missing below.",
             count(number(), "server")
         ),
+        "draft" => "Saved as a draft. It waits here for 30 days.".to_owned(),
+        "discarded" => "The draft is discarded.".to_owned(),
+        "forgotten" => {
+            "The address changed, so the secrets entered for the old one were forgotten. Enter them again."
+                .to_owned()
+        }
         "deleted" => format!("Deleted, with {}.", count(number(), "server")),
         "revoked" => "The key is revoked.".to_owned(),
         "retry" => "It is tried again now.".to_owned(),
