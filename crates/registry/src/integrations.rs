@@ -480,7 +480,7 @@ pub(crate) fn require_owner(actor: &Actor, model: &integration::Model) -> Result
 }
 
 /// The integrations a workspace may use.
-fn usable_in(workspace: WorkspaceId) -> Condition {
+pub(crate) fn usable_in(workspace: WorkspaceId) -> Condition {
     let row = |enabled: bool| {
         Query::select()
             .column(access::Column::IntegrationId)

@@ -12,6 +12,7 @@
 //! * What reaches out itself (preflight, tests of the connection) does so through [`Upstream`].
 
 mod access;
+mod access_overview;
 mod actor;
 mod api_keys;
 mod audit;
@@ -32,6 +33,7 @@ mod gateway_needs;
 mod gateways;
 mod integrations;
 mod layers;
+mod logos;
 mod names;
 mod operations;
 mod orphan_table;
@@ -45,6 +47,7 @@ mod recording;
 mod registrations;
 mod revisions;
 mod seal;
+mod search;
 mod secrets;
 mod servers;
 mod settings;
@@ -52,6 +55,7 @@ mod stored;
 mod tokens;
 mod upstream;
 mod users;
+mod workspace_overview;
 mod workspaces;
 mod write;
 
@@ -60,6 +64,7 @@ use sea_orm::DatabaseConnection;
 use std::sync::Arc;
 
 pub use access::{Access, AccessChange, AccessList, AccessUpdate};
+pub use access_overview::{AccessOverview, WorkspaceAccess};
 pub use actor::{Actor, Door, Origin};
 pub use api_keys::{ApiKey, CreatedApiKey, NewApiKey};
 pub use audit::{AuditEvent, AuditFilter};
@@ -79,6 +84,7 @@ pub use integrations::{
     Integration, IntegrationChange, IntegrationCounts, IntegrationFilter, NewIntegration, OwnerFilter,
 };
 pub use layers::Replacements;
+pub use logos::{Logo, LogoFile, LogoState};
 pub use operations::EnteredClient;
 pub use orphan_table::orphan_table;
 pub use orphans::{Orphan, OrphanFilter};
@@ -87,16 +93,21 @@ pub use page::{Page, PageRequest};
 pub use preflight::{Preflight, WhatIf};
 pub use reconciliation::{Claim, Situation, Withdrawal};
 pub use recording::{Published, Settlement, StepRecord};
-pub use registrations::{Attempt, OAuthClient, Registration, RegistrationDetail, RegistrationFilter};
 pub use revisions::Revision;
+pub use registrations::{
+    Attempt, LastAnswer, OAuthClient, Registration, RegistrationDetail, RegistrationFilter,
+    RetriedRegistrations,
+};
 pub use seal::{SealingKey, SealingRing};
+pub use search::{Found, Hit, Target};
 pub use servers::{
     ClientMetadata, IntegrationRef, NewServer, RegistrationBrief, Server, ServerChange, ServerFilter,
     ServerRef,
 };
 pub use settings::{IssuerRate, JwtSettings, Settings};
-pub use upstream::{Answering, Discovered, Gate, ProbeTarget, Probed, Upstream};
+pub use upstream::{Answering, Discovered, FetchedLogo, Gate, ProbeTarget, Probed, Upstream};
 pub use users::{SignedIn, User};
+pub use workspace_overview::{WorkspaceIntegration, WorkspaceLosses, WorkspaceSummary};
 pub use workspaces::{Deleted, NewWorkspace, Workspace, WorkspaceChange, WorkspaceFilter, WorkspaceRef};
 
 /// The application. Cheap to clone; all clones share one database pool.
