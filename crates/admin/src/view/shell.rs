@@ -1,7 +1,7 @@
 //! What stands around a page's content: side bar, top bar, theme.
 
 use super::flash::flash;
-use super::text::initials;
+use super::text::{ago, initials};
 use crate::assets;
 use crate::session::{self, Visitor};
 use actix_web::{HttpMessage, HttpRequest};
@@ -21,6 +21,8 @@ pub(crate) struct Shell {
     pub(crate) theme: &'static str,
     /// What the side bar counts.
     pub(crate) overview: Overview,
+    /// Whether gateways call, in words.
+    pub(crate) gateway: String,
     pub(crate) flash: Option<String>,
     pub(crate) path: String,
     pub(crate) version: &'static str,
@@ -39,6 +41,7 @@ impl Shell {
             actor: None,
             theme: "system",
             overview: Overview::default(),
+            gateway: String::new(),
             flash: None,
             path: "/ui/integrations".to_owned(),
             version: env!("CARGO_PKG_VERSION"),
@@ -63,7 +66,12 @@ impl Shell {
         shell.overview = visitor.overview.clone();
         shell.flash = flash(request);
         request.uri().path().clone_into(&mut shell.path);
-        shell.version = session::state(request).version;
+        let state = session::state(request);
+        shell.version = state.version;
+        shell.gateway = visitor.overview.gateway_seen.map_or_else(
+            || "no gateway has called yet".to_owned(),
+            |seen| format!("gateway called {}", ago(&seen, &state.registry.now())),
+        );
         shell
     }
 
