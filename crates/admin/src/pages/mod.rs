@@ -1,13 +1,15 @@
 //! A file per noun.
 
+mod access;
 mod account;
 mod api_keys;
 mod configuration;
+mod go;
 mod integrations;
 mod new_integration;
 mod orphans;
 pub(crate) mod preflight;
-mod registrations;
+pub(crate) mod registrations;
 mod sign_in;
 mod workspaces;
 
@@ -21,9 +23,11 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .configure(new_integration::routes)
         .configure(configuration::routes)
         .configure(preflight::routes)
+        .configure(access::routes)
         .configure(integrations::routes)
         .configure(registrations::routes)
         .configure(orphans::routes)
         .configure(workspaces::routes)
-        .configure(api_keys::routes);
+        .configure(api_keys::routes)
+        .configure(go::routes);
 }
