@@ -104,8 +104,8 @@ impl Actor {
         }
     }
 
-    /// The first line of every use case.
-    pub(crate) fn require(&self, needed: Permission) -> Result<()> {
+    /// The first line of every use case, and of pages that only ask before one.
+    pub fn require(&self, needed: Permission) -> Result<()> {
         if self.can(needed) {
             return Ok(());
         }
@@ -123,7 +123,7 @@ impl Actor {
     }
 
     /// The second line where a thing belongs to the whole organisation: a caller bound to a workspace may not.
-    pub(crate) fn require_organisation(&self, needed: Permission) -> Result<()> {
+    pub fn require_organisation(&self, needed: Permission) -> Result<()> {
         self.require(needed)?;
         if self.workspace.is_some() {
             return Err(Error::Forbidden {

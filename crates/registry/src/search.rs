@@ -115,6 +115,25 @@ impl Registry {
         Ok(found)
     }
 
+    /// Slug and name of every integration the actor may see, by slug, for choosing one.
+    pub async fn integration_names(&self, actor: &Actor) -> Result<Vec<(Slug, String)>> {
+        actor.require(Permission::ReadIntegrations)?;
+        let mut select = integration::Entity::find().filter(integration::Column::DeletedAt.is_null());
+        if let Some(own) = actor.workspace() {
+            select = select.filter(integrations::usable_in(own));
+        }
+        let rows: Vec<(Uuid, String, String)> = select
+            .select_only()
+            .column(integration::Column::Id)
+            .column(integration::Column::Slug)
+            .column(integration::Column::Name)
+            .order_by_asc(integration::Column::SlugKey)
+            .into_tuple()
+            .all(self.db())
+            .await?;
+        rows.into_iter().map(|(id, slug, name)| Ok((stored_slug(&slug, "integration", id)?, name))).collect()
+    }
+
     async fn find_integrations(&self, actor: &Actor, text: &str) -> Result<Vec<Hit>> {
         let exact = Condition::any()
             .add(integration::Column::SlugKey.eq(text.to_lowercase()))

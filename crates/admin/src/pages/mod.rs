@@ -1,14 +1,16 @@
 //! A file per noun.
 
+mod access;
 mod account;
 mod api_keys;
 mod configuration;
 mod drafts;
+mod go;
 mod integrations;
 mod logos;
 mod orphans;
 pub(crate) mod preflight;
-mod registrations;
+pub(crate) mod registrations;
 mod sign_in;
 mod workspaces;
 
@@ -22,10 +24,12 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .configure(drafts::routes)
         .configure(configuration::routes)
         .configure(preflight::routes)
+        .configure(access::routes)
         .configure(integrations::routes)
         .configure(registrations::routes)
         .configure(orphans::routes)
         .configure(workspaces::routes)
         .configure(api_keys::routes)
-        .configure(logos::routes);
+        .configure(logos::routes)
+        .configure(go::routes);
 }
