@@ -7,7 +7,9 @@ use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use askama::Template;
-use registry::{AccessChange, AccessOverview, AccessUpdate, Error, Integration, WorkspaceAccess};
+use registry::{
+    AccessChange, AccessOverview, AccessUpdate, Error, Integration, Replacements, WorkspaceAccess,
+};
 use registry_core::clock::Timestamp;
 use registry_core::slug::Reference;
 use serde::Deserialize;
@@ -189,6 +191,7 @@ async fn save(
             .collect(),
         global_access: all.then_some(form.every_new),
         override_existing: false,
+        replacements: Replacements::default(),
     };
     match registry.update_integration_access(actor, &reference, update).await {
         Ok(_) => Ok(go(format!("/ui/integrations/{}/access?done=access", integration.slug))),

@@ -116,12 +116,7 @@ async fn search(
         (None, None) if found == Found::default() && places.len() == 1 => return Ok(go(places[0].href)),
         _ => {}
     }
-    let page = Page {
-        shell: Shell::of(&request, &visitor, "", "Go to"),
-        q: text.to_owned(),
-        found,
-        places,
-    };
+    let page = Page { shell: Shell::of(&request, &visitor, "", "Go to"), q: text.to_owned(), found, places };
     Ok(html(StatusCode::OK, &page)?)
 }
 

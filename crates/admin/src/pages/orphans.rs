@@ -85,10 +85,6 @@ struct ListPage {
 }
 
 impl ListPage {
-    fn range(&self) -> String {
-        format!("{}–{}", self.first, (self.first + self.items.len() as u64).saturating_sub(1))
-    }
-
     /// The list of another view, otherwise the same.
     fn view(&self, view: &str) -> String {
         Query { view: view.to_owned(), page: 0, ..self.query.clone() }.address("/ui/orphans")

@@ -79,20 +79,19 @@ async fn confirm(
     visitor.actor.require(Permission::OperateRegistrations)?;
     let (registry, actor) = (&visitor.registry, &visitor.actor);
     let detail = registry.registration(actor, id).await?;
-    let registration = detail.registration;
+    let registration = detail.registration.clone();
     if let Some(message) = stands_in_the_way(&registration, action) {
         let problem = Problem { field: "", message: message.to_owned() };
         return open::refused(&request, &visitor, id, problem, StatusCode::CONFLICT).await;
     }
-    let client = detail.clients.into_iter().find(|client| client.status == ClientStatus::Active);
     let server = ServerRef { server: Reference::Id(registration.server.0), workspace: None };
     let wanted = registry.client_metadata(actor, &server).await?.resolution.effective.client_metadata;
     let page = ConfirmPage {
         shell: Shell::of(&request, &visitor, "registrations", action.verb()),
-        changes: client.as_ref().map(|client| changes(client, &wanted)).unwrap_or_default(),
+        changes: changes(&detail, &wanted),
+        client: detail.clients.into_iter().find(|client| client.status == ClientStatus::Active),
         now: registry.now(),
         registration,
-        client,
         action,
     };
     Ok(html(StatusCode::OK, &page)?)

@@ -76,12 +76,21 @@ fn cures(reason: &str) -> Vec<Cure> {
             vec![C::Member("issuer"), C::Client]
         }
         "metadata_incomplete" | "endpoint_not_allowed" => vec![C::Member("registration_endpoint"), C::Client],
-        "answer_not_http" | "answer_not_json" | "answer_too_large" | "unexpected_status"
-        | "redirect_not_allowed" | "client_id_missing" | "client_id_changed" | "client_secret_expired" => {
+        "answer_not_http"
+        | "answer_not_json"
+        | "answer_too_large"
+        | "unexpected_status"
+        | "redirect_not_allowed"
+        | "client_id_missing"
+        | "client_id_changed"
+        | "client_secret_expired" => {
             vec![C::Client]
         }
         "issuer_mismatch" => vec![C::Member("registration.trusted_issuer")],
-        "resource_mismatch" | "name_not_found" | "connection_failed" | "certificate_not_trusted"
+        "resource_mismatch"
+        | "name_not_found"
+        | "connection_failed"
+        | "certificate_not_trusted"
         | "address_blocked" => vec![C::Url],
         "cimd_not_available" | "cimd_not_supported" => vec![C::Member("registration.method"), C::Client],
         "cimd_auth_method" => vec![C::Member("token_endpoint_auth_method"), C::Member("registration.method")],
@@ -225,14 +234,15 @@ fn sentences(one: &Registration) -> (String, String) {
             "Only a new client can carry the change, and people would have to sign in again. Approve it, or skip this version.",
         ),
         State::Retrying => ("It did not work yet.", "It is tried again by itself."),
-        State::Unconfirmed => (
-            "The request was sent and its answer lost.",
-            "A client may exist there that nobody knows of.",
-        ),
+        State::Unconfirmed => {
+            ("The request was sent and its answer lost.", "A client may exist there that nobody knows of.")
+        }
         State::Failed => ("It failed.", "The attempts below say why."),
         State::Withdrawing => ("The client is being deleted at the authorization server.", ""),
         State::Withdrawn if one.server_deleted => ("The server is gone, and its client with it.", ""),
-        State::Withdrawn => ("The client was withdrawn.", "Nothing is registered until somebody asks for it."),
+        State::Withdrawn => {
+            ("The client was withdrawn.", "Nothing is registered until somebody asks for it.")
+        }
     };
     (first.to_owned(), rest.to_owned())
 }
@@ -267,7 +277,10 @@ mod tests {
                     Some((_, name)) => (Section::Registration, name),
                     None => (Section::ClientMetadata, member),
                 };
-                assert!(FIELDS.iter().any(|field| field.section == section && field.name == name), "{member}");
+                assert!(
+                    FIELDS.iter().any(|field| field.section == section && field.name == name),
+                    "{member}"
+                );
             }
         }
     }

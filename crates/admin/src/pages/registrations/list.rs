@@ -88,12 +88,6 @@ impl ListPage {
         self.query.with_live(live).address(self.open_id())
     }
 
-    /// What the rows of this page are, "26–50".
-    fn range(&self) -> String {
-        let last = (self.first + self.items.len() as u64).saturating_sub(1);
-        if last > self.first { format!("{}–{last}", self.first) } else { self.first.to_string() }
-    }
-
     /// Counters worth a tile: those of rare states only while there are any.
     fn tiles(&self) -> impl Iterator<Item = &(State, u64)> {
         self.counts.iter().filter(|(state, count)| {

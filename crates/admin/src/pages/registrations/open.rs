@@ -100,6 +100,18 @@ impl Open {
         newest && !self.moves() && attempt.outcome == "failed" && *exchange + 1 == attempt.exchanges.len()
     }
 
+    /// Whether an attempt says something that the head of the page does not.
+    pub(super) fn says_more(&self, attempt: &Attempt) -> bool {
+        let newest = self.detail.attempts.first().is_some_and(|first| first.number == attempt.number);
+        !newest || attempt.detail != self.detail.registration.detail
+    }
+
+    /// The authorization server its client belongs to, else the one that was found.
+    pub(super) fn issuer(&self) -> Option<&String> {
+        let one = &self.detail.registration;
+        one.issuer.as_ref().or(one.discovered_issuer.as_ref())
+    }
+
     /// "acme / linear".
     pub(super) fn name(&self) -> String {
         let one = &self.detail.registration;

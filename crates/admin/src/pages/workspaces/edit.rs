@@ -52,7 +52,8 @@ fn render(
     problems: Vec<Finding>,
 ) -> Result<HttpResponse, Failure> {
     visitor.actor.require_organisation(Permission::WriteWorkspaces)?;
-    let what = workspace.as_ref().map_or_else(|| "New workspace".to_owned(), |one| format!("Edit {}", one.name));
+    let what =
+        workspace.as_ref().map_or_else(|| "New workspace".to_owned(), |one| format!("Edit {}", one.name));
     let (status, title) = if problems.is_empty() {
         (StatusCode::OK, what)
     } else {
@@ -109,10 +110,8 @@ async fn save(
     form: web::Form<Form>,
 ) -> Result<HttpResponse, Failure> {
     let (form, reference) = (form.into_inner(), Reference::parse(&path));
-    let change = WorkspaceChange {
-        name: Some(form.name.clone()),
-        description: Some(filled(&form.description)),
-    };
+    let change =
+        WorkspaceChange { name: Some(form.name.clone()), description: Some(filled(&form.description)) };
     let saved =
         visitor.registry.update_workspace(&visitor.actor, &reference, change, Some(form.version)).await;
     let error = match saved {

@@ -25,12 +25,6 @@ struct ListPage {
     now: Timestamp,
 }
 
-impl ListPage {
-    fn range(&self) -> String {
-        format!("{}–{}", self.first, self.first + self.items.len() as u64 - 1)
-    }
-}
-
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Query {
@@ -44,8 +38,7 @@ pub(super) async fn list(
     visitor: Visitor,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, Failure> {
-    let filter =
-        WorkspaceFilter { search: Some(query.q.trim().to_owned()).filter(|text| !text.is_empty()) };
+    let filter = WorkspaceFilter { search: Some(query.q.trim().to_owned()).filter(|text| !text.is_empty()) };
     let wanted = PageRequest::new(query.page, SIZE);
     let found = visitor.registry.workspace_summaries(&visitor.actor, filter, wanted).await?;
     let link = |page: u64| {

@@ -212,8 +212,7 @@ async fn save(
         description: Some(filled(&form.description)),
         ..ServerChange::default()
     };
-    let saved =
-        visitor.registry.update_server(&visitor.actor, &reference, change, Some(form.version)).await;
+    let saved = visitor.registry.update_server(&visitor.actor, &reference, change, Some(form.version)).await;
     let (form, found) = match saved {
         Ok(_) => {
             let (workspace, server) = (&server.workspace.slug, &server.slug);
