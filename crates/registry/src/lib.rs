@@ -13,6 +13,7 @@
 
 mod access;
 mod actor;
+mod advertised;
 mod api_keys;
 mod audit;
 mod authentication;
@@ -61,6 +62,7 @@ use std::sync::Arc;
 
 pub use access::{Access, AccessChange, AccessList, AccessUpdate};
 pub use actor::{Actor, Door, Origin};
+pub use advertised::Advertised;
 pub use api_keys::{ApiKey, CreatedApiKey, NewApiKey};
 pub use audit::{AuditEvent, AuditFilter};
 pub use authentication::Credential;

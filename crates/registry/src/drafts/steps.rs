@@ -1,8 +1,7 @@
 //! The steps of a draft: address, approach, configuration, workspaces.
 
 use super::{Draft, DraftStep, LIFE, approach, chosen, event, owner, reach, save, show, snapshot};
-use crate::configurations::{Checked, Preview};
-use crate::costs::Affected;
+use crate::{Checked, Preview};
 use crate::entity::{draft, workspace};
 use crate::layers::parse_layer;
 use crate::names::{self, SlugSpace};
@@ -164,13 +163,14 @@ impl Registry {
         let stored = row.configuration.as_deref();
         let (mut findings, layer) = self.as_if_saved(text.or(stored).unwrap_or_default(), stored)?;
         let Some(layer) = layer else {
-            return Ok(Checked { findings, preview: None, affected: Affected::default() });
+            return Ok(Checked { findings, ..Checked::default() });
         };
         let (names, resolution) = self.resolve_draft(&row, &layer).await?;
         findings.extend_below("", resolution.findings.clone());
         let digest = resolution.effective.digest();
-        let preview = Preview { workspace: names.0, server: names.1, resolution, digest };
-        Ok(Checked { findings, preview: Some(preview), affected: Affected::default() })
+        let preview =
+            Preview { workspace: names.0, server: names.1, integration: None, resolution, digest };
+        Ok(Checked { findings, preview: Some(preview), ..Checked::default() })
     }
 
     /// Says who can use it: where a server is made, and whether every workspace made later may.
