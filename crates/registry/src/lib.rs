@@ -14,6 +14,7 @@
 mod access;
 mod access_overview;
 mod actor;
+mod advertised;
 mod api_keys;
 mod audit;
 mod authentication;
@@ -66,6 +67,7 @@ use std::sync::Arc;
 pub use access::{Access, AccessChange, AccessList, AccessUpdate};
 pub use access_overview::{AccessOverview, WorkspaceAccess};
 pub use actor::{Actor, Door, Origin};
+pub use advertised::Advertised;
 pub use api_keys::{ApiKey, CreatedApiKey, NewApiKey};
 pub use audit::{AuditEvent, AuditFilter};
 pub use authentication::Credential;
