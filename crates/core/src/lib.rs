@@ -10,13 +10,14 @@
 //! * [`registration`]: the states of a registration and [`registration::plan`], which says what to do next.
 //! * [`preflight`]: what can be said about a registration before anything is registered.
 //! * [`egress`]: which addresses may be reached at all.
-//! * [`finding`], [`id`], [`slug`], [`permission`], [`clock`], [`backoff`]: the small words everybody uses.
+//! * [`finding`], [`locate`], [`id`], [`slug`], [`permission`], [`clock`], [`backoff`]: the small words everybody uses.
 
 pub mod backoff;
 pub mod clock;
 pub mod egress;
 pub mod finding;
 pub mod id;
+pub mod locate;
 pub mod metadata;
 pub mod oauth;
 pub mod permission;

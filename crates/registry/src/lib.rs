@@ -27,6 +27,9 @@ mod entity;
 mod error;
 mod gateway_needs;
 mod gateways;
+mod integration_copies;
+mod integration_list;
+mod integration_upkeep;
 mod integrations;
 mod layers;
 mod names;
@@ -63,15 +66,18 @@ pub use authentication::Credential;
 pub use budget::Turn;
 pub use clients::NewClient;
 pub use configurations::{Check, Checked, Configuration, Preview, Revision, Saved, Subject};
-pub use connection::ConnectionTest;
+pub use connection::{ConnectionTest, LastTest};
 pub use costs::Affected;
 pub use deployment::{Counters, Organisation};
 pub use error::{Error, Result};
 pub use gateway_needs::{Ensured, Standing, Verdict};
 pub use gateways::{GatewayDocument, entity_tag};
-pub use integrations::{
-    Integration, IntegrationChange, IntegrationCounts, IntegrationFilter, NewIntegration, OwnerFilter,
+pub use integration_copies::{Copied, Imported};
+pub use integration_list::{
+    Health, IntegrationCounts, IntegrationFilter, IntegrationSort, IntegrationViews, OwnerFilter,
 };
+pub use integration_upkeep::{ClientsAt, Deletion, IntegrationEvent, Which};
+pub use integrations::{Integration, IntegrationChange, NewIntegration};
 pub use operations::EnteredClient;
 pub use orphan_table::orphan_table;
 pub use orphans::{Orphan, OrphanFilter};
