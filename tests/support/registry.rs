@@ -119,6 +119,21 @@ impl TestRegistry {
         self.registry.create_server(&self.admin(), new).await.expect("a server").value
     }
 
+    /// As many servers of `integration` in `workspace`, with slugs of their own.
+    pub async fn servers(&self, integration: &str, workspace: &str, count: usize) {
+        for number in 0..count {
+            let new = NewServer {
+                integration: Reference::parse(integration),
+                workspace: Some(Reference::parse(workspace)),
+                name: format!("{integration} {number}"),
+                slug: None,
+                description: None,
+                configuration: None,
+            };
+            self.registry.create_server(&self.admin(), new).await.expect("a server");
+        }
+    }
+
     /// Somebody with an API key of `role`, bound to `workspace` if one is given.
     pub async fn actor(&self, role: Role, workspace: Option<&str>) -> Actor {
         actor(&self.registry, role, workspace).await

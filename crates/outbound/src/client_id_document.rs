@@ -21,15 +21,9 @@ pub async fn self_check(guarded: &Guarded, url: &str, document: &str) -> SelfChe
     let started = Instant::now();
     let answer = guarded
         .send(&Asked {
-            method: Method::GET,
-            url,
-            accept: "application/json",
-            bearer: None,
-            json: None,
-            headers: &[],
             wanted: Wanted::Whole(MOST_DOCUMENT),
-            // An authorization server must not follow one either.
-            follow: false,
+            // An authorization server must not follow a redirect either.
+            ..Asked::plain(Method::GET, url)
         })
         .await;
     let mut exchange = Exchange {

@@ -43,14 +43,10 @@ impl Traced<'_> {
     pub(crate) async fn document(&mut self, step: &'static str, url: &str) -> Result<Place, Failure> {
         let started = Instant::now();
         let asked = Asked {
-            method: Method::GET,
-            url,
-            accept: "application/json",
-            bearer: None,
-            json: None,
             headers: &[(VERSION_HEADER, PROTOCOL_VERSION)],
             wanted: Wanted::Whole(MOST_METADATA),
             follow: true,
+            ..Asked::plain(Method::GET, url)
         };
         let answer = match self.guarded.send(&asked).await {
             Ok(answer) => answer,

@@ -1,7 +1,7 @@
 //! The guarded client (`standards.md` §6.1): one connection for one request, to an address that was judged.
 
 use crate::answer::{Answer, Wanted, read};
-use crate::limits::{Limits, MOST_HEADERS, MOST_REDIRECTS};
+use crate::limits::{Limits, MOST_ANSWER, MOST_HEADERS, MOST_REDIRECTS};
 use crate::resolve::{Judging, Lookup, System};
 use crate::trouble::{Trouble, trouble};
 use registry_core::egress::EgressPolicy;
@@ -45,7 +45,21 @@ pub(crate) struct Asked<'a> {
     pub(crate) follow: bool,
 }
 
-impl Asked<'_> {
+impl<'a> Asked<'a> {
+    /// For a JSON answer of an authorization server: carries nothing, follows nowhere.
+    pub(crate) fn plain(method: Method, url: &'a str) -> Self {
+        Self {
+            method,
+            url,
+            accept: "application/json",
+            bearer: None,
+            json: None,
+            headers: &[],
+            wanted: Wanted::Whole(MOST_ANSWER),
+            follow: false,
+        }
+    }
+
     /// Only a GET that carries nothing: what was meant for one address is never sent to another.
     fn may_be_redirected(&self) -> bool {
         self.follow
@@ -242,16 +256,7 @@ mod tests {
     #[test]
     fn only_a_get_that_carries_nothing_is_redirected() {
         let body = Value::Null;
-        let document = Asked {
-            method: Method::GET,
-            url: "https://as.example/",
-            accept: "application/json",
-            bearer: None,
-            json: None,
-            headers: &[],
-            wanted: Wanted::Headers,
-            follow: true,
-        };
+        let document = Asked { follow: true, ..Asked::plain(Method::GET, "https://as.example/") };
         assert!(document.may_be_redirected());
         let versioned = [(VERSION_HEADER, "2025-11-25")];
         assert!(Asked { method: Method::GET, headers: &versioned, ..document }.may_be_redirected());

@@ -1,8 +1,6 @@
 //! Management of registered clients (RFC 7592).
 
-use crate::answer::Wanted;
 use crate::guard::{Asked, Guarded, shown};
-use crate::limits::MOST_ANSWER;
 use crate::time::{millis_since, wall_clock};
 use registry_core::oauth::{Exchange, Failure, FailureClass, Issued, Recorded, classify_refusal};
 use registry_core::secret::Secret;
@@ -43,16 +41,7 @@ async fn manage(guarded: &Guarded, client: &Recorded, request: Option<&Map<Strin
     };
     let token = &client.registration_access_token;
     let answer = guarded
-        .send(&Asked {
-            method,
-            url: uri,
-            accept: "application/json",
-            bearer: Some(token.expose()),
-            json: body.as_ref(),
-            headers: &[],
-            wanted: Wanted::Whole(MOST_ANSWER),
-            follow: false,
-        })
+        .send(&Asked { bearer: Some(token.expose()), json: body.as_ref(), ..Asked::plain(method, uri) })
         .await;
     let result = match answer {
         Ok(answer) => {
@@ -99,18 +88,8 @@ pub struct DeleteOutcome {
 /// gone already looks like (§2.1): it counts as not deleted, because nobody can tell.
 pub async fn delete(guarded: &Guarded, uri: &str, token: &Secret) -> DeleteOutcome {
     let started = Instant::now();
-    let answer = guarded
-        .send(&Asked {
-            method: Method::DELETE,
-            url: uri,
-            accept: "application/json",
-            bearer: Some(token.expose()),
-            json: None,
-            headers: &[],
-            wanted: Wanted::Whole(MOST_ANSWER),
-            follow: false,
-        })
-        .await;
+    let answer =
+        guarded.send(&Asked { bearer: Some(token.expose()), ..Asked::plain(Method::DELETE, uri) }).await;
     let mut exchange = Exchange {
         step: "management".to_owned(),
         method: "DELETE".to_owned(),
@@ -165,17 +144,7 @@ fn not_deletable() -> Failure {
 
 /// Whether the client can be read where its deletion found nothing: npm `oidc-provider` without management answers so.
 async fn is_there(guarded: &Guarded, uri: &str, token: &Secret) -> bool {
-    let answer = guarded
-        .send(&Asked {
-            method: Method::GET,
-            url: uri,
-            accept: "application/json",
-            bearer: Some(token.expose()),
-            json: None,
-            headers: &[],
-            wanted: Wanted::Whole(MOST_ANSWER),
-            follow: false,
-        })
-        .await;
+    let answer =
+        guarded.send(&Asked { bearer: Some(token.expose()), ..Asked::plain(Method::GET, uri) }).await;
     answer.is_ok_and(|answer| answer.status == 200)
 }

@@ -39,16 +39,7 @@ pub async fn probe(
         Transport::Http => (Method::POST, "POST", "application/json, text/event-stream", Some(&body)),
         Transport::Sse => (Method::GET, "GET", "text/event-stream", None),
     };
-    let asked = Asked {
-        method,
-        url,
-        accept,
-        bearer: None,
-        json,
-        headers: &sent,
-        wanted: Wanted::Headers,
-        follow: false,
-    };
+    let asked = Asked { accept, json, headers: &sent, wanted: Wanted::Headers, ..Asked::plain(method, url) };
     let started = Instant::now();
     let speaks = match guarded.send(&asked).await {
         Ok(answer) => {

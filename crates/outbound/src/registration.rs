@@ -1,8 +1,6 @@
 //! One registration (RFC 7591 §3).
 
-use crate::answer::Wanted;
 use crate::guard::{Asked, Guarded, shown};
-use crate::limits::MOST_ANSWER;
 use crate::time::{millis_since, wall_clock};
 use registry_core::oauth::{Exchange, Failure, Issued, read_answer};
 use registry_core::secret::Secret;
@@ -33,14 +31,9 @@ pub async fn register(
     let body = Value::Object(request.clone());
     let answer = guarded
         .send(&Asked {
-            method: Method::POST,
-            url: endpoint,
-            accept: "application/json",
             bearer: initial_access_token.map(Secret::expose),
             json: Some(&body),
-            headers: &[],
-            wanted: Wanted::Whole(MOST_ANSWER),
-            follow: false,
+            ..Asked::plain(Method::POST, endpoint)
         })
         .await;
     let mut exchange = Exchange {

@@ -2,7 +2,6 @@
 
 use crate::access::set_global;
 use crate::integration_list::IntegrationFilter;
-use crate::integrations::by_reference;
 use crate::page::PageRequest;
 use crate::write::Write;
 use crate::{Actor, Error, Integration, NewIntegration, Registry, Result};
@@ -12,6 +11,7 @@ use registry_core::metadata::map_markers;
 use registry_core::permission::Permission;
 use registry_core::registration::{AuthType, Transport};
 use registry_core::slug::{Reference, Slug};
+use sea_orm::{ActiveModelTrait, IntoActiveModel};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -180,13 +180,15 @@ impl Registry {
             workspace,
             configuration: item.configurations,
         };
-        let saved = self.add_integration(write, actor, new, item.enabled).await?;
+        let (mut model, findings) = self.create_integration_in(write, actor, new, None).await?;
+        if !item.enabled {
+            model.enabled = false;
+            model.clone().into_active_model().reset_all().update(&write.txn).await?;
+        }
         if item.global_access {
-            let model = by_reference(&write.txn, &saved.value.id.into()).await?;
-            let model = model.ok_or_else(|| Error::not_found("integration", &saved.value.slug))?;
             set_global(write, actor, &model, true, false).await?;
         }
-        Ok((saved.value, saved.findings))
+        Ok((self.show(&write.txn, actor, model).await?, findings))
     }
 }
 

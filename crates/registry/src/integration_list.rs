@@ -359,7 +359,7 @@ fn clients(actor: &Actor) -> SelectStatement {
 }
 
 /// The integrations a workspace may use.
-fn usable_in(workspace: WorkspaceId) -> Condition {
+pub(crate) fn usable_in(workspace: WorkspaceId) -> Condition {
     let row = |enabled: bool| {
         Query::select()
             .column(access::Column::IntegrationId)

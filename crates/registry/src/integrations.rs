@@ -1,10 +1,11 @@
 //! Integrations: an upstream MCP server's address, its auth type, its Advanced Configuration.
 
-use crate::configurations::{Saved, add_revision};
+use crate::configurations::Saved;
 use crate::costs::Affected;
 use crate::entity::{access, integration, workspace};
 use crate::integration_list::{IntegrationCounts, counts_of, owners_of};
-use crate::layers::{Before, Scope};
+use crate::layers::{Before, Replacements, Scope};
+use crate::revisions::add_revision;
 use crate::secrets::{sealed_ids, store};
 use crate::stored::{json as read_json, moment, word};
 use crate::workspaces::{Deleted, WorkspaceRef, insert_unique, show, stored_slug};
@@ -22,6 +23,7 @@ use sea_orm::{
     QueryFilter,
 };
 use serde_json::json;
+use uuid::Uuid;
 
 /// An integration.
 #[derive(Clone, Debug)]
@@ -109,26 +111,30 @@ pub struct IntegrationChange {
     /// Switches it on or off. Switched off it has no clients for gateways; they are withdrawn after
     /// `worker.withdraw_after`.
     pub enabled: Option<bool>,
+    /// What becomes of clients that only a new one can take the place of.
+    pub replacements: Replacements,
 }
 
 impl Registry {
     /// Makes an integration.
     pub async fn create_integration(&self, actor: &Actor, new: NewIntegration) -> Result<Saved<Integration>> {
+        actor.require(Permission::WriteIntegrations)?;
         let mut write = self.begin_write(actor).await?;
-        let saved = self.add_integration(&mut write, actor, new, true).await?;
+        let (model, findings) = self.create_integration_in(&mut write, actor, new, None).await?;
+        let value = self.show(&write.txn, actor, model).await?;
         write.commit().await?;
-        Ok(saved)
+        Ok(Saved { value, findings, affected: Affected::default() })
     }
 
-    /// Adds an integration to an open write.
-    pub(crate) async fn add_integration(
+    /// The same inside a write that does more, whose actor may. `sealed` is the configuration as a draft holds it: its id,
+    /// which owns the sealed values, and its text, whose markers then stay good.
+    pub(crate) async fn create_integration_in(
         &self,
         write: &mut Write<'_>,
         actor: &Actor,
         new: NewIntegration,
-        enabled: bool,
-    ) -> Result<Saved<Integration>> {
-        actor.require(Permission::WriteIntegrations)?;
+        sealed: Option<(Uuid, &str)>,
+    ) -> Result<(integration::Model, Findings)> {
         let name = names::name(&new.name, "/name")?;
         let description = names::description(new.description)?;
         let workspace_id = match (&new.workspace, actor.workspace()) {
@@ -144,9 +150,18 @@ impl Registry {
         self.judge_url(&new.url)?;
         let slug = names::slug(&write.txn, SlugSpace::Integrations, new.slug.as_deref(), &name).await?;
         let id = self.new_id();
-        let owner = ("integration", id);
-        let text = new.configuration.as_deref();
-        let stored = store(write, owner, "/configurations", text, None, false).await?;
+        if let Some((draft, _)) = sealed {
+            write.hand_over(("draft", draft), ("integration", id)).await?;
+        }
+        let stored = store(
+            write,
+            ("integration", id),
+            "/configurations",
+            new.configuration.as_deref(),
+            sealed.map(|(_, text)| text),
+            false,
+        )
+        .await?;
         let mut model = integration::Model {
             id,
             workspace_id,
@@ -165,7 +180,7 @@ impl Registry {
             created_by: write.actor_name(),
             updated_by: write.actor_name(),
             deleted_at: None,
-            enabled,
+            enabled: true,
             custom_metadata: false,
             pre_registered: false,
             unreachable: false,
@@ -174,11 +189,10 @@ impl Registry {
         model.set_configuration(stored.text.clone());
         insert_unique(model.clone().into_active_model().reset_all().insert(&write.txn).await, &slug)?;
         if stored.text.is_some() {
-            add_revision(write, owner, stored.text, None, None).await?;
+            add_revision(write, ("integration", id), stored.text, None, None).await?;
         }
         write.audit(event("integration.created", &model).after(snapshot(&model)));
-        let value = self.show(&write.txn, actor, model).await?;
-        Ok(Saved { value, findings: stored.findings, affected: Affected::default() })
+        Ok((model, stored.findings))
     }
 
     /// One integration.
@@ -226,7 +240,8 @@ impl Registry {
         let model = find(&write.txn, actor, reference).await?;
         require_owner(actor, &model)?;
         names::expect_version(expected_version, model.version)?;
-        let before = Before::take(write, Scope::Integration(IntegrationId(model.id))).await?;
+        let before =
+            Before::take(write, Scope::Integration(IntegrationId(model.id))).await?.with(change.replacements);
         let mut after = model.clone();
         if let Some(name) = change.name {
             after.name = names::name(&name, "/name")?;

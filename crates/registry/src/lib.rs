@@ -12,16 +12,20 @@
 //! * What reaches out itself (preflight, tests of the connection) does so through [`Upstream`].
 
 mod access;
+mod access_overview;
 mod actor;
 mod api_keys;
 mod audit;
 mod authentication;
 mod budget;
+mod carrier;
+mod checks;
 mod clients;
 mod configurations;
 mod connection;
 mod costs;
 mod deployment;
+mod drafts;
 #[expect(unreachable_pub, reason = "sea-orm's derives want public items in this private module")]
 mod entity;
 mod error;
@@ -43,7 +47,9 @@ mod preflight;
 mod reconciliation;
 mod recording;
 mod registrations;
+mod revisions;
 mod seal;
+mod search;
 mod secrets;
 mod servers;
 mod settings;
@@ -51,6 +57,7 @@ mod stored;
 mod tokens;
 mod upstream;
 mod users;
+mod workspace_overview;
 mod workspaces;
 mod write;
 
@@ -59,16 +66,19 @@ use sea_orm::DatabaseConnection;
 use std::sync::Arc;
 
 pub use access::{Access, AccessChange, AccessList, AccessUpdate};
+pub use access_overview::{AccessOverview, WorkspaceAccess};
 pub use actor::{Actor, Door, Origin};
 pub use api_keys::{ApiKey, CreatedApiKey, NewApiKey};
 pub use audit::{AuditEvent, AuditFilter};
 pub use authentication::Credential;
 pub use budget::Turn;
+pub use checks::{Check, Checked, Preview, SentChange};
 pub use clients::NewClient;
-pub use configurations::{Check, Checked, Configuration, Preview, Revision, Saved, Subject};
+pub use configurations::{Configuration, NewConfiguration, Saved, Subject};
 pub use connection::{ConnectionTest, LastTest};
 pub use costs::Affected;
 pub use deployment::{Counters, Organisation};
+pub use drafts::{Draft, DraftAddress, DraftStep, Finished, Kept};
 pub use error::{Error, Result};
 pub use gateway_needs::{Ensured, Standing, Verdict};
 pub use gateways::{GatewayDocument, entity_tag};
@@ -78,6 +88,7 @@ pub use integration_list::{
 };
 pub use integration_upkeep::{ClientsAt, Deletion, IntegrationEvent, Which};
 pub use integrations::{Integration, IntegrationChange, NewIntegration};
+pub use layers::Replacements;
 pub use operations::EnteredClient;
 pub use orphan_table::orphan_table;
 pub use orphans::{Orphan, OrphanFilter};
@@ -86,8 +97,13 @@ pub use page::{Page, PageRequest};
 pub use preflight::{Preflight, WhatIf};
 pub use reconciliation::{Claim, Situation, Withdrawal};
 pub use recording::{Published, Settlement, StepRecord};
-pub use registrations::{Attempt, OAuthClient, Registration, RegistrationDetail, RegistrationFilter};
+pub use registrations::{
+    Attempt, LastAnswer, OAuthClient, Registration, RegistrationDetail, RegistrationFilter,
+    RetriedRegistrations,
+};
+pub use revisions::Revision;
 pub use seal::{SealingKey, SealingRing};
+pub use search::{Found, Hit, Target};
 pub use servers::{
     ClientMetadata, IntegrationRef, NewServer, RegistrationBrief, Server, ServerChange, ServerFilter,
     ServerRef,
@@ -95,6 +111,7 @@ pub use servers::{
 pub use settings::{IssuerRate, JwtSettings, Settings};
 pub use upstream::{Answering, Discovered, Gate, ProbeTarget, Probed, Upstream};
 pub use users::{SignedIn, User};
+pub use workspace_overview::{WorkspaceIntegration, WorkspaceLosses, WorkspaceSummary};
 pub use workspaces::{Deleted, NewWorkspace, Workspace, WorkspaceChange, WorkspaceFilter, WorkspaceRef};
 
 /// The application. Cheap to clone; all clones share one database pool.

@@ -3,8 +3,8 @@
 use super::{Working, advance, registration_in, registration_when, upstream};
 use chrono::Duration as Span;
 use registry::{
-    AccessChange, AccessUpdate, Affected, Check, EnteredClient, NewServer, OrphanFilter, PageRequest,
-    ServerRef, Settings, Subject,
+    AccessChange, AccessUpdate, Affected, Check, EnteredClient, OrphanFilter, PageRequest, ServerRef,
+    Settings, Subject,
 };
 use registry_core::permission::Role;
 use registry_core::registration::{ClientStatus, RegistrationMethod, State};
@@ -300,17 +300,7 @@ on_both! {
         let sandbox = Sandbox::start(Options::default()).await.unwrap();
         t.workspace("acme").await;
         t.integration("linear", &sandbox.mcp_url(), None).await;
-        for number in 0..5 {
-            let new = NewServer {
-                integration: Reference::parse("linear"),
-                workspace: Some(Reference::parse("acme")),
-                name: format!("server {number}"),
-                slug: None,
-                description: None,
-                configuration: None,
-            };
-            t.registry.create_server(&t.admin(), new).await.unwrap();
-        }
+        t.servers("linear", "acme", 5).await;
         let second = t.second_process().await;
         let workers = [Working::start(&t.registry, Limits::default()), Working::start(&second, Limits::default())];
         let waiting = async |count: usize| loop {

@@ -1,7 +1,7 @@
 //! From a saved configuration to a client that gateways can fetch.
 
 use super::{Working, registration_in, registration_when, upstream};
-use registry::{IntegrationChange, NewServer, ServerRef, Subject};
+use registry::{IntegrationChange, ServerRef, Subject};
 use registry_core::permission::Role;
 use registry_core::registration::{ClientStatus, RegistrationMethod, State};
 use registry_core::slug::Reference;
@@ -155,17 +155,7 @@ on_both! {
 on_both! {
     async fn two_workers_register_each_server_once(t: TestRegistry) {
         let sandbox = upstream(&t, Quirks::default(), None).await;
-        for number in 1..12 {
-            let new = NewServer {
-                integration: Reference::parse("linear"),
-                workspace: Some(Reference::parse("acme")),
-                name: format!("server {number}"),
-                slug: None,
-                description: None,
-                configuration: None,
-            };
-            t.registry.create_server(&t.admin(), new).await.unwrap();
-        }
+        t.servers("linear", "acme", 11).await;
         let second = t.second_process().await;
         let workers = [Working::start(&t.registry, Limits::default()), Working::start(&second, Limits::default())];
         let all = async {

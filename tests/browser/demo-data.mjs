@@ -1,0 +1,85 @@
+// An organisation with something of everything, for the pages as they are looked at: upstreams on loopback that accept, refuse,
+// are away or lose their answer, configurations at every level, and what follows from them.
+import { startSandbox } from './fixture.mjs';
+
+const ORGANISATION = `{
+  "oauth_client_metadata": {
+    "client_uri": "https://acme.com",
+    "contacts": ["platform@acme.com"],
+    "tos_uri": "https://acme.com/legal/terms",
+    "policy_uri": "https://acme.com/legal/privacy"
+  }
+}`;
+
+const LINEAR = `{
+  "oauth_client_metadata": {
+    "client_name": "Acme Corp MCP Gateway",
+    "logo_uri": "https://acme.com/assets/logo.png",
+    "software_id": "com.acme.mcp-gateway",
+    "software_version": "1.0.0",
+    "scope": "mcp:read mcp:write",
+    "contacts": ["security@acme.com", "legal@acme.com"],
+    "redirect_uris": ["https://acme.com/callback"]
+  }
+}`;
+
+const UPSTREAMS = [
+  { name: 'Linear', slug: 'linear', workspaces: ['acme-prod', 'acme-staging', 'data-science'], configurations: LINEAR },
+  {
+    name: 'Snowflake', slug: 'snowflake', workspaces: ['acme-prod', 'data-science'],
+    quirks: { registration_refusal: { status: 400, error: 'invalid_client_metadata', description: 'scope session:role:ANALYST is not allowed for dynamic clients' } },
+    configurations: '{ "oauth_client_metadata": { "scope": "session:role:ANALYST" } }',
+  },
+  { name: 'Notion', slug: 'notion', workspaces: ['acme-staging'], quirks: { lost_answers: 100 } },
+  { name: 'Datadog', slug: 'datadog', workspaces: ['support'], quirks: { unavailable_requests: 10_000 } },
+  { name: 'Atlassian', slug: 'atlassian', workspaces: ['acme-prod', 'support'], quirks: { no_management: true } },
+  { name: 'Sentry', slug: 'sentry', workspaces: ['acme-prod', 'acme-staging', 'support'] },
+  {
+    name: 'GitHub', slug: 'github', workspaces: ['acme-prod'],
+    configurations: '{ "oauth_client_metadata": { "client_id": "Iv1.8a61f9b3a7aba766", "client_secret": "a-secret-that-nobody-sees" } }',
+  },
+];
+
+/** Makes it all over the REST API and waits until every registration rests. Returns ids that addresses need. */
+export async function demoData(t, registry) {
+  const key = await registry.run('key', 'create', '--name', 'terraform', '--role', 'admin');
+  const gateway = registry.api(await registry.run('key', 'create', '--name', 'gateway eu-1', '--role', 'gateway'));
+  const api = registry.api(key);
+  await api('PUT', '/v1/organisation/configuration', { configurations: JSON.parse(ORGANISATION) });
+  for (const [name, slug] of [['Acme Production', 'acme-prod'], ['Acme Staging', 'acme-staging'], ['Data Science', 'data-science'], ['Support', 'support']]) {
+    await api('POST', '/v1/workspaces', { name, slug });
+  }
+  for (const { name, slug, workspaces, quirks = {}, configurations = '{}' } of UPSTREAMS) {
+    const { mcpUrl } = await startSandbox(t, quirks);
+    await integration(api, { name, slug, url: mcpUrl, auth_type: 'oauth_auto', configurations: JSON.parse(configurations) }, workspaces);
+  }
+  await integration(api, { name: 'Wiki', slug: 'wiki', url: 'http://127.0.0.1:9/mcp', auth_type: 'headers', configurations: { headers: { 'x-api-key': 'another-secret' } } }, ['support']);
+  await integration(api, { name: 'Public docs', slug: 'public-docs', url: 'http://127.0.0.1:9/docs/mcp', auth_type: 'none' }, ['support']);
+  const rests = ({ state }) => !['queued', 'registering', 'withdrawing'].includes(state);
+  const registrations = await until(api, (all) => all.length >= 12 && all.every(rests));
+  const of = (slug) => registrations.find(({ mcp_integration_slug: integration }) => integration === slug).id;
+  await outdate(api, gateway, 'atlassian', 'atlassian-acme-prod');
+  return { outdated: of('atlassian'), registered: of('linear'), failed: of('snowflake'), unconfirmed: of('notion'), retrying: of('datadog') };
+}
+
+async function integration(api, body, workspaces) {
+  await api('POST', '/v1/mcp-integrations', { transport: 'http', ...body });
+  for (const workspace of workspaces) {
+    await api('POST', '/v1/mcp-servers', { name: body.name, slug: `${body.slug}-${workspace}`.slice(0, 60), mcp_integration_id: body.slug, workspace_id: workspace });
+  }
+}
+
+// A client that gateways use and whose metadata changed where changes ask: it stays and waits for an approval.
+async function outdate(api, gateway, integration, server) {
+  await gateway('GET', `/v1/gateway/servers/acme-prod/${server}`);
+  const changed = { oauth_client_metadata: { client_name: 'Acme Corp MCP Gateway' }, registration: { replace: 'ask' } };
+  await api('PUT', `/v1/mcp-integrations/${integration}`, { configurations: changed });
+  await until(api, (all) => all.some(({ state }) => state === 'outdated'));
+}
+
+async function until(api, done) {
+  for (;;) {
+    const { data } = await api('GET', '/v1/registrations?page_size=100');
+    if (done(data)) return data;
+  }
+}
