@@ -32,6 +32,9 @@ mod entity;
 mod error;
 mod gateway_needs;
 mod gateways;
+mod integration_copies;
+mod integration_list;
+mod integration_upkeep;
 mod integrations;
 mod layers;
 mod logos;
@@ -75,16 +78,19 @@ pub use budget::Turn;
 pub use checks::{Check, Checked, Preview, SentChange};
 pub use clients::NewClient;
 pub use configurations::{Configuration, NewConfiguration, Saved, Subject};
-pub use connection::ConnectionTest;
+pub use connection::{ConnectionTest, LastTest};
 pub use costs::Affected;
 pub use deployment::{Counters, Organisation};
 pub use drafts::{Draft, DraftAddress, DraftStep, Finished, Judged, Kept};
 pub use error::{Error, Result};
 pub use gateway_needs::{Ensured, Standing, Verdict};
 pub use gateways::{GatewayDocument, entity_tag};
-pub use integrations::{
-    Integration, IntegrationChange, IntegrationCounts, IntegrationFilter, NewIntegration, OwnerFilter,
+pub use integration_copies::{Copied, Imported};
+pub use integration_list::{
+    Health, IntegrationCounts, IntegrationFilter, IntegrationSort, IntegrationViews, OwnerFilter,
 };
+pub use integration_upkeep::{ClientsAt, Deletion, IntegrationEvent, Which};
+pub use integrations::{Integration, IntegrationChange, NewIntegration};
 pub use layers::Replacements;
 pub use logos::{Logo, LogoFile, LogoState};
 pub use operations::EnteredClient;
