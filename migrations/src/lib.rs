@@ -28,6 +28,7 @@ mod m20261123_000006_registration;
 mod m20261123_000007_people;
 mod m20261123_000008_record;
 mod m20261123_000009_life;
+mod m20261123_000014_people;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -46,6 +47,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000007_people::Migration),
             Box::new(m20261123_000008_record::Migration),
             Box::new(m20261123_000009_life::Migration),
+            Box::new(m20261123_000014_people::Migration),
         ]
     }
 }

@@ -4,7 +4,7 @@ use crate::AdminState;
 use crate::failure::Failure;
 use actix_web::cookie::{Cookie, SameSite, time::Duration};
 use actix_web::dev::Payload;
-use actix_web::http::header::REFERER;
+use actix_web::http::header::{REFERER, USER_AGENT};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use registry::{Actor, Credential, Door, Origin, Overview, Registry};
 use std::future::Future;
@@ -79,6 +79,11 @@ pub(crate) fn origin(request: &HttpRequest) -> Origin {
         door: Door::Web,
         request_id: request_id(request),
         address: request.peer_addr().map(|address| address.ip().to_string()),
+        user_agent: request
+            .headers()
+            .get(USER_AGENT)
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned),
     }
 }
 
