@@ -28,6 +28,8 @@ mod m20261123_000006_registration;
 mod m20261123_000007_people;
 mod m20261123_000008_record;
 mod m20261123_000009_life;
+mod m20261123_000011_draft;
+mod m20261123_000013_held_replacement;
 mod m20261123_000014_people;
 
 /// All migrations, in order.
@@ -47,6 +49,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000007_people::Migration),
             Box::new(m20261123_000008_record::Migration),
             Box::new(m20261123_000009_life::Migration),
+            Box::new(m20261123_000011_draft::Migration),
+            Box::new(m20261123_000013_held_replacement::Migration),
             Box::new(m20261123_000014_people::Migration),
         ]
     }

@@ -10,6 +10,7 @@ use registry::{
     Upstream,
 };
 use registry_core::clock::{Clock, Timestamp};
+use registry_core::oauth::Exchange;
 use registry_core::permission::Role;
 use registry_core::registration::Desired;
 use serde_json::{Value, json};
@@ -27,6 +28,10 @@ impl Upstream for Closed {
     }
 
     fn probe(&self, _: ProbeTarget) -> Answering<'_, Probed> {
+        unreachable!("nothing here asks an upstream")
+    }
+
+    fn reach<'a>(&'a self, _: &'a str) -> Answering<'a, Exchange> {
         unreachable!("nothing here asks an upstream")
     }
 }
@@ -53,6 +58,7 @@ async fn registry() -> (ApiState, [String; 3]) {
             scopes: Vec::new(),
             workspace: None,
             expires_at: None,
+            reason: None,
         };
         keys.push(registry.create_api_key(&registry.operator(), new).await.unwrap().key);
     }

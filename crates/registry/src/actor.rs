@@ -128,7 +128,7 @@ impl Actor {
     }
 
     /// The second line where a thing belongs to the whole organisation: a caller bound to a workspace may not.
-    pub(crate) fn require_organisation(&self, needed: Permission) -> Result<()> {
+    pub fn require_organisation(&self, needed: Permission) -> Result<()> {
         self.require(needed)?;
         if self.workspace.is_some() {
             return Err(Error::Forbidden {

@@ -15,19 +15,25 @@ mod access;
 mod actor;
 mod api_keys;
 mod audit;
+mod audit_export;
 mod authentication;
 mod budget;
+mod carrier;
+mod checks;
 mod clients;
 mod configurations;
 mod connection;
 mod costs;
 mod deployment;
+mod drafts;
 #[expect(unreachable_pub, reason = "sea-orm's derives want public items in this private module")]
 mod entity;
 mod error;
 mod gateway_needs;
 mod gateways;
 mod integrations;
+mod key_rotation;
+mod key_text;
 mod layers;
 mod names;
 mod operations;
@@ -36,14 +42,21 @@ mod orphans;
 mod outcomes;
 mod overview;
 mod page;
+mod passwords;
+mod people;
 mod preflight;
+mod reach;
 mod reconciliation;
 mod recording;
 mod registrations;
+mod revisions;
 mod seal;
 mod secrets;
 mod servers;
+mod sessions;
 mod settings;
+mod sign_in;
+mod sign_in_limits;
 mod stored;
 mod tokens;
 mod upstream;
@@ -57,38 +70,47 @@ use std::sync::Arc;
 
 pub use access::{Access, AccessChange, AccessList, AccessUpdate};
 pub use actor::{Actor, Door, Origin};
-pub use api_keys::{ApiKey, CreatedApiKey, NewApiKey};
-pub use audit::{AuditEvent, AuditFilter};
+pub use api_keys::{ApiKey, ApiKeyFilter, CreatedApiKey, NewApiKey};
+pub use audit::{AuditEvent, AuditFilter, AuditResult, AuditSeek, AuditStretch};
+pub use audit_export::{AuditFormat, export_audit};
 pub use authentication::Credential;
 pub use budget::Turn;
+pub use checks::{Check, Checked, Preview, SentChange};
 pub use clients::NewClient;
-pub use configurations::{Check, Checked, Configuration, Preview, Revision, Saved, Subject};
+pub use configurations::{Configuration, NewConfiguration, Saved, Subject};
 pub use connection::ConnectionTest;
 pub use costs::Affected;
 pub use deployment::{Counters, Organisation};
+pub use drafts::{Draft, DraftAddress, DraftStep, Finished, Kept};
 pub use error::{Error, Result};
 pub use gateway_needs::{Ensured, Standing, Verdict};
 pub use gateways::{GatewayDocument, entity_tag};
 pub use integrations::{
     Integration, IntegrationChange, IntegrationCounts, IntegrationFilter, NewIntegration, OwnerFilter,
 };
+pub use layers::Replacements;
 pub use operations::EnteredClient;
 pub use orphan_table::orphan_table;
 pub use orphans::{Orphan, OrphanFilter};
 pub use overview::Overview;
 pub use page::{Page, PageRequest};
+pub use people::{Invited, NewPerson};
 pub use preflight::{Preflight, WhatIf};
+pub use reach::Reached;
 pub use reconciliation::{Claim, Situation, Withdrawal};
 pub use recording::{Published, Settlement, StepRecord};
 pub use registrations::{Attempt, OAuthClient, Registration, RegistrationDetail, RegistrationFilter};
+pub use revisions::Revision;
 pub use seal::{SealingKey, SealingRing};
 pub use servers::{
     ClientMetadata, IntegrationRef, NewServer, RegistrationBrief, Server, ServerChange, ServerFilter,
     ServerRef,
 };
+pub use sessions::Session;
 pub use settings::{IssuerRate, JwtSettings, Settings};
+pub use sign_in::SignedIn;
 pub use upstream::{Answering, Discovered, Gate, ProbeTarget, Probed, Upstream};
-pub use users::{SignedIn, User};
+pub use users::User;
 pub use workspaces::{Deleted, NewWorkspace, Workspace, WorkspaceChange, WorkspaceFilter, WorkspaceRef};
 
 /// The application. Cheap to clone; all clones share one database pool.
@@ -104,6 +126,7 @@ struct Inner {
     keys: Option<tokens::TokenKeys>,
     clock: Arc<dyn Clock>,
     upstream: Arc<dyn Upstream>,
+    sign_in_limits: sign_in_limits::SignInLimits,
     /// Rung after each commit of this process, so that a worker beside us need not wait for its next poll.
     bell: tokio::sync::Notify,
 }

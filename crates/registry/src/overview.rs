@@ -2,15 +2,17 @@
 
 use crate::Registry;
 use crate::actor::Actor;
-use crate::entity::organisation;
+use crate::entity::{api_key, organisation};
 use crate::error::Result;
 use crate::integrations::IntegrationFilter;
 use crate::page::PageRequest;
 use crate::registrations::RegistrationFilter;
 use crate::workspaces::WorkspaceFilter;
-use registry_core::permission::Permission;
+use crate::stored::moment;
+use registry_core::clock::Timestamp;
+use registry_core::permission::{Permission, Role};
 use registry_core::registration::State;
-use sea_orm::EntityTrait;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
 /// Numbers of what the actor may see; 0 of what it may not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub struct Overview {
     pub workspaces: u64,
     /// Registrations that a person should look at.
     pub attention: u64,
+    /// When a gateway's key was last used, to the minute.
+    pub gateway_seen_at: Option<Timestamp>,
 }
 
 impl Registry {
@@ -33,6 +37,14 @@ impl Registry {
         if actor.can(Permission::ReadOrganisation) {
             let row = organisation::Entity::find().one(self.db()).await?;
             overview.organisation = row.map(|row| row.name).unwrap_or_default();
+            let seen: Option<Option<i64>> = api_key::Entity::find()
+                .select_only()
+                .column_as(api_key::Column::LastUsedAt.max(), "seen")
+                .filter(api_key::Column::Role.eq(Role::Gateway.as_str()))
+                .into_tuple()
+                .one(self.db())
+                .await?;
+            overview.gateway_seen_at = seen.flatten().map(moment);
         }
         if actor.can(Permission::ReadIntegrations) {
             overview.integrations =

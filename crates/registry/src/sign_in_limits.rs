@@ -5,6 +5,7 @@
 
 use crate::{Error, Result};
 use governor::clock::Clock as Ticks;
+use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
@@ -20,7 +21,7 @@ const PER_ADDRESS: (u32, Duration) = (60, Duration::from_secs(5));
 /// Tries for one e-mail address: then one a minute, 1,440 a day.
 const PER_EMAIL: (u32, Duration) = (10, Duration::from_mins(1));
 
-type Limiter = RateLimiter<u16, HashMapStateStore<u16>, Wall>;
+type Limiter = RateLimiter<u16, HashMapStateStore<u16>, Wall, NoOpMiddleware<Nanos>>;
 
 /// Counts tries.
 pub(crate) struct SignInLimits {

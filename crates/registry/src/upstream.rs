@@ -20,6 +20,8 @@ pub struct Discovered {
     pub result: Result<Discovery, Failure>,
     /// Every request on the way, without secrets.
     pub trace: Vec<Exchange>,
+    /// The `resource` of metadata that were found and are for another address; empty where they name none.
+    pub other_resource: Option<String>,
 }
 
 /// Where a test of the connection goes.
@@ -51,4 +53,7 @@ pub trait Upstream: Send + Sync {
 
     /// Asks an MCP server once, as a client would begin.
     fn probe(&self, target: ProbeTarget) -> Answering<'_, Probed>;
+
+    /// Asks `url` once with a bare GET, only to see whether anything answers. No status: nothing did, and the note says why.
+    fn reach<'a>(&'a self, url: &'a str) -> Answering<'a, Exchange>;
 }

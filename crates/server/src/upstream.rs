@@ -1,6 +1,7 @@
 //! Plugs outbound into the registry: what preflight and test reach the outside with.
 
 use registry::{Answering, Discovered, Gate, ProbeTarget, Probed, Upstream};
+use registry_core::oauth::Exchange;
 use registry_core::registration::Desired;
 use registry_outbound::{DiscoverTarget, Guarded};
 
@@ -13,7 +14,7 @@ impl Upstream for Outside {
         Box::pin(async move {
             let target = DiscoverTarget::of(desired, None);
             let found = registry_outbound::discover_through(&self.0, target, gate).await;
-            Discovered { result: found.result, trace: found.trace }
+            Discovered { result: found.result, trace: found.trace, other_resource: found.other_resource }
         })
     }
 
@@ -23,5 +24,9 @@ impl Upstream for Outside {
             let answered = registry_outbound::probe(&self.0, &url, transport, &headers).await;
             Probed { exchange: answered.exchange, speaks: answered.speaks }
         })
+    }
+
+    fn reach<'a>(&'a self, url: &'a str) -> Answering<'a, Exchange> {
+        Box::pin(registry_outbound::reach(&self.0, url))
     }
 }

@@ -1,12 +1,16 @@
 //! The loop: claim what is due, keep a bounded number in hand, sleep until something happens.
 
 use crate::reconcile::reconcile;
+use chrono::TimeDelta;
 use registry::Registry;
 use registry_outbound::Guarded;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+/// How often what nobody came back for is forgotten.
+const TIDY_EVERY: TimeDelta = TimeDelta::hours(1);
 
 /// How a worker works.
 #[derive(Clone, Debug)]
@@ -26,7 +30,12 @@ pub struct WorkerOptions {
 pub async fn run(registry: Registry, guarded: Arc<Guarded>, options: WorkerOptions, stop: CancellationToken) {
     tracing::info!(worker = %options.name, concurrency = options.concurrency, "worker started");
     let mut in_hand = JoinSet::new();
+    let mut tidy_at = registry.now();
     while !stop.is_cancelled() {
+        if registry.now() >= tidy_at {
+            tidy_at = registry.now() + TIDY_EVERY;
+            tidy(&registry).await;
+        }
         let free = options.concurrency.saturating_sub(in_hand.len());
         // A dead upstream holds what it has until its requests time out: some hands stay free for the others.
         let most_each = (options.concurrency - options.concurrency / 4) as u64;
@@ -55,6 +64,15 @@ pub async fn run(registry: Registry, guarded: Arc<Guarded>, options: WorkerOptio
         tracing::warn!(worker = %options.name, in_flight = in_hand.len(), "requests were cut off; their leases will end");
     }
     tracing::info!(worker = %options.name, "worker stopped");
+}
+
+/// Forgets what nobody came back for.
+async fn tidy(registry: &Registry) {
+    match registry.remove_expired_drafts().await {
+        Ok(0) => {}
+        Ok(drafts) => tracing::info!(drafts, "drafts whose time was over are removed"),
+        Err(error) => tracing::warn!(%error, "drafts could not be removed"),
+    }
 }
 
 /// Until the next registration is due, at most `poll`.

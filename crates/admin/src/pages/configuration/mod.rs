@@ -1,0 +1,119 @@
+//! The Advanced configuration page, the same at every level: addresses here, `place` says what a page is about, `show`
+//! reads, `submit` takes what was posted.
+
+mod choice;
+mod conflict;
+mod history;
+mod levels;
+mod place;
+mod restore;
+mod saving;
+mod show;
+mod submit;
+mod typed;
+
+use crate::failure::Failure;
+use crate::session::Visitor;
+use actix_web::web::ServiceConfig;
+use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use place::{of_access, of_integration, of_organisation, of_server};
+use show::{Query, read};
+use submit::{Submitted, submit};
+
+/// Its addresses.
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config
+        .service(show_integration)
+        .service(submit_integration)
+        .service(show_access)
+        .service(submit_access)
+        .service(show_server)
+        .service(submit_server)
+        .service(show_organisation)
+        .service(submit_organisation)
+        .configure(history::routes);
+}
+
+#[get("/integrations/{integration}/config")]
+async fn show_integration(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<String>,
+    query: web::Query<Query>,
+) -> Result<HttpResponse, Failure> {
+    let place = of_integration(&visitor, &path).await?;
+    read(&request, &visitor, place, query.into_inner()).await
+}
+
+#[post("/integrations/{integration}/config")]
+async fn submit_integration(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<String>,
+    form: web::Form<Submitted>,
+) -> Result<HttpResponse, Failure> {
+    let place = of_integration(&visitor, &path).await?;
+    submit(&request, &visitor, place, form.into_inner()).await
+}
+
+#[get("/workspaces/{workspace}/integrations/{integration}/config")]
+async fn show_access(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<(String, String)>,
+    query: web::Query<Query>,
+) -> Result<HttpResponse, Failure> {
+    let place = of_access(&visitor, &path.0, &path.1).await?;
+    read(&request, &visitor, place, query.into_inner()).await
+}
+
+#[post("/workspaces/{workspace}/integrations/{integration}/config")]
+async fn submit_access(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<(String, String)>,
+    form: web::Form<Submitted>,
+) -> Result<HttpResponse, Failure> {
+    let place = of_access(&visitor, &path.0, &path.1).await?;
+    submit(&request, &visitor, place, form.into_inner()).await
+}
+
+#[get("/workspaces/{workspace}/servers/{server}/config")]
+async fn show_server(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<(String, String)>,
+    query: web::Query<Query>,
+) -> Result<HttpResponse, Failure> {
+    let place = of_server(&visitor, &path.0, &path.1).await?;
+    read(&request, &visitor, place, query.into_inner()).await
+}
+
+#[post("/workspaces/{workspace}/servers/{server}/config")]
+async fn submit_server(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<(String, String)>,
+    form: web::Form<Submitted>,
+) -> Result<HttpResponse, Failure> {
+    let place = of_server(&visitor, &path.0, &path.1).await?;
+    submit(&request, &visitor, place, form.into_inner()).await
+}
+
+#[get("/settings/organisation")]
+async fn show_organisation(
+    request: HttpRequest,
+    visitor: Visitor,
+    query: web::Query<Query>,
+) -> Result<HttpResponse, Failure> {
+    read(&request, &visitor, of_organisation(&visitor), query.into_inner()).await
+}
+
+#[post("/settings/organisation")]
+async fn submit_organisation(
+    request: HttpRequest,
+    visitor: Visitor,
+    form: web::Form<Submitted>,
+) -> Result<HttpResponse, Failure> {
+    submit(&request, &visitor, of_organisation(&visitor), form.into_inner()).await
+}

@@ -1,0 +1,85 @@
+//! Which thing a configuration page is about: the organisation, an integration, a workspace's access, or a server.
+
+use crate::failure::Failure;
+use crate::session::Visitor;
+use registry::{ServerRef, Subject};
+use registry_core::permission::Permission;
+use registry_core::slug::Reference;
+
+/// The thing a page is about.
+pub(super) struct Place {
+    pub(super) subject: Subject,
+    /// Where the form goes.
+    pub(super) action: String,
+    /// Its name, and where it is shown.
+    pub(super) of: String,
+    pub(super) back: String,
+    /// An address below the heading.
+    pub(super) url: Option<String>,
+    /// For whom it holds, the end of a sentence.
+    pub(super) level: String,
+    pub(super) section: &'static str,
+    pub(super) may_save: bool,
+}
+
+pub(super) async fn of_integration(visitor: &Visitor, slug: &str) -> Result<Place, Failure> {
+    let reference = Reference::parse(slug);
+    let integration = visitor.registry.integration(&visitor.actor, &reference).await?;
+    let own = visitor.actor.workspace();
+    let is_owner = own.is_none() || integration.workspace.is_some_and(|owner| Some(owner.id) == own);
+    Ok(Place {
+        subject: Subject::Integration(reference),
+        action: format!("/ui/integrations/{}/config", integration.slug),
+        back: format!("/ui/integrations/{}", integration.slug),
+        of: integration.name,
+        url: Some(integration.url),
+        level: "for all workspaces".to_owned(),
+        section: "integrations",
+        may_save: is_owner && visitor.actor.can(Permission::WriteIntegrations),
+    })
+}
+
+pub(super) async fn of_access(visitor: &Visitor, workspace: &str, slug: &str) -> Result<Place, Failure> {
+    let (integration, workspace) = (Reference::parse(slug), Reference::parse(workspace));
+    let found = visitor.registry.integration(&visitor.actor, &integration).await?;
+    let team = visitor.registry.workspace(&visitor.actor, &workspace).await?;
+    Ok(Place {
+        subject: Subject::Access { integration, workspace },
+        action: format!("/ui/workspaces/{}/integrations/{}/config", team.slug, found.slug),
+        back: format!("/ui/integrations/{}", found.slug),
+        of: found.name,
+        url: Some(found.url),
+        level: format!("for the workspace {}", team.slug),
+        section: "integrations",
+        may_save: visitor.actor.can(Permission::WriteIntegrations),
+    })
+}
+
+pub(super) async fn of_server(visitor: &Visitor, workspace: &str, server: &str) -> Result<Place, Failure> {
+    let reference =
+        ServerRef { server: Reference::parse(server), workspace: Some(Reference::parse(workspace)) };
+    let found = visitor.registry.server(&visitor.actor, &reference).await?;
+    Ok(Place {
+        subject: Subject::Server(reference),
+        action: format!("/ui/workspaces/{}/servers/{}/config", found.workspace.slug, found.slug),
+        back: format!("/ui/workspaces/{}", found.workspace.slug),
+        level: format!("for the server {} / {}", found.workspace.slug, found.slug),
+        of: found.name,
+        url: Some(found.integration.url),
+        section: "workspaces",
+        may_save: visitor.actor.can(Permission::WriteServers),
+    })
+}
+
+pub(super) fn of_organisation(visitor: &Visitor) -> Place {
+    Place {
+        subject: Subject::Organisation,
+        action: "/ui/settings/organisation".to_owned(),
+        back: "/ui/settings/organisation".to_owned(),
+        of: "Organisation".to_owned(),
+        url: None,
+        level: "for every integration of the organisation".to_owned(),
+        section: "settings",
+        may_save: visitor.actor.can(Permission::WriteOrganisation),
+    }
+}
