@@ -22,8 +22,8 @@ pub struct Overview {
     pub workspaces: u64,
     /// Registrations that a person should look at.
     pub attention: u64,
-    /// When a gateway last called; `None` while none has.
-    pub gateway_seen: Option<Timestamp>,
+    /// When a gateway's key was last used, to the minute.
+    pub gateway_seen_at: Option<Timestamp>,
 }
 
 impl Registry {
@@ -40,7 +40,7 @@ impl Registry {
                 .into_tuple()
                 .one(self.db())
                 .await?;
-            overview.gateway_seen = seen.flatten().map(moment);
+            overview.gateway_seen_at = seen.flatten().map(moment);
         }
         if actor.can(Permission::ReadIntegrations) {
             overview.integrations = visible(actor).count(self.db()).await?;

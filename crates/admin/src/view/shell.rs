@@ -4,6 +4,7 @@ use super::flash::flash;
 use super::text::{ago, initials};
 use crate::assets;
 use crate::session::{self, Visitor};
+use actix_web::http::header::HOST;
 use actix_web::{HttpMessage, HttpRequest};
 use registry::{Actor, Overview};
 use registry_core::permission::Permission;
@@ -21,8 +22,6 @@ pub(crate) struct Shell {
     pub(crate) theme: &'static str,
     /// What the side bar counts.
     pub(crate) overview: Overview,
-    /// Whether gateways call, in words.
-    pub(crate) gateway: String,
     pub(crate) flash: Option<String>,
     pub(crate) path: String,
     pub(crate) version: &'static str,
@@ -30,6 +29,10 @@ pub(crate) struct Shell {
     pub(crate) css: String,
     pub(crate) script: String,
     pub(crate) basic: bool,
+    /// Whether passwords and sessions travel in the clear.
+    pub(crate) insecure: bool,
+    /// What is known of the gateways, for the foot.
+    pub(crate) gateway: String,
 }
 
 impl Shell {
@@ -41,7 +44,6 @@ impl Shell {
             actor: None,
             theme: "system",
             overview: Overview::default(),
-            gateway: String::new(),
             flash: None,
             path: "/ui/integrations".to_owned(),
             version: env!("CARGO_PKG_VERSION"),
@@ -49,6 +51,8 @@ impl Shell {
             css: assets::url("app.css"),
             script: assets::url("app.js"),
             basic: !assets::FULL,
+            insecure: false,
+            gateway: String::new(),
         }
     }
 
@@ -66,12 +70,9 @@ impl Shell {
         shell.overview = visitor.overview.clone();
         shell.flash = flash(request);
         request.uri().path().clone_into(&mut shell.path);
-        let state = session::state(request);
-        shell.version = state.version;
-        shell.gateway = visitor.overview.gateway_seen.map_or_else(
-            || "no gateway has called yet".to_owned(),
-            |seen| format!("gateway called {}", ago(&seen, &state.registry.now())),
-        );
+        shell.version = session::state(request).version;
+        shell.insecure = insecure(request);
+        shell.gateway = gateway(visitor);
         shell
     }
 
@@ -86,7 +87,7 @@ impl Shell {
 
     /// The same in the theme this browser chose.
     pub(crate) fn themed(self, request: &HttpRequest) -> Self {
-        Self { theme: theme(request), ..self }
+        Self { theme: theme(request), insecure: insecure(request), ..self }
     }
 
     /// What the theme button does: the next theme, and its name for people.
@@ -123,9 +124,19 @@ impl Shell {
             && self.actor.as_ref().is_some_and(|actor| actor.workspace().is_none())
     }
 
+    /// Whether people may be invited and changed.
+    pub(crate) fn may_manage_people(&self) -> bool {
+        self.may_see_settings() && self.may(Permission::ManagePeople)
+    }
+
     /// Whether the audit log may be read.
     pub(crate) fn may_audit(&self) -> bool {
-        self.may(Permission::ReadAudit)
+        self.may_administer() && self.may(Permission::ReadAudit)
+    }
+
+    /// Whether the settings of the whole organisation may be looked at.
+    pub(crate) fn may_see_settings(&self) -> bool {
+        self.actor.as_ref().is_some_and(|actor| actor.workspace().is_none())
     }
 
     /// Two letters for the account badge.
@@ -140,5 +151,22 @@ fn theme(request: &HttpRequest) -> &'static str {
         Some("light") => "light",
         Some("dark") => "dark",
         _ => "system",
+    }
+}
+
+/// Whether this browser reached us without TLS from another machine. Cookies for https only mean that a proxy in front
+/// speaks TLS; this very machine is no network.
+fn insecure(request: &HttpRequest) -> bool {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = host.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(host, |(name, _)| name);
+    let here = name == "localhost" || name == "[::1]" || name.starts_with("127.");
+    !session::state(request).secure_cookies && !here
+}
+
+/// When a gateway last asked for something.
+fn gateway(visitor: &Visitor) -> String {
+    match &visitor.overview.gateway_seen_at {
+        Some(moment) => format!("gateway seen {}", ago(moment, &visitor.registry.now())),
+        None => "no gateway seen yet".to_owned(),
     }
 }

@@ -146,6 +146,16 @@ pub(crate) fn range(first: &u64, count: usize) -> String {
     if last > *first { format!("{first}–{last}") } else { first.to_string() }
 }
 
+/// The end of an id that begins with its time.
+pub(crate) fn tail(id: &str) -> String {
+    let length = id.chars().count();
+    if length <= 9 {
+        id.to_owned()
+    } else {
+        format!("…{}", id.chars().skip(length - 8).collect::<String>())
+    }
+}
+
 /// The path of an address, or the whole of what is none.
 pub(crate) fn path_of(url: &str) -> String {
     url::Url::parse(url).map_or_else(|_| url.to_owned(), |url| url.path().to_owned())
