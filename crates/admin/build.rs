@@ -21,10 +21,10 @@ fn main() {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("../../static");
     let dist = env::var_os("UI_DIST").map_or_else(|| root.join("dist"), PathBuf::from);
     println!("cargo::rerun-if-changed={}", root.join("src").display());
-    // A folder that comes to be is noticed too.
-    println!("cargo::rerun-if-changed={}", dist.display());
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
     let full = dist.join("manifest.json").is_file();
+    // A path that is not there would make cargo run this each time; the folder around it tells when it comes to be.
+    println!("cargo::rerun-if-changed={}", if full { &dist } else { &root }.display());
     if !full {
         assert!(env::var_os("UI_REQUIRE_DIST").is_none(), "UI_REQUIRE_DIST is set but static/dist is not built");
         println!(

@@ -1,7 +1,7 @@
 // Saving a configuration as people do it: reviewed, refused because somebody else was faster, restored from the history, and
 // with re-registration put off.
 import assert from 'node:assert/strict';
-import { flow, reloadUntil, startSandbox } from './fixture.mjs';
+import { editor, flow, reloadUntil, startSandbox } from './fixture.mjs';
 
 const named = (name) => `{\n  "oauth_client_metadata": {\n    "client_name": "${name}"\n  }\n}`;
 
@@ -11,7 +11,6 @@ async function linear(t, api, url, configurations) {
   await api('POST', '/v1/mcp-servers', { name: 'Linear', slug: 'linear', mcp_integration_id: 'linear', workspace_id: 'acme' });
 }
 
-const editor = (page) => page.getByRole('textbox', { name: 'Advanced configuration' });
 const press = (page, name) => page.getByRole('button', { name, exact: true }).click();
 
 flow('a change is reviewed, saved and taken back', async ({ t, registry, api, page, visit, step }) => {
@@ -66,7 +65,7 @@ flow('of two people who save, the second sees both texts and loses nothing', asy
     assert.match(await page.getByRole('alert').innerText(), /terraform saved v2 while you were editing v1/);
     await page.getByRole('table', { name: 'What the other save changed' }).getByText('Theirs').waitFor();
     await page.getByRole('table', { name: 'What yours would change' }).getByText('Mine').waitFor();
-    assert.equal(await page.getByRole('textbox', { name: 'Your text' }).inputValue(), mine);
+    assert.equal(await editor(page, 'Your text').value(), mine);
     await visit('conflict');
   });
 

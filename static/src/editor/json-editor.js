@@ -17,14 +17,23 @@ import { Language } from './language.js';
 const checked = StateEffect.define();
 const isChecked = ({ transactions }) => transactions.some(({ effects }) => effects.some((effect) => effect.is(checked)));
 
-// Typing over several lines: left to the browser it would join them with inline styles, which the policy refuses.
+// Text that takes the place of other text: left to the browser it would come with inline styles, which the policy refuses.
 const typingOver = EditorView.domEventHandlers({
   beforeinput(event, view) {
-    const { from, to } = view.state.selection.main;
-    const lines = view.state.doc.lineAt(to).number - view.state.doc.lineAt(from).number;
-    if (event.inputType !== 'insertText' || !event.data || !lines || view.composing) return false;
+    const text = event.data;
+    if (event.inputType !== 'insertText' || !text || view.composing) return false;
+    // The state may not have heard of a new selection yet.
+    const { anchorNode, anchorOffset, focusNode, focusOffset } = view.root.getSelection();
+    if (!view.contentDOM.contains(anchorNode) || !view.contentDOM.contains(focusNode)) return false;
+    const ends = [view.posAtDOM(anchorNode, anchorOffset), view.posAtDOM(focusNode, focusOffset)];
+    const [from, to] = ends.sort((one, other) => one - other);
+    if (from === to && text.length === 1) return false;
     event.preventDefault();
-    view.dispatch(view.state.replaceSelection(event.data), { userEvent: 'input.type', scrollIntoView: true });
+    const insert = () => view.state.update({
+      changes: { from, to, insert: text }, selection: { anchor: from + text.length }, userEvent: 'input.type', scrollIntoView: true,
+    });
+    const handlers = view.state.facet(EditorView.inputHandler);
+    if (!handlers.some((handle) => handle(view, from, to, text, insert))) view.dispatch(insert());
     return true;
   },
 });
