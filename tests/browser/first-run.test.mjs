@@ -47,13 +47,22 @@ test('an administrator saves the seed\'s example and the client is registered', 
   });
 
   await step(t, 'adds an integration for one workspace', async () => {
-    await page.goto(`${registry.base}/ui/integrations/new`);
-    await visit(page, 'integration-new');
+    await page.getByLabel('Server URL').fill(mcpUrl);
+    await page.getByRole('button', { name: 'Check server' }).click();
+    await page.waitForURL(/\/ui\/integrations\/new\?url=/);
     await page.getByLabel('Name', { exact: true }).fill('Acme MCP');
     await page.getByLabel('Slug', { exact: true }).fill('acme-mcp');
-    await page.getByLabel('Server URL').fill(mcpUrl);
-    await page.getByLabel('Acme', { exact: true }).check();
-    await page.getByRole('button', { name: 'Add integration' }).click();
+    await page.getByRole('button', { name: 'Check server' }).click();
+    await page.waitForURL(/\/check$/);
+    assert.ok(await page.getByRole('radio', { name: 'Register automatically' }).isChecked(), 'proposed from what was found');
+    await page.getByRole('button', { name: 'Continue' }).click();
+    await page.waitForURL(/\/metadata$/);
+    await page.getByRole('button', { name: 'Continue' }).click();
+    await page.waitForURL(/\/workspaces$/);
+    await page.getByRole('checkbox', { name: 'Acme' }).check();
+    await page.getByRole('button', { name: 'Continue' }).click();
+    await page.getByRole('button', { name: 'Register now' }).click();
+    await page.getByRole('link', { name: 'Open Acme MCP' }).click();
     await page.waitForURL(/\/ui\/integrations\/acme-mcp/);
     await visit(page, 'integration');
   });

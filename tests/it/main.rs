@@ -29,4 +29,5 @@ mod peers;
 mod process;
 mod race;
 mod registry;
+mod wizard;
 mod worker;

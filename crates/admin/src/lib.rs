@@ -12,6 +12,7 @@
 
 mod assets;
 mod consent;
+mod diff;
 mod failure;
 mod headers;
 mod origin;

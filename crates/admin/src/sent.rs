@@ -1,7 +1,8 @@
 //! "What will be sent": each member, where its value comes from, what it replaces, and what is ignored.
 
 use crate::view;
-use registry_core::metadata::{FIELDS, Origin, Resolution, Usage, parse_marker};
+use registry::Preview;
+use registry_core::metadata::{FIELDS, Level, Origin, Resolution, Usage, parse_marker};
 use serde_json::{Map, Value};
 
 /// One line of the table.
@@ -19,6 +20,9 @@ pub(crate) struct Row {
     pub(crate) why: String,
     /// Whether it has no effect.
     pub(crate) off: bool,
+    /// The level it is set at, and the page where that is changed.
+    pub(crate) level: Option<Level>,
+    pub(crate) link: Option<String>,
 }
 
 /// The table.
@@ -64,6 +68,37 @@ impl Table {
         }
         table
     }
+
+    /// With links to where each value is changed; those that lead to `here` lead to its editor.
+    pub(crate) fn linked(mut self, preview: &Preview, here: &str) -> Self {
+        for row in self.request.iter_mut().chain(&mut self.beside).chain(&mut self.ignored) {
+            let place = row.level.and_then(|level| place(level, preview));
+            row.link = place.map(|place| if place == here { "#configuration".to_owned() } else { place });
+        }
+        self
+    }
+}
+
+/// The page where a level of a server is changed.
+fn place(level: Level, preview: &Preview) -> Option<String> {
+    let (workspace, server) = (&preview.workspace, &preview.server);
+    let integration = preview.integration.as_ref();
+    match level {
+        Level::Default => None,
+        Level::Organisation => Some("/ui/settings/organisation".to_owned()),
+        Level::Integration => integration.map(|slug| format!("/ui/integrations/{slug}/config")),
+        Level::Workspace => {
+            integration.map(|slug| format!("/ui/workspaces/{workspace}/integrations/{slug}/config"))
+        }
+        Level::Server => integration.map(|_| format!("/ui/workspaces/{workspace}/servers/{server}/config")),
+    }
+}
+
+/// What is in effect for one server, a line a member, to be compared.
+pub(crate) fn lines(resolution: &Resolution) -> String {
+    let table = Table::of(resolution, false);
+    let line = |row: &Row| format!("{}: {}\n", row.member, row.value.as_deref().unwrap_or_default());
+    table.request.iter().chain(&table.beside).map(line).collect()
 }
 
 fn row(resolution: &Resolution, member: &str, value: &Value, all: bool) -> Row {
@@ -81,7 +116,19 @@ fn row(resolution: &Resolution, member: &str, value: &Value, all: bool) -> Row {
         origin: origin.as_str(),
         replaced: hidden.map(|other| (other.level.as_str(), view::plain(&other.value))).collect(),
         why: why.to_owned(),
-        off: false,
+        level: level_of(origin),
+        ..Row::default()
+    }
+}
+
+fn level_of(origin: Origin) -> Option<Level> {
+    match origin {
+        Origin::Default => Some(Level::Default),
+        Origin::Organisation => Some(Level::Organisation),
+        Origin::Integration => Some(Level::Integration),
+        Origin::Workspace => Some(Level::Workspace),
+        Origin::Server => Some(Level::Server),
+        Origin::Gateway | Origin::Computed => None,
     }
 }
 
@@ -124,6 +171,7 @@ fn ignored(resolution: &Resolution, table: &Table) -> Vec<Row> {
         origin: "ignored",
         why: format!("From {}. {}", one.level.as_str(), one.reason),
         off: true,
+        level: Some(one.level),
         ..Row::default()
     });
     let orphaned = resolution.overridden.iter().filter(|one| !is_listed(&one.member)).map(|one| Row {
@@ -132,6 +180,7 @@ fn ignored(resolution: &Resolution, table: &Table) -> Vec<Row> {
         origin: one.level.as_str(),
         why: one.reason.clone(),
         off: true,
+        level: Some(one.level),
         ..Row::default()
     });
     ignored.chain(orphaned).collect()
@@ -157,7 +206,7 @@ fn masked(value: &Value) -> Value {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use registry_core::metadata::{AdvancedConfiguration, Branding, Layer, Level, ResolveContext, resolve};
+    use registry_core::metadata::{AdvancedConfiguration, Branding, Layer, ResolveContext, resolve};
 
     fn table(integration: &str, server: &str, all: bool) -> Table {
         let integration = AdvancedConfiguration::from_stored(integration).unwrap();

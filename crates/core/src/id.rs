@@ -54,6 +54,8 @@ ids! {
     AttemptId;
     /// Of an entry of the orphan ledger.
     OrphanId;
+    /// Of a draft: an integration that somebody is about to add.
+    DraftId;
     /// Of an API key.
     ApiKeyId;
     /// Of a user.

@@ -79,6 +79,8 @@ pub struct DiscoverOutcome {
     pub result: Result<Discovery, Failure>,
     /// Every exchange on the way.
     pub trace: Vec<Exchange>,
+    /// The `resource` of metadata that were found and are for another address.
+    pub other_resource: Option<String>,
 }
 
 /// Asked with an issuer before anything is sent to it; a failure ends the search there.
@@ -96,9 +98,10 @@ pub async fn discover_through<'a>(
     target: DiscoverTarget,
     gate: &'a Gate<'a>,
 ) -> DiscoverOutcome {
-    let mut search = Search { upstream: Traced { guarded, trace: Vec::new() }, target, gate };
+    let upstream = Traced { guarded, trace: Vec::new() };
+    let mut search = Search { upstream, target, gate, other_resource: None };
     let result = search.run().await;
-    DiscoverOutcome { result, trace: search.upstream.trace }
+    DiscoverOutcome { result, trace: search.upstream.trace, other_resource: search.other_resource }
 }
 
 /// What asking the MCP address said.
@@ -123,6 +126,7 @@ struct Search<'a> {
     upstream: Traced<'a>,
     target: DiscoverTarget,
     gate: &'a Gate<'a>,
+    other_resource: Option<String>,
 }
 
 /// Protected resource metadata that may be used.
@@ -259,6 +263,7 @@ impl Search<'_> {
             if let Some(matched) = resource_matches(&self.target.mcp_url, &resource) {
                 return Ok(Some(Resource { url: place, document, matched }));
             }
+            self.other_resource.get_or_insert_with(|| resource.clone());
             mismatch = mismatch.or_else(|| {
                 Some(Failure::new(
                     FailureClass::Security,

@@ -1,10 +1,11 @@
 //! Workspace access: which workspaces may use an integration, and the workspace layer of its configuration.
 
-use crate::configurations::{Saved, add_revision};
+use crate::configurations::Saved;
 use crate::costs::Affected;
 use crate::entity::{access, integration, server, workspace};
 use crate::integrations;
-use crate::layers::{Before, Scope, access_enabled};
+use crate::layers::{Before, Replacements, Scope, access_enabled};
+use crate::revisions::add_revision;
 use crate::secrets::store;
 use crate::stored::moment;
 use crate::workspaces::{self, WorkspaceRef};
@@ -61,6 +62,8 @@ pub struct AccessUpdate {
     pub global_access: Option<bool>,
     /// With `global_access`: also give every existing row that value.
     pub override_existing: bool,
+    /// What becomes of clients that only a new one can take the place of.
+    pub replacements: Replacements,
 }
 
 /// Who may use an integration.
@@ -90,7 +93,9 @@ impl Registry {
         actor.require(Permission::WriteIntegrations)?;
         let mut write = self.begin_write(actor).await?;
         let model = integrations::find(&write.txn, actor, reference).await?;
-        let before = Before::take(&write, Scope::Integration(IntegrationId(model.id))).await?;
+        let before = Before::take(&write, Scope::Integration(IntegrationId(model.id)))
+            .await?
+            .with(update.replacements);
         if let Some(global) = update.global_access {
             set_global(&mut write, actor, &model, global, update.override_existing).await?;
         }
@@ -107,7 +112,7 @@ impl Registry {
     }
 }
 
-async fn set_global(
+pub(crate) async fn set_global(
     write: &mut Write<'_>,
     actor: &Actor,
     model: &integration::Model,
@@ -146,7 +151,7 @@ async fn set_global(
     Ok(())
 }
 
-async fn apply(
+pub(crate) async fn apply(
     write: &mut Write<'_>,
     actor: &Actor,
     model: &integration::Model,

@@ -43,6 +43,18 @@ impl Affected {
         };
         *counter += 1;
     }
+
+    /// What two changes reach and cost together.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.servers += other.servers;
+        self.registrations += other.registrations;
+        self.registered += other.registered;
+        self.updated += other.updated;
+        self.rediscovered += other.rediscovered;
+        self.replaced += other.replaced;
+        self.asked += other.asked;
+        self.withdrawn += other.withdrawn;
+    }
 }
 
 /// The registrations of some servers and their active clients.
@@ -73,6 +85,12 @@ impl KnownClients {
             }
         }
         Ok(Self { by_server })
+    }
+
+    /// Whether a gateway has fetched a server's client, so that people may have signed in through it.
+    pub(crate) fn is_used(&self, layers: &ServerLayers) -> bool {
+        let known = self.by_server.get(&layers.server.id);
+        known.and_then(|(_, client)| client.as_ref()).is_some_and(|client| client.fetched)
     }
 
     /// What wanting what `layers` say costs.

@@ -1,10 +1,11 @@
 //! Integrations: an upstream MCP server's address, its auth type, its Advanced Configuration.
 
-use crate::configurations::{Saved, add_revision};
+use crate::configurations::Saved;
 use crate::costs::Affected;
 use crate::entity::{access, integration, oauth_client, registration, server, workspace};
-use crate::layers::{Before, Scope};
+use crate::layers::{Before, Replacements, Scope};
 use crate::page::{self, Page, PageRequest};
+use crate::revisions::add_revision;
 use crate::secrets::{sealed_ids, store};
 use crate::stored::{contains, moment, word};
 use crate::workspaces::{Deleted, WorkspaceRef, insert_unique, show, stored_slug};
@@ -113,6 +114,8 @@ pub struct IntegrationChange {
     pub configuration: Option<Option<String>>,
     /// What the author says of this version of the configuration.
     pub note: Option<String>,
+    /// What becomes of clients that only a new one can take the place of.
+    pub replacements: Replacements,
 }
 
 /// Whose integrations to list.
@@ -148,9 +151,24 @@ impl Registry {
     /// Makes an integration.
     pub async fn create_integration(&self, actor: &Actor, new: NewIntegration) -> Result<Saved<Integration>> {
         actor.require(Permission::WriteIntegrations)?;
+        let mut write = self.begin_write(actor).await?;
+        let (model, findings) = self.create_integration_in(&mut write, actor, new, None).await?;
+        let value = self.show(&write.txn, actor, model).await?;
+        write.commit().await?;
+        Ok(Saved { value, findings, affected: Affected::default() })
+    }
+
+    /// The same inside a write that does more, whose actor may. `sealed` is the configuration as a draft holds it: its id,
+    /// which owns the sealed values, and its text, whose markers then stay good.
+    pub(crate) async fn create_integration_in(
+        &self,
+        write: &mut Write<'_>,
+        actor: &Actor,
+        new: NewIntegration,
+        sealed: Option<(Uuid, &str)>,
+    ) -> Result<(integration::Model, Findings)> {
         let name = names::name(&new.name, "/name")?;
         let description = names::description(new.description)?;
-        let mut write = self.begin_write(actor).await?;
         let workspace_id = match (&new.workspace, actor.workspace()) {
             (Some(reference), _) => Some(workspaces::find(&write.txn, actor, reference).await?.id),
             (None, None) => None,
@@ -164,12 +182,15 @@ impl Registry {
         self.judge_url(&new.url)?;
         let slug = names::slug(&write.txn, SlugSpace::Integrations, new.slug.as_deref(), &name).await?;
         let id = self.new_id();
+        if let Some((draft, _)) = sealed {
+            write.hand_over(("draft", draft), ("integration", id)).await?;
+        }
         let stored = store(
-            &mut write,
+            write,
             ("integration", id),
             "/configurations",
             new.configuration.as_deref(),
-            None,
+            sealed.map(|(_, text)| text),
             false,
         )
         .await?;
@@ -194,12 +215,10 @@ impl Registry {
         };
         insert_unique(model.clone().into_active_model().reset_all().insert(&write.txn).await, &slug)?;
         if stored.text.is_some() {
-            add_revision(&write, ("integration", id), stored.text, None, None).await?;
+            add_revision(write, ("integration", id), stored.text, None, None).await?;
         }
         write.audit(event("integration.created", &model).after(snapshot(&model)));
-        let value = self.show(&write.txn, actor, model).await?;
-        write.commit().await?;
-        Ok(Saved { value, findings: stored.findings, affected: Affected::default() })
+        Ok((model, stored.findings))
     }
 
     /// One integration.
@@ -291,7 +310,9 @@ impl Registry {
         let model = find(&write.txn, actor, reference).await?;
         require_owner(actor, &model)?;
         names::expect_version(expected_version, model.version)?;
-        let before = Before::take(&write, Scope::Integration(IntegrationId(model.id))).await?;
+        let before = Before::take(&write, Scope::Integration(IntegrationId(model.id)))
+            .await?
+            .with(change.replacements);
         let mut after = model.clone();
         if let Some(name) = change.name {
             after.name = names::name(&name, "/name")?;
@@ -459,7 +480,7 @@ pub(crate) fn require_owner(actor: &Actor, model: &integration::Model) -> Result
 }
 
 /// The integrations a workspace may use.
-fn usable_in(workspace: WorkspaceId) -> Condition {
+pub(crate) fn usable_in(workspace: WorkspaceId) -> Condition {
     let row = |enabled: bool| {
         Query::select()
             .column(access::Column::IntegrationId)

@@ -13,7 +13,7 @@ use registry_core::metadata::{
     ResolveContext, parse_marker, resolve,
 };
 use registry_core::oauth::{client_id_document, document_url};
-use registry_core::registration::{AuthType, Desired, Standing, State};
+use registry_core::registration::{AuthType, Cost, Desired, Standing, State};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
     QuerySelect,
@@ -337,10 +337,23 @@ pub(crate) fn auth_type(integration: &integration::Model) -> Result<AuthType> {
     crate::stored::word(AuthType::parse, &integration.auth_type, "integration", "auth_type", integration.id)
 }
 
+/// What becomes of clients that are not as wanted after a change, where only a new one would be: people who signed in
+/// through the old one must then sign in again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Replacements {
+    /// As `registration.replace` and the rules say (`domain.md` §5 rule 6).
+    #[default]
+    ByRule,
+    /// None is replaced because of this change: they serve on as `outdated` until somebody approves. The next change that
+    /// reaches them is decided anew.
+    Held,
+}
+
 /// The state of some servers before a change, to see afterwards what the change did to each.
 pub(crate) struct Before {
     scope: Scope,
     servers: HashMap<Uuid, (ServerLayers, Resolution)>,
+    replacements: Replacements,
 }
 
 impl Before {
@@ -353,7 +366,12 @@ impl Before {
                 (layers.server.id, (layers, resolution))
             })
             .collect();
-        Ok(Self { scope, servers })
+        Ok(Self { scope, servers, replacements: Replacements::ByRule })
+    }
+
+    /// The same with a say in when clients are replaced.
+    pub(crate) fn with(self, replacements: Replacements) -> Self {
+        Self { replacements, ..self }
     }
 
     /// Judges each server after the change and wakes its registration where something changed. Refuses a change that
@@ -393,7 +411,13 @@ impl Before {
             write.server_changed(workspace, ServerId(layers.server.id));
             if wake(write, &layers, because).await? {
                 affected.registrations += 1;
-                affected.count(clients.cost(write.registry, &layers)?);
+                let cost = clients.cost(write.registry, &layers)?;
+                affected.count(match self.replacements {
+                    Replacements::Held if hold(write, &layers).await? && cost == Cost::Replaced => {
+                        Cost::Asked
+                    }
+                    _ => cost,
+                });
             }
         }
         if broken.has_errors() {
@@ -454,6 +478,20 @@ pub(crate) async fn wake(write: &mut Write<'_>, layers: &ServerLayers, because: 
         changed.error_description = Set(None);
     }
     changed.update(&write.txn).await?;
+    Ok(true)
+}
+
+/// Notes that the client of a server is not replaced for what is wanted now unless a person approves. True if it holds.
+async fn hold(write: &Write<'_>, layers: &ServerLayers) -> Result<bool> {
+    let row = registration::Entity::find()
+        .filter(registration::Column::ServerId.eq(layers.server.id))
+        .one(&write.txn)
+        .await?;
+    let Some(row) = row else { return Ok(false) };
+    let held = write.registry.desired(layers, Some(&row))?.inputs();
+    registration::ActiveModel { id: Set(row.id), held: Set(Some(held)), ..Default::default() }
+        .update(&write.txn)
+        .await?;
     Ok(true)
 }
 

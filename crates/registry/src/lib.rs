@@ -12,16 +12,20 @@
 //! * What reaches out itself (preflight, tests of the connection) does so through [`Upstream`].
 
 mod access;
+mod access_overview;
 mod actor;
 mod api_keys;
 mod audit;
 mod authentication;
 mod budget;
+mod carrier;
+mod checks;
 mod clients;
 mod configurations;
 mod connection;
 mod costs;
 mod deployment;
+mod drafts;
 #[expect(unreachable_pub, reason = "sea-orm's derives want public items in this private module")]
 mod entity;
 mod error;
@@ -41,7 +45,9 @@ mod preflight;
 mod reconciliation;
 mod recording;
 mod registrations;
+mod revisions;
 mod seal;
+mod search;
 mod secrets;
 mod servers;
 mod settings;
@@ -49,6 +55,7 @@ mod stored;
 mod tokens;
 mod upstream;
 mod users;
+mod workspace_overview;
 mod workspaces;
 mod write;
 
@@ -57,22 +64,26 @@ use sea_orm::DatabaseConnection;
 use std::sync::Arc;
 
 pub use access::{Access, AccessChange, AccessList, AccessUpdate};
+pub use access_overview::{AccessOverview, WorkspaceAccess};
 pub use actor::{Actor, Door, Origin};
 pub use api_keys::{ApiKey, CreatedApiKey, NewApiKey};
 pub use audit::{AuditEvent, AuditFilter};
 pub use authentication::Credential;
 pub use budget::Turn;
+pub use checks::{Check, Checked, Preview, SentChange};
 pub use clients::NewClient;
-pub use configurations::{Check, Checked, Configuration, Preview, Revision, Saved, Subject};
+pub use configurations::{Configuration, NewConfiguration, Saved, Subject};
 pub use connection::ConnectionTest;
 pub use costs::Affected;
 pub use deployment::{Counters, Organisation};
+pub use drafts::{Draft, DraftAddress, DraftStep, Finished, Kept};
 pub use error::{Error, Result};
 pub use gateway_needs::{Ensured, Standing, Verdict};
 pub use gateways::{GatewayDocument, entity_tag};
 pub use integrations::{
     Integration, IntegrationChange, IntegrationCounts, IntegrationFilter, NewIntegration, OwnerFilter,
 };
+pub use layers::Replacements;
 pub use logos::{Logo, LogoFile, LogoState};
 pub use operations::EnteredClient;
 pub use orphan_table::orphan_table;
@@ -82,8 +93,14 @@ pub use page::{Page, PageRequest};
 pub use preflight::{Preflight, WhatIf};
 pub use reconciliation::{Claim, Situation, Withdrawal};
 pub use recording::{Published, Settlement, StepRecord};
+pub use registrations::{
+    Attempt, LastAnswer, OAuthClient, Registration, RegistrationDetail, RegistrationFilter,
+    RetriedRegistrations,
+};
 pub use registrations::{Attempt, OAuthClient, Registration, RegistrationDetail, RegistrationFilter};
+pub use revisions::Revision;
 pub use seal::{SealingKey, SealingRing};
+pub use search::{Found, Hit, Target};
 pub use servers::{
     ClientMetadata, IntegrationRef, NewServer, RegistrationBrief, Server, ServerChange, ServerFilter,
     ServerRef,
@@ -91,6 +108,7 @@ pub use servers::{
 pub use settings::{IssuerRate, JwtSettings, Settings};
 pub use upstream::{Answering, Discovered, FetchedLogo, Gate, ProbeTarget, Probed, Upstream};
 pub use users::{SignedIn, User};
+pub use workspace_overview::{WorkspaceIntegration, WorkspaceLosses, WorkspaceSummary};
 pub use workspaces::{Deleted, NewWorkspace, Workspace, WorkspaceChange, WorkspaceFilter, WorkspaceRef};
 
 /// The application. Cheap to clone; all clones share one database pool.

@@ -26,54 +26,52 @@ pub struct EnteredClient {
     pub token_endpoint_auth_method: Option<String>,
 }
 
+/// What a person asks of a registration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ask {
+    Retry,
+    Reregister,
+    Approve,
+    Skip,
+    Withdraw,
+}
+
+impl Ask {
+    fn action(self) -> &'static str {
+        match self {
+            Self::Retry => "registration.retry_asked",
+            Self::Reregister => "registration.reregister_asked",
+            Self::Approve => "registration.approved",
+            Self::Skip => "registration.skipped",
+            Self::Withdraw => "registration.withdrawal_asked",
+        }
+    }
+}
+
 impl Registry {
     /// Tries again now, whatever was planned, beginning with the authorization server's metadata.
     pub async fn retry_registration(&self, actor: &Actor, id: RegistrationId) -> Result<Registration> {
-        self.operate(actor, id, "registration.retry_asked", |_, _, changed, now| {
-            changed.request = Set(Some(Request::Retry.as_str().to_owned()));
-            changed.rediscover_at = Set(Some(now));
-            Ok(())
-        })
-        .await
+        self.operate(actor, id, Ask::Retry).await
     }
 
     /// Makes a new client although there is one; people who signed in through the old one must sign in again.
     pub async fn reregister(&self, actor: &Actor, id: RegistrationId) -> Result<Registration> {
-        self.operate(actor, id, "registration.reregister_asked", |_, _, changed, _| {
-            changed.request = Set(Some(Request::Reregister.as_str().to_owned()));
-            Ok(())
-        })
-        .await
+        self.operate(actor, id, Ask::Reregister).await
     }
 
     /// Agrees that an outdated client is replaced.
     pub async fn approve_registration(&self, actor: &Actor, id: RegistrationId) -> Result<Registration> {
-        self.operate(actor, id, "registration.approved", |before, _, changed, _| {
-            outdated(before)?;
-            changed.request = Set(Some(Request::Reregister.as_str().to_owned()));
-            Ok(())
-        })
-        .await
+        self.operate(actor, id, Ask::Approve).await
     }
 
     /// Keeps an outdated client: what is wanted now is not sent. The next change asks again.
     pub async fn skip_registration(&self, actor: &Actor, id: RegistrationId) -> Result<Registration> {
-        self.operate(actor, id, "registration.skipped", |before, inputs, changed, _| {
-            outdated(before)?;
-            changed.skipped = Set(Some(inputs.to_owned()));
-            Ok(())
-        })
-        .await
+        self.operate(actor, id, Ask::Skip).await
     }
 
     /// Withdraws the client although the server stays; nothing is registered again until a person asks for it.
     pub async fn withdraw_registration(&self, actor: &Actor, id: RegistrationId) -> Result<Registration> {
-        self.operate(actor, id, "registration.withdrawal_asked", |_, _, changed, now| {
-            changed.stopped_at = Set(Some(now));
-            changed.request = Set(Some(Request::Retry.as_str().to_owned()));
-            Ok(())
-        })
-        .await
+        self.operate(actor, id, Ask::Withdraw).await
     }
 
     /// Enters a client that was registered by hand: the same as setting it in the server's Advanced Configuration, with the
@@ -84,8 +82,53 @@ impl Registry {
         id: RegistrationId,
         client: EnteredClient,
     ) -> Result<Registration> {
+        let note = "client entered by hand";
+        self.edit_server_layer(actor, id, note, |members| {
+            let wrapper = if members.contains_key(ALIAS_WRAPPER) { ALIAS_WRAPPER } else { CANONICAL_WRAPPER };
+            let Some(members) = object_in(members, wrapper) else { return };
+            members.insert("client_id".to_owned(), json!(client.client_id));
+            members.remove("client_secret");
+            if let Some(secret) = &client.client_secret {
+                members.insert("client_secret".to_owned(), json!(secret.expose()));
+            }
+            if let Some(method) = client.token_endpoint_auth_method {
+                members.insert("token_endpoint_auth_method".to_owned(), json!(method));
+            }
+        })
+        .await?;
+        self.retry_registration(actor, id).await
+    }
+
+    /// Enters the token without which an authorization server registers nobody (RFC 7591 §3), in the server's Advanced
+    /// Configuration, where it is kept sealed; then tries again.
+    pub async fn enter_access_token(
+        &self,
+        actor: &Actor,
+        id: RegistrationId,
+        token: Secret,
+    ) -> Result<Registration> {
+        self.edit_server_layer(actor, id, "initial access token entered", |members| {
+            if let Some(members) = object_in(members, "registration") {
+                members.insert("initial_access_token".to_owned(), json!(token.expose()));
+            }
+        })
+        .await?;
+        self.retry_registration(actor, id).await
+    }
+
+    /// Changes the Advanced Configuration of a registration's server as `edit` says, with the findings that has.
+    async fn edit_server_layer(
+        &self,
+        actor: &Actor,
+        id: RegistrationId,
+        note: &str,
+        edit: impl FnOnce(&mut Map<String, Value>),
+    ) -> Result<()> {
         actor.require(Permission::OperateRegistrations)?;
         let before = self.find_registration(self.db(), actor, id).await?;
+        if before.server_deleted {
+            return Err(gone());
+        }
         let subject =
             Subject::Server(crate::ServerRef { server: Reference::Id(before.server.0), workspace: None });
         let current = self.configuration(actor, &subject).await?;
@@ -93,50 +136,42 @@ impl Registry {
             Some(text) => serde_json::from_str(text)?,
             None => json!({}),
         };
-        let wrapper = if text.get(ALIAS_WRAPPER).is_some() { ALIAS_WRAPPER } else { CANONICAL_WRAPPER };
-        let entered = text
-            .as_object_mut()
-            .map(|members| members.entry(wrapper).or_insert_with(|| Value::Object(Map::new())));
-        let Some(Value::Object(members)) = entered else {
-            return Err(Error::corrupt("server", "configuration", before.server.0));
-        };
-        members.insert("client_id".to_owned(), json!(client.client_id));
-        members.remove("client_secret");
-        if let Some(secret) = client.client_secret {
-            members.insert("client_secret".to_owned(), json!(secret.expose()));
-        }
-        if let Some(method) = client.token_endpoint_auth_method {
-            members.insert("token_endpoint_auth_method".to_owned(), json!(method));
-        }
+        let members =
+            text.as_object_mut().ok_or_else(|| Error::corrupt("server", "configuration", before.server.0))?;
+        edit(members);
         let text = serde_json::to_string_pretty(&text)?;
-        let note = Some("client entered by hand".to_owned());
-        self.set_configuration(actor, &subject, Some(text), note, Some(current.version)).await?;
-        self.retry_registration(actor, id).await
+        self.set_configuration(actor, &subject, Some(text), Some(note.to_owned()), Some(current.version))
+            .await?;
+        Ok(())
     }
 
     /// One change to a registration by a person, who then waits for what becomes of it.
-    async fn operate(
-        &self,
-        actor: &Actor,
-        id: RegistrationId,
-        action: &'static str,
-        change: impl FnOnce(&Registration, &str, &mut registration::ActiveModel, i64) -> Result<()>,
-    ) -> Result<Registration> {
+    async fn operate(&self, actor: &Actor, id: RegistrationId, what: Ask) -> Result<Registration> {
         actor.require(Permission::OperateRegistrations)?;
         let mut write = self.begin_write(actor).await?;
         let before = self.find_registration(&write.txn, actor, id).await?;
+        self.ask(&mut write, &before, what).await?;
+        let after = self.find_registration(&write.txn, actor, id).await?;
+        write.commit().await?;
+        Ok(after)
+    }
+
+    /// The same inside a write, of a registration that its actor may operate.
+    pub(crate) async fn ask(&self, write: &mut Write<'_>, before: &Registration, what: Ask) -> Result<()> {
+        let id = before.id;
         let row = registration::Entity::find_by_id(id.0)
             .lock_exclusive()
             .one(&write.txn)
             .await?
             .ok_or_else(|| Error::not_found("registration", id))?;
-        let inputs = self.inputs_of(&write, &row).await?;
-        let Some(inputs) = inputs else { return Err(gone()) };
+        if before.server_deleted {
+            return Err(gone());
+        }
         let now = write.millis();
         let mut changed = registration::ActiveModel {
             id: Set(id.0),
             wanted: Set(row.wanted + 1),
-            wanted_because: Set(Some(format!("{} asked", actor.name()))),
+            wanted_because: Set(Some(format!("{} asked", write.actor_name()))),
             due_at: Set(now),
             // Whatever is asked for, it is asked of a client that is wanted, unless it is to be withdrawn.
             stopped_at: Set(None),
@@ -144,7 +179,25 @@ impl Registry {
             updated_at: Set(now),
             ..Default::default()
         };
-        change(&before, &inputs, &mut changed, now)?;
+        match what {
+            Ask::Retry => {
+                changed.request = Set(Some(Request::Retry.as_str().to_owned()));
+                changed.rediscover_at = Set(Some(now));
+            }
+            Ask::Reregister => changed.request = Set(Some(Request::Reregister.as_str().to_owned())),
+            Ask::Approve => {
+                outdated(before)?;
+                changed.request = Set(Some(Request::Reregister.as_str().to_owned()));
+            }
+            Ask::Skip => {
+                outdated(before)?;
+                changed.skipped = Set(Some(self.inputs_of(write, &row).await?.ok_or_else(gone)?));
+            }
+            Ask::Withdraw => {
+                changed.stopped_at = Set(Some(now));
+                changed.request = Set(Some(Request::Retry.as_str().to_owned()));
+            }
+        }
         changed.update(&write.txn).await?;
         // Deletions that wait for their next try are tried at once, too.
         oauth_client::Entity::update_many()
@@ -153,14 +206,12 @@ impl Registry {
             .exec(&write.txn)
             .await?;
         write.audit(
-            Event::new(action, "registration", id)
+            Event::new(what.action(), "registration", id)
                 .named(format!("{}/{}", before.workspace.slug, before.server_slug))
                 .in_workspace(Some(before.workspace.id)),
         );
         write.server_changed(before.workspace.id, before.server);
-        let after = self.find_registration(&write.txn, actor, id).await?;
-        write.commit().await?;
-        Ok(after)
+        Ok(())
     }
 
     /// What is wanted for a registration's server now, as its inputs; `None` when the server is gone.
@@ -168,6 +219,11 @@ impl Registry {
         let layers = self.load_layers(&write.txn, Scope::Server(ServerId(row.server_id)), false).await?.pop();
         layers.map(|layers| Ok(self.desired(&layers, Some(row))?.inputs())).transpose()
     }
+}
+
+/// The object under `name`, made when it is not there; `None` where something else stands, which the check then names.
+fn object_in<'a>(members: &'a mut Map<String, Value>, name: &str) -> Option<&'a mut Map<String, Value>> {
+    members.entry(name).or_insert_with(|| Value::Object(Map::new())).as_object_mut()
 }
 
 fn gone() -> Error {

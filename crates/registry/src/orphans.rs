@@ -5,7 +5,7 @@ use crate::entity::{attempt, oauth_client, orphan};
 use crate::layers::ServerLayers;
 use crate::page::{self, Page, PageRequest};
 use crate::registrations::workspace_of;
-use crate::stored::{json, moment};
+use crate::stored::{contains, json, moment};
 use crate::workspaces;
 use crate::write::{Event, Write};
 use crate::{Actor, Error, Registry, Result};
@@ -15,8 +15,8 @@ use registry_core::oauth::{Discovery, Failure};
 use registry_core::permission::Permission;
 use registry_core::slug::Reference;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -68,6 +68,8 @@ pub struct OrphanFilter {
     pub issuer: Option<String>,
     /// Of this workspace.
     pub workspace: Option<Reference>,
+    /// Part of the server, issuer, `client_id` or client's name, ignoring case.
+    pub search: Option<String>,
     /// Also those that are dealt with.
     pub resolved: bool,
 }
@@ -97,6 +99,15 @@ impl Registry {
         if let Some(reference) = &filter.workspace {
             let workspace = workspaces::find(self.db(), actor, reference).await?;
             select = select.filter(orphan::Column::WorkspaceId.eq(workspace.id));
+        }
+        if let Some(text) = filter.search.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
+            select = select.filter(
+                Condition::any()
+                    .add(contains(orphan::Column::Server, text))
+                    .add(contains(orphan::Column::Issuer, text))
+                    .add(contains(orphan::Column::ClientId, text))
+                    .add(contains(orphan::Column::ClientName, text)),
+            );
         }
         let select = select.order_by_desc(orphan::Column::Since).order_by_desc(orphan::Column::Id);
         page::fetch(self.db(), select, request).await?.try_map(TryInto::try_into)

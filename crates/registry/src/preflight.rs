@@ -139,11 +139,11 @@ impl Registry {
             publishes_documents: settings.cimd_public_url.is_some(),
             rules: settings.life,
         };
-        let Discovered { result, trace } = if auth_type.needs_client() {
+        let Discovered { result, trace, .. } = if auth_type.needs_client() {
             self.discover(actor, &desired).await?
         } else {
             let nothing = Failure::new(FailureClass::Configuration, "not_needed", "Nothing is looked for.");
-            Discovered { result: Err(nothing), trace: Vec::new() }
+            Discovered { result: Err(nothing), trace: Vec::new(), other_resource: None }
         };
         let document = document_url(settings.cimd_public_url.as_deref().unwrap_or_default(), "{id}");
         let forecast = forecast(&desired, &result, &document, self.now());
@@ -182,7 +182,7 @@ impl Registry {
 
     /// Discovery within the budgets of the authorization servers, which ends in bounded time and says nothing of the
     /// operator's network.
-    async fn discover(&self, actor: &Actor, desired: &Desired) -> Result<Discovered> {
+    pub(crate) async fn discover(&self, actor: &Actor, desired: &Desired) -> Result<Discovered> {
         let refused: Mutex<Option<Error>> = Mutex::new(None);
         let gate = |issuer: String| -> Answering<'_, std::result::Result<(), Failure>> {
             let refused = &refused;
@@ -204,7 +204,7 @@ impl Registry {
         let mut found = found.unwrap_or_else(|_| {
             let message = "The upstream answers too slowly to be discovered.";
             let failure = Failure::new(FailureClass::Transient, "upstream_slow", message);
-            Discovered { result: Err(failure), trace: Vec::new() }
+            Discovered { result: Err(failure), trace: Vec::new(), other_resource: None }
         });
         for exchange in &mut found.trace {
             discreet(exchange);

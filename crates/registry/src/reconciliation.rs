@@ -397,6 +397,7 @@ async fn observed(write: &Write<'_>, row: &registration::Model) -> Result<Observ
         not_before: row.not_before.map(moment),
         request: row.request.as_deref().and_then(Request::parse),
         skipped: row.skipped.clone(),
+        held: row.held.clone(),
         document_unreachable_at: row.cimd_refused_at.map(moment),
         replaced_at: row.replaced_at.map(moment),
     })

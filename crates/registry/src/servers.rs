@@ -1,18 +1,19 @@
 //! Servers: integrations made available in one workspace.
 
-use crate::configurations::{Saved, add_revision};
+use crate::configurations::Saved;
 use crate::costs::Affected;
 use crate::entity::{attempt, integration, registration, server, workspace};
 use crate::integrations;
-use crate::layers::{self, Before, Scope, access_enabled};
+use crate::layers::{self, Before, Replacements, Scope, access_enabled};
 use crate::page::{self, Page, PageRequest};
+use crate::revisions::add_revision;
 use crate::secrets::{sealed_ids, store};
 use crate::stored::{contains, json, moment, word};
 use crate::workspaces::{Deleted, WorkspaceRef, insert_unique, show, stored_slug};
 use crate::write::{Event, Write};
 use crate::{Actor, Error, Registry, Result, access, names, names::SlugSpace, registrations, workspaces};
 use registry_core::clock::Timestamp;
-use registry_core::finding::Finding;
+use registry_core::finding::{Finding, Findings};
 use registry_core::id::{IntegrationId, RegistrationId, ServerId, WorkspaceId};
 use registry_core::metadata::Resolution;
 use registry_core::oauth::Adjustment;
@@ -111,6 +112,8 @@ pub struct ServerChange {
     pub configuration: Option<Option<String>>,
     /// What the author says of this version of the configuration.
     pub note: Option<String>,
+    /// What becomes of a client that only a new one can take the place of.
+    pub replacements: Replacements,
 }
 
 /// Which servers to list.
@@ -156,9 +159,23 @@ impl Registry {
     /// Makes a server. Its registration is due at once.
     pub async fn create_server(&self, actor: &Actor, new: NewServer) -> Result<Saved<Server>> {
         actor.require(Permission::WriteServers)?;
+        let mut write = self.begin_write(actor).await?;
+        let made = self.create_server_in(&mut write, actor, new).await?;
+        let brief = self.brief(&write.txn, made.model.id).await?;
+        let value = into_server(made.model, &made.integration, &made.workspace, brief)?;
+        write.commit().await?;
+        Ok(Saved { value, findings: made.findings, affected: made.affected })
+    }
+
+    /// The same inside a write that does more, whose actor may.
+    pub(crate) async fn create_server_in(
+        &self,
+        write: &mut Write<'_>,
+        actor: &Actor,
+        new: NewServer,
+    ) -> Result<MadeServer> {
         let name = names::name(&new.name, "/name")?;
         let description = names::description(new.description)?;
-        let mut write = self.begin_write(actor).await?;
         let workspace = match (&new.workspace, actor.workspace()) {
             (Some(reference), _) => workspaces::find(&write.txn, actor, reference).await?,
             (None, Some(own)) => workspaces::find(&write.txn, actor, &own.into()).await?,
@@ -170,13 +187,13 @@ impl Registry {
                 )));
             }
         };
-        let integration = usable_integration(&mut write, actor, &new.integration, &workspace).await?;
+        let integration = usable_integration(write, actor, &new.integration, &workspace).await?;
         let workspace_id = WorkspaceId(workspace.id);
         let slug =
             names::slug(&write.txn, SlugSpace::ServersOf(workspace_id), new.slug.as_deref(), &name).await?;
         let id = self.new_id();
         let stored =
-            store(&mut write, ("server", id), "/configurations", new.configuration.as_deref(), None, false)
+            store(write, ("server", id), "/configurations", new.configuration.as_deref(), None, false)
                 .await?;
         let model = server::Model {
             id,
@@ -194,16 +211,14 @@ impl Registry {
             updated_by: write.actor_name(),
             deleted_at: None,
         };
-        let before = Before::take(&write, Scope::Server(ServerId(id))).await?;
+        let before = Before::take(write, Scope::Server(ServerId(id))).await?;
         insert_unique(model.clone().into_active_model().reset_all().insert(&write.txn).await, &slug)?;
         if stored.text.is_some() {
-            add_revision(&write, ("server", id), stored.text, None, None).await?;
+            add_revision(write, ("server", id), stored.text, None, None).await?;
         }
         write.audit(event("server.created", &model).after(snapshot(&model)));
-        let affected = before.settle(&mut write, "/configurations", "server created").await?;
-        let value = into_server(model, &integration, &workspace, self.brief(&write.txn, id).await?)?;
-        write.commit().await?;
-        Ok(Saved { value, findings: stored.findings, affected })
+        let affected = before.settle(write, "/configurations", "server created").await?;
+        Ok(MadeServer { model, integration, workspace, findings: stored.findings, affected })
     }
 
     /// One server.
@@ -268,7 +283,7 @@ impl Registry {
         let mut write = self.begin_write(actor).await?;
         let model = find(&write.txn, actor, reference).await?;
         names::expect_version(expected_version, model.version)?;
-        let before = Before::take(&write, Scope::Server(ServerId(model.id))).await?;
+        let before = Before::take(&write, Scope::Server(ServerId(model.id))).await?.with(change.replacements);
         let mut after = model.clone();
         if let Some(name) = change.name {
             after.name = names::name(&name, "/name")?;
@@ -276,7 +291,7 @@ impl Registry {
         if let Some(description) = change.description {
             after.description = names::description(description)?;
         }
-        let mut findings = registry_core::finding::Findings::default();
+        let mut findings = Findings::default();
         if let Some(text) = change.configuration {
             let owner = ("server", model.id);
             let stored = store(
@@ -402,6 +417,15 @@ impl Registry {
             into_server(model, integration, workspace, brief)
         })
     }
+}
+
+/// A server that was just made, with what it is made of.
+pub(crate) struct MadeServer {
+    model: server::Model,
+    integration: integration::Model,
+    workspace: workspace::Model,
+    findings: Findings,
+    pub(crate) affected: Affected,
 }
 
 /// The integration a server is made of, once it is sure that the workspace may use it.

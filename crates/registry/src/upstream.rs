@@ -21,6 +21,8 @@ pub struct Discovered {
     pub result: Result<Discovery, Failure>,
     /// Every request on the way, without secrets.
     pub trace: Vec<Exchange>,
+    /// The `resource` of metadata that were found and are for another address; empty where they name none.
+    pub other_resource: Option<String>,
 }
 
 /// Where a test of the connection goes.

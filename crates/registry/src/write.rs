@@ -9,6 +9,7 @@ use crate::{Error, Registry, Result};
 use registry_core::clock::Timestamp;
 use registry_core::id::{SealedId, ServerId, WorkspaceId};
 use registry_core::secret::Secret;
+use sea_orm::sea_query::Expr;
 use sea_orm::{
     AccessMode, ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction,
     DbBackend, EntityTrait, IsolationLevel, QueryFilter, QuerySelect, SqliteTransactionMode,
@@ -181,6 +182,18 @@ impl Write<'_> {
         }
         .insert(&self.txn)
         .await?;
+        Ok(())
+    }
+
+    /// Gives sealed values to another owner.
+    pub(crate) async fn hand_over(&self, from: (&'static str, Uuid), to: (&'static str, Uuid)) -> Result<()> {
+        sealed_value::Entity::update_many()
+            .col_expr(sealed_value::Column::OwnerKind, Expr::value(to.0))
+            .col_expr(sealed_value::Column::OwnerId, Expr::value(to.1))
+            .filter(sealed_value::Column::OwnerKind.eq(from.0))
+            .filter(sealed_value::Column::OwnerId.eq(from.1))
+            .exec(&self.txn)
+            .await?;
         Ok(())
     }
 

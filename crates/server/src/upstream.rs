@@ -13,7 +13,7 @@ impl Upstream for Outside {
         Box::pin(async move {
             let target = DiscoverTarget::of(desired, None);
             let found = registry_outbound::discover_through(&self.0, target, gate).await;
-            Discovered { result: found.result, trace: found.trace }
+            Discovered { result: found.result, trace: found.trace, other_resource: found.other_resource }
         })
     }
 

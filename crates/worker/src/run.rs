@@ -2,12 +2,16 @@
 
 use crate::logos;
 use crate::reconcile::reconcile;
+use chrono::TimeDelta;
 use registry::Registry;
 use registry_outbound::Guarded;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+/// How often what nobody came back for is forgotten.
+const TIDY_EVERY: TimeDelta = TimeDelta::hours(1);
 
 /// How a worker works.
 #[derive(Clone, Debug)]
@@ -29,7 +33,12 @@ pub async fn run(registry: Registry, guarded: Arc<Guarded>, options: WorkerOptio
     // Pictures are fetched beside the registrations: a slow host of them holds no client up.
     let logos = tokio::spawn(logos::run(registry.clone(), options.clone(), stop.clone()));
     let mut in_hand = JoinSet::new();
+    let mut tidy_at = registry.now();
     while !stop.is_cancelled() {
+        if registry.now() >= tidy_at {
+            tidy_at = registry.now() + TIDY_EVERY;
+            tidy(&registry).await;
+        }
         let free = options.concurrency.saturating_sub(in_hand.len());
         // A dead upstream holds what it has until its requests time out: some hands stay free for the others.
         let most_each = (options.concurrency - options.concurrency / 4) as u64;
@@ -59,6 +68,15 @@ pub async fn run(registry: Registry, guarded: Arc<Guarded>, options: WorkerOptio
     }
     let _ = logos.await;
     tracing::info!(worker = %options.name, "worker stopped");
+}
+
+/// Forgets what nobody came back for.
+async fn tidy(registry: &Registry) {
+    match registry.remove_expired_drafts().await {
+        Ok(0) => {}
+        Ok(drafts) => tracing::info!(drafts, "drafts whose time was over are removed"),
+        Err(error) => tracing::warn!(%error, "drafts could not be removed"),
+    }
 }
 
 /// Until the next registration is due, at most `poll`.

@@ -98,9 +98,10 @@ impl Going<'_> {
             DiscoverOutcome {
                 result: Err(Failure::new(FailureClass::Transient, "timeout", message)),
                 trace: Vec::new(),
+                other_resource: None,
             }
         };
-        let DiscoverOutcome { result, trace } = found.unwrap_or_else(|_| slow());
+        let DiscoverOutcome { result, trace, .. } = found.unwrap_or_else(|_| slow());
         let record = match result {
             Ok(discovery) => StepRecord::Discovered(Box::new(discovery)),
             Err(failure) => StepRecord::Failed(failure),

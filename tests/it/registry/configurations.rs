@@ -1,8 +1,8 @@
 //! Saving, checking, reverting Advanced Configurations; secrets; who may.
 
 use registry::{
-    AccessChange, AccessUpdate, Check, Error, IntegrationChange, PageRequest, ServerChange, ServerRef,
-    Subject,
+    AccessChange, AccessUpdate, Check, Error, IntegrationChange, PageRequest, Replacements, ServerChange,
+    ServerRef, Subject,
 };
 use registry_core::finding::{Findings, Severity};
 use registry_core::permission::Role;
@@ -145,7 +145,19 @@ on_both! {
         let stale = t.registry.set_configuration(&t.admin(), &subject, None, None, Some(first.version)).await;
         assert!(matches!(stale, Err(Error::Stale { current: 2 })), "{stale:?}");
 
-        let restored = t.registry.revert(&t.admin(), &subject, 1, None).await.unwrap();
+        // What it would do is said before: with the secret of today, under the layers of today.
+        t.workspace("acme").await;
+        t.server("linear", "acme").await;
+        let said = t.registry.check_revision(&t.admin(), &subject, 1, None).await.unwrap();
+        assert_eq!(said.findings.0.iter().filter(|finding| finding.code == "secret_kept").count(), 1, "{:?}", said.findings);
+        assert!(!said.findings.has_errors());
+        let name = &said.preview.unwrap().resolution.effective.client_metadata["client_name"];
+        assert_eq!(name, "Portkey (acme/linear)");
+        assert_eq!((said.affected.servers, said.changes[0].server.as_str()), (1, "linear"));
+        let missing = t.registry.check_revision(&t.admin(), &subject, 9, None).await;
+        assert!(matches!(missing, Err(Error::NotFound { what: "revision", .. })), "{missing:?}");
+
+        let restored = t.registry.revert(&t.admin(), &subject, 1, None, Replacements::ByRule).await.unwrap();
         assert_eq!(restored.findings.0.len(), 1, "{:?}", restored.findings);
         assert_eq!(restored.findings.0[0].code, "secret_kept");
         let text = restored.value.text.unwrap();

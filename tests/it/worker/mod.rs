@@ -11,19 +11,20 @@ use support::TestRegistry;
 use tokio_util::sync::CancellationToken;
 
 mod crash;
+mod held;
 mod life;
 mod recovery;
 mod refusals;
 mod success;
 
 /// A worker that stops when the guard is dropped.
-struct Working {
+pub(crate) struct Working {
     stop: CancellationToken,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Working {
-    fn start(registry: &Registry, limits: Limits) -> Self {
+    pub(crate) fn start(registry: &Registry, limits: Limits) -> Self {
         let stop = CancellationToken::new();
         let policy = registry.settings().egress.clone();
         let options = WorkerOptions {
@@ -37,14 +38,14 @@ impl Working {
         Self { stop, task }
     }
 
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.stop.cancel();
         self.task.await.unwrap();
     }
 }
 
 /// The only registration, once `done` says so of it; panics with what it saw last after 15 seconds.
-async fn registration_when(
+pub(crate) async fn registration_when(
     t: &TestRegistry,
     done: impl Fn(&RegistrationDetail) -> bool,
 ) -> RegistrationDetail {
@@ -70,12 +71,12 @@ async fn registration_when(
 }
 
 /// As above, for a state.
-async fn registration_in(t: &TestRegistry, state: State) -> RegistrationDetail {
+pub(crate) async fn registration_in(t: &TestRegistry, state: State) -> RegistrationDetail {
     registration_when(t, |detail| detail.registration.state == state).await
 }
 
 /// A sandbox with `quirks`, and a server of it in the workspace `acme` with `configuration` on its integration.
-async fn upstream(t: &TestRegistry, quirks: Quirks, configuration: Option<&str>) -> Sandbox {
+pub(crate) async fn upstream(t: &TestRegistry, quirks: Quirks, configuration: Option<&str>) -> Sandbox {
     let sandbox = Sandbox::start(Options { quirks, ..Options::default() }).await.unwrap();
     t.workspace("acme").await;
     t.integration("linear", &sandbox.mcp_url(), configuration).await;

@@ -46,6 +46,8 @@ struct ListPage {
     previous: Option<String>,
     next: Option<String>,
     filtered: bool,
+    /// How many integrations the visitor is about to add; counted where there is none yet.
+    drafts: u64,
 }
 
 /// How many integrations each view has.
@@ -153,8 +155,15 @@ async fn list(
     let workspaces = all_workspaces(&visitor).await?;
     let views = Views::count(&visitor).await?;
     let more = found.has_more(wanted);
+    let shell = Shell::of(&request, &visitor, "integrations", "Integrations");
+    let drafts = if found.total == 0 && shell.may_write() {
+        visitor.registry.drafts(&visitor.actor, PageRequest::new(0, 1)).await?.total
+    } else {
+        0
+    };
     let page = ListPage {
-        shell: Shell::of(&request, &visitor, "integrations", "Integrations"),
+        drafts,
+        shell,
         filtered: !(query.q.is_empty()
             && query.view.is_empty()
             && query.auth.is_empty()

@@ -3,9 +3,9 @@
 mod account;
 mod api_keys;
 mod configuration;
+mod drafts;
 mod integrations;
 mod logos;
-mod new_integration;
 mod orphans;
 pub(crate) mod preflight;
 mod registrations;
@@ -19,7 +19,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
     config
         .configure(sign_in::routes)
         .configure(account::routes)
-        .configure(new_integration::routes)
+        .configure(drafts::routes)
         .configure(configuration::routes)
         .configure(preflight::routes)
         .configure(integrations::routes)

@@ -11,14 +11,26 @@ pub(super) fn flash(request: &HttpRequest) -> Option<String> {
     let what = parts.next().unwrap_or_default();
     let mut number = || parts.next().and_then(|number| number.parse::<u64>().ok()).unwrap_or_default();
     let count = |number: u64, noun: &str| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
+    let queued = |all: u64, waiting: u64| match waiting {
+        0 => format!("{} queued.", count(all, "registration")),
+        _ => format!("{} queued, {waiting} of them for your approval.", count(all, "registration")),
+    };
     Some(match what {
-        "saved" => format!("Saved as v{}. {} queued.", number(), count(number(), "registration")),
-        "restored" => "Restored as a new version.".to_owned(),
+        "saved" => format!("Saved as v{}. {}", number(), queued(number(), number())),
+        "restored" => {
+            format!("Restored v{} as v{}. {}", number(), number(), queued(number(), number()))
+        }
         "created" => "Created.".to_owned(),
         "partly" => format!(
             "Created, but {} could not be made. Add what is missing below.",
             count(number(), "server")
         ),
+        "draft" => "Saved as a draft. It waits here for 30 days.".to_owned(),
+        "discarded" => "The draft is discarded.".to_owned(),
+        "forgotten" => {
+            "The address changed, so the secrets entered for the old one were forgotten. Enter them again."
+                .to_owned()
+        }
         "deleted" => format!("Deleted, with {}.", count(number(), "server")),
         "revoked" => "The key is revoked.".to_owned(),
         "retry" => "It is tried again now.".to_owned(),

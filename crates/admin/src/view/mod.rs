@@ -1,12 +1,14 @@
 //! What all templates share.
 
 mod chip;
+mod cost;
 mod flash;
 mod icon;
 mod shell;
 mod text;
 
 pub(crate) use chip::*;
+pub(crate) use cost::Cost;
 pub(crate) use icon::icon;
 pub(crate) use shell::{Shell, THEME_COOKIE};
 pub(crate) use text::*;

@@ -56,31 +56,6 @@ pub(crate) fn withdrawal(how: &str) -> &'static str {
     }
 }
 
-/// What saving would do to clients, as sentences.
-pub(crate) fn cost(affected: registry::Affected) -> String {
-    if affected.registrations == 0 {
-        return "Saving would change no client.".to_owned();
-    }
-    let parts = [
-        (affected.registered, "for a first client"),
-        (affected.updated, "updated, which nobody notices"),
-        (affected.rediscovered, "looked for at the new address first"),
-        (affected.replaced, "replaced, so that people must sign in again"),
-        (affected.asked, "kept as it is until somebody approves a new client"),
-        (affected.withdrawn, "withdrawn"),
-    ];
-    let said: Vec<String> =
-        parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
-    let of = affected.registrations;
-    if said.is_empty() {
-        return format!(
-            "Saving would look at {of} registration{} again and change no client.",
-            if of == 1 { "" } else { "s" }
-        );
-    }
-    format!("Saving would affect {of} registration{}: {}.", if of == 1 { "" } else { "s" }, said.join("; "))
-}
-
 /// The member a JSON Pointer leads to, as people call it: without the wrapper of client metadata.
 pub(crate) fn member(pointer: &str) -> String {
     let path = pointer.strip_prefix("/configurations").unwrap_or(pointer);

@@ -9,6 +9,7 @@ use crate::failure::Failure;
 use crate::locate::placed;
 use crate::responses::{ChangeProblems, ListProblems, ReadProblems, RevertProblems};
 use crate::v1::revisions::{self, ListRevisions, RevisionView};
+use crate::v1::saving::HowToSave;
 use actix_web::{get, post, put, web};
 use chrono::{DateTime, Utc};
 use registry::{Access, AccessChange, AccessUpdate, Subject};
@@ -219,7 +220,7 @@ pub(crate) async fn read_integration_workspaces(
 /// An upsert: workspaces that are not named stay as they are. Switching access on makes no server.
 #[utoipa::path(
     tag = "integrations",
-    params(("integration" = String, Path, description = "Id or slug of the integration.", example = "linear")),
+    params(("integration" = String, Path, description = "Id or slug of the integration.", example = "linear"), HowToSave),
     request_body(
         content = UpdateAccess, description = "At least one member.",
         example = json!({ "workspaces": [{ "id": "acme", "enabled": true, "configurations": { "oauth_client_metadata": { "client_name": "Acme EU" } } }] })
@@ -242,6 +243,7 @@ pub(crate) async fn update_integration_workspaces(
         workspaces: changes.collect(),
         global_access: body.global_workspace_access.map(|global| global.enabled),
         override_existing: body.override_existing_workspace_access.unwrap_or_default(),
+        replacements: HowToSave::of(&caller)?,
     };
     let saved =
         state.registry.update_integration_access(&caller.actor, &Reference::parse(&path), update).await?;
@@ -284,6 +286,7 @@ pub(crate) async fn list_access_revisions(
         ("workspace" = String, Path, description = "Id or slug of the workspace.", example = "acme"),
         ("number" = i64, Path, description = "Number of the version.", example = 3),
         ("If-Match" = Option<String>, Header, description = "The access row's `version` in quotes; another present version gives 412.", example = "\"2\""),
+        HowToSave,
     ),
     responses((status = 200, description = "It was saved.", body = Changed, headers(("ETag" = String, description = "The access row's new version.")), example = json!(Changed::example())), RevertProblems)
 )]
@@ -296,7 +299,10 @@ pub(crate) async fn revert_access(
     let (integration, workspace, number) = path.into_inner();
     let subject = subject(&integration, &workspace);
     let number = revisions::number(&number)?;
-    let saved = state.registry.revert(&caller.actor, &subject, number, caller.expected_version()?).await?;
+    let saved = state
+        .registry
+        .revert(&caller.actor, &subject, number, caller.expected_version()?, HowToSave::of(&caller)?)
+        .await?;
     Ok(answer::versioned(saved.value.version, &Changed::of(saved)))
 }
 

@@ -13,6 +13,7 @@ use crate::responses::{
 };
 use crate::v1::access::GlobalAccess;
 use crate::v1::revisions::{ListRevisions, RevisionView};
+use crate::v1::saving::HowToSave;
 use actix_web::{delete, get, post, put, web};
 use chrono::{DateTime, Utc};
 use registry::{Integration, IntegrationChange, IntegrationFilter, NewIntegration, OwnerFilter, Subject};
@@ -393,6 +394,7 @@ pub(crate) async fn read_integration(
     params(
         ("integration" = String, Path, description = "Id or slug of the integration.", example = "linear"),
         ("If-Match" = Option<String>, Header, description = "The `ETag` that was read; another present version gives 412.", example = "\"4\""),
+        HowToSave,
     ),
     request_body(content = UpdateIntegration, description = "At least one member.", example = json!({ "configurations": example::configuration() })),
     responses((status = 200, description = "It was saved.", body = Changed, headers(("ETag" = String, description = "Its new version.")), example = json!(Changed::example())), ChangeProblems)
@@ -412,6 +414,7 @@ pub(crate) async fn update_integration(
         transport: body.transport,
         configuration: written(body.configurations),
         note: body.note,
+        replacements: HowToSave::of(&caller)?,
     };
     let expected = caller.expected_version()?;
     let saved =
@@ -473,6 +476,7 @@ pub(crate) async fn list_integration_revisions(
         ("integration" = String, Path, description = "Id or slug of the integration.", example = "linear"),
         ("number" = i64, Path, description = "Number of the version.", example = 3),
         ("If-Match" = Option<String>, Header, description = "The integration's `ETag` that was read; another present version gives 412.", example = "\"4\""),
+        HowToSave,
     ),
     responses((status = 200, description = "It was saved.", body = Changed, headers(("ETag" = String, description = "The integration's new version.")), example = json!(Changed::example())), RevertProblems)
 )]
@@ -485,6 +489,9 @@ pub(crate) async fn revert_integration(
     let (integration, number) = path.into_inner();
     let subject = Subject::Integration(Reference::parse(&integration));
     let number = super::revisions::number(&number)?;
-    let saved = state.registry.revert(&caller.actor, &subject, number, caller.expected_version()?).await?;
+    let saved = state
+        .registry
+        .revert(&caller.actor, &subject, number, caller.expected_version()?, HowToSave::of(&caller)?)
+        .await?;
     Ok(answer::versioned(saved.value.version, &Changed::of(saved)))
 }

@@ -14,6 +14,7 @@ mod orphans;
 mod preflight;
 mod registrations;
 mod revisions;
+mod saving;
 mod servers;
 mod workspaces;
 

@@ -9,9 +9,10 @@ use crate::failure::Failure;
 use crate::locate::placed;
 use crate::responses::{ChangeProblems, ListProblems, ReadProblems, RevertProblems};
 use crate::v1::revisions::{self, ListRevisions, RevisionView};
+use crate::v1::saving::HowToSave;
 use actix_web::{get, post, put, web};
 use chrono::{DateTime, Utc};
-use registry::{Configuration, Error, Subject};
+use registry::{Configuration, Error, NewConfiguration, Subject};
 use registry_core::finding::Findings;
 use registry_core::permission::Permission;
 use serde::{Deserialize, Serialize};
@@ -120,7 +121,7 @@ pub(crate) async fn read_organisation_configuration(state: web::Data<ApiState>, 
 /// It lies under every integration: what it sets holds wherever nothing above it says otherwise.
 #[utoipa::path(
     tag = "configuration",
-    params(("If-Match" = Option<String>, Header, description = "The `ETag` that was read; another present version gives 412.", example = "\"2\"")),
+    params(("If-Match" = Option<String>, Header, description = "The `ETag` that was read; another present version gives 412.", example = "\"2\""), HowToSave),
     request_body(content = UpdateConfiguration, description = "The configuration.", example = json!({ "configurations": example::configuration() })),
     responses((status = 200, description = "It was saved.", body = Changed, headers(("ETag" = String, description = "Its new version.")), example = json!(Changed::example())), ChangeProblems)
 )]
@@ -130,10 +131,15 @@ pub(crate) async fn update_organisation_configuration(
     sent: Sent<UpdateConfiguration>,
 ) -> Answer {
     let (caller, body, text) = sent.into_parts();
-    let (document, expected) = (written(body.configurations).flatten(), caller.expected_version()?);
+    let new = NewConfiguration {
+        text: written(body.configurations).flatten(),
+        note: body.note,
+        expected_version: caller.expected_version()?,
+        replacements: HowToSave::of(&caller)?,
+    };
     let saved = state
         .registry
-        .set_configuration(&caller.actor, &Subject::Organisation, document, body.note, expected)
+        .save_configuration(&caller.actor, &Subject::Organisation, new)
         .await
         .map_err(in_body)?;
     let findings = placed(&text, below(saved.findings));
@@ -164,6 +170,7 @@ pub(crate) async fn list_organisation_revisions(state: web::Data<ApiState>, call
     params(
         ("number" = i64, Path, description = "Number of the version.", example = 1),
         ("If-Match" = Option<String>, Header, description = "The `ETag` that was read; another present version gives 412.", example = "\"2\""),
+        HowToSave,
     ),
     responses((status = 200, description = "It was saved.", body = Changed, headers(("ETag" = String, description = "Its new version.")), example = json!(Changed::example())), RevertProblems)
 )]
@@ -175,7 +182,10 @@ pub(crate) async fn revert_organisation(
 ) -> Answer {
     let number = revisions::number(&path)?;
     let expected = caller.expected_version()?;
-    let saved = state.registry.revert(&caller.actor, &Subject::Organisation, number, expected).await?;
+    let saved = state
+        .registry
+        .revert(&caller.actor, &Subject::Organisation, number, expected, HowToSave::of(&caller)?)
+        .await?;
     Ok(answer::versioned(saved.value.version, &Changed::of(saved)))
 }
 

@@ -172,6 +172,7 @@ pub(crate) async fn list_orphans(state: web::Data<ApiState>, caller: Caller) -> 
         kind,
         issuer: query::filled(asked.issuer),
         workspace: query::reference(asked.workspace_id),
+        search: None,
         resolved: asked.resolved.unwrap_or(false),
     };
     let found = state.registry.orphans(&caller.actor, filter, page).await?;

@@ -56,7 +56,8 @@ pub(crate) struct ListRegistrations {
     /// Only those at this authorization server.
     #[param(example = "https://mcp.linear.app")]
     issuer: Option<String>,
-    /// Part of the name or slug of server or integration, or a whole `client_id`, ignoring case.
+    /// Part of the name or slug of server, workspace or integration, of the `client_id` or of the last error, ignoring case;
+    /// `workspace/server` means both.
     #[param(example = "linear")]
     search: Option<String>,
     /// The page, from 0.
@@ -257,6 +258,7 @@ pub(crate) async fn list_registrations(state: web::Data<ApiState>, caller: Calle
             .map(|server| ServerRef { server, workspace: workspace.clone() }),
         workspace,
         issuer: query::filled(asked.issuer),
+        method: None,
         search: query::filled(asked.search),
     };
     let found = state.registry.registrations(&caller.actor, filter, page).await?;

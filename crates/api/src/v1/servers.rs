@@ -12,6 +12,7 @@ use crate::responses::{
     ChangeProblems, CreateServerProblems, DeleteProblems, ListProblems, ReadProblems, RevertProblems,
 };
 use crate::v1::revisions::{self, ListRevisions, RevisionView};
+use crate::v1::saving::HowToSave;
 use actix_web::{delete, get, post, put, web};
 use chrono::{DateTime, Utc};
 use registry::{NewServer, RegistrationBrief, Saved, Server, ServerChange, ServerFilter, ServerRef, Subject};
@@ -399,6 +400,7 @@ pub(crate) async fn read_server(
         ("server" = String, Path, description = "Id or slug of the server.", example = "linear"),
         InWorkspace,
         ("If-Match" = Option<String>, Header, description = "The `ETag` that was read; another present version gives 412.", example = "\"1\""),
+        HowToSave,
     ),
     request_body(content = UpdateServer, description = "At least one member.", example = json!({ "configurations": { "oauth_client_metadata": { "scope": "read:projects write:issues admin:webhooks" } } })),
     responses((status = 200, description = "It was saved.", body = Changed, headers(("ETag" = String, description = "Its new version.")), example = json!(Changed::example())), ChangeProblems)
@@ -415,6 +417,7 @@ pub(crate) async fn update_server(
         description: body.description,
         configuration: written(body.configurations),
         note: body.note,
+        replacements: HowToSave::of(&caller)?,
     };
     let (server, expected) = (named(&caller, &path)?, caller.expected_version()?);
     let saved = state.registry.update_server(&caller.actor, &server, change, expected).await?;
@@ -476,6 +479,7 @@ pub(crate) async fn list_server_revisions(
         ("number" = i64, Path, description = "Number of the version.", example = 3),
         InWorkspace,
         ("If-Match" = Option<String>, Header, description = "The server's `ETag` that was read; another present version gives 412.", example = "\"1\""),
+        HowToSave,
     ),
     responses((status = 200, description = "It was saved.", body = Changed, headers(("ETag" = String, description = "The server's new version.")), example = json!(Changed::example())), RevertProblems)
 )]
@@ -488,7 +492,10 @@ pub(crate) async fn revert_server(
     let (server, number) = path.into_inner();
     let subject = Subject::Server(named(&caller, &server)?);
     let number = revisions::number(&number)?;
-    let saved = state.registry.revert(&caller.actor, &subject, number, caller.expected_version()?).await?;
+    let saved = state
+        .registry
+        .revert(&caller.actor, &subject, number, caller.expected_version()?, HowToSave::of(&caller)?)
+        .await?;
     Ok(answer::versioned(saved.value.version, &Changed::of(saved)))
 }
 

@@ -163,13 +163,24 @@ impl Verified {
         if self.has_errors() || ids.len() != self.new.len() || self.ranges.len() != self.new.len() {
             return None;
         }
+        Some(self.with_secrets(ids.iter().map(|id| marker(*id))))
+    }
+
+    /// The text with every new secret replaced by `word`, to be shown and not to be kept. `None` if there are errors: then
+    /// it is not certain where secrets stand.
+    pub fn shown_text(&self, word: &str) -> Option<String> {
+        (!self.has_errors()).then(|| self.with_secrets(std::iter::repeat(word.to_owned())))
+    }
+
+    /// The text with these strings in place of its new secrets.
+    fn with_secrets(&self, strings: impl Iterator<Item = String>) -> String {
         let edits: Vec<(Range<usize>, String)> = self
             .ranges
             .iter()
-            .zip(ids)
-            .map(|(range, id)| (range.clone(), format!("\"{}\"", marker(*id))))
+            .zip(strings)
+            .map(|(range, string)| (range.clone(), format!("\"{string}\"")))
             .collect();
-        Some(text::apply(&self.text, &edits))
+        text::apply(&self.text, &edits)
     }
 }
 

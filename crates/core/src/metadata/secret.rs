@@ -71,6 +71,26 @@ impl fmt::Debug for NewSecret {
     }
 }
 
+/// Where a secret stands in a text, without the secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretPlace {
+    /// Where (RFC 6901), as the text spells its keys.
+    pub pointer: String,
+    /// Whether a marker stands there; else the secret itself, as somebody typed it.
+    pub is_sealed: bool,
+}
+
+/// All places of secrets in `text`, in its order; none if it is not the text of an object.
+pub fn secret_places(text: &str) -> Vec<SecretPlace> {
+    let Ok(parsed) = text::parse(text) else {
+        return Vec::new();
+    };
+    slots(&parsed.value)
+        .into_iter()
+        .map(|slot| SecretPlace { is_sealed: parse_marker(slot.value).is_some(), pointer: slot.pointer })
+        .collect()
+}
+
 /// A string at a place where strings are secrets.
 pub(super) struct Slot<'a> {
     /// As the text spells it.

@@ -17,7 +17,7 @@ pub(super) struct Parsed<'a> {
     /// The object; of a duplicate member the last value.
     pub(super) value: Map<String, Value>,
     /// The same with places; absent for an empty text, which says "nothing is set".
-    tree: Option<Object<'a>>,
+    pub(super) tree: Option<Object<'a>>,
 }
 
 /// Everything the parser tolerates beyond RFC 8259, switched off.

@@ -3,16 +3,21 @@
 //!
 //! * [`forecast`] asks [`crate::registration::plan`], as the worker does, and prepares what the next step would send.
 //! * [`ADVICE`] is the one table of what can be foreseen; [`advise`] goes through it; `docs/preflight.md` is made from it.
+//! * [`examine`] tells a discovery as a list of probes, and which [`Approach`] to a client it leaves open.
 //! * [`connection_problem`] says what an answer of an MCP server means for a test of the connection.
 
 mod advice;
+mod approach;
 mod connection;
+mod examination;
 mod forecast;
 mod notes;
 mod rules;
 
 pub use advice::{ADVICE, Advice, Facts, Rule, Weight, advise};
+pub use approach::{Approach, Entered};
 pub use connection::connection_problem;
+pub use examination::{Examination, Grade, Openness, Probe, Way, examine};
 pub use forecast::{Forecast, forecast};
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::id::SealedId;
 use crate::metadata::{
     AdvancedConfiguration, Branding, Layer, Level, Resolution, ResolveContext, resolve, verify,
 };
-use crate::oauth::{Discovery, Failure, FailureClass, IssuerMatch, ResourceMatch};
+use crate::oauth::{Discovery, Exchange, Failure, FailureClass, IssuerMatch, ResourceMatch};
 use crate::registration::{AuthType, Desired, LifeRules, RegistrationMethod, Standing};
 use chrono::DateTime;
 use serde_json::{Value, json};
@@ -358,4 +358,80 @@ fn a_test_of_the_connection_is_judged_by_how_gateways_authenticate() {
         assert_eq!(problem.is_none(), good, "{auth_type} {status} {speaks}: {problem:?}");
         assert!(problem.is_none_or(|problem| problem.ends_with('.')));
     }
+}
+
+fn exchange(step: &str, status: Option<u16>) -> Exchange {
+    Exchange {
+        step: step.to_owned(),
+        status,
+        duration_ms: 7,
+        note: "Noted.".to_owned(),
+        ..Exchange::default()
+    }
+}
+
+#[test]
+fn a_discovery_is_told_and_leads_to_a_proposal() {
+    let wanted = desired(&resolution(&json!({}), CALLBACK));
+    let told = |change: &dyn Fn(&mut Discovery)| {
+        let mut discovery = discovery();
+        change(&mut discovery);
+        discovery.protected_resource = Some(serde_json::Map::new());
+        let trace = [
+            exchange("probe", Some(401)),
+            exchange("protected_resource", Some(404)),
+            exchange("protected_resource", Some(200)),
+        ];
+        examine(&wanted, &Ok(discovery), &trace, None)
+    };
+    let well = told(&|_| {});
+    assert!(well.reached && well.probes.iter().all(|one| one.grade == Grade::Good || one.norm == "optional"));
+    assert_eq!(well.probes[1].duration_ms, Some(14), "both places that were asked count");
+    assert_eq!(well.probes[3].title, "Registration endpoint, S256 PKCE, public clients");
+    assert_eq!(well.proposed, Some(Approach::Register));
+    assert_eq!(*well.openness(Approach::Register), Openness::Offered);
+    assert!(
+        matches!(well.openness(Approach::Publish), Openness::Closed(why) if why.contains("cimd.public_url"))
+    );
+
+    let by_hand = told(&|found| {
+        found.metadata.shift_remove("registration_endpoint");
+        found.metadata.shift_remove("code_challenge_methods_supported");
+    });
+    assert_eq!(by_hand.proposed, Some(Approach::ByHand));
+    assert!(matches!(by_hand.openness(Approach::Register), Openness::Closed(_)));
+    let bad: Vec<_> =
+        by_hand.probes.iter().filter(|one| one.grade == Grade::Bad).map(|one| &*one.title).collect();
+    assert_eq!(bad, ["No PKCE with S256"]);
+
+    let wider = told(&|found| {
+        found.resource = "https://mcp.example".to_owned();
+        found.resource_match = Some(ResourceMatch::Prefix);
+    });
+    assert_eq!(wider.probes[1].instead.as_deref(), Some("https://mcp.example"));
+}
+
+#[test]
+fn a_failed_discovery_closes_only_what_cannot_change_by_itself() {
+    let wanted = desired(&resolution(&json!({}), CALLBACK));
+    let told = |status, class, code| {
+        let other = (code == "resource_mismatch").then_some("https://mcp.example/other");
+        examine(&wanted, &Err(Failure::new(class, code, "Why.")), &[exchange("probe", status)], other)
+    };
+    let away = told(None, FailureClass::Transient, "unreachable");
+    assert!(!away.reached && away.proposed.is_none());
+    assert_eq!(*away.openness(Approach::Register), Openness::Unknown);
+    assert_eq!(away.probes[0].grade, Grade::Bad);
+
+    for (status, proposed) in
+        [(Some(200), Some(Approach::Nothing)), (Some(401), Some(Approach::Headers)), (Some(404), None)]
+    {
+        let without = told(status, FailureClass::NeedsAdmin, "authorization_server_not_found");
+        assert_eq!(without.proposed, proposed);
+        assert_eq!(*without.openness(Approach::Register), Openness::Closed("Why.".to_owned()));
+        assert_eq!(*without.openness(Approach::Headers), Openness::Unknown);
+    }
+    let other = told(Some(401), FailureClass::Security, "resource_mismatch");
+    assert_eq!(other.probes[1].instead.as_deref(), Some("https://mcp.example/other"));
+    assert_eq!(other.proposed, None);
 }

@@ -94,6 +94,7 @@ enum Event {
     IssuerReport,
     Person(Request),
     Skip,
+    Hold,
     Wait(i64),
 }
 
@@ -130,6 +131,7 @@ fn events() -> impl Strategy<Value = Event> {
         1 => Just(Event::IssuerReport),
         1 => prop_oneof![Just(Request::Retry), Just(Request::Reregister)].prop_map(Event::Person),
         1 => Just(Event::Skip),
+        1 => Just(Event::Hold),
         6 => (1i64..60 * 24 * 40).prop_map(Event::Wait),
     ]
 }
@@ -229,6 +231,7 @@ impl World {
                 }
             }
             Event::Skip => self.observed.skipped = Some(self.desired.inputs()),
+            Event::Hold => self.observed.held = Some(self.desired.inputs()),
             Event::Wait(minutes) => self.now += Duration::minutes(*minutes),
         }
     }
@@ -312,6 +315,13 @@ impl World {
                     let changed = *inputs != self.desired.inputs();
                     assert!(once || changed || asked, "sent again in silence: {self:#?}");
                 }
+                // Rule 6: where whoever saved wanted to be asked, a client that serves is not replaced unasked.
+                let held = self.observed.held.as_ref() == Some(&self.desired.inputs());
+                let serves = client.is_some_and(|client| {
+                    client.usable(self.now) && client.doubt.is_none() && client.digest != self.desired.digest
+                });
+                let dynamic = client.is_some_and(|client| client.method == RegistrationMethod::Dcr);
+                assert!(asked || !(held && serves && dynamic), "replaced though held: {self:#?}");
             }
             // Rule 2: managed with the token of its own server only.
             Step::Update | Step::Verify => assert!(client.unwrap().manageable, "{self:#?}"),

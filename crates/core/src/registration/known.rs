@@ -253,6 +253,8 @@ pub struct Observed {
     pub request: Option<Request>,
     /// The inputs for which a person wants to keep the client there is.
     pub skipped: Option<String>,
+    /// The inputs for which the client there is may be replaced only when a person approves, whatever the policy says.
+    pub held: Option<String>,
     /// When a published document was found not to be readable through its public address.
     pub document_unreachable_at: Option<Timestamp>,
     /// When a report last led to a replacement.

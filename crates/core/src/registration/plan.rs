@@ -138,7 +138,9 @@ fn effort(desired: &Desired, observed: &Observed, now: Timestamp) -> Step {
         Fit::Replace if observed.skipped.as_ref() == Some(&desired.inputs()) => {
             keep(desired, observed, client, now, until)
         }
-        Fit::Replace if may_replace(desired, client) => obtain(desired, observed, now),
+        Fit::Replace if may_replace(desired, client) && !is_held(desired, observed) => {
+            obtain(desired, observed, now)
+        }
         Fit::Replace => ask(
             "metadata_changed",
             "The metadata changed after this client was registered, and only a new client can carry them. Approve to replace it; people who signed in through the old one must then sign in again. Or skip this version and keep it.",
@@ -218,8 +220,8 @@ fn at_another_issuer(
             _ => obtain(desired, observed, now),
         };
     }
-    let only_asked = client.method == RegistrationMethod::Dcr
-        && desired.effective.registration.replace == Some(ReplacePolicy::Ask);
+    let by_policy = desired.effective.registration.replace == Some(ReplacePolicy::Ask);
+    let only_asked = client.method == RegistrationMethod::Dcr && (by_policy || is_held(desired, observed));
     if only_asked && client.usable(now) {
         if observed.skipped.as_ref() == Some(&desired.inputs()) {
             return Step::Rest(State::Registered, until);
@@ -305,6 +307,11 @@ fn blocked(desired: &Desired, observed: &Observed, until: Option<Timestamp>) -> 
     let (code, inputs) = observed.failed.as_ref()?;
     let stays = observed.request.is_none() && *inputs == desired.inputs();
     stays.then(|| Step::Block(Block { code: code.clone(), detail: None }, until))
+}
+
+/// Whether whoever saved what is wanted now wanted replacements to wait for a person.
+fn is_held(desired: &Desired, observed: &Observed) -> bool {
+    observed.held.as_ref() == Some(&desired.inputs())
 }
 
 /// Whether the same registration lost its answer twice already: each may have left a client behind, so a third one waits

@@ -6,6 +6,7 @@ pub(crate) mod attempt;
 pub(crate) mod audit_event;
 pub(crate) mod change;
 pub(crate) mod deployment;
+pub(crate) mod draft;
 pub(crate) mod integration;
 pub(crate) mod issuer_budget;
 pub(crate) mod logo;

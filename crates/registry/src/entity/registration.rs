@@ -38,6 +38,7 @@ pub struct Model {
     pub upstream: Option<String>,
     pub document_id: Option<String>,
     pub document: Option<String>,
+    pub held: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

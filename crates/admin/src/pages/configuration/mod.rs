@@ -2,9 +2,15 @@
 //! reads, `submit` takes what was posted.
 
 mod choice;
+mod conflict;
+mod history;
+mod levels;
 mod place;
+mod restore;
+mod saving;
 mod show;
 mod submit;
+mod typed;
 
 use crate::failure::Failure;
 use crate::session::Visitor;
@@ -24,7 +30,8 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .service(show_server)
         .service(submit_server)
         .service(show_organisation)
-        .service(submit_organisation);
+        .service(submit_organisation)
+        .configure(history::routes);
 }
 
 #[get("/integrations/{integration}/config")]

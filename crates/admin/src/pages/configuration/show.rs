@@ -2,17 +2,20 @@
 
 use super::choice::Choice;
 use super::place::Place;
+use super::typed::Typed;
 use crate::consent::{Consent, Service};
 use crate::failure::Failure;
 use crate::sent::Table;
 use crate::session::Visitor;
-use crate::view::{Shell, html, pretty};
+use crate::view::{Cost, Shell, html, pretty};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
-use registry::{Check, Configuration, Preview, Registry};
+use registry::{Check, Configuration, Preview, Registry, WorkspaceRef};
 use registry_core::clock::Timestamp;
 use registry_core::finding::{Finding, Findings, Severity};
+use registry_core::id::ServerId;
+use registry_core::slug::Slug;
 use serde::Deserialize;
 
 #[derive(Template)]
@@ -20,20 +23,28 @@ use serde::Deserialize;
 struct Page {
     shell: Shell,
     place: Place,
-    text: String,
+    typed: Typed,
     stored: Configuration,
     findings: Vec<Finding>,
     table: Table,
     shown: Option<Preview>,
-    /// `workspace/server`, and whether it is the one shown.
-    servers: Vec<(String, bool)>,
-    /// Whether the table shows what is replaced, ignored or not set.
-    all: bool,
+    /// By workspace: `workspace/server`, its slug, and whether it is the one shown.
+    servers: Vec<(String, Vec<Chosen>)>,
+    /// How many members the text sets otherwise than the stored one.
+    changed: usize,
     /// What saving the checked text would do to clients, as a sentence.
     cost: String,
     state: PageState,
     consent: Option<Consent>,
     now: Timestamp,
+}
+
+/// A server that can be looked at.
+struct Chosen {
+    /// `workspace/server`.
+    value: String,
+    slug: String,
+    shown: bool,
 }
 
 /// What happened before this page was shown.
@@ -47,8 +58,6 @@ pub(super) enum PageState {
     Logo,
     /// Saving was refused.
     Refused,
-    /// Somebody else saved first.
-    Conflict,
 }
 
 impl Page {
@@ -69,8 +78,17 @@ impl Page {
         parts.join(", ")
     }
 
+    /// The version that the text was begun on: of the row, and of the history.
+    fn version(&self) -> i64 {
+        self.typed.version.unwrap_or(self.stored.version)
+    }
+
+    fn base(&self) -> i64 {
+        self.typed.base.unwrap_or(self.stored.revision)
+    }
+
     fn lines(&self) -> usize {
-        (self.text.lines().count() + 1).clamp(16, 40)
+        (self.typed.text.lines().count() + 1).clamp(16, 40)
     }
 
     /// What would be sent, as JSON.
@@ -98,37 +116,43 @@ pub(super) async fn read(
 ) -> Result<HttpResponse, Failure> {
     let stored = visitor.registry.configuration(&visitor.actor, &place.subject).await?;
     let text = stored.text.as_deref().map(laid_out).unwrap_or_default();
-    let choice = Choice { server: query.server, all: query.all.as_deref() != Some("0") };
-    show(request, visitor, place, stored, text, choice, PageState::Read, Findings::default()).await
+    let typed = Typed {
+        text,
+        version: Some(stored.version),
+        base: Some(stored.revision),
+        note: String::new(),
+        choice: Choice { server: query.server, all: query.all.as_deref() != Some("0") },
+    };
+    show(request, visitor, place, stored, typed, PageState::Read, Findings::default()).await
 }
 
 /// What a program sent on one line is laid out for reading; what a person wrote is left as it is.
-fn laid_out(text: &str) -> String {
+pub(super) fn laid_out(text: &str) -> String {
     if text.contains('\n') || text.len() < 60 {
         return text.to_owned();
     }
     serde_json::from_str(text).map_or_else(|_| text.to_owned(), |value: serde_json::Value| pretty(&value))
 }
 
-#[expect(clippy::too_many_arguments, reason = "what a page shows comes from as many places")]
 pub(super) async fn show(
     request: &HttpRequest,
     visitor: &Visitor,
     place: Place,
     stored: Configuration,
-    text: String,
-    choice: Choice,
+    typed: Typed,
     state: PageState,
     refusal: Findings,
 ) -> Result<HttpResponse, Failure> {
     let (registry, actor) = (&visitor.registry, &visitor.actor);
     let servers = registry.affected_servers(actor, &place.subject).await?;
-    let names: Vec<String> =
-        servers.iter().map(|(workspace, server, _)| format!("{}/{server}", workspace.slug)).collect();
+    let is_there = |wanted: &str| {
+        servers.iter().any(|(workspace, server, _)| format!("{}/{server}", workspace.slug) == wanted)
+    };
     // A server that is gone, or of elsewhere, leaves the choice to the application.
-    let preview = choice.server().filter(|_| names.contains(&choice.server));
-    let check = Check { subject: Some(place.subject.clone()), text: text.clone(), preview };
+    let preview = typed.choice.server().filter(|_| is_there(&typed.choice.server));
+    let check = Check { subject: Some(place.subject.clone()), text: typed.text.clone(), preview };
     let checked = registry.check_configuration(actor, check.clone()).await?;
+    let cost = Cost::of(&checked).sentence();
     // A text that cannot be read leaves the table as the stored one makes it.
     let shown = match checked.preview {
         Some(preview) => Some(preview),
@@ -146,9 +170,8 @@ pub(super) async fn show(
         }
     }
     findings.sort_by_key(|finding| (std::cmp::Reverse(finding.severity), finding.line));
-    let problem = matches!(state, PageState::Refused | PageState::Conflict);
-    let title = format!("{}{}: advanced configuration", if problem { "Problem: " } else { "" }, place.of);
-    let current = shown.as_ref().map(|preview| format!("{}/{}", preview.workspace, preview.server));
+    let problem = if state == PageState::Refused { "Problem: " } else { "" };
+    let title = format!("{problem}{}: advanced configuration", place.of);
     let service = Service { name: &place.of, url: place.url.as_deref() };
     let consent = match &shown {
         Some(preview) => {
@@ -161,29 +184,43 @@ pub(super) async fn show(
         now: registry.now(),
         consent,
         shell: Shell::of(request, visitor, place.section, title),
-        table: shown.as_ref().map(|preview| Table::of(&preview.resolution, choice.all)).unwrap_or_default(),
-        servers: names
-            .into_iter()
-            .map(|name| {
-                let is_shown = Some(&name) == current.as_ref();
-                (name, is_shown)
-            })
-            .collect(),
-        cost: crate::view::cost(checked.affected),
-        all: choice.all,
+        table: shown
+            .as_ref()
+            .map(|preview| Table::of(&preview.resolution, typed.choice.all).linked(preview, &place.action))
+            .unwrap_or_default(),
+        servers: by_workspace(&servers, shown.as_ref()),
+        cost,
+        changed: typed.fields_changed(stored.text.as_deref()),
         place,
         shown,
         findings,
-        text,
+        typed,
         stored,
         state,
     };
     let status = match state {
         PageState::Refused => StatusCode::UNPROCESSABLE_ENTITY,
-        PageState::Conflict => StatusCode::CONFLICT,
         PageState::Read | PageState::Checked | PageState::Logo => StatusCode::OK,
     };
     Ok(html(status, &page)?)
+}
+
+/// The servers to choose from, those of a workspace together.
+fn by_workspace(
+    servers: &[(WorkspaceRef, Slug, ServerId)],
+    shown: Option<&Preview>,
+) -> Vec<(String, Vec<Chosen>)> {
+    let mut groups: Vec<(String, Vec<Chosen>)> = Vec::new();
+    for (workspace, server, _) in servers {
+        let (workspace, slug) = (workspace.slug.to_string(), server.to_string());
+        let shown = shown.is_some_and(|preview| preview.workspace == workspace && preview.server == slug);
+        let one = Chosen { value: format!("{workspace}/{slug}"), slug, shown };
+        match groups.last_mut() {
+            Some((name, group)) if *name == workspace => group.push(one),
+            _ => groups.push((workspace, vec![one])),
+        }
+    }
+    groups
 }
 
 async fn stored_preview(

@@ -1,13 +1,14 @@
-//! What was posted from the page: checked, or saved.
+//! What was posted from the page: checked, reviewed, or saved.
 
 use super::choice::Choice;
 use super::place::Place;
+use super::saving::{Decision, review, save};
 use super::show::{PageState, show};
+use super::typed::Typed;
 use crate::failure::Failure;
 use crate::session::Visitor;
-use crate::view::go;
 use actix_web::{HttpRequest, HttpResponse};
-use registry_core::finding::{Finding, Findings};
+use registry_core::finding::Findings;
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]
@@ -15,6 +16,8 @@ pub(super) struct Submitted {
     configuration: String,
     #[serde(default)]
     version: Option<i64>,
+    #[serde(default)]
+    base: Option<i64>,
     #[serde(default)]
     note: String,
     #[serde(default)]
@@ -30,36 +33,29 @@ pub(super) async fn submit(
     place: Place,
     form: Submitted,
 ) -> Result<HttpResponse, Failure> {
-    let choice = Choice { server: form.server, all: form.all.is_some() };
-    // Browsers send line ends as CR LF; what is stored has the ones that were typed.
-    let text = form.configuration.replace("\r\n", "\n");
-    let (registry, actor) = (&visitor.registry, &visitor.actor);
-    let mut refusal = Findings::default();
-    let state = if form.intent == "check" {
-        PageState::Checked
-    } else if form.intent == "logo" {
-        PageState::Logo
-    } else {
-        let new = Some(text.clone()).filter(|text| !text.trim().is_empty());
-        let note = Some(form.note).filter(|note| !note.trim().is_empty());
-        match registry.set_configuration(actor, &place.subject, new, note, form.version).await {
-            Ok(saved) => {
-                let (revision, queued) = (saved.value.revision, saved.affected.registrations);
-                let done = format!("saved-{revision}-{queued}");
-                return Ok(go(format!("{}?{}", place.action, choice.query(&done))));
-            }
-            Err(registry::Error::Invalid(findings)) => {
-                refusal = findings;
-                PageState::Refused
-            }
-            Err(registry::Error::Conflict { code, message, .. }) => {
-                refusal.push(Finding::error("", code, message));
-                PageState::Refused
-            }
-            Err(registry::Error::Stale { .. }) => PageState::Conflict,
-            Err(error) => return Err(error.into()),
+    let typed = Typed {
+        // Browsers send line ends as CR LF; what is stored has the ones that were typed.
+        text: form.configuration.replace("\r\n", "\n"),
+        version: form.version,
+        base: form.base,
+        note: form.note,
+        choice: Choice { server: form.server, all: form.all.is_some() },
+    };
+    let decision = match form.intent.as_str() {
+        "save" => Decision::Open,
+        "save-now" => Decision::Now,
+        "save-later" => Decision::Later,
+        "review" => return review(request, visitor, place, typed).await,
+        intent => {
+            // Whatever else is posted, nothing is saved by it.
+            let state = match intent {
+                "edit" => PageState::Read,
+                "logo" => PageState::Logo,
+                _ => PageState::Checked,
+            };
+            let stored = visitor.registry.configuration(&visitor.actor, &place.subject).await?;
+            return show(request, visitor, place, stored, typed, state, Findings::default()).await;
         }
     };
-    let stored = registry.configuration(actor, &place.subject).await?;
-    show(request, visitor, place, stored, text, choice, state, refusal).await
+    save(request, visitor, place, typed, decision).await
 }

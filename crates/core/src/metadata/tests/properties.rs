@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 /// Texts near the table: known names with values of all kinds, plus noise.
-fn configurations() -> impl Strategy<Value = String> {
+pub(super) fn configurations() -> impl Strategy<Value = String> {
     let name = prop_oneof![
         4 => proptest::sample::select(FIELDS.iter().map(|field| field.name).collect::<Vec<_>>()).prop_map(str::to_owned),
         1 => "[a-z_#$ ~/\"\\\\é]{0,12}",

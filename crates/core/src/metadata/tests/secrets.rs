@@ -42,6 +42,16 @@ fn secrets_are_cut_out_and_every_other_byte_stays() {
     }
     assert_eq!(sealed, expected);
 
+    let shown = verified.shown_text("new").unwrap();
+    assert!(!shown.contains("S3CRET") && shown.matches("\"new\"").count() == 6, "{shown}");
+    assert_eq!(
+        shown.replace("\"new\"", "").len(),
+        sealed.len() - 6 * (marker(id(1)).len() + 2),
+        "nothing else"
+    );
+    let broken = verify(&text.replace("\"x\"", "7"), &KnownSecrets::default());
+    assert_eq!(broken.shown_text("new"), None, "what cannot be saved may hold secrets anywhere");
+
     let known = KnownSecrets::of(&sealed);
     assert_eq!(known.0["/headers/X-Key"], id(2));
     let configuration = AdvancedConfiguration::from_stored(&sealed).unwrap();

@@ -1,0 +1,239 @@
+//! The history of a configuration: its versions, and what changed between two of them, in the text and in what is sent.
+
+use super::levels::LEVELS;
+use super::place::Place;
+use super::restore;
+use crate::diff::{Diff, Fate};
+use crate::failure::Failure;
+use crate::sent;
+use crate::session::Visitor;
+use crate::view::{Cost, Shell, html};
+use actix_web::http::StatusCode;
+use actix_web::web::ServiceConfig;
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+use registry::{Checked, PageRequest, Revision, ServerRef};
+use registry_core::clock::Timestamp;
+use registry_core::finding::{Finding, Severity};
+use registry_core::slug::Reference;
+use serde::Deserialize;
+
+/// Their addresses, at every level.
+pub(super) fn routes(config: &mut ServiceConfig) {
+    for level in LEVELS {
+        config
+            .route(&format!("{level}/history"), web::get().to(show))
+            .route(&format!("{level}/history/restore"), web::get().to(restore::ask))
+            .route(&format!("{level}/history/restore"), web::post().to(restore::restore));
+    }
+}
+
+/// Versions listed at once.
+const SIZE: u64 = 20;
+
+#[derive(Debug, Default, Deserialize)]
+struct Query {
+    /// The older version; 0: nothing.
+    a: Option<i64>,
+    /// The newer version.
+    b: Option<i64>,
+    /// `sent`: what is sent instead of the text.
+    #[serde(default)]
+    of: String,
+    /// `workspace/server`, whose request is shown.
+    #[serde(default)]
+    server: String,
+    /// Of the list of versions, from 0.
+    #[serde(default)]
+    page: u64,
+}
+
+#[derive(Template)]
+#[template(path = "pages/history.html")]
+struct Page {
+    shell: Shell,
+    place: Place,
+    versions: Vec<Revision>,
+    previous: Option<String>,
+    next: Option<String>,
+    /// The number of the present version; 0 when nothing was ever saved.
+    current: i64,
+    comparison: Option<Comparison>,
+    query: Query,
+    servers: Vec<String>,
+    now: Timestamp,
+}
+
+/// Two versions side by side.
+struct Comparison {
+    a: i64,
+    b: Revision,
+    diff: Diff,
+    /// Of what is sent: the server. `None` where the texts are compared.
+    server: Option<String>,
+    /// Why a version cannot be resolved any more.
+    refused: Vec<Finding>,
+    /// The version that can be restored from here, and what that would do.
+    restore: Option<(i64, String)>,
+}
+
+impl Page {
+    /// The address of this page with other versions.
+    fn versions_link(&self, a: i64, b: i64) -> String {
+        link(&self.place, &Query { a: Some(a), b: Some(b), page: self.query.page, ..self.query.like() })
+    }
+
+    /// What one version changed: compared with the one before it.
+    fn version_link(&self, version: &Revision) -> String {
+        self.versions_link(version.number - 1, version.number)
+    }
+
+    /// The same two versions, their texts or what they send.
+    fn of_link(&self, of: &str) -> String {
+        let (a, b) = self.comparison.as_ref().map_or((0, 0), |one| (one.a, one.b.number));
+        let query =
+            Query { a: Some(a), b: Some(b), of: of.to_owned(), page: self.query.page, ..self.query.like() };
+        link(&self.place, &query)
+    }
+
+    fn is_sent(&self) -> bool {
+        self.query.of == "sent"
+    }
+}
+
+impl Query {
+    /// The same view, of nothing yet.
+    fn like(&self) -> Self {
+        Self { of: self.of.clone(), server: self.server.clone(), ..Self::default() }
+    }
+}
+
+fn link(place: &Place, query: &Query) -> String {
+    let mut pairs = url::form_urlencoded::Serializer::new(String::new());
+    for (name, number) in [("a", query.a), ("b", query.b)] {
+        if let Some(number) = number {
+            pairs.append_pair(name, &number.to_string());
+        }
+    }
+    for (name, text) in [("of", &query.of), ("server", &query.server)] {
+        if !text.is_empty() {
+            pairs.append_pair(name, text);
+        }
+    }
+    if query.page > 0 {
+        pairs.append_pair("page", &query.page.to_string());
+    }
+    format!("{}?{}", place.history(), pairs.finish())
+}
+
+/// Who saved a version and how, as people say it.
+fn author(version: &Revision) -> String {
+    match version.door.as_str() {
+        "api" => format!("API, “{}”", version.actor),
+        "cli" => format!("{}, command line", version.actor),
+        door => format!("{}, {door}", version.actor),
+    }
+}
+
+async fn show(
+    request: HttpRequest,
+    visitor: Visitor,
+    query: web::Query<Query>,
+) -> Result<HttpResponse, Failure> {
+    let query = query.into_inner();
+    let place = Place::of_request(&request, &visitor).await?;
+    let (registry, actor) = (&visitor.registry, &visitor.actor);
+    let wanted = PageRequest::new(query.page, SIZE);
+    let found = registry.revisions(actor, &place.subject, wanted).await?;
+    let more = found.has_more(wanted);
+    let turn = |page| link(&place, &Query { a: query.a, b: query.b, page, ..query.like() });
+    let previous = query.page.checked_sub(1).map(turn);
+    let next = more.then(|| turn(query.page + 1));
+    let current = registry.configuration(actor, &place.subject).await?.revision;
+    let servers = registry.affected_servers(actor, &place.subject).await?;
+    let servers: Vec<String> =
+        servers.iter().map(|(workspace, server, _)| format!("{}/{server}", workspace.slug)).collect();
+    let comparison =
+        if current == 0 { None } else { Some(compare(&visitor, &place, &query, current, &servers).await?) };
+    let page = Page {
+        shell: Shell::of(&request, &visitor, place.section, format!("{}: history", place.of)),
+        versions: found.items,
+        previous,
+        next,
+        current,
+        comparison,
+        query,
+        servers,
+        now: registry.now(),
+        place,
+    };
+    Ok(html(StatusCode::OK, &page)?)
+}
+
+async fn compare(
+    visitor: &Visitor,
+    place: &Place,
+    query: &Query,
+    current: i64,
+    servers: &[String],
+) -> Result<Comparison, Failure> {
+    let (registry, actor) = (&visitor.registry, &visitor.actor);
+    let b = query.b.unwrap_or(current);
+    let a = query.a.unwrap_or(b - 1);
+    let newer = registry.revision(actor, &place.subject, b).await?;
+    // Version 0 is what was before the first: nothing.
+    let older = if a == 0 { None } else { Some(registry.revision(actor, &place.subject, a).await?) };
+    let target = if b == current { a } else { b };
+    let restore = if place.may_save && target > 0 && target != current {
+        let checked = registry.check_revision(actor, &place.subject, target, None).await?;
+        Some((target, effect(&checked)))
+    } else {
+        None
+    };
+    let mut comparison =
+        Comparison { a, b: newer, diff: Diff::default(), server: None, refused: Vec::new(), restore };
+    if query.of == "sent" {
+        let preview = server_ref(&query.server).filter(|_| servers.contains(&query.server));
+        let mut texts = [String::new(), String::new()];
+        for (text, number) in texts.iter_mut().zip([a, b]) {
+            if number == 0 {
+                continue;
+            }
+            let checked = registry.check_revision(actor, &place.subject, number, preview.as_ref()).await?;
+            match checked.preview {
+                Some(preview) => {
+                    *text = sent::lines(&preview.resolution);
+                    comparison.server = Some(format!("{} / {}", preview.workspace, preview.server));
+                }
+                None => comparison.refused = errors(checked.findings.0),
+            }
+        }
+        comparison.diff = Diff::of(&texts[0], &texts[1]).without_numbers();
+    } else {
+        let text = |revision: Option<&Revision>| {
+            revision
+                .and_then(|revision| revision.text.as_deref())
+                .map(super::show::laid_out)
+                .unwrap_or_default()
+        };
+        comparison.diff = Diff::of(&text(older.as_ref()), &text(Some(&comparison.b)));
+    }
+    Ok(comparison)
+}
+
+/// What restoring would do.
+fn effect(checked: &Checked) -> String {
+    if checked.preview.is_none() {
+        return "It cannot be restored as it is: the rules have become stricter since.".to_owned();
+    }
+    Cost::of(checked).sentence()
+}
+
+fn errors(findings: Vec<Finding>) -> Vec<Finding> {
+    findings.into_iter().filter(|finding| finding.severity == Severity::Error).collect()
+}
+
+fn server_ref(name: &str) -> Option<ServerRef> {
+    let (workspace, server) = name.split_once('/')?;
+    Some(ServerRef { server: Reference::parse(server), workspace: Some(Reference::parse(workspace)) })
+}

@@ -1,0 +1,139 @@
+//! Restoring an earlier version: what it would change and cost, then a new version with its content.
+
+use super::place::Place;
+use super::show::laid_out;
+use crate::diff::{Diff, Fate};
+use crate::failure::Failure;
+use crate::session::Visitor;
+use crate::view::{Cost, Shell, go, html};
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+use registry::{Configuration, Error, Replacements, Revision};
+use registry_core::finding::{Finding, Findings, Severity};
+use serde::Deserialize;
+
+#[derive(Template)]
+#[template(path = "pages/restore.html")]
+struct Page {
+    shell: Shell,
+    place: Place,
+    stored: Configuration,
+    version: Revision,
+    diff: Diff,
+    cost: Cost,
+    /// What of the version cannot come back, or is wrong with it by today's rules.
+    findings: Vec<Finding>,
+    state: State,
+}
+
+/// What happened before this page was shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Nothing.
+    Asked,
+    /// The version is not valid any more.
+    Refused,
+    /// Somebody else saved first.
+    Conflict,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Wanted {
+    number: i64,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Submitted {
+    number: i64,
+    /// The version of the row that was looked at.
+    version: i64,
+    #[serde(default)]
+    intent: String,
+}
+
+/// Asks whether to.
+pub(super) async fn ask(
+    request: HttpRequest,
+    visitor: Visitor,
+    wanted: web::Query<Wanted>,
+) -> Result<HttpResponse, Failure> {
+    let place = Place::of_request(&request, &visitor).await?;
+    page(&request, &visitor, place, wanted.number, State::Asked, Findings::default()).await
+}
+
+/// Does it.
+pub(super) async fn restore(
+    request: HttpRequest,
+    visitor: Visitor,
+    form: web::Form<Submitted>,
+) -> Result<HttpResponse, Failure> {
+    let place = Place::of_request(&request, &visitor).await?;
+    let replacements = if form.intent == "later" { Replacements::Held } else { Replacements::ByRule };
+    let saved = visitor
+        .registry
+        .revert(&visitor.actor, &place.subject, form.number, Some(form.version), replacements)
+        .await;
+    match saved {
+        Ok(saved) => {
+            let (made, affected) = (saved.value.revision, saved.affected);
+            let done =
+                format!("restored-{}-{made}-{}-{}", form.number, affected.registrations, affected.asked);
+            Ok(go(format!("{}?done={done}", place.history())))
+        }
+        Err(Error::Invalid(findings)) => {
+            page(&request, &visitor, place, form.number, State::Refused, findings).await
+        }
+        Err(Error::Stale { .. }) => {
+            page(&request, &visitor, place, form.number, State::Conflict, Findings::default()).await
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn page(
+    request: &HttpRequest,
+    visitor: &Visitor,
+    place: Place,
+    number: i64,
+    state: State,
+    refusal: Findings,
+) -> Result<HttpResponse, Failure> {
+    let (registry, actor) = (&visitor.registry, &visitor.actor);
+    let stored = registry.configuration(actor, &place.subject).await?;
+    let version = registry.revision(actor, &place.subject, number).await?;
+    let checked = registry.check_revision(actor, &place.subject, number, None).await?;
+    let text = |text: Option<&str>| text.map(laid_out).unwrap_or_default();
+    let diff = Diff::of(&text(stored.text.as_deref()), &text(version.text.as_deref()));
+    let mut findings: Vec<Finding> = checked
+        .findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error || finding.code.starts_with("secret_"))
+        .cloned()
+        .collect();
+    findings.extend(refusal.0.into_iter().filter(|new| !checked.findings.0.contains(new)));
+    let invalid = findings.iter().any(|finding| finding.severity == Severity::Error);
+    let state = if invalid && state == State::Asked { State::Refused } else { state };
+    let problem = if state == State::Asked { "" } else { "Problem: " };
+    let page = Page {
+        shell: Shell::of(
+            request,
+            visitor,
+            place.section,
+            format!("{problem}Restore v{number}: {}", place.of),
+        ),
+        cost: Cost::of(&checked),
+        place,
+        stored,
+        version,
+        diff,
+        findings,
+        state,
+    };
+    let status = match state {
+        State::Asked => StatusCode::OK,
+        State::Refused => StatusCode::UNPROCESSABLE_ENTITY,
+        State::Conflict => StatusCode::CONFLICT,
+    };
+    Ok(html(status, &page)?)
+}

@@ -1,0 +1,177 @@
+//! Saving, and the pages before it: a review of what changes, and one more question where people must sign in again.
+
+use super::conflict;
+use super::place::Place;
+use super::show::{PageState, laid_out, show};
+use super::typed::Typed;
+use crate::diff::{Diff, Fate};
+use crate::failure::Failure;
+use crate::sent;
+use crate::session::Visitor;
+use crate::view::{Cost, Shell, go, html};
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+use registry::{Check, Checked, Configuration, Error, NewConfiguration, Replacements, SentChange};
+use registry_core::finding::{Finding, Findings};
+
+/// Changes of what is sent that are shown one by one.
+const MOST_GROUPS: usize = 20;
+
+/// What was decided about clients that only a new one can take the place of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// Nothing yet: where people must sign in again, they are asked about it.
+    Open,
+    /// They are replaced now.
+    Now,
+    /// They serve on until somebody approves.
+    Later,
+}
+
+#[derive(Template)]
+#[template(path = "pages/review.html")]
+struct ReviewPage {
+    shell: Shell,
+    place: Place,
+    typed: Typed,
+    stored: Configuration,
+    diff: Diff,
+    groups: Vec<Group>,
+    /// How many groups are not shown.
+    more: usize,
+    /// How many servers are affected that are not compared one by one.
+    uncompared: usize,
+    cost: Cost,
+}
+
+#[derive(Template)]
+#[template(path = "pages/replace.html")]
+struct ReplacePage {
+    shell: Shell,
+    place: Place,
+    typed: Typed,
+    cost: Cost,
+}
+
+/// Servers for which the same changes in what is sent.
+struct Group {
+    servers: Vec<String>,
+    diff: Diff,
+}
+
+/// Saves, or says why not.
+pub(super) async fn save(
+    request: &HttpRequest,
+    visitor: &Visitor,
+    place: Place,
+    mut typed: Typed,
+    decision: Decision,
+) -> Result<HttpResponse, Failure> {
+    let (registry, actor) = (&visitor.registry, &visitor.actor);
+    let stored = registry.configuration(actor, &place.subject).await?;
+    if typed.conflicts_with(&stored) {
+        return conflict::page(request, visitor, place, typed, stored).await;
+    }
+    if decision == Decision::Open && place.may_save {
+        let cost = Cost::of(&check(visitor, &place, &typed).await?);
+        if cost.hurts() {
+            let page = ReplacePage {
+                shell: Shell::of(
+                    request,
+                    visitor,
+                    place.section,
+                    format!("People must sign in again: {}", place.of),
+                ),
+                cost,
+                place,
+                typed,
+            };
+            return Ok(html(StatusCode::OK, &page)?);
+        }
+    }
+    let new = NewConfiguration {
+        text: typed.to_save(),
+        note: Some(typed.note.clone()).filter(|note| !note.trim().is_empty()),
+        expected_version: typed.version,
+        replacements: if decision == Decision::Later { Replacements::Held } else { Replacements::ByRule },
+    };
+    let refusal = match registry.save_configuration(actor, &place.subject, new).await {
+        Ok(saved) => {
+            let (revision, affected) = (saved.value.revision, saved.affected);
+            let done = format!("saved-{revision}-{}-{}", affected.registrations, affected.asked);
+            return Ok(go(format!("{}?{}", place.action, typed.choice.query(&done))));
+        }
+        Err(Error::Stale { .. }) => {
+            let stored = registry.configuration(actor, &place.subject).await?;
+            return conflict::page(request, visitor, place, typed, stored).await;
+        }
+        Err(Error::Invalid(findings)) => findings,
+        Err(Error::Conflict { code, message, .. }) => Finding::error("", code, message).into(),
+        Err(error) => return Err(error.into()),
+    };
+    show(request, visitor, place, stored, typed, PageState::Refused, refusal).await
+}
+
+/// Shows what saving would change, in the text and in what is sent.
+pub(super) async fn review(
+    request: &HttpRequest,
+    visitor: &Visitor,
+    place: Place,
+    mut typed: Typed,
+) -> Result<HttpResponse, Failure> {
+    let stored = visitor.registry.configuration(&visitor.actor, &place.subject).await?;
+    if typed.conflicts_with(&stored) {
+        return conflict::page(request, visitor, place, typed, stored).await;
+    }
+    let checked = check(visitor, &place, &typed).await?;
+    let old = stored.text.as_deref().map(laid_out).unwrap_or_default();
+    let (Some(diff), false) = (typed.changes(&old, stored.text.as_deref()), checked.findings.has_errors())
+    else {
+        return show(request, visitor, place, stored, typed, PageState::Refused, Findings::default()).await;
+    };
+    let mut groups = grouped(&checked.changes);
+    let more = groups.len().saturating_sub(MOST_GROUPS);
+    groups.truncate(MOST_GROUPS);
+    let page = ReviewPage {
+        shell: Shell::of(request, visitor, place.section, format!("Review changes: {}", place.of)),
+        cost: Cost::of(&checked),
+        uncompared: checked.changes.iter().filter(|change| change.sent.is_none()).count(),
+        place,
+        typed,
+        stored,
+        diff,
+        groups,
+        more,
+    };
+    Ok(html(StatusCode::OK, &page)?)
+}
+
+async fn check(visitor: &Visitor, place: &Place, typed: &Typed) -> Result<Checked, Failure> {
+    let check = Check { subject: Some(place.subject.clone()), text: typed.text.clone(), preview: None };
+    Ok(visitor.registry.check_configuration(&visitor.actor, check).await?)
+}
+
+/// Servers with the same change together, in the order of the first of each.
+fn grouped(changes: &[SentChange]) -> Vec<Group> {
+    let mut keys: Vec<(String, String)> = Vec::new();
+    let mut groups: Vec<Group> = Vec::new();
+    for change in changes {
+        let Some(sent) = &change.sent else { continue };
+        let (before, after) = (sent::lines(&sent.0), sent::lines(&sent.1));
+        // Only what differs: the default name holds the server's, so that whole texts are never alike.
+        let only = |one: &str, other: &str| -> String {
+            let other: Vec<&str> = other.lines().collect();
+            one.lines().filter(|line| !other.contains(line)).flat_map(|line| [line, "\n"]).collect()
+        };
+        let key = (only(&before, &after), only(&after, &before));
+        let name = format!("{}/{}", change.workspace, change.server);
+        if let Some(index) = keys.iter().position(|known| *known == key) {
+            groups[index].servers.push(name);
+        } else {
+            groups.push(Group { servers: vec![name], diff: Diff::of(&key.0, &key.1).without_numbers() });
+            keys.push(key);
+        }
+    }
+    groups
+}

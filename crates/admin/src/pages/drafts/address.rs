@@ -1,0 +1,219 @@
+//! Step 1: where the server is, and what it is called here. Also where one's drafts wait.
+
+use super::{Problem, Wizard, host, onwards, open, step_page};
+use crate::failure::Failure;
+use crate::session::Visitor;
+use crate::view::{Shell, go, html};
+use actix_web::http::StatusCode;
+use actix_web::web::ServiceConfig;
+use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use askama::Template;
+use registry::{Draft, DraftAddress, DraftStep, Error, PageRequest};
+use registry_core::clock::Timestamp;
+use registry_core::finding::Finding;
+use registry_core::id::DraftId;
+use registry_core::registration::Transport;
+use registry_core::slug::Reference;
+use serde::Deserialize;
+
+/// Its addresses.
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config.service(begin).service(create).service(show).service(submit);
+}
+
+#[derive(Template)]
+#[template(path = "pages/drafts/address.html")]
+struct Page {
+    shell: Shell,
+    wizard: Wizard,
+    form: Form,
+    /// A name and a slug that are used where none is typed.
+    proposed: Option<(String, String)>,
+    /// The visitor's other drafts.
+    drafts: Vec<Draft>,
+    now: Timestamp,
+}
+
+impl Page {
+    /// Where the form goes.
+    fn action(&self) -> String {
+        if self.wizard.base.is_some() { self.wizard.link("url") } else { "/ui/integrations/new".to_owned() }
+    }
+
+    #[expect(clippy::unused_self, reason = "called from the template")]
+    fn host(&self, draft: &Draft) -> String {
+        host(&draft.url)
+    }
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Form {
+    url: String,
+    name: String,
+    slug: String,
+    transport: String,
+    intent: String,
+}
+
+impl Form {
+    fn of(draft: &Draft) -> Self {
+        Self {
+            url: draft.url.clone(),
+            name: draft.name.clone(),
+            slug: draft.slug.to_string(),
+            transport: draft.transport.as_str().to_owned(),
+            intent: String::new(),
+        }
+    }
+
+    fn address(&self) -> DraftAddress {
+        let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        DraftAddress {
+            url: self.url.trim().to_owned(),
+            name: given(&self.name),
+            slug: given(&self.slug),
+            transport: Transport::parse(&self.transport).unwrap_or(Transport::Http),
+        }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Query {
+    url: String,
+}
+
+#[get("/integrations/new")]
+async fn begin(
+    request: HttpRequest,
+    visitor: Visitor,
+    query: web::Query<Query>,
+) -> Result<HttpResponse, Failure> {
+    let form = Form { url: query.into_inner().url, ..Form::default() };
+    render(&request, &visitor, None, form, Vec::new()).await
+}
+
+#[post("/integrations/new")]
+async fn create(
+    request: HttpRequest,
+    visitor: Visitor,
+    form: web::Form<Form>,
+) -> Result<HttpResponse, Failure> {
+    let form = form.into_inner();
+    let draft = match visitor.registry.create_draft(&visitor.actor, form.address()).await {
+        Ok(draft) => draft,
+        Err(error) => {
+            let problems = problems(&visitor, &form, error).await?;
+            return render(&request, &visitor, None, form, problems).await;
+        }
+    };
+    if form.intent != "draft" {
+        check(&visitor, draft.id).await?;
+    }
+    Ok(onwards(&form.intent, draft.id, DraftStep::Check))
+}
+
+#[get("/drafts/{draft}/url")]
+async fn show(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<DraftId>,
+) -> Result<HttpResponse, Failure> {
+    match open(&visitor, &path).await? {
+        Ok(draft) => {
+            let form = Form::of(&draft);
+            render(&request, &visitor, Some(&draft), form, Vec::new()).await
+        }
+        Err(elsewhere) => Ok(elsewhere),
+    }
+}
+
+#[post("/drafts/{draft}/url")]
+async fn submit(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<DraftId>,
+    form: web::Form<Form>,
+) -> Result<HttpResponse, Failure> {
+    let draft = match open(&visitor, &path).await? {
+        Ok(draft) => draft,
+        Err(elsewhere) => return Ok(elsewhere),
+    };
+    let mut form = form.into_inner();
+    if form.intent == "use" {
+        // The address that the server itself names; everything else stays.
+        form = Form { url: form.url, ..Form::of(&draft) };
+    }
+    // Its own slug is nobody else's.
+    let kept = match visitor.registry.set_draft_address(&visitor.actor, draft.id, form.address()).await {
+        Ok(kept) => kept,
+        Err(error) => {
+            let problems = problems(&visitor, &form, error).await?;
+            return render(&request, &visitor, Some(&draft), form, problems).await;
+        }
+    };
+    if form.intent != "draft" && kept.draft.examination.is_none() {
+        check(&visitor, draft.id).await?;
+    }
+    if !kept.findings.is_empty() && form.intent != "draft" {
+        return Ok(go(format!("{}?done=forgotten", step_page(draft.id, DraftStep::Check))));
+    }
+    Ok(onwards(&form.intent, draft.id, DraftStep::Check))
+}
+
+/// Checks the server. That it was asked too often is no reason to stay here: the next page says that nothing is known yet.
+async fn check(visitor: &Visitor, id: DraftId) -> Result<(), Failure> {
+    match visitor.registry.probe_draft(&visitor.actor, id).await {
+        Ok(_) | Err(Error::TooSoon { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What stands in the way, by field; anything else is a failure.
+async fn problems(visitor: &Visitor, form: &Form, error: Error) -> Result<Vec<Problem>, Failure> {
+    let field = |pointer: &str| pointer.trim_start_matches('/').to_owned();
+    let findings = match error {
+        Error::Invalid(findings) => findings.0,
+        Error::Conflict { code, message, pointer } => {
+            let mut problem = Problem::of(Finding::error(pointer.unwrap_or("/slug"), code, message), field);
+            let taken =
+                visitor.registry.integration(&visitor.actor, &Reference::parse(form.slug.trim())).await;
+            problem.more = taken
+                .ok()
+                .map(|one| (format!("/ui/integrations/{}", one.slug), "Open the integration that has it"));
+            return Ok(vec![problem]);
+        }
+        other => return Err(other.into()),
+    };
+    Ok(findings.into_iter().map(|finding| Problem::of(finding, field)).collect())
+}
+
+async fn render(
+    request: &HttpRequest,
+    visitor: &Visitor,
+    draft: Option<&Draft>,
+    form: Form,
+    problems: Vec<Problem>,
+) -> Result<HttpResponse, Failure> {
+    let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let (registry, actor) = (&visitor.registry, &visitor.actor);
+    let wizard = match draft {
+        Some(draft) => Wizard::of(draft, DraftStep::Url, problems),
+        None => Wizard::empty(problems),
+    };
+    let proposed = registry.propose_names(actor, &form.url).await?;
+    let drafts = match draft {
+        Some(_) => Vec::new(),
+        None => registry.drafts(actor, PageRequest::new(0, 20)).await?.items,
+    };
+    let page = Page {
+        shell: Shell::of(request, visitor, "integrations", wizard.title("server URL")),
+        wizard,
+        proposed: proposed.map(|(name, slug)| (name, slug.to_string())),
+        drafts,
+        now: registry.now(),
+        form,
+    };
+    Ok(html(status, &page)?)
+}

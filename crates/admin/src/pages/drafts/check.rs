@@ -1,0 +1,204 @@
+//! Step 2: what discovery found, and how gateways shall identify themselves.
+
+use super::choice::{self, Form};
+use super::{Problem, Wizard, host, onwards, open, step_page};
+use crate::failure::Failure;
+use crate::session::Visitor;
+use crate::view::{Shell, go, html};
+use actix_web::http::StatusCode;
+use actix_web::web::ServiceConfig;
+use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use askama::Template;
+use registry::{Draft, DraftStep, Error};
+use registry_core::clock::Timestamp;
+use registry_core::id::DraftId;
+use registry_core::preflight::{Approach, Grade, Openness, Probe};
+
+/// Its addresses.
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config.service(show).service(submit).service(again);
+}
+
+#[derive(Template)]
+#[template(path = "pages/drafts/check.html")]
+struct Page {
+    shell: Shell,
+    wizard: Wizard,
+    draft: Draft,
+    form: Form,
+    callbacks: Vec<String>,
+    now: Timestamp,
+}
+
+/// One way as the page shows it.
+struct Choice {
+    approach: Approach,
+    openness: Openness,
+    checked: bool,
+}
+
+impl Page {
+    fn host(&self) -> String {
+        host(&self.draft.url)
+    }
+
+    /// Whether the upstream did not answer at all.
+    fn unreachable(&self) -> bool {
+        self.draft.examination.as_ref().is_some_and(|found| !found.reached)
+    }
+
+    fn options(&self) -> Vec<Choice> {
+        let examination = self.draft.examination.as_ref();
+        let openness =
+            |approach| examination.map_or(Openness::Unknown, |found| found.openness(approach).clone());
+        let open = |approach: &Approach| !matches!(openness(*approach), Openness::Closed(_));
+        let proposed = examination.and_then(|found| found.proposed);
+        let chosen = self.form.approach.filter(open).or(proposed);
+        Approach::ALL
+            .into_iter()
+            .map(|approach| Choice {
+                approach,
+                openness: openness(approach),
+                checked: chosen == Some(approach),
+            })
+            .collect()
+    }
+
+    /// Whether this way is proposed by what was found, and not yet chosen by a person.
+    fn is_proposed(&self, option: &Choice) -> bool {
+        let proposed = self.draft.examination.as_ref().and_then(|found| found.proposed);
+        self.form.approach.is_none() && proposed == Some(option.approach)
+    }
+}
+
+impl Choice {
+    fn name(&self) -> &'static str {
+        choice::name(self.approach)
+    }
+
+    fn meaning(&self) -> &'static str {
+        choice::meaning(self.approach)
+    }
+
+    /// Why it cannot be.
+    fn closed(&self) -> Option<&str> {
+        match &self.openness {
+            Openness::Closed(why) => Some(why),
+            Openness::Offered | Openness::Unknown => None,
+        }
+    }
+}
+
+/// Class and icon of a probe, and the word for those who see neither.
+pub(crate) fn grade_look(probe: &Probe) -> (&'static str, &'static str, &'static str) {
+    match probe.grade {
+        Grade::Good => ("ok", "tick", "Good"),
+        Grade::Doubtful => ("warn", "warn", "Worth a look"),
+        Grade::Bad => ("bad", "bad", "In the way"),
+        Grade::Unknown => ("", "dash", "Not known"),
+    }
+}
+
+#[get("/drafts/{draft}/check")]
+async fn show(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<DraftId>,
+) -> Result<HttpResponse, Failure> {
+    match open(&visitor, &path).await? {
+        Ok(draft) => {
+            let form = Form::of(&draft);
+            render(&request, &visitor, StatusCode::OK, draft, form, Vec::new()).await
+        }
+        Err(elsewhere) => Ok(elsewhere),
+    }
+}
+
+// A POST, because it sends requests. It answers when they are answered, at the latest when their time is over.
+#[post("/drafts/{draft}/check/again")]
+async fn again(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<DraftId>,
+) -> Result<HttpResponse, Failure> {
+    let draft = match open(&visitor, &path).await? {
+        Ok(draft) => draft,
+        Err(elsewhere) => return Ok(elsewhere),
+    };
+    match visitor.registry.probe_draft(&visitor.actor, draft.id).await {
+        Ok(_) => Ok(go(step_page(draft.id, DraftStep::Check))),
+        Err(error @ Error::TooSoon { .. }) => {
+            let problems = vec![Problem::new("again", error.to_string())];
+            let form = Form::of(&draft);
+            render(&request, &visitor, StatusCode::TOO_MANY_REQUESTS, draft, form, problems).await
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[post("/drafts/{draft}/check")]
+async fn submit(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<DraftId>,
+    fields: web::Form<Vec<(String, String)>>,
+) -> Result<HttpResponse, Failure> {
+    let draft = match open(&visitor, &path).await? {
+        Ok(draft) => draft,
+        Err(elsewhere) => return Ok(elsewhere),
+    };
+    let form = Form::read(fields.into_inner(), &draft);
+    let refused = StatusCode::UNPROCESSABLE_ENTITY;
+    let Some(approach) = form.approach else {
+        if form.intent == "draft" {
+            return Ok(onwards(&form.intent, draft.id, DraftStep::Check));
+        }
+        let problems = vec![Problem::new("approach", "Say how the gateway shall identify itself.")];
+        return render(&request, &visitor, refused, draft, form, problems).await;
+    };
+    let saved = visitor.registry.choose_approach(&visitor.actor, draft.id, approach, form.entered()).await;
+    match saved {
+        Ok(_) => Ok(onwards(&form.intent, draft.id, DraftStep::Metadata)),
+        Err(Error::Invalid(findings)) => {
+            let errors = findings.0.into_iter();
+            let problems = errors.map(|finding| Problem::of(finding, field)).collect();
+            render(&request, &visitor, refused, draft, form, problems).await
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The field that a finding is about.
+fn field(pointer: &str) -> String {
+    let ends = |name: &str| pointer.ends_with(name);
+    if ends("/client_id") {
+        "client_id"
+    } else if ends("/client_secret") {
+        "client_secret"
+    } else if pointer.starts_with("/headers") || pointer.starts_with("/custom_headers") {
+        "headers"
+    } else {
+        "approach"
+    }
+    .to_owned()
+}
+
+async fn render(
+    request: &HttpRequest,
+    visitor: &Visitor,
+    status: StatusCode,
+    draft: Draft,
+    form: Form,
+    problems: Vec<Problem>,
+) -> Result<HttpResponse, Failure> {
+    let wizard = Wizard::of(&draft, DraftStep::Check, problems);
+    let page = Page {
+        shell: Shell::of(request, visitor, "integrations", wizard.title("check the server")),
+        wizard,
+        callbacks: visitor.registry.organisation(&visitor.actor).await?.callback_urls,
+        now: visitor.registry.now(),
+        draft,
+        form,
+    };
+    Ok(html(status, &page)?)
+}

@@ -1,0 +1,241 @@
+//! Step 3: the Advanced Configuration, which may stay empty.
+
+use super::{Problem, Wizard, onwards, open};
+use crate::failure::Failure;
+use crate::sent::Table;
+use crate::session::Visitor;
+use crate::view::{Shell, html, pretty, pretty_map};
+use actix_web::http::StatusCode;
+use actix_web::web::ServiceConfig;
+use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use askama::Template;
+use registry::{Draft, DraftStep, Error, Preview};
+use registry_core::finding::{Finding, Findings, Severity};
+use registry_core::id::DraftId;
+use registry_core::metadata::{ALIAS_WRAPPER, CANONICAL_WRAPPER, KnownSecrets};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+/// Its addresses.
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config.service(show).service(submit);
+}
+
+#[derive(Template)]
+#[template(path = "pages/drafts/metadata.html")]
+struct Page {
+    shell: Shell,
+    wizard: Wizard,
+    text: String,
+    /// Where secrets are stored.
+    sealed: Vec<String>,
+    findings: Vec<Finding>,
+    checked: bool,
+    shown: Option<Preview>,
+    table: Table,
+}
+
+impl Page {
+    fn errors(&self) -> usize {
+        self.findings.iter().filter(|finding| finding.severity == Severity::Error).count()
+    }
+
+    fn lines(&self) -> usize {
+        (self.text.lines().count() + 1).clamp(12, 40)
+    }
+
+    /// What is sent where nothing is written, as the text one would write.
+    fn placeholder(&self) -> String {
+        let Some(preview) = &self.shown else { return String::new() };
+        let mut members = preview.resolution.effective.client_metadata.clone();
+        members.shift_remove("redirect_uris");
+        pretty(&json!({ CANONICAL_WRAPPER: members }))
+    }
+
+    #[expect(clippy::unused_self, reason = "called from the template")]
+    fn starts(&self) -> [Start; 3] {
+        Start::ALL
+    }
+}
+
+/// Where one may start: the seed's examples.
+#[derive(Clone, Copy)]
+struct Start {
+    word: &'static str,
+    name: &'static str,
+}
+
+impl Start {
+    const ALL: [Self; 3] = [
+        Self { word: "insert-branding", name: "Branding" },
+        Self { word: "insert-compliance", name: "Compliance" },
+        Self { word: "insert-scopes", name: "Scopes" },
+    ];
+
+    /// The client metadata of this example; `None` if there is no such one.
+    fn example(word: &str) -> Option<Value> {
+        Some(match word {
+            "insert-branding" => json!({
+                "client_name": "Your Company Name",
+                "client_uri": "https://yourcompany.com",
+                "logo_uri": "https://yourcompany.com/logo.png",
+            }),
+            "insert-compliance" => json!({
+                "client_name": "Acme Corp MCP Gateway",
+                "client_uri": "https://acme.com",
+                "logo_uri": "https://acme.com/assets/logo.png",
+                "software_id": "com.acme.mcp-gateway",
+                "software_version": "1.0.0",
+                "scope": "mcp:read mcp:write",
+                "contacts": ["security@acme.com", "legal@acme.com"],
+                "tos_uri": "https://acme.com/legal/terms",
+                "policy_uri": "https://acme.com/legal/privacy",
+            }),
+            "insert-scopes" => json!({ "scope": "read:projects write:issues admin:webhooks" }),
+            _ => return None,
+        })
+    }
+}
+
+/// `text` with the members of `example` that it does not set yet; `None` if it is no object.
+fn with_example(text: &str, example: Value) -> Option<String> {
+    let text = if text.trim().is_empty() { "{}" } else { text };
+    let mut members: Map<String, Value> = serde_json::from_str(text).ok()?;
+    let wrapper = if members.contains_key(ALIAS_WRAPPER) { ALIAS_WRAPPER } else { CANONICAL_WRAPPER };
+    let metadata = members.entry(wrapper).or_insert_with(|| json!({})).as_object_mut()?;
+    let Value::Object(example) = example else { return None };
+    for (name, value) in example {
+        metadata.entry(name).or_insert(value);
+    }
+    Some(pretty_map(&members))
+}
+
+#[derive(Debug, Deserialize)]
+struct Submitted {
+    configuration: String,
+    #[serde(default)]
+    intent: String,
+}
+
+#[get("/drafts/{draft}/metadata")]
+async fn show(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<DraftId>,
+) -> Result<HttpResponse, Failure> {
+    match open(&visitor, &path).await? {
+        Ok(draft) => {
+            let text = draft.configuration.clone().unwrap_or_default();
+            render(&request, &visitor, draft, text, Said::default()).await
+        }
+        Err(elsewhere) => Ok(elsewhere),
+    }
+}
+
+#[post("/drafts/{draft}/metadata")]
+async fn submit(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<DraftId>,
+    form: web::Form<Submitted>,
+) -> Result<HttpResponse, Failure> {
+    let draft = match open(&visitor, &path).await? {
+        Ok(draft) => draft,
+        Err(elsewhere) => return Ok(elsewhere),
+    };
+    let form = form.into_inner();
+    // Browsers send line ends as CR LF; what is stored has the ones that were typed.
+    let mut text = form.configuration.replace("\r\n", "\n");
+    if form.intent == "check" {
+        return render(&request, &visitor, draft, text, Said { checked: true, ..Said::default() }).await;
+    }
+    if let Some(example) = Start::example(&form.intent) {
+        if let Some(more) = with_example(&text, example) {
+            text = more;
+        }
+        return render(&request, &visitor, draft, text, Said { checked: true, ..Said::default() }).await;
+    }
+    let new = Some(text.as_str()).filter(|text| !text.trim().is_empty());
+    match visitor.registry.set_draft_configuration(&visitor.actor, draft.id, new).await {
+        Ok(_) => Ok(onwards(&form.intent, draft.id, DraftStep::Workspaces)),
+        Err(Error::Invalid(refused)) => {
+            render(&request, &visitor, draft, text, Said { refused, ..Said::default() }).await
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What happened before the page is shown.
+#[derive(Default)]
+struct Said {
+    checked: bool,
+    /// Why it was not saved.
+    refused: Findings,
+}
+
+async fn render(
+    request: &HttpRequest,
+    visitor: &Visitor,
+    draft: Draft,
+    text: String,
+    said: Said,
+) -> Result<HttpResponse, Failure> {
+    let checked = visitor.registry.check_draft(&visitor.actor, draft.id, Some(&text)).await?;
+    // A text that cannot be read leaves the table as the stored one makes it.
+    let shown = match checked.preview {
+        Some(preview) => Some(preview),
+        None => visitor.registry.check_draft(&visitor.actor, draft.id, None).await?.preview,
+    };
+    let mut findings = checked.findings.0;
+    for finding in &said.refused {
+        let known = |other: &Finding| other.code == finding.code && other.pointer == finding.pointer;
+        if !findings.iter().any(known) {
+            findings.push(finding.clone());
+        }
+    }
+    findings.sort_by_key(|finding| (std::cmp::Reverse(finding.severity), finding.line));
+    let problems = if said.refused.has_errors() {
+        let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
+        errors.map(|finding| Problem::of(finding.clone(), |_| "configuration".to_owned())).collect()
+    } else {
+        Vec::new()
+    };
+    let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let wizard = Wizard::of(&draft, DraftStep::Metadata, problems);
+    let known = draft.configuration.as_deref().map(KnownSecrets::of).unwrap_or_default();
+    let page = Page {
+        shell: Shell::of(request, visitor, "integrations", wizard.title("client metadata")),
+        wizard,
+        sealed: known.0.into_keys().collect(),
+        table: shown.as_ref().map(|preview| Table::of(&preview.resolution, true)).unwrap_or_default(),
+        checked: said.checked,
+        shown,
+        findings,
+        text,
+    };
+    Ok(html(status, &page)?)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_example_adds_what_is_not_set_and_replaces_nothing() {
+        for start in Start::ALL {
+            let text = with_example("", Start::example(start.word).unwrap()).unwrap();
+            let verified = registry_core::metadata::verify(&text, &KnownSecrets::default());
+            assert!(verified.findings.is_empty(), "{}: {:?}", start.word, verified.findings);
+        }
+        let text = with_example(
+            r#"{"tools":["a"],"oauth_metadata":{"scope":"mine"}}"#,
+            Start::example("insert-compliance").unwrap(),
+        );
+        let value: Value = serde_json::from_str(&text.unwrap()).unwrap();
+        assert_eq!(value["oauth_metadata"]["scope"], "mine");
+        assert_eq!(value["oauth_metadata"]["software_version"], "1.0.0");
+        assert_eq!(value["tools"], json!(["a"]));
+        assert_eq!(with_example("[1", json!({})), None, "what cannot be read is left alone");
+    }
+}

@@ -1,0 +1,225 @@
+//! Step 5: the summary, then the first registrations as they come.
+
+use super::{Problem, Wizard, choice, fields, step_page};
+use crate::failure::Failure;
+use crate::sent::Table;
+use crate::session::Visitor;
+use crate::view::{Shell, go, html};
+use actix_web::http::StatusCode;
+use actix_web::web::ServiceConfig;
+use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use askama::Template;
+use registry::{
+    Draft, DraftStep, Error, Integration, PageRequest, Preview, Registration, RegistrationFilter, Server,
+    ServerFilter,
+};
+use registry_core::finding::Finding;
+use registry_core::id::{DraftId, IntegrationId};
+use registry_core::preflight::Approach;
+use registry_core::registration::State;
+use registry_core::slug::Reference;
+
+/// Its addresses.
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config.service(show).service(submit);
+}
+
+#[derive(Template)]
+#[template(path = "pages/drafts/register.html")]
+struct SummaryPage {
+    shell: Shell,
+    wizard: Wizard,
+    draft: Draft,
+    shown: Option<Preview>,
+    table: Table,
+}
+
+impl SummaryPage {
+    fn approach(&self) -> Option<&'static str> {
+        self.draft.approach.map(choice::short)
+    }
+
+    /// Whether an OAuth client comes of it.
+    fn needs_client(&self) -> bool {
+        self.draft.approach.is_some_and(|approach| approach.auth_type().needs_client())
+    }
+
+    /// Whether a person registered the client, so that nothing is sent.
+    fn by_hand(&self) -> bool {
+        self.draft.approach == Some(Approach::ByHand)
+    }
+
+    /// What the table shows.
+    fn heading(&self) -> &'static str {
+        match self.draft.approach {
+            Some(Approach::Publish) => "What will be published",
+            Some(Approach::ByHand) => "What gateways will use",
+            _ => "What will be sent",
+        }
+    }
+
+    fn fields(&self) -> usize {
+        fields(&self.draft)
+    }
+
+    /// What the last button does.
+    fn deed(&self) -> &'static str {
+        match self.draft.approach {
+            Some(Approach::Register) if !self.draft.workspaces.is_empty() => "Register now",
+            Some(Approach::Publish) if !self.draft.workspaces.is_empty() => "Publish now",
+            _ => "Add integration",
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "pages/drafts/registered.html")]
+struct DonePage {
+    shell: Shell,
+    wizard: Wizard,
+    /// `None`: it was deleted since.
+    integration: Option<Integration>,
+    rows: Vec<Row>,
+    /// Whether a state may still change by itself.
+    moving: bool,
+}
+
+/// A server with how its registration stands.
+struct Row {
+    server: Server,
+    registration: Option<Registration>,
+    /// Where people reach it, one address for each gateway.
+    gateways: Vec<String>,
+    /// Where gateways fetch its document.
+    document: String,
+}
+
+impl DonePage {
+    fn registered(&self) -> usize {
+        let is_registered =
+            |row: &&Row| row.registration.as_ref().is_some_and(|one| one.state == State::Registered);
+        self.rows.iter().filter(is_registered).count()
+    }
+
+    fn needs_client(&self) -> bool {
+        self.integration.as_ref().is_some_and(|one| one.auth_type.needs_client())
+    }
+}
+
+#[get("/drafts/{draft}/register")]
+async fn show(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<DraftId>,
+) -> Result<HttpResponse, Failure> {
+    let draft = visitor.registry.draft(&visitor.actor, *path).await?;
+    match draft.integration {
+        Some(integration) => done(&request, &visitor, &draft, integration).await,
+        None => summary(&request, &visitor, draft, Vec::new()).await,
+    }
+}
+
+#[post("/drafts/{draft}/register")]
+async fn submit(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<DraftId>,
+) -> Result<HttpResponse, Failure> {
+    let findings = match visitor.registry.finish_draft(&visitor.actor, *path).await {
+        Ok(_) => return Ok(go(step_page(*path, DraftStep::Register))),
+        Err(Error::Invalid(findings)) => findings.0,
+        Err(Error::Conflict { code, message, pointer }) => {
+            vec![Finding::error(pointer.unwrap_or("/slug"), code, message)]
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let draft = visitor.registry.draft(&visitor.actor, *path).await?;
+    let problems = findings.into_iter().map(|finding| {
+        let step = match finding.pointer.split('/').nth(1) {
+            Some("url" | "name" | "slug") => DraftStep::Url,
+            Some("approach") => DraftStep::Check,
+            _ => DraftStep::Metadata,
+        };
+        let more = Some((step_page(draft.id, step), "Change it"));
+        Problem { more, ..Problem::new(step.as_str(), finding.message) }
+    });
+    let problems = problems.collect();
+    summary(&request, &visitor, draft, problems).await
+}
+
+async fn summary(
+    request: &HttpRequest,
+    visitor: &Visitor,
+    draft: Draft,
+    problems: Vec<Problem>,
+) -> Result<HttpResponse, Failure> {
+    let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let shown = visitor.registry.check_draft(&visitor.actor, draft.id, None).await?.preview;
+    let wizard = Wizard::of(&draft, DraftStep::Register, problems);
+    let page = SummaryPage {
+        shell: Shell::of(request, visitor, "integrations", wizard.title("register")),
+        table: shown.as_ref().map(|preview| Table::of(&preview.resolution, false)).unwrap_or_default(),
+        wizard,
+        draft,
+        shown,
+    };
+    Ok(html(status, &page)?)
+}
+
+async fn done(
+    request: &HttpRequest,
+    visitor: &Visitor,
+    draft: &Draft,
+    id: IntegrationId,
+) -> Result<HttpResponse, Failure> {
+    let (registry, actor) = (&visitor.registry, &visitor.actor);
+    let reference = Reference::from(id);
+    let integration = match registry.integration(actor, &reference).await {
+        Ok(integration) => Some(integration),
+        Err(Error::NotFound { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let mut rows = Vec::new();
+    if integration.is_some() {
+        let all = PageRequest::new(0, 200);
+        let filter = ServerFilter { integration: Some(reference.clone()), ..ServerFilter::default() };
+        let servers = registry.servers(actor, filter, all).await?.items;
+        let filter = RegistrationFilter { integration: Some(reference), ..RegistrationFilter::default() };
+        let registrations = registry.registrations(actor, filter, all).await?.items;
+        let organisation = registry.organisation(actor).await?;
+        let public = organisation.public_url.unwrap_or_else(|| {
+            // As this browser reaches it; shown to nobody else.
+            let connection = request.connection_info();
+            format!("{}://{}", connection.scheme(), connection.host())
+        });
+        rows = servers
+            .into_iter()
+            .map(|server| {
+                let path = format!("{}/{}", server.workspace.slug, server.slug);
+                Row {
+                    registration: registrations.iter().find(|one| one.server == server.id).cloned(),
+                    gateways: organisation
+                        .gateway_urls
+                        .iter()
+                        .map(|url| format!("{url}/{path}/mcp"))
+                        .collect(),
+                    document: format!("{public}/v1/gateway/servers/{path}"),
+                    server,
+                }
+            })
+            .collect();
+    }
+    let waits = |row: &Row| {
+        let state = row.registration.as_ref().map(|one| one.state);
+        matches!(state, Some(State::Queued | State::Registering | State::Retrying))
+    };
+    let wizard = Wizard::of(draft, DraftStep::Register, Vec::new());
+    let page = DonePage {
+        shell: Shell::of(request, visitor, "integrations", "Add integration: first registrations"),
+        moving: rows.iter().any(waits),
+        wizard,
+        integration,
+        rows,
+    };
+    Ok(html(StatusCode::OK, &page)?)
+}

@@ -1,0 +1,176 @@
+//! Step 4: who can use it.
+
+use super::{Problem, Wizard, onwards, open};
+use crate::failure::Failure;
+use crate::session::Visitor;
+use crate::view::{Shell, go, html};
+use actix_web::http::StatusCode;
+use actix_web::web::ServiceConfig;
+use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use askama::Template;
+use registry::{Draft, DraftStep, Error, PageRequest, Workspace, WorkspaceFilter};
+use registry_core::id::{DraftId, WorkspaceId};
+use registry_core::permission::Permission;
+use serde::Deserialize;
+use std::collections::BTreeSet;
+
+/// Its addresses.
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config.service(show).service(submit);
+}
+
+/// Rows that are shown at once; a search finds the others.
+const SIZE: u64 = 100;
+
+#[derive(Template)]
+#[template(path = "pages/drafts/workspaces.html")]
+struct Page {
+    shell: Shell,
+    wizard: Wizard,
+    draft: Draft,
+    q: String,
+    rows: Vec<Workspace>,
+    /// How many fit the search.
+    total: u64,
+    /// Whether there is any workspace at all.
+    any: bool,
+    /// Whether this visitor may make one.
+    may_make: bool,
+}
+
+impl Page {
+    /// How many fit the search and are not on the page.
+    fn left_out(&self) -> u64 {
+        self.total.saturating_sub(SIZE)
+    }
+
+    fn is_chosen(&self, workspace: &Workspace) -> bool {
+        self.draft.workspaces.iter().any(|chosen| chosen.id == workspace.id)
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Query {
+    q: String,
+}
+
+/// Read by hand because a checkbox may be there several times.
+#[derive(Debug, Default)]
+struct Submitted {
+    chosen: BTreeSet<WorkspaceId>,
+    /// Those that stood on the page, checked or not.
+    shown: BTreeSet<WorkspaceId>,
+    every_new: bool,
+    q: String,
+    /// What was searched for before.
+    searched: String,
+    intent: String,
+}
+
+impl Submitted {
+    /// Whether one wants to see others before going on. Enter sends the form from wherever one is: in the search field,
+    /// which then holds something new, it means the search.
+    fn looks_on(&self) -> bool {
+        match self.intent.as_str() {
+            "search" | "all" | "none" => true,
+            "enter" => self.q.trim() != self.searched.trim(),
+            _ => false,
+        }
+    }
+
+    fn read(fields: Vec<(String, String)>) -> Self {
+        let mut form = Self::default();
+        for (name, value) in fields {
+            match name.as_str() {
+                "workspaces" => form.chosen.extend(value.parse::<WorkspaceId>().ok()),
+                "shown" => form.shown.extend(value.parse::<WorkspaceId>().ok()),
+                "every_new" => form.every_new = true,
+                "q" => form.q = value,
+                "searched" => form.searched = value,
+                "intent" => form.intent = value,
+                _ => {}
+            }
+        }
+        form
+    }
+
+    /// What is chosen now: what stood on the page as it was left, and everything that a search had hidden.
+    fn selection(&self, draft: &Draft) -> Vec<WorkspaceId> {
+        let hidden = draft.workspaces.iter().map(|one| one.id).filter(|id| !self.shown.contains(id));
+        let here = match self.intent.as_str() {
+            "all" => self.shown.clone(),
+            "none" => BTreeSet::new(),
+            _ => self.chosen.clone(),
+        };
+        hidden.chain(here).collect()
+    }
+}
+
+#[get("/drafts/{draft}/workspaces")]
+async fn show(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<DraftId>,
+    query: web::Query<Query>,
+) -> Result<HttpResponse, Failure> {
+    match open(&visitor, &path).await? {
+        Ok(draft) => render(&request, &visitor, draft, query.into_inner().q, Vec::new()).await,
+        Err(elsewhere) => Ok(elsewhere),
+    }
+}
+
+#[post("/drafts/{draft}/workspaces")]
+async fn submit(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<DraftId>,
+    fields: web::Form<Vec<(String, String)>>,
+) -> Result<HttpResponse, Failure> {
+    let draft = match open(&visitor, &path).await? {
+        Ok(draft) => draft,
+        Err(elsewhere) => return Ok(elsewhere),
+    };
+    let form = Submitted::read(fields.into_inner());
+    let selection = form.selection(&draft);
+    let (registry, actor) = (&visitor.registry, &visitor.actor);
+    // Also a search saves what is checked: nothing is lost by looking for more.
+    match registry.set_draft_workspaces(actor, draft.id, &selection, form.every_new).await {
+        Ok(_) if form.looks_on() => {
+            let query =
+                url::form_urlencoded::Serializer::new(String::new()).append_pair("q", &form.q).finish();
+            Ok(go(format!("{}?{query}", super::step_page(draft.id, DraftStep::Workspaces))))
+        }
+        Ok(_) => Ok(onwards(&form.intent, draft.id, DraftStep::Register)),
+        Err(Error::Invalid(findings)) => {
+            let problems = findings.0.into_iter();
+            let problems = problems.map(|one| Problem::of(one, |_| "every_new".to_owned())).collect();
+            render(&request, &visitor, draft, form.q, problems).await
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn render(
+    request: &HttpRequest,
+    visitor: &Visitor,
+    draft: Draft,
+    q: String,
+    problems: Vec<Problem>,
+) -> Result<HttpResponse, Failure> {
+    let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let filter = WorkspaceFilter { search: Some(q.trim().to_owned()) };
+    let found = visitor.registry.workspaces(&visitor.actor, filter, PageRequest::new(0, SIZE)).await?;
+    let wizard = Wizard::of(&draft, DraftStep::Workspaces, problems);
+    let page = Page {
+        shell: Shell::of(request, visitor, "integrations", wizard.title("workspaces")),
+        may_make: visitor.actor.can(Permission::WriteWorkspaces) && visitor.actor.workspace().is_none(),
+        any: visitor.overview.workspaces > 0,
+        rows: found.items,
+        total: found.total,
+        wizard,
+        draft,
+        q,
+    };
+    Ok(html(status, &page)?)
+}

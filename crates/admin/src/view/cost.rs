@@ -1,0 +1,127 @@
+//! What a change costs clients and the people who signed in through them, in words and by name.
+
+use registry::{Affected, Checked};
+use registry_core::registration;
+
+/// What a change costs.
+#[derive(Debug, Default)]
+pub(crate) struct Cost {
+    /// The numbers.
+    pub(crate) affected: Affected,
+    /// Of the replaced clients: those that people may have signed in through.
+    used: u64,
+    /// "Replaced", and `workspace/server` of each, what hurts most first.
+    pub(crate) groups: Vec<(&'static str, Vec<String>)>,
+}
+
+impl Cost {
+    /// Of what was checked.
+    pub(crate) fn of(checked: &Checked) -> Self {
+        use registration::Cost as C;
+        let kinds = [
+            (C::Replaced, true, "Replaced: people must sign in again"),
+            (C::Asked, true, "Kept until somebody approves a new client"),
+            (C::Replaced, false, "Replaced before anybody used them"),
+            (C::Asked, false, "Kept until somebody approves a new client, not used yet"),
+            (C::Rediscovered, true, "Looked for at the new address first"),
+            (C::Withdrawn, true, "Withdrawn"),
+            (C::Updated, true, "Updated in place"),
+            (C::Registered, true, "First client"),
+        ];
+        let names = |kind: C, used: bool| -> Vec<String> {
+            let depends = matches!(kind, C::Replaced | C::Asked);
+            checked
+                .changes
+                .iter()
+                .filter(|change| change.cost == Some(kind) && (!depends || change.is_used == used))
+                .map(|change| format!("{}/{}", change.workspace, change.server))
+                .collect()
+        };
+        let groups: Vec<_> = kinds
+            .into_iter()
+            .map(|(kind, used, name)| (name, names(kind, used)))
+            .filter(|(_, names)| !names.is_empty())
+            .collect();
+        let used = names(C::Replaced, true).len();
+        Self { affected: checked.affected, used: used.try_into().unwrap_or(u64::MAX), groups }
+    }
+
+    /// Whether people must sign in again as soon as it is saved.
+    pub(crate) fn hurts(&self) -> bool {
+        self.used > 0
+    }
+
+    /// As sentences.
+    pub(crate) fn sentence(&self) -> String {
+        let Affected { registrations, registered, updated, rediscovered, replaced, asked, withdrawn, .. } =
+            self.affected;
+        let plural = |count: u64| if count == 1 { "" } else { "s" };
+        if registrations == 0 {
+            return "No registered client changes.".to_owned();
+        }
+        let there = registrations - registered;
+        let parts = [
+            (updated, "updated in place"),
+            (replaced, "replaced"),
+            (asked, "kept until somebody approves a new one"),
+            (rediscovered, "looked for at the new address first"),
+            (withdrawn, "withdrawn"),
+            (there.saturating_sub(updated + replaced + asked + rediscovered + withdrawn), "unchanged"),
+        ];
+        let said: Vec<String> = parts
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
+        let mut sentences = Vec::new();
+        if there > 0 {
+            let consequence = match (replaced, self.used) {
+                (0, _) => String::new(),
+                (_, 0) => ", before anybody used them".to_owned(),
+                (1, _) => "; people who signed in through that 1 must sign in again".to_owned(),
+                (all, used) if all == used => {
+                    format!("; people who signed in through those {used} must sign in again")
+                }
+                (_, used) => format!("; people who signed in through {used} of those must sign in again"),
+            };
+            let said = said.join(", ");
+            sentences.push(format!("{there} registered client{}: {said}{consequence}.", plural(there)));
+        }
+        if registered > 0 {
+            let verb = if registered == 1 { "gets its" } else { "get their" };
+            sentences.push(format!("{registered} server{} {verb} first client.", plural(registered)));
+        }
+        sentences.join(" ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Affected, Cost};
+
+    fn said(used: u64, affected: Affected) -> String {
+        Cost { affected, used, groups: Vec::new() }.sentence()
+    }
+
+    #[test]
+    fn the_cost_is_a_sentence_with_numbers() {
+        let affected =
+            Affected { servers: 9, registrations: 9, updated: 6, replaced: 3, ..Affected::default() };
+        for (used, end) in [
+            (3, "; people who signed in through those 3 must sign in again."),
+            (2, "; people who signed in through 2 of those must sign in again."),
+            (0, ", before anybody used them."),
+        ] {
+            let sentence = format!("9 registered clients: 6 updated in place, 3 replaced{end}");
+            assert_eq!(said(used, affected), sentence);
+        }
+        let first = Affected { servers: 1, registrations: 1, registered: 1, ..Affected::default() };
+        assert_eq!(said(0, first), "1 server gets its first client.");
+        let mixed = Affected { registrations: 4, registered: 2, asked: 1, ..Affected::default() };
+        assert_eq!(
+            said(0, mixed),
+            "2 registered clients: 1 kept until somebody approves a new one, 1 unchanged. 2 servers get their first client."
+        );
+        assert_eq!(said(0, Affected::default()), "No registered client changes.");
+    }
+}

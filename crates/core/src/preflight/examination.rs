@@ -1,0 +1,377 @@
+//! A discovery told as a list of probes, and the ways to a client that it leaves open.
+
+use super::approach::Approach;
+use crate::metadata::Method;
+use crate::oauth::{Discovery, Exchange, Failure, FailureClass, ResourceMatch};
+use crate::registration::{Choice, Desired, choose_method};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// How a probe went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grade {
+    /// As it should be.
+    Good,
+    /// It may do, but is worth a look.
+    Doubtful,
+    /// It stands in the way.
+    Bad,
+    /// It was not looked for.
+    Unknown,
+}
+
+/// One thing that was looked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probe {
+    /// How it went.
+    pub grade: Grade,
+    /// What was found, a few words.
+    pub title: String,
+    /// The norm it follows, or how much it matters.
+    pub norm: String,
+    /// How long it took, in milliseconds.
+    pub duration_ms: Option<u64>,
+    /// One sentence or an address.
+    pub detail: String,
+    /// Another address that the upstream says it is known by.
+    pub instead: Option<String>,
+    /// The document that was found, verbatim.
+    pub document: Option<Map<String, Value>>,
+}
+
+/// Whether a way may be gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Openness {
+    /// The upstream offers it.
+    Offered,
+    /// Nobody can know beforehand.
+    Unknown,
+    /// It cannot be: a sentence says why.
+    Closed(String),
+}
+
+/// A way for gateways to identify themselves there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Way {
+    /// Which.
+    pub approach: Approach,
+    /// Whether it may be gone.
+    pub openness: Openness,
+}
+
+/// What a check of an upstream showed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Examination {
+    /// Whether the MCP endpoint answered at all.
+    pub reached: bool,
+    /// What was looked for, in order.
+    pub probes: Vec<Probe>,
+    /// Every way, in the order people are shown.
+    pub ways: Vec<Way>,
+    /// The way to propose; `None`: a person must say.
+    pub proposed: Option<Approach>,
+    /// Scopes worth asking for.
+    pub scopes: Vec<String>,
+}
+
+impl Examination {
+    /// Whether a way may be gone, and if not why.
+    pub fn openness(&self, approach: Approach) -> &Openness {
+        self.ways.iter().find(|way| way.approach == approach).map_or(&Openness::Unknown, |way| &way.openness)
+    }
+}
+
+/// Tells what was found for `desired`, whose `auth_type` needs a client. `other_resource` is the `resource` of metadata for
+/// another address. The ways are judged by the functions that decide for the worker, so that both agree.
+pub fn examine(
+    desired: &Desired,
+    found: &Result<Discovery, Failure>,
+    trace: &[Exchange],
+    other_resource: Option<&str>,
+) -> Examination {
+    let discovery = found.as_ref().ok();
+    let failure = found.as_ref().err();
+    let status = trace.iter().find(|one| one.step == "probe").and_then(|one| one.status);
+    let mut probes = vec![endpoint(trace), protected_resource(found, trace, other_resource)];
+    probes.push(authorization_server(found, trace));
+    if let Some(discovery) = discovery {
+        probes.extend(offers(discovery));
+        probes.push(documents(desired, discovery));
+        probes.push(scopes(discovery));
+    }
+    let ways: Vec<Way> = Approach::ALL
+        .into_iter()
+        .map(|approach| Way { approach, openness: openness(approach, desired, found) })
+        .collect();
+    let offered =
+        |approach| ways.iter().any(|way| way.approach == approach && way.openness == Openness::Offered);
+    let proposed = match failure {
+        None => [Approach::Publish, Approach::Register]
+            .into_iter()
+            .find(|one| offered(*one))
+            .or(Some(Approach::ByHand)),
+        // Nobody there asks for OAuth.
+        Some(failure) if failure.code == "authorization_server_not_found" => match status {
+            Some(200..=299) => Some(Approach::Nothing),
+            Some(401 | 403) => Some(Approach::Headers),
+            _ => None,
+        },
+        Some(_) => None,
+    };
+    Examination {
+        reached: status.is_some(),
+        probes,
+        ways,
+        proposed,
+        scopes: discovery.map(|discovery| discovery.scopes.clone()).unwrap_or_default(),
+    }
+}
+
+fn openness(approach: Approach, desired: &Desired, found: &Result<Discovery, Failure>) -> Openness {
+    let by = |discovery: &Discovery, method| {
+        let mut desired = desired.clone();
+        desired.effective.registration.method = method;
+        // A client entered by hand is another way.
+        desired.effective.credentials = None;
+        match choose_method(&desired, discovery, true) {
+            Choice::Nobody(block) => {
+                let own = closed(&block.code).map(str::to_owned);
+                Openness::Closed(own.or(block.detail).unwrap_or(block.code))
+            }
+            Choice::Adopt | Choice::Publish | Choice::Register => Openness::Offered,
+        }
+    };
+    match (approach, found) {
+        (Approach::Publish, _) if !desired.publishes_documents => {
+            Openness::Closed(closed("cimd_not_available").unwrap_or_default().to_owned())
+        }
+        (Approach::Register, Ok(discovery)) => by(discovery, Method::Dcr),
+        (Approach::Publish, Ok(discovery)) => by(discovery, Method::Cimd),
+        (Approach::Register | Approach::Publish, Err(failure)) => match failure.class {
+            // What may change by itself closes nothing.
+            FailureClass::Transient | FailureClass::Ambiguous => Openness::Unknown,
+            _ => Openness::Closed(failure.message.clone()),
+        },
+        (Approach::ByHand | Approach::Headers | Approach::Nothing, _) => Openness::Unknown,
+    }
+}
+
+/// Why a way is closed, for somebody who is about to choose another one.
+fn closed(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "registration_not_supported" => {
+            "The authorization server offers no dynamic registration. Register a client there by hand."
+        }
+        "cimd_not_available" => {
+            "This deployment publishes no Client ID Metadata Documents: the operator has not set `cimd.public_url`."
+        }
+        "cimd_not_supported" => {
+            "The authorization server does not say that it reads Client ID Metadata Documents."
+        }
+        "cimd_auth_method" => {
+            "A document is public and holds no secret, and the authorization server does not accept clients without one."
+        }
+        _ => return None,
+    })
+}
+
+fn probe(grade: Grade, title: &str, norm: &str, detail: impl Into<String>) -> Probe {
+    Probe {
+        grade,
+        title: title.to_owned(),
+        norm: norm.to_owned(),
+        duration_ms: None,
+        detail: detail.into(),
+        instead: None,
+        document: None,
+    }
+}
+
+/// How long all exchanges of a step took; `None` if there were none.
+fn took(trace: &[Exchange], step: &str) -> Option<u64> {
+    let mut durations = trace.iter().filter(|one| one.step == step).map(|one| one.duration_ms).peekable();
+    durations.peek()?;
+    Some(durations.sum())
+}
+
+fn endpoint(trace: &[Exchange]) -> Probe {
+    let norm = "MCP";
+    let Some(one) = trace.iter().find(|one| one.step == "probe") else {
+        return probe(Grade::Unknown, "MCP endpoint not asked", norm, "");
+    };
+    let (grade, title) = match one.status {
+        None => (Grade::Bad, "MCP endpoint cannot be reached"),
+        Some(401) => (Grade::Good, "MCP endpoint answers and asks for OAuth"),
+        Some(200..=299) => (Grade::Good, "MCP endpoint answers without asking for authorization"),
+        Some(404 | 410) => (Grade::Bad, "No MCP endpoint at this address"),
+        Some(300..=399) => (Grade::Bad, "MCP endpoint redirects"),
+        Some(_) => (Grade::Doubtful, "MCP endpoint answers with an error"),
+    };
+    let status = one.status.map(|status| format!("{status}. ")).unwrap_or_default();
+    Probe { duration_ms: Some(one.duration_ms), ..probe(grade, title, norm, format!("{status}{}", one.note)) }
+}
+
+fn protected_resource(
+    found: &Result<Discovery, Failure>,
+    trace: &[Exchange],
+    other_resource: Option<&str>,
+) -> Probe {
+    const STEP: &str = "protected_resource";
+    const TITLE: &str = "Protected resource metadata";
+    const NORM: &str = "RFC 9728";
+    let asked = trace.iter().any(|one| one.step == STEP);
+    let read = trace.iter().find(|one| one.step == STEP && one.status == Some(200));
+    let mut told = match found {
+        Ok(discovery) => match &discovery.protected_resource {
+            Some(document) => resource_found(discovery, document.clone()),
+            None => probe(
+                Grade::Doubtful,
+                "No protected resource metadata",
+                NORM,
+                "The server names no resource; its authorization server was found without.",
+            ),
+        },
+        Err(failure) if failure.code == "resource_mismatch" => {
+            let mut told = probe(Grade::Bad, TITLE, NORM, failure.message.clone());
+            told.instead = other_resource.filter(|other| !other.is_empty()).map(str::to_owned);
+            told
+        }
+        Err(_) if !asked => probe(Grade::Unknown, TITLE, NORM, "Not looked for."),
+        // Found, and what failed is what it led to.
+        Err(failure) if read.is_some() && failure.code != "authorization_server_not_found" => {
+            probe(Grade::Good, TITLE, NORM, read.map(|one| one.url.clone()).unwrap_or_default())
+        }
+        Err(failure) if failure.code == "authorization_server_not_found" => probe(
+            Grade::Doubtful,
+            "No protected resource metadata",
+            NORM,
+            "The server names no authorization server, as one without OAuth does.",
+        ),
+        Err(failure) => probe(Grade::Bad, TITLE, NORM, failure.message.clone()),
+    };
+    told.duration_ms = took(trace, STEP);
+    told
+}
+
+fn resource_found(discovery: &Discovery, document: Map<String, Value>) -> Probe {
+    let resource = &discovery.resource;
+    let mut told = if discovery.resource_match == Some(ResourceMatch::Exact) {
+        let detail = format!("resource = {resource}, matches the URL");
+        probe(Grade::Good, "Protected resource metadata", "RFC 9728", detail)
+    } else {
+        let detail = format!("resource = {resource}, which is more than this URL");
+        let mut told = probe(Grade::Doubtful, "Protected resource metadata", "RFC 9728", detail);
+        told.instead = Some(resource.clone());
+        told
+    };
+    told.document = Some(document);
+    told
+}
+
+fn authorization_server(found: &Result<Discovery, Failure>, trace: &[Exchange]) -> Probe {
+    const STEP: &str = "authorization_server";
+    const TITLE: &str = "Authorization server metadata";
+    const NORM: &str = "RFC 8414";
+    let mut told = match found {
+        Ok(discovery) => {
+            let mut told = probe(Grade::Good, TITLE, NORM, discovery.metadata_url.clone());
+            told.document = Some(discovery.metadata.clone());
+            told
+        }
+        Err(failure) if trace.iter().any(|one| one.step == STEP) => {
+            probe(Grade::Bad, TITLE, NORM, failure.message.clone())
+        }
+        Err(_) => {
+            probe(Grade::Unknown, TITLE, NORM, "Not looked for: nothing names an authorization server.")
+        }
+    };
+    told.duration_ms = took(trace, STEP);
+    told
+}
+
+/// Registration endpoint, PKCE and public clients: one line where all is well, else one for each.
+fn offers(discovery: &Discovery) -> Vec<Probe> {
+    let server = discovery.authorization_server();
+    let endpoint = server.registration_endpoint();
+    let pkce = server.code_challenge_methods_supported();
+    let s256 = pkce.is_some_and(|methods| methods.iter().any(|method| method == "S256"));
+    let methods = server.token_endpoint_auth_methods_supported();
+    let public = methods.as_ref().map(|methods| methods.iter().any(|method| method == "none"));
+    if let (Some(endpoint), true, Some(true)) = (endpoint, s256, public) {
+        return vec![probe(
+            Grade::Good,
+            "Registration endpoint, S256 PKCE, public clients",
+            "RFC 7591",
+            endpoint,
+        )];
+    }
+    vec![
+        match endpoint {
+            Some(endpoint) => probe(Grade::Good, "Registration endpoint", "RFC 7591", endpoint),
+            None => probe(
+                Grade::Doubtful,
+                "No registration endpoint",
+                "RFC 7591",
+                "Clients are not registered automatically here.",
+            ),
+        },
+        if s256 {
+            probe(Grade::Good, "PKCE with S256", "RFC 7636", "Supported.")
+        } else {
+            probe(
+                Grade::Bad,
+                "No PKCE with S256",
+                "RFC 7636",
+                "The authorization server does not say that it supports it; MCP clients must refuse to sign in there.",
+            )
+        },
+        match public {
+            Some(true) => {
+                probe(Grade::Good, "Public clients", "RFC 8414", "Clients without a secret are accepted.")
+            }
+            Some(false) => probe(
+                Grade::Doubtful,
+                "No public clients",
+                "RFC 8414",
+                format!("Clients must authenticate: {}.", methods.unwrap_or_default().join(", ")),
+            ),
+            None => probe(
+                Grade::Doubtful,
+                "Public clients not listed",
+                "RFC 8414",
+                "The authorization server does not list auth methods. What it answers when registering is used.",
+            ),
+        },
+    ]
+}
+
+fn documents(desired: &Desired, discovery: &Discovery) -> Probe {
+    let supported = discovery.authorization_server().client_id_metadata_document_supported();
+    let (grade, title, detail) = match (supported, desired.publishes_documents) {
+        (true, true) => (Grade::Good, "Client ID Metadata Documents", "The authorization server reads them."),
+        (true, false) => (
+            Grade::Good,
+            "Client ID Metadata Documents",
+            "The authorization server reads them; this deployment publishes none (`cimd.public_url` is not set).",
+        ),
+        (false, _) => (
+            Grade::Unknown,
+            "No Client ID Metadata Documents",
+            "The authorization server does not say that it reads them.",
+        ),
+    };
+    probe(grade, title, "optional", detail)
+}
+
+fn scopes(discovery: &Discovery) -> Probe {
+    let listed = discovery.authorization_server().scopes_supported().unwrap_or_default();
+    let scopes = if discovery.scopes.is_empty() { &listed } else { &discovery.scopes };
+    if scopes.is_empty() {
+        let detail = "The default sends no scope. Set one in the next step if sign-in asks for too little.";
+        return probe(Grade::Doubtful, "No scopes advertised", "optional", detail);
+    }
+    let title = format!("{} scope{} advertised", scopes.len(), if scopes.len() == 1 { "" } else { "s" });
+    probe(Grade::Good, &title, "optional", scopes.join(" "))
+}

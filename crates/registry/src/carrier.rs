@@ -1,0 +1,190 @@
+//! The row that carries a configuration: found, read and written alike at every level.
+
+use crate::configurations::{Configuration, Subject};
+use crate::entity::{access, integration, organisation, server};
+use crate::layers::Scope;
+use crate::revisions::last_revision;
+use crate::stored::moment;
+use crate::write::Write;
+use crate::{Actor, Error, Registry, Result, access as access_rows, integrations, servers};
+use registry_core::id::{IntegrationId, ServerId, WorkspaceId};
+use registry_core::permission::Permission;
+use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel};
+use uuid::Uuid;
+
+/// The row that carries a configuration.
+pub(crate) enum Carrier {
+    Organisation(organisation::Model),
+    Integration(integration::Model),
+    Access(access::Model),
+    Server(server::Model),
+}
+
+impl Carrier {
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Organisation(_) => "organisation",
+            Self::Integration(_) => "integration",
+            Self::Access(_) => "access",
+            Self::Server(_) => "server",
+        }
+    }
+
+    pub(crate) fn id(&self) -> Uuid {
+        match self {
+            Self::Organisation(row) => row.id,
+            Self::Integration(row) => row.id,
+            Self::Access(row) => row.id,
+            Self::Server(row) => row.id,
+        }
+    }
+
+    pub(crate) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Organisation(row) => row.configuration.as_deref(),
+            Self::Integration(row) => row.configuration.as_deref(),
+            Self::Access(row) => row.configuration.as_deref(),
+            Self::Server(row) => row.configuration.as_deref(),
+        }
+    }
+
+    pub(crate) fn version(&self) -> i64 {
+        match self {
+            Self::Organisation(row) => row.version,
+            Self::Integration(row) => row.version,
+            Self::Access(row) => row.version,
+            Self::Server(row) => row.version,
+        }
+    }
+
+    pub(crate) fn updated(&self) -> (i64, &str) {
+        match self {
+            Self::Organisation(row) => (row.updated_at, &row.updated_by),
+            Self::Integration(row) => (row.updated_at, &row.updated_by),
+            Self::Access(row) => (row.updated_at, &row.updated_by),
+            Self::Server(row) => (row.updated_at, &row.updated_by),
+        }
+    }
+
+    /// The servers this layer lies under.
+    pub(crate) fn scope(&self) -> Scope {
+        match self {
+            Self::Organisation(_) => Scope::All,
+            Self::Integration(row) => Scope::Integration(IntegrationId(row.id)),
+            Self::Access(row) => {
+                Scope::Access(IntegrationId(row.integration_id), WorkspaceId(row.workspace_id))
+            }
+            Self::Server(row) => Scope::Server(ServerId(row.id)),
+        }
+    }
+
+    pub(crate) fn workspace(&self) -> Option<WorkspaceId> {
+        match self {
+            Self::Organisation(_) => None,
+            Self::Integration(row) => row.workspace_id.map(WorkspaceId),
+            Self::Access(row) => Some(WorkspaceId(row.workspace_id)),
+            Self::Server(row) => Some(WorkspaceId(row.workspace_id)),
+        }
+    }
+
+    pub(crate) async fn save(self, write: &Write<'_>, text: Option<String>) -> Result<Self> {
+        macro_rules! save {
+            ($row:expr, $variant:ident) => {{
+                let mut row = $row;
+                row.configuration = text;
+                row.version += 1;
+                row.updated_at = write.millis();
+                row.updated_by = write.actor_name();
+                row.clone().into_active_model().reset_all().update(&write.txn).await?;
+                Self::$variant(row)
+            }};
+        }
+        Ok(match self {
+            Self::Organisation(row) => save!(row, Organisation),
+            Self::Integration(row) => save!(row, Integration),
+            Self::Access(row) => save!(row, Access),
+            Self::Server(row) => save!(row, Server),
+        })
+    }
+}
+impl Registry {
+    /// The row behind `subject`, if `actor` may read (or, with `writing`, change) it.
+    pub(crate) async fn carrier(
+        &self,
+        db: &impl ConnectionTrait,
+        actor: &Actor,
+        subject: &Subject,
+        writing: bool,
+    ) -> Result<Carrier> {
+        match subject {
+            Subject::Organisation => {
+                if writing {
+                    actor.require_organisation(Permission::WriteOrganisation)?;
+                } else {
+                    actor.require_organisation(Permission::ReadOrganisation)?;
+                }
+                let row = organisation::Entity::find().one(db).await?;
+                Ok(Carrier::Organisation(row.ok_or_else(|| Error::not_found("organisation", ""))?))
+            }
+            Subject::Integration(reference) => {
+                actor.require(if writing {
+                    Permission::WriteIntegrations
+                } else {
+                    Permission::ReadIntegrations
+                })?;
+                let row = integrations::find(db, actor, reference).await?;
+                if writing {
+                    integrations::require_owner(actor, &row)?;
+                }
+                Ok(Carrier::Integration(row))
+            }
+            Subject::Access { integration, workspace } => {
+                actor.require(if writing {
+                    Permission::WriteIntegrations
+                } else {
+                    Permission::ReadIntegrations
+                })?;
+                Ok(Carrier::Access(access_rows::find(self, db, actor, integration, workspace).await?))
+            }
+            Subject::Server(reference) => {
+                actor.require(if writing { Permission::WriteServers } else { Permission::ReadServers })?;
+                Ok(Carrier::Server(servers::find(db, actor, reference).await?))
+            }
+        }
+    }
+
+    /// As [`Self::carrier`] for writing; an access row that does not exist yet is made.
+    pub(crate) async fn writable_carrier(
+        &self,
+        write: &mut Write<'_>,
+        actor: &Actor,
+        subject: &Subject,
+    ) -> Result<Carrier> {
+        let carrier = self.carrier(&write.txn, actor, subject, true).await?;
+        if let Carrier::Access(row) = &carrier
+            && row.version == 0
+        {
+            // Its version stays 0 until the text is saved, which is what the caller has read.
+            let mut row = row.clone();
+            row.created_by = write.actor_name();
+            row.clone().into_active_model().reset_all().insert(&write.txn).await?;
+            return Ok(Carrier::Access(row));
+        }
+        Ok(carrier)
+    }
+
+    pub(crate) async fn show_configuration(
+        &self,
+        db: &impl ConnectionTrait,
+        carrier: &Carrier,
+    ) -> Result<Configuration> {
+        let (updated_at, updated_by) = carrier.updated();
+        Ok(Configuration {
+            text: carrier.text().map(str::to_owned),
+            version: carrier.version(),
+            updated_at: moment(updated_at),
+            updated_by: updated_by.to_owned(),
+            revision: last_revision(db, carrier.kind(), carrier.id()).await?,
+        })
+    }
+}

@@ -1,0 +1,222 @@
+//! Judging an Advanced Configuration without saving it: what is wrong with it, what would be sent, what that costs.
+
+use crate::carrier::Carrier;
+use crate::configurations::Subject;
+use crate::costs::{Affected, KnownClients};
+use crate::servers::ServerRef;
+use crate::{Actor, Error, Registry, Result, WorkspaceRef, layers, servers};
+use registry_core::finding::Findings;
+use registry_core::id::{SealedId, ServerId, WorkspaceId};
+use registry_core::metadata::{
+    AdvancedConfiguration, KnownSecrets, Layer, Level, Resolution, ResolveContext, resolve, verify,
+};
+use registry_core::permission::Permission;
+use registry_core::registration::Cost;
+use registry_core::slug::Slug;
+use std::sync::Arc;
+
+/// Something to judge without saving it.
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// Where it would be saved; `None`: on an integration that does not exist yet.
+    pub subject: Option<Subject>,
+    /// The JSON text.
+    pub text: String,
+    /// The server to show; `None`: the first affected one, or an example.
+    pub preview: Option<ServerRef>,
+}
+
+/// What a check found.
+#[derive(Clone, Debug, Default)]
+pub struct Checked {
+    /// Everything found, with line and column.
+    pub findings: Findings,
+    /// What would be sent; `None` while the text has errors.
+    pub preview: Option<Preview>,
+    /// What saving it would reach.
+    pub affected: Affected,
+    /// The servers for which something else would be sent, by workspace and slug.
+    pub changes: Vec<SentChange>,
+}
+
+/// So many servers are shown with what is sent before and after.
+const MOST_COMPARED: usize = 200;
+
+/// What a text would change for one server.
+#[derive(Clone, Debug)]
+pub struct SentChange {
+    /// Workspace slug.
+    pub workspace: String,
+    /// Server slug.
+    pub server: String,
+    /// What becomes of its client; `None` where none is needed.
+    pub cost: Option<Cost>,
+    /// Whether a gateway has fetched its client, so that people may have signed in through it.
+    pub is_used: bool,
+    /// What is sent now and what would be; of the first 200 servers only.
+    pub sent: Option<Box<(Resolution, Resolution)>>,
+}
+
+/// What would be sent for one server.
+#[derive(Clone, Debug)]
+pub struct Preview {
+    /// Workspace slug.
+    pub workspace: String,
+    /// Server slug.
+    pub server: String,
+    /// Slug of the server's integration; `None`: the server is an example.
+    pub integration: Option<String>,
+    /// The resolved metadata with their origins.
+    pub resolution: Resolution,
+    /// Digest of the effective metadata.
+    pub digest: String,
+}
+impl Registry {
+    /// Judges a text and shows what it would send. Saves nothing.
+    pub async fn check_configuration(&self, actor: &Actor, check: Check) -> Result<Checked> {
+        actor.require(Permission::CheckConfiguration)?;
+        let carrier = match &check.subject {
+            Some(subject) => Some(self.carrier(self.db(), actor, subject, false).await?),
+            None => None,
+        };
+        self.judge(actor, carrier.as_ref(), &check.text, check.preview.as_ref()).await
+    }
+
+    /// As [`Self::check_configuration`] of a text that would be saved at `carrier`.
+    pub(crate) async fn judge(
+        &self,
+        actor: &Actor,
+        carrier: Option<&Carrier>,
+        text: &str,
+        preview: Option<&ServerRef>,
+    ) -> Result<Checked> {
+        let (mut findings, layer) = self.as_if_saved(text, carrier.and_then(Carrier::text))?;
+        let Some(layer) = layer.map(Arc::new) else {
+            return Ok(Checked { findings, ..Checked::default() });
+        };
+        let mut servers = match carrier {
+            Some(carrier) => self.load_layers(self.db(), carrier.scope(), false).await?,
+            None => Vec::new(),
+        };
+        servers.retain(|layers| actor.sees(WorkspaceId(layers.workspace.id)));
+        let mut affected = Affected::default();
+        let mut changes = Vec::new();
+        let clients = KnownClients::of(self.db(), &servers).await?;
+        for layers in &mut servers {
+            let before = self.resolve_server(layers);
+            match carrier {
+                Some(Carrier::Organisation(_)) => layers.organisation_layer = layer.clone(),
+                Some(Carrier::Integration(_)) => layers.integration_layer = layer.clone(),
+                Some(Carrier::Access(_)) => layers.workspace_layer = layer.clone(),
+                Some(Carrier::Server(_)) => layers.server_layer = layer.clone(),
+                None => {}
+            }
+            let after = self.resolve_server(layers);
+            for finding in after.findings.iter().filter(|finding| !before.findings.0.contains(finding)) {
+                let mut finding = finding.clone();
+                finding.message = format!(
+                    "For the server {}/{}: {}",
+                    layers.workspace.slug, layers.server.slug, finding.message
+                );
+                findings.push(finding);
+            }
+            if before.effective == after.effective {
+                continue;
+            }
+            affected.servers += 1;
+            let mut cost = None;
+            if layers::auth_type(&layers.integration)?.needs_client() {
+                affected.registrations += 1;
+                let one = clients.cost(self, layers)?;
+                affected.count(one);
+                cost = Some(one);
+            }
+            changes.push(SentChange {
+                workspace: layers.workspace.slug.clone(),
+                server: layers.server.slug.clone(),
+                cost,
+                is_used: clients.is_used(layers),
+                // Of a change that reaches everything, more than these are not read one by one.
+                sent: (changes.len() < MOST_COMPARED).then(|| Box::new((before, after))),
+            });
+        }
+        let preview = self.preview(actor, preview, &servers, carrier, &layer).await?;
+        Ok(Checked { findings, preview: Some(preview), affected, changes })
+    }
+
+    /// What was found in a text, and the layer it would be beside the `stored` one; `None` if it has errors. Nothing is
+    /// sealed.
+    pub(crate) fn as_if_saved(
+        &self,
+        text: &str,
+        stored: Option<&str>,
+    ) -> Result<(Findings, Option<AdvancedConfiguration>)> {
+        let verified = verify(text, &stored.map(KnownSecrets::of).unwrap_or_default());
+        let findings = verified.findings.clone();
+        if verified.has_errors() {
+            return Ok((findings, None));
+        }
+        // Ids of secrets that are not stored yet only need to differ from every stored one.
+        let ids: Vec<SealedId> = verified.new_secrets().iter().map(|_| SealedId(self.new_id())).collect();
+        let text = verified.sealed_text(&ids).unwrap_or_default();
+        let layer =
+            AdvancedConfiguration::from_stored(&text).map_err(|_| Error::Internal("verified text".into()))?;
+        Ok((findings, Some(layer)))
+    }
+
+    /// The servers a level lies under, at most 200, for choosing one to look at.
+    pub async fn affected_servers(
+        &self,
+        actor: &Actor,
+        subject: &Subject,
+    ) -> Result<Vec<(WorkspaceRef, Slug, ServerId)>> {
+        let carrier = self.carrier(self.db(), actor, subject, false).await?;
+        let servers = self.load_layers(self.db(), carrier.scope(), false).await?;
+        servers
+            .iter()
+            .filter(|layers| actor.sees(WorkspaceId(layers.workspace.id)))
+            .take(200)
+            .map(layers::names_of)
+            .collect()
+    }
+
+    async fn preview(
+        &self,
+        actor: &Actor,
+        wanted: Option<&ServerRef>,
+        servers: &[layers::ServerLayers],
+        carrier: Option<&Carrier>,
+        layer: &AdvancedConfiguration,
+    ) -> Result<Preview> {
+        let chosen = match wanted {
+            Some(reference) => {
+                let model = servers::find(self.db(), actor, reference).await?;
+                servers.iter().find(|layers| layers.server.id == model.id)
+            }
+            None => servers.first(),
+        };
+        let integration = chosen.map(|layers| layers.integration.slug.clone());
+        let (workspace, server, resolution) = if let Some(layers) = chosen {
+            (layers.workspace.slug.clone(), layers.server.slug.clone(), self.resolve_server(layers))
+        } else {
+            // No server yet: show an example, so that a first configuration can be judged before anything exists.
+            let organisation_layer = self.organisation_layer(self.db()).await?;
+            let layers = match carrier {
+                Some(Carrier::Organisation(_)) => {
+                    vec![Layer { level: Level::Organisation, configuration: layer }]
+                }
+                _ => vec![
+                    Layer { level: Level::Organisation, configuration: &organisation_layer },
+                    Layer { level: Level::Integration, configuration: layer },
+                ],
+            };
+            let callbacks = self.settings().callbacks();
+            let (workspace, server) = ("workspace".to_owned(), "server".to_owned());
+            let context = ResolveContext { workspace: &workspace, server: &server, callbacks: &callbacks };
+            let resolution = resolve(&self.settings().branding, &layers, &context);
+            (workspace, server, resolution)
+        };
+        let digest = resolution.effective.digest();
+        Ok(Preview { workspace, server, integration, resolution, digest })
+    }
+}

@@ -1,0 +1,127 @@
+//! From a draft to an integration with its access and servers: all in one transaction, or nothing.
+
+use super::{approach, chosen, draft, event, snapshot};
+use crate::access::{self, AccessChange};
+use crate::costs::Affected;
+use crate::entity::{integration, workspace};
+use crate::servers::NewServer;
+use crate::stored::word;
+use crate::write::Write;
+use crate::{Actor, Error, NewIntegration, Registry, Result};
+use registry_core::finding::Finding;
+use registry_core::id::{DraftId, IntegrationId};
+use registry_core::permission::Permission;
+use registry_core::registration::Transport;
+use registry_core::slug::Reference;
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
+use std::collections::BTreeSet;
+
+/// What a draft became.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// The integration.
+    pub integration: IntegrationId,
+    /// What follows for its servers; nothing where the draft was finished before.
+    pub affected: Affected,
+}
+
+impl Registry {
+    /// Makes the integration, opens it to the chosen workspaces and makes a server in each, whose registrations are due at
+    /// once. Doing it twice does it once.
+    pub async fn finish_draft(&self, actor: &Actor, id: DraftId) -> Result<Finished> {
+        actor.require(Permission::WriteIntegrations)?;
+        actor.require(Permission::WriteServers)?;
+        let mut write = self.begin_write(actor).await?;
+        let before = self.find_draft(&write.txn, actor, id).await?;
+        if let Some(integration) = before.integration_id {
+            let integration = IntegrationId(integration);
+            return Ok(Finished { integration, affected: Affected::default() });
+        }
+        let chosen_approach = approach(&before)?.ok_or_else(|| {
+            Error::invalid(Finding::error(
+                "/approach",
+                "missing_member",
+                "Say how the gateway shall identify itself.",
+            ))
+        })?;
+        let new = NewIntegration {
+            name: before.name.clone(),
+            slug: Some(before.slug.clone()),
+            description: None,
+            url: before.url.clone(),
+            auth_type: chosen_approach.auth_type(),
+            transport: word(Transport::parse, &before.transport, "draft", "transport", before.id)?,
+            workspace: before.workspace_id.map(Reference::Id),
+            configuration: before.configuration.clone(),
+        };
+        let sealed = before.configuration.as_deref().map(|text| (before.id, text));
+        let (made, _) = self.create_integration_in(&mut write, actor, new, sealed).await?;
+        let affected = self.open_to_workspaces(&mut write, actor, &before, &made).await?;
+        let mut after = before.clone();
+        after.integration_id = Some(made.id);
+        // The integration has it now.
+        after.configuration = None;
+        after.updated_at = write.millis();
+        after.clone().into_active_model().reset_all().update(&write.txn).await?;
+        write.audit(
+            event("draft.finished", &after)
+                .before(snapshot(&before))
+                .after(serde_json::json!({ "integration": made.id })),
+        );
+        write.commit().await?;
+        Ok(Finished { integration: IntegrationId(made.id), affected })
+    }
+
+    /// Access for the chosen workspaces, a server in each; with `every_new`, access for all that come later.
+    async fn open_to_workspaces(
+        &self,
+        write: &mut Write<'_>,
+        actor: &Actor,
+        row: &draft::Model,
+        made: &integration::Model,
+    ) -> Result<Affected> {
+        let wanted: BTreeSet<_> = chosen(row)?.into_iter().collect();
+        let all = workspace::Entity::find()
+            .filter(workspace::Column::DeletedAt.is_null())
+            .order_by_asc(workspace::Column::SlugKey)
+            .all(&write.txn)
+            .await?;
+        let mut made = made.clone();
+        if row.every_new {
+            access::set_global(write, actor, &made, true, false).await?;
+            made.global_access = true;
+        }
+        if row.workspace_id.is_none() {
+            for workspace in &all {
+                let enabled = wanted.contains(&workspace.id);
+                // Those that were looked at and left out stay out, although every new one is let in.
+                if enabled || row.every_new {
+                    let workspace = Reference::Id(workspace.id);
+                    let change = AccessChange { workspace, enabled: Some(enabled), configuration: None };
+                    access::apply(write, actor, &made, change, "").await?;
+                }
+            }
+        }
+        let mut affected = Affected::default();
+        for workspace in all.iter().filter(|workspace| wanted.contains(&workspace.id)) {
+            let new = |slug| NewServer {
+                integration: Reference::Id(made.id),
+                workspace: Some(Reference::Id(workspace.id)),
+                name: made.name.clone(),
+                slug,
+                description: None,
+                configuration: None,
+            };
+            // Named like the integration, unless that workspace has such a server already.
+            let first = self.create_server_in(write, actor, new(Some(made.slug.clone()))).await;
+            let server = match first {
+                Err(Error::Conflict { code: "slug_taken", .. }) => {
+                    self.create_server_in(write, actor, new(None)).await?
+                }
+                other => other?,
+            };
+            affected.add(server.affected);
+        }
+        Ok(affected)
+    }
+}

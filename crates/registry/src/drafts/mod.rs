@@ -1,0 +1,277 @@
+//! Drafts: integrations that somebody is about to add, step by step. Nobody but their owner and the organisation's admins
+//! knows of them; they end 30 days after the last change.
+
+mod finish;
+mod probe;
+mod steps;
+
+pub use finish::Finished;
+pub use steps::{DraftAddress, Kept};
+
+use crate::entity::{draft, workspace};
+use crate::page::{self, Page, PageRequest};
+use crate::secrets::sealed_ids;
+use crate::stored::{json, millis, moment, word};
+use crate::workspaces::{self, WorkspaceRef, stored_slug};
+use crate::write::{Event, Write};
+use crate::{Actor, Error, Registry, Result};
+use chrono::Duration;
+use registry_core::clock::Timestamp;
+use registry_core::id::{DraftId, IntegrationId, WorkspaceId};
+use registry_core::permission::{Permission, Role};
+use registry_core::preflight::{Approach, Examination};
+use registry_core::registration::Transport;
+use registry_core::slug::Slug;
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+};
+use serde_json::Value;
+use uuid::Uuid;
+
+/// How long a draft lives without being changed.
+const LIFE: Duration = Duration::days(30);
+
+/// An integration that somebody is about to add.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// Its id.
+    pub id: DraftId,
+    /// Whose it is, a name for people.
+    pub owner: String,
+    /// The workspace the integration will belong to; `None`: the organisation.
+    pub workspace: Option<WorkspaceId>,
+    /// The upstream MCP server's address.
+    pub url: String,
+    /// Its name for people.
+    pub name: String,
+    /// Its name in URLs; free when it was chosen.
+    pub slug: Slug,
+    /// The MCP transport.
+    pub transport: Transport,
+    /// How gateways will identify themselves there; `None`: not chosen yet.
+    pub approach: Option<Approach>,
+    /// The Advanced Configuration as the user wrote it, secrets replaced by markers.
+    pub configuration: Option<String>,
+    /// Where a server will be made, by slug; without those that were deleted since.
+    pub workspaces: Vec<WorkspaceRef>,
+    /// Whether every workspace made later may use it.
+    pub every_new: bool,
+    /// What the last check of this address showed.
+    pub examination: Option<Examination>,
+    /// When that was.
+    pub examined_at: Option<Timestamp>,
+    /// The furthest step that was reached.
+    pub step: DraftStep,
+    /// What became of it; `None`: nothing yet.
+    pub integration: Option<IntegrationId>,
+    /// When it was begun.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// When it will be forgotten unless it is changed.
+    pub expires_at: Timestamp,
+}
+
+/// A step on the way to an integration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DraftStep {
+    /// Address, name, slug.
+    Url,
+    /// Discovery, and how to identify oneself.
+    Check,
+    /// The Advanced Configuration.
+    Metadata,
+    /// Who can use it.
+    Workspaces,
+    /// The summary, and afterwards the first registrations.
+    Register,
+}
+
+impl DraftStep {
+    /// All of them, in order.
+    pub const ALL: [Self; 5] = [Self::Url, Self::Check, Self::Metadata, Self::Workspaces, Self::Register];
+
+    /// The word used in the database and in addresses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Url => "url",
+            Self::Check => "check",
+            Self::Metadata => "metadata",
+            Self::Workspaces => "workspaces",
+            Self::Register => "register",
+        }
+    }
+
+    /// The one with this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.as_str() == word)
+    }
+}
+
+impl Registry {
+    /// The caller's own drafts that became nothing yet, those changed last first.
+    pub async fn drafts(&self, actor: &Actor, request: PageRequest) -> Result<Page<Draft>> {
+        actor.require(Permission::WriteIntegrations)?;
+        let (kind, id) = owner(actor);
+        let select = draft::Entity::find()
+            .filter(draft::Column::OwnerKind.eq(kind))
+            .filter(draft::Column::OwnerId.eq(id))
+            .filter(draft::Column::IntegrationId.is_null())
+            .filter(draft::Column::ExpiresAt.gt(millis(self.now())))
+            .order_by_desc(draft::Column::UpdatedAt)
+            .order_by_desc(draft::Column::Id);
+        let found = page::fetch(self.db(), select, request).await?;
+        let mut items = Vec::with_capacity(found.items.len());
+        for row in found.items {
+            items.push(show(self.db(), actor, row).await?);
+        }
+        Ok(Page { items, total: found.total })
+    }
+
+    /// One draft.
+    pub async fn draft(&self, actor: &Actor, id: DraftId) -> Result<Draft> {
+        actor.require(Permission::WriteIntegrations)?;
+        let row = self.find_draft(self.db(), actor, id).await?;
+        show(self.db(), actor, row).await
+    }
+
+    /// Forgets a draft with its secrets. What became of it stays.
+    pub async fn discard_draft(&self, actor: &Actor, id: DraftId) -> Result<()> {
+        actor.require(Permission::WriteIntegrations)?;
+        let mut write = self.begin_write(actor).await?;
+        let row = self.find_draft(&write.txn, actor, id).await?;
+        forget(&mut write, row, "draft.discarded").await?;
+        write.commit().await
+    }
+
+    /// Forgets every draft whose time is over; how many.
+    pub async fn remove_expired_drafts(&self) -> Result<usize> {
+        let expired = draft::Entity::find().filter(draft::Column::ExpiresAt.lte(millis(self.now())));
+        if expired.clone().one(self.db()).await?.is_none() {
+            return Ok(0);
+        }
+        let mut write = self.begin_write(&Actor::worker("housekeeping")).await?;
+        let rows = expired.all(&write.txn).await?;
+        let count = rows.len();
+        for row in rows {
+            forget(&mut write, row, "draft.expired").await?;
+        }
+        write.commit().await?;
+        Ok(count)
+    }
+
+    /// The draft of this id, if `actor` may know of it.
+    async fn find_draft(
+        &self,
+        db: &impl ConnectionTrait,
+        actor: &Actor,
+        id: DraftId,
+    ) -> Result<draft::Model> {
+        let row = draft::Entity::find_by_id(id.0).one(db).await?;
+        let administers = actor.role() == Role::Admin && actor.workspace().is_none();
+        row.filter(|row| administers || owner(actor) == (row.owner_kind.as_str(), row.owner_id.as_str()))
+            .filter(|row| row.expires_at > millis(self.now()))
+            .ok_or_else(|| Error::not_found("draft", id))
+    }
+
+    /// The draft of this id as long as it can be changed.
+    async fn open_draft(&self, write: &Write<'_>, actor: &Actor, id: DraftId) -> Result<draft::Model> {
+        let row = self.find_draft(&write.txn, actor, id).await?;
+        if row.integration_id.is_some() {
+            return Err(Error::Conflict {
+                code: "draft_finished",
+                message: "This draft became an integration already. Change the integration instead."
+                    .to_owned(),
+                pointer: None,
+            });
+        }
+        Ok(row)
+    }
+}
+
+/// Who a draft belongs to: two columns.
+fn owner(actor: &Actor) -> (&str, &str) {
+    (actor.kind, actor.id.as_deref().unwrap_or_default())
+}
+
+async fn forget(write: &mut Write<'_>, row: draft::Model, action: &'static str) -> Result<()> {
+    write.unseal(sealed_ids(row.configuration.as_deref()).into_values()).await?;
+    draft::Entity::delete_by_id(row.id).exec(&write.txn).await?;
+    write.audit(event(action, &row).before(snapshot(&row)));
+    Ok(())
+}
+
+/// Saves a changed draft, which lives on from now.
+async fn save(
+    write: &mut Write<'_>,
+    before: &draft::Model,
+    mut after: draft::Model,
+    action: &'static str,
+) -> Result<draft::Model> {
+    after.updated_at = write.millis();
+    after.expires_at = millis(write.now + LIFE);
+    after.clone().into_active_model().reset_all().update(&write.txn).await?;
+    write.audit(event(action, &after).before(snapshot(before)).after(snapshot(&after)));
+    Ok(after)
+}
+
+/// Notes that a step was reached.
+fn reach(row: &mut draft::Model, step: DraftStep) {
+    if DraftStep::parse(&row.step).is_none_or(|reached| reached < step) {
+        step.as_str().clone_into(&mut row.step);
+    }
+}
+
+fn event(action: &'static str, row: &draft::Model) -> Event {
+    Event::new(action, "draft", row.id).named(&row.slug).in_workspace(row.workspace_id.map(WorkspaceId))
+}
+
+fn snapshot(row: &draft::Model) -> Value {
+    serde_json::json!({
+        "url": row.url, "name": row.name, "slug": row.slug, "transport": row.transport, "approach": row.approach,
+        "configurations": row.configuration, "workspaces": row.workspaces, "every_new": row.every_new,
+    })
+}
+
+fn chosen(row: &draft::Model) -> Result<Vec<Uuid>> {
+    json(&row.workspaces, "draft", "workspaces", row.id)
+}
+
+fn approach(row: &draft::Model) -> Result<Option<Approach>> {
+    let parse = |text: &String| word(Approach::parse, text, "draft", "approach", row.id);
+    row.approach.as_ref().map(parse).transpose()
+}
+
+async fn show(db: &impl ConnectionTrait, actor: &Actor, row: draft::Model) -> Result<Draft> {
+    let workspaces = workspace::Entity::find()
+        .filter(workspace::Column::Id.is_in(chosen(&row)?))
+        .filter(workspace::Column::DeletedAt.is_null())
+        .order_by_asc(workspace::Column::SlugKey)
+        .all(db)
+        .await?;
+    let examination = row.examination.as_ref();
+    Ok(Draft {
+        id: DraftId(row.id),
+        workspace: row.workspace_id.map(WorkspaceId),
+        slug: stored_slug(&row.slug, "draft", row.id)?,
+        transport: word(Transport::parse, &row.transport, "draft", "transport", row.id)?,
+        approach: approach(&row)?,
+        workspaces: workspaces
+            .iter()
+            .filter(|workspace| actor.sees(WorkspaceId(workspace.id)))
+            .map(workspaces::as_ref)
+            .collect::<Result<_>>()?,
+        examination: examination.map(|text| json(text, "draft", "examination", row.id)).transpose()?,
+        examined_at: row.examined_at.map(moment),
+        step: word(DraftStep::parse, &row.step, "draft", "step", row.id)?,
+        integration: row.integration_id.map(IntegrationId),
+        every_new: row.every_new,
+        created_at: moment(row.created_at),
+        updated_at: moment(row.updated_at),
+        expires_at: moment(row.expires_at),
+        owner: row.owner_name,
+        url: row.url,
+        name: row.name,
+        configuration: row.configuration,
+    })
+}

@@ -1,0 +1,54 @@
+//! The check of a draft: real discovery, told in words and kept.
+
+use super::{Draft, draft, save, show};
+use crate::stored::millis;
+use crate::{Actor, Registry, Result};
+use chrono::Duration;
+use registry_core::id::DraftId;
+use registry_core::permission::Permission;
+use registry_core::preflight::examine;
+use registry_core::registration::{AuthType, Desired, Standing};
+
+/// A check younger than this is not repeated: whoever presses twice asks once.
+const FRESH: Duration = Duration::seconds(2);
+
+impl Registry {
+    /// Asks the upstream, tells what was found, and keeps that. Ends in bounded time; authorization servers are asked
+    /// within their budgets.
+    pub async fn probe_draft(&self, actor: &Actor, id: DraftId) -> Result<Draft> {
+        actor.require(Permission::WriteIntegrations)?;
+        let row = self.find_draft(self.db(), actor, id).await?;
+        let fresh = row.examined_at.is_some_and(|at| at > millis(self.now() - FRESH));
+        if fresh || row.integration_id.is_some() {
+            return show(self.db(), actor, row).await;
+        }
+        let (_, resolution) = self.resolve_draft(&row, &Self::draft_layer(&row)?).await?;
+        let settings = self.settings();
+        let desired = Desired {
+            digest: resolution.effective.digest(),
+            effective: resolution.effective,
+            mcp_url: row.url.clone(),
+            // Whether it needs a client is what one wants to know.
+            auth_type: AuthType::OauthAuto,
+            standing: Standing::Wanted,
+            publishes_documents: settings.cimd_public_url.is_some(),
+            rules: settings.life,
+        };
+        let found = self.discover(actor, &desired).await?;
+        let examination = examine(&desired, &found.result, &found.trace, found.other_resource.as_deref());
+        let mut write = self.begin_write(actor).await?;
+        let before = self.open_draft(&write, actor, id).await?;
+        // Somebody may have changed the address meanwhile: then this is about another server.
+        let row = if before.url == desired.mcp_url {
+            let mut after = draft::Model::clone(&before);
+            after.examination = Some(serde_json::to_string(&examination)?);
+            after.examined_at = Some(write.millis());
+            save(&mut write, &before, after, "draft.checked").await?
+        } else {
+            before
+        };
+        let shown = show(&write.txn, actor, row).await?;
+        write.commit().await?;
+        Ok(shown)
+    }
+}

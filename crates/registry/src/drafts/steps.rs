@@ -1,0 +1,316 @@
+//! The steps of a draft: address, approach, configuration, workspaces.
+
+use super::{Draft, DraftStep, LIFE, approach, chosen, event, owner, reach, save, show, snapshot};
+use crate::configurations::{Checked, Preview};
+use crate::costs::Affected;
+use crate::entity::{draft, workspace};
+use crate::layers::parse_layer;
+use crate::names::{self, SlugSpace};
+use crate::preflight::EXAMPLE_NAMES;
+use crate::secrets::{sealed_ids, store};
+use crate::stored::{json, millis};
+use crate::write::Write;
+use crate::{Actor, Error, Registry, Result};
+use registry_core::finding::{Finding, Findings};
+use registry_core::id::{DraftId, WorkspaceId};
+use registry_core::metadata::{AdvancedConfiguration, Resolution, map_markers};
+use registry_core::permission::Permission;
+use registry_core::preflight::{Approach, Entered, Examination, Openness};
+use registry_core::registration::Transport;
+use registry_core::slug::Slug;
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter};
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+
+/// The first step: where the server is, and what it is called here.
+#[derive(Clone, Debug)]
+pub struct DraftAddress {
+    /// https (http for loopback where the operator allows it), without user, fragment or private literal address.
+    pub url: String,
+    /// 1 to 255 characters; made from the address when absent.
+    pub name: Option<String>,
+    /// Made from the name when absent.
+    pub slug: Option<String>,
+    /// The MCP transport.
+    pub transport: Transport,
+}
+
+/// A draft after a step, with what was found that did not prevent it.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// The draft as it is now.
+    pub draft: Draft,
+    /// Warnings and notices.
+    pub findings: Findings,
+}
+
+impl Registry {
+    /// A name and a free slug for a server at `url`; `None` if that is no address.
+    pub async fn propose_names(&self, actor: &Actor, url: &str) -> Result<Option<(String, Slug)>> {
+        actor.require(Permission::WriteIntegrations)?;
+        let Some(name) = names::from_address(url) else { return Ok(None) };
+        let slug = names::slug(self.db(), SlugSpace::Integrations, None, &name).await?;
+        Ok(Some((name, slug)))
+    }
+
+    /// Begins a draft.
+    pub async fn create_draft(&self, actor: &Actor, address: DraftAddress) -> Result<Draft> {
+        actor.require(Permission::WriteIntegrations)?;
+        let mut write = self.begin_write(actor).await?;
+        let (name, slug) = self.judge_address(&write.txn, &address).await?;
+        let (kind, owner) = owner(actor);
+        let own = actor.workspace().map(|own| own.0);
+        let row = draft::Model {
+            id: self.new_id(),
+            owner_kind: kind.to_owned(),
+            owner_id: owner.to_owned(),
+            owner_name: write.actor_name(),
+            workspace_id: own,
+            url: address.url,
+            name,
+            slug: slug.to_string(),
+            transport: address.transport.as_str().to_owned(),
+            approach: None,
+            configuration: None,
+            // Whoever is bound to a workspace adds for it.
+            workspaces: serde_json::to_string(&own.as_slice())?,
+            every_new: false,
+            examination: None,
+            examined_at: None,
+            step: DraftStep::Check.as_str().to_owned(),
+            integration_id: None,
+            created_at: write.millis(),
+            updated_at: write.millis(),
+            expires_at: millis(write.now + LIFE),
+        };
+        row.clone().into_active_model().reset_all().insert(&write.txn).await?;
+        write.audit(event("draft.created", &row).after(snapshot(&row)));
+        let shown = show(&write.txn, actor, row).await?;
+        write.commit().await?;
+        Ok(shown)
+    }
+
+    /// Changes the first step. Another address ends what was found at the old one, and the secrets that would be sent to
+    /// it: a warning names each.
+    pub async fn set_draft_address(&self, actor: &Actor, id: DraftId, address: DraftAddress) -> Result<Kept> {
+        actor.require(Permission::WriteIntegrations)?;
+        let mut write = self.begin_write(actor).await?;
+        let before = self.open_draft(&write, actor, id).await?;
+        let (name, slug) = self.judge_address(&write.txn, &address).await?;
+        let mut after = before.clone();
+        after.name = name;
+        after.slug = slug.to_string();
+        address.transport.as_str().clone_into(&mut after.transport);
+        let mut findings = Findings::default();
+        if after.url != address.url {
+            after.url = address.url;
+            (after.examination, after.examined_at) = (None, None);
+            findings = drop_secrets(&mut write, &mut after).await?;
+        }
+        self.keep(write, actor, &before, after, findings).await
+    }
+
+    /// Says how gateways will identify themselves. Only what the last check left open can be chosen.
+    pub async fn choose_approach(
+        &self,
+        actor: &Actor,
+        id: DraftId,
+        chosen: Approach,
+        entered: Entered,
+    ) -> Result<Kept> {
+        actor.require(Permission::WriteIntegrations)?;
+        let mut write = self.begin_write(actor).await?;
+        let before = self.open_draft(&write, actor, id).await?;
+        judge_choice(&before, chosen, &entered)?;
+        let mut members: Map<String, Value> = match &before.configuration {
+            Some(text) => json(text, "draft", "configuration", before.id)?,
+            None => Map::new(),
+        };
+        let unchanged = members.clone();
+        chosen.apply(&mut members, approach(&before)?, entered, self.settings().cimd_public_url.is_some());
+        let mut after = before.clone();
+        after.approach = Some(chosen.as_str().to_owned());
+        reach(&mut after, DraftStep::Metadata);
+        let mut findings = Findings::default();
+        // What nothing changed in stays as the user wrote it.
+        if members != unchanged {
+            let text = (!members.is_empty()).then(|| serde_json::to_string_pretty(&members)).transpose()?;
+            findings = set_text(&mut write, &mut after, text.as_deref()).await?;
+        }
+        self.keep(write, actor, &before, after, findings).await
+    }
+
+    /// Saves (or with `None` clears) the Advanced Configuration. Pointers of findings are relative to the text.
+    pub async fn set_draft_configuration(
+        &self,
+        actor: &Actor,
+        id: DraftId,
+        text: Option<&str>,
+    ) -> Result<Kept> {
+        actor.require(Permission::WriteIntegrations)?;
+        let mut write = self.begin_write(actor).await?;
+        let before = self.open_draft(&write, actor, id).await?;
+        let mut after = before.clone();
+        reach(&mut after, DraftStep::Workspaces);
+        let findings = set_text(&mut write, &mut after, text).await?;
+        self.keep(write, actor, &before, after, findings).await
+    }
+
+    /// Judges a text as the draft's configuration (`None`: the one it has) and shows what it would send for the first
+    /// chosen workspace. Saves nothing.
+    pub async fn check_draft(&self, actor: &Actor, id: DraftId, text: Option<&str>) -> Result<Checked> {
+        actor.require(Permission::WriteIntegrations)?;
+        let row = self.find_draft(self.db(), actor, id).await?;
+        let stored = row.configuration.as_deref();
+        let (mut findings, layer) = self.as_if_saved(text.or(stored).unwrap_or_default(), stored)?;
+        let Some(layer) = layer else {
+            return Ok(Checked { findings, preview: None, affected: Affected::default() });
+        };
+        let (names, resolution) = self.resolve_draft(&row, &layer).await?;
+        findings.extend_below("", resolution.findings.clone());
+        let digest = resolution.effective.digest();
+        let preview = Preview { workspace: names.0, server: names.1, resolution, digest };
+        Ok(Checked { findings, preview: Some(preview), affected: Affected::default() })
+    }
+
+    /// Says who can use it: where a server is made, and whether every workspace made later may.
+    pub async fn set_draft_workspaces(
+        &self,
+        actor: &Actor,
+        id: DraftId,
+        workspaces: &[WorkspaceId],
+        every_new: bool,
+    ) -> Result<Kept> {
+        actor.require(Permission::WriteIntegrations)?;
+        let write = self.begin_write(actor).await?;
+        let before = self.open_draft(&write, actor, id).await?;
+        if every_new && before.workspace_id.is_some() {
+            return Err(Error::invalid(Finding::error(
+                "/every_new",
+                "integration_of_workspace",
+                "This integration belongs to one workspace and cannot be opened to others.",
+            )));
+        }
+        // One that is gone meanwhile, or that this caller may not know of, is no choice any more.
+        let wanted: BTreeSet<_> = workspace::Entity::find()
+            .filter(workspace::Column::Id.is_in(workspaces.iter().map(|id| id.0)))
+            .filter(workspace::Column::DeletedAt.is_null())
+            .all(&write.txn)
+            .await?
+            .into_iter()
+            .map(|row| row.id)
+            .filter(|id| actor.sees(WorkspaceId(*id)) && before.workspace_id.is_none_or(|own| own == *id))
+            .collect();
+        let mut after = before.clone();
+        after.workspaces = serde_json::to_string(&wanted)?;
+        after.every_new = every_new;
+        reach(&mut after, DraftStep::Register);
+        self.keep(write, actor, &before, after, Findings::default()).await
+    }
+
+    async fn keep(
+        &self,
+        mut write: Write<'_>,
+        actor: &Actor,
+        before: &draft::Model,
+        after: draft::Model,
+        findings: Findings,
+    ) -> Result<Kept> {
+        let after = save(&mut write, before, after, "draft.updated").await?;
+        let draft = show(&write.txn, actor, after).await?;
+        write.commit().await?;
+        Ok(Kept { draft, findings })
+    }
+
+    /// Address, name and slug, judged as they would be when an integration is made of them.
+    async fn judge_address(
+        &self,
+        db: &impl ConnectionTrait,
+        address: &DraftAddress,
+    ) -> Result<(String, Slug)> {
+        self.judge_url(&address.url)?;
+        let name = address.name.clone().filter(|name| !name.trim().is_empty());
+        let name =
+            names::name(&name.or_else(|| names::from_address(&address.url)).unwrap_or_default(), "/name")?;
+        let given = address.slug.as_deref().filter(|slug| !slug.is_empty());
+        let slug = names::slug(db, SlugSpace::Integrations, given, &name).await?;
+        Ok((name, slug))
+    }
+
+    /// What a configuration gives for the first chosen workspace, or for an example; with the names it is given for.
+    pub(super) async fn resolve_draft(
+        &self,
+        row: &draft::Model,
+        layer: &AdvancedConfiguration,
+    ) -> Result<((String, String), Resolution)> {
+        let first = workspace::Entity::find()
+            .filter(workspace::Column::Id.is_in(chosen(row)?))
+            .filter(workspace::Column::DeletedAt.is_null())
+            .all(self.db())
+            .await?
+            .into_iter()
+            .map(|workspace| workspace.slug)
+            .min();
+        let names = (first.unwrap_or_else(|| EXAMPLE_NAMES.0.to_owned()), row.slug.clone());
+        let organisation = self.organisation_layer(self.db()).await?;
+        let nothing = AdvancedConfiguration::empty();
+        let layers = [&organisation, layer, &nothing, &nothing];
+        let resolution = self.resolve_layers(layers, (&names.0, &names.1), row.workspace_id.is_some());
+        Ok((names, resolution))
+    }
+
+    /// The configuration that a draft has.
+    pub(super) fn draft_layer(row: &draft::Model) -> Result<AdvancedConfiguration> {
+        parse_layer(row.configuration.as_deref(), "draft", row.id)
+    }
+}
+
+async fn set_text(write: &mut Write<'_>, row: &mut draft::Model, text: Option<&str>) -> Result<Findings> {
+    let stored = store(write, ("draft", row.id), "", text, row.configuration.as_deref(), false).await?;
+    row.configuration = stored.text;
+    Ok(stored.findings)
+}
+
+/// Secrets belong to the address they were entered for.
+async fn drop_secrets(write: &mut Write<'_>, row: &mut draft::Model) -> Result<Findings> {
+    let held = sealed_ids(row.configuration.as_deref());
+    let mut findings = Findings::default();
+    if held.is_empty() {
+        return Ok(findings);
+    }
+    let text = row.configuration.as_deref().and_then(|text| map_markers(text, |_, _| None));
+    row.configuration = Some(text.ok_or_else(|| Error::corrupt("draft", "configuration", row.id))?);
+    for pointer in held.keys() {
+        findings.push(Finding::warning(
+            pointer,
+            "secret_reentry_required",
+            "The address changed, and with it who this secret is sent to. It was forgotten; enter it again.",
+        ));
+    }
+    write.unseal(held.into_values()).await?;
+    Ok(findings)
+}
+
+fn judge_choice(row: &draft::Model, chosen: Approach, entered: &Entered) -> Result<()> {
+    let examination: Option<Examination> =
+        row.examination.as_ref().map(|text| json(text, "draft", "examination", row.id)).transpose()?;
+    let refuse = |pointer: &'static str, code: &'static str, message: &str| {
+        Err(Error::invalid(Finding::error(pointer, code, message.to_owned())))
+    };
+    if let Some(Openness::Closed(why)) = examination.as_ref().map(|one| one.openness(chosen)) {
+        return refuse("/approach", "not_offered", why);
+    }
+    match chosen {
+        Approach::ByHand if entered.client_id.trim().is_empty() => refuse(
+            "/client_id",
+            "missing_member",
+            "Enter the `client_id` of the client you registered, or choose another way.",
+        ),
+        Approach::Headers if entered.headers.is_empty() => refuse(
+            "/headers",
+            "missing_member",
+            "Enter at least one header with its value, or choose another way.",
+        ),
+        _ => Ok(()),
+    }
+}

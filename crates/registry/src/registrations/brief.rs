@@ -1,0 +1,77 @@
+//! How registrations stand, in short: for lists of servers, for metrics, for whoever needs the active client.
+
+use crate::Result;
+use crate::entity::{oauth_client, registration};
+use crate::servers::RegistrationBrief;
+use crate::stored::{moment, word};
+use registry_core::clock::Timestamp;
+use registry_core::id::{RegistrationId, WorkspaceId};
+use registry_core::registration::{ClientStatus, Doubt, RegistrationMethod, State};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use std::collections::HashMap;
+use uuid::Uuid;
+
+pub(super) fn by_id<T>(rows: Vec<T>, key: impl Fn(&T) -> Uuid) -> HashMap<Uuid, T> {
+    rows.into_iter().map(|row| (key(&row), row)).collect()
+}
+
+/// The active clients of some registrations.
+pub(crate) async fn active_clients(
+    db: &impl ConnectionTrait,
+    registrations: impl IntoIterator<Item = Uuid>,
+) -> Result<Vec<oauth_client::Model>> {
+    Ok(oauth_client::Entity::find()
+        .filter(oauth_client::Column::RegistrationId.is_in(registrations))
+        .filter(oauth_client::Column::Status.eq(ClientStatus::Active.as_str()))
+        .all(db)
+        .await?)
+}
+
+/// Whether gateways can use this client now.
+pub(crate) fn usable(client: &oauth_client::Model, now: Timestamp) -> bool {
+    client.doubt.as_deref() != Some(Doubt::Forgotten.as_str())
+        && client.client_secret_expires_at.is_none_or(|expiry| moment(expiry) > now)
+}
+
+pub(crate) fn method(client: &oauth_client::Model) -> Result<RegistrationMethod> {
+    word(RegistrationMethod::parse, &client.method, "oauth_client", "method", client.id)
+}
+
+/// How the registrations of some servers stand.
+pub(crate) async fn briefs(
+    db: &impl ConnectionTrait,
+    servers: impl IntoIterator<Item = Uuid>,
+    now: Timestamp,
+) -> Result<HashMap<Uuid, RegistrationBrief>> {
+    let rows =
+        registration::Entity::find().filter(registration::Column::ServerId.is_in(servers)).all(db).await?;
+    let clients = by_id(active_clients(db, rows.iter().map(|row| row.id)).await?, |row| row.registration_id);
+    rows.into_iter()
+        .map(|row| {
+            let brief = RegistrationBrief {
+                id: RegistrationId(row.id),
+                state: word(State::parse, &row.state, "registration", "state", row.id)?,
+                usable: clients.get(&row.id).is_some_and(|client| usable(client, now)),
+            };
+            Ok((row.server_id, brief))
+        })
+        .collect()
+}
+
+/// How many registrations there are in each state, for metrics.
+pub(crate) async fn count_states(db: &impl ConnectionTrait) -> Result<Vec<(State, u64)>> {
+    let mut counts = Vec::new();
+    for state in State::ALL {
+        let count = registration::Entity::find()
+            .filter(registration::Column::State.eq(state.as_str()))
+            .count(db)
+            .await?;
+        counts.push((*state, count));
+    }
+    Ok(counts)
+}
+
+/// The workspace of a registration, for events.
+pub(crate) fn workspace_of(layers: &crate::layers::ServerLayers) -> WorkspaceId {
+    WorkspaceId(layers.workspace.id)
+}

@@ -1,0 +1,59 @@
+//! One thing asked for many registrations at once.
+
+use super::{Registration, RegistrationFilter};
+use crate::entity::registration;
+use crate::operations::Ask;
+use crate::{Actor, Error, Registry, Result};
+use registry_core::permission::Permission;
+use registry_core::registration::State;
+use sea_orm::{QueryOrder, QuerySelect};
+
+/// How many are asked for at once: so many fit one transaction that nobody waits for.
+const MOST: u64 = 500;
+
+/// What became of trying all failed registrations again.
+#[derive(Debug)]
+pub struct RetriedRegistrations {
+    /// How many are tried again now.
+    pub done: u64,
+    /// Which are not, and why.
+    pub refused: Vec<(Registration, Error)>,
+    /// Whether there are more than are asked for at once: asking again reaches the next.
+    pub more: bool,
+}
+
+impl Registry {
+    /// Tries every failed registration again that `filter` means, whatever states it names, those that failed first first.
+    /// At most 500 at once.
+    pub async fn retry_failed(
+        &self,
+        actor: &Actor,
+        filter: RegistrationFilter,
+    ) -> Result<RetriedRegistrations> {
+        actor.require(Permission::OperateRegistrations)?;
+        let filter = RegistrationFilter { states: vec![State::Failed], ..filter };
+        let select = self.select_registrations(actor, &filter).await?;
+        let mut write = self.begin_write(actor).await?;
+        let rows = select
+            .order_by_asc(registration::Column::UpdatedAt)
+            .order_by_asc(registration::Column::Id)
+            .limit(MOST + 1)
+            .all(&write.txn)
+            .await?;
+        let mut retried = RetriedRegistrations { done: 0, refused: Vec::new(), more: false };
+        let mut all = self.show_registrations(&write.txn, rows).await?;
+        if all.len() as u64 > MOST {
+            all.truncate(usize::try_from(MOST).unwrap_or(usize::MAX));
+            retried.more = true;
+        }
+        for one in all {
+            match self.ask(&mut write, &one, Ask::Retry).await {
+                Ok(()) => retried.done += 1,
+                Err(refused @ Error::Conflict { .. }) => retried.refused.push((one, refused)),
+                Err(error) => return Err(error),
+            }
+        }
+        write.commit().await?;
+        Ok(retried)
+    }
+}

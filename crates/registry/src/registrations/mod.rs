@@ -1,0 +1,206 @@
+//! Registrations as people see them, and what they can do about them.
+
+mod brief;
+mod bulk;
+mod record;
+mod select;
+mod show;
+
+pub(crate) use brief::{active_clients, briefs, count_states, method, usable, workspace_of};
+pub use bulk::RetriedRegistrations;
+pub use record::{Attempt, OAuthClient};
+
+use crate::entity::{attempt, oauth_client, registration};
+use crate::page::{Page, PageRequest};
+use crate::servers::{IntegrationRef, ServerRef};
+use crate::workspaces::WorkspaceRef;
+use crate::{Actor, Error, Registry, Result};
+use registry_core::clock::Timestamp;
+use registry_core::id::{RegistrationId, ServerId};
+use registry_core::permission::Permission;
+use registry_core::registration::{RegistrationMethod, State};
+use registry_core::slug::{Reference, Slug};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use std::collections::HashMap;
+
+/// The standing effort to have a client for one server.
+#[derive(Clone, Debug)]
+pub struct Registration {
+    /// Its id.
+    pub id: RegistrationId,
+    /// The server.
+    pub server: ServerId,
+    /// The server's slug.
+    pub server_slug: Slug,
+    /// The server's name for people.
+    pub server_name: String,
+    /// The server's workspace.
+    pub workspace: WorkspaceRef,
+    /// The integration.
+    pub integration: IntegrationRef,
+    /// Whether the server was deleted.
+    pub server_deleted: bool,
+    /// Where the effort stands.
+    pub state: State,
+    /// Whether there is an active, unexpired client.
+    pub usable: bool,
+    /// How the active client came to be.
+    pub method: Option<RegistrationMethod>,
+    /// Stable code of the last failure (`docs/problems.md`).
+    pub reason: Option<String>,
+    /// What happened and what to do, a sentence for people.
+    pub detail: Option<String>,
+    /// The authorization server's own error code.
+    pub error: Option<String>,
+    /// The authorization server's own words, control characters removed.
+    pub error_description: Option<String>,
+    /// Issuer the active client belongs to.
+    pub issuer: Option<String>,
+    /// The active client's id.
+    pub client_id: Option<String>,
+    /// The active client's generation.
+    pub generation: Option<i64>,
+    /// Failures in a row.
+    pub failures: i64,
+    /// Nothing is sent before this moment.
+    pub not_before: Option<Timestamp>,
+    /// When something was last tried.
+    pub last_attempt_at: Option<Timestamp>,
+    /// What came of that.
+    pub last_answer: Option<LastAnswer>,
+    /// The version of the integration's configuration that the active client was made or last updated with; 0: none was
+    /// saved by then.
+    pub metadata_used: Option<i64>,
+    /// The newest version of the integration's configuration; 0: none was saved yet.
+    pub metadata_newest: i64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// What came of the last attempt, in short.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastAnswer {
+    /// `discover`, `publish`, `register`, `adopt`, `update`, `verify` or `withdraw`.
+    pub step: String,
+    /// `pending`, `succeeded`, `failed` or `lost`.
+    pub outcome: String,
+    /// HTTP status of its last exchange; `None` when no answer came.
+    pub status: Option<u16>,
+}
+
+/// Which registrations to list.
+#[derive(Clone, Debug, Default)]
+pub struct RegistrationFilter {
+    /// Only these states; empty: all that are not withdrawn.
+    pub states: Vec<State>,
+    /// Of this workspace.
+    pub workspace: Option<Reference>,
+    /// Of this integration.
+    pub integration: Option<Reference>,
+    /// Of this server.
+    pub server: Option<ServerRef>,
+    /// Whose active client belongs to this issuer, exactly.
+    pub issuer: Option<String>,
+    /// Whose active client came to be this way.
+    pub method: Option<RegistrationMethod>,
+    /// Part of name or slug of server, workspace or integration, of the active client's `client_id`, or of the last error;
+    /// `workspace/server` means both.
+    pub search: Option<String>,
+}
+
+/// A registration with what was tried and what came of it.
+#[derive(Clone, Debug)]
+pub struct RegistrationDetail {
+    /// The registration.
+    pub registration: Registration,
+    /// Newest first, at most 50.
+    pub attempts: Vec<Attempt>,
+    /// Newest generation first.
+    pub clients: Vec<OAuthClient>,
+    /// The gateway callbacks, needed to register a client by hand.
+    pub callback_urls: Vec<String>,
+}
+
+impl Registry {
+    /// Registrations, those that changed last first.
+    pub async fn registrations(
+        &self,
+        actor: &Actor,
+        filter: RegistrationFilter,
+        request: PageRequest,
+    ) -> Result<Page<Registration>> {
+        actor.require(Permission::ReadRegistrations)?;
+        let select = self
+            .select_registrations(actor, &filter)
+            .await?
+            .order_by_desc(registration::Column::UpdatedAt)
+            .order_by_asc(registration::Column::Id);
+        let page = crate::page::fetch(self.db(), select, request).await?;
+        Ok(Page { items: self.show_registrations(self.db(), page.items).await?, total: page.total })
+    }
+
+    /// How many registrations are in each state, whatever states the filter names.
+    pub async fn registration_counts(
+        &self,
+        actor: &Actor,
+        mut filter: RegistrationFilter,
+    ) -> Result<Vec<(State, u64)>> {
+        actor.require(Permission::ReadRegistrations)?;
+        filter.states = State::ALL.to_vec();
+        let rows: Vec<(String, i64)> = self
+            .select_registrations(actor, &filter)
+            .await?
+            .select_only()
+            .column(registration::Column::State)
+            .column_as(registration::Column::Id.count(), "count")
+            .group_by(registration::Column::State)
+            .into_tuple()
+            .all(self.db())
+            .await?;
+        let counted: HashMap<String, i64> = rows.into_iter().collect();
+        Ok(State::ALL
+            .iter()
+            .map(|state| {
+                let count = counted.get(state.as_str()).copied().unwrap_or(0);
+                (*state, u64::try_from(count).unwrap_or_default())
+            })
+            .collect())
+    }
+
+    /// One registration with its attempts and clients.
+    pub async fn registration(&self, actor: &Actor, id: RegistrationId) -> Result<RegistrationDetail> {
+        actor.require(Permission::ReadRegistrations)?;
+        let registration = self.find_registration(self.db(), actor, id).await?;
+        let attempts = attempt::Entity::find()
+            .filter(attempt::Column::RegistrationId.eq(id.0))
+            .order_by_desc(attempt::Column::Number)
+            .limit(50)
+            .all(self.db())
+            .await?;
+        let clients = oauth_client::Entity::find()
+            .filter(oauth_client::Column::RegistrationId.eq(id.0))
+            .order_by_desc(oauth_client::Column::Generation)
+            .all(self.db())
+            .await?;
+        Ok(RegistrationDetail {
+            registration,
+            attempts: attempts.into_iter().map(TryInto::try_into).collect::<Result<_>>()?,
+            clients: clients.into_iter().map(TryInto::try_into).collect::<Result<_>>()?,
+            callback_urls: self.settings().callbacks(),
+        })
+    }
+
+    pub(crate) async fn find_registration(
+        &self,
+        db: &impl ConnectionTrait,
+        actor: &Actor,
+        id: RegistrationId,
+    ) -> Result<Registration> {
+        let missing = || Error::not_found("registration", id);
+        let row = registration::Entity::find_by_id(id.0).one(db).await?.ok_or_else(missing)?;
+        let shown = self.show_registrations(db, vec![row]).await?.pop().ok_or_else(missing)?;
+        if actor.sees(shown.workspace.id) { Ok(shown) } else { Err(missing()) }
+    }
+}

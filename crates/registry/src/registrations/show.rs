@@ -1,0 +1,196 @@
+//! From rows to registrations as people see them, for a whole page with a fixed number of queries.
+
+use super::brief::{active_clients, by_id, method, usable};
+use super::{LastAnswer, Registration};
+use crate::entity::{attempt, integration, oauth_client, registration, revision, server, workspace};
+use crate::servers::integration_ref;
+use crate::stored::{json, moment, word};
+use crate::workspaces::{self, stored_slug};
+use crate::{Error, Registry, Result};
+use registry_core::id::{RegistrationId, ServerId};
+use registry_core::oauth::Exchange;
+use registry_core::registration::{ClientStatus, State};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, Func, Query};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait};
+use std::collections::{BTreeSet, HashMap};
+use uuid::Uuid;
+
+impl Registry {
+    pub(super) async fn show_registrations(
+        &self,
+        db: &impl ConnectionTrait,
+        rows: Vec<registration::Model>,
+    ) -> Result<Vec<Registration>> {
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let around = Around::of(db, &rows).await?;
+        let now = self.now();
+        rows.into_iter()
+            .map(|row| {
+                let missing = || Error::corrupt("registration", "server_id", row.id);
+                let server = around.servers.get(&row.server_id).ok_or_else(missing)?;
+                let integration = around.integrations.get(&server.integration_id).ok_or_else(missing)?;
+                let workspace = around.workspaces.get(&server.workspace_id).ok_or_else(missing)?;
+                let client = around.clients.get(&row.id);
+                let last = around.last.get(&row.id);
+                Ok(Registration {
+                    id: RegistrationId(row.id),
+                    server: ServerId(server.id),
+                    server_slug: stored_slug(&server.slug, "server", server.id)?,
+                    server_name: server.name.clone(),
+                    server_deleted: server.deleted_at.is_some(),
+                    workspace: workspaces::as_ref(workspace)?,
+                    integration: integration_ref(integration)?,
+                    state: word(State::parse, &row.state, "registration", "state", row.id)?,
+                    usable: client.is_some_and(|client| usable(client, now)),
+                    method: client.map(method).transpose()?,
+                    reason: row.reason,
+                    detail: row.detail,
+                    error: row.error,
+                    error_description: row.error_description,
+                    issuer: client.map(|client| client.issuer.clone()),
+                    client_id: client.map(|client| client.client_id.clone()),
+                    generation: client.map(|client| client.generation),
+                    failures: row.failures,
+                    not_before: row.not_before.map(moment),
+                    last_attempt_at: last.map(|last| moment(last.started_at)),
+                    last_answer: last.map(|last| last.answer.clone()),
+                    metadata_used: around.used.get(&row.id).copied(),
+                    metadata_newest: around.newest.get(&integration.id).copied().unwrap_or(0),
+                    created_at: moment(row.created_at),
+                    updated_at: moment(row.updated_at),
+                })
+            })
+            .collect()
+    }
+}
+
+/// What stands around some registrations, by id.
+struct Around {
+    servers: HashMap<Uuid, server::Model>,
+    integrations: HashMap<Uuid, integration::Model>,
+    workspaces: HashMap<Uuid, workspace::Model>,
+    /// The active client of each registration.
+    clients: HashMap<Uuid, oauth_client::Model>,
+    /// The newest attempt of each registration.
+    last: HashMap<Uuid, Last>,
+    /// The version of the integration's configuration that the active client was made with, by registration.
+    used: HashMap<Uuid, i64>,
+    /// The newest version of each integration's configuration.
+    newest: HashMap<Uuid, i64>,
+}
+
+struct Last {
+    started_at: i64,
+    answer: LastAnswer,
+}
+
+impl Around {
+    async fn of(db: &impl ConnectionTrait, rows: &[registration::Model]) -> Result<Self> {
+        let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+        let servers = server::Entity::find()
+            .filter(server::Column::Id.is_in(rows.iter().map(|row| row.server_id)))
+            .all(db)
+            .await?;
+        let integrations: BTreeSet<Uuid> = servers.iter().map(|server| server.integration_id).collect();
+        let workspaces: BTreeSet<Uuid> = servers.iter().map(|server| server.workspace_id).collect();
+        Ok(Self {
+            clients: by_id(active_clients(db, ids.clone()).await?, |row| row.registration_id),
+            used: used_versions(db, &ids).await?,
+            newest: newest_versions(db, &integrations).await?,
+            last: last_attempts(db, ids).await?,
+            integrations: by_id(
+                integration::Entity::find()
+                    .filter(integration::Column::Id.is_in(integrations))
+                    .all(db)
+                    .await?,
+                |row| row.id,
+            ),
+            workspaces: by_id(
+                workspace::Entity::find().filter(workspace::Column::Id.is_in(workspaces)).all(db).await?,
+                |row| row.id,
+            ),
+            servers: by_id(servers, |row| row.id),
+        })
+    }
+}
+
+async fn last_attempts(db: &impl ConnectionTrait, ids: Vec<Uuid>) -> Result<HashMap<Uuid, Last>> {
+    let other = Alias::new("other");
+    let newest = Query::select()
+        .expr(Expr::col((other.clone(), attempt::Column::Number)).max())
+        .from_as(attempt::Entity, other.clone())
+        .and_where(
+            Expr::col((other, attempt::Column::RegistrationId))
+                .equals((attempt::Entity, attempt::Column::RegistrationId)),
+        )
+        .to_owned();
+    let rows: Vec<(Uuid, Uuid, i64, String, String, String)> = attempt::Entity::find()
+        .select_only()
+        .column(attempt::Column::Id)
+        .column(attempt::Column::RegistrationId)
+        .column(attempt::Column::StartedAt)
+        .column(attempt::Column::Step)
+        .column(attempt::Column::Outcome)
+        .column(attempt::Column::Exchanges)
+        .filter(attempt::Column::RegistrationId.is_in(ids))
+        .filter(attempt::Column::Number.in_subquery(newest))
+        .into_tuple()
+        .all(db)
+        .await?;
+    rows.into_iter()
+        .map(|(id, registration, started_at, step, outcome, exchanges)| {
+            let exchanges: Vec<Exchange> = json(&exchanges, "attempt", "exchanges", id)?;
+            let status = exchanges.last().and_then(|exchange| exchange.status);
+            Ok((registration, Last { started_at, answer: LastAnswer { step, outcome, status } }))
+        })
+        .collect()
+}
+
+/// The newest version at the moment when the client was made or last updated.
+async fn used_versions(db: &impl ConnectionTrait, ids: &[Uuid]) -> Result<HashMap<Uuid, i64>> {
+    let made = Func::coalesce([
+        Expr::col((oauth_client::Entity, oauth_client::Column::UpdatedAt)),
+        Expr::col((oauth_client::Entity, oauth_client::Column::CreatedAt)),
+    ]);
+    let version = Query::select()
+        .expr(Expr::col((revision::Entity, revision::Column::Number)).max())
+        .from(revision::Entity)
+        .and_where(Expr::col((revision::Entity, revision::Column::SubjectKind)).eq("integration"))
+        .and_where(
+            Expr::col((revision::Entity, revision::Column::SubjectId))
+                .equals((server::Entity, server::Column::IntegrationId)),
+        )
+        .and_where(Expr::col((revision::Entity, revision::Column::CreatedAt)).lte(made))
+        .to_owned();
+    let rows: Vec<(Uuid, Option<i64>)> = oauth_client::Entity::find()
+        .select_only()
+        .column(oauth_client::Column::RegistrationId)
+        .expr_as(Expr::SubQuery(None, Box::new(version.into())), "version")
+        .join(JoinType::InnerJoin, oauth_client::Relation::Registration.def())
+        .join(JoinType::InnerJoin, registration::Relation::Server.def())
+        .filter(oauth_client::Column::RegistrationId.is_in(ids.iter().copied()))
+        .filter(oauth_client::Column::Status.eq(ClientStatus::Active.as_str()))
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(|(id, version)| (id, version.unwrap_or(0))).collect())
+}
+
+async fn newest_versions(
+    db: &impl ConnectionTrait,
+    integrations: &BTreeSet<Uuid>,
+) -> Result<HashMap<Uuid, i64>> {
+    let rows: Vec<(Uuid, i64)> = revision::Entity::find()
+        .select_only()
+        .column(revision::Column::SubjectId)
+        .column_as(revision::Column::Number.max(), "newest")
+        .filter(revision::Column::SubjectKind.eq("integration"))
+        .filter(revision::Column::SubjectId.is_in(integrations.iter().copied()))
+        .group_by(revision::Column::SubjectId)
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().collect())
+}

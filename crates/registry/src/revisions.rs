@@ -1,0 +1,192 @@
+//! The saved versions of Advanced Configurations: listed, restored, never erased.
+
+use crate::carrier::Carrier;
+use crate::checks::Checked;
+use crate::configurations::{Configuration, Saved, Subject, Written};
+use crate::entity::revision;
+use crate::layers::Replacements;
+use crate::page::{self, Page, PageRequest};
+use crate::secrets::with_present_secrets;
+use crate::servers::ServerRef;
+use crate::stored::moment;
+use crate::write::Write;
+use crate::{Actor, Error, Registry, Result, names};
+use registry_core::clock::Timestamp;
+use registry_core::finding::{Finding, Findings};
+use registry_core::id::RevisionId;
+use registry_core::permission::Permission;
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect,
+};
+use uuid::Uuid;
+
+/// One saved version of a configuration.
+#[derive(Clone, Debug)]
+pub struct Revision {
+    /// Its id.
+    pub id: RevisionId,
+    /// 1 for the first.
+    pub number: i64,
+    /// The text, with markers; `None` when the configuration was cleared.
+    pub text: Option<String>,
+    /// Who saved it.
+    pub actor: String,
+    /// Through which door: `api`, `web`, `cli`.
+    pub door: String,
+    /// What the author said of it.
+    pub note: Option<String>,
+    /// The number it was restored from.
+    pub restored_from: Option<i64>,
+    /// When it was saved.
+    pub created_at: Timestamp,
+}
+impl Registry {
+    /// Saved versions, newest first.
+    pub async fn revisions(
+        &self,
+        actor: &Actor,
+        subject: &Subject,
+        request: PageRequest,
+    ) -> Result<Page<Revision>> {
+        let carrier = self.carrier(self.db(), actor, subject, false).await?;
+        let select = revision::Entity::find()
+            .filter(revision::Column::SubjectKind.eq(carrier.kind()))
+            .filter(revision::Column::SubjectId.eq(carrier.id()))
+            .order_by_desc(revision::Column::Number);
+        page::fetch(self.db(), select, request).await?.try_map(|row| Ok(row.into()))
+    }
+
+    /// One saved version.
+    pub async fn revision(&self, actor: &Actor, subject: &Subject, number: i64) -> Result<Revision> {
+        let carrier = self.carrier(self.db(), actor, subject, false).await?;
+        Ok(find(self.db(), &carrier, number).await?.into())
+    }
+
+    /// What restoring a version would send and cost today: its text with the present secrets under today's other layers.
+    /// The findings say, as those of [`Self::revert`], which secrets are gone.
+    pub async fn check_revision(
+        &self,
+        actor: &Actor,
+        subject: &Subject,
+        number: i64,
+        preview: Option<&ServerRef>,
+    ) -> Result<Checked> {
+        actor.require(Permission::CheckConfiguration)?;
+        let carrier = self.carrier(self.db(), actor, subject, false).await?;
+        let row = find(self.db(), &carrier, number).await?;
+        let (text, notices) = with_present_secrets_or_none(row.text, &carrier)?;
+        let mut checked =
+            self.judge(actor, Some(&carrier), text.as_deref().unwrap_or_default(), preview).await?;
+        checked.findings.extend_below("", notices);
+        Ok(checked)
+    }
+
+    /// Makes an earlier version the present one, as a new version. Secrets that were replaced since then stay as they
+    /// are now; the findings say which.
+    pub async fn revert(
+        &self,
+        actor: &Actor,
+        subject: &Subject,
+        number: i64,
+        expected_version: Option<i64>,
+        replacements: Replacements,
+    ) -> Result<Saved<Configuration>> {
+        let mut write = self.begin_write(actor).await?;
+        let carrier = self.writable_carrier(&mut write, actor, subject).await?;
+        names::expect_version(expected_version, carrier.version())?;
+        let row = find(&write.txn, &carrier, number).await?;
+        let (text, notices) = with_present_secrets_or_none(row.text, &carrier)?;
+        let written = Written { text, note: None, restored_from: Some(number) };
+        let mut saved = self.save_text(&mut write, carrier, written, replacements).await?;
+        saved.findings.extend_below("", notices);
+        write.commit().await?;
+        Ok(saved)
+    }
+}
+
+async fn find(db: &impl ConnectionTrait, carrier: &Carrier, number: i64) -> Result<revision::Model> {
+    revision::Entity::find()
+        .filter(revision::Column::SubjectKind.eq(carrier.kind()))
+        .filter(revision::Column::SubjectId.eq(carrier.id()))
+        .filter(revision::Column::Number.eq(number))
+        .one(db)
+        .await?
+        .ok_or_else(|| Error::not_found("revision", number))
+}
+
+/// A version's text as it can be saved now; one that cleared the level stays none.
+fn with_present_secrets_or_none(
+    text: Option<String>,
+    carrier: &Carrier,
+) -> Result<(Option<String>, Findings)> {
+    match text {
+        Some(text) => {
+            let (text, notices) = with_present_secrets(&text, carrier.text())?;
+            Ok((Some(text), notices))
+        }
+        None => Ok((None, Findings::default())),
+    }
+}
+
+/// Adds the next revision of a configuration.
+pub(crate) async fn add_revision(
+    write: &Write<'_>,
+    owner: (&'static str, Uuid),
+    text: Option<String>,
+    note: Option<String>,
+    restored_from: Option<i64>,
+) -> Result<()> {
+    let note = note.map(|note| note.trim().to_owned()).filter(|note| !note.is_empty());
+    if note.as_ref().is_some_and(|note| note.chars().count() > 500) {
+        return Err(Error::invalid(Finding::error(
+            "/note",
+            "too_long",
+            "A note has at most 500 characters.",
+        )));
+    }
+    revision::ActiveModel {
+        id: Set(write.registry.new_id()),
+        subject_kind: Set(owner.0.to_owned()),
+        subject_id: Set(owner.1),
+        number: Set(last_revision(&write.txn, owner.0, owner.1).await? + 1),
+        text: Set(text),
+        actor: Set(write.actor_name()),
+        door: Set(write.actor().origin.door.as_str().to_owned()),
+        note: Set(note),
+        restored_from: Set(restored_from),
+        created_at: Set(write.millis()),
+    }
+    .insert(&write.txn)
+    .await?;
+    Ok(())
+}
+
+pub(crate) async fn last_revision(db: &impl ConnectionTrait, kind: &str, id: Uuid) -> Result<i64> {
+    let newest: Option<i64> = revision::Entity::find()
+        .select_only()
+        .column(revision::Column::Number)
+        .filter(revision::Column::SubjectKind.eq(kind))
+        .filter(revision::Column::SubjectId.eq(id))
+        .order_by_desc(revision::Column::Number)
+        .limit(1)
+        .into_tuple()
+        .one(db)
+        .await?;
+    Ok(newest.unwrap_or(0))
+}
+
+impl From<revision::Model> for Revision {
+    fn from(row: revision::Model) -> Self {
+        Self {
+            id: RevisionId(row.id),
+            number: row.number,
+            text: row.text,
+            actor: row.actor,
+            door: row.door,
+            note: row.note,
+            restored_from: row.restored_from,
+            created_at: moment(row.created_at),
+        }
+    }
+}
