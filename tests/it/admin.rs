@@ -1,5 +1,6 @@
 //! Pages as a browser without script uses them.
 
+mod consent;
 mod saving;
 
 use registry::{Door, Origin};

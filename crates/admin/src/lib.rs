@@ -11,8 +11,8 @@
 //! * `pages/<noun>.rs` holds a noun's pages, each with its template in `templates/pages/`.
 
 mod assets;
-mod consent;
 mod diff;
+mod consent;
 mod failure;
 mod headers;
 mod origin;

@@ -93,12 +93,11 @@ pub use page::{Page, PageRequest};
 pub use preflight::{Preflight, WhatIf};
 pub use reconciliation::{Claim, Situation, Withdrawal};
 pub use recording::{Published, Settlement, StepRecord};
+pub use revisions::Revision;
 pub use registrations::{
     Attempt, LastAnswer, OAuthClient, Registration, RegistrationDetail, RegistrationFilter,
     RetriedRegistrations,
 };
-pub use registrations::{Attempt, OAuthClient, Registration, RegistrationDetail, RegistrationFilter};
-pub use revisions::Revision;
 pub use seal::{SealingKey, SealingRing};
 pub use search::{Found, Hit, Target};
 pub use servers::{
