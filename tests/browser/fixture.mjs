@@ -51,6 +51,8 @@ export function flow(title, run, modes = MODES) {
         if (mode === MODES[0]) await picture(opened.page, name);
       };
       await run({ t, mode, registry, api: registry.api(key), ...opened, visit, step: (name, work) => step(t, name, work) });
+      // Before the registry ends: what the last page still fetches (its icon) would be refused then.
+      await opened.page.context().close();
     });
   }
 }

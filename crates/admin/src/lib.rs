@@ -11,8 +11,8 @@
 //! * `pages/<noun>.rs` holds a noun's pages, each with its template in `templates/pages/`.
 
 mod assets;
-mod diff;
 mod consent;
+mod diff;
 mod failure;
 mod headers;
 mod origin;

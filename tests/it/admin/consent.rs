@@ -21,10 +21,18 @@ async fn the_logo_is_fetched_by_us_and_shown_from_our_origin() {
     };
     let ask = async |logo: &str| {
         let text = typed(logo);
-        browser.post(path, &[("configuration", &text), ("version", "1"), ("intent", "logo")]).await.expect(200)
+        browser
+            .post(path, &[("configuration", &text), ("version", "1"), ("intent", "logo")])
+            .await
+            .expect(200)
     };
     let page = ask("/logo.png").await;
-    for words in ["image/png, 512×256", "know who you are", "wants to access your linear account", "Privacy policy missing"] {
+    for words in [
+        "image/png, 512×256",
+        "know who you are",
+        "wants to access your linear account",
+        "Privacy policy missing",
+    ] {
         assert!(page.text.contains(words), "{words}: {}", page.text);
     }
     assert!(page.text.contains("/logo.png&#34;"), "what was typed is still there");

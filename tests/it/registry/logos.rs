@@ -36,10 +36,8 @@ impl Host {
                     Some("/moved.png") => ("301 Moved\r\nlocation: https://elsewhere.example/l.png", b""),
                     _ => ("200 OK\r\ncontent-type: text/html", b"<!doctype html>"),
                 };
-                let head = format!(
-                    "HTTP/1.1 {head}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-                    body.len()
-                );
+                let head =
+                    format!("HTTP/1.1 {head}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
                 let _ = stream.write_all(head.as_bytes()).await;
                 let _ = stream.write_all(body).await;
                 let _ = stream.shutdown().await;
