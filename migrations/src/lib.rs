@@ -30,7 +30,9 @@ mod m20261123_000008_record;
 mod m20261123_000009_life;
 mod m20261123_000010_logo;
 mod m20261123_000011_draft;
+mod m20261123_000012_integration_state;
 mod m20261123_000013_held_replacement;
+mod m20261123_000014_people;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -51,7 +53,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000009_life::Migration),
             Box::new(m20261123_000010_logo::Migration),
             Box::new(m20261123_000011_draft::Migration),
+            Box::new(m20261123_000012_integration_state::Migration),
             Box::new(m20261123_000013_held_replacement::Migration),
+            Box::new(m20261123_000014_people::Migration),
         ]
     }
 }

@@ -193,14 +193,18 @@ export async function openPage(t, options = {}) {
     assert.deepEqual(complaints, []);
     assert.deepEqual(expected, [], 'expected statuses that were not answered');
   });
-  return { page, expectStatus: (status) => expected.push(status) };
+  return { page, complaints, expectStatus: (status) => expected.push(status) };
 }
 
-/** Reports what axe finds against WCAG 2.2 AA and good practice on the page as it is. */
-export async function expectAccessible(page) {
+/** What axe finds against WCAG 2.2 AA and good practice on the page as it is. */
+export async function accessibilityProblems(page) {
   const { violations } = await new AxeBuilder({ page }).withTags(RULES).analyze();
-  const found = violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html.slice(0, 200)).join(' | ')}`);
-  assert.deepEqual(found, [], `accessibility of ${page.url()}`);
+  return violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html.slice(0, 200)).join(' | ')}`);
+}
+
+/** Fails on anything that axe finds. */
+export async function expectAccessible(page) {
+  assert.deepEqual(await accessibilityProblems(page), [], `accessibility of ${page.url()}`);
 }
 
 /** Takes a picture when MCP_REGISTRY_TEST_PICTURES names a folder. */

@@ -81,6 +81,7 @@ impl TestServer {
             scopes: Vec::new(),
             workspace: workspace.map(Reference::parse),
             expires_at: None,
+            reason: None,
         };
         registry.create_api_key(&registry.operator(), new).await.expect("a key").key
     }
@@ -89,7 +90,7 @@ impl TestServer {
 fn parts(registry: Registry) -> Parts {
     static METRICS: OnceLock<metrics_exporter_prometheus::PrometheusHandle> = OnceLock::new();
     let metrics = METRICS.get_or_init(mcp_registry::telemetry::metrics).clone();
-    Parts { registry, metrics, secure_cookies: false }
+    Parts { registry, metrics, secure_cookies: false, hsts: None }
 }
 
 /// One identity at the door.

@@ -2,13 +2,14 @@
 //! gets its security headers.
 
 use crate::failure::Failure;
-use crate::{locate, problem};
+use crate::problem;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use registry::Error;
+use registry_core::locate;
 use tracing_actix_web::RequestId;
 
 /// The headers that name the request in the log: ours, and the hosted product's, whose SDK would repeat a POST that

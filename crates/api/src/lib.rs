@@ -23,7 +23,6 @@ mod fallback;
 mod finish;
 mod gateway;
 mod health;
-mod locate;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod mounted;

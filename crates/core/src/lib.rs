@@ -11,13 +11,14 @@
 //! * [`preflight`]: what can be said about a registration before anything is registered.
 //! * [`logo`]: whether what a `logo_uri` answers is a picture.
 //! * [`egress`]: which addresses may be reached at all.
-//! * [`finding`], [`id`], [`slug`], [`permission`], [`clock`], [`backoff`]: the small words everybody uses.
+//! * [`finding`], [`locate`], [`id`], [`slug`], [`permission`], [`clock`], [`backoff`]: the small words everybody uses.
 
 pub mod backoff;
 pub mod clock;
 pub mod egress;
 pub mod finding;
 pub mod id;
+pub mod locate;
 pub mod logo;
 pub mod metadata;
 pub mod oauth;

@@ -285,7 +285,11 @@ pub(crate) async fn find(
     find_or_blank(registry, db, &model, &workspace).await
 }
 
-async fn list(db: &impl ConnectionTrait, actor: &Actor, model: &integration::Model) -> Result<AccessList> {
+pub(crate) async fn list(
+    db: &impl ConnectionTrait,
+    actor: &Actor,
+    model: &integration::Model,
+) -> Result<AccessList> {
     let mut rows: HashMap<Uuid, access::Model> = access::Entity::find()
         .filter(access::Column::IntegrationId.eq(model.id))
         .all(db)

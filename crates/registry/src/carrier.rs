@@ -92,6 +92,10 @@ impl Carrier {
             ($row:expr, $variant:ident) => {{
                 let mut row = $row;
                 row.configuration = text;
+                save!(touched row, $variant)
+            }};
+            (touched $row:ident, $variant:ident) => {{
+                let mut row = $row;
                 row.version += 1;
                 row.updated_at = write.millis();
                 row.updated_by = write.actor_name();
@@ -101,7 +105,10 @@ impl Carrier {
         }
         Ok(match self {
             Self::Organisation(row) => save!(row, Organisation),
-            Self::Integration(row) => save!(row, Integration),
+            Self::Integration(mut row) => {
+                row.set_configuration(text);
+                save!(touched row, Integration)
+            }
             Self::Access(row) => save!(row, Access),
             Self::Server(row) => save!(row, Server),
         })

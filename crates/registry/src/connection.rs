@@ -7,6 +7,7 @@ use crate::secrets::open_markers;
 use crate::servers::ServerRef;
 use crate::upstream::ProbeTarget;
 use crate::{Actor, Error, Registry, Result, integrations, servers};
+use registry_core::clock::Timestamp;
 use registry_core::id::ServerId;
 use registry_core::metadata::{AdvancedConfiguration, EffectiveMetadata};
 use registry_core::permission::Permission;
@@ -14,6 +15,9 @@ use registry_core::preflight::connection_problem;
 use registry_core::registration::AuthType;
 use registry_core::secret::Secret;
 use registry_core::slug::Reference;
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// What a test of the connection showed.
@@ -31,8 +35,22 @@ pub struct ConnectionTest {
     pub problem: Option<String>,
 }
 
+/// The last test of an integration's connection, as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastTest {
+    /// When.
+    pub at: Timestamp,
+    /// HTTP status; `None`: it could not be reached.
+    pub status: Option<u16>,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// What is wrong, a sentence for people; `None`: nothing.
+    pub problem: Option<String>,
+}
+
 impl Registry {
-    /// Asks an integration's MCP server once, with the headers that the organisation and the integration configure.
+    /// Asks an integration's MCP server once, with the headers that the organisation and the integration configure, and
+    /// remembers what that showed.
     pub async fn test_integration(&self, actor: &Actor, reference: &Reference) -> Result<ConnectionTest> {
         actor.require(Permission::WriteIntegrations)?;
         let model = integrations::find(self.db(), actor, reference).await?;
@@ -44,7 +62,29 @@ impl Registry {
             crate::preflight::EXAMPLE_NAMES,
             model.workspace_id.is_some(),
         );
-        self.probe(model.name.clone(), &model, &resolution.effective).await
+        let test = self.probe(model.name.clone(), &model, &resolution.effective).await?;
+        self.remember(actor, &model, &test).await?;
+        Ok(test)
+    }
+
+    /// Keeps what a test showed, unless the address has changed meanwhile. It is an observation, not a change: no version,
+    /// no audit event.
+    async fn remember(&self, actor: &Actor, model: &integration::Model, test: &ConnectionTest) -> Result<()> {
+        let last = LastTest {
+            at: self.now(),
+            status: test.status,
+            duration_ms: test.duration_ms,
+            problem: test.problem.clone(),
+        };
+        let write = self.begin_write(actor).await?;
+        integration::Entity::update_many()
+            .col_expr(integration::Column::LastTest, Expr::value(serde_json::to_string(&last)?))
+            .col_expr(integration::Column::Unreachable, Expr::value(test.status.is_none()))
+            .filter(integration::Column::Id.eq(model.id))
+            .filter(integration::Column::Url.eq(&model.url))
+            .exec(&write.txn)
+            .await?;
+        write.commit().await
     }
 
     /// Asks a server's MCP server once, with the headers that gateways would send.

@@ -2,6 +2,7 @@
 
 use crate::actor::Actor;
 use crate::entity::{deployment, organisation, registration};
+use crate::sign_in_limits::SignInLimits;
 use crate::stored::millis;
 use crate::{Door, Error, Inner, Registry, Result, SealingRing, Settings, Upstream, registrations, tokens};
 use registry_core::clock::Clock;
@@ -71,6 +72,7 @@ impl Registry {
                 settings,
                 ring,
                 keys,
+                sign_in_limits: SignInLimits::new(clock.clone()),
                 clock,
                 upstream,
                 bell: tokio::sync::Notify::new(),

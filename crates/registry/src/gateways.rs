@@ -272,7 +272,8 @@ fn head(layers: &ServerLayers, revision: i64) -> Result<Map<String, Value>> {
         _ => Map::new(),
     };
     if !layers.enabled {
-        head.insert("reason".into(), json!("access_disabled"));
+        let whose = if layers.integration.enabled { "access_disabled" } else { "integration_disabled" };
+        head.insert("reason".into(), json!(whose));
     }
     Ok(head)
 }

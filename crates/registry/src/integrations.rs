@@ -2,28 +2,27 @@
 
 use crate::configurations::Saved;
 use crate::costs::Affected;
-use crate::entity::{access, integration, oauth_client, registration, server, workspace};
+use crate::entity::{access, integration, workspace};
+use crate::integration_list::{IntegrationCounts, counts_of, owners_of};
 use crate::layers::{Before, Replacements, Scope};
-use crate::page::{self, Page, PageRequest};
 use crate::revisions::add_revision;
 use crate::secrets::{sealed_ids, store};
-use crate::stored::{contains, moment, word};
+use crate::stored::{json as read_json, moment, word};
 use crate::workspaces::{Deleted, WorkspaceRef, insert_unique, show, stored_slug};
 use crate::write::{Event, Write};
-use crate::{Actor, Error, Registry, Result, names, names::SlugSpace, workspaces};
+use crate::{Actor, Error, LastTest, Registry, Result, names, names::SlugSpace, workspaces};
 use registry_core::clock::Timestamp;
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::{IntegrationId, WorkspaceId};
+use registry_core::metadata::{AdvancedConfiguration, CANONICAL_WRAPPER};
 use registry_core::permission::Permission;
-use registry_core::registration::{AuthType, State, Transport};
+use registry_core::registration::{AuthType, Transport};
 use registry_core::slug::{Reference, Slug};
-use sea_orm::sea_query::{ExprTrait, Query};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait,
-    IntoActiveModel, JoinType, QueryFilter, QueryOrder, QuerySelect, QueryTrait, RelationTrait,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel,
+    QueryFilter,
 };
 use serde_json::json;
-use std::collections::{BTreeSet, HashMap};
 use uuid::Uuid;
 
 /// An integration.
@@ -59,21 +58,16 @@ pub struct Integration {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
+    /// Whether it is switched on; a disabled one has no clients for gateways, and nothing is registered for it.
+    pub enabled: bool,
+    /// Whether its own layer sets the id of a client that was registered by hand.
+    pub pre_registered: bool,
+    /// Whether nobody answered at its address when that was last tested.
+    pub unreachable: bool,
+    /// What the last test of its connection showed; `None`: it was not tested since it has its present address.
+    pub last_test: Option<LastTest>,
     /// How it is used.
     pub counts: IntegrationCounts,
-}
-
-/// How an integration is used, as far as the caller may see.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct IntegrationCounts {
-    /// Workspaces with at least one server of it.
-    pub workspaces: u64,
-    /// Servers.
-    pub servers: u64,
-    /// Registrations in state `registered`.
-    pub registered: u64,
-    /// Registrations that need attention: retrying, unconfirmed, outdated or failed.
-    pub attention: u64,
 }
 
 /// What is needed to make an integration.
@@ -114,37 +108,11 @@ pub struct IntegrationChange {
     pub configuration: Option<Option<String>>,
     /// What the author says of this version of the configuration.
     pub note: Option<String>,
+    /// Switches it on or off. Switched off it has no clients for gateways; they are withdrawn after
+    /// `worker.withdraw_after`.
+    pub enabled: Option<bool>,
     /// What becomes of clients that only a new one can take the place of.
     pub replacements: Replacements,
-}
-
-/// Whose integrations to list.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OwnerFilter {
-    /// Everybody's.
-    #[default]
-    All,
-    /// Those that belong to a workspace.
-    Workspace,
-    /// Those that belong to the organisation.
-    Organisation,
-}
-
-/// Which integrations to list.
-#[derive(Clone, Debug, Default)]
-pub struct IntegrationFilter {
-    /// Part of name, slug, URL or of a recorded `client_id`, ignoring case.
-    pub search: Option<String>,
-    /// Whose.
-    pub owner: OwnerFilter,
-    /// Those this workspace may use.
-    pub workspace: Option<Reference>,
-    /// Only this authentication.
-    pub auth_type: Option<AuthType>,
-    /// Only those with a registration that needs attention.
-    pub attention: bool,
-    /// Only those with an Advanced Configuration of their own.
-    pub custom_metadata: bool,
 }
 
 impl Registry {
@@ -194,7 +162,7 @@ impl Registry {
             false,
         )
         .await?;
-        let model = integration::Model {
+        let mut model = integration::Model {
             id,
             workspace_id,
             slug: slug.to_string(),
@@ -205,14 +173,20 @@ impl Registry {
             auth_type: new.auth_type.as_str().to_owned(),
             transport: new.transport.as_str().to_owned(),
             global_access: false,
-            configuration: stored.text.clone(),
+            configuration: None,
             version: 1,
             created_at: write.millis(),
             updated_at: write.millis(),
             created_by: write.actor_name(),
             updated_by: write.actor_name(),
             deleted_at: None,
+            enabled: true,
+            custom_metadata: false,
+            pre_registered: false,
+            unreachable: false,
+            last_test: None,
         };
+        model.set_configuration(stored.text.clone());
         insert_unique(model.clone().into_active_model().reset_all().insert(&write.txn).await, &slug)?;
         if stored.text.is_some() {
             add_revision(write, ("integration", id), stored.text, None, None).await?;
@@ -228,75 +202,6 @@ impl Registry {
         self.show(self.db(), actor, model).await
     }
 
-    /// Integrations by name.
-    pub async fn integrations(
-        &self,
-        actor: &Actor,
-        filter: IntegrationFilter,
-        request: PageRequest,
-    ) -> Result<Page<Integration>> {
-        actor.require(Permission::ReadIntegrations)?;
-        let mut select = integration::Entity::find().filter(integration::Column::DeletedAt.is_null());
-        if let Some(own) = actor.workspace() {
-            select = select.filter(usable_in(own));
-        }
-        if let Some(reference) = &filter.workspace {
-            let workspace = workspaces::find(self.db(), actor, reference).await?;
-            select = select.filter(usable_in(WorkspaceId(workspace.id)));
-        }
-        match filter.owner {
-            OwnerFilter::All => {}
-            OwnerFilter::Workspace => select = select.filter(integration::Column::WorkspaceId.is_not_null()),
-            OwnerFilter::Organisation => select = select.filter(integration::Column::WorkspaceId.is_null()),
-        }
-        if let Some(auth_type) = filter.auth_type {
-            select = select.filter(integration::Column::AuthType.eq(auth_type.as_str()));
-        }
-        if filter.custom_metadata {
-            select = select.filter(integration::Column::Configuration.is_not_null());
-        }
-        if filter.attention {
-            let states = ATTENTION.map(State::as_str);
-            let sub = Query::select()
-                .column((server::Entity, server::Column::IntegrationId))
-                .from(server::Entity)
-                .inner_join(
-                    registration::Entity,
-                    sea_orm::sea_query::Expr::col((registration::Entity, registration::Column::ServerId))
-                        .equals((server::Entity, server::Column::Id)),
-                )
-                .and_where(server::Column::DeletedAt.is_null())
-                .and_where(registration::Column::State.is_in(states))
-                .to_owned();
-            select = select.filter(integration::Column::Id.in_subquery(sub));
-        }
-        if let Some(text) = filter.search.filter(|text| !text.is_empty()) {
-            let clients = oauth_client::Entity::find()
-                .select_only()
-                .column(server::Column::IntegrationId)
-                .join(JoinType::InnerJoin, oauth_client::Relation::Registration.def())
-                .join(JoinType::InnerJoin, registration::Relation::Server.def())
-                .filter(oauth_client::Column::ClientId.eq(text.trim()))
-                .into_query();
-            select = select.filter(
-                Condition::any()
-                    .add(contains(integration::Column::Name, &text))
-                    .add(contains(integration::Column::Slug, &text))
-                    .add(contains(integration::Column::Url, &text))
-                    .add(integration::Column::Id.in_subquery(clients)),
-            );
-        }
-        let select = select.order_by_asc(integration::Column::SlugKey);
-        let found = page::fetch(self.db(), select, request).await?;
-        let counts = counts_of(self.db(), actor, found.items.iter().map(|model| model.id)).await?;
-        let owners = owners_of(self.db(), &found.items).await?;
-        found.try_map(|model| {
-            let counts = counts.get(&model.id).copied().unwrap_or_default();
-            let owner = model.workspace_id.and_then(|id| owners.get(&id).cloned());
-            into_integration(model, owner, counts)
-        })
-    }
-
     /// Changes an integration.
     pub async fn update_integration(
         &self,
@@ -305,14 +210,38 @@ impl Registry {
         change: IntegrationChange,
         expected_version: Option<i64>,
     ) -> Result<Saved<Integration>> {
-        actor.require(Permission::WriteIntegrations)?;
         let mut write = self.begin_write(actor).await?;
+        let saved = self.change_integration(&mut write, actor, reference, change, expected_version).await?;
+        write.commit().await?;
+        Ok(saved)
+    }
+
+    /// What changing an integration would do: the same as [`Self::update_integration`], of which nothing is kept.
+    pub async fn weigh_integration_change(
+        &self,
+        actor: &Actor,
+        reference: &Reference,
+        change: IntegrationChange,
+        expected_version: Option<i64>,
+    ) -> Result<Saved<Integration>> {
+        let mut write = self.begin_write(actor).await?;
+        self.change_integration(&mut write, actor, reference, change, expected_version).await
+    }
+
+    async fn change_integration(
+        &self,
+        write: &mut Write<'_>,
+        actor: &Actor,
+        reference: &Reference,
+        change: IntegrationChange,
+        expected_version: Option<i64>,
+    ) -> Result<Saved<Integration>> {
+        actor.require(Permission::WriteIntegrations)?;
         let model = find(&write.txn, actor, reference).await?;
         require_owner(actor, &model)?;
         names::expect_version(expected_version, model.version)?;
-        let before = Before::take(&write, Scope::Integration(IntegrationId(model.id)))
-            .await?
-            .with(change.replacements);
+        let before =
+            Before::take(write, Scope::Integration(IntegrationId(model.id))).await?.with(change.replacements);
         let mut after = model.clone();
         if let Some(name) = change.name {
             after.name = names::name(&name, "/name")?;
@@ -330,16 +259,21 @@ impl Registry {
             self.judge_url(&url)?;
             after.url = url;
         }
+        if let Some(enabled) = change.enabled {
+            after.enabled = enabled;
+        }
         let url_changed = after.url != model.url;
         if url_changed {
-            refuse_inherited_secrets(&write, &model).await?;
+            // What was found at the old address says nothing of the new one.
+            (after.last_test, after.unreachable) = (None, false);
+            refuse_inherited_secrets(write, &model).await?;
         }
         let mut findings = Findings::default();
         // A new address is judged against the kept secrets also where the configuration is not sent along.
         let text = change.configuration.or_else(|| url_changed.then(|| model.configuration.clone()));
         if let Some(text) = text {
             let stored = store(
-                &mut write,
+                write,
                 ("integration", model.id),
                 "/configurations",
                 text.as_deref(),
@@ -349,10 +283,10 @@ impl Registry {
             .await?;
             findings = stored.findings;
             if stored.text != model.configuration {
-                add_revision(&write, ("integration", model.id), stored.text.clone(), change.note, None)
+                add_revision(write, ("integration", model.id), stored.text.clone(), change.note, None)
                     .await?;
             }
-            after.configuration = stored.text;
+            after.set_configuration(stored.text);
         }
         let mut affected = Affected::default();
         if after != model {
@@ -360,12 +294,15 @@ impl Registry {
             after.updated_at = write.millis();
             after.updated_by = write.actor_name();
             after.clone().into_active_model().reset_all().update(&write.txn).await?;
-            write
-                .audit(event("integration.updated", &after).before(snapshot(&model)).after(snapshot(&after)));
-            affected = before.settle(&mut write, "/configurations", "integration saved").await?;
+            let (action, because) = match (model.enabled, after.enabled) {
+                (true, false) => ("integration.disabled", "integration disabled"),
+                (false, true) => ("integration.enabled", "integration enabled"),
+                _ => ("integration.updated", "integration saved"),
+            };
+            write.audit(event(action, &after).before(snapshot(&model)).after(snapshot(&after)));
+            affected = before.settle(write, "/configurations", because).await?;
         }
         let value = self.show(&write.txn, actor, after).await?;
-        write.commit().await?;
         Ok(Saved { value, findings, affected })
     }
 
@@ -398,7 +335,7 @@ impl Registry {
             .map_err(|problem| Error::invalid(Finding::error("/url", problem.code(), problem.to_string())))
     }
 
-    async fn show(
+    pub(crate) async fn show(
         &self,
         db: &impl ConnectionTrait,
         actor: &Actor,
@@ -411,10 +348,6 @@ impl Registry {
         into_integration(model, owner, counts)
     }
 }
-
-/// States a person should look at.
-pub(crate) const ATTENTION: [State; 4] =
-    [State::Retrying, State::Unconfirmed, State::Outdated, State::Failed];
 
 /// Secrets of lower layers go to the integration's address too: they must not follow it to another one.
 async fn refuse_inherited_secrets(write: &Write<'_>, model: &integration::Model) -> Result<()> {
@@ -479,27 +412,6 @@ pub(crate) fn require_owner(actor: &Actor, model: &integration::Model) -> Result
     Ok(())
 }
 
-/// The integrations a workspace may use.
-pub(crate) fn usable_in(workspace: WorkspaceId) -> Condition {
-    let row = |enabled: bool| {
-        Query::select()
-            .column(access::Column::IntegrationId)
-            .from(access::Entity)
-            .and_where(access::Column::WorkspaceId.eq(workspace.0))
-            .and_where(access::Column::Enabled.eq(enabled))
-            .to_owned()
-    };
-    Condition::any().add(integration::Column::WorkspaceId.eq(workspace.0)).add(
-        Condition::all().add(integration::Column::WorkspaceId.is_null()).add(
-            Condition::any().add(integration::Column::Id.in_subquery(row(true))).add(
-                Condition::all()
-                    .add(integration::Column::GlobalAccess.eq(true))
-                    .add(integration::Column::Id.not_in_subquery(row(false))),
-            ),
-        ),
-    )
-}
-
 pub(crate) async fn by_reference(
     db: &impl ConnectionTrait,
     reference: &Reference,
@@ -529,54 +441,7 @@ pub(crate) async fn find(
     if crate::layers::access_enabled(&model, row.as_ref(), own) { Ok(model) } else { Err(missing()) }
 }
 
-async fn counts_of(
-    db: &impl ConnectionTrait,
-    actor: &Actor,
-    ids: impl IntoIterator<Item = Uuid>,
-) -> Result<HashMap<Uuid, IntegrationCounts>> {
-    let mut select = server::Entity::find()
-        .select_only()
-        .column(server::Column::IntegrationId)
-        .column(server::Column::WorkspaceId)
-        .column(registration::Column::State)
-        .join_rev(JoinType::LeftJoin, registration::Relation::Server.def())
-        .filter(server::Column::IntegrationId.is_in(ids))
-        .filter(server::Column::DeletedAt.is_null());
-    if let Some(own) = actor.workspace() {
-        select = select.filter(server::Column::WorkspaceId.eq(own.0));
-    }
-    let rows: Vec<(Uuid, Uuid, Option<String>)> = select.into_tuple().all(db).await?;
-    let mut counts: HashMap<Uuid, (IntegrationCounts, BTreeSet<Uuid>)> = HashMap::new();
-    for (integration, workspace, state) in rows {
-        let (counted, workspaces) = counts.entry(integration).or_default();
-        workspaces.insert(workspace);
-        counted.workspaces = workspaces.len() as u64;
-        counted.servers += 1;
-        let state = state.as_deref().and_then(State::parse);
-        counted.registered += u64::from(state == Some(State::Registered));
-        counted.attention += u64::from(state.is_some_and(|state| ATTENTION.contains(&state)));
-    }
-    Ok(counts.into_iter().map(|(id, (counted, _))| (id, counted)).collect())
-}
-
-async fn owners_of(
-    db: &impl ConnectionTrait,
-    models: &[integration::Model],
-) -> Result<HashMap<Uuid, WorkspaceRef>> {
-    let ids: BTreeSet<_> = models.iter().filter_map(|model| model.workspace_id).collect();
-    if ids.is_empty() {
-        return Ok(HashMap::new());
-    }
-    workspace::Entity::find()
-        .filter(workspace::Column::Id.is_in(ids))
-        .all(db)
-        .await?
-        .iter()
-        .map(|model| Ok((model.id, workspaces::as_ref(model)?)))
-        .collect()
-}
-
-fn into_integration(
+pub(crate) fn into_integration(
     model: integration::Model,
     workspace: Option<WorkspaceRef>,
     counts: IntegrationCounts,
@@ -597,12 +462,32 @@ fn into_integration(
         updated_by: model.updated_by,
         created_at: moment(model.created_at),
         updated_at: moment(model.updated_at),
+        enabled: model.enabled,
+        pre_registered: model.pre_registered,
+        unreachable: model.unreachable,
+        last_test: model
+            .last_test
+            .map(|text| read_json(&text, "integration", "last_test", model.id))
+            .transpose()?,
         counts,
     })
 }
 
 pub(crate) fn transport(model: &integration::Model) -> Result<Transport> {
     word(Transport::parse, &model.transport, "integration", "transport", model.id)
+}
+
+impl integration::Model {
+    /// Sets the configuration, and what lists must know of it.
+    pub(crate) fn set_configuration(&mut self, text: Option<String>) {
+        let layer = text.as_deref().and_then(|text| AdvancedConfiguration::from_stored(text).ok());
+        self.custom_metadata = layer.as_ref().is_some_and(|layer| layer.client_metadata_field_count() > 0);
+        self.pre_registered = layer.as_ref().is_some_and(|layer| {
+            let metadata = layer.value().get(CANONICAL_WRAPPER);
+            metadata.and_then(|metadata| metadata.get("client_id")).is_some_and(serde_json::Value::is_string)
+        });
+        self.configuration = text;
+    }
 }
 
 fn event(action: &'static str, model: &integration::Model) -> Event {
@@ -614,6 +499,7 @@ fn event(action: &'static str, model: &integration::Model) -> Event {
 fn snapshot(model: &integration::Model) -> serde_json::Value {
     json!({
         "slug": model.slug, "name": model.name, "description": model.description, "url": model.url,
-        "auth_type": model.auth_type, "transport": model.transport, "configurations": model.configuration,
+        "auth_type": model.auth_type, "transport": model.transport, "enabled": model.enabled,
+        "configurations": model.configuration,
     })
 }

@@ -38,7 +38,7 @@ pub(crate) struct ServerLayers {
     pub(crate) server: server::Model,
     pub(crate) integration: Arc<integration::Model>,
     pub(crate) workspace: Arc<workspace::Model>,
-    /// Whether the workspace may use the integration now.
+    /// Whether the workspace may use the integration now, and it is switched on.
     pub(crate) enabled: bool,
     pub(crate) organisation_layer: Arc<AdvancedConfiguration>,
     pub(crate) integration_layer: Arc<AdvancedConfiguration>,
@@ -120,7 +120,7 @@ impl Registry {
             )?;
             let server_layer = parse_layer(server.configuration.as_deref(), "server", server.id)?;
             loaded.push(ServerLayers {
-                enabled: access_enabled(&integration, row, WorkspaceId(workspace.id)),
+                enabled: integration.enabled && access_enabled(&integration, row, WorkspaceId(workspace.id)),
                 server,
                 integration,
                 workspace,

@@ -2,15 +2,14 @@
 
 use crate::Registry;
 use crate::actor::Actor;
-use crate::entity::organisation;
+use crate::entity::{api_key, organisation, registration, server, workspace};
 use crate::error::Result;
-use crate::integrations::IntegrationFilter;
-use crate::page::PageRequest;
-use crate::registrations::RegistrationFilter;
-use crate::workspaces::WorkspaceFilter;
-use registry_core::permission::Permission;
+use crate::integration_list::{ATTENTION, visible};
+use crate::stored::moment;
+use registry_core::clock::Timestamp;
+use registry_core::permission::{Permission, Role};
 use registry_core::registration::State;
-use sea_orm::EntityTrait;
+use sea_orm::{ColumnTrait, EntityTrait, JoinType, PaginatorTrait, QueryFilter, QuerySelect, RelationTrait};
 
 /// Numbers of what the actor may see; 0 of what it may not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,31 +22,47 @@ pub struct Overview {
     pub workspaces: u64,
     /// Registrations that a person should look at.
     pub attention: u64,
+    /// When a gateway's key was last used, to the minute.
+    pub gateway_seen_at: Option<Timestamp>,
 }
 
 impl Registry {
     /// How much there is, as far as the actor may see it.
     pub async fn overview(&self, actor: &Actor) -> Result<Overview> {
         let mut overview = Overview::default();
-        let nothing = PageRequest::new(0, 1);
         if actor.can(Permission::ReadOrganisation) {
             let row = organisation::Entity::find().one(self.db()).await?;
             overview.organisation = row.map(|row| row.name).unwrap_or_default();
+            let seen: Option<Option<i64>> = api_key::Entity::find()
+                .select_only()
+                .column_as(api_key::Column::LastUsedAt.max(), "seen")
+                .filter(api_key::Column::Role.eq(Role::Gateway.as_str()))
+                .into_tuple()
+                .one(self.db())
+                .await?;
+            overview.gateway_seen_at = seen.flatten().map(moment);
         }
         if actor.can(Permission::ReadIntegrations) {
-            overview.integrations =
-                self.integrations(actor, IntegrationFilter::default(), nothing).await?.total;
+            overview.integrations = visible(actor).count(self.db()).await?;
         }
         if actor.can(Permission::ReadWorkspaces) {
-            overview.workspaces = self.workspaces(actor, WorkspaceFilter::default(), nothing).await?.total;
+            overview.workspaces = match actor.workspace() {
+                Some(_) => 1,
+                None => {
+                    let live = workspace::Entity::find().filter(workspace::Column::DeletedAt.is_null());
+                    live.count(self.db()).await?
+                }
+            };
         }
         if actor.can(Permission::ReadRegistrations) {
-            let counts = self.registration_counts(actor, RegistrationFilter::default()).await?;
-            let waits = |state| {
-                matches!(state, State::Failed | State::Unconfirmed | State::Outdated | State::Retrying)
-            };
-            overview.attention =
-                counts.iter().filter(|(state, _)| waits(*state)).map(|(_, count)| count).sum();
+            let waiting = registration::Column::State.is_in(ATTENTION.map(State::as_str));
+            let mut select = registration::Entity::find().filter(waiting);
+            if let Some(own) = actor.workspace() {
+                select = select
+                    .join(JoinType::InnerJoin, registration::Relation::Server.def())
+                    .filter(server::Column::WorkspaceId.eq(own.0));
+            }
+            overview.attention = select.count(self.db()).await?;
         }
         Ok(overview)
     }

@@ -1,9 +1,10 @@
 //! Go to: from a few typed characters to the things they may mean, each kind with one bounded query.
 
 use crate::entity::{integration, oauth_client, registration, server, workspace};
+use crate::integration_list::visible;
 use crate::stored::contains;
 use crate::workspaces::stored_slug;
-use crate::{Actor, Registry, Result, integrations};
+use crate::{Actor, Registry, Result};
 use registry_core::id::RegistrationId;
 use registry_core::permission::Permission;
 use registry_core::slug::Slug;
@@ -115,6 +116,21 @@ impl Registry {
         Ok(found)
     }
 
+    /// Slug and name of every integration the actor may see, by slug, for choosing one.
+    pub async fn integration_names(&self, actor: &Actor) -> Result<Vec<(Slug, String)>> {
+        actor.require(Permission::ReadIntegrations)?;
+        let rows: Vec<(Uuid, String, String)> = visible(actor)
+            .select_only()
+            .column(integration::Column::Id)
+            .column(integration::Column::Slug)
+            .column(integration::Column::Name)
+            .order_by_asc(integration::Column::SlugKey)
+            .into_tuple()
+            .all(self.db())
+            .await?;
+        rows.into_iter().map(|(id, slug, name)| Ok((stored_slug(&slug, "integration", id)?, name))).collect()
+    }
+
     async fn find_integrations(&self, actor: &Actor, text: &str) -> Result<Vec<Hit>> {
         let exact = Condition::any()
             .add(integration::Column::SlugKey.eq(text.to_lowercase()))
@@ -128,7 +144,7 @@ impl Registry {
                 .add(contains(integration::Column::Url, text)),
         );
         if let Some(own) = actor.workspace() {
-            select = select.filter(integrations::usable_in(own));
+            select = select.filter(crate::integration_list::usable_in(own));
         }
         let rows: Vec<(Uuid, String, String, i32)> = select
             .select_only()

@@ -149,6 +149,7 @@ async fn list(
         auth_type: AuthType::parse(&query.auth),
         attention: query.view == "attention",
         custom_metadata: query.view == "custom",
+        ..IntegrationFilter::default()
     };
     let wanted = PageRequest::new(query.page, SIZE);
     let found = visitor.registry.integrations(&visitor.actor, filter, wanted).await?;

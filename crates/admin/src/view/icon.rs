@@ -17,6 +17,7 @@ pub(crate) fn icon(name: &str) -> String {
         "dots" => "M3.5 8h.1M8 8h.1M12.5 8h.1",
         "down" => "M8 3.5v9M5 9.5l3 3 3-3",
         "up" => "M8 12.5v-9M5 6.5l3-3 3 3",
+        "rows" => "M2.8 3.5h10.4v3H2.8zM2.8 9.5h10.4v3H2.8z",
         "code" => "M5.5 4.5L2 8l3.5 3.5M10.5 4.5L14 8l-3.5 3.5",
         "plus" => "M8 3v10M3 8h10",
         "copy" => "M5.5 5.5h7.5v7.5H5.5zM10.5 5.5V3H3v7.5h2.5",

@@ -1,5 +1,6 @@
 //! What all templates share.
 
+mod browser;
 mod chip;
 mod cost;
 mod flash;
@@ -7,6 +8,7 @@ mod icon;
 mod shell;
 mod text;
 
+pub(crate) use browser::browser;
 pub(crate) use chip::*;
 pub(crate) use cost::Cost;
 pub(crate) use icon::icon;

@@ -1,9 +1,10 @@
 //! What stands around a page's content: side bar, top bar, theme.
 
 use super::flash::flash;
-use super::text::initials;
+use super::text::{ago, initials};
 use crate::assets;
 use crate::session::{self, Visitor};
+use actix_web::http::header::HOST;
 use actix_web::{HttpMessage, HttpRequest};
 use registry::{Actor, Overview};
 use registry_core::permission::Permission;
@@ -28,6 +29,10 @@ pub(crate) struct Shell {
     pub(crate) css: String,
     pub(crate) script: String,
     pub(crate) basic: bool,
+    /// Whether passwords and sessions travel in the clear.
+    pub(crate) insecure: bool,
+    /// What is known of the gateways, for the foot.
+    pub(crate) gateway: String,
 }
 
 impl Shell {
@@ -46,6 +51,8 @@ impl Shell {
             css: assets::url("app.css"),
             script: assets::url("app.js"),
             basic: !assets::FULL,
+            insecure: false,
+            gateway: String::new(),
         }
     }
 
@@ -64,6 +71,8 @@ impl Shell {
         shell.flash = flash(request);
         request.uri().path().clone_into(&mut shell.path);
         shell.version = session::state(request).version;
+        shell.insecure = insecure(request);
+        shell.gateway = gateway(visitor);
         shell
     }
 
@@ -78,7 +87,7 @@ impl Shell {
 
     /// The same in the theme this browser chose.
     pub(crate) fn themed(self, request: &HttpRequest) -> Self {
-        Self { theme: theme(request), ..self }
+        Self { theme: theme(request), insecure: insecure(request), ..self }
     }
 
     /// What the theme button does: the next theme, and its name for people.
@@ -115,9 +124,19 @@ impl Shell {
             && self.actor.as_ref().is_some_and(|actor| actor.workspace().is_none())
     }
 
+    /// Whether people may be invited and changed.
+    pub(crate) fn may_manage_people(&self) -> bool {
+        self.may_see_settings() && self.may(Permission::ManagePeople)
+    }
+
     /// Whether the audit log may be read.
     pub(crate) fn may_audit(&self) -> bool {
-        self.may(Permission::ReadAudit)
+        self.may_administer() && self.may(Permission::ReadAudit)
+    }
+
+    /// Whether the settings of the whole organisation may be looked at.
+    pub(crate) fn may_see_settings(&self) -> bool {
+        self.actor.as_ref().is_some_and(|actor| actor.workspace().is_none())
     }
 
     /// Two letters for the account badge.
@@ -132,5 +151,22 @@ fn theme(request: &HttpRequest) -> &'static str {
         Some("light") => "light",
         Some("dark") => "dark",
         _ => "system",
+    }
+}
+
+/// Whether this browser reached us without TLS from another machine. Cookies for https only mean that a proxy in front
+/// speaks TLS; this very machine is no network.
+fn insecure(request: &HttpRequest) -> bool {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = host.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(host, |(name, _)| name);
+    let here = name == "localhost" || name == "[::1]" || name.starts_with("127.");
+    !session::state(request).secure_cookies && !here
+}
+
+/// When a gateway last asked for something.
+fn gateway(visitor: &Visitor) -> String {
+    match &visitor.overview.gateway_seen_at {
+        Some(moment) => format!("gateway seen {}", ago(moment, &visitor.registry.now())),
+        None => "no gateway seen yet".to_owned(),
     }
 }

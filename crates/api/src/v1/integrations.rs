@@ -6,7 +6,6 @@ use crate::body::{Clearable, Document, RequestBody, Sent, present, written};
 use crate::example;
 use crate::extract::Caller;
 use crate::failure::Failure;
-use crate::locate::placed;
 use crate::query;
 use crate::responses::{
     ChangeProblems, CreateProblems, DeleteProblems, ListProblems, ReadProblems, RevertProblems,
@@ -17,6 +16,7 @@ use crate::v1::saving::HowToSave;
 use actix_web::{delete, get, post, put, web};
 use chrono::{DateTime, Utc};
 use registry::{Integration, IntegrationChange, IntegrationFilter, NewIntegration, OwnerFilter, Subject};
+use registry_core::locate::placed;
 use registry_core::permission::Permission;
 use registry_core::registration::{AuthType, Transport};
 use registry_core::slug::Reference;
@@ -119,6 +119,9 @@ pub(crate) struct UpdateIntegration {
     auth_type: Option<AuthType>,
     /// The MCP transport.
     transport: Option<Transport>,
+    /// `disabled` switches it off: gateways get no client, nothing new is registered, and what there is is withdrawn after
+    /// `worker.withdraw_after`. `active` switches it on again; a client that is still there is kept.
+    status: Option<IntegrationStatus>,
     /// The whole Advanced Configuration, replacing the old one; null clears it. The marker of a sealed secret, sent back
     /// where it stood, keeps the secret.
     #[serde(default, deserialize_with = "present")]
@@ -141,6 +144,23 @@ pub(crate) struct UpdateIntegration {
 impl RequestBody for UpdateIntegration {
     const NEEDS: Permission = Permission::WriteIntegrations;
     const CHANGES: bool = true;
+}
+
+/// Whether an integration is in use.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = IntegrationStatus)]
+pub(crate) enum IntegrationStatus {
+    /// It is.
+    Active,
+    /// It is switched off.
+    Disabled,
+}
+
+impl IntegrationStatus {
+    fn of(enabled: bool) -> Self {
+        if enabled { Self::Active } else { Self::Disabled }
+    }
 }
 
 /// Whose integrations to list.
@@ -173,12 +193,15 @@ pub(crate) struct ListIntegrations {
     /// Only this authentication.
     #[param(inline)]
     auth_type: Option<AuthType>,
-    /// Only those with a registration that needs attention.
+    /// Only those in use with a registration that needs attention, or whose address did not answer when last tested.
     #[param(example = false)]
     needs_attention: Option<bool>,
-    /// Only those with an Advanced Configuration of their own.
+    /// Only those that set client metadata themselves.
     #[param(example = false)]
     custom_metadata: Option<bool>,
+    /// Only those in use, or those that are switched off.
+    #[param(inline)]
+    status: Option<IntegrationStatus>,
     /// The page, from 0.
     #[param(minimum = 0, example = 0)]
     current_page: Option<u64>,
@@ -204,8 +227,8 @@ pub(crate) struct IntegrationView {
     description: Option<String>,
     /// `workspace` or `organisation`: whose it is.
     r#type: &'static str,
-    /// Always `active`.
-    status: &'static str,
+    /// Whether it is in use.
+    status: IntegrationStatus,
     /// The workspace it belongs to.
     workspace_id: Option<Uuid>,
     /// Slug of the workspace it belongs to.
@@ -258,7 +281,7 @@ impl TryFrom<Integration> for IntegrationView {
             name: integration.name,
             description: integration.description,
             r#type: if integration.workspace.is_some() { "workspace" } else { "organisation" },
-            status: "active",
+            status: IntegrationStatus::of(integration.enabled),
             workspace_id: integration.workspace.as_ref().map(|workspace| workspace.id.0),
             workspace_slug: integration.workspace.map(|workspace| workspace.slug.into()),
             url: integration.url,
@@ -290,7 +313,7 @@ impl IntegrationView {
             name: "Linear".to_owned(),
             description: Some("Issues and projects.".to_owned()),
             r#type: "organisation",
-            status: "active",
+            status: IntegrationStatus::Active,
             workspace_id: None,
             workspace_slug: None,
             url: example::UPSTREAM.to_owned(),
@@ -362,6 +385,8 @@ pub(crate) async fn list_integrations(state: web::Data<ApiState>, caller: Caller
         auth_type: asked.auth_type,
         attention: asked.needs_attention.unwrap_or_default(),
         custom_metadata: asked.custom_metadata.unwrap_or_default(),
+        enabled: asked.status.map(|status| status == IntegrationStatus::Active),
+        ..IntegrationFilter::default()
     };
     let found = state.registry.integrations(&caller.actor, filter, page).await?;
     Ok(answer::ok(&Listed::new(found, page, IntegrationView::try_from)?))
@@ -414,6 +439,7 @@ pub(crate) async fn update_integration(
         transport: body.transport,
         configuration: written(body.configurations),
         note: body.note,
+        enabled: body.status.map(|status| status == IntegrationStatus::Active),
         replacements: HowToSave::of(&caller)?,
     };
     let expected = caller.expected_version()?;

@@ -6,7 +6,6 @@ use crate::body::{Clearable, Document, RequestBody, Sent, present, written};
 use crate::example;
 use crate::extract::Caller;
 use crate::failure::Failure;
-use crate::locate::placed;
 use crate::query;
 use crate::responses::{
     ChangeProblems, CreateServerProblems, DeleteProblems, ListProblems, ReadProblems, RevertProblems,
@@ -17,6 +16,7 @@ use actix_web::{delete, get, post, put, web};
 use chrono::{DateTime, Utc};
 use registry::{NewServer, RegistrationBrief, Saved, Server, ServerChange, ServerFilter, ServerRef, Subject};
 use registry_core::finding::Finding;
+use registry_core::locate::placed;
 use registry_core::permission::Permission;
 use registry_core::registration::{AuthType, State, Transport};
 use registry_core::slug::Reference;

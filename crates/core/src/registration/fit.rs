@@ -92,6 +92,9 @@ pub fn cost(desired: &Desired, client: Option<&ActiveClient>, now: crate::clock:
     if desired.is_gone(now) {
         return if client.is_some() { Cost::Withdrawn } else { Cost::Nothing };
     }
+    if matches!(desired.standing, super::Standing::Paused(_)) {
+        return Cost::Nothing;
+    }
     let Some(client) = client else { return Cost::Registered };
     match fit(desired, client) {
         _ if client.mcp_url != desired.mcp_url => Cost::Rediscovered,

@@ -21,6 +21,11 @@ pub struct Model {
     pub created_by: String,
     pub updated_by: String,
     pub deleted_at: Option<i64>,
+    pub enabled: bool,
+    pub custom_metadata: bool,
+    pub pre_registered: bool,
+    pub unreachable: bool,
+    pub last_test: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

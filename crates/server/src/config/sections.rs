@@ -44,11 +44,19 @@ pub struct Server {
     pub workers: Option<usize>,
     /// Whether session cookies are for https only; unset: yes exactly when `public_url` is https.
     pub secure_cookies: Option<bool>,
+    /// Seconds that browsers keep to https (RFC 6797); unset: they are told nothing.
+    pub hsts: Option<u64>,
 }
 
 impl Default for Server {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8080".to_owned(), public_url: None, workers: None, secure_cookies: None }
+        Self {
+            listen: "127.0.0.1:8080".to_owned(),
+            public_url: None,
+            workers: None,
+            secure_cookies: None,
+            hsts: None,
+        }
     }
 }
 

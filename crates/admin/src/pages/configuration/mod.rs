@@ -1,24 +1,33 @@
 //! The Advanced configuration page, the same at every level: addresses here, `place` says what a page is about, `show`
-//! reads, `submit` takes what was posted.
+//! reads, `submit` takes what was posted. The text and the `form` are two views of one thing: `submitted` makes a text of
+//! either, `acts` are the buttons that change it.
 
+mod acts;
 mod choice;
 mod conflict;
+mod examples;
+mod form;
 mod history;
+mod ladder;
 mod levels;
 mod place;
+mod problems;
 mod restore;
 mod saving;
+mod secrets;
 mod show;
 mod submit;
+mod submitted;
 mod typed;
 
 use crate::failure::Failure;
 use crate::session::Visitor;
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use choice::Choice;
 use place::{of_access, of_integration, of_organisation, of_server};
-use show::{Query, read};
-use submit::{Submitted, submit};
+use show::read;
+use submit::submit;
 
 /// Its addresses.
 pub(super) fn routes(config: &mut ServiceConfig) {
@@ -39,7 +48,7 @@ async fn show_integration(
     request: HttpRequest,
     visitor: Visitor,
     path: web::Path<String>,
-    query: web::Query<Query>,
+    query: web::Query<Choice>,
 ) -> Result<HttpResponse, Failure> {
     let place = of_integration(&visitor, &path).await?;
     read(&request, &visitor, place, query.into_inner()).await
@@ -50,7 +59,7 @@ async fn submit_integration(
     request: HttpRequest,
     visitor: Visitor,
     path: web::Path<String>,
-    form: web::Form<Submitted>,
+    form: web::Form<Vec<(String, String)>>,
 ) -> Result<HttpResponse, Failure> {
     let place = of_integration(&visitor, &path).await?;
     submit(&request, &visitor, place, form.into_inner()).await
@@ -61,7 +70,7 @@ async fn show_access(
     request: HttpRequest,
     visitor: Visitor,
     path: web::Path<(String, String)>,
-    query: web::Query<Query>,
+    query: web::Query<Choice>,
 ) -> Result<HttpResponse, Failure> {
     let place = of_access(&visitor, &path.0, &path.1).await?;
     read(&request, &visitor, place, query.into_inner()).await
@@ -72,7 +81,7 @@ async fn submit_access(
     request: HttpRequest,
     visitor: Visitor,
     path: web::Path<(String, String)>,
-    form: web::Form<Submitted>,
+    form: web::Form<Vec<(String, String)>>,
 ) -> Result<HttpResponse, Failure> {
     let place = of_access(&visitor, &path.0, &path.1).await?;
     submit(&request, &visitor, place, form.into_inner()).await
@@ -83,7 +92,7 @@ async fn show_server(
     request: HttpRequest,
     visitor: Visitor,
     path: web::Path<(String, String)>,
-    query: web::Query<Query>,
+    query: web::Query<Choice>,
 ) -> Result<HttpResponse, Failure> {
     let place = of_server(&visitor, &path.0, &path.1).await?;
     read(&request, &visitor, place, query.into_inner()).await
@@ -94,7 +103,7 @@ async fn submit_server(
     request: HttpRequest,
     visitor: Visitor,
     path: web::Path<(String, String)>,
-    form: web::Form<Submitted>,
+    form: web::Form<Vec<(String, String)>>,
 ) -> Result<HttpResponse, Failure> {
     let place = of_server(&visitor, &path.0, &path.1).await?;
     submit(&request, &visitor, place, form.into_inner()).await
@@ -104,7 +113,7 @@ async fn submit_server(
 async fn show_organisation(
     request: HttpRequest,
     visitor: Visitor,
-    query: web::Query<Query>,
+    query: web::Query<Choice>,
 ) -> Result<HttpResponse, Failure> {
     read(&request, &visitor, of_organisation(&visitor), query.into_inner()).await
 }
@@ -113,7 +122,7 @@ async fn show_organisation(
 async fn submit_organisation(
     request: HttpRequest,
     visitor: Visitor,
-    form: web::Form<Submitted>,
+    form: web::Form<Vec<(String, String)>>,
 ) -> Result<HttpResponse, Failure> {
     submit(&request, &visitor, of_organisation(&visitor), form.into_inner()).await
 }

@@ -1,12 +1,12 @@
 //! From a JSON Pointer to the line and column where it stands in the text that was sent.
 
-use registry_core::finding::{Finding, Findings};
+use crate::finding::{Finding, Findings};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
 /// Gives each finding the position of its member in `text`, where there is one. Positions that were relative to a part
 /// of the text are replaced, so that all of one answer count alike; a body that is no JSON keeps its own.
-pub(crate) fn place(text: &str, findings: &mut [Finding]) {
+pub fn place(text: &str, findings: &mut [Finding]) {
     for finding in findings {
         if finding.pointer.is_empty() {
             continue;
@@ -18,7 +18,7 @@ pub(crate) fn place(text: &str, findings: &mut [Finding]) {
 }
 
 /// `findings` of something that was saved, with the positions of their members in `text`.
-pub(crate) fn placed(text: &str, mut findings: Findings) -> Findings {
+pub fn placed(text: &str, mut findings: Findings) -> Findings {
     place(text, &mut findings.0);
     findings
 }

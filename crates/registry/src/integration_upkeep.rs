@@ -1,0 +1,244 @@
+//! What people ask of an integration as a whole: renew its clients, see what happened to it, see what deleting it takes.
+
+use crate::entity::{access, audit_event, integration, oauth_client, registration, server};
+use crate::integrations::{self, require_owner};
+use crate::registrations::method;
+use crate::stored::moment;
+use crate::{Actor, Error, Registry, Result};
+use registry_core::clock::Timestamp;
+use registry_core::id::RegistrationId;
+use registry_core::permission::Permission;
+use registry_core::registration::{ClientStatus, RegistrationMethod, State};
+use registry_core::slug::Reference;
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    RelationTrait,
+};
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// Which registrations of an integration are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// Those that need attention.
+    Troubled,
+    /// All that have a client or shall get one. People who signed in through a replaced client must do so again.
+    All,
+}
+
+/// Something that happened to an integration.
+#[derive(Clone, Debug)]
+pub struct IntegrationEvent {
+    /// When.
+    pub at: Timestamp,
+    /// Who did it.
+    pub actor: String,
+    /// `api`, `web`, `worker` or `cli`.
+    pub door: String,
+    /// What was done, e.g. `integration.updated`.
+    pub action: String,
+    /// The kind of thing it was done to: `integration`, `access` or `server`.
+    pub subject: String,
+    /// The name of that thing at that time.
+    pub name: Option<String>,
+}
+
+/// What deleting an integration takes along.
+#[derive(Clone, Debug, Default)]
+pub struct Deletion {
+    /// Names of the servers, `workspace/server`, by name.
+    pub servers: Vec<String>,
+    /// Names of the workspaces that may use it now, by slug.
+    pub workspaces: Vec<String>,
+    /// Its OAuth clients, by the authorization server they belong to.
+    pub clients: Vec<ClientsAt>,
+}
+
+/// Clients at one authorization server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientsAt {
+    /// Its issuer.
+    pub issuer: String,
+    /// Clients that are deleted there (RFC 7592 §2.3).
+    pub deletable: u64,
+    /// Clients that cannot be deleted from here; they go into the ledger of orphans.
+    pub left: u64,
+    /// Clients that were registered by hand and stay there: they are not ours to delete.
+    pub entered: u64,
+    /// Published documents that are taken down; nothing was registered.
+    pub published: u64,
+}
+
+impl Deletion {
+    /// Clients that this registry will forget.
+    pub fn forgotten(&self) -> u64 {
+        self.clients.iter().map(|at| at.deletable + at.left + at.entered + at.published).sum()
+    }
+}
+
+impl Registry {
+    /// Asks for new clients for an integration's registrations, as far as the actor may see them, and says for how many.
+    pub async fn reregister_integration(
+        &self,
+        actor: &Actor,
+        reference: &Reference,
+        which: Which,
+    ) -> Result<u64> {
+        actor.require(Permission::OperateRegistrations)?;
+        let model = integrations::find(self.db(), actor, reference).await?;
+        if !model.enabled {
+            return Err(Error::Conflict {
+                code: "integration_disabled",
+                message: "The integration is disabled, so nothing is registered for it. Enable it first."
+                    .to_owned(),
+                pointer: None,
+            });
+        }
+        let mut asked = 0;
+        for id in self.registrations_of(actor, &model, which).await? {
+            self.reregister(actor, RegistrationId(id)).await?;
+            asked += 1;
+        }
+        if asked > 0 {
+            return Ok(asked);
+        }
+        Err(Error::Conflict {
+            code: "nothing_to_register",
+            message: "No registration of it is one of those asked for.".to_owned(),
+            pointer: None,
+        })
+    }
+
+    async fn registrations_of(
+        &self,
+        actor: &Actor,
+        model: &integration::Model,
+        which: Which,
+    ) -> Result<Vec<Uuid>> {
+        let states: &[State] = match which {
+            Which::Troubled => &crate::integration_list::ATTENTION,
+            Which::All => &[
+                State::Queued,
+                State::Registering,
+                State::Registered,
+                State::Outdated,
+                State::Retrying,
+                State::Unconfirmed,
+                State::Failed,
+            ],
+        };
+        let mut select = registration::Entity::find()
+            .select_only()
+            .column(registration::Column::Id)
+            .join(JoinType::InnerJoin, registration::Relation::Server.def())
+            .filter(server::Column::IntegrationId.eq(model.id))
+            .filter(server::Column::DeletedAt.is_null())
+            .filter(registration::Column::State.is_in(states.iter().map(|state| state.as_str())));
+        if let Some(own) = actor.workspace() {
+            select = select.filter(server::Column::WorkspaceId.eq(own.0));
+        }
+        Ok(select.order_by_asc(registration::Column::Id).into_tuple().all(self.db()).await?)
+    }
+
+    /// What happened to an integration, its workspace access and its servers, as far as the actor may see them: the
+    /// newest `most` events.
+    pub async fn integration_events(
+        &self,
+        actor: &Actor,
+        reference: &Reference,
+        most: u64,
+    ) -> Result<Vec<IntegrationEvent>> {
+        actor.require(Permission::ReadIntegrations)?;
+        let model = integrations::find(self.db(), actor, reference).await?;
+        let mut rows = access::Entity::find()
+            .select_only()
+            .column(access::Column::Id)
+            .filter(access::Column::IntegrationId.eq(model.id));
+        let mut servers = server::Entity::find()
+            .select_only()
+            .column(server::Column::Id)
+            .filter(server::Column::IntegrationId.eq(model.id));
+        if let Some(own) = actor.workspace() {
+            rows = rows.filter(access::Column::WorkspaceId.eq(own.0));
+            servers = servers.filter(server::Column::WorkspaceId.eq(own.0));
+        }
+        let rows: Vec<Uuid> = rows.into_tuple().all(self.db()).await?;
+        let servers: Vec<Uuid> = servers.into_tuple().all(self.db()).await?;
+        let one = |kind: &str, ids: Vec<Uuid>| {
+            // Ids of subjects are kept as text, whatever the subject is.
+            Condition::all()
+                .add(audit_event::Column::SubjectKind.eq(kind))
+                .add(audit_event::Column::SubjectId.is_in(ids.iter().map(ToString::to_string)))
+        };
+        let found = audit_event::Entity::find()
+            .filter(
+                Condition::any()
+                    .add(one("integration", vec![model.id]))
+                    .add(one("access", rows))
+                    .add(one("server", servers)),
+            )
+            .order_by_desc(audit_event::Column::Number)
+            .limit(most)
+            .all(self.db())
+            .await?;
+        Ok(found
+            .into_iter()
+            .map(|row| IntegrationEvent {
+                at: moment(row.at),
+                actor: row.actor_name,
+                door: row.door,
+                action: row.action,
+                subject: row.subject_kind,
+                name: row.subject_name,
+            })
+            .collect())
+    }
+
+    /// What deleting an integration would take along. Only for those who may delete it.
+    pub async fn weigh_integration_deletion(&self, actor: &Actor, reference: &Reference) -> Result<Deletion> {
+        actor.require(Permission::WriteIntegrations)?;
+        let model = integrations::find(self.db(), actor, reference).await?;
+        require_owner(actor, &model)?;
+        let access = crate::access::list(self.db(), actor, &model).await?;
+        let scope = crate::layers::Scope::Integration(registry_core::id::IntegrationId(model.id));
+        let servers = self.load_layers(self.db(), scope, false).await?;
+        let live = server::Entity::find()
+            .select_only()
+            .column(server::Column::Id)
+            .filter(server::Column::IntegrationId.eq(model.id))
+            .filter(server::Column::DeletedAt.is_null())
+            .into_query();
+        let clients = oauth_client::Entity::find()
+            .join(JoinType::InnerJoin, oauth_client::Relation::Registration.def())
+            .filter(registration::Column::ServerId.in_subquery(live))
+            .filter(oauth_client::Column::Status.ne(ClientStatus::Withdrawn.as_str()))
+            .all(self.db())
+            .await?;
+        let mut at: BTreeMap<String, ClientsAt> = BTreeMap::new();
+        for client in clients {
+            let manageable =
+                client.registration_client_uri.is_some() && client.registration_access_token_id.is_some();
+            let there = at.entry(client.issuer.clone()).or_default();
+            there.issuer.clone_from(&client.issuer);
+            *match method(&client)? {
+                RegistrationMethod::PreRegistered => &mut there.entered,
+                RegistrationMethod::Cimd => &mut there.published,
+                RegistrationMethod::Dcr if manageable => &mut there.deletable,
+                RegistrationMethod::Dcr => &mut there.left,
+            } += 1;
+        }
+        Ok(Deletion {
+            servers: servers
+                .iter()
+                .map(|layers| format!("{}/{}", layers.workspace.slug, layers.server.slug))
+                .collect(),
+            workspaces: access
+                .workspaces
+                .into_iter()
+                .filter(|access| access.enabled)
+                .map(|access| access.workspace.name)
+                .collect(),
+            clients: at.into_values().collect(),
+        })
+    }
+}
