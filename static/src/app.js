@@ -20,6 +20,20 @@ document.addEventListener('click', async (event) => {
   setTimeout(() => button.classList.remove('done'), 1200);
 });
 
+// Ticks: one box for all of a name, and how many are ticked.
+document.addEventListener('change', ({ target }) => {
+  const name = target.dataset.all ?? target.name;
+  const boxes = [...document.querySelectorAll(`input[type=checkbox][name="${CSS.escape(name)}"]`)];
+  const all = document.querySelector(`[data-all="${CSS.escape(name)}"]`);
+  if (!all) return;
+  if (target === all) for (const box of boxes) box.checked = all.checked;
+  const ticked = boxes.filter((box) => box.checked).length;
+  all.checked = ticked === boxes.length;
+  all.indeterminate = ticked > 0 && !all.checked;
+  const count = document.querySelector(`[data-count="${CSS.escape(name)}"]`);
+  if (count) count.textContent = `, ${ticked} of them`;
+});
+
 // A finding's line: puts the caret there.
 document.addEventListener('click', (event) => {
   const link = event.target.closest('[data-line]');

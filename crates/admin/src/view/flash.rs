@@ -53,6 +53,22 @@ pub(super) fn flash(request: &HttpRequest) -> Option<String> {
         "token" => "The token is kept sealed. It is tried again now.".to_owned(),
         "access" => "Workspace access is saved.".to_owned(),
         "changed" => "Saved.".to_owned(),
+        "nothing" => "Nothing was ticked, so nothing is done.".to_owned(),
+        "queued" => match number() {
+            0 => "Nothing needs another try.".to_owned(),
+            queued => format!("{} queued.", count(queued, "registration")),
+        },
+        "enabled" => format!("Enabled: {}.", count(number(), "integration")),
+        "disabled" => format!("Disabled: {}.", count(number(), "integration")),
+        "imported" => format!("Imported: {}.", count(number(), "integration")),
+        "copied" => match number() {
+            0 => "Copied. No workspace uses the copy yet.".to_owned(),
+            left_out => format!(
+                "Copied without {}, which must be entered again. No workspace uses the copy yet.",
+                count(left_out, "secret")
+            ),
+        },
+        "tested" => "The connection is tested; what came back stands below.".to_owned(),
         "added" => "The server is made.".to_owned(),
         "resolved" => "Noted as dealt with.".to_owned(),
         "password" => "Your password is set. Your other sessions have ended.".to_owned(),
