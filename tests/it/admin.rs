@@ -2,6 +2,7 @@
 
 mod consent;
 mod saving;
+mod statements;
 
 use registry::{Door, Origin};
 use registry_sandbox::{Options, Quirks, Sandbox};

@@ -38,8 +38,11 @@ pub async fn start(config: &Config, options: Serve) -> Result<Running, Failed> {
         hsts: config.server.hsts,
     };
     // Signals are ours: the worker must end before the threads whose database connections it may hold.
-    let mut server =
-        HttpServer::new(move || app::build(parts.clone())).disable_signals().shutdown_timeout(DRAIN_SECONDS);
+    let mut server = HttpServer::new(move || app::build(parts.clone()))
+        .disable_signals()
+        .shutdown_timeout(DRAIN_SECONDS)
+        // An answer in two pieces would wait for the other side's delayed acknowledgement: 40 ms.
+        .tcp_nodelay(true);
     if let Some(workers) = config.server.workers {
         server = server.workers(workers);
     }
