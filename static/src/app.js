@@ -9,6 +9,7 @@ function showCopyButtons() {
   for (const element of document.querySelectorAll('[data-only]')) element.hidden = false;
 }
 showCopyButtons();
+document.addEventListener('htmx:after:swap', showCopyButtons);
 document.addEventListener('click', async (event) => {
   const button = event.target.closest('[data-copy], [data-text]');
   if (!button) return;
@@ -49,17 +50,41 @@ document.addEventListener('click', (event) => {
 // The error summary gets the focus, so that it is read first.
 document.getElementById('problems')?.focus();
 
-// `/` goes to the search field; Ctrl or Cmd S saves.
+// Keys: /ui/keys lists them. Single letters can be switched off there (WCAG 2.1.4).
+const PLACES = { i: '/ui/integrations', r: '/ui/registrations', w: '/ui/workspaces', a: '/ui/audit' };
+let going = false;
+function row(step) {
+  const rows = [...document.querySelectorAll('main .tbl tbody tr:not(.more)')];
+  const at = rows.findIndex((one) => one.contains(document.activeElement));
+  if (step) rows[Math.min(Math.max(at + step, 0), rows.length - 1)]?.querySelector('a')?.focus();
+  return rows[at];
+}
+const LETTERS = {
+  '/': () => document.getElementById('goto')?.focus(),
+  '?': () => location.assign('/ui/keys'),
+  j: () => row(1),
+  k: () => row(-1),
+  x: () => row(0)?.querySelector('input[type=checkbox]')?.click(),
+};
 document.addEventListener('keydown', (event) => {
-  const typing = event.target.matches('input, textarea, select');
-  if (event.key === '/' && !typing) {
-    const search = document.querySelector('input[type=search]');
-    if (search) { event.preventDefault(); search.focus(); }
-  }
   if (event.key === 's' && (event.ctrlKey || event.metaKey)) {
     const save = document.querySelector('button[name=intent][value=save]');
     if (save) { event.preventDefault(); save.form.requestSubmit(save); }
   }
+  if (event.key === 'Escape') {
+    const menu = event.target.closest('details.menu[open]');
+    if (menu) { menu.open = false; menu.firstElementChild.focus(); }
+  }
+  const typing = event.composedPath()[0].matches?.('input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable="true"]');
+  if (typing || event.ctrlKey || event.metaKey || event.altKey || document.documentElement.dataset.letters === 'off') return;
+  if (going && PLACES[event.key]) location.assign(PLACES[event.key]);
+  else if (LETTERS[event.key]) { event.preventDefault(); LETTERS[event.key](); }
+  going = event.key === 'g';
+});
+
+// An open menu closes when something else is clicked.
+document.addEventListener('click', ({ target }) => {
+  for (const menu of document.querySelectorAll('details.menu[open]')) if (!menu.contains(target)) menu.open = false;
 });
 
 // What moves is looked at again, unless somebody is reading or typing in it.

@@ -91,7 +91,7 @@ impl TestServer {
 fn parts(registry: Registry) -> Parts {
     static METRICS: OnceLock<metrics_exporter_prometheus::PrometheusHandle> = OnceLock::new();
     let metrics = METRICS.get_or_init(mcp_registry::telemetry::metrics).clone();
-    Parts { registry, metrics, secure_cookies: false, hsts: None }
+    Parts { registry, metrics, secure_cookies: false, basic: false, hsts: None }
 }
 
 /// One identity at the door.

@@ -35,6 +35,8 @@ pub struct AdminState {
     pub secure_cookies: bool,
     /// The version shown in the foot.
     pub version: &'static str,
+    /// Whether the pages do without the enhancement layer, although it may be built in.
+    pub basic: bool,
     /// Seconds that browsers keep to https (RFC 6797); `None`: nothing is said about it.
     pub hsts: Option<u64>,
 }

@@ -145,3 +145,13 @@ mod tests {
         }
     }
 }
+
+/// A choice of this browser, kept for a year. No script needs to read it.
+pub(crate) fn kept(name: &'static str, value: &'static str) -> Cookie<'static> {
+    Cookie::build(name, value)
+        .path("/ui")
+        .same_site(SameSite::Lax)
+        .http_only(true)
+        .max_age(Duration::days(365))
+        .finish()
+}

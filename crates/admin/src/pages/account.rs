@@ -1,9 +1,8 @@
 //! One's own account: password, sessions, theme.
 
 use crate::failure::Failure;
-use crate::session::{Visitor, local};
+use crate::session::{Visitor, kept, local};
 use crate::view::{Shell, THEME_COOKIE, go, html};
-use actix_web::cookie::{Cookie, SameSite, time::Duration};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
@@ -105,13 +104,7 @@ async fn theme(form: web::Form<Theme>) -> HttpResponse {
         "dark" => "dark",
         _ => "system",
     };
-    let cookie = Cookie::build(THEME_COOKIE, chosen)
-        .path("/ui")
-        .same_site(SameSite::Lax)
-        .http_only(true)
-        .max_age(Duration::days(365))
-        .finish();
     let mut response = go(local(form.next.as_deref()));
-    drop(response.add_cookie(&cookie));
+    drop(response.add_cookie(&kept(THEME_COOKIE, chosen)));
     response
 }

@@ -8,6 +8,7 @@ mod configuration;
 mod drafts;
 mod go;
 mod integrations;
+mod keys;
 mod logos;
 mod orphans;
 pub(crate) mod preflight;
@@ -36,6 +37,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .configure(api_keys::routes)
         .configure(logos::routes)
         .configure(go::routes)
+        .configure(keys::routes)
         .configure(audit::routes)
         .configure(settings::routes);
 }

@@ -11,6 +11,8 @@ use registry_core::permission::Permission;
 
 /// The name of the cookie that keeps light, dark or system.
 pub(crate) const THEME_COOKIE: &str = "mcp_registry_theme";
+/// The name of the cookie that keeps whether single letters are keys.
+pub(crate) const KEYS_COOKIE: &str = "mcp_registry_keys";
 
 /// Everything around a page's content.
 #[derive(Debug, Clone)]
@@ -20,6 +22,8 @@ pub(crate) struct Shell {
     /// Who is signed in.
     pub(crate) actor: Option<Actor>,
     pub(crate) theme: &'static str,
+    /// Whether single letters are keys.
+    pub(crate) letters: bool,
     /// What the side bar counts.
     pub(crate) overview: Overview,
     pub(crate) flash: Option<String>,
@@ -28,6 +32,10 @@ pub(crate) struct Shell {
     pub(crate) icon: String,
     pub(crate) css: String,
     pub(crate) script: String,
+    /// Live parts of pages, of the enhancement layer.
+    pub(crate) live: Option<String>,
+    /// The JSON editor, of the enhancement layer; only pages with an editor load it.
+    pub(crate) editor: Option<String>,
     pub(crate) basic: bool,
     /// Whether passwords and sessions travel in the clear.
     pub(crate) insecure: bool,
@@ -43,6 +51,7 @@ impl Shell {
             section: "",
             actor: None,
             theme: "system",
+            letters: true,
             overview: Overview::default(),
             flash: None,
             path: "/ui/integrations".to_owned(),
@@ -50,7 +59,9 @@ impl Shell {
             icon: assets::url("icon.svg"),
             css: assets::url("app.css"),
             script: assets::url("app.js"),
-            basic: !assets::FULL,
+            live: None,
+            editor: None,
+            basic: true,
             insecure: false,
             gateway: String::new(),
         }
@@ -67,10 +78,17 @@ impl Shell {
         shell.section = section;
         shell.actor = Some(visitor.actor.clone());
         shell.theme = theme(request);
+        shell.letters = request.cookie(KEYS_COOKIE).is_none_or(|cookie| cookie.value() != "off");
         shell.overview = visitor.overview.clone();
         shell.flash = flash(request);
         request.uri().path().clone_into(&mut shell.path);
-        shell.version = session::state(request).version;
+        let state = session::state(request);
+        shell.version = state.version;
+        if assets::FULL && !state.basic {
+            shell.basic = false;
+            shell.live = Some(assets::url("live.js"));
+            shell.editor = Some(assets::url("editor.js"));
+        }
         shell.insecure = insecure(request);
         shell.gateway = gateway(visitor);
         shell

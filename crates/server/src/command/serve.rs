@@ -35,6 +35,7 @@ pub async fn start(config: &Config, options: Serve) -> Result<Running, Failed> {
         registry: registry.clone(),
         metrics: telemetry::metrics(),
         secure_cookies: config.server.cookies_are_secure(),
+        basic: config.ui.basic,
         hsts: config.server.hsts,
     };
     // Signals are ours: the worker must end before the threads whose database connections it may hold.

@@ -28,6 +28,8 @@ pub struct Config {
     pub auth: Auth,
     /// The keys that secrets are sealed with.
     pub sealing: Sealing,
+    /// The pages.
+    pub ui: Ui,
     /// What is logged, and how.
     pub log: Log,
 }
@@ -237,6 +239,14 @@ pub struct Sealing {
     /// The keys themselves, for the environment: `<id>:<base64 of 32 bytes>`.
     #[serde(deserialize_with = "hidden_list")]
     pub keys: Vec<Hidden>,
+}
+
+/// Section `ui`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ui {
+    /// Leaves out what npm built (live filters, the JSON editor with completion), although it may be in the binary.
+    pub basic: bool,
 }
 
 /// Section `log`.

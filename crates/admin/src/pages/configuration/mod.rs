@@ -22,9 +22,11 @@ mod typed;
 
 use crate::failure::Failure;
 use crate::session::Visitor;
+use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use choice::Choice;
+use registry_core::metadata::json_schema;
 use place::{of_access, of_integration, of_organisation, of_server};
 use show::read;
 use submit::submit;
@@ -40,7 +42,14 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .service(submit_server)
         .service(show_organisation)
         .service(submit_organisation)
+        .service(schema)
         .configure(history::routes);
+}
+
+/// The JSON Schema of what is edited, for the editor: suggestions, meanings, kinds. It belongs to the binary.
+#[get("/configuration-schema.json")]
+async fn schema(_: Visitor) -> HttpResponse {
+    HttpResponse::Ok().insert_header((CACHE_CONTROL, "private, max-age=3600")).json(json_schema())
 }
 
 #[get("/integrations/{integration}/config")]

@@ -36,6 +36,8 @@ pub(super) async fn submit(
                     PageState::Read
                 }
                 "edit" => PageState::Read,
+                // The page itself asks while somebody types: it shows what there is to say and makes no note of it.
+                "" if request.headers().contains_key("hx-request") => PageState::Read,
                 "logo" => PageState::Logo,
                 _ => match act(intent, &typed.text) {
                     Some((text, said)) => {
