@@ -74,13 +74,13 @@ impl Side {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .unwrap();
-        let mut side = Self { server, estate, client, cookie: String::new(), key };
+        let mut person = Self { server, estate, client, cookie: String::new(), key };
         let signed_in =
-            side.request(Method::POST, "/ui/sign-in/link").form(&[("token", &token)]).send().await.unwrap();
+            person.request(Method::POST, "/ui/sign-in/link").form(&[("token", &token)]).send().await.unwrap();
         let cookie = signed_in.headers()[SET_COOKIE].to_str().unwrap();
-        cookie.split(';').next().unwrap().clone_into(&mut side.cookie);
+        cookie.split(';').next().unwrap().clone_into(&mut person.cookie);
         println!("{size:?} made in {:.1} s", began.elapsed().as_secs_f64());
-        side
+        person
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
