@@ -45,6 +45,7 @@ impl TestServer {
                 let server = actix_web::HttpServer::new(move || build(parts.clone()))
                     .workers(1)
                     .disable_signals()
+                    .tcp_nodelay(true)
                     .bind(("127.0.0.1", port))
                     .expect("a free port");
                 let address = server.addrs()[0];

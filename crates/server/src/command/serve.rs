@@ -39,8 +39,11 @@ pub async fn start(config: &Config, options: Serve) -> Result<Running, Failed> {
         hsts: config.server.hsts,
     };
     // Signals are ours: the worker must end before the threads whose database connections it may hold.
-    let mut server =
-        HttpServer::new(move || app::build(parts.clone())).disable_signals().shutdown_timeout(DRAIN_SECONDS);
+    let mut server = HttpServer::new(move || app::build(parts.clone()))
+        .disable_signals()
+        .shutdown_timeout(DRAIN_SECONDS)
+        // Without it one answer in twenty came 40 ms late (docs/page-speed.md).
+        .tcp_nodelay(true);
     if let Some(workers) = config.server.workers {
         server = server.workers(workers);
     }
