@@ -67,7 +67,7 @@ flow('somebody is invited, signs in, is limited and is signed out', async ({ t, 
     await visit('person-invited');
     await guest.page.goto(link);
     await guest.page.getByRole('button', { name: 'Sign in', exact: true }).click();
-    await guest.page.waitForURL(/\/ui\//);
+    await guest.page.waitForURL(/\/ui\/(integrations|account)/);
   });
   await step('sees no button for what a viewer may not do, and is told so at its address', async () => {
     await guest.page.goto(`${registry.base}/ui/integrations`);
