@@ -4,21 +4,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startPeer } from '../peers/lib/start.mjs';
 import { editor, expectAccessible, openPage, picture, reloadUntil, signIn, startRegistry, step } from './fixture.mjs';
+import { EXAMPLES } from './seed.mjs';
 
-// The seed, "Example: Enterprise Compliance", word for word.
-const ENTERPRISE_COMPLIANCE = `{
-  "oauth_client_metadata": {
-    "client_name": "Acme Corp MCP Gateway",
-    "client_uri": "https://acme.com",
-    "logo_uri": "https://acme.com/assets/logo.png",
-    "software_id": "com.acme.mcp-gateway",
-    "software_version": "1.0.0",
-    "scope": "mcp:read mcp:write",
-    "contacts": ["security@acme.com", "legal@acme.com"],
-    "tos_uri": "https://acme.com/legal/terms",
-    "policy_uri": "https://acme.com/legal/privacy"
-  }
-}`;
+const ENTERPRISE_COMPLIANCE = EXAMPLES['Enterprise Compliance'];
 
 async function upstream(t) {
   const authorizationServer = await startPeer('oidc-provider.mjs');

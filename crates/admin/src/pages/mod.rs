@@ -20,6 +20,7 @@ mod workspaces;
 use crate::session::Visitor;
 use actix_web::HttpRequest;
 use actix_web::web::ServiceConfig;
+use registry_core::finding::Finding;
 
 /// All pages. Where two patterns fit an address the earlier one wins, so `new` comes before `{integration}`.
 pub(crate) fn routes(config: &mut ServiceConfig) {
@@ -48,4 +49,20 @@ fn base_url(request: &HttpRequest, visitor: &Visitor) -> String {
         let connection = request.connection_info();
         format!("{}://{}", connection.scheme(), connection.host())
     })
+}
+
+/// What stands in the way of a form; else the error itself.
+fn problems(error: registry::Error) -> Result<Vec<Finding>, registry::Error> {
+    match error {
+        registry::Error::Invalid(findings) => Ok(findings.0),
+        registry::Error::Conflict { code, message, pointer } => {
+            Ok(vec![Finding::error(pointer.unwrap_or_default(), code, message)])
+        }
+        other => Err(other),
+    }
+}
+
+/// What was typed, if anything.
+fn filled(text: &str) -> Option<String> {
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }

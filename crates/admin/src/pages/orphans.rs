@@ -1,6 +1,7 @@
 //! The ledger of orphans: clients that may exist at an authorization server and that nobody here uses.
 
 use crate::failure::Failure;
+use crate::pages::filled;
 use crate::session::Visitor;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
@@ -37,7 +38,6 @@ struct Query {
 
 impl Query {
     fn filter(&self) -> OrphanFilter {
-        let filled = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
         OrphanFilter {
             kind: filled(&self.kind),
             workspace: filled(&self.ws).map(|slug| Reference::parse(&slug)),

@@ -1,8 +1,9 @@
 //! Integrations as files, and copies of them.
 
+use super::field;
 use super::query::Query;
-use super::{field, filled, problems};
 use crate::failure::Failure;
+use crate::pages::{filled, problems};
 use crate::session::Visitor;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;

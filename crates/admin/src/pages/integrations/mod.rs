@@ -33,17 +33,6 @@ pub(super) async fn all_workspaces(visitor: &Visitor) -> Result<Vec<Workspace>, 
     Ok(visitor.registry.workspaces(&visitor.actor, WorkspaceFilter::default(), all).await?.items)
 }
 
-/// What stands in the way of a form; else the error itself.
-fn problems(error: registry::Error) -> Result<Vec<Finding>, registry::Error> {
-    match error {
-        registry::Error::Invalid(findings) => Ok(findings.0),
-        registry::Error::Conflict { code, message, pointer } => {
-            Ok(vec![Finding::error(pointer.unwrap_or_default(), code, message)])
-        }
-        other => Err(other),
-    }
-}
-
 /// The field a finding is about, by its id; the secrets of a configuration are entered on its own page.
 fn field(finding: &Finding) -> &'static str {
     match finding.pointer.split('/').nth(1) {
@@ -53,9 +42,4 @@ fn field(finding: &Finding) -> &'static str {
         Some("auth_type") => "auth",
         _ => "name",
     }
-}
-
-/// What was typed, if anything.
-fn filled(text: &str) -> Option<String> {
-    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }

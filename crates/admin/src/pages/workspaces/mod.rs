@@ -19,17 +19,6 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .service(show::show);
 }
 
-/// What stands in the way of a form, in the order of its fields; else the error itself.
-fn problems(error: registry::Error) -> Result<Vec<Finding>, registry::Error> {
-    match error {
-        registry::Error::Invalid(findings) => Ok(findings.0),
-        registry::Error::Conflict { code, message, pointer } => {
-            Ok(vec![Finding::error(pointer.unwrap_or("/slug"), code, message)])
-        }
-        other => Err(other),
-    }
-}
-
 /// The field a finding is about, by its id.
 fn field(finding: &Finding) -> &'static str {
     match finding.pointer.rsplit('/').next() {
@@ -38,9 +27,4 @@ fn field(finding: &Finding) -> &'static str {
         Some("integration") => "integration",
         _ => "name",
     }
-}
-
-/// What was typed, if anything.
-fn filled(text: &str) -> Option<String> {
-    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }

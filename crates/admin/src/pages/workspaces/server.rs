@@ -1,7 +1,8 @@
 //! A server of a workspace: made, looked at, changed, deleted.
 
-use super::{field, filled, problems};
+use super::field;
 use crate::failure::Failure;
+use crate::pages::{filled, problems};
 use crate::session::Visitor;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
