@@ -28,6 +28,7 @@ mod m20261123_000006_registration;
 mod m20261123_000007_people;
 mod m20261123_000008_record;
 mod m20261123_000009_life;
+mod m20261123_000010_logo;
 mod m20261123_000011_draft;
 mod m20261123_000012_integration_state;
 mod m20261123_000013_held_replacement;
@@ -49,6 +50,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000007_people::Migration),
             Box::new(m20261123_000008_record::Migration),
             Box::new(m20261123_000009_life::Migration),
+            Box::new(m20261123_000010_logo::Migration),
             Box::new(m20261123_000011_draft::Migration),
             Box::new(m20261123_000012_integration_state::Migration),
             Box::new(m20261123_000013_held_replacement::Migration),

@@ -12,6 +12,7 @@
 
 mod assets;
 mod diff;
+mod consent;
 mod failure;
 mod headers;
 mod origin;

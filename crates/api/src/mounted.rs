@@ -6,8 +6,8 @@ use actix_web::http::header::{HeaderMap, IF_MATCH};
 use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use actix_web::{App, http::StatusCode};
 use registry::{
-    Answering, Discovered, Gate, NewApiKey, ProbeTarget, Probed, Registry, SealingKey, SealingRing, Settings,
-    Upstream,
+    Answering, Discovered, FetchedLogo, Gate, NewApiKey, ProbeTarget, Probed, Registry, SealingKey,
+    SealingRing, Settings, Upstream,
 };
 use registry_core::clock::{Clock, Timestamp};
 use registry_core::permission::Role;
@@ -27,6 +27,10 @@ impl Upstream for Closed {
     }
 
     fn probe(&self, _: ProbeTarget) -> Answering<'_, Probed> {
+        unreachable!("nothing here asks an upstream")
+    }
+
+    fn fetch_logo<'a>(&'a self, _: &'a str) -> Answering<'a, FetchedLogo> {
         unreachable!("nothing here asks an upstream")
     }
 }

@@ -6,7 +6,7 @@ use crate::time::wall_clock;
 use crate::trouble::{Trouble, makes_no_sense, no_http};
 use registry_core::oauth::{Failure, FailureClass, retry_after_seconds};
 use reqwest::Response;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER, WWW_AUTHENTICATE};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use tokio::time::{Instant, timeout_at};
 
 /// What came back.
@@ -20,6 +20,8 @@ pub(crate) struct Answer {
     pub(crate) retry_after: Option<u64>,
     /// `Content-Type`, as it stands.
     pub(crate) content_type: Option<String>,
+    /// `Location`, as it stands.
+    pub(crate) location: Option<String>,
     /// The body; of an answer that is no success only its beginning.
     pub(crate) body: Vec<u8>,
 }
@@ -46,7 +48,8 @@ pub(crate) async fn read(
         status: response.status().as_u16(),
         challenges: challenges(headers),
         retry_after: retry_after(headers),
-        content_type: headers.get(CONTENT_TYPE).and_then(|label| label.to_str().ok()).map(str::to_owned),
+        content_type: text(headers, CONTENT_TYPE),
+        location: text(headers, LOCATION),
         body: Vec::new(),
     };
     let Wanted::Whole(most) = wanted else { return Ok(answer) };
@@ -101,6 +104,10 @@ fn challenges(headers: &HeaderMap) -> Vec<String> {
         .iter()
         .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
         .collect()
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
+    headers.get(name)?.to_str().ok().map(str::to_owned)
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<u64> {

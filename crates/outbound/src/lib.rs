@@ -7,7 +7,7 @@
 //! * [`discover`] finds a server's authorization server: probe, RFC 9728, RFC 8414 or OpenID Connect Discovery.
 //! * [`register`] sends one registration (RFC 7591) and tells "refused", "not sent" and "answer lost" apart.
 //! * [`read`], [`update`] and [`delete`] manage a client (RFC 7592); [`self_check`] reads a published document.
-//! * [`probe`] only sees whether an MCP server answers.
+//! * [`probe`] only sees whether an MCP server answers; [`fetch_logo`] fetches the picture people see at consent.
 //! * What was asked and answered comes back as [`registry_core::oauth::Exchange`]s, without secrets.
 
 mod answer;
@@ -16,6 +16,7 @@ mod discovery;
 mod fetch;
 mod guard;
 mod limits;
+mod logo;
 mod management;
 mod probe;
 mod registration;
@@ -27,6 +28,7 @@ pub use client_id_document::{SelfCheckOutcome, self_check};
 pub use discovery::{DiscoverOutcome, DiscoverTarget, Gate, Paths, discover, discover_through};
 pub use guard::Guarded;
 pub use limits::{Limits, MOST_ANSWER, MOST_HEADERS, MOST_METADATA, MOST_OF_A_REFUSAL, MOST_REDIRECTS};
+pub use logo::{Unpictured, fetch_logo};
 pub use management::{DeleteOutcome, ManageOutcome, delete, read, update};
 pub use probe::{ProbeOutcome, probe};
 pub use registration::{RegisterOutcome, register};

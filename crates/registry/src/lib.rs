@@ -36,6 +36,7 @@ mod integration_list;
 mod integration_upkeep;
 mod integrations;
 mod layers;
+mod logos;
 mod names;
 mod operations;
 mod orphan_table;
@@ -89,6 +90,7 @@ pub use integration_list::{
 pub use integration_upkeep::{ClientsAt, Deletion, IntegrationEvent, Which};
 pub use integrations::{Integration, IntegrationChange, NewIntegration};
 pub use layers::Replacements;
+pub use logos::{Logo, LogoFile, LogoState};
 pub use operations::EnteredClient;
 pub use orphan_table::orphan_table;
 pub use orphans::{Orphan, OrphanFilter};
@@ -109,7 +111,7 @@ pub use servers::{
     ServerRef,
 };
 pub use settings::{IssuerRate, JwtSettings, Settings};
-pub use upstream::{Answering, Discovered, Gate, ProbeTarget, Probed, Upstream};
+pub use upstream::{Answering, Discovered, FetchedLogo, Gate, ProbeTarget, Probed, Upstream};
 pub use users::{SignedIn, User};
 pub use workspace_overview::{WorkspaceIntegration, WorkspaceLosses, WorkspaceSummary};
 pub use workspaces::{Deleted, NewWorkspace, Workspace, WorkspaceChange, WorkspaceFilter, WorkspaceRef};

@@ -24,7 +24,7 @@ pub(crate) const EXAMPLE_NAMES: (&str, &str) = ("workspace", "server");
 
 /// What is said of an upstream that did not answer. Always the same: what exactly went wrong would tell a caller which
 /// names and ports exist in the operator's network.
-const UNREACHABLE: &str = "It could not be reached: its name may not exist, it may not answer or show a certificate that is not trusted, or it may lead to a private address that the operator has not allowed (`egress.allow`).";
+pub(crate) const UNREACHABLE: &str = "It could not be reached: its name may not exist, it may not answer or show a certificate that is not trusted, or it may lead to a private address that the operator has not allowed (`egress.allow`).";
 
 /// What to assume instead of what is saved.
 #[derive(Clone, Debug, Default)]
@@ -149,12 +149,14 @@ impl Registry {
         let forecast = forecast(&desired, &result, &document, self.now());
         let bound_to = self.bound_issuer(&desired.effective, forecast.method).await?;
         let discovery = result.ok();
+        let broken_logo = self.broken_logo(&desired.effective.client_metadata).await?;
         let advice = discovery.as_ref().map_or_else(Vec::new, |discovery| {
             advise(&Facts {
                 resolution: &resolution,
                 discovery,
                 forecast: &forecast,
                 secret_bound_to: bound_to.as_deref(),
+                broken_logo: broken_logo.as_ref().map(|(url, what)| (url.as_str(), what.as_str())),
             })
         });
         let token = desired.effective.registration.initial_access_token.is_some();

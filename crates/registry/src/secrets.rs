@@ -2,7 +2,7 @@
 //! sent to, opened for gateways alone.
 
 use crate::write::Write;
-use crate::{Error, Registry, Result};
+use crate::{Error, Registry, Result, logos};
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::SealedId;
 use registry_core::metadata::{
@@ -60,6 +60,7 @@ pub(crate) async fn store(
         verified.sealed_text(&ids).ok_or_else(|| Error::Internal("verified text without result".into()))?;
     let gone = known.0.into_values().filter(|id| !kept.values().any(|other| other == id));
     write.unseal(gone).await?;
+    logos::want(write, &sealed).await?;
     Ok(Stored { text: Some(sealed), findings })
 }
 

@@ -1,6 +1,7 @@
 //! What the application needs from the outside, declared here and implemented where connections are opened. Never
 //! called inside a transaction.
 
+use registry_core::logo::{LogoProblem, Picture};
 use registry_core::oauth::{Discovery, Exchange, Failure};
 use registry_core::registration::{Desired, Transport};
 use registry_core::secret::Secret;
@@ -44,6 +45,22 @@ pub struct Probed {
     pub speaks: bool,
 }
 
+/// What asking for a logo gave.
+#[derive(Debug)]
+pub enum FetchedLogo {
+    /// A picture.
+    Picture {
+        /// What it is.
+        picture: Picture,
+        /// Its bytes, at most [`registry_core::logo::MOST_LOGO`].
+        bytes: Vec<u8>,
+    },
+    /// An answer that is no picture.
+    Problem(LogoProblem),
+    /// No answer: why, for the operator's log alone, because it tells of the operator's network.
+    Unanswered(String),
+}
+
 /// The upstream MCP servers and authorization servers. Every address given is hostile: an implementation judges where it
 /// leads, follows no redirect with a body or a secret, and ends by itself after a bounded time and size.
 pub trait Upstream: Send + Sync {
@@ -53,4 +70,7 @@ pub trait Upstream: Send + Sync {
 
     /// Asks an MCP server once, as a client would begin.
     fn probe(&self, target: ProbeTarget) -> Answering<'_, Probed>;
+
+    /// Fetches the logo at `url` once, as a browser would, but follows no redirect.
+    fn fetch_logo<'a>(&'a self, url: &'a str) -> Answering<'a, FetchedLogo>;
 }

@@ -1,8 +1,8 @@
 //! Plugs outbound into the registry: what preflight and test reach the outside with.
 
-use registry::{Answering, Discovered, Gate, ProbeTarget, Probed, Upstream};
+use registry::{Answering, Discovered, FetchedLogo, Gate, ProbeTarget, Probed, Upstream};
 use registry_core::registration::Desired;
-use registry_outbound::{DiscoverTarget, Guarded};
+use registry_outbound::{DiscoverTarget, Guarded, Unpictured};
 
 /// The guarded client, as the application knows it.
 #[derive(Clone, Debug)]
@@ -22,6 +22,15 @@ impl Upstream for Outside {
             let ProbeTarget { url, transport, headers } = target;
             let answered = registry_outbound::probe(&self.0, &url, transport, &headers).await;
             Probed { exchange: answered.exchange, speaks: answered.speaks }
+        })
+    }
+    fn fetch_logo<'a>(&'a self, url: &'a str) -> Answering<'a, FetchedLogo> {
+        Box::pin(async move {
+            match registry_outbound::fetch_logo(&self.0, url).await {
+                Ok((picture, bytes)) => FetchedLogo::Picture { picture, bytes },
+                Err(Unpictured::Answered(problem)) => FetchedLogo::Problem(problem),
+                Err(Unpictured::Unanswered(failure)) => FetchedLogo::Unanswered(failure.message),
+            }
         })
     }
 }

@@ -9,6 +9,7 @@
 //! * `steps` holds one function per step; each records its attempt before anything is sent.
 //! * A worker that loses its lease finds its claim refused and drops what it had.
 
+mod logos;
 mod reconcile;
 mod run;
 mod steps;

@@ -1,5 +1,6 @@
 //! The loop: claim what is due, keep a bounded number in hand, sleep until something happens.
 
+use crate::logos;
 use crate::reconcile::reconcile;
 use chrono::TimeDelta;
 use registry::Registry;
@@ -29,6 +30,8 @@ pub struct WorkerOptions {
 /// off then is found by the next worker as a lost answer.
 pub async fn run(registry: Registry, guarded: Arc<Guarded>, options: WorkerOptions, stop: CancellationToken) {
     tracing::info!(worker = %options.name, concurrency = options.concurrency, "worker started");
+    // Pictures are fetched beside the registrations: a slow host of them holds no client up.
+    let logos = tokio::spawn(logos::run(registry.clone(), options.clone(), stop.clone()));
     let mut in_hand = JoinSet::new();
     let mut tidy_at = registry.now();
     while !stop.is_cancelled() {
@@ -63,6 +66,7 @@ pub async fn run(registry: Registry, guarded: Arc<Guarded>, options: WorkerOptio
     if drained.await.is_err() {
         tracing::warn!(worker = %options.name, in_flight = in_hand.len(), "requests were cut off; their leases will end");
     }
+    let _ = logos.await;
     tracing::info!(worker = %options.name, "worker stopped");
 }
 

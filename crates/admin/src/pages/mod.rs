@@ -5,6 +5,7 @@ mod api_keys;
 mod configuration;
 mod drafts;
 mod integrations;
+mod logos;
 mod orphans;
 pub(crate) mod preflight;
 mod registrations;
@@ -25,5 +26,6 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .configure(registrations::routes)
         .configure(orphans::routes)
         .configure(workspaces::routes)
-        .configure(api_keys::routes);
+        .configure(api_keys::routes)
+        .configure(logos::routes);
 }

@@ -59,6 +59,8 @@ pub struct Facts<'a> {
     pub forecast: &'a Forecast,
     /// The issuer that the stored secret or initial access token was first used with, if it was used.
     pub secret_bound_to: Option<&'a str>,
+    /// What was wrong with a logo when it was last fetched: its address, and the words that follow it.
+    pub broken_logo: Option<(&'a str, &'a str)>,
 }
 
 /// What a rule says: the members it is about, and the sentence.
@@ -143,6 +145,12 @@ pub static ADVICE: &[Rule] = &[
         weight: Weight::Risk,
         meaning: "The logo is an http URL: authorization servers refuse it or do not show it.",
         judge: rules::logo_not_https,
+    },
+    Rule {
+        code: "logo_not_shown",
+        weight: Weight::Risk,
+        meaning: "When the logo was last fetched, it was no picture that people would see: moved, missing, too large, or no image. Fetch it again on the Advanced configuration page once it is mended.",
+        judge: rules::logo_not_shown,
     },
     Rule {
         code: "language_variants",

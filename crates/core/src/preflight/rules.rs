@@ -191,6 +191,13 @@ pub(super) fn logo_not_https(facts: &Facts<'_>) -> Option<Said> {
     ))
 }
 
+pub(super) fn logo_not_shown(facts: &Facts<'_>) -> Option<Said> {
+    let (url, what) = facts.broken_logo?;
+    let members =
+        members_where(facts, |name, value| base(name) == "logo_uri" && value.as_str() == Some(url))?;
+    Some((members, format!("The logo will not be seen: {} {what}", short(url))))
+}
+
 pub(super) fn language_variants(facts: &Facts<'_>) -> Option<Said> {
     let members = members_where(facts, |name, _| name.contains('#'))?;
     Some((

@@ -87,8 +87,13 @@ fn foreseen(configuration: &Value, callback: &str, change: impl FnOnce(&mut Disc
     let mut discovery = discovery();
     change(&mut discovery);
     let forecast = forecast(&desired(&resolution), &Ok(discovery.clone()), DOCUMENT, now());
-    let facts =
-        Facts { resolution: &resolution, discovery: &discovery, forecast: &forecast, secret_bound_to: None };
+    let facts = Facts {
+        resolution: &resolution,
+        discovery: &discovery,
+        forecast: &forecast,
+        secret_bound_to: None,
+        broken_logo: None,
+    };
     advise(&facts)
 }
 
@@ -168,6 +173,31 @@ fn metadata_that_some_servers_refuse_are_named() {
 }
 
 #[test]
+fn a_logo_that_was_no_picture_is_a_risk_where_it_is_sent() {
+    let resolution = resolution(&metadata(&json!({ "client_name": "Acme" })), CALLBACK);
+    let discovery = discovery();
+    let forecast = forecast(&desired(&resolution), &Ok(discovery.clone()), DOCUMENT, now());
+    for (url, is_said) in [("https://gateway.acme.com/logo.png", true), ("https://acme.com/other.png", false)]
+    {
+        let broken_logo = Some((url, "answered 404."));
+        let facts = Facts {
+            resolution: &resolution,
+            discovery: &discovery,
+            forecast: &forecast,
+            secret_bound_to: None,
+            broken_logo,
+        };
+        let advice = advise(&facts);
+        let said = advice.iter().find(|one| one.code == "logo_not_shown");
+        assert_eq!(said.is_some(), is_said, "{advice:#?}");
+        if let Some(said) = said {
+            assert_eq!((said.weight, &*said.members), (Weight::Risk, &["logo_uri".to_owned()][..]));
+            assert!(said.message.ends_with("logo.png answered 404."), "{}", said.message);
+        }
+    }
+}
+
+#[test]
 fn a_loopback_callback_is_judged_by_where_the_authorization_server_is() {
     let local = "http://localhost:8787/oauth/upstream-callback";
     let has = |callback: &str, change: fn(&mut Discovery)| {
@@ -231,6 +261,7 @@ fn a_client_entered_by_hand_is_taken_over_and_its_secret_stays_with_its_issuer()
             discovery: &discovery,
             forecast: &forecast,
             secret_bound_to: Some(bound),
+            broken_logo: None,
         };
         assert_eq!(advise(&facts).iter().any(|one| one.code == "secret_of_other_issuer"), refused, "{bound}");
     }
@@ -286,8 +317,13 @@ fn a_document_is_shown_as_it_would_be_published() {
     let forecast = forecast(&desired, &Ok(discovery.clone()), DOCUMENT, now());
     assert_eq!((forecast.method, &forecast.prepared), (Some(RegistrationMethod::Cimd), &None));
     assert_eq!(forecast.document.as_ref().expect("a document")["client_id"], DOCUMENT);
-    let facts =
-        Facts { resolution: &resolution, discovery: &discovery, forecast: &forecast, secret_bound_to: None };
+    let facts = Facts {
+        resolution: &resolution,
+        discovery: &discovery,
+        forecast: &forecast,
+        secret_bound_to: None,
+        broken_logo: None,
+    };
     let codes: Vec<_> = advise(&facts).into_iter().map(|one| one.code).collect();
     assert_eq!(codes, ["language_variants", "document_reachable_unknown"]);
 }

@@ -6,6 +6,7 @@ mod connections;
 mod discovery;
 mod guard;
 mod hostile;
+mod logo;
 mod management;
 mod names;
 mod probe;

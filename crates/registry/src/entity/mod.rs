@@ -9,6 +9,7 @@ pub(crate) mod deployment;
 pub(crate) mod draft;
 pub(crate) mod integration;
 pub(crate) mod issuer_budget;
+pub(crate) mod logo;
 pub(crate) mod oauth_client;
 pub(crate) mod organisation;
 pub(crate) mod orphan;

@@ -3,6 +3,7 @@
 use super::choice::Choice;
 use super::place::Place;
 use super::typed::Typed;
+use crate::consent::{Consent, Service};
 use crate::failure::Failure;
 use crate::sent::Table;
 use crate::session::Visitor;
@@ -11,6 +12,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use registry::{Check, Configuration, Preview, Registry, WorkspaceRef};
+use registry_core::clock::Timestamp;
 use registry_core::finding::{Finding, Findings, Severity};
 use registry_core::id::ServerId;
 use registry_core::slug::Slug;
@@ -33,6 +35,8 @@ struct Page {
     /// What saving the checked text would do to clients, as a sentence.
     cost: String,
     state: PageState,
+    consent: Option<Consent>,
+    now: Timestamp,
 }
 
 /// A server that can be looked at.
@@ -50,6 +54,8 @@ pub(super) enum PageState {
     Read,
     /// The text was checked.
     Checked,
+    /// The logo was fetched, the text checked.
+    Logo,
     /// Saving was refused.
     Refused,
 }
@@ -166,7 +172,17 @@ pub(super) async fn show(
     findings.sort_by_key(|finding| (std::cmp::Reverse(finding.severity), finding.line));
     let problem = if state == PageState::Refused { "Problem: " } else { "" };
     let title = format!("{problem}{}: advanced configuration", place.of);
+    let service = Service { name: &place.of, url: place.url.as_deref() };
+    let consent = match &shown {
+        Some(preview) => {
+            let fetch = state == PageState::Logo;
+            Some(Consent::of(registry, actor, service, preview, servers.is_empty(), fetch).await?)
+        }
+        None => None,
+    };
     let page = Page {
+        now: registry.now(),
+        consent,
         shell: Shell::of(request, visitor, place.section, title),
         table: shown
             .as_ref()
@@ -184,7 +200,7 @@ pub(super) async fn show(
     };
     let status = match state {
         PageState::Refused => StatusCode::UNPROCESSABLE_ENTITY,
-        PageState::Read | PageState::Checked => StatusCode::OK,
+        PageState::Read | PageState::Checked | PageState::Logo => StatusCode::OK,
     };
     Ok(html(status, &page)?)
 }

@@ -48,7 +48,11 @@ pub(super) async fn submit(
         "review" => return review(request, visitor, place, typed).await,
         intent => {
             // Whatever else is posted, nothing is saved by it.
-            let state = if intent == "edit" { PageState::Read } else { PageState::Checked };
+            let state = match intent {
+                "edit" => PageState::Read,
+                "logo" => PageState::Logo,
+                _ => PageState::Checked,
+            };
             let stored = visitor.registry.configuration(&visitor.actor, &place.subject).await?;
             return show(request, visitor, place, stored, typed, state, Findings::default()).await;
         }

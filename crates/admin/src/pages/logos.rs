@@ -1,0 +1,30 @@
+//! Pictures of clients, from our own origin.
+
+use crate::failure::Failure;
+use crate::session::Visitor;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY};
+use actix_web::web::ServiceConfig;
+use actix_web::{HttpResponse, get, web};
+
+/// Their address.
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config.service(show);
+}
+
+/// A foreign file on our origin: opened by itself it may run, load and submit nothing. Vector graphics are styled by
+/// what stands in them.
+const SANDBOX: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
+
+#[get("/logos/{digest}")]
+async fn show(visitor: Visitor, path: web::Path<String>) -> Result<HttpResponse, Failure> {
+    let file = visitor.registry.logo_file(&visitor.actor, &path).await?;
+    let kind = file.media_type.strip_prefix("image/").unwrap_or_default();
+    let name = format!("inline; filename=\"logo.{}\"", kind.split('+').next().unwrap_or_default());
+    Ok(HttpResponse::Ok()
+        .insert_header((CONTENT_SECURITY_POLICY, SANDBOX))
+        .insert_header((CONTENT_DISPOSITION, name))
+        // The address is made from the content, so that it never changes.
+        .insert_header((CACHE_CONTROL, "private, max-age=86400, immutable"))
+        .content_type(file.media_type)
+        .body(file.bytes))
+}

@@ -1,0 +1,293 @@
+//! Logos: fetched by this server, kept, and shown from our own origin, so that a page asks nobody else for a picture
+//! (`ui.md` §2). What is kept says no more than what anybody sees who opens the address.
+
+use crate::entity::logo;
+use crate::preflight::UNREACHABLE;
+use crate::stored::{hex, millis, moment};
+use crate::upstream::FetchedLogo;
+use crate::write::Write;
+use crate::{Actor, Error, Registry, Result, Turn};
+use registry_core::clock::Timestamp;
+use registry_core::logo::{LogoProblem, logo_uris, logo_uris_of};
+use registry_core::metadata::AdvancedConfiguration;
+use registry_core::permission::Permission;
+use sea_orm::sea_query::{LockBehavior, LockType, OnConflict};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, Iterable, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect,
+};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+/// How old a picture is, in milliseconds, before a save fetches it again.
+const FRESH: i64 = 3_600_000;
+/// How soon a person may ask for it again, in milliseconds: an impatient one must not become a flood.
+const PATIENCE: i64 = 10_000;
+/// How long a worker has, in milliseconds, before another may try.
+const LEASE: i64 = 60_000;
+/// How many rows are kept; the ones fetched longest ago go first and are fetched again when somebody asks.
+const MOST_KEPT: u64 = 500;
+/// How many logos of one configuration a save fetches.
+const MOST_NAMED: usize = 8;
+
+/// A logo, and what is known of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logo {
+    /// Where it is.
+    pub url: String,
+    /// What it is.
+    pub state: LogoState,
+    /// When it was last fetched.
+    pub fetched_at: Option<Timestamp>,
+}
+
+/// What a logo is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogoState {
+    /// It was never fetched.
+    Unknown,
+    /// It is about to be fetched.
+    Waiting,
+    /// A picture.
+    Picture {
+        /// SHA-256 of its bytes in hex: how [`Registry::logo_file`] finds it.
+        digest: String,
+        /// `image/png` and the like, by its content.
+        media_type: String,
+        /// Width and height in pixels; a vector graphic has none.
+        pixels: Option<(u32, u32)>,
+        /// Size in bytes.
+        size: u32,
+        /// What its server calls it, where that is something else.
+        labelled: Option<String>,
+    },
+    /// None.
+    Problem {
+        /// Stable code.
+        code: String,
+        /// What is wrong and what to do: a sentence that begins behind the address.
+        message: String,
+    },
+}
+
+/// A picture to be shown.
+#[derive(Debug)]
+pub struct LogoFile {
+    /// By its content.
+    pub media_type: String,
+    /// The picture.
+    pub bytes: Vec<u8>,
+}
+
+impl Registry {
+    /// What is known of the logo at `url`. Asks nobody.
+    pub async fn logo(&self, actor: &Actor, url: &str) -> Result<Logo> {
+        actor.require(Permission::CheckConfiguration)?;
+        if let Some(problem) = self.address_problem(url) {
+            return Ok(Logo { url: url.to_owned(), state: problem.into(), fetched_at: None });
+        }
+        let row = self.logo_row(url).await?;
+        Ok(row.map_or_else(
+            || Logo { url: url.to_owned(), state: LogoState::Unknown, fetched_at: None },
+            Logo::from,
+        ))
+    }
+
+    /// Fetches the logo at `url` now, unless that was done a moment ago. Takes as long as one request to an upstream may.
+    pub async fn fetch_logo(&self, actor: &Actor, url: &str) -> Result<Logo> {
+        let known = self.logo(actor, url).await?;
+        let recent = known.fetched_at.is_some_and(|at| millis(self.now()) - millis(at) < PATIENCE);
+        if recent || self.address_problem(url).is_some() {
+            return Ok(known);
+        }
+        // Whoever may check a configuration may make us ask any host: not often.
+        if let Turn::At(until) = self.take_turn_now(actor, url).await? {
+            return Err(Error::TooSoon { until, now: self.now() });
+        }
+        let fetched = self.upstream().fetch_logo(url).await;
+        self.record_logo(actor, url, fetched).await?;
+        self.logo(actor, url).await
+    }
+
+    /// Fetches one logo that a save asked for. `false`: none is due.
+    pub async fn fetch_due_logo(&self, worker: &str) -> Result<bool> {
+        let due = || logo::Entity::find().filter(logo::Column::DueAt.lte(millis(self.now())));
+        if due().count(self.db()).await? == 0 {
+            return Ok(false);
+        }
+        let actor = Actor::worker(worker);
+        let write = self.begin_write(&actor).await?;
+        let row = due()
+            .order_by_asc(logo::Column::DueAt)
+            .limit(1)
+            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+            .into_partial_model::<logo::Facts>()
+            .one(&write.txn)
+            .await?;
+        let Some(row) = row else { return Ok(false) };
+        let due_at = Set(Some(write.millis() + LEASE));
+        logo::ActiveModel { id: Set(row.id), due_at, ..Default::default() }.update(&write.txn).await?;
+        write.commit().await?;
+        let fetched = self.upstream().fetch_logo(&row.url).await;
+        self.record_logo(&actor, &row.url, fetched).await?;
+        Ok(true)
+    }
+
+    /// The picture with this digest.
+    pub async fn logo_file(&self, actor: &Actor, digest: &str) -> Result<LogoFile> {
+        actor.require(Permission::CheckConfiguration)?;
+        let row = logo::Entity::find().filter(logo::Column::Digest.eq(digest)).one(self.db()).await?;
+        match row.map(|row| (row.media_type, row.bytes)) {
+            Some((Some(media_type), Some(bytes))) => Ok(LogoFile { media_type, bytes }),
+            _ => Err(Error::not_found("logo", digest)),
+        }
+    }
+
+    /// The first of the logos in `metadata` that was no picture when it was last fetched, and what it was.
+    pub(crate) async fn broken_logo(
+        &self,
+        metadata: &Map<String, Value>,
+    ) -> Result<Option<(String, String)>> {
+        for url in logo_uris(metadata) {
+            if let Some(problem) = self.logo_row(&url).await?.and_then(|row| row.problem) {
+                return Ok(Some((url, problem)));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn logo_row(&self, url: &str) -> Result<Option<logo::Facts>> {
+        let row = logo::Entity::find_by_id(id_of(url)).into_partial_model::<logo::Facts>();
+        Ok(row.one(self.db()).await?)
+    }
+
+    /// Why `url` is not asked at all, by its text.
+    fn address_problem(&self, url: &str) -> Option<LogoProblem> {
+        let problem = self.settings().egress.judge_text(url).err()?;
+        let message = if url.starts_with("http:") {
+            "is not fetched: http is not allowed. Use the https address.".to_owned()
+        } else {
+            format!("is not fetched: {problem}.")
+        };
+        Some(LogoProblem::new("address_not_allowed", message))
+    }
+
+    async fn record_logo(&self, actor: &Actor, url: &str, fetched: FetchedLogo) -> Result<()> {
+        let write = self.begin_write(actor).await?;
+        let mut row = new_row(url);
+        row.fetched_at = Some(write.millis());
+        match fetched {
+            FetchedLogo::Picture { picture, bytes } => {
+                row.digest = Some(hex(&Sha256::digest(&bytes)));
+                row.media_type = Some(picture.media_type.to_owned());
+                row.labelled = picture.labelled;
+                row.width = picture.pixels.and_then(|(width, _)| i32::try_from(width).ok());
+                row.height = picture.pixels.and_then(|(_, height)| i32::try_from(height).ok());
+                row.size = i32::try_from(bytes.len()).ok();
+                row.bytes = Some(bytes);
+            }
+            FetchedLogo::Problem(LogoProblem { code, message }) => {
+                row.problem_code = Some(code.to_owned());
+                row.problem = Some(message);
+            }
+            FetchedLogo::Unanswered(why) => {
+                tracing::info!(%why, "a logo was not answered");
+                row.problem_code = Some("unreachable".to_owned());
+                row.problem = Some(format!("did not answer. {UNREACHABLE}"));
+            }
+        }
+        let columns = logo::Column::iter().filter(|column| !matches!(column, logo::Column::Id));
+        logo::Entity::insert(row.into_active_model())
+            .on_conflict(OnConflict::column(logo::Column::Id).update_columns(columns).to_owned())
+            .exec_without_returning(&write.txn)
+            .await?;
+        forget_oldest(&write).await?;
+        write.commit().await
+    }
+}
+
+/// Notes that the logos in a saved `text` are to be fetched, those that were not fetched lately.
+pub(crate) async fn want(write: &Write<'_>, text: &str) -> Result<()> {
+    let Ok(layer) = AdvancedConfiguration::from_stored(text) else { return Ok(()) };
+    let egress = &write.registry.settings().egress;
+    let urls = logo_uris_of(&layer).into_iter().filter(|url| egress.judge_text(url).is_ok());
+    for url in urls.take(MOST_NAMED) {
+        let row = logo::Model { due_at: Some(write.millis()), ..new_row(&url) };
+        logo::Entity::insert(row.into_active_model())
+            .on_conflict(OnConflict::column(logo::Column::Id).do_nothing().to_owned())
+            .exec_without_returning(&write.txn)
+            .await?;
+        logo::Entity::update_many()
+            .set(logo::ActiveModel { due_at: Set(Some(write.millis())), ..Default::default() })
+            .filter(logo::Column::Id.eq(id_of(&url)))
+            .filter(logo::Column::FetchedAt.lt(write.millis() - FRESH))
+            .exec(&write.txn)
+            .await?;
+    }
+    Ok(())
+}
+
+async fn forget_oldest(write: &Write<'_>) -> Result<()> {
+    let gone: Vec<String> = logo::Entity::find()
+        .select_only()
+        .column(logo::Column::Id)
+        .filter(logo::Column::FetchedAt.is_not_null())
+        .order_by_desc(logo::Column::FetchedAt)
+        .offset(MOST_KEPT)
+        .limit(MOST_KEPT)
+        .into_tuple()
+        .all(&write.txn)
+        .await?;
+    if !gone.is_empty() {
+        logo::Entity::delete_many().filter(logo::Column::Id.is_in(gone)).exec(&write.txn).await?;
+    }
+    Ok(())
+}
+
+fn id_of(url: &str) -> String {
+    hex(&Sha256::digest(url))
+}
+
+/// A row about which nothing is known.
+fn new_row(url: &str) -> logo::Model {
+    logo::Model {
+        id: id_of(url),
+        url: url.to_owned(),
+        due_at: None,
+        fetched_at: None,
+        media_type: None,
+        labelled: None,
+        width: None,
+        height: None,
+        size: None,
+        bytes: None,
+        digest: None,
+        problem_code: None,
+        problem: None,
+    }
+}
+
+impl From<LogoProblem> for LogoState {
+    fn from(problem: LogoProblem) -> Self {
+        Self::Problem { code: problem.code.to_owned(), message: problem.message }
+    }
+}
+
+impl From<logo::Facts> for Logo {
+    fn from(row: logo::Facts) -> Self {
+        let side = |side: Option<i32>| side.and_then(|side| u32::try_from(side).ok());
+        let state = match (row.digest, row.media_type, row.problem_code, row.problem) {
+            (Some(digest), Some(media_type), ..) => LogoState::Picture {
+                digest,
+                media_type,
+                pixels: side(row.width).zip(side(row.height)),
+                size: side(row.size).unwrap_or_default(),
+                labelled: row.labelled,
+            },
+            (_, _, Some(code), Some(message)) => LogoState::Problem { code, message },
+            _ if row.due_at.is_some() => LogoState::Waiting,
+            _ => LogoState::Unknown,
+        };
+        Self { url: row.url, state, fetched_at: row.fetched_at.map(moment) }
+    }
+}
