@@ -1,8 +1,17 @@
 # The image of every process of a deployment: `serve`, `work`, `migrate`.
 # Build: docker build -t mcp-registry .
+FROM node:22-bookworm-slim AS pages
+WORKDIR /static
+COPY static/package.json static/package-lock.json ./
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY static/ ./
+RUN npm run build
+
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
 COPY . .
+COPY --from=pages /static/dist static/dist
+ENV UI_REQUIRE_DIST=1
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
     cargo build --locked --release --package mcp-registry \

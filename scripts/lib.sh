@@ -79,6 +79,25 @@ need_node() {
     checksum tests/package-lock.json >tests/node_modules/.done
 }
 
+# What npm adds to the admin pages, for cargo to embed: built anew when something of it changed.
+build_ui() {
+    local sources
+    sources=$(find static/src static/build.mjs static/package-lock.json -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum)
+    [[ -f static/dist/.done && $(<static/dist/.done) == "$sources" ]] && return
+    say "Admin pages (npm)"
+    (cd static && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && npm run --silent build)
+    echo "$sources" >static/dist/.done
+}
+
+# The same where it can be done; the pages work without.
+build_ui_if_possible() {
+    if have node && have npm && newer_or_same "$(node --version)" "v$NODE_AT_LEAST"; then
+        build_ui || echo "npm could not build what it adds to the admin pages; going on without (live filters, the JSON editor)."
+    else
+        echo "Node.js $NODE_AT_LEAST or newer with npm is not here; going on without what it adds to the admin pages (live filters, the JSON editor)."
+    fi
+}
+
 # The conformance suite wants a newer one than all else. Sets CONFORMANCE_NODE.
 need_node_for_conformance() {
     export CONFORMANCE_NODE

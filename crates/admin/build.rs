@@ -1,52 +1,86 @@
-//! Writes the table of embedded assets: `static/dist` (npm output) where it is there, else `static/src` (our own,
-//! dependency-free files). Never runs npm, never touches the network (`docs/ARCHITECTURE.md`).
+//! Writes the table of embedded assets: our own files of `static/src`, and what npm built into `static/dist` where that is
+//! there. Never runs npm, never touches the network (`docs/ARCHITECTURE.md`).
 
 #![expect(clippy::disallowed_methods, reason = "a build script is told by its environment")]
 
+use flate2::{Compression, write::GzEncoder};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
+
+/// What the base layer is made of.
+const BASE: [&str; 3] = ["app.css", "app.js", "icon.svg"];
+/// What npm adds.
+const ENHANCEMENT: [&str; 2] = ["live.js", "editor.js"];
 
 fn main() {
     println!("cargo::rerun-if-env-changed=UI_DIST");
     println!("cargo::rerun-if-env-changed=UI_REQUIRE_DIST");
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("../../static");
-    println!("cargo::rerun-if-changed={}", root.display());
     let dist = env::var_os("UI_DIST").map_or_else(|| root.join("dist"), PathBuf::from);
+    println!("cargo::rerun-if-changed={}", root.join("src").display());
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
     let full = dist.join("manifest.json").is_file();
-    assert!(
-        full || env::var_os("UI_REQUIRE_DIST").is_none(),
-        "UI_REQUIRE_DIST is set but static/dist is not built"
-    );
-    let folder = if full { dist } else { root.join("src") };
-    let mut files = Vec::new();
-    walk(&folder, &mut files);
-    files.sort();
+    // A path that is not there would make cargo run this each time; the folder around it tells when it comes to be.
+    println!("cargo::rerun-if-changed={}", if full { &dist } else { &root }.display());
+    if !full {
+        assert!(env::var_os("UI_REQUIRE_DIST").is_none(), "UI_REQUIRE_DIST is set but static/dist is not built");
+        println!(
+            "cargo::warning=static/dist is not built: the admin pages work, without live filters and with a plain text area \
+             for JSON. `npm ci && npm run build` in static/ adds them."
+        );
+    }
     let mut table = format!(
         "/// Whether the enhancement layer is built in.\npub(crate) const FULL: bool = {full};\n\npub(super) const ASSETS: &[Asset] = &[\n"
     );
-    for path in files {
-        let name = path.strip_prefix(&folder).expect("below it").to_string_lossy().replace('\\', "/");
-        let bytes = fs::read(&path).expect("readable");
-        let hash = Sha256::digest(&bytes)[..6].iter().fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        });
-        let _ = writeln!(
-            table,
-            "    Asset {{ name: {name:?}, hash: {hash:?}, bytes: include_bytes!({:?}) }},",
-            path.display().to_string()
-        );
+    for name in BASE {
+        entry(&mut table, &root.join("src"), &out, name);
+    }
+    for name in ENHANCEMENT.into_iter().filter(|_| full) {
+        entry(&mut table, &dist, &out, name);
     }
     table.push_str("];\n");
-    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it")).join("assets.rs");
-    fs::write(out, table).expect("writable");
+    fs::write(out.join("assets.rs"), table).expect("writable");
 }
 
-fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() { walk(&path, files) } else { files.push(path) }
+/// One line of the table: the bytes, and the same compressed: by npm where that did it, else here.
+fn entry(table: &mut String, folder: &Path, out: &Path, name: &str) {
+    let path = folder.join(name);
+    let bytes = fs::read(&path).expect("readable");
+    let hash = Sha256::digest(&bytes)[..6].iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    });
+    let gzip = twin(folder, out, &format!("{name}.gz"), || gzip(&bytes));
+    let brotli = twin(folder, out, &format!("{name}.br"), || brotli(&bytes));
+    let [path, gzip, brotli] = [path, gzip, brotli].map(|path| path.display().to_string());
+    let _ = writeln!(
+        table,
+        "    Asset {{ name: {name:?}, hash: {hash:?}, bytes: include_bytes!({path:?}), gzip: include_bytes!({gzip:?}), brotli: include_bytes!({brotli:?}) }},"
+    );
+}
+
+fn twin(folder: &Path, out: &Path, name: &str, make: impl FnOnce() -> Vec<u8>) -> PathBuf {
+    let built = folder.join(name);
+    if built.is_file() {
+        return built;
     }
+    let made = out.join(name);
+    fs::write(&made, make()).expect("writable");
+    made
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes).expect("memory takes everything");
+    encoder.finish().expect("memory takes everything")
+}
+
+fn brotli(bytes: &[u8]) -> Vec<u8> {
+    let mut compressed = Vec::new();
+    let parameters = brotli::enc::BrotliEncoderParams::default();
+    brotli::BrotliCompress(&mut &*bytes, &mut compressed, &parameters).expect("memory takes everything");
+    compressed
 }

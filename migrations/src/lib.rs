@@ -32,6 +32,7 @@ mod m20261123_000010_logo;
 mod m20261123_000011_draft;
 mod m20261123_000012_integration_state;
 mod m20261123_000013_held_replacement;
+mod m20261123_000014_people;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -54,6 +55,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000011_draft::Migration),
             Box::new(m20261123_000012_integration_state::Migration),
             Box::new(m20261123_000013_held_replacement::Migration),
+            Box::new(m20261123_000014_people::Migration),
         ]
     }
 }

@@ -9,6 +9,7 @@ function showCopyButtons() {
   for (const element of document.querySelectorAll('[data-only]')) element.hidden = false;
 }
 showCopyButtons();
+document.addEventListener('htmx:after:swap', showCopyButtons);
 document.addEventListener('click', async (event) => {
   const button = event.target.closest('[data-copy], [data-text]');
   if (!button) return;
@@ -18,6 +19,20 @@ document.addEventListener('click', async (event) => {
   said.textContent = 'Copied.';
   button.classList.add('done');
   setTimeout(() => button.classList.remove('done'), 1200);
+});
+
+// Ticks: one box for all of a name, and how many are ticked.
+document.addEventListener('change', ({ target }) => {
+  const name = target.dataset.all ?? target.name;
+  const boxes = [...document.querySelectorAll(`input[type=checkbox][name="${CSS.escape(name)}"]`)];
+  const all = document.querySelector(`[data-all="${CSS.escape(name)}"]`);
+  if (!all) return;
+  if (target === all) for (const box of boxes) box.checked = all.checked;
+  const ticked = boxes.filter((box) => box.checked).length;
+  all.checked = ticked === boxes.length;
+  all.indeterminate = ticked > 0 && !all.checked;
+  const count = document.querySelector(`[data-count="${CSS.escape(name)}"]`);
+  if (count) count.textContent = `, ${ticked} of them`;
 });
 
 // A finding's line: puts the caret there.
@@ -35,17 +50,41 @@ document.addEventListener('click', (event) => {
 // The error summary gets the focus, so that it is read first.
 document.getElementById('problems')?.focus();
 
-// `/` goes to the search field; Ctrl or Cmd S saves.
+// Keys: /ui/keys lists them. Single letters can be switched off there (WCAG 2.1.4).
+const PLACES = { i: '/ui/integrations', r: '/ui/registrations', w: '/ui/workspaces', a: '/ui/audit' };
+let going = false;
+function row(step) {
+  const rows = [...document.querySelectorAll('main .tbl tbody tr:not(.more)')];
+  const at = rows.findIndex((one) => one.contains(document.activeElement));
+  if (step) rows[Math.min(Math.max(at + step, 0), rows.length - 1)]?.querySelector('a')?.focus();
+  return rows[at];
+}
+const LETTERS = {
+  '/': () => document.getElementById('goto')?.focus(),
+  '?': () => location.assign('/ui/keys'),
+  j: () => row(1),
+  k: () => row(-1),
+  x: () => row(0)?.querySelector('input[type=checkbox]')?.click(),
+};
 document.addEventListener('keydown', (event) => {
-  const typing = event.target.matches('input, textarea, select');
-  if (event.key === '/' && !typing) {
-    const search = document.querySelector('input[type=search]');
-    if (search) { event.preventDefault(); search.focus(); }
-  }
   if (event.key === 's' && (event.ctrlKey || event.metaKey)) {
     const save = document.querySelector('button[name=intent][value=save]');
     if (save) { event.preventDefault(); save.form.requestSubmit(save); }
   }
+  if (event.key === 'Escape') {
+    const menu = event.target.closest('details.menu[open]');
+    if (menu) { menu.open = false; menu.firstElementChild.focus(); }
+  }
+  const typing = event.composedPath()[0].matches?.('input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable="true"]');
+  if (typing || event.ctrlKey || event.metaKey || event.altKey || document.documentElement.dataset.letters === 'off') return;
+  if (going && PLACES[event.key]) location.assign(PLACES[event.key]);
+  else if (LETTERS[event.key]) { event.preventDefault(); LETTERS[event.key](); }
+  going = event.key === 'g';
+});
+
+// An open menu closes when something else is clicked.
+document.addEventListener('click', ({ target }) => {
+  for (const menu of document.querySelectorAll('details.menu[open]')) if (!menu.contains(target)) menu.open = false;
 });
 
 // What moves is looked at again, unless somebody is reading or typing in it.

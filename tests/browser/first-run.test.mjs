@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startPeer } from '../peers/lib/start.mjs';
-import { expectAccessible, openPage, picture, reloadUntil, signIn, startRegistry, step } from './fixture.mjs';
+import { editor, expectAccessible, openPage, picture, reloadUntil, signIn, startRegistry, step } from './fixture.mjs';
 
 // The seed, "Example: Enterprise Compliance", word for word.
 const ENTERPRISE_COMPLIANCE = `{
@@ -69,7 +69,7 @@ test('an administrator saves the seed\'s example and the client is registered', 
 
   await step(t, 'is told what is wrong with a configuration, which is not saved', async () => {
     await page.goto(`${registry.base}/ui/integrations/acme-mcp/config`);
-    await page.getByRole('textbox', { name: 'Advanced configuration' }).fill('{ "oauth_client_metadata": { "scope": ["mcp:read"] } }');
+    await editor(page).fill('{ "oauth_client_metadata": { "scope": ["mcp:read"] } }');
     expectStatus(422);
     await page.getByRole('button', { name: 'Save' }).click();
     await page.getByRole('alert').waitFor();
@@ -79,12 +79,11 @@ test('an administrator saves the seed\'s example and the client is registered', 
 
   await step(t, 'saves the seed\'s Enterprise Compliance example', async () => {
     await page.goto(`${registry.base}/ui/integrations/acme-mcp/config`);
-    const text = page.getByRole('textbox', { name: 'Advanced configuration' });
-    await text.fill(ENTERPRISE_COMPLIANCE);
-    await page.getByRole('button', { name: 'Check' }).click();
+    await editor(page).fill(ENTERPRISE_COMPLIANCE);
+    await page.getByRole('button', { name: 'Check', exact: true }).click();
     await page.getByRole('status').filter({ hasText: 'Checked, not saved' }).waitFor();
     assert.equal(await page.getByRole('alert').count(), 0);
-    assert.deepEqual(JSON.parse(await text.inputValue()), JSON.parse(ENTERPRISE_COMPLIANCE));
+    assert.deepEqual(JSON.parse(await editor(page).value()), JSON.parse(ENTERPRISE_COMPLIANCE));
     await page.getByRole('button', { name: 'Save' }).click();
     await page.getByRole('status').filter({ hasText: /^\s*Saved/ }).waitFor();
     await visit(page, 'configuration-saved');

@@ -20,6 +20,26 @@ const LOOPBACK = new Set(['127.0.0.1', 'localhost', '[::1]']);
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 const PATIENCE = 15_000;
 
+// What a test started is ended in the opposite order, all of it, whatever goes wrong on the way.
+const endings = new WeakMap();
+function atEnd(t, work) {
+  if (!endings.has(t)) {
+    endings.set(t, []);
+    t.after(async () => {
+      const errors = [];
+      for (const one of endings.get(t).reverse()) {
+        try {
+          await one();
+        } catch (error) {
+          errors.push(error);
+        }
+      }
+      if (errors.length) throw errors[0];
+    });
+  }
+  endings.get(t).push(work);
+}
+
 /** A variable that `./test` sets. */
 export function setting(name) {
   const value = process.env[name];
@@ -51,8 +71,43 @@ export function flow(title, run, modes = MODES) {
         if (mode === MODES[0]) await picture(opened.page, name);
       };
       await run({ t, mode, registry, api: registry.api(key), ...opened, visit, step: (name, work) => step(t, name, work) });
+      // Before the registry ends: what the last page still fetches (its icon) would be refused then.
+      await opened.page.context().close();
     });
   }
+}
+
+/** The text of an Advanced Configuration, in the JSON editor or in the text area that it stands for: `fill(text)`, `value()`. */
+export function editor(page, name = 'Advanced configuration') {
+  const area = page.locator('textarea#configuration');
+  const ready = async () => {
+    const loads = page.scripted && (await page.locator('script[src$="/editor.js"]').count()) > 0;
+    await (loads ? page.locator('json-editor.ready') : area).waitFor();
+    return page.getByRole('textbox', { name, exact: true });
+  };
+  return { ready, fill: async (text) => (await ready()).fill(text), value: () => area.inputValue() };
+}
+
+/** Goes on by Tab until something has the focus, as somebody without a mouse does. */
+export async function tabTo(page, locator) {
+  for (let presses = 0; presses < 120; presses += 1) {
+    if (await locator.evaluate((element) => element === element.getRootNode().activeElement)) return;
+    await page.keyboard.press('Tab');
+  }
+  assert.fail(`Tab does not lead to ${locator}`);
+}
+
+/** Types `text` in place of what a field holds, by keyboard alone. */
+export async function type(page, locator, text) {
+  await tabTo(page, locator);
+  await page.keyboard.press('ControlOrMeta+a');
+  await page.keyboard.insertText(text);
+}
+
+/** Presses a button or link by keyboard alone. */
+export async function press(page, locator, key = 'Enter') {
+  await tabTo(page, locator);
+  await page.keyboard.press(key);
 }
 
 /** Uses the one-time link of a fresh registry. */
@@ -89,7 +144,7 @@ export async function reloadUntil(page, locator, seconds = 15) {
 export async function startSandbox(t, quirks = {}) {
   const child = spawn(setting('MCP_REGISTRY_TEST_BINARY'), ['sandbox', '--quirks', JSON.stringify(quirks)], { stdio: ['pipe', 'pipe', 'inherit'] });
   const ended = once(child, 'exit');
-  t.after(() => { child.stdin.end(); return ended; });
+  atEnd(t, () => { child.stdin.end(); return ended; });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const said = async () => {
     const { value } = await lines.next();
@@ -129,7 +184,7 @@ export async function startRegistry(t, environment = {}) {
     await rm(folder, { recursive: true, force: true });
     return { code, log };
   };
-  t.after(stop);
+  atEnd(t, stop);
   const [base, signInLink] = await Promise.race([
     announcement(child.stdout),
     ended.then(([code]) => { throw new Error(`mcp-registry serve ended with ${code}: ${log}`); }),
@@ -172,6 +227,7 @@ export async function openPage(t, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1440, height: 1000 }, ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE);
+  page.scripted = options.javaScriptEnabled !== false;
   const complaints = [];
   const expected = [];
   page.on('console', (message) => {
@@ -186,19 +242,23 @@ export async function openPage(t, options = {}) {
     complaints.push(`request to ${url.href}`);
     return route.abort();
   });
-  t.after(async () => {
+  atEnd(t, async () => {
     await browser.close();
     assert.deepEqual(complaints, []);
     assert.deepEqual(expected, [], 'expected statuses that were not answered');
   });
-  return { page, expectStatus: (status) => expected.push(status) };
+  return { page, complaints, expectStatus: (status) => expected.push(status) };
 }
 
-/** Reports what axe finds against WCAG 2.2 AA and good practice on the page as it is. */
-export async function expectAccessible(page) {
+/** What axe finds against WCAG 2.2 AA and good practice on the page as it is. */
+export async function accessibilityProblems(page) {
   const { violations } = await new AxeBuilder({ page }).withTags(RULES).analyze();
-  const found = violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html.slice(0, 200)).join(' | ')}`);
-  assert.deepEqual(found, [], `accessibility of ${page.url()}`);
+  return violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html.slice(0, 200)).join(' | ')}`);
+}
+
+/** Fails on anything that axe finds. */
+export async function expectAccessible(page) {
+  assert.deepEqual(await accessibilityProblems(page), [], `accessibility of ${page.url()}`);
 }
 
 /** Takes a picture when MCP_REGISTRY_TEST_PICTURES names a folder. */

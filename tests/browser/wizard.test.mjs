@@ -1,26 +1,6 @@
 // "Add integration", five steps, by keyboard alone; and what it says when something is wrong.
 import assert from 'node:assert/strict';
-import { flow, reloadUntil, startSandbox } from './fixture.mjs';
-
-// Goes on by Tab until something has the focus, as somebody without a mouse does.
-async function tabTo(page, locator) {
-  for (let presses = 0; presses < 120; presses += 1) {
-    if (await locator.evaluate((element) => element === document.activeElement)) return;
-    await page.keyboard.press('Tab');
-  }
-  assert.fail(`Tab does not lead to ${locator}`);
-}
-
-async function type(page, locator, text) {
-  await tabTo(page, locator);
-  await page.keyboard.press('ControlOrMeta+a');
-  await page.keyboard.insertText(text);
-}
-
-async function press(page, locator, key = 'Enter') {
-  await tabTo(page, locator);
-  await page.keyboard.press(key);
-}
+import { editor, flow, press, reloadUntil, startSandbox, type } from './fixture.mjs';
 
 const button = (page, name) => page.getByRole('button', { name, exact: true });
 
@@ -62,13 +42,12 @@ flow('an integration is added by keyboard alone', async ({ t, api, registry, pag
   });
 
   await step('is told of a mistake in the client metadata and mends it', async () => {
-    const text = page.getByRole('textbox', { name: 'Advanced configuration' });
-    await type(page, text, '{ "oauth_client_metadata": { "scope": ["mcp:read"] } }');
+    await type(page, await editor(page).ready(), '{ "oauth_client_metadata": { "scope": ["mcp:read"] } }');
     expectStatus(422);
     await press(page, button(page, 'Continue'));
     await page.getByRole('alert').waitFor();
     assert.match(await page.getByRole('alert').innerText(), /scope.*must be one string/);
-    await type(page, text, '{ "oauth_client_metadata": { "client_name": "Acme Corp MCP Gateway", "scope": "mcp:read" } }');
+    await type(page, await editor(page).ready(), '{ "oauth_client_metadata": { "client_name": "Acme Corp MCP Gateway", "scope": "mcp:read" } }');
     await press(page, button(page, 'Check'));
     await page.getByRole('status').filter({ hasText: 'Checked, not saved yet' }).waitFor();
     await visit('wizard-metadata');

@@ -1,6 +1,8 @@
 //! Pages as a browser without script uses them.
 
+mod consent;
 mod saving;
+mod statements;
 
 use registry::{Door, Origin};
 use registry_sandbox::{Options, Quirks, Sandbox};

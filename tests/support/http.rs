@@ -45,6 +45,7 @@ impl TestServer {
                 let server = actix_web::HttpServer::new(move || build(parts.clone()))
                     .workers(1)
                     .disable_signals()
+                    .tcp_nodelay(true)
                     .bind(("127.0.0.1", port))
                     .expect("a free port");
                 let address = server.addrs()[0];
@@ -81,6 +82,7 @@ impl TestServer {
             scopes: Vec::new(),
             workspace: workspace.map(Reference::parse),
             expires_at: None,
+            reason: None,
         };
         registry.create_api_key(&registry.operator(), new).await.expect("a key").key
     }
@@ -89,7 +91,7 @@ impl TestServer {
 fn parts(registry: Registry) -> Parts {
     static METRICS: OnceLock<metrics_exporter_prometheus::PrometheusHandle> = OnceLock::new();
     let metrics = METRICS.get_or_init(mcp_registry::telemetry::metrics).clone();
-    Parts { registry, metrics, secure_cookies: false }
+    Parts { registry, metrics, secure_cookies: false, basic: false, hsts: None }
 }
 
 /// One identity at the door.

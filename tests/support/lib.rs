@@ -7,12 +7,14 @@
 
 mod clock;
 mod database;
+pub mod estate;
 mod fault_proxy;
 mod http;
 mod peers;
 mod program;
 mod random;
 mod registry;
+mod statements;
 
 pub use clock::TestClock;
 pub use database::{Engine, TestDatabase, optional_variable};
@@ -22,3 +24,4 @@ pub use peers::{Peer, mcp_client, portkey_sdk};
 pub use program::{Installation, Serving, end};
 pub use random::Random;
 pub use registry::{SEED_ENTERPRISE, TestRegistry, actor, outside};
+pub use statements::statements;

@@ -148,6 +148,7 @@ pub async fn actor(registry: &Registry, role: Role, workspace: Option<&str>) -> 
         scopes: Vec::new(),
         workspace: workspace.map(Reference::parse),
         expires_at: None,
+        reason: None,
     };
     let created = registry.create_api_key(&registry.operator(), new).await.expect("a key");
     registry.authenticate(Credential::Token(&created.key), Origin::new(Door::Api)).await.expect("a valid key")

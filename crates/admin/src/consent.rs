@@ -68,6 +68,8 @@ pub(crate) struct LogoNote {
     pub(crate) title: &'static str,
     /// A sentence.
     pub(crate) text: String,
+    /// Whether it may be fetched.
+    pub(crate) fetchable: bool,
     /// When it was last fetched.
     pub(crate) fetched_at: Option<registry_core::clock::Timestamp>,
 }
@@ -112,6 +114,7 @@ impl Consent {
             look: ("warn", "clock"),
             title: "Not fetched just now.",
             text: format!("Its host was asked often enough for now. Try again in {seconds} s."),
+            fetchable: true,
             fetched_at: None,
         }));
         Ok(consent)
@@ -191,7 +194,7 @@ impl Consent {
 
     /// Whether there is a logo that can be fetched.
     pub(crate) fn may_fetch(&self) -> bool {
-        !self.logos.is_empty()
+        self.logos.iter().any(|logo| logo.fetchable)
     }
 }
 
@@ -225,7 +228,9 @@ impl LogoNote {
                 (("warn", "warn"), "Logo not shown.", format!("{} {message}", logo.url))
             }
         };
-        Self { look, title, text, fetched_at: logo.fetched_at }
+        let fetchable =
+            !matches!(&logo.state, LogoState::Problem { code, .. } if code == "address_not_allowed");
+        Self { look, title, text, fetchable, fetched_at: logo.fetched_at }
     }
 }
 

@@ -1,18 +1,24 @@
 //! From an error of the application to a page that says what happened and leads back.
 
-use crate::session::request_id;
+use crate::session::{Visitor, local, referer, request_id};
 use crate::view::{Shell, html};
 use actix_web::error::{PathError, QueryPayloadError, UrlencodedError};
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use actix_web::http::header::{HeaderValue, RETRY_AFTER};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError};
 use askama::Template;
 use std::fmt;
 
 /// Why there is no page.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Nobody is signed in; afterwards one wants to go there.
-    SignIn(String),
+    /// Nobody is signed in.
+    SignIn {
+        /// Where one wants to go afterwards.
+        next: String,
+        /// Whether there was a session before.
+        ended: bool,
+    },
     /// The application said no.
     Application(registry::Error),
     /// A template could not be rendered.
@@ -36,7 +42,7 @@ impl From<askama::Error> for Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::SignIn(_) => formatter.write_str("not signed in"),
+            Self::SignIn { .. } => formatter.write_str("not signed in"),
             Self::Application(error) => error.fmt(formatter),
             Self::Render(_) => formatter.write_str("An internal error occurred."),
             Self::Request(_, message) => formatter.write_str(message),
@@ -48,16 +54,25 @@ impl fmt::Display for Failure {
 #[template(path = "pages/failure.html")]
 struct Page {
     shell: Shell,
+    status: u16,
     heading: &'static str,
     message: String,
+    /// What is usually done about it.
+    advice: &'static str,
+    /// The scope that whoever is here lacks.
+    needed: Option<&'static str>,
     request_id: Option<String>,
+    /// The page before this one.
+    back: Option<String>,
+    /// This address, where asking again may help.
+    again: Option<String>,
 }
 
 impl ResponseError for Failure {
     fn status_code(&self) -> StatusCode {
         use registry::Error as E;
         match self {
-            Self::SignIn(_) => StatusCode::SEE_OTHER,
+            Self::SignIn { .. } => StatusCode::SEE_OTHER,
             Self::Request(status, _) => *status,
             Self::Render(_) | Self::Application(E::Internal(_)) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Application(error) => match error {
@@ -67,7 +82,7 @@ impl ResponseError for Failure {
                 E::Conflict { .. } => StatusCode::CONFLICT,
                 E::Stale { .. } => StatusCode::PRECONDITION_FAILED,
                 E::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
-                E::TooSoon { .. } => StatusCode::TOO_MANY_REQUESTS,
+                E::TooSoon { .. } | E::TooManyTries { .. } => StatusCode::TOO_MANY_REQUESTS,
                 E::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
                 E::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
                 _ => StatusCode::SERVICE_UNAVAILABLE,
@@ -78,10 +93,13 @@ impl ResponseError for Failure {
     /// Only where to sign in: the page itself is made by [`Failure::page`], which knows the request.
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
-        if let Self::SignIn(next) = self {
-            let query =
-                url::form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
-            response.insert_header(("location", format!("/ui/sign-in?{query}")));
+        if let Self::SignIn { next, ended } = self {
+            let mut query = url::form_urlencoded::Serializer::new(String::new());
+            query.append_pair("next", next);
+            if *ended {
+                query.append_pair("ended", "yes");
+            }
+            response.insert_header(("location", format!("/ui/sign-in?{}", query.finish())));
         }
         response.finish()
     }
@@ -91,32 +109,75 @@ impl Failure {
     /// The page that says so; `None` where there is somewhere to go instead.
     pub(crate) fn page(&self, request: &HttpRequest) -> Option<HttpResponse> {
         match self {
-            Self::SignIn(_) => return None,
+            Self::SignIn { .. } => return None,
             Self::Application(registry::Error::Internal(error)) => tracing::error!(%error, "a page failed"),
             Self::Render(error) => tracing::error!(%error, "a template failed"),
             Self::Application(_) | Self::Request(..) => {}
         }
         let status = self.status_code();
-        let heading = match status.as_u16() {
-            401 => "Sign in again",
-            403 => "You may not do this",
-            404 | 405 => "There is nothing here",
-            409 | 412 => "Something else stands in the way",
-            413 => "This is too large",
-            422 => "This cannot be saved",
-            429 => "Not just now",
-            501 => "Not in this version",
-            503 => "Not available just now",
-            _ => "Something went wrong on our side",
+        let (heading, advice) = words(status.as_u16());
+        let here = request.uri().path_and_query().map(ToString::to_string);
+        let page = Page {
+            shell: Shell::around(request, heading),
+            status: status.as_u16(),
+            heading,
+            message: self.to_string(),
+            advice,
+            needed: match self {
+                Self::Application(registry::Error::Forbidden { needed, .. }) => Some(needed.scope()),
+                _ => None,
+            },
+            request_id: request_id(request),
+            back: referer(request).map(|back| local(Some(&back))).filter(|back| Some(back) != here.as_ref()),
+            again: here.filter(|_| {
+                request.method().is_safe() && (status.is_server_error() || status.as_u16() == 429)
+            }),
         };
-        let (message, request_id) = (self.to_string(), request_id(request));
-        let page = Page { shell: Shell::around(request, heading), heading, message, request_id };
-        Some(html(status, &page).unwrap_or_else(|_| HttpResponse::build(status).body(heading)))
+        let mut answer = html(status, &page).unwrap_or_else(|_| HttpResponse::build(status).body(heading));
+        let pause = match self {
+            Self::Application(error) => error.retry_after().or((status.as_u16() == 503).then_some(5)),
+            _ => None,
+        };
+        if let Some(seconds) = pause {
+            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        Some(answer)
+    }
+}
+
+/// What a status is called on a page, and what is usually done about it.
+fn words(status: u16) -> (&'static str, &'static str) {
+    match status {
+        401 => ("Sign in again", ""),
+        403 => ("You may not do this", "An admin can change what you may do, under Settings, People."),
+        404 | 405 => {
+            ("There is nothing here", "It may have been deleted, or belong to a workspace you cannot see.")
+        }
+        409 | 412 => (
+            "Something else stands in the way",
+            "Nothing was changed. Go back, look at it as it is now, and repeat your change.",
+        ),
+        413 => ("This is too large", "Nothing was changed. Go back and send less."),
+        422 => (
+            "This cannot be saved",
+            "Nothing was changed. Go back and correct it; what you typed is still there.",
+        ),
+        429 => ("Not just now", "Nothing was changed."),
+        501 => ("Not in this version", ""),
+        503 => ("Not available just now", "This usually passes by itself within a minute."),
+        _ => (
+            "Something went wrong on our side",
+            "Whether your change was saved is not certain: look at it again before you repeat it.",
+        ),
     }
 }
 
 /// For paths that are no page.
-pub(crate) async fn nothing_here() -> Result<HttpResponse, Failure> {
+pub(crate) async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, Failure> {
+    // Strangers need not know which pages there are.
+    if request.extensions().get::<Visitor>().is_none() {
+        Visitor::find(request.clone()).await?;
+    }
     Err(Failure::Request(StatusCode::NOT_FOUND, "The address may be mistyped, or the page is gone."))
 }
 

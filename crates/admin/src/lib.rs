@@ -5,15 +5,16 @@
 //!
 //! A tour in five lines:
 //! * [`configure`] mounts everything below `/ui`; it works without JavaScript.
-//! * `session` turns a cookie into a visitor, `origin` keeps other sites' forms out, `headers` says what a page may do.
+//! * `session` turns a cookie into a visitor, `gate` does so before every page, `origin` keeps other sites' forms out, `headers` says what a page may do.
 //! * `assets` are our own CSS and script, embedded by `build.rs`; `view` holds what all templates share.
 //! * `failure` turns an error of the application into a page.
 //! * `pages/<noun>.rs` holds a noun's pages, each with its template in `templates/pages/`.
 
 mod assets;
-mod diff;
 mod consent;
+mod diff;
 mod failure;
+mod gate;
 mod headers;
 mod origin;
 mod pages;
@@ -34,6 +35,10 @@ pub struct AdminState {
     pub secure_cookies: bool,
     /// The version shown in the foot.
     pub version: &'static str,
+    /// Whether the pages do without the enhancement layer, although it may be built in.
+    pub basic: bool,
+    /// Seconds that browsers keep to https (RFC 6797); `None`: nothing is said about it.
+    pub hsts: Option<u64>,
 }
 
 /// The longest form that is read: an Advanced Configuration of 256 KiB, percent-encoded.
@@ -41,15 +46,17 @@ const MOST_FORM_BYTES: usize = 1024 * 1024;
 
 /// Mounts the pages at `/ui`.
 pub fn configure(config: &mut web::ServiceConfig, state: AdminState) {
+    // On the whole app: what stands before the pages needs it too.
+    config.app_data(web::Data::new(state));
     config.route("/ui", web::get().to(async || web::Redirect::to("/ui/integrations").see_other())).service(
         web::scope("/ui")
-            .app_data(web::Data::new(state))
             .app_data(web::FormConfig::default().limit(MOST_FORM_BYTES).error_handler(failure::form))
             .app_data(web::QueryConfig::default().error_handler(failure::query))
             .app_data(web::PathConfig::default().error_handler(failure::path))
             .service(assets::serve)
             .configure(pages::routes)
             .default_service(web::to(failure::nothing_here))
+            .wrap(from_fn(gate::admit))
             .wrap(from_fn(origin::guard))
             .wrap(from_fn(headers::harden)),
     );

@@ -4,7 +4,7 @@ use crate::AdminState;
 use crate::failure::Failure;
 use actix_web::cookie::{Cookie, SameSite, time::Duration};
 use actix_web::dev::Payload;
-use actix_web::http::header::REFERER;
+use actix_web::http::header::{REFERER, USER_AGENT};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use registry::{Actor, Credential, Door, Origin, Overview, Registry};
 use std::future::Future;
@@ -26,35 +26,43 @@ impl FromRequest for Visitor {
     type Future = Pin<Box<dyn Future<Output = Result<Self, Failure>>>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        Box::pin(async move {
-            let state = state(&request);
-            let to_sign_in = || {
-                // A form cannot be sent again from an address: then back to the page it was on.
-                let here = request.uri().path_and_query().map(ToString::to_string);
-                Failure::SignIn(
-                    if request.method().is_safe() { here } else { referer(&request) }.unwrap_or_default(),
-                )
-            };
-            let token = cookie(&request).ok_or_else(to_sign_in)?;
-            match state.registry.authenticate(Credential::Session(&token), origin(&request)).await {
-                Ok(actor) => {
-                    let registry = state.registry.clone();
-                    let overview = registry.overview(&actor).await?;
-                    let visitor = Self { actor, registry, overview };
-                    // Pages about failures look like the others.
-                    request.extensions_mut().insert(visitor.clone());
-                    Ok(visitor)
-                }
-                Err(registry::Error::Unauthenticated(_)) => Err(to_sign_in()),
-                Err(error) => Err(Failure::from(error)),
-            }
-        })
+        // `gate` found them before the page was asked.
+        let known = request.extensions().get::<Self>().cloned();
+        match known {
+            Some(visitor) => Box::pin(std::future::ready(Ok(visitor))),
+            None => Box::pin(Self::find(request.clone())),
+        }
+    }
+}
+
+impl Visitor {
+    /// Who sent `request`.
+    pub(crate) async fn find(request: HttpRequest) -> Result<Self, Failure> {
+        let state = state(&request);
+        let to_sign_in = |ended| {
+            // A form cannot be sent again from an address: then back to the page it was on.
+            let here = request.uri().path_and_query().map(ToString::to_string);
+            let next = if request.method().is_safe() { here } else { referer(&request) }.unwrap_or_default();
+            Failure::SignIn { next, ended }
+        };
+        let token = cookie(&request).ok_or_else(|| to_sign_in(false))?;
+        match state.registry.authenticate(Credential::Session(&token), origin(&request)).await {
+            Ok(actor) => Self::of(&state, actor).await,
+            Err(registry::Error::Unauthenticated(_)) => Err(to_sign_in(true)),
+            Err(error) => Err(Failure::from(error)),
+        }
+    }
+
+    /// Somebody who is known, with what the pages say around everything.
+    pub(crate) async fn of(state: &AdminState, actor: Actor) -> Result<Self, Failure> {
+        let registry = state.registry.clone();
+        let overview = registry.overview(&actor).await?;
+        Ok(Self { actor, registry, overview })
     }
 }
 
 /// The path and query of the page a form was on.
-fn referer(request: &HttpRequest) -> Option<String> {
+pub(crate) fn referer(request: &HttpRequest) -> Option<String> {
     let header = request.headers().get(REFERER)?.to_str().ok()?;
     let url = url::Url::parse(header).ok()?;
     Some(url[url::Position::BeforePath..url::Position::AfterQuery].to_owned())
@@ -79,6 +87,11 @@ pub(crate) fn origin(request: &HttpRequest) -> Origin {
         door: Door::Web,
         request_id: request_id(request),
         address: request.peer_addr().map(|address| address.ip().to_string()),
+        user_agent: request
+            .headers()
+            .get(USER_AGENT)
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned),
     }
 }
 
@@ -131,4 +144,14 @@ mod tests {
             assert_eq!(local(Some(foreign)), "/ui/integrations", "{foreign}");
         }
     }
+}
+
+/// A choice of this browser, kept for a year. No script needs to read it.
+pub(crate) fn kept(name: &'static str, value: &'static str) -> Cookie<'static> {
+    Cookie::build(name, value)
+        .path("/ui")
+        .same_site(SameSite::Lax)
+        .http_only(true)
+        .max_age(Duration::days(365))
+        .finish()
 }

@@ -41,6 +41,7 @@ impl Caller {
             door: Door::Api,
             request_id: request_id(&request),
             address: request.peer_addr().map(|peer| peer.ip().to_string()),
+            user_agent: None,
         };
         let token = credential(request.headers())?;
         let actor = state.registry.authenticate(Credential::Token(token), origin).await?;

@@ -10,6 +10,7 @@ use registry::{
     SealingRing, Settings, Upstream,
 };
 use registry_core::clock::{Clock, Timestamp};
+use registry_core::oauth::Exchange;
 use registry_core::permission::Role;
 use registry_core::registration::Desired;
 use serde_json::{Value, json};
@@ -31,6 +32,10 @@ impl Upstream for Closed {
     }
 
     fn fetch_logo<'a>(&'a self, _: &'a str) -> Answering<'a, FetchedLogo> {
+        unreachable!("nothing here asks an upstream")
+    }
+
+    fn reach<'a>(&'a self, _: &'a str) -> Answering<'a, Exchange> {
         unreachable!("nothing here asks an upstream")
     }
 }
@@ -57,6 +62,7 @@ async fn registry() -> (ApiState, [String; 3]) {
             scopes: Vec::new(),
             workspace: None,
             expires_at: None,
+            reason: None,
         };
         keys.push(registry.create_api_key(&registry.operator(), new).await.unwrap().key);
     }

@@ -161,6 +161,8 @@ problems! {
     TestProblems: UNAUTHENTICATED FORBIDDEN NOT_FOUND AMBIGUOUS_SLUG INTERNAL UNAVAILABLE;
     /// Of asking a registration for something.
     AskProblems: UNAUTHENTICATED FORBIDDEN NOT_FOUND CONFLICT REGISTRATION_WITHDRAWN INTERNAL UNAVAILABLE;
+    /// Of replacing a key.
+    RotateProblems: UNAUTHENTICATED FORBIDDEN NOT_FOUND CONFLICT INTERNAL UNAVAILABLE;
     /// Of what every identity may read.
     CallerProblems: UNAUTHENTICATED INTERNAL UNAVAILABLE;
     /// Of a gateway's fetch.

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-const BASE: Duration = Duration::from_secs(5);
-const CAP: Duration = Duration::from_hours(6);
+/// The step after the first failure.
+pub const FIRST: Duration = Duration::from_secs(5);
+/// The longest step.
+pub const LONGEST: Duration = Duration::from_hours(6);
 /// The longest `Retry-After` we believe.
 pub const RETRY_AFTER_CAP: Duration = Duration::from_hours(24);
 
@@ -13,7 +15,7 @@ pub const RETRY_AFTER_CAP: Duration = Duration::from_hours(24);
 /// neither immediate nor in step with others.
 pub fn wait(failures: u32, jitter: f64) -> Duration {
     let exponent = failures.saturating_sub(1).min(20);
-    let step = BASE.saturating_mul(1 << exponent).min(CAP);
+    let step = FIRST.saturating_mul(1 << exponent).min(LONGEST);
     step.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
 }
 
@@ -23,17 +25,17 @@ mod tests {
 
     #[test]
     fn grows_and_is_capped() {
-        assert_eq!(wait(1, 1.0), BASE);
-        assert_eq!(wait(2, 1.0), BASE * 2);
-        assert_eq!(wait(60, 1.0), CAP);
-        assert_eq!(wait(1, 0.0), BASE / 2);
+        assert_eq!(wait(1, 1.0), FIRST);
+        assert_eq!(wait(2, 1.0), FIRST * 2);
+        assert_eq!(wait(60, 1.0), LONGEST);
+        assert_eq!(wait(1, 0.0), FIRST / 2);
     }
 
     proptest::proptest! {
         #[test]
         fn always_within_bounds(failures in 0u32..10_000, jitter in 0.0f64..1.0) {
             let waited = wait(failures, jitter);
-            proptest::prop_assert!(waited >= BASE / 2 && waited <= CAP);
+            proptest::prop_assert!(waited >= FIRST / 2 && waited <= LONGEST);
         }
     }
 }

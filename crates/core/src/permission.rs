@@ -50,7 +50,9 @@ impl Role {
             P::WriteIntegrations | P::WriteServers | P::OperateRegistrations => {
                 matches!(self, Self::Manager | Self::Admin)
             }
-            P::WriteWorkspaces | P::WriteOrganisation | P::ManageKeys | P::ReadAudit => self == Self::Admin,
+            P::WriteWorkspaces | P::WriteOrganisation | P::ManageKeys | P::ManagePeople | P::ReadAudit => {
+                self == Self::Admin
+            }
         }
     }
 }
@@ -80,8 +82,10 @@ pub enum Permission {
     ReadRegistrations,
     /// Retry, re-register.
     OperateRegistrations,
-    /// Create, list and revoke API keys.
+    /// Create, list, rotate and revoke API keys.
     ManageKeys,
+    /// Invite people, change what they may do, end their access.
+    ManagePeople,
     /// Read the audit log.
     ReadAudit,
     /// Fetch resolved documents, with secrets.
@@ -89,6 +93,25 @@ pub enum Permission {
 }
 
 impl Permission {
+    /// All of them, as lists show them.
+    pub const ALL: [Self; 15] = [
+        Self::ReadWorkspaces,
+        Self::WriteWorkspaces,
+        Self::ReadIntegrations,
+        Self::WriteIntegrations,
+        Self::ReadServers,
+        Self::WriteServers,
+        Self::ReadOrganisation,
+        Self::WriteOrganisation,
+        Self::CheckConfiguration,
+        Self::ReadRegistrations,
+        Self::OperateRegistrations,
+        Self::ManageKeys,
+        Self::ManagePeople,
+        Self::ReadAudit,
+        Self::FetchGatewayDocument,
+    ];
+
     /// The scope that a key or token with a scope list needs for this (`portkey.md` §2.3 names; ours where it has none).
     pub fn scope(self) -> &'static str {
         match self {
@@ -104,6 +127,7 @@ impl Permission {
             Self::ReadRegistrations => "registrations.read",
             Self::OperateRegistrations => "registrations.operate",
             Self::ManageKeys => "api_keys.manage",
+            Self::ManagePeople => "people.manage",
             Self::ReadAudit => "audit_events.read",
             Self::FetchGatewayDocument => "gateway.fetch",
         }

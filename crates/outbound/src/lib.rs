@@ -19,6 +19,7 @@ mod limits;
 mod logo;
 mod management;
 mod probe;
+mod reach;
 mod registration;
 mod resolve;
 mod time;
@@ -31,5 +32,6 @@ pub use limits::{Limits, MOST_ANSWER, MOST_HEADERS, MOST_METADATA, MOST_OF_A_REF
 pub use logo::{Unpictured, fetch_logo};
 pub use management::{DeleteOutcome, ManageOutcome, delete, read, update};
 pub use probe::{ProbeOutcome, probe};
+pub use reach::reach;
 pub use registration::{RegisterOutcome, register};
 pub use resolve::{Addresses, Lookup};

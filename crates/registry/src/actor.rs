@@ -1,7 +1,7 @@
 //! Who acts, through which door, and what they may do.
 
 use crate::{Error, Result};
-use registry_core::id::WorkspaceId;
+use registry_core::id::{SessionId, WorkspaceId};
 use registry_core::permission::{Permission, Role};
 
 /// The way a caller came in.
@@ -38,12 +38,14 @@ pub struct Origin {
     pub request_id: Option<String>,
     /// The peer's address.
     pub address: Option<String>,
+    /// What the program there calls itself (`User-Agent`); kept with sessions, in part.
+    pub user_agent: Option<String>,
 }
 
 impl Origin {
     /// An origin of which only the door is known.
     pub fn new(door: Door) -> Self {
-        Self { door, request_id: None, address: None }
+        Self { door, request_id: None, address: None, user_agent: None }
     }
 }
 
@@ -56,6 +58,8 @@ pub struct Actor {
     pub(crate) role: Role,
     pub(crate) scopes: Vec<String>,
     pub(crate) workspace: Option<WorkspaceId>,
+    /// The browser session this came through.
+    pub(crate) session: Option<SessionId>,
     pub(crate) origin: Origin,
 }
 
@@ -100,12 +104,13 @@ impl Actor {
             role: Role::Admin,
             scopes: Vec::new(),
             workspace: None,
+            session: None,
             origin: Origin::new(door),
         }
     }
 
-    /// The first line of every use case.
-    pub(crate) fn require(&self, needed: Permission) -> Result<()> {
+    /// The first line of every use case, and of pages that only ask before one.
+    pub fn require(&self, needed: Permission) -> Result<()> {
         if self.can(needed) {
             return Ok(());
         }
@@ -123,7 +128,7 @@ impl Actor {
     }
 
     /// The second line where a thing belongs to the whole organisation: a caller bound to a workspace may not.
-    pub(crate) fn require_organisation(&self, needed: Permission) -> Result<()> {
+    pub fn require_organisation(&self, needed: Permission) -> Result<()> {
         self.require(needed)?;
         if self.workspace.is_some() {
             return Err(Error::Forbidden {

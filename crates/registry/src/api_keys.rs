@@ -1,6 +1,7 @@
-//! API keys: `mcpr_`, 30 random base62 characters, a 6-character checksum. Only a hash is kept.
+//! API keys of automation and gateways. Only a hash of a key is kept; how one is written: `key_text`.
 
 use crate::entity::{api_key, workspace};
+use crate::key_text::{beginning, checksum_holds, generate, hash};
 use crate::page::{self, Page, PageRequest};
 use crate::stored::{json, millis, moment, word};
 use crate::workspaces::{self, WorkspaceRef};
@@ -11,16 +12,11 @@ use registry_core::finding::Finding;
 use registry_core::id::{ApiKeyId, WorkspaceId};
 use registry_core::permission::{Permission, Role};
 use registry_core::slug::Reference;
+use sea_orm::sea_query::ExprTrait;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
 };
-use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-
-const PREFIX: &str = "mcpr_";
-const RANDOM: usize = 30;
-const CHECKSUM: usize = 6;
-const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// A key, without the key itself.
 #[derive(Clone, Debug)]
@@ -39,14 +35,27 @@ pub struct ApiKey {
     pub workspace: Option<WorkspaceRef>,
     /// When it stops working.
     pub expires_at: Option<Timestamp>,
+    /// Why it never ends, or whatever else its maker wrote down.
+    pub reason: Option<String>,
     /// When it was last used, to the minute.
     pub last_used_at: Option<Timestamp>,
+    /// The address it was last used from.
+    pub last_address: Option<String>,
     /// Who made it.
     pub created_by: String,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
+    /// The key that took its place when it was rotated.
+    pub replaced_by: Option<ApiKeyId>,
+}
+
+impl ApiKey {
+    /// Whether it works at `now`.
+    pub fn works(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| end > now)
+    }
 }
 
 /// What is needed to make a key.
@@ -62,6 +71,15 @@ pub struct NewApiKey {
     pub workspace: Option<Reference>,
     /// When it stops working; must be in the future.
     pub expires_at: Option<Timestamp>,
+    /// Why it is as it is, at most 500 characters.
+    pub reason: Option<String>,
+}
+
+/// Which keys to list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ApiKeyFilter {
+    /// Only those that were revoked or have expired, or only those that work.
+    pub ended: Option<bool>,
 }
 
 /// A new key, the only time it is shown.
@@ -80,21 +98,16 @@ impl std::fmt::Debug for CreatedApiKey {
 }
 
 impl Registry {
-    /// Makes a key.
+    /// Makes a key. A caller whose own scopes are narrowed cannot make one that may do more.
     pub async fn create_api_key(&self, actor: &Actor, new: NewApiKey) -> Result<CreatedApiKey> {
         actor.require_organisation(Permission::ManageKeys)?;
         let name = names::name(&new.name, "/name")?;
-        for (index, scope) in new.scopes.iter().enumerate() {
-            if !ALL_PERMISSIONS.iter().any(|permission| permission.scope() == scope) {
-                return Err(Error::invalid(Finding::error(
-                    format!("/scopes/{index}"),
-                    "unknown_scope",
-                    format!(
-                        "There is no such scope. Use some of: {}.",
-                        ALL_PERMISSIONS.map(Permission::scope).join(", ")
-                    ),
-                )));
-            }
+        check_scopes(&new.scopes)?;
+        require_scopes(actor, &new.scopes)?;
+        let reason = new.reason.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        if reason.as_ref().is_some_and(|text| text.chars().count() > 500) {
+            let message = "The reason has more than 500 characters.";
+            return Err(Error::invalid(Finding::error("/reason", "too_long", message)));
         }
         if new.expires_at.is_some_and(|moment| moment <= self.now()) {
             return Err(Error::invalid(Finding::error(
@@ -112,20 +125,24 @@ impl Registry {
         let model = api_key::Model {
             id: self.new_id(),
             name,
-            prefix: key[..PREFIX.len() + 4].to_owned(),
+            prefix: beginning(&key).to_owned(),
             key_hash: hash(&key),
             role: new.role.as_str().to_owned(),
             scopes: serde_json::to_string(&new.scopes)?,
             workspace_id: workspace.as_ref().map(|workspace| workspace.id),
             expires_at: new.expires_at.map(millis),
             last_used_at: None,
+            last_address: None,
             created_by: write.actor_name(),
             created_at: write.millis(),
             revoked_at: None,
+            reason,
+            replaced_by: None,
         };
         model.clone().into_active_model().reset_all().insert(&write.txn).await?;
         write.audit(event("api_key.created", &model).after(serde_json::json!({
             "name": model.name, "prefix": model.prefix, "role": model.role, "scopes": new.scopes,
+            "expires_at": new.expires_at, "reason": model.reason,
         })));
         write.identities_changed();
         write.commit().await?;
@@ -133,10 +150,25 @@ impl Registry {
         Ok(CreatedApiKey { key, record: into_key(model, workspace)? })
     }
 
-    /// Keys, newest first, revoked ones too.
-    pub async fn api_keys(&self, actor: &Actor, request: PageRequest) -> Result<Page<ApiKey>> {
+    /// Keys, newest first.
+    pub async fn api_keys(
+        &self,
+        actor: &Actor,
+        filter: ApiKeyFilter,
+        request: PageRequest,
+    ) -> Result<Page<ApiKey>> {
+        use api_key::Column::{ExpiresAt, Id, RevokedAt};
         actor.require_organisation(Permission::ManageKeys)?;
-        let select = api_key::Entity::find().order_by_desc(api_key::Column::Id);
+        let now = millis(self.now());
+        let mut select = api_key::Entity::find().order_by_desc(Id);
+        match filter.ended {
+            Some(true) => select = select.filter(RevokedAt.is_not_null().or(ExpiresAt.lte(now))),
+            Some(false) => {
+                let lasting = ExpiresAt.is_null().or(ExpiresAt.gt(now));
+                select = select.filter(RevokedAt.is_null()).filter(lasting);
+            }
+            None => {}
+        }
         let page = page::fetch(self.db(), select, request).await?;
         let ids: Vec<_> = page.items.iter().filter_map(|model| model.workspace_id).collect();
         let workspaces: HashMap<_, _> = workspace::Entity::find()
@@ -201,6 +233,7 @@ impl Registry {
         if model.last_used_at.is_none_or(|last| now - last > 60_000) {
             let mut used = model.clone().into_active_model();
             used.last_used_at = Set(Some(now));
+            used.last_address = Set(origin.address.clone());
             if let Err(error) = used.update(self.db()).await {
                 tracing::warn!(%error, "the last use of an API key could not be recorded");
             }
@@ -211,73 +244,42 @@ impl Registry {
             role: word(Role::parse, &model.role, "api_key", "role", model.id)?,
             scopes: json(&model.scopes, "api_key", "scopes", model.id)?,
             workspace: model.workspace_id.map(WorkspaceId),
+            session: None,
             name: model.name,
             origin,
         })
     }
 }
 
-/// Whether a credential is meant to be an API key.
-pub(crate) fn looks_like_key(text: &str) -> bool {
-    text.starts_with(PREFIX)
+/// Every scope is one of ours.
+fn check_scopes(scopes: &[String]) -> Result<()> {
+    let unknown =
+        |scope: &String| !Permission::ALL.iter().any(|permission| permission.scope() == scope.as_str());
+    let Some(index) = scopes.iter().position(unknown) else { return Ok(()) };
+    let all = Permission::ALL.map(Permission::scope).join(", ");
+    Err(Error::invalid(Finding::error(
+        format!("/scopes/{index}"),
+        "unknown_scope",
+        format!("There is no such scope. Use some of: {all}."),
+    )))
 }
 
-const ALL_PERMISSIONS: [Permission; 14] = [
-    Permission::ReadWorkspaces,
-    Permission::WriteWorkspaces,
-    Permission::ReadIntegrations,
-    Permission::WriteIntegrations,
-    Permission::ReadServers,
-    Permission::WriteServers,
-    Permission::ReadOrganisation,
-    Permission::WriteOrganisation,
-    Permission::CheckConfiguration,
-    Permission::ReadRegistrations,
-    Permission::OperateRegistrations,
-    Permission::ManageKeys,
-    Permission::ReadAudit,
-    Permission::FetchGatewayDocument,
-];
-
-/// A token of `length` base62 characters with about 5.95 bits each.
-pub(crate) fn random_base62(length: usize) -> Result<String> {
-    let mut text = String::with_capacity(length);
-    let mut bytes = [0; 64];
-    while text.len() < length {
-        aws_lc_rs::rand::fill(&mut bytes)
-            .map_err(|_| Error::Internal("the system gave no random numbers".into()))?;
-        // 248 is the largest multiple of 62 below 256: without the rest every character is equally likely.
-        let usable =
-            bytes.iter().filter(|byte| **byte < 248).map(|byte| char::from(ALPHABET[usize::from(byte % 62)]));
-        text.extend(usable.take(length - text.len()));
+/// A caller whose own scopes are narrowed must not come by a key with others.
+pub(crate) fn require_scopes(actor: &Actor, scopes: &[String]) -> Result<()> {
+    let covered = !scopes.is_empty() && scopes.iter().all(|scope| actor.scopes.contains(scope));
+    if actor.scopes.is_empty() || covered {
+        return Ok(());
     }
-    Ok(text)
+    Err(Error::Forbidden {
+        needed: Permission::ManageKeys,
+        message: format!(
+            "A key can never do more than the one that makes it: give it some of the scopes {}.",
+            actor.scopes.join(", ")
+        ),
+    })
 }
 
-fn generate() -> Result<String> {
-    let body = format!("{PREFIX}{}", random_base62(RANDOM)?);
-    let sum = checksum(&body);
-    Ok(body + &sum)
-}
-
-/// A checksum lets secret scanners and us tell a mistyped key without asking the database.
-fn checksum(body: &str) -> String {
-    let digest = Sha256::digest(body.as_bytes());
-    digest.iter().take(CHECKSUM).map(|byte| char::from(ALPHABET[usize::from(byte % 62)])).collect()
-}
-
-fn checksum_holds(key: &str) -> bool {
-    key.is_ascii()
-        && key.len() == PREFIX.len() + RANDOM + CHECKSUM
-        && checksum(&key[..PREFIX.len() + RANDOM]) == key[PREFIX.len() + RANDOM..]
-}
-
-/// A key has 178 random bits, so a plain hash cannot be searched backwards.
-fn hash(key: &str) -> Vec<u8> {
-    Sha256::digest(key.as_bytes()).to_vec()
-}
-
-fn into_key(model: api_key::Model, workspace: Option<WorkspaceRef>) -> Result<ApiKey> {
+pub(crate) fn into_key(model: api_key::Model, workspace: Option<WorkspaceRef>) -> Result<ApiKey> {
     Ok(ApiKey {
         id: ApiKeyId(model.id),
         role: word(Role::parse, &model.role, "api_key", "role", model.id)?,
@@ -286,33 +288,18 @@ fn into_key(model: api_key::Model, workspace: Option<WorkspaceRef>) -> Result<Ap
         prefix: model.prefix,
         workspace,
         expires_at: model.expires_at.map(moment),
+        reason: model.reason,
         last_used_at: model.last_used_at.map(moment),
+        last_address: model.last_address,
         created_by: model.created_by,
         created_at: moment(model.created_at),
         revoked_at: model.revoked_at.map(moment),
+        replaced_by: model.replaced_by.map(ApiKeyId),
     })
 }
 
-fn event(action: &'static str, model: &api_key::Model) -> Event {
+pub(crate) fn event(action: &'static str, model: &api_key::Model) -> Event {
     Event::new(action, "api_key", model.id)
         .named(&model.name)
         .in_workspace(model.workspace_id.map(WorkspaceId))
-}
-
-#[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_carry_a_checksum() {
-        let key = generate().unwrap();
-        assert!(checksum_holds(&key));
-        assert_eq!(key.len(), 41);
-        let mut wrong = key.clone().into_bytes();
-        wrong[10] = if wrong[10] == b'a' { b'b' } else { b'a' };
-        assert!(!checksum_holds(&String::from_utf8(wrong).unwrap()));
-        assert!(!checksum_holds("mcpr_é"));
-        assert_ne!(key, generate().unwrap());
-    }
 }

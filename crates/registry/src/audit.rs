@@ -1,4 +1,4 @@
-//! The audit log.
+//! The audit log: reading it page by page.
 
 use crate::entity::audit_event;
 use crate::page::{self, Page, PageRequest};
@@ -7,8 +7,53 @@ use crate::{Actor, Error, Registry, Result};
 use registry_core::clock::Timestamp;
 use registry_core::id::{AuditEventId, WorkspaceId};
 use registry_core::permission::Permission;
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use serde_json::Value;
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuditResult {
+    /// It was done.
+    Done,
+    /// Somebody was not let in.
+    Refused,
+    /// It was tried and failed.
+    Failed,
+}
+
+/// Actions that were not let in, and actions that failed; every other was done.
+const REFUSED: [&str; 1] = ["user.sign_in_refused"];
+const FAILED: [&str; 1] = ["registration.failed"];
+
+impl AuditResult {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Done, Self::Refused, Self::Failed];
+
+    /// The word in addresses and tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// The result of this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|result| result.as_str() == word)
+    }
+
+    /// What came of an action of this name.
+    fn of(action: &str) -> Self {
+        if REFUSED.contains(&action) {
+            Self::Refused
+        } else if FAILED.contains(&action) {
+            Self::Failed
+        } else {
+            Self::Done
+        }
+    }
+}
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
@@ -49,21 +94,52 @@ pub struct AuditEvent {
     pub hash: String,
 }
 
+impl AuditEvent {
+    /// What came of it.
+    pub fn result(&self) -> AuditResult {
+        AuditResult::of(&self.action)
+    }
+}
+
 /// Which events to list.
 #[derive(Clone, Debug, Default)]
 pub struct AuditFilter {
-    /// Exactly this action.
+    /// Exactly this action, or all of a kind: `user.`.
     pub action: Option<String>,
     /// Subject kind or id exactly, or part of its name.
     pub subject: Option<String>,
     /// Part of the actor's name.
     pub actor: Option<String>,
+    /// Only with this result.
+    pub result: Option<AuditResult>,
     /// At or after.
     pub from: Option<Timestamp>,
     /// Before.
     pub until: Option<Timestamp>,
     /// Only numbers below this one, for reading on.
     pub before_number: Option<i64>,
+}
+
+/// Where to look in a log that grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuditSeek {
+    /// The newest.
+    Newest,
+    /// Those just before this number.
+    Before(i64),
+    /// Those just after this number.
+    After(i64),
+}
+
+/// A stretch of the log, newest first.
+#[derive(Clone, Debug)]
+pub struct AuditStretch {
+    /// The events.
+    pub items: Vec<AuditEvent>,
+    /// Whether there are older ones.
+    pub older: bool,
+    /// Whether there are newer ones.
+    pub newer: bool,
 }
 
 impl Registry {
@@ -75,33 +151,87 @@ impl Registry {
         request: PageRequest,
     ) -> Result<Page<AuditEvent>> {
         actor.require_organisation(Permission::ReadAudit)?;
-        let mut select = audit_event::Entity::find();
-        if let Some(action) = filter.action {
-            select = select.filter(audit_event::Column::Action.eq(action));
-        }
-        if let Some(subject) = filter.subject {
-            select = select.filter(
-                Condition::any()
-                    .add(audit_event::Column::SubjectKind.eq(&subject))
-                    .add(audit_event::Column::SubjectId.eq(&subject))
-                    .add(contains(audit_event::Column::SubjectName, &subject)),
-            );
-        }
-        if let Some(name) = filter.actor {
-            select = select.filter(contains(audit_event::Column::ActorName, &name));
-        }
-        if let Some(from) = filter.from {
-            select = select.filter(audit_event::Column::At.gte(millis(from)));
-        }
-        if let Some(until) = filter.until {
-            select = select.filter(audit_event::Column::At.lt(millis(until)));
-        }
-        if let Some(number) = filter.before_number {
-            select = select.filter(audit_event::Column::Number.lt(number));
-        }
-        let select = select.order_by_desc(audit_event::Column::Number);
+        let select = select(filter).order_by_desc(audit_event::Column::Number);
         page::fetch(self.db(), select, request).await?.try_map(TryInto::try_into)
     }
+
+    /// At most `size` events at a place of the log. Nothing is counted: it only grows.
+    pub async fn audit_stretch(
+        &self,
+        actor: &Actor,
+        filter: AuditFilter,
+        seek: AuditSeek,
+        size: u64,
+    ) -> Result<AuditStretch> {
+        use audit_event::Column::Number;
+        actor.require_organisation(Permission::ReadAudit)?;
+        let select = select(filter);
+        let select = match seek {
+            AuditSeek::Newest => select.order_by_desc(Number),
+            AuditSeek::Before(number) => select.filter(Number.lt(number)).order_by_desc(Number),
+            AuditSeek::After(number) => select.filter(Number.gt(number)).order_by_asc(Number),
+        };
+        // One more than is shown says whether there are more.
+        let mut rows = select.limit(size.saturating_add(1)).all(self.db()).await?;
+        let more = rows.len() as u64 > size;
+        rows.truncate(usize::try_from(size).unwrap_or(usize::MAX));
+        let upwards = matches!(seek, AuditSeek::After(_));
+        if upwards {
+            rows.reverse();
+        }
+        let items = rows.into_iter().map(TryInto::try_into).collect::<Result<Vec<AuditEvent>>>()?;
+        Ok(AuditStretch {
+            older: if upwards { true } else { more },
+            newer: if upwards { more } else { seek != AuditSeek::Newest },
+            items,
+        })
+    }
+
+    /// The moment of the first event: the log covers everything since.
+    pub async fn audit_begins(&self, actor: &Actor) -> Result<Option<Timestamp>> {
+        actor.require_organisation(Permission::ReadAudit)?;
+        let select = audit_event::Entity::find().order_by_asc(audit_event::Column::Number);
+        Ok(select.one(self.db()).await?.map(|row| moment(row.at)))
+    }
+}
+
+fn select(filter: AuditFilter) -> Select<audit_event::Entity> {
+    use audit_event::Column as C;
+    let mut select = audit_event::Entity::find();
+    match filter.action {
+        Some(kind) if kind.ends_with('.') => select = select.filter(C::Action.starts_with(kind)),
+        Some(action) => select = select.filter(C::Action.eq(action)),
+        None => {}
+    }
+    if let Some(subject) = filter.subject {
+        select = select.filter(
+            Condition::any()
+                .add(C::SubjectKind.eq(&subject))
+                .add(C::SubjectId.eq(&subject))
+                .add(contains(C::SubjectName, &subject)),
+        );
+    }
+    if let Some(name) = filter.actor {
+        select = select.filter(contains(C::ActorName, &name));
+    }
+    match filter.result {
+        Some(AuditResult::Refused) => select = select.filter(C::Action.is_in(REFUSED)),
+        Some(AuditResult::Failed) => select = select.filter(C::Action.is_in(FAILED)),
+        Some(AuditResult::Done) => {
+            select = select.filter(C::Action.is_not_in(REFUSED.into_iter().chain(FAILED)));
+        }
+        None => {}
+    }
+    if let Some(from) = filter.from {
+        select = select.filter(C::At.gte(millis(from)));
+    }
+    if let Some(until) = filter.until {
+        select = select.filter(C::At.lt(millis(until)));
+    }
+    if let Some(number) = filter.before_number {
+        select = select.filter(C::Number.lt(number));
+    }
+    select
 }
 
 impl TryFrom<audit_event::Model> for AuditEvent {

@@ -1,6 +1,6 @@
 //! From a credential to an [`Actor`].
 
-use crate::{Actor, Error, Origin, Registry, Result, api_keys};
+use crate::{Actor, Error, Origin, Registry, Result, key_text};
 
 /// What a caller shows.
 #[derive(Clone, Copy)]
@@ -25,7 +25,7 @@ impl Registry {
     pub async fn authenticate(&self, credential: Credential<'_>, origin: Origin) -> Result<Actor> {
         match credential {
             Credential::Session(token) => self.actor_of_session(token, origin).await,
-            Credential::Token(token) if api_keys::looks_like_key(token) => {
+            Credential::Token(token) if key_text::looks_like_key(token) => {
                 self.actor_of_key(token, origin).await
             }
             Credential::Token(token) => match &self.inner.keys {

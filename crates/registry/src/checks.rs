@@ -37,6 +37,9 @@ pub struct Checked {
     pub affected: Affected,
     /// The servers for which something else would be sent, by workspace and slug.
     pub changes: Vec<SentChange>,
+    /// Workspace and server slug of the servers the level lies under, at most 200, for choosing one to look at; none
+    /// while the text has errors.
+    pub servers: Vec<(String, String)>,
 }
 
 /// So many servers are shown with what is sent before and after.
@@ -141,7 +144,12 @@ impl Registry {
             });
         }
         let preview = self.preview(actor, preview, &servers, carrier, &layer).await?;
-        Ok(Checked { findings, preview: Some(preview), affected, changes })
+        let servers = servers
+            .iter()
+            .take(MOST_COMPARED)
+            .map(|layers| (layers.workspace.slug.clone(), layers.server.slug.clone()))
+            .collect();
+        Ok(Checked { findings, preview: Some(preview), affected, changes, servers })
     }
 
     /// What was found in a text, and the layer it would be beside the `stored` one; `None` if it has errors. Nothing is
@@ -191,7 +199,7 @@ impl Registry {
         let chosen = match wanted {
             Some(reference) => {
                 let model = servers::find(self.db(), actor, reference).await?;
-                servers.iter().find(|layers| layers.server.id == model.id)
+                servers.iter().find(|layers| layers.server.id == model.id).or(servers.first())
             }
             None => servers.first(),
         };

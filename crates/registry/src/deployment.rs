@@ -2,6 +2,7 @@
 
 use crate::actor::Actor;
 use crate::entity::{deployment, organisation, registration};
+use crate::sign_in_limits::SignInLimits;
 use crate::stored::millis;
 use crate::{Door, Error, Inner, Registry, Result, SealingRing, Settings, Upstream, registrations, tokens};
 use registry_core::clock::Clock;
@@ -71,6 +72,7 @@ impl Registry {
                 settings,
                 ring,
                 keys,
+                sign_in_limits: SignInLimits::new(clock.clone()),
                 clock,
                 upstream,
                 bell: tokio::sync::Notify::new(),
@@ -256,12 +258,14 @@ async fn connect(url: &str, max_connections: u32) -> Result<DatabaseConnection> 
             .pragma("journal_mode", "WAL")
             .pragma("synchronous", "FULL")
     });
-    let db = Database::connect(options).await.map_err(|error| {
+    let mut db = Database::connect(options).await.map_err(|error| {
         tracing::debug!(%error, "connecting to the database failed");
         Error::Unavailable(
             "The database cannot be opened. Check `database.url` and that it is reachable.".to_owned(),
         )
     })?;
+    // How much work requests make of the database: the first thing to look at when they grow slow.
+    db.set_metric_callback(|_| metrics::counter!("mcp_registry_database_statements_total").increment(1));
     debug_assert!(matches!(db.get_database_backend(), DbBackend::Sqlite | DbBackend::Postgres));
     Ok(db)
 }

@@ -50,6 +50,11 @@ pub enum Error {
         /// When this was found.
         now: Timestamp,
     },
+    /// Too many tries to sign in. Nothing was looked at.
+    TooManyTries {
+        /// Seconds until the next try is looked at; at least 1.
+        seconds: u64,
+    },
     /// What was sent is too large.
     TooLarge {
         /// The limit in bytes.
@@ -74,9 +79,14 @@ impl Error {
 
     /// Seconds after which the same may be asked again, where that is known.
     pub fn retry_after(&self) -> Option<u64> {
-        let Self::TooSoon { until, now } = self else { return None };
-        let left = u64::try_from((*until - *now).num_milliseconds()).unwrap_or_default();
-        Some(left.div_ceil(1000).max(1))
+        match self {
+            Self::TooSoon { until, now } => {
+                let left = u64::try_from((*until - *now).num_milliseconds()).unwrap_or_default();
+                Some(left.div_ceil(1000).max(1))
+            }
+            Self::TooManyTries { seconds } => Some(*seconds),
+            _ => None,
+        }
     }
 
     /// A row that cannot be read back names itself.
@@ -102,6 +112,10 @@ impl fmt::Display for Error {
                 formatter,
                 "This authorization server was asked often enough for now. Try again in {} seconds.",
                 self.retry_after().unwrap_or_default()
+            ),
+            Self::TooManyTries { seconds } => write!(
+                formatter,
+                "There were too many tries to sign in. Try again in {seconds} seconds, or use a one-time link."
             ),
             Self::TooLarge { limit } => write!(formatter, "This is larger than the {limit} bytes allowed."),
             Self::Internal(_) => formatter.write_str("An internal error occurred."),

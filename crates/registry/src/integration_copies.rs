@@ -113,9 +113,13 @@ impl Registry {
         exported(&found)
     }
 
-    /// One integration as JSON text, of the same shape as [`Self::export_integrations`].
-    pub async fn export_integration(&self, actor: &Actor, reference: &Reference) -> Result<String> {
-        exported(&[self.integration(actor, reference).await?])
+    /// These integrations as JSON text, of the same shape as [`Self::export_integrations`].
+    pub async fn export_these_integrations(&self, actor: &Actor, these: &[Reference]) -> Result<String> {
+        let mut found = Vec::with_capacity(these.len());
+        for reference in these {
+            found.push(self.integration(actor, reference).await?);
+        }
+        exported(&found)
     }
 
     /// Makes the integrations that `text` names, all of them or none. `text` is what an export gives, a list of

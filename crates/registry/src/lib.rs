@@ -14,8 +14,10 @@
 mod access;
 mod access_overview;
 mod actor;
+mod advertised;
 mod api_keys;
 mod audit;
+mod audit_export;
 mod authentication;
 mod budget;
 mod carrier;
@@ -35,6 +37,8 @@ mod integration_copies;
 mod integration_list;
 mod integration_upkeep;
 mod integrations;
+mod key_rotation;
+mod key_text;
 mod layers;
 mod logos;
 mod names;
@@ -44,7 +48,10 @@ mod orphans;
 mod outcomes;
 mod overview;
 mod page;
+mod passwords;
+mod people;
 mod preflight;
+mod reach;
 mod reconciliation;
 mod recording;
 mod registrations;
@@ -53,7 +60,10 @@ mod seal;
 mod search;
 mod secrets;
 mod servers;
+mod sessions;
 mod settings;
+mod sign_in;
+mod sign_in_limits;
 mod stored;
 mod tokens;
 mod upstream;
@@ -69,8 +79,10 @@ use std::sync::Arc;
 pub use access::{Access, AccessChange, AccessList, AccessUpdate};
 pub use access_overview::{AccessOverview, WorkspaceAccess};
 pub use actor::{Actor, Door, Origin};
-pub use api_keys::{ApiKey, CreatedApiKey, NewApiKey};
-pub use audit::{AuditEvent, AuditFilter};
+pub use advertised::Advertised;
+pub use api_keys::{ApiKey, ApiKeyFilter, CreatedApiKey, NewApiKey};
+pub use audit::{AuditEvent, AuditFilter, AuditResult, AuditSeek, AuditStretch};
+pub use audit_export::{AuditFormat, export_audit};
 pub use authentication::Credential;
 pub use budget::Turn;
 pub use checks::{Check, Checked, Preview, SentChange};
@@ -79,7 +91,7 @@ pub use configurations::{Configuration, NewConfiguration, Saved, Subject};
 pub use connection::{ConnectionTest, LastTest};
 pub use costs::Affected;
 pub use deployment::{Counters, Organisation};
-pub use drafts::{Draft, DraftAddress, DraftStep, Finished, Kept};
+pub use drafts::{Draft, DraftAddress, DraftStep, Finished, Judged, Kept};
 pub use error::{Error, Result};
 pub use gateway_needs::{Ensured, Standing, Verdict};
 pub use gateways::{GatewayDocument, entity_tag};
@@ -96,7 +108,9 @@ pub use orphan_table::orphan_table;
 pub use orphans::{Orphan, OrphanFilter};
 pub use overview::Overview;
 pub use page::{Page, PageRequest};
+pub use people::{Invited, NewPerson};
 pub use preflight::{Preflight, WhatIf};
+pub use reach::Reached;
 pub use reconciliation::{Claim, Situation, Withdrawal};
 pub use recording::{Published, Settlement, StepRecord};
 pub use registrations::{
@@ -110,9 +124,11 @@ pub use servers::{
     ClientMetadata, IntegrationRef, NewServer, RegistrationBrief, Server, ServerChange, ServerFilter,
     ServerRef,
 };
+pub use sessions::Session;
 pub use settings::{IssuerRate, JwtSettings, Settings};
+pub use sign_in::SignedIn;
 pub use upstream::{Answering, Discovered, FetchedLogo, Gate, ProbeTarget, Probed, Upstream};
-pub use users::{SignedIn, User};
+pub use users::User;
 pub use workspace_overview::{WorkspaceIntegration, WorkspaceLosses, WorkspaceSummary};
 pub use workspaces::{Deleted, NewWorkspace, Workspace, WorkspaceChange, WorkspaceFilter, WorkspaceRef};
 
@@ -129,6 +145,7 @@ struct Inner {
     keys: Option<tokens::TokenKeys>,
     clock: Arc<dyn Clock>,
     upstream: Arc<dyn Upstream>,
+    sign_in_limits: sign_in_limits::SignInLimits,
     /// Rung after each commit of this process, so that a worker beside us need not wait for its next poll.
     bell: tokio::sync::Notify,
 }

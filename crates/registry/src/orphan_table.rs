@@ -49,7 +49,7 @@ fn write(orphans: Vec<Orphan>) -> std::result::Result<Vec<u8>, csv::Error> {
 }
 
 /// A cell that no spreadsheet takes for a formula: an authorization server chose some of these texts.
-fn harmless(cell: String) -> String {
+pub(crate) fn harmless(cell: String) -> String {
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell }
 }
 

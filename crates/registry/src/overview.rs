@@ -2,10 +2,12 @@
 
 use crate::Registry;
 use crate::actor::Actor;
-use crate::entity::{organisation, registration, server, workspace};
+use crate::entity::{api_key, organisation, registration, server, workspace};
 use crate::error::Result;
 use crate::integration_list::{ATTENTION, visible};
-use registry_core::permission::Permission;
+use crate::stored::moment;
+use registry_core::clock::Timestamp;
+use registry_core::permission::{Permission, Role};
 use registry_core::registration::State;
 use sea_orm::{ColumnTrait, EntityTrait, JoinType, PaginatorTrait, QueryFilter, QuerySelect, RelationTrait};
 
@@ -20,6 +22,8 @@ pub struct Overview {
     pub workspaces: u64,
     /// Registrations that a person should look at.
     pub attention: u64,
+    /// When a gateway's key was last used, to the minute.
+    pub gateway_seen_at: Option<Timestamp>,
 }
 
 impl Registry {
@@ -29,6 +33,14 @@ impl Registry {
         if actor.can(Permission::ReadOrganisation) {
             let row = organisation::Entity::find().one(self.db()).await?;
             overview.organisation = row.map(|row| row.name).unwrap_or_default();
+            let seen: Option<Option<i64>> = api_key::Entity::find()
+                .select_only()
+                .column_as(api_key::Column::LastUsedAt.max(), "seen")
+                .filter(api_key::Column::Role.eq(Role::Gateway.as_str()))
+                .into_tuple()
+                .one(self.db())
+                .await?;
+            overview.gateway_seen_at = seen.flatten().map(moment);
         }
         if actor.can(Permission::ReadIntegrations) {
             overview.integrations = visible(actor).count(self.db()).await?;

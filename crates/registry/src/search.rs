@@ -1,6 +1,7 @@
 //! Go to: from a few typed characters to the things they may mean, each kind with one bounded query.
 
 use crate::entity::{integration, oauth_client, registration, server, workspace};
+use crate::integration_list::visible;
 use crate::stored::contains;
 use crate::workspaces::stored_slug;
 use crate::{Actor, Registry, Result};
@@ -113,6 +114,21 @@ impl Registry {
             hits.truncate(MOST);
         }
         Ok(found)
+    }
+
+    /// Slug and name of every integration the actor may see, by slug, for choosing one.
+    pub async fn integration_names(&self, actor: &Actor) -> Result<Vec<(Slug, String)>> {
+        actor.require(Permission::ReadIntegrations)?;
+        let rows: Vec<(Uuid, String, String)> = visible(actor)
+            .select_only()
+            .column(integration::Column::Id)
+            .column(integration::Column::Slug)
+            .column(integration::Column::Name)
+            .order_by_asc(integration::Column::SlugKey)
+            .into_tuple()
+            .all(self.db())
+            .await?;
+        rows.into_iter().map(|(id, slug, name)| Ok((stored_slug(&slug, "integration", id)?, name))).collect()
     }
 
     async fn find_integrations(&self, actor: &Actor, text: &str) -> Result<Vec<Hit>> {

@@ -109,6 +109,7 @@ impl TokenKeys {
             role,
             scopes,
             workspace,
+            session: None,
             origin,
         })
     }

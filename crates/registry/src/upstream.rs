@@ -73,4 +73,7 @@ pub trait Upstream: Send + Sync {
 
     /// Fetches the logo at `url` once, as a browser would, but follows no redirect.
     fn fetch_logo<'a>(&'a self, url: &'a str) -> Answering<'a, FetchedLogo>;
+
+    /// Asks `url` once with a bare GET, only to see whether anything answers. No status: nothing did, and the note says why.
+    fn reach<'a>(&'a self, url: &'a str) -> Answering<'a, Exchange>;
 }

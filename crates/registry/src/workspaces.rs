@@ -218,7 +218,7 @@ async fn revoke_identities(write: &mut Write<'_>, workspace: WorkspaceId) -> Res
     let people =
         user::Entity::find().filter(user::Column::WorkspaceId.eq(workspace.0)).all(&write.txn).await?;
     for person in people {
-        crate::users::end_sessions(&write.txn, person.id).await?;
+        crate::sessions::end(&write.txn, person.id, None).await?;
     }
     write.identities_changed();
     Ok(())

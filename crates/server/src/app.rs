@@ -20,6 +20,10 @@ pub struct Parts {
     pub metrics: PrometheusHandle,
     /// Whether session cookies are for https only.
     pub secure_cookies: bool,
+    /// Whether the pages do without the enhancement layer, although it may be built in.
+    pub basic: bool,
+    /// Seconds that browsers keep to https, if they are told to.
+    pub hsts: Option<u64>,
 }
 
 /// The app, for `HttpServer::new` and for `actix_web::test::init_service`.
@@ -34,13 +38,13 @@ pub fn build(
         InitError = (),
     >,
 > {
-    let Parts { registry, metrics, secure_cookies } = parts;
+    let Parts { registry, metrics, secure_cookies, basic, hsts } = parts;
     let api = ApiState {
         registry: registry.clone(),
         metrics: Arc::new(move || metrics.render()),
         limits: Limits::default(),
     };
-    let admin = AdminState { registry, secure_cookies, version: env!("CARGO_PKG_VERSION") };
+    let admin = AdminState { registry, secure_cookies, basic, version: env!("CARGO_PKG_VERSION"), hsts };
     App::new()
         .wrap(TracingLogger::<RequestSpan>::new())
         .configure(|config| registry_api::configure(config, api))

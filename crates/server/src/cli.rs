@@ -111,7 +111,7 @@ pub struct Sandbox {
 /// Subcommands of `user`.
 #[derive(Debug, Subcommand)]
 pub enum User {
-    /// Print a link that signs a person in once; makes the first administrator when there is nobody yet
+    /// Print a link that signs a person in once; somebody new becomes an admin while nobody can sign in, else a viewer
     Link(Link),
 }
 
@@ -121,6 +121,9 @@ pub struct Link {
     /// The person's e-mail address
     #[arg(long)]
     pub email: String,
+    /// What somebody new may do: admin, manager or viewer [default: admin for the first, then viewer]
+    #[arg(long, value_parser = role)]
+    pub role: Option<Role>,
 }
 
 fn role(text: &str) -> Result<Role, String> {

@@ -13,6 +13,6 @@ mod sources;
 pub use check::{Checked, key_of};
 pub use redact::{DatabaseUrl, Hidden};
 pub use sections::{
-    Auth, Cimd, Config, Database, Egress, Gateway, Jwt, Log, LogFormat, Sealing, Server, Worker,
+    Auth, Cimd, Config, Database, Egress, Gateway, Jwt, Log, LogFormat, Sealing, Server, Ui, Worker,
 };
 pub use sources::{LoadError, known_keys};

@@ -1,6 +1,7 @@
 //! Plugs outbound into the registry: what preflight and test reach the outside with.
 
 use registry::{Answering, Discovered, FetchedLogo, Gate, ProbeTarget, Probed, Upstream};
+use registry_core::oauth::Exchange;
 use registry_core::registration::Desired;
 use registry_outbound::{DiscoverTarget, Guarded, Unpictured};
 
@@ -32,5 +33,9 @@ impl Upstream for Outside {
                 Err(Unpictured::Unanswered(failure)) => FetchedLogo::Unanswered(failure.message),
             }
         })
+    }
+
+    fn reach<'a>(&'a self, url: &'a str) -> Answering<'a, Exchange> {
+        Box::pin(registry_outbound::reach(&self.0, url))
     }
 }

@@ -39,6 +39,7 @@ const TABLE: &[Row] = &[
     Row("list_api_keys", ADMIN),
     Row("create_api_key", ADMIN),
     Row("read_api_key", ADMIN),
+    Row("rotate_api_key", ADMIN),
     Row("revoke_api_key", ADMIN),
     Row("list_audit_events", ADMIN),
     Row("fetch_gateway_server", GATEWAY),
@@ -154,7 +155,7 @@ async fn every_operation_answers_every_identity_as_the_table_says() {
     let mut wrong = Vec::new();
     for (id, method, path) in &operations {
         let Row(_, expected) = TABLE.iter().find(|row| row.0 == id).unwrap();
-        let destructive = method == "DELETE" || id == "revoke_api_key";
+        let destructive = method == "DELETE" || matches!(id.as_str(), "revoke_api_key" | "rotate_api_key");
         let mut world = World::new().await;
         for (index, expected) in expected.iter().enumerate() {
             let path = world.fill(path);
@@ -233,6 +234,7 @@ impl World {
                 scopes: vec![],
                 workspace: None,
                 expires_at: None,
+                reason: None,
             },
         );
         let key = keys.await.unwrap().record.id.to_string();

@@ -2,5 +2,6 @@
 
 mod configurations;
 mod drafts;
+pub(crate) mod logos;
 mod records;
 mod schema;

@@ -41,7 +41,7 @@ on_both! {
 
 on_both! {
     async fn keys_work_until_they_expire_or_are_revoked(t: TestRegistry) {
-        let new = |expires_at| NewApiKey { name: "k".into(), role: Role::Viewer, scopes: vec![], workspace: None, expires_at };
+        let new = |expires_at| NewApiKey { name: "k".into(), role: Role::Viewer, scopes: vec![], workspace: None, expires_at, reason: None };
         let enter = async |key: &str| t.registry.authenticate(Credential::Token(key), Origin::new(Door::Api)).await;
         let soon = t.registry.now() + chrono::Duration::hours(1);
         let brief = t.registry.create_api_key(&t.admin(), new(Some(soon))).await.unwrap();

@@ -1,20 +1,21 @@
-//! One's own account: password, theme.
+//! One's own account: password, sessions, theme.
 
 use crate::failure::Failure;
-use crate::session::{Visitor, local};
+use crate::session::{Visitor, kept, local};
 use crate::view::{Shell, THEME_COOKIE, go, html};
-use actix_web::cookie::{Cookie, SameSite, time::Duration};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use askama::Template;
-use registry::User;
+use registry::{Session, User};
+use registry_core::clock::Timestamp;
 use registry_core::finding::Finding;
+use registry_core::id::SessionId;
 use serde::Deserialize;
 
 /// Its addresses.
 pub(super) fn routes(config: &mut ServiceConfig) {
-    config.service(show).service(set_password).service(theme);
+    config.service(show).service(set_password).service(end_others).service(end_one).service(theme);
 }
 
 #[derive(Template)]
@@ -22,14 +23,39 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 struct Page {
     shell: Shell,
     user: User,
+    sessions: Vec<Session>,
+    now: Timestamp,
     problems: Vec<Finding>,
+}
+
+impl Page {
+    fn problem(&self, pointer: &str) -> Option<&Finding> {
+        self.problems.iter().find(|finding| finding.pointer == pointer)
+    }
 }
 
 #[get("/account")]
 async fn show(request: HttpRequest, visitor: Visitor) -> Result<HttpResponse, Failure> {
-    let user = visitor.registry.current_user(&visitor.actor).await?;
-    let shell = Shell::of(&request, &visitor, "account", "Your account");
-    Ok(html(StatusCode::OK, &Page { shell, user, problems: Vec::new() })?)
+    render(&request, &visitor, Vec::new()).await
+}
+
+async fn render(
+    request: &HttpRequest,
+    visitor: &Visitor,
+    problems: Vec<Finding>,
+) -> Result<HttpResponse, Failure> {
+    let (status, title) = match problems.is_empty() {
+        true => (StatusCode::OK, "Your account"),
+        false => (StatusCode::UNPROCESSABLE_ENTITY, "Problem: your account"),
+    };
+    let page = Page {
+        shell: Shell::of(request, visitor, "account", title),
+        user: visitor.registry.current_user(&visitor.actor).await?,
+        sessions: visitor.registry.sessions(&visitor.actor).await?,
+        now: visitor.registry.now(),
+        problems,
+    };
+    Ok(html(status, &page)?)
 }
 
 #[derive(Deserialize)]
@@ -47,13 +73,21 @@ async fn set_password(
 ) -> Result<HttpResponse, Failure> {
     match visitor.registry.set_password(&visitor.actor, Some(&form.current), &form.password).await {
         Ok(()) => Ok(go("/ui/account?done=password")),
-        Err(registry::Error::Invalid(findings)) => {
-            let user = visitor.registry.current_user(&visitor.actor).await?;
-            let shell = Shell::of(&request, &visitor, "account", "Problem: your account");
-            Ok(html(StatusCode::UNPROCESSABLE_ENTITY, &Page { shell, user, problems: findings.0 })?)
-        }
+        Err(registry::Error::Invalid(findings)) => render(&request, &visitor, findings.0).await,
         Err(error) => Err(error.into()),
     }
+}
+
+#[post("/account/sessions/end-others")]
+async fn end_others(visitor: Visitor) -> Result<HttpResponse, Failure> {
+    let ended = visitor.registry.end_other_sessions(&visitor.actor).await?;
+    Ok(go(format!("/ui/account?done=sessions-{ended}")))
+}
+
+#[post("/account/sessions/{session}/end")]
+async fn end_one(visitor: Visitor, path: web::Path<SessionId>) -> Result<HttpResponse, Failure> {
+    visitor.registry.end_session(&visitor.actor, *path).await?;
+    Ok(go("/ui/account?done=sessions-1"))
 }
 
 #[derive(Deserialize)]
@@ -70,13 +104,7 @@ async fn theme(form: web::Form<Theme>) -> HttpResponse {
         "dark" => "dark",
         _ => "system",
     };
-    let cookie = Cookie::build(THEME_COOKIE, chosen)
-        .path("/ui")
-        .same_site(SameSite::Lax)
-        .http_only(true)
-        .max_age(Duration::days(365))
-        .finish();
     let mut response = go(local(form.next.as_deref()));
-    drop(response.add_cookie(&cookie));
+    drop(response.add_cookie(&kept(THEME_COOKIE, chosen)));
     response
 }

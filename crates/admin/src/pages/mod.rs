@@ -1,17 +1,24 @@
 //! A file per noun.
 
+mod access;
 mod account;
 mod api_keys;
+mod audit;
 mod configuration;
 mod drafts;
+mod go;
 mod integrations;
+mod keys;
 mod logos;
 mod orphans;
 pub(crate) mod preflight;
-mod registrations;
-mod sign_in;
+pub(crate) mod registrations;
+mod settings;
+pub(crate) mod sign_in;
 mod workspaces;
 
+use crate::session::Visitor;
+use actix_web::HttpRequest;
 use actix_web::web::ServiceConfig;
 
 /// All pages. Where two patterns fit an address the earlier one wins, so `new` comes before `{integration}`.
@@ -22,10 +29,23 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .configure(drafts::routes)
         .configure(configuration::routes)
         .configure(preflight::routes)
+        .configure(access::routes)
         .configure(integrations::routes)
         .configure(registrations::routes)
         .configure(orphans::routes)
         .configure(workspaces::routes)
         .configure(api_keys::routes)
-        .configure(logos::routes);
+        .configure(logos::routes)
+        .configure(go::routes)
+        .configure(keys::routes)
+        .configure(audit::routes)
+        .configure(settings::routes);
+}
+
+/// Where this deployment is reached, without trailing slash: as configured, else as this browser reached it.
+fn base_url(request: &HttpRequest, visitor: &Visitor) -> String {
+    visitor.registry.settings().public_url.clone().unwrap_or_else(|| {
+        let connection = request.connection_info();
+        format!("{}://{}", connection.scheme(), connection.host())
+    })
 }

@@ -8,10 +8,11 @@ use actix_web::http::header::CONTENT_DISPOSITION;
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use askama::Template;
-use registry::{Orphan, OrphanFilter, PageRequest};
+use registry::{Error, Orphan, OrphanFilter, PageRequest, Workspace};
 use registry_core::clock::Timestamp;
 use registry_core::id::OrphanId;
 use registry_core::permission::Permission;
+use registry_core::slug::Reference;
 use serde::Deserialize;
 
 /// Its addresses.
@@ -19,56 +20,161 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     config.service(list).service(table).service(resolve);
 }
 
-/// More than a page of these is read as a table elsewhere.
-const SIZE: u64 = 200;
+const SIZE: u64 = 25;
+
+/// The query of the list; the download takes the same.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Query {
+    q: String,
+    /// `answer_lost` or `not_withdrawn`.
+    kind: String,
+    ws: String,
+    /// `all`: also those that are dealt with.
+    view: String,
+    page: u64,
+}
+
+impl Query {
+    fn filter(&self) -> OrphanFilter {
+        let filled = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        OrphanFilter {
+            kind: filled(&self.kind),
+            workspace: filled(&self.ws).map(|slug| Reference::parse(&slug)),
+            search: filled(&self.q),
+            resolved: self.view == "all",
+            ..OrphanFilter::default()
+        }
+    }
+
+    fn narrows(&self) -> bool {
+        [&self.q, &self.kind, &self.ws].iter().any(|text| !text.is_empty())
+    }
+
+    fn address(&self, path: &str) -> String {
+        let mut pairs = url::form_urlencoded::Serializer::new(String::new());
+        for (name, value) in [("q", &self.q), ("kind", &self.kind), ("ws", &self.ws), ("view", &self.view)] {
+            if !value.is_empty() {
+                pairs.append_pair(name, value);
+            }
+        }
+        if self.page > 0 {
+            pairs.append_pair("page", &self.page.to_string());
+        }
+        let pairs = pairs.finish();
+        format!("{path}{}{pairs}", if pairs.is_empty() { "" } else { "?" })
+    }
+}
 
 #[derive(Template)]
 #[template(path = "pages/orphans.html")]
 struct ListPage {
     shell: Shell,
+    query: Query,
     items: Vec<Orphan>,
     total: u64,
+    first: u64,
+    /// How many wait, whatever is shown.
+    open: u64,
+    workspaces: Vec<Workspace>,
     may_operate: bool,
+    problem: Option<String>,
     now: Timestamp,
+    previous: Option<String>,
+    next: Option<String>,
+}
+
+impl ListPage {
+    /// The list of another view, otherwise the same.
+    fn view(&self, view: &str) -> String {
+        Query { view: view.to_owned(), page: 0, ..self.query.clone() }.address("/ui/orphans")
+    }
+
+    fn download(&self) -> String {
+        Query { page: 0, ..self.query.clone() }.address("/ui/orphans.csv")
+    }
 }
 
 #[get("/orphans")]
-async fn list(request: HttpRequest, visitor: Visitor) -> Result<HttpResponse, Failure> {
-    let wanted = PageRequest::new(0, SIZE);
-    let found = visitor.registry.orphans(&visitor.actor, OrphanFilter::default(), wanted).await?;
+async fn list(
+    request: HttpRequest,
+    visitor: Visitor,
+    query: web::Query<Query>,
+) -> Result<HttpResponse, Failure> {
+    render(&request, &visitor, query.into_inner(), None, StatusCode::OK).await
+}
+
+async fn render(
+    request: &HttpRequest,
+    visitor: &Visitor,
+    query: Query,
+    problem: Option<String>,
+    status: StatusCode,
+) -> Result<HttpResponse, Failure> {
+    let (registry, actor) = (&visitor.registry, &visitor.actor);
+    let wanted = PageRequest::new(query.page, SIZE);
+    let found = registry.orphans(actor, query.filter(), wanted).await?;
+    let link = |page| Query { page, ..query.clone() }.address("/ui/orphans");
+    let title = if problem.is_some() { "Problem: orphans" } else { "Orphans" };
     let page = ListPage {
-        shell: Shell::of(&request, &visitor, "registrations", "Orphans"),
-        items: found.items,
+        shell: Shell::of(request, visitor, "registrations", title),
+        previous: query.page.checked_sub(1).map(link),
+        next: found.has_more(wanted).then(|| link(query.page.saturating_add(1))),
+        first: query.page.saturating_mul(SIZE).saturating_add(1),
         total: found.total,
-        may_operate: visitor.actor.can(Permission::OperateRegistrations),
-        now: visitor.registry.now(),
+        items: found.items,
+        open: registry.open_orphans(actor).await?,
+        workspaces: super::integrations::all_workspaces(visitor).await?,
+        may_operate: actor.can(Permission::OperateRegistrations),
+        now: registry.now(),
+        query,
+        problem,
     };
-    Ok(html(StatusCode::OK, &page)?)
+    Ok(html(status, &page)?)
 }
 
 #[get("/orphans.csv")]
-async fn table(visitor: Visitor) -> Result<HttpResponse, Failure> {
-    let all = OrphanFilter { resolved: true, ..OrphanFilter::default() };
-    let found = visitor.registry.orphans(&visitor.actor, all, PageRequest::new(0, 1000)).await?;
+async fn table(visitor: Visitor, query: web::Query<Query>) -> Result<HttpResponse, Failure> {
+    let mut all = Vec::new();
+    for number in 0.. {
+        let wanted = PageRequest::new(number, 1000);
+        let found = visitor.registry.orphans(&visitor.actor, query.filter(), wanted).await?;
+        let more = found.has_more(wanted);
+        all.extend(found.items);
+        if !more {
+            break;
+        }
+    }
     Ok(HttpResponse::Ok()
         .content_type("text/csv; charset=utf-8")
         .insert_header((CONTENT_DISPOSITION, "attachment; filename=\"orphans.csv\""))
-        .body(registry::orphan_table(found.items)?))
+        .body(registry::orphan_table(all)?))
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Resolve {
-    #[serde(default)]
     note: String,
+    /// Where the list was.
+    view: String,
 }
 
 #[post("/orphans/{orphan}/resolve")]
 async fn resolve(
+    request: HttpRequest,
     visitor: Visitor,
     path: web::Path<OrphanId>,
     form: web::Form<Resolve>,
 ) -> Result<HttpResponse, Failure> {
-    let note = Some(form.into_inner().note).filter(|note| !note.trim().is_empty());
-    visitor.registry.resolve_orphan(&visitor.actor, *path, note).await?;
-    Ok(go("/ui/orphans?done=resolved"))
+    let form = form.into_inner();
+    let note = Some(form.note.trim().to_owned()).filter(|note| !note.is_empty());
+    match visitor.registry.resolve_orphan(&visitor.actor, *path, note).await {
+        Ok(_) if form.view == "all" => Ok(go("/ui/orphans?view=all&done=resolved")),
+        Ok(_) => Ok(go("/ui/orphans?done=resolved")),
+        Err(Error::Conflict { message, .. }) => {
+            let query = Query { view: "all".to_owned(), ..Query::default() };
+            render(&request, &visitor, query, Some(message), StatusCode::CONFLICT).await
+        }
+        Err(error) => Err(error.into()),
+    }
 }

@@ -1,12 +1,14 @@
 //! Signing in and out.
 
 use crate::failure::Failure;
-use crate::session::{closed, cookie, local, opened, origin, state};
+use crate::session::{Visitor, closed, cookie, local, opened, origin, state};
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderValue, RETRY_AFTER};
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use askama::Template;
+use registry::{Credential, SignedIn};
 use serde::Deserialize;
 
 /// Its addresses.
@@ -21,6 +23,26 @@ struct SignInPage {
     next: String,
     email: String,
     problem: Option<String>,
+    notice: Option<&'static str>,
+    unsent: Option<Unsent>,
+}
+
+/// A form that came after its session had ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unsent {
+    /// Where it was sent: path and query.
+    pub(crate) path: String,
+    /// What it said, as it was sent.
+    pub(crate) body: String,
+}
+
+#[derive(Template)]
+#[template(path = "pages/unsent.html")]
+struct UnsentPage {
+    shell: Shell,
+    path: String,
+    fields: Vec<(String, String)>,
+    next: String,
 }
 
 #[derive(Template)]
@@ -36,13 +58,43 @@ struct LinkPage {
 struct Next {
     #[serde(default)]
     next: Option<String>,
+    #[serde(default)]
+    ended: Option<String>,
 }
 
 #[get("/sign-in")]
 async fn show_form(request: HttpRequest, query: web::Query<Next>) -> Result<HttpResponse, Failure> {
-    let shell = Shell::plain("Sign in").themed(&request);
-    let next = local(query.next.as_deref());
-    Ok(html(StatusCode::OK, &SignInPage { shell, next, email: String::new(), problem: None })?)
+    let notice = match query.ended.as_deref() {
+        Some("unsaved") => Some("Your change was not saved. Sign in to come back to where you were."),
+        Some(_) => Some("Sign in to come back to where you were."),
+        None => None,
+    };
+    let page = SignInPage {
+        shell: Shell::plain("Sign in").themed(&request),
+        next: local(query.next.as_deref()),
+        email: String::new(),
+        problem: None,
+        notice,
+        unsent: None,
+    };
+    Ok(html(StatusCode::OK, &page)?)
+}
+
+/// The answer to a form that came too late.
+pub(crate) fn after_the_end(request: &HttpRequest, next: String, unsent: Option<Unsent>) -> HttpResponse {
+    let notice = match unsent {
+        Some(_) => "Your change was not saved. Sign in, and you can send it again: what you typed is kept.",
+        None => "Your change was not saved. Sign in to come back to where you were.",
+    };
+    let page = SignInPage {
+        shell: Shell::plain("Sign in").themed(request),
+        next,
+        email: String::new(),
+        problem: None,
+        notice: Some(notice),
+        unsent,
+    };
+    html(StatusCode::UNAUTHORIZED, &page).unwrap_or_else(|_| HttpResponse::InternalServerError().finish())
 }
 
 #[derive(Deserialize)]
@@ -51,6 +103,10 @@ struct Credentials {
     password: String,
     #[serde(default)]
     next: Option<String>,
+    #[serde(default)]
+    unsent_path: Option<String>,
+    #[serde(default)]
+    unsent_body: Option<String>,
 }
 
 #[post("/sign-in")]
@@ -58,19 +114,60 @@ async fn submit(request: HttpRequest, form: web::Form<Credentials>) -> Result<Ht
     let state = state(&request);
     let form = form.into_inner();
     let next = local(form.next.as_deref());
+    let unsent = form.unsent_path.zip(form.unsent_body).map(|(path, body)| Unsent { path, body });
     match state.registry.sign_in(&form.email, &form.password, origin(&request)).await {
         Ok(signed_in) => {
-            let mut response = go(next);
+            let mut response = match unsent {
+                Some(unsent) => offer(&request, &signed_in, unsent, next).await?,
+                None => go(next),
+            };
             add(&mut response, &opened(&state, signed_in.session))?;
             Ok(response)
         }
-        Err(registry::Error::Unauthenticated(problem)) => {
-            let shell = Shell::plain("Problem: sign in").themed(&request);
-            let page = SignInPage { shell, next, email: form.email, problem: Some(problem.to_owned()) };
-            Ok(html(StatusCode::UNPROCESSABLE_ENTITY, &page)?)
+        Err(error @ (registry::Error::Unauthenticated(_) | registry::Error::TooManyTries { .. })) => {
+            let page = SignInPage {
+                shell: Shell::plain("Problem: sign in").themed(&request),
+                next,
+                email: form.email,
+                problem: Some(error.to_string()),
+                notice: None,
+                unsent,
+            };
+            Ok(refused(&error, html(status(&error), &page)?))
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// The form again, for whoever just signed in. Nothing is sent by itself: it may be somebody else now.
+async fn offer(
+    request: &HttpRequest,
+    signed_in: &SignedIn,
+    unsent: Unsent,
+    next: String,
+) -> Result<HttpResponse, Failure> {
+    let state = state(request);
+    let session = Credential::Session(&signed_in.session);
+    let actor = state.registry.authenticate(session, origin(request)).await?;
+    let visitor = Visitor::of(&state, actor).await?;
+    let fields = url::form_urlencoded::parse(unsent.body.as_bytes()).into_owned().collect();
+    let shell = Shell::of(request, &visitor, "", "Your change is not saved yet");
+    let page = UnsentPage { shell, path: local(Some(&unsent.path)), fields, next };
+    Ok(html(StatusCode::OK, &page)?)
+}
+
+fn status(error: &registry::Error) -> StatusCode {
+    match error {
+        registry::Error::TooManyTries { .. } => StatusCode::TOO_MANY_REQUESTS,
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
+    }
+}
+
+fn refused(error: &registry::Error, mut response: HttpResponse) -> HttpResponse {
+    if let Some(seconds) = error.retry_after() {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
 }
 
 #[derive(Deserialize)]
@@ -100,10 +197,12 @@ async fn use_link(request: HttpRequest, form: web::Form<Link>) -> Result<HttpRes
             add(&mut response, &opened(&state, signed_in.session))?;
             Ok(response)
         }
-        Err(registry::Error::Unauthenticated(problem)) => {
+        Err(error @ (registry::Error::Unauthenticated(_) | registry::Error::TooManyTries { .. })) => {
             let shell = Shell::plain("Problem: sign in").themed(&request);
-            let page = LinkPage { shell, token: String::new(), next, problem: Some(problem.to_owned()) };
-            Ok(html(StatusCode::UNPROCESSABLE_ENTITY, &page)?)
+            // The link may still be good when it was only too early.
+            let token = if error.retry_after().is_some() { token } else { String::new() };
+            let page = LinkPage { shell, token, next, problem: Some(error.to_string()) };
+            Ok(refused(&error, html(status(&error), &page)?))
         }
         Err(error) => Err(error.into()),
     }

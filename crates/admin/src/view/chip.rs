@@ -98,11 +98,16 @@ pub(crate) fn auth(auth_type: &AuthType) -> &'static str {
 /// What a method is called on pages.
 #[expect(clippy::trivially_copy_pass_by_ref, clippy::ref_option, reason = "askama passes references")]
 pub(crate) fn method(method: &Option<RegistrationMethod>) -> &'static str {
+    method.as_ref().map_or("–", method_name)
+}
+
+/// The same of a method that is known.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "askama passes references")]
+pub(crate) fn method_name(method: &RegistrationMethod) -> &'static str {
     match method {
-        Some(RegistrationMethod::Dcr) => "Dynamic registration",
-        Some(RegistrationMethod::PreRegistered) => "Registered by hand",
-        Some(RegistrationMethod::Cimd) => "Metadata document",
-        None => "–",
+        RegistrationMethod::Dcr => "Dynamic registration",
+        RegistrationMethod::PreRegistered => "Registered by hand",
+        RegistrationMethod::Cimd => "Metadata document",
     }
 }
 

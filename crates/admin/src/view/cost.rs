@@ -62,7 +62,7 @@ impl Cost {
         let there = registrations - registered;
         let parts = [
             (updated, "updated in place"),
-            (replaced, "replaced"),
+            (replaced, if self.used == 0 { "replaced before anybody used them" } else { "replaced" }),
             (asked, "kept until somebody approves a new one"),
             (rediscovered, "looked for at the new address first"),
             (withdrawn, "withdrawn"),
@@ -76,8 +76,7 @@ impl Cost {
         let mut sentences = Vec::new();
         if there > 0 {
             let consequence = match (replaced, self.used) {
-                (0, _) => String::new(),
-                (_, 0) => ", before anybody used them".to_owned(),
+                (0, _) | (_, 0) => String::new(),
                 (1, _) => "; people who signed in through that 1 must sign in again".to_owned(),
                 (all, used) if all == used => {
                     format!("; people who signed in through those {used} must sign in again")
@@ -110,7 +109,7 @@ mod tests {
         for (used, end) in [
             (3, "; people who signed in through those 3 must sign in again."),
             (2, "; people who signed in through 2 of those must sign in again."),
-            (0, ", before anybody used them."),
+            (0, " before anybody used them."),
         ] {
             let sentence = format!("9 registered clients: 6 updated in place, 3 replaced{end}");
             assert_eq!(said(used, affected), sentence);

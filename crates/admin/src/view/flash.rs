@@ -32,13 +32,46 @@ pub(super) fn flash(request: &HttpRequest) -> Option<String> {
                 .to_owned()
         }
         "deleted" => format!("Deleted, with {}.", count(number(), "server")),
+        "sessions" => match number() {
+            0 => "There was no other session.".to_owned(),
+            ended => format!("Signed out: {}.", count(ended, "session")),
+        },
+        "role" => "What they may do is changed.".to_owned(),
+        "deactivated" => "They are signed out everywhere and cannot sign in.".to_owned(),
+        "reactivated" => "They may sign in again.".to_owned(),
         "revoked" => "The key is revoked.".to_owned(),
         "retry" => "It is tried again now.".to_owned(),
         "reregister" | "approve" => "A new client is being registered.".to_owned(),
         "skip" => "The client is kept as it is. The next change asks again.".to_owned(),
         "withdraw" => "The client is being withdrawn.".to_owned(),
+        "retried" => match number() {
+            0 => "Nothing failed any more, so nothing is tried again.".to_owned(),
+            1 => "1 registration is tried again now.".to_owned(),
+            several => format!("{several} registrations are tried again now."),
+        },
+        "entered" => "The client is entered. It is taken over now.".to_owned(),
+        "token" => "The token is kept sealed. It is tried again now.".to_owned(),
+        "access" => "Workspace access is saved.".to_owned(),
+        "changed" => "Saved.".to_owned(),
+        "nothing" => "Nothing was ticked, so nothing is done.".to_owned(),
+        "queued" => match number() {
+            0 => "Nothing needs another try.".to_owned(),
+            queued => format!("{} queued.", count(queued, "registration")),
+        },
+        "enabled" => format!("Enabled: {}.", count(number(), "integration")),
+        "disabled" => format!("Disabled: {}.", count(number(), "integration")),
+        "imported" => format!("Imported: {}.", count(number(), "integration")),
+        "copied" => match number() {
+            0 => "Copied. No workspace uses the copy yet.".to_owned(),
+            left_out => format!(
+                "Copied without {}, which must be entered again. No workspace uses the copy yet.",
+                count(left_out, "secret")
+            ),
+        },
+        "tested" => "The connection is tested; what came back stands below.".to_owned(),
+        "added" => "The server is made.".to_owned(),
         "resolved" => "Noted as dealt with.".to_owned(),
-        "password" => "Your password is set.".to_owned(),
+        "password" => "Your password is set. Your other sessions have ended.".to_owned(),
         _ => return None,
     })
 }

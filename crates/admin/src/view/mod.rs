@@ -1,5 +1,6 @@
 //! What all templates share.
 
+mod browser;
 mod chip;
 mod cost;
 mod flash;
@@ -7,10 +8,11 @@ mod icon;
 mod shell;
 mod text;
 
+pub(crate) use browser::browser;
 pub(crate) use chip::*;
 pub(crate) use cost::Cost;
 pub(crate) use icon::icon;
-pub(crate) use shell::{Shell, THEME_COOKIE};
+pub(crate) use shell::{KEYS_COOKIE, Shell, THEME_COOKIE};
 pub(crate) use text::*;
 
 use actix_web::HttpResponse;

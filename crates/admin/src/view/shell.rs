@@ -1,15 +1,18 @@
 //! What stands around a page's content: side bar, top bar, theme.
 
 use super::flash::flash;
-use super::text::initials;
+use super::text::{ago, initials};
 use crate::assets;
 use crate::session::{self, Visitor};
+use actix_web::http::header::HOST;
 use actix_web::{HttpMessage, HttpRequest};
 use registry::{Actor, Overview};
 use registry_core::permission::Permission;
 
 /// The name of the cookie that keeps light, dark or system.
 pub(crate) const THEME_COOKIE: &str = "mcp_registry_theme";
+/// The name of the cookie that keeps whether single letters are keys.
+pub(crate) const KEYS_COOKIE: &str = "mcp_registry_keys";
 
 /// Everything around a page's content.
 #[derive(Debug, Clone)]
@@ -19,6 +22,8 @@ pub(crate) struct Shell {
     /// Who is signed in.
     pub(crate) actor: Option<Actor>,
     pub(crate) theme: &'static str,
+    /// Whether single letters are keys.
+    pub(crate) letters: bool,
     /// What the side bar counts.
     pub(crate) overview: Overview,
     pub(crate) flash: Option<String>,
@@ -27,7 +32,15 @@ pub(crate) struct Shell {
     pub(crate) icon: String,
     pub(crate) css: String,
     pub(crate) script: String,
+    /// Live parts of pages, of the enhancement layer.
+    pub(crate) live: Option<String>,
+    /// The JSON editor, of the enhancement layer; only pages with an editor load it.
+    pub(crate) editor: Option<String>,
     pub(crate) basic: bool,
+    /// Whether passwords and sessions travel in the clear.
+    pub(crate) insecure: bool,
+    /// What is known of the gateways, for the foot.
+    pub(crate) gateway: String,
 }
 
 impl Shell {
@@ -38,6 +51,7 @@ impl Shell {
             section: "",
             actor: None,
             theme: "system",
+            letters: true,
             overview: Overview::default(),
             flash: None,
             path: "/ui/integrations".to_owned(),
@@ -45,7 +59,11 @@ impl Shell {
             icon: assets::url("icon.svg"),
             css: assets::url("app.css"),
             script: assets::url("app.js"),
-            basic: !assets::FULL,
+            live: None,
+            editor: None,
+            basic: true,
+            insecure: false,
+            gateway: String::new(),
         }
     }
 
@@ -60,10 +78,19 @@ impl Shell {
         shell.section = section;
         shell.actor = Some(visitor.actor.clone());
         shell.theme = theme(request);
+        shell.letters = request.cookie(KEYS_COOKIE).is_none_or(|cookie| cookie.value() != "off");
         shell.overview = visitor.overview.clone();
         shell.flash = flash(request);
         request.uri().path().clone_into(&mut shell.path);
-        shell.version = session::state(request).version;
+        let state = session::state(request);
+        shell.version = state.version;
+        if assets::FULL && !state.basic {
+            shell.basic = false;
+            shell.live = Some(assets::url("live.js"));
+            shell.editor = Some(assets::url("editor.js"));
+        }
+        shell.insecure = insecure(request);
+        shell.gateway = gateway(visitor);
         shell
     }
 
@@ -78,7 +105,7 @@ impl Shell {
 
     /// The same in the theme this browser chose.
     pub(crate) fn themed(self, request: &HttpRequest) -> Self {
-        Self { theme: theme(request), ..self }
+        Self { theme: theme(request), insecure: insecure(request), ..self }
     }
 
     /// What the theme button does: the next theme, and its name for people.
@@ -115,9 +142,19 @@ impl Shell {
             && self.actor.as_ref().is_some_and(|actor| actor.workspace().is_none())
     }
 
+    /// Whether people may be invited and changed.
+    pub(crate) fn may_manage_people(&self) -> bool {
+        self.may_see_settings() && self.may(Permission::ManagePeople)
+    }
+
     /// Whether the audit log may be read.
     pub(crate) fn may_audit(&self) -> bool {
-        self.may(Permission::ReadAudit)
+        self.may_administer() && self.may(Permission::ReadAudit)
+    }
+
+    /// Whether the settings of the whole organisation may be looked at.
+    pub(crate) fn may_see_settings(&self) -> bool {
+        self.actor.as_ref().is_some_and(|actor| actor.workspace().is_none())
     }
 
     /// Two letters for the account badge.
@@ -132,5 +169,22 @@ fn theme(request: &HttpRequest) -> &'static str {
         Some("light") => "light",
         Some("dark") => "dark",
         _ => "system",
+    }
+}
+
+/// Whether this browser reached us without TLS from another machine. Cookies for https only mean that a proxy in front
+/// speaks TLS; this very machine is no network.
+fn insecure(request: &HttpRequest) -> bool {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = host.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(host, |(name, _)| name);
+    let here = name == "localhost" || name == "[::1]" || name.starts_with("127.");
+    !session::state(request).secure_cookies && !here
+}
+
+/// When a gateway last asked for something.
+fn gateway(visitor: &Visitor) -> String {
+    match &visitor.overview.gateway_seen_at {
+        Some(moment) => format!("gateway seen {}", ago(moment, &visitor.registry.now())),
+        None => "no gateway seen yet".to_owned(),
     }
 }

@@ -128,6 +128,34 @@ pub(crate) fn short(id: &str) -> String {
     format!("{start}…{end}")
 }
 
+/// The same for where there is little room.
+pub(crate) fn shortest(id: &str) -> String {
+    let length = id.chars().count();
+    if length <= 18 {
+        return id.to_owned();
+    }
+    let start: String = id.chars().take(10).collect();
+    let end: String = id.chars().skip(length - 5).collect();
+    format!("{start}…{end}")
+}
+
+/// What the rows of a page are, "26–50": the number of the first, counted from 1, and how many there are.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "askama passes references")]
+pub(crate) fn range(first: &u64, count: usize) -> String {
+    let last = (first + count as u64).saturating_sub(1);
+    if last > *first { format!("{first}–{last}") } else { first.to_string() }
+}
+
+/// The end of an id that begins with its time.
+pub(crate) fn tail(id: &str) -> String {
+    let length = id.chars().count();
+    if length <= 9 {
+        id.to_owned()
+    } else {
+        format!("…{}", id.chars().skip(length - 8).collect::<String>())
+    }
+}
+
 /// The path of an address, or the whole of what is none.
 pub(crate) fn path_of(url: &str) -> String {
     url::Url::parse(url).map_or_else(|_| url.to_owned(), |url| url.path().to_owned())

@@ -7,10 +7,10 @@ use crate::example;
 use crate::extract::Caller;
 use crate::failure::Failure;
 use crate::query;
-use crate::responses::{CreateProblems, ListProblems, ReadProblems};
+use crate::responses::{CreateProblems, ListProblems, ReadProblems, RotateProblems};
 use actix_web::{delete, get, post, web};
 use chrono::{DateTime, Utc};
-use registry::{ApiKey, Error, NewApiKey};
+use registry::{ApiKey, ApiKeyFilter, Error, NewApiKey};
 use registry_core::finding::Finding;
 use registry_core::id::ApiKeyId;
 use registry_core::permission::{Permission, Role};
@@ -21,7 +21,12 @@ use uuid::Uuid;
 use validator::Validate;
 
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
-    config.service(create_api_key).service(list_api_keys).service(read_api_key).service(revoke_api_key);
+    config
+        .service(create_api_key)
+        .service(list_api_keys)
+        .service(read_api_key)
+        .service(rotate_api_key)
+        .service(revoke_api_key);
 }
 
 /// A key to make.
@@ -43,6 +48,10 @@ pub(crate) struct CreateApiKey {
     /// When it ends (RFC 3339); never when absent.
     #[schema(value_type = Option<String>, format = "date-time", example = "2027-11-23T00:00:00Z")]
     expires_at: Option<String>,
+    /// Why it is as it is, for those who look at the list later.
+    #[validate(length(max = 500))]
+    #[schema(max_length = 500, example = "the gateway renews no keys")]
+    reason: Option<String>,
 }
 
 impl RequestBody for CreateApiKey {
@@ -85,14 +94,21 @@ pub(crate) struct ApiKeyView {
     workspace_slug: Option<String>,
     /// When it ends.
     expires_at: Option<DateTime<Utc>>,
+    /// What its maker wrote about it.
+    reason: Option<String>,
     /// When it was last used.
     last_used_at: Option<DateTime<Utc>>,
+    /// The address it was last used from.
+    #[schema(example = "192.0.2.7")]
+    last_address: Option<String>,
     /// Who made it.
     created_by: String,
     /// When it was made.
     created_at: DateTime<Utc>,
     /// When it was revoked.
     revoked_at: Option<DateTime<Utc>>,
+    /// Id of the key that took its place when it was rotated.
+    replaced_by: Option<Uuid>,
     /// The key itself. Only in the answer that makes it; it is never shown again.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "mcpr_…")]
@@ -111,10 +127,13 @@ impl From<ApiKey> for ApiKeyView {
             workspace_id: key.workspace.as_ref().map(|workspace| workspace.id.0),
             workspace_slug: key.workspace.map(|workspace| workspace.slug.into()),
             expires_at: key.expires_at,
+            reason: key.reason,
             last_used_at: key.last_used_at,
+            last_address: key.last_address,
             created_by: key.created_by,
             created_at: key.created_at,
             revoked_at: key.revoked_at,
+            replaced_by: key.replaced_by.map(|id| id.0),
             key: None,
         }
     }
@@ -132,10 +151,13 @@ impl ApiKeyView {
             workspace_id: None,
             workspace_slug: None,
             expires_at: None,
+            reason: None,
             last_used_at: None,
+            last_address: None,
             created_by: "Ada".to_owned(),
             created_at: example::moment(),
             revoked_at: None,
+            replaced_by: None,
             key: None,
         }
     }
@@ -169,6 +191,7 @@ pub(crate) async fn create_api_key(state: web::Data<ApiState>, sent: Sent<Create
         scopes: body.scopes.unwrap_or_default(),
         workspace: query::reference(body.workspace_id),
         expires_at: query::filled(body.expires_at).map(|text| moment(&text)).transpose()?,
+        reason: body.reason,
     };
     let made = state.registry.create_api_key(&caller.actor, new).await?;
     Ok(answer::ok(&ApiKeyView { key: Some(made.key), ..made.record.into() }))
@@ -187,7 +210,7 @@ pub(crate) async fn create_api_key(state: web::Data<ApiState>, sent: Sent<Create
 pub(crate) async fn list_api_keys(state: web::Data<ApiState>, caller: Caller) -> Answer {
     let asked: ListApiKeys = caller.query()?;
     let page = query::page(asked.current_page, asked.page_size)?;
-    let found = state.registry.api_keys(&caller.actor, page).await?;
+    let found = state.registry.api_keys(&caller.actor, ApiKeyFilter::default(), page).await?;
     Ok(answer::ok(&Listed::new(found, page, |one| Ok(ApiKeyView::from(one)))?))
 }
 
@@ -205,6 +228,29 @@ pub(crate) async fn read_api_key(
 ) -> Answer {
     let found = state.registry.api_key(&caller.actor, id(&path)?).await?;
     Ok(answer::ok(&ApiKeyView::from(found)))
+}
+
+/// Rotate an API key
+///
+/// Makes a key of the same name, role, scopes and workspace, which lasts as long as the old one was meant to last. The old
+/// key works for 24 hours more, or until it expires if that is sooner. The answer is the only place where the new key is
+/// shown.
+#[utoipa::path(
+    tag = "keys",
+    params(("key" = Uuid, Path, description = "Id of the key that is replaced.")),
+    responses(
+        (status = 200, description = "The new key. Keep `key`.", body = ApiKeyView, example = json!(ApiKeyView { key: Some("mcpr_AbCd…".to_owned()), ..ApiKeyView::example() })),
+        RotateProblems,
+    )
+)]
+#[post("/api-keys/{key}/rotate")]
+pub(crate) async fn rotate_api_key(
+    state: web::Data<ApiState>,
+    caller: Caller,
+    path: web::Path<String>,
+) -> Answer {
+    let made = state.registry.rotate_api_key(&caller.actor, id(&path)?).await?;
+    Ok(answer::ok(&ApiKeyView { key: Some(made.key), ..made.record.into() }))
 }
 
 /// Revoke an API key

@@ -9,7 +9,7 @@ use crate::query;
 use crate::responses::ListProblems;
 use actix_web::{get, web};
 use chrono::{DateTime, Utc};
-use registry::{AuditEvent, AuditFilter};
+use registry::{AuditEvent, AuditFilter, AuditResult};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
@@ -33,6 +33,9 @@ pub(crate) struct ListAuditEvents {
     /// Only those by this actor: its id or name.
     #[param(example = "Ada")]
     actor: Option<String>,
+    /// Only those with this result: `done`, `refused` or `failed`.
+    #[param(example = "refused")]
+    result: Option<String>,
     /// Only those at or after this moment (RFC 3339).
     #[param(value_type = Option<String>, format = "date-time", example = "2026-11-01T00:00:00Z")]
     from: Option<String>,
@@ -165,12 +168,19 @@ pub(crate) async fn list_audit_events(state: web::Data<ApiState>, caller: Caller
         action: query::filled(asked.action),
         subject: query::filled(asked.subject),
         actor: query::filled(asked.actor),
+        result: result(asked.result)?,
         from: moment("from", asked.from)?,
         until: moment("until", asked.until)?,
         before_number: asked.before_number,
     };
     let found = state.registry.audit_events(&caller.actor, filter, page).await?;
     Ok(answer::ok(&Listed::new(found, page, |one| Ok(AuditEventView::from(one)))?))
+}
+
+fn result(word: Option<String>) -> Result<Option<AuditResult>, Failure> {
+    let Some(word) = query::filled(word) else { return Ok(None) };
+    let known = AuditResult::parse(&word);
+    known.map(Some).ok_or_else(|| Failure::parameter("result", "takes `done`, `refused` or `failed`."))
 }
 
 fn moment(name: &str, text: Option<String>) -> Result<Option<DateTime<Utc>>, Failure> {

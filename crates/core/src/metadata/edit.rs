@@ -113,15 +113,12 @@ fn append(text: &str, object: &Object<'_>, style: &Style, name: &str, value: &Va
     };
     let before = others.last().map_or(object.range.start + 1, |previous| previous.range.end);
     let gap = &text[before..last.range.start];
-    let member = match gap.rsplit_once('\n') {
-        Some((_, inner)) => {
-            let (end, colon) = (style.line_end, style.colon());
-            format!(",{end}{inner}{name}{colon}{}", style.tall().write(value, inner))
-        }
-        None => {
-            let space = if style.is_spaced { " " } else { "" };
-            format!(",{space}{name}{}{}", style.colon(), style.wide().write(value, ""))
-        }
+    let member = if let Some((_, inner)) = gap.rsplit_once('\n') {
+        let (end, colon) = (style.line_end, style.colon());
+        format!(",{end}{inner}{name}{colon}{}", style.tall().write(value, inner))
+    } else {
+        let space = if style.is_spaced { " " } else { "" };
+        format!(",{space}{name}{}{}", style.colon(), style.wide().write(value, ""))
     };
     apply(text, &[(last.range.end..last.range.end, member)])
 }

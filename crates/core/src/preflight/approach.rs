@@ -1,7 +1,7 @@
 //! How gateways identify themselves at an upstream: the ways a person chooses from, and what each sets in an Advanced
 //! Configuration.
 
-use crate::metadata::{ALIAS_WRAPPER, CANONICAL_WRAPPER, Method};
+use crate::metadata::{ALIAS_WRAPPER, CANONICAL_WRAPPER, Method, read_members, remove_member, set_member};
 use crate::registration::AuthType;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -71,89 +71,82 @@ impl Approach {
         }
     }
 
-    /// Puts into `configuration` what this approach needs, and takes out what `before` had put there. Everything else
-    /// stays. `publishes_documents`: whether `auto` could choose a document, so that registering must be said.
+    /// The Advanced Configuration `text` with what this approach needs, without what `before` had put there; every byte
+    /// that has nothing to do with it stays. Empty: nothing is set any more. `None` if it is not the text of an object, or
+    /// if something else than an object stands where one is needed. `publishes_documents`: whether `auto` could choose a
+    /// document, so that registering must be said.
     pub fn apply(
         self,
-        configuration: &mut Map<String, Value>,
+        text: &str,
         before: Option<Self>,
         entered: Entered,
         publishes_documents: bool,
-    ) {
+    ) -> Option<String> {
+        let mut text = text.to_owned();
         if let Some(before) = before.filter(|before| *before != self) {
-            before.retract(configuration);
+            text = before.retract(&text)?;
         }
+        let method = |text: &str, method: Method| set_member(text, "/registration/method", &json!(method));
         match self {
-            Self::Register if publishes_documents => set_method(configuration, Method::Dcr),
+            Self::Register if publishes_documents => text = method(&text, Method::Dcr)?,
             Self::Register | Self::Nothing => {}
-            Self::Publish => set_method(configuration, Method::Cimd),
+            Self::Publish => text = method(&text, Method::Cimd)?,
             Self::ByHand => {
-                let metadata = member(configuration, wrapper(configuration));
-                metadata.insert("client_id".to_owned(), json!(entered.client_id));
+                let wrapper = spelling(&text, [ALIAS_WRAPPER, CANONICAL_WRAPPER])?;
+                text = set_member(&text, &format!("/{wrapper}/client_id"), &json!(entered.client_id))?;
+                let secret = format!("/{wrapper}/client_secret");
                 if entered.without_secret {
-                    metadata.shift_remove("client_secret");
+                    text = remove_member(&text, &secret)?;
                 }
-                if let Some(secret) = entered.client_secret {
-                    metadata.insert("client_secret".to_owned(), json!(secret));
+                if let Some(typed) = entered.client_secret {
+                    text = set_member(&text, &secret, &json!(typed))?;
                 }
             }
             Self::Headers => {
-                let name =
-                    if configuration.contains_key("custom_headers") { "custom_headers" } else { "headers" };
-                let stored = configuration.get(name).and_then(Value::as_object).cloned().unwrap_or_default();
+                let name = spelling(&text, ["custom_headers", "headers"])?;
+                let stored = read_members(&text)?.get(name).and_then(Value::as_object).cloned();
+                let stored = stored.unwrap_or_default();
                 let mut headers = Map::new();
                 for (name, value) in entered.headers {
                     if let Some(value) = value.map(Value::from).or_else(|| stored.get(&name).cloned()) {
                         headers.insert(name, value);
                     }
                 }
-                configuration.insert(name.to_owned(), headers.into());
+                if headers != stored {
+                    text = set_member(&text, &format!("/{name}"), &headers.into())?;
+                }
             }
         }
+        Some(if read_members(&text)?.is_empty() { String::new() } else { text })
     }
 
-    /// Takes out of `configuration` what this approach had put there.
-    fn retract(self, configuration: &mut Map<String, Value>) {
-        let remove = |configuration: &mut Map<String, Value>, name: &str, members: &[&str]| {
-            let Some(Value::Object(object)) = configuration.get_mut(name) else { return };
-            for member in members {
-                object.shift_remove(*member);
-            }
-            if object.is_empty() {
-                configuration.shift_remove(name);
-            }
-        };
+    /// Without what this approach had put there.
+    fn retract(self, text: &str) -> Option<String> {
         match self {
-            Self::Register | Self::Publish => remove(configuration, "registration", &["method"]),
-            Self::ByHand => remove(configuration, wrapper(configuration), &["client_id", "client_secret"]),
-            Self::Headers => {
-                configuration.shift_remove("headers");
-                configuration.shift_remove("custom_headers");
+            Self::Register | Self::Publish => without(text, "registration", &["method"]),
+            Self::ByHand => {
+                let wrapper = spelling(text, [ALIAS_WRAPPER, CANONICAL_WRAPPER])?;
+                without(text, wrapper, &["client_id", "client_secret"])
             }
-            Self::Nothing => {}
+            Self::Headers => remove_member(&remove_member(text, "/headers")?, "/custom_headers"),
+            Self::Nothing => Some(text.to_owned()),
         }
     }
 }
 
-/// The name that client metadata have in this configuration.
-fn wrapper(configuration: &Map<String, Value>) -> &'static str {
-    if configuration.contains_key(ALIAS_WRAPPER) { ALIAS_WRAPPER } else { CANONICAL_WRAPPER }
+/// The first of two spellings that the text has, else the second.
+fn spelling(text: &str, [first, second]: [&'static str; 2]) -> Option<&'static str> {
+    Some(if read_members(text)?.contains_key(first) { first } else { second })
 }
 
-fn set_method(configuration: &mut Map<String, Value>, method: Method) {
-    member(configuration, "registration").insert("method".to_owned(), json!(method));
-}
-
-/// The object of this name, made where there is none.
-fn member<'a>(configuration: &'a mut Map<String, Value>, name: &str) -> &'a mut Map<String, Value> {
-    let value = configuration.entry(name).or_insert(Value::Null);
-    if !value.is_object() {
-        *value = Value::Object(Map::new());
+/// Without these members of the object `name`, and without that object if nothing else is in it.
+fn without(text: &str, name: &str, members: &[&str]) -> Option<String> {
+    let mut text = text.to_owned();
+    for member in members {
+        text = remove_member(&text, &format!("/{name}/{member}"))?;
     }
-    match value {
-        Value::Object(object) => object,
-        _ => unreachable!("it was made one"),
-    }
+    let is_empty = read_members(&text)?.get(name).and_then(Value::as_object).is_some_and(Map::is_empty);
+    if is_empty { remove_member(&text, &format!("/{name}")) } else { Some(text) }
 }
 
 #[cfg(test)]
@@ -161,74 +154,64 @@ fn member<'a>(configuration: &'a mut Map<String, Value>, name: &str) -> &'a mut 
 mod tests {
     use super::*;
 
-    fn object(value: &Value) -> Map<String, Value> {
-        value.as_object().cloned().unwrap()
+    fn value(text: &str) -> Value {
+        if text.is_empty() { json!({}) } else { serde_json::from_str(text).unwrap() }
     }
 
     #[test]
     fn each_sets_its_own_and_takes_it_back() {
-        let start = object(&json!({ "tools": ["a"], "oauth_metadata": { "scope": "x" } }));
-        let by_hand = || Entered {
+        let start = "{\n    \"tools\": [\"a\"],\n    \"oauth_metadata\": { \"scope\": \"x\" }\n}";
+        let by_hand = Entered {
             client_id: "abc".to_owned(),
             client_secret: Some("s".to_owned()),
             ..Entered::default()
         };
+        let headers =
+            Entered { headers: vec![("X-Key".to_owned(), Some("v".to_owned()))], ..Entered::default() };
         for (approach, entered, expected) in [
             (Approach::Register, Entered::default(), json!({ "registration": { "method": "dcr" } })),
             (Approach::Publish, Entered::default(), json!({ "registration": { "method": "cimd" } })),
             (
                 Approach::ByHand,
-                by_hand(),
+                by_hand,
                 json!({ "oauth_metadata": { "scope": "x", "client_id": "abc", "client_secret": "s" } }),
             ),
-            (
-                Approach::Headers,
-                Entered { headers: vec![("X-Key".to_owned(), Some("v".to_owned()))], ..Entered::default() },
-                json!({ "headers": { "X-Key": "v" } }),
-            ),
+            (Approach::Headers, headers, json!({ "headers": { "X-Key": "v" } })),
             (Approach::Nothing, Entered::default(), json!({})),
         ] {
-            let mut configuration = start.clone();
-            approach.apply(&mut configuration, None, entered, true);
-            let mut wanted = start.clone();
-            wanted.extend(object(&expected));
-            assert_eq!(configuration, wanted, "{approach:?}");
-            let back = if approach == Approach::Nothing { Approach::ByHand } else { Approach::Nothing };
-            back.apply(&mut configuration, Some(approach), Entered::default(), true);
-            if back == Approach::Nothing {
-                assert_eq!(configuration, start, "{approach:?}");
-            }
+            let mut wanted = value(start);
+            wanted.as_object_mut().unwrap().extend(expected.as_object().unwrap().clone());
+            let text = approach.apply(start, None, entered.clone(), true).unwrap();
+            assert_eq!(value(&text), wanted, "{approach:?}");
+            assert!(text.starts_with("{\n    \"tools\": [\"a\"],\n"), "as it was written: {text}");
+            let back = Approach::Nothing.apply(&text, Some(approach), Entered::default(), true).unwrap();
+            assert_eq!(value(&back), value(start), "{approach:?}");
+            // On nothing, and back to nothing.
+            let text = approach.apply("", None, entered, true).unwrap();
+            let back = Approach::Nothing.apply(&text, Some(approach), Entered::default(), true).unwrap();
+            assert_eq!(back, "", "{approach:?}");
         }
+        assert_eq!(Approach::Publish.apply("[1", None, Entered::default(), true), None);
     }
 
     #[test]
     fn stored_secrets_stay_until_replaced_or_removed() {
         let marker = "$sealed:0190f2a4-0000-7000-8000-000000000000";
-        let mut configuration =
-            object(&json!({ "oauth_client_metadata": { "client_id": "a", "client_secret": marker } }));
-        let entered = |client_secret: Option<&str>, without_secret| Entered {
-            client_id: "b".to_owned(),
-            client_secret: client_secret.map(str::to_owned),
-            without_secret,
-            headers: Vec::new(),
-        };
-        let by_hand = Some(Approach::ByHand);
-        Approach::ByHand.apply(&mut configuration, by_hand, entered(None, false), false);
-        assert_eq!(
-            configuration["oauth_client_metadata"],
-            json!({ "client_id": "b", "client_secret": marker })
-        );
-        Approach::ByHand.apply(&mut configuration, by_hand, entered(None, true), false);
-        assert_eq!(configuration["oauth_client_metadata"], json!({ "client_id": "b" }));
+        let text =
+            json!({ "oauth_client_metadata": { "client_id": "a", "client_secret": marker } }).to_string();
+        let entered =
+            |without_secret| Entered { client_id: "b".to_owned(), without_secret, ..Entered::default() };
+        let apply = |entered| Approach::ByHand.apply(&text, Some(Approach::ByHand), entered, false).unwrap();
+        let kept = value(&apply(entered(false)));
+        assert_eq!(kept["oauth_client_metadata"], json!({ "client_id": "b", "client_secret": marker }));
+        assert_eq!(value(&apply(entered(true)))["oauth_client_metadata"], json!({ "client_id": "b" }));
 
-        let mut configuration = object(&json!({ "headers": { "X-A": marker, "X-B": marker } }));
+        let text = json!({ "headers": { "X-A": marker, "X-B": marker } }).to_string();
         let headers = vec![("X-B".to_owned(), None), ("X-C".to_owned(), Some("new".to_owned()))];
         let entered = Entered { headers, ..Entered::default() };
-        Approach::Headers.apply(&mut configuration, Some(Approach::Headers), entered, false);
-        assert_eq!(configuration["headers"], json!({ "X-B": marker, "X-C": "new" }));
-        assert!(
-            !format!("{:?}", Entered { client_secret: Some("canary".into()), ..Entered::default() })
-                .contains("canary")
-        );
+        let text = Approach::Headers.apply(&text, Some(Approach::Headers), entered, false).unwrap();
+        assert_eq!(value(&text)["headers"], json!({ "X-B": marker, "X-C": "new" }));
+        let secret = Entered { client_secret: Some("canary".to_owned()), ..Entered::default() };
+        assert!(!format!("{secret:?}").contains("canary"));
     }
 }

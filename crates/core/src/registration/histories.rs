@@ -316,7 +316,9 @@ impl World {
                     assert!(once || changed || asked, "sent again in silence: {self:#?}");
                 }
                 // Rule 6: where whoever saved wanted to be asked, a client that serves is not replaced unasked.
-                let held = self.observed.held.as_ref() == Some(&self.desired.inputs());
+                let inputs = Some(self.desired.inputs());
+                // Somebody may have skipped since what was held; then the client is kept like any other.
+                let held = self.observed.held == inputs && self.observed.skipped != inputs;
                 let serves = client.is_some_and(|client| {
                     client.usable(self.now) && client.doubt.is_none() && client.digest != self.desired.digest
                 });

@@ -118,7 +118,11 @@ fn effort(desired: &Desired, observed: &Observed, now: Timestamp) -> Step {
     if stale || scheduled {
         return polite(observed, now, Step::Discover);
     }
-    let until = earliest([client.renew_at(desired.rules), client.secret_expires_at, observed.rediscover_at]);
+    // What was due already and waits for a person is not looked at again for its own sake.
+    let until = earliest(
+        [client.renew_at(desired.rules), client.secret_expires_at, observed.rediscover_at]
+            .map(|moment| moment.filter(|moment| *moment > now)),
+    );
     if let Some(step) = blocked(desired, observed, observed.rediscover_at.filter(|_| !expired)) {
         return step;
     }

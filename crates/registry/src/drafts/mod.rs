@@ -6,7 +6,7 @@ mod probe;
 mod steps;
 
 pub use finish::Finished;
-pub use steps::{DraftAddress, Kept};
+pub use steps::{DraftAddress, Judged, Kept};
 
 use crate::entity::{draft, workspace};
 use crate::page::{self, Page, PageRequest};

@@ -1,8 +1,7 @@
 //! The steps of a draft: address, approach, configuration, workspaces.
 
 use super::{Draft, DraftStep, LIFE, approach, chosen, event, owner, reach, save, show, snapshot};
-use crate::checks::{Checked, Preview};
-use crate::costs::Affected;
+use crate::checks::Preview;
 use crate::entity::{draft, workspace};
 use crate::layers::parse_layer;
 use crate::names::{self, SlugSpace};
@@ -19,7 +18,6 @@ use registry_core::preflight::{Approach, Entered, Examination, Openness};
 use registry_core::registration::Transport;
 use registry_core::slug::Slug;
 use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter};
-use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
 /// The first step: where the server is, and what it is called here.
@@ -42,6 +40,15 @@ pub struct Kept {
     pub draft: Draft,
     /// Warnings and notices.
     pub findings: Findings,
+}
+
+/// What was found in a text that is not saved.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// Everything found, with line and column.
+    pub findings: Findings,
+    /// What would be sent; `None` while the text has errors.
+    pub preview: Option<Preview>,
 }
 
 impl Registry {
@@ -122,21 +129,23 @@ impl Registry {
         let mut write = self.begin_write(actor).await?;
         let before = self.open_draft(&write, actor, id).await?;
         judge_choice(&before, chosen, &entered)?;
-        let mut members: Map<String, Value> = match &before.configuration {
-            Some(text) => json(text, "draft", "configuration", before.id)?,
-            None => Map::new(),
-        };
-        let unchanged = members.clone();
-        chosen.apply(&mut members, approach(&before)?, entered, self.settings().cimd_public_url.is_some());
+        let old = before.configuration.as_deref().unwrap_or_default();
+        let publishes = self.settings().cimd_public_url.is_some();
+        let text = chosen.apply(old, approach(&before)?, entered, publishes).ok_or_else(|| {
+            Error::invalid(Finding::error(
+                "/approach",
+                "wrong_type",
+                "Something else than an object stands in the client metadata where this must be written. Mend them first.",
+            ))
+        })?;
         let mut after = before.clone();
         after.approach = Some(chosen.as_str().to_owned());
         reach(&mut after, DraftStep::Metadata);
-        let mut findings = Findings::default();
-        // What nothing changed in stays as the user wrote it.
-        if members != unchanged {
-            let text = (!members.is_empty()).then(|| serde_json::to_string_pretty(&members)).transpose()?;
-            findings = set_text(&mut write, &mut after, text.as_deref()).await?;
-        }
+        let findings = if text == old {
+            Findings::default()
+        } else {
+            set_text(&mut write, &mut after, Some(text.as_str()).filter(|text| !text.is_empty())).await?
+        };
         self.keep(write, actor, &before, after, findings).await
     }
 
@@ -158,24 +167,19 @@ impl Registry {
 
     /// Judges a text as the draft's configuration (`None`: the one it has) and shows what it would send for the first
     /// chosen workspace. Saves nothing.
-    pub async fn check_draft(&self, actor: &Actor, id: DraftId, text: Option<&str>) -> Result<Checked> {
+    pub async fn check_draft(&self, actor: &Actor, id: DraftId, text: Option<&str>) -> Result<Judged> {
         actor.require(Permission::WriteIntegrations)?;
         let row = self.find_draft(self.db(), actor, id).await?;
         let stored = row.configuration.as_deref();
         let (mut findings, layer) = self.as_if_saved(text.or(stored).unwrap_or_default(), stored)?;
         let Some(layer) = layer else {
-            return Ok(Checked {
-                findings,
-                preview: None,
-                affected: Affected::default(),
-                changes: Vec::new(),
-            });
+            return Ok(Judged { findings, preview: None });
         };
         let (names, resolution) = self.resolve_draft(&row, &layer).await?;
         findings.extend_below("", resolution.findings.clone());
         let digest = resolution.effective.digest();
-        let preview = Preview { workspace: names.0, server: names.1, resolution, digest, integration: None };
-        Ok(Checked { findings, preview: Some(preview), affected: Affected::default(), changes: Vec::new() })
+        let preview = Preview { workspace: names.0, server: names.1, integration: None, resolution, digest };
+        Ok(Judged { findings, preview: Some(preview) })
     }
 
     /// Says who can use it: where a server is made, and whether every workspace made later may.

@@ -13,9 +13,12 @@ pub struct Model {
     pub workspace_id: Option<Uuid>,
     pub expires_at: Option<i64>,
     pub last_used_at: Option<i64>,
+    pub last_address: Option<String>,
     pub created_by: String,
     pub created_at: i64,
     pub revoked_at: Option<i64>,
+    pub reason: Option<String>,
+    pub replaced_by: Option<Uuid>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -11,6 +11,7 @@ pub struct Model {
     pub last_seen_at: i64,
     pub expires_at: i64,
     pub address: Option<String>,
+    pub user_agent: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

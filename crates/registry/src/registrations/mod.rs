@@ -56,6 +56,8 @@ pub struct Registration {
     pub error_description: Option<String>,
     /// Issuer the active client belongs to.
     pub issuer: Option<String>,
+    /// Issuer that was found for it last, while there is no active client.
+    pub discovered_issuer: Option<String>,
     /// The active client's id.
     pub client_id: Option<String>,
     /// The active client's generation.

@@ -3,6 +3,7 @@
 use super::brief::{active_clients, by_id, method, usable};
 use super::{LastAnswer, Registration};
 use crate::entity::{attempt, integration, oauth_client, registration, revision, server, workspace};
+use crate::orphans::issuer_of;
 use crate::servers::integration_ref;
 use crate::stored::{json, moment, word};
 use crate::workspaces::{self, stored_slug};
@@ -34,6 +35,7 @@ impl Registry {
                 let workspace = around.workspaces.get(&server.workspace_id).ok_or_else(missing)?;
                 let client = around.clients.get(&row.id);
                 let last = around.last.get(&row.id);
+                let discovered = row.discovery.as_deref().filter(|_| client.is_none());
                 Ok(Registration {
                     id: RegistrationId(row.id),
                     server: ServerId(server.id),
@@ -50,6 +52,7 @@ impl Registry {
                     error: row.error,
                     error_description: row.error_description,
                     issuer: client.map(|client| client.issuer.clone()),
+                    discovered_issuer: issuer_of(discovered, row.id)?,
                     client_id: client.map(|client| client.client_id.clone()),
                     generation: client.map(|client| client.generation),
                     failures: row.failures,

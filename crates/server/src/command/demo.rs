@@ -128,7 +128,7 @@ async fn show(stage: &Stage, once: bool) -> Result<(), Failed> {
         return Err(Failed::new(format!("The consent page {consent} does not show \"{ACME_NAME}\".")));
     }
     let page = format!("/ui/integrations/{INTEGRATION}/config");
-    let link = user::sign_in_link(stage.registry.registry(), &base, "admin@localhost").await?;
+    let link = user::sign_in_link(stage.registry.registry(), &base, "admin@localhost", None).await?;
     let link = format!("{link}&next={page}");
     // Looking does not use it up: the page behind it has a button.
     get_text(&link).await?;
@@ -152,6 +152,7 @@ async fn admin_key(stage: &Stage) -> Result<String, Failed> {
         scopes: Vec::new(),
         workspace: None,
         expires_at: None,
+        reason: None,
     };
     Ok(registry.create_api_key(&registry.operator(), key).await?.key)
 }

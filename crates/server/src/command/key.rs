@@ -18,6 +18,7 @@ pub(super) async fn create(config: &Config, options: NewKey) -> Result<(), Faile
                 scopes: Vec::new(),
                 workspace: options.workspace.as_deref().map(Reference::parse),
                 expires_at: None,
+                reason: None,
             },
         )
         .await?;

@@ -116,6 +116,13 @@ impl Config {
                 "The listener is reachable from other machines, but `server.public_url` is not https: sessions and keys would travel in the clear. Put a TLS proxy in front and set it.",
             ));
         }
+        if server.hsts.is_some() && !server.cookies_are_secure() {
+            findings.push(Finding::warning(
+                "/server/hsts",
+                "insecure_url",
+                "`server.hsts` has no effect over plain http: browsers believe it only over https.",
+            ));
+        }
         if server.workers == Some(0) {
             findings.push(at_least_one("server.workers"));
         }

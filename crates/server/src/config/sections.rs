@@ -28,6 +28,8 @@ pub struct Config {
     pub auth: Auth,
     /// The keys that secrets are sealed with.
     pub sealing: Sealing,
+    /// The pages.
+    pub ui: Ui,
     /// What is logged, and how.
     pub log: Log,
 }
@@ -44,11 +46,19 @@ pub struct Server {
     pub workers: Option<usize>,
     /// Whether session cookies are for https only; unset: yes exactly when `public_url` is https.
     pub secure_cookies: Option<bool>,
+    /// Seconds that browsers keep to https (RFC 6797); unset: they are told nothing.
+    pub hsts: Option<u64>,
 }
 
 impl Default for Server {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8080".to_owned(), public_url: None, workers: None, secure_cookies: None }
+        Self {
+            listen: "127.0.0.1:8080".to_owned(),
+            public_url: None,
+            workers: None,
+            secure_cookies: None,
+            hsts: None,
+        }
     }
 }
 
@@ -229,6 +239,14 @@ pub struct Sealing {
     /// The keys themselves, for the environment: `<id>:<base64 of 32 bytes>`.
     #[serde(deserialize_with = "hidden_list")]
     pub keys: Vec<Hidden>,
+}
+
+/// Section `ui`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ui {
+    /// Leaves out what npm built (live filters, the JSON editor with completion), although it may be in the binary.
+    pub basic: bool,
 }
 
 /// Section `log`.

@@ -15,6 +15,7 @@ use askama::Template;
 use registry::{Checked, PageRequest, Revision, ServerRef};
 use registry_core::clock::Timestamp;
 use registry_core::finding::{Finding, Severity};
+use registry_core::metadata::Level;
 use registry_core::slug::Reference;
 use serde::Deserialize;
 

@@ -1,24 +1,35 @@
 //! The Advanced configuration page, the same at every level: addresses here, `place` says what a page is about, `show`
-//! reads, `submit` takes what was posted.
+//! reads, `submit` takes what was posted. The text and the `form` are two views of one thing: `submitted` makes a text of
+//! either, `acts` are the buttons that change it.
 
+mod acts;
 mod choice;
 mod conflict;
+mod examples;
+mod form;
 mod history;
+mod ladder;
 mod levels;
 mod place;
+mod problems;
 mod restore;
 mod saving;
+mod secrets;
 mod show;
 mod submit;
+mod submitted;
 mod typed;
 
 use crate::failure::Failure;
 use crate::session::Visitor;
+use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use choice::Choice;
+use registry_core::metadata::json_schema;
 use place::{of_access, of_integration, of_organisation, of_server};
-use show::{Query, read};
-use submit::{Submitted, submit};
+use show::read;
+use submit::submit;
 
 /// Its addresses.
 pub(super) fn routes(config: &mut ServiceConfig) {
@@ -31,7 +42,14 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .service(submit_server)
         .service(show_organisation)
         .service(submit_organisation)
+        .service(schema)
         .configure(history::routes);
+}
+
+/// The JSON Schema of what is edited, for the editor: suggestions, meanings, kinds. It belongs to the binary.
+#[get("/configuration-schema.json")]
+async fn schema(_: Visitor) -> HttpResponse {
+    HttpResponse::Ok().insert_header((CACHE_CONTROL, "private, max-age=3600")).json(json_schema())
 }
 
 #[get("/integrations/{integration}/config")]
@@ -39,7 +57,7 @@ async fn show_integration(
     request: HttpRequest,
     visitor: Visitor,
     path: web::Path<String>,
-    query: web::Query<Query>,
+    query: web::Query<Choice>,
 ) -> Result<HttpResponse, Failure> {
     let place = of_integration(&visitor, &path).await?;
     read(&request, &visitor, place, query.into_inner()).await
@@ -50,7 +68,7 @@ async fn submit_integration(
     request: HttpRequest,
     visitor: Visitor,
     path: web::Path<String>,
-    form: web::Form<Submitted>,
+    form: web::Form<Vec<(String, String)>>,
 ) -> Result<HttpResponse, Failure> {
     let place = of_integration(&visitor, &path).await?;
     submit(&request, &visitor, place, form.into_inner()).await
@@ -61,7 +79,7 @@ async fn show_access(
     request: HttpRequest,
     visitor: Visitor,
     path: web::Path<(String, String)>,
-    query: web::Query<Query>,
+    query: web::Query<Choice>,
 ) -> Result<HttpResponse, Failure> {
     let place = of_access(&visitor, &path.0, &path.1).await?;
     read(&request, &visitor, place, query.into_inner()).await
@@ -72,7 +90,7 @@ async fn submit_access(
     request: HttpRequest,
     visitor: Visitor,
     path: web::Path<(String, String)>,
-    form: web::Form<Submitted>,
+    form: web::Form<Vec<(String, String)>>,
 ) -> Result<HttpResponse, Failure> {
     let place = of_access(&visitor, &path.0, &path.1).await?;
     submit(&request, &visitor, place, form.into_inner()).await
@@ -83,7 +101,7 @@ async fn show_server(
     request: HttpRequest,
     visitor: Visitor,
     path: web::Path<(String, String)>,
-    query: web::Query<Query>,
+    query: web::Query<Choice>,
 ) -> Result<HttpResponse, Failure> {
     let place = of_server(&visitor, &path.0, &path.1).await?;
     read(&request, &visitor, place, query.into_inner()).await
@@ -94,7 +112,7 @@ async fn submit_server(
     request: HttpRequest,
     visitor: Visitor,
     path: web::Path<(String, String)>,
-    form: web::Form<Submitted>,
+    form: web::Form<Vec<(String, String)>>,
 ) -> Result<HttpResponse, Failure> {
     let place = of_server(&visitor, &path.0, &path.1).await?;
     submit(&request, &visitor, place, form.into_inner()).await
@@ -104,7 +122,7 @@ async fn submit_server(
 async fn show_organisation(
     request: HttpRequest,
     visitor: Visitor,
-    query: web::Query<Query>,
+    query: web::Query<Choice>,
 ) -> Result<HttpResponse, Failure> {
     read(&request, &visitor, of_organisation(&visitor), query.into_inner()).await
 }
@@ -113,7 +131,7 @@ async fn show_organisation(
 async fn submit_organisation(
     request: HttpRequest,
     visitor: Visitor,
-    form: web::Form<Submitted>,
+    form: web::Form<Vec<(String, String)>>,
 ) -> Result<HttpResponse, Failure> {
     submit(&request, &visitor, of_organisation(&visitor), form.into_inner()).await
 }

@@ -3,6 +3,7 @@
 use crate::failure::Failure;
 use crate::session::Visitor;
 use registry::{ServerRef, Subject};
+use registry_core::metadata::Level;
 use registry_core::permission::Permission;
 use registry_core::slug::Reference;
 
@@ -20,6 +21,14 @@ pub(super) struct Place {
     pub(super) level: String,
     pub(super) section: &'static str,
     pub(super) may_save: bool,
+    /// Whether it is not saved because it is another owner's, whatever the role.
+    pub(super) owned_elsewhere: bool,
+    /// Which level it is.
+    pub(super) rung: Level,
+    /// The slugs that are known without asking: of the integration, the workspace and the server.
+    pub(super) integration: Option<String>,
+    pub(super) workspace: Option<String>,
+    pub(super) server: Option<String>,
 }
 
 pub(super) async fn of_integration(visitor: &Visitor, slug: &str) -> Result<Place, Failure> {
@@ -36,6 +45,11 @@ pub(super) async fn of_integration(visitor: &Visitor, slug: &str) -> Result<Plac
         level: "for all workspaces".to_owned(),
         section: "integrations",
         may_save: is_owner && visitor.actor.can(Permission::WriteIntegrations),
+        owned_elsewhere: !is_owner,
+        rung: Level::Integration,
+        integration: Some(integration.slug.to_string()),
+        workspace: None,
+        server: None,
     })
 }
 
@@ -52,6 +66,11 @@ pub(super) async fn of_access(visitor: &Visitor, workspace: &str, slug: &str) ->
         level: format!("for the workspace {}", team.slug),
         section: "integrations",
         may_save: visitor.actor.can(Permission::WriteIntegrations),
+        owned_elsewhere: false,
+        rung: Level::Workspace,
+        integration: Some(found.slug.to_string()),
+        workspace: Some(team.slug.to_string()),
+        server: None,
     })
 }
 
@@ -68,6 +87,11 @@ pub(super) async fn of_server(visitor: &Visitor, workspace: &str, server: &str) 
         url: Some(found.integration.url),
         section: "workspaces",
         may_save: visitor.actor.can(Permission::WriteServers),
+        owned_elsewhere: false,
+        rung: Level::Server,
+        integration: Some(found.integration.slug.to_string()),
+        workspace: Some(found.workspace.slug.to_string()),
+        server: Some(found.slug.to_string()),
     })
 }
 
@@ -81,5 +105,21 @@ pub(super) fn of_organisation(visitor: &Visitor) -> Place {
         level: "for every integration of the organisation".to_owned(),
         section: "settings",
         may_save: visitor.actor.can(Permission::WriteOrganisation),
+        owned_elsewhere: false,
+        rung: Level::Organisation,
+        integration: None,
+        workspace: None,
+        server: None,
+    }
+}
+
+impl Place {
+    /// Why whoever looks at it may not save it.
+    pub(super) fn why_not(&self) -> &'static str {
+        if self.owned_elsewhere {
+            "This integration belongs to the whole organisation: a workspace may read and check its configuration, not save it. The workspace level is yours to change."
+        } else {
+            "Your role may read this and check it, not save it."
+        }
     }
 }

@@ -65,9 +65,10 @@ pub(super) async fn save(
     request: &HttpRequest,
     visitor: &Visitor,
     place: Place,
-    mut typed: Typed,
+    editor: Typed,
     decision: Decision,
 ) -> Result<HttpResponse, Failure> {
+    let mut typed = editor.merged();
     let (registry, actor) = (&visitor.registry, &visitor.actor);
     let stored = registry.configuration(actor, &place.subject).await?;
     if typed.conflicts_with(&stored) {
@@ -110,6 +111,7 @@ pub(super) async fn save(
         Err(Error::Conflict { code, message, .. }) => Finding::error("", code, message).into(),
         Err(error) => return Err(error.into()),
     };
+    let typed = Typed { version: typed.version, ..editor };
     show(request, visitor, place, stored, typed, PageState::Refused, refusal).await
 }
 
@@ -118,8 +120,9 @@ pub(super) async fn review(
     request: &HttpRequest,
     visitor: &Visitor,
     place: Place,
-    mut typed: Typed,
+    editor: Typed,
 ) -> Result<HttpResponse, Failure> {
+    let mut typed = editor.merged();
     let stored = visitor.registry.configuration(&visitor.actor, &place.subject).await?;
     if typed.conflicts_with(&stored) {
         return conflict::page(request, visitor, place, typed, stored).await;
@@ -128,6 +131,7 @@ pub(super) async fn review(
     let old = stored.text.as_deref().map(laid_out).unwrap_or_default();
     let (Some(diff), false) = (typed.changes(&old, stored.text.as_deref()), checked.findings.has_errors())
     else {
+        let typed = Typed { version: typed.version, ..editor };
         return show(request, visitor, place, stored, typed, PageState::Refused, Findings::default()).await;
     };
     let mut groups = grouped(&checked.changes);

@@ -1,7 +1,12 @@
 //! The page itself: what is stored or was typed, what is to be said about it, and what would be sent.
 
 use super::choice::Choice;
+use super::examples::EXAMPLES;
+use super::form::{Control, Form, Source};
+use super::ladder::{Rung, ladder};
 use super::place::Place;
+use super::problems::Problem;
+use super::secrets::Secret;
 use super::typed::Typed;
 use crate::consent::{Consent, Service};
 use crate::failure::Failure;
@@ -11,12 +16,11 @@ use crate::view::{Cost, Shell, html, pretty};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
-use registry::{Check, Configuration, Preview, Registry, WorkspaceRef};
+use registry::{Advertised, Check, Checked, Configuration, Preview, ServerRef};
 use registry_core::clock::Timestamp;
-use registry_core::finding::{Finding, Findings, Severity};
-use registry_core::id::ServerId;
-use registry_core::slug::Slug;
-use serde::Deserialize;
+use registry_core::finding::{Findings, Severity};
+use registry_core::metadata::{Level, formatted};
+use registry_core::slug::Reference;
 
 #[derive(Template)]
 #[template(path = "pages/configuration.html")]
@@ -25,7 +29,11 @@ struct Page {
     place: Place,
     typed: Typed,
     stored: Configuration,
-    findings: Vec<Finding>,
+    problems: Vec<Problem>,
+    /// The controls, where the text is shown as a form and can be.
+    form: Option<Form>,
+    secrets: Vec<Secret>,
+    ladder: Vec<Rung>,
     table: Table,
     shown: Option<Preview>,
     /// By workspace: `workspace/server`, its slug, and whether it is the one shown.
@@ -48,7 +56,7 @@ struct Chosen {
 }
 
 /// What happened before this page was shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum PageState {
     /// Nothing.
     Read,
@@ -56,13 +64,20 @@ pub(super) enum PageState {
     Checked,
     /// The logo was fetched, the text checked.
     Logo,
+    /// A button changed the text; what it did.
+    Changed(String),
     /// Saving was refused.
     Refused,
 }
 
 impl Page {
-    fn errors(&self) -> Vec<&Finding> {
-        self.findings.iter().filter(|finding| finding.severity == Severity::Error).collect()
+    fn errors(&self) -> Vec<&Problem> {
+        self.problems.iter().filter(|problem| problem.is_error()).collect()
+    }
+
+    /// Those that no field shows.
+    fn listed(&self) -> Vec<&Problem> {
+        self.problems.iter().filter(|problem| !problem.is_at_field).collect()
     }
 
     /// "1 warning, 2 notices".
@@ -70,12 +85,19 @@ impl Page {
         let parts: Vec<String> = [Severity::Error, Severity::Warning, Severity::Notice]
             .into_iter()
             .filter_map(|severity| {
-                let count = self.findings.iter().filter(|finding| finding.severity == severity).count();
+                let count =
+                    self.problems.iter().filter(|problem| problem.finding.severity == severity).count();
                 let plural = if count == 1 { "" } else { "s" };
                 (count > 0).then(|| format!("{count} {}{plural}", severity.as_str()))
             })
             .collect();
         parts.join(", ")
+    }
+
+    /// Where a level is changed.
+    fn page_of(&self, level: &str) -> Option<&str> {
+        let rung = self.ladder.iter().find(|rung| rung.level == level && !rung.is_here)?;
+        rung.link.as_deref()
     }
 
     /// The version that the text was begun on: of the row, and of the history.
@@ -99,29 +121,20 @@ impl Page {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
-pub(in crate::pages) struct Query {
-    /// `workspace/server`.
-    #[serde(default)]
-    server: String,
-    /// `0`: without what is replaced, ignored or not set.
-    all: Option<String>,
-}
-
 pub(super) async fn read(
     request: &HttpRequest,
     visitor: &Visitor,
     place: Place,
-    query: Query,
+    choice: Choice,
 ) -> Result<HttpResponse, Failure> {
     let stored = visitor.registry.configuration(&visitor.actor, &place.subject).await?;
-    let text = stored.text.as_deref().map(laid_out).unwrap_or_default();
     let typed = Typed {
-        text,
+        text: stored.text.clone().unwrap_or_default(),
+        secrets: Vec::new(),
         version: Some(stored.version),
         base: Some(stored.revision),
         note: String::new(),
-        choice: Choice { server: query.server, all: query.all.as_deref() != Some("0") },
+        choice,
     };
     show(request, visitor, place, stored, typed, PageState::Read, Findings::default()).await
 }
@@ -131,7 +144,7 @@ pub(super) fn laid_out(text: &str) -> String {
     if text.contains('\n') || text.len() < 60 {
         return text.to_owned();
     }
-    serde_json::from_str(text).map_or_else(|_| text.to_owned(), |value: serde_json::Value| pretty(&value))
+    formatted(text).unwrap_or_else(|| text.to_owned())
 }
 
 pub(super) async fn show(
@@ -139,94 +152,112 @@ pub(super) async fn show(
     visitor: &Visitor,
     place: Place,
     stored: Configuration,
-    typed: Typed,
+    mut typed: Typed,
     state: PageState,
     refusal: Findings,
 ) -> Result<HttpResponse, Failure> {
-    let (registry, actor) = (&visitor.registry, &visitor.actor);
-    let servers = registry.affected_servers(actor, &place.subject).await?;
-    let is_there = |wanted: &str| {
-        servers.iter().any(|(workspace, server, _)| format!("{}/{server}", workspace.slug) == wanted)
-    };
-    // A server that is gone, or of elsewhere, leaves the choice to the application.
-    let preview = typed.choice.server().filter(|_| is_there(&typed.choice.server));
-    let check = Check { subject: Some(place.subject.clone()), text: typed.text.clone(), preview };
-    let checked = registry.check_configuration(actor, check.clone()).await?;
-    let cost = Cost::of(&checked).sentence();
-    // A text that cannot be read leaves the table as the stored one makes it.
-    let shown = match checked.preview {
-        Some(preview) => Some(preview),
-        None => {
-            stored_preview(registry, actor, Check { text: stored.text.clone().unwrap_or_default(), ..check })
-                .await?
-        }
-    };
-    let mut findings = checked.findings.0;
-    for finding in refusal.0 {
-        let is_known =
-            findings.iter().any(|other| other.code == finding.code && other.pointer == finding.pointer);
-        if !is_known {
-            findings.push(finding);
-        }
+    if !typed.choice.as_form && stored.text.as_ref() == Some(&typed.text) {
+        typed.text = laid_out(&typed.text);
     }
-    findings.sort_by_key(|finding| (std::cmp::Reverse(finding.severity), finding.line));
+    let mut checked = check(visitor, &place, typed.whole(), typed.choice.server()).await?;
+    let cost = Cost::of(&checked).sentence();
+    let findings = std::mem::take(&mut checked.findings);
+    if checked.preview.is_none() {
+        // A text that cannot be read leaves the table as the stored one makes it.
+        let text = stored.text.clone().unwrap_or_default();
+        checked = check(visitor, &place, text, typed.choice.server()).await?;
+    }
+    let shown = checked.preview;
+    let form = if typed.choice.as_form {
+        let advertised = advertised(visitor, shown.as_ref()).await?;
+        Form::of(&Source {
+            text: &typed.text,
+            level: place.rung,
+            resolution: shown.as_ref().map(|preview| &preview.resolution),
+            advertised: advertised.as_ref(),
+            findings: &findings.0,
+        })
+    } else {
+        None
+    };
     let problem = if state == PageState::Refused { "Problem: " } else { "" };
-    let title = format!("{problem}{}: advanced configuration", place.of);
+    let title = format!("{problem}{}: advanced configuration {}", place.of, place.level);
     let service = Service { name: &place.of, url: place.url.as_deref() };
     let consent = match &shown {
         Some(preview) => {
+            let (registry, actor) = (&visitor.registry, &visitor.actor);
             let fetch = state == PageState::Logo;
-            Some(Consent::of(registry, actor, service, preview, servers.is_empty(), fetch).await?)
+            Some(Consent::of(registry, actor, service, preview, checked.servers.is_empty(), fetch).await?)
         }
         None => None,
     };
     let page = Page {
-        now: registry.now(),
+        now: visitor.registry.now(),
         consent,
         shell: Shell::of(request, visitor, place.section, title),
         table: shown
             .as_ref()
             .map(|preview| Table::of(&preview.resolution, typed.choice.all).linked(preview, &place.action))
             .unwrap_or_default(),
-        servers: by_workspace(&servers, shown.as_ref()),
+        servers: by_workspace(&checked.servers, shown.as_ref()),
         cost,
         changed: typed.fields_changed(stored.text.as_deref()),
+        problems: Problem::all(findings, refusal, &typed.text, form.as_ref()),
+        secrets: Secret::all(&typed),
+        ladder: ladder(&place, shown.as_ref(), visitor.actor.workspace().is_none()),
+        form,
         place,
         shown,
-        findings,
         typed,
         stored,
         state,
     };
-    let status = match state {
+    let status = match page.state {
         PageState::Refused => StatusCode::UNPROCESSABLE_ENTITY,
-        PageState::Read | PageState::Checked | PageState::Logo => StatusCode::OK,
+        PageState::Read | PageState::Checked | PageState::Logo | PageState::Changed(_) => StatusCode::OK,
     };
     Ok(html(status, &page)?)
 }
 
+/// Judges `text` as if it were saved. A server that is gone, or of elsewhere, leaves the choice to the application.
+async fn check(
+    visitor: &Visitor,
+    place: &Place,
+    text: String,
+    server: Option<ServerRef>,
+) -> Result<Checked, Failure> {
+    let check = Check { subject: Some(place.subject.clone()), text, preview: server };
+    match visitor.registry.check_configuration(&visitor.actor, check.clone()).await {
+        Err(registry::Error::NotFound { .. }) if check.preview.is_some() => {
+            let check = Check { preview: None, ..check };
+            Ok(visitor.registry.check_configuration(&visitor.actor, check).await?)
+        }
+        checked => Ok(checked?),
+    }
+}
+
+/// What the authorization server of the server that is looked at offers, if that is known.
+async fn advertised(visitor: &Visitor, shown: Option<&Preview>) -> Result<Option<Advertised>, Failure> {
+    let Some(preview) = shown.filter(|preview| preview.integration.is_some()) else {
+        return Ok(None);
+    };
+    let server = ServerRef {
+        server: Reference::parse(&preview.server),
+        workspace: Some(Reference::parse(&preview.workspace)),
+    };
+    Ok(visitor.registry.advertised(&visitor.actor, &server).await?)
+}
+
 /// The servers to choose from, those of a workspace together.
-fn by_workspace(
-    servers: &[(WorkspaceRef, Slug, ServerId)],
-    shown: Option<&Preview>,
-) -> Vec<(String, Vec<Chosen>)> {
+fn by_workspace(servers: &[(String, String)], shown: Option<&Preview>) -> Vec<(String, Vec<Chosen>)> {
     let mut groups: Vec<(String, Vec<Chosen>)> = Vec::new();
-    for (workspace, server, _) in servers {
-        let (workspace, slug) = (workspace.slug.to_string(), server.to_string());
-        let shown = shown.is_some_and(|preview| preview.workspace == workspace && preview.server == slug);
-        let one = Chosen { value: format!("{workspace}/{slug}"), slug, shown };
+    for (workspace, server) in servers {
+        let shown = shown.is_some_and(|preview| preview.workspace == *workspace && preview.server == *server);
+        let one = Chosen { value: format!("{workspace}/{server}"), slug: server.clone(), shown };
         match groups.last_mut() {
-            Some((name, group)) if *name == workspace => group.push(one),
-            _ => groups.push((workspace, vec![one])),
+            Some((name, group)) if name == workspace => group.push(one),
+            _ => groups.push((workspace.clone(), vec![one])),
         }
     }
     groups
-}
-
-async fn stored_preview(
-    registry: &Registry,
-    actor: &registry::Actor,
-    check: Check,
-) -> Result<Option<Preview>, Failure> {
-    Ok(registry.check_configuration(actor, check).await?.preview)
 }

@@ -1,59 +1,52 @@
-//! What was posted from the page: checked, reviewed, or saved.
+//! What was posted from the page: checked, changed by a button, shown the other way, reviewed, or saved.
 
-use super::choice::Choice;
+use super::acts::act;
 use super::place::Place;
 use super::saving::{Decision, review, save};
 use super::show::{PageState, show};
-use super::typed::Typed;
+use super::submitted::Submitted;
 use crate::failure::Failure;
 use crate::session::Visitor;
+use crate::view::go;
 use actix_web::{HttpRequest, HttpResponse};
 use registry_core::finding::Findings;
-use serde::Deserialize;
-
-#[derive(Debug, Deserialize)]
-pub(super) struct Submitted {
-    configuration: String,
-    #[serde(default)]
-    version: Option<i64>,
-    #[serde(default)]
-    base: Option<i64>,
-    #[serde(default)]
-    note: String,
-    #[serde(default)]
-    intent: String,
-    #[serde(default)]
-    server: String,
-    all: Option<String>,
-}
 
 pub(super) async fn submit(
     request: &HttpRequest,
     visitor: &Visitor,
     place: Place,
-    form: Submitted,
+    pairs: Vec<(String, String)>,
 ) -> Result<HttpResponse, Failure> {
-    let typed = Typed {
-        // Browsers send line ends as CR LF; what is stored has the ones that were typed.
-        text: form.configuration.replace("\r\n", "\n"),
-        version: form.version,
-        base: form.base,
-        note: form.note,
-        choice: Choice { server: form.server, all: form.all.is_some() },
-    };
-    let decision = match form.intent.as_str() {
+    let stored = visitor.registry.configuration(&visitor.actor, &place.subject).await?;
+    let submitted = Submitted::from(pairs);
+    let mut typed = submitted.typed(stored.text.as_deref());
+    let decision = match submitted.intent.as_str() {
         "save" => Decision::Open,
         "save-now" => Decision::Now,
         "save-later" => Decision::Later,
         "review" => return review(request, visitor, place, typed).await,
+        // Whatever else is posted, nothing is saved by it.
         intent => {
-            // Whatever else is posted, nothing is saved by it.
             let state = match intent {
+                "form" | "json" => {
+                    typed.choice.as_form = intent == "form";
+                    if typed.whole() == stored.text.as_deref().unwrap_or_default() {
+                        return Ok(go(format!("{}?{}", place.action, typed.choice.query(""))));
+                    }
+                    PageState::Read
+                }
                 "edit" => PageState::Read,
+                // The page itself asks while somebody types: it shows what there is to say and makes no note of it.
+                "" if request.headers().contains_key("hx-request") => PageState::Read,
                 "logo" => PageState::Logo,
-                _ => PageState::Checked,
+                _ => match act(intent, &typed.text) {
+                    Some((text, said)) => {
+                        typed.text = text;
+                        PageState::Changed(said)
+                    }
+                    None => PageState::Checked,
+                },
             };
-            let stored = visitor.registry.configuration(&visitor.actor, &place.subject).await?;
             return show(request, visitor, place, stored, typed, state, Findings::default()).await;
         }
     };

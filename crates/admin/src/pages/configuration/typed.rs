@@ -4,7 +4,7 @@
 use super::choice::Choice;
 use crate::diff::Diff;
 use registry::Configuration;
-use registry_core::metadata::{AdvancedConfiguration, KnownSecrets, verify};
+use registry_core::metadata::{AdvancedConfiguration, KnownSecrets, secret_places, set_member, verify};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -12,8 +12,11 @@ use std::collections::BTreeMap;
 const NEW_SECRET: &str = "a new secret";
 
 /// A text on its way to being saved.
+#[derive(Clone)]
 pub(super) struct Typed {
     pub(super) text: String,
+    /// Secrets typed beside the text to replace stored ones, by where their markers stand in it.
+    pub(super) secrets: Vec<(String, String)>,
     /// The version of the row it was begun on; `None`: whatever there is.
     pub(super) version: Option<i64>,
     /// The number of the revision it was begun on; 0: nothing was saved.
@@ -24,6 +27,26 @@ pub(super) struct Typed {
 }
 
 impl Typed {
+    /// The text with the secrets that were typed beside it: what is judged and saved, and not shown in an editor.
+    pub(super) fn whole(&self) -> String {
+        secret_places(&self.text).iter().fold(self.text.clone(), |text, place| {
+            match self.secret(&place.pointer) {
+                "" => text,
+                secret => set_member(&text, &place.pointer, &secret.into()).unwrap_or(text),
+            }
+        })
+    }
+
+    /// The same with everything in the text.
+    pub(super) fn merged(&self) -> Self {
+        Self { text: self.whole(), secrets: Vec::new(), ..self.clone() }
+    }
+
+    /// The secret typed for the member at `pointer`; empty: none.
+    pub(super) fn secret(&self, pointer: &str) -> &str {
+        self.secrets.iter().find(|(at, _)| at == pointer).map_or("", |(_, secret)| secret)
+    }
+
     /// As it is saved: an empty text clears the level.
     pub(super) fn to_save(&self) -> Option<String> {
         Some(self.text.clone()).filter(|text| !text.trim().is_empty())
@@ -51,7 +74,7 @@ impl Typed {
 
     /// How many members have another value than in the stored text.
     pub(super) fn fields_changed(&self, stored: Option<&str>) -> usize {
-        fields_changed(stored.unwrap_or_default(), &self.text)
+        fields_changed(stored.unwrap_or_default(), &self.whole())
     }
 }
 

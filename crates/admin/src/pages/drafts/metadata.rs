@@ -4,7 +4,7 @@ use super::{Problem, Wizard, onwards, open};
 use crate::failure::Failure;
 use crate::sent::Table;
 use crate::session::Visitor;
-use crate::view::{Shell, html, pretty, pretty_map};
+use crate::view::{Shell, html, pretty};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
@@ -12,9 +12,9 @@ use askama::Template;
 use registry::{Draft, DraftStep, Error, Preview};
 use registry_core::finding::{Finding, Findings, Severity};
 use registry_core::id::DraftId;
-use registry_core::metadata::{ALIAS_WRAPPER, CANONICAL_WRAPPER, KnownSecrets};
+use registry_core::metadata::{ALIAS_WRAPPER, CANONICAL_WRAPPER, KnownSecrets, read_members, set_member};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// Its addresses.
 pub(super) fn routes(config: &mut ServiceConfig) {
@@ -97,17 +97,19 @@ impl Start {
     }
 }
 
-/// `text` with the members of `example` that it does not set yet; `None` if it is no object.
-fn with_example(text: &str, example: Value) -> Option<String> {
-    let text = if text.trim().is_empty() { "{}" } else { text };
-    let mut members: Map<String, Value> = serde_json::from_str(text).ok()?;
+/// `text` with the members of `example` that it does not set yet, everything else as it was written; `None` if it cannot
+/// take them.
+fn with_example(text: &str, example: &Value) -> Option<String> {
+    let members = read_members(text)?;
     let wrapper = if members.contains_key(ALIAS_WRAPPER) { ALIAS_WRAPPER } else { CANONICAL_WRAPPER };
-    let metadata = members.entry(wrapper).or_insert_with(|| json!({})).as_object_mut()?;
-    let Value::Object(example) = example else { return None };
-    for (name, value) in example {
-        metadata.entry(name).or_insert(value);
+    let present = members.get(wrapper).and_then(Value::as_object);
+    let mut text = text.to_owned();
+    for (name, value) in example.as_object()? {
+        if present.is_none_or(|present| !present.contains_key(name)) {
+            text = set_member(&text, &format!("/{wrapper}/{name}"), value)?;
+        }
     }
-    Some(pretty_map(&members))
+    Some(text)
 }
 
 #[derive(Debug, Deserialize)]
@@ -150,7 +152,7 @@ async fn submit(
         return render(&request, &visitor, draft, text, Said { checked: true, ..Said::default() }).await;
     }
     if let Some(example) = Start::example(&form.intent) {
-        if let Some(more) = with_example(&text, example) {
+        if let Some(more) = with_example(&text, &example) {
             text = more;
         }
         return render(&request, &visitor, draft, text, Said { checked: true, ..Said::default() }).await;
@@ -224,18 +226,18 @@ mod tests {
     #[test]
     fn an_example_adds_what_is_not_set_and_replaces_nothing() {
         for start in Start::ALL {
-            let text = with_example("", Start::example(start.word).unwrap()).unwrap();
+            let text = with_example("", &Start::example(start.word).unwrap()).unwrap();
             let verified = registry_core::metadata::verify(&text, &KnownSecrets::default());
             assert!(verified.findings.is_empty(), "{}: {:?}", start.word, verified.findings);
         }
         let text = with_example(
             r#"{"tools":["a"],"oauth_metadata":{"scope":"mine"}}"#,
-            Start::example("insert-compliance").unwrap(),
+            &Start::example("insert-compliance").unwrap(),
         );
         let value: Value = serde_json::from_str(&text.unwrap()).unwrap();
         assert_eq!(value["oauth_metadata"]["scope"], "mine");
         assert_eq!(value["oauth_metadata"]["software_version"], "1.0.0");
         assert_eq!(value["tools"], json!(["a"]));
-        assert_eq!(with_example("[1", json!({})), None, "what cannot be read is left alone");
+        assert_eq!(with_example("[1", &json!({})), None, "what cannot be read is left alone");
     }
 }

@@ -1,0 +1,209 @@
+//! Which workspaces may use an integration: one row a workspace, one form.
+
+use crate::failure::Failure;
+use crate::session::Visitor;
+use crate::view::{Shell, go, html};
+use actix_web::http::StatusCode;
+use actix_web::web::ServiceConfig;
+use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use askama::Template;
+use registry::{
+    AccessChange, AccessOverview, AccessUpdate, Error, Integration, Replacements, WorkspaceAccess,
+};
+use registry_core::clock::Timestamp;
+use registry_core::slug::Reference;
+use serde::Deserialize;
+use std::collections::BTreeSet;
+
+/// Its addresses.
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config.service(show).service(save);
+}
+
+#[derive(Template)]
+#[template(path = "pages/access.html")]
+struct Page {
+    shell: Shell,
+    integration: Integration,
+    access: AccessOverview,
+    query: Query,
+    /// Why saving was refused.
+    problem: Option<String>,
+    now: Timestamp,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Query {
+    q: String,
+    /// `all` or `none`: how the boxes stand before anything is saved.
+    mark: String,
+}
+
+impl Page {
+    /// The rows that are shown.
+    fn rows(&self) -> impl Iterator<Item = &WorkspaceAccess> {
+        let text = self.query.q.trim().to_lowercase();
+        self.access.workspaces.iter().filter(move |row| {
+            row.workspace.name.to_lowercase().contains(&text)
+                || row.workspace.slug.as_str().to_lowercase().contains(&text)
+        })
+    }
+
+    fn count(&self) -> usize {
+        self.rows().count()
+    }
+
+    fn is_checked(&self, row: &WorkspaceAccess) -> bool {
+        match self.query.mark.as_str() {
+            "all" => true,
+            "none" => false,
+            _ => row.enabled,
+        }
+    }
+
+    /// This page with the boxes set.
+    fn marked(&self, mark: &str) -> String {
+        let mut pairs = url::form_urlencoded::Serializer::new(String::new());
+        if !self.query.q.is_empty() {
+            pairs.append_pair("q", &self.query.q);
+        }
+        pairs.append_pair("mark", mark);
+        format!("/ui/integrations/{}/access?{}", self.integration.slug, pairs.finish())
+    }
+}
+
+#[get("/integrations/{integration}/access")]
+async fn show(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<String>,
+    query: web::Query<Query>,
+) -> Result<HttpResponse, Failure> {
+    render(&request, &visitor, &Reference::parse(&path), query.into_inner(), None).await
+}
+
+async fn render(
+    request: &HttpRequest,
+    visitor: &Visitor,
+    reference: &Reference,
+    query: Query,
+    problem: Option<(StatusCode, String)>,
+) -> Result<HttpResponse, Failure> {
+    let (registry, actor) = (&visitor.registry, &visitor.actor);
+    let integration = registry.integration(actor, reference).await?;
+    let (status, problem) = match problem {
+        Some((status, message)) => (status, Some(message)),
+        None => (StatusCode::OK, None),
+    };
+    let mark = if problem.is_some() { "Problem: access to" } else { "Access to" };
+    let page = Page {
+        shell: Shell::of(request, visitor, "integrations", format!("{mark} {}", integration.name)),
+        access: registry.access_overview(actor, reference).await?,
+        now: registry.now(),
+        integration,
+        query,
+        problem,
+    };
+    Ok(html(status, &page)?)
+}
+
+/// What the form says. Read by hand because a checkbox may be there several times.
+#[derive(Debug, Default)]
+struct Form {
+    /// Slugs of the rows that were on the page: of all others nothing is said.
+    shown: BTreeSet<String>,
+    /// Those that were checked.
+    on: BTreeSet<String>,
+    every_new: bool,
+    /// Somebody has read what switching off stops.
+    confirmed: bool,
+}
+
+impl Form {
+    fn read(fields: Vec<(String, String)>) -> Self {
+        let mut form = Self::default();
+        for (name, value) in fields {
+            match name.as_str() {
+                "shown" => _ = form.shown.insert(value),
+                "on" => _ = form.on.insert(value),
+                "every_new" => form.every_new = true,
+                "confirmed" => form.confirmed = true,
+                _ => {}
+            }
+        }
+        form
+    }
+
+    /// Whether the workspace shall have access afterwards.
+    fn wants(&self, row: &WorkspaceAccess) -> bool {
+        let slug = row.workspace.slug.as_str();
+        if self.shown.contains(slug) { self.on.contains(slug) } else { row.enabled }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "pages/access_confirm.html")]
+struct ConfirmPage {
+    shell: Shell,
+    integration: Integration,
+    /// Those that are switched off and have something that stops.
+    losers: Vec<WorkspaceAccess>,
+    form: Form,
+    /// Days that clients are kept.
+    kept: i64,
+}
+
+#[post("/integrations/{integration}/access")]
+async fn save(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<String>,
+    fields: web::Form<Vec<(String, String)>>,
+) -> Result<HttpResponse, Failure> {
+    let (form, reference) = (Form::read(fields.into_inner()), Reference::parse(&path));
+    let (registry, actor) = (&visitor.registry, &visitor.actor);
+    let integration = registry.integration(actor, &reference).await?;
+    let now = registry.access_overview(actor, &reference).await?;
+    let stops = |row: &&WorkspaceAccess| row.enabled && !form.wants(row) && row.servers > 0;
+    let losers: Vec<_> = now.workspaces.iter().filter(stops).cloned().collect();
+    if now.may_change && !losers.is_empty() && !form.confirmed {
+        let title = format!("Switch off access to {}", integration.name);
+        let page = ConfirmPage {
+            shell: Shell::of(&request, &visitor, "integrations", title),
+            kept: registry.settings().life.withdraw_after.num_days(),
+            integration,
+            losers,
+            form,
+        };
+        return Ok(html(StatusCode::OK, &page)?);
+    }
+    // What holds for every new workspace must change nothing for those there are: then something is said of each.
+    let all = now.global_access != form.every_new;
+    let changes = now.workspaces.iter().filter(|row| all || form.wants(row) != row.enabled);
+    let update = AccessUpdate {
+        workspaces: changes
+            .map(|row| AccessChange {
+                workspace: Reference::Id(row.workspace.id.0),
+                enabled: Some(form.wants(row)),
+                configuration: None,
+            })
+            .collect(),
+        global_access: all.then_some(form.every_new),
+        override_existing: false,
+        replacements: Replacements::default(),
+    };
+    match registry.update_integration_access(actor, &reference, update).await {
+        Ok(_) => Ok(go(format!("/ui/integrations/{}/access?done=access", integration.slug))),
+        Err(Error::Conflict { message, .. }) => {
+            let problem = Some((StatusCode::CONFLICT, message));
+            render(&request, &visitor, &reference, Query::default(), problem).await
+        }
+        Err(Error::Invalid(findings)) => {
+            let message = findings.0.iter().map(|one| one.message.as_str()).collect::<Vec<_>>().join(" ");
+            let problem = Some((StatusCode::UNPROCESSABLE_ENTITY, message));
+            render(&request, &visitor, &reference, Query::default(), problem).await
+        }
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,200 @@
+//! The form for a new key.
+
+use super::words::Preset;
+use super::{Created, Query};
+use crate::failure::Failure;
+use crate::session::Visitor;
+use crate::view::{Shell, html};
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use askama::Template;
+use chrono::Duration;
+use registry::{NewApiKey, Workspace};
+use registry_core::finding::Finding;
+use registry_core::permission::{Permission, Role};
+use registry_core::slug::Reference;
+
+#[derive(Template)]
+#[template(path = "pages/api_key_new.html")]
+struct Page {
+    shell: Shell,
+    form: Form,
+    workspaces: Vec<Workspace>,
+    problems: Vec<Finding>,
+}
+
+impl Page {
+    fn problem(&self, pointer: &str) -> Option<&Finding> {
+        self.problems.iter().find(|finding| anchor(&finding.pointer) == pointer)
+    }
+}
+
+/// The field that a finding is about.
+pub(crate) fn anchor(pointer: &str) -> &str {
+    match pointer.trim_start_matches('/').split('/').next().unwrap_or_default() {
+        "" => "name",
+        "workspace_id" => "workspace",
+        "expires_at" => "days",
+        field => field,
+    }
+    .trim()
+}
+
+/// What was typed. Scopes are boxes of one name, so the form is read as pairs.
+#[derive(Clone, Debug, Default)]
+struct Form {
+    name: String,
+    role: String,
+    /// `all`, `read`, `write` or `chosen`.
+    access: String,
+    scopes: Vec<String>,
+    workspace: String,
+    /// Days, or `never`.
+    days: String,
+    reason: String,
+}
+
+impl Form {
+    /// What is proposed: the weakest key, for a while.
+    fn fresh() -> Self {
+        Self {
+            role: Role::Gateway.as_str().to_owned(),
+            access: "all".to_owned(),
+            days: "90".to_owned(),
+            ..Self::default()
+        }
+    }
+
+    fn of(pairs: Vec<(String, String)>) -> Self {
+        let mut form = Self::default();
+        for (name, value) in pairs {
+            match name.as_str() {
+                "name" => form.name = value,
+                "role" => form.role = value,
+                "access" => form.access = value,
+                "scopes" => form.scopes.push(value),
+                "workspace" => form.workspace = value,
+                "days" => form.days = value,
+                "reason" => form.reason = value,
+                _ => {}
+            }
+        }
+        form
+    }
+
+    fn chose(&self, permission: &Permission) -> bool {
+        self.scopes.iter().any(|scope| scope == permission.scope())
+    }
+
+    /// What it asks for, or what is wrong with it.
+    fn read(&self, visitor: &Visitor) -> Result<NewApiKey, Vec<Finding>> {
+        let mut problems = Vec::new();
+        let role = Role::parse(&self.role);
+        if role.is_none() {
+            problems.push(Finding::error("/role", "missing_member", "Choose a role."));
+        }
+        let role = role.unwrap_or(Role::Gateway);
+        let scopes = match self.access.as_str() {
+            // A gateway's key fetches documents; there is nothing to narrow.
+            _ if role == Role::Gateway => Vec::new(),
+            "read" => Preset::Read.scopes(role),
+            "write" => Preset::Write.scopes(role),
+            "chosen" => self.scopes.clone(),
+            _ => Vec::new(),
+        };
+        if self.access == "chosen" && role != Role::Gateway {
+            problems.extend(self.check_chosen(role));
+        }
+        let expires_at = match (self.days.as_str(), self.days.parse::<i64>()) {
+            ("never", _) => None,
+            (_, Ok(days)) if (1..=3650).contains(&days) => {
+                Some(visitor.registry.now() + Duration::days(days))
+            }
+            _ => {
+                problems.push(Finding::error("/days", "invalid_value", "Choose when the key expires."));
+                None
+            }
+        };
+        if self.days == "never" && self.reason.trim().is_empty() {
+            let message = "A key that never expires needs a reason, for whoever looks at it later.";
+            problems.push(Finding::error("/reason", "missing_member", message));
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(NewApiKey {
+            name: self.name.clone(),
+            role,
+            scopes,
+            workspace: (!self.workspace.is_empty()).then(|| Reference::parse(&self.workspace)),
+            expires_at,
+            reason: Some(self.reason.clone()),
+        })
+    }
+
+    fn check_chosen(&self, role: Role) -> Option<Finding> {
+        if self.scopes.is_empty() {
+            let message = "Choose at least one scope, or another kind of access.";
+            return Some(Finding::error("/scopes", "missing_member", message));
+        }
+        let beyond: Vec<String> = Permission::ALL
+            .iter()
+            .filter(|permission| self.chose(permission) && !role.allows(**permission))
+            .map(|permission| format!("`{}`", permission.scope()))
+            .collect();
+        (!beyond.is_empty()).then(|| {
+            let message = format!(
+                "The role `{}` does not have {}. Choose another role, or leave them out.",
+                role.as_str(),
+                beyond.join(", ")
+            );
+            Finding::error("/scopes", "invalid_value", message)
+        })
+    }
+}
+
+#[get("/api-keys/new")]
+pub(super) async fn show(request: HttpRequest, visitor: Visitor) -> Result<HttpResponse, Failure> {
+    visitor.actor.require_organisation(Permission::ManageKeys)?;
+    render(&request, &visitor, Form::fresh(), Vec::new()).await
+}
+
+async fn render(
+    request: &HttpRequest,
+    visitor: &Visitor,
+    form: Form,
+    problems: Vec<Finding>,
+) -> Result<HttpResponse, Failure> {
+    let (status, title) = match problems.is_empty() {
+        true => (StatusCode::OK, "Create an API key"),
+        false => (StatusCode::UNPROCESSABLE_ENTITY, "Problem: create an API key"),
+    };
+    let shell = Shell::of(request, visitor, "api-keys", title);
+    let workspaces = super::workspaces(visitor).await?;
+    Ok(html(status, &Page { shell, form, workspaces, problems })?)
+}
+
+/// The answer holds the new key, the only time: it is not a redirect, because a key has no place in an address.
+#[post("/api-keys/new")]
+pub(super) async fn submit(
+    request: HttpRequest,
+    visitor: Visitor,
+    form: web::Form<Vec<(String, String)>>,
+) -> Result<HttpResponse, Failure> {
+    let form = Form::of(form.into_inner());
+    let new = match form.read(&visitor) {
+        Ok(new) => new,
+        Err(problems) => {
+            visitor.actor.require_organisation(Permission::ManageKeys)?;
+            return render(&request, &visitor, form, problems).await;
+        }
+    };
+    match visitor.registry.create_api_key(&visitor.actor, new).await {
+        Ok(made) => {
+            let created = Created { name: made.record.name, key: made.key, rotated: false };
+            super::render(&request, &visitor, &Query::default(), Some(created)).await
+        }
+        Err(registry::Error::Invalid(findings)) => render(&request, &visitor, form, findings.0).await,
+        Err(error) => Err(error.into()),
+    }
+}

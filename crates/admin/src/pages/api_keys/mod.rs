@@ -1,0 +1,108 @@
+//! API keys: the list, and a new one the only time it is shown. `create` makes them, `change` rotates and revokes.
+
+mod change;
+mod create;
+mod words;
+
+use crate::failure::Failure;
+use crate::session::Visitor;
+use crate::view::{Shell, html};
+use actix_web::http::StatusCode;
+use actix_web::web::ServiceConfig;
+use actix_web::{HttpRequest, HttpResponse, get, web};
+use askama::Template;
+use registry::{ApiKey, ApiKeyFilter, PageRequest, Workspace, WorkspaceFilter};
+use registry_core::clock::Timestamp;
+use serde::Deserialize;
+
+/// Its addresses.
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config
+        .service(list)
+        .service(create::show)
+        .service(create::submit)
+        .service(change::confirm_rotate)
+        .service(change::rotate)
+        .service(change::confirm_revoke)
+        .service(change::revoke);
+}
+
+/// Keys on one page.
+const SIZE: u64 = 50;
+
+#[derive(Template)]
+#[template(path = "pages/api_keys.html")]
+struct Page {
+    shell: Shell,
+    items: Vec<ApiKey>,
+    /// Whether these are the ones that do not work any more.
+    ended: bool,
+    working: u64,
+    gone: u64,
+    created: Option<Created>,
+    /// Where this deployment is reached, for the example.
+    base: String,
+    now: Timestamp,
+    previous: Option<String>,
+    next: Option<String>,
+}
+
+/// A key that was just made.
+struct Created {
+    name: String,
+    key: String,
+    /// Whether it takes the place of another.
+    rotated: bool,
+}
+
+#[derive(Default, Deserialize)]
+struct Query {
+    #[serde(default)]
+    state: String,
+    #[serde(default)]
+    page: Option<u64>,
+}
+
+#[get("/api-keys")]
+async fn list(
+    request: HttpRequest,
+    visitor: Visitor,
+    query: web::Query<Query>,
+) -> Result<HttpResponse, Failure> {
+    render(&request, &visitor, &query, None).await
+}
+
+async fn render(
+    request: &HttpRequest,
+    visitor: &Visitor,
+    query: &Query,
+    created: Option<Created>,
+) -> Result<HttpResponse, Failure> {
+    let ended = query.state == "ended";
+    let number = query.page.unwrap_or(1).max(1);
+    let wanted = PageRequest::new(number - 1, SIZE);
+    let of = |ended| ApiKeyFilter { ended: Some(ended) };
+    let found = visitor.registry.api_keys(&visitor.actor, of(ended), wanted).await?;
+    let others = visitor.registry.api_keys(&visitor.actor, of(!ended), PageRequest::new(0, 1)).await?.total;
+    let link = |page: u64| format!("/ui/api-keys?state={}&page={page}", query.state);
+    let (working, gone) = if ended { (others, found.total) } else { (found.total, others) };
+    let page = Page {
+        shell: Shell::of(request, visitor, "api-keys", "API keys"),
+        previous: (number > 1).then(|| link(number - 1)),
+        next: found.has_more(wanted).then(|| link(number + 1)),
+        items: found.items,
+        ended,
+        working,
+        gone,
+        created,
+        base: super::base_url(request, visitor),
+        now: visitor.registry.now(),
+    };
+    Ok(html(StatusCode::OK, &page)?)
+}
+
+/// The workspaces that a key or a person may be bound to.
+pub(super) async fn workspaces(visitor: &Visitor) -> Result<Vec<Workspace>, Failure> {
+    let all = PageRequest::new(0, 1000);
+    Ok(visitor.registry.workspaces(&visitor.actor, WorkspaceFilter::default(), all).await?.items)
+}

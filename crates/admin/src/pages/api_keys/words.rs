@@ -1,0 +1,110 @@
+//! What a key may do and how long, in words.
+
+use chrono::Duration;
+use registry::ApiKey;
+use registry_core::clock::Timestamp;
+use registry_core::permission::{Permission, Role};
+
+/// What only people should do, unless somebody chooses it one by one.
+const DELICATE: [Permission; 3] = [Permission::ManageKeys, Permission::ManagePeople, Permission::ReadAudit];
+
+/// A choice of scopes with a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Preset {
+    /// Looks at everything but the audit log.
+    Read,
+    /// The same, and changes it; no keys, no people.
+    Write,
+}
+
+impl Preset {
+    /// The scopes of it that `role` allows.
+    pub(crate) fn scopes(self, role: Role) -> Vec<String> {
+        let reads = |permission: Permission| {
+            permission.scope().ends_with(".read") || permission == Permission::CheckConfiguration
+        };
+        Permission::ALL
+            .into_iter()
+            .filter(|permission| role.allows(*permission) && !DELICATE.contains(permission))
+            .filter(|permission| self == Self::Write || reads(*permission))
+            .map(|permission| permission.scope().to_owned())
+            .collect()
+    }
+}
+
+/// A permission in words.
+pub(crate) fn permission(permission: &Permission) -> &'static str {
+    match permission {
+        Permission::ReadWorkspaces => "Read workspaces",
+        Permission::WriteWorkspaces => "Create, change and delete workspaces",
+        Permission::ReadIntegrations => "Read integrations and access",
+        Permission::WriteIntegrations => "Create, change and delete integrations and access",
+        Permission::ReadServers => "Read servers and what is sent for them",
+        Permission::WriteServers => "Create, change and delete servers",
+        Permission::ReadOrganisation => "Read the organisation's layer",
+        Permission::WriteOrganisation => "Change the organisation's layer",
+        Permission::CheckConfiguration => "Check a configuration without saving it",
+        Permission::ReadRegistrations => "Read registrations",
+        Permission::OperateRegistrations => "Retry, register again, approve, withdraw",
+        Permission::ManageKeys => "Create, rotate and revoke API keys",
+        Permission::ManagePeople => "Invite people and change what they may do",
+        Permission::ReadAudit => "Read the audit log",
+        Permission::FetchGatewayDocument => "Fetch resolved documents, with secrets",
+    }
+}
+
+/// What a key may do.
+pub(crate) fn may(key: &ApiKey) -> String {
+    let same = |preset: Preset| {
+        let scopes = preset.scopes(key.role);
+        scopes.len() == key.scopes.len() && scopes.iter().all(|scope| key.scopes.contains(scope))
+    };
+    match key.role {
+        Role::Gateway => "Fetch resolved documents".to_owned(),
+        role if key.scopes.is_empty() => format!("Everything a role {} may", role.as_str()),
+        _ if same(Preset::Read) => "Read".to_owned(),
+        _ if same(Preset::Write) => "Read and write".to_owned(),
+        _ => key.scopes.join(", "),
+    }
+}
+
+/// The role and the workspace, beneath it.
+pub(crate) fn may_beside(key: &ApiKey) -> String {
+    match &key.workspace {
+        Some(workspace) => format!("{}, in {}", key.role.as_str(), workspace.slug),
+        None => format!("{}, whole organisation", key.role.as_str()),
+    }
+}
+
+/// Class and words of the end of a key: amber in the last 14 days.
+pub(crate) fn expiry(key: &ApiKey, now: &Timestamp) -> (&'static str, String) {
+    if let Some(moment) = key.revoked_at {
+        return ("muted", format!("Revoked {}", date(&moment)));
+    }
+    match key.expires_at {
+        None => ("", "Never".to_owned()),
+        Some(end) if end <= *now => ("muted", format!("Expired {}", date(&end))),
+        Some(end) if end - *now <= Duration::days(14) => ("warn-t", crate::view::ago(&end, now)),
+        Some(end) => ("", date(&end)),
+    }
+}
+
+fn date(moment: &Timestamp) -> String {
+    moment.format("%-d %b %Y").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn presets_hold_what_the_role_allows_and_nothing_delicate() {
+        let read = Preset::Read.scopes(Role::Admin);
+        assert!(read.contains(&"servers.read".to_owned()) || read.contains(&"mcp_servers.read".to_owned()));
+        assert!(!read.iter().any(|scope| scope.ends_with(".write") || scope == "audit_events.read"));
+        let write = Preset::Write.scopes(Role::Manager);
+        assert!(write.contains(&"mcp_integrations.write".to_owned()));
+        assert!(!write.contains(&"workspaces.write".to_owned()), "a manager may not");
+        assert!(!Preset::Write.scopes(Role::Admin).contains(&"api_keys.manage".to_owned()));
+    }
+}

@@ -1,0 +1,66 @@
+//! The audit log as a file. It is sent in parts, so that its length costs no memory; a fault on the way breaks the
+//! connection off, so that nobody takes a part for the whole.
+
+use super::query::Query;
+use crate::failure::Failure;
+use crate::session::Visitor;
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, get, web};
+use futures_util::stream::try_unfold;
+use registry::{AuditFilter, AuditFormat, AuditSeek, Error, export_audit};
+use registry_core::permission::Permission;
+
+/// Events in one part.
+const PART: u64 = 500;
+
+#[get("/audit.csv")]
+pub(super) async fn csv(visitor: Visitor, query: web::Query<Query>) -> Result<HttpResponse, Failure> {
+    file(visitor, &query, AuditFormat::Csv)
+}
+
+#[get("/audit.jsonl")]
+pub(super) async fn lines(visitor: Visitor, query: web::Query<Query>) -> Result<HttpResponse, Failure> {
+    file(visitor, &query, AuditFormat::JsonLines)
+}
+
+/// How far the file is.
+struct Sending {
+    visitor: Visitor,
+    filter: AuditFilter,
+    seek: AuditSeek,
+    more: bool,
+}
+
+fn file(visitor: Visitor, query: &Query, format: AuditFormat) -> Result<HttpResponse, Failure> {
+    visitor.actor.require_organisation(Permission::ReadAudit)?;
+    let (filter, problems) = query.filter();
+    if !problems.is_empty() {
+        let words = "The days of this address cannot be read. Write them as 2026-11-23.";
+        return Err(Failure::Request(StatusCode::UNPROCESSABLE_ENTITY, words));
+    }
+    let (kind, name) = match format {
+        AuditFormat::Csv => ("text/csv; charset=utf-8", "audit.csv"),
+        AuditFormat::JsonLines => ("application/jsonl; charset=utf-8", "audit.jsonl"),
+    };
+    let parts = try_unfold(
+        Sending { visitor, filter, seek: AuditSeek::Newest, more: true },
+        move |mut sending| async move {
+            if !sending.more {
+                return Ok::<_, Error>(None);
+            }
+            let Sending { visitor, filter, seek, .. } = &sending;
+            let found = visitor.registry.audit_stretch(&visitor.actor, filter.clone(), *seek, PART).await?;
+            let head = *seek == AuditSeek::Newest;
+            sending.more = found.older;
+            if let Some(last) = found.items.last() {
+                sending.seek = AuditSeek::Before(last.number);
+            }
+            let part = export_audit(found.items, format, head)?;
+            Ok(Some((web::Bytes::from(part), sending)))
+        },
+    );
+    Ok(HttpResponse::Ok()
+        .content_type(kind)
+        .insert_header(("content-disposition", format!("attachment; filename=\"{name}\"")))
+        .streaming(parts))
+}

@@ -1,0 +1,128 @@
+//! The audit log: a stretch of it with filters, and the same as a file (`export`).
+
+mod export;
+mod query;
+
+use crate::failure::Failure;
+use crate::session::Visitor;
+use crate::view::{Shell, html};
+use actix_web::http::StatusCode;
+use actix_web::web::ServiceConfig;
+use actix_web::{HttpRequest, HttpResponse, get, web};
+use askama::Template;
+use query::Query;
+use registry::{AuditEvent, AuditResult, AuditSeek};
+use registry_core::clock::Timestamp;
+use registry_core::finding::Finding;
+use registry_core::permission::Permission;
+
+/// Its addresses.
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config.service(show).service(export::csv).service(export::lines);
+}
+
+/// Events on one page.
+const SIZE: u64 = 50;
+/// Kinds of actions, as the filter proposes them.
+const KINDS: [(&str, &str); 10] = [
+    ("integration.", "Integrations"),
+    ("server.", "Servers"),
+    ("access.", "Workspace access"),
+    ("registration.", "Registrations"),
+    ("orphan.", "Orphans"),
+    ("workspace.", "Workspaces"),
+    ("user.", "People and sign-ins"),
+    ("user.sign_in_refused", "Refused sign-ins"),
+    ("api_key.", "API keys"),
+    ("client_secret.", "Reading of secrets"),
+];
+
+#[derive(Template)]
+#[template(path = "pages/audit.html")]
+struct Page {
+    shell: Shell,
+    query: Query,
+    items: Vec<AuditEvent>,
+    older: Option<String>,
+    newer: Option<String>,
+    /// The filters, for the addresses of the files.
+    filters: String,
+    /// Since when there is a log.
+    begins: Option<Timestamp>,
+    problems: Vec<Finding>,
+    now: Timestamp,
+}
+
+impl Page {
+    fn problem(&self, pointer: &str) -> Option<&Finding> {
+        self.problems.iter().find(|finding| finding.pointer == pointer)
+    }
+
+    /// Whether the action asked for is none of those that the list proposes.
+    fn other_action(&self) -> bool {
+        !self.query.action.is_empty() && !KINDS.iter().any(|(kind, _)| *kind == self.query.action)
+    }
+}
+
+#[get("/audit")]
+async fn show(
+    request: HttpRequest,
+    visitor: Visitor,
+    query: web::Query<Query>,
+) -> Result<HttpResponse, Failure> {
+    visitor.actor.require_organisation(Permission::ReadAudit)?;
+    let query = query.into_inner();
+    let (filter, problems) = query.filter();
+    let seek = match (query.before, query.after) {
+        (Some(number), _) => AuditSeek::Before(number),
+        (None, Some(number)) => AuditSeek::After(number),
+        (None, None) => AuditSeek::Newest,
+    };
+    let found = visitor.registry.audit_stretch(&visitor.actor, filter, seek, SIZE).await?;
+    let filters = query.filters();
+    let link = |name: &str, event: Option<&AuditEvent>| {
+        event.map(|event| format!("/ui/audit?{filters}&{name}={}", event.number))
+    };
+    let (status, title) = match problems.is_empty() {
+        true => (StatusCode::OK, "Audit log"),
+        false => (StatusCode::UNPROCESSABLE_ENTITY, "Problem: audit log"),
+    };
+    let page = Page {
+        shell: Shell::of(&request, &visitor, "audit", title),
+        older: link("before", found.items.last().filter(|_| found.older)),
+        newer: link("after", found.items.first().filter(|_| found.newer)),
+        begins: visitor.registry.audit_begins(&visitor.actor).await?,
+        items: found.items,
+        query,
+        filters,
+        problems,
+        now: visitor.registry.now(),
+    };
+    Ok(html(status, &page)?)
+}
+
+/// The page of what an event is about, where it has one. It may be gone by now.
+fn place(event: &AuditEvent) -> Option<String> {
+    let id = event.subject_id.as_deref()?;
+    match event.subject_kind.as_str() {
+        "integration" => Some(format!("/ui/integrations/{id}")),
+        "workspace" => Some(format!("/ui/workspaces/{id}")),
+        "registration" => Some(format!("/ui/registrations/{id}")),
+        "orphan" => Some("/ui/orphans".to_owned()),
+        "api_key" => Some("/ui/api-keys".to_owned()),
+        "organisation" => Some("/ui/settings/organisation".to_owned()),
+        "user" if id != "unknown" => Some("/ui/settings/people".to_owned()),
+        _ => None,
+    }
+}
+
+/// The result as icon, word and colour.
+fn result(event: &AuditEvent) -> String {
+    let (class, icon) = match event.result() {
+        AuditResult::Done => ("ok", "tick"),
+        AuditResult::Refused => ("warn", "lock"),
+        AuditResult::Failed => ("bad", "bad"),
+    };
+    let word = crate::view::capital(event.result().as_str());
+    format!(r#"<span class="st {class}">{}{word}</span>"#, crate::view::icon(icon))
+}

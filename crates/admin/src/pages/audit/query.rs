@@ -1,0 +1,111 @@
+//! What the address of the audit log asks for.
+
+use chrono::{DateTime, Days, NaiveDate};
+use registry::{AuditFilter, AuditResult};
+use registry_core::clock::Timestamp;
+use registry_core::finding::Finding;
+use serde::Deserialize;
+
+/// The query of the address; days are those of UTC.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(super) struct Query {
+    /// Part of the actor's name.
+    #[serde(default)]
+    pub(super) actor: String,
+    /// An action, or a kind of them with a dot at its end.
+    #[serde(default)]
+    pub(super) action: String,
+    /// Kind, id, or part of the name of what it was done to.
+    #[serde(default)]
+    pub(super) object: String,
+    /// `done`, `refused` or `failed`.
+    #[serde(default)]
+    pub(super) result: String,
+    /// The first day, or a moment.
+    #[serde(default)]
+    pub(super) from: String,
+    /// The last day, or a moment.
+    #[serde(default)]
+    pub(super) to: String,
+    /// Only what is older than this number.
+    pub(super) before: Option<i64>,
+    /// Only what is newer than this number.
+    pub(super) after: Option<i64>,
+}
+
+impl Query {
+    /// What to look for, and what of it could not be read and is left out.
+    pub(super) fn filter(&self) -> (AuditFilter, Vec<Finding>) {
+        let text = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        let mut problems = Vec::new();
+        let mut moment = |pointer: &str, text: &str, whole_day: bool| {
+            let read = read_moment(text.trim(), whole_day);
+            if read.is_none() && !text.trim().is_empty() {
+                let message = "Write a day such as 2026-11-23, or a moment such as 2026-11-23T09:00:00Z.";
+                problems.push(Finding::error(pointer, "invalid_value", message));
+            }
+            read
+        };
+        let filter = AuditFilter {
+            actor: text(&self.actor),
+            action: text(&self.action),
+            subject: text(&self.object),
+            result: AuditResult::parse(&self.result),
+            from: moment("/from", &self.from, false),
+            until: moment("/to", &self.to, true),
+            before_number: None,
+        };
+        (filter, problems)
+    }
+
+    /// The filters as a query, without the place in the log.
+    pub(super) fn filters(&self) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        for (name, value) in [
+            ("actor", &self.actor),
+            ("action", &self.action),
+            ("object", &self.object),
+            ("result", &self.result),
+            ("from", &self.from),
+            ("to", &self.to),
+        ] {
+            if !value.is_empty() {
+                query.append_pair(name, value);
+            }
+        }
+        query.finish()
+    }
+
+    /// Whether anything is filtered at all.
+    pub(super) fn filtered(&self) -> bool {
+        !self.filters().is_empty()
+    }
+}
+
+/// A day's beginning (or, for the end of a range, the beginning of the day after), or an exact moment.
+fn read_moment(text: &str, whole_day: bool) -> Option<Timestamp> {
+    if let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+        let day = if whole_day { day.checked_add_days(Days::new(1))? } else { day };
+        return Some(day.and_hms_opt(0, 0, 0)?.and_utc());
+    }
+    DateTime::parse_from_rfc3339(text).ok().map(|moment| moment.to_utc())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_day_counts_whole() {
+        let query = Query { from: "2026-11-22".into(), to: "2026-11-23".into(), ..Query::default() };
+        let (filter, problems) = query.filter();
+        assert_eq!(problems, []);
+        assert_eq!(filter.from.unwrap().to_rfc3339(), "2026-11-22T00:00:00+00:00");
+        assert_eq!(filter.until.unwrap().to_rfc3339(), "2026-11-24T00:00:00+00:00");
+        let query = Query { from: "yesterday".into(), ..Query::default() };
+        let (filter, problems) = query.filter();
+        assert_eq!((filter.from, problems[0].pointer.as_str()), (None, "/from"));
+        assert_eq!(query.filters(), "from=yesterday");
+    }
+}

@@ -1,0 +1,118 @@
+//! Buttons that change the text on the page and save nothing: each works without a script.
+
+use super::examples;
+use registry_core::finding::{Finding, Severity};
+use registry_core::metadata::{
+    formatted, read_members, remove_member, rename_member, set_member, unwrap_member, wrap_client_metadata,
+};
+
+/// A button that mends what a finding is about.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Fix {
+    /// What it does; what stands between backticks is code.
+    pub(super) label: String,
+    /// Its value in the form.
+    pub(super) intent: String,
+}
+
+impl Fix {
+    /// The one for `finding`, if there is one that `text` allows.
+    pub(super) fn of(finding: &Finding, text: &str) -> Option<Self> {
+        let pointer = &finding.pointer;
+        let (label, intent) = match (finding.code.as_ref(), &finding.suggestion) {
+            ("doubled_wrapper", _) => ("Take one away".to_owned(), format!("unwrap:{pointer}")),
+            ("missing_wrapper", _) => ("Put the wrapper around".to_owned(), "wrap:".to_owned()),
+            ("unknown_member" | "unknown_top_level_member", Some(name)) => {
+                (format!("Rename to `{name}`"), format!("rename:{name}:{pointer}"))
+            }
+            ("ignored_member", _) => ("Remove".to_owned(), format!("remove:{pointer}")),
+            ("insecure_url", _) if finding.severity == Severity::Warning => {
+                ("Use `https`".to_owned(), format!("https:{pointer}"))
+            }
+            _ => return None,
+        };
+        act(&intent, text).map(|_| Self { label, intent })
+    }
+}
+
+/// What the button `intent` makes of `text`, and what to say about it; `None` if it is not such a button, or if the
+/// text does not allow it.
+pub(super) fn act(intent: &str, text: &str) -> Option<(String, String)> {
+    let (what, rest) = intent.split_once(':').unwrap_or((intent, ""));
+    let (changed, said) = match what {
+        "format" => (formatted(text), "Laid out anew"),
+        "insert" => return examples::insert(text, rest),
+        "unwrap" => (unwrap_member(text, rest), "Taken away"),
+        "wrap" => (wrap_client_metadata(text), "Put inside `oauth_client_metadata`"),
+        "rename" => {
+            let (name, pointer) = rest.split_once(':')?;
+            (rename_member(text, pointer, name), "Renamed")
+        }
+        "remove" => (remove_member(text, rest), "Removed"),
+        "https" => (secured(text, rest), "Changed to `https`"),
+        _ => return None,
+    };
+    Some((changed?, format!("{said}, not saved.")))
+}
+
+/// The `http` address at `pointer` as an `https` one.
+fn secured(text: &str, pointer: &str) -> Option<String> {
+    let document = serde_json::Value::from(read_members(text)?);
+    let address = document.pointer(pointer)?.as_str()?.strip_prefix("http://")?;
+    set_member(text, pointer, &format!("https://{address}").into())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::{Fix, act};
+    use registry_core::metadata::{KnownSecrets, verify};
+
+    #[test]
+    fn what_a_button_does_ends_its_finding() {
+        for (text, code, label) in [
+            (
+                r#"{"oauth_client_metadata":{"oauth_client_metadata":{"scope":"a"}}}"#,
+                "doubled_wrapper",
+                "Take one away",
+            ),
+            (
+                r#"{"configurations":{"oauth_client_metadata":{"scope":"a"}}}"#,
+                "doubled_wrapper",
+                "Take one away",
+            ),
+            (r#"{"scope":"a"}"#, "missing_wrapper", "Put the wrapper around"),
+            (r#"{"oauth_client_metadata":{"clientname":"a"}}"#, "unknown_member", "Rename to `client_name`"),
+            (r#"{"tool":{}}"#, "unknown_top_level_member", "Rename to `tools`"),
+            (r#"{"oauth_client_metadata":{"redirect_uris":[]}}"#, "ignored_member", "Remove"),
+            (
+                r#"{"oauth_client_metadata":{"logo_uri":"http://a.example/l.png"}}"#,
+                "insecure_url",
+                "Use `https`",
+            ),
+        ] {
+            let findings = verify(text, &KnownSecrets::default()).findings.0;
+            let finding = findings.iter().find(|finding| finding.code == code).unwrap();
+            let fix = Fix::of(finding, text).unwrap();
+            assert_eq!(fix.label, label);
+            let (mended, said) = act(&fix.intent, text).unwrap();
+            assert!(said.ends_with(", not saved."), "{said}");
+            assert!(verify(&mended, &KnownSecrets::default()).findings.is_empty(), "{mended}");
+        }
+    }
+
+    #[test]
+    fn no_button_where_nobody_can_say_what_is_meant() {
+        for text in [
+            r#"{"oauth_client_metadata":{"scope":"b","oauth_client_metadata":{"scope":"a"}}}"#,
+            r#"{"oauth_client_metadata":{"scope":"a"},"scope":"b"}"#,
+            r#"{"oauth_client_metadata":{"client_name":"a","clientname":"b"}}"#,
+            r#"{"oauth_client_metadata":{"x_unheard_of":1}}"#,
+        ] {
+            let findings = verify(text, &KnownSecrets::default()).findings.0;
+            assert!(!findings.is_empty());
+            assert!(findings.iter().all(|finding| Fix::of(finding, text).is_none()), "{text}");
+        }
+        assert_eq!(act("save", "{}"), None);
+    }
+}

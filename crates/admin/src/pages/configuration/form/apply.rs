@@ -1,0 +1,118 @@
+//! From what was posted of the form to the text: only what was changed changes.
+
+use super::super::examples::wrapper;
+use super::super::submitted::Submitted;
+use super::control::{Control, fields};
+use registry_core::finding::pointer_push;
+use registry_core::metadata::{read_members, remove_member, set_member};
+use serde_json::Value;
+
+/// `text` with what the form's controls say. A control left as it was changes no byte, one left empty sets nothing,
+/// and what is inherited is never written down.
+pub(in super::super) fn apply(text: &str, submitted: &Submitted) -> String {
+    let Some(document) = read_members(text) else {
+        return text.to_owned();
+    };
+    let wrapper = wrapper(&document);
+    let metadata = document.get(wrapper).and_then(Value::as_object);
+    let mut text = text.to_owned();
+    for field in fields() {
+        let control = Control::of(field);
+        let old = metadata.and_then(|metadata| metadata.get(field.name)).filter(|value| !value.is_null());
+        let Some(new) = posted(control, field.name, old, submitted) else {
+            continue;
+        };
+        let pointer = pointer_push(&pointer_push("", wrapper), field.name);
+        let edited = match (new, old) {
+            (Some(value), _) => set_member(&text, &pointer, &value),
+            (None, Some(_)) => remove_member(&text, &pointer),
+            (None, None) => None,
+        };
+        text = edited.unwrap_or(text);
+    }
+    text
+}
+
+/// What the member is to be (`Some(None)`: not set); `None` if the control was left as it was shown.
+fn posted(
+    control: Control,
+    member: &str,
+    old: Option<&Value>,
+    submitted: &Submitted,
+) -> Option<Option<Value>> {
+    if control == Control::Checks {
+        let chosen = submitted.field(member).collect::<Vec<_>>().join(" ");
+        return (submitted.was(member)? != chosen).then(|| control.read(&chosen));
+    }
+    let new = control.read(submitted.field(member).next()?);
+    let shown = match old.map(|value| control.show(value)) {
+        // A value that fits no text field shows as an empty one; a choice nobody made is not posted at all.
+        Some(None) if control == Control::Radio => return Some(new),
+        Some(shown) => shown.unwrap_or_default(),
+        None => String::new(),
+    };
+    (new != control.read(&shown)).then_some(new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Submitted, apply};
+
+    const TEXT: &str = "{\n  \"tools\": {},\n  \"oauth_metadata\": {\n    \"client_name\": \"A\",   \"x_own\": 1e2,\n    \"client_name#fr\": \"B\",\n    \"scope\": [\"a\"],\n    \"contacts\": [\"a@b.example\"],\n    \"grant_types\": [\"refresh_token\", \"authorization_code\"]\n  }\n}";
+
+    fn posted(changes: &[(&str, &str)]) -> String {
+        let mut pairs = vec![
+            ("field.client_name", "A"),
+            ("field.client_uri", ""),
+            ("field.scope", ""),
+            ("field.contacts", "a@b.example\r\n"),
+            ("was.grant_types", "authorization_code refresh_token"),
+            ("field.token_endpoint_auth_method", ""),
+        ];
+        pairs.retain(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
+        pairs.extend(changes);
+        if !changes.iter().any(|(name, _)| *name == "was.grant_types") {
+            pairs.extend([
+                ("field.grant_types", "authorization_code"),
+                ("field.grant_types", "refresh_token"),
+            ]);
+        }
+        let owned: Vec<(String, String)> =
+            pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        apply(TEXT, &Submitted::from(owned))
+    }
+
+    #[test]
+    fn nothing_changed_changes_no_byte() {
+        assert_eq!(posted(&[]), TEXT);
+        assert_eq!(apply(TEXT, &Submitted::default()), TEXT, "a page without the form's controls");
+        assert_eq!(apply("{", &Submitted::default()), "{");
+    }
+
+    #[test]
+    fn only_what_was_changed_changes() {
+        assert_eq!(posted(&[("field.client_name", "C")]), TEXT.replace("\"A\"", "\"C\""));
+        assert_eq!(posted(&[("field.scope", "a b")]), TEXT.replace("[\"a\"]", "\"a b\""));
+        assert_eq!(posted(&[("field.client_name", "")]), TEXT.replace("\"client_name\": \"A\",   ", ""));
+        assert_eq!(
+            posted(&[("field.contacts", "a@b.example\r\n\r\n c@d.example")]),
+            TEXT.replace("[\"a@b.example\"]", "[\"a@b.example\", \"c@d.example\"]")
+        );
+        let line = "\"grant_types\": [\"refresh_token\", \"authorization_code\"]";
+        assert_eq!(
+            posted(&[("field.token_endpoint_auth_method", "none")]),
+            TEXT.replace(line, &format!("{line},\n    \"token_endpoint_auth_method\": \"none\""))
+        );
+        assert_eq!(
+            posted(&[
+                ("was.grant_types", "authorization_code refresh_token"),
+                ("field.grant_types", "client_credentials")
+            ]),
+            TEXT.replace("[\"refresh_token\", \"authorization_code\"]", "[\"client_credentials\"]")
+        );
+        assert_eq!(
+            posted(&[("was.grant_types", "authorization_code refresh_token")]),
+            TEXT.replace("[\"refresh_token\", \"authorization_code\"]", "[]")
+        );
+    }
+}

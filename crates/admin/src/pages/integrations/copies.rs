@@ -1,0 +1,176 @@
+//! Integrations as files, and copies of them.
+
+use super::query::Query;
+use super::{field, filled, problems};
+use crate::failure::Failure;
+use crate::session::Visitor;
+use crate::view::{Shell, go, html};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ContentDisposition, DispositionParam, DispositionType};
+use actix_web::web::ServiceConfig;
+use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use askama::Template;
+use registry::{Imported, Integration};
+use registry_core::finding::Finding;
+use registry_core::permission::Permission;
+use registry_core::slug::Reference;
+use serde::Deserialize;
+
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config
+        .service(export_all)
+        .service(show_import)
+        .service(import)
+        .service(export)
+        .service(show_duplicate)
+        .service(duplicate);
+}
+
+/// JSON to be kept as a file.
+pub(super) fn file(name: &str, json: String) -> HttpResponse {
+    let disposition = ContentDisposition {
+        disposition: DispositionType::Attachment,
+        parameters: vec![DispositionParam::Filename(format!("{name}.json"))],
+    };
+    HttpResponse::Ok().content_type("application/json").insert_header(disposition).body(json)
+}
+
+#[get("/integrations.json")]
+async fn export_all(visitor: Visitor, query: web::Query<Query>) -> Result<HttpResponse, Failure> {
+    let json = visitor.registry.export_integrations(&visitor.actor, query.filter()).await?;
+    Ok(file("integrations", json))
+}
+
+#[get("/integrations/{integration}/export")]
+async fn export(visitor: Visitor, path: web::Path<String>) -> Result<HttpResponse, Failure> {
+    let json = visitor.registry.export_these_integrations(&visitor.actor, &[Reference::parse(&path)]).await?;
+    Ok(file(&path, json))
+}
+
+#[derive(Template)]
+#[template(path = "pages/integrations_import.html")]
+struct ImportPage {
+    shell: Shell,
+    text: String,
+    /// What an import would make.
+    weighed: Option<Imported>,
+    problems: Vec<Finding>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Import {
+    text: String,
+    intent: String,
+}
+
+#[get("/integrations/new/import")]
+async fn show_import(request: HttpRequest, visitor: Visitor) -> Result<HttpResponse, Failure> {
+    visitor.actor.require(Permission::WriteIntegrations)?;
+    let shell = Shell::of(&request, &visitor, "integrations", "Import integrations");
+    let page = ImportPage { shell, text: String::new(), weighed: None, problems: Vec::new() };
+    Ok(html(StatusCode::OK, &page)?)
+}
+
+#[post("/integrations/new/import")]
+async fn import(
+    request: HttpRequest,
+    visitor: Visitor,
+    form: web::Form<Import>,
+) -> Result<HttpResponse, Failure> {
+    let Import { text, intent } = form.into_inner();
+    let (registry, actor) = (&visitor.registry, &visitor.actor);
+    let made = if intent == "check" {
+        registry.weigh_import(actor, &text).await
+    } else {
+        registry.import_integrations(actor, &text).await
+    };
+    let (status, title, weighed, problems) = match made {
+        Ok(made) if intent != "check" => {
+            return Ok(go(format!("/ui/integrations?done=imported-{}", made.integrations.len())));
+        }
+        Ok(made) => (StatusCode::OK, "Import integrations", Some(made), Vec::new()),
+        Err(error) => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "Problem: import integrations", None, problems(error)?)
+        }
+    };
+    let shell = Shell::of(&request, &visitor, "integrations", title);
+    Ok(html(status, &ImportPage { shell, text, weighed, problems })?)
+}
+
+#[derive(Template)]
+#[template(path = "pages/integration_duplicate.html")]
+struct DuplicatePage {
+    shell: Shell,
+    integration: Integration,
+    form: Duplicate,
+    problems: Vec<Finding>,
+}
+
+impl DuplicatePage {
+    fn problem(&self, name: &str) -> Option<&Finding> {
+        self.problems.iter().find(|finding| field(finding) == name)
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Duplicate {
+    name: String,
+    slug: String,
+}
+
+async fn render_duplicate(
+    request: &HttpRequest,
+    visitor: &Visitor,
+    path: &str,
+    form: Option<Duplicate>,
+    problems: Vec<Finding>,
+) -> Result<HttpResponse, Failure> {
+    visitor.actor.require(Permission::WriteIntegrations)?;
+    let integration = visitor.registry.integration(&visitor.actor, &Reference::parse(path)).await?;
+    let form = form.unwrap_or_else(|| Duplicate {
+        name: format!("{} (copy)", integration.name),
+        slug: String::new(),
+    });
+    let (status, title) = match problems.is_empty() {
+        true => (StatusCode::OK, "Duplicate"),
+        false => (StatusCode::UNPROCESSABLE_ENTITY, "Problem: duplicate"),
+    };
+    let shell = Shell::of(request, visitor, "integrations", format!("{title} {}", integration.name));
+    Ok(html(status, &DuplicatePage { shell, integration, form, problems })?)
+}
+
+#[get("/integrations/{integration}/duplicate")]
+async fn show_duplicate(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<String>,
+) -> Result<HttpResponse, Failure> {
+    render_duplicate(&request, &visitor, &path, None, Vec::new()).await
+}
+
+#[post("/integrations/{integration}/duplicate")]
+async fn duplicate(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<String>,
+    form: web::Form<Duplicate>,
+) -> Result<HttpResponse, Failure> {
+    let form = form.into_inner();
+    let copied = visitor
+        .registry
+        .duplicate_integration(
+            &visitor.actor,
+            &Reference::parse(&path),
+            form.name.clone(),
+            filled(&form.slug),
+        )
+        .await;
+    match copied {
+        Ok(made) => {
+            Ok(go(format!("/ui/integrations/{}?done=copied-{}", made.value.slug, made.left_out.len())))
+        }
+        Err(error) => render_duplicate(&request, &visitor, &path, Some(form), problems(error)?).await,
+    }
+}

@@ -1,0 +1,143 @@
+//! An integration's name, address and authentication.
+
+use super::{field, filled, problems};
+use crate::failure::Failure;
+use crate::session::Visitor;
+use crate::view::{Shell, go, html};
+use actix_web::http::StatusCode;
+use actix_web::web::ServiceConfig;
+use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use askama::Template;
+use registry::{Affected, Error, Integration, IntegrationChange, Replacements};
+use registry_core::finding::Finding;
+use registry_core::permission::Permission;
+use registry_core::registration::{AuthType, Transport};
+use registry_core::slug::Reference;
+use serde::Deserialize;
+
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config.service(show).service(save);
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Form {
+    name: String,
+    description: String,
+    url: String,
+    auth: String,
+    transport: String,
+    /// What the form was made from, so that nobody's change is lost.
+    version: i64,
+    /// `save`, or after the cost was shown `now` or `later`.
+    intent: String,
+}
+
+#[derive(Template)]
+#[template(path = "pages/integration_edit.html")]
+struct Page {
+    shell: Shell,
+    integration: Integration,
+    form: Form,
+    problems: Vec<Finding>,
+    /// What saving costs, asked before it is done.
+    cost: Option<Affected>,
+}
+
+impl Page {
+    fn problem(&self, name: &str) -> Option<&Finding> {
+        self.problems.iter().find(|finding| field(finding) == name)
+    }
+}
+
+impl Form {
+    fn of(integration: &Integration) -> Self {
+        Self {
+            name: integration.name.clone(),
+            description: integration.description.clone().unwrap_or_default(),
+            url: integration.url.clone(),
+            auth: integration.auth_type.as_str().to_owned(),
+            transport: integration.transport.as_str().to_owned(),
+            version: integration.version,
+            intent: String::new(),
+        }
+    }
+
+    /// What differs from the integration as it is.
+    fn change(&self, now: &Integration) -> IntegrationChange {
+        let description = filled(&self.description);
+        let url = self.url.trim();
+        IntegrationChange {
+            name: (self.name != now.name).then(|| self.name.clone()),
+            description: (description != now.description).then_some(description),
+            url: (url != now.url).then(|| url.to_owned()),
+            auth_type: AuthType::parse(&self.auth).filter(|auth| *auth != now.auth_type),
+            transport: Transport::parse(&self.transport).filter(|one| *one != now.transport),
+            replacements: if self.intent == "later" { Replacements::Held } else { Replacements::ByRule },
+            ..IntegrationChange::default()
+        }
+    }
+}
+
+fn render(
+    request: &HttpRequest,
+    visitor: &Visitor,
+    integration: Integration,
+    form: Form,
+    problems: Vec<Finding>,
+    cost: Option<Affected>,
+) -> Result<HttpResponse, Failure> {
+    let (status, title) = match problems.is_empty() {
+        true => (StatusCode::OK, "Edit"),
+        false => (StatusCode::UNPROCESSABLE_ENTITY, "Problem: edit"),
+    };
+    let shell = Shell::of(request, visitor, "integrations", format!("{title} {}", integration.name));
+    Ok(html(status, &Page { shell, integration, form, problems, cost })?)
+}
+
+#[get("/integrations/{integration}/edit")]
+async fn show(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<String>,
+) -> Result<HttpResponse, Failure> {
+    visitor.actor.require(Permission::WriteIntegrations)?;
+    let integration = visitor.registry.integration(&visitor.actor, &Reference::parse(&path)).await?;
+    let form = Form::of(&integration);
+    render(&request, &visitor, integration, form, Vec::new(), None)
+}
+
+#[post("/integrations/{integration}/edit")]
+async fn save(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<String>,
+    form: web::Form<Form>,
+) -> Result<HttpResponse, Failure> {
+    let (registry, actor) = (&visitor.registry, &visitor.actor);
+    let (form, reference) = (form.into_inner(), Reference::parse(&path));
+    let integration = registry.integration(actor, &reference).await?;
+    let change = form.change(&integration);
+    let saved = if form.intent == "save" {
+        // The cost is asked about once, before anything is done.
+        match registry.weigh_integration_change(actor, &reference, change.clone(), Some(form.version)).await {
+            Ok(weighed) if weighed.affected.replaced + weighed.affected.rediscovered > 0 => {
+                return render(&request, &visitor, integration, form, Vec::new(), Some(weighed.affected));
+            }
+            Ok(_) => registry.update_integration(actor, &reference, change, Some(form.version)).await,
+            Err(error) => Err(error),
+        }
+    } else {
+        registry.update_integration(actor, &reference, change, Some(form.version)).await
+    };
+    match saved {
+        Ok(saved) => Ok(go(format!("/ui/integrations/{}?done=changed", saved.value.slug))),
+        Err(Error::Stale { .. }) => {
+            let message = "Somebody else changed this integration meanwhile. What you typed is below; what is stored now is on its page. Save again to put yours over it.";
+            let form = Form { version: integration.version, ..form };
+            let finding = Finding::error("/name", "stale_version", message);
+            render(&request, &visitor, integration, form, vec![finding], None)
+        }
+        Err(error) => render(&request, &visitor, integration, form, problems(error)?, None),
+    }
+}

@@ -1,0 +1,163 @@
+//! The list.
+
+use super::all_workspaces;
+use super::query::{Query, SIZES};
+use crate::failure::Failure;
+use crate::session::Visitor;
+use crate::view::{Shell, go, html};
+use actix_web::http::StatusCode;
+use actix_web::web::ServiceConfig;
+use actix_web::{HttpRequest, HttpResponse, get, web};
+use askama::Template;
+use registry::{Health, Integration, IntegrationViews, PageRequest, Workspace};
+use registry_core::clock::Timestamp;
+use registry_core::metadata::AdvancedConfiguration;
+use registry_core::registration::RegistrationMethod;
+
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config.service(home).service(list);
+}
+
+/// Width of the bar of registrations, in its own units.
+const BAR: u64 = 76;
+
+#[derive(Template)]
+#[template(path = "pages/integrations.html")]
+struct Page {
+    shell: Shell,
+    query: Query,
+    items: Vec<Integration>,
+    workspaces: Vec<Workspace>,
+    total: u64,
+    views: IntegrationViews,
+    /// Number of the first row.
+    first: u64,
+    now: Timestamp,
+    previous: Option<String>,
+    next: Option<String>,
+    /// How many integrations the visitor is about to add; counted where there is none yet.
+    drafts: u64,
+}
+
+impl Page {
+    /// The views: word in the address, name, how many, and the class of a number that matters.
+    fn tabs(&self) -> [(&'static str, &'static str, u64, &'static str); 5] {
+        let bad = if self.views.attention > 0 { "bad" } else { "" };
+        [
+            ("", "All", self.views.all, ""),
+            ("attention", "Needs attention", self.views.attention, bad),
+            ("custom", "Custom metadata", self.views.custom_metadata, ""),
+            ("by-hand", "Pre-registered", self.views.pre_registered, ""),
+            ("disabled", "Disabled", self.views.disabled, ""),
+        ]
+    }
+
+    /// What narrows the list, each with the address of the list without it.
+    fn narrowings(&self) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        if !self.query.q.is_empty() {
+            found.push(("Clear search".to_owned(), self.query.without("q")));
+        }
+        if !self.query.ws.is_empty() {
+            found.push(("All workspaces".to_owned(), self.query.without("ws")));
+        }
+        if !self.query.auth.is_empty() {
+            found.push(("Any authentication".to_owned(), self.query.without("auth")));
+        }
+        if !self.query.view.is_empty() {
+            found.push(("All integrations".to_owned(), self.query.without("view")));
+        }
+        found
+    }
+}
+
+/// Registered, moving, waiting and failed parts of the bar, in its units.
+pub(crate) fn bar(integration: &Integration) -> [(&'static str, u64, u64); 4] {
+    let counts = &integration.counts;
+    let all = counts.servers.max(1);
+    let mut x = 0;
+    [
+        ("f-ok", counts.registered),
+        ("f-idle", counts.registering),
+        ("f-warn", counts.attention.saturating_sub(counts.failed)),
+        ("f-bad", counts.failed),
+    ]
+    .map(|(class, count)| {
+        let width = (count * BAR).div_ceil(all).min(BAR - x);
+        x += width;
+        (class, x - width, width)
+    })
+}
+
+/// How many members of client metadata an integration sets.
+pub(crate) fn fields(integration: &Integration) -> usize {
+    integration
+        .configuration
+        .as_deref()
+        .and_then(|text| AdvancedConfiguration::from_stored(text).ok())
+        .map_or(0, |configuration| configuration.client_metadata_field_count())
+}
+
+/// What stands beneath the authentication: how clients come to be.
+pub(crate) fn method(integration: &Integration) -> &'static str {
+    match integration.counts.method {
+        _ if !integration.auth_type.needs_client() => "",
+        Some(RegistrationMethod::Dcr) => "Dynamic registration",
+        Some(RegistrationMethod::Cimd) => "Metadata document",
+        Some(RegistrationMethod::PreRegistered) => "Registered by hand",
+        None if integration.pre_registered => "Registered by hand",
+        None => "No client yet",
+    }
+}
+
+/// Class, icon and words of how an integration fares.
+pub(crate) fn health(integration: &Integration) -> (&'static str, &'static str, String) {
+    match integration.health() {
+        Health::Disabled => ("", "pause", "Disabled".to_owned()),
+        Health::Failed(count) => ("bad", "bad", format!("{count} failed")),
+        Health::Unreachable => ("bad", "bad", "Unreachable".to_owned()),
+        Health::Unconfirmed(count) => ("warn", "ask", format!("{count} unconfirmed")),
+        Health::Retrying(count) => ("warn", "turn", format!("{count} retrying")),
+        Health::Outdated(count) => ("info", "approx", format!("{count} outdated")),
+        Health::Registering(count) => ("info", "ring", format!("{count} registering")),
+        Health::Unused => ("", "clock", "No server yet".to_owned()),
+        Health::Healthy => ("ok", "tick", "Healthy".to_owned()),
+    }
+}
+
+#[get("/")]
+async fn home() -> HttpResponse {
+    go("/ui/integrations")
+}
+
+#[get("/integrations")]
+async fn list(
+    request: HttpRequest,
+    visitor: Visitor,
+    query: web::Query<Query>,
+) -> Result<HttpResponse, Failure> {
+    let (query, registry, actor) = (query.into_inner(), &visitor.registry, &visitor.actor);
+    let wanted = PageRequest::new(query.page, query.size());
+    let found = registry.integrations(actor, query.filter(), wanted).await?;
+    let more = found.has_more(wanted);
+    let shell = Shell::of(&request, &visitor, "integrations", "Integrations");
+    let drafts = if found.total == 0 && shell.may_write() {
+        registry.drafts(actor, PageRequest::new(0, 1)).await?.total
+    } else {
+        0
+    };
+    let page = Page {
+        drafts,
+        shell,
+        workspaces: all_workspaces(&visitor).await?,
+        views: registry.integration_views(actor).await?,
+        previous: query.page.checked_sub(1).map(|page| query.with_page(page)),
+        next: more.then(|| query.with_page(query.page + 1)),
+        items: found.items,
+        total: found.total,
+        first: query.page.saturating_mul(query.size()).saturating_add(1),
+        now: registry.now(),
+        query,
+    };
+    Ok(html(StatusCode::OK, &page)?)
+}

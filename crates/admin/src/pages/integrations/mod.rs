@@ -1,0 +1,61 @@
+//! Integrations: the list and what can be done to several at once, and each of them with everything done to one.
+
+mod bulk;
+mod copies;
+mod delete;
+mod edit;
+mod list;
+mod query;
+mod show;
+mod switch;
+
+use crate::failure::Failure;
+use crate::session::Visitor;
+use actix_web::web::ServiceConfig;
+use registry::{PageRequest, Workspace, WorkspaceFilter};
+use registry_core::finding::Finding;
+
+/// Its addresses. What is no integration's lies below `new`, which no slug can be.
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config
+        .configure(list::routes)
+        .configure(bulk::routes)
+        .configure(copies::routes)
+        .configure(edit::routes)
+        .configure(switch::routes)
+        .configure(delete::routes)
+        .configure(show::routes);
+}
+
+/// Workspaces for pickers.
+pub(super) async fn all_workspaces(visitor: &Visitor) -> Result<Vec<Workspace>, Failure> {
+    let all = PageRequest::new(0, 1000);
+    Ok(visitor.registry.workspaces(&visitor.actor, WorkspaceFilter::default(), all).await?.items)
+}
+
+/// What stands in the way of a form; else the error itself.
+fn problems(error: registry::Error) -> Result<Vec<Finding>, registry::Error> {
+    match error {
+        registry::Error::Invalid(findings) => Ok(findings.0),
+        registry::Error::Conflict { code, message, pointer } => {
+            Ok(vec![Finding::error(pointer.unwrap_or_default(), code, message)])
+        }
+        other => Err(other),
+    }
+}
+
+/// The field a finding is about, by its id; the secrets of a configuration are entered on its own page.
+fn field(finding: &Finding) -> &'static str {
+    match finding.pointer.split('/').nth(1) {
+        Some("slug") => "slug",
+        Some("url" | "configurations") => "url",
+        Some("description") => "description",
+        Some("auth_type") => "auth",
+        _ => "name",
+    }
+}
+
+/// What was typed, if anything.
+fn filled(text: &str) -> Option<String> {
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+}

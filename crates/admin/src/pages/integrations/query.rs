@@ -1,0 +1,155 @@
+//! What the list is asked for, all of it in the address.
+
+use registry::{IntegrationFilter, IntegrationSort};
+use registry_core::registration::AuthType;
+use registry_core::slug::Reference;
+use serde::Deserialize;
+
+/// How many rows a page may have.
+pub(super) const SIZES: [u64; 3] = [25, 50, 100];
+/// The orders that are offered, by their words in the address.
+const SORTS: [(&str, IntegrationSort, &str); 6] = [
+    ("changed", IntegrationSort::ChangedDescending, "Recently changed"),
+    ("-changed", IntegrationSort::Changed, "Longest unchanged"),
+    ("name", IntegrationSort::Name, "Name A–Z"),
+    ("-name", IntegrationSort::NameDescending, "Name Z–A"),
+    ("failures", IntegrationSort::FailuresDescending, "Most failures"),
+    ("-failures", IntegrationSort::Failures, "Fewest failures"),
+];
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Query {
+    pub(super) q: String,
+    pub(super) view: String,
+    pub(super) auth: String,
+    pub(super) ws: String,
+    pub(super) sort: String,
+    pub(super) size: u64,
+    pub(super) page: u64,
+}
+
+impl Query {
+    pub(super) fn filter(&self) -> IntegrationFilter {
+        IntegrationFilter {
+            search: Some(self.q.trim().to_owned()).filter(|text| !text.is_empty()),
+            workspace: (!self.ws.is_empty()).then(|| Reference::parse(&self.ws)),
+            auth_type: AuthType::parse(&self.auth),
+            attention: self.view == "attention",
+            custom_metadata: self.view == "custom",
+            pre_registered: self.view == "by-hand",
+            enabled: (self.view == "disabled").then_some(false),
+            sort: self.order().1,
+            ..IntegrationFilter::default()
+        }
+    }
+
+    /// The order in force; an unknown word means the usual one.
+    fn order(&self) -> (&'static str, IntegrationSort, &'static str) {
+        SORTS.into_iter().find(|(word, ..)| *word == self.sort).unwrap_or(SORTS[0])
+    }
+
+    pub(super) fn sort(&self) -> &'static str {
+        self.order().0
+    }
+
+    /// Words and names of the orders.
+    pub(super) fn sorts(&self) -> Vec<(&'static str, &'static str)> {
+        SORTS.iter().map(|(word, _, name)| (*word, *name)).collect()
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        if SIZES.contains(&self.size) { self.size } else { SIZES[0] }
+    }
+
+    /// Whether something narrows the list.
+    pub(super) fn is_filtered(&self) -> bool {
+        ![&self.q, &self.view, &self.auth, &self.ws].iter().all(|text| text.is_empty())
+    }
+
+    /// Everything that is not as usual, by name.
+    pub(super) fn fields(&self) -> Vec<(&'static str, String)> {
+        let size = if self.size() == SIZES[0] { String::new() } else { self.size().to_string() };
+        let sort = if self.sort() == SORTS[0].0 { String::new() } else { self.sort().to_owned() };
+        [
+            ("q", self.q.clone()),
+            ("view", self.view.clone()),
+            ("auth", self.auth.clone()),
+            ("ws", self.ws.clone()),
+            ("sort", sort),
+            ("size", size),
+        ]
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .collect()
+    }
+
+    /// The fields as they stand in an address.
+    pub(super) fn text(&self) -> String {
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(self.fields()).finish()
+    }
+
+    fn address(&self) -> String {
+        let text = self.text();
+        if text.is_empty() { "/ui/integrations".to_owned() } else { format!("/ui/integrations?{text}") }
+    }
+
+    pub(super) fn with_page(&self, page: u64) -> String {
+        let address = self.address();
+        let separator = if address.contains('?') { '&' } else { '?' };
+        if page == 0 { address } else { format!("{address}{separator}page={page}") }
+    }
+
+    /// The list without one of its filters.
+    pub(super) fn without(&self, name: &str) -> String {
+        let mut other = self.clone();
+        match name {
+            "q" => other.q.clear(),
+            "auth" => other.auth.clear(),
+            "ws" => other.ws.clear(),
+            _ => other.view.clear(),
+        }
+        other.address()
+    }
+
+    /// The list ordered by a column; by the other way round when it is already.
+    pub(super) fn by(&self, column: &str) -> String {
+        let sort = if self.sort() == column { format!("-{column}") } else { column.to_owned() };
+        Self { sort, ..self.clone() }.address()
+    }
+
+    /// The `aria-sort` of a column. The word without a sign is the order that people want first of it.
+    pub(super) fn sorted(&self, column: &str) -> &'static str {
+        match self.sort() {
+            "name" if column == "name" => "ascending",
+            "-name" if column == "name" => "descending",
+            sort if sort == column => "descending",
+            sort if sort.strip_prefix('-') == Some(column) => "ascending",
+            _ => "none",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_hold_what_is_not_usual() {
+        let query = Query { q: "a b".into(), view: "custom".into(), sort: "name".into(), ..Query::default() };
+        assert_eq!(query.with_page(2), "/ui/integrations?q=a+b&view=custom&sort=name&page=2");
+        assert_eq!(query.without("view"), "/ui/integrations?q=a+b&sort=name");
+        assert_eq!(Query::default().with_page(0), "/ui/integrations");
+        assert_eq!(Query { size: 7, sort: "x".into(), ..Query::default() }.with_page(1), "/ui/integrations?page=1");
+    }
+
+    #[test]
+    fn a_column_is_turned_round() {
+        let by = |sort: &str| Query { sort: sort.into(), ..Query::default() };
+        assert_eq!((by("name").sorted("name"), by("-name").sorted("name")), ("ascending", "descending"));
+        assert_eq!((by("").sorted("changed"), by("-changed").sorted("changed")), ("descending", "ascending"));
+        assert_eq!(by("name").sorted("changed"), "none");
+        assert_eq!(by("name").by("name"), "/ui/integrations?sort=-name");
+        assert_eq!(by("name").by("changed"), "/ui/integrations");
+    }
+}

@@ -1,0 +1,105 @@
+//! One integration: what it is, how it fares, who uses it.
+
+use super::all_workspaces;
+use super::list::{health, method};
+use crate::failure::Failure;
+use crate::session::Visitor;
+use crate::view::{Shell, go, html};
+use actix_web::http::StatusCode;
+use actix_web::web::ServiceConfig;
+use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use askama::Template;
+use registry::{
+    AccessList, Integration, IntegrationEvent, NewServer, PageRequest, RegistrationFilter, Server, ServerFilter,
+    Subject, Workspace,
+};
+use registry_core::clock::Timestamp;
+use registry_core::registration::State;
+use registry_core::slug::Reference;
+use serde::Deserialize;
+use std::collections::BTreeSet;
+
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config.service(add_server).service(show);
+}
+
+/// How many of its last changes are shown.
+const CHANGES: u64 = 5;
+
+#[derive(Template)]
+#[template(path = "pages/integration.html")]
+struct IntegrationPage {
+    shell: Shell,
+    integration: Integration,
+    servers: Vec<Server>,
+    access: AccessList,
+    workspaces: Vec<Workspace>,
+    callbacks: Vec<String>,
+    /// Where gateways are reached, the first of them.
+    gateway: Option<String>,
+    /// How many registrations are in each state, those with none left out.
+    states: Vec<(State, u64)>,
+    /// The authorization servers its clients belong to.
+    issuers: Vec<String>,
+    changes: Vec<IntegrationEvent>,
+    /// The newest version of its configuration.
+    revision: i64,
+    now: Timestamp,
+}
+
+#[get("/integrations/{integration}")]
+async fn show(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<String>,
+) -> Result<HttpResponse, Failure> {
+    let reference = Reference::parse(&path);
+    let (registry, actor) = (&visitor.registry, &visitor.actor);
+    let integration = registry.integration(actor, &reference).await?;
+    let filter = ServerFilter { integration: Some(reference.clone()), ..ServerFilter::default() };
+    let servers = registry.servers(actor, filter, PageRequest::new(0, 200)).await?.items;
+    let access = registry.integration_access(actor, &reference).await?;
+    let filter = RegistrationFilter { integration: Some(reference.clone()), ..RegistrationFilter::default() };
+    let counts = registry.registration_counts(actor, filter.clone()).await?;
+    let registrations = registry.registrations(actor, filter, PageRequest::new(0, 100)).await?.items;
+    let issuers: BTreeSet<String> = registrations.into_iter().filter_map(|one| one.issuer).collect();
+    let page = IntegrationPage {
+        shell: Shell::of(&request, &visitor, "integrations", integration.name.clone()),
+        gateway: registry.settings().gateway_urls.first().cloned(),
+        states: counts.into_iter().filter(|(_, count)| *count > 0).collect(),
+        issuers: issuers.into_iter().collect(),
+        changes: registry.integration_events(actor, &reference, CHANGES).await?,
+        revision: registry.configuration(actor, &Subject::Integration(reference.clone())).await?.revision,
+        callbacks: registry.organisation(actor).await?.callback_urls,
+        workspaces: all_workspaces(&visitor).await?,
+        now: registry.now(),
+        integration,
+        servers,
+        access,
+    };
+    Ok(html(StatusCode::OK, &page)?)
+}
+
+#[derive(Deserialize)]
+struct AddServer {
+    workspace: String,
+}
+
+#[post("/integrations/{integration}/servers")]
+async fn add_server(
+    visitor: Visitor,
+    path: web::Path<String>,
+    form: web::Form<AddServer>,
+) -> Result<HttpResponse, Failure> {
+    let integration = visitor.registry.integration(&visitor.actor, &Reference::parse(&path)).await?;
+    let new = NewServer {
+        integration: integration.id.into(),
+        workspace: Some(Reference::parse(&form.workspace)),
+        name: integration.name,
+        slug: None,
+        description: None,
+        configuration: None,
+    };
+    visitor.registry.create_server(&visitor.actor, new).await?;
+    Ok(go(format!("/ui/integrations/{}?done=created", integration.slug)))
+}

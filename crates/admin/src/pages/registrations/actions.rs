@@ -1,0 +1,156 @@
+//! What a person asks of one registration. What costs somebody something is asked for on a page of its own first.
+
+use super::changes::{Change, changes};
+use super::list::Problem;
+use super::open;
+use crate::failure::Failure;
+use crate::session::Visitor;
+use crate::view::{Shell, go, html};
+use actix_web::http::StatusCode;
+use actix_web::web::ServiceConfig;
+use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use askama::Template;
+use registry::{Error, OAuthClient, Registration, ServerRef};
+use registry_core::clock::Timestamp;
+use registry_core::id::RegistrationId;
+use registry_core::permission::Permission;
+use registry_core::registration::{ClientStatus, State};
+use registry_core::slug::Reference;
+use serde::Deserialize;
+
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config.service(confirm).service(retry).service(act);
+}
+
+/// Something that is asked once more before it is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Action {
+    /// Make a new client although there is one.
+    ReRegister,
+    /// Agree that an outdated client is replaced.
+    Approve,
+    /// Keep an outdated client.
+    Skip,
+    /// Delete the client although the server stays.
+    Withdraw,
+}
+
+impl Action {
+    fn verb(self) -> &'static str {
+        match self {
+            Self::ReRegister => "Re-register",
+            Self::Approve => "Approve",
+            Self::Skip => "Skip this version",
+            Self::Withdraw => "Withdraw",
+        }
+    }
+
+    fn question(self) -> &'static str {
+        match self {
+            Self::ReRegister => "Register a new client?",
+            Self::Approve => "Replace the client?",
+            Self::Skip => "Keep the client as it is?",
+            Self::Withdraw => "Withdraw the client?",
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "pages/registration_confirm.html")]
+struct ConfirmPage {
+    shell: Shell,
+    registration: Registration,
+    /// The client there is.
+    client: Option<OAuthClient>,
+    /// What a new client would say differently.
+    changes: Vec<Change>,
+    action: Action,
+    now: Timestamp,
+}
+
+#[get("/registrations/{registration}/{action:re-register|approve|skip|withdraw}")]
+async fn confirm(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<(RegistrationId, Action)>,
+) -> Result<HttpResponse, Failure> {
+    let (id, action) = path.into_inner();
+    visitor.actor.require(Permission::OperateRegistrations)?;
+    let (registry, actor) = (&visitor.registry, &visitor.actor);
+    let detail = registry.registration(actor, id).await?;
+    let registration = detail.registration.clone();
+    if let Some(message) = stands_in_the_way(&registration, action) {
+        let problem = Problem { field: "", message: message.to_owned() };
+        return open::refused(&request, &visitor, id, problem, StatusCode::CONFLICT).await;
+    }
+    let server = ServerRef { server: Reference::Id(registration.server.0), workspace: None };
+    let wanted = registry.client_metadata(actor, &server).await?.resolution.effective.client_metadata;
+    let page = ConfirmPage {
+        shell: Shell::of(&request, &visitor, "registrations", action.verb()),
+        changes: changes(&detail, &wanted),
+        client: detail.clients.into_iter().find(|client| client.status == ClientStatus::Active),
+        now: registry.now(),
+        registration,
+        action,
+    };
+    Ok(html(StatusCode::OK, &page)?)
+}
+
+/// Why there is nothing to ask.
+fn stands_in_the_way(registration: &Registration, action: Action) -> Option<&'static str> {
+    if registration.server_deleted {
+        return Some("The server of this registration is gone; there is nothing to register.");
+    }
+    match action {
+        Action::Approve | Action::Skip if registration.state != State::Outdated => {
+            Some("Nothing waits for an agreement here: the client is not outdated.")
+        }
+        Action::Withdraw if registration.client_id.is_none() => Some("There is no client to withdraw."),
+        _ => None,
+    }
+}
+
+#[post("/registrations/{registration}/retry")]
+async fn retry(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<RegistrationId>,
+) -> Result<HttpResponse, Failure> {
+    let asked = visitor.registry.retry_registration(&visitor.actor, *path).await;
+    answer(&request, &visitor, *path, asked, "retry").await
+}
+
+#[post("/registrations/{registration}/{action:re-register|approve|skip|withdraw}")]
+async fn act(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<(RegistrationId, Action)>,
+) -> Result<HttpResponse, Failure> {
+    let (id, action) = path.into_inner();
+    let (registry, actor) = (&visitor.registry, &visitor.actor);
+    let (asked, done) = match action {
+        Action::ReRegister => (registry.reregister(actor, id).await, "reregister"),
+        Action::Approve => (registry.approve_registration(actor, id).await, "approve"),
+        Action::Skip => (registry.skip_registration(actor, id).await, "skip"),
+        Action::Withdraw => (registry.withdraw_registration(actor, id).await, "withdraw"),
+    };
+    answer(&request, &visitor, id, asked, done).await
+}
+
+/// Back to the registration: with what was done, or with why it was not.
+pub(super) async fn answer(
+    request: &HttpRequest,
+    visitor: &Visitor,
+    id: RegistrationId,
+    asked: registry::Result<Registration>,
+    done: &str,
+) -> Result<HttpResponse, Failure> {
+    match asked {
+        Ok(_) => Ok(go(format!("/ui/registrations/{id}?done={done}"))),
+        Err(Error::Conflict { message, .. }) => {
+            open::refused(request, visitor, id, Problem { field: "", message }, StatusCode::CONFLICT).await
+        }
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,195 @@
+//! The list with its counters and filters, alone or with one registration beside it.
+
+use super::open::{self, Open};
+use super::query::Query;
+use super::words;
+use crate::failure::Failure;
+use crate::session::Visitor;
+use crate::view::{Shell, go, html};
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use askama::Template;
+use registry::{PageRequest, Registration, RetriedRegistrations, Workspace};
+use registry_core::clock::Timestamp;
+use registry_core::id::RegistrationId;
+use registry_core::permission::Permission;
+use registry_core::registration::State;
+use registry_core::slug::Slug;
+
+const SIZE: u64 = 25;
+
+/// Why a form did nothing.
+pub(super) struct Problem {
+    /// The field at fault, by its id; empty: none.
+    pub(super) field: &'static str,
+    pub(super) message: String,
+}
+
+#[derive(Template)]
+#[template(path = "pages/registrations.html")]
+struct ListPage {
+    shell: Shell,
+    query: Query,
+    counts: Vec<(State, u64)>,
+    all: u64,
+    items: Vec<Registration>,
+    total: u64,
+    /// Number of the first row.
+    first: u64,
+    /// Something changes by itself.
+    moving: bool,
+    /// Entries of the orphan ledger that wait for somebody.
+    orphans: u64,
+    integrations: Vec<(Slug, String)>,
+    workspaces: Vec<Workspace>,
+    may_operate: bool,
+    open: Option<Open>,
+    problem: Option<Problem>,
+    now: Timestamp,
+    previous: Option<String>,
+    next: Option<String>,
+}
+
+impl ListPage {
+    /// Whether the region looks again by itself.
+    fn looks_again(&self) -> bool {
+        self.moving && self.query.is_live()
+    }
+
+    fn time(&self) -> String {
+        open::clock(&self.now)
+    }
+
+    fn open_id(&self) -> Option<RegistrationId> {
+        self.open.as_ref().map(|open| open.detail.registration.id)
+    }
+
+    fn is_open(&self, one: &Registration) -> bool {
+        self.open_id() == Some(one.id)
+    }
+
+    /// One registration beside this very list.
+    fn beside(&self, one: &Registration) -> String {
+        self.query.address(Some(one.id))
+    }
+
+    /// The list alone.
+    fn alone(&self) -> String {
+        self.query.address(None)
+    }
+
+    /// The list in another state, otherwise the same.
+    fn in_state(&self, state: &str) -> String {
+        self.query.with_state(state).address(None)
+    }
+
+    /// This page with the looking again switched.
+    fn switch(&self, live: &str) -> String {
+        self.query.with_live(live).address(self.open_id())
+    }
+
+    /// Counters worth a tile: those of rare states only while there are any.
+    fn tiles(&self) -> impl Iterator<Item = &(State, u64)> {
+        self.counts.iter().filter(|(state, count)| {
+            *count > 0 || self.is_chosen(state) || !matches!(state, State::Withdrawing | State::Withdrawn)
+        })
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "askama passes references")]
+    fn is_chosen(&self, state: &State) -> bool {
+        self.query.chosen() == Some(*state)
+    }
+
+    /// How many failed among what is shown.
+    fn failed(&self) -> u64 {
+        let shown = self.query.chosen().is_none_or(|state| state == State::Failed);
+        let count = self.counts.iter().find(|(state, _)| *state == State::Failed);
+        count.filter(|_| shown).map_or(0, |(_, count)| *count)
+    }
+
+    /// What changes by itself, for screen readers: they hear it again only when it differs.
+    fn standing(&self) -> String {
+        let said: Vec<String> = self
+            .counts
+            .iter()
+            .filter(|(state, count)| *count > 0 && *state != State::Withdrawn)
+            .map(|(state, count)| format!("{count} {state}"))
+            .collect();
+        said.join(", ")
+    }
+}
+
+#[get("/registrations")]
+pub(super) async fn show(
+    request: HttpRequest,
+    visitor: Visitor,
+    query: web::Query<Query>,
+) -> Result<HttpResponse, Failure> {
+    render(&request, &visitor, query.into_inner(), None, None, StatusCode::OK).await
+}
+
+pub(super) async fn render(
+    request: &HttpRequest,
+    visitor: &Visitor,
+    query: Query,
+    open: Option<Open>,
+    problem: Option<Problem>,
+    status: StatusCode,
+) -> Result<HttpResponse, Failure> {
+    let (registry, actor) = (&visitor.registry, &visitor.actor);
+    let counts = registry.registration_counts(actor, query.filter()).await?;
+    let wanted = PageRequest::new(query.page, SIZE);
+    let found = registry.registrations(actor, query.filter(), wanted).await?;
+    let name = open.as_ref().map_or_else(|| "Registrations".to_owned(), Open::name);
+    let title = if problem.is_some() { format!("Problem: {name}") } else { name };
+    let beside = open.as_ref().map(|open| open.detail.registration.id);
+    let link = |page: u64| query.with_page(page).address(beside);
+    let page = ListPage {
+        shell: Shell::of(request, visitor, "registrations", title),
+        all: counts.iter().filter(|(state, _)| *state != State::Withdrawn).map(|(_, count)| count).sum(),
+        moving: open.as_ref().is_some_and(Open::moves)
+            || counts.iter().any(|(state, count)| *count > 0 && words::moves(*state)),
+        previous: query.page.checked_sub(1).map(link),
+        next: found.has_more(wanted).then(|| link(query.page.saturating_add(1))),
+        first: query.page.saturating_mul(SIZE).saturating_add(1),
+        orphans: registry.open_orphans(actor).await?,
+        integrations: registry.integration_names(actor).await?,
+        workspaces: super::super::integrations::all_workspaces(visitor).await?,
+        may_operate: actor.can(Permission::OperateRegistrations),
+        items: found.items,
+        total: found.total,
+        now: registry.now(),
+        query,
+        counts,
+        open,
+        problem,
+    };
+    Ok(html(status, &page)?)
+}
+
+#[derive(Template)]
+#[template(path = "pages/registrations_retried.html")]
+struct RetriedPage {
+    shell: Shell,
+    retried: RetriedRegistrations,
+    back: String,
+}
+
+/// Tries again what failed of the list as it is filtered.
+#[post("/registrations/retry")]
+pub(super) async fn retry_failed(
+    request: HttpRequest,
+    visitor: Visitor,
+    form: web::Form<Query>,
+) -> Result<HttpResponse, Failure> {
+    let query = form.into_inner();
+    let retried = visitor.registry.retry_failed(&visitor.actor, query.filter()).await?;
+    // Failed no more, they would not be in the list of the failed.
+    let back = query.with_state("").address(None);
+    if retried.refused.is_empty() && !retried.more {
+        let mark = if back.contains('?') { '&' } else { '?' };
+        return Ok(go(format!("{back}{mark}done=retried-{}", retried.done)));
+    }
+    let shell = Shell::of(&request, &visitor, "registrations", "Tried again");
+    Ok(html(StatusCode::OK, &RetriedPage { shell, retried, back })?)
+}

@@ -1,0 +1,184 @@
+//! One registration, beside the list where there is room.
+
+use super::advice::Advice;
+use super::list;
+use super::query::Query;
+use super::words;
+use crate::failure::Failure;
+use crate::session::Visitor;
+use crate::view;
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, get, web};
+use registry::{Attempt, OAuthClient, RegistrationDetail};
+use registry_core::clock::Timestamp;
+use registry_core::id::RegistrationId;
+use registry_core::permission::Permission;
+use registry_core::registration::{ClientStatus, State};
+
+/// What the page shows of one registration.
+pub(super) struct Open {
+    pub(super) detail: RegistrationDetail,
+    pub(super) advice: Advice,
+    /// Whether its buttons are there.
+    pub(super) may_operate: bool,
+}
+
+impl Open {
+    pub(super) async fn of(visitor: &Visitor, id: RegistrationId) -> Result<Self, Failure> {
+        let detail = visitor.registry.registration(&visitor.actor, id).await?;
+        Ok(Self {
+            advice: Advice::of(visitor, &detail).await?,
+            // The client of a deleted server stays withdrawn: nothing can be asked for it.
+            may_operate: visitor.actor.can(Permission::OperateRegistrations)
+                && !detail.registration.server_deleted,
+            detail,
+        })
+    }
+
+    fn state(&self) -> State {
+        self.detail.registration.state
+    }
+
+    pub(super) fn moves(&self) -> bool {
+        words::moves(self.state())
+    }
+
+    pub(super) fn can_retry(&self) -> bool {
+        matches!(self.state(), State::Retrying | State::Unconfirmed | State::Failed | State::Withdrawn)
+    }
+
+    pub(super) fn can_reregister(&self) -> bool {
+        let serves = self.detail.registration.client_id.is_some() && self.state() != State::Outdated;
+        self.state() == State::Unconfirmed || serves
+    }
+
+    pub(super) fn can_withdraw(&self) -> bool {
+        self.detail.registration.client_id.is_some() && self.state() != State::Withdrawing
+    }
+
+    pub(super) fn is_outdated(&self) -> bool {
+        self.state() == State::Outdated
+    }
+
+    /// The client that gateways are given.
+    pub(super) fn active(&self) -> Option<&OAuthClient> {
+        self.detail.clients.iter().find(|client| client.status == ClientStatus::Active)
+    }
+
+    /// When the authorization server says it issued the client, else when it was recorded.
+    #[expect(clippy::unused_self, reason = "called from the template")]
+    pub(super) fn issued(&self, client: &OAuthClient) -> Timestamp {
+        client
+            .client_id_issued_at
+            .and_then(|seconds| Timestamp::from_timestamp(seconds, 0))
+            .unwrap_or(client.created_at)
+    }
+
+    pub(super) fn retries(&self, now: &Timestamp) -> String {
+        words::retries(&self.detail.registration, now)
+    }
+
+    #[expect(clippy::unused_self, reason = "called from the template")]
+    pub(super) fn title(&self, attempt: &Attempt) -> String {
+        words::attempt_title(attempt)
+    }
+
+    #[expect(clippy::unused_self, reason = "called from the template")]
+    pub(super) fn look(&self, attempt: &Attempt) -> (&'static str, &'static str) {
+        words::attempt_look(attempt)
+    }
+
+    #[expect(clippy::unused_self, reason = "called from the template")]
+    pub(super) fn duration(&self, attempt: &Attempt) -> Option<String> {
+        words::duration(attempt)
+    }
+
+    /// Whether this exchange is unfolded at once: the answer that stopped everything, while nothing moves.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "askama passes references")]
+    pub(super) fn unfolds(&self, attempt: &Attempt, exchange: &usize) -> bool {
+        let newest = self.detail.attempts.first().is_some_and(|first| first.number == attempt.number);
+        newest && !self.moves() && attempt.outcome == "failed" && *exchange + 1 == attempt.exchanges.len()
+    }
+
+    /// Whether an attempt says something that the head of the page does not.
+    pub(super) fn says_more(&self, attempt: &Attempt) -> bool {
+        let newest = self.detail.attempts.first().is_some_and(|first| first.number == attempt.number);
+        !newest || attempt.detail != self.detail.registration.detail
+    }
+
+    /// The authorization server its client belongs to, else the one that was found.
+    pub(super) fn issuer(&self) -> Option<&String> {
+        let one = &self.detail.registration;
+        one.issuer.as_ref().or(one.discovered_issuer.as_ref())
+    }
+
+    /// "acme / linear".
+    pub(super) fn name(&self) -> String {
+        let one = &self.detail.registration;
+        format!("{} / {}", one.workspace.slug, one.server_slug)
+    }
+
+    /// Where the editor shows what is sent for this server.
+    pub(super) fn sent_address(&self) -> String {
+        let one = &self.detail.registration;
+        format!(
+            "/ui/integrations/{}/config?server={}%2F{}",
+            one.integration.slug, one.workspace.slug, one.server_slug
+        )
+    }
+
+    /// How the client stands to the metadata, after its version.
+    pub(super) fn version_words(&self) -> String {
+        let one = &self.detail.registration;
+        let Some(used) = one.metadata_used else { return String::new() };
+        match one.state {
+            State::Registered => ", current".to_owned(),
+            State::Outdated if used < one.metadata_newest => {
+                format!(", v{} waits for approval", one.metadata_newest)
+            }
+            State::Outdated => ", a change at another level waits for approval".to_owned(),
+            _ if used < one.metadata_newest => format!(", the newest is v{}", one.metadata_newest),
+            _ => String::new(),
+        }
+    }
+
+    /// What the note is drawn with.
+    pub(super) fn grade(&self) -> &'static str {
+        self.advice.grade
+    }
+
+    /// The words of the last error are shown while they matter.
+    pub(super) fn quotes(&self) -> bool {
+        let one = &self.detail.registration;
+        one.error.is_some() || one.error_description.is_some()
+    }
+}
+
+#[get("/registrations/{registration}")]
+pub(super) async fn show(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<RegistrationId>,
+    query: web::Query<Query>,
+) -> Result<HttpResponse, Failure> {
+    let open = Open::of(&visitor, *path).await?;
+    list::render(&request, &visitor, query.into_inner(), Some(open), None, StatusCode::OK).await
+}
+
+/// The page of a registration that says why nothing was done.
+pub(super) async fn refused(
+    request: &HttpRequest,
+    visitor: &Visitor,
+    id: RegistrationId,
+    problem: list::Problem,
+    status: StatusCode,
+) -> Result<HttpResponse, Failure> {
+    let open = Open::of(visitor, id).await?;
+    list::render(request, visitor, Query::default(), Some(open), Some(problem), status).await
+}
+
+/// The moment for a title.
+pub(super) fn clock(now: &Timestamp) -> String {
+    let exact = view::exact(now);
+    exact.split(['T', 'Z']).nth(1).unwrap_or_default().to_owned()
+}

@@ -1,0 +1,90 @@
+//! What the list is asked for: all of it stands in the address, so that Back, bookmarks and links keep it.
+
+use registry::RegistrationFilter;
+use registry_core::id::RegistrationId;
+use registry_core::registration::{RegistrationMethod, State};
+use registry_core::slug::Reference;
+use serde::Deserialize;
+
+/// The query of the list; the same is sent along by its forms.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Query {
+    pub(super) q: String,
+    pub(super) state: String,
+    /// Slug of an integration.
+    pub(super) integration: String,
+    /// Slug of a workspace.
+    pub(super) ws: String,
+    pub(super) method: String,
+    /// `off`: the page does not look again by itself.
+    pub(super) live: String,
+    pub(super) page: u64,
+}
+
+impl Query {
+    /// The state that is shown; `None`: all.
+    pub(super) fn chosen(&self) -> Option<State> {
+        State::parse(&self.state)
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        self.live != "off"
+    }
+
+    /// Whether it leaves anything out.
+    pub(super) fn narrows(&self) -> bool {
+        self.chosen().is_some()
+            || [&self.q, &self.integration, &self.ws, &self.method].iter().any(|text| !text.is_empty())
+    }
+
+    pub(super) fn filter(&self) -> RegistrationFilter {
+        let reference = |text: &str| (!text.is_empty()).then(|| Reference::parse(text));
+        RegistrationFilter {
+            states: self.chosen().into_iter().collect(),
+            integration: reference(&self.integration),
+            workspace: reference(&self.ws),
+            method: RegistrationMethod::parse(&self.method),
+            search: Some(self.q.trim().to_owned()).filter(|text| !text.is_empty()),
+            ..RegistrationFilter::default()
+        }
+    }
+
+    pub(super) fn with_state(&self, state: &str) -> Self {
+        Self { state: state.to_owned(), page: 0, ..self.clone() }
+    }
+
+    pub(super) fn with_page(&self, page: u64) -> Self {
+        Self { page, ..self.clone() }
+    }
+
+    pub(super) fn with_live(&self, live: &str) -> Self {
+        Self { live: live.to_owned(), ..self.clone() }
+    }
+
+    /// What is set, by name, but for the page.
+    pub(super) fn fields(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        [
+            ("q", self.q.as_str()),
+            ("state", &self.state),
+            ("integration", &self.integration),
+            ("ws", &self.ws),
+            ("method", &self.method),
+            ("live", &self.live),
+        ]
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+    }
+
+    /// The address of the list, with `open` beside it.
+    pub(super) fn address(&self, open: Option<RegistrationId>) -> String {
+        let mut pairs = url::form_urlencoded::Serializer::new(String::new());
+        pairs.extend_pairs(self.fields());
+        if self.page > 0 {
+            pairs.append_pair("page", &self.page.to_string());
+        }
+        let (pairs, id) = (pairs.finish(), open.map(|id| format!("/{id}")).unwrap_or_default());
+        let mark = if pairs.is_empty() { "" } else { "?" };
+        format!("/ui/registrations{id}{mark}{pairs}")
+    }
+}

@@ -1,0 +1,140 @@
+//! What a registration, its last answer and its attempts are called on pages.
+
+use crate::view;
+use actix_web::http::StatusCode;
+use registry::{Attempt, Registration};
+use registry_core::clock::Timestamp;
+use registry_core::registration::State;
+
+/// Whether a state changes by itself, so that it is worth looking again.
+pub(super) fn moves(state: State) -> bool {
+    matches!(state, State::Queued | State::Registering | State::Retrying | State::Withdrawing)
+}
+
+/// The last answer: "400 Bad Request", "No answer, request sent".
+pub(crate) fn answer(one: &Registration) -> String {
+    match one.state {
+        State::Registering => return "Waiting for an answer".to_owned(),
+        State::Queued if one.last_answer.is_none() => return "Waits for a worker".to_owned(),
+        _ => {}
+    }
+    let Some(last) = &one.last_answer else { return "Nothing tried yet".to_owned() };
+    match (last.status, last.outcome.as_str()) {
+        (Some(status), _) => status_words(status),
+        (None, "lost") => "No answer, request sent".to_owned(),
+        (None, "pending") => "Waiting for an answer".to_owned(),
+        (None, "succeeded") => step_done(&last.step).to_owned(),
+        (None, _) => "No answer".to_owned(),
+    }
+}
+
+/// "400 Bad Request".
+fn status_words(status: u16) -> String {
+    let known = StatusCode::from_u16(status).ok();
+    match known.as_ref().and_then(StatusCode::canonical_reason) {
+        Some(reason) => format!("{status} {reason}"),
+        None => status.to_string(),
+    }
+}
+
+/// Whether that answer is one to look at twice.
+pub(crate) fn is_trouble(one: &Registration) -> bool {
+    matches!(one.state, State::Retrying | State::Failed | State::Unconfirmed)
+}
+
+/// What comes after the last answer: "next in 40 s", "retries stopped".
+pub(crate) fn outlook(one: &Registration, now: &Timestamp) -> Option<String> {
+    let next = one.not_before.filter(|at| at > now).map(|at| view::ago(&at, now));
+    match (one.state, next) {
+        (State::Failed, _) => Some("retries stopped".to_owned()),
+        (State::Unconfirmed, None) => Some("needs a decision".to_owned()),
+        (State::Unconfirmed, Some(at)) => Some(format!("once more {at}")),
+        (State::Outdated, _) if one.metadata_used.is_some_and(|used| used < one.metadata_newest) => {
+            Some(format!("v{} waits for approval", one.metadata_newest))
+        }
+        (State::Outdated, _) => Some("a change waits for approval".to_owned()),
+        (State::Retrying, None) => Some("next at once".to_owned()),
+        (_, Some(at)) => Some(format!("next {at}")),
+        (_, None) => None,
+    }
+}
+
+/// What becomes of it, a sentence of its own.
+pub(super) fn retries(one: &Registration, now: &Timestamp) -> String {
+    let next = one.not_before.filter(|at| at > now).map(|at| view::ago(&at, now));
+    match (one.state, next) {
+        (State::Failed, _) => "Stopped. This does not change by itself.".to_owned(),
+        (State::Unconfirmed, None) => "Stopped. Each more could leave a client behind.".to_owned(),
+        (State::Unconfirmed, Some(at)) => format!("Once more {at}."),
+        (State::Retrying | State::Queued, Some(at)) => format!("Next {at}."),
+        (State::Retrying | State::Queued, None) => "Next at once.".to_owned(),
+        _ => String::new(),
+    }
+}
+
+/// The class and icon of an attempt; what is refused for good looks worse than what is tried again.
+pub(super) fn attempt_look(attempt: &Attempt) -> (&'static str, &'static str) {
+    match attempt.outcome.as_str() {
+        "failed" if retried(attempt) => ("warn", "turn"),
+        outcome => view::outcome_look(outcome),
+    }
+}
+
+/// An attempt as a heading.
+pub(super) fn attempt_title(attempt: &Attempt) -> String {
+    let step = attempt.step.as_str();
+    match attempt.outcome.as_str() {
+        "succeeded" => step_done(step).to_owned(),
+        "pending" => format!("{}, waiting for the answer", view::capital(step_doing(step))),
+        "lost" => "Sent, and the answer lost".to_owned(),
+        _ if retried(attempt) => format!("{} did not work, tried again", view::capital(step_doing(step))),
+        _ if attempt.exchanges.last().is_some_and(|last| last.status.is_some()) => match step {
+            "register" => "Refused, retries stopped".to_owned(),
+            _ => format!("{} failed, retries stopped", view::capital(step_doing(step))),
+        },
+        _ => format!("{} failed", view::capital(step_doing(step))),
+    }
+}
+
+fn retried(attempt: &Attempt) -> bool {
+    use registry_core::registration::{Outlook, REASONS};
+    attempt.reason.as_ref().is_some_and(|code| {
+        REASONS
+            .iter()
+            .any(|one| one.code == code && matches!(one.outlook, Outlook::Retries | Outlook::GoesOn))
+    })
+}
+
+fn step_done(step: &str) -> &'static str {
+    match step {
+        "discover" => "Authorization server found",
+        "publish" => "Metadata document published",
+        "register" => "Registered",
+        "adopt" => "Entered client taken over",
+        "update" => "Updated",
+        "verify" => "Found well",
+        _ => "Withdrawn",
+    }
+}
+
+fn step_doing(step: &str) -> &'static str {
+    match step {
+        "discover" => "discovery",
+        "publish" => "publishing",
+        "register" => "registration",
+        "adopt" => "taking over the entered client",
+        "update" => "the update",
+        "verify" => "the check",
+        _ => "withdrawal",
+    }
+}
+
+/// How long an attempt took.
+pub(super) fn duration(attempt: &Attempt) -> Option<String> {
+    let took = (attempt.finished_at? - attempt.started_at).num_milliseconds();
+    Some(match took {
+        ..=999 => format!("{took} ms"),
+        1_000..=9_999 => format!("{}.{} s", took / 1_000, took % 1_000 / 100),
+        _ => format!("{} s", took / 1_000),
+    })
+}

@@ -1,0 +1,92 @@
+//! Inviting somebody.
+
+use super::people::{ROLES, with_link};
+use crate::failure::Failure;
+use crate::session::Visitor;
+use crate::view::{Shell, html};
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use askama::Template;
+use registry::{NewPerson, Workspace};
+use registry_core::finding::Finding;
+use registry_core::permission::{Permission, Role};
+use registry_core::slug::Reference;
+use serde::Deserialize;
+
+#[derive(Template)]
+#[template(path = "pages/person_new.html")]
+struct Page {
+    shell: Shell,
+    form: Form,
+    workspaces: Vec<Workspace>,
+    problems: Vec<Finding>,
+}
+
+impl Page {
+    fn problem(&self, pointer: &str) -> Option<&Finding> {
+        self.problems.iter().find(|finding| finding.pointer == pointer)
+    }
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct Form {
+    #[serde(default)]
+    email: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    role: String,
+    #[serde(default)]
+    workspace: String,
+}
+
+#[get("/settings/people/new")]
+pub(super) async fn show(request: HttpRequest, visitor: Visitor) -> Result<HttpResponse, Failure> {
+    let form = Form { role: Role::Viewer.as_str().to_owned(), ..Form::default() };
+    render(&request, &visitor, form, Vec::new()).await
+}
+
+async fn render(
+    request: &HttpRequest,
+    visitor: &Visitor,
+    form: Form,
+    problems: Vec<Finding>,
+) -> Result<HttpResponse, Failure> {
+    visitor.actor.require_organisation(Permission::ManagePeople)?;
+    let (status, title) = match problems.is_empty() {
+        true => (StatusCode::OK, "Invite somebody"),
+        false => (StatusCode::UNPROCESSABLE_ENTITY, "Problem: invite somebody"),
+    };
+    let shell = Shell::of(request, visitor, "settings", title);
+    let workspaces = crate::pages::api_keys::workspaces(visitor).await?;
+    Ok(html(status, &Page { shell, form, workspaces, problems })?)
+}
+
+/// The answer holds the link, the only time: it is not a redirect, because a link that lets in has no place in an address.
+#[post("/settings/people/new")]
+pub(super) async fn submit(
+    request: HttpRequest,
+    visitor: Visitor,
+    form: web::Form<Form>,
+) -> Result<HttpResponse, Failure> {
+    let form = form.into_inner();
+    let Some(role) = Role::parse(&form.role) else {
+        let problem = Finding::error("/role", "missing_member", "Choose a role.");
+        return render(&request, &visitor, form, vec![problem]).await;
+    };
+    let new = NewPerson {
+        email: form.email.clone(),
+        name: form.name.clone(),
+        role,
+        workspace: (!form.workspace.is_empty()).then(|| Reference::parse(&form.workspace)),
+    };
+    match visitor.registry.invite(&visitor.actor, new).await {
+        Ok(invited) => with_link(&request, &visitor, invited).await,
+        Err(registry::Error::Invalid(findings)) => render(&request, &visitor, form, findings.0).await,
+        Err(registry::Error::Conflict { code, message, pointer }) => {
+            let problem = Finding::error(pointer.unwrap_or("/email"), code, message);
+            render(&request, &visitor, form, vec![problem]).await
+        }
+        Err(error) => Err(error.into()),
+    }
+}

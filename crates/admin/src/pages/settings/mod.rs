@@ -1,0 +1,93 @@
+//! Settings: what is in force and where it is set. Only people and the organisation's layer are changed here; the rest
+//! is the operator's, in the configuration file.
+
+mod invite;
+mod outgoing;
+mod people;
+mod reach;
+
+use crate::failure::Failure;
+use crate::session::Visitor;
+use crate::view::{Shell, html};
+use actix_web::http::StatusCode;
+use actix_web::web::ServiceConfig;
+use actix_web::{HttpRequest, HttpResponse, get};
+use askama::Template;
+use registry::Subject;
+use registry_core::permission::Permission;
+use serde_json::Value;
+
+/// Its addresses.
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config
+        .service(defaults)
+        .service(reach::show)
+        .service(reach::check)
+        .service(outgoing::show)
+        .service(people::list)
+        .service(people::confirm_deactivate)
+        .service(people::deactivate)
+        .service(people::reactivate)
+        .service(people::change)
+        .service(people::new_link)
+        .service(invite::show)
+        .service(invite::submit);
+}
+
+#[derive(Template)]
+#[template(path = "pages/settings.html")]
+struct Page {
+    shell: Shell,
+    /// Member and value; none: not set.
+    defaults: Vec<(&'static str, Option<String>)>,
+    /// How many members the organisation's layer sets.
+    layer: usize,
+    /// `registration.replace` of the organisation's layer.
+    replace: Option<String>,
+}
+
+/// The tab that is open.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tab {
+    Defaults,
+    Gateways,
+    Outgoing,
+    People,
+}
+
+#[get("/settings")]
+async fn defaults(request: HttpRequest, visitor: Visitor) -> Result<HttpResponse, Failure> {
+    visitor.actor.require_organisation(Permission::ReadOrganisation)?;
+    let branding = serde_json::to_value(&visitor.registry.settings().branding).unwrap_or_default();
+    let layer = visitor.registry.configuration(&visitor.actor, &Subject::Organisation).await?;
+    let layer: Value = layer.text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    let metadata = layer.get("oauth_client_metadata").or_else(|| layer.get("oauth_metadata"));
+    let page = Page {
+        shell: Shell::of(&request, &visitor, "settings", "Settings"),
+        defaults: MEMBERS
+            .iter()
+            .map(|member| {
+                (*member, branding.get(member).map(crate::view::plain).filter(|text| !text.is_empty()))
+            })
+            .collect(),
+        layer: metadata.and_then(Value::as_object).map_or(0, serde_json::Map::len),
+        replace: layer.pointer("/registration/replace").and_then(Value::as_str).map(str::to_owned),
+    };
+    Ok(html(StatusCode::OK, &page)?)
+}
+
+/// The members of the configuration's section `branding`.
+const MEMBERS: [&str; 12] = [
+    "client_name",
+    "client_uri",
+    "logo_uri",
+    "software_id",
+    "software_version",
+    "scope",
+    "contacts",
+    "tos_uri",
+    "policy_uri",
+    "grant_types",
+    "response_types",
+    "token_endpoint_auth_method",
+];

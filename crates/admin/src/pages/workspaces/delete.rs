@@ -1,0 +1,73 @@
+//! Deleting a workspace: says what is lost and asks for its slug.
+
+use crate::failure::Failure;
+use crate::session::Visitor;
+use crate::view::{Shell, go, html};
+use actix_web::http::StatusCode;
+use actix_web::web::ServiceConfig;
+use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use askama::Template;
+use registry::{Workspace, WorkspaceLosses};
+use registry_core::slug::Reference;
+use serde::Deserialize;
+
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config.service(confirm).service(delete);
+}
+
+#[derive(Template)]
+#[template(path = "pages/workspace_delete.html")]
+struct Page {
+    shell: Shell,
+    workspace: Workspace,
+    losses: WorkspaceLosses,
+    /// What was typed although it is not the slug.
+    typed: Option<String>,
+}
+
+async fn render(
+    request: &HttpRequest,
+    visitor: &Visitor,
+    reference: &Reference,
+    typed: Option<String>,
+) -> Result<HttpResponse, Failure> {
+    let workspace = visitor.registry.workspace(&visitor.actor, reference).await?;
+    let losses = visitor.registry.workspace_losses(&visitor.actor, reference).await?;
+    let (status, problem) = match typed {
+        Some(_) => (StatusCode::UNPROCESSABLE_ENTITY, "Problem: delete"),
+        None => (StatusCode::OK, "Delete"),
+    };
+    let shell = Shell::of(request, visitor, "workspaces", format!("{problem} {}", workspace.name));
+    Ok(html(status, &Page { shell, workspace, losses, typed })?)
+}
+
+#[get("/workspaces/{workspace}/delete")]
+async fn confirm(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<String>,
+) -> Result<HttpResponse, Failure> {
+    render(&request, &visitor, &Reference::parse(&path), None).await
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Form {
+    slug: String,
+}
+
+#[post("/workspaces/{workspace}/delete")]
+async fn delete(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<String>,
+    form: web::Form<Form>,
+) -> Result<HttpResponse, Failure> {
+    let reference = Reference::parse(&path);
+    let workspace = visitor.registry.workspace(&visitor.actor, &reference).await?;
+    if form.slug.trim() != workspace.slug.as_str() {
+        return render(&request, &visitor, &reference, Some(form.into_inner().slug)).await;
+    }
+    let deleted = visitor.registry.delete_workspace(&visitor.actor, &reference, None).await?;
+    Ok(go(format!("/ui/workspaces?done=deleted-{}", deleted.servers)))
+}

@@ -1,0 +1,134 @@
+//! Making and changing a workspace.
+
+use super::{field, filled, problems};
+use crate::failure::Failure;
+use crate::session::Visitor;
+use crate::view::{Shell, go, html};
+use actix_web::http::StatusCode;
+use actix_web::web::ServiceConfig;
+use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use askama::Template;
+use registry::{Error, NewWorkspace, Workspace, WorkspaceChange};
+use registry_core::finding::Finding;
+use registry_core::permission::Permission;
+use registry_core::slug::Reference;
+use serde::Deserialize;
+
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config.service(blank).service(create).service(show).service(save);
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Form {
+    name: String,
+    slug: String,
+    description: String,
+    /// What the form was made from, so that nobody's change is lost.
+    version: i64,
+}
+
+#[derive(Template)]
+#[template(path = "pages/workspace_edit.html")]
+struct Page {
+    shell: Shell,
+    /// The workspace that is changed; `None`: a new one is made.
+    workspace: Option<Workspace>,
+    form: Form,
+    problems: Vec<Finding>,
+}
+
+impl Page {
+    fn problem(&self, name: &str) -> Option<&Finding> {
+        self.problems.iter().find(|finding| field(finding) == name)
+    }
+}
+
+fn render(
+    request: &HttpRequest,
+    visitor: &Visitor,
+    workspace: Option<Workspace>,
+    form: Form,
+    problems: Vec<Finding>,
+) -> Result<HttpResponse, Failure> {
+    visitor.actor.require_organisation(Permission::WriteWorkspaces)?;
+    let what =
+        workspace.as_ref().map_or_else(|| "New workspace".to_owned(), |one| format!("Edit {}", one.name));
+    let (status, title) = if problems.is_empty() {
+        (StatusCode::OK, what)
+    } else {
+        (StatusCode::UNPROCESSABLE_ENTITY, format!("Problem: {what}"))
+    };
+    let shell = Shell::of(request, visitor, "workspaces", title);
+    Ok(html(status, &Page { shell, workspace, form, problems })?)
+}
+
+#[get("/workspaces/new")]
+async fn blank(request: HttpRequest, visitor: Visitor) -> Result<HttpResponse, Failure> {
+    render(&request, &visitor, None, Form::default(), Vec::new())
+}
+
+#[post("/workspaces/new")]
+async fn create(
+    request: HttpRequest,
+    visitor: Visitor,
+    form: web::Form<Form>,
+) -> Result<HttpResponse, Failure> {
+    let form = form.into_inner();
+    let new = NewWorkspace {
+        name: form.name.clone(),
+        slug: filled(&form.slug),
+        description: filled(&form.description),
+    };
+    match visitor.registry.create_workspace(&visitor.actor, new).await {
+        Ok(made) => Ok(go(format!("/ui/workspaces/{}?done=created", made.slug))),
+        Err(error) => render(&request, &visitor, None, form, problems(error)?),
+    }
+}
+
+#[get("/workspaces/{workspace}/edit")]
+async fn show(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<String>,
+) -> Result<HttpResponse, Failure> {
+    let workspace = visitor.registry.workspace(&visitor.actor, &Reference::parse(&path)).await?;
+    let form = Form {
+        name: workspace.name.clone(),
+        slug: workspace.slug.to_string(),
+        description: workspace.description.clone().unwrap_or_default(),
+        version: workspace.version,
+    };
+    render(&request, &visitor, Some(workspace), form, Vec::new())
+}
+
+#[post("/workspaces/{workspace}/edit")]
+async fn save(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<String>,
+    form: web::Form<Form>,
+) -> Result<HttpResponse, Failure> {
+    let (form, reference) = (form.into_inner(), Reference::parse(&path));
+    let change =
+        WorkspaceChange { name: Some(form.name.clone()), description: Some(filled(&form.description)) };
+    let saved =
+        visitor.registry.update_workspace(&visitor.actor, &reference, change, Some(form.version)).await;
+    let error = match saved {
+        Ok(saved) => return Ok(go(format!("/ui/workspaces/{}?done=changed", saved.slug))),
+        Err(error) => error,
+    };
+    let workspace = visitor.registry.workspace(&visitor.actor, &reference).await?;
+    let (form, found) = match error {
+        // The next save is one over what is there now, with the typed values kept.
+        Error::Stale { current } => {
+            let message = format!(
+                "Somebody saved this workspace in the meantime, as “{}”. Save again to put yours in its place.",
+                workspace.name
+            );
+            (Form { version: current, ..form }, vec![Finding::error("/name", "stale", message)])
+        }
+        error => (form, problems(error)?),
+    };
+    render(&request, &visitor, Some(workspace), form, found)
+}

@@ -1,0 +1,258 @@
+//! A server of a workspace: made, looked at, changed, deleted.
+
+use super::{field, filled, problems};
+use crate::failure::Failure;
+use crate::session::Visitor;
+use crate::view::{Shell, go, html};
+use actix_web::http::StatusCode;
+use actix_web::web::ServiceConfig;
+use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use askama::Template;
+use registry::{Error, NewServer, Server, ServerChange, ServerRef, Workspace};
+use registry_core::clock::Timestamp;
+use registry_core::finding::Finding;
+use registry_core::permission::Permission;
+use registry_core::slug::{Reference, Slug};
+use serde::Deserialize;
+
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config
+        .service(blank)
+        .service(create)
+        .service(show)
+        .service(edit)
+        .service(save)
+        .service(confirm)
+        .service(delete);
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Form {
+    integration: String,
+    name: String,
+    slug: String,
+    description: String,
+    version: i64,
+}
+
+#[derive(Template)]
+#[template(path = "pages/server_edit.html")]
+struct EditPage {
+    shell: Shell,
+    workspace: Workspace,
+    /// The server that is changed; `None`: a new one is made.
+    server: Option<Server>,
+    /// What it can be made of.
+    integrations: Vec<(Slug, String)>,
+    form: Form,
+    problems: Vec<Finding>,
+}
+
+impl EditPage {
+    fn problem(&self, name: &str) -> Option<&Finding> {
+        self.problems.iter().find(|finding| field(finding) == name)
+    }
+
+    fn back(&self) -> String {
+        match &self.server {
+            Some(server) => format!("/ui/workspaces/{}/servers/{}", self.workspace.slug, server.slug),
+            None => format!("/ui/workspaces/{}", self.workspace.slug),
+        }
+    }
+}
+
+/// The server of this address.
+async fn find(visitor: &Visitor, workspace: &str, server: &str) -> Result<(ServerRef, Server), Failure> {
+    let reference =
+        ServerRef { server: Reference::parse(server), workspace: Some(Reference::parse(workspace)) };
+    let found = visitor.registry.server(&visitor.actor, &reference).await?;
+    Ok((reference, found))
+}
+
+async fn render(
+    request: &HttpRequest,
+    visitor: &Visitor,
+    workspace: &str,
+    server: Option<Server>,
+    form: Form,
+    problems: Vec<Finding>,
+) -> Result<HttpResponse, Failure> {
+    visitor.actor.require(Permission::WriteServers)?;
+    let workspace = visitor.registry.workspace(&visitor.actor, &Reference::parse(workspace)).await?;
+    let what = server.as_ref().map_or_else(|| "New server".to_owned(), |one| format!("Edit {}", one.name));
+    let (status, title) = if problems.is_empty() {
+        (StatusCode::OK, what)
+    } else {
+        (StatusCode::UNPROCESSABLE_ENTITY, format!("Problem: {what}"))
+    };
+    let page = EditPage {
+        shell: Shell::of(request, visitor, "workspaces", title),
+        // An organisation's admin opens what the workspace has no access to by making a server of it.
+        integrations: visitor.registry.integration_names(&visitor.actor).await?,
+        workspace,
+        server,
+        form,
+        problems,
+    };
+    Ok(html(status, &page)?)
+}
+
+#[get("/workspaces/{workspace}/servers/new")]
+async fn blank(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<String>,
+    query: web::Query<Form>,
+) -> Result<HttpResponse, Failure> {
+    // The address may name the integration.
+    render(&request, &visitor, &path, None, query.into_inner(), Vec::new()).await
+}
+
+#[post("/workspaces/{workspace}/servers/new")]
+async fn create(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<String>,
+    form: web::Form<Form>,
+) -> Result<HttpResponse, Failure> {
+    let form = form.into_inner();
+    let (registry, actor) = (&visitor.registry, &visitor.actor);
+    let integration = registry.integration(actor, &Reference::parse(&form.integration)).await;
+    let integration = match integration {
+        Ok(integration) => integration,
+        Err(Error::NotFound { .. }) => {
+            let finding = Finding::error("/integration", "missing_member", "Choose an integration.");
+            return render(&request, &visitor, &path, None, form, vec![finding]).await;
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let new = NewServer {
+        integration: integration.id.into(),
+        workspace: Some(Reference::parse(&path)),
+        name: filled(&form.name).unwrap_or(integration.name),
+        slug: filled(&form.slug),
+        description: filled(&form.description),
+        configuration: None,
+    };
+    match registry.create_server(actor, new).await {
+        Ok(made) => {
+            let (workspace, server) = (made.value.workspace.slug, made.value.slug);
+            Ok(go(format!("/ui/workspaces/{workspace}/servers/{server}?done=added")))
+        }
+        Err(error) => render(&request, &visitor, &path, None, form, problems(error)?).await,
+    }
+}
+
+#[derive(Template)]
+#[template(path = "pages/server.html")]
+struct ShowPage {
+    shell: Shell,
+    server: Server,
+    may_serve: bool,
+    now: Timestamp,
+}
+
+impl ShowPage {
+    /// As gateways name it.
+    fn name(&self) -> String {
+        format!("{}/{}", self.server.workspace.slug, self.server.slug)
+    }
+
+    fn place(&self) -> String {
+        format!("/ui/workspaces/{}/servers/{}", self.server.workspace.slug, self.server.slug)
+    }
+}
+
+#[get("/workspaces/{workspace}/servers/{server}")]
+async fn show(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<(String, String)>,
+) -> Result<HttpResponse, Failure> {
+    let (_, server) = find(&visitor, &path.0, &path.1).await?;
+    let title = format!("{} / {}", server.workspace.slug, server.slug);
+    let page = ShowPage {
+        shell: Shell::of(&request, &visitor, "workspaces", title),
+        may_serve: visitor.actor.can(Permission::WriteServers),
+        now: visitor.registry.now(),
+        server,
+    };
+    Ok(html(StatusCode::OK, &page)?)
+}
+
+#[get("/workspaces/{workspace}/servers/{server}/edit")]
+async fn edit(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<(String, String)>,
+) -> Result<HttpResponse, Failure> {
+    let (_, server) = find(&visitor, &path.0, &path.1).await?;
+    let form = Form {
+        integration: server.integration.slug.to_string(),
+        name: server.name.clone(),
+        slug: server.slug.to_string(),
+        description: server.description.clone().unwrap_or_default(),
+        version: server.version,
+    };
+    render(&request, &visitor, &path.0, Some(server), form, Vec::new()).await
+}
+
+#[post("/workspaces/{workspace}/servers/{server}/edit")]
+async fn save(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<(String, String)>,
+    form: web::Form<Form>,
+) -> Result<HttpResponse, Failure> {
+    let (reference, server) = find(&visitor, &path.0, &path.1).await?;
+    let form = form.into_inner();
+    let change = ServerChange {
+        name: Some(form.name.clone()),
+        description: Some(filled(&form.description)),
+        ..ServerChange::default()
+    };
+    let saved = visitor.registry.update_server(&visitor.actor, &reference, change, Some(form.version)).await;
+    let (form, found) = match saved {
+        Ok(_) => {
+            let (workspace, server) = (&server.workspace.slug, &server.slug);
+            return Ok(go(format!("/ui/workspaces/{workspace}/servers/{server}?done=changed")));
+        }
+        // The next save is one over what is there now, with the typed values kept.
+        Err(Error::Stale { current }) => {
+            let message = format!(
+                "Somebody saved this server in the meantime, as “{}”. Save again to put yours in its place.",
+                server.name
+            );
+            (Form { version: current, ..form }, vec![Finding::error("/name", "stale", message)])
+        }
+        Err(error) => (form, problems(error)?),
+    };
+    render(&request, &visitor, &path.0, Some(server), form, found).await
+}
+
+#[derive(Template)]
+#[template(path = "pages/server_delete.html")]
+struct DeletePage {
+    shell: Shell,
+    server: Server,
+}
+
+#[get("/workspaces/{workspace}/servers/{server}/delete")]
+async fn confirm(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<(String, String)>,
+) -> Result<HttpResponse, Failure> {
+    visitor.actor.require(Permission::WriteServers)?;
+    let (_, server) = find(&visitor, &path.0, &path.1).await?;
+    let shell = Shell::of(&request, &visitor, "workspaces", format!("Delete {}", server.name));
+    Ok(html(StatusCode::OK, &DeletePage { shell, server })?)
+}
+
+#[post("/workspaces/{workspace}/servers/{server}/delete")]
+async fn delete(visitor: Visitor, path: web::Path<(String, String)>) -> Result<HttpResponse, Failure> {
+    let (reference, server) = find(&visitor, &path.0, &path.1).await?;
+    visitor.registry.delete_server(&visitor.actor, &reference, None).await?;
+    Ok(go(format!("/ui/workspaces/{}?done=deleted-1", server.workspace.slug)))
+}

@@ -1,0 +1,74 @@
+//! One workspace: the integrations it may use and its servers.
+
+use crate::failure::Failure;
+use crate::session::Visitor;
+use crate::view::{Shell, html};
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, get, web};
+use askama::Template;
+use registry::{PageRequest, Server, ServerFilter, Workspace, WorkspaceIntegration};
+use registry_core::permission::Permission;
+use registry_core::slug::Reference;
+use serde::Deserialize;
+
+/// Servers a page.
+const SIZE: u64 = 50;
+
+#[derive(Template)]
+#[template(path = "pages/workspace.html")]
+struct Page {
+    shell: Shell,
+    workspace: Workspace,
+    integrations: Vec<WorkspaceIntegration>,
+    servers: Vec<Server>,
+    total: u64,
+    q: String,
+    previous: Option<String>,
+    next: Option<String>,
+    may_manage: bool,
+    may_serve: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Query {
+    q: String,
+    page: u64,
+}
+
+#[get("/workspaces/{workspace}")]
+pub(super) async fn show(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<String>,
+    query: web::Query<Query>,
+) -> Result<HttpResponse, Failure> {
+    let reference = Reference::parse(&path);
+    let (registry, actor) = (&visitor.registry, &visitor.actor);
+    let workspace = registry.workspace(actor, &reference).await?;
+    let filter = ServerFilter {
+        workspace: Some(reference.clone()),
+        search: Some(query.q.trim().to_owned()).filter(|text| !text.is_empty()),
+        ..ServerFilter::default()
+    };
+    let wanted = PageRequest::new(query.page, SIZE);
+    let servers = registry.servers(actor, filter, wanted).await?;
+    let link = |page: u64| {
+        let mut pairs = url::form_urlencoded::Serializer::new(String::new());
+        pairs.append_pair("q", &query.q).append_pair("page", &page.to_string());
+        format!("/ui/workspaces/{}?{}", workspace.slug, pairs.finish())
+    };
+    let page = Page {
+        shell: Shell::of(&request, &visitor, "workspaces", workspace.name.clone()),
+        integrations: registry.workspace_integrations(actor, &reference).await?,
+        previous: query.page.checked_sub(1).map(link),
+        next: servers.has_more(wanted).then(|| link(query.page.saturating_add(1))),
+        total: servers.total,
+        servers: servers.items,
+        q: query.q.clone(),
+        may_manage: actor.can(Permission::WriteWorkspaces) && actor.workspace().is_none(),
+        may_serve: actor.can(Permission::WriteServers),
+        workspace,
+    };
+    Ok(html(StatusCode::OK, &page)?)
+}

@@ -1,0 +1,70 @@
+//! Rotating an API key: a new one beside the old one, which goes on for a day.
+
+use crate::api_keys::{CreatedApiKey, event, into_key, require_scopes};
+use crate::entity::{api_key, workspace};
+use crate::key_text::{beginning, generate, hash};
+use crate::stored::{json, millis};
+use crate::{Actor, Error, Registry, Result, workspaces};
+use chrono::Duration;
+use registry_core::id::ApiKeyId;
+use registry_core::permission::Permission;
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel};
+
+/// How long the old key still works.
+const OVERLAP: Duration = Duration::hours(24);
+
+impl Registry {
+    /// Makes a key of the same name, role, scopes and workspace that lasts as long as the old one was meant to last. The
+    /// old one works for 24 hours more, or until it expires if that is sooner.
+    pub async fn rotate_api_key(&self, actor: &Actor, id: ApiKeyId) -> Result<CreatedApiKey> {
+        actor.require_organisation(Permission::ManageKeys)?;
+        let mut write = self.begin_write(actor).await?;
+        let missing = || Error::not_found("API key", id);
+        let old = api_key::Entity::find_by_id(id.0).one(&write.txn).await?.ok_or_else(missing)?;
+        let scopes: Vec<String> = json(&old.scopes, "api_key", "scopes", old.id)?;
+        require_scopes(actor, &scopes)?;
+        let now = write.millis();
+        if old.revoked_at.is_some() || old.expires_at.is_some_and(|end| end <= now) {
+            return Err(conflict("key_ended", "This key does not work any more. Make a new one instead."));
+        }
+        if old.replaced_by.is_some() {
+            let message = "This key was rotated already. Rotate the key that took its place.";
+            return Err(conflict("key_replaced", message));
+        }
+        let workspace = match old.workspace_id {
+            Some(id) => workspace::Entity::find_by_id(id).one(&write.txn).await?,
+            None => None,
+        };
+        let key = generate()?;
+        let new = api_key::Model {
+            id: self.new_id(),
+            prefix: beginning(&key).to_owned(),
+            key_hash: hash(&key),
+            expires_at: old.expires_at.map(|end| now + (end - old.created_at)),
+            last_used_at: None,
+            last_address: None,
+            created_by: write.actor_name(),
+            created_at: now,
+            ..old.clone()
+        };
+        new.clone().into_active_model().reset_all().insert(&write.txn).await?;
+        let ends = millis(write.now + OVERLAP);
+        let mut replaced = old.clone().into_active_model();
+        replaced.replaced_by = Set(Some(new.id));
+        replaced.expires_at = Set(Some(old.expires_at.map_or(ends, |end| end.min(ends))));
+        replaced.update(&write.txn).await?;
+        write.audit(
+            event("api_key.rotated", &old)
+                .before(serde_json::json!({ "id": old.id, "prefix": old.prefix }))
+                .after(serde_json::json!({ "id": new.id, "prefix": new.prefix })),
+        );
+        write.identities_changed();
+        write.commit().await?;
+        let workspace = workspace.as_ref().map(workspaces::as_ref).transpose()?;
+        Ok(CreatedApiKey { key, record: into_key(new, workspace)? })
+    }
+}
+
+fn conflict(code: &'static str, message: &str) -> Error {
+    Error::Conflict { code, message: message.to_owned(), pointer: None }
+}

@@ -1,0 +1,165 @@
+//! Browser sessions: who is behind a cookie, the list of one's own, ending them.
+
+use crate::entity::{session, user};
+use crate::key_text::random_base62;
+use crate::stored::{millis, moment, word};
+use crate::write::{Event, Write};
+use crate::{Actor, Error, Origin, Registry, Result};
+use chrono::Duration;
+use registry_core::clock::Timestamp;
+use registry_core::id::{SessionId, WorkspaceId};
+use registry_core::permission::Role;
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel,
+    QueryFilter, QueryOrder,
+};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+/// How long a session lives without being used.
+const LIFE: Duration = Duration::hours(12);
+/// As much of a `User-Agent` as is kept.
+const LONGEST_AGENT: usize = 300;
+
+/// One of one's own sessions.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Its id; not what the cookie holds.
+    pub id: SessionId,
+    /// When somebody signed in.
+    pub started_at: Timestamp,
+    /// When it was last used, to the minute.
+    pub seen_at: Timestamp,
+    /// Where from, when somebody signed in.
+    pub address: Option<String>,
+    /// The beginning of the browser's `User-Agent`.
+    pub user_agent: Option<String>,
+    /// Whether it is the one that asks.
+    pub current: bool,
+}
+
+impl Registry {
+    /// The caller's own sessions, the last used first.
+    pub async fn sessions(&self, actor: &Actor) -> Result<Vec<Session>> {
+        let person = self.user_row(actor).await?;
+        let rows = session::Entity::find()
+            .filter(session::Column::UserId.eq(person.id))
+            .filter(session::Column::ExpiresAt.gt(millis(self.now())))
+            .order_by_desc(session::Column::LastSeenAt)
+            .order_by_desc(session::Column::Id)
+            .all(self.db())
+            .await?;
+        let session = |row: session::Model| Session {
+            id: SessionId(row.id),
+            started_at: moment(row.created_at),
+            seen_at: moment(row.last_seen_at),
+            address: row.address,
+            user_agent: row.user_agent,
+            current: actor.session == Some(SessionId(row.id)),
+        };
+        Ok(rows.into_iter().map(session).collect())
+    }
+
+    /// Ends one of the caller's own sessions.
+    pub async fn end_session(&self, actor: &Actor, id: SessionId) -> Result<()> {
+        let person = self.user_row(actor).await?;
+        let mut write = self.begin_write(actor).await?;
+        let ended = session::Entity::delete_many()
+            .filter(session::Column::UserId.eq(person.id))
+            .filter(session::Column::Id.eq(id.0))
+            .exec(&write.txn)
+            .await?;
+        if ended.rows_affected == 0 {
+            return Err(Error::not_found("session", id));
+        }
+        write.audit(Event::new("user.session_ended", "user", person.id).named(person.email));
+        write.commit().await
+    }
+
+    /// Ends all of the caller's sessions but the present one; how many there were.
+    pub async fn end_other_sessions(&self, actor: &Actor) -> Result<u64> {
+        let person = self.user_row(actor).await?;
+        let mut write = self.begin_write(actor).await?;
+        let ended = end(&write.txn, person.id, actor.session).await?;
+        if ended > 0 {
+            write.audit(
+                Event::new("user.sessions_ended", "user", person.id)
+                    .named(person.email)
+                    .after(serde_json::json!({ "sessions": ended })),
+            );
+        }
+        write.commit().await?;
+        Ok(ended)
+    }
+
+    /// The actor behind a session cookie.
+    pub(crate) async fn actor_of_session(&self, token: &str, origin: Origin) -> Result<Actor> {
+        let refused = || Error::Unauthenticated("Your session has ended. Sign in again.");
+        let (row, person) = session::Entity::find()
+            .filter(session::Column::TokenHash.eq(token_hash(token)))
+            .filter(session::Column::ExpiresAt.gt(millis(self.now())))
+            .find_also_related(user::Entity)
+            .one(self.db())
+            .await?
+            .ok_or_else(refused)?;
+        let person = person.filter(|person| person.deactivated_at.is_none()).ok_or_else(refused)?;
+        let (id, now) = (SessionId(row.id), millis(self.now()));
+        if now - row.last_seen_at > 60_000 {
+            let mut seen = row.into_active_model();
+            seen.last_seen_at = Set(now);
+            seen.expires_at = Set(now + LIFE.num_milliseconds());
+            if let Err(error) = seen.update(self.db()).await {
+                tracing::warn!(%error, "a session could not be prolonged");
+            }
+        }
+        Ok(Actor {
+            kind: "user",
+            id: Some(person.id.to_string()),
+            role: word(Role::parse, &person.role, "user", "role", person.id)?,
+            scopes: Vec::new(),
+            workspace: person.workspace_id.map(WorkspaceId),
+            session: Some(id),
+            name: person.name,
+            origin,
+        })
+    }
+}
+
+/// Begins a session for a person: the cookie's value, and when it ends if it is not used.
+pub(crate) async fn open(write: &Write<'_>, person: Uuid) -> Result<(String, Timestamp)> {
+    // The sessions that ended are of no use to anybody.
+    session::Entity::delete_many()
+        .filter(session::Column::ExpiresAt.lte(write.millis()))
+        .exec(&write.txn)
+        .await?;
+    let token = random_base62(43)?;
+    let expires_at = write.now + LIFE;
+    let origin = &write.actor().origin;
+    session::ActiveModel {
+        id: Set(write.registry.new_id()),
+        user_id: Set(person),
+        token_hash: Set(token_hash(&token)),
+        created_at: Set(write.millis()),
+        last_seen_at: Set(write.millis()),
+        expires_at: Set(millis(expires_at)),
+        address: Set(origin.address.clone()),
+        user_agent: Set(origin.user_agent.as_ref().map(|text| text.chars().take(LONGEST_AGENT).collect())),
+    }
+    .insert(&write.txn)
+    .await?;
+    Ok((token, expires_at))
+}
+
+/// Ends every session of a person, except one; how many there were.
+pub(crate) async fn end(db: &impl ConnectionTrait, person: Uuid, except: Option<SessionId>) -> Result<u64> {
+    let mut gone = session::Entity::delete_many().filter(session::Column::UserId.eq(person));
+    if let Some(except) = except {
+        gone = gone.filter(session::Column::Id.ne(except.0));
+    }
+    Ok(gone.exec(db).await?.rows_affected)
+}
+
+/// How cookies and links are kept.
+pub(crate) fn token_hash(token: &str) -> Vec<u8> {
+    Sha256::digest(token.as_bytes()).to_vec()
+}

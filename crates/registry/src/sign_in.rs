@@ -1,0 +1,141 @@
+//! Signing in and out: by password, by one-time link.
+
+use crate::entity::{session, sign_in_link, user};
+use crate::sessions::{self, token_hash};
+use crate::users::{User, email_key};
+use crate::write::Event;
+use crate::{Actor, Door, Error, Origin, Registry, Result, passwords};
+use registry_core::clock::Timestamp;
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait,
+    QueryFilter,
+};
+
+const REFUSED: &str = "E-mail address or password is not right.";
+
+/// A fresh session.
+#[derive(Clone)]
+pub struct SignedIn {
+    /// The cookie's value. A secret.
+    pub session: String,
+    /// Who signed in.
+    pub user: User,
+    /// When the session ends if it is not used.
+    pub expires_at: Timestamp,
+}
+
+impl std::fmt::Debug for SignedIn {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "SignedIn({})", self.user.id)
+    }
+}
+
+impl Registry {
+    /// Signs in by e-mail address and password. Every refusal is the same and takes the same time.
+    pub async fn sign_in(&self, email: &str, password: &str, origin: Origin) -> Result<SignedIn> {
+        let key = email_key(email);
+        self.inner.sign_in_limits.admit(origin.address.as_deref(), Some(&key))?;
+        let found = user::Entity::find().filter(user::Column::EmailKey.eq(key)).one(self.db()).await?;
+        let hash = found.as_ref().and_then(|found| found.password_hash.clone());
+        let right = passwords::verify(password, hash).await?;
+        match found {
+            Some(found) if right && found.deactivated_at.is_none() => {
+                self.open_session(found, "user.signed_in", origin).await
+            }
+            found => {
+                tracing::info!(address = origin.address.as_deref().unwrap_or("unknown"), "sign-in refused");
+                let mut write = self.begin_write(&visitor(origin)).await?;
+                // What was typed is named only where it is somebody's: else it may be a password.
+                let mut event = Event::new("user.sign_in_refused", "user", "unknown");
+                if let Some(found) = found {
+                    event = Event::new("user.sign_in_refused", "user", found.id).named(found.email);
+                }
+                write.audit(event);
+                write.commit().await?;
+                Err(Error::Unauthenticated(REFUSED))
+            }
+        }
+    }
+
+    /// Signs in by a one-time link.
+    pub async fn sign_in_with_link(&self, token: &str, origin: Origin) -> Result<SignedIn> {
+        let refused = || {
+            Error::Unauthenticated(
+                "This link was used already or is too old. Ask an administrator for a new one, or make one with `mcp-registry user link`.",
+            )
+        };
+        self.inner.sign_in_limits.admit(origin.address.as_deref(), None)?;
+        let write = self.begin_write(&visitor(origin.clone())).await?;
+        let link = sign_in_link::Entity::find()
+            .filter(sign_in_link::Column::TokenHash.eq(token_hash(token)))
+            .filter(sign_in_link::Column::UsedAt.is_null())
+            .filter(sign_in_link::Column::ExpiresAt.gt(write.millis()))
+            .one(&write.txn)
+            .await?
+            .ok_or_else(refused)?;
+        // The condition, not the reading above, is what makes it once.
+        let used = sign_in_link::Entity::update_many()
+            .col_expr(sign_in_link::Column::UsedAt, Expr::value(write.millis()))
+            .filter(sign_in_link::Column::Id.eq(link.id))
+            .filter(sign_in_link::Column::UsedAt.is_null())
+            .exec(&write.txn)
+            .await?;
+        if used.rows_affected == 0 {
+            return Err(refused());
+        }
+        let found = user::Entity::find_by_id(link.user_id).one(&write.txn).await?;
+        let found = found.filter(|found| found.deactivated_at.is_none()).ok_or_else(refused)?;
+        write.commit().await?;
+        self.open_session(found, "user.signed_in_by_link", origin).await
+    }
+
+    /// Ends a session.
+    pub async fn sign_out(&self, session: &str, origin: Origin) -> Result<()> {
+        let actor = self.actor_of_session(session, origin).await?;
+        let mut write = self.begin_write(&actor).await?;
+        session::Entity::delete_many()
+            .filter(session::Column::TokenHash.eq(token_hash(session)))
+            .exec(&write.txn)
+            .await?;
+        write.audit(
+            Event::new("user.signed_out", "user", actor.id.clone().unwrap_or_default()).named(actor.name()),
+        );
+        write.commit().await
+    }
+
+    /// Whether anybody could sign in with a password or has signed in before.
+    pub async fn has_people(&self) -> Result<bool> {
+        let known = user::Entity::find()
+            .filter(user::Column::PasswordHash.is_not_null().or(user::Column::LastSignInAt.is_not_null()))
+            .count(self.db())
+            .await?;
+        Ok(known > 0)
+    }
+
+    async fn open_session(
+        &self,
+        person: user::Model,
+        action: &'static str,
+        origin: Origin,
+    ) -> Result<SignedIn> {
+        let mut actor = visitor(origin);
+        actor.id = Some(person.id.to_string());
+        actor.name.clone_from(&person.name);
+        let mut write = self.begin_write(&actor).await?;
+        let (session, expires_at) = sessions::open(&write, person.id).await?;
+        let mut seen = person.into_active_model();
+        seen.last_sign_in_at = Set(Some(write.millis()));
+        let person = seen.update(&write.txn).await?;
+        write.audit(Event::new(action, "user", person.id).named(&person.email));
+        write.commit().await?;
+        Ok(SignedIn { session, user: self.with_workspace(person).await?, expires_at })
+    }
+}
+
+/// Somebody at the sign-in page.
+fn visitor(origin: Origin) -> Actor {
+    let mut actor = Actor::program("user", "visitor", Door::Web);
+    actor.origin = origin;
+    actor
+}
