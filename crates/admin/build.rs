@@ -26,7 +26,10 @@ fn main() {
     // A path that is not there would make cargo run this each time; the folder around it tells when it comes to be.
     println!("cargo::rerun-if-changed={}", if full { &dist } else { &root }.display());
     if !full {
-        assert!(env::var_os("UI_REQUIRE_DIST").is_none(), "UI_REQUIRE_DIST is set but static/dist is not built");
+        assert!(
+            env::var_os("UI_REQUIRE_DIST").is_none(),
+            "UI_REQUIRE_DIST is set but static/dist is not built"
+        );
         println!(
             "cargo::warning=static/dist is not built: the admin pages work, without live filters and with a plain text area \
              for JSON. `npm ci && npm run build` in static/ adds them."
@@ -62,13 +65,13 @@ fn entry(table: &mut String, folder: &Path, out: &Path, name: &str) {
     );
 }
 
-fn twin(folder: &Path, out: &Path, name: &str, make: impl FnOnce() -> Vec<u8>) -> PathBuf {
+fn twin(folder: &Path, out: &Path, name: &str, compress: impl FnOnce() -> Vec<u8>) -> PathBuf {
     let built = folder.join(name);
     if built.is_file() {
         return built;
     }
     let made = out.join(name);
-    fs::write(&made, make()).expect("writable");
+    fs::write(&made, compress()).expect("writable");
     made
 }
 

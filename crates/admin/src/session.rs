@@ -133,6 +133,16 @@ pub(crate) fn local(next: Option<&str>) -> String {
     next.filter(fine).unwrap_or("/ui/integrations").to_owned()
 }
 
+/// A choice of this browser, kept for a year. No script needs to read it.
+pub(crate) fn kept(name: &'static str, value: &'static str) -> Cookie<'static> {
+    Cookie::build(name, value)
+        .path("/ui")
+        .same_site(SameSite::Lax)
+        .http_only(true)
+        .max_age(Duration::days(365))
+        .finish()
+}
+
 #[cfg(test)]
 mod tests {
     use super::local;
@@ -144,14 +154,4 @@ mod tests {
             assert_eq!(local(Some(foreign)), "/ui/integrations", "{foreign}");
         }
     }
-}
-
-/// A choice of this browser, kept for a year. No script needs to read it.
-pub(crate) fn kept(name: &'static str, value: &'static str) -> Cookie<'static> {
-    Cookie::build(name, value)
-        .path("/ui")
-        .same_site(SameSite::Lax)
-        .http_only(true)
-        .max_age(Duration::days(365))
-        .finish()
 }

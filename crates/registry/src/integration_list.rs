@@ -157,6 +157,11 @@ pub struct IntegrationViews {
     pub disabled: u64,
 }
 
+/// The sum over no row is NULL.
+type Sum = Option<i64>;
+/// Integration, state, reason, method, and how many.
+type Standing = (Uuid, String, Option<String>, Option<String>, i64);
+
 impl Registry {
     /// Integrations, filtered and ordered.
     pub async fn integrations(
@@ -187,7 +192,7 @@ impl Registry {
     pub async fn integration_views(&self, actor: &Actor) -> Result<IntegrationViews> {
         actor.require(Permission::ReadIntegrations)?;
         let count = |condition: Condition| Expr::expr(Expr::case(condition, 1).finally(0)).sum();
-        let row: Option<(i64, Option<i64>, Option<i64>, Option<i64>, Option<i64>)> = visible(actor)
+        let row: Option<(i64, Sum, Sum, Sum, Sum)> = visible(actor)
             .select_only()
             .column_as(integration::Column::Id.count(), "all")
             .expr_as(count(needs_attention(actor)), "attention")
@@ -198,7 +203,6 @@ impl Registry {
             .one(self.db())
             .await?;
         let (all, attention, custom_metadata, pre_registered, disabled) = row.unwrap_or_default();
-        // The sum over no row is NULL.
         let whole = |number: Option<i64>| u64::try_from(number.unwrap_or_default()).unwrap_or_default();
         Ok(IntegrationViews {
             all: whole(Some(all)),
@@ -423,8 +427,7 @@ pub(crate) async fn counts_of(
         .group_by(registration::Column::Reason)
         .group_by(oauth_client::Column::Method);
     QuerySelect::query(&mut standing).left_join(oauth_client::Entity, active);
-    let standing: Vec<(Uuid, String, Option<String>, Option<String>, i64)> =
-        standing.into_tuple().all(db).await?;
+    let standing: Vec<Standing> = standing.into_tuple().all(db).await?;
 
     let whole = |number: i64| u64::try_from(number).unwrap_or_default();
     let mut counts: HashMap<Uuid, IntegrationCounts> = HashMap::new();

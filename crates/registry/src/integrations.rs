@@ -27,6 +27,7 @@ use uuid::Uuid;
 
 /// An integration.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Integration {
     /// Its id.
     pub id: IntegrationId,

@@ -46,12 +46,11 @@ impl Registry {
             overview.integrations = visible(actor).count(self.db()).await?;
         }
         if actor.can(Permission::ReadWorkspaces) {
-            overview.workspaces = match actor.workspace() {
-                Some(_) => 1,
-                None => {
-                    let live = workspace::Entity::find().filter(workspace::Column::DeletedAt.is_null());
-                    live.count(self.db()).await?
-                }
+            overview.workspaces = if actor.workspace().is_some() {
+                1
+            } else {
+                let live = workspace::Entity::find().filter(workspace::Column::DeletedAt.is_null());
+                live.count(self.db()).await?
             };
         }
         if actor.can(Permission::ReadRegistrations) {

@@ -59,8 +59,8 @@ impl Registry {
         let name = names::name(name, "/name")?;
         check_role(new.role)?;
         let mut write = self.begin_write(actor).await?;
-        let taken = user::Entity::find().filter(user::Column::EmailKey.eq(email_key(email)));
-        if taken.one(&write.txn).await?.is_some() {
+        let namesake = user::Entity::find().filter(user::Column::EmailKey.eq(email_key(email)));
+        if namesake.one(&write.txn).await?.is_some() {
             return Err(Error::Conflict {
                 code: "email_taken",
                 message: "There is somebody with this e-mail address already.".to_owned(),

@@ -44,9 +44,10 @@ async fn render(
     visitor: &Visitor,
     problems: Vec<Finding>,
 ) -> Result<HttpResponse, Failure> {
-    let (status, title) = match problems.is_empty() {
-        true => (StatusCode::OK, "Your account"),
-        false => (StatusCode::UNPROCESSABLE_ENTITY, "Problem: your account"),
+    let (status, title) = if problems.is_empty() {
+        (StatusCode::OK, "Your account")
+    } else {
+        (StatusCode::UNPROCESSABLE_ENTITY, "Problem: your account")
     };
     let page = Page {
         shell: Shell::of(request, visitor, "account", title),

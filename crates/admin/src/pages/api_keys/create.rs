@@ -82,6 +82,7 @@ impl Form {
         form
     }
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "askama passes references")]
     fn chose(&self, permission: &Permission) -> bool {
         self.scopes.iter().any(|scope| scope == permission.scope())
     }
@@ -165,9 +166,10 @@ async fn render(
     form: Form,
     problems: Vec<Finding>,
 ) -> Result<HttpResponse, Failure> {
-    let (status, title) = match problems.is_empty() {
-        true => (StatusCode::OK, "Create an API key"),
-        false => (StatusCode::UNPROCESSABLE_ENTITY, "Problem: create an API key"),
+    let (status, title) = if problems.is_empty() {
+        (StatusCode::OK, "Create an API key")
+    } else {
+        (StatusCode::UNPROCESSABLE_ENTITY, "Problem: create an API key")
     };
     let shell = Shell::of(request, visitor, "api-keys", title);
     let workspaces = super::workspaces(visitor).await?;

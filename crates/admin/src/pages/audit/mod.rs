@@ -83,9 +83,10 @@ async fn show(
     let link = |name: &str, event: Option<&AuditEvent>| {
         event.map(|event| format!("/ui/audit?{filters}&{name}={}", event.number))
     };
-    let (status, title) = match problems.is_empty() {
-        true => (StatusCode::OK, "Audit log"),
-        false => (StatusCode::UNPROCESSABLE_ENTITY, "Problem: audit log"),
+    let (status, title) = if problems.is_empty() {
+        (StatusCode::OK, "Audit log")
+    } else {
+        (StatusCode::UNPROCESSABLE_ENTITY, "Problem: audit log")
     };
     let page = Page {
         shell: Shell::of(&request, &visitor, "audit", title),

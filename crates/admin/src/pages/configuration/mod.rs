@@ -26,8 +26,8 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use choice::Choice;
-use registry_core::metadata::json_schema;
 use place::{of_access, of_integration, of_organisation, of_server};
+use registry_core::metadata::json_schema;
 use show::read;
 use submit::submit;
 

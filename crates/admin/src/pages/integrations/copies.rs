@@ -129,13 +129,12 @@ async fn render_duplicate(
 ) -> Result<HttpResponse, Failure> {
     visitor.actor.require(Permission::WriteIntegrations)?;
     let integration = visitor.registry.integration(&visitor.actor, &Reference::parse(path)).await?;
-    let form = form.unwrap_or_else(|| Duplicate {
-        name: format!("{} (copy)", integration.name),
-        slug: String::new(),
-    });
-    let (status, title) = match problems.is_empty() {
-        true => (StatusCode::OK, "Duplicate"),
-        false => (StatusCode::UNPROCESSABLE_ENTITY, "Problem: duplicate"),
+    let form = form
+        .unwrap_or_else(|| Duplicate { name: format!("{} (copy)", integration.name), slug: String::new() });
+    let (status, title) = if problems.is_empty() {
+        (StatusCode::OK, "Duplicate")
+    } else {
+        (StatusCode::UNPROCESSABLE_ENTITY, "Problem: duplicate")
     };
     let shell = Shell::of(request, visitor, "integrations", format!("{title} {}", integration.name));
     Ok(html(status, &DuplicatePage { shell, integration, form, problems })?)

@@ -87,9 +87,10 @@ fn render(
     problems: Vec<Finding>,
     cost: Option<Affected>,
 ) -> Result<HttpResponse, Failure> {
-    let (status, title) = match problems.is_empty() {
-        true => (StatusCode::OK, "Edit"),
-        false => (StatusCode::UNPROCESSABLE_ENTITY, "Problem: edit"),
+    let (status, title) = if problems.is_empty() {
+        (StatusCode::OK, "Edit")
+    } else {
+        (StatusCode::UNPROCESSABLE_ENTITY, "Problem: edit")
     };
     let shell = Shell::of(request, visitor, "integrations", format!("{title} {}", integration.name));
     Ok(html(status, &Page { shell, integration, form, problems, cost })?)

@@ -54,6 +54,7 @@ impl Query {
     }
 
     /// Words and names of the orders.
+    #[expect(clippy::unused_self, reason = "called from the template")]
     pub(super) fn sorts(&self) -> Vec<(&'static str, &'static str)> {
         SORTS.iter().map(|(word, _, name)| (*word, *name)).collect()
     }
@@ -140,7 +141,10 @@ mod tests {
         assert_eq!(query.with_page(2), "/ui/integrations?q=a+b&view=custom&sort=name&page=2");
         assert_eq!(query.without("view"), "/ui/integrations?q=a+b&sort=name");
         assert_eq!(Query::default().with_page(0), "/ui/integrations");
-        assert_eq!(Query { size: 7, sort: "x".into(), ..Query::default() }.with_page(1), "/ui/integrations?page=1");
+        assert_eq!(
+            Query { size: 7, sort: "x".into(), ..Query::default() }.with_page(1),
+            "/ui/integrations?page=1"
+        );
     }
 
     #[test]

@@ -10,8 +10,8 @@ use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use askama::Template;
 use registry::{
-    AccessList, Integration, IntegrationEvent, NewServer, PageRequest, RegistrationFilter, Server, ServerFilter,
-    Subject, Workspace,
+    AccessList, Integration, IntegrationEvent, NewServer, PageRequest, RegistrationFilter, Server,
+    ServerFilter, Subject, Workspace,
 };
 use registry_core::clock::Timestamp;
 use registry_core::registration::State;

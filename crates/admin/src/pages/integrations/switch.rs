@@ -69,7 +69,6 @@ async fn test(visitor: Visitor, path: web::Path<String>) -> Result<HttpResponse,
 async fn reregister(visitor: Visitor, path: web::Path<String>) -> Result<HttpResponse, Failure> {
     let integration = find(&visitor, &path).await?;
     let reference = integration.id.into();
-    let queued =
-        visitor.registry.reregister_integration(&visitor.actor, &reference, Which::Troubled).await?;
+    let queued = visitor.registry.reregister_integration(&visitor.actor, &reference, Which::Troubled).await?;
     Ok(go(format!("/ui/integrations/{}?done=queued-{queued}", integration.slug)))
 }

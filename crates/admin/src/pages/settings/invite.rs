@@ -53,9 +53,10 @@ async fn render(
     problems: Vec<Finding>,
 ) -> Result<HttpResponse, Failure> {
     visitor.actor.require_organisation(Permission::ManagePeople)?;
-    let (status, title) = match problems.is_empty() {
-        true => (StatusCode::OK, "Invite somebody"),
-        false => (StatusCode::UNPROCESSABLE_ENTITY, "Problem: invite somebody"),
+    let (status, title) = if problems.is_empty() {
+        (StatusCode::OK, "Invite somebody")
+    } else {
+        (StatusCode::UNPROCESSABLE_ENTITY, "Problem: invite somebody")
     };
     let shell = Shell::of(request, visitor, "settings", title);
     let workspaces = crate::pages::api_keys::workspaces(visitor).await?;

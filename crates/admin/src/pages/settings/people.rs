@@ -57,9 +57,10 @@ async fn render(
     link: Option<(String, String)>,
     problems: Vec<Finding>,
 ) -> Result<HttpResponse, Failure> {
-    let (status, title) = match problems.is_empty() {
-        true => (StatusCode::OK, "People and roles"),
-        false => (StatusCode::CONFLICT, "Problem: people and roles"),
+    let (status, title) = if problems.is_empty() {
+        (StatusCode::OK, "People and roles")
+    } else {
+        (StatusCode::CONFLICT, "Problem: people and roles")
     };
     let number = query.page.unwrap_or(1).max(1);
     let wanted = PageRequest::new(number - 1, SIZE);

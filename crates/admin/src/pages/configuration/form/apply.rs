@@ -34,6 +34,7 @@ pub(in super::super) fn apply(text: &str, submitted: &Submitted) -> String {
 }
 
 /// What the member is to be (`Some(None)`: not set); `None` if the control was left as it was shown.
+#[expect(clippy::option_option, reason = "left alone, taken out and set are three things")]
 fn posted(
     control: Control,
     member: &str,
