@@ -164,7 +164,10 @@ async fn keys_are_shown_once_and_viewers_cannot_change_things() {
     let t = TestServer::new(Engine::Sqlite).await;
     let browser = Browser::sign_in(&t).await;
     let made = browser
-        .post("/ui/api-keys", &[("name", "ci"), ("role", "viewer"), ("workspace", ""), ("days", "30")])
+        .post(
+            "/ui/api-keys/new",
+            &[("name", "ci"), ("role", "viewer"), ("access", "all"), ("workspace", ""), ("days", "30")],
+        )
         .await
         .expect(200);
     let start = made.text.find("mcpr_").unwrap();
@@ -172,7 +175,10 @@ async fn keys_are_shown_once_and_viewers_cannot_change_things() {
     t.with_token(key).get("/v1/workspaces").await.expect(200);
     assert!(!browser.get("/ui/api-keys").await.expect(200).text.contains(key), "shown once");
     let unnamed = browser
-        .post("/ui/api-keys", &[("name", ""), ("role", "viewer"), ("workspace", ""), ("days", "")])
+        .post(
+            "/ui/api-keys/new",
+            &[("name", ""), ("role", "viewer"), ("access", "all"), ("workspace", ""), ("days", "30")],
+        )
         .await
         .expect(422);
     assert!(unnamed.text.contains("href=\"#name\""));

@@ -1,0 +1,95 @@
+// API keys, people, sessions and the audit log, as an administrator uses them.
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { flow, openPage } from './fixture.mjs';
+
+const button = (page, name) => page.getByRole('button', { name, exact: true });
+
+flow('a key is made, used, rotated and revoked', async ({ registry, api, page, expectStatus, visit, step }) => {
+  let shown;
+  const keyOnPage = async () => (await page.getByRole('status').filter({ hasText: 'mcpr_' }).innerText()).match(/mcpr_\w{36}/)[0];
+  const answers = async (key) => (await fetch(`${registry.base}/v1/workspaces`, { headers: { authorization: `Bearer ${key}` } })).status;
+
+  await step('is refused without a reason for no end', async () => {
+    await page.goto(`${registry.base}/ui/api-keys/new`);
+    await page.getByLabel('Name', { exact: true }).fill('terraform eu');
+    await page.getByLabel('Role').selectOption('viewer');
+    await page.getByRole('radio', { name: 'Never' }).check();
+    expectStatus(422);
+    await button(page, 'Create key').click();
+    assert.match(await page.getByRole('alert').innerText(), /reason/i);
+    assert.equal(await page.getByLabel('Name', { exact: true }).inputValue(), 'terraform eu');
+    await visit('api-key-refused');
+  });
+  await step('is shown once', async () => {
+    await page.getByRole('radio', { name: 'In 90 days' }).check();
+    await button(page, 'Create key').click();
+    shown = await keyOnPage();
+    await visit('api-key-created');
+    assert.equal(await answers(shown), 200);
+    await page.goto(`${registry.base}/ui/api-keys`);
+    assert.ok(!(await page.content()).includes(shown));
+  });
+  await step('is rotated: both work for a day', async () => {
+    await page.getByRole('row').filter({ hasText: 'terraform eu' }).getByRole('link', { name: /^Rotate/ }).click();
+    await page.getByRole('main').getByRole('button', { name: /^Rotate/ }).click();
+    const next = await keyOnPage();
+    assert.notEqual(next, shown);
+    assert.deepEqual([await answers(shown), await answers(next)], [200, 200]);
+    shown = next;
+  });
+  await step('is revoked after reading when it was last used', async () => {
+    const { data } = await api('GET', '/v1/api-keys');
+    const { id } = data.find(({ name, prefix }) => name === 'terraform eu' && shown.startsWith(prefix));
+    await page.goto(`${registry.base}/ui/api-keys/${id}/revoke`);
+    await page.getByText(/It was last used/).waitFor();
+    await page.getByRole('main').getByRole('button', { name: /^Revoke/ }).click();
+    await page.getByRole('status').filter({ hasText: 'The key is revoked.' }).waitFor();
+    assert.equal(await answers(shown), 401);
+  });
+  await step('and the audit log tells of all of it', async () => {
+    await page.goto(`${registry.base}/ui/audit?action=api_key.`);
+    for (const action of ['api_key.created', 'api_key.rotated', 'api_key.revoked']) await page.getByText(action, { exact: true }).first().waitFor();
+    const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'Export CSV' }).click()]);
+    assert.match(await readFile(await download.path(), 'utf8'), /api_key\.revoked/);
+  });
+});
+
+flow('somebody is invited, signs in, is limited and is signed out', async ({ t, mode, registry, page, expectStatus, visit, step }) => {
+  const guest = await openPage(t, { javaScriptEnabled: mode.script });
+  await step('is invited as a viewer', async () => {
+    await page.goto(`${registry.base}/ui/settings/people/new`);
+    await page.getByLabel('E-mail address').fill('grace@acme.com');
+    await page.getByLabel('Name', { exact: true }).fill('Grace');
+    await page.getByLabel('Role').selectOption('viewer');
+    await button(page, 'Make the link').click();
+    const link = (await page.getByRole('status').filter({ hasText: '/ui/sign-in/link' }).innerText()).match(/http\S+token=\S+/)[0];
+    await visit('person-invited');
+    await guest.page.goto(link);
+    await guest.page.getByRole('button', { name: 'Sign in', exact: true }).click();
+    await guest.page.waitForURL(/\/ui\//);
+  });
+  await step('sees no button for what a viewer may not do, and is told so at its address', async () => {
+    await guest.page.goto(`${registry.base}/ui/integrations`);
+    assert.equal(await guest.page.getByRole('link', { name: 'Add integration' }).count(), 0);
+    guest.expectStatus(403);
+    assert.equal((await guest.page.goto(`${registry.base}/ui/audit`)).status(), 403);
+    assert.match(await guest.page.getByRole('main').innerText(), /admin/);
+  });
+  await step('the last administrator cannot go', async () => {
+    await page.goto(`${registry.base}/ui/settings/people`);
+    expectStatus(409);
+    await page.getByLabel('Role of admin').selectOption('viewer');
+    await page.getByRole('button', { name: 'Change what admin may do' }).click();
+    await page.getByRole('alert').waitFor();
+  });
+  await step('is deactivated, and signed out at once', async () => {
+    await page.goto(`${registry.base}/ui/settings/people`);
+    await page.getByRole('link', { name: 'Deactivate Grace' }).click();
+    await page.getByRole('main').getByRole('button', { name: /^Deactivate/ }).click();
+    await page.getByRole('status').filter({ hasText: 'signed out everywhere' }).waitFor();
+    await guest.page.goto(`${registry.base}/ui/integrations`);
+    await guest.page.waitForURL(/\/ui\/sign-in/);
+  });
+  await guest.page.context().close();
+});
