@@ -2,6 +2,7 @@
 
 mod consent;
 mod saving;
+mod sessions;
 mod statements;
 
 use registry::{Door, Origin};
@@ -21,10 +22,15 @@ impl Browser {
     pub(crate) async fn sign_in(t: &TestServer) -> Self {
         let registry = &t.inner.registry;
         let token = registry.create_sign_in_link("ann@acme.com", Origin::new(Door::Cli)).await.unwrap();
+        Self::with_link(t, &token).await
+    }
+
+    /// Signs in through the link with this token.
+    pub(crate) async fn with_link(t: &TestServer, token: &str) -> Self {
         let mut browser = Self { client: t.anonymous(), cookie: String::new() };
         let shown = browser.get(&format!("/ui/sign-in/link?token={token}")).await.expect(200);
         assert!(shown.text.contains("Sign in"), "opening the link does not use it up");
-        let reply = browser.post("/ui/sign-in/link", &[("token", &token)]).await.expect(303);
+        let reply = browser.post("/ui/sign-in/link", &[("token", token)]).await.expect(303);
         let cookie = reply.headers[SET_COOKIE].to_str().unwrap();
         assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
         cookie.split(';').next().unwrap().clone_into(&mut browser.cookie);
