@@ -41,11 +41,17 @@ document.addEventListener('htmx:after:swap', countAll);
 // A form is emptied after it said so.
 document.addEventListener('reset', () => setTimeout(countAll));
 
+// A file is read into a text area, where it can be seen before it is sent.
+document.addEventListener('change', async ({ target }) => {
+  const area = document.getElementById(target.dataset.into);
+  if (area && target.files[0]) area.value = await target.files[0].text();
+});
+
 // A finding's line: puts the caret there.
 document.addEventListener('click', (event) => {
   const link = event.target.closest('[data-line]');
-  const area = document.getElementById('configuration');
-  if (!link || !area) return;
+  const area = document.getElementById(link?.hash.slice(1));
+  if (!area?.setSelectionRange) return;
   event.preventDefault();
   const lines = area.value.split('\n');
   const start = lines.slice(0, Number(link.dataset.line) - 1).join('\n').length + (link.dataset.line > 1 ? 1 : 0);

@@ -91,3 +91,17 @@ flow('integrations are found, ordered, paged and switched off together', async (
     assert.equal((await api('GET', '/v1/mcp-integrations/tool-21')).status, 'disabled');
   });
 });
+
+flow('an integration comes from a file', async ({ mode, registry, api, page, step }) => {
+  const json = JSON.stringify({ name: 'Wiki', slug: 'wiki', url: 'http://127.0.0.1:9/mcp', transport: 'http', auth_type: 'none' });
+  await page.goto(`${registry.base}/ui/integrations/new/import`);
+  await step(mode.script ? 'is read into the text area' : 'is pasted', async () => {
+    if (mode.script) {
+      await page.getByLabel('From a file').setInputFiles({ name: 'wiki.json', mimeType: 'application/json', buffer: Buffer.from(json) });
+      await page.getByLabel('JSON').and(page.locator(':valid')).waitFor();
+    } else await page.getByLabel('JSON').fill(json);
+    await press(page, 'Import');
+    await said(page, 'Imported: 1 integration.');
+    assert.equal((await api('GET', '/v1/mcp-integrations/wiki')).name, 'Wiki');
+  });
+});

@@ -137,6 +137,8 @@ on_both! {
         let found: Vec<_> = findings.iter().map(|one| (one.pointer.as_str(), one.code.as_ref(), one.line)).collect();
         assert!(found.contains(&("/integrations/1/slug", "slug_taken", Some(3))), "{found:?}");
         assert!(found.contains(&("/integrations/2/auth_type", "wrong_type", Some(4))), "{found:?}");
+        let words = findings.iter().find(|one| one.pointer == "/integrations/2/auth_type").unwrap();
+        assert!(words.message.contains("`oauth_auto`, `oauth_client_credentials`"), "{}", words.message);
         assert!(found.contains(&("/integrations/2/colour", "unknown_member", Some(4))), "{found:?}");
         let contacts = "/integrations/3/configurations/oauth_client_metadata/contacts";
         assert!(found.contains(&(contacts, "wrong_type", Some(6))), "{found:?}");

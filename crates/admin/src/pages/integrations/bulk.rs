@@ -30,6 +30,8 @@ enum Deed {
 struct DisablePage {
     shell: Shell,
     integrations: Vec<Integration>,
+    /// Those of them that are no more, each with the reason.
+    refused: Vec<(String, String)>,
     /// Days until the clients of a disabled integration are withdrawn.
     kept: i64,
     /// The address of the list they were ticked in.
@@ -48,8 +50,8 @@ struct DonePage {
     shell: Shell,
     heading: &'static str,
     done: Vec<Integration>,
-    /// Each with the reason.
-    refused: Vec<(Integration, String)>,
+    /// Their names, each with the reason.
+    refused: Vec<(String, String)>,
     /// The address of the list they were ticked in.
     list: String,
 }
@@ -64,11 +66,17 @@ async fn act(
     let value = |wanted: &str| form.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
     let list = Query::of_address(value("list").unwrap_or_default());
     let mut chosen = Vec::new();
+    let mut refused = Vec::new();
     for (_, slug) in form.iter().filter(|(name, _)| name == "one") {
-        chosen.push(registry.integration(actor, &Reference::parse(slug)).await?);
+        match registry.integration(actor, &Reference::parse(slug)).await {
+            Ok(one) => chosen.push(one),
+            // Deleted since the list was shown.
+            Err(error @ Error::NotFound { .. }) => refused.push((slug.clone(), error.to_string())),
+            Err(error) => return Err(error.into()),
+        }
     }
     let deed = match value("intent") {
-        _ if chosen.is_empty() => return Ok(go(list.after("nothing"))),
+        _ if chosen.is_empty() && refused.is_empty() => return Ok(go(list.after("nothing"))),
         Some("export") => {
             let these: Vec<Reference> = chosen.iter().map(|one| one.id.into()).collect();
             return Ok(file("integrations", registry.export_these_integrations(actor, &these).await?));
@@ -78,6 +86,7 @@ async fn act(
             let page = DisablePage {
                 shell: Shell::of(&request, &visitor, "integrations", "Disable integrations"),
                 integrations: chosen,
+                refused,
                 kept: registry.settings().life.withdraw_after.num_days(),
                 list: list.here(),
             };
@@ -88,7 +97,7 @@ async fn act(
         Some("reregister") => Deed::Reregister,
         _ => return Ok(go(list.after("nothing"))),
     };
-    carry_out(&request, &visitor, deed, chosen, &list).await
+    carry_out(&request, &visitor, deed, (chosen, refused), &list).await
 }
 
 /// Does it to each that it makes a difference for; one that is refused does not keep it from the others.
@@ -96,10 +105,10 @@ async fn carry_out(
     request: &HttpRequest,
     visitor: &Visitor,
     deed: Deed,
-    chosen: Vec<Integration>,
+    (chosen, mut refused): (Vec<Integration>, Vec<(String, String)>),
     list: &Query,
 ) -> Result<HttpResponse, Failure> {
-    let (mut done, mut refused, mut changed) = (Vec::new(), Vec::new(), 0);
+    let (mut done, mut changed) = (Vec::new(), 0);
     for one in chosen {
         let outcome = match deed {
             Deed::Reregister if one.enabled && one.counts.attention > 0 => {
@@ -115,7 +124,7 @@ async fn carry_out(
             }
             // Nothing else will fare better than this one.
             Err(error @ (Error::Internal(_) | Error::Unauthenticated(_))) => return Err(error.into()),
-            Err(error) => refused.push((one, error.to_string())),
+            Err(error) => refused.push((one.name, error.to_string())),
         }
     }
     let (word, heading) = match deed {
