@@ -18,6 +18,8 @@ await build({
   target: 'es2022',
   // Its UMD build cannot be bundled.
   mainFields: ['module', 'main'],
+  alias: { 'vscode-uri': here('src/editor/uri.js').pathname },
+  charset: 'utf8',
   legalComments: 'none',
   logLevel: 'warning',
 });
