@@ -23,6 +23,7 @@ mod typed;
 use crate::failure::Failure;
 use crate::session::Visitor;
 use actix_web::http::header::CACHE_CONTROL;
+use actix_web::middleware::Compress;
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use choice::Choice;
@@ -47,7 +48,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 }
 
 /// The JSON Schema of what is edited, for the editor: suggestions, meanings, kinds. It belongs to the binary.
-#[get("/configuration-schema.json")]
+#[get("/configuration-schema.json", wrap = "Compress::default()")]
 async fn schema(_: Visitor) -> HttpResponse {
     HttpResponse::Ok().insert_header((CACHE_CONTROL, "private, max-age=3600")).json(json_schema())
 }
