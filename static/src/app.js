@@ -22,24 +22,36 @@ document.addEventListener('click', async (event) => {
 });
 
 // Ticks: one box for all of a name, and how many are ticked.
-document.addEventListener('change', ({ target }) => {
-  const name = target.dataset.all ?? target.name;
+function count(name) {
+  const of = (attribute) => document.querySelector(`[data-${attribute}="${CSS.escape(name)}"]`);
   const boxes = [...document.querySelectorAll(`input[type=checkbox][name="${CSS.escape(name)}"]`)];
-  const all = document.querySelector(`[data-all="${CSS.escape(name)}"]`);
-  if (!all) return;
-  if (target === all) for (const box of boxes) box.checked = all.checked;
   const ticked = boxes.filter((box) => box.checked).length;
-  all.checked = ticked === boxes.length;
+  const all = of('all');
+  all.checked = ticked > 0 && ticked === boxes.length;
   all.indeterminate = ticked > 0 && !all.checked;
-  const count = document.querySelector(`[data-count="${CSS.escape(name)}"]`);
-  if (count) count.textContent = `, ${ticked} of them`;
+  if (of('count')) of('count').textContent = `${ticked} ticked`;
+}
+const countAll = () => document.querySelectorAll('[data-all]').forEach((all) => count(all.dataset.all));
+document.addEventListener('change', ({ target }) => {
+  const { all } = target.dataset;
+  if (all) for (const box of document.getElementsByName(all)) box.checked = target.checked;
+  countAll();
+});
+document.addEventListener('htmx:after:swap', countAll);
+// A form is emptied after it said so.
+document.addEventListener('reset', () => setTimeout(countAll));
+
+// A file is read into a text area, where it can be seen before it is sent.
+document.addEventListener('change', async ({ target }) => {
+  const area = document.getElementById(target.dataset.into);
+  if (area && target.files[0]) area.value = await target.files[0].text();
 });
 
 // A finding's line: puts the caret there.
 document.addEventListener('click', (event) => {
   const link = event.target.closest('[data-line]');
-  const area = document.getElementById('configuration');
-  if (!link || !area) return;
+  const area = document.getElementById(link?.hash.slice(1));
+  if (!area?.setSelectionRange) return;
   event.preventDefault();
   const lines = area.value.split('\n');
   const start = lines.slice(0, Number(link.dataset.line) - 1).join('\n').length + (link.dataset.line > 1 ? 1 : 0);

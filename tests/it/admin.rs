@@ -1,6 +1,7 @@
 //! Pages as a browser without script uses them.
 
 mod consent;
+mod integrations;
 mod saving;
 mod sessions;
 mod statements;

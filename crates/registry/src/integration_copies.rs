@@ -309,11 +309,12 @@ impl Item {
         for name in READ_ONLY {
             members.remove(name);
         }
-        let one_of = "One of the words that `POST /v1/mcp-integrations` takes";
         let name = needed(&mut members, "name", "A text", &mut findings);
         let url = needed(&mut members, "url", "The address of the MCP server, a text", &mut findings);
-        let auth_type = needed(&mut members, "auth_type", one_of, &mut findings);
-        let transport = needed(&mut members, "transport", one_of, &mut findings);
+        let auth_type =
+            needed(&mut members, "auth_type", &one_of(AuthType::ALL, AuthType::as_str), &mut findings);
+        let transport =
+            needed(&mut members, "transport", &one_of(Transport::ALL, Transport::as_str), &mut findings);
         let slug = taken(&mut members, "slug", "A text", &mut findings);
         let description = taken(&mut members, "description", "A text", &mut findings);
         let by_id = taken(&mut members, "workspace_id", "A text", &mut findings);
@@ -352,6 +353,12 @@ impl Item {
 enum Status {
     Active,
     Disabled,
+}
+
+/// What is expected where one of some words is.
+fn one_of<T: Copy>(all: &[T], word: fn(T) -> &'static str) -> String {
+    let words: Vec<_> = all.iter().map(|one| format!("`{}`", word(*one))).collect();
+    format!("One of {}", words.join(", "))
 }
 
 fn taken<T: DeserializeOwned>(

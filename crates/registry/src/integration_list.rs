@@ -1,91 +1,18 @@
 //! Lists of integrations: filtered, ordered and counted in the database, over all rows.
 
-use crate::entity::{access, integration, oauth_client, registration, server, workspace};
+use crate::entity::{access, integration, oauth_client, registration, server};
+use crate::integration_counts::{ATTENTION, counts_of, owners_of};
 use crate::integrations::{Integration, into_integration};
 use crate::page::{self, Page, PageRequest};
-use crate::stored::{contains, word};
-use crate::workspaces::{self, WorkspaceRef};
+use crate::stored::contains;
+use crate::workspaces;
 use crate::{Actor, Registry, Result};
 use registry_core::id::WorkspaceId;
 use registry_core::permission::Permission;
 use registry_core::registration::{AuthType, ClientStatus, RegistrationMethod, State};
 use registry_core::slug::Reference;
 use sea_orm::sea_query::{Expr, ExprTrait, Func, Query, SelectStatement};
-use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, JoinType, Order, QueryFilter, QueryOrder,
-    QuerySelect, RelationTrait, Select,
-};
-use std::collections::{BTreeSet, HashMap};
-use uuid::Uuid;
-
-/// How an integration is used, as far as the caller may see.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct IntegrationCounts {
-    /// Workspaces with at least one server of it.
-    pub workspaces: u64,
-    /// Servers.
-    pub servers: u64,
-    /// Registrations that are on their way to their first or next client.
-    pub registering: u64,
-    /// Registrations in state `registered`.
-    pub registered: u64,
-    /// Registrations that need attention: retrying, unconfirmed, outdated or failed.
-    pub attention: u64,
-    /// Of these: those that will be tried again.
-    pub retrying: u64,
-    /// Of the retrying ones: those whose upstream could not be reached.
-    pub unreachable: u64,
-    /// Of those that need attention: those whose answer was lost.
-    pub unconfirmed: u64,
-    /// Of those that need attention: those that wait for a person's agreement.
-    pub outdated: u64,
-    /// Of those that need attention: those that will not change by themselves.
-    pub failed: u64,
-    /// How most of the active clients came to be; `None`: there is none.
-    pub method: Option<RegistrationMethod>,
-}
-
-/// How an integration fares: the worst of what can be said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Health {
-    /// It is switched off.
-    Disabled,
-    /// So many registrations will not change by themselves.
-    Failed(u64),
-    /// Nobody answers at its address.
-    Unreachable,
-    /// So many registrations were sent without an answer.
-    Unconfirmed(u64),
-    /// So many registrations will be tried again.
-    Retrying(u64),
-    /// So many clients wait for a person's agreement.
-    Outdated(u64),
-    /// So many registrations are on their way.
-    Registering(u64),
-    /// No workspace uses it.
-    Unused,
-    /// Nothing is wrong.
-    Healthy,
-}
-
-impl Integration {
-    /// How it fares, as far as the caller may see.
-    pub fn health(&self) -> Health {
-        let counts = &self.counts;
-        match () {
-            () if !self.enabled => Health::Disabled,
-            () if counts.failed > 0 => Health::Failed(counts.failed),
-            () if self.unreachable => Health::Unreachable,
-            () if counts.unreachable > 0 && counts.unreachable == counts.retrying => Health::Unreachable,
-            () if counts.unconfirmed > 0 => Health::Unconfirmed(counts.unconfirmed),
-            () if counts.retrying > 0 => Health::Retrying(counts.retrying),
-            () if counts.outdated > 0 => Health::Outdated(counts.outdated),
-            () if counts.servers == 0 => Health::Unused,
-            () if counts.registering > 0 => Health::Registering(counts.registering),
-            () => Health::Healthy,
-        }
-    }
-}
+use sea_orm::{ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Select};
 
 /// Whose integrations to list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -159,8 +86,6 @@ pub struct IntegrationViews {
 
 /// The sum over no row is NULL.
 type Sum = Option<i64>;
-/// Integration, state, reason, method, and how many.
-type Standing = (Uuid, String, Option<String>, Option<String>, i64);
 
 impl Registry {
     /// Integrations, filtered and ordered.
@@ -280,16 +205,8 @@ fn ordered(
     select.order_by_asc(integration::Column::SlugKey)
 }
 
-/// States a person should look at.
-pub(crate) const ATTENTION: [State; 4] =
-    [State::Retrying, State::Unconfirmed, State::Outdated, State::Failed];
-
 /// States in which there is trouble now; an outdated client still serves.
 const FAILING: [State; 3] = [State::Retrying, State::Unconfirmed, State::Failed];
-
-/// What a registration says when its upstream could not be spoken with.
-const SILENT: [&str; 5] =
-    ["timeout", "name_not_found", "connection_failed", "connection_lost", "certificate_not_trusted"];
 
 /// Ids of integrations, one for each live server in one of `states` that `actor` may see.
 fn servers_in(actor: &Actor, states: &[State]) -> SelectStatement {
@@ -381,111 +298,4 @@ pub(crate) fn usable_in(workspace: WorkspaceId) -> Condition {
             ),
         ),
     )
-}
-
-/// How some integrations are used: two queries, whose answers do not grow with the number of servers.
-pub(crate) async fn counts_of(
-    db: &impl ConnectionTrait,
-    actor: &Actor,
-    ids: impl IntoIterator<Item = Uuid>,
-) -> Result<HashMap<Uuid, IntegrationCounts>> {
-    let ids: Vec<Uuid> = ids.into_iter().collect();
-    let of_these = |select: Select<server::Entity>| {
-        let select = select
-            .filter(server::Column::IntegrationId.is_in(ids.iter().copied()))
-            .filter(server::Column::DeletedAt.is_null());
-        match actor.workspace() {
-            Some(own) => select.filter(server::Column::WorkspaceId.eq(own.0)),
-            None => select,
-        }
-    };
-    let used: Vec<(Uuid, i64, i64)> = of_these(server::Entity::find())
-        .select_only()
-        .column(server::Column::IntegrationId)
-        .column_as(server::Column::Id.count(), "servers")
-        .expr_as(Func::count_distinct(Expr::col((server::Entity, server::Column::WorkspaceId))), "workspaces")
-        .group_by(server::Column::IntegrationId)
-        .into_tuple()
-        .all(db)
-        .await?;
-    let active = Condition::all()
-        .add(
-            Expr::col((oauth_client::Entity, oauth_client::Column::RegistrationId))
-                .equals((registration::Entity, registration::Column::Id)),
-        )
-        .add(oauth_client::Column::Status.eq(ClientStatus::Active.as_str()));
-    let mut standing = of_these(server::Entity::find())
-        .select_only()
-        .column(server::Column::IntegrationId)
-        .column(registration::Column::State)
-        .column(registration::Column::Reason)
-        .column(oauth_client::Column::Method)
-        .column_as(server::Column::Id.count(), "count")
-        .join_rev(JoinType::InnerJoin, registration::Relation::Server.def())
-        .group_by(server::Column::IntegrationId)
-        .group_by(registration::Column::State)
-        .group_by(registration::Column::Reason)
-        .group_by(oauth_client::Column::Method);
-    QuerySelect::query(&mut standing).left_join(oauth_client::Entity, active);
-    let standing: Vec<Standing> = standing.into_tuple().all(db).await?;
-
-    let whole = |number: i64| u64::try_from(number).unwrap_or_default();
-    let mut counts: HashMap<Uuid, IntegrationCounts> = HashMap::new();
-    for (id, servers, workspaces) in used {
-        let counted = counts.entry(id).or_default();
-        (counted.servers, counted.workspaces) = (whole(servers), whole(workspaces));
-    }
-    let mut methods: HashMap<Uuid, HashMap<RegistrationMethod, u64>> = HashMap::new();
-    for (id, state, reason, method, count) in standing {
-        let state = word(State::parse, &state, "registration", "state", id)?;
-        counts.entry(id).or_default().add(state, reason.as_deref(), whole(count));
-        if let Some(method) = method {
-            let method = word(RegistrationMethod::parse, &method, "oauth_client", "method", id)?;
-            *methods.entry(id).or_default().entry(method).or_default() += whole(count);
-        }
-    }
-    for (id, methods) in methods {
-        let most = methods.into_iter().max_by_key(|(method, count)| (*count, method.as_str()));
-        counts.entry(id).or_default().method = most.map(|(method, _)| method);
-    }
-    Ok(counts)
-}
-
-impl IntegrationCounts {
-    fn add(&mut self, state: State, reason: Option<&str>, count: u64) {
-        match state {
-            State::Registered => self.registered += count,
-            State::Retrying => {
-                self.retrying += count;
-                if reason.is_some_and(|reason| SILENT.contains(&reason)) {
-                    self.unreachable += count;
-                }
-            }
-            State::Unconfirmed => self.unconfirmed += count,
-            State::Outdated => self.outdated += count,
-            State::Failed => self.failed += count,
-            State::Queued | State::Registering => self.registering += count,
-            State::Withdrawing | State::Withdrawn => {}
-        }
-        if ATTENTION.contains(&state) {
-            self.attention += count;
-        }
-    }
-}
-
-pub(crate) async fn owners_of(
-    db: &impl ConnectionTrait,
-    models: &[integration::Model],
-) -> Result<HashMap<Uuid, WorkspaceRef>> {
-    let ids: BTreeSet<_> = models.iter().filter_map(|model| model.workspace_id).collect();
-    if ids.is_empty() {
-        return Ok(HashMap::new());
-    }
-    workspace::Entity::find()
-        .filter(workspace::Column::Id.is_in(ids))
-        .all(db)
-        .await?
-        .iter()
-        .map(|model| Ok((model.id, workspaces::as_ref(model)?)))
-        .collect()
 }

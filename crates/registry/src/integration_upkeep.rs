@@ -116,7 +116,7 @@ impl Registry {
         which: Which,
     ) -> Result<Vec<Uuid>> {
         let states: &[State] = match which {
-            Which::Troubled => &crate::integration_list::ATTENTION,
+            Which::Troubled => &crate::integration_counts::ATTENTION,
             Which::All => &[
                 State::Queued,
                 State::Registering,

@@ -33,7 +33,9 @@ mod entity;
 mod error;
 mod gateway_needs;
 mod gateways;
+mod integration_changes;
 mod integration_copies;
+mod integration_counts;
 mod integration_list;
 mod integration_upkeep;
 mod integrations;
@@ -96,9 +98,8 @@ pub use error::{Error, Result};
 pub use gateway_needs::{Ensured, Standing, Verdict};
 pub use gateways::{GatewayDocument, entity_tag};
 pub use integration_copies::{Copied, Imported};
-pub use integration_list::{
-    Health, IntegrationCounts, IntegrationFilter, IntegrationSort, IntegrationViews, OwnerFilter,
-};
+pub use integration_counts::{Health, IntegrationCounts};
+pub use integration_list::{IntegrationFilter, IntegrationSort, IntegrationViews, OwnerFilter};
 pub use integration_upkeep::{ClientsAt, Deletion, IntegrationEvent, Which};
 pub use integrations::{Integration, IntegrationChange, NewIntegration};
 pub use layers::Replacements;

@@ -192,7 +192,7 @@ impl Registry {
         let mut deleted = Deleted { integrations: own.len() as u64, ..Deleted::default() };
         crate::servers::delete_all(&mut write, Scope::Workspace(id), &mut deleted).await?;
         for integration in own {
-            crate::integrations::mark_deleted(&mut write, integration).await?;
+            crate::integration_changes::mark_deleted(&mut write, integration).await?;
         }
         revoke_identities(&mut write, id).await?;
         let mut gone = model.clone().into_active_model();

@@ -53,6 +53,10 @@ const TABLE: &[Row] = &[
     Row("read_integration", READ),
     Row("update_integration", WRITE),
     Row("delete_integration", WRITE),
+    // Who is bound to a workspace imports for it.
+    Row("import_integrations", [401, 200, 403, 200, 200, 403]),
+    Row("duplicate_integration", WRITE),
+    Row("reregister_integration", WRITE),
     Row("list_integration_revisions", READ),
     Row("revert_integration", WRITE),
     Row("read_integration_workspaces", READ),
@@ -126,6 +130,11 @@ fn body(operation: &str) -> Value {
         "create_integration" | "preflight_new_integration" => {
             json!({ "name": "New", "url": NOWHERE, "auth_type": "oauth_auto", "transport": "http" })
         }
+        "import_integrations" => {
+            json!({ "integrations": [{ "name": "New", "url": NOWHERE, "auth_type": "none", "transport": "http" }] })
+        }
+        "duplicate_integration" => json!({ "name": "Copy" }),
+        "reregister_integration" => json!({ "which": "all" }),
         "create_server" => json!({ "name": "New", "mcp_integration_id": "linear", "workspace_id": "acme" }),
         "create_workspace" => json!({ "name": "New workspace" }),
         "update_integration" | "update_server" | "update_workspace" => json!({ "name": "Changed" }),

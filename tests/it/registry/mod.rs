@@ -2,6 +2,7 @@
 
 mod configurations;
 mod drafts;
+mod integrations;
 pub(crate) mod logos;
 mod records;
 mod schema;

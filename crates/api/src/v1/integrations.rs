@@ -15,7 +15,9 @@ use crate::v1::revisions::{ListRevisions, RevisionView};
 use crate::v1::saving::HowToSave;
 use actix_web::{delete, get, post, put, web};
 use chrono::{DateTime, Utc};
-use registry::{Integration, IntegrationChange, IntegrationFilter, NewIntegration, OwnerFilter, Subject};
+use registry::{
+    Integration, IntegrationChange, IntegrationFilter, IntegrationSort, NewIntegration, OwnerFilter, Subject,
+};
 use registry_core::locate::placed;
 use registry_core::permission::Permission;
 use registry_core::registration::{AuthType, Transport};
@@ -177,6 +179,38 @@ pub(crate) enum Owner {
     Organisation,
 }
 
+/// In which order to list integrations.
+#[derive(Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = IntegrationSort)]
+pub(crate) enum Sort {
+    #[default]
+    Slug,
+    Name,
+    #[serde(rename = "-name")]
+    NameDescending,
+    Changed,
+    #[serde(rename = "-changed")]
+    ChangedDescending,
+    Failures,
+    #[serde(rename = "-failures")]
+    FailuresDescending,
+}
+
+impl From<Sort> for IntegrationSort {
+    fn from(sort: Sort) -> Self {
+        match sort {
+            Sort::Slug => Self::Slug,
+            Sort::Name => Self::Name,
+            Sort::NameDescending => Self::NameDescending,
+            Sort::Changed => Self::Changed,
+            Sort::ChangedDescending => Self::ChangedDescending,
+            Sort::Failures => Self::Failures,
+            Sort::FailuresDescending => Self::FailuresDescending,
+        }
+    }
+}
+
 /// Which integrations to list.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -199,9 +233,16 @@ pub(crate) struct ListIntegrations {
     /// Only those that set client metadata themselves.
     #[param(example = false)]
     custom_metadata: Option<bool>,
+    /// Only those with a client that was registered by hand.
+    #[param(example = false)]
+    pre_registered: Option<bool>,
     /// Only those in use, or those that are switched off.
     #[param(inline)]
     status: Option<IntegrationStatus>,
+    /// In which order; by slug when absent. A `-` in front turns it round: `-changed` begins with the most recently
+    /// changed, `-failures` with the one that has most registrations in trouble.
+    #[param(inline)]
+    sort: Option<Sort>,
     /// The page, from 0.
     #[param(minimum = 0, example = 0)]
     current_page: Option<u64>,
@@ -366,7 +407,7 @@ pub(crate) async fn create_integration(state: web::Data<ApiState>, sent: Sent<Cr
     tag = "integrations",
     params(ListIntegrations),
     responses(
-        (status = 200, description = "The integrations the caller may see, by slug.", body = Listed<IntegrationView>, example = json!(Listed::example(IntegrationView::example()))),
+        (status = 200, description = "The integrations the caller may see.", body = Listed<IntegrationView>, example = json!(Listed::example(IntegrationView::example()))),
         ListProblems,
     )
 )]
@@ -385,8 +426,9 @@ pub(crate) async fn list_integrations(state: web::Data<ApiState>, caller: Caller
         auth_type: asked.auth_type,
         attention: asked.needs_attention.unwrap_or_default(),
         custom_metadata: asked.custom_metadata.unwrap_or_default(),
+        pre_registered: asked.pre_registered.unwrap_or_default(),
         enabled: asked.status.map(|status| status == IntegrationStatus::Active),
-        ..IntegrationFilter::default()
+        sort: asked.sort.unwrap_or_default().into(),
     };
     let found = state.registry.integrations(&caller.actor, filter, page).await?;
     Ok(answer::ok(&Listed::new(found, page, IntegrationView::try_from)?))

@@ -7,6 +7,7 @@ mod attempts;
 mod audit_events;
 mod client_metadata;
 mod connection_tests;
+mod integration_copies;
 pub(crate) mod integrations;
 mod not_built;
 mod organisation;
@@ -24,6 +25,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     workspaces::routes(config);
     integrations::routes(config);
+    integration_copies::routes(config);
     access::routes(config);
     servers::routes(config);
     client_metadata::routes(config);

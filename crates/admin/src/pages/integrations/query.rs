@@ -85,13 +85,8 @@ impl Query {
         .collect()
     }
 
-    /// The fields as they stand in an address.
-    pub(super) fn text(&self) -> String {
-        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(self.fields()).finish()
-    }
-
     fn address(&self) -> String {
-        let text = self.text();
+        let text = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(self.fields()).finish();
         if text.is_empty() { "/ui/integrations".to_owned() } else { format!("/ui/integrations?{text}") }
     }
 
@@ -99,6 +94,24 @@ impl Query {
         let address = self.address();
         let separator = if address.contains('?') { '&' } else { '?' };
         if page == 0 { address } else { format!("{address}{separator}page={page}") }
+    }
+
+    /// The list as it is.
+    pub(super) fn here(&self) -> String {
+        self.with_page(self.page)
+    }
+
+    /// What an address of the list asks for; of any other, nothing.
+    pub(super) fn of_address(address: &str) -> Self {
+        let asked = address.strip_prefix("/ui/integrations?").map(actix_web::web::Query::from_query);
+        asked.and_then(Result::ok).map(actix_web::web::Query::into_inner).unwrap_or_default()
+    }
+
+    /// The list as it was, with the word for what was done meanwhile.
+    pub(super) fn after(&self, done: &str) -> String {
+        let address = self.here();
+        let separator = if address.contains('?') { '&' } else { '?' };
+        format!("{address}{separator}done={done}")
     }
 
     /// The list without one of its filters.
@@ -145,6 +158,15 @@ mod tests {
             Query { size: 7, sort: "x".into(), ..Query::default() }.with_page(1),
             "/ui/integrations?page=1"
         );
+    }
+
+    #[test]
+    fn one_comes_back_to_the_list_that_one_left() {
+        let left = "/ui/integrations?q=a+b&sort=name&page=2";
+        assert_eq!(Query::of_address(left).after("nothing"), format!("{left}&done=nothing"));
+        for other in ["", "/ui/integrations", "https://evil.example/ui/integrations?q=a", "//evil.example"] {
+            assert_eq!(Query::of_address(other).after("nothing"), "/ui/integrations?done=nothing");
+        }
     }
 
     #[test]

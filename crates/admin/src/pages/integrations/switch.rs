@@ -48,14 +48,14 @@ async fn confirm_disable(
 #[post("/integrations/{integration}/disable")]
 async fn disable(visitor: Visitor, path: web::Path<String>) -> Result<HttpResponse, Failure> {
     let integration = find(&visitor, &path).await?;
-    bulk::switch(&visitor, std::slice::from_ref(&integration), false).await?;
+    bulk::switch(&visitor, &integration, false).await?;
     Ok(go(format!("/ui/integrations/{}?done=disabled-1", integration.slug)))
 }
 
 #[post("/integrations/{integration}/enable")]
 async fn enable(visitor: Visitor, path: web::Path<String>) -> Result<HttpResponse, Failure> {
     let integration = find(&visitor, &path).await?;
-    bulk::switch(&visitor, std::slice::from_ref(&integration), true).await?;
+    bulk::switch(&visitor, &integration, true).await?;
     Ok(go(format!("/ui/integrations/{}?done=enabled-1", integration.slug)))
 }
 

@@ -1,0 +1,226 @@
+//! Copies and imports of integrations, and new clients for all of one's registrations.
+
+use crate::ApiState;
+use crate::answer::{self, Answer};
+use crate::body::{RequestBody, Sent};
+use crate::example;
+use crate::query;
+use crate::responses::{ChangeProblems, CreateProblems};
+use actix_web::{post, web};
+use registry::{Copied, Imported, Which};
+use registry_core::finding::Finding;
+use registry_core::permission::Permission;
+use registry_core::slug::Reference;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+use utoipa_actix_web::service_config::ServiceConfig;
+use uuid::Uuid;
+use validator::Validate;
+
+pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(import_integrations).service(duplicate_integration).service(reregister_integration);
+}
+
+/// Integrations to make, all of them or none.
+#[derive(Deserialize, Validate, ToSchema)]
+#[schema(as = ImportMcpIntegrations)]
+pub(crate) struct ImportIntegrations {
+    /// What an export calls itself; not used.
+    #[expect(dead_code, reason = "accepted, so that an export can be sent as it is")]
+    #[schema(example = "mcp-integrations")]
+    object: Option<String>,
+    /// Each as `POST /v1/mcp-integrations` takes it, as an export or as a list gives it. `workspace` names the workspace it
+    /// shall belong to, `status` says whether it is in use. At most 500.
+    #[expect(dead_code, reason = "read from the text, so that findings have their lines")]
+    #[schema(value_type = Vec<Object>)]
+    integrations: Vec<Box<RawValue>>,
+}
+
+impl RequestBody for ImportIntegrations {
+    const NEEDS: Permission = Permission::WriteIntegrations;
+}
+
+/// What an import made.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ImportedMcpIntegrations)]
+pub(crate) struct ImportedView {
+    /// The integrations, in the order they were sent.
+    integrations: Vec<MadeView>,
+    /// Warnings and notices about what was sent; nothing in it prevented saving.
+    findings: Vec<Finding>,
+}
+
+/// An integration that was made.
+#[derive(Serialize, ToSchema)]
+#[schema(as = MadeMcpIntegration)]
+pub(crate) struct MadeView {
+    /// Its id.
+    id: Uuid,
+    /// Its slug: given, or made from the name.
+    #[schema(example = "linear")]
+    slug: String,
+}
+
+impl From<Imported> for ImportedView {
+    fn from(imported: Imported) -> Self {
+        let made = imported.integrations.into_iter();
+        Self {
+            integrations: made.map(|one| MadeView { id: one.id.0, slug: one.slug.into() }).collect(),
+            findings: imported.findings.0,
+        }
+    }
+}
+
+impl ImportedView {
+    fn example() -> Self {
+        let one = MadeView { id: example::id(1), slug: "linear".to_owned() };
+        Self { integrations: vec![one], findings: Vec::new() }
+    }
+}
+
+/// What a copy is called.
+#[derive(Deserialize, Validate, ToSchema)]
+#[schema(as = DuplicateMcpIntegration)]
+pub(crate) struct DuplicateIntegration {
+    /// Its name for people.
+    #[validate(length(min = 1, max = 255))]
+    #[schema(min_length = 1, max_length = 255, example = "Linear, for trials")]
+    name: String,
+    /// Its name in URLs; made from the name when absent.
+    #[schema(min_length = 3, max_length = 50, pattern = "^[a-zA-Z0-9_-]+$", example = "linear-trials")]
+    slug: Option<String>,
+}
+
+impl RequestBody for DuplicateIntegration {
+    const NEEDS: Permission = Permission::WriteIntegrations;
+}
+
+/// A copy of an integration.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CopiedMcpIntegration)]
+pub(crate) struct CopiedView {
+    /// Its id.
+    id: Uuid,
+    /// Its slug: given, or made from the name.
+    #[schema(example = "linear-trials")]
+    slug: String,
+    /// JSON Pointers into its Advanced Configuration: secrets that were not copied and must be entered again.
+    #[schema(example = json!(["/oauth_client_metadata/client_secret"]))]
+    left_out: Vec<String>,
+}
+
+impl From<Copied> for CopiedView {
+    fn from(copied: Copied) -> Self {
+        Self { id: copied.value.id.0, slug: copied.value.slug.into(), left_out: copied.left_out }
+    }
+}
+
+impl CopiedView {
+    fn example() -> Self {
+        let left_out = vec!["/oauth_client_metadata/client_secret".to_owned()];
+        Self { id: example::id(1), slug: "linear-trials".to_owned(), left_out }
+    }
+}
+
+/// Which registrations get a new client.
+#[derive(Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = WhichRegistrations)]
+pub(crate) enum WhichRegistrations {
+    /// Those that need attention.
+    #[default]
+    Troubled,
+    /// All. People who signed in through a replaced client must do so again.
+    All,
+}
+
+/// Which registrations of an integration are meant.
+#[derive(Deserialize, Validate, ToSchema)]
+#[schema(as = ReregisterMcpIntegration)]
+pub(crate) struct ReregisterIntegration {
+    /// `troubled` when absent.
+    which: Option<WhichRegistrations>,
+}
+
+impl RequestBody for ReregisterIntegration {
+    const NEEDS: Permission = Permission::OperateRegistrations;
+}
+
+/// How many registrations are on their way.
+#[derive(Serialize, ToSchema)]
+#[schema(as = QueuedRegistrations)]
+pub(crate) struct QueuedView {
+    /// Registrations that get a new client.
+    #[schema(example = 2)]
+    queued: u64,
+}
+
+/// Import integrations
+///
+/// All of them or none: a refusal (422) names each mistake with its place in the body, and nothing is saved. The secrets of
+/// an export are markers, which mean nothing here: enter them anew.
+#[utoipa::path(
+    tag = "integrations",
+    request_body(content = ImportIntegrations, description = "The integrations.", example = json!({
+        "object": "mcp-integrations",
+        "integrations": [{ "name": "Linear", "slug": "linear", "url": example::UPSTREAM, "auth_type": "oauth_auto", "transport": "http" }]
+    })),
+    responses((status = 200, description = "They were made.", body = ImportedView, example = json!(ImportedView::example())), CreateProblems)
+)]
+#[post("/mcp-integrations/import")]
+pub(crate) async fn import_integrations(
+    state: web::Data<ApiState>,
+    sent: Sent<ImportIntegrations>,
+) -> Answer {
+    let (caller, _, text) = sent.into_parts();
+    let imported = state.registry.import_integrations(&caller.actor, &text).await?;
+    Ok(answer::ok(&ImportedView::from(imported)))
+}
+
+/// Duplicate an integration
+///
+/// Its address, authentication and Advanced Configuration, without its secrets, its servers and its workspace access.
+#[utoipa::path(
+    tag = "integrations",
+    params(("integration" = String, Path, description = "Id or slug of the integration.", example = "linear")),
+    request_body(content = DuplicateIntegration, description = "What the copy is called.", example = json!({ "name": "Linear, for trials", "slug": "linear-trials" })),
+    responses((status = 200, description = "It was made.", body = CopiedView, example = json!(CopiedView::example())), CreateProblems)
+)]
+#[post("/mcp-integrations/{integration}/duplicate")]
+pub(crate) async fn duplicate_integration(
+    state: web::Data<ApiState>,
+    path: web::Path<String>,
+    sent: Sent<DuplicateIntegration>,
+) -> Answer {
+    let (caller, body, _) = sent.into_parts();
+    let slug = query::filled(body.slug);
+    let original = Reference::parse(&path);
+    let copied = state.registry.duplicate_integration(&caller.actor, &original, body.name, slug).await?;
+    Ok(answer::ok(&CopiedView::from(copied)))
+}
+
+/// Get new clients for an integration's registrations
+///
+/// For those that need attention, or for all. 409 where none is one of those asked for, or the integration is switched off.
+#[utoipa::path(
+    tag = "integrations",
+    params(("integration" = String, Path, description = "Id or slug of the integration.", example = "linear")),
+    request_body(content = ReregisterIntegration, description = "Which.", example = json!({ "which": "troubled" })),
+    responses((status = 200, description = "They are queued.", body = QueuedView, example = json!(QueuedView { queued: 2 })), ChangeProblems)
+)]
+#[post("/mcp-integrations/{integration}/re-register")]
+pub(crate) async fn reregister_integration(
+    state: web::Data<ApiState>,
+    path: web::Path<String>,
+    sent: Sent<ReregisterIntegration>,
+) -> Answer {
+    let (caller, body, _) = sent.into_parts();
+    let which = match body.which.unwrap_or_default() {
+        WhichRegistrations::Troubled => Which::Troubled,
+        WhichRegistrations::All => Which::All,
+    };
+    let queued =
+        state.registry.reregister_integration(&caller.actor, &Reference::parse(&path), which).await?;
+    Ok(answer::ok(&QueuedView { queued }))
+}

@@ -1,0 +1,195 @@
+//! Changes of integrations, what they cost, and their end.
+
+use crate::configurations::Saved;
+use crate::costs::Affected;
+use crate::entity::{access, integration, workspace};
+use crate::integrations::{event, find, require_owner, snapshot};
+use crate::layers::{Before, Scope};
+use crate::revisions::add_revision;
+use crate::secrets::{sealed_ids, store};
+use crate::workspaces::Deleted;
+use crate::write::Write;
+use crate::{Actor, Error, Integration, IntegrationChange, Registry, Result, names};
+use registry_core::finding::{Finding, Findings};
+use registry_core::id::IntegrationId;
+use registry_core::permission::Permission;
+use registry_core::slug::Reference;
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
+
+impl Registry {
+    /// Changes an integration.
+    pub async fn update_integration(
+        &self,
+        actor: &Actor,
+        reference: &Reference,
+        change: IntegrationChange,
+        expected_version: Option<i64>,
+    ) -> Result<Saved<Integration>> {
+        let mut write = self.begin_write(actor).await?;
+        let saved = self.change_integration(&mut write, actor, reference, change, expected_version).await?;
+        write.commit().await?;
+        Ok(saved)
+    }
+
+    /// What changing an integration would do: the same as [`Self::update_integration`], of which nothing is kept.
+    pub async fn weigh_integration_change(
+        &self,
+        actor: &Actor,
+        reference: &Reference,
+        change: IntegrationChange,
+        expected_version: Option<i64>,
+    ) -> Result<Saved<Integration>> {
+        let mut write = self.begin_write(actor).await?;
+        self.change_integration(&mut write, actor, reference, change, expected_version).await
+    }
+
+    async fn change_integration(
+        &self,
+        write: &mut Write<'_>,
+        actor: &Actor,
+        reference: &Reference,
+        change: IntegrationChange,
+        expected_version: Option<i64>,
+    ) -> Result<Saved<Integration>> {
+        actor.require(Permission::WriteIntegrations)?;
+        let model = find(&write.txn, actor, reference).await?;
+        require_owner(actor, &model)?;
+        names::expect_version(expected_version, model.version)?;
+        let before =
+            Before::take(write, Scope::Integration(IntegrationId(model.id))).await?.with(change.replacements);
+        let mut after = model.clone();
+        if let Some(name) = change.name {
+            after.name = names::name(&name, "/name")?;
+        }
+        if let Some(description) = change.description {
+            after.description = names::description(description)?;
+        }
+        if let Some(auth_type) = change.auth_type {
+            auth_type.as_str().clone_into(&mut after.auth_type);
+        }
+        if let Some(transport) = change.transport {
+            transport.as_str().clone_into(&mut after.transport);
+        }
+        if let Some(url) = change.url {
+            self.judge_url(&url)?;
+            after.url = url;
+        }
+        if let Some(enabled) = change.enabled {
+            after.enabled = enabled;
+        }
+        let url_changed = after.url != model.url;
+        if url_changed {
+            // What was found at the old address says nothing of the new one.
+            (after.last_test, after.unreachable) = (None, false);
+            refuse_inherited_secrets(write, &model).await?;
+        }
+        let mut findings = Findings::default();
+        // A new address is judged against the kept secrets also where the configuration is not sent along.
+        let text = change.configuration.or_else(|| url_changed.then(|| model.configuration.clone()));
+        if let Some(text) = text {
+            let stored = store(
+                write,
+                ("integration", model.id),
+                "/configurations",
+                text.as_deref(),
+                model.configuration.as_deref(),
+                url_changed,
+            )
+            .await?;
+            findings = stored.findings;
+            if stored.text != model.configuration {
+                add_revision(write, ("integration", model.id), stored.text.clone(), change.note, None)
+                    .await?;
+            }
+            after.set_configuration(stored.text);
+        }
+        let mut affected = Affected::default();
+        if after != model {
+            after.version += 1;
+            after.updated_at = write.millis();
+            after.updated_by = write.actor_name();
+            after.clone().into_active_model().reset_all().update(&write.txn).await?;
+            let (action, because) = match (model.enabled, after.enabled) {
+                (true, false) => ("integration.disabled", "integration disabled"),
+                (false, true) => ("integration.enabled", "integration enabled"),
+                _ => ("integration.updated", "integration saved"),
+            };
+            write.audit(event(action, &after).before(snapshot(&model)).after(snapshot(&after)));
+            affected = before.settle(write, "/configurations", because).await?;
+        }
+        let value = self.show(&write.txn, actor, after).await?;
+        Ok(Saved { value, findings, affected })
+    }
+
+    /// Deletes an integration with its servers; their clients are withdrawn upstream.
+    pub async fn delete_integration(
+        &self,
+        actor: &Actor,
+        reference: &Reference,
+        expected_version: Option<i64>,
+    ) -> Result<Deleted> {
+        actor.require(Permission::WriteIntegrations)?;
+        let mut write = self.begin_write(actor).await?;
+        let model = find(&write.txn, actor, reference).await?;
+        require_owner(actor, &model)?;
+        names::expect_version(expected_version, model.version)?;
+        let mut deleted = Deleted::default();
+        crate::servers::delete_all(&mut write, Scope::Integration(IntegrationId(model.id)), &mut deleted)
+            .await?;
+        mark_deleted(&mut write, model).await?;
+        write.commit().await?;
+        Ok(deleted)
+    }
+}
+
+/// Secrets of lower layers go to the integration's address too: they must not follow it to another one.
+async fn refuse_inherited_secrets(write: &Write<'_>, model: &integration::Model) -> Result<()> {
+    let mut holders = Vec::new();
+    for layers in
+        write.registry.load_layers(&write.txn, Scope::Integration(IntegrationId(model.id)), false).await?
+    {
+        if !sealed_ids(layers.server.configuration.as_deref()).is_empty() {
+            holders.push(format!("server {}/{}", layers.workspace.slug, layers.server.slug));
+        }
+    }
+    let rows = access::Entity::find()
+        .filter(access::Column::IntegrationId.eq(model.id))
+        .find_also_related(workspace::Entity)
+        .all(&write.txn)
+        .await?;
+    for (row, workspace) in rows {
+        if !sealed_ids(row.configuration.as_deref()).is_empty() {
+            holders
+                .push(format!("workspace {}", workspace.map(|workspace| workspace.slug).unwrap_or_default()));
+        }
+    }
+    if holders.is_empty() {
+        return Ok(());
+    }
+    Err(Error::invalid(Finding::error(
+        "/url",
+        "secret_reentry_required",
+        format!(
+            "Secrets stored at {} would be sent to the new address. Remove them there first, then enter them again.",
+            holders.join(", ")
+        ),
+    )))
+}
+
+/// Marks an integration deleted and forgets its secrets. Its slug is free at once.
+pub(crate) async fn mark_deleted(write: &mut Write<'_>, model: integration::Model) -> Result<()> {
+    let rows =
+        access::Entity::find().filter(access::Column::IntegrationId.eq(model.id)).all(&write.txn).await?;
+    let secrets = rows
+        .iter()
+        .flat_map(|row| sealed_ids(row.configuration.as_deref()))
+        .chain(sealed_ids(model.configuration.as_deref()))
+        .map(|(_, id)| id);
+    write.unseal(secrets).await?;
+    let mut gone = model.clone().into_active_model();
+    gone.deleted_at = Set(Some(write.millis()));
+    gone.version = Set(model.version + 1);
+    gone.update(&write.txn).await?;
+    write.audit(event("integration.deleted", &model).before(snapshot(&model)));
+    Ok(())
+}
