@@ -5,6 +5,7 @@ mod consent;
 mod failures;
 mod keys;
 mod people;
+mod roles;
 mod saving;
 mod sessions;
 mod statements;

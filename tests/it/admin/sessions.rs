@@ -71,7 +71,7 @@ async fn a_form_that_comes_too_late_is_kept_and_sent_only_when_asked() {
     let browser = ann(&t).await;
     // Twelve hours without a request end a session.
     t.inner.clock.advance(Duration::hours(13));
-    let form = [("name", "Wiki & \"more\""), ("slug", "wiki"), ("description", "")];
+    let form = [("name", "Wiki & <b>\"more\"</b>"), ("slug", "wiki"), ("description", "")];
     let late = browser
         .request(Method::POST, "/ui/workspaces/new")
         .header("sec-fetch-site", "same-origin")
@@ -90,7 +90,11 @@ async fn a_form_that_comes_too_late_is_kept_and_sent_only_when_asked() {
 
     let offered = sign_in(&t, PASSWORD, &unsent).await.expect(200);
     assert!(offered.text.contains(r#"<form class="card narrow" method="post" action="/ui/workspaces/new">"#));
-    assert!(offered.text.contains(r#"name="name" value="Wiki &#38; &#34;more&#34;""#), "{}", offered.text);
+    assert!(
+        offered.text.contains(r#"name="name" value="Wiki &#38; &#60;b&#62;&#34;more&#34;&#60;/b&#62;""#),
+        "{}",
+        offered.text
+    );
     let browser = Browser::nobody(&t).after(&offered);
     assert!(
         !browser.get("/ui/workspaces").await.expect(200).text.contains("Wiki"),
