@@ -26,7 +26,12 @@ async fn workspaces(t: &TestServer, count: usize) {
 
 #[tokio::test]
 async fn filters_stand_in_the_address_and_on_the_page() {
-    let t = TestServer::new(Engine::Sqlite).await;
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        filter(TestServer::new(engine).await).await;
+    }
+}
+
+async fn filter(t: TestServer) {
     t.inner.workspace("acme").await;
     t.inner.integration("linear", "https://mcp.linear.app/mcp", None).await;
     let nobody = Browser::nobody(&t);
@@ -94,7 +99,12 @@ async fn an_entry_opens_to_before_and_after_and_shows_no_secret() {
 
 #[tokio::test]
 async fn older_and_newer_miss_nothing_while_the_log_grows() {
-    let t = TestServer::new(Engine::Sqlite).await;
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        read_on(TestServer::new(engine).await).await;
+    }
+}
+
+async fn read_on(t: TestServer) {
     workspaces(&t, 120).await;
     let browser = Browser::sign_in(&t).await;
     let mut page = browser.get("/ui/audit?action=workspace.").await.expect(200);

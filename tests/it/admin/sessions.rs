@@ -112,6 +112,21 @@ fn serialized(form: &[(&str, &str)]) -> String {
 }
 
 #[tokio::test]
+async fn the_longest_configuration_is_kept_too() {
+    let t = TestServer::new(Engine::Sqlite).await;
+    ann(&t).await;
+    // As long as a configuration may be, with as many marks to encode as JSON has at its worst.
+    let text = "\"x".repeat(128 * 1024);
+    let form = [("configuration", text.as_str())];
+    let ended = Browser::nobody(&t).post("/ui/settings/organisation", &form).await.expect(401);
+    let body = serialized(&form);
+    assert!(ended.text.contains(&body), "{} bytes are kept", body.len());
+    let unsent = [("unsent_path", "/ui/settings/organisation"), ("unsent_body", body.as_str())];
+    let offered = sign_in(&t, PASSWORD, &unsent).await.expect(200);
+    assert!(offered.text.contains(&text.replace('"', "&#34;")), "every character");
+}
+
+#[tokio::test]
 async fn passwords_and_parts_of_pages_are_not_kept() {
     let t = TestServer::new(Engine::Sqlite).await;
     let nobody = Browser::nobody(&t);
