@@ -252,6 +252,8 @@ export async function openPage(t, options = {}) {
 
 /** What axe finds against WCAG 2.2 AA and good practice on the page as it is. */
 export async function accessibilityProblems(page) {
+  // Its style sheet is there only then.
+  await page.waitForLoadState();
   const { violations } = await new AxeBuilder({ page }).withTags(RULES).analyze();
   return violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html.slice(0, 200)).join(' | ')}`);
 }

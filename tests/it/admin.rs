@@ -1,12 +1,19 @@
 //! Pages as a browser without script uses them.
 
+mod audit;
 mod consent;
+mod failures;
 mod integrations;
+mod keys;
+mod people;
+mod roles;
 mod saving;
 mod sessions;
 mod statements;
 
-use registry::{Door, Origin};
+use registry::{Door, NewPerson, Origin};
+use registry_core::permission::Role;
+use registry_core::slug::Reference;
 use registry_sandbox::{Options, Quirks, Sandbox};
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::{Method, RequestBuilder};
@@ -23,19 +30,37 @@ impl Browser {
     pub(crate) async fn sign_in(t: &TestServer) -> Self {
         let registry = &t.inner.registry;
         let token = registry.create_sign_in_link("ann@acme.com", Origin::new(Door::Cli)).await.unwrap();
+        let browser = Self::nobody(t);
+        let shown = browser.get(&format!("/ui/sign-in/link?token={token}")).await.expect(200);
+        assert!(shown.text.contains("Sign in"), "opening the link does not use it up");
         Self::with_link(t, &token).await
     }
 
-    /// Signs in through the link with this token.
+    /// Somebody who did not sign in.
+    pub(crate) fn nobody(t: &TestServer) -> Self {
+        Self { client: t.anonymous(), cookie: String::new() }
+    }
+
+    /// Uses a one-time link.
     pub(crate) async fn with_link(t: &TestServer, token: &str) -> Self {
-        let mut browser = Self { client: t.anonymous(), cookie: String::new() };
-        let shown = browser.get(&format!("/ui/sign-in/link?token={token}")).await.expect(200);
-        assert!(shown.text.contains("Sign in"), "opening the link does not use it up");
-        let reply = browser.post("/ui/sign-in/link", &[("token", token)]).await.expect(303);
+        let reply = Self::nobody(t).post("/ui/sign-in/link", &[("token", token)]).await.expect(303);
+        Self::nobody(t).after(&reply)
+    }
+
+    /// Somebody of this role, invited by the operator.
+    pub(crate) async fn invited(t: &TestServer, email: &str, role: Role, workspace: Option<&str>) -> Self {
+        let workspace = workspace.map(Reference::parse);
+        let new = NewPerson { email: email.to_owned(), name: String::new(), role, workspace };
+        let invited = t.inner.registry.invite(&t.inner.admin(), new).await.unwrap();
+        Self::with_link(t, &invited.token).await
+    }
+
+    /// The same browser, with the session that an answer gave it.
+    pub(crate) fn after(mut self, reply: &Reply) -> Self {
         let cookie = reply.headers[SET_COOKIE].to_str().unwrap();
         assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
-        cookie.split(';').next().unwrap().clone_into(&mut browser.cookie);
-        browser
+        cookie.split(';').next().unwrap().clone_into(&mut self.cookie);
+        self
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -93,22 +118,75 @@ async fn every_page_is_hardened() {
         "/ui/registrations",
         "/ui/workspaces",
         "/ui/api-keys",
+        "/ui/audit",
+        "/ui/audit.csv",
         "/ui/account",
+        "/ui/settings",
         "/ui/settings/organisation",
+        "/ui/settings/people",
+        "/ui/sign-in",
+        "/ui/sign-in/link?token=x",
         "/ui/integrations/new",
         "/ui/nothing",
         "/ui/integrations/nothing",
     ] {
         let page = browser.get(path).await;
-        assert!(page.header("content-security-policy").starts_with("default-src 'none'"), "{path}");
-        assert_eq!(page.header("cache-control"), "no-store", "{path}");
-        assert_eq!(page.header("x-content-type-options"), "nosniff", "{path}");
+        assert_hardened(&page, path);
+        assert_eq!(page.header("strict-transport-security"), "", "{path}: only where it is set");
     }
+    // What somebody else sends, and what nobody may see, too.
+    assert_hardened(&Client::send(browser.request(Method::POST, "/ui/theme")).await.expect(403), "foreign");
+    assert_hardened(&t.anonymous().get("/ui/audit").await.expect(303), "signed out");
     let page = browser.get("/ui/integrations").await;
     let css =
         page.text.split("href=\"").find(|part| part.contains("app.css")).unwrap().split('"').next().unwrap();
     let asset = browser.get(css).await.expect(200);
     assert!(asset.header("cache-control").contains("immutable"));
+}
+
+/// What `ui.md` §7 asks of every answer.
+fn assert_hardened(page: &Reply, what: &str) {
+    let policy = page.header("content-security-policy");
+    let parts: Vec<&str> = policy.split("; ").collect();
+    for part in [
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    ] {
+        assert!(parts.contains(&part), "{what}: {part}: {policy}");
+    }
+    assert_eq!(parts.len(), 9, "{what}: nothing beyond that: {policy}");
+    for (name, value) in [
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "same-origin"),
+        ("cross-origin-opener-policy", "same-origin"),
+        ("permissions-policy", "camera=(), microphone=(), geolocation=()"),
+        ("cache-control", "no-store"),
+    ] {
+        assert_eq!(page.header(name), value, "{what}: {name}");
+    }
+}
+
+#[tokio::test]
+async fn behind_tls_the_session_is_for_https_and_this_host_only() {
+    let t = TestServer::secure(Engine::Sqlite).await;
+    let token = t.inner.registry.create_sign_in_link("ann@acme.com", Origin::new(Door::Cli)).await.unwrap();
+    let reply = Browser::nobody(&t).post("/ui/sign-in/link", &[("token", &token)]).await.expect(303);
+    let cookie = reply.headers[SET_COOKIE].to_str().unwrap();
+    assert!(cookie.starts_with("__Host-mcp_registry_session="), "{cookie}");
+    for part in ["Secure", "HttpOnly", "SameSite=Lax", "Path=/"] {
+        assert!(cookie.split("; ").any(|one| one == part), "{part}: {cookie}");
+    }
+    assert!(!cookie.contains("Domain"), "{cookie}");
+    let page = Browser::nobody(&t).after(&reply).get("/ui/account").await.expect(200);
+    assert_eq!(page.header("strict-transport-security"), "max-age=63072000");
+    assert!(!page.text.contains("This connection is not encrypted"));
 }
 
 #[tokio::test]
@@ -164,31 +242,6 @@ async fn a_configuration_is_checked_saved_and_kept_when_refused() {
     assert!(conflict.text.contains("Save mine as v2"));
     let stored = t.inner.registry.integration(&t.inner.admin(), &"linear".into()).await.unwrap();
     assert_eq!(stored.configuration.as_deref(), Some(SEED_ENTERPRISE));
-}
-
-#[tokio::test]
-async fn keys_are_shown_once_and_viewers_cannot_change_things() {
-    let t = TestServer::new(Engine::Sqlite).await;
-    let browser = Browser::sign_in(&t).await;
-    let made = browser
-        .post(
-            "/ui/api-keys/new",
-            &[("name", "ci"), ("role", "viewer"), ("access", "all"), ("workspace", ""), ("days", "30")],
-        )
-        .await
-        .expect(200);
-    let start = made.text.find("mcpr_").unwrap();
-    let key = &made.text[start..start + 41];
-    t.with_token(key).get("/v1/workspaces").await.expect(200);
-    assert!(!browser.get("/ui/api-keys").await.expect(200).text.contains(key), "shown once");
-    let unnamed = browser
-        .post(
-            "/ui/api-keys/new",
-            &[("name", ""), ("role", "viewer"), ("access", "all"), ("workspace", ""), ("days", "30")],
-        )
-        .await
-        .expect(422);
-    assert!(unnamed.text.contains("href=\"#name\""));
 }
 
 #[tokio::test]

@@ -37,11 +37,21 @@ impl TestServer {
 
     /// As above, on a port that is known before; 0 takes a free one.
     pub fn over_at(inner: TestRegistry, port: u16) -> Self {
+        let parts = parts(inner.registry.clone());
+        Self::build(inner, port, parts)
+    }
+
+    /// As behind a proxy that speaks TLS: cookies for https only, and browsers are told to keep to https.
+    pub async fn secure(engine: Engine) -> Self {
+        let inner = TestRegistry::new(engine).await;
+        let parts = Parts { secure_cookies: true, hsts: Some(63_072_000), ..parts(inner.registry.clone()) };
+        Self::build(inner, 0, parts)
+    }
+
+    fn build(inner: TestRegistry, port: u16, parts: Parts) -> Self {
         let (sender, receiver) = std::sync::mpsc::channel();
-        let registry = inner.registry.clone();
         std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
-                let parts = parts(registry);
                 let server = actix_web::HttpServer::new(move || build(parts.clone()))
                     .workers(1)
                     .disable_signals()

@@ -128,7 +128,10 @@ impl Failure {
                 _ => None,
             },
             request_id: request_id(request),
-            back: referer(request).map(|back| local(Some(&back))).filter(|back| Some(back) != here.as_ref()),
+            // Most forms are sent to the address of their own page: then that page is before this one.
+            back: referer(request)
+                .map(|back| local(Some(&back)))
+                .filter(|back| !request.method().is_safe() || Some(back) != here.as_ref()),
             again: here.filter(|_| {
                 request.method().is_safe() && (status.is_server_error() || status.as_u16() == 429)
             }),

@@ -1,6 +1,7 @@
 //! Before any page: who is here. A form that comes after its session ended is kept and offered again, never lost in
 //! silence.
 
+use crate::MOST_FORM_BYTES;
 use crate::failure::Failure;
 use crate::pages::sign_in::{self, Unsent};
 use crate::session::{Visitor, local, referer};
@@ -24,7 +25,8 @@ pub(crate) async fn admit(
         match Visitor::find(request.request().clone()).await {
             Ok(visitor) => drop(request.extensions_mut().insert(visitor)),
             Err(Failure::SignIn { .. }) if !request.method().is_safe() => {
-                let body = request.extract::<web::Bytes>().await.ok();
+                let payload = request.extract::<web::Payload>().await?;
+                let body = payload.to_bytes_limited(MOST_FORM_BYTES).await.ok().and_then(Result::ok);
                 let (request, _) = request.into_parts();
                 let page = ended(&request, body.as_deref());
                 return Ok(ServiceResponse::new(request, page));

@@ -1,123 +1,221 @@
-//! Sign-in, sessions and what each role may see, through the pages.
+//! Signing in: how often one may try, what happens to a form that comes too late, and sessions elsewhere.
 
 use super::Browser;
-use registry_core::slug::Reference;
+use chrono::Duration;
+use registry::{Credential, Door, Origin};
+use registry_core::permission::Role;
 use reqwest::Method;
-use reqwest::header::RETRY_AFTER;
-use support::{Client, Engine, TestServer};
+use reqwest::header::{COOKIE, LOCATION, REFERER, SET_COOKIE};
+use support::{Client, Engine, Reply, TestServer};
+
+const PASSWORD: &str = "correct horse battery";
+
+/// Somebody with a password, signed in.
+async fn ann(t: &TestServer) -> Browser {
+    let browser = Browser::sign_in(t).await;
+    browser.post("/ui/account/password", &[("password", PASSWORD)]).await.expect(303);
+    browser
+}
+
+async fn sign_in(t: &TestServer, password: &str, more: &[(&str, &str)]) -> Reply {
+    let mut form = vec![("email", "ann@acme.com"), ("password", password)];
+    form.extend(more);
+    Browser::nobody(t).post("/ui/sign-in", &form).await
+}
 
 #[tokio::test]
-async fn wrong_passwords_make_one_address_wait_and_nobody_else() {
+async fn tries_are_counted_and_the_page_says_how_long_to_wait() {
     let t = TestServer::new(Engine::Sqlite).await;
-    let nobody = t.anonymous();
-    let attempt = async |email: &str| {
-        let form = [("email", email), ("password", "wrong-wrong-wrong")];
-        let request = nobody.request(Method::POST, "/ui/sign-in").header("sec-fetch-site", "same-origin");
-        Client::send(request.form(&form)).await
-    };
+    ann(&t).await;
     for _ in 0..10 {
-        attempt("ann@acme.com").await.expect(422);
+        sign_in(&t, "wrong", &[]).await.expect(422);
     }
-    let refused = attempt("ann@acme.com").await.expect(429);
-    let seconds: u64 = refused.headers[RETRY_AFTER].to_str().unwrap().parse().unwrap();
+    let refused = sign_in(&t, PASSWORD, &[("next", "/ui/audit")]).await.expect(429);
+    let seconds: i64 = refused.header("retry-after").parse().unwrap();
     assert!((1..=61).contains(&seconds), "{seconds}");
-    assert!(refused.text.contains("role=\"alert\"") && refused.text.contains("ann@acme.com"));
-    attempt("grace@acme.com").await.expect(422);
-}
-
-#[tokio::test]
-async fn sessions_are_listed_and_ended_elsewhere() {
-    let t = TestServer::new(Engine::Sqlite).await;
-    let (here, elsewhere) = (Browser::sign_in(&t).await, Browser::sign_in(&t).await);
-    let shown = here.get("/ui/account").await.expect(200);
-    assert!(shown.text.contains("Your sessions, 2"), "{}", shown.text);
-    here.post("/ui/account/sessions/end-others", &[]).await.expect(303);
-    elsewhere.get("/ui/account").await.expect(303);
-    let left = here.get("/ui/account").await.expect(200);
-    assert!(left.text.contains("Your sessions, 1"));
-}
-
-#[tokio::test]
-async fn what_was_typed_outlives_the_session() {
-    let t = TestServer::new(Engine::Sqlite).await;
-    let (writer, other) = (Browser::sign_in(&t).await, Browser::sign_in(&t).await);
-    let password = "a few unrelated words";
-    other.post("/ui/account/password", &[("password", password)]).await.expect(303);
-    // The other session's password ended this one.
-    let typed = [("name", "Acme <b>Production</b>"), ("slug", "acme-prod")];
-    let asked = writer.post("/ui/workspaces/new", &typed).await;
-    assert!(asked.text.contains("name=\"unsent_body\""), "{} {}", asked.status, asked.text);
-    let body = "name=Acme+%3Cb%3EProduction%3C%2Fb%3E&slug=acme-prod&description=";
-    let signed_in = writer
-        .post(
-            "/ui/sign-in",
-            &[
-                ("email", "ann@acme.com"),
-                ("password", password),
-                ("unsent_path", "/ui/workspaces/new"),
-                ("unsent_body", body),
-            ],
-        )
-        .await
-        .expect(200);
-    assert!(signed_in.text.contains("Your change is not saved yet"));
-    assert!(
-        signed_in.text.contains("action=\"/ui/workspaces/new\"") && !signed_in.text.contains("<b>Production")
-    );
-    let elsewhere = writer
-        .post(
-            "/ui/sign-in",
-            &[
-                ("email", "ann@acme.com"),
-                ("password", password),
-                ("unsent_path", "https://evil.example/"),
-                ("unsent_body", body),
-            ],
-        )
-        .await;
-    assert!(!elsewhere.text.contains("evil.example"), "a form is sent to our own pages only");
-}
-
-#[tokio::test]
-async fn viewers_read_and_are_told_what_they_may_not() {
-    let t = TestServer::new(Engine::Sqlite).await;
-    t.inner.workspace("acme").await;
-    t.inner.integration("linear", "https://mcp.linear.app/mcp", None).await;
-    let admin = Browser::sign_in(&t).await;
-    let invited = admin
-        .post("/ui/settings/people/new", &[("email", "eve@acme.com"), ("role", "viewer"), ("workspace", "")])
-        .await
-        .expect(200);
-    let token =
-        invited.text.split("token=").nth(1).unwrap().split(['<', '"', '&']).next().unwrap().to_owned();
-    let viewer = Browser::with_link(&t, &token).await;
-    for path in
-        ["/ui/integrations", "/ui/integrations/linear", "/ui/integrations/linear/config", "/ui/registrations"]
-    {
-        let shown = viewer.get(path).await.expect(200);
-        for button in [">Delete…<", "Add integration<", ">Save<"] {
-            assert!(!shown.text.contains(button), "{button} on {path}");
-        }
-    }
-    for path in [
+    for part in [
+        &format!("{seconds} seconds"),
+        "role=\"alert\"",
+        "<title>Problem: ",
+        r#"value="ann@acme.com""#,
         "/ui/audit",
-        "/ui/api-keys",
-        "/ui/settings/people",
-        "/ui/integrations/linear/delete",
-        "/ui/integrations/new/import",
     ] {
-        let refused = viewer.get(path).await.expect(403);
-        assert!(refused.text.contains("viewer"), "{path} says which role one has: {}", refused.text);
+        assert!(refused.text.contains(part), "{part}: {}", refused.text);
     }
-    for (path, form) in [
-        ("/ui/integrations/linear/delete", [("slug", "linear")].as_slice()),
-        ("/ui/integrations/linear/disable", &[]),
-        ("/ui/integrations/linear/config", &[("intent", "save"), ("configuration", "{}"), ("version", "1")]),
-        ("/ui/workspaces/new", &[("name", "Mine")]),
-        ("/ui/api-keys/new", &[("name", "x"), ("role", "viewer"), ("access", "all"), ("days", "30")]),
-    ] {
-        viewer.post(path, form).await.expect(403);
+    assert!(!refused.text.contains(PASSWORD));
+    t.inner.clock.advance(Duration::seconds(seconds));
+    let welcome = sign_in(&t, PASSWORD, &[("next", "/ui/audit")]).await.expect(303);
+    assert_eq!(welcome.headers[LOCATION], "/ui/audit");
+    // Somebody else is not held up by that.
+    let other = [("email", "vi@acme.com"), ("password", "wrong")];
+    Browser::nobody(&t).post("/ui/sign-in", &other).await.expect(422);
+}
+
+#[tokio::test]
+async fn links_are_tried_as_seldom() {
+    let t = TestServer::new(Engine::Sqlite).await;
+    let token = t.inner.registry.create_sign_in_link("ann@acme.com", Origin::new(Door::Cli)).await.unwrap();
+    let nobody = Browser::nobody(&t);
+    for _ in 0..60 {
+        nobody.post("/ui/sign-in/link", &[("token", "guessed")]).await.expect(422);
     }
-    let still = t.inner.registry.integration(&t.inner.admin(), &Reference::parse("linear")).await.unwrap();
-    assert!(still.enabled && still.version == 1, "nothing was changed");
+    let refused = nobody.post("/ui/sign-in/link", &[("token", &token)]).await.expect(429);
+    assert!(refused.text.contains(&token), "the link is still good, so the page keeps it: {}", refused.text);
+    t.inner.clock.advance(Duration::seconds(refused.header("retry-after").parse().unwrap()));
+    Browser::with_link(&t, &token).await.get("/ui/account").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_form_that_comes_too_late_is_kept_and_sent_only_when_asked() {
+    let t = TestServer::new(Engine::Sqlite).await;
+    let browser = ann(&t).await;
+    // Twelve hours without a request end a session.
+    t.inner.clock.advance(Duration::hours(13));
+    let form = [("name", "Wiki & <b>\"more\"</b>"), ("slug", "wiki"), ("description", "")];
+    let late = browser
+        .request(Method::POST, "/ui/workspaces/new")
+        .header("sec-fetch-site", "same-origin")
+        .header(REFERER, format!("{}/ui/workspaces/new?from=list", t.url))
+        .form(&form);
+    let ended = Client::send(late).await.expect(401);
+    assert!(ended.text.contains("Your session has ended.") && ended.text.contains("what you typed is kept"));
+    assert!(ended.text.contains(r#"name="next" value="/ui/workspaces/new?from=list""#), "{}", ended.text);
+    let body = serialized(&form);
+    assert!(ended.text.contains(&body.replace('&', "&#38;")), "{body}: {}", ended.text);
+
+    // A wrong password loses nothing.
+    let unsent = [("unsent_path", "/ui/workspaces/new"), ("unsent_body", body.as_str())];
+    let wrong = sign_in(&t, "wrong", &unsent).await.expect(422);
+    assert!(wrong.text.contains(&body.replace('&', "&#38;")), "{}", wrong.text);
+
+    let offered = sign_in(&t, PASSWORD, &unsent).await.expect(200);
+    assert!(offered.text.contains(r#"<form class="card narrow" method="post" action="/ui/workspaces/new">"#));
+    assert!(
+        offered.text.contains(r#"name="name" value="Wiki &#38; &#60;b&#62;&#34;more&#34;&#60;/b&#62;""#),
+        "{}",
+        offered.text
+    );
+    let browser = Browser::nobody(&t).after(&offered);
+    assert!(
+        !browser.get("/ui/workspaces").await.expect(200).text.contains("Wiki"),
+        "nothing is sent by itself"
+    );
+    browser.post("/ui/workspaces/new", &form).await.expect(303);
+
+    let elsewhere = [("unsent_path", "https://evil.example/x"), ("unsent_body", "a=b")];
+    let offered = sign_in(&t, PASSWORD, &elsewhere).await.expect(200);
+    assert!(!offered.text.contains("evil.example"), "forms go to our own pages only: {}", offered.text);
+}
+
+fn serialized(form: &[(&str, &str)]) -> String {
+    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish()
+}
+
+#[tokio::test]
+async fn the_longest_configuration_is_kept_too() {
+    let t = TestServer::new(Engine::Sqlite).await;
+    ann(&t).await;
+    // As long as a configuration may be, with as many marks to encode as JSON has at its worst.
+    let text = "\"x".repeat(128 * 1024);
+    let form = [("configuration", text.as_str())];
+    let ended = Browser::nobody(&t).post("/ui/settings/organisation", &form).await.expect(401);
+    let body = serialized(&form);
+    assert!(ended.text.contains(&body), "{} bytes are kept", body.len());
+    let unsent = [("unsent_path", "/ui/settings/organisation"), ("unsent_body", body.as_str())];
+    let offered = sign_in(&t, PASSWORD, &unsent).await.expect(200);
+    assert!(offered.text.contains(&text.replace('"', "&#34;")), "every character");
+}
+
+#[tokio::test]
+async fn passwords_and_parts_of_pages_are_not_kept() {
+    let t = TestServer::new(Engine::Sqlite).await;
+    let nobody = Browser::nobody(&t);
+    let page = nobody.post("/ui/account/password", &[("password", "canary-7Yt")]).await.expect(401);
+    assert!(!page.text.contains("canary-7Yt"), "{}", page.text);
+    let part = nobody
+        .request(Method::POST, "/ui/workspaces/new")
+        .header("sec-fetch-site", "same-origin")
+        .header("hx-request", "true")
+        .form(&[("name", "Wiki")]);
+    let part = Client::send(part).await.expect(401);
+    assert!(part.header("hx-redirect").starts_with("/ui/sign-in?next="), "{part:?}");
+}
+
+#[tokio::test]
+async fn one_signs_out_elsewhere() {
+    let t = TestServer::new(Engine::Sqlite).await;
+    let here = ann(&t).await;
+    let there = Browser::nobody(&t).after(&sign_in(&t, PASSWORD, &[]).await.expect(303));
+    let third = Browser::nobody(&t).after(&sign_in(&t, PASSWORD, &[]).await.expect(303));
+    let vi = Browser::invited(&t, "vi@acme.com", Role::Viewer, None).await;
+    let page = here.get("/ui/account").await.expect(200);
+    let ends: Vec<&str> = page.text.split("action=\"").filter(|part| part.contains("/end\"")).collect();
+    assert_eq!((ends.len(), page.text.matches("this one").count()), (2, 1), "{}", page.text);
+    let path = ends[0].split('"').next().unwrap();
+    vi.post(path, &[]).await.expect(404);
+    here.post(path, &[]).await.expect(303);
+    let left = [there.get("/ui/account").await.status, third.get("/ui/account").await.status];
+    assert_eq!(left.iter().filter(|status| status.as_u16() == 303).count(), 1, "{left:?}");
+    let done = here.post("/ui/account/sessions/end-others", &[]).await.expect(303);
+    let page = here.get(done.headers[LOCATION].to_str().unwrap()).await.expect(200);
+    assert!(page.text.contains("Signed out: 1 session."), "{}", page.text);
+    there.get("/ui/account").await.expect(303);
+    third.get("/ui/account").await.expect(303);
+    vi.get("/ui/account").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_new_password_ends_other_sessions() {
+    let t = TestServer::new(Engine::Sqlite).await;
+    let here = ann(&t).await;
+    let there = Browser::nobody(&t).after(&sign_in(&t, PASSWORD, &[]).await.expect(303));
+    for (current, password, anchor) in
+        [("wrong", "another long password", "current"), (PASSWORD, "canary-7Yt", "password")]
+    {
+        let page = here
+            .post("/ui/account/password", &[("current", current), ("password", password)])
+            .await
+            .expect(422);
+        assert!(page.text.contains(&format!(r##"<a href="#{anchor}">"##)), "{anchor}: {}", page.text);
+        assert!(!page.text.contains(password), "no password comes back");
+    }
+    there.get("/ui/account").await.expect(200);
+    let form = [("current", PASSWORD), ("password", "another long password")];
+    here.post("/ui/account/password", &form).await.expect(303);
+    here.get("/ui/account").await.expect(200);
+    there.get("/ui/account").await.expect(303);
+    sign_in(&t, PASSWORD, &[]).await.expect(422);
+    sign_in(&t, "another long password", &[]).await.expect(303);
+}
+
+#[tokio::test]
+async fn signing_out_ends_the_session_itself() {
+    let t = TestServer::new(Engine::Sqlite).await;
+    let browser = ann(&t).await;
+    let (_, session) = browser.cookie.split_once('=').unwrap();
+    let enter = || t.inner.registry.authenticate(Credential::Session(session), Origin::new(Door::Web));
+    enter().await.unwrap();
+    let out = browser.post("/ui/sign-out", &[]).await.expect(303);
+    assert!(out.headers[SET_COOKIE].to_str().unwrap().contains("Max-Age=0"));
+    enter().await.unwrap_err();
+    browser.post("/ui/sign-out", &[]).await.expect(303);
+}
+
+#[tokio::test]
+async fn the_theme_is_kept_by_the_server() {
+    let t = TestServer::new(Engine::Sqlite).await;
+    let browser = Browser::sign_in(&t).await;
+    assert!(browser.get("/ui/account").await.text.contains(r#"data-theme="system""#));
+    let chosen = browser.post("/ui/theme", &[("theme", "dark"), ("next", "/ui/account")]).await.expect(303);
+    assert_eq!(chosen.headers[LOCATION], "/ui/account");
+    let cookie = chosen.headers[SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let both = format!("{}; {cookie}", browser.cookie);
+    for path in ["/ui/account", "/ui/sign-in", "/ui/nothing"] {
+        let page = Client::send(t.anonymous().request(Method::GET, path).header(COOKIE, &both)).await;
+        assert!(page.text.contains(r#"data-theme="dark""#), "{path}: {}", page.text);
+    }
+    let away =
+        browser.post("/ui/theme", &[("theme", "x\"><script>"), ("next", "https://evil")]).await.expect(303);
+    assert_eq!(away.headers[LOCATION], "/ui/integrations");
+    assert!(away.headers[SET_COOKIE].to_str().unwrap().contains("=system;"), "{away:?}");
 }

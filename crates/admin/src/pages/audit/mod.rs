@@ -10,6 +10,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use askama::Template;
+use chrono::NaiveDate;
 use query::Query;
 use registry::{AuditEvent, AuditResult, AuditSeek};
 use registry_core::clock::Timestamp;
@@ -115,6 +116,12 @@ fn place(event: &AuditEvent) -> Option<String> {
         "user" if id != "unknown" => Some("/ui/settings/people".to_owned()),
         _ => None,
     }
+}
+
+/// The type of a field with a day: browsers empty a field for days that holds anything else, an exact moment too.
+fn kind(value: &str) -> &'static str {
+    let day = value.is_empty() || NaiveDate::parse_from_str(value, "%Y-%m-%d").is_ok();
+    if day { "date" } else { "text" }
 }
 
 /// The result as icon, word and colour.

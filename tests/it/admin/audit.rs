@@ -1,0 +1,175 @@
+//! The audit log: filters in the address, a stretch at a time, and the same as a file.
+
+use super::Browser;
+use registry::NewWorkspace;
+use registry_core::permission::Role;
+use serde_json::Value;
+use support::{Engine, Reply, TestServer};
+
+/// The numbers of the events on a page, as it lists them.
+fn numbers(page: &Reply) -> Vec<i64> {
+    let parts = page.text.split(r#"<span class="sub hide-s">no. "#).skip(1);
+    parts.map(|part| part.split('<').next().unwrap().parse().unwrap()).collect()
+}
+
+fn link<'a>(page: &'a Reply, rel: &str) -> Option<&'a str> {
+    let before = page.text.split(&format!(r#"" rel="{rel}""#)).next()?;
+    (before.len() < page.text.len()).then(|| before.rsplit('"').next().unwrap())
+}
+
+async fn workspaces(t: &TestServer, count: usize) {
+    for number in 0..count {
+        let new = NewWorkspace { name: format!("w{number}"), slug: None, description: None };
+        t.inner.registry.create_workspace(&t.inner.admin(), new).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn filters_stand_in_the_address_and_on_the_page() {
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        filter(TestServer::new(engine).await).await;
+    }
+}
+
+async fn filter(t: TestServer) {
+    t.inner.workspace("acme").await;
+    t.inner.integration("linear", "https://mcp.linear.app/mcp", None).await;
+    let nobody = Browser::nobody(&t);
+    nobody.post("/ui/sign-in", &[("email", "eve@acme.com"), ("password", "wrong")]).await.expect(422);
+    let browser = Browser::sign_in(&t).await;
+    let kinds =
+        ["workspace.created", "integration.created", "user.sign_in_refused", "user.signed_in_by_link"];
+    for (query, found) in [
+        ("", vec![0, 1, 2, 3]),
+        ("action=workspace.", vec![0]),
+        ("action=integration.created", vec![1]),
+        ("result=refused", vec![2]),
+        ("result=done", vec![0, 1, 3]),
+        ("object=linear", vec![1]),
+        ("object=workspace", vec![0]),
+        ("actor=OPERATOR", vec![0, 1]),
+        ("actor=visitor&result=refused", vec![2]),
+        ("from=2020-01-01&to=2999-12-31", vec![0, 1, 2, 3]),
+        ("from=2999-01-01", vec![]),
+        ("to=2020-01-01", vec![]),
+    ] {
+        let page = browser.get(&format!("/ui/audit?{query}")).await.expect(200);
+        for (number, kind) in kinds.iter().enumerate() {
+            let shown = page.text.contains(&format!("<code>{kind}</code>"));
+            assert_eq!(shown, found.contains(&number), "{query}: {kind}");
+        }
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            let field = page.text.split(&format!(r#" name="{name}""#)).nth(1).unwrap();
+            let field = field.split("</div>").next().unwrap();
+            assert!(field.contains(&format!(r#"value="{value}""#)), "{query}: {field}");
+        }
+        let files = format!("/ui/audit.csv?{}", query.replace('&', "&#38;"));
+        assert!(page.text.contains(&files), "the files take the same filters: {files}");
+        if found.is_empty() {
+            assert!(
+                page.text.contains("Nothing fits")
+                    && page.text.contains("The log covers everything since 20")
+            );
+        }
+    }
+    let odd = browser.get("/ui/audit?from=yesterday&action=workspace.").await.expect(422);
+    assert!(
+        odd.text.contains("<title>Problem: ") && odd.text.contains(r##"<a href="#from">"##),
+        "{}",
+        odd.text
+    );
+    assert!(odd.text.contains(r#"type="text" value="yesterday""#), "what was typed stays: {}", odd.text);
+}
+
+#[tokio::test]
+async fn an_entry_opens_to_before_and_after_and_shows_no_secret() {
+    let t = TestServer::new(Engine::Sqlite).await;
+    let configuration = r#"{"oauth_client_metadata":{"client_id":"abc","client_secret":"canary-7Yt"}}"#;
+    t.inner.integration("linear", "https://mcp.linear.app/mcp", Some(configuration)).await;
+    let browser = Browser::sign_in(&t).await;
+    let page = browser.get("/ui/audit?action=integration.").await.expect(200);
+    assert!(page.text.contains("<details><summary>Before and after") && page.text.contains("client_secret"));
+    assert!(page.text.contains(r#"<a href="/ui/integrations/"#), "the object is a link");
+    let csv = browser.get("/ui/audit.csv").await.expect(200);
+    let lines = browser.get("/ui/audit.jsonl").await.expect(200);
+    for reply in [page, csv, lines] {
+        assert!(!reply.text.contains("canary-7Yt"), "{}", reply.text);
+    }
+}
+
+#[tokio::test]
+async fn older_and_newer_miss_nothing_while_the_log_grows() {
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        read_on(TestServer::new(engine).await).await;
+    }
+}
+
+async fn read_on(t: TestServer) {
+    workspaces(&t, 120).await;
+    let browser = Browser::sign_in(&t).await;
+    let mut page = browser.get("/ui/audit?action=workspace.").await.expect(200);
+    let mut seen = numbers(&page);
+    assert!(link(&page, "prev").is_none(), "nothing is newer");
+    while let Some(older) = link(&page, "next").map(|link| link.replace("&#38;", "&")) {
+        workspaces_again(&t, seen.len()).await;
+        assert!(older.contains("action=workspace."), "{older}");
+        page = browser.get(&older).await.expect(200);
+        seen.extend(numbers(&page));
+    }
+    assert_eq!(seen, (1..=120).rev().collect::<Vec<i64>>(), "each once, whatever came in between");
+    let back = link(&page, "prev").unwrap().replace("&#38;", "&");
+    let newer = numbers(&browser.get(&back).await.expect(200));
+    assert_eq!(newer, (21..=70).rev().collect::<Vec<i64>>());
+}
+
+async fn workspaces_again(t: &TestServer, number: usize) {
+    let new = NewWorkspace { name: format!("later {number}"), slug: None, description: None };
+    t.inner.registry.create_workspace(&t.inner.admin(), new).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_holds_everything_that_fits() {
+    let t = TestServer::new(Engine::Sqlite).await;
+    // More than are sent in one part.
+    workspaces(&t, 520).await;
+    let browser = Browser::sign_in(&t).await;
+    let csv = browser.get("/ui/audit.csv?action=workspace.").await.expect(200);
+    assert_eq!(csv.header("content-type"), "text/csv; charset=utf-8");
+    assert_eq!(csv.header("content-disposition"), "attachment; filename=\"audit.csv\"");
+    let rows: Vec<&str> = csv.text.trim_end().split("\r\n").collect();
+    assert!(rows[0].starts_with("number,created_at,actor_kind,"), "{}", rows[0]);
+    assert_eq!(rows.len(), 521, "one head and every event");
+    assert!(!csv.text.contains("user.signed_in_by_link"));
+    let lines = browser.get("/ui/audit.jsonl?action=workspace.").await.expect(200);
+    assert_eq!(lines.header("content-type"), "application/jsonl; charset=utf-8");
+    let events: Vec<Value> = lines.text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let numbers: Vec<i64> = events.iter().map(|event| event["number"].as_i64().unwrap()).collect();
+    assert_eq!(numbers, (1..=520).rev().collect::<Vec<i64>>());
+    assert_eq!(events[0]["action"], "workspace.created");
+    browser.get("/ui/audit.csv?from=yesterday").await.expect(422);
+}
+
+#[tokio::test]
+async fn no_cell_of_the_table_is_a_formula() {
+    let t = TestServer::new(Engine::Sqlite).await;
+    let browser = Browser::sign_in(&t).await;
+    let form = [("name", "=cmd()"), ("role", "viewer"), ("access", "all"), ("workspace", ""), ("days", "30")];
+    browser.post("/ui/api-keys/new", &form).await.expect(200);
+    let csv = browser.get("/ui/audit.csv?action=api_key.").await.expect(200);
+    assert!(csv.text.contains(",'=cmd(),"), "{}", csv.text);
+    assert!(!csv.text.contains(",=cmd()"), "{}", csv.text);
+}
+
+#[tokio::test]
+async fn the_log_is_an_admins_affair() {
+    let t = TestServer::new(Engine::Sqlite).await;
+    t.inner.workspace("acme").await;
+    Browser::sign_in(&t).await;
+    let viewer = Browser::invited(&t, "vi@acme.com", Role::Viewer, None).await;
+    let bound = Browser::invited(&t, "bo@acme.com", Role::Admin, Some("acme")).await;
+    for path in ["/ui/audit", "/ui/audit.csv", "/ui/audit.jsonl"] {
+        viewer.get(path).await.expect(403);
+        bound.get(path).await.expect(403);
+    }
+    assert!(!viewer.get("/ui/integrations").await.text.contains(r#"href="/ui/audit""#));
+}

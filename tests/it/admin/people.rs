@@ -1,0 +1,154 @@
+//! Settings: what is in force, and people with what they may do.
+
+use super::Browser;
+use registry::{IssuerRate, PageRequest, Settings};
+use registry_core::id::UserId;
+use registry_core::permission::Role;
+use registry_sandbox::{Options, Sandbox};
+use reqwest::header::LOCATION;
+use support::{Engine, Reply, TestRegistry, TestServer};
+
+const PEOPLE: &str = "/ui/settings/people";
+
+async fn id(t: &TestServer, email: &str) -> UserId {
+    let people = t.inner.registry.people(&t.inner.admin(), PageRequest::new(0, 100)).await.unwrap();
+    people.items.into_iter().find(|person| person.email == email).unwrap().id
+}
+
+/// The token of the link on a page that shows one.
+fn token(page: &Reply) -> String {
+    let start = page.text.find("/ui/sign-in/link?token=").unwrap_or_else(|| panic!("{}", page.text));
+    page.text[start..].split('=').nth(1).unwrap().split('<').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn somebody_invited_signs_in_once_with_the_link_that_is_shown_once() {
+    let t = TestServer::new(Engine::Sqlite).await;
+    let browser = Browser::sign_in(&t).await;
+    let form = [("email", "grace@acme.com"), ("name", "Grace"), ("role", "viewer"), ("workspace", "")];
+    let page = browser.post("/ui/settings/people/new", &form).await.expect(200);
+    let link = token(&page);
+    assert!(page.text.contains(&format!("{}/ui/sign-in/link?token={link}", t.url)), "a whole address");
+    assert!(!browser.get(PEOPLE).await.expect(200).text.contains(&link), "shown once");
+    let grace = Browser::with_link(&t, &link).await;
+    assert!(grace.get("/ui/account").await.expect(200).text.contains("grace@acme.com, viewer"));
+    let again = Browser::nobody(&t).post("/ui/sign-in/link", &[("token", &link)]).await.expect(422);
+    assert!(again.text.contains("used already or is too old"), "{}", again.text);
+
+    for (field, value, anchor) in [
+        ("email", "grace@acme.com", "email"),
+        ("email", "no address", "email"),
+        ("role", "gateway", "role"),
+        ("role", "emperor", "role"),
+    ] {
+        let mut wrong =
+            vec![("email", "new@acme.com"), ("name", "Newcomer"), ("role", "viewer"), ("workspace", "")];
+        wrong.retain(|(name, _)| *name != field);
+        wrong.push((field, value));
+        let page = browser.post("/ui/settings/people/new", &wrong).await.expect(422);
+        assert!(page.text.contains("<title>Problem: "), "{}", page.text);
+        assert!(page.text.contains(&format!(r##"<a href="#{anchor}">"##)), "{value}: {}", page.text);
+        assert!(page.text.contains(r#"value="Newcomer""#), "what was typed stays");
+    }
+    assert!(!browser.get(PEOPLE).await.text.contains("Newcomer"));
+}
+
+#[tokio::test]
+async fn what_somebody_may_do_changes_with_their_next_request() {
+    let t = TestServer::new(Engine::Sqlite).await;
+    let admin = Browser::sign_in(&t).await;
+    let vi = Browser::invited(&t, "vi@acme.com", Role::Viewer, None).await;
+    let new = [("name", "Wiki"), ("slug", "wiki"), ("description", "")];
+    vi.post("/ui/workspaces/new", &new).await.expect(403);
+    let path = format!("{PEOPLE}/{}", id(&t, "vi@acme.com").await);
+    let changed =
+        admin.post(&format!("{path}/role"), &[("role", "admin"), ("workspace", "")]).await.expect(303);
+    let page = admin.get(changed.headers[LOCATION].to_str().unwrap()).await.expect(200);
+    assert!(page.text.contains("What they may do is changed."), "{}", page.text);
+    vi.post("/ui/workspaces/new", &new).await.expect(303);
+    admin.post(&format!("{path}/role"), &[("role", "manager"), ("workspace", "wiki")]).await.expect(303);
+    assert!(vi.get("/ui/account").await.text.contains("manager in Wiki"));
+    admin.post(&format!("{path}/role"), &[("role", "gateway"), ("workspace", "")]).await.expect(422);
+    assert!(vi.get("/ui/account").await.text.contains("manager in Wiki"));
+}
+
+#[tokio::test]
+async fn the_last_admin_stays_and_the_deactivated_are_out_at_once() {
+    let t = TestServer::new(Engine::Sqlite).await;
+    t.inner.workspace("acme").await;
+    let ann = Browser::sign_in(&t).await;
+    let own = format!("{PEOPLE}/{}", id(&t, "ann@acme.com").await);
+    assert!(ann.get(&format!("{own}/deactivate")).await.expect(200).text.contains("This is you."));
+    let stays = async |path: &str, form: &[(&str, &str)]| {
+        let page = ann.post(&format!("{own}/{path}"), form).await.expect(409);
+        assert!(page.text.contains("<title>Problem: ") && page.text.contains("last admin"), "{}", page.text);
+    };
+    stays("deactivate", &[]).await;
+    stays("role", &[("role", "viewer"), ("workspace", "")]).await;
+    stays("role", &[("role", "admin"), ("workspace", "acme")]).await;
+
+    let vi = Browser::invited(&t, "vi@acme.com", Role::Viewer, None).await;
+    let path = format!("{PEOPLE}/{}", id(&t, "vi@acme.com").await);
+    let link = token(&ann.post(&format!("{path}/link"), &[]).await.expect(200));
+    vi.get("/ui/account").await.expect(200);
+    ann.post(&format!("{path}/deactivate"), &[]).await.expect(303);
+    vi.get("/ui/account").await.expect(303);
+    Browser::nobody(&t).post("/ui/sign-in/link", &[("token", &link)]).await.expect(422);
+    assert!(ann.get(PEOPLE).await.expect(200).text.contains("Deactivated"));
+    ann.post(&format!("{path}/link"), &[]).await.expect(409);
+    ann.post(&format!("{path}/reactivate"), &[]).await.expect(303);
+    vi.get("/ui/account").await.expect(303);
+    let link = token(&ann.post(&format!("{path}/link"), &[]).await.expect(200));
+    Browser::with_link(&t, &link).await.get("/ui/account").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_viewer_reads_the_settings_and_changes_none() {
+    let t = TestServer::new(Engine::Sqlite).await;
+    Browser::sign_in(&t).await;
+    let vi = Browser::invited(&t, "vi@acme.com", Role::Viewer, None).await;
+    for (path, words) in [
+        ("/ui/settings", "branding.client_name"),
+        ("/ui/settings/gateways", "/oauth/upstream-callback"),
+        ("/ui/settings/outgoing", "egress.allow"),
+    ] {
+        let page = vi.get(path).await.expect(200);
+        assert!(page.text.contains(words), "{path}: {}", page.text);
+        assert!(!page.text.contains(PEOPLE) && !page.text.contains("/ui/settings/gateways/check"), "{path}");
+    }
+    vi.post("/ui/settings/gateways/check", &[]).await.expect(403);
+    let own = format!("{PEOPLE}/{}", id(&t, "vi@acme.com").await);
+    vi.get(PEOPLE).await.expect(403);
+    vi.get("/ui/settings/people/new").await.expect(403);
+    vi.get(&format!("{own}/deactivate")).await.expect(403);
+    vi.post(&format!("{own}/role"), &[("role", "admin"), ("workspace", "")]).await.expect(403);
+    vi.post(&format!("{own}/link"), &[]).await.expect(403);
+    let form = [("email", "x@acme.com"), ("name", ""), ("role", "admin"), ("workspace", "")];
+    vi.post("/ui/settings/people/new", &form).await.expect(403);
+}
+
+#[tokio::test]
+async fn gateways_are_asked_only_when_somebody_wants_to_know() {
+    let sandbox = Sandbox::start(Options::default()).await.unwrap();
+    let here = sandbox.mcp_url();
+    let egress =
+        serde_json::from_value(serde_json::json!({ "allow": [], "allow_http_loopback": true })).unwrap();
+    let settings = Settings {
+        egress,
+        issuer_rate: IssuerRate { burst: 1000, per_minute: 60_000 },
+        gateway_urls: vec![here.clone(), "https://10.1.2.3".to_owned()],
+        ..Settings::default()
+    };
+    let t = TestServer::over(TestRegistry::with(Engine::Sqlite, settings).await);
+    let browser = Browser::sign_in(&t).await;
+    let page = browser.get("/ui/settings/gateways").await.expect(200);
+    assert!(page.text.contains(&here) && page.text.contains("Not asked yet."), "{}", page.text);
+    let checked = browser.post("/ui/settings/gateways/check", &[]).await.expect(200);
+    assert!(checked.text.contains("Answered with 4"), "{}", checked.text);
+    assert!(
+        checked.text.contains("Not reached") && checked.text.contains("https://10.1.2.3"),
+        "{}",
+        checked.text
+    );
+    sandbox.stop().await;
+}
