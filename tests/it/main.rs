@@ -25,6 +25,7 @@ mod api;
 mod architecture;
 mod crash;
 mod documents;
+mod gateway;
 mod peers;
 mod process;
 mod race;

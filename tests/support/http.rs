@@ -49,23 +49,28 @@ impl TestServer {
     }
 
     fn build(inner: TestRegistry, port: u16, parts: Parts) -> Self {
-        let (sender, receiver) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            actix_web::rt::System::new().block_on(async move {
-                let server = actix_web::HttpServer::new(move || build(parts.clone()))
-                    .workers(1)
-                    .disable_signals()
-                    .tcp_nodelay(true)
-                    .bind(("127.0.0.1", port))
-                    .expect("a free port");
-                let address = server.addrs()[0];
-                let running = server.run();
-                sender.send((address, running.handle())).expect("the test waits for it");
-                running.await.expect("the server ends well");
-            });
-        });
-        let (address, handle) = receiver.recv().expect("the server started");
+        let (address, handle) = listen(port, parts);
         Self { url: format!("http://{address}"), inner, handle }
+    }
+
+    /// As [`Self::new`], with documents held in memory and kept true, as `mcp-registry serve` does.
+    pub async fn following(engine: Engine) -> Self {
+        let this = Self::new(engine).await;
+        follow(&this.inner.registry, &this.inner.database.url).await;
+        this
+    }
+
+    /// What its app is built from.
+    pub fn parts(&self) -> Parts {
+        parts(self.inner.registry.clone())
+    }
+
+    /// Another process on the same database, as far as one can be had in the same one; it follows too.
+    pub async fn replica(&self) -> Replica {
+        let registry = self.inner.second_process().await;
+        follow(&registry, &self.inner.database.url).await;
+        let (address, handle) = listen(0, parts(registry.clone()));
+        Replica { url: format!("http://{address}"), registry, handle }
     }
 
     /// Somebody without credential.
@@ -95,6 +100,49 @@ impl TestServer {
             reason: None,
         };
         registry.create_api_key(&registry.operator(), new).await.expect("a key").key
+    }
+}
+
+/// A second door to a [`TestServer`]'s database.
+pub struct Replica {
+    /// `http://127.0.0.1:PORT`
+    pub url: String,
+    /// What lies behind it.
+    pub registry: Registry,
+    handle: actix_web::dev::ServerHandle,
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        drop(self.handle.stop(false));
+    }
+}
+
+fn listen(port: u16, parts: Parts) -> (std::net::SocketAddr, actix_web::dev::ServerHandle) {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        actix_web::rt::System::new().block_on(async move {
+            let server = actix_web::HttpServer::new(move || build(parts.clone()))
+                .workers(1)
+                .disable_signals()
+                .tcp_nodelay(true)
+                .bind(("127.0.0.1", port))
+                .expect("a free port");
+            let address = server.addrs()[0];
+            let running = server.run();
+            sender.send((address, running.handle())).expect("the test waits for it");
+            running.await.expect("the server ends well");
+        });
+    });
+    receiver.recv().expect("the server started")
+}
+
+/// Has `registry` keep in memory what gateways ask for, until the test ends.
+pub async fn follow(registry: &Registry, url: &str) {
+    let (following, url) = (registry.clone(), url.to_owned());
+    tokio::spawn(async move { following.follow(&url, 64 << 20, std::future::pending()).await });
+    while !registry.is_following() {
+        registry.wait_for_change(std::time::Duration::from_millis(10)).await;
     }
 }
 

@@ -15,13 +15,15 @@ mod program;
 mod random;
 mod registry;
 mod statements;
+mod tcp_gate;
 
 pub use clock::TestClock;
 pub use database::{Engine, TestDatabase, optional_variable};
 pub use fault_proxy::{Fate, FaultProxy, SeenRegistration};
-pub use http::{Client, Reply, TestServer};
+pub use http::{Client, Replica, Reply, TestServer, follow};
 pub use peers::{Peer, mcp_client, portkey_sdk};
 pub use program::{Installation, Serving, end};
 pub use random::Random;
 pub use registry::{SEED_ENTERPRISE, TestRegistry, actor, outside};
 pub use statements::statements;
+pub use tcp_gate::TcpGate;

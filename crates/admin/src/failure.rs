@@ -82,7 +82,9 @@ impl ResponseError for Failure {
                 E::Conflict { .. } => StatusCode::CONFLICT,
                 E::Stale { .. } => StatusCode::PRECONDITION_FAILED,
                 E::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
-                E::TooSoon { .. } | E::TooManyTries { .. } => StatusCode::TOO_MANY_REQUESTS,
+                E::TooSoon { .. } | E::TooManyTries { .. } | E::TooManyRequests { .. } => {
+                    StatusCode::TOO_MANY_REQUESTS
+                }
                 E::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
                 E::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
                 _ => StatusCode::SERVICE_UNAVAILABLE,

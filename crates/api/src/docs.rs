@@ -1,7 +1,9 @@
-//! The API reference: the document, Swagger UI (from the binary, no network) and the page that explains problems.
+//! The API reference: the document, Swagger UI (from the binary, no network) the page that explains problems, and the
+//! JSON Schema of what gateways get.
 
 use crate::document::document;
 use crate::finish::protect;
+use crate::gateway::document_schema;
 use crate::problem::KINDS;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -17,6 +19,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
 
 static DOCUMENT: LazyLock<String> = LazyLock::new(|| document().to_json().unwrap_or_default());
+static SCHEMA: LazyLock<String> = LazyLock::new(document_schema);
 static PROBLEMS: LazyLock<String> = LazyLock::new(problems_page);
 
 /// Puts `/openapi.json` and `/docs/` on the app.
@@ -43,6 +46,12 @@ pub(crate) fn mount(config: &mut web::ServiceConfig) {
                     "/problems",
                     web::get().to(async || {
                         HttpResponse::Ok().content_type(ContentType::html()).body(PROBLEMS.as_str())
+                    }),
+                )
+                .route(
+                    "/gateway-document.schema.json",
+                    web::get().to(async || {
+                        HttpResponse::Ok().content_type("application/schema+json").body(SCHEMA.as_str())
                     }),
                 )
                 .service(SwaggerUi::new("/{_:.*}").config(Config::new(["/openapi.json"]))),

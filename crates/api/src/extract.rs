@@ -67,10 +67,6 @@ impl Caller {
     pub(crate) fn expected_version(&self) -> Result<Option<i64>, Failure> {
         expected_version(self.request.headers())
     }
-
-    pub(crate) fn headers(&self) -> &HeaderMap {
-        self.request.headers()
-    }
 }
 
 /// The state that `configure` put on the app.
@@ -82,7 +78,7 @@ pub(crate) fn state(request: &HttpRequest) -> Result<web::Data<ApiState>, Failur
 }
 
 /// The key or token. The hosted product's header wins: its SDK also sends an `Authorization` meant for others.
-fn credential(headers: &HeaderMap) -> Result<&str, Error> {
+pub(crate) fn credential(headers: &HeaderMap) -> Result<&str, Error> {
     const UNREADABLE: &str =
         "The credential holds characters that keys and tokens do not have. Send it as it was shown.";
     if let Some(value) = headers.get(API_KEY) {

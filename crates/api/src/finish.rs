@@ -89,6 +89,18 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 
 /// Headers of every answer; those that an operation set itself stay.
 pub(crate) fn protect(headers: &mut HeaderMap, request: &HttpRequest) {
+    shield(headers);
+    if let Some(id) = request_id(request)
+        && let Ok(value) = HeaderValue::from_str(&id)
+    {
+        for name in REQUEST_ID {
+            headers.insert(name, value.clone());
+        }
+    }
+}
+
+/// Those of them that are the same for every request.
+pub(crate) fn shield(headers: &mut HeaderMap) {
     for (name, value) in [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::CACHE_CONTROL, "no-store"),
@@ -98,13 +110,6 @@ pub(crate) fn protect(headers: &mut HeaderMap, request: &HttpRequest) {
     ] {
         if !headers.contains_key(&name) {
             headers.insert(name, HeaderValue::from_static(value));
-        }
-    }
-    if let Some(id) = request_id(request)
-        && let Ok(value) = HeaderValue::from_str(&id)
-    {
-        for name in REQUEST_ID {
-            headers.insert(name, value.clone());
         }
     }
 }

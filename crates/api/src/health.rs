@@ -5,7 +5,8 @@ use crate::finish;
 use crate::responses::ProbeProblems;
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, get, web};
-use registry::Counters;
+use chrono::{DateTime, Utc};
+use registry::{Counters, Error, Registry};
 use serde::Serialize;
 use std::fmt::Write;
 use utoipa::ToSchema;
@@ -19,9 +20,18 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
 /// How this process is.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Health {
-    /// `ok` when it lives, `ready` when it may serve.
+    /// `ok` when it lives, `ready` when it may serve, `degraded` when only gateways are served, what was known last.
     #[schema(example = "ok")]
     status: &'static str,
+    /// With `degraded`: since when the database has been away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stale_since: Option<DateTime<Utc>>,
+}
+
+impl Health {
+    fn new(status: &'static str) -> Self {
+        Self { status, stale_since: None }
+    }
 }
 
 /// Whether this process lives
@@ -30,31 +40,41 @@ pub(crate) struct Health {
 #[utoipa::path(
     tag = "operation",
     security(()),
-    responses((status = 200, description = "It lives.", body = Health, example = json!(Health { status: "ok" })))
+    responses((status = 200, description = "It lives.", body = Health, example = json!(Health::new("ok"))))
 )]
 #[get("/healthz")]
 pub(crate) async fn check_health(request: HttpRequest) -> HttpResponse {
-    guarded(&request, HttpResponse::Ok().json(Health { status: "ok" }))
+    guarded(&request, HttpResponse::Ok().json(Health::new("ok")))
 }
 
 /// Whether this process may serve
 ///
-/// The database answers, its schema is up to date, and this process is configured like the deployment.
+/// The database answers, its schema is up to date, and this process is configured like the deployment. While the
+/// database is away, a process that holds documents for gateways stays in service for them, and says so.
 #[utoipa::path(
     tag = "operation",
     security(()),
     responses(
-        (status = 200, description = "It may serve.", body = Health, example = json!(Health { status: "ready" })),
+        (status = 200, description = "It may serve.", body = Health, example = json!(Health::new("ready"))),
         ProbeProblems,
     )
 )]
 #[get("/readyz")]
 pub(crate) async fn check_readiness(request: HttpRequest, state: web::Data<ApiState>) -> HttpResponse {
     let response = match state.registry.ready().await {
-        Ok(()) => HttpResponse::Ok().json(Health { status: "ready" }),
+        Ok(()) => HttpResponse::Ok().json(Health::new("ready")),
+        Err(Error::Unavailable(_)) if serves_gateways(&state.registry) => {
+            let stale_since = state.registry.away_since();
+            HttpResponse::Ok().json(Health { status: "degraded", stale_since })
+        }
         Err(error) => finish::answer(&request, &error.into()),
     };
     guarded(&request, response)
+}
+
+/// Whether gateways still get what was known last. A load balancer that took such a process out would take that away.
+fn serves_gateways(registry: &Registry) -> bool {
+    registry.away_since().is_some() && registry.held_documents().0 > 0
 }
 
 /// Numbers about this process and its registrations
@@ -74,6 +94,7 @@ pub(crate) async fn check_readiness(request: HttpRequest, state: web::Data<ApiSt
 #[get("/metrics")]
 pub(crate) async fn read_metrics(request: HttpRequest, state: web::Data<ApiState>) -> HttpResponse {
     let mut text = (state.metrics)();
+    text.push_str(&held(&state.registry));
     // A database that is away must not hide what the process knows of itself.
     match state.registry.counters().await {
         Ok(counters) => text.push_str(&exposition(&counters)),
@@ -83,6 +104,20 @@ pub(crate) async fn read_metrics(request: HttpRequest, state: web::Data<ApiState
     let format = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, format);
     guarded(&request, response)
+}
+
+/// What this process holds for gateways.
+fn held(registry: &Registry) -> String {
+    let (documents, bytes) = registry.held_documents();
+    let stale = registry.away_since().map_or(0, |since| (registry.now() - since).num_seconds());
+    format!(
+        "# HELP mcp_registry_gateway_held_documents Documents in memory for gateways.\n\
+         # TYPE mcp_registry_gateway_held_documents gauge\nmcp_registry_gateway_held_documents {documents}\n\
+         # HELP mcp_registry_gateway_held_bytes What they may take at most.\n\
+         # TYPE mcp_registry_gateway_held_bytes gauge\nmcp_registry_gateway_held_bytes {bytes}\n\
+         # HELP mcp_registry_gateway_stale_seconds How long the database has been away.\n\
+         # TYPE mcp_registry_gateway_stale_seconds gauge\nmcp_registry_gateway_stale_seconds {stale}\n"
+    )
 }
 
 fn exposition(counters: &Counters) -> String {

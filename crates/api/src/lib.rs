@@ -40,6 +40,7 @@ use utoipa_actix_web::scope;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 pub use document::document;
+pub use gateway::{DoorService, GatewayDoor};
 
 /// What the operations need. Cheap to clone.
 #[derive(Clone)]

@@ -187,7 +187,7 @@ pub(crate) fn describe(failure: &Failure) -> Problem {
         }
         Error::Stale { .. } => Problem::new(&STALE_VERSION, error.to_string(), Vec::new()),
         Error::Invalid(findings) => invalid(findings),
-        Error::TooSoon { .. } | Error::TooManyTries { .. } => {
+        Error::TooSoon { .. } | Error::TooManyTries { .. } | Error::TooManyRequests { .. } => {
             let mut problem = Problem::new(&TOO_SOON, error.to_string(), Vec::new());
             problem.retry_after = error.retry_after();
             problem

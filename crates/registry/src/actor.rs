@@ -74,6 +74,11 @@ impl Actor {
         self.kind
     }
 
+    /// Where it came from.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
     /// The role, in the whole organisation or in the workspace it is bound to.
     pub fn role(&self) -> Role {
         self.role

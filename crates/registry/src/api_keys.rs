@@ -17,6 +17,7 @@ use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
 };
 use std::collections::HashMap;
+use uuid::Uuid;
 
 /// A key, without the key itself.
 #[derive(Clone, Debug)]
@@ -214,7 +215,11 @@ impl Registry {
     }
 
     /// The actor behind a key.
-    pub(crate) async fn actor_of_key(&self, key: &str, origin: crate::Origin) -> Result<Actor> {
+    pub(crate) async fn actor_of_key(
+        &self,
+        key: &str,
+        origin: crate::Origin,
+    ) -> Result<(Actor, Uuid, Option<i64>)> {
         let refused =
             || Error::Unauthenticated("This API key is not valid: it is unknown, expired or revoked.");
         if !checksum_holds(key) {
@@ -238,17 +243,41 @@ impl Registry {
                 tracing::warn!(%error, "the last use of an API key could not be recorded");
             }
         }
-        Ok(Actor {
-            kind: "api_key",
-            id: Some(model.id.to_string()),
-            role: word(Role::parse, &model.role, "api_key", "role", model.id)?,
-            scopes: json(&model.scopes, "api_key", "scopes", model.id)?,
-            workspace: model.workspace_id.map(WorkspaceId),
-            session: None,
-            name: model.name,
-            origin,
-        })
+        let (id, until) = (model.id, model.expires_at);
+        Ok((actor(model, origin)?, id, until))
     }
+
+    /// The actors behind those of these keys that are still good, and until when they are.
+    pub(crate) async fn actors_of_keys(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, (Actor, Option<i64>)>> {
+        let now = millis(self.now());
+        let mut good = HashMap::new();
+        // SQLite allows 32,766 parameters in one statement.
+        for chunk in ids.chunks(10_000) {
+            let rows = api_key::Entity::find()
+                .filter(api_key::Column::Id.is_in(chunk.iter().copied()))
+                .filter(api_key::Column::RevokedAt.is_null())
+                .all(self.db())
+                .await?;
+            for model in rows.into_iter().filter(|model| model.expires_at.is_none_or(|until| until > now)) {
+                let (id, until) = (model.id, model.expires_at);
+                good.insert(id, (actor(model, crate::Origin::new(crate::Door::Api))?, until));
+            }
+        }
+        Ok(good)
+    }
+}
+
+fn actor(model: api_key::Model, origin: crate::Origin) -> Result<Actor> {
+    Ok(Actor {
+        kind: "api_key",
+        id: Some(model.id.to_string()),
+        role: word(Role::parse, &model.role, "api_key", "role", model.id)?,
+        scopes: json(&model.scopes, "api_key", "scopes", model.id)?,
+        workspace: model.workspace_id.map(WorkspaceId),
+        session: None,
+        name: model.name,
+        origin,
+    })
 }
 
 /// Every scope is one of ours.

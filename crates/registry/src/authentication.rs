@@ -1,6 +1,11 @@
 //! From a credential to an [`Actor`].
 
+use crate::live::{Identity, fingerprint};
+use crate::stored::millis;
 use crate::{Actor, Error, Origin, Registry, Result, key_text};
+use registry_core::permission::Permission;
+use std::sync::Arc;
+use uuid::Uuid;
 
 /// What a caller shows.
 #[derive(Clone, Copy)]
@@ -25,15 +30,42 @@ impl Registry {
     pub async fn authenticate(&self, credential: Credential<'_>, origin: Origin) -> Result<Actor> {
         match credential {
             Credential::Session(token) => self.actor_of_session(token, origin).await,
-            Credential::Token(token) if key_text::looks_like_key(token) => {
-                self.actor_of_key(token, origin).await
+            Credential::Token(token) => {
+                let live = &self.inner.live;
+                let mark = fingerprint(token);
+                if live.is_following()
+                    && let Some(held) = live.identities.get(&mark, millis(self.now()))
+                {
+                    return Ok(Actor { origin, ..held.actor.clone() });
+                }
+                let before = live.applied();
+                let (actor, key, until) = self.actor_of_token(token, origin).await?;
+                // Only what gateways show is held: whoever writes is looked up each time.
+                if live.is_following() && actor.can(Permission::FetchGatewayDocument) {
+                    live.identities.put(mark, Arc::new(Identity::new(actor.clone(), key, until)));
+                    if live.applied() > before {
+                        live.identities.remove(&mark);
+                    }
+                }
+                Ok(actor)
             }
-            Credential::Token(token) => match &self.inner.keys {
-                Some(keys) => keys.actor(self, token, origin).await,
-                None => Err(Error::Unauthenticated(
-                    "This is not an API key (they begin with `mcpr_`), and no token issuer is configured.",
-                )),
-            },
         }
+    }
+
+    /// The actor, the row of its key if it is one, and until when the credential is good (milliseconds since 1970).
+    async fn actor_of_token(
+        &self,
+        token: &str,
+        origin: Origin,
+    ) -> Result<(Actor, Option<Uuid>, Option<i64>)> {
+        if key_text::looks_like_key(token) {
+            let (actor, key, until) = self.actor_of_key(token, origin).await?;
+            return Ok((actor, Some(key), until));
+        }
+        let keys = self.inner.keys.as_ref().ok_or(Error::Unauthenticated(
+            "This is not an API key (they begin with `mcpr_`), and no token issuer is configured.",
+        ))?;
+        let (actor, until) = keys.actor(self, token, origin).await?;
+        Ok((actor, None, until))
     }
 }

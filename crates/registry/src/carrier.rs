@@ -67,7 +67,7 @@ impl Carrier {
     }
 
     /// The servers this layer lies under.
-    pub(crate) fn scope(&self) -> Scope {
+    pub(crate) fn scope(&self) -> Scope<'static> {
         match self {
             Self::Organisation(_) => Scope::All,
             Self::Integration(row) => Scope::Integration(IntegrationId(row.id)),

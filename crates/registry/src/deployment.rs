@@ -2,6 +2,7 @@
 
 use crate::actor::Actor;
 use crate::entity::{deployment, organisation, registration};
+use crate::gateway_limits::GatewayLimits;
 use crate::sign_in_limits::SignInLimits;
 use crate::stored::millis;
 use crate::{Door, Error, Inner, Registry, Result, SealingRing, Settings, Upstream, registrations, tokens};
@@ -72,10 +73,12 @@ impl Registry {
                 settings,
                 ring,
                 keys,
-                sign_in_limits: SignInLimits::new(clock.clone()),
+                sign_in_limits: SignInLimits::new(&clock),
+                gateway_limits: GatewayLimits::new(&clock),
                 clock,
                 upstream,
                 bell: tokio::sync::Notify::new(),
+                live: crate::live::Live::default(),
             }),
         })
     }

@@ -3,6 +3,7 @@
 use registry_core::clock::Timestamp;
 use registry_core::finding::{Finding, Findings};
 use registry_core::permission::Permission;
+use sea_orm::sqlx;
 use std::fmt;
 
 /// What every use case answers with.
@@ -55,6 +56,11 @@ pub enum Error {
         /// Seconds until the next try is looked at; at least 1.
         seconds: u64,
     },
+    /// One caller asked too often.
+    TooManyRequests {
+        /// Seconds until the next request is looked at; at least 1.
+        seconds: u64,
+    },
     /// What was sent is too large.
     TooLarge {
         /// The limit in bytes.
@@ -84,7 +90,7 @@ impl Error {
                 let left = u64::try_from((*until - *now).num_milliseconds()).unwrap_or_default();
                 Some(left.div_ceil(1000).max(1))
             }
-            Self::TooManyTries { seconds } => Some(*seconds),
+            Self::TooManyTries { seconds } | Self::TooManyRequests { seconds } => Some(*seconds),
             _ => None,
         }
     }
@@ -117,6 +123,9 @@ impl fmt::Display for Error {
                 formatter,
                 "There were too many tries to sign in. Try again in {seconds} seconds, or use a one-time link."
             ),
+            Self::TooManyRequests { seconds } => {
+                write!(formatter, "This key or token asked too often. Try again in {seconds} seconds.")
+            }
             Self::TooLarge { limit } => write!(formatter, "This is larger than the {limit} bytes allowed."),
             Self::Internal(_) => formatter.write_str("An internal error occurred."),
         }
@@ -134,13 +143,29 @@ impl std::error::Error for Error {
 
 impl From<sea_orm::DbErr> for Error {
     fn from(error: sea_orm::DbErr) -> Self {
-        use sea_orm::DbErr;
+        use sea_orm::{DbErr, RuntimeErr};
         match error {
-            DbErr::Conn(_) | DbErr::ConnectionAcquire(_) => {
-                Self::Unavailable("The database cannot be reached now. Try again shortly.".to_owned())
+            DbErr::Conn(_) | DbErr::ConnectionAcquire(_) => unreachable_now(),
+            DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))
+                if is_away(&error) =>
+            {
+                unreachable_now()
             }
             other => Self::Internal(Box::new(other)),
         }
+    }
+}
+
+fn unreachable_now() -> Error {
+    Error::Unavailable("The database cannot be reached now. Try again shortly.".to_owned())
+}
+
+/// Whether the connection broke, or PostgreSQL is being stopped or started (class 57P).
+fn is_away(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| code.starts_with("57P")),
+        _ => false,
     }
 }
 

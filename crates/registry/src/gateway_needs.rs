@@ -17,6 +17,9 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, Quer
 use serde_json::json;
 use std::time::Instant;
 
+/// How long another process's commit may go unnoticed that changes the state of a registration but no document.
+const MISSED: std::time::Duration = std::time::Duration::from_millis(500);
+
 /// How long the first report of a client counts.
 fn report_counts_for() -> Duration {
     Duration::days(1)
@@ -91,10 +94,13 @@ impl Registry {
         wait: std::time::Duration,
     ) -> Result<Ensured> {
         actor.require(Permission::FetchGatewayDocument)?;
+        self.inner.gateway_limits.admit_need(actor)?;
         let model = self.find_gateway_server(actor, workspace, server).await?;
         let deadline = Instant::now() + wait;
         let mut asked = false;
+        let mut commits = self.inner.live.commits();
         loop {
+            commits.borrow_and_update();
             let row = registration::Entity::find()
                 .filter(registration::Column::ServerId.eq(model.id))
                 .one(self.db())
@@ -118,8 +124,10 @@ impl Registry {
             if left.is_zero() {
                 return Ok(Ensured::NotYet(standing(row)));
             }
-            // Other processes' commits do not ring this bell.
-            self.wait_for_change(left.min(std::time::Duration::from_millis(200))).await;
+            tokio::select! {
+                _ = commits.changed() => {}
+                () = self.wait_for_change(left.min(MISSED)) => {}
+            }
         }
     }
 
@@ -134,6 +142,7 @@ impl Registry {
         error: &str,
     ) -> Result<Verdict> {
         actor.require(Permission::FetchGatewayDocument)?;
+        self.inner.gateway_limits.admit_report(actor)?;
         let model = self.find_gateway_server(actor, workspace, server).await?;
         let row = registration::Entity::find()
             .filter(registration::Column::ServerId.eq(model.id))
@@ -237,6 +246,11 @@ impl Registry {
         let write = self.begin_write(actor).await?;
         let row = registration::Entity::find_by_id(id.0).lock_exclusive().one(&write.txn).await?;
         let Some(row) = row else { return Ok(()) };
+        // Somebody else made it due already; many gateways may ask at once.
+        let is_due = row.due_at <= write.millis() && row.lease_until == 0;
+        if is_due && row.wanted_because.as_deref() == Some(because) {
+            return Ok(());
+        }
         registration::ActiveModel {
             id: Set(row.id),
             wanted: Set(row.wanted + 1),

@@ -18,18 +18,19 @@ use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
     QuerySelect,
 };
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use uuid::Uuid;
 
 /// Which servers are meant.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Scope {
+pub(crate) enum Scope<'a> {
     All,
     Workspace(WorkspaceId),
     Integration(IntegrationId),
     Access(IntegrationId, WorkspaceId),
     Server(ServerId),
+    Servers(&'a [Uuid]),
 }
 
 /// One server with everything its metadata is resolved from.
@@ -78,7 +79,7 @@ impl Registry {
     pub(crate) async fn load_layers(
         &self,
         db: &impl ConnectionTrait,
-        scope: Scope,
+        scope: Scope<'_>,
         deleted: bool,
     ) -> Result<Vec<ServerLayers>> {
         let mut select = server::Entity::find();
@@ -93,6 +94,7 @@ impl Registry {
                 .filter(server::Column::IntegrationId.eq(integration.0))
                 .filter(server::Column::WorkspaceId.eq(workspace.0)),
             Scope::Server(id) => select.filter(server::Column::Id.eq(id.0)),
+            Scope::Servers(ids) => select.filter(server::Column::Id.is_in(ids.iter().copied())),
         };
         let servers = select
             .order_by_asc(server::Column::WorkspaceId)
@@ -105,7 +107,7 @@ impl Registry {
         let organisation_layer = Arc::new(self.organisation_layer(db).await?);
         let integrations = self.integrations_of(db, &servers, scope).await?;
         let workspaces = self.workspaces_of(db, &servers, scope).await?;
-        let access = access_of(db, scope).await?;
+        let access = access_of(db, &servers, scope).await?;
         let mut loaded = Vec::with_capacity(servers.len());
         for server in servers {
             let missing = || Error::corrupt("server", "integration_id", server.id);
@@ -137,12 +139,11 @@ impl Registry {
         &self,
         db: &impl ConnectionTrait,
         servers: &[server::Model],
-        scope: Scope,
+        scope: Scope<'_>,
     ) -> Result<HashMap<Uuid, (Arc<integration::Model>, Arc<AdvancedConfiguration>)>> {
         let mut select = integration::Entity::find();
         if !matches!(scope, Scope::All) {
-            let ids: std::collections::BTreeSet<_> =
-                servers.iter().map(|server| server.integration_id).collect();
+            let ids: BTreeSet<_> = servers.iter().map(|server| server.integration_id).collect();
             select = select.filter(integration::Column::Id.is_in(ids));
         }
         let mut found = HashMap::new();
@@ -157,12 +158,11 @@ impl Registry {
         &self,
         db: &impl ConnectionTrait,
         servers: &[server::Model],
-        scope: Scope,
+        scope: Scope<'_>,
     ) -> Result<HashMap<Uuid, Arc<workspace::Model>>> {
         let mut select = workspace::Entity::find();
         if !matches!(scope, Scope::All) {
-            let ids: std::collections::BTreeSet<_> =
-                servers.iter().map(|server| server.workspace_id).collect();
+            let ids: BTreeSet<_> = servers.iter().map(|server| server.workspace_id).collect();
             select = select.filter(workspace::Column::Id.is_in(ids));
         }
         Ok(select.all(db).await?.into_iter().map(|model| (model.id, Arc::new(model))).collect())
@@ -312,7 +312,11 @@ fn holds_marker(value: &serde_json::Value) -> bool {
     }
 }
 
-async fn access_of(db: &impl ConnectionTrait, scope: Scope) -> Result<HashMap<(Uuid, Uuid), access::Model>> {
+async fn access_of(
+    db: &impl ConnectionTrait,
+    servers: &[server::Model],
+    scope: Scope<'_>,
+) -> Result<HashMap<(Uuid, Uuid), access::Model>> {
     let select = access::Entity::find();
     let select = match scope {
         Scope::All => select,
@@ -321,13 +325,12 @@ async fn access_of(db: &impl ConnectionTrait, scope: Scope) -> Result<HashMap<(U
         Scope::Access(integration, workspace) => select
             .filter(access::Column::IntegrationId.eq(integration.0))
             .filter(access::Column::WorkspaceId.eq(workspace.0)),
-        Scope::Server(id) => {
-            let Some(server) = server::Entity::find_by_id(id.0).one(db).await? else {
-                return Ok(HashMap::new());
-            };
+        Scope::Server(_) | Scope::Servers(_) => {
+            let integrations: BTreeSet<_> = servers.iter().map(|server| server.integration_id).collect();
+            let workspaces: BTreeSet<_> = servers.iter().map(|server| server.workspace_id).collect();
             select
-                .filter(access::Column::IntegrationId.eq(server.integration_id))
-                .filter(access::Column::WorkspaceId.eq(server.workspace_id))
+                .filter(access::Column::IntegrationId.is_in(integrations))
+                .filter(access::Column::WorkspaceId.is_in(workspaces))
         }
     };
     Ok(select.all(db).await?.into_iter().map(|row| ((row.integration_id, row.workspace_id), row)).collect())
@@ -351,13 +354,13 @@ pub enum Replacements {
 
 /// The state of some servers before a change, to see afterwards what the change did to each.
 pub(crate) struct Before {
-    scope: Scope,
+    scope: Scope<'static>,
     servers: HashMap<Uuid, (ServerLayers, Resolution)>,
     replacements: Replacements,
 }
 
 impl Before {
-    pub(crate) async fn take(write: &Write<'_>, scope: Scope) -> Result<Self> {
+    pub(crate) async fn take(write: &Write<'_>, scope: Scope<'static>) -> Result<Self> {
         let loaded = write.registry.load_layers(&write.txn, scope, false).await?;
         let servers = loaded
             .into_iter()

@@ -19,6 +19,7 @@ mod api_keys;
 mod audit;
 mod audit_export;
 mod authentication;
+mod buckets;
 mod budget;
 mod carrier;
 mod checks;
@@ -31,6 +32,7 @@ mod drafts;
 #[expect(unreachable_pub, reason = "sea-orm's derives want public items in this private module")]
 mod entity;
 mod error;
+mod gateway_limits;
 mod gateway_needs;
 mod gateways;
 mod integration_changes;
@@ -42,6 +44,7 @@ mod integrations;
 mod key_rotation;
 mod key_text;
 mod layers;
+mod live;
 mod logos;
 mod names;
 mod operations;
@@ -96,13 +99,14 @@ pub use deployment::{Counters, Organisation};
 pub use drafts::{Draft, DraftAddress, DraftStep, Finished, Judged, Kept};
 pub use error::{Error, Result};
 pub use gateway_needs::{Ensured, Standing, Verdict};
-pub use gateways::{GatewayDocument, entity_tag};
+pub use gateways::{GatewayDocument, GatewayPage, entity_tag};
 pub use integration_copies::{Copied, Imported};
 pub use integration_counts::{Health, IntegrationCounts};
 pub use integration_list::{IntegrationFilter, IntegrationSort, IntegrationViews, OwnerFilter};
 pub use integration_upkeep::{ClientsAt, Deletion, IntegrationEvent, Which};
 pub use integrations::{Integration, IntegrationChange, NewIntegration};
 pub use layers::Replacements;
+pub use live::{Coding, Followed, GatewayChange, Happening, HeldDocument};
 pub use logos::{Logo, LogoFile, LogoState};
 pub use operations::EnteredClient;
 pub use orphan_table::orphan_table;
@@ -147,8 +151,10 @@ struct Inner {
     clock: Arc<dyn Clock>,
     upstream: Arc<dyn Upstream>,
     sign_in_limits: sign_in_limits::SignInLimits,
+    gateway_limits: gateway_limits::GatewayLimits,
     /// Rung after each commit of this process, so that a worker beside us need not wait for its next poll.
     bell: tokio::sync::Notify,
+    live: live::Live,
 }
 
 impl std::fmt::Debug for Registry {

@@ -123,18 +123,20 @@ pub(crate) fn sealed_ids(text: Option<&str>) -> BTreeMap<String, SealedId> {
     text.map(KnownSecrets::of).unwrap_or_default().0
 }
 
-/// `value` with every marker replaced by what it stands for.
+/// Replaces every marker in `value` by what it stands for, and counts them.
 pub(crate) async fn open_markers(
     registry: &Registry,
     db: &impl ConnectionTrait,
     value: &mut Value,
-) -> Result<()> {
+) -> Result<usize> {
+    let mut opened = 0;
     let mut stack = vec![value];
     while let Some(value) = stack.pop() {
         match value {
             Value::String(text) => {
                 if let Some(id) = parse_marker(text) {
                     registry.open_sealed(db, id).await?.expose().clone_into(text);
+                    opened += 1;
                 }
             }
             Value::Array(items) => stack.extend(items),
@@ -142,5 +144,5 @@ pub(crate) async fn open_markers(
             _ => {}
         }
     }
-    Ok(())
+    Ok(opened)
 }

@@ -463,7 +463,7 @@ async fn usable_integration(
 }
 
 /// Deletes every live server in `scope` and counts what that takes along.
-pub(crate) async fn delete_all(write: &mut Write<'_>, scope: Scope, deleted: &mut Deleted) -> Result<()> {
+pub(crate) async fn delete_all(write: &mut Write<'_>, scope: Scope<'_>, deleted: &mut Deleted) -> Result<()> {
     for layers in write.registry.load_layers(&write.txn, scope, false).await? {
         let model = layers.server.clone();
         write.unseal(sealed_ids(model.configuration.as_deref()).into_values()).await?;

@@ -1,18 +1,9 @@
 //! How often somebody may try to sign in: by the address they come from, and by the e-mail address they try.
-//!
-//! Each process counts for itself. Names are hashed into a fixed number of buckets, so the memory is bounded whatever
-//! comes; two that share a bucket share its tries, and the hash has a random seed, so nobody can aim at another's.
 
+use crate::buckets::Buckets;
 use crate::{Error, Result};
-use governor::clock::Clock as Ticks;
-use governor::middleware::NoOpMiddleware;
-use governor::nanos::Nanos;
-use governor::state::keyed::HashMapStateStore;
-use governor::{Quota, RateLimiter};
 use registry_core::clock::Clock;
-use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,58 +12,26 @@ const PER_ADDRESS: (u32, Duration) = (60, Duration::from_secs(5));
 /// Tries for one e-mail address: then one a minute, 1,440 a day.
 const PER_EMAIL: (u32, Duration) = (10, Duration::from_mins(1));
 
-type Limiter = RateLimiter<u16, HashMapStateStore<u16>, Wall, NoOpMiddleware<Nanos>>;
-
 /// Counts tries.
 pub(crate) struct SignInLimits {
-    addresses: Limiter,
-    emails: Limiter,
-    seed: RandomState,
-    clock: Wall,
-}
-
-/// The deployment's clock, as the crate `governor` reads it.
-#[derive(Clone)]
-struct Wall(Arc<dyn Clock>);
-
-impl Ticks for Wall {
-    type Instant = Nanos;
-
-    fn now(&self) -> Nanos {
-        let nanos = self.0.now().timestamp_nanos_opt().unwrap_or_default();
-        Nanos::from(u64::try_from(nanos).unwrap_or_default())
-    }
+    addresses: Buckets,
+    emails: Buckets,
 }
 
 impl SignInLimits {
-    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        let clock = Wall(clock);
-        let limiter = |(burst, period)| {
-            let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
-            let quota = Quota::with_period(period).unwrap_or_else(|| Quota::per_minute(burst));
-            RateLimiter::new(quota.allow_burst(burst), HashMapStateStore::default(), clock.clone())
-        };
+    pub(crate) fn new(clock: &Arc<dyn Clock>) -> Self {
         Self {
-            addresses: limiter(PER_ADDRESS),
-            emails: limiter(PER_EMAIL),
-            seed: RandomState::new(),
-            clock: clock.clone(),
+            addresses: Buckets::new(clock.clone(), PER_ADDRESS),
+            emails: Buckets::new(clock.clone(), PER_EMAIL),
         }
     }
 
     /// Counts one try, or says how long to wait. What one address may not try any more does not count against the
     /// e-mail address.
     pub(crate) fn admit(&self, address: Option<&str>, email: Option<&str>) -> Result<()> {
-        self.count(&self.addresses, &network(address.unwrap_or_default()))?;
-        email.map_or(Ok(()), |email| self.count(&self.emails, email))
-    }
-
-    fn count(&self, limiter: &Limiter, name: &str) -> Result<()> {
-        let bucket = u16::try_from(self.seed.hash_one(name) & 0xffff).unwrap_or_default();
-        limiter.check_key(&bucket).map_err(|refused| {
-            let wait = refused.wait_time_from(self.clock.now());
-            Error::TooManyTries { seconds: wait.as_secs() + 1 }
-        })
+        let refused = |seconds| Error::TooManyTries { seconds };
+        self.addresses.count(&network(address.unwrap_or_default())).map_err(refused)?;
+        email.map_or(Ok(()), |email| self.emails.count(email).map_err(refused))
     }
 }
 
@@ -103,7 +62,7 @@ mod tests {
     #[test]
     fn tries_run_out_and_come_back() {
         let clock = Arc::new(Still(Mutex::new(Utc.with_ymd_and_hms(2026, 11, 23, 9, 0, 0).unwrap())));
-        let limits = SignInLimits::new(clock.clone());
+        let limits = SignInLimits::new(&(clock.clone() as Arc<dyn Clock>));
         let from = |host: u32| Some(format!("192.0.2.{host}"));
         for host in 0..10 {
             limits.admit(from(host).as_deref(), Some("a@acme.com")).unwrap();
@@ -120,15 +79,5 @@ mod tests {
         assert_eq!(tried, 60);
         assert!(limits.admit(Some("2001:db8::2"), None).is_err(), "the same network");
         assert!(limits.admit(Some("2001:db8:0:1::2"), None).is_ok(), "another network");
-    }
-
-    #[test]
-    fn memory_is_bounded() {
-        let clock = Arc::new(Still(Mutex::new(Utc.with_ymd_and_hms(2026, 11, 23, 9, 0, 0).unwrap())));
-        let limits = SignInLimits::new(clock);
-        for number in 0..200_000 {
-            let _ = limits.count(&limits.emails, &number.to_string());
-        }
-        assert!(limits.emails.len() <= 65_536);
     }
 }

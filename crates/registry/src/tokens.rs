@@ -69,8 +69,13 @@ impl TokenKeys {
         })
     }
 
-    /// The actor a token speaks for.
-    pub(crate) async fn actor(&self, registry: &Registry, token: &str, origin: Origin) -> Result<Actor> {
+    /// The actor a token speaks for, and until when (milliseconds since 1970).
+    pub(crate) async fn actor(
+        &self,
+        registry: &Registry,
+        token: &str,
+        origin: Origin,
+    ) -> Result<(Actor, Option<i64>)> {
         let claims = self.claims(token)?;
         let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
         let subject = text("sub").unwrap_or_default();
@@ -102,7 +107,8 @@ impl TokenKeys {
                 ));
             }
         };
-        Ok(Actor {
+        let until = claims.get("exp").and_then(Value::as_i64).map(|seconds| seconds.saturating_mul(1_000));
+        let actor = Actor {
             kind: "token",
             name: text("email").or_else(|| text("preferred_username")).unwrap_or_else(|| subject.clone()),
             id: Some(subject),
@@ -111,7 +117,8 @@ impl TokenKeys {
             workspace,
             session: None,
             origin,
-        })
+        };
+        Ok((actor, until))
     }
 
     fn claims(&self, token: &str) -> Result<Map<String, Value>> {

@@ -4,6 +4,7 @@
 
 use crate::actor::{Actor, Door};
 use crate::entity::{audit_event, change, sealed_value, sequence};
+use crate::live::CHANNEL;
 use crate::stored::{hex, millis};
 use crate::{Error, Registry, Result};
 use registry_core::clock::Timestamp;
@@ -213,6 +214,7 @@ impl Write<'_> {
     /// of its numbers the order of commits on both engines, and holds others up for two statements only.
     pub(crate) async fn commit(self) -> Result<()> {
         let Self { txn, now, registry, actor, events, changes } = self;
+        let told = !changes.is_empty();
         if !events.is_empty() || !changes.is_empty() {
             let row = sequence::Entity::find_by_id(1).lock_exclusive().one(&txn).await?.ok_or_else(|| {
                 Error::Unavailable("The database is not migrated. Run `mcp-registry migrate`.".into())
@@ -248,6 +250,10 @@ impl Write<'_> {
                 change::Entity::insert_many(chunk.iter().cloned()).exec_without_returning(&txn).await?;
             }
             next.update(&txn).await?;
+            if told && txn.get_database_backend() == DbBackend::Postgres {
+                // Sent when this commits, to every process that listens.
+                txn.execute_unprepared(&format!("NOTIFY {CHANNEL}")).await?;
+            }
         }
         txn.commit().await?;
         registry.inner.bell.notify_waiters();

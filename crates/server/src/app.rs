@@ -7,7 +7,7 @@ use actix_web::{App, Error, HttpResponse, web};
 use metrics_exporter_prometheus::PrometheusHandle;
 use registry::Registry;
 use registry_admin::AdminState;
-use registry_api::{ApiState, Limits};
+use registry_api::{ApiState, GatewayDoor, Limits};
 use std::sync::Arc;
 use tracing_actix_web::TracingLogger;
 
@@ -47,6 +47,7 @@ pub fn build(
     let admin = AdminState { registry, secure_cookies, basic, version: env!("CARGO_PKG_VERSION"), hsts };
     App::new()
         .wrap(TracingLogger::<RequestSpan>::new())
+        .wrap(GatewayDoor::new(api.clone()))
         .configure(|config| registry_api::configure(config, api))
         .configure(|config| registry_admin::configure(config, admin))
         .route("/", web::get().to(async || web::Redirect::to("/ui").see_other()))

@@ -43,6 +43,8 @@ const TABLE: &[Row] = &[
     Row("revoke_api_key", ADMIN),
     Row("list_audit_events", ADMIN),
     Row("fetch_gateway_server", GATEWAY),
+    Row("list_gateway_servers", GATEWAY),
+    Row("follow_gateway_changes", GATEWAY),
     Row("list_integrations", READ_LIST),
     Row("create_integration", [401, 403, 403, 200, 200, 403]),
     // Who is bound to another workspace may look at what it could make there.

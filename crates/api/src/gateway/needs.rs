@@ -96,7 +96,7 @@ pub(crate) async fn ensure_gateway_server(
     let (workspace, server) = path.into_inner();
     let wait = Duration::from_secs(body.wait.unwrap_or(5));
     match state.registry.ensure(&caller.actor, &workspace, &server, wait).await? {
-        Ensured::Ready(document) => Ok(cacheable(HttpResponse::Ok(), document.etag)
+        Ensured::Ready(document) => Ok(cacheable(HttpResponse::Ok(), &document.etag)
             .content_type("application/json")
             .body(document.body)),
         Ensured::NotYet(standing) => {

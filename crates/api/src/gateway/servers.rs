@@ -3,13 +3,30 @@
 use crate::ApiState;
 use crate::answer::Answer;
 use crate::example;
-use crate::extract::{Caller, if_none_match};
+use crate::extract::{Caller, credential, if_none_match};
+use crate::failure::Failure;
+use crate::finish;
 use crate::responses::GatewayProblems;
-use actix_web::http::header::{CACHE_CONTROL, ETAG, VARY};
-use actix_web::{HttpResponse, HttpResponseBuilder, get, web};
+use actix_web::http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
+    VARY,
+};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, get, web};
+use chrono::SecondsFormat;
+use metrics::counter;
+use registry::{Coding, Error, GatewayDocument, HeldDocument};
+use registry_core::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::{IntoParams, ToSchema};
+
+/// Where the documents are.
+pub(super) const PREFIX: &str = "/v1/gateway/servers/";
+/// Says since when the database has not answered, so that what is sent is the last that was known.
+const STALE_SINCE: HeaderName = HeaderName::from_static("registry-stale-since");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
+const VARIES: HeaderValue = HeaderValue::from_static("Authorization, x-portkey-api-key, Accept-Encoding");
 
 /// Which generation of the client.
 #[derive(Deserialize, IntoParams)]
@@ -19,13 +36,19 @@ pub(crate) struct FetchGatewayServer {
     /// Absent: the active one.
     #[param(minimum = 1, example = 2)]
     generation: Option<i64>,
+    /// A revision that the answer must know of, as a change named it: without it a process that has not yet heard of the
+    /// change might answer with what was before. 404 when there is no such revision.
+    #[param(minimum = 1, example = 412)]
+    at_least: Option<i64>,
 }
 
 /// Fetch the document of one server
 ///
 /// One snapshot of everything a gateway needs: address, client as registered, authorization server, headers. `client`
-/// and `authorization_server` are absent until there is an active client. The shape may only grow. Send the `ETag` back
-/// in `If-None-Match` to get 304 while nothing changed.
+/// and `authorization_server` are absent until there is an active client. The shape may only grow; its JSON Schema is at
+/// `/docs/gateway-document.schema.json`. Send the `ETag` back in `If-None-Match` to get 304 while nothing changed. `gzip`
+/// and `br` when asked for, each with a tag of its own. Served from memory: also, as it was last known, while the
+/// database is away; `Registry-Stale-Since` then says since when.
 #[utoipa::path(
     tag = "gateway",
     params(
@@ -39,7 +62,8 @@ pub(crate) struct FetchGatewayServer {
             status = 200, description = "The document.", body = GatewayDocumentView,
             headers(
                 ("ETag" = String, description = "Strong entity tag of these bytes."),
-                ("Cache-Control" = String, description = "`private, no-cache`: keep it, ask before using it.")
+                ("Cache-Control" = String, description = "`private, no-cache`: keep it, ask before using it."),
+                ("Registry-Stale-Since" = Option<String>, description = "Only while the database is away: since when (RFC 3339).")
             ),
             example = json!(GatewayDocumentView::example())
         ),
@@ -50,24 +74,108 @@ pub(crate) struct FetchGatewayServer {
 #[get("/servers/{workspace}/{server}")]
 pub(crate) async fn fetch_gateway_server(
     state: web::Data<ApiState>,
-    caller: Caller,
+    request: HttpRequest,
     path: web::Path<(String, String)>,
 ) -> Answer {
+    let registry = &state.registry;
+    let credential = credential(request.headers())?;
+    let caller = match Caller::authenticate(request.clone()).await {
+        Err(failure) => return last_known(&state, &request, credential, failure),
+        Ok(caller) => caller,
+    };
     let (workspace, server) = path.into_inner();
     let asked: FetchGatewayServer = caller.query()?;
-    let document =
-        state.registry.gateway_document_of(&caller.actor, &workspace, &server, asked.generation).await?;
-    if if_none_match(caller.headers(), &document.etag) {
-        return Ok(cacheable(HttpResponse::NotModified(), document.etag).finish());
+    if let Some(generation) = asked.generation {
+        let found =
+            registry.gateway_document_of(&caller.actor, &workspace, &server, Some(generation)).await?;
+        return Ok(send(request.headers(), None, None, &found));
     }
-    Ok(cacheable(HttpResponse::Ok(), document.etag).content_type("application/json").body(document.body))
+    let at_least = asked.at_least.unwrap_or_default();
+    match registry.load_document(&caller.actor, credential, (&workspace, &server), at_least).await {
+        Ok(document) => {
+            counter!("mcp_registry_gateway_documents_total", "from" => "database").increment(1);
+            Ok(held(request.headers(), None, &document))
+        }
+        Err(error) => last_known(&state, &request, credential, error.into()),
+    }
 }
 
-pub(super) fn cacheable(mut response: HttpResponseBuilder, etag: String) -> HttpResponseBuilder {
+/// What was known last, when the database does not answer and the caller was given it before.
+fn last_known(state: &ApiState, request: &HttpRequest, credential: &str, failure: Failure) -> Answer {
+    let name = request.path().strip_prefix(PREFIX).unwrap_or_default();
+    if let Failure::Application(Error::Unavailable(_)) = failure
+        && let Some(document) = state.registry.last_known_document(credential, name)
+    {
+        counter!("mcp_registry_gateway_documents_total", "from" => "last_known").increment(1);
+        let since = state.registry.away_since().unwrap_or_else(|| state.registry.now());
+        return Ok(held(request.headers(), Some(since), &document));
+    }
+    Err(failure)
+}
+
+/// The document in the coding that is asked for, or 304 to whoever has it already.
+pub(super) fn held(
+    headers: &HeaderMap,
+    stale_since: Option<Timestamp>,
+    document: &HeldDocument,
+) -> HttpResponse {
+    let coding = coding(headers);
+    let name = match coding {
+        Coding::Identity => None,
+        Coding::Gzip => Some("gzip"),
+        Coding::Brotli => Some("br"),
+    };
+    send(headers, stale_since, name, document.coded(coding))
+}
+
+/// The coding to answer in: none unless it is named (RFC 9110 §12.5.3).
+fn coding(headers: &HeaderMap) -> Coding {
+    let mut best = Coding::Identity;
+    let named = headers.get_all(ACCEPT_ENCODING).filter_map(|value| value.to_str().ok());
+    for one in named.flat_map(|value| value.split(',')) {
+        let (name, quality) = one.split_once(';').unwrap_or((one, ""));
+        let quality = quality.trim().trim_start_matches("q=").trim_start_matches("Q=");
+        if quality.parse() == Ok(0.0_f32) {
+            continue;
+        }
+        match name.trim() {
+            name if name.eq_ignore_ascii_case("br") => return Coding::Brotli,
+            name if name.eq_ignore_ascii_case("gzip") => best = Coding::Gzip,
+            _ => {}
+        }
+    }
+    best
+}
+
+fn send(
+    headers: &HeaderMap,
+    stale_since: Option<Timestamp>,
+    coding: Option<&'static str>,
+    document: &GatewayDocument,
+) -> HttpResponse {
+    let known = if_none_match(headers, &document.etag);
+    let response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    let mut response = cacheable(response, &document.etag);
+    if let Some(since) = stale_since {
+        response.insert_header((STALE_SINCE, since.to_rfc3339_opts(SecondsFormat::Secs, true)));
+    }
+    if let Some(coding) = coding.filter(|_| !known) {
+        response.insert_header((CONTENT_ENCODING, HeaderValue::from_static(coding)));
+    }
+    let mut response = if known {
+        response.finish()
+    } else {
+        response.insert_header((CONTENT_TYPE, JSON)).body(document.body.clone())
+    };
+    finish::shield(response.headers_mut());
+    response
+}
+
+pub(super) fn cacheable(mut response: HttpResponseBuilder, etag: &str) -> HttpResponseBuilder {
     response
         .insert_header((ETAG, etag))
-        .insert_header((CACHE_CONTROL, "private, no-cache"))
-        .insert_header((VARY, "Authorization, x-portkey-api-key, Accept-Encoding"));
+        .insert_header((CACHE_CONTROL, PRIVATE))
+        .insert_header((VARY, VARIES));
     response
 }
 
@@ -93,16 +201,19 @@ pub(crate) struct GatewayDocumentView {
     /// The generation of the client; only grows. Absent without a client.
     #[schema(required = false)]
     generation: i64,
-    /// `active`.
+    /// `active`, or `disabled`: then nothing but a reason follows.
     status: &'static str,
+    /// Why it is disabled: `access_disabled` (for this workspace) or `integration_disabled`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
     /// How the registration stands: `state`, `method`, and `reason` and `detail` when it is not registered.
-    #[schema(required = false, value_type = Object)]
+    #[schema(required = false, value_type = GatewayRegistration)]
     registration: Value,
     /// The metadata document of the authorization server that the client belongs to (RFC 8414), with its `metadata_url`.
-    #[schema(required = false, value_type = Object)]
+    #[schema(required = false, value_type = GatewayAuthorizationServer)]
     authorization_server: Value,
     /// The client as registered (RFC 7591 §3.2.1), with its `issuer`.
-    #[schema(required = false, value_type = Object)]
+    #[schema(required = false, value_type = GatewayClient)]
     client: Value,
     /// The resource to ask tokens for (RFC 8707).
     #[schema(required = false)]
@@ -128,6 +239,78 @@ pub(crate) struct GatewayDocumentView {
     /// How to judge tokens of callers.
     #[schema(required = false, value_type = Object)]
     jwt_validation: Value,
+    /// Whether all users of this server share one upstream client, so that the gateway owes each of them a consent of its
+    /// own (MCP security best practices, "confused deputy").
+    #[schema(required = false)]
+    shared_upstream_client: bool,
+}
+
+/// How the registration of a server stands.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what the registry prepares")]
+struct GatewayRegistration {
+    /// `registered`, `outdated`, `queued`, `registering`, `retrying`, `failed`, `unconfirmed`, `awaiting_approval` …
+    #[schema(example = "registered")]
+    state: String,
+    /// How the client came to be: `dcr`, `cimd`, `pre_registered`. Absent without a client.
+    #[schema(example = "dcr")]
+    method: Option<String>,
+    /// Stable code of why there is none, or no newer one.
+    reason: Option<String>,
+    /// The same as a sentence.
+    detail: Option<String>,
+}
+
+/// The authorization server a client belongs to (RFC 8414 §2); every member it publishes is here.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what the registry prepares")]
+struct GatewayAuthorizationServer {
+    /// To compare with `iss` in answers (RFC 9207), character for character.
+    issuer: String,
+    /// Where people go.
+    #[schema(format = "uri")]
+    authorization_endpoint: String,
+    /// Where codes become tokens.
+    #[schema(format = "uri")]
+    token_endpoint: String,
+    /// Where tokens are revoked (RFC 7009).
+    #[schema(format = "uri")]
+    revocation_endpoint: Option<String>,
+    /// Ways to authenticate there.
+    token_endpoint_auth_methods_supported: Option<Vec<String>>,
+    /// PKCE methods; `S256` among them.
+    code_challenge_methods_supported: Option<Vec<String>>,
+    /// Where this was found.
+    #[schema(format = "uri")]
+    metadata_url: String,
+}
+
+/// A client as registered, not as asked for (RFC 7591 §3.2.1); further members of the answer are here too.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what the registry prepares")]
+struct GatewayClient {
+    /// Its identifier there.
+    client_id: String,
+    /// Its secret, if it has one.
+    client_secret: Option<String>,
+    /// When it was issued, in seconds since 1970.
+    client_id_issued_at: Option<i64>,
+    /// When the secret expires, in seconds since 1970; 0: never. Present with a secret.
+    client_secret_expires_at: Option<i64>,
+    /// `none`, `client_secret_basic`, `client_secret_post`: exactly this one is to be used.
+    token_endpoint_auth_method: String,
+    /// The callbacks.
+    redirect_uris: Option<Vec<String>>,
+    /// The grants.
+    grant_types: Option<Vec<String>>,
+    /// The response types.
+    response_types: Option<Vec<String>>,
+    /// The scopes it may ask for.
+    scope: Option<String>,
+    /// What people see.
+    client_name: Option<String>,
+    /// The authorization server it belongs to.
+    issuer: String,
 }
 
 impl GatewayDocumentView {
@@ -146,6 +329,7 @@ impl GatewayDocumentView {
             revision: 412,
             generation: 3,
             status: "active",
+            reason: None,
             registration: json!({ "state": "registered", "method": "dcr" }),
             authorization_server: json!({
                 "issuer": example::ISSUER,
@@ -165,6 +349,7 @@ impl GatewayDocumentView {
             forward_headers: json!(["x-request-id"]),
             user_identity_forwarding: json!({}),
             jwt_validation: json!({}),
+            shared_upstream_client: true,
         }
     }
 }

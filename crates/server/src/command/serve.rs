@@ -25,6 +25,7 @@ pub struct Running {
     handle: ServerHandle,
     server: JoinHandle<std::io::Result<()>>,
     worker: Option<Worker>,
+    follower: JoinHandle<()>,
     stop: CancellationToken,
 }
 
@@ -55,9 +56,15 @@ pub async fn start(config: &Config, options: Serve) -> Result<Running, Failed> {
     let handle = server.handle();
     let server = tokio::spawn(server);
     let stop = CancellationToken::new();
+    let follower = tokio::spawn({
+        let (registry, stop) = (registry.clone(), stop.clone());
+        let url = config.database.url.expose().to_owned();
+        let memory = config.gateway.memory.saturating_mul(1024 * 1024);
+        async move { registry.follow(&url, memory, stop.cancelled_owned()).await }
+    });
     let worker =
         if options.no_worker { None } else { Some(Worker::start(config, registry.clone(), stop.clone())?) };
-    Ok(Running { address, registry, handle, server, worker, stop })
+    Ok(Running { address, registry, handle, server, worker, follower, stop })
 }
 
 impl Running {
@@ -74,10 +81,12 @@ impl Running {
     /// Ends the worker, then answers what is under way, then ends; within ten seconds.
     pub async fn stop(mut self) {
         self.stop.cancel();
+        self.registry.close();
         if let Some(worker) = self.worker.take() {
             worker.drain().await;
         }
         self.handle.stop(true).await;
+        drop(self.follower.await);
         if let Ok(Err(error)) = self.server.await {
             tracing::error!(%error, "the listener failed");
         }

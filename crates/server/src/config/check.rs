@@ -140,6 +140,9 @@ impl Config {
         if self.database.max_connections == 0 {
             findings.push(at_least_one("database.max_connections"));
         }
+        if self.gateway.memory == 0 {
+            findings.push(at_least_one("gateway.memory"));
+        }
     }
 
     fn check_worker(&self, findings: &mut Findings) {
@@ -375,6 +378,7 @@ mod tests {
             ("DATABASE__MAX_CONNECTIONS", "0", "database.max_connections"),
             ("GATEWAY__URLS", "https://a.example,http://b.example", "gateway.urls[1]"),
             ("GATEWAY__URLS", "", "gateway.urls"),
+            ("GATEWAY__MEMORY", "0", "gateway.memory"),
             ("CIMD__PUBLIC_URL", "http://registry.example", "cimd.public_url"),
             ("BRANDING__LOGO_URI", "javascript:alert(1)", "branding.logo_uri"),
             ("EGRESS__ALLOW", "10.0.0.0/8,10.0.0.0/99", "egress.allow[1]"),

@@ -95,11 +95,13 @@ impl Default for Database {
 pub struct Gateway {
     /// One URL per gateway deployment, without trailing slash; all https or all loopback.
     pub urls: Vec<String>,
+    /// The most mebibytes of documents that one process holds in memory for gateways.
+    pub memory: usize,
 }
 
 impl Default for Gateway {
     fn default() -> Self {
-        Self { urls: vec!["http://localhost:8787".to_owned()] }
+        Self { urls: vec!["http://localhost:8787".to_owned()], memory: 512 }
     }
 }
 

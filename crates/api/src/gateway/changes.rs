@@ -1,0 +1,225 @@
+//! What changed, as a long poll and as server-sent events.
+
+use crate::ApiState;
+use crate::answer::{self, Answer};
+use crate::extract::{Caller, credential};
+use crate::failure::Failure;
+use crate::responses::GatewayProblems;
+use actix_web::http::header::{ACCEPT, CACHE_CONTROL, HeaderMap};
+use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse, get, web};
+use futures_util::stream;
+use registry::{Actor, Credential, Error, Followed, GatewayChange, Happening, Registry};
+use registry_core::permission::Permission;
+use serde::{Deserialize, Serialize};
+use std::convert::Infallible;
+use std::time::Duration;
+use utoipa::{IntoParams, ToSchema};
+
+/// A follower hears at least this often that the connection lives; proxies cut those that are silent for a minute.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// The longest that a poll waits, in seconds.
+const LONGEST: u64 = 60;
+
+/// From where on, and how patiently.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct FollowChanges {
+    /// The newest revision that is known; 0 for everything that is kept. Absent: answered at once with where to begin.
+    #[param(minimum = 0, example = 412)]
+    since: Option<i64>,
+    /// Seconds to wait for a change when there is none; 30 when absent. Not for server-sent events.
+    #[param(minimum = 0, maximum = 60, example = 30)]
+    wait: Option<u64>,
+}
+
+/// What changed.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct GatewayChanges {
+    /// Always `changes`.
+    #[schema(example = "changes")]
+    object: &'static str,
+    /// Follow on from here.
+    #[schema(example = 413)]
+    revision: i64,
+    /// True: what was known is too old. Fetch every document again, and follow on from `revision`.
+    reset: bool,
+    /// The changes, in the order of their commits; none when nothing happened.
+    changes: Vec<GatewayChangeView>,
+}
+
+/// One change.
+#[derive(Serialize, ToSchema)]
+#[schema(as = GatewayChange)]
+pub(crate) struct GatewayChangeView {
+    /// Its place in the order of commits.
+    #[schema(example = 413)]
+    revision: i64,
+    /// `changed`: fetch the document again. `deleted`: forget it. `identities`: keys or people changed.
+    #[schema(example = "changed")]
+    event: &'static str,
+    /// Slug of the workspace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workspace: Option<String>,
+    /// Slug of the server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server: Option<String>,
+}
+
+impl From<&GatewayChange> for GatewayChangeView {
+    fn from(change: &GatewayChange) -> Self {
+        let (event, workspace, server) = match &change.happening {
+            Happening::Changed { workspace, server } => ("changed", Some(workspace), Some(server)),
+            Happening::Deleted { workspace, server } => ("deleted", Some(workspace), Some(server)),
+            Happening::Identities => ("identities", None, None),
+        };
+        Self { revision: change.revision, event, workspace: workspace.cloned(), server: server.cloned() }
+    }
+}
+
+impl GatewayChanges {
+    fn example() -> Self {
+        let change = GatewayChangeView {
+            revision: 413,
+            event: "changed",
+            workspace: Some("acme".to_owned()),
+            server: Some("linear".to_owned()),
+        };
+        Self { object: "changes", revision: 413, reset: false, changes: vec![change] }
+    }
+}
+
+/// Follow what changes
+///
+/// Waits until a document changes that this key may fetch, and names it; fetch it with `?at_least=` its revision. With
+/// `Accept: text/event-stream` the answer does not end: each change is an event whose `id` is its revision, so that
+/// `Last-Event-ID` continues after it; a comment every 15 seconds says that the connection lives.
+#[utoipa::path(
+    tag = "gateway",
+    params(
+        FollowChanges,
+        ("Last-Event-ID" = Option<i64>, Header, description = "The revision of the last event; wins over `since`.", example = 412),
+    ),
+    responses(
+        (
+            status = 200, description = "What changed.",
+            content(
+                (GatewayChanges = "application/json", example = json!(GatewayChanges::example())),
+                (String = "text/event-stream", example = json!("id: 413\nevent: changed\ndata: {\"revision\":413,\"event\":\"changed\",\"workspace\":\"acme\",\"server\":\"linear\"}\n\n")),
+            )
+        ),
+        GatewayProblems,
+    )
+)]
+#[get("/changes")]
+pub(crate) async fn follow_gateway_changes(
+    state: web::Data<ApiState>,
+    request: HttpRequest,
+    caller: Caller,
+) -> Answer {
+    caller.require(Permission::FetchGatewayDocument)?;
+    let asked: FollowChanges = caller.query()?;
+    let since = match last_event(request.headers())? {
+        Some(revision) => Some(revision),
+        None => asked.since,
+    };
+    if since.is_some_and(|since| since < 0) {
+        return Err(Failure::parameter("since", "takes a revision, 0 or more."));
+    }
+    let accepts = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if accepts.contains("text/event-stream") {
+        let credential = credential(request.headers())?.to_owned();
+        let follower = Follower {
+            registry: state.registry.clone(),
+            actor: caller.actor,
+            credential,
+            since,
+            ended: false,
+        };
+        return Ok(HttpResponse::Ok()
+            .content_type("text/event-stream")
+            .insert_header((CACHE_CONTROL, "no-store"))
+            .insert_header(("x-accel-buffering", "no"))
+            .streaming(stream::unfold(follower, Follower::next)));
+    }
+    let wait = asked.wait.unwrap_or(30);
+    if wait > LONGEST {
+        return Err(Failure::parameter("wait", "takes at most 60 seconds."));
+    }
+    let followed = state.registry.follow_changes(&caller.actor, since, Duration::from_secs(wait)).await?;
+    Ok(answer::ok(&match followed {
+        Followed::Changes { changes, revision } => GatewayChanges {
+            object: "changes",
+            revision,
+            reset: false,
+            changes: changes.iter().map(|change| GatewayChangeView::from(&**change)).collect(),
+        },
+        Followed::TooOld { revision } => {
+            GatewayChanges { object: "changes", revision, reset: true, changes: Vec::new() }
+        }
+    }))
+}
+
+fn last_event(headers: &HeaderMap) -> Result<Option<i64>, Failure> {
+    let Some(value) = headers.get("last-event-id") else { return Ok(None) };
+    let revision = value.to_str().ok().and_then(|text| text.trim().parse().ok());
+    revision.map(Some).ok_or_else(|| {
+        Failure::parameter("Last-Event-ID", "takes the `id` of an event as it came, a revision.")
+    })
+}
+
+/// Somebody who follows by events.
+struct Follower {
+    registry: Registry,
+    actor: Actor,
+    credential: String,
+    since: Option<i64>,
+    ended: bool,
+}
+
+impl Follower {
+    /// The next bytes: events, or a sign of life. The end, when the credential is good no more.
+    async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
+        if self.ended || self.registry.is_closing() {
+            return None;
+        }
+        let begins = self.since.is_none();
+        let text = match self.registry.follow_changes(&self.actor, self.since, HEARTBEAT).await {
+            Ok(Followed::Changes { changes, revision }) => {
+                self.since = Some(revision);
+                if begins {
+                    return Some((Ok(standing("start", revision)), self));
+                }
+                let mut text: String = changes.iter().map(|change| event(change)).collect();
+                if changes.is_empty() {
+                    ": still here\n\n".clone_into(&mut text);
+                }
+                text
+            }
+            Ok(Followed::TooOld { revision }) => {
+                self.since = Some(revision);
+                return Some((Ok(standing("reset", revision)), self));
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a follower of changes waits for the database");
+                actix_web::rt::time::sleep(Duration::from_secs(1)).await;
+                ": the database is away\n\n".to_owned()
+            }
+        };
+        let origin = self.actor.origin().clone();
+        let known = self.registry.authenticate(Credential::Token(&self.credential), origin).await;
+        self.ended = matches!(known, Err(Error::Unauthenticated(_)));
+        Some((Ok(Bytes::from(text)), self))
+    }
+}
+
+/// Where the follower stands, said by the registry.
+fn standing(event: &str, revision: i64) -> Bytes {
+    Bytes::from(format!("id: {revision}\nevent: {event}\ndata: {{\"revision\":{revision}}}\n\n"))
+}
+
+fn event(change: &GatewayChange) -> String {
+    let view = GatewayChangeView::from(change);
+    let data = serde_json::to_string(&view).unwrap_or_default();
+    format!("id: {}\nevent: {}\ndata: {data}\n\n", view.revision, view.event)
+}

@@ -1,0 +1,79 @@
+//! How often something may happen for each of many names. Each process counts for itself.
+//!
+//! Names are hashed into a fixed number of buckets, so the memory is bounded whatever comes; two that share a bucket share
+//! its tries, and the hash has a random seed, so nobody can aim at another's.
+
+use governor::clock::Clock as Ticks;
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::keyed::HashMapStateStore;
+use governor::{Quota, RateLimiter};
+use registry_core::clock::Clock;
+use std::hash::{BuildHasher, RandomState};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Counts what happens, by name.
+pub(crate) struct Buckets {
+    limiter: RateLimiter<u16, HashMapStateStore<u16>, Wall, NoOpMiddleware<Nanos>>,
+    seed: RandomState,
+    clock: Wall,
+}
+
+/// The deployment's clock, as the crate `governor` reads it.
+#[derive(Clone)]
+struct Wall(Arc<dyn Clock>);
+
+impl Ticks for Wall {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        let nanos = self.0.now().timestamp_nanos_opt().unwrap_or_default();
+        Nanos::from(u64::try_from(nanos).unwrap_or_default())
+    }
+}
+
+impl Buckets {
+    /// `burst` at once for each name, and one more each `period`.
+    pub(crate) fn new(clock: Arc<dyn Clock>, (burst, period): (u32, Duration)) -> Self {
+        let clock = Wall(clock);
+        let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
+        let quota = Quota::with_period(period).unwrap_or_else(|| Quota::per_minute(burst));
+        let limiter = RateLimiter::new(quota.allow_burst(burst), HashMapStateStore::default(), clock.clone());
+        Self { limiter, seed: RandomState::new(), clock }
+    }
+
+    /// Counts one, or says how many seconds to wait, at least 1.
+    pub(crate) fn count(&self, name: &str) -> std::result::Result<(), u64> {
+        let bucket = u16::try_from(self.seed.hash_one(name) & 0xffff).unwrap_or_default();
+        self.limiter
+            .check_key(&bucket)
+            .map_err(|refused| refused.wait_time_from(self.clock.now()).as_secs() + 1)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use registry_core::clock::Timestamp;
+
+    struct Still(Timestamp);
+
+    impl Clock for Still {
+        fn now(&self) -> Timestamp {
+            self.0
+        }
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let still = Still("2026-11-23T09:00:00Z".parse().unwrap());
+        let buckets = Buckets::new(Arc::new(still), (10, Duration::from_mins(1)));
+        for number in 0..200_000 {
+            let _ = buckets.count(&number.to_string());
+        }
+        assert!(buckets.limiter.len() <= 65_536);
+    }
+}

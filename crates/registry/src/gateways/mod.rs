@@ -1,0 +1,217 @@
+//! What gateways get: one consistent document per server (`domain.md` §6).
+
+mod prepare;
+
+pub(crate) use prepare::{Facts, HandedOut, Prepared, last_changes};
+
+use crate::Coding;
+use crate::entity::{audit_event, change, oauth_client};
+use crate::servers::{self, ServerRef};
+use crate::stored::{hex, millis};
+use crate::workspaces;
+use crate::write::Event;
+use crate::{Actor, Error, Registry, Result};
+use bytes::Bytes;
+use registry_core::id::WorkspaceId;
+use registry_core::permission::Permission;
+use registry_core::registration::ClientStatus;
+use registry_core::slug::Reference;
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+/// A resolved document, ready to be sent.
+#[derive(Clone)]
+pub struct GatewayDocument {
+    /// JSON. Holds secrets.
+    pub body: Bytes,
+    /// Strong entity tag of `body`, with its quotes.
+    pub etag: String,
+    /// When this document last changed, as a change revision.
+    pub revision: i64,
+}
+
+impl GatewayDocument {
+    pub(crate) fn new(body: Vec<u8>, revision: i64) -> Self {
+        Self { etag: entity_tag(&body), body: body.into(), revision }
+    }
+
+    /// The same in another coding, with the tag of that.
+    pub(crate) fn coded(&self, coding: &str, body: Vec<u8>) -> Self {
+        let etag = format!("{}-{coding}\"", self.etag.trim_end_matches('"'));
+        Self { etag, body: body.into(), revision: self.revision }
+    }
+}
+
+impl std::fmt::Debug for GatewayDocument {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "GatewayDocument({})", self.etag)
+    }
+}
+
+/// Some of the documents, by their last change.
+#[derive(Debug)]
+pub struct GatewayPage {
+    /// In the order of their last change.
+    pub documents: Vec<GatewayDocument>,
+    /// Whether there may be more after `revision`.
+    pub has_more: bool,
+    /// What this page reaches up to.
+    pub revision: i64,
+}
+
+impl Registry {
+    /// The document of one server. The first reading of a secret by each key and generation is audited.
+    pub async fn gateway_document(
+        &self,
+        actor: &Actor,
+        workspace: &str,
+        server: &str,
+    ) -> Result<GatewayDocument> {
+        self.gateway_document_of(actor, workspace, server, None).await
+    }
+
+    /// As [`Self::gateway_document`], with the client of one generation: while a replaced client drains, people who signed
+    /// in through it still refresh their tokens with it.
+    pub async fn gateway_document_of(
+        &self,
+        actor: &Actor,
+        workspace: &str,
+        server: &str,
+        generation: Option<i64>,
+    ) -> Result<GatewayDocument> {
+        actor.require(Permission::FetchGatewayDocument)?;
+        let model = self.find_gateway_server(actor, workspace, server).await?;
+        // One moment: a secret that is renewed meanwhile is neither missing nor beside another generation's id.
+        let read = self.begin_read().await?;
+        let prepared = self.prepare(&read, &[model.id], generation).await?.pop();
+        read.commit().await?;
+        let prepared = prepared.ok_or_else(|| Error::not_found("server", server))?;
+        if let (Some(generation), None) = (generation, &prepared.facts.client) {
+            return Err(Error::not_found("generation", generation));
+        }
+        self.hand_out(actor, &prepared.facts).await?;
+        Ok(GatewayDocument::new(prepared.body, prepared.revision))
+    }
+
+    /// Documents in the order of their last change, after revision `since`; of one workspace if one is named. Servers that
+    /// are gone are left out: the changes tell of them.
+    pub async fn gateway_documents(
+        &self,
+        actor: &Actor,
+        workspace: Option<&str>,
+        since: i64,
+        most: u64,
+    ) -> Result<GatewayPage> {
+        actor.require(Permission::FetchGatewayDocument)?;
+        let read = self.begin_read().await?;
+        let workspace = match (workspace, actor.workspace()) {
+            (Some(name), _) => Some(workspaces::find(&read, actor, &Reference::parse(name)).await?.id),
+            (None, own) => own.map(|own| own.0),
+        };
+        let newest = Expr::col(change::Column::Revision).max();
+        let mut select = change::Entity::find()
+            .select_only()
+            .column(change::Column::ServerId)
+            .column_as(newest.clone(), "newest")
+            .filter(change::Column::ServerId.is_not_null())
+            .filter(change::Column::Revision.gt(since))
+            .group_by(change::Column::ServerId)
+            .order_by_asc(newest)
+            .limit(most);
+        if let Some(id) = workspace {
+            select = select.filter(change::Column::WorkspaceId.eq(id));
+        }
+        let found: Vec<(Uuid, i64)> = select.into_tuple().all(&read).await?;
+        let more = found.last().filter(|_| found.len() as u64 == most).map(|(_, revision)| *revision);
+        let as_of = self.newest_revision(&read).await?;
+        let ids: Vec<Uuid> = found.iter().map(|(id, _)| *id).collect();
+        let mut prepared = self.prepare(&read, &ids, None).await?;
+        read.commit().await?;
+        prepared.sort_by_key(|one| one.revision);
+        let mut documents = Vec::with_capacity(prepared.len());
+        for one in prepared {
+            self.hand_out(actor, &one.facts).await?;
+            // Whoever fetches all of them will fetch one of them next.
+            documents.push(self.hold(one, as_of).coded(Coding::Identity).clone());
+        }
+        Ok(GatewayPage { documents, has_more: more.is_some(), revision: more.unwrap_or(as_of) })
+    }
+
+    pub(crate) async fn find_gateway_server(
+        &self,
+        actor: &Actor,
+        workspace: &str,
+        server: &str,
+    ) -> Result<crate::entity::server::Model> {
+        let reference =
+            ServerRef { server: Reference::parse(server), workspace: Some(Reference::parse(workspace)) };
+        servers::find(self.db(), actor, &reference).await
+    }
+
+    /// Puts on record, before a document leaves, that a gateway has its client and has read its secrets.
+    pub(crate) async fn hand_out(&self, actor: &Actor, document: &Facts) -> Result<()> {
+        if let Some(client) = document.client {
+            self.mark_fetched(client).await?;
+        }
+        if document.secret {
+            self.audit_secret(actor, document).await?;
+        }
+        Ok(())
+    }
+
+    /// Remembers that a gateway has this client, so that it is not replaced without asking any more.
+    async fn mark_fetched(&self, client: HandedOut) -> Result<()> {
+        if !client.fetched {
+            oauth_client::Entity::update_many()
+                .col_expr(oauth_client::Column::FetchedAt, Expr::value(millis(self.now())))
+                .filter(oauth_client::Column::Id.eq(client.id))
+                .filter(oauth_client::Column::FetchedAt.is_null())
+                .exec(self.db())
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Puts the first reading of a document's secrets by this caller on record, for each generation (`domain.md` §6).
+    async fn audit_secret(&self, actor: &Actor, document: &Facts) -> Result<()> {
+        let who = actor.id.as_deref().unwrap_or(&actor.name);
+        let subject = format!("{}:{who}", document.secret_holder());
+        let known = audit_event::Entity::find()
+            .filter(audit_event::Column::SubjectKind.eq("client_secret"))
+            .filter(audit_event::Column::SubjectId.eq(&subject))
+            .one(self.db())
+            .await?;
+        if known.is_some() {
+            return Ok(());
+        }
+        let mut write = self.begin_write(actor).await?;
+        let mut event = Event::new("client_secret.read", "client_secret", subject)
+            .named(&*document.name)
+            .in_workspace(Some(WorkspaceId(document.workspace)));
+        event.after = Some(json!({ "generation": document.client.map(|client| client.generation) }));
+        write.audit(event);
+        write.commit().await
+    }
+}
+
+/// The clients of this generation, active or draining.
+async fn clients_of_generation(
+    read: &DatabaseTransaction,
+    registrations: impl IntoIterator<Item = Uuid>,
+    generation: i64,
+) -> Result<Vec<oauth_client::Model>> {
+    Ok(oauth_client::Entity::find()
+        .filter(oauth_client::Column::RegistrationId.is_in(registrations))
+        .filter(oauth_client::Column::Generation.eq(generation))
+        .filter(oauth_client::Column::Status.ne(ClientStatus::Withdrawn.as_str()))
+        .all(read)
+        .await?)
+}
+
+/// A strong entity tag of `bytes`, with its quotes (RFC 9110 §8.8.3).
+pub fn entity_tag(bytes: &[u8]) -> String {
+    format!("\"{}\"", hex(&Sha256::digest(bytes)[..16]))
+}

@@ -1,0 +1,264 @@
+//! Resolved documents as the database has them at one moment, for whoever may read them.
+
+use crate::entity::{change, oauth_client, registration};
+use crate::layers::{Scope, ServerLayers, auth_type};
+use crate::registrations::{active_clients, method, usable};
+use crate::secrets::open_markers;
+use crate::stored::json as read_json;
+use crate::{Registry, Result};
+use registry_core::id::SealedId;
+use registry_core::metadata::EffectiveMetadata;
+use registry_core::oauth::Discovery;
+use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect};
+use serde_json::{Map, Value, json};
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// A document with what must be known to hand it out.
+pub(crate) struct Prepared {
+    /// JSON. Holds secrets.
+    pub(crate) body: Vec<u8>,
+    /// When it last changed, as a change revision.
+    pub(crate) revision: i64,
+    /// Until when it may be handed out, in milliseconds since 1970: then a secret in it expires.
+    pub(crate) valid_until: Option<i64>,
+    pub(crate) facts: Facts,
+}
+
+/// What a document is about.
+pub(crate) struct Facts {
+    /// `workspace/server`, by slug.
+    pub(crate) name: Box<str>,
+    pub(crate) server: Uuid,
+    pub(crate) workspace: Uuid,
+    pub(crate) client: Option<HandedOut>,
+    /// Whether secrets stand in it.
+    pub(crate) secret: bool,
+}
+
+/// The client in a document.
+#[derive(Clone, Copy)]
+pub(crate) struct HandedOut {
+    pub(crate) id: Uuid,
+    pub(crate) generation: i64,
+    /// Whether a gateway had it before.
+    pub(crate) fetched: bool,
+}
+
+impl Facts {
+    /// Whose secrets stand in the document: its client's, or, without one, the server's.
+    pub(crate) fn secret_holder(&self) -> Uuid {
+        self.client.map_or(self.server, |client| client.id)
+    }
+}
+
+impl Registry {
+    /// The documents of live servers, each with the client that `choose` picks for its registration, all as of the moment of
+    /// `read`. Servers that are gone are left out.
+    pub(crate) async fn prepare(
+        &self,
+        read: &DatabaseTransaction,
+        servers: &[Uuid],
+        generation: Option<i64>,
+    ) -> Result<Vec<Prepared>> {
+        let layers = self.load_layers(read, Scope::Servers(servers), false).await?;
+        let rows = registration::Entity::find()
+            .filter(registration::Column::ServerId.is_in(servers.iter().copied()))
+            .all(read)
+            .await?;
+        let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+        let clients = match generation {
+            None => active_clients(read, ids).await?,
+            Some(generation) => super::clients_of_generation(read, ids, generation).await?,
+        };
+        let rows: HashMap<Uuid, registration::Model> =
+            rows.into_iter().map(|row| (row.server_id, row)).collect();
+        let mut clients: HashMap<Uuid, oauth_client::Model> =
+            clients.into_iter().map(|client| (client.registration_id, client)).collect();
+        let revisions = last_changes(read, servers).await?;
+        let mut prepared = Vec::with_capacity(layers.len());
+        for layers in &layers {
+            let row = rows.get(&layers.server.id);
+            let client = row.and_then(|row| clients.remove(&row.id));
+            let revision = revisions.get(&layers.server.id).copied().unwrap_or_default();
+            prepared.push(self.prepare_one(read, layers, row, client, revision).await?);
+        }
+        Ok(prepared)
+    }
+
+    async fn prepare_one(
+        &self,
+        read: &DatabaseTransaction,
+        layers: &ServerLayers,
+        row: Option<&registration::Model>,
+        client: Option<oauth_client::Model>,
+        revision: i64,
+    ) -> Result<Prepared> {
+        let mut client = client.filter(|client| usable(client, self.now()) && layers.enabled);
+        if let Some(one) = &client {
+            // A client made for another address is not handed out beside this one: one document, never a mix.
+            let discovery: Discovery = read_json(&one.discovery, "oauth_client", "discovery", one.id)?;
+            if discovery.mcp_url != layers.integration.url {
+                client = None;
+            }
+        }
+        let mut document = head(layers, revision)?;
+        let mut secret = client.as_ref().is_some_and(|client| client.client_secret_id.is_some());
+        if layers.enabled {
+            if let Some(row) = row {
+                document.insert("registration".into(), registration_member(row, client.as_ref())?);
+            }
+            let effective = self.resolve_server(layers).effective;
+            if let Some(client) = &client {
+                self.add_client_members(read, &mut document, &effective, client).await?;
+            }
+            let mut gateway = Value::Object(effective.gateway);
+            secret |= open_markers(self, read, &mut gateway).await? > 0;
+            if let Value::Object(members) = gateway {
+                document.extend(members.into_iter().filter(|(name, _)| !document_owns(name)));
+            }
+        }
+        Ok(Prepared {
+            body: serde_json::to_vec(&document)?,
+            revision,
+            valid_until: client.as_ref().and_then(|client| client.client_secret_expires_at),
+            facts: Facts {
+                name: format!("{}/{}", layers.workspace.slug, layers.server.slug).into(),
+                server: layers.server.id,
+                workspace: layers.workspace.id,
+                client: client.map(|client| HandedOut {
+                    id: client.id,
+                    generation: client.generation,
+                    fetched: client.fetched_at.is_some(),
+                }),
+                secret,
+            },
+        })
+    }
+
+    async fn add_client_members(
+        &self,
+        read: &DatabaseTransaction,
+        document: &mut Map<String, Value>,
+        effective: &EffectiveMetadata,
+        client: &oauth_client::Model,
+    ) -> Result<()> {
+        let discovery: Discovery = read_json(&client.discovery, "oauth_client", "discovery", client.id)?;
+        let mut server = presentable(discovery.metadata.clone());
+        server.insert("metadata_url".into(), json!(discovery.metadata_url));
+        document.insert("generation".into(), json!(client.generation));
+        document.insert("authorization_server".into(), Value::Object(server));
+
+        let response: Map<String, Value> =
+            read_json(&client.response, "oauth_client", "response", client.id)?;
+        let mut members = presentable(response);
+        // What the answer left out holds as it was asked for (RFC 7591 §3.2.1 demands all of it; many leave some out).
+        for name in ["redirect_uris", "grant_types", "response_types", "client_name"] {
+            if let Some(value) = effective.client_metadata.get(name) {
+                members.entry(name).or_insert_with(|| value.clone());
+            }
+        }
+        // Managing the client is ours; its address without the token is of no use to a gateway.
+        members.remove("registration_client_uri");
+        members.insert("client_id".into(), json!(client.client_id));
+        members.insert("token_endpoint_auth_method".into(), json!(client.auth_method));
+        members.insert("issuer".into(), json!(client.issuer));
+        if let Some(issued) = client.client_id_issued_at {
+            members.insert("client_id_issued_at".into(), json!(issued));
+        }
+        if let Some(sealed) = client.client_secret_id {
+            let secret = self.open_sealed(read, SealedId(sealed)).await?;
+            members.insert("client_secret".into(), json!(secret.expose()));
+            // 0: never (RFC 7591 §3.2.1).
+            let expiry = client.client_secret_expires_at.map_or(0, |millis| millis / 1000);
+            members.insert("client_secret_expires_at".into(), json!(expiry));
+        }
+        let scope = members
+            .get("scope")
+            .or_else(|| effective.client_metadata.get("scope"))
+            .cloned()
+            .unwrap_or_else(|| json!(discovery.scopes.join(" ")));
+        document.insert("client".into(), Value::Object(members));
+        document.insert("resource".into(), json!(discovery.resource));
+        if scope.as_str().is_some_and(|scope| !scope.is_empty()) {
+            document.insert("scope".into(), scope);
+        }
+        if !effective.authorization_params.is_empty() {
+            document
+                .insert("authorization_params".into(), Value::Object(effective.authorization_params.clone()));
+        }
+        // One client serves all users of this server, so the gateway owes each of them a consent of its own
+        // (MCP security best practices, "confused deputy").
+        document.insert("shared_upstream_client".into(), json!(true));
+        Ok(())
+    }
+}
+
+/// When each of these servers last changed.
+pub(crate) async fn last_changes(
+    read: &impl ConnectionTrait,
+    servers: &[Uuid],
+) -> Result<HashMap<Uuid, i64>> {
+    if servers.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let found: Vec<(Uuid, i64)> = change::Entity::find()
+        .select_only()
+        .column(change::Column::ServerId)
+        .column_as(change::Column::Revision.max(), "revision")
+        .filter(change::Column::ServerId.is_in(servers.iter().copied()))
+        .group_by(change::Column::ServerId)
+        .into_tuple()
+        .all(read)
+        .await?;
+    Ok(found.into_iter().collect())
+}
+
+/// The members that every document has.
+fn head(layers: &ServerLayers, revision: i64) -> Result<Map<String, Value>> {
+    let head = json!({
+        "workspace": layers.workspace.slug,
+        "server": layers.server.slug,
+        "integration": layers.integration.slug,
+        "url": layers.integration.url,
+        "transport": layers.integration.transport,
+        "auth_type": auth_type(&layers.integration)?,
+        "revision": revision,
+        "status": if layers.enabled { "active" } else { "disabled" },
+    });
+    let mut head = match head {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    };
+    if !layers.enabled {
+        let whose = if layers.integration.enabled { "access_disabled" } else { "integration_disabled" };
+        head.insert("reason".into(), json!(whose));
+    }
+    Ok(head)
+}
+
+/// Members that the registry itself answers for; an Advanced Configuration cannot set them. `transport` there is an
+/// object of gateway hints and would otherwise replace the integration's transport.
+fn document_owns(name: &str) -> bool {
+    name == "transport"
+}
+
+fn registration_member(row: &registration::Model, client: Option<&oauth_client::Model>) -> Result<Value> {
+    let mut member = Map::new();
+    member.insert("state".into(), json!(row.state));
+    if let Some(client) = client {
+        member.insert("method".into(), json!(method(client)?));
+    }
+    if let Some(reason) = &row.reason {
+        member.insert("reason".into(), json!(reason));
+    }
+    if let Some(detail) = &row.detail {
+        member.insert("detail".into(), json!(detail));
+    }
+    Ok(Value::Object(member))
+}
+
+/// Without the nulls and empty texts that MCP SDKs cannot parse (`standards.md` §8.4).
+fn presentable(members: Map<String, Value>) -> Map<String, Value> {
+    members.into_iter().filter(|(_, value)| !value.is_null() && value.as_str() != Some("")).collect()
+}

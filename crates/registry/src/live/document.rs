@@ -1,0 +1,238 @@
+//! Prepared documents, by `workspace/server`.
+
+use crate::gateways::{Facts, GatewayDocument, Prepared};
+use flate2::write::GzEncoder;
+use papaya::HashMap;
+use std::collections::HashMap as Locked;
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use uuid::Uuid;
+
+/// What one entry takes beside its bytes: keys, indices, atomics. Measured, see `docs/benchmarks.md`.
+const OVERHEAD: usize = 1_300;
+
+/// How a document is sent (RFC 9110 §8.4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coding {
+    /// As it is.
+    Identity,
+    /// `gzip`.
+    Gzip,
+    /// `br`.
+    Brotli,
+}
+
+/// A document in memory.
+pub struct HeldDocument {
+    document: GatewayDocument,
+    /// Made when they are first asked for.
+    gzip: OnceLock<GatewayDocument>,
+    brotli: OnceLock<GatewayDocument>,
+    pub(super) facts: Facts,
+    valid_until: i64,
+    /// The newest change that its snapshot held.
+    pub(super) as_of: i64,
+    /// Whether something it was made from may have changed since.
+    outdated: AtomicBool,
+    /// Whether it is on record that gateways have its client.
+    handed_out: AtomicBool,
+    /// Whether it was read since the last time room was made.
+    read: AtomicBool,
+}
+
+impl std::fmt::Debug for HeldDocument {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "HeldDocument({}, {:?})", self.facts.name, self.document)
+    }
+}
+
+impl HeldDocument {
+    pub(super) fn new(prepared: Prepared, as_of: i64) -> Self {
+        Self {
+            handed_out: AtomicBool::new(prepared.facts.client.is_none_or(|client| client.fetched)),
+            facts: prepared.facts,
+            valid_until: prepared.valid_until.unwrap_or(i64::MAX),
+            document: GatewayDocument::new(prepared.body, prepared.revision),
+            gzip: OnceLock::new(),
+            brotli: OnceLock::new(),
+            as_of,
+            outdated: AtomicBool::new(false),
+            read: AtomicBool::new(true),
+        }
+    }
+
+    /// The bytes to send, and their tag, which is another one for each coding.
+    pub fn coded(&self, coding: Coding) -> &GatewayDocument {
+        let plain = &self.document;
+        match coding {
+            Coding::Identity => plain,
+            Coding::Gzip => self.gzip.get_or_init(|| plain.coded("gzip", gzip(&plain.body))),
+            Coding::Brotli => self.brotli.get_or_init(|| plain.coded("br", brotli(&plain.body))),
+        }
+    }
+
+    pub(super) fn is_handed_out(&self) -> bool {
+        self.handed_out.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_handed_out(&self) {
+        self.handed_out.store(true, Ordering::Relaxed);
+    }
+
+    /// Says that it may no longer be what the database would give.
+    pub(super) fn outdate(&self) {
+        self.outdated.store(true, Ordering::SeqCst);
+    }
+
+    /// With what both codings may take; neither is longer than half.
+    fn size(&self) -> usize {
+        OVERHEAD + 2 * self.document.body.len()
+    }
+}
+
+fn gzip(body: &[u8]) -> Vec<u8> {
+    let mut coder = GzEncoder::new(Vec::new(), flate2::Compression::default());
+    // Writing to memory cannot fail.
+    let _ = coder.write_all(body);
+    coder.finish().unwrap_or_default()
+}
+
+fn brotli(body: &[u8]) -> Vec<u8> {
+    let mut coder = brotli::CompressorWriter::new(Vec::new(), 4096, 5, 18);
+    // Writing to memory cannot fail.
+    let _ = coder.write_all(body);
+    coder.into_inner()
+}
+
+/// All documents that are held.
+pub(crate) struct Documents {
+    by_name: HashMap<Box<str>, Arc<HeldDocument>>,
+    names: HashMap<Uuid, Box<str>>,
+    size: AtomicUsize,
+    limit: AtomicUsize,
+    /// One loader for each name; others wait for it.
+    loading: Mutex<Locked<Box<str>, Arc<tokio::sync::Mutex<()>>>>,
+    pub(super) evicted: AtomicU64,
+}
+
+impl Default for Documents {
+    fn default() -> Self {
+        Self {
+            by_name: HashMap::new(),
+            names: HashMap::new(),
+            size: AtomicUsize::new(0),
+            limit: AtomicUsize::new(usize::MAX),
+            loading: Mutex::default(),
+            evicted: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Documents {
+    /// How many bytes may be held.
+    pub(super) fn limit(&self, bytes: usize) {
+        self.limit.store(bytes, Ordering::Relaxed);
+    }
+
+    /// The document of this name that may be sent at `now`: without `outdated` only one that nothing has touched since.
+    pub(super) fn get(&self, name: &str, now: i64, outdated: bool) -> Option<Arc<HeldDocument>> {
+        let held = self.by_name.pin().get(name)?.clone();
+        if now >= held.valid_until || (!outdated && held.outdated.load(Ordering::SeqCst)) {
+            return None;
+        }
+        // A store for each reading would make all cores fight for the line.
+        if !held.read.load(Ordering::Relaxed) {
+            held.read.store(true, Ordering::Relaxed);
+        }
+        Some(held)
+    }
+
+    /// Puts `document` in place of what its server had, unless that is of a newer moment.
+    pub(super) fn put(&self, document: &Arc<HeldDocument>) {
+        if let Some(name) =
+            self.names.pin().get(&document.facts.server).filter(|name| **name != document.facts.name)
+        {
+            self.remove(name);
+        }
+        let names = self.by_name.pin();
+        let before = names.get(&*document.facts.name).cloned();
+        if before.as_ref().is_some_and(|before| before.as_of > document.as_of) {
+            return;
+        }
+        names.insert(document.facts.name.clone(), document.clone());
+        self.names.pin().insert(document.facts.server, document.facts.name.clone());
+        self.size.fetch_add(document.size(), Ordering::Relaxed);
+        if let Some(before) = before {
+            self.size.fetch_sub(before.size(), Ordering::Relaxed);
+        }
+        if self.size.load(Ordering::Relaxed) > self.limit.load(Ordering::Relaxed) {
+            self.make_room();
+        }
+    }
+
+    fn remove(&self, name: &str) {
+        if let Some(gone) = self.by_name.pin().remove(name) {
+            self.size.fetch_sub(gone.size(), Ordering::Relaxed);
+            self.names.pin().remove(&gone.facts.server);
+        }
+    }
+
+    /// Forgets the document of a server that is gone.
+    pub(super) fn forget(&self, server: Uuid) {
+        let name = self.names.pin().get(&server).cloned();
+        if let Some(name) = name {
+            self.remove(&name);
+        }
+    }
+
+    /// Marks what is held of `servers`, and returns which of them are held.
+    pub(super) fn outdate(&self, servers: impl IntoIterator<Item = Uuid>) -> Vec<Uuid> {
+        let (names, documents) = (self.names.pin(), self.by_name.pin());
+        let held = |server: &Uuid| names.get(server).and_then(|name| documents.get(&**name));
+        servers.into_iter().filter(|server| held(server).map(|held| held.outdate()).is_some()).collect()
+    }
+
+    /// Marks everything.
+    pub(super) fn outdate_all(&self) -> Vec<Uuid> {
+        let documents = self.by_name.pin();
+        documents.values().for_each(|held| held.outdate());
+        documents.values().map(|held| held.facts.server).collect()
+    }
+
+    /// Lets go of what nobody read since the last time; when that is not enough, of anything, down to nine tenths.
+    fn make_room(&self) {
+        let enough = self.limit.load(Ordering::Relaxed) / 10 * 9;
+        for spare_read in [true, false] {
+            for held in self.by_name.pin().values() {
+                if self.size.load(Ordering::Relaxed) <= enough {
+                    return;
+                }
+                if !(held.read.swap(false, Ordering::Relaxed) && spare_read) {
+                    self.remove(&held.facts.name);
+                    self.evicted.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }
+    }
+
+    /// The turn of those who want to load `name`.
+    pub(super) fn turn(&self, name: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        loading.entry(name.into()).or_default().clone()
+    }
+
+    /// Ends a turn; the last one out closes the door.
+    pub(super) fn turn_over(&self, name: &str, turn: Arc<tokio::sync::Mutex<()>>) {
+        let mut loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(turn);
+        if loading.get(name).is_some_and(|turn| Arc::strong_count(turn) == 1) {
+            loading.remove(name);
+        }
+    }
+
+    /// How many are held, and their bytes.
+    pub(crate) fn volume(&self) -> (usize, usize) {
+        (self.by_name.len(), self.size.load(Ordering::Relaxed))
+    }
+}

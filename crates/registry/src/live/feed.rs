@@ -1,0 +1,263 @@
+//! The newest changes in memory, and what a follower of them gets: everything once, in the order of commits.
+
+use crate::entity::{change, deployment, sequence, server, workspace};
+use crate::gateways::last_changes;
+use crate::{Actor, Error, Registry, Result};
+use registry_core::permission::Permission;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+/// How many changes are kept in memory.
+const KEPT: usize = 16_384;
+/// How many changes one answer holds at most.
+const PAGE: u64 = 1_000;
+/// Key of the newest revision that was pruned, in `deployment`.
+pub(super) const PRUNED: &str = "changes.pruned";
+
+/// One change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatewayChange {
+    /// Its place in the order of commits.
+    pub revision: i64,
+    /// What changed.
+    pub happening: Happening,
+    /// The workspace it belongs to; `None`: all may know of it.
+    pub(super) workspace: Option<Uuid>,
+}
+
+/// What changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Happening {
+    /// The document of a server: fetch it again.
+    Changed {
+        /// Slug of the workspace.
+        workspace: String,
+        /// Slug of the server.
+        server: String,
+    },
+    /// A server that is no more: forget it.
+    Deleted {
+        /// Slug of the workspace.
+        workspace: String,
+        /// Slug of the server.
+        server: String,
+    },
+    /// Keys or people: a credential may be good no more.
+    Identities,
+}
+
+/// What a follower gets.
+#[derive(Debug)]
+pub enum Followed {
+    /// Changes after the one it knew, oldest first; none when nothing happened while it waited. `revision`: the newest that
+    /// this answer covers.
+    Changes {
+        /// The changes this caller may know of.
+        changes: Vec<Arc<GatewayChange>>,
+        /// Follow on from here.
+        revision: i64,
+    },
+    /// What it knew is so old that the changes since are not kept any more: fetch everything, and follow on from here.
+    TooOld {
+        /// The newest revision.
+        revision: i64,
+    },
+}
+
+/// The newest changes.
+pub(crate) struct Feed {
+    kept: RwLock<Kept>,
+    /// The newest revision that followers may be told of, for those who wait.
+    pub(super) announced: watch::Sender<i64>,
+}
+
+struct Kept {
+    /// The newest revision that followers may be told of; -1: none yet.
+    announced: i64,
+    /// Everything after this revision is here.
+    after: i64,
+    changes: VecDeque<Arc<GatewayChange>>,
+}
+
+impl Default for Feed {
+    fn default() -> Self {
+        let kept = Kept { announced: -1, after: 0, changes: VecDeque::new() };
+        Self { kept: RwLock::new(kept), announced: watch::Sender::new(-1) }
+    }
+}
+
+impl Feed {
+    /// Begins to keep what comes after `revision`.
+    pub(super) fn begin(&self, revision: i64) {
+        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
+        *kept = Kept { announced: revision, after: revision, changes: VecDeque::new() };
+        drop(kept);
+        self.announced.send_replace(revision);
+    }
+
+    /// Keeps `changes`; followers learn of them with [`Self::announce`].
+    pub(super) fn keep(&self, changes: Vec<GatewayChange>) {
+        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
+        kept.changes.extend(changes.into_iter().map(Arc::new));
+        while kept.changes.len() > KEPT {
+            if let Some(gone) = kept.changes.pop_front() {
+                kept.after = gone.revision;
+            }
+        }
+    }
+
+    /// Tells of everything kept up to `revision`; nothing when that was told before.
+    pub(super) fn announce(&self, revision: i64) {
+        self.kept.write().unwrap_or_else(PoisonError::into_inner).announced = revision;
+        self.announced.send_if_modified(|announced| std::mem::replace(announced, revision) != revision);
+    }
+
+    /// What came after `since`, if all of it is in memory.
+    fn after(&self, since: i64) -> Option<(Vec<Arc<GatewayChange>>, i64)> {
+        let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
+        let announced = kept.announced;
+        // Newer than what was announced: of another process that was quicker, or of no database we know.
+        if since < kept.after || since > announced {
+            return None;
+        }
+        let from = kept.changes.partition_point(|change| change.revision <= since);
+        let changes = kept.changes.range(from..).take_while(|change| change.revision <= announced);
+        let changes: Vec<_> = changes.take(usize::try_from(PAGE).unwrap_or(usize::MAX)).cloned().collect();
+        let full = changes.len() as u64 == PAGE;
+        let covered = changes.last().filter(|_| full).map_or(announced, |last| last.revision);
+        Some((changes, covered))
+    }
+}
+
+impl Registry {
+    /// The changes after `since`. Waits at most `wait` for one when there is none. Without `since`: where to follow on
+    /// from, at once.
+    pub async fn follow_changes(
+        &self,
+        actor: &Actor,
+        since: Option<i64>,
+        wait: Duration,
+    ) -> Result<Followed> {
+        actor.require(Permission::FetchGatewayDocument)?;
+        let Some(mut since) = since else {
+            let revision = match *self.inner.live.feed.announced.borrow() {
+                ..0 => None,
+                announced => Some(announced),
+            };
+            let revision = match revision {
+                Some(revision) => revision,
+                None => self.newest_revision(self.db()).await?,
+            };
+            return Ok(Followed::Changes { changes: Vec::new(), revision });
+        };
+        let mut announced = self.inner.live.feed.announced.subscribe();
+        let deadline = tokio::time::Instant::now() + wait;
+        loop {
+            let (changes, covered) = match self.inner.live.feed.after(since) {
+                Some(found) => found,
+                None => match self.changes_after(since).await? {
+                    Some(found) => found,
+                    None => return Ok(Followed::TooOld { revision: self.newest_revision(self.db()).await? }),
+                },
+            };
+            let sees = |change: &Arc<GatewayChange>| {
+                change.workspace.is_none_or(|id| actor.workspace.is_none_or(|own| own.0 == id))
+            };
+            let changes: Vec<_> = changes.into_iter().filter(sees).collect();
+            since = covered;
+            if !changes.is_empty() || tokio::time::Instant::now() >= deadline || self.is_closing() {
+                return Ok(Followed::Changes { changes, revision: since });
+            }
+            announced.borrow_and_update();
+            if self.is_closing() {
+                continue;
+            }
+            if *announced.borrow() <= since {
+                // Nobody announces in a process that does not follow; there the wait is the whole answer.
+                drop(tokio::time::timeout_at(deadline, announced.changed()).await);
+            }
+        }
+    }
+
+    /// The newest revision there is.
+    pub(crate) async fn newest_revision(&self, db: &impl ConnectionTrait) -> Result<i64> {
+        let row = sequence::Entity::find_by_id(1).one(db).await?;
+        row.map(|row| row.revision).ok_or_else(|| {
+            Error::Unavailable("The database is not migrated. Run `mcp-registry migrate`.".into())
+        })
+    }
+
+    /// One page of the changes after `since` from the database; `None` when some of them were pruned.
+    pub(super) async fn changes_after(&self, since: i64) -> Result<Option<(Vec<Arc<GatewayChange>>, i64)>> {
+        let read = self.begin_read().await?;
+        let newest = self.newest_revision(&read).await?;
+        let pruned = deployment::Entity::find_by_id(PRUNED.to_owned()).one(&read).await?;
+        let pruned = pruned.and_then(|row| row.value.parse().ok()).unwrap_or(0);
+        // A revision that was never given is of another database, or of this one before it was restored.
+        if since < pruned || since > newest {
+            return Ok(None);
+        }
+        let rows = change::Entity::find()
+            .filter(change::Column::Revision.gt(since))
+            .order_by_asc(change::Column::Revision)
+            .limit(PAGE)
+            .all(&read)
+            .await?;
+        let covered =
+            if rows.len() as u64 == PAGE { rows.last().map_or(since, |row| row.revision) } else { newest };
+        let changes = describe(&read, rows).await?;
+        read.commit().await?;
+        Ok(Some((changes.into_iter().map(Arc::new).collect(), covered)))
+    }
+}
+
+/// What the rows say to gateways. A server that is gone is told as such, once, unless another one has its name by now.
+pub(super) async fn describe(
+    db: &impl ConnectionTrait,
+    rows: Vec<change::Model>,
+) -> Result<Vec<GatewayChange>> {
+    let ids: BTreeSet<Uuid> = rows.iter().filter_map(|row| row.server_id).collect();
+    let servers = server::Entity::find().filter(server::Column::Id.is_in(ids)).all(db).await?;
+    let workspaces: BTreeSet<Uuid> = servers.iter().map(|server| server.workspace_id).collect();
+    let gone: BTreeSet<String> =
+        servers.iter().filter(|one| one.deleted_at.is_some()).map(|one| one.slug_key.clone()).collect();
+    let successors: BTreeSet<(Uuid, String)> = if gone.is_empty() {
+        BTreeSet::new()
+    } else {
+        let live = server::Entity::find()
+            .filter(server::Column::DeletedAt.is_null())
+            .filter(server::Column::WorkspaceId.is_in(workspaces.iter().copied()))
+            .filter(server::Column::SlugKey.is_in(gone));
+        live.all(db).await?.into_iter().map(|one| (one.workspace_id, one.slug_key)).collect()
+    };
+    let deleted: Vec<Uuid> =
+        servers.iter().filter(|one| one.deleted_at.is_some()).map(|one| one.id).collect();
+    let last = last_changes(db, &deleted).await?;
+    let names = workspace::Entity::find().filter(workspace::Column::Id.is_in(workspaces)).all(db).await?;
+    let names: HashMap<Uuid, String> = names.into_iter().map(|row| (row.id, row.slug)).collect();
+    let servers: HashMap<Uuid, server::Model> = servers.into_iter().map(|row| (row.id, row)).collect();
+    let told = rows.into_iter().filter_map(|row| {
+        let Some(id) = row.server_id else {
+            let happening = Happening::Identities;
+            return Some(GatewayChange { revision: row.revision, happening, workspace: None });
+        };
+        let one = servers.get(&id)?;
+        let (workspace, server) = (names.get(&one.workspace_id)?.clone(), one.slug.clone());
+        let happening = if one.deleted_at.is_none() {
+            Happening::Changed { workspace, server }
+        } else if successors.contains(&(one.workspace_id, one.slug_key.clone()))
+            || last.get(&id) != Some(&row.revision)
+        {
+            // The other server's changes speak of the name, or the end is told later.
+            return None;
+        } else {
+            Happening::Deleted { workspace, server }
+        };
+        Some(GatewayChange { revision: row.revision, happening, workspace: Some(one.workspace_id) })
+    });
+    Ok(told.collect())
+}

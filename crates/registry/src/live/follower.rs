@@ -1,0 +1,281 @@
+//! The task that learns of every commit and keeps true what is held.
+
+use super::document::HeldDocument;
+use super::feed::{PRUNED, describe};
+use super::identity::Identity;
+use crate::entity::{change, deployment};
+use crate::stored::millis;
+use crate::{Error, Registry, Result};
+use sea_orm::sqlx::postgres::PgListener;
+use sea_orm::sqlx::sqlite::SqliteConnection;
+use sea_orm::sqlx::{self, Connection};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect, sea_query::OnConflict,
+};
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+/// The channel that commits are told on (PostgreSQL).
+pub(crate) const CHANNEL: &str = "mcp_registry_changes";
+/// How long at most until a commit of another process is seen when nothing tells of it.
+const SAFETY: Duration = Duration::from_millis(500);
+/// How often another process's commits are looked for in SQLite; the look costs some microseconds.
+const GLANCE: Duration = Duration::from_millis(20);
+/// How often a database that is away is tried.
+const AWAY: Duration = Duration::from_millis(200);
+/// How long the database may take to answer before it counts as away.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How many documents are prepared in one reading.
+const BATCH: usize = 100;
+/// How often readings and uses are written down, and old changes pruned.
+const ROUND: Duration = Duration::from_secs(30);
+/// How many changes are kept for those who follow.
+const KEPT: i64 = 200_000;
+
+impl Registry {
+    /// Keeps in memory what gateways ask for, true to the database, until `stop`. Once for each process that serves
+    /// gateways; `database_url` is that of [`Registry::open`], `memory` the most bytes of documents to hold.
+    pub async fn follow(self, database_url: &str, memory: usize, stop: impl Future<Output = ()>) {
+        self.inner.live.documents.limit(memory);
+        tokio::select! {
+            () = stop => {}
+            () = self.keep_true(database_url) => {}
+        }
+        self.inner.live.following.store(false, Ordering::SeqCst);
+        if let Err(error) = self.write_readings().await {
+            tracing::warn!(%error, "the last readings of secrets could not be written down");
+        }
+    }
+
+    async fn keep_true(&self, database_url: &str) {
+        let mut ear = Ear::Deaf;
+        let mut round = Instant::now();
+        loop {
+            let bell = self.inner.bell.notified();
+            let caught_up = tokio::time::timeout(PATIENCE, self.catch_up()).await;
+            let live = &self.inner.live;
+            match caught_up
+                .unwrap_or_else(|_| Err(Error::Unavailable("The database does not answer.".into())))
+            {
+                Ok(()) => {
+                    if live.away_since.swap(0, Ordering::Relaxed) != 0 {
+                        tracing::info!("the database is back");
+                    }
+                }
+                Err(error) => {
+                    let now = millis(self.now()).max(1);
+                    if live.away_since.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+                    {
+                        tracing::warn!(%error, "the database is away; gateways get what was known last");
+                    }
+                    ear = Ear::Deaf;
+                    tokio::time::sleep(AWAY).await;
+                    continue;
+                }
+            }
+            if matches!(ear, Ear::Deaf) {
+                // What was committed before it listened is caught up with at once.
+                ear = Ear::open(self.db().get_database_backend(), database_url).await;
+                if !matches!(ear, Ear::Deaf) {
+                    continue;
+                }
+            }
+            if round.elapsed() > ROUND {
+                round = Instant::now();
+                if let Err(error) = self.keep_house().await {
+                    tracing::warn!(%error, "readings could not be written down");
+                }
+            }
+            tokio::select! {
+                () = bell => {}
+                () = ear.hear() => {}
+                () = tokio::time::sleep(SAFETY) => {}
+            }
+        }
+    }
+
+    /// Takes in every change since the last time.
+    async fn catch_up(&self) -> Result<()> {
+        let live = &self.inner.live;
+        if !live.is_following() {
+            let newest = self.newest_revision(self.db()).await?;
+            live.applied.store(newest, Ordering::SeqCst);
+            live.feed.begin(newest);
+            live.following.store(true, Ordering::SeqCst);
+            return Ok(());
+        }
+        let mut held = Vec::new();
+        loop {
+            // First what an interruption may have left undone: it may come at every `await`.
+            if live.identities_due.load(Ordering::SeqCst) {
+                self.check_identities().await?;
+                live.identities_due.store(false, Ordering::SeqCst);
+            }
+            let applied = live.applied();
+            live.feed.announce(applied);
+            for batch in std::mem::take(&mut held).chunks(BATCH) {
+                self.reload(batch).await?;
+            }
+            let newest = self.newest_revision(self.db()).await?;
+            if newest < applied {
+                // Another database, or this one as it was: nothing that is held is of it.
+                live.following.store(false, Ordering::SeqCst);
+                live.documents.outdate_all();
+                live.identities_due.store(true, Ordering::SeqCst);
+                return Ok(());
+            }
+            if newest == applied {
+                return Ok(());
+            }
+            let rows = change::Entity::find()
+                .filter(change::Column::Revision.gt(applied))
+                .order_by_asc(change::Column::Revision)
+                .limit(1_000)
+                .all(self.db())
+                .await?;
+            let Some(covered) = rows.last().map(|row| row.revision) else { return Ok(()) };
+            let servers: BTreeSet<Uuid> = rows.iter().filter_map(|row| row.server_id).collect();
+            let identities = rows.iter().any(|row| row.server_id.is_none());
+            let changes = describe(self.db(), rows).await?;
+            if identities {
+                live.identities_due.store(true, Ordering::SeqCst);
+            }
+            live.feed.keep(changes);
+            live.applied.store(covered, Ordering::SeqCst);
+            held = live.documents.outdate(servers);
+        }
+    }
+
+    /// Prepares held documents anew.
+    async fn reload(&self, servers: &[Uuid]) -> Result<()> {
+        let live = &self.inner.live;
+        let read = self.begin_read().await?;
+        let as_of = self.newest_revision(&read).await?;
+        let prepared = self.prepare(&read, servers, None).await?;
+        read.commit().await?;
+        let there: BTreeSet<Uuid> = prepared.iter().map(|one| one.facts.server).collect();
+        for gone in servers.iter().filter(|id| !there.contains(id)) {
+            live.documents.forget(*gone);
+        }
+        for one in prepared {
+            live.documents.put(&Arc::new(HeldDocument::new(one, as_of)));
+        }
+        Ok(())
+    }
+
+    /// Checks every held credential again and lets go of those that are good no more.
+    async fn check_identities(&self) -> Result<()> {
+        let identities = &self.inner.live.identities;
+        let all = identities.all();
+        let keys: Vec<Uuid> = all.iter().filter_map(|(_, held)| held.key).collect();
+        let good = self.actors_of_keys(&keys).await?;
+        for (fingerprint, held) in all {
+            match held.key.map(|key| (key, good.get(&key))) {
+                // A token is good until it expires, but the workspace it names may be gone.
+                None if held.actor.workspace.is_some() => identities.remove(&fingerprint),
+                None => {}
+                Some((_, None)) => identities.remove(&fingerprint),
+                Some((key, Some((actor, until)))) => {
+                    identities.put(fingerprint, Arc::new(Identity::new(actor.clone(), Some(key), *until)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn keep_house(&self) -> Result<()> {
+        self.write_uses().await?;
+        self.write_readings().await?;
+        self.prune_changes().await
+    }
+
+    /// Forgets changes that are older than anybody follows, but the newest of each server, which dates its document.
+    async fn prune_changes(&self) -> Result<()> {
+        let newest = self.inner.live.applied();
+        let through = newest - KEPT;
+        let known = deployment::Entity::find_by_id(PRUNED.to_owned()).one(self.db()).await?;
+        let known: i64 = known.and_then(|row| row.value.parse().ok()).unwrap_or(0);
+        if through < known + KEPT / 10 {
+            return Ok(());
+        }
+        let write = self.begin_write(&self.operator()).await?;
+        let row = deployment::ActiveModel {
+            key: Set(PRUNED.to_owned()),
+            value: Set(through.to_string()),
+            updated_at: Set(write.millis()),
+        };
+        let conflict = OnConflict::column(deployment::Column::Key)
+            .update_columns([deployment::Column::Value, deployment::Column::UpdatedAt])
+            .to_owned();
+        deployment::Entity::insert(row).on_conflict(conflict).exec_without_returning(&write.txn).await?;
+        let statement = format!(
+            "DELETE FROM change WHERE revision <= {through} AND (server_id IS NULL OR EXISTS \
+             (SELECT 1 FROM change newer WHERE newer.server_id = change.server_id AND newer.revision > change.revision))"
+        );
+        write.txn.execute_unprepared(&statement).await?;
+        write.commit().await
+    }
+}
+
+/// What hears of other processes' commits.
+enum Ear {
+    /// Nothing does: the safety net is all there is.
+    Deaf,
+    Sqlite(SqliteConnection, i64),
+    Postgres(PgListener),
+}
+
+impl Ear {
+    async fn open(backend: DbBackend, url: &str) -> Self {
+        let opened = match backend {
+            DbBackend::Postgres => postgres(url).await.map(Self::Postgres),
+            _ if url.contains(":memory:") => return Self::Deaf,
+            _ => sqlite(url).await.map(|connection| Self::Sqlite(connection, 0)),
+        };
+        opened.unwrap_or_else(|error| {
+            tracing::warn!(%error, "commits of other processes are only seen twice a second");
+            Self::Deaf
+        })
+    }
+
+    /// Returns when another process may have committed.
+    async fn hear(&mut self) {
+        loop {
+            let heard = match self {
+                Self::Deaf => std::future::pending().await,
+                Self::Postgres(listener) => listener.recv().await.map(|_| true),
+                Self::Sqlite(connection, seen) => {
+                    tokio::time::sleep(GLANCE).await;
+                    let version: std::result::Result<i64, _> =
+                        sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut *connection).await;
+                    version.map(|version| std::mem::replace(seen, version) != version)
+                }
+            };
+            match heard {
+                Ok(true) => return,
+                Ok(false) => {}
+                Err(_) => {
+                    *self = Self::Deaf;
+                    return;
+                }
+            }
+        }
+    }
+}
+
+async fn postgres(url: &str) -> std::result::Result<PgListener, sqlx::Error> {
+    let mut listener = PgListener::connect(url).await?;
+    listener.listen(CHANNEL).await?;
+    Ok(listener)
+}
+
+async fn sqlite(url: &str) -> std::result::Result<SqliteConnection, sqlx::Error> {
+    let mut connection = SqliteConnection::connect(url).await?;
+    sqlx::query("PRAGMA query_only = ON").execute(&mut connection).await?;
+    Ok(connection)
+}

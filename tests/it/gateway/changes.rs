@@ -1,0 +1,350 @@
+//! Following what changes: everything once, in the order of commits, over every kind of interruption.
+
+use super::{configure, furnish, gateway_key, header, until};
+use registry::{Followed, Happening, NewServer, ServerRef};
+use registry_core::permission::Role;
+use registry_core::slug::Reference;
+use reqwest::{Method, Response};
+use sea_orm::{ConnectionTrait, Statement};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+use support::{Client, Engine, TestRegistry, TestServer, follow};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(1);
+
+/// A stream of server-sent events, read one by one.
+struct Events {
+    response: Response,
+    text: String,
+}
+
+/// One event.
+#[derive(Debug)]
+struct Event {
+    id: i64,
+    name: String,
+    data: Value,
+}
+
+impl Events {
+    async fn open(client: &Client, since: Option<i64>, last: Option<i64>) -> Self {
+        let query = since.map(|since| format!("?since={since}")).unwrap_or_default();
+        let mut request = client
+            .request(Method::GET, &format!("/v1/gateway/changes{query}"))
+            .header("accept", "text/event-stream");
+        if let Some(last) = last {
+            request = request.header("last-event-id", last.to_string());
+        }
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Self { response, text: String::new() }
+    }
+
+    /// The next block; `None` at the end of the stream.
+    async fn block(&mut self) -> Option<String> {
+        loop {
+            if let Some((block, rest)) = self.text.split_once("\n\n") {
+                let (block, rest) = (block.to_owned(), rest.to_owned());
+                self.text = rest;
+                return Some(block);
+            }
+            let chunk = tokio::time::timeout(PATIENCE, self.response.chunk()).await.expect("a sign of life");
+            self.text.push_str(std::str::from_utf8(&chunk.unwrap()?).unwrap());
+        }
+    }
+
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            let block = self.block().await?;
+            if block.starts_with(':') {
+                continue;
+            }
+            let field = |name: &str| {
+                let line = block.lines().find_map(|line| line.strip_prefix(name));
+                line.unwrap_or_else(|| panic!("no {name} in {block}")).trim().to_owned()
+            };
+            let data = serde_json::from_str(&field("data:")).unwrap();
+            return Some(Event { id: field("id:").parse().unwrap(), name: field("event:"), data });
+        }
+    }
+
+    async fn expect(&mut self, name: &str) -> Event {
+        let event = self.next().await.expect("an event");
+        assert_eq!(event.name, name, "{event:?}");
+        event
+    }
+}
+
+async fn delete(t: &TestRegistry, workspace: &str, server: &str) {
+    let server = ServerRef { server: Reference::parse(server), workspace: Some(Reference::parse(workspace)) };
+    t.registry.delete_server(&t.admin(), &server, None).await.unwrap();
+}
+
+/// Many writers in two processes, followers in both: whatever they see is everything, once, in the order of commits.
+async fn many_write_and_nobody_misses_anything(engine: Engine) {
+    const WRITERS: usize = 8;
+    const EACH: usize = 15;
+    let t = TestRegistry::new(engine).await;
+    t.workspace("acme").await;
+    for writer in 0..WRITERS {
+        let slug = format!("service-{writer}");
+        t.integration(&slug, &format!("https://mcp-{writer}.example.com/mcp"), None).await;
+        t.server(&slug, "acme").await;
+    }
+    let second = t.second_process().await;
+    for registry in [&t.registry, &second] {
+        follow(registry, &t.database.url).await;
+    }
+    let gateway = t.actor(Role::Gateway, None).await;
+    let start = t.registry.gateway_documents(&gateway, None, 0, 100).await.unwrap().revision;
+    let mut writers = Vec::new();
+    for writer in 0..WRITERS {
+        let registry = if writer % 2 == 0 { t.registry.clone() } else { second.clone() };
+        writers.push(tokio::spawn(async move {
+            for round in 0..EACH {
+                configure(&registry, &format!("service-{writer}"), &header(&format!("{writer}.{round}")))
+                    .await;
+            }
+        }));
+    }
+    let last = start + i64::try_from(WRITERS * EACH).unwrap();
+    let mut followers = Vec::new();
+    for follower in 0..6 {
+        let registry = if follower % 2 == 0 { t.registry.clone() } else { second.clone() };
+        let gateway = gateway.clone();
+        followers.push(tokio::spawn(async move {
+            let (mut since, mut seen) = (start, Vec::new());
+            let began = Instant::now();
+            while since < last {
+                assert!(began.elapsed() < PATIENCE, "{since} of {last}");
+                // Some are impatient: they come back all the time.
+                let wait = Duration::from_millis(follower * 50);
+                let Followed::Changes { changes, revision } =
+                    registry.follow_changes(&gateway, Some(since), wait).await.unwrap()
+                else {
+                    panic!("nothing was pruned")
+                };
+                assert!(revision >= since, "{since} then {revision}");
+                for change in changes {
+                    assert!(change.revision > since && change.revision <= revision);
+                    if let Happening::Changed { server, .. } = &change.happening {
+                        seen.push((change.revision, server.clone()));
+                    }
+                }
+                since = revision;
+            }
+            seen
+        }));
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let statement = format!(
+        "SELECT change.revision AS revision, server.slug AS slug FROM change JOIN server ON server.id = change.server_id \
+         WHERE change.revision > {start} ORDER BY change.revision"
+    );
+    let db = t.database.connect().await;
+    let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), statement)).await.unwrap();
+    let stored: Vec<(i64, String)> = rows
+        .iter()
+        .map(|row| (row.try_get("", "revision").unwrap(), row.try_get("", "slug").unwrap()))
+        .collect();
+    assert_eq!(stored.len(), WRITERS * EACH);
+    for follower in followers {
+        assert_eq!(follower.await.unwrap(), stored);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_write_and_nobody_misses_anything_on_sqlite() {
+    many_write_and_nobody_misses_anything(Engine::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_write_and_nobody_misses_anything_on_postgres() {
+    many_write_and_nobody_misses_anything(Engine::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_poll_waits_for_a_change_and_goes_on_from_there() {
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        let t = TestServer::following(engine).await;
+        furnish(&t.inner).await;
+        let replica = t.replica().await;
+        let gateway = Client::new(&replica.url, &t.key(Role::Gateway, None).await);
+        let start = gateway.get("/v1/gateway/changes").await.expect(200).json();
+        assert_eq!((&start["changes"], &start["reset"]), (&json!([]), &json!(false)));
+        let revision = start["revision"].as_i64().unwrap();
+        let none =
+            gateway.get(&format!("/v1/gateway/changes?since={revision}&wait=0")).await.expect(200).json();
+        assert_eq!(none["changes"], json!([]));
+        let waiting = tokio::spawn({
+            let gateway = gateway.clone();
+            async move { gateway.get(&format!("/v1/gateway/changes?since={revision}&wait=20")).await }
+        });
+        let began = Instant::now();
+        configure(&t.inner.registry, "linear", &header("new")).await;
+        let told = waiting.await.unwrap().expect(200).json();
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        let change = &told["changes"][0];
+        assert_eq!(
+            (&change["event"], &change["workspace"], &change["server"]),
+            (&json!("changed"), &json!("acme"), &json!("linear"))
+        );
+        assert_eq!(told["revision"], change["revision"]);
+        for bad in ["since=-1", "since=x", "since=1&wait=61"] {
+            gateway.get(&format!("/v1/gateway/changes?{bad}")).await.expect(400);
+        }
+        t.client(Role::Admin, None).await.get("/v1/gateway/changes").await.expect(403);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_tell_of_changes_and_of_what_is_gone() {
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        let t = TestServer::following(engine).await;
+        furnish(&t.inner).await;
+        let replica = t.replica().await;
+        let gateway = Client::new(&replica.url, &t.key(Role::Gateway, None).await);
+        let mut events = Events::open(&gateway, None, None).await;
+        let start = events.expect("start").await;
+        configure(&t.inner.registry, "linear", &header("a")).await;
+        let changed = events.expect("changed").await;
+        assert!(changed.id > start.id);
+        assert_eq!(changed.data["server"], "linear");
+        // Interrupted here: what comes meanwhile is told afterwards, once.
+        drop(events);
+        configure(&t.inner.registry, "linear", &header("b")).await;
+        delete(&t.inner, "acme", "linear").await;
+        let mut events = Events::open(&gateway, Some(0), Some(changed.id)).await;
+        let mut told = Vec::new();
+        loop {
+            let event = events.next().await.unwrap();
+            assert!(event.id > changed.id, "it was told before");
+            told.push(event.name.clone());
+            if event.name == "deleted" {
+                assert_eq!(event.data["workspace"], "acme");
+                break;
+            }
+        }
+        assert_eq!(told.iter().filter(|name| *name == "deleted").count(), 1, "{told:?}");
+        assert!(told.len() <= 2, "{told:?}");
+        // Another of that name: a change, not an end.
+        t.inner.server("linear", "acme").await;
+        assert_eq!(events.expect("changed").await.data["server"], "linear");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_of_one_workspace_hears_of_that_one_only() {
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        let t = TestServer::following(engine).await;
+        furnish(&t.inner).await;
+        t.inner.workspace("other").await;
+        let key = t.key(Role::Gateway, Some("acme")).await;
+        let mut events = Events::open(&t.with_token(&key), None, None).await;
+        events.expect("start").await;
+        let new = NewServer {
+            integration: Reference::parse("linear"),
+            workspace: Some(Reference::parse("other")),
+            name: "Hidden".into(),
+            slug: Some("hidden".into()),
+            description: None,
+            configuration: None,
+        };
+        t.inner.registry.create_server(&t.inner.admin(), new).await.unwrap();
+        configure(&t.inner.registry, "linear", &header("a")).await;
+        let event = events.expect("changed").await;
+        assert_eq!((&event.data["workspace"], &event.data["server"]), (&json!("acme"), &json!("linear")));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revoked_key_hears_that_and_nothing_more() {
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        let t = TestServer::following(engine).await;
+        furnish(&t.inner).await;
+        let replica = t.replica().await;
+        let (key, id) = gateway_key(&t.inner.registry, None).await;
+        let other = t.key(Role::Gateway, None).await;
+        let mut ended = Events::open(&Client::new(&replica.url, &key), None, None).await;
+        ended.expect("start").await;
+        let mut goes_on = Events::open(&Client::new(&replica.url, &other), None, None).await;
+        goes_on.expect("start").await;
+        let began = Instant::now();
+        t.inner.registry.revoke_api_key(&t.inner.admin(), id).await.unwrap();
+        ended.expect("identities").await;
+        goes_on.expect("identities").await;
+        assert!(ended.next().await.is_none(), "the stream ends");
+        assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+        configure(&t.inner.registry, "linear", &header("a")).await;
+        goes_on.expect("changed").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_was_away_too_long_is_told_to_begin_anew() {
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        let t = TestServer::new(engine).await;
+        furnish(&t.inner).await;
+        for round in 0..5 {
+            configure(&t.inner.registry, "linear", &header(&round.to_string())).await;
+        }
+        let db = t.inner.database.connect().await;
+        db.execute_unprepared("DELETE FROM change WHERE revision <= 3").await.unwrap();
+        db.execute_unprepared(
+            "INSERT INTO deployment (key, value, updated_at) VALUES ('changes.pruned', '3', 0)",
+        )
+        .await
+        .unwrap();
+        follow(&t.inner.registry, &t.inner.database.url).await;
+        let gateway = t.client(Role::Gateway, None).await;
+        let told = gateway.get("/v1/gateway/changes?since=2").await.expect(200).json();
+        assert_eq!(told["reset"], true);
+        let revision = told["revision"].as_i64().unwrap();
+        let known = gateway.get("/v1/gateway/changes?since=3").await.expect(200).json();
+        assert_eq!(
+            (&known["reset"], known["changes"].as_array().unwrap().is_empty()),
+            (&json!(false), false)
+        );
+        // A revision that was never given is of another database, or of this one before it was restored.
+        let unknown =
+            gateway.get(&format!("/v1/gateway/changes?since={}", revision + 1_000)).await.expect(200);
+        assert_eq!(unknown.json()["reset"], true);
+        let mut events = Events::open(&gateway, Some(2), None).await;
+        assert_eq!(events.expect("reset").await.id, revision);
+        configure(&t.inner.registry, "linear", &header("after")).await;
+        assert!(events.expect("changed").await.id > revision);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_silent_stream_says_that_it_lives() {
+    let t = TestServer::following(Engine::Sqlite).await;
+    let gateway = t.client(Role::Gateway, None).await;
+    let mut events = Events::open(&gateway, None, None).await;
+    assert!(events.block().await.unwrap().starts_with("id:"));
+    // The key of this very test is a change that may still come.
+    let began = Instant::now();
+    until(PATIENCE, async || events.block().await.unwrap().starts_with(':')).await;
+    assert!(began.elapsed() < Duration::from_secs(17));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_ends_lets_its_followers_go() {
+    let t = TestServer::following(Engine::Sqlite).await;
+    let gateway = t.client(Role::Gateway, None).await;
+    let mut events = Events::open(&gateway, None, None).await;
+    let start = events.expect("start").await.id;
+    let poll = tokio::spawn({
+        let gateway = gateway.clone();
+        async move { gateway.get(&format!("/v1/gateway/changes?since={start}&wait=60")).await }
+    });
+    let began = Instant::now();
+    t.inner.registry.close();
+    while events.block().await.is_some() {}
+    poll.await.unwrap().expect(200);
+    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+}

@@ -1,0 +1,390 @@
+//! Documents from memory: as fast as memory, as true as the database.
+
+use super::{SECRET, configure, furnish, gateway_key, header, until};
+use actix_web::dev::Service;
+use futures_util::FutureExt;
+use registry::{NewApiKey, ServerRef};
+use registry_core::permission::Role;
+use registry_core::slug::Reference;
+use reqwest::header::{ACCEPT_ENCODING, IF_NONE_MATCH};
+use serde_json::{Value, json};
+use std::time::Duration;
+use support::{Client, Engine, TestRegistry, TestServer, statements};
+
+const DOCUMENT: &str = "/v1/gateway/servers/acme/linear";
+const SOON: Duration = Duration::from_secs(1);
+
+/// The same test on both databases, with documents held in memory.
+macro_rules! held_by_both {
+    (async fn $name:ident($test:ident: TestServer) $body:block) => {
+        mod $name {
+            use super::*;
+            async fn run($test: TestServer) $body
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                run(TestServer::following(Engine::Sqlite).await).await;
+            }
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                run(TestServer::following(Engine::Postgres).await).await;
+            }
+        }
+    };
+}
+
+async fn secret(client: &Client) -> String {
+    let document = client.get(DOCUMENT).await.expect(200).json();
+    document["headers"]["X-Secret"].as_str().unwrap().to_owned()
+}
+
+/// On one thread, so that between two requests nobody else asks the database either.
+#[actix_web::test]
+async fn a_document_that_is_held_costs_no_statement() {
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        let t = TestServer::following(engine).await;
+        furnish(&t.inner).await;
+        let key = t.key(Role::Gateway, None).await;
+        let app = actix_web::test::init_service(mcp_registry::app::build(t.parts())).await;
+        let request = || {
+            let request = actix_web::test::TestRequest::get().uri(DOCUMENT);
+            request.insert_header(("x-portkey-api-key", key.as_str())).to_request()
+        };
+        // The first readings go on record; the key itself is a change that must be heard of before it is believed.
+        until(SOON, async || {
+            assert_eq!(actix_web::test::call_service(&app, request()).await.status(), 200);
+            t.inner.registry.held_document(&key, "acme/linear").is_some()
+        })
+        .await;
+        let before = statements();
+        for _ in 0..500 {
+            let answer = app.call(request()).now_or_never().expect("at once, from memory");
+            assert_eq!(answer.unwrap().status(), 200);
+        }
+        assert_eq!(statements() - before, 0, "{engine:?}");
+        assert!(before > 0, "statements are counted");
+    }
+}
+
+held_by_both! {
+    async fn a_miss_is_loaded_once_for_all_who_wait(t: TestServer) {
+        furnish(&t.inner).await;
+        let gateway = t.client(Role::Gateway, None).await;
+        secret(&gateway).await;
+        configure(&t.inner.registry, "linear", &header("one")).await;
+        until(SOON, async || secret(&gateway).await == "one").await;
+        let before = statements();
+        configure(&t.inner.registry, "linear", &header("two")).await;
+        let alone = statements() - before;
+        let before = statements();
+        configure(&t.inner.registry, "linear", &header("three")).await;
+        let all = (0..50).map(|_| { let gateway = gateway.clone(); tokio::spawn(async move { secret(&gateway).await }) });
+        for one in all.collect::<Vec<_>>() {
+            assert_ne!(one.await.unwrap(), "one");
+        }
+        let crowded = statements() - before;
+        assert!(crowded < alone + 100, "{crowded} statements, {alone} when nobody asks");
+    }
+}
+
+held_by_both! {
+    async fn a_change_is_everywhere_at_once_and_nobody_goes_back(t: TestServer) {
+        furnish(&t.inner).await;
+        let replica = t.replica().await;
+        let key = t.key(Role::Gateway, None).await;
+        let doors = [Client::new(&t.url, &key), Client::new(&replica.url, &key)];
+        for round in 0..10 {
+            let value = format!("round {round}");
+            configure(&t.inner.registry, "linear", &header(&value)).await;
+            for door in &doors {
+                until(SOON, async || secret(door).await == value).await;
+                for _ in 0..20 {
+                    assert_eq!(secret(door).await, value, "it does not go back");
+                }
+            }
+        }
+    }
+}
+
+held_by_both! {
+    async fn whoever_names_a_change_gets_nothing_older(t: TestServer) {
+        furnish(&t.inner).await;
+        let replica = t.replica().await;
+        let key = t.key(Role::Gateway, None).await;
+        let (here, there) = (Client::new(&t.url, &key), Client::new(&replica.url, &key));
+        secret(&there).await;
+        let mut revision = 0;
+        for round in 0..20 {
+            let value = format!("round {round}");
+            configure(&t.inner.registry, "linear", &header(&value)).await;
+            revision = here.get("/v1/gateway/servers?page_size=500").await.expect(200).json()["revision"].as_i64().unwrap();
+            let document = there.get(&format!("{DOCUMENT}?at_least={revision}")).await.expect(200).json();
+            assert_eq!(document["headers"]["X-Secret"], value.as_str());
+        }
+        there.get(&format!("{DOCUMENT}?at_least={}", revision + 1_000)).await.expect(404);
+        there.get(&format!("{DOCUMENT}?at_least=soon")).await.expect(400);
+    }
+}
+
+held_by_both! {
+    async fn a_revoked_key_opens_nothing_within_a_second_anywhere(t: TestServer) {
+        furnish(&t.inner).await;
+        let replica = t.replica().await;
+        let registry = &t.inner.registry;
+        let (key, id) = gateway_key(registry, None).await;
+        let doors = [Client::new(&t.url, &key), Client::new(&replica.url, &key)];
+        for door in &doors {
+            secret(door).await;
+        }
+        registry.revoke_api_key(&registry.operator(), id).await.unwrap();
+        for door in &doors {
+            until(SOON, async || door.get(DOCUMENT).await.status == 401).await;
+        }
+    }
+}
+
+held_by_both! {
+    async fn a_key_that_expires_is_not_believed_from_memory(t: TestServer) {
+        furnish(&t.inner).await;
+        let registry = &t.inner.registry;
+        let expires_at = Some(registry.now() + chrono::Duration::hours(1));
+        let new = NewApiKey { name: "short".into(), role: Role::Gateway, scopes: Vec::new(), workspace: None, expires_at, reason: None };
+        let key = registry.create_api_key(&registry.operator(), new).await.unwrap().key;
+        let gateway = t.with_token(&key);
+        secret(&gateway).await;
+        t.inner.clock.advance(chrono::Duration::minutes(61));
+        gateway.get(DOCUMENT).await.expect(401);
+    }
+}
+
+held_by_both! {
+    async fn what_is_held_for_one_is_not_given_to_another(t: TestServer) {
+        furnish(&t.inner).await;
+        t.inner.workspace("other").await;
+        secret(&t.client(Role::Gateway, None).await).await;
+        secret(&t.client(Role::Gateway, Some("acme")).await).await;
+        let stranger = t.client(Role::Gateway, Some("other")).await;
+        for _ in 0..3 {
+            stranger.get(DOCUMENT).await.expect(404);
+        }
+        for role in [Role::Admin, Role::Manager, Role::Viewer] {
+            t.client(role, None).await.get(DOCUMENT).await.expect(403);
+        }
+        t.with_token("mcpr_000000000000000000000000000000000000").get(DOCUMENT).await.expect(401);
+        t.anonymous().get(DOCUMENT).await.expect(401);
+    }
+}
+
+held_by_both! {
+    async fn each_coding_has_its_tag_and_only_who_asks_gets_one(t: TestServer) {
+        furnish(&t.inner).await;
+        let key = t.key(Role::Gateway, None).await;
+        // This one leaves codings alone.
+        #[expect(clippy::disallowed_methods, reason = "tests are clients, on loopback only")]
+        let raw = reqwest::Client::builder().no_proxy().no_gzip().build().unwrap();
+        let ask = |coding: &str| {
+            raw.get(format!("{}{DOCUMENT}", t.url)).bearer_auth(&key).header(ACCEPT_ENCODING, coding)
+        };
+        let plain = Client::send(ask("identity")).await.expect(200);
+        let mut tags = vec![plain.header("etag").to_owned()];
+        for (asked, given) in [("gzip, deflate", "gzip"), ("gzip, deflate, br", "br"), ("br;q=0, gzip;q=0.5", "gzip")] {
+            for _ in 0..2 {
+                let response = ask(asked).send().await.unwrap();
+                assert_eq!(response.headers()["content-encoding"], given, "{asked}");
+                let tag = response.headers()["etag"].to_str().unwrap().to_owned();
+                let coded = response.bytes().await.unwrap();
+                assert_eq!(decoded(given, &coded), plain.text.as_bytes());
+                let again = Client::send(ask(asked).header(IF_NONE_MATCH, &tag)).await.expect(304);
+                assert_eq!((again.header("etag"), again.text.as_str()), (tag.as_str(), ""));
+                Client::send(ask(asked).header(IF_NONE_MATCH, &tags[0])).await.expect(200);
+                tags.push(tag);
+            }
+        }
+        for nothing in ["identity", "*;q=0.1", "br;q=0", "deflate"] {
+            let answer = Client::send(ask(nothing)).await.expect(200);
+            assert_eq!((answer.text.as_str(), answer.header("content-encoding")), (plain.text.as_str(), ""), "{nothing}");
+        }
+        tags.sort();
+        tags.dedup();
+        assert_eq!(tags.len(), 3);
+    }
+}
+
+fn decoded(coding: &str, bytes: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    match coding {
+        "gzip" => std::io::copy(&mut flate2::read::GzDecoder::new(bytes), &mut plain),
+        _ => std::io::copy(&mut brotli::Decompressor::new(bytes, 4096), &mut plain),
+    }
+    .unwrap();
+    plain
+}
+
+held_by_both! {
+    async fn a_disabled_server_has_a_reason_and_nothing_else(t: TestServer) {
+        furnish(&t.inner).await;
+        let gateway = t.client(Role::Gateway, None).await;
+        let admin = t.client(Role::Admin, None).await;
+        secret(&gateway).await;
+        let off = json!({ "workspaces": [{ "id": "acme", "enabled": false }] });
+        admin.put("/v1/mcp-integrations/linear/workspaces", &off).await.expect(200);
+        until(SOON, async || gateway.get(DOCUMENT).await.expect(200).json()["status"] == "disabled").await;
+        let document = gateway.get(DOCUMENT).await.expect(200);
+        assert_eq!(document.json()["reason"], "access_disabled");
+        assert!(!document.text.contains(SECRET) && document.json().get("client").is_none());
+        let schema = t.anonymous().get("/docs/gateway-document.schema.json").await.expect(200).json();
+        assert!(jsonschema::is_valid(&schema, &document.json()), "{}", document.text);
+    }
+}
+
+held_by_both! {
+    async fn memory_has_a_bound_and_everything_is_answered_all_the_same(t: TestServer) {
+        const ROOM: usize = 40_000;
+        furnish(&t.inner).await;
+        t.inner.servers("linear", "acme", 40).await;
+        let small = t.inner.second_process().await;
+        let url = t.inner.database.url.clone();
+        tokio::spawn({ let small = small.clone(); async move { small.follow(&url, ROOM, std::future::pending()).await } });
+        until(SOON, async || small.is_following()).await;
+        let gateway = t.inner.actor(Role::Gateway, None).await;
+        for round in 0..3 {
+            for number in 0..40 {
+                let name = format!("linear-{number}");
+                let document = small.load_document(&gateway, "", ("acme", &name), 0).await.unwrap();
+                let document: Value = serde_json::from_slice(&document.coded(registry::Coding::Identity).body).unwrap();
+                assert_eq!(document["server"], name.as_str(), "{round}");
+                let (_, bytes) = small.held_documents();
+                assert!(bytes <= ROOM + 5_000, "{bytes} bytes are held");
+            }
+        }
+        assert!(small.held_documents().0 > 5);
+    }
+}
+
+held_by_both! {
+    async fn a_successor_of_the_same_name_is_another_server(t: TestServer) {
+        furnish(&t.inner).await;
+        let gateway = t.client(Role::Gateway, None).await;
+        secret(&gateway).await;
+        let server = ServerRef { server: Reference::parse("linear"), workspace: Some(Reference::parse("acme")) };
+        t.inner.registry.delete_server(&t.inner.admin(), &server, None).await.unwrap();
+        until(SOON, async || gateway.get(DOCUMENT).await.status == 404).await;
+        t.inner.integration("notion", "https://mcp.notion.com/mcp", Some(&header("another"))).await;
+        let new = registry::NewServer { integration: Reference::parse("notion"), workspace: Some(Reference::parse("acme")), name: "Linear".into(), slug: Some("linear".into()), description: None, configuration: None };
+        t.inner.registry.create_server(&t.inner.admin(), new).await.unwrap();
+        assert_eq!(secret(&gateway).await, "another");
+    }
+}
+
+held_by_both! {
+    async fn all_documents_come_page_by_page(t: TestServer) {
+        furnish(&t.inner).await;
+        t.inner.workspace("other").await;
+        t.inner.servers("linear", "other", 7).await;
+        let gateway = t.client(Role::Gateway, None).await;
+        let admin = t.client(Role::Admin, None).await;
+        let mut names = Vec::new();
+        let (mut since, mut pages) = (0, 0);
+        loop {
+            let page = gateway.get(&format!("/v1/gateway/servers?page_size=3&since={since}")).await.expect(200).json();
+            for document in page["data"].as_array().unwrap() {
+                assert_eq!(document["headers"]["X-Secret"], SECRET);
+                names.push(format!("{}/{}", document["workspace"].as_str().unwrap(), document["server"].as_str().unwrap()));
+            }
+            since = page["revision"].as_i64().unwrap();
+            pages += 1;
+            if page["has_more"] == false {
+                break;
+            }
+        }
+        assert!(pages >= 3);
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), 8);
+        let nothing = gateway.get(&format!("/v1/gateway/servers?since={since}")).await.expect(200).json();
+        assert_eq!((&nothing["data"], &nothing["revision"]), (&json!([]), &json!(since)));
+        admin.delete("/v1/mcp-servers/linear-3").await.expect(200);
+        let other = gateway.get("/v1/gateway/servers?workspace=other").await.expect(200).json();
+        assert_eq!(other["data"].as_array().unwrap().len(), 6);
+        let bound = t.client(Role::Gateway, Some("acme")).await;
+        assert_eq!(bound.get("/v1/gateway/servers").await.expect(200).json()["data"].as_array().unwrap().len(), 1);
+        bound.get("/v1/gateway/servers?workspace=other").await.expect(404);
+        gateway.get("/v1/gateway/servers?page_size=0").await.expect(400);
+        gateway.get("/v1/gateway/servers?page_size=501").await.expect(400);
+        admin.get("/v1/gateway/servers").await.expect(403);
+    }
+}
+
+/// Readings from memory are counted, and the counts are written down when the process ends.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readings_from_memory_are_on_record() {
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        let t = TestRegistry::new(engine).await;
+        furnish(&t).await;
+        let stop = tokio_util::sync::CancellationToken::new();
+        let following = tokio::spawn({
+            let (registry, url, stop) = (t.registry.clone(), t.database.url.clone(), stop.clone());
+            async move { registry.follow(&url, 1 << 20, stop.cancelled_owned()).await }
+        });
+        until(SOON, async || t.registry.is_following()).await;
+        let (key, _) = gateway_key(&t.registry, None).await;
+        let told = || registry::Origin::new(registry::Door::Api);
+        until(SOON, async || {
+            // The key is itself a change: until that was heard of, nobody is believed from memory.
+            let gateway = t.registry.authenticate(registry::Credential::Token(&key), told()).await.unwrap();
+            t.registry.load_document(&gateway, &key, ("acme", "linear"), 0).await.unwrap();
+            t.registry.held_document(&key, "acme/linear").is_some()
+        })
+        .await;
+        for _ in 0..40 {
+            assert!(t.registry.held_document(&key, "acme/linear").is_some());
+        }
+        stop.cancel();
+        following.await.unwrap();
+        let filter = registry::AuditFilter { action: Some("client_secret.".into()), ..Default::default() };
+        let events =
+            t.registry.audit_events(&t.admin(), filter, registry::PageRequest::default()).await.unwrap();
+        let told: Vec<_> = events.items.iter().map(|one| (one.action.as_str(), one.after.clone())).collect();
+        assert!(told.iter().any(|(action, _)| *action == "client_secret.read"), "{told:?}");
+        let again = told.iter().find(|(action, _)| *action == "client_secret.read_again").unwrap();
+        assert_eq!(again.1.as_ref().unwrap()["readings"], 41);
+    }
+}
+
+/// What one request costs does not depend on how many servers there are.
+#[actix_web::test]
+async fn a_request_allocates_the_same_among_ten_and_among_a_thousand() {
+    let mut spent = Vec::new();
+    for count in [10, 1_000] {
+        let t = TestServer::following(Engine::Sqlite).await;
+        furnish(&t.inner).await;
+        t.inner.servers("linear", "acme", count).await;
+        let key = t.key(Role::Gateway, None).await;
+        let registry = &t.inner.registry;
+        let gateway = t.inner.actor(Role::Gateway, None).await;
+        for number in 0..count {
+            registry.load_document(&gateway, &key, ("acme", &format!("linear-{number}")), 0).await.unwrap();
+        }
+        let app = actix_web::test::init_service(mcp_registry::app::build(t.parts())).await;
+        let request = || {
+            actix_web::test::TestRequest::get()
+                .uri(&format!("/v1/gateway/servers/acme/linear-{}", count / 2))
+                .insert_header(("x-portkey-api-key", key.as_str()))
+                .to_request()
+        };
+        // The first comes through the usual door, with everything that goes on record.
+        assert_eq!(actix_web::test::call_service(&app, request()).await.status(), 200);
+        assert_eq!(registry.held_documents().0, count);
+        let next = request();
+        let name = format!("acme/linear-{}", count / 2);
+        let mut answer = None;
+        let info = allocation_counter::measure(|| answer = app.call(next).now_or_never());
+        assert_eq!(answer.expect("at once, from memory").unwrap().status(), 200);
+        spent.push(info.count_total);
+        let held = allocation_counter::measure(|| {
+            assert!(registry.held_document(&key, &name).is_some());
+        });
+        assert_eq!(held.count_total, 0, "memory is only read");
+    }
+    assert_eq!(spent[0], spent[1]);
+    assert!(spent[0] < 20, "{} allocations", spent[0]);
+}

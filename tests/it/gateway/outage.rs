@@ -1,0 +1,86 @@
+//! The database is away: gateways get what was known last, and the truth as soon as it is back.
+
+use super::until;
+use registry_core::permission::Role;
+use serde_json::json;
+use std::time::{Duration, Instant};
+use support::{Client, Engine, Installation, TcpGate, TestDatabase};
+
+const DOCUMENT: &str = "/v1/gateway/servers/acme/linear";
+/// How long the database is away.
+const AWAY: Duration = Duration::from_secs(30);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thirty_seconds_without_database_cost_no_reading() {
+    let database = TestDatabase::new(Engine::Postgres).await;
+    let url = url::Url::parse(&database.url).unwrap();
+    let gate = TcpGate::start(&format!("{}:{}", url.host_str().unwrap(), url.port().unwrap_or(5432))).await;
+    let mut through = url.clone();
+    through.set_host(Some("127.0.0.1")).unwrap();
+    through.set_port(Some(gate.address.port())).unwrap();
+
+    let installed = Installation::new(database);
+    installed.run(&["migrate"]).await;
+    let unseen = installed.key(Role::Gateway).await;
+    let (admin, key) = (installed.key(Role::Admin).await, installed.key(Role::Gateway).await);
+    let apart = installed.serve(&["--no-worker"]).await;
+    let admin = Client::new(&apart.url, &admin);
+    admin.post("/v1/workspaces", &json!({ "name": "Acme", "slug": "acme" })).await.expect(200);
+    let service = json!({ "name": "Linear", "slug": "linear", "url": "https://mcp.linear.app/mcp", "auth_type": "headers", "transport": "http", "configurations": { "headers": { "X-Secret": "before" } } });
+    admin.post("/v1/mcp-integrations", &service).await.expect(200);
+    for slug in ["linear", "never-read"] {
+        let server =
+            json!({ "name": slug, "slug": slug, "mcp_integration_id": "linear", "workspace_id": "acme" });
+        admin.post("/v1/mcp-servers", &server).await.expect(200);
+    }
+
+    let installed = installed.with("DATABASE__URL", through.as_str());
+    let serving = installed.serve(&["--no-worker"]).await;
+    let gateway = Client::new(&serving.url, &key);
+    gateway.get(DOCUMENT).await.expect(200);
+    let known = gateway.get(DOCUMENT).await.expect(200);
+    assert_eq!(known.header("registry-stale-since"), "");
+    assert_eq!(gateway.get("/readyz").await.expect(200).json()["status"], "ready");
+
+    gate.shut();
+    let began = Instant::now();
+    until(Duration::from_secs(5), async || {
+        !gateway.get(DOCUMENT).await.expect(200).header("registry-stale-since").is_empty()
+    })
+    .await;
+    let ready = gateway.get("/readyz").await.expect(200).json();
+    assert_eq!(ready["status"], "degraded");
+    assert!(ready["stale_since"].is_string());
+    let missing = gateway.get("/v1/gateway/servers/acme/never-read").await.expect(503);
+    assert!(!missing.text.contains("before"));
+    // A key that was not seen before cannot be judged; it is not refused as wrong either.
+    let stranger = Client::new(&serving.url, &unseen);
+    stranger.get(DOCUMENT).await.expect(503);
+    let mut readings = 0;
+    while began.elapsed() < AWAY {
+        assert_eq!(gateway.get(DOCUMENT).await.expect(200).text, known.text);
+        readings += 1;
+    }
+    assert!(readings > 1_000, "{readings}");
+    // What changes meanwhile, where the database can be reached:
+    admin
+        .put(
+            "/v1/mcp-integrations/linear",
+            &json!({ "configurations": { "headers": { "X-Secret": "after" } } }),
+        )
+        .await
+        .expect(200);
+    assert_eq!(gateway.get(DOCUMENT).await.expect(200).text, known.text);
+
+    gate.open();
+    let took = until(Duration::from_secs(1), async || {
+        let told = gateway.get(DOCUMENT).await.expect(200);
+        told.json()["headers"]["X-Secret"] == "after" && told.header("registry-stale-since").is_empty()
+    })
+    .await;
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    until(Duration::from_secs(2), async || gateway.get("/readyz").await.json()["status"] == "ready").await;
+    gateway.get("/v1/gateway/servers/acme/never-read").await.expect(200);
+    let log = serving.end().await;
+    assert!(!log.contains("before") && !log.contains(&key), "no secret in the log");
+}
