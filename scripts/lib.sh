@@ -121,8 +121,11 @@ newer_or_same() { [[ $(printf '%s\n' "$1" "$2" | sort -V | head -n 1) == "$2" ]]
 checksum() { sha256sum <"$1"; }
 up_to_date() { [[ -f $1 && $(<"$1") == "$(checksum "$2")" ]]; }
 
-# A PostgreSQL cluster that lives as long as this script. Sets MCP_REGISTRY_TEST_POSTGRES_URL.
+# A PostgreSQL cluster that lives as long as this script. Sets MCP_REGISTRY_TEST_POSTGRES_URL. With `durable` every commit
+# reaches the disk, as in production; without, nothing outlives the tests, so nothing needs to.
 start_postgres() {
+    local speed="-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+    [[ ${1-} != durable ]] || speed=""
     POSTGRES=$(postgres_programs)
     CLUSTER=$(mktemp -d /tmp/mcp-registry-postgres.XXXXXX)
     trap stop_postgres EXIT
@@ -131,9 +134,8 @@ start_postgres() {
     local port
     port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
     as_postgres "$POSTGRES/initdb" -D "$CLUSTER/data" -U registry -A trust --no-sync -E UTF8 --locale=C >/dev/null
-    # Nothing here outlives the tests, so nothing needs to reach the disk.
     as_postgres "$POSTGRES/pg_ctl" -D "$CLUSTER/data" -w -l "$CLUSTER/log" start >/dev/null -o "-p $port -k $CLUSTER \
-        -c listen_addresses=127.0.0.1 -c max_connections=200 -c fsync=off -c synchronous_commit=off -c full_page_writes=off" ||
+        -c listen_addresses=127.0.0.1 -c max_connections=200 $speed" ||
         fail "PostgreSQL did not start:" "$(cat "$CLUSTER/log")"
     export MCP_REGISTRY_TEST_POSTGRES_URL="postgres://registry@127.0.0.1:$port/postgres"
 }
