@@ -262,8 +262,7 @@ struct GatewayRegistration {
 }
 
 /// The authorization server a client belongs to (RFC 8414 §2); every member it publishes is here.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes what the registry prepares")]
+#[derive(Serialize, ToSchema)]
 struct GatewayAuthorizationServer {
     /// To compare with `iss` in answers (RFC 9207), character for character.
     issuer: String,
@@ -283,11 +282,13 @@ struct GatewayAuthorizationServer {
     /// Where this was found.
     #[schema(format = "uri")]
     metadata_url: String,
+    /// Whatever else it says.
+    #[serde(flatten)]
+    further: Map<String, Value>,
 }
 
 /// A client as registered, not as asked for (RFC 7591 §3.2.1); further members of the answer are here too.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes what the registry prepares")]
+#[derive(Serialize, ToSchema)]
 struct GatewayClient {
     /// Its identifier there.
     client_id: String,
@@ -311,6 +312,9 @@ struct GatewayClient {
     client_name: Option<String>,
     /// The authorization server it belongs to.
     issuer: String,
+    /// Whatever else it says.
+    #[serde(flatten)]
+    further: Map<String, Value>,
 }
 
 impl GatewayDocumentView {
