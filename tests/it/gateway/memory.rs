@@ -166,6 +166,14 @@ held_by_both! {
         for _ in 0..3 {
             stranger.get(DOCUMENT).await.expect(404);
         }
+        // Nor is what holds no secret, although its reading leaves no record.
+        t.inner.integration("plain", "https://mcp.plain.example/mcp", None).await;
+        t.inner.server("plain", "acme").await;
+        let (own, plain) = (t.client(Role::Gateway, Some("acme")).await, "/v1/gateway/servers/acme/plain");
+        for _ in 0..3 {
+            own.get(plain).await.expect(200);
+            stranger.get(plain).await.expect(404);
+        }
         for role in [Role::Admin, Role::Manager, Role::Viewer] {
             t.client(role, None).await.get(DOCUMENT).await.expect(403);
         }

@@ -236,3 +236,30 @@ impl Documents {
         (self.by_name.len(), self.size.load(Ordering::Relaxed))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held(server: Uuid, as_of: i64, valid_until: Option<i64>) -> Arc<HeldDocument> {
+        let facts =
+            Facts { name: "acme/linear".into(), server, workspace: Uuid::nil(), client: None, secret: false };
+        let prepared = Prepared { body: b"{}".to_vec(), revision: as_of, valid_until, facts };
+        Arc::new(HeldDocument::new(prepared, as_of))
+    }
+
+    #[test]
+    fn what_was_touched_is_given_only_to_who_takes_it_so() {
+        let (documents, server) = (Documents::default(), Uuid::from_u128(1));
+        documents.put(&held(server, 7, Some(1_000)));
+        let there = |now, outdated| documents.get("acme/linear", now, outdated).is_some();
+        assert!(there(0, false) && there(999, false));
+        assert!(!there(1_000, true), "a secret in it has expired");
+        assert_eq!(documents.outdate([Uuid::from_u128(2), server]), [server], "only what is held");
+        assert!(!there(0, false) && there(0, true));
+        documents.put(&held(server, 6, None));
+        assert!(!there(0, false), "an older one changes nothing");
+        documents.put(&held(server, 8, None));
+        assert!(there(0, false));
+    }
+}
