@@ -2,19 +2,23 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-/// The same test on SQLite and on PostgreSQL.
+/// The same test on SQLite and on PostgreSQL, over a `TestRegistry` or a `TestServer` that `new` makes, or the function
+/// that is named: `(t: TestServer = following)`.
 macro_rules! on_both {
-    ($(#[$meta:meta])* async fn $name:ident($test:ident: TestRegistry) $body:block) => {
+    (async fn $name:ident($test:ident: $type:ident) $body:block) => {
+        on_both! { async fn $name($test: $type = new) $body }
+    };
+    (async fn $name:ident($test:ident: $type:ident = $make:ident) $body:block) => {
         mod $name {
             use super::*;
-            async fn run($test: TestRegistry) $body
+            async fn run($test: $type) $body
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn sqlite() {
-                run(TestRegistry::new(Engine::Sqlite).await).await;
+                run($type::$make(Engine::Sqlite).await).await;
             }
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn postgres() {
-                run(TestRegistry::new(Engine::Postgres).await).await;
+                run($type::$make(Engine::Postgres).await).await;
             }
         }
     };

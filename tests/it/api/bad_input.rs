@@ -14,7 +14,7 @@ fn metadata(members: &Value) -> Value {
     json!({ "oauth_client_metadata": members })
 }
 
-served_by_both! {
+on_both! {
     async fn configurations_are_judged_with_a_pointer(t: TestServer) {
         let admin = t.client(Role::Admin, None).await;
         let wrapper = "/configurations/oauth_client_metadata";
@@ -41,7 +41,7 @@ served_by_both! {
     }
 }
 
-served_by_both! {
+on_both! {
     async fn what_is_only_odd_is_saved_and_reported(t: TestServer) {
         let admin = t.client(Role::Admin, None).await;
         let odd = metadata(&json!({ "client_nmae": "A", "redirect_uris": ["https://evil.example"], "jwks": {} }));
@@ -62,7 +62,7 @@ served_by_both! {
     }
 }
 
-served_by_both! {
+on_both! {
     async fn addresses_are_judged(t: TestServer) {
         let admin = t.client(Role::Admin, None).await;
         for (url, code) in [
@@ -80,7 +80,7 @@ served_by_both! {
     }
 }
 
-served_by_both! {
+on_both! {
     async fn requests_that_cannot_be_read_say_where(t: TestServer) {
         let admin = t.client(Role::Admin, None).await;
         let post = |body: String| {
@@ -101,7 +101,7 @@ served_by_both! {
     }
 }
 
-served_by_both! {
+on_both! {
     async fn missing_foreign_taken_and_stale_things_are_told_apart(t: TestServer) {
         let admin = t.client(Role::Admin, None).await;
         for slug in ["acme", "beta"] {
@@ -132,7 +132,7 @@ served_by_both! {
     }
 }
 
-served_by_both! {
+on_both! {
     async fn a_secret_must_be_entered_again_for_another_address(t: TestServer) {
         let admin = t.client(Role::Admin, None).await;
         let secret = json!({ "oauth_client_metadata": { "client_id": "a", "client_secret": "s3cret" } });
@@ -151,7 +151,7 @@ served_by_both! {
     }
 }
 
-served_by_both! {
+on_both! {
     async fn unknown_paths_and_wrong_methods_are_problems_too(t: TestServer) {
         let admin = t.client(Role::Admin, None).await;
         assert_eq!(admin.get("/v1/nothing").await.expect(404).header("content-type"), "application/problem+json");

@@ -10,7 +10,7 @@ use std::time::Duration;
 use support::{Client, Engine, SEED_ENTERPRISE, TestServer};
 use tokio_util::sync::CancellationToken;
 
-served_by_both! {
+on_both! {
     async fn an_integration_becomes_a_registered_client(t: TestServer) {
         let sandbox = Sandbox::start(Options::default()).await.unwrap();
         let stop = CancellationToken::new();
@@ -75,7 +75,7 @@ served_by_both! {
     }
 }
 
-served_by_both! {
+on_both! {
     async fn revisions_and_layers_have_doors(t: TestServer) {
         let admin = t.client(Role::Admin, None).await;
         admin.post("/v1/workspaces", &json!({ "name": "Acme", "slug": "acme" })).await.expect(200);

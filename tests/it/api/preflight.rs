@@ -30,7 +30,7 @@ fn codes(preflight: &Value) -> Vec<String> {
     advice.iter().map(|one| one["code"].as_str().unwrap().to_owned()).collect()
 }
 
-served_by_both! {
+on_both! {
     async fn the_body_shown_is_the_body_that_is_sent_afterwards(t: TestServer) {
         let quirks = Quirks { scopes_supported: vec!["mcp:read".into(), "offline_access".into()], ..Quirks::default() };
         let sandbox = sandbox(quirks).await;
@@ -70,7 +70,7 @@ served_by_both! {
     }
 }
 
-served_by_both! {
+on_both! {
     async fn what_if_is_judged_like_a_save_and_changes_nothing(t: TestServer) {
         let sandbox = sandbox(Quirks::default()).await;
         let seed: Value = serde_json::from_str(SEED_ENTERPRISE).unwrap();
@@ -95,7 +95,7 @@ served_by_both! {
     }
 }
 
-served_by_both! {
+on_both! {
     async fn an_integration_can_be_looked_at_before_it_is_made(t: TestServer) {
         let sandbox = sandbox(Quirks::default()).await;
         t.inner.workspace("acme").await;
@@ -123,7 +123,7 @@ served_by_both! {
     }
 }
 
-served_by_both! {
+on_both! {
     async fn what_will_go_wrong_is_said_beforehand(t: TestServer) {
         let quirks = Quirks {
             no_registration_endpoint: true, no_code_challenge_methods: true, slash_in_metadata_issuer: true,
@@ -156,7 +156,7 @@ served_by_both! {
     }
 }
 
-served_by_both! {
+on_both! {
     async fn a_stored_token_that_belongs_elsewhere_is_foreseen_not_sent(t: TestServer) {
         let first = sandbox(Quirks::default()).await;
         let configurations = json!({ "registration": { "initial_access_token": "canary-token" } });
@@ -204,7 +204,7 @@ async fn answering(answer: Option<&'static str>) -> (String, Arc<Mutex<Vec<Strin
     (url, seen)
 }
 
-served_by_both! {
+on_both! {
     async fn nothing_is_told_of_what_does_not_answer(t: TestServer) {
         let (hangs_up, _) = answering(None).await;
         let admin = integration(&t, "http://127.0.0.1:9/mcp", &json!({})).await;
@@ -222,7 +222,7 @@ served_by_both! {
     }
 }
 
-served_by_both! {
+on_both! {
     async fn a_connection_is_tested_as_gateways_connect(t: TestServer) {
         let sandbox = sandbox(Quirks::default()).await;
         let admin = integration(&t, &sandbox.mcp_url(), &json!({})).await;
@@ -241,7 +241,7 @@ served_by_both! {
     }
 }
 
-served_by_both! {
+on_both! {
     async fn configured_headers_go_to_the_integration_s_own_address_alone(t: TestServer) {
         let (url, seen) = answering(Some("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}")).await;
         let admin = t.client(Role::Admin, None).await;

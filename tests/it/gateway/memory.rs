@@ -14,24 +14,6 @@ use support::{Client, Engine, TestRegistry, TestServer, statements};
 const DOCUMENT: &str = "/v1/gateway/servers/acme/linear";
 const SOON: Duration = Duration::from_secs(1);
 
-/// The same test on both databases, with documents held in memory.
-macro_rules! held_by_both {
-    (async fn $name:ident($test:ident: TestServer) $body:block) => {
-        mod $name {
-            use super::*;
-            async fn run($test: TestServer) $body
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn sqlite() {
-                run(TestServer::following(Engine::Sqlite).await).await;
-            }
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn postgres() {
-                run(TestServer::following(Engine::Postgres).await).await;
-            }
-        }
-    };
-}
-
 async fn secret(client: &Client) -> String {
     let document = client.get(DOCUMENT).await.expect(200).json();
     document["headers"]["X-Secret"].as_str().unwrap().to_owned()
@@ -65,8 +47,8 @@ async fn a_document_that_is_held_costs_no_statement() {
     }
 }
 
-held_by_both! {
-    async fn a_miss_is_loaded_once_for_all_who_wait(t: TestServer) {
+on_both! {
+    async fn a_miss_is_loaded_once_for_all_who_wait(t: TestServer = following) {
         furnish(&t.inner).await;
         let gateway = t.client(Role::Gateway, None).await;
         secret(&gateway).await;
@@ -86,8 +68,8 @@ held_by_both! {
     }
 }
 
-held_by_both! {
-    async fn a_change_is_everywhere_at_once_and_nobody_goes_back(t: TestServer) {
+on_both! {
+    async fn a_change_is_everywhere_at_once_and_nobody_goes_back(t: TestServer = following) {
         furnish(&t.inner).await;
         let replica = t.replica().await;
         let key = t.key(Role::Gateway, None).await;
@@ -105,8 +87,8 @@ held_by_both! {
     }
 }
 
-held_by_both! {
-    async fn whoever_names_a_change_gets_nothing_older(t: TestServer) {
+on_both! {
+    async fn whoever_names_a_change_gets_nothing_older(t: TestServer = following) {
         furnish(&t.inner).await;
         let replica = t.replica().await;
         let key = t.key(Role::Gateway, None).await;
@@ -125,8 +107,8 @@ held_by_both! {
     }
 }
 
-held_by_both! {
-    async fn a_revoked_key_opens_nothing_within_a_second_anywhere(t: TestServer) {
+on_both! {
+    async fn a_revoked_key_opens_nothing_within_a_second_anywhere(t: TestServer = following) {
         furnish(&t.inner).await;
         let replica = t.replica().await;
         let registry = &t.inner.registry;
@@ -142,8 +124,8 @@ held_by_both! {
     }
 }
 
-held_by_both! {
-    async fn a_key_that_expires_is_not_believed_from_memory(t: TestServer) {
+on_both! {
+    async fn a_key_that_expires_is_not_believed_from_memory(t: TestServer = following) {
         furnish(&t.inner).await;
         let registry = &t.inner.registry;
         let expires_at = Some(registry.now() + chrono::Duration::hours(1));
@@ -156,8 +138,8 @@ held_by_both! {
     }
 }
 
-held_by_both! {
-    async fn what_is_held_for_one_is_not_given_to_another(t: TestServer) {
+on_both! {
+    async fn what_is_held_for_one_is_not_given_to_another(t: TestServer = following) {
         furnish(&t.inner).await;
         t.inner.workspace("other").await;
         secret(&t.client(Role::Gateway, None).await).await;
@@ -182,8 +164,8 @@ held_by_both! {
     }
 }
 
-held_by_both! {
-    async fn each_coding_has_its_tag_and_only_who_asks_gets_one(t: TestServer) {
+on_both! {
+    async fn each_coding_has_its_tag_and_only_who_asks_gets_one(t: TestServer = following) {
         furnish(&t.inner).await;
         let key = t.key(Role::Gateway, None).await;
         // This one leaves codings alone.
@@ -227,8 +209,8 @@ fn decoded(coding: &str, bytes: &[u8]) -> Vec<u8> {
     plain
 }
 
-held_by_both! {
-    async fn a_disabled_server_has_a_reason_and_nothing_else(t: TestServer) {
+on_both! {
+    async fn a_disabled_server_has_a_reason_and_nothing_else(t: TestServer = following) {
         furnish(&t.inner).await;
         let gateway = t.client(Role::Gateway, None).await;
         let admin = t.client(Role::Admin, None).await;
@@ -244,8 +226,8 @@ held_by_both! {
     }
 }
 
-held_by_both! {
-    async fn memory_has_a_bound_and_everything_is_answered_all_the_same(t: TestServer) {
+on_both! {
+    async fn memory_has_a_bound_and_everything_is_answered_all_the_same(t: TestServer = following) {
         const ROOM: usize = 40_000;
         furnish(&t.inner).await;
         t.inner.servers("linear", "acme", 40).await;
@@ -268,8 +250,8 @@ held_by_both! {
     }
 }
 
-held_by_both! {
-    async fn a_successor_of_the_same_name_is_another_server(t: TestServer) {
+on_both! {
+    async fn a_successor_of_the_same_name_is_another_server(t: TestServer = following) {
         furnish(&t.inner).await;
         let gateway = t.client(Role::Gateway, None).await;
         secret(&gateway).await;
@@ -283,8 +265,8 @@ held_by_both! {
     }
 }
 
-held_by_both! {
-    async fn all_documents_come_page_by_page(t: TestServer) {
+on_both! {
+    async fn all_documents_come_page_by_page(t: TestServer = following) {
         furnish(&t.inner).await;
         t.inner.workspace("other").await;
         t.inner.servers("linear", "other", 7).await;
