@@ -1,4 +1,4 @@
-//! The API reference: the document, Swagger UI (from the binary, no network) the page that explains problems, and the
+//! The API reference: the document, Swagger UI (from the binary, no network), the page that explains problems, and the
 //! JSON Schema of what gateways get.
 
 use crate::document::document;

@@ -40,6 +40,14 @@ pub(crate) fn page(current_page: Option<u64>, page_size: Option<u64>) -> Result<
     Ok(PageRequest::new(page, size))
 }
 
+/// The revision that `since` names.
+pub(crate) fn since(revision: Option<i64>) -> Result<Option<i64>, Failure> {
+    if revision.is_some_and(|revision| revision < 0) {
+        return Err(Failure::parameter("since", "takes a revision, 0 or more."));
+    }
+    Ok(revision)
+}
+
 /// A text, unless it is empty.
 pub(crate) fn filled(text: Option<String>) -> Option<String> {
     text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())

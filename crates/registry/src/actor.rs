@@ -69,6 +69,11 @@ impl Actor {
         &self.name
     }
 
+    /// What tells callers apart: the id, or the name of who has none.
+    pub(crate) fn who(&self) -> &str {
+        self.id.as_deref().unwrap_or(&self.name)
+    }
+
     /// `user`, `api_key`, `token`, `operator` or `system`.
     pub fn kind(&self) -> &'static str {
         self.kind

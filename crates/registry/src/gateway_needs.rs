@@ -195,14 +195,14 @@ impl Registry {
             Some(Doubt::Reported | Doubt::UpdateLost) => return Ok(Verdict::Checking),
             None => {}
         }
-        let who = actor.id.clone().unwrap_or_else(|| actor.name.clone());
+        let who = actor.who();
         let first = client.reported_at.map(moment).filter(|at| *at + report_counts_for() > write.now);
         let manageable =
             client.registration_client_uri.is_some() && client.registration_access_token_id.is_some();
         let mut changed = oauth_client::ActiveModel { id: Set(client.id), ..Default::default() };
         let (verdict, doubt) = match first {
             // Only a second report that another gateway made, or the same one later, is another report.
-            Some(at) if client.reported_by.as_ref() != Some(&who) || at + distinct_after() <= write.now => {
+            Some(at) if client.reported_by.as_deref() != Some(who) || at + distinct_after() <= write.now => {
                 (Verdict::Replacing, Some(Doubt::Forgotten))
             }
             Some(_) => return Ok(Verdict::Noted),
@@ -211,7 +211,7 @@ impl Registry {
         };
         if first.is_none() {
             changed.reported_at = Set(Some(write.millis()));
-            changed.reported_by = Set(Some(who));
+            changed.reported_by = Set(Some(who.to_owned()));
         }
         changed.doubt = Set(doubt.map(|doubt| doubt.as_str().to_owned()));
         changed.update(&write.txn).await?;

@@ -5,6 +5,7 @@ use crate::ApiState;
 use crate::answer::{self, Answer};
 use crate::extract::Caller;
 use crate::failure::Failure;
+use crate::query;
 use crate::responses::GatewayProblems;
 use actix_web::{get, web};
 use registry::GatewayPage;
@@ -69,10 +70,7 @@ pub(crate) struct GatewayServers {
 pub(crate) async fn list_gateway_servers(state: web::Data<ApiState>, caller: Caller) -> Answer {
     caller.require(Permission::FetchGatewayDocument)?;
     let asked: ListGatewayServers = caller.query()?;
-    let since = asked.since.unwrap_or(0);
-    if since < 0 {
-        return Err(Failure::parameter("since", "takes a revision, 0 or more."));
-    }
+    let since = query::since(asked.since)?.unwrap_or(0);
     let most = asked.page_size.unwrap_or(PAGE);
     if !(1..=MOST).contains(&most) {
         return Err(Failure::parameter("page_size", "takes 1 to 500."));

@@ -4,6 +4,7 @@ use crate::ApiState;
 use crate::answer::{self, Answer};
 use crate::extract::{Caller, credential};
 use crate::failure::Failure;
+use crate::query;
 use crate::responses::GatewayProblems;
 use actix_web::http::header::{ACCEPT, CACHE_CONTROL, HeaderMap};
 use actix_web::web::Bytes;
@@ -119,13 +120,7 @@ pub(crate) async fn follow_gateway_changes(
 ) -> Answer {
     caller.require(Permission::FetchGatewayDocument)?;
     let asked: FollowChanges = caller.query()?;
-    let since = match last_event(request.headers())? {
-        Some(revision) => Some(revision),
-        None => asked.since,
-    };
-    if since.is_some_and(|since| since < 0) {
-        return Err(Failure::parameter("since", "takes a revision, 0 or more."));
-    }
+    let since = query::since(last_event(request.headers())?.or(asked.since))?;
     let accepts = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accepts.contains("text/event-stream") {
         let credential = credential(request.headers())?.to_owned();

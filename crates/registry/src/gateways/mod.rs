@@ -177,10 +177,9 @@ impl Registry {
 
     /// Puts the first reading of a document's secrets by this caller on record, for each generation (`domain.md` §6).
     async fn audit_secret(&self, actor: &Actor, document: &Facts) -> Result<()> {
-        let who = actor.id.as_deref().unwrap_or(&actor.name);
-        let subject = format!("{}:{who}", document.secret_holder());
+        let subject = reading_of(document.secret_holder(), actor);
         let known = audit_event::Entity::find()
-            .filter(audit_event::Column::SubjectKind.eq("client_secret"))
+            .filter(audit_event::Column::SubjectKind.eq(READING))
             .filter(audit_event::Column::SubjectId.eq(&subject))
             .one(self.db())
             .await?;
@@ -188,13 +187,21 @@ impl Registry {
             return Ok(());
         }
         let mut write = self.begin_write(actor).await?;
-        let mut event = Event::new("client_secret.read", "client_secret", subject)
+        let event = Event::new("client_secret.read", READING, subject)
             .named(&*document.name)
-            .in_workspace(Some(WorkspaceId(document.workspace)));
-        event.after = Some(json!({ "generation": document.client.map(|client| client.generation) }));
+            .in_workspace(Some(WorkspaceId(document.workspace)))
+            .after(json!({ "generation": document.client.map(|client| client.generation) }));
         write.audit(event);
         write.commit().await
     }
+}
+
+/// The kind of subject that readings of secrets have in the audit log.
+pub(crate) const READING: &str = "client_secret";
+
+/// The subject of one caller's readings of one holder's secrets.
+pub(crate) fn reading_of(holder: Uuid, reader: &Actor) -> String {
+    format!("{holder}:{}", reader.who())
 }
 
 /// The clients of this generation, active or draining.

@@ -53,7 +53,7 @@ impl Facts {
 }
 
 impl Registry {
-    /// The documents of live servers, each with the client that `choose` picks for its registration, all as of the moment of
+    /// The documents of live servers, each with its active client or with that of `generation`, all as of the moment of
     /// `read`. Servers that are gone are left out.
     pub(crate) async fn prepare(
         &self,
@@ -94,14 +94,16 @@ impl Registry {
         client: Option<oauth_client::Model>,
         revision: i64,
     ) -> Result<Prepared> {
-        let mut client = client.filter(|client| usable(client, self.now()) && layers.enabled);
-        if let Some(one) = &client {
-            // A client made for another address is not handed out beside this one: one document, never a mix.
-            let discovery: Discovery = read_json(&one.discovery, "oauth_client", "discovery", one.id)?;
-            if discovery.mcp_url != layers.integration.url {
-                client = None;
+        let client = match client.filter(|client| usable(client, self.now()) && layers.enabled) {
+            Some(client) => {
+                let discovery: Discovery =
+                    read_json(&client.discovery, "oauth_client", "discovery", client.id)?;
+                // A client made for another address is not handed out beside this one: one document, never a mix.
+                (discovery.mcp_url == layers.integration.url).then_some((client, discovery))
             }
-        }
+            None => None,
+        };
+        let (client, discovery) = client.unzip();
         let mut document = head(layers, revision)?;
         let mut secret = client.as_ref().is_some_and(|client| client.client_secret_id.is_some());
         if layers.enabled {
@@ -109,8 +111,8 @@ impl Registry {
                 document.insert("registration".into(), registration_member(row, client.as_ref())?);
             }
             let effective = self.resolve_server(layers).effective;
-            if let Some(client) = &client {
-                self.add_client_members(read, &mut document, &effective, client).await?;
+            if let (Some(client), Some(discovery)) = (&client, discovery) {
+                self.add_client_members(read, &mut document, &effective, client, discovery).await?;
             }
             let mut gateway = Value::Object(effective.gateway);
             secret |= open_markers(self, read, &mut gateway).await? > 0;
@@ -142,9 +144,9 @@ impl Registry {
         document: &mut Map<String, Value>,
         effective: &EffectiveMetadata,
         client: &oauth_client::Model,
+        discovery: Discovery,
     ) -> Result<()> {
-        let discovery: Discovery = read_json(&client.discovery, "oauth_client", "discovery", client.id)?;
-        let mut server = presentable(discovery.metadata.clone());
+        let mut server = presentable(discovery.metadata);
         server.insert("metadata_url".into(), json!(discovery.metadata_url));
         document.insert("generation".into(), json!(client.generation));
         document.insert("authorization_server".into(), Value::Object(server));

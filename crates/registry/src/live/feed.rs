@@ -3,6 +3,7 @@
 use crate::entity::{change, deployment, sequence, server, workspace};
 use crate::gateways::last_changes;
 use crate::{Actor, Error, Registry, Result};
+use registry_core::id::WorkspaceId;
 use registry_core::permission::Permission;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -144,14 +145,8 @@ impl Registry {
     ) -> Result<Followed> {
         actor.require(Permission::FetchGatewayDocument)?;
         let Some(mut since) = since else {
-            let revision = match *self.inner.live.feed.announced.borrow() {
-                ..0 => None,
-                announced => Some(announced),
-            };
-            let revision = match revision {
-                Some(revision) => revision,
-                None => self.newest_revision(self.db()).await?,
-            };
+            let announced = *self.inner.live.feed.announced.borrow();
+            let revision = if announced < 0 { self.newest_revision(self.db()).await? } else { announced };
             return Ok(Followed::Changes { changes: Vec::new(), revision });
         };
         let mut announced = self.inner.live.feed.announced.subscribe();
@@ -164,9 +159,8 @@ impl Registry {
                     None => return Ok(Followed::TooOld { revision: self.newest_revision(self.db()).await? }),
                 },
             };
-            let sees = |change: &Arc<GatewayChange>| {
-                change.workspace.is_none_or(|id| actor.workspace.is_none_or(|own| own.0 == id))
-            };
+            let sees =
+                |change: &Arc<GatewayChange>| change.workspace.is_none_or(|id| actor.sees(WorkspaceId(id)));
             let changes: Vec<_> = changes.into_iter().filter(sees).collect();
             since = covered;
             if !changes.is_empty() || tokio::time::Instant::now() >= deadline || self.is_closing() {
@@ -195,10 +189,8 @@ impl Registry {
     pub(super) async fn changes_after(&self, since: i64) -> Result<Option<(Vec<Arc<GatewayChange>>, i64)>> {
         let read = self.begin_read().await?;
         let newest = self.newest_revision(&read).await?;
-        let pruned = deployment::Entity::find_by_id(PRUNED.to_owned()).one(&read).await?;
-        let pruned = pruned.and_then(|row| row.value.parse().ok()).unwrap_or(0);
         // A revision that was never given is of another database, or of this one before it was restored.
-        if since < pruned || since > newest {
+        if since < pruned(&read).await? || since > newest {
             return Ok(None);
         }
         let rows = change::Entity::find()
@@ -213,6 +205,12 @@ impl Registry {
         read.commit().await?;
         Ok(Some((changes.into_iter().map(Arc::new).collect(), covered)))
     }
+}
+
+/// The newest revision whose changes may be gone; 0: none are.
+pub(super) async fn pruned(db: &impl ConnectionTrait) -> Result<i64> {
+    let row = deployment::Entity::find_by_id(PRUNED.to_owned()).one(db).await?;
+    Ok(row.and_then(|row| row.value.parse().ok()).unwrap_or(0))
 }
 
 /// What the rows say to gateways. A server that is gone is told as such, once, unless another one has its name by now.

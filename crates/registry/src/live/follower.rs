@@ -1,7 +1,7 @@
 //! The task that learns of every commit and keeps true what is held.
 
 use super::document::HeldDocument;
-use super::feed::{PRUNED, describe};
+use super::feed::{PRUNED, describe, pruned};
 use super::identity::Identity;
 use crate::entity::{change, deployment};
 use crate::stored::millis;
@@ -198,9 +198,7 @@ impl Registry {
     async fn prune_changes(&self) -> Result<()> {
         let newest = self.inner.live.applied();
         let through = newest - KEPT;
-        let known = deployment::Entity::find_by_id(PRUNED.to_owned()).one(self.db()).await?;
-        let known: i64 = known.and_then(|row| row.value.parse().ok()).unwrap_or(0);
-        if through < known + KEPT / 10 {
+        if through < pruned(self.db()).await? + KEPT / 10 {
             return Ok(());
         }
         let write = self.begin_write(&self.operator()).await?;

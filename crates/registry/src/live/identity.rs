@@ -34,8 +34,7 @@ pub(crate) struct Identity {
 
 impl Identity {
     pub(crate) fn new(actor: Actor, key: Option<Uuid>, valid_until: Option<i64>) -> Self {
-        let name = actor.id.as_deref().unwrap_or(&actor.name);
-        let digest = Sha256::digest(name.as_bytes());
+        let digest = Sha256::digest(actor.who().as_bytes());
         let mut who = [0; 16];
         who.copy_from_slice(&digest[..16]);
         Self {
@@ -45,10 +44,6 @@ impl Identity {
             valid_until: valid_until.unwrap_or(i64::MAX),
             used_at: AtomicI64::new(0),
         }
-    }
-
-    pub(crate) fn sees(&self, workspace: Uuid) -> bool {
-        self.actor.workspace.is_none_or(|own| own.0 == workspace)
     }
 }
 

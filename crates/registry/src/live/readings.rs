@@ -3,7 +3,7 @@
 use super::document::HeldDocument;
 use super::identity::{Identity, fingerprint};
 use crate::entity::api_key;
-use crate::gateways::Prepared;
+use crate::gateways::{Prepared, READING, reading_of};
 use crate::stored::millis;
 use crate::write::Event;
 use crate::{Actor, Error, Registry, Result};
@@ -52,7 +52,7 @@ impl Registry {
         let now = millis(self.now());
         let identity = live.identities.get(&fingerprint(credential), now)?;
         let held = live.documents.get(name, now, outdated)?;
-        if !identity.sees(held.facts.workspace) || !held.is_handed_out() {
+        if !identity.actor.sees(WorkspaceId(held.facts.workspace)) || !held.is_handed_out() {
             return None;
         }
         if held.facts.secret {
@@ -175,14 +175,10 @@ impl Registry {
                 let count = reading.count.swap(0, Ordering::Relaxed);
                 (count > 0).then(|| {
                     let who = &reading.identity.actor;
-                    let mut event = Event::new(
-                        "client_secret.read_again",
-                        "client_secret",
-                        format!("{holder}:{}", who.id.as_deref().unwrap_or(&who.name)),
-                    )
-                    .named(&*reading.name)
-                    .in_workspace(Some(WorkspaceId(reading.workspace)));
-                    event.after = Some(json!({ "generation": reading.generation, "readings": count }));
+                    let event = Event::new("client_secret.read_again", READING, reading_of(*holder, who))
+                        .named(&*reading.name)
+                        .in_workspace(Some(WorkspaceId(reading.workspace)))
+                        .after(json!({ "generation": reading.generation, "readings": count }));
                     (who.clone(), event)
                 })
             })

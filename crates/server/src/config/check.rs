@@ -45,6 +45,7 @@ impl Config {
         let mut findings = Findings::default();
         self.check_server(&mut findings);
         self.check_database(&mut findings);
+        self.check_gateway(&mut findings);
         self.check_worker(&mut findings);
         self.check_log(&mut findings);
         if let Err(message) = crate::keys::inspect(self) {
@@ -140,6 +141,9 @@ impl Config {
         if self.database.max_connections == 0 {
             findings.push(at_least_one("database.max_connections"));
         }
+    }
+
+    fn check_gateway(&self, findings: &mut Findings) {
         if self.gateway.memory == 0 {
             findings.push(at_least_one("gateway.memory"));
         }
