@@ -1,6 +1,7 @@
 """Measures the gateway's door beside a bare server and ContextForge. `benches/run` starts this; docs/benchmarks.md explains."""
 
 import asyncio
+import http.client
 import json
 import os
 import platform
@@ -11,7 +12,7 @@ import tempfile
 import time
 
 from programs import (
-    Installation, Program, REGISTRY, api, start_bare, start_contextforge, start_sandbox, stop_all, wait,
+    Installation, api, start_bare, start_contextforge, start_sandbox, stop_all, wait,
 )
 from report import report
 
@@ -65,7 +66,6 @@ def all_documents(port, key):
 
 def warm(port, key, names):
     """Every one of these documents once, so that it is in memory and its first reading on record."""
-    import http.client
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     for name in names:
         for _ in range(2):
@@ -130,7 +130,6 @@ def misses(results, installations):
         for kind, installed in installations.items():
             serving = installed.serve("--no-worker")
             times = []
-            import http.client
             connection = http.client.HTTPConnection("127.0.0.1", serving.port, timeout=60)
             for name in names[number * 100:number * 100 + 100]:
                 began = time.perf_counter()
@@ -187,7 +186,6 @@ def sizes(results):
 
 
 def text(port, path):
-    import http.client
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request("GET", path)
     body = connection.getresponse().read().decode()

@@ -10,7 +10,6 @@ import sqlite3
 import subprocess
 import tempfile
 import time
-import urllib.parse
 
 TARGET = os.environ["BENCH_TARGET"]
 REGISTRY = f"{TARGET}/mcp-registry"
