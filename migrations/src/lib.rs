@@ -33,6 +33,7 @@ mod m20261123_000011_draft;
 mod m20261123_000012_integration_state;
 mod m20261123_000013_held_replacement;
 mod m20261123_000014_people;
+mod m20261123_000015_sealing;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -56,6 +57,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000012_integration_state::Migration),
             Box::new(m20261123_000013_held_replacement::Migration),
             Box::new(m20261123_000014_people::Migration),
+            Box::new(m20261123_000015_sealing::Migration),
         ]
     }
 }

@@ -73,7 +73,12 @@ impl TestRegistry {
 
     /// A second process on the same database.
     pub async fn second_process(&self) -> Registry {
-        let ring = SealingRing::new(vec![self.key.clone()]).expect("a ring");
+        self.process_with_keys(vec![self.key.clone()]).await
+    }
+
+    /// A process with other sealing keys on the same database.
+    pub async fn process_with_keys(&self, keys: Vec<SealingKey>) -> Registry {
+        let ring = SealingRing::new(keys).expect("a ring");
         let outside = outside(&self.settings);
         Registry::open(&self.database.url, self.settings.clone(), ring, self.clock.clone(), outside)
             .await

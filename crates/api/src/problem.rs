@@ -194,7 +194,9 @@ pub(crate) fn describe(failure: &Failure) -> Problem {
         }
         Error::TooLarge { .. } => Problem::new(&TOO_LARGE, error.to_string(), Vec::new()),
         Error::NotImplemented(_) => Problem::new(&NOT_IMPLEMENTED, error.to_string(), Vec::new()),
-        Error::Unavailable(_) => Problem::new(&UNAVAILABLE, error.to_string(), Vec::new()),
+        Error::Unavailable(_) | Error::KeyMissing(_) => {
+            Problem::new(&UNAVAILABLE, error.to_string(), Vec::new())
+        }
         Error::Internal(_) => Problem::new(&INTERNAL, INTERNAL_DETAIL.to_owned(), Vec::new()),
     }
 }

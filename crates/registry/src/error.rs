@@ -70,6 +70,8 @@ pub enum Error {
     NotImplemented(&'static str),
     /// The database, or something the deployment needs, is not there now.
     Unavailable(String),
+    /// A stored secret is sealed with a key of this id, which is not here.
+    KeyMissing(String),
     /// A fault of ours. Shown as "internal error"; logged with the request id.
     Internal(Box<dyn std::error::Error + Send + Sync>),
 }
@@ -108,6 +110,10 @@ impl fmt::Display for Error {
             Self::Forbidden { message, .. } | Self::Conflict { message, .. } | Self::Unavailable(message) => {
                 formatter.write_str(message)
             }
+            Self::KeyMissing(id) => write!(
+                formatter,
+                "A stored secret is sealed with the key `{id}`, which is not configured here. `mcp-registry seal status` says what that costs."
+            ),
             Self::NotFound { what, reference } => write!(formatter, "There is no {what} `{reference}`."),
             Self::Stale { current } => write!(
                 formatter,

@@ -60,6 +60,7 @@ mod reach;
 mod reconciliation;
 mod recording;
 mod registrations;
+mod resealing;
 mod revisions;
 mod seal;
 mod search;
@@ -122,6 +123,7 @@ pub use registrations::{
     Attempt, LastAnswer, OAuthClient, Registration, RegistrationDetail, RegistrationFilter,
     RetriedRegistrations,
 };
+pub use resealing::{Resealed, SealingKeyUse};
 pub use revisions::Revision;
 pub use seal::{SealingKey, SealingRing};
 pub use search::{Found, Hit, Target};

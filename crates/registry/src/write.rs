@@ -9,7 +9,6 @@ use crate::stored::{hex, millis};
 use crate::{Error, Registry, Result};
 use registry_core::clock::Timestamp;
 use registry_core::id::{SealedId, ServerId, WorkspaceId};
-use registry_core::secret::Secret;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     AccessMode, ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction,
@@ -176,6 +175,7 @@ impl Write<'_> {
             owner_id: Set(owner.1),
             pointer: Set(pointer.to_owned()),
             key_id: Set(sealed.key_id),
+            data_key: Set(sealed.data_key),
             nonce: Set(sealed.nonce),
             ciphertext: Set(sealed.ciphertext),
             bound_to: Set(None),
@@ -324,18 +324,4 @@ pub(crate) fn chain_hash(event: &audit_event::Model) -> String {
         add(text.as_deref().unwrap_or_default().as_bytes());
     }
     hex(&hasher.finalize())
-}
-
-impl Registry {
-    /// Opens a sealed value. Callers record why.
-    pub(crate) async fn open_sealed(&self, db: &impl ConnectionTrait, id: SealedId) -> Result<Secret> {
-        let row = sealed_value::Entity::find_by_id(id.0)
-            .one(db)
-            .await?
-            .ok_or_else(|| Error::Internal(format!("sealed value {id} is missing").into()))?;
-        self.ring().open(
-            id,
-            &crate::seal::Sealed { key_id: row.key_id, nonce: row.nonce, ciphertext: row.ciphertext },
-        )
-    }
 }

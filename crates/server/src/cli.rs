@@ -46,6 +46,9 @@ pub enum Command {
     /// People
     #[command(subcommand)]
     User(User),
+    /// The keys that stored secrets are sealed with
+    #[command(subcommand)]
+    Seal(Seal),
 }
 
 /// Options of `serve`.
@@ -113,6 +116,26 @@ pub struct Sandbox {
 pub enum User {
     /// Print a link that signs a person in once; somebody new becomes an admin while nobody can sign in, else a viewer
     Link(Link),
+}
+
+/// Subcommands of `seal`.
+#[derive(Debug, Subcommand)]
+pub enum Seal {
+    /// Print a new key, as a line for the key file
+    NewKey,
+    /// Open every stored secret; say which key seals how many, and what is lost where a key is missing
+    Status,
+    /// Put every stored secret under the first key, while others go on serving; may be interrupted and run again
+    Rotate,
+    /// Say that a key is lost for good, so that processes without it serve again
+    Abandon(Abandon),
+}
+
+/// Options of `seal abandon`.
+#[derive(Args, Debug)]
+pub struct Abandon {
+    /// The key's id, as `seal status` shows it
+    pub key: String,
 }
 
 /// Options of `user link`.

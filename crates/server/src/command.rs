@@ -6,11 +6,12 @@ mod key;
 mod migrate;
 mod openapi;
 mod sandbox;
+mod seal;
 pub mod serve;
 mod user;
 mod work;
 
-use crate::cli::{Cli, Command, Key, User};
+use crate::cli::{Cli, Command, Key, Seal, User};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::outgoing::guarded;
@@ -67,6 +68,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failed> {
         Command::Openapi(options) => return openapi::run(options),
         Command::Demo(options) => return demo::run(options.once).await,
         Command::Sandbox(options) => return sandbox::run(options).await,
+        Command::Seal(Seal::NewKey) => return seal::new_key(),
         _ => {}
     }
     let config = Config::load(cli.config.as_deref()).map_err(|error| Failed::new(error.to_string()))?;
@@ -80,6 +82,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failed> {
         Command::Migrate => migrate::run(&config).await,
         Command::Key(Key::Create(options)) => key::create(&config, options).await,
         Command::User(User::Link(options)) => user::link(&config, &options).await,
+        Command::Seal(command) => seal::run(&config, command).await,
         Command::Check | Command::Openapi(_) | Command::Demo(_) | Command::Sandbox(_) => Ok(()),
     }
 }
@@ -88,7 +91,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failed> {
 async fn open(config: &Config) -> Result<Registry, Failed> {
     let settings = config.checked_settings().map_err(Failed::new)?;
     keys::prepare_folder(config).map_err(Failed::new)?;
-    let ring = keys::ring(config).map_err(Failed::new)?;
+    let ring = keys::ring(config).await.map_err(Failed::new)?;
     let outside = Outside(guarded(config, settings.egress.clone()).map_err(Failed::new)?);
     let url = config.database.url.expose();
     Ok(Registry::open(url, settings, ring, Arc::new(SystemClock), Arc::new(outside)).await?)

@@ -6,3 +6,4 @@ mod integrations;
 pub(crate) mod logos;
 mod records;
 mod schema;
+mod sealing;

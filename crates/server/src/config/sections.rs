@@ -238,6 +238,8 @@ impl Default for Jwt {
 pub struct Sealing {
     /// A file with one key per line; with SQLite and nothing set: `sealing.key` beside the database, made on first use.
     pub key_file: Option<PathBuf>,
+    /// A program and its arguments, run without a shell, that prints such lines: for keys kept in a vault.
+    pub key_command: Vec<String>,
     /// The keys themselves, for the environment: `<id>:<base64 of 32 bytes>`.
     #[serde(deserialize_with = "hidden_list")]
     pub keys: Vec<Hidden>,
