@@ -34,6 +34,7 @@ mod m20261123_000012_integration_state;
 mod m20261123_000013_held_replacement;
 mod m20261123_000014_people;
 mod m20261123_000015_sealing;
+mod m20261123_000016_audit_checkpoint;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -58,6 +59,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000013_held_replacement::Migration),
             Box::new(m20261123_000014_people::Migration),
             Box::new(m20261123_000015_sealing::Migration),
+            Box::new(m20261123_000016_audit_checkpoint::Migration),
         ]
     }
 }

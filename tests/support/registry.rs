@@ -85,6 +85,13 @@ impl TestRegistry {
             .expect("open")
     }
 
+    /// A process with other settings on the same database.
+    pub async fn process_with_settings(&self, settings: Settings) -> Registry {
+        let ring = SealingRing::new(vec![self.key.clone()]).expect("a ring");
+        let outside = outside(&settings);
+        Registry::open(&self.database.url, settings, ring, self.clock.clone(), outside).await.expect("open")
+    }
+
     /// The organisation's admin.
     pub fn admin(&self) -> Actor {
         self.registry.operator()

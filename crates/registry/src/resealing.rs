@@ -253,6 +253,7 @@ async fn cost(db: &impl ConnectionTrait, kind: &str, owner: Uuid, pointer: &str)
             let Some(registration) = registration else { return Ok(format!("client {owner}: re-register")) };
             format!("client of server {}: re-register it", server_name(db, registration.server_id).await?)
         }
+        "audit" => "the key that signs points of the audit log: a new one is made".to_owned(),
         other => enter(format!("{other} {owner}")),
     })
 }

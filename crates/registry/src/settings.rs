@@ -35,6 +35,8 @@ pub struct Settings {
     pub life: LifeRules,
     /// How often one authorization server is asked for something, by all workers together.
     pub issuer_rate: IssuerRate,
+    /// How long audit events are kept at least; `None`: for ever.
+    pub audit_keep: Option<Duration>,
     /// The most database connections of one process.
     pub max_connections: u32,
 }
@@ -52,6 +54,7 @@ impl Default for Settings {
             retry: RetryRules::default(),
             life: LifeRules::default(),
             issuer_rate: IssuerRate::default(),
+            audit_keep: None,
             max_connections: 10,
         }
     }

@@ -46,6 +46,9 @@ pub enum Command {
     /// People
     #[command(subcommand)]
     User(User),
+    /// The audit log
+    #[command(subcommand)]
+    Audit(Audit),
     /// The keys that stored secrets are sealed with
     #[command(subcommand)]
     Seal(Seal),
@@ -116,6 +119,21 @@ pub struct Sandbox {
 pub enum User {
     /// Print a link that signs a person in once; somebody new becomes an admin while nobody can sign in, else a viewer
     Link(Link),
+}
+
+/// Subcommands of `audit`.
+#[derive(Debug, Subcommand)]
+pub enum Audit {
+    /// Check that no event was changed, added or removed since it was written; exit 1 and name the first that was
+    Verify(VerifyAudit),
+}
+
+/// Options of `audit verify`.
+#[derive(Args, Debug)]
+pub struct VerifyAudit {
+    /// The key, in hex, that every signed point must be signed with, as an earlier run printed it
+    #[arg(long, value_name = "HEX")]
+    pub public_key: Option<String>,
 }
 
 /// Subcommands of `seal`.

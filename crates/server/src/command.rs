@@ -1,5 +1,6 @@
 //! What each subcommand does, a file each, and what they share.
 
+mod audit;
 mod check;
 pub mod demo;
 mod key;
@@ -11,7 +12,7 @@ pub mod serve;
 mod user;
 mod work;
 
-use crate::cli::{Cli, Command, Key, Seal, User};
+use crate::cli::{Audit, Cli, Command, Key, Seal, User};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::outgoing::guarded;
@@ -82,6 +83,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failed> {
         Command::Migrate => migrate::run(&config).await,
         Command::Key(Key::Create(options)) => key::create(&config, options).await,
         Command::User(User::Link(options)) => user::link(&config, &options).await,
+        Command::Audit(Audit::Verify(options)) => audit::verify(&config, &options).await,
         Command::Seal(command) => seal::run(&config, command).await,
         Command::Check | Command::Openapi(_) | Command::Demo(_) | Command::Sandbox(_) => Ok(()),
     }

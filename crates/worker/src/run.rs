@@ -70,12 +70,17 @@ pub async fn run(registry: Registry, guarded: Arc<Guarded>, options: WorkerOptio
     tracing::info!(worker = %options.name, "worker stopped");
 }
 
-/// Forgets what nobody came back for.
+/// Forgets what nobody came back for and what need not be kept any longer.
 async fn tidy(registry: &Registry) {
     match registry.remove_expired_drafts().await {
         Ok(0) => {}
         Ok(drafts) => tracing::info!(drafts, "drafts whose time was over are removed"),
         Err(error) => tracing::warn!(%error, "drafts could not be removed"),
+    }
+    match registry.keep_audit().await {
+        Ok(0) => {}
+        Ok(events) => tracing::info!(events, "audit events whose time was over are removed"),
+        Err(error) => tracing::warn!(%error, "the audit log could not be looked after"),
     }
 }
 

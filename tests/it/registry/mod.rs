@@ -1,5 +1,6 @@
 //! The application's use cases on both databases.
 
+mod audit;
 mod configurations;
 mod drafts;
 mod integrations;

@@ -3,6 +3,7 @@
 pub(crate) mod access;
 pub(crate) mod api_key;
 pub(crate) mod attempt;
+pub(crate) mod audit_checkpoint;
 pub(crate) mod audit_event;
 pub(crate) mod change;
 pub(crate) mod deployment;

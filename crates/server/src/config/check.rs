@@ -212,6 +212,7 @@ impl Config {
             egress: self.egress_policy(findings),
             jwt: jwt_settings(&self.auth.jwt, findings),
             // Three requests may follow one another under one lease (`domain.md` §5).
+            audit_keep: self.audit.keep_days.map(|days| Duration::from_secs(u64::from(days) * 86_400)),
             max_connections: self.database.max_connections,
             lease: request_timeout.saturating_mul(3),
             retry: RetryRules { unconfirmed_pause: seconds(self.worker.unconfirmed_pause) },

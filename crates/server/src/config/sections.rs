@@ -28,6 +28,8 @@ pub struct Config {
     pub auth: Auth,
     /// The keys that secrets are sealed with.
     pub sealing: Sealing,
+    /// The audit log.
+    pub audit: Audit,
     /// The pages.
     pub ui: Ui,
     /// What is logged, and how.
@@ -243,6 +245,14 @@ pub struct Sealing {
     /// The keys themselves, for the environment: `<id>:<base64 of 32 bytes>`.
     #[serde(deserialize_with = "hidden_list")]
     pub keys: Vec<Hidden>,
+}
+
+/// Section `audit`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Audit {
+    /// Days that audit events are kept at least; unset: for ever.
+    pub keep_days: Option<u32>,
 }
 
 /// Section `ui`.
