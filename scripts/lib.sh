@@ -125,7 +125,7 @@ up_to_date() { [[ -f $1 && $(<"$1") == "$(checksum "$2")" ]]; }
 # reaches the disk, as in production; without, nothing outlives the tests, so nothing needs to.
 start_postgres() {
     local speed="-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
-    [[ ${1-} != durable ]] || speed=""
+    [[ $1 != durable ]] || speed=""
     POSTGRES=$(postgres_programs)
     CLUSTER=$(mktemp -d /tmp/mcp-registry-postgres.XXXXXX)
     trap stop_postgres EXIT
