@@ -35,6 +35,7 @@ mod m20261123_000013_held_replacement;
 mod m20261123_000014_people;
 mod m20261123_000015_sealing;
 mod m20261123_000016_audit_checkpoint;
+mod m20261123_000017_identity;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -60,6 +61,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000014_people::Migration),
             Box::new(m20261123_000015_sealing::Migration),
             Box::new(m20261123_000016_audit_checkpoint::Migration),
+            Box::new(m20261123_000017_identity::Migration),
         ]
     }
 }

@@ -54,6 +54,12 @@ kinds! {
         "Something else stands in the way. The detail says what.";
     SLUG_TAKEN = 409 "slug_taken", "Slug taken",
         "Something of the same kind has this slug (upper and lower case count as equal). Choose another one.";
+    EMAIL_TAKEN = 409 "email_taken", "E-mail address taken",
+        "There is somebody with this e-mail address already.";
+    LAST_ADMIN = 409 "last_admin", "Last admin",
+        "Nobody else could administer the organisation. Make somebody else an admin and let them sign in first.";
+    PERSON_DEACTIVATED = 409 "person_deactivated", "Person deactivated",
+        "This person may not sign in. Reactivate them first.";
     AMBIGUOUS_SLUG = 409 "ambiguous_slug", "Slug fits several",
         "Several workspaces have a server with this slug. Add `workspace_id`, or use the id.";
     INTEGRATION_OF_WORKSPACE = 409 "integration_of_workspace", "Belongs to a workspace",

@@ -1,7 +1,7 @@
 //! Passwords: argon2id, a few at a time, never on a thread that serves others.
 
 use crate::write::Event;
-use crate::{Actor, Error, Registry, Result, sessions};
+use crate::{Actor, Error, Registry, Result, lockout, sessions};
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
 use registry_core::finding::Finding;
@@ -26,7 +26,11 @@ impl Registry {
         if let Some(hash) = row.password_hash.clone() {
             // Whoever came by a session must not find out the password with it.
             self.inner.sign_in_limits.admit(actor.origin.address.as_deref(), Some(&row.email_key))?;
+            self.check_lockout(&row.email_key).await?;
             if !verify(current.unwrap_or_default(), Some(hash)).await? {
+                let write = self.begin_write(actor).await?;
+                lockout::count(&write, &row.email_key).await?;
+                write.commit().await?;
                 return Err(Error::invalid(Finding::error(
                     "/current_password",
                     "wrong_password",

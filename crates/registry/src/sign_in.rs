@@ -4,13 +4,14 @@ use crate::entity::{session, sign_in_link, user};
 use crate::sessions::{self, token_hash};
 use crate::users::{User, email_key};
 use crate::write::Event;
-use crate::{Actor, Door, Error, Origin, Registry, Result, passwords};
+use crate::{Actor, Door, Error, Origin, Registry, Result, lockout, memberships, passwords};
 use registry_core::clock::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait,
     QueryFilter,
 };
+use serde_json::json;
 
 const REFUSED: &str = "E-mail address or password is not right.";
 
@@ -36,7 +37,8 @@ impl Registry {
     pub async fn sign_in(&self, email: &str, password: &str, origin: Origin) -> Result<SignedIn> {
         let key = email_key(email);
         self.inner.sign_in_limits.admit(origin.address.as_deref(), Some(&key))?;
-        let found = user::Entity::find().filter(user::Column::EmailKey.eq(key)).one(self.db()).await?;
+        self.check_lockout(&key).await?;
+        let found = user::Entity::find().filter(user::Column::EmailKey.eq(&key)).one(self.db()).await?;
         let hash = found.as_ref().and_then(|found| found.password_hash.clone());
         let right = passwords::verify(password, hash).await?;
         match found {
@@ -47,11 +49,14 @@ impl Registry {
                 tracing::info!(address = origin.address.as_deref().unwrap_or("unknown"), "sign-in refused");
                 let mut write = self.begin_write(&visitor(origin)).await?;
                 // What was typed is named only where it is somebody's: else it may be a password.
-                let mut event = Event::new("user.sign_in_refused", "user", "unknown");
-                if let Some(found) = found {
-                    event = Event::new("user.sign_in_refused", "user", found.id).named(found.email);
+                let event = |action| match &found {
+                    Some(found) => Event::new(action, "user", found.id).named(&found.email),
+                    None => Event::new(action, "user", "unknown"),
+                };
+                write.audit(event("user.sign_in_refused"));
+                if let Some(until) = lockout::count(&write, &key).await? {
+                    write.audit(event("user.locked").after(json!({ "until": until })));
                 }
-                write.audit(event);
                 write.commit().await?;
                 Err(Error::Unauthenticated(REFUSED))
             }
@@ -119,6 +124,9 @@ impl Registry {
         action: &'static str,
         origin: Origin,
     ) -> Result<SignedIn> {
+        if memberships::acting(self.db(), &person).await?.is_none() {
+            return Err(Error::Unauthenticated(sessions::NO_ROLE_LEFT));
+        }
         let mut actor = visitor(origin);
         actor.id = Some(person.id.to_string());
         actor.name.clone_from(&person.name);
@@ -128,8 +136,9 @@ impl Registry {
         seen.last_sign_in_at = Set(Some(write.millis()));
         let person = seen.update(&write.txn).await?;
         write.audit(Event::new(action, "user", person.id).named(&person.email));
+        lockout::forget(&write, &person.email_key).await?;
         write.commit().await?;
-        Ok(SignedIn { session, user: self.with_workspace(person).await?, expires_at })
+        Ok(SignedIn { session, user: self.with_places(person).await?, expires_at })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Workspaces: teams inside the organisation.
 
-use crate::entity::{api_key, integration, server, user, workspace};
+use crate::entity::{api_key, integration, membership, server, user, workspace};
 use crate::layers::Scope;
 use crate::names::{self, SlugSpace};
 use crate::page::{self, Page, PageRequest};
@@ -215,11 +215,13 @@ async fn revoke_identities(write: &mut Write<'_>, workspace: WorkspaceId) -> Res
         .filter(api_key::Column::RevokedAt.is_null())
         .exec(&write.txn)
         .await?;
-    let people =
-        user::Entity::find().filter(user::Column::WorkspaceId.eq(workspace.0)).all(&write.txn).await?;
-    for person in people {
-        crate::sessions::end(&write.txn, person.id, None).await?;
-    }
+    let members = membership::Entity::delete_many().filter(membership::Column::WorkspaceId.eq(workspace.0));
+    members.exec(&write.txn).await?;
+    user::Entity::update_many()
+        .col_expr(user::Column::WorkspaceId, Expr::value(None::<uuid::Uuid>))
+        .filter(user::Column::WorkspaceId.eq(workspace.0))
+        .exec(&write.txn)
+        .await?;
     write.identities_changed();
     Ok(())
 }

@@ -119,6 +119,16 @@ pub struct Sandbox {
 pub enum User {
     /// Print a link that signs a person in once; somebody new becomes an admin while nobody can sign in, else a viewer
     Link(Link),
+    /// Break glass: make this person an admin again, active, without password and sessions, and print a one-time link
+    Reset(Reset),
+}
+
+/// Options of `user reset`.
+#[derive(Args, Debug)]
+pub struct Reset {
+    /// The person's e-mail address
+    #[arg(long)]
+    pub email: String,
 }
 
 /// Subcommands of `audit`.

@@ -83,6 +83,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failed> {
         Command::Migrate => migrate::run(&config).await,
         Command::Key(Key::Create(options)) => key::create(&config, options).await,
         Command::User(User::Link(options)) => user::link(&config, &options).await,
+        Command::User(User::Reset(options)) => user::reset(&config, &options).await,
         Command::Audit(Audit::Verify(options)) => audit::verify(&config, &options).await,
         Command::Seal(command) => seal::run(&config, command).await,
         Command::Check | Command::Openapi(_) | Command::Demo(_) | Command::Sandbox(_) => Ok(()),

@@ -5,6 +5,7 @@ mod configurations;
 mod drafts;
 mod integrations;
 pub(crate) mod logos;
+mod people;
 mod records;
 mod schema;
 mod sealing;

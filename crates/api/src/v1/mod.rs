@@ -17,6 +17,7 @@ mod registrations;
 mod revisions;
 mod saving;
 mod servers;
+mod users;
 mod workspaces;
 
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -36,6 +37,7 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     registrations::routes(config);
     orphans::routes(config);
     api_keys::routes(config);
+    users::routes(config);
     audit_events::routes(config);
     not_built::routes(config);
 }
