@@ -6,6 +6,7 @@ mod failures;
 mod integrations;
 mod keys;
 mod people;
+mod provider;
 mod roles;
 mod saving;
 mod sessions;

@@ -10,7 +10,7 @@ use registry_core::egress::EgressPolicy;
 use registry_core::permission::Role;
 use registry_core::registration::{AuthType, Transport};
 use registry_core::slug::Reference;
-use registry_outbound::{Guarded, Limits};
+use registry_outbound::{Guarded, Limits, Operator};
 use std::sync::Arc;
 
 /// The seed's "Example: Enterprise Compliance", word for word.
@@ -30,7 +30,7 @@ pub const SEED_ENTERPRISE: &str = r#"{
 
 /// The way out that the binary plugs in.
 pub fn outside(settings: &Settings) -> Arc<Outside> {
-    Arc::new(Outside(Guarded::new(settings.egress.clone(), Limits::default())))
+    Arc::new(Outside(Guarded::new(settings.egress.clone(), Limits::default()), Operator::default()))
 }
 
 /// A migrated registry, its clock and its database.

@@ -2,7 +2,7 @@
 
 use crate::live::{Identity, fingerprint};
 use crate::stored::millis;
-use crate::{Actor, Error, Origin, Registry, Result, key_text};
+use crate::{Actor, Error, Origin, Registry, Result, key_sets, key_text};
 use registry_core::permission::Permission;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -66,6 +66,8 @@ impl Registry {
             "This is not an API key (they begin with `mcpr_`), and no token issuer is configured.",
         ))?;
         let (actor, until) = keys.actor(self, token, origin).await?;
-        Ok((actor, None, until))
+        // Held no longer than keys are: one that the issuer took back must not serve on by tokens of before.
+        let judged_again = millis(self.now()) + key_sets::FRESH;
+        Ok((actor, None, Some(until.map_or(judged_again, |until| until.min(judged_again)))))
     }
 }

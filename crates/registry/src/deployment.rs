@@ -6,7 +6,7 @@ use crate::gateway_limits::GatewayLimits;
 use crate::sign_in_limits::SignInLimits;
 use crate::stored::millis;
 use crate::write::Write;
-use crate::{Door, Error, Inner, Registry, Result, SealingRing, Settings, Upstream, registrations, tokens};
+use crate::{Door, Error, Inner, Outside, Registry, Result, SealingRing, Settings, registrations, tokens};
 use registry_core::clock::Clock;
 use registry_core::id::OrganisationId;
 use registry_core::metadata::Branding;
@@ -59,7 +59,7 @@ impl Registry {
         settings: Settings,
         ring: SealingRing,
         clock: Arc<dyn Clock>,
-        upstream: Arc<dyn Upstream>,
+        outside: Arc<dyn Outside>,
     ) -> Result<Self> {
         let keys = settings
             .jwt
@@ -74,10 +74,11 @@ impl Registry {
                 settings,
                 ring,
                 keys,
+                provider: crate::identity_provider::Provider::default(),
                 sign_in_limits: SignInLimits::new(&clock),
                 gateway_limits: GatewayLimits::new(&clock),
                 clock,
-                upstream,
+                outside,
                 bell: tokio::sync::Notify::new(),
                 live: crate::live::Live::default(),
             }),

@@ -36,6 +36,7 @@ mod error;
 mod gateway_limits;
 mod gateway_needs;
 mod gateways;
+mod identity_provider;
 mod integration_changes;
 mod integration_copies;
 mod integration_counts;
@@ -43,6 +44,7 @@ mod integration_list;
 mod integration_upkeep;
 mod integrations;
 mod key_rotation;
+mod key_sets;
 mod key_text;
 mod layers;
 mod live;
@@ -54,6 +56,7 @@ mod operations;
 mod orphan_table;
 mod orphans;
 mod outcomes;
+mod outside;
 mod overview;
 mod page;
 mod passwords;
@@ -105,11 +108,13 @@ pub use drafts::{Draft, DraftAddress, DraftStep, Finished, Judged, Kept};
 pub use error::{Error, Result};
 pub use gateway_needs::{Ensured, Standing, Verdict};
 pub use gateways::{GatewayDocument, GatewayPage, entity_tag};
+pub use identity_provider::{Arrival, Departure, ProviderSettings};
 pub use integration_copies::{Copied, Imported};
 pub use integration_counts::{Health, IntegrationCounts};
 pub use integration_list::{IntegrationFilter, IntegrationSort, IntegrationViews, OwnerFilter};
 pub use integration_upkeep::{ClientsAt, Deletion, IntegrationEvent, Which};
 pub use integrations::{Integration, IntegrationChange, NewIntegration};
+pub use key_sets::KeySource;
 pub use layers::Replacements;
 pub use live::{Coding, Followed, GatewayChange, Happening, HeldDocument};
 pub use logos::{Logo, LogoFile, LogoState};
@@ -117,6 +122,7 @@ pub use memberships::{Membership, Roles};
 pub use operations::EnteredClient;
 pub use orphan_table::orphan_table;
 pub use orphans::{Orphan, OrphanFilter};
+pub use outside::{Outside, Parties, PartyAnswer, PartyRequest};
 pub use overview::Overview;
 pub use page::{Page, PageRequest};
 pub use people::{Invited, NewPerson, PersonChange};
@@ -156,7 +162,8 @@ struct Inner {
     ring: SealingRing,
     keys: Option<tokens::TokenKeys>,
     clock: Arc<dyn Clock>,
-    upstream: Arc<dyn Upstream>,
+    outside: Arc<dyn Outside>,
+    provider: identity_provider::Provider,
     sign_in_limits: sign_in_limits::SignInLimits,
     gateway_limits: gateway_limits::GatewayLimits,
     /// Rung after each commit of this process, so that a worker beside us need not wait for its next poll.
@@ -185,7 +192,11 @@ impl Registry {
     }
 
     pub(crate) fn upstream(&self) -> &dyn Upstream {
-        &*self.inner.upstream
+        &*self.inner.outside
+    }
+
+    pub(crate) fn parties(&self) -> &dyn Parties {
+        &*self.inner.outside
     }
 
     /// The present moment by the clock of this deployment, to the millisecond.

@@ -61,6 +61,10 @@ impl Granted {
         self.organisation.map_or(NO_ROLE, Role::as_str)
     }
 
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.organisation.is_none() && self.workspaces.is_empty()
+    }
+
     /// For the audit log.
     pub(crate) fn shown(&self) -> Value {
         let workspaces: Vec<_> = self

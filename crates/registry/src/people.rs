@@ -278,6 +278,17 @@ pub(crate) async fn regrant(
     if after.organisation != Some(Role::Admin) {
         keep_an_admin(write, row).await?;
     }
+    regrant_by_provider(write, row, before, after).await
+}
+
+/// The same without regard for the last admin: what the identity provider takes away is gone. The way back is
+/// `mcp-registry user reset`.
+pub(crate) async fn regrant_by_provider(
+    write: &mut Write<'_>,
+    row: &user::Model,
+    before: &Granted,
+    after: &Granted,
+) -> Result<()> {
     memberships::store(write, row.id, after).await?;
     let event = Event::new("user.role_changed", "user", row.id).named(&row.email);
     write.audit(event.before(before.shown()).after(after.shown()));
@@ -359,7 +370,7 @@ async fn keep_an_admin(write: &Write<'_>, row: &user::Model) -> Result<()> {
     Ok(())
 }
 
-fn checked_email(email: &str) -> Result<&str> {
+pub(crate) fn checked_email(email: &str) -> Result<&str> {
     let email = email.trim();
     let odd = email.chars().any(|character| character.is_whitespace() || character.is_control());
     if email.contains('@') && email.len() <= 254 && !odd {

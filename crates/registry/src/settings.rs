@@ -1,5 +1,7 @@
 //! What the operator configured and the application needs to know.
 
+use crate::identity_provider::ProviderSettings;
+use crate::key_sets::KeySource;
 use registry_core::egress::EgressPolicy;
 use registry_core::finding::{Finding, Findings};
 use registry_core::metadata::Branding;
@@ -27,6 +29,10 @@ pub struct Settings {
     pub egress: EgressPolicy,
     /// Bearer tokens of an identity provider, if accepted.
     pub jwt: Option<JwtSettings>,
+    /// The identity provider that people sign in with, if there is one.
+    pub provider: Option<ProviderSettings>,
+    /// Whether people may sign in by e-mail address and password.
+    pub passwords: bool,
     /// How long a worker may hold a registration without a sign of life: three times its request limit.
     pub lease: Duration,
     /// How patient retries are.
@@ -50,6 +56,8 @@ impl Default for Settings {
             public_url: None,
             egress: EgressPolicy::default(),
             jwt: None,
+            provider: None,
+            passwords: true,
             lease: Duration::from_secs(30),
             retry: RetryRules::default(),
             life: LifeRules::default(),
@@ -84,8 +92,8 @@ pub struct JwtSettings {
     pub audience: Vec<String>,
     /// Accepted signature algorithms, asymmetric ones only: `RS256`, `ES256`, `EdDSA`, …
     pub algorithms: Vec<String>,
-    /// The JWK Set (RFC 7517 §5) as JSON text.
-    pub key_set: String,
+    /// The issuer's JWK Set (RFC 7517 §5).
+    pub key_set: KeySource,
     /// The claim that holds the role: a string or a list of strings.
     pub role_claim: String,
     /// Claim value → role. Empty: the value is the role's own name.

@@ -35,8 +35,9 @@ impl std::fmt::Debug for SignedIn {
 impl Registry {
     /// Signs in by e-mail address and password. Every refusal is the same and takes the same time.
     pub async fn sign_in(&self, email: &str, password: &str, origin: Origin) -> Result<SignedIn> {
+        self.expect_passwords()?;
         let key = email_key(email);
-        self.inner.sign_in_limits.admit(origin.address.as_deref(), Some(&key))?;
+        self.inner.sign_in_limits.admit(origin.address.as_deref())?;
         self.check_lockout(&key).await?;
         let found = user::Entity::find().filter(user::Column::EmailKey.eq(&key)).one(self.db()).await?;
         let hash = found.as_ref().and_then(|found| found.password_hash.clone());
@@ -70,7 +71,7 @@ impl Registry {
                 "This link was used already or is too old. Ask an administrator for a new one, or make one with `mcp-registry user link`.",
             )
         };
-        self.inner.sign_in_limits.admit(origin.address.as_deref(), None)?;
+        self.inner.sign_in_limits.admit(origin.address.as_deref())?;
         let write = self.begin_write(&visitor(origin.clone())).await?;
         let link = sign_in_link::Entity::find()
             .filter(sign_in_link::Column::TokenHash.eq(token_hash(token)))
@@ -118,7 +119,7 @@ impl Registry {
         Ok(known > 0)
     }
 
-    async fn open_session(
+    pub(crate) async fn open_session(
         &self,
         person: user::Model,
         action: &'static str,
@@ -143,7 +144,7 @@ impl Registry {
 }
 
 /// Somebody at the sign-in page.
-fn visitor(origin: Origin) -> Actor {
+pub(crate) fn visitor(origin: Origin) -> Actor {
     let mut actor = Actor::program("user", "visitor", Door::Web);
     actor.origin = origin;
     actor

@@ -15,7 +15,7 @@ mod work;
 use crate::cli::{Audit, Cli, Command, Key, Seal, User};
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::outgoing::guarded;
+use crate::outgoing::{guarded, operator};
 use crate::upstream::Outside;
 use crate::{keys, telemetry};
 use registry::Registry;
@@ -95,7 +95,8 @@ async fn open(config: &Config) -> Result<Registry, Failed> {
     let settings = config.checked_settings().map_err(Failed::new)?;
     keys::prepare_folder(config).map_err(Failed::new)?;
     let ring = keys::ring(config).await.map_err(Failed::new)?;
-    let outside = Outside(guarded(config, settings.egress.clone()).map_err(Failed::new)?);
+    let guarded = guarded(config, settings.egress.clone()).map_err(Failed::new)?;
+    let outside = Outside(guarded, operator(config).map_err(Failed::new)?);
     let url = config.database.url.expose();
     Ok(Registry::open(url, settings, ring, Arc::new(SystemClock), Arc::new(outside)).await?)
 }

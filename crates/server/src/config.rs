@@ -6,6 +6,7 @@
 mod check;
 #[cfg(test)]
 mod documentation;
+mod provider;
 mod redact;
 mod sections;
 mod sources;

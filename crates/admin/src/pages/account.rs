@@ -35,6 +35,8 @@ struct Page {
     /// Where they may act: what the form sends, in words, and whether it is the present one.
     places: Vec<(String, String, bool)>,
     sessions: Vec<Session>,
+    /// Whether people may have passwords.
+    passwords: bool,
     now: Timestamp,
     problems: Vec<Finding>,
 }
@@ -69,6 +71,7 @@ async fn render(
         places: places(&user, here),
         user,
         sessions: visitor.registry.sessions(&visitor.actor).await?,
+        passwords: visitor.registry.settings().passwords,
         now: visitor.registry.now(),
         problems,
     };

@@ -1,11 +1,12 @@
 //! Judges the configuration as a whole and makes of it what the application needs.
 
 use super::sections::{Config, Jwt, Worker};
-use registry::{IssuerRate, JwtSettings, Settings};
+use registry::{IssuerRate, JwtSettings, KeySource, Settings};
 use registry_core::egress::{AllowRule, EgressPolicy};
 use registry_core::finding::{Finding, Findings};
 use registry_core::permission::Role;
 use registry_core::registration::{LifeRules, RetryRules};
+use registry_outbound::judge_operator_url;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -211,9 +212,11 @@ impl Config {
             public_url: self.server.public_url.clone(),
             egress: self.egress_policy(findings),
             jwt: jwt_settings(&self.auth.jwt, findings),
-            // Three requests may follow one another under one lease (`domain.md` §5).
+            provider: self.provider(findings),
+            passwords: self.auth.passwords,
             audit_keep: self.audit.keep_days.map(|days| Duration::from_secs(u64::from(days) * 86_400)),
             max_connections: self.database.max_connections,
+            // Three requests may follow one another under one lease (`domain.md` §5).
             lease: request_timeout.saturating_mul(3),
             retry: RetryRules { unconfirmed_pause: seconds(self.worker.unconfirmed_pause) },
             life: LifeRules {
@@ -287,7 +290,11 @@ fn at_least_one(key: &str) -> Finding {
 /// The token settings, if an issuer is configured.
 fn jwt_settings(jwt: &Jwt, findings: &mut Findings) -> Option<JwtSettings> {
     let Some(issuer) = jwt.issuer.clone() else {
-        if jwt.key_set_file.is_some() || !jwt.audience.is_empty() || !jwt.roles.is_empty() {
+        if jwt.key_set_file.is_some()
+            || jwt.key_set_url.is_some()
+            || !jwt.audience.is_empty()
+            || !jwt.roles.is_empty()
+        {
             findings.push(Finding::error(
                 "/auth/jwt/issuer",
                 "missing_value",
@@ -314,17 +321,27 @@ fn jwt_settings(jwt: &Jwt, findings: &mut Findings) -> Option<JwtSettings> {
             )),
         }
     }
-    let key_set = match &jwt.key_set_file {
-        None => {
+    let key_set = match (&jwt.key_set_file, &jwt.key_set_url) {
+        (None, Some(url)) => {
+            if let Err(why) = judge_operator_url(url) {
+                findings.push(Finding::error(
+                    "/auth/jwt/key_set_url",
+                    "invalid_url",
+                    format!("`auth.jwt.key_set_url` may not be asked: {why}."),
+                ));
+            }
+            KeySource::Url(url.clone())
+        }
+        (None, None) | (Some(_), Some(_)) => {
             findings.push(Finding::error(
-                "/auth/jwt/key_set_file",
+                "/auth/jwt/key_set_url",
                 "missing_value",
-                "`auth.jwt.key_set_file` names the file with the issuer's JWK Set.",
+                "Set one of `auth.jwt.key_set_url` and `auth.jwt.key_set_file`: where the issuer's JWK Set is.",
             ));
             return None;
         }
-        Some(path) => match std::fs::read_to_string(path) {
-            Ok(text) => text,
+        (Some(path), None) => match std::fs::read_to_string(path) {
+            Ok(text) => KeySource::Text(text),
             Err(error) => {
                 findings.push(Finding::error(
                     "/auth/jwt/key_set_file",

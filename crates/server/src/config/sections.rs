@@ -190,11 +190,70 @@ impl Default for IssuerRate {
 }
 
 /// Section `auth`.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Auth {
     /// Bearer tokens of an identity provider.
     pub jwt: Jwt,
+    /// Signing in by an identity provider.
+    pub oidc: Oidc,
+    /// Whether people may also sign in by e-mail address and password.
+    pub passwords: bool,
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Self { jwt: Jwt::default(), oidc: Oidc::default(), passwords: true }
+    }
+}
+
+/// Section `auth.oidc`. In force as soon as `issuer` is set.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Oidc {
+    /// The exact issuer; unset: people sign in with passwords alone.
+    pub issuer: Option<String>,
+    /// What this deployment is there.
+    pub client_id: String,
+    /// Its secret there; unset: a public client.
+    pub client_secret: Option<Hidden>,
+    /// A file with that secret instead.
+    pub client_secret_file: Option<PathBuf>,
+    /// Scopes to ask for.
+    pub scopes: Vec<String>,
+    /// Accepted signature algorithms of ID tokens, asymmetric ones only.
+    pub algorithms: Vec<String>,
+    /// The claim with a person's groups.
+    pub groups_claim: String,
+    /// Group → `admin`, `manager`, `viewer`, or one of them in a workspace: `manager@acme`.
+    pub groups: BTreeMap<String, String>,
+    /// What whoever is in none of the groups may do; unset: they are not let in.
+    pub default_role: Option<String>,
+    /// Whether e-mail addresses are believed that the provider does not call verified.
+    pub trust_email: bool,
+    /// What the button says: "Sign in with …".
+    pub label: String,
+    /// Seconds of clock difference that are tolerated.
+    pub leeway: u64,
+}
+
+impl Default for Oidc {
+    fn default() -> Self {
+        Self {
+            issuer: None,
+            client_id: String::new(),
+            client_secret: None,
+            client_secret_file: None,
+            scopes: ["openid", "email", "profile"].map(str::to_owned).to_vec(),
+            algorithms: vec!["RS256".to_owned(), "ES256".to_owned()],
+            groups_claim: "groups".to_owned(),
+            groups: BTreeMap::new(),
+            default_role: None,
+            trust_email: false,
+            label: "single sign-on".to_owned(),
+            leeway: 30,
+        }
+    }
 }
 
 /// Section `auth.jwt`. In force as soon as `issuer` is set.
@@ -207,6 +266,8 @@ pub struct Jwt {
     pub audience: Vec<String>,
     /// A file with the issuer's JWK Set (RFC 7517 §5).
     pub key_set_file: Option<PathBuf>,
+    /// The address of the issuer's JWK Set instead, which is fetched again when keys change.
+    pub key_set_url: Option<String>,
     /// Accepted signature algorithms, asymmetric ones only.
     pub algorithms: Vec<String>,
     /// The claim that holds the role.
@@ -225,6 +286,7 @@ impl Default for Jwt {
             issuer: None,
             audience: Vec::new(),
             key_set_file: None,
+            key_set_url: None,
             algorithms: vec!["RS256".to_owned(), "ES256".to_owned()],
             role_claim: "role".to_owned(),
             roles: BTreeMap::new(),
