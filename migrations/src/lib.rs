@@ -36,6 +36,7 @@ mod m20261123_000014_people;
 mod m20261123_000015_sealing;
 mod m20261123_000016_audit_checkpoint;
 mod m20261123_000017_identity;
+mod m20261123_000018_secret_mapping;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -62,6 +63,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000015_sealing::Migration),
             Box::new(m20261123_000016_audit_checkpoint::Migration),
             Box::new(m20261123_000017_identity::Migration),
+            Box::new(m20261123_000018_secret_mapping::Migration),
         ]
     }
 }

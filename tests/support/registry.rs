@@ -1,6 +1,7 @@
 //! A registry on a fresh database, and actors of every kind.
 
 use crate::{Engine, TestClock, TestDatabase};
+use mcp_registry::secrets::Secrets;
 use mcp_registry::upstream::Outside;
 use registry::{
     Actor, Credential, Door, Integration, IssuerRate, NewApiKey, NewIntegration, NewServer, NewWorkspace,
@@ -30,7 +31,11 @@ pub const SEED_ENTERPRISE: &str = r#"{
 
 /// The way out that the binary plugs in.
 pub fn outside(settings: &Settings) -> Arc<Outside> {
-    Arc::new(Outside(Guarded::new(settings.egress.clone(), Limits::default()), Operator::default()))
+    Arc::new(Outside(
+        Guarded::new(settings.egress.clone(), Limits::default()),
+        Operator::default(),
+        Secrets::default(),
+    ))
 }
 
 /// A migrated registry, its clock and its database.
@@ -114,6 +119,7 @@ impl TestRegistry {
             transport: Transport::Http,
             workspace: None,
             configuration: configuration.map(str::to_owned),
+            secret_mappings: Vec::new(),
         };
         self.registry.create_integration(&self.admin(), new).await.expect("an integration").value
     }
@@ -127,6 +133,7 @@ impl TestRegistry {
             slug: Some(integration.to_owned()),
             description: None,
             configuration: None,
+            secret_mappings: Vec::new(),
         };
         self.registry.create_server(&self.admin(), new).await.expect("a server").value
     }
@@ -141,6 +148,7 @@ impl TestRegistry {
                 slug: None,
                 description: None,
                 configuration: None,
+                secret_mappings: Vec::new(),
             };
             self.registry.create_server(&self.admin(), new).await.expect("a server");
         }

@@ -7,7 +7,7 @@ use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use actix_web::{App, http::StatusCode};
 use registry::{
     Answering, Discovered, FetchedLogo, Gate, NewApiKey, Parties, PartyAnswer, PartyRequest, ProbeTarget,
-    Probed, Registry, SealingKey, SealingRing, Settings, Upstream,
+    Probed, Registry, SealingKey, SealingRing, SecretStore, SecretText, Settings, Upstream,
 };
 use registry_core::clock::{Clock, Timestamp};
 use registry_core::oauth::Exchange;
@@ -25,6 +25,12 @@ struct Closed;
 impl Parties for Closed {
     fn ask<'a>(&'a self, _: PartyRequest<'a>) -> Answering<'a, Result<PartyAnswer, String>> {
         unreachable!("nothing here asks an identity provider")
+    }
+}
+
+impl SecretStore for Closed {
+    fn read_secret<'a>(&'a self, _: &'a str) -> Answering<'a, Result<SecretText, String>> {
+        unreachable!("nothing here reads a secret")
     }
 }
 

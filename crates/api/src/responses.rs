@@ -76,7 +76,7 @@ fn sample(kind: &'static Kind) -> Problem {
             Error::Unauthenticated("This API key is not known, or was revoked. Create a new one.")
         }
         "forbidden" => Error::Forbidden {
-            needed: registry_core::permission::Permission::WriteIntegrations,
+            needed: registry_core::permission::Permission::UpdateIntegrations,
             message: "The role `viewer` may not do this; it needs `manager` or `admin`.".to_owned(),
         },
         "not_found" => Error::NotFound { what: "integration", reference: "linaer".to_owned() },

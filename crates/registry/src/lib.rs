@@ -70,6 +70,7 @@ mod resealing;
 mod revisions;
 mod seal;
 mod search;
+mod secret_mappings;
 mod secrets;
 mod servers;
 mod sessions;
@@ -122,7 +123,7 @@ pub use memberships::{Membership, Roles};
 pub use operations::EnteredClient;
 pub use orphan_table::orphan_table;
 pub use orphans::{Orphan, OrphanFilter};
-pub use outside::{Outside, Parties, PartyAnswer, PartyRequest};
+pub use outside::{Outside, Parties, PartyAnswer, PartyRequest, SecretMembers, SecretStore, SecretText};
 pub use overview::Overview;
 pub use page::{Page, PageRequest};
 pub use people::{Invited, NewPerson, PersonChange};
@@ -138,6 +139,7 @@ pub use resealing::{Resealed, SealingKeyUse};
 pub use revisions::Revision;
 pub use seal::{SealingKey, SealingRing};
 pub use search::{Found, Hit, Target};
+pub use secret_mappings::{MappedSecret, SecretMapping, SecretReference, ValueFormat};
 pub use servers::{
     ClientMetadata, IntegrationRef, NewServer, RegistrationBrief, Server, ServerChange, ServerFilter,
     ServerRef,

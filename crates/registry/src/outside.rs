@@ -2,6 +2,7 @@
 
 use crate::upstream::{Answering, Upstream};
 use registry_core::secret::Secret;
+use serde_json::{Map, Value};
 
 /// One request to a party of the operator's.
 #[derive(Debug)]
@@ -37,7 +38,32 @@ pub trait Parties: Send + Sync {
     fn ask<'a>(&'a self, request: PartyRequest<'a>) -> Answering<'a, Result<PartyAnswer, String>>;
 }
 
-/// Both.
-pub trait Outside: Upstream + Parties {}
+/// What a declared secret holds. A secret.
+#[derive(Debug)]
+pub enum SecretText {
+    /// A text: of a file, of a variable.
+    Text(Secret),
+    /// Members: of a vault's entry.
+    Object(SecretMembers),
+}
 
-impl<T: Upstream + Parties> Outside for T {}
+/// The members of a vault's entry. `Debug` shows none.
+#[derive(Clone)]
+pub struct SecretMembers(pub Map<String, Value>);
+
+impl std::fmt::Debug for SecretMembers {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("SecretMembers")
+    }
+}
+
+/// Where the operator keeps secrets.
+pub trait SecretStore: Send + Sync {
+    /// What the secret of this name, one of `Settings::secrets`, holds now. The error is a sentence for the log.
+    fn read_secret<'a>(&'a self, name: &'a str) -> Answering<'a, Result<SecretText, String>>;
+}
+
+/// All of it.
+pub trait Outside: Upstream + Parties + SecretStore {}
+
+impl<T: Upstream + Parties + SecretStore> Outside for T {}

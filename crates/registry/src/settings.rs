@@ -2,6 +2,7 @@
 
 use crate::identity_provider::ProviderSettings;
 use crate::key_sets::KeySource;
+use crate::secret_mappings::SecretReference;
 use registry_core::egress::EgressPolicy;
 use registry_core::finding::{Finding, Findings};
 use registry_core::metadata::Branding;
@@ -41,6 +42,8 @@ pub struct Settings {
     pub life: LifeRules,
     /// How often one authorization server is asked for something, by all workers together.
     pub issuer_rate: IssuerRate,
+    /// Secrets that the operator declared, by name.
+    pub secrets: BTreeMap<String, SecretReference>,
     /// How long audit events are kept at least; `None`: for ever.
     pub audit_keep: Option<Duration>,
     /// The most database connections of one process.
@@ -62,6 +65,7 @@ impl Default for Settings {
             retry: RetryRules::default(),
             life: LifeRules::default(),
             issuer_rate: IssuerRate::default(),
+            secrets: BTreeMap::new(),
             audit_keep: None,
             max_connections: 10,
         }

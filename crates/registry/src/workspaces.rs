@@ -88,7 +88,7 @@ pub struct Deleted {
 impl Registry {
     /// Makes a workspace.
     pub async fn create_workspace(&self, actor: &Actor, new: NewWorkspace) -> Result<Workspace> {
-        actor.require_organisation(Permission::WriteWorkspaces)?;
+        actor.require_organisation(Permission::CreateWorkspaces)?;
         let name = names::name(&new.name, "/name")?;
         let description = names::description(new.description)?;
         let mut write = self.begin_write(actor).await?;
@@ -126,7 +126,7 @@ impl Registry {
         filter: WorkspaceFilter,
         request: PageRequest,
     ) -> Result<Page<Workspace>> {
-        actor.require(Permission::ReadWorkspaces)?;
+        actor.require(Permission::ListWorkspaces)?;
         let mut select = workspace::Entity::find().filter(workspace::Column::DeletedAt.is_null());
         if let Some(own) = actor.workspace() {
             select = select.filter(workspace::Column::Id.eq(own.0));
@@ -150,7 +150,7 @@ impl Registry {
         change: WorkspaceChange,
         expected_version: Option<i64>,
     ) -> Result<Workspace> {
-        actor.require_organisation(Permission::WriteWorkspaces)?;
+        actor.require_organisation(Permission::UpdateWorkspaces)?;
         let mut write = self.begin_write(actor).await?;
         let before = find(&write.txn, actor, reference).await?;
         names::expect_version(expected_version, before.version)?;
@@ -179,7 +179,7 @@ impl Registry {
         reference: &Reference,
         expected_version: Option<i64>,
     ) -> Result<Deleted> {
-        actor.require_organisation(Permission::WriteWorkspaces)?;
+        actor.require_organisation(Permission::DeleteWorkspaces)?;
         let mut write = self.begin_write(actor).await?;
         let model = find(&write.txn, actor, reference).await?;
         names::expect_version(expected_version, model.version)?;

@@ -19,6 +19,9 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::{ContextV7, Timestamp as UuidTime, Uuid};
 
+/// Held by each of people's writes to its end.
+const PEOPLE_LOCK: &str = "SELECT pg_advisory_xact_lock(7301)";
+
 /// An open write.
 pub(crate) struct Write<'a> {
     pub(crate) txn: DatabaseTransaction,
@@ -94,7 +97,7 @@ impl Registry {
         if actor.origin.door != Door::Worker && txn.get_database_backend() == DbBackend::Postgres {
             // What SQLite's immediate transactions give, here by one lock: between reading a row, judging it together
             // with the layers around it, and writing it, nobody else's write comes in. Workers lock their own rows.
-            txn.execute_unprepared("SELECT pg_advisory_xact_lock(7301)").await?;
+            txn.execute_unprepared(PEOPLE_LOCK).await?;
         }
         Ok(Write {
             txn,
@@ -130,6 +133,14 @@ impl Registry {
 }
 
 impl Write<'_> {
+    /// Waits like people's writes: for what judges rows together with the layers around them.
+    pub(crate) async fn as_people(&self) -> Result<()> {
+        if self.txn.get_database_backend() == DbBackend::Postgres {
+            self.txn.execute_unprepared(PEOPLE_LOCK).await?;
+        }
+        Ok(())
+    }
+
     /// Adds an audit event.
     pub(crate) fn audit(&mut self, event: Event) {
         self.events.push(event);

@@ -16,6 +16,7 @@ use crate::cli::{Audit, Cli, Command, Key, Seal, User};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::outgoing::{guarded, operator};
+use crate::secrets::Secrets;
 use crate::upstream::Outside;
 use crate::{keys, telemetry};
 use registry::Registry;
@@ -96,7 +97,8 @@ async fn open(config: &Config) -> Result<Registry, Failed> {
     keys::prepare_folder(config).map_err(Failed::new)?;
     let ring = keys::ring(config).await.map_err(Failed::new)?;
     let guarded = guarded(config, settings.egress.clone()).map_err(Failed::new)?;
-    let outside = Outside(guarded, operator(config).map_err(Failed::new)?);
+    let operator = operator(config).map_err(Failed::new)?;
+    let outside = Outside(guarded, operator.clone(), Secrets::new(config, operator));
     let url = config.database.url.expose();
     Ok(Registry::open(url, settings, ring, Arc::new(SystemClock), Arc::new(outside)).await?)
 }

@@ -1,8 +1,9 @@
 //! Plugs outbound into the registry: what preflight and test reach the outside with.
 
+use crate::secrets::Secrets;
 use registry::{
     Answering, Discovered, FetchedLogo, Gate, Parties, PartyAnswer, PartyRequest, ProbeTarget, Probed,
-    Upstream,
+    SecretStore, SecretText, Upstream,
 };
 use registry_core::oauth::Exchange;
 use registry_core::registration::Desired;
@@ -10,9 +11,16 @@ use registry_core::secret::Secret;
 use registry_outbound::{DiscoverTarget, Guarded, Operator, Unpictured};
 use reqwest::Method;
 
-/// The guarded client for upstreams and the one for the operator's own parties, as the application knows them.
+/// The guarded client for upstreams, the one for the operator's own parties, and the operator's secrets, as the
+/// application knows them.
 #[derive(Clone, Debug)]
-pub struct Outside(pub Guarded, pub Operator);
+pub struct Outside(pub Guarded, pub Operator, pub Secrets);
+
+impl SecretStore for Outside {
+    fn read_secret<'a>(&'a self, name: &'a str) -> Answering<'a, Result<SecretText, String>> {
+        self.2.read_secret(name)
+    }
+}
 
 impl Parties for Outside {
     fn ask<'a>(&'a self, request: PartyRequest<'a>) -> Answering<'a, Result<PartyAnswer, String>> {

@@ -10,6 +10,8 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+/// How often secrets that the operator keeps elsewhere are read again.
+const REFRESH_EVERY: TimeDelta = TimeDelta::minutes(1);
 /// How often what nobody came back for is forgotten.
 const TIDY_EVERY: TimeDelta = TimeDelta::hours(1);
 
@@ -34,10 +36,15 @@ pub async fn run(registry: Registry, guarded: Arc<Guarded>, options: WorkerOptio
     let logos = tokio::spawn(logos::run(registry.clone(), options.clone(), stop.clone()));
     let mut in_hand = JoinSet::new();
     let mut tidy_at = registry.now();
+    let mut refresh_at = registry.now();
     while !stop.is_cancelled() {
         if registry.now() >= tidy_at {
             tidy_at = registry.now() + TIDY_EVERY;
             tidy(&registry).await;
+        }
+        if registry.now() >= refresh_at {
+            refresh_at = registry.now() + REFRESH_EVERY;
+            refresh(&registry).await;
         }
         let free = options.concurrency.saturating_sub(in_hand.len());
         // A dead upstream holds what it has until its requests time out: some hands stay free for the others.
@@ -81,6 +88,15 @@ async fn tidy(registry: &Registry) {
         Ok(0) => {}
         Ok(events) => tracing::info!(events, "audit events whose time was over are removed"),
         Err(error) => tracing::warn!(%error, "the audit log could not be looked after"),
+    }
+}
+
+/// Takes over what changed of the secrets that the operator keeps elsewhere.
+async fn refresh(registry: &Registry) {
+    match registry.refresh_secrets().await {
+        Ok(0) => {}
+        Ok(changed) => tracing::info!(changed, "secrets changed where the operator keeps them"),
+        Err(error) => tracing::warn!(%error, "the operator's secrets could not be read again"),
     }
 }
 

@@ -230,6 +230,7 @@ impl World {
             transport: Transport::Http,
             workspace: Some(Reference::parse("acme")),
             configuration: Some("{}".into()),
+            secret_mappings: Vec::new(),
         };
         t.registry.create_integration(&admin, new).await.unwrap();
         t.server("linear", "acme").await;

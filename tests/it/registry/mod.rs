@@ -9,3 +9,4 @@ mod people;
 mod records;
 mod schema;
 mod sealing;
+mod secret_mappings;

@@ -16,6 +16,7 @@ mod preflight;
 mod registrations;
 mod revisions;
 mod saving;
+mod secret_mappings;
 mod servers;
 mod users;
 mod workspaces;

@@ -18,6 +18,7 @@ pub(crate) mod orphan;
 pub(crate) mod registration;
 pub(crate) mod revision;
 pub(crate) mod sealed_value;
+pub(crate) mod secret_mapping;
 pub(crate) mod sequence;
 pub(crate) mod server;
 pub(crate) mod session;

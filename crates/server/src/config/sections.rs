@@ -28,6 +28,10 @@ pub struct Config {
     pub auth: Auth,
     /// The keys that secrets are sealed with.
     pub sealing: Sealing,
+    /// Secrets that integrations may name, kept elsewhere.
+    pub secrets: BTreeMap<String, DeclaredSecret>,
+    /// The vault that some of them are kept in.
+    pub vault: Vault,
     /// The audit log.
     pub audit: Audit,
     /// The pages.
@@ -307,6 +311,61 @@ pub struct Sealing {
     /// The keys themselves, for the environment: `<id>:<base64 of 32 bytes>`.
     #[serde(deserialize_with = "hidden_list")]
     pub keys: Vec<Hidden>,
+}
+
+/// One of the section `secrets`: `[secrets.<name>]`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeclaredSecret {
+    /// The variable that holds it.
+    pub env: Option<String>,
+    /// The file that holds it; read anew each time.
+    pub file: Option<PathBuf>,
+    /// Where it is in the vault: `<mount>/<path>` of a KV secrets engine, version 2.
+    pub vault: Option<String>,
+    /// Slugs of the workspaces that may use it; unset: all, and integrations of the organisation.
+    pub workspaces: Option<Vec<String>>,
+    /// Hosts of MCP servers it may be sent to; empty: any.
+    pub hosts: Vec<String>,
+}
+
+/// Where a declared secret is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// Nowhere, or in several places: an error of the configuration.
+    Nowhere,
+    /// In this variable.
+    Variable(String),
+    /// In this file.
+    File(PathBuf),
+    /// At this path of the vault.
+    Vault(String),
+}
+
+impl DeclaredSecret {
+    /// Where it is kept.
+    pub fn kept(&self) -> Kept {
+        match (&self.env, &self.file, &self.vault) {
+            (Some(variable), None, None) => Kept::Variable(variable.clone()),
+            (None, Some(file), None) => Kept::File(file.clone()),
+            (None, None, Some(path)) => Kept::Vault(path.clone()),
+            _ => Kept::Nowhere,
+        }
+    }
+}
+
+/// Section `vault`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Vault {
+    /// The address of HashiCorp Vault.
+    pub address: Option<String>,
+    /// The namespace there, where there are namespaces.
+    pub namespace: Option<String>,
+    /// The token; better a file that an agent renews.
+    pub token: Option<Hidden>,
+    /// A file with the token; read anew each time.
+    pub token_file: Option<PathBuf>,
 }
 
 /// Section `audit`.
