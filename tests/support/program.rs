@@ -33,6 +33,8 @@ impl Installation {
             .with("SEALING__KEYS", "k1:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
             .with("SERVER__LISTEN", "127.0.0.1:0")
             .with("EGRESS__ALLOW_HTTP_LOOPBACK", "true")
+            .with("LIMITS__BURST", "1000000")
+            .with("LIMITS__PER_SECOND", "1000000")
             .with("LOG__LEVEL", "debug")
     }
 

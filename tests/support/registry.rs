@@ -5,7 +5,7 @@ use mcp_registry::secrets::Secrets;
 use mcp_registry::upstream::Outside;
 use registry::{
     Actor, Credential, Door, Integration, IssuerRate, NewApiKey, NewIntegration, NewServer, NewWorkspace,
-    Origin, Registry, SealingKey, SealingRing, Server, Settings, Workspace,
+    Origin, Registry, RequestLimits, SealingKey, SealingRing, Server, Settings, Workspace,
 };
 use registry_core::egress::EgressPolicy;
 use registry_core::permission::Role;
@@ -59,7 +59,8 @@ impl TestRegistry {
             serde_json::from_value(serde_json::json!({ "allow": [], "allow_http_loopback": true }))
                 .expect("a policy");
         let issuer_rate = IssuerRate { burst: 1000, per_minute: 60_000 };
-        Self::with(engine, Settings { egress, issuer_rate, ..Settings::default() }).await
+        let limits = RequestLimits { burst: 1_000_000, per_second: 1_000_000, ..RequestLimits::default() };
+        Self::with(engine, Settings { egress, issuer_rate, limits, ..Settings::default() }).await
     }
 
     /// With settings of one's own.

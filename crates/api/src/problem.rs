@@ -76,10 +76,16 @@ kinds! {
         "The body is JSON but says something that cannot be saved; nothing was changed. `errors` names each member by its JSON Pointer and says what to do.";
     TOO_SOON = 429 "too_soon", "Asked too often",
         "An authorization server would be asked too often, by everybody who uses this deployment. Nothing was sent to it. The header `Retry-After` says when to try again.";
+    TOO_MANY_REQUESTS = 429 "too_many_requests", "Too many requests",
+        "This caller, or this address, asked too often; nothing was looked at. The header `Retry-After` says when to try again, `RateLimit` how much is left.";
     INTERNAL = 500 "internal", "Internal error",
         "A fault of ours. The log has the reason under the request id.";
     NOT_IMPLEMENTED = 501 "not_implemented", "Not built yet",
         "The hosted product has this operation; this version does not.";
+    OVERLOADED = 503 "overloaded", "Overloaded",
+        "Too much is being worked on at this moment; nothing was looked at. Try again shortly.";
+    TIMED_OUT = 503 "timed_out", "Took too long",
+        "The request took too long and was given up. It may have been done all the same: look before you repeat it.";
     UNAVAILABLE = 503 "unavailable", "Not available now",
         "The database, or something else this deployment needs, cannot be used now. Try again shortly.";
 }
@@ -193,11 +199,10 @@ pub(crate) fn describe(failure: &Failure) -> Problem {
         }
         Error::Stale { .. } => Problem::new(&STALE_VERSION, error.to_string(), Vec::new()),
         Error::Invalid(findings) => invalid(findings),
-        Error::TooSoon { .. } | Error::TooManyTries { .. } | Error::TooManyRequests { .. } => {
-            let mut problem = Problem::new(&TOO_SOON, error.to_string(), Vec::new());
-            problem.retry_after = error.retry_after();
-            problem
-        }
+        Error::TooSoon { .. } => delayed(&TOO_SOON, error),
+        Error::TooManyTries { .. } | Error::TooManyRequests { .. } => delayed(&TOO_MANY_REQUESTS, error),
+        Error::Overloaded => delayed(&OVERLOADED, error),
+        Error::TimedOut => Problem::new(&TIMED_OUT, error.to_string(), Vec::new()),
         Error::TooLarge { .. } => Problem::new(&TOO_LARGE, error.to_string(), Vec::new()),
         Error::NotImplemented(_) => Problem::new(&NOT_IMPLEMENTED, error.to_string(), Vec::new()),
         Error::Unavailable(_) | Error::KeyMissing(_) => {
@@ -205,6 +210,12 @@ pub(crate) fn describe(failure: &Failure) -> Problem {
         }
         Error::Internal(_) => Problem::new(&INTERNAL, INTERNAL_DETAIL.to_owned(), Vec::new()),
     }
+}
+
+fn delayed(kind: &Kind, error: &registry::Error) -> Problem {
+    let mut problem = Problem::new(kind, error.to_string(), Vec::new());
+    problem.retry_after = error.retry_after();
+    problem
 }
 
 fn conflict(code: &str) -> &'static Kind {

@@ -71,9 +71,10 @@ impl Registry {
         Ok(Self {
             inner: Arc::new(Inner {
                 db,
-                settings,
                 ring,
                 keys,
+                load: crate::load::Load::new(&clock, &settings.limits),
+                settings,
                 provider: crate::identity_provider::Provider::default(),
                 sign_in_limits: SignInLimits::new(&clock),
                 gateway_limits: GatewayLimits::new(&clock),

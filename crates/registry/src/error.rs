@@ -61,6 +61,10 @@ pub enum Error {
         /// Seconds until the next request is looked at; at least 1.
         seconds: u64,
     },
+    /// Too much is being worked on already. Nothing was looked at.
+    Overloaded,
+    /// It took too long and was given up.
+    TimedOut,
     /// What was sent is too large.
     TooLarge {
         /// The limit in bytes.
@@ -93,6 +97,7 @@ impl Error {
                 Some(left.div_ceil(1000).max(1))
             }
             Self::TooManyTries { seconds } | Self::TooManyRequests { seconds } => Some(*seconds),
+            Self::Overloaded => Some(1),
             _ => None,
         }
     }
@@ -110,6 +115,11 @@ impl fmt::Display for Error {
             Self::Forbidden { message, .. } | Self::Conflict { message, .. } | Self::Unavailable(message) => {
                 formatter.write_str(message)
             }
+            Self::Overloaded => formatter
+                .write_str("Too much is being worked on at this moment. Nothing was looked at; try again shortly."),
+            Self::TimedOut => formatter.write_str(
+                "This took too long and was given up. It may have been done all the same: look before you repeat it.",
+            ),
             Self::KeyMissing(id) => write!(
                 formatter,
                 "A stored secret is sealed with the key `{id}`, which is not configured here. `mcp-registry seal status` says what that costs."

@@ -33,5 +33,5 @@ impl GatewayLimits {
 
 fn count(buckets: &Buckets, actor: &Actor) -> Result<()> {
     let name = actor.id.as_deref().unwrap_or(&actor.name);
-    buckets.count(name).map_err(|seconds| Error::TooManyRequests { seconds })
+    buckets.count(name).map(drop).map_err(|seconds| Error::TooManyRequests { seconds })
 }

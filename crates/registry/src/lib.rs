@@ -48,6 +48,7 @@ mod key_sets;
 mod key_text;
 mod layers;
 mod live;
+mod load;
 mod lockout;
 mod logos;
 mod memberships;
@@ -118,6 +119,7 @@ pub use integrations::{Integration, IntegrationChange, NewIntegration};
 pub use key_sets::KeySource;
 pub use layers::Replacements;
 pub use live::{Coding, Followed, GatewayChange, Happening, HeldDocument};
+pub use load::{Allowance, InHand};
 pub use logos::{Logo, LogoFile, LogoState};
 pub use memberships::{Membership, Roles};
 pub use operations::EnteredClient;
@@ -145,7 +147,7 @@ pub use servers::{
     ServerRef,
 };
 pub use sessions::Session;
-pub use settings::{IssuerRate, JwtSettings, Settings};
+pub use settings::{IssuerRate, JwtSettings, RequestLimits, Settings};
 pub use sign_in::SignedIn;
 pub use upstream::{Answering, Discovered, FetchedLogo, Gate, ProbeTarget, Probed, Upstream};
 pub use users::User;
@@ -165,6 +167,7 @@ struct Inner {
     keys: Option<tokens::TokenKeys>,
     clock: Arc<dyn Clock>,
     outside: Arc<dyn Outside>,
+    load: load::Load,
     provider: identity_provider::Provider,
     sign_in_limits: sign_in_limits::SignInLimits,
     gateway_limits: gateway_limits::GatewayLimits,

@@ -7,6 +7,7 @@ use registry_core::egress::EgressPolicy;
 use registry_core::finding::{Finding, Findings};
 use registry_core::metadata::Branding;
 use registry_core::permission::Role;
+use registry_core::proxies::TrustedProxies;
 use registry_core::registration::{LifeRules, RetryRules};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -42,6 +43,10 @@ pub struct Settings {
     pub life: LifeRules,
     /// How often one authorization server is asked for something, by all workers together.
     pub issuer_rate: IssuerRate,
+    /// How much is asked, at once and in time.
+    pub limits: RequestLimits,
+    /// Proxies whose word on where a request came from is taken.
+    pub trusted_proxies: TrustedProxies,
     /// Secrets that the operator declared, by name.
     pub secrets: BTreeMap<String, SecretReference>,
     /// How long audit events are kept at least; `None`: for ever.
@@ -65,10 +70,31 @@ impl Default for Settings {
             retry: RetryRules::default(),
             life: LifeRules::default(),
             issuer_rate: IssuerRate::default(),
+            limits: RequestLimits::default(),
+            trusted_proxies: TrustedProxies::default(),
             secrets: BTreeMap::new(),
             audit_keep: None,
             max_connections: 10,
         }
+    }
+}
+
+/// How much is asked of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestLimits {
+    /// So many requests of one key, token or session at once after a pause; at least 1.
+    pub burst: u32,
+    /// So many a second after that; at least 1.
+    pub per_second: u32,
+    /// So many are worked on at once; the next is refused. Gateways are not counted.
+    pub at_once: usize,
+    /// How long one may take.
+    pub patience: Duration,
+}
+
+impl Default for RequestLimits {
+    fn default() -> Self {
+        Self { burst: 500, per_second: 100, at_once: 256, patience: Duration::from_secs(60) }
     }
 }
 

@@ -21,6 +21,7 @@ macro_rules! served_by_both {
 mod authorization;
 mod bad_input;
 mod document;
+mod limits;
 mod main_job;
 mod preflight;
 mod tokens;

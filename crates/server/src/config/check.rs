@@ -1,10 +1,11 @@
 //! Judges the configuration as a whole and makes of it what the application needs.
 
 use super::sections::{Config, Jwt, Worker};
-use registry::{IssuerRate, JwtSettings, KeySource, Settings};
+use registry::{IssuerRate, JwtSettings, KeySource, RequestLimits, Settings};
 use registry_core::egress::{AllowRule, EgressPolicy};
 use registry_core::finding::{Finding, Findings};
 use registry_core::permission::Role;
+use registry_core::proxies::TrustedProxies;
 use registry_core::registration::{LifeRules, RetryRules};
 use registry_outbound::judge_operator_url;
 use std::collections::BTreeMap;
@@ -214,6 +215,8 @@ impl Config {
             jwt: jwt_settings(&self.auth.jwt, findings),
             provider: self.provider(findings),
             passwords: self.auth.passwords,
+            limits: self.request_limits(findings),
+            trusted_proxies: self.trusted_proxies(findings),
             secrets: self.declared_secrets(findings),
             audit_keep: self.audit.keep_days.map(|days| Duration::from_secs(u64::from(days) * 86_400)),
             max_connections: self.database.max_connections,
@@ -233,6 +236,38 @@ impl Config {
                 per_minute: self.worker.issuer_rate.per_minute,
             },
         }
+    }
+
+    fn request_limits(&self, findings: &mut Findings) -> RequestLimits {
+        let limits = &self.limits;
+        for (key, value) in [
+            ("limits.burst", u64::from(limits.burst)),
+            ("limits.per_second", u64::from(limits.per_second)),
+            ("limits.at_once", limits.at_once as u64),
+            ("limits.seconds", limits.seconds),
+            ("limits.connections", limits.connections as u64),
+        ] {
+            if value == 0 {
+                findings.push(at_least_one(key));
+            }
+        }
+        RequestLimits {
+            burst: limits.burst,
+            per_second: limits.per_second,
+            at_once: limits.at_once,
+            patience: Duration::from_secs(limits.seconds),
+        }
+    }
+
+    fn trusted_proxies(&self, findings: &mut Findings) -> TrustedProxies {
+        TrustedProxies::parse(&self.server.trusted_proxies).unwrap_or_else(|index| {
+            findings.push(Finding::error(
+                format!("/server/trusted_proxies/{index}"),
+                "invalid_value",
+                "This is neither an address nor a network such as 10.0.0.0/8.",
+            ));
+            TrustedProxies::default()
+        })
     }
 
     fn egress_policy(&self, findings: &mut Findings) -> EgressPolicy {
@@ -417,6 +452,8 @@ mod tests {
             ("AUTH__OIDC__CLIENT_ID", "mcp-registry", "auth.oidc.issuer"),
             ("AUTH__OIDC__ISSUER", "http://idp.example", "auth.oidc.issuer"),
             ("AUTH__OIDC__ISSUER", "https://idp.example", "auth.oidc.client_id"),
+            ("SERVER__TRUSTED_PROXIES", "10.0.0.0/8,proxy", "server.trusted_proxies[1]"),
+            ("LIMITS__PER_SECOND", "0", "limits.per_second"),
             ("SEALING__KEYS", "k1:tooshort", "sealing"),
             ("SEALING__KEY_FILE", "/nowhere/keys", "sealing"),
             ("LOG__LEVEL", "info,=", "log.level"),

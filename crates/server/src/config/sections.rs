@@ -28,6 +28,8 @@ pub struct Config {
     pub auth: Auth,
     /// The keys that secrets are sealed with.
     pub sealing: Sealing,
+    /// How much is asked, at once and in time.
+    pub limits: RequestLimits,
     /// Secrets that integrations may name, kept elsewhere.
     pub secrets: BTreeMap<String, DeclaredSecret>,
     /// The vault that some of them are kept in.
@@ -52,6 +54,8 @@ pub struct Server {
     pub workers: Option<usize>,
     /// Whether session cookies are for https only; unset: yes exactly when `public_url` is https.
     pub secure_cookies: Option<bool>,
+    /// Proxies (addresses or networks) whose `X-Forwarded-For` says where requests come from.
+    pub trusted_proxies: Vec<String>,
     /// Seconds that browsers keep to https (RFC 6797); unset: they are told nothing.
     pub hsts: Option<u64>,
 }
@@ -64,6 +68,7 @@ impl Default for Server {
             workers: None,
             secure_cookies: None,
             hsts: None,
+            trusted_proxies: Vec::new(),
         }
     }
 }
@@ -311,6 +316,28 @@ pub struct Sealing {
     /// The keys themselves, for the environment: `<id>:<base64 of 32 bytes>`.
     #[serde(deserialize_with = "hidden_list")]
     pub keys: Vec<Hidden>,
+}
+
+/// Section `limits`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RequestLimits {
+    /// So many requests of one key, token or session at once after a pause.
+    pub burst: u32,
+    /// So many a second after that.
+    pub per_second: u32,
+    /// So many requests are worked on at once; the next is answered with 503. Gateways are not counted.
+    pub at_once: usize,
+    /// Seconds one request may take.
+    pub seconds: u64,
+    /// So many connections are open at once; the next waits.
+    pub connections: usize,
+}
+
+impl Default for RequestLimits {
+    fn default() -> Self {
+        Self { burst: 500, per_second: 100, at_once: 256, seconds: 60, connections: 10_000 }
+    }
 }
 
 /// One of the section `secrets`: `[secrets.<name>]`.
