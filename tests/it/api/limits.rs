@@ -156,3 +156,50 @@ async fn what_is_too_large_too_deep_or_too_much_is_refused() {
     }
     t.anonymous().get("/healthz").await.expect(200);
 }
+
+#[tokio::test]
+async fn every_answer_says_what_a_browser_may_do_with_it() {
+    let t = TestServer::new(Engine::Sqlite).await;
+    let admin = t.client(Role::Admin, None).await;
+    let gateway = t.client(Role::Gateway, None).await;
+    t.inner.workspace("acme").await;
+    t.inner.integration("linear", "https://mcp.linear.app/mcp", None).await;
+    t.inner.server("linear", "acme").await;
+    let nobody = t.anonymous();
+    for (who, path) in [
+        (&nobody, "/"),
+        (&nobody, "/nowhere"),
+        (&nobody, "/healthz"),
+        (&nobody, "/readyz"),
+        (&nobody, "/metrics"),
+        (&nobody, "/openapi.json"),
+        (&nobody, "/docs/"),
+        (&nobody, "/docs/problems"),
+        (&nobody, "/docs/gateway-document.schema.json"),
+        (&nobody, "/oauth/clients/unknown.json"),
+        (&nobody, "/ui"),
+        (&nobody, "/ui/sign-in"),
+        (&nobody, "/ui/integrations"),
+        (&nobody, "/ui/nowhere"),
+        (&nobody, "/ui/assets/nothing.css"),
+        (&nobody, "/v1/workspaces"),
+        (&nobody, "/v1/nowhere"),
+        (&admin, "/v1/workspaces"),
+        (&admin, "/v1/workspaces/%ff"),
+        (&admin, "/v1/mcp-servers/linear/capabilities"),
+        (&gateway, "/v1/gateway/servers/acme/linear"),
+        (&gateway, "/v1/gateway/servers/acme/nothing"),
+        (&gateway, "/v1/gateway/changes?since=0&wait=0"),
+    ] {
+        let reply = who.get(path).await;
+        let headers: Vec<_> = reply.headers.keys().map(ToString::to_string).collect();
+        for name in ["x-content-type-options", "referrer-policy", "content-security-policy"] {
+            assert!(reply.headers.contains_key(name), "{path} ({}) lacks {name}: {headers:?}", reply.status);
+        }
+        let policy = reply.header("content-security-policy");
+        assert!(
+            policy.contains("frame-ancestors 'none'") || reply.headers.contains_key("x-frame-options"),
+            "{path}: {policy}"
+        );
+    }
+}
