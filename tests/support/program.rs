@@ -71,7 +71,13 @@ impl Installation {
     /// Starts `serve` and waits until it listens.
     pub async fn serve(&self, arguments: &[&str]) -> Serving {
         let mut command = self.command(&["serve"]);
-        command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(arguments);
+        Self::listening(command).await
+    }
+
+    /// Starts a command that runs `serve` in the end, and waits until it listens.
+    pub async fn listening(mut command: Command) -> Serving {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary runs");
         let mut output = BufReader::new(child.stdout.take().expect("piped")).lines();
         let mut errors = BufReader::new(child.stderr.take().expect("piped")).lines();

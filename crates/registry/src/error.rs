@@ -167,6 +167,12 @@ impl From<sea_orm::DbErr> for Error {
             {
                 unreachable_now()
             }
+            DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))
+                if let Some(why) = unwritable(&error) =>
+            {
+                tracing::error!(%error, "the database cannot be written");
+                Self::Unavailable(why.to_owned())
+            }
             other => Self::Internal(Box::new(other)),
         }
     }
@@ -174,6 +180,27 @@ impl From<sea_orm::DbErr> for Error {
 
 fn unreachable_now() -> Error {
     Error::Unavailable("The database cannot be reached now. Try again shortly.".to_owned())
+}
+
+/// Why nothing can be written now although the database answers: SQLite's result codes, PostgreSQL's SQLSTATE.
+fn unwritable(error: &sqlx::Error) -> Option<&'static str> {
+    const FULL: &str =
+        "The database cannot be written: its disk is full. Nothing was saved; reading goes on.";
+    const READ_ONLY: &str =
+        "The database cannot be written: its disk, or its file, is read-only. Nothing was saved.";
+    let sqlx::Error::Database(error) = error else { return None };
+    let code = error.code()?;
+    match code.parse::<u32>() {
+        // SQLITE_FULL; SQLITE_IOERR when it writes, syncs, truncates or extends its files.
+        Ok(13 | 778 | 1034 | 1290 | 1546 | 4874) => Some(FULL),
+        // SQLITE_READONLY and its kin; SQLITE_CANTOPEN of a file it has to make.
+        Ok(code) if code & 0xff == 8 || code & 0xff == 14 => Some(READ_ONLY),
+        _ => match &*code {
+            "53100" => Some(FULL),
+            "25006" => Some(READ_ONLY),
+            _ => None,
+        },
+    }
 }
 
 /// Whether the connection broke, or PostgreSQL is being stopped or started (class 57P).

@@ -46,6 +46,10 @@ pub enum Command {
     /// People
     #[command(subcommand)]
     User(User),
+    /// Write a copy of an SQLite database, while others work
+    Backup(Backup),
+    /// Put a copy in the place of an SQLite database that nobody uses
+    Restore(Restore),
     /// The audit log
     #[command(subcommand)]
     Audit(Audit),
@@ -129,6 +133,23 @@ pub struct Reset {
     /// The person's e-mail address
     #[arg(long)]
     pub email: String,
+}
+
+/// Options of `backup`.
+#[derive(Args, Debug)]
+pub struct Backup {
+    /// The file to write; it must not exist
+    pub file: PathBuf,
+}
+
+/// Options of `restore`.
+#[derive(Args, Debug)]
+pub struct Restore {
+    /// The copy, as `backup` wrote it
+    pub file: PathBuf,
+    /// Replace a database that exists; it is kept beside the new one
+    #[arg(long)]
+    pub replace: bool,
 }
 
 /// Subcommands of `audit`.

@@ -1,6 +1,7 @@
 //! What each subcommand does, a file each, and what they share.
 
 mod audit;
+mod backup;
 mod check;
 pub mod demo;
 mod key;
@@ -85,6 +86,8 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failed> {
         Command::Key(Key::Create(options)) => key::create(&config, options).await,
         Command::User(User::Link(options)) => user::link(&config, &options).await,
         Command::User(User::Reset(options)) => user::reset(&config, &options).await,
+        Command::Backup(options) => backup::backup(&config, &options).await,
+        Command::Restore(options) => backup::restore(&config, &options).await,
         Command::Audit(Audit::Verify(options)) => audit::verify(&config, &options).await,
         Command::Seal(command) => seal::run(&config, command).await,
         Command::Check | Command::Openapi(_) | Command::Demo(_) | Command::Sandbox(_) => Ok(()),
@@ -93,13 +96,17 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failed> {
 
 /// The application on this configuration's database, as it is.
 async fn open(config: &Config) -> Result<Registry, Failed> {
+    open_on(config, config.database.url.expose()).await
+}
+
+/// The same on another database.
+async fn open_on(config: &Config, url: &str) -> Result<Registry, Failed> {
     let settings = config.checked_settings().map_err(Failed::new)?;
     keys::prepare_folder(config).map_err(Failed::new)?;
     let ring = keys::ring(config).await.map_err(Failed::new)?;
     let guarded = guarded(config, settings.egress.clone()).map_err(Failed::new)?;
     let operator = operator(config).map_err(Failed::new)?;
     let outside = Outside(guarded, operator.clone(), Secrets::new(config, operator));
-    let url = config.database.url.expose();
     Ok(Registry::open(url, settings, ring, Arc::new(SystemClock), Arc::new(outside)).await?)
 }
 

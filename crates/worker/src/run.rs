@@ -6,12 +6,16 @@ use chrono::TimeDelta;
 use registry::Registry;
 use registry_outbound::Guarded;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// How often secrets that the operator keeps elsewhere are read again.
 const REFRESH_EVERY: TimeDelta = TimeDelta::minutes(1);
+/// How often the clock is compared with the last moment seen, as far as time passes.
+const WATCH_EVERY: TimeDelta = TimeDelta::seconds(1);
+/// More than clocks are set by all the time.
+const LEAP: TimeDelta = TimeDelta::seconds(30);
 /// How often what nobody came back for is forgotten.
 const TIDY_EVERY: TimeDelta = TimeDelta::hours(1);
 
@@ -37,10 +41,20 @@ pub async fn run(registry: Registry, guarded: Arc<Guarded>, options: WorkerOptio
     let mut in_hand = JoinSet::new();
     let mut tidy_at = registry.now();
     let mut refresh_at = registry.now();
+    let mut watched = (registry.now(), Instant::now());
     while !stop.is_cancelled() {
         if registry.now() >= tidy_at {
             tidy_at = registry.now() + TIDY_EVERY;
             tidy(&registry).await;
+        }
+        // Time that passed by the clock and not in truth, or the other way round: somebody set the clock.
+        let passed = TimeDelta::from_std(watched.1.elapsed()).unwrap_or_default();
+        let leapt = (registry.now() - watched.0 - passed).abs() > LEAP;
+        if leapt || passed >= WATCH_EVERY {
+            watched = (registry.now(), Instant::now());
+            if watch_clock(&registry).await {
+                (tidy_at, refresh_at) = (registry.now(), registry.now());
+            }
         }
         if registry.now() >= refresh_at {
             refresh_at = registry.now() + REFRESH_EVERY;
@@ -88,6 +102,21 @@ async fn tidy(registry: &Registry) {
         Ok(0) => {}
         Ok(events) => tracing::info!(events, "audit events whose time was over are removed"),
         Err(error) => tracing::warn!(%error, "the audit log could not be looked after"),
+    }
+}
+
+/// Whether the clock was set back.
+async fn watch_clock(registry: &Registry) -> bool {
+    match registry.watch_clock().await {
+        Ok(None) => false,
+        Ok(Some(by)) => {
+            tracing::warn!(?by, "the clock was set back; what waits was moved along");
+            true
+        }
+        Err(error) => {
+            tracing::warn!(%error, "the clock could not be compared with the last moment seen");
+            false
+        }
     }
 }
 
