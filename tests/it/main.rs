@@ -26,6 +26,7 @@ mod architecture;
 mod crash;
 mod documents;
 mod faults;
+mod fuzzed;
 mod gateway;
 mod keeping;
 mod peers;
