@@ -117,6 +117,8 @@ class Installation:
             "MCP_REGISTRY__LOG__LEVEL": "warn",
             "MCP_REGISTRY__WORKER__ISSUER_RATE__BURST": "60000",
             "MCP_REGISTRY__WORKER__ISSUER_RATE__PER_MINUTE": "60000",
+            "MCP_REGISTRY__LIMITS__BURST": "1000000",
+            "MCP_REGISTRY__LIMITS__PER_SECOND": "1000000",
             "MCP_REGISTRY__GATEWAY__MEMORY": "4096",
         }
         self.command("migrate")

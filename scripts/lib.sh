@@ -47,6 +47,8 @@ need_test_packages() {
     have glewlwyd || missing+=(glewlwyd)
     have sqlite3 || missing+=(sqlite3)
     have openssl || missing+=(openssl)
+    # What becomes of a deployment whose clock is set.
+    have faketime || missing+=(faketime)
     install_packages "${missing[@]}"
 }
 

@@ -33,6 +33,10 @@ mod m20261123_000011_draft;
 mod m20261123_000012_integration_state;
 mod m20261123_000013_held_replacement;
 mod m20261123_000014_people;
+mod m20261123_000015_sealing;
+mod m20261123_000016_audit_checkpoint;
+mod m20261123_000017_identity;
+mod m20261123_000018_secret_mapping;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -56,6 +60,10 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000012_integration_state::Migration),
             Box::new(m20261123_000013_held_replacement::Migration),
             Box::new(m20261123_000014_people::Migration),
+            Box::new(m20261123_000015_sealing::Migration),
+            Box::new(m20261123_000016_audit_checkpoint::Migration),
+            Box::new(m20261123_000017_identity::Migration),
+            Box::new(m20261123_000018_secret_mapping::Migration),
         ]
     }
 }

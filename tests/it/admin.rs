@@ -6,12 +6,13 @@ mod failures;
 mod integrations;
 mod keys;
 mod people;
+mod provider;
 mod roles;
 mod saving;
 mod sessions;
 mod statements;
 
-use registry::{Door, NewPerson, Origin};
+use registry::{Door, NewPerson, Origin, Roles};
 use registry_core::permission::Role;
 use registry_core::slug::Reference;
 use registry_sandbox::{Options, Quirks, Sandbox};
@@ -50,7 +51,8 @@ impl Browser {
     /// Somebody of this role, invited by the operator.
     pub(crate) async fn invited(t: &TestServer, email: &str, role: Role, workspace: Option<&str>) -> Self {
         let workspace = workspace.map(Reference::parse);
-        let new = NewPerson { email: email.to_owned(), name: String::new(), role, workspace };
+        let new =
+            NewPerson { email: email.to_owned(), name: String::new(), roles: Roles::one(role, workspace) };
         let invited = t.inner.registry.invite(&t.inner.admin(), new).await.unwrap();
         Self::with_link(t, &invited.token).await
     }

@@ -153,6 +153,7 @@ fn every_reason_in_the_code_is_in_the_table_and_the_other_way_round() {
         "ambiguous_slug",
         "issuer_busy",
         "not_needed",
+        "sealing_key_present",
         "secret_withheld",
         "unreachable",
         "upstream_slow",

@@ -100,3 +100,11 @@ async fn run(command: &mut Command) -> Output {
     );
     output
 }
+
+/// Walks a sign-in at an authorization server to its end, as a person in a browser: where it leads back to.
+pub async fn walk(start: &str, callback: &str) -> String {
+    let script = PathBuf::from(variable("MCP_REGISTRY_TEST_PEERS_DIR")).join("lib/walk.mjs");
+    let output =
+        run(Command::new(variable("MCP_REGISTRY_TEST_NODE")).arg(script).arg(start).arg(callback)).await;
+    String::from_utf8(output.stdout).expect("text").trim().to_owned()
+}

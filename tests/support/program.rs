@@ -33,6 +33,8 @@ impl Installation {
             .with("SEALING__KEYS", "k1:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
             .with("SERVER__LISTEN", "127.0.0.1:0")
             .with("EGRESS__ALLOW_HTTP_LOOPBACK", "true")
+            .with("LIMITS__BURST", "1000000")
+            .with("LIMITS__PER_SECOND", "1000000")
             .with("LOG__LEVEL", "debug")
     }
 
@@ -69,7 +71,13 @@ impl Installation {
     /// Starts `serve` and waits until it listens.
     pub async fn serve(&self, arguments: &[&str]) -> Serving {
         let mut command = self.command(&["serve"]);
-        command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(arguments);
+        Self::listening(command).await
+    }
+
+    /// Starts a command that runs `serve` in the end, and waits until it listens.
+    pub async fn listening(mut command: Command) -> Serving {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary runs");
         let mut output = BufReader::new(child.stdout.take().expect("piped")).lines();
         let mut errors = BufReader::new(child.stderr.take().expect("piped")).lines();

@@ -1,16 +1,17 @@
 //! A registry on a fresh database, and actors of every kind.
 
 use crate::{Engine, TestClock, TestDatabase};
+use mcp_registry::secrets::Secrets;
 use mcp_registry::upstream::Outside;
 use registry::{
     Actor, Credential, Door, Integration, IssuerRate, NewApiKey, NewIntegration, NewServer, NewWorkspace,
-    Origin, Registry, SealingKey, SealingRing, Server, Settings, Workspace,
+    Origin, Registry, RequestLimits, SealingKey, SealingRing, Server, Settings, Workspace,
 };
 use registry_core::egress::EgressPolicy;
 use registry_core::permission::Role;
 use registry_core::registration::{AuthType, Transport};
 use registry_core::slug::Reference;
-use registry_outbound::{Guarded, Limits};
+use registry_outbound::{Guarded, Limits, Operator};
 use std::sync::Arc;
 
 /// The seed's "Example: Enterprise Compliance", word for word.
@@ -30,7 +31,11 @@ pub const SEED_ENTERPRISE: &str = r#"{
 
 /// The way out that the binary plugs in.
 pub fn outside(settings: &Settings) -> Arc<Outside> {
-    Arc::new(Outside(Guarded::new(settings.egress.clone(), Limits::default())))
+    Arc::new(Outside(
+        Guarded::new(settings.egress.clone(), Limits::default()),
+        Operator::default(),
+        Secrets::default(),
+    ))
 }
 
 /// A migrated registry, its clock and its database.
@@ -54,7 +59,8 @@ impl TestRegistry {
             serde_json::from_value(serde_json::json!({ "allow": [], "allow_http_loopback": true }))
                 .expect("a policy");
         let issuer_rate = IssuerRate { burst: 1000, per_minute: 60_000 };
-        Self::with(engine, Settings { egress, issuer_rate, ..Settings::default() }).await
+        let limits = RequestLimits { burst: 1_000_000, per_second: 1_000_000, ..RequestLimits::default() };
+        Self::with(engine, Settings { egress, issuer_rate, limits, ..Settings::default() }).await
     }
 
     /// With settings of one's own.
@@ -73,11 +79,23 @@ impl TestRegistry {
 
     /// A second process on the same database.
     pub async fn second_process(&self) -> Registry {
-        let ring = SealingRing::new(vec![self.key.clone()]).expect("a ring");
+        self.process_with_keys(vec![self.key.clone()]).await
+    }
+
+    /// A process with other sealing keys on the same database.
+    pub async fn process_with_keys(&self, keys: Vec<SealingKey>) -> Registry {
+        let ring = SealingRing::new(keys).expect("a ring");
         let outside = outside(&self.settings);
         Registry::open(&self.database.url, self.settings.clone(), ring, self.clock.clone(), outside)
             .await
             .expect("open")
+    }
+
+    /// A process with other settings on the same database.
+    pub async fn process_with_settings(&self, settings: Settings) -> Registry {
+        let ring = SealingRing::new(vec![self.key.clone()]).expect("a ring");
+        let outside = outside(&settings);
+        Registry::open(&self.database.url, settings, ring, self.clock.clone(), outside).await.expect("open")
     }
 
     /// The organisation's admin.
@@ -102,6 +120,7 @@ impl TestRegistry {
             transport: Transport::Http,
             workspace: None,
             configuration: configuration.map(str::to_owned),
+            secret_mappings: Vec::new(),
         };
         self.registry.create_integration(&self.admin(), new).await.expect("an integration").value
     }
@@ -115,6 +134,7 @@ impl TestRegistry {
             slug: Some(integration.to_owned()),
             description: None,
             configuration: None,
+            secret_mappings: Vec::new(),
         };
         self.registry.create_server(&self.admin(), new).await.expect("a server").value
     }
@@ -129,6 +149,7 @@ impl TestRegistry {
                 slug: None,
                 description: None,
                 configuration: None,
+                secret_mappings: Vec::new(),
             };
             self.registry.create_server(&self.admin(), new).await.expect("a server");
         }

@@ -1,5 +1,6 @@
 //! From an error of the application to a page that says what happened and leads back.
 
+use crate::headers;
 use crate::session::{Visitor, local, referer, request_id};
 use crate::view::{Shell, html};
 use actix_web::error::{PathError, QueryPayloadError, UrlencodedError};
@@ -102,6 +103,11 @@ impl ResponseError for Failure {
                 query.append_pair("ended", "yes");
             }
             response.insert_header(("location", format!("/ui/sign-in?{}", query.finish())));
+        }
+        if let Self::Application(error @ registry::Error::TimedOut) = self {
+            let mut response = response.content_type("text/plain; charset=utf-8").body(format!("{error}\n"));
+            headers::add(response.headers_mut());
+            return response;
         }
         response.finish()
     }

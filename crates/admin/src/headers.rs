@@ -5,7 +5,7 @@ use crate::session::state;
 use actix_web::Error;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY};
+use actix_web::http::header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY};
 use actix_web::middleware::Next;
 
 const HEADERS: [(&str, &str); 6] = [
@@ -34,13 +34,7 @@ pub(crate) async fn harden(
     };
     let hsts = state(response.request()).hsts;
     let headers = response.headers_mut();
-    for (name, value) in HEADERS {
-        // A foreign picture says for itself that it may do less than a page.
-        if name == "content-security-policy" && headers.contains_key(name) {
-            continue;
-        }
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
-    }
+    add(headers);
     if let Some(seconds) = hsts {
         headers.insert(STRICT_TRANSPORT_SECURITY, max_age(seconds));
     }
@@ -48,6 +42,17 @@ pub(crate) async fn harden(
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     Ok(response)
+}
+
+/// Those that are the same for every answer.
+pub(crate) fn add(headers: &mut HeaderMap) {
+    for (name, value) in HEADERS {
+        // A foreign picture says for itself that it may do less than a page.
+        if name == "content-security-policy" && headers.contains_key(name) {
+            continue;
+        }
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
 }
 
 fn max_age(seconds: u64) -> HeaderValue {

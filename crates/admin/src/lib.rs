@@ -15,6 +15,7 @@ mod consent;
 mod diff;
 mod failure;
 mod gate;
+mod guard;
 mod headers;
 mod origin;
 mod pages;
@@ -58,6 +59,7 @@ pub fn configure(config: &mut web::ServiceConfig, state: AdminState) {
             .default_service(web::to(failure::nothing_here))
             .wrap(from_fn(gate::admit))
             .wrap(from_fn(origin::guard))
+            .wrap(from_fn(guard::guard))
             .wrap(from_fn(headers::harden)),
     );
 }

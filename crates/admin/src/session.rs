@@ -8,6 +8,7 @@ use actix_web::http::header::{REFERER, USER_AGENT};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use registry::{Actor, Credential, Door, Origin, Overview, Registry};
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 
 /// Somebody who signed in.
@@ -47,7 +48,10 @@ impl Visitor {
         };
         let token = cookie(&request).ok_or_else(|| to_sign_in(false))?;
         match state.registry.authenticate(Credential::Session(&token), origin(&request)).await {
-            Ok(actor) => Self::of(&state, actor).await,
+            Ok(actor) => {
+                state.registry.count_request(&actor)?;
+                Self::of(&state, actor).await
+            }
             Err(registry::Error::Unauthenticated(_)) => Err(to_sign_in(true)),
             Err(error) => Err(Failure::from(error)),
         }
@@ -86,13 +90,22 @@ pub(crate) fn origin(request: &HttpRequest) -> Origin {
     Origin {
         door: Door::Web,
         request_id: request_id(request),
-        address: request.peer_addr().map(|address| address.ip().to_string()),
+        address: sender(request).map(|address| address.to_string()),
         user_agent: request
             .headers()
             .get(USER_AGENT)
             .and_then(|value| value.to_str().ok())
             .map(str::to_owned),
     }
+}
+
+/// Where a request came from.
+fn sender(request: &HttpRequest) -> Option<IpAddr> {
+    let noted: Vec<&str> =
+        request.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok()).collect();
+    let state = state(request);
+    let proxies = &state.registry.settings().trusted_proxies;
+    request.peer_addr().map(|peer| proxies.sender(peer.ip(), noted.into_iter()))
 }
 
 fn name(secure: bool) -> &'static str {

@@ -53,6 +53,11 @@ impl<T: ToSchema> Listed<T> {
         Ok(Self { object: "list", total: page.total, has_more, data })
     }
 
+    /// A list that is never long.
+    pub(crate) fn whole(data: Vec<T>) -> Self {
+        Self { object: "list", total: data.len() as u64, has_more: false, data }
+    }
+
     pub(crate) fn example(one: T) -> Self {
         Self { object: "list", total: 1, has_more: false, data: vec![one] }
     }

@@ -313,9 +313,17 @@ mod tests {
     }
 
     #[test]
-    fn secret_references_are_refused_clearly() {
-        let text = r#"{"name": "A", "secret_mappings": [{"target_field": "configurations.headers", "secret_reference_id": "x"}]}"#;
-        assert_eq!(findings::<UpdateIntegration>(text), [pair("/secret_mappings", "not_built_yet")]);
+    fn secret_mappings_have_their_shape() {
+        let text = r#"{"secret_mappings": [{"target_field": "configurations.headers", "secret_reference_id": "x", "value_format": "yaml"}, {"secret_key": 1}]}"#;
+        assert_eq!(
+            findings::<UpdateIntegration>(text),
+            [
+                pair("/secret_mappings/0/value_format", "invalid_value"),
+                pair("/secret_mappings/1/secret_key", "wrong_type"),
+                pair("/secret_mappings/1/target_field", "missing_member"),
+                pair("/secret_mappings/1/secret_reference_id", "missing_member"),
+            ]
+        );
         assert_eq!(findings::<UpdateIntegration>(r#"{"name": "A", "secret_mappings": []}"#), []);
     }
 

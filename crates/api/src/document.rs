@@ -26,6 +26,7 @@ use utoipa_actix_web::AppExt;
         (name = "registrations", description = "The standing effort to have a valid OAuth client for each server."),
         (name = "orphans", description = "Clients that may exist at an authorization server and that nobody here uses."),
         (name = "keys", description = "API keys of people, automation and gateways."),
+        (name = "users", description = "People: who may sign in, what they may do where, their sessions."),
         (name = "audit", description = "Who changed what, when, through which door."),
         (name = "gateway", description = "What gateways fetch. Only for the role `gateway`."),
         (name = "not built yet", description = "Operations of the hosted product that this version answers with 501."),

@@ -6,11 +6,12 @@ use crate::query;
 use crate::{ApiState, problem};
 use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, IF_MATCH, IF_NONE_MATCH};
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
 use registry::{Actor, Credential, Door, Error, Origin};
 use registry_core::permission::Permission;
 use serde::de::DeserializeOwned;
+use std::net::IpAddr;
 
 /// The hosted product's header.
 const API_KEY: &str = "x-portkey-api-key";
@@ -40,11 +41,14 @@ impl Caller {
         let origin = Origin {
             door: Door::Api,
             request_id: request_id(&request),
-            address: request.peer_addr().map(|peer| peer.ip().to_string()),
+            address: sender(&state, &request).map(|address| address.to_string()),
             user_agent: None,
         };
         let token = credential(request.headers())?;
         let actor = state.registry.authenticate(Credential::Token(token), origin).await?;
+        if let Some(allowance) = state.registry.count_request(&actor)? {
+            request.extensions_mut().insert(allowance);
+        }
         Ok(Self { actor, request })
     }
 
@@ -67,6 +71,14 @@ impl Caller {
     pub(crate) fn expected_version(&self) -> Result<Option<i64>, Failure> {
         expected_version(self.request.headers())
     }
+}
+
+/// Where a request came from.
+pub(crate) fn sender(state: &ApiState, request: &HttpRequest) -> Option<IpAddr> {
+    let noted = request.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok());
+    let noted: Vec<&str> = noted.collect();
+    let proxies = &state.registry.settings().trusted_proxies;
+    request.peer_addr().map(|peer| proxies.sender(peer.ip(), noted.into_iter()))
 }
 
 /// The state that `configure` put on the app.

@@ -1,5 +1,6 @@
 //! Everything that can go wrong in a handler: the application's error, or a request that never reached it.
 
+use crate::finish::shield;
 use crate::problem::{self, Kind};
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
@@ -60,6 +61,8 @@ impl ResponseError for Failure {
 
     /// Without the request's particulars; `finish` replaces it.
     fn error_response(&self) -> HttpResponse {
-        problem::respond(&problem::describe(self))
+        let mut response = problem::respond(&problem::describe(self));
+        shield(response.headers_mut());
+        response
     }
 }

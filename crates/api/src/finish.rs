@@ -8,7 +8,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
-use registry::Error;
+use registry::{Allowance, Error};
 use registry_core::locate;
 use tracing_actix_web::RequestId;
 
@@ -40,6 +40,7 @@ pub(crate) async fn finish(
         None => response.map_into_boxed_body(),
     };
     protect(response.headers_mut(), &request);
+    tell_allowance(response.headers_mut(), &request);
     Ok(ServiceResponse::new(request, response))
 }
 
@@ -95,6 +96,21 @@ pub(crate) fn protect(headers: &mut HeaderMap, request: &HttpRequest) {
     {
         for name in REQUEST_ID {
             headers.insert(name, value.clone());
+        }
+    }
+}
+
+/// What the caller may still ask (draft-ietf-httpapi-ratelimit-headers).
+fn tell_allowance(headers: &mut HeaderMap, request: &HttpRequest) {
+    let Some(Allowance { limit, window, left }) = request.extensions().get::<Allowance>().copied() else {
+        return;
+    };
+    for (name, text) in [
+        ("ratelimit-policy", format!("\"identity\";q={limit};w={window}")),
+        ("ratelimit", format!("\"identity\";r={left};t={window}")),
+    ] {
+        if let Ok(value) = HeaderValue::from_str(&text) {
+            headers.insert(HeaderName::from_static(name), value);
         }
     }
 }

@@ -22,6 +22,7 @@ mod failure;
 mod fallback;
 mod finish;
 mod gateway;
+mod guard;
 mod health;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
@@ -91,12 +92,14 @@ fn mount(config: &mut ServiceConfig<'_>) {
             scope::scope("/v1/gateway")
                 .configure(gateway::routes)
                 .default_service(web::to(fallback::answer))
+                .wrap(from_fn(guard::guard))
                 .wrap(from_fn(finish::finish)),
         )
         .service(
             scope::scope("/v1")
                 .configure(v1::routes)
                 .default_service(web::to(fallback::answer))
+                .wrap(from_fn(guard::guard))
                 .wrap(from_fn(finish::finish))
                 .wrap(Compress::default()),
         );

@@ -6,8 +6,8 @@ use actix_web::http::header::{HeaderMap, IF_MATCH};
 use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use actix_web::{App, http::StatusCode};
 use registry::{
-    Answering, Discovered, FetchedLogo, Gate, NewApiKey, ProbeTarget, Probed, Registry, SealingKey,
-    SealingRing, Settings, Upstream,
+    Answering, Discovered, FetchedLogo, Gate, NewApiKey, Parties, PartyAnswer, PartyRequest, ProbeTarget,
+    Probed, Registry, SealingKey, SealingRing, SecretStore, SecretText, Settings, Upstream,
 };
 use registry_core::clock::{Clock, Timestamp};
 use registry_core::oauth::Exchange;
@@ -21,6 +21,18 @@ struct Still;
 
 /// No way out: nothing here asks an upstream.
 struct Closed;
+
+impl Parties for Closed {
+    fn ask<'a>(&'a self, _: PartyRequest<'a>) -> Answering<'a, Result<PartyAnswer, String>> {
+        unreachable!("nothing here asks an identity provider")
+    }
+}
+
+impl SecretStore for Closed {
+    fn read_secret<'a>(&'a self, _: &'a str) -> Answering<'a, Result<SecretText, String>> {
+        unreachable!("nothing here reads a secret")
+    }
+}
 
 impl Upstream for Closed {
     fn discover<'a>(&'a self, _: &'a Desired, _: &'a Gate<'a>) -> Answering<'a, Discovered> {

@@ -54,6 +54,12 @@ kinds! {
         "Something else stands in the way. The detail says what.";
     SLUG_TAKEN = 409 "slug_taken", "Slug taken",
         "Something of the same kind has this slug (upper and lower case count as equal). Choose another one.";
+    EMAIL_TAKEN = 409 "email_taken", "E-mail address taken",
+        "There is somebody with this e-mail address already.";
+    LAST_ADMIN = 409 "last_admin", "Last admin",
+        "Nobody else could administer the organisation. Make somebody else an admin and let them sign in first.";
+    PERSON_DEACTIVATED = 409 "person_deactivated", "Person deactivated",
+        "This person may not sign in. Reactivate them first.";
     AMBIGUOUS_SLUG = 409 "ambiguous_slug", "Slug fits several",
         "Several workspaces have a server with this slug. Add `workspace_id`, or use the id.";
     INTEGRATION_OF_WORKSPACE = 409 "integration_of_workspace", "Belongs to a workspace",
@@ -70,10 +76,16 @@ kinds! {
         "The body is JSON but says something that cannot be saved; nothing was changed. `errors` names each member by its JSON Pointer and says what to do.";
     TOO_SOON = 429 "too_soon", "Asked too often",
         "An authorization server would be asked too often, by everybody who uses this deployment. Nothing was sent to it. The header `Retry-After` says when to try again.";
+    TOO_MANY_REQUESTS = 429 "too_many_requests", "Too many requests",
+        "This caller, or this address, asked too often; nothing was looked at. The header `Retry-After` says when to try again, `RateLimit` how much is left.";
     INTERNAL = 500 "internal", "Internal error",
         "A fault of ours. The log has the reason under the request id.";
     NOT_IMPLEMENTED = 501 "not_implemented", "Not built yet",
         "The hosted product has this operation; this version does not.";
+    OVERLOADED = 503 "overloaded", "Overloaded",
+        "Too much is being worked on at this moment; nothing was looked at. Try again shortly.";
+    TIMED_OUT = 503 "timed_out", "Took too long",
+        "The request took too long and was given up. It may have been done all the same: look before you repeat it.";
     UNAVAILABLE = 503 "unavailable", "Not available now",
         "The database, or something else this deployment needs, cannot be used now. Try again shortly.";
 }
@@ -187,16 +199,23 @@ pub(crate) fn describe(failure: &Failure) -> Problem {
         }
         Error::Stale { .. } => Problem::new(&STALE_VERSION, error.to_string(), Vec::new()),
         Error::Invalid(findings) => invalid(findings),
-        Error::TooSoon { .. } | Error::TooManyTries { .. } | Error::TooManyRequests { .. } => {
-            let mut problem = Problem::new(&TOO_SOON, error.to_string(), Vec::new());
-            problem.retry_after = error.retry_after();
-            problem
-        }
+        Error::TooSoon { .. } => delayed(&TOO_SOON, error),
+        Error::TooManyTries { .. } | Error::TooManyRequests { .. } => delayed(&TOO_MANY_REQUESTS, error),
+        Error::Overloaded => delayed(&OVERLOADED, error),
+        Error::TimedOut => Problem::new(&TIMED_OUT, error.to_string(), Vec::new()),
         Error::TooLarge { .. } => Problem::new(&TOO_LARGE, error.to_string(), Vec::new()),
         Error::NotImplemented(_) => Problem::new(&NOT_IMPLEMENTED, error.to_string(), Vec::new()),
-        Error::Unavailable(_) => Problem::new(&UNAVAILABLE, error.to_string(), Vec::new()),
+        Error::Unavailable(_) | Error::KeyMissing(_) => {
+            Problem::new(&UNAVAILABLE, error.to_string(), Vec::new())
+        }
         Error::Internal(_) => Problem::new(&INTERNAL, INTERNAL_DETAIL.to_owned(), Vec::new()),
     }
+}
+
+fn delayed(kind: &Kind, error: &registry::Error) -> Problem {
+    let mut problem = Problem::new(kind, error.to_string(), Vec::new());
+    problem.retry_after = error.retry_after();
+    problem
 }
 
 fn conflict(code: &str) -> &'static Kind {

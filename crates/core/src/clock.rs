@@ -1,6 +1,7 @@
 //! Time is given, never taken.
 
 use chrono::{DateTime, SubsecRound, Utc};
+use std::time::Duration;
 
 /// A moment in UTC, to the millisecond (what both databases and the wire keep).
 pub type Timestamp = DateTime<Utc>;
@@ -9,6 +10,14 @@ pub type Timestamp = DateTime<Utc>;
 pub trait Clock: Send + Sync + 'static {
     /// The present moment.
     fn now(&self) -> Timestamp;
+
+    /// How long this process has run, or anything else that only grows by as much as time passes, whatever is done to the
+    /// machine's clock.
+    fn elapsed(&self) -> Duration {
+        Duration::from_nanos(
+            u64::try_from(self.now().timestamp_nanos_opt().unwrap_or_default()).unwrap_or_default(),
+        )
+    }
 }
 
 /// `moment` cut to the millisecond, so that what was stored equals what is read back.

@@ -24,6 +24,7 @@ pub mod metadata;
 pub mod oauth;
 pub mod permission;
 pub mod preflight;
+pub mod proxies;
 pub mod registration;
 pub mod secret;
 pub mod slug;

@@ -38,21 +38,31 @@ impl Role {
 
     /// Whether this role holds `permission` (which rows it then sees is decided by the workspace it is bound to).
     pub fn allows(self, permission: Permission) -> bool {
-        use Permission as P;
         match permission {
             P::FetchGatewayDocument => self == Self::Gateway,
-            P::ReadWorkspaces
+            P::ListWorkspaces
+            | P::ReadWorkspaces
+            | P::ListIntegrations
             | P::ReadIntegrations
+            | P::ListServers
             | P::ReadServers
             | P::ReadRegistrations
             | P::CheckConfiguration
             | P::ReadOrganisation => matches!(self, Self::Viewer | Self::Manager | Self::Admin),
-            P::WriteIntegrations | P::WriteServers | P::OperateRegistrations => {
-                matches!(self, Self::Manager | Self::Admin)
-            }
-            P::WriteWorkspaces | P::WriteOrganisation | P::ManageKeys | P::ManagePeople | P::ReadAudit => {
-                self == Self::Admin
-            }
+            P::CreateIntegrations
+            | P::UpdateIntegrations
+            | P::DeleteIntegrations
+            | P::CreateServers
+            | P::UpdateServers
+            | P::DeleteServers
+            | P::OperateRegistrations => matches!(self, Self::Manager | Self::Admin),
+            P::CreateWorkspaces
+            | P::UpdateWorkspaces
+            | P::DeleteWorkspaces
+            | P::WriteOrganisation
+            | P::ManageKeys
+            | P::ManagePeople
+            | P::ReadAudit => self == Self::Admin,
         }
     }
 }
@@ -60,18 +70,36 @@ impl Role {
 /// One thing a use case asks for before it does anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Permission {
-    /// List and read workspaces.
+    /// List workspaces.
+    ListWorkspaces,
+    /// Read a workspace.
     ReadWorkspaces,
-    /// Create, change and delete workspaces.
-    WriteWorkspaces,
-    /// List and read integrations, their access rows and revisions.
+    /// Create workspaces.
+    CreateWorkspaces,
+    /// Change workspaces.
+    UpdateWorkspaces,
+    /// Delete workspaces.
+    DeleteWorkspaces,
+    /// List integrations and what leads to them.
+    ListIntegrations,
+    /// Read an integration, its access rows and revisions.
     ReadIntegrations,
-    /// Create, change and delete integrations and access rows.
-    WriteIntegrations,
-    /// List and read servers and what will be sent for them.
+    /// Create integrations.
+    CreateIntegrations,
+    /// Change integrations and access rows.
+    UpdateIntegrations,
+    /// Delete integrations.
+    DeleteIntegrations,
+    /// List servers.
+    ListServers,
+    /// Read a server and what will be sent for it.
     ReadServers,
-    /// Create, change and delete servers.
-    WriteServers,
+    /// Create servers.
+    CreateServers,
+    /// Change servers.
+    UpdateServers,
+    /// Delete servers.
+    DeleteServers,
     /// Read the organisation's layer.
     ReadOrganisation,
     /// Write the organisation's layer.
@@ -92,44 +120,136 @@ pub enum Permission {
     FetchGatewayDocument,
 }
 
-impl Permission {
-    /// All of them, as lists show them.
-    pub const ALL: [Self; 15] = [
-        Self::ReadWorkspaces,
-        Self::WriteWorkspaces,
-        Self::ReadIntegrations,
-        Self::WriteIntegrations,
-        Self::ReadServers,
-        Self::WriteServers,
-        Self::ReadOrganisation,
-        Self::WriteOrganisation,
-        Self::CheckConfiguration,
-        Self::ReadRegistrations,
-        Self::OperateRegistrations,
-        Self::ManageKeys,
-        Self::ManagePeople,
-        Self::ReadAudit,
-        Self::FetchGatewayDocument,
-    ];
+use Permission as P;
 
-    /// The scope that a key or token with a scope list needs for this (`portkey.md` §2.3 names; ours where it has none).
+/// Scopes that hold everything that is done with a noun, as pages offer them, each with what it gives.
+pub const SCOPES: [(&str, &[Permission]); 15] = [
+    ("workspaces.read", &[P::ListWorkspaces, P::ReadWorkspaces]),
+    ("workspaces.write", &[P::CreateWorkspaces, P::UpdateWorkspaces, P::DeleteWorkspaces]),
+    ("mcp_integrations.read", &[P::ListIntegrations, P::ReadIntegrations]),
+    ("mcp_integrations.write", &[P::CreateIntegrations, P::UpdateIntegrations, P::DeleteIntegrations]),
+    ("mcp_servers.read", &[P::ListServers, P::ReadServers]),
+    ("mcp_servers.write", &[P::CreateServers, P::UpdateServers, P::DeleteServers]),
+    ("organisation.read", &[P::ReadOrganisation]),
+    ("organisation.write", &[P::WriteOrganisation]),
+    ("advanced_configuration.check", &[P::CheckConfiguration]),
+    ("registrations.read", &[P::ReadRegistrations]),
+    ("registrations.operate", &[P::OperateRegistrations]),
+    ("api_keys.manage", &[P::ManageKeys]),
+    ("people.manage", &[P::ManagePeople]),
+    ("audit_events.read", &[P::ReadAudit]),
+    ("gateway.fetch", &[P::FetchGatewayDocument]),
+];
+
+/// Single verbs. `read` of a noun lists it too.
+const VERBS: [(&str, Permission); 12] = [
+    ("workspaces.list", P::ListWorkspaces),
+    ("workspaces.create", P::CreateWorkspaces),
+    ("workspaces.update", P::UpdateWorkspaces),
+    ("workspaces.delete", P::DeleteWorkspaces),
+    ("mcp_integrations.list", P::ListIntegrations),
+    ("mcp_integrations.create", P::CreateIntegrations),
+    ("mcp_integrations.update", P::UpdateIntegrations),
+    ("mcp_integrations.delete", P::DeleteIntegrations),
+    ("mcp_servers.list", P::ListServers),
+    ("mcp_servers.create", P::CreateServers),
+    ("mcp_servers.update", P::UpdateServers),
+    ("mcp_servers.delete", P::DeleteServers),
+];
+
+/// The hosted product's names for integrations (`portkey.md` §2.3): the first is for callers of the whole organisation,
+/// the second for those who are bound to a workspace.
+const PREFIXES: [(&str, bool); 2] = [("organisation_", false), ("workspace_", true)];
+
+/// Whether there is a scope of this name.
+pub fn is_scope(name: &str) -> bool {
+    PREFIXES.iter().any(|(_, bound)| !given_by(name, *bound).is_empty())
+}
+
+/// Every name a scope may have.
+pub fn scope_names() -> Vec<String> {
+    let ours = SCOPES.iter().map(|(name, _)| *name).chain(VERBS.iter().map(|(name, _)| *name));
+    let hosted = PREFIXES.iter().flat_map(|(prefix, _)| {
+        ["create", "read", "update", "delete", "list"].map(|verb| format!("{prefix}mcp_integrations.{verb}"))
+    });
+    ours.map(str::to_owned).chain(hosted).collect()
+}
+
+/// What a scope gives a caller who is bound to a workspace, or is not; nothing: no scope of theirs.
+fn given_by(name: &str, bound: bool) -> &[Permission] {
+    let mut plain = name;
+    for (prefix, whose) in PREFIXES {
+        if let Some(rest) = name.strip_prefix(prefix) {
+            let verb = rest.strip_prefix("mcp_integrations.");
+            if whose != bound || verb.is_none_or(|verb| verb == "write") {
+                return &[];
+            }
+            plain = rest;
+        }
+    }
+    if let Some((_, given)) = SCOPES.iter().find(|(scope, _)| *scope == plain) {
+        return given;
+    }
+    VERBS.iter().find(|(scope, _)| *scope == plain).map_or(&[], |(_, given)| std::slice::from_ref(given))
+}
+
+impl Permission {
+    /// Whether one of these scopes of a caller gives this.
+    pub fn is_given_by(self, scopes: &[String], bound: bool) -> bool {
+        scopes.iter().any(|scope| given_by(scope, bound).contains(&self))
+    }
+
+    /// The narrowest scope that gives this: what a key or token with a scope list lacks.
     pub fn scope(self) -> &'static str {
-        match self {
-            Self::ReadWorkspaces => "workspaces.read",
-            Self::WriteWorkspaces => "workspaces.write",
-            Self::ReadIntegrations => "mcp_integrations.read",
-            Self::WriteIntegrations => "mcp_integrations.write",
-            Self::ReadServers => "mcp_servers.read",
-            Self::WriteServers => "mcp_servers.write",
-            Self::ReadOrganisation => "organisation.read",
-            Self::WriteOrganisation => "organisation.write",
-            Self::CheckConfiguration => "advanced_configuration.check",
-            Self::ReadRegistrations => "registrations.read",
-            Self::OperateRegistrations => "registrations.operate",
-            Self::ManageKeys => "api_keys.manage",
-            Self::ManagePeople => "people.manage",
-            Self::ReadAudit => "audit_events.read",
-            Self::FetchGatewayDocument => "gateway.fetch",
+        let verb = VERBS.iter().find(|(_, given)| *given == self).map(|(scope, _)| *scope);
+        let whole = || SCOPES.iter().find(|(_, given)| given.contains(&self)).map_or("", |(scope, _)| *scope);
+        verb.unwrap_or_else(whole)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_permission_has_a_scope_that_gives_it_and_every_scope_gives_something() {
+        let all: Vec<P> = SCOPES.iter().flat_map(|(_, given)| given.iter().copied()).collect();
+        for permission in &all {
+            assert!(permission.is_given_by(&[permission.scope().to_owned()], false), "{permission:?}");
+            assert!(Role::ALL.into_iter().any(|role| role.allows(*permission)), "{permission:?}");
+        }
+        for name in scope_names() {
+            assert!(is_scope(&name), "{name}");
+        }
+        for odd in [
+            "",
+            "mcp.invoke",
+            "organisation_mcp_servers.read",
+            "organisation_mcp_integrations.write",
+            "workspace_",
+            "write",
+        ] {
+            assert!(!is_scope(odd), "{odd}");
+        }
+    }
+
+    #[test]
+    fn scopes_give_their_verbs_and_no_other() {
+        let gives = |scope: &str, permission: P, bound| permission.is_given_by(&[scope.to_owned()], bound);
+        for (scope, permission, bound, expected) in [
+            ("mcp_servers.create", P::CreateServers, false, true),
+            ("mcp_servers.create", P::UpdateServers, false, false),
+            ("mcp_servers.list", P::ReadServers, false, false),
+            ("mcp_servers.read", P::ListServers, false, true),
+            ("mcp_servers.write", P::DeleteServers, true, true),
+            ("mcp_servers.write", P::ReadServers, true, false),
+            ("organisation_mcp_integrations.delete", P::DeleteIntegrations, false, true),
+            ("organisation_mcp_integrations.delete", P::DeleteIntegrations, true, false),
+            ("workspace_mcp_integrations.delete", P::DeleteIntegrations, true, true),
+            ("workspace_mcp_integrations.delete", P::DeleteIntegrations, false, false),
+            ("workspace_mcp_integrations.read", P::ListIntegrations, true, true),
+        ] {
+            assert_eq!(gives(scope, permission, bound), expected, "{scope} {permission:?} {bound}");
         }
     }
 }

@@ -2,12 +2,13 @@
 //!
 //! This crate must not know the registry, sea-orm, actix or askama.
 //!
-//! A tour in six lines:
+//! A tour in seven lines:
 //! * [`Guarded`] is the one client: names resolved once, every address judged, connection pinned, time and size capped.
 //! * [`discover`] finds a server's authorization server: probe, RFC 9728, RFC 8414 or OpenID Connect Discovery.
 //! * [`register`] sends one registration (RFC 7591) and tells "refused", "not sent" and "answer lost" apart.
 //! * [`read`], [`update`] and [`delete`] manage a client (RFC 7592); [`self_check`] reads a published document.
 //! * [`probe`] only sees whether an MCP server answers; [`fetch_logo`] fetches the picture people see at consent.
+//! * [`Operator`] asks the operator's own parties, whose addresses the configuration names.
 //! * What was asked and answered comes back as [`registry_core::oauth::Exchange`]s, without secrets.
 
 mod answer;
@@ -18,6 +19,7 @@ mod guard;
 mod limits;
 mod logo;
 mod management;
+mod operator;
 mod probe;
 mod reach;
 mod registration;
@@ -31,6 +33,7 @@ pub use guard::Guarded;
 pub use limits::{Limits, MOST_ANSWER, MOST_HEADERS, MOST_METADATA, MOST_OF_A_REFUSAL, MOST_REDIRECTS};
 pub use logo::{Unpictured, fetch_logo};
 pub use management::{DeleteOutcome, ManageOutcome, delete, read, update};
+pub use operator::{Operator, OperatorAnswer, judge_operator_url};
 pub use probe::{ProbeOutcome, probe};
 pub use reach::reach;
 pub use registration::{RegisterOutcome, register};

@@ -90,7 +90,7 @@ impl Registry {
         reference: &Reference,
         update: AccessUpdate,
     ) -> Result<Saved<AccessList>> {
-        actor.require(Permission::WriteIntegrations)?;
+        actor.require(Permission::UpdateIntegrations)?;
         let mut write = self.begin_write(actor).await?;
         let model = integrations::find(&write.txn, actor, reference).await?;
         let before = Before::take(&write, Scope::Integration(IntegrationId(model.id)))

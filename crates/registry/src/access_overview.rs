@@ -50,7 +50,7 @@ pub struct WorkspaceAccess {
 impl Registry {
     /// Every workspace and what it has of an integration.
     pub async fn access_overview(&self, actor: &Actor, reference: &Reference) -> Result<AccessOverview> {
-        actor.require(Permission::ReadIntegrations)?;
+        actor.require(Permission::ListIntegrations)?;
         let db = self.db();
         let model = integrations::find(db, actor, reference).await?;
         let rows: HashMap<Uuid, access::Model> = access::Entity::find()
@@ -89,7 +89,7 @@ impl Registry {
         Ok(AccessOverview {
             global_access: model.global_access,
             owner: owner.map(workspaces::as_ref).transpose()?,
-            may_change: actor.can(Permission::WriteIntegrations)
+            may_change: actor.can(Permission::UpdateIntegrations)
                 && model.workspace_id.is_none()
                 && require_owner(actor, &model).is_ok(),
             workspaces,

@@ -97,7 +97,7 @@ impl Actor {
     /// Whether role and scopes allow `permission` (on the rows this caller can see).
     pub fn can(&self, permission: Permission) -> bool {
         self.role.allows(permission)
-            && (self.scopes.is_empty() || self.scopes.iter().any(|scope| scope == permission.scope()))
+            && (self.scopes.is_empty() || permission.is_given_by(&self.scopes, self.workspace.is_some()))
     }
 
     /// The registration worker.

@@ -10,7 +10,7 @@ use crate::{Actor, Error, Registry, Result, names};
 use registry_core::clock::Timestamp;
 use registry_core::finding::Finding;
 use registry_core::id::{ApiKeyId, WorkspaceId};
-use registry_core::permission::{Permission, Role};
+use registry_core::permission::{Permission, Role, is_scope, scope_names};
 use registry_core::slug::Reference;
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{
@@ -282,10 +282,8 @@ fn actor(model: api_key::Model, origin: crate::Origin) -> Result<Actor> {
 
 /// Every scope is one of ours.
 fn check_scopes(scopes: &[String]) -> Result<()> {
-    let unknown =
-        |scope: &String| !Permission::ALL.iter().any(|permission| permission.scope() == scope.as_str());
-    let Some(index) = scopes.iter().position(unknown) else { return Ok(()) };
-    let all = Permission::ALL.map(Permission::scope).join(", ");
+    let Some(index) = scopes.iter().position(|scope| !is_scope(scope)) else { return Ok(()) };
+    let all = scope_names().join(", ");
     Err(Error::invalid(Finding::error(
         format!("/scopes/{index}"),
         "unknown_scope",

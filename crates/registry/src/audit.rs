@@ -22,7 +22,7 @@ pub enum AuditResult {
 }
 
 /// Actions that were not let in, and actions that failed; every other was done.
-const REFUSED: [&str; 1] = ["user.sign_in_refused"];
+const REFUSED: [&str; 2] = ["user.sign_in_refused", "user.locked"];
 const FAILED: [&str; 1] = ["registration.failed"];
 
 impl AuditResult {

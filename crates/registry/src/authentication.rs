@@ -2,7 +2,7 @@
 
 use crate::live::{Identity, fingerprint};
 use crate::stored::millis;
-use crate::{Actor, Error, Origin, Registry, Result, key_text};
+use crate::{Actor, Error, Origin, Registry, Result, key_sets, key_text};
 use registry_core::permission::Permission;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -38,8 +38,15 @@ impl Registry {
                 {
                     return Ok(Actor { origin, ..held.actor.clone() });
                 }
+                self.check_refused(origin.address.as_deref())?;
                 let before = live.applied();
-                let (actor, key, until) = self.actor_of_token(token, origin).await?;
+                let address = origin.address.clone();
+                let found = self.actor_of_token(token, origin).await;
+                let (actor, key, until) = found.inspect_err(|error| {
+                    if matches!(error, Error::Unauthenticated(_)) {
+                        self.count_refused(address.as_deref());
+                    }
+                })?;
                 // Only what gateways show is held: whoever writes is looked up each time.
                 if live.is_following() && actor.can(Permission::FetchGatewayDocument) {
                     live.identities.put(mark, Arc::new(Identity::new(actor.clone(), key, until)));
@@ -66,6 +73,8 @@ impl Registry {
             "This is not an API key (they begin with `mcpr_`), and no token issuer is configured.",
         ))?;
         let (actor, until) = keys.actor(self, token, origin).await?;
-        Ok((actor, None, until))
+        // Held no longer than keys are: one that the issuer took back must not serve on by tokens of before.
+        let judged_again = millis(self.now()) + key_sets::FRESH;
+        Ok((actor, None, Some(until.map_or(judged_again, |until| until.min(judged_again)))))
     }
 }

@@ -4,24 +4,30 @@
 //! its tries, and the hash has a random seed, so nobody can aim at another's.
 
 use governor::clock::Clock as Ticks;
-use governor::middleware::NoOpMiddleware;
+use governor::middleware::StateInformationMiddleware;
 use governor::nanos::Nanos;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 use registry_core::clock::Clock;
+use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Counts what happens, by name.
 pub(crate) struct Buckets {
-    limiter: RateLimiter<u16, HashMapStateStore<u16>, Wall, NoOpMiddleware<Nanos>>,
+    limiter: RateLimiter<u16, HashMapStateStore<u16>, Wall, StateInformationMiddleware>,
+    /// Until when those that were refused last have to wait.
+    blocked: Mutex<HashMap<u16, Nanos>>,
     seed: RandomState,
     clock: Wall,
 }
 
-/// The deployment's clock, as the crate `governor` reads it.
+/// How many may still come at once.
+pub(crate) struct Left(pub(crate) u32);
+
+/// The deployment's clock, as the crate `governor` reads it: what passes, not what a clock shows, which may be set.
 #[derive(Clone)]
 struct Wall(Arc<dyn Clock>);
 
@@ -29,8 +35,7 @@ impl Ticks for Wall {
     type Instant = Nanos;
 
     fn now(&self) -> Nanos {
-        let nanos = self.0.now().timestamp_nanos_opt().unwrap_or_default();
-        Nanos::from(u64::try_from(nanos).unwrap_or_default())
+        Nanos::from(u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX))
     }
 }
 
@@ -41,15 +46,34 @@ impl Buckets {
         let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::with_period(period).unwrap_or_else(|| Quota::per_minute(burst));
         let limiter = RateLimiter::new(quota.allow_burst(burst), HashMapStateStore::default(), clock.clone());
-        Self { limiter, seed: RandomState::new(), clock }
+        Self { limiter, blocked: Mutex::default(), seed: RandomState::new(), clock }
     }
 
     /// Counts one, or says how many seconds to wait, at least 1.
-    pub(crate) fn count(&self, name: &str) -> std::result::Result<(), u64> {
-        let bucket = u16::try_from(self.seed.hash_one(name) & 0xffff).unwrap_or_default();
-        self.limiter
-            .check_key(&bucket)
-            .map_err(|refused| refused.wait_time_from(self.clock.now()).as_secs() + 1)
+    pub(crate) fn count(&self, name: &str) -> std::result::Result<Left, u64> {
+        let bucket = self.bucket(name);
+        match self.limiter.check_key(&bucket) {
+            Ok(counted) => Ok(Left(counted.remaining_burst_capacity())),
+            Err(refused) => {
+                let now = self.clock.now();
+                let wait = refused.wait_time_from(now);
+                let until = now + Nanos::new(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX));
+                self.blocked.lock().unwrap_or_else(PoisonError::into_inner).insert(bucket, until);
+                Err(wait.as_secs() + 1)
+            }
+        }
+    }
+
+    /// How many seconds a name that was refused still has to wait; counts nothing.
+    pub(crate) fn blocked(&self, name: &str) -> Option<u64> {
+        let now = self.clock.now();
+        let until = *self.blocked.lock().unwrap_or_else(PoisonError::into_inner).get(&self.bucket(name))?;
+        let left = Duration::from_nanos(until.as_u64().saturating_sub(now.as_u64()));
+        (!left.is_zero()).then(|| left.as_secs() + 1)
+    }
+
+    fn bucket(&self, name: &str) -> u16 {
+        u16::try_from(self.seed.hash_one(name) & 0xffff).unwrap_or_default()
     }
 }
 

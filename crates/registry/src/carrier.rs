@@ -135,7 +135,7 @@ impl Registry {
             }
             Subject::Integration(reference) => {
                 actor.require(if writing {
-                    Permission::WriteIntegrations
+                    Permission::UpdateIntegrations
                 } else {
                     Permission::ReadIntegrations
                 })?;
@@ -147,14 +147,14 @@ impl Registry {
             }
             Subject::Access { integration, workspace } => {
                 actor.require(if writing {
-                    Permission::WriteIntegrations
+                    Permission::UpdateIntegrations
                 } else {
                     Permission::ReadIntegrations
                 })?;
                 Ok(Carrier::Access(access_rows::find(self, db, actor, integration, workspace).await?))
             }
             Subject::Server(reference) => {
-                actor.require(if writing { Permission::WriteServers } else { Permission::ReadServers })?;
+                actor.require(if writing { Permission::UpdateServers } else { Permission::ReadServers })?;
                 Ok(Carrier::Server(servers::find(db, actor, reference).await?))
             }
         }

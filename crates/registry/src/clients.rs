@@ -214,9 +214,10 @@ async fn reseal(
     secret: Option<&Secret>,
 ) -> Result<(Option<Uuid>, bool)> {
     if let (Some(id), Some(secret)) = (kept, secret) {
-        let known = write.registry.open_sealed(&write.txn, SealedId(id)).await?;
-        if known.expose() == secret.expose() {
-            return Ok((kept, false));
+        match write.registry.open_sealed(&write.txn, SealedId(id)).await {
+            Ok(known) if known.expose() == secret.expose() => return Ok((kept, false)),
+            Ok(_) | Err(Error::KeyMissing(_)) => {}
+            Err(error) => return Err(error),
         }
     } else if kept.is_none() && secret.is_none() {
         return Ok((None, false));

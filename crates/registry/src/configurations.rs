@@ -4,6 +4,7 @@ use crate::carrier::Carrier;
 use crate::costs::Affected;
 use crate::layers::{Before, Replacements};
 use crate::revisions::add_revision;
+use crate::secret_mappings;
 use crate::secrets::store;
 use crate::servers::ServerRef;
 use crate::write::{Event, Write};
@@ -125,6 +126,7 @@ impl Registry {
         let before = Before::take(write, carrier.scope()).await?.with(replacements);
         let owner = (carrier.kind(), carrier.id());
         let stored = store(write, owner, "", written.text.as_deref(), carrier.text(), false).await?;
+        secret_mappings::refuse_overlap(write, carrier.id(), stored.text.as_deref()).await?;
         let event = Event::new("configuration.saved", carrier.kind(), carrier.id())
             .in_workspace(carrier.workspace())
             .before(json!(carrier.text()))

@@ -3,6 +3,7 @@
 use crate::entity::integration;
 use crate::layers::{Scope, auth_type, parse_layer};
 use crate::preflight::discreet;
+use crate::secret_mappings::members_of;
 use crate::secrets::open_markers;
 use crate::servers::ServerRef;
 use crate::upstream::ProbeTarget;
@@ -52,10 +53,12 @@ impl Registry {
     /// Asks an integration's MCP server once, with the headers that the organisation and the integration configure, and
     /// remembers what that showed.
     pub async fn test_integration(&self, actor: &Actor, reference: &Reference) -> Result<ConnectionTest> {
-        actor.require(Permission::WriteIntegrations)?;
+        actor.require(Permission::UpdateIntegrations)?;
         let model = integrations::find(self.db(), actor, reference).await?;
         let organisation = self.organisation_layer(self.db()).await?;
         let layer = parse_layer(model.configuration.as_deref(), "integration", model.id)?;
+        let mapped = members_of(self.db(), [model.id]).await?.remove(&model.id).unwrap_or_default();
+        let layer = layer.with_members(&mapped);
         let nothing = AdvancedConfiguration::empty();
         let resolution = self.resolve_layers(
             [&organisation, &layer, &nothing, &nothing],
@@ -89,7 +92,7 @@ impl Registry {
 
     /// Asks a server's MCP server once, with the headers that gateways would send.
     pub async fn test_server(&self, actor: &Actor, reference: &ServerRef) -> Result<ConnectionTest> {
-        actor.require(Permission::WriteServers)?;
+        actor.require(Permission::UpdateServers)?;
         let model = servers::find(self.db(), actor, reference).await?;
         let layers = self.load_layers(self.db(), Scope::Server(ServerId(model.id)), false).await?.pop();
         let layers = layers.ok_or_else(|| Error::not_found("server", model.id))?;

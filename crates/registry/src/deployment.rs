@@ -5,14 +5,15 @@ use crate::entity::{deployment, organisation, registration};
 use crate::gateway_limits::GatewayLimits;
 use crate::sign_in_limits::SignInLimits;
 use crate::stored::millis;
-use crate::{Door, Error, Inner, Registry, Result, SealingRing, Settings, Upstream, registrations, tokens};
+use crate::write::Write;
+use crate::{Door, Error, Inner, Outside, Registry, Result, SealingRing, Settings, registrations, tokens};
 use registry_core::clock::Clock;
 use registry_core::id::OrganisationId;
 use registry_core::metadata::Branding;
 use registry_core::permission::Permission;
 use registry_core::registration::State;
 use registry_migrations::{Migrator, MigratorTrait};
-use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ConnectOptions, ConnectionTrait, Database, DatabaseConnection,
     DbBackend, EntityTrait,
@@ -23,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Key of the sealing ring's check values in `deployment`.
-const KEY_CHECK: &str = "sealing.key_check";
+pub(crate) const KEY_CHECK: &str = "sealing.key_check";
 /// Key of the newest migration that was applied.
 const SCHEMA: &str = "schema";
 
@@ -58,7 +59,7 @@ impl Registry {
         settings: Settings,
         ring: SealingRing,
         clock: Arc<dyn Clock>,
-        upstream: Arc<dyn Upstream>,
+        outside: Arc<dyn Outside>,
     ) -> Result<Self> {
         let keys = settings
             .jwt
@@ -70,13 +71,15 @@ impl Registry {
         Ok(Self {
             inner: Arc::new(Inner {
                 db,
-                settings,
                 ring,
                 keys,
+                load: crate::load::Load::new(&clock, &settings.limits),
+                settings,
+                provider: crate::identity_provider::Provider::default(),
                 sign_in_limits: SignInLimits::new(&clock),
                 gateway_limits: GatewayLimits::new(&clock),
                 clock,
-                upstream,
+                outside,
                 bell: tokio::sync::Notify::new(),
                 live: crate::live::Live::default(),
             }),
@@ -106,22 +109,13 @@ impl Registry {
         if recorded.contains_key(KEY_CHECK) {
             self.check_ring(&recorded)?;
         }
+        record(&write, KEY_CHECK, self.needed_keys(&write.txn).await?).await?;
         let mut metadata_changed = false;
         for (key, value) in self.agreed() {
             let old = recorded.remove(key);
-            if old.as_ref() == Some(&value) {
-                continue;
-            }
-            metadata_changed |= old.is_some() && ![KEY_CHECK, SCHEMA].contains(&key);
-            let row = deployment::ActiveModel {
-                key: Set(key.to_owned()),
-                value: Set(value.to_string()),
-                updated_at: Set(write.millis()),
-            };
-            if old.is_some() {
-                row.update(&write.txn).await?;
-            } else {
-                row.insert(&write.txn).await?;
+            if old.as_ref() != Some(&value) {
+                metadata_changed |= old.is_some() && key != SCHEMA;
+                record(&write, key, value).await?;
             }
         }
         if metadata_changed {
@@ -153,7 +147,7 @@ impl Registry {
         }
         self.check_ring(&recorded)?;
         for (key, value) in self.agreed() {
-            if key != KEY_CHECK && recorded.get(key) != Some(&value) {
+            if recorded.get(key) != Some(&value) {
                 return Err(Error::Unavailable(format!(
                     "This process has another `{key}` than the deployment recorded. Configure all processes alike, then run `mcp-registry migrate`."
                 )));
@@ -186,14 +180,12 @@ impl Registry {
     }
 
     /// What every process must agree on, by configuration key.
-    fn agreed(&self) -> [(&'static str, Value); 5] {
+    fn agreed(&self) -> [(&'static str, Value); 4] {
         let settings = self.settings();
-        let keys: BTreeMap<_, _> = self.ring().check_values().into_iter().collect();
         [
             ("branding", json!(settings.branding)),
             ("gateway.urls", json!(settings.gateway_urls)),
             ("cimd.public_url", json!(settings.cimd_public_url)),
-            (KEY_CHECK, json!(keys)),
             (SCHEMA, newest_migration()),
         ]
     }
@@ -216,7 +208,7 @@ impl Registry {
                 }
                 None => {
                     return Err(Error::Unavailable(format!(
-                        "The sealing key `{id}` is missing from `sealing`; secrets are stored under it."
+                        "The sealing key `{id}` is missing from `sealing`; secrets are stored under it. `mcp-registry seal status` says which."
                     )));
                 }
             }
@@ -230,7 +222,21 @@ fn newest_migration() -> Value {
     json!(Migrator::migrations().last().map(|migration| migration.name().to_owned()))
 }
 
-async fn recorded(db: &impl ConnectionTrait) -> Result<BTreeMap<String, Value>> {
+/// Writes one value that every process must agree on.
+pub(crate) async fn record(write: &Write<'_>, key: &str, value: Value) -> Result<()> {
+    let row = deployment::ActiveModel {
+        key: Set(key.to_owned()),
+        value: Set(value.to_string()),
+        updated_at: Set(write.millis()),
+    };
+    let replace = OnConflict::column(deployment::Column::Key)
+        .update_columns([deployment::Column::Value, deployment::Column::UpdatedAt])
+        .to_owned();
+    deployment::Entity::insert(row).on_conflict(replace).exec_without_returning(&write.txn).await?;
+    Ok(())
+}
+
+pub(crate) async fn recorded(db: &impl ConnectionTrait) -> Result<BTreeMap<String, Value>> {
     deployment::Entity::find()
         .all(db)
         .await?

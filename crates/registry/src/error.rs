@@ -61,6 +61,10 @@ pub enum Error {
         /// Seconds until the next request is looked at; at least 1.
         seconds: u64,
     },
+    /// Too much is being worked on already. Nothing was looked at.
+    Overloaded,
+    /// It took too long and was given up.
+    TimedOut,
     /// What was sent is too large.
     TooLarge {
         /// The limit in bytes.
@@ -70,6 +74,8 @@ pub enum Error {
     NotImplemented(&'static str),
     /// The database, or something the deployment needs, is not there now.
     Unavailable(String),
+    /// A stored secret is sealed with a key of this id, which is not here.
+    KeyMissing(String),
     /// A fault of ours. Shown as "internal error"; logged with the request id.
     Internal(Box<dyn std::error::Error + Send + Sync>),
 }
@@ -91,6 +97,7 @@ impl Error {
                 Some(left.div_ceil(1000).max(1))
             }
             Self::TooManyTries { seconds } | Self::TooManyRequests { seconds } => Some(*seconds),
+            Self::Overloaded => Some(1),
             _ => None,
         }
     }
@@ -108,6 +115,15 @@ impl fmt::Display for Error {
             Self::Forbidden { message, .. } | Self::Conflict { message, .. } | Self::Unavailable(message) => {
                 formatter.write_str(message)
             }
+            Self::Overloaded => formatter
+                .write_str("Too much is being worked on at this moment. Nothing was looked at; try again shortly."),
+            Self::TimedOut => formatter.write_str(
+                "This took too long and was given up. It may have been done all the same: look before you repeat it.",
+            ),
+            Self::KeyMissing(id) => write!(
+                formatter,
+                "A stored secret is sealed with the key `{id}`, which is not configured here. `mcp-registry seal status` says what that costs."
+            ),
             Self::NotFound { what, reference } => write!(formatter, "There is no {what} `{reference}`."),
             Self::Stale { current } => write!(
                 formatter,
@@ -151,6 +167,12 @@ impl From<sea_orm::DbErr> for Error {
             {
                 unreachable_now()
             }
+            DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))
+                if let Some(why) = unwritable(&error) =>
+            {
+                tracing::error!(%error, "the database cannot be written");
+                Self::Unavailable(why.to_owned())
+            }
             other => Self::Internal(Box::new(other)),
         }
     }
@@ -158,6 +180,27 @@ impl From<sea_orm::DbErr> for Error {
 
 fn unreachable_now() -> Error {
     Error::Unavailable("The database cannot be reached now. Try again shortly.".to_owned())
+}
+
+/// Why nothing can be written now although the database answers: SQLite's result codes, PostgreSQL's SQLSTATE.
+fn unwritable(error: &sqlx::Error) -> Option<&'static str> {
+    const FULL: &str =
+        "The database cannot be written: its disk is full. Nothing was saved; reading goes on.";
+    const READ_ONLY: &str =
+        "The database cannot be written: its disk, or its file, is read-only. Nothing was saved.";
+    let sqlx::Error::Database(error) = error else { return None };
+    let code = error.code()?;
+    match code.parse::<u32>() {
+        // SQLITE_FULL; SQLITE_IOERR when it writes, syncs, truncates or extends its files.
+        Ok(13 | 778 | 1034 | 1290 | 1546 | 4874) => Some(FULL),
+        // SQLITE_READONLY and its kin; SQLITE_CANTOPEN of a file it has to make.
+        Ok(code) if code & 0xff == 8 || code & 0xff == 14 => Some(READ_ONLY),
+        _ => match &*code {
+            "53100" => Some(FULL),
+            "25006" => Some(READ_ONLY),
+            _ => None,
+        },
+    }
 }
 
 /// Whether the connection broke, or PostgreSQL is being stopped or started (class 57P).

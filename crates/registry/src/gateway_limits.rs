@@ -32,5 +32,5 @@ impl GatewayLimits {
 }
 
 fn count(buckets: &Buckets, actor: &Actor) -> Result<()> {
-    buckets.count(actor.who()).map_err(|seconds| Error::TooManyRequests { seconds })
+    buckets.count(actor.who()).map(drop).map_err(|seconds| Error::TooManyRequests { seconds })
 }

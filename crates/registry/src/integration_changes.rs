@@ -6,6 +6,7 @@ use crate::entity::{access, integration, workspace};
 use crate::integrations::{event, find, require_owner, snapshot};
 use crate::layers::{Before, Scope};
 use crate::revisions::add_revision;
+use crate::secret_mappings::{self, Owner, ReadMappings};
 use crate::secrets::{sealed_ids, store};
 use crate::workspaces::Deleted;
 use crate::write::Write;
@@ -25,8 +26,11 @@ impl Registry {
         change: IntegrationChange,
         expected_version: Option<i64>,
     ) -> Result<Saved<Integration>> {
+        let mut change = change;
+        let read = self.read_changed(change.secret_mappings.take()).await;
         let mut write = self.begin_write(actor).await?;
-        let saved = self.change_integration(&mut write, actor, reference, change, expected_version).await?;
+        let saved =
+            self.change_integration(&mut write, actor, reference, change, read, expected_version).await?;
         write.commit().await?;
         Ok(saved)
     }
@@ -39,8 +43,10 @@ impl Registry {
         change: IntegrationChange,
         expected_version: Option<i64>,
     ) -> Result<Saved<Integration>> {
+        let mut change = change;
+        let read = self.read_changed(change.secret_mappings.take()).await;
         let mut write = self.begin_write(actor).await?;
-        self.change_integration(&mut write, actor, reference, change, expected_version).await
+        self.change_integration(&mut write, actor, reference, change, read, expected_version).await
     }
 
     async fn change_integration(
@@ -49,9 +55,10 @@ impl Registry {
         actor: &Actor,
         reference: &Reference,
         change: IntegrationChange,
+        read: Option<ReadMappings>,
         expected_version: Option<i64>,
     ) -> Result<Saved<Integration>> {
-        actor.require(Permission::WriteIntegrations)?;
+        actor.require(Permission::UpdateIntegrations)?;
         let model = find(&write.txn, actor, reference).await?;
         require_owner(actor, &model)?;
         names::expect_version(expected_version, model.version)?;
@@ -103,8 +110,17 @@ impl Registry {
             }
             after.set_configuration(stored.text);
         }
+        if url_changed && read.is_none() && secret_mappings::has_any(&write.txn, model.id).await? {
+            return Err(Error::invalid(Finding::error(
+                "/secret_mappings",
+                "secret_reentry_required",
+                "The address the mapped secrets are sent to changes. Send `secret_mappings` along: those that shall be used there too.",
+            )));
+        }
+        let owner = Owner::integration(&write.txn, &after).await?;
+        let remapped = secret_mappings::apply(write, &owner, read).await?;
         let mut affected = Affected::default();
-        if after != model {
+        if after != model || remapped {
             after.version += 1;
             after.updated_at = write.millis();
             after.updated_by = write.actor_name();
@@ -128,7 +144,7 @@ impl Registry {
         reference: &Reference,
         expected_version: Option<i64>,
     ) -> Result<Deleted> {
-        actor.require(Permission::WriteIntegrations)?;
+        actor.require(Permission::DeleteIntegrations)?;
         let mut write = self.begin_write(actor).await?;
         let model = find(&write.txn, actor, reference).await?;
         require_owner(actor, &model)?;
@@ -186,6 +202,7 @@ pub(crate) async fn mark_deleted(write: &mut Write<'_>, model: integration::Mode
         .chain(sealed_ids(model.configuration.as_deref()))
         .map(|(_, id)| id);
     write.unseal(secrets).await?;
+    secret_mappings::remove_all(write, model.id).await?;
     let mut gone = model.clone().into_active_model();
     gone.deleted_at = Set(Some(write.millis()));
     gone.version = Set(model.version + 1);

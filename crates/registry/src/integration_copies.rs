@@ -93,6 +93,7 @@ impl Registry {
             transport: original.transport,
             workspace: workspace.map(Into::into),
             configuration,
+            secret_mappings: Vec::new(),
         };
         let value = self.create_integration(actor, new).await?.value;
         Ok(Copied { value, left_out })
@@ -138,7 +139,7 @@ impl Registry {
     }
 
     async fn add_all(&self, write: &mut Write<'_>, actor: &Actor, text: &str) -> Result<Imported> {
-        actor.require(Permission::WriteIntegrations)?;
+        actor.require(Permission::CreateIntegrations)?;
         let (prefix, items) = items(text).map_err(Error::invalid)?;
         let mut integrations = Vec::with_capacity(items.len());
         let mut findings = Findings::default();
@@ -183,6 +184,7 @@ impl Registry {
             transport: item.transport,
             workspace,
             configuration: item.configurations,
+            secret_mappings: Vec::new(),
         };
         let (mut model, findings) = self.create_integration_in(write, actor, new, None).await?;
         if !item.enabled {

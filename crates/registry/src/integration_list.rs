@@ -4,6 +4,7 @@ use crate::entity::{access, integration, oauth_client, registration, server};
 use crate::integration_counts::{ATTENTION, counts_of, owners_of};
 use crate::integrations::{Integration, into_integration};
 use crate::page::{self, Page, PageRequest};
+use crate::secret_mappings::mappings_of;
 use crate::stored::contains;
 use crate::workspaces;
 use crate::{Actor, Registry, Result};
@@ -95,7 +96,7 @@ impl Registry {
         filter: IntegrationFilter,
         request: PageRequest,
     ) -> Result<Page<Integration>> {
-        actor.require(Permission::ReadIntegrations)?;
+        actor.require(Permission::ListIntegrations)?;
         let mut select = visible(actor);
         if let Some(reference) = &filter.workspace {
             let workspace = workspaces::find(self.db(), actor, reference).await?;
@@ -106,16 +107,18 @@ impl Registry {
         let found = found.await?;
         let counts = counts_of(self.db(), actor, found.items.iter().map(|model| model.id)).await?;
         let owners = owners_of(self.db(), &found.items).await?;
+        let mut mapped = mappings_of(self.db(), found.items.iter().map(|model| model.id)).await?;
         found.try_map(|model| {
             let counts = counts.get(&model.id).copied().unwrap_or_default();
             let owner = model.workspace_id.and_then(|id| owners.get(&id).cloned());
-            into_integration(model, owner, counts)
+            let mapped = mapped.remove(&model.id).unwrap_or_default();
+            into_integration(model, owner, counts, mapped)
         })
     }
 
     /// How many integrations there are of each kind.
     pub async fn integration_views(&self, actor: &Actor) -> Result<IntegrationViews> {
-        actor.require(Permission::ReadIntegrations)?;
+        actor.require(Permission::ListIntegrations)?;
         let count = |condition: Condition| Expr::expr(Expr::case(condition, 1).finally(0)).sum();
         let row: Option<(i64, Sum, Sum, Sum, Sum)> = visible(actor)
             .select_only()

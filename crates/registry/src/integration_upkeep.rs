@@ -196,7 +196,7 @@ impl Registry {
 
     /// What deleting an integration would take along. Only for those who may delete it.
     pub async fn weigh_integration_deletion(&self, actor: &Actor, reference: &Reference) -> Result<Deletion> {
-        actor.require(Permission::WriteIntegrations)?;
+        actor.require(Permission::DeleteIntegrations)?;
         let model = integrations::find(self.db(), actor, reference).await?;
         require_owner(actor, &model)?;
         let access = crate::access::list(self.db(), actor, &model).await?;

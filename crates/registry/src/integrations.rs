@@ -6,6 +6,7 @@ use crate::entity::{access, integration};
 use crate::integration_counts::{IntegrationCounts, counts_of, owners_of};
 use crate::layers::Replacements;
 use crate::revisions::add_revision;
+use crate::secret_mappings::{self, MappedSecret, Owner, SecretMapping, mappings_of};
 use crate::secrets::store;
 use crate::stored::{json as read_json, moment, word};
 use crate::workspaces::{WorkspaceRef, insert_unique, show, stored_slug};
@@ -46,6 +47,8 @@ pub struct Integration {
     pub global_access: bool,
     /// The Advanced Configuration as the user wrote it, secrets replaced by markers.
     pub configuration: Option<String>,
+    /// Members that come from the operator's secrets.
+    pub secret_mappings: Vec<MappedSecret>,
     /// Counts its writes, for `If-Match`.
     pub version: i64,
     /// Who made it.
@@ -87,6 +90,8 @@ pub struct NewIntegration {
     pub workspace: Option<Reference>,
     /// The Advanced Configuration, JSON text.
     pub configuration: Option<String>,
+    /// Members that come from the operator's secrets.
+    pub secret_mappings: Vec<SecretMapping>,
 }
 
 /// What to change; `None` leaves a member as it is.
@@ -109,6 +114,8 @@ pub struct IntegrationChange {
     /// Switches it on or off. Switched off it has no clients for gateways; they are withdrawn after
     /// `worker.withdraw_after`.
     pub enabled: Option<bool>,
+    /// Members that come from the operator's secrets, all of them.
+    pub secret_mappings: Option<Vec<SecretMapping>>,
     /// What becomes of clients that only a new one can take the place of.
     pub replacements: Replacements,
 }
@@ -116,9 +123,13 @@ pub struct IntegrationChange {
 impl Registry {
     /// Makes an integration.
     pub async fn create_integration(&self, actor: &Actor, new: NewIntegration) -> Result<Saved<Integration>> {
-        actor.require(Permission::WriteIntegrations)?;
+        actor.require(Permission::CreateIntegrations)?;
+        let mut new = new;
+        let read = self.read_mappings(std::mem::take(&mut new.secret_mappings)).await;
         let mut write = self.begin_write(actor).await?;
         let (model, findings) = self.create_integration_in(&mut write, actor, new, None).await?;
+        let owner = Owner::integration(&write.txn, &model).await?;
+        secret_mappings::apply(&mut write, &owner, Some(read)).await?;
         let value = self.show(&write.txn, actor, model).await?;
         write.commit().await?;
         Ok(Saved { value, findings, affected: Affected::default() })
@@ -140,7 +151,7 @@ impl Registry {
             (None, None) => None,
             (None, Some(_)) => {
                 return Err(Error::Forbidden {
-                    needed: Permission::WriteIntegrations,
+                    needed: Permission::CreateIntegrations,
                     message: "Your access is bound to one workspace: name it in `workspace_id` to make an integration of that workspace.".to_owned(),
                 });
             }
@@ -219,7 +230,8 @@ impl Registry {
         let owners = owners_of(db, std::slice::from_ref(&model)).await?;
         let owner = model.workspace_id.and_then(|id| owners.get(&id).cloned());
         let counts = counts.get(&model.id).copied().unwrap_or_default();
-        into_integration(model, owner, counts)
+        let mapped = mappings_of(db, [model.id]).await?.remove(&model.id).unwrap_or_default();
+        into_integration(model, owner, counts, mapped)
     }
 }
 
@@ -227,7 +239,7 @@ impl Registry {
 pub(crate) fn require_owner(actor: &Actor, model: &integration::Model) -> Result<()> {
     if actor.workspace().is_some() && model.workspace_id != actor.workspace().map(|id| id.0) {
         return Err(Error::Forbidden {
-            needed: Permission::WriteIntegrations,
+            needed: Permission::UpdateIntegrations,
             message: "This integration belongs to the organisation. Change the workspace layer or a server instead, or ask an organisation admin.".to_owned(),
         });
     }
@@ -267,6 +279,7 @@ pub(crate) fn into_integration(
     model: integration::Model,
     workspace: Option<WorkspaceRef>,
     counts: IntegrationCounts,
+    secret_mappings: Vec<MappedSecret>,
 ) -> Result<Integration> {
     Ok(Integration {
         id: IntegrationId(model.id),
@@ -279,6 +292,7 @@ pub(crate) fn into_integration(
         workspace,
         global_access: model.global_access,
         configuration: model.configuration,
+        secret_mappings,
         version: model.version,
         created_by: model.created_by,
         updated_by: model.updated_by,

@@ -3,6 +3,7 @@
 use crate::budget::origin_of;
 use crate::costs::{Affected, KnownClients};
 use crate::entity::{access, integration, organisation, registration, server, workspace};
+use crate::secret_mappings::members_of;
 use crate::stored::moment;
 use crate::write::Write;
 use crate::{Error, Registry, Result, workspaces};
@@ -18,6 +19,7 @@ use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
     QuerySelect,
 };
+use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -45,6 +47,10 @@ pub(crate) struct ServerLayers {
     pub(crate) integration_layer: Arc<AdvancedConfiguration>,
     pub(crate) workspace_layer: Arc<AdvancedConfiguration>,
     pub(crate) server_layer: Arc<AdvancedConfiguration>,
+    /// Members of the integration's layer that come from the operator's secrets.
+    pub(crate) integration_mapped: Arc<Map<String, Value>>,
+    /// The same of the server's layer.
+    pub(crate) server_mapped: Arc<Map<String, Value>>,
 }
 
 /// Whether a workspace may use an integration: its own always; another's never; an organisation-wide one by its
@@ -108,6 +114,9 @@ impl Registry {
         let integrations = self.integrations_of(db, &servers, scope).await?;
         let workspaces = self.workspaces_of(db, &servers, scope).await?;
         let access = access_of(db, &servers, scope).await?;
+        let owners = servers.iter().map(|server| server.id).chain(integrations.keys().copied());
+        let mapped = members_of(db, owners).await?;
+        let mapped: HashMap<_, _> = mapped.into_iter().map(|(id, members)| (id, Arc::new(members))).collect();
         let mut loaded = Vec::with_capacity(servers.len());
         for server in servers {
             let missing = || Error::corrupt("server", "integration_id", server.id);
@@ -122,6 +131,8 @@ impl Registry {
             )?;
             let server_layer = parse_layer(server.configuration.as_deref(), "server", server.id)?;
             loaded.push(ServerLayers {
+                integration_mapped: mapped.get(&integration.id).cloned().unwrap_or_default(),
+                server_mapped: mapped.get(&server.id).cloned().unwrap_or_default(),
                 enabled: integration.enabled && access_enabled(&integration, row, WorkspaceId(workspace.id)),
                 server,
                 integration,
@@ -173,9 +184,9 @@ impl Registry {
         self.resolve_layers(
             [
                 &layers.organisation_layer,
-                &layers.integration_layer,
+                &layers.integration_layer.with_members(&layers.integration_mapped),
                 &layers.workspace_layer,
-                &layers.server_layer,
+                &layers.server_layer.with_members(&layers.server_mapped),
             ],
             (&layers.workspace.slug, &layers.server.slug),
             layers.integration.workspace_id.is_some(),

@@ -17,13 +17,16 @@ mod actor;
 mod advertised;
 mod api_keys;
 mod audit;
+mod audit_chain;
 mod audit_export;
 mod authentication;
+mod backup;
 mod buckets;
 mod budget;
 mod carrier;
 mod checks;
 mod clients;
+mod clock_watch;
 mod configurations;
 mod connection;
 mod costs;
@@ -35,6 +38,7 @@ mod error;
 mod gateway_limits;
 mod gateway_needs;
 mod gateways;
+mod identity_provider;
 mod integration_changes;
 mod integration_copies;
 mod integration_counts;
@@ -42,15 +46,20 @@ mod integration_list;
 mod integration_upkeep;
 mod integrations;
 mod key_rotation;
+mod key_sets;
 mod key_text;
 mod layers;
 mod live;
+mod load;
+mod lockout;
 mod logos;
+mod memberships;
 mod names;
 mod operations;
 mod orphan_table;
 mod orphans;
 mod outcomes;
+mod outside;
 mod overview;
 mod page;
 mod passwords;
@@ -60,9 +69,11 @@ mod reach;
 mod reconciliation;
 mod recording;
 mod registrations;
+mod resealing;
 mod revisions;
 mod seal;
 mod search;
+mod secret_mappings;
 mod secrets;
 mod servers;
 mod sessions;
@@ -87,8 +98,10 @@ pub use actor::{Actor, Door, Origin};
 pub use advertised::Advertised;
 pub use api_keys::{ApiKey, ApiKeyFilter, CreatedApiKey, NewApiKey};
 pub use audit::{AuditEvent, AuditFilter, AuditResult, AuditSeek, AuditStretch};
+pub use audit_chain::{AuditVerdict, BrokenLink};
 pub use audit_export::{AuditFormat, export_audit};
 pub use authentication::Credential;
+pub use backup::{check_copy, release};
 pub use budget::Turn;
 pub use checks::{Check, Checked, Preview, SentChange};
 pub use clients::NewClient;
@@ -100,20 +113,25 @@ pub use drafts::{Draft, DraftAddress, DraftStep, Finished, Judged, Kept};
 pub use error::{Error, Result};
 pub use gateway_needs::{Ensured, Standing, Verdict};
 pub use gateways::{GatewayDocument, GatewayPage, entity_tag};
+pub use identity_provider::{Arrival, Departure, ProviderSettings};
 pub use integration_copies::{Copied, Imported};
 pub use integration_counts::{Health, IntegrationCounts};
 pub use integration_list::{IntegrationFilter, IntegrationSort, IntegrationViews, OwnerFilter};
 pub use integration_upkeep::{ClientsAt, Deletion, IntegrationEvent, Which};
 pub use integrations::{Integration, IntegrationChange, NewIntegration};
+pub use key_sets::KeySource;
 pub use layers::Replacements;
 pub use live::{Coding, Followed, GatewayChange, Happening, HeldDocument};
+pub use load::{Allowance, InHand};
 pub use logos::{Logo, LogoFile, LogoState};
+pub use memberships::{Membership, Roles};
 pub use operations::EnteredClient;
 pub use orphan_table::orphan_table;
 pub use orphans::{Orphan, OrphanFilter};
+pub use outside::{Outside, Parties, PartyAnswer, PartyRequest, SecretMembers, SecretStore, SecretText};
 pub use overview::Overview;
 pub use page::{Page, PageRequest};
-pub use people::{Invited, NewPerson};
+pub use people::{Invited, NewPerson, PersonChange};
 pub use preflight::{Preflight, WhatIf};
 pub use reach::Reached;
 pub use reconciliation::{Claim, Situation, Withdrawal};
@@ -122,15 +140,17 @@ pub use registrations::{
     Attempt, LastAnswer, OAuthClient, Registration, RegistrationDetail, RegistrationFilter,
     RetriedRegistrations,
 };
+pub use resealing::{Resealed, SealingKeyUse};
 pub use revisions::Revision;
 pub use seal::{SealingKey, SealingRing};
 pub use search::{Found, Hit, Target};
+pub use secret_mappings::{MappedSecret, SecretMapping, SecretReference, ValueFormat};
 pub use servers::{
     ClientMetadata, IntegrationRef, NewServer, RegistrationBrief, Server, ServerChange, ServerFilter,
     ServerRef,
 };
 pub use sessions::Session;
-pub use settings::{IssuerRate, JwtSettings, Settings};
+pub use settings::{IssuerRate, JwtSettings, RequestLimits, Settings};
 pub use sign_in::SignedIn;
 pub use upstream::{Answering, Discovered, FetchedLogo, Gate, ProbeTarget, Probed, Upstream};
 pub use users::User;
@@ -149,7 +169,9 @@ struct Inner {
     ring: SealingRing,
     keys: Option<tokens::TokenKeys>,
     clock: Arc<dyn Clock>,
-    upstream: Arc<dyn Upstream>,
+    outside: Arc<dyn Outside>,
+    load: load::Load,
+    provider: identity_provider::Provider,
     sign_in_limits: sign_in_limits::SignInLimits,
     gateway_limits: gateway_limits::GatewayLimits,
     /// Rung after each commit of this process, so that a worker beside us need not wait for its next poll.
@@ -178,7 +200,11 @@ impl Registry {
     }
 
     pub(crate) fn upstream(&self) -> &dyn Upstream {
-        &*self.inner.upstream
+        &*self.inner.outside
+    }
+
+    pub(crate) fn parties(&self) -> &dyn Parties {
+        &*self.inner.outside
     }
 
     /// The present moment by the clock of this deployment, to the millisecond.

@@ -17,6 +17,8 @@ use sea_orm::{ColumnTrait, EntityTrait, JoinType, PaginatorTrait, QueryFilter, Q
 pub struct Overview {
     /// The organisation's name for people.
     pub organisation: String,
+    /// The name of the workspace the actor is bound to, if it is.
+    pub workspace: Option<String>,
     /// Integrations.
     pub integrations: u64,
     /// Workspaces.
@@ -42,6 +44,10 @@ impl Registry {
                 .one(self.db())
                 .await?;
             overview.gateway_seen_at = seen.flatten().map(moment);
+        }
+        if let Some(own) = actor.workspace() {
+            let row = workspace::Entity::find_by_id(own.0).one(self.db()).await?;
+            overview.workspace = row.map(|row| row.name);
         }
         if actor.can(Permission::ReadIntegrations) {
             overview.integrations = visible(actor).count(self.db()).await?;

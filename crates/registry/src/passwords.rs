@@ -1,7 +1,7 @@
 //! Passwords: argon2id, a few at a time, never on a thread that serves others.
 
 use crate::write::Event;
-use crate::{Actor, Error, Registry, Result, sessions};
+use crate::{Actor, Error, Registry, Result, lockout, sessions};
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
 use registry_core::finding::Finding;
@@ -14,6 +14,7 @@ static HASHING: Semaphore = Semaphore::const_new(4);
 impl Registry {
     /// Sets the caller's password and ends their other sessions. The present password is needed where there is one.
     pub async fn set_password(&self, actor: &Actor, current: Option<&str>, new: &str) -> Result<()> {
+        self.expect_passwords()?;
         let row = self.user_row(actor).await?;
         let length = new.chars().count();
         if !(12..=256).contains(&length) {
@@ -25,8 +26,12 @@ impl Registry {
         }
         if let Some(hash) = row.password_hash.clone() {
             // Whoever came by a session must not find out the password with it.
-            self.inner.sign_in_limits.admit(actor.origin.address.as_deref(), Some(&row.email_key))?;
+            self.inner.sign_in_limits.admit(actor.origin.address.as_deref())?;
+            self.check_lockout(&row.email_key).await?;
             if !verify(current.unwrap_or_default(), Some(hash)).await? {
+                let write = self.begin_write(actor).await?;
+                lockout::count(&write, &row.email_key).await?;
+                write.commit().await?;
                 return Err(Error::invalid(Finding::error(
                     "/current_password",
                     "wrong_password",
@@ -45,6 +50,16 @@ impl Registry {
         sessions::end(&write.txn, id, actor.session).await?;
         write.audit(Event::new("user.password_set", "user", id).named(name));
         write.commit().await
+    }
+}
+
+impl Registry {
+    /// Refuses where people sign in by the identity provider alone.
+    pub(crate) fn expect_passwords(&self) -> Result<()> {
+        if self.settings().passwords {
+            return Ok(());
+        }
+        Err(Error::Unauthenticated("Passwords are switched off here. Sign in with the identity provider."))
     }
 }
 

@@ -2,14 +2,14 @@
 
 use crate::entity::{sign_in_link, user};
 use crate::key_text::random_base62;
+use crate::memberships::{self, Granted, Roles};
 use crate::sessions::{self, token_hash};
-use crate::stored::word;
 use crate::users::{User, email_key};
 use crate::write::{Event, Write};
-use crate::{Actor, Door, Error, Origin, Registry, Result, names, workspaces};
+use crate::{Actor, Door, Error, Origin, Registry, Result, lockout, names};
 use chrono::Duration;
 use registry_core::finding::Finding;
-use registry_core::id::{UserId, WorkspaceId};
+use registry_core::id::UserId;
 use registry_core::permission::{Permission, Role};
 use registry_core::slug::Reference;
 use sea_orm::{
@@ -29,10 +29,19 @@ pub struct NewPerson {
     pub email: String,
     /// Their name; empty: what stands before the `@`.
     pub name: String,
-    /// What they may do: viewer, manager or admin.
-    pub role: Role,
-    /// The one workspace they are bound to; `None` for the whole organisation.
-    pub workspace: Option<Reference>,
+    /// What they may do, and where; at least one role.
+    pub roles: Roles,
+}
+
+/// What of a person is to be changed; `None` leaves it as it is.
+#[derive(Clone, Debug, Default)]
+pub struct PersonChange {
+    /// Their name.
+    pub name: Option<String>,
+    /// What they may do in the whole organisation; `Some(None)`: nothing.
+    pub role: Option<Option<Role>>,
+    /// What they may do in single workspaces, all of them.
+    pub workspaces: Option<Vec<(Reference, Role)>>,
 }
 
 /// A person and the link that lets them in once.
@@ -57,7 +66,6 @@ impl Registry {
         let email = checked_email(&new.email)?;
         let name = if new.name.trim().is_empty() { before_at(email) } else { &new.name };
         let name = names::name(name, "/name")?;
-        check_role(new.role)?;
         let mut write = self.begin_write(actor).await?;
         let namesake = user::Entity::find().filter(user::Column::EmailKey.eq(email_key(email)));
         if namesake.one(&write.txn).await?.is_some() {
@@ -67,11 +75,11 @@ impl Registry {
                 pointer: Some("/email"),
             });
         }
-        let workspace = find_workspace(&write, new.workspace.as_ref()).await?;
-        let row = add(&mut write, email, name, new.role, workspace).await?;
+        let granted = memberships::check(&write, &new.roles).await?;
+        let row = add(&mut write, email, name, &granted, None).await?;
         let token = add_link(&mut write, &row).await?;
         write.commit().await?;
-        Ok(Invited { user: self.with_workspace(row).await?, token })
+        Ok(Invited { user: self.with_places(row).await?, token })
     }
 
     /// A new one-time link for somebody who may come in. Earlier links of theirs stop working.
@@ -89,41 +97,40 @@ impl Registry {
         end_links(&write, row.id).await?;
         let token = add_link(&mut write, &row).await?;
         write.commit().await?;
-        Ok(Invited { user: self.with_workspace(row).await?, token })
+        Ok(Invited { user: self.with_places(row).await?, token })
     }
 
-    /// Changes what somebody may do, and where; in force with their next request. The last admin stays one.
-    pub async fn change_person(
-        &self,
-        actor: &Actor,
-        id: UserId,
-        role: Role,
-        workspace: Option<&Reference>,
-    ) -> Result<()> {
+    /// Changes somebody's name, or what they may do and where; in force with their next request. The last admin stays
+    /// one.
+    pub async fn change_person(&self, actor: &Actor, id: UserId, change: PersonChange) -> Result<User> {
         actor.require_organisation(Permission::ManagePeople)?;
-        check_role(role)?;
         let mut write = self.begin_write(actor).await?;
         let row = find(&write, id).await?;
-        let workspace = find_workspace(&write, workspace).await?;
-        if row.role == role.as_str() && row.workspace_id == workspace {
-            return Ok(());
+        let before = memberships::granted(&write.txn, &row).await?;
+        let by_id = |(id, role): &(Uuid, Role)| (Reference::Id(*id), *role);
+        let roles = Roles {
+            organisation: change.role.unwrap_or(before.organisation),
+            workspaces: change.workspaces.unwrap_or_else(|| before.workspaces.iter().map(by_id).collect()),
+        };
+        let after = memberships::check(&write, &roles).await?;
+        let name = change.name.map_or_else(|| Ok(row.name.clone()), |name| names::name(&name, "/name"))?;
+        if before == after && name == row.name {
+            return self.with_places(row).await;
         }
-        if role != Role::Admin || workspace.is_some() {
-            keep_an_admin(&write, &row).await?;
+        if before != after {
+            regrant(&mut write, &row, &before, &after).await?;
         }
-        let event = Event::new("user.role_changed", "user", row.id)
-            .named(&row.email)
-            .in_workspace(workspace.map(WorkspaceId))
-            .before(json!({ "role": row.role, "workspace_id": row.workspace_id }))
-            .after(json!({ "role": role.as_str(), "workspace_id": workspace }));
+        if name != row.name {
+            let event = Event::new("user.renamed", "user", row.id).named(&row.email);
+            write.audit(event.before(json!({ "name": row.name })).after(json!({ "name": name })));
+        }
         let mut changed = row.into_active_model();
-        changed.role = Set(role.as_str().to_owned());
-        changed.workspace_id = Set(workspace);
+        changed.name = Set(name);
+        changed.role = Set(after.word().to_owned());
         changed.updated_at = Set(write.millis());
-        changed.update(&write.txn).await?;
-        write.audit(event);
-        write.identities_changed();
-        write.commit().await
+        let row = changed.update(&write.txn).await?;
+        write.commit().await?;
+        self.with_places(row).await
     }
 
     /// Ends somebody's access: sessions and links stop working at once. The last admin cannot be deactivated.
@@ -175,7 +182,6 @@ impl Registry {
             return Err(Error::Unauthenticated("Sign-in links are made on the machine itself."));
         }
         let email = checked_email(email)?;
-        role.map_or(Ok(()), check_role)?;
         let first = !self.has_people().await?;
         let mut actor = Actor::program("operator", "operator", Door::Cli);
         actor.origin = origin;
@@ -192,13 +198,13 @@ impl Registry {
                 });
             }
             Some(found) => {
-                let present = word(Role::parse, &found.role, "user", "role", found.id)?;
-                if role.is_some_and(|role| role != present) {
+                let present = memberships::organisation_role(&found)?;
+                if role.is_some() && role != present {
                     return Err(Error::Conflict {
                         code: "person_known",
                         message: format!(
-                            "{email} is known already, as {}. An admin changes roles on the page People.",
-                            present.as_str()
+                            "{email} is known already, as {}. An admin changes roles on the page People; if there is none left, `mcp-registry user reset` makes one.",
+                            present.map_or("somebody without a role in the whole organisation", Role::as_str)
                         ),
                         pointer: None,
                     });
@@ -207,9 +213,50 @@ impl Registry {
             }
             None => {
                 let role = role.unwrap_or(if first { Role::Admin } else { Role::Viewer });
-                add(&mut write, email, before_at(email).to_owned(), role, None).await?
+                let granted = memberships::check(&write, &Roles::one(role, None)).await?;
+                add(&mut write, email, before_at(email).to_owned(), &granted, None).await?
             }
         };
+        let token = add_link(&mut write, &person).await?;
+        write.commit().await?;
+        Ok(token)
+    }
+
+    /// Break glass, for the operator at the machine only: whoever has this address is an admin of the whole organisation
+    /// from now on, may come in, has no password and no session any more, and gets a one-time link.
+    pub async fn reset_person(&self, email: &str, origin: Origin) -> Result<String> {
+        if origin.door != Door::Cli {
+            return Err(Error::Unauthenticated("People are reset on the machine itself."));
+        }
+        let email = checked_email(email)?;
+        let mut actor = self.operator();
+        actor.origin = origin;
+        let mut write = self.begin_write(&actor).await?;
+        let found = user::Entity::find().filter(user::Column::EmailKey.eq(email_key(email)));
+        let person = match found.one(&write.txn).await? {
+            Some(found) => {
+                let before = memberships::granted(&write.txn, &found).await?;
+                let after =
+                    Granted { organisation: Some(Role::Admin), workspaces: before.workspaces.clone() };
+                sessions::end(&write.txn, found.id, None).await?;
+                end_links(&write, found.id).await?;
+                let event = Event::new("user.reset", "user", found.id).named(&found.email);
+                write.audit(event.before(before.shown()).after(after.shown()));
+                let mut changed = found.into_active_model();
+                changed.role = Set(after.word().to_owned());
+                changed.workspace_id = Set(None);
+                changed.password_hash = Set(None);
+                changed.deactivated_at = Set(None);
+                changed.updated_at = Set(write.millis());
+                write.identities_changed();
+                changed.update(&write.txn).await?
+            }
+            None => {
+                let granted = memberships::check(&write, &Roles::one(Role::Admin, None)).await?;
+                add(&mut write, email, before_at(email).to_owned(), &granted, None).await?
+            }
+        };
+        lockout::forget(&write, &person.email_key).await?;
         let token = add_link(&mut write, &person).await?;
         write.commit().await?;
         Ok(token)
@@ -221,38 +268,58 @@ async fn find(write: &Write<'_>, id: UserId) -> Result<user::Model> {
     row.ok_or_else(|| Error::not_found("person", id))
 }
 
-async fn find_workspace(write: &Write<'_>, reference: Option<&Reference>) -> Result<Option<Uuid>> {
-    let Some(reference) = reference else { return Ok(None) };
-    Ok(Some(workspaces::find(&write.txn, write.actor(), reference).await?.id))
+/// Grants and takes away, and says so. The last admin stays one.
+pub(crate) async fn regrant(
+    write: &mut Write<'_>,
+    row: &user::Model,
+    before: &Granted,
+    after: &Granted,
+) -> Result<()> {
+    if after.organisation != Some(Role::Admin) {
+        keep_an_admin(write, row).await?;
+    }
+    regrant_by_provider(write, row, before, after).await
 }
 
-async fn add(
+/// The same without regard for the last admin: what the identity provider takes away is gone. The way back is
+/// `mcp-registry user reset`.
+pub(crate) async fn regrant_by_provider(
+    write: &mut Write<'_>,
+    row: &user::Model,
+    before: &Granted,
+    after: &Granted,
+) -> Result<()> {
+    memberships::store(write, row.id, after).await?;
+    let event = Event::new("user.role_changed", "user", row.id).named(&row.email);
+    write.audit(event.before(before.shown()).after(after.shown()));
+    write.identities_changed();
+    Ok(())
+}
+
+pub(crate) async fn add(
     write: &mut Write<'_>,
     email: &str,
     name: String,
-    role: Role,
-    workspace_id: Option<Uuid>,
+    granted: &Granted,
+    subject: Option<String>,
 ) -> Result<user::Model> {
     let row = user::Model {
         id: write.registry.new_id(),
         email: email.to_owned(),
         email_key: email_key(email),
         name,
-        role: role.as_str().to_owned(),
-        workspace_id,
+        role: granted.word().to_owned(),
+        workspace_id: None,
         password_hash: None,
+        subject,
         created_at: write.millis(),
         updated_at: write.millis(),
         last_sign_in_at: None,
         deactivated_at: None,
     };
     row.clone().into_active_model().reset_all().insert(&write.txn).await?;
-    write.audit(
-        Event::new("user.created", "user", row.id)
-            .named(email)
-            .in_workspace(workspace_id.map(WorkspaceId))
-            .after(json!({ "role": row.role, "workspace_id": workspace_id })),
-    );
+    memberships::store(write, row.id, granted).await?;
+    write.audit(Event::new("user.created", "user", row.id).named(email).after(granted.shown()));
     write.identities_changed();
     Ok(row)
 }
@@ -287,7 +354,6 @@ async fn end_links(write: &Write<'_>, person: Uuid) -> Result<()> {
 async fn keep_an_admin(write: &Write<'_>, row: &user::Model) -> Result<()> {
     let admins = user::Entity::find()
         .filter(user::Column::Role.eq(Role::Admin.as_str()))
-        .filter(user::Column::WorkspaceId.is_null())
         .filter(user::Column::DeactivatedAt.is_null())
         .filter(user::Column::LastSignInAt.is_not_null());
     let among = admins.clone().filter(user::Column::Id.eq(row.id)).count(&write.txn).await?;
@@ -304,19 +370,7 @@ async fn keep_an_admin(write: &Write<'_>, row: &user::Model) -> Result<()> {
     Ok(())
 }
 
-/// People are not gateways.
-fn check_role(role: Role) -> Result<()> {
-    if role == Role::Gateway {
-        return Err(Error::invalid(Finding::error(
-            "/role",
-            "invalid_value",
-            "The role `gateway` is for API keys. People are `viewer`, `manager` or `admin`.",
-        )));
-    }
-    Ok(())
-}
-
-fn checked_email(email: &str) -> Result<&str> {
+pub(crate) fn checked_email(email: &str) -> Result<&str> {
     let email = email.trim();
     let odd = email.chars().any(|character| character.is_whitespace() || character.is_control());
     if email.contains('@') && email.len() <= 254 && !odd {

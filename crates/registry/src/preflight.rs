@@ -3,6 +3,7 @@
 use crate::entity::{integration, sealed_value, workspace};
 use crate::layers::{self, Scope, parse_layer};
 use crate::registrations::briefs;
+use crate::secret_mappings::members_of;
 use crate::upstream::{Answering, Discovered};
 use crate::{
     Actor, Error, NewIntegration, RegistrationBrief, Registry, Result, Turn, access, integrations, names,
@@ -85,7 +86,7 @@ impl Registry {
         reference: &Reference,
         what_if: WhatIf,
     ) -> Result<Preflight> {
-        actor.require(Permission::WriteIntegrations)?;
+        actor.require(Permission::UpdateIntegrations)?;
         let mut model = integrations::find(self.db(), actor, reference).await?;
         if let Some(url) = what_if.url {
             self.judge_url(&url)?;
@@ -106,7 +107,7 @@ impl Registry {
 
     /// What a registration of an integration that is not saved yet would be.
     pub async fn preflight_new_integration(&self, actor: &Actor, new: NewIntegration) -> Result<Preflight> {
-        actor.require(Permission::WriteIntegrations)?;
+        actor.require(Permission::CreateIntegrations)?;
         let name = names::name(&new.name, "/name")?;
         self.judge_url(&new.url)?;
         let (layer, mut findings) = self.hypothetical(new.configuration.as_deref(), None)?;
@@ -264,6 +265,8 @@ impl Registry {
             None => AdvancedConfiguration::empty(),
         };
         let organisation = self.organisation_layer(self.db()).await?;
+        let mapped = members_of(self.db(), [model.id]).await?.remove(&model.id).unwrap_or_default();
+        let layer = layer.with_members(&mapped);
         let name = workspace.map_or(EXAMPLE_NAMES.0, |workspace| &workspace.slug).to_owned();
         let resolution = self.resolve_layers(
             [&organisation, &layer, &of_workspace, &AdvancedConfiguration::empty()],

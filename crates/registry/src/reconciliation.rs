@@ -224,6 +224,17 @@ impl Registry {
     }
 
     async fn open_recorded(&self, client: &oauth_client::Model) -> Result<Option<Recorded>> {
+        match self.read_recorded(client).await {
+            Err(Error::KeyMissing(key)) => {
+                // Without its token the client cannot be managed any more, as if the server had never offered it.
+                tracing::warn!(client = %client.id, key, "a sealing key is missing");
+                Ok(None)
+            }
+            read => read,
+        }
+    }
+
+    async fn read_recorded(&self, client: &oauth_client::Model) -> Result<Option<Recorded>> {
         let (Some(uri), Some(token)) =
             (client.registration_client_uri.clone(), client.registration_access_token_id)
         else {

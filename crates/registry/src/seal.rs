@@ -1,4 +1,6 @@
-//! Secrets at rest: AES-256-GCM, the key's id beside the row, the row's id as associated data.
+//! Secrets at rest: AES-256-GCM with a data key of its own for each secret; the data key is sealed with a key of the
+//! deployment's ring, whose id stands beside it. The row's id is associated data of both, so that nothing opens in
+//! another row. A new key of the ring seals the data keys anew and leaves the secrets as they are.
 
 use crate::{Error, Result};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
@@ -58,11 +60,6 @@ impl SealingKey {
             Sha256::new().chain_update(b"mcp-registry key check\0").chain_update(*self.bytes).finalize();
         crate::stored::hex(&digest[..8])
     }
-
-    fn cipher(&self) -> Result<RandomizedNonceKey> {
-        RandomizedNonceKey::new(&AES_256_GCM, &*self.bytes)
-            .map_err(|_| Error::Internal("bad sealing key".into()))
-    }
 }
 
 impl fmt::Debug for SealingKey {
@@ -77,9 +74,12 @@ pub struct SealingRing {
     keys: Vec<SealingKey>,
 }
 
-/// A sealed secret, ready for its row.
+/// A sealed secret, as its row holds it.
 pub(crate) struct Sealed {
+    /// Which key of the ring opens the data key (or, without one, the secret itself: rows of before envelopes).
     pub(crate) key_id: String,
+    /// Nonce and sealed data key.
+    pub(crate) data_key: Option<Vec<u8>>,
     pub(crate) nonce: Vec<u8>,
     pub(crate) ciphertext: Vec<u8>,
 }
@@ -103,33 +103,108 @@ impl SealingRing {
         self.keys.iter().map(|key| (key.id.clone(), key.check_value())).collect()
     }
 
+    /// The id of the key that seals.
+    pub(crate) fn primary(&self) -> &str {
+        &self.keys[0].id
+    }
+
+    /// Whether a key of this id is here.
+    pub(crate) fn has(&self, id: &str) -> bool {
+        self.keys.iter().any(|key| key.id == id)
+    }
+
     pub(crate) fn seal(&self, id: SealedId, secret: &str) -> Result<Sealed> {
-        let key = &self.keys[0];
-        let mut ciphertext = secret.as_bytes().to_vec();
-        let nonce = key
-            .cipher()?
-            .seal_in_place_append_tag(Aad::from(id.0.as_bytes()), &mut ciphertext)
-            .map_err(|_| Error::Internal("sealing failed".into()))?;
-        Ok(Sealed { key_id: key.id.clone(), nonce: nonce.as_ref().to_vec(), ciphertext })
+        let mut data_key = Zeroizing::new([0; 32]);
+        aws_lc_rs::rand::fill(&mut *data_key).map_err(|_| failed("no random numbers"))?;
+        let (nonce, ciphertext) = encrypt(&data_key, &secret_of(id), secret.as_bytes())?;
+        Ok(Sealed {
+            key_id: self.primary().to_owned(),
+            data_key: Some(self.wrap(id, &data_key)?),
+            nonce: nonce.to_vec(),
+            ciphertext,
+        })
     }
 
     pub(crate) fn open(&self, id: SealedId, sealed: &Sealed) -> Result<Secret> {
-        let broken = || Error::Internal(format!("sealed value {id} cannot be opened").into());
-        let key = self.keys.iter().find(|key| key.id == sealed.key_id).ok_or_else(|| {
-            Error::Unavailable(format!(
-                "A stored secret is sealed with the key `{}`, which is not configured here.",
-                sealed.key_id
-            ))
-        })?;
-        let nonce = <[u8; NONCE_LEN]>::try_from(sealed.nonce.as_slice()).map_err(|_| broken())?;
-        let mut bytes = Zeroizing::new(sealed.ciphertext.clone());
-        let plain = key
-            .cipher()?
-            .open_in_place(Nonce::assume_unique_for_key(nonce), Aad::from(id.0.as_bytes()), &mut bytes)
-            .map_err(|_| broken())?;
-        let text = std::str::from_utf8(plain).map_err(|_| broken())?;
+        let key = self.key(&sealed.key_id)?;
+        let plain = match &sealed.data_key {
+            Some(data_key) => {
+                let data_key = unwrap(key, id, data_key)?;
+                decrypt(&data_key, &secret_of(id), &sealed.nonce, &sealed.ciphertext)
+            }
+            None => decrypt(&key.bytes, id.0.as_bytes(), &sealed.nonce, &sealed.ciphertext),
+        };
+        let plain = plain.ok_or_else(|| broken(id))?;
+        let text = std::str::from_utf8(&plain).map_err(|_| broken(id))?;
         Ok(Secret::new(text.to_owned()))
     }
+
+    /// The same secret under the key that seals now. Of a secret in an envelope only the data key is touched.
+    pub(crate) fn reseal(&self, id: SealedId, sealed: Sealed) -> Result<Sealed> {
+        let Some(data_key) = &sealed.data_key else {
+            return self.seal(id, self.open(id, &sealed)?.expose());
+        };
+        let data_key = unwrap(self.key(&sealed.key_id)?, id, data_key)?;
+        let wrapped = self.wrap(id, &data_key)?;
+        Ok(Sealed { key_id: self.primary().to_owned(), data_key: Some(wrapped), ..sealed })
+    }
+
+    fn key(&self, id: &str) -> Result<&SealingKey> {
+        self.keys.iter().find(|key| key.id == id).ok_or_else(|| Error::KeyMissing(id.to_owned()))
+    }
+
+    fn wrap(&self, id: SealedId, data_key: &[u8; 32]) -> Result<Vec<u8>> {
+        let (nonce, ciphertext) = encrypt(&self.keys[0].bytes, &data_key_of(id), data_key)?;
+        Ok([nonce.as_slice(), &ciphertext].concat())
+    }
+}
+
+fn unwrap(key: &SealingKey, id: SealedId, wrapped: &[u8]) -> Result<Zeroizing<[u8; 32]>> {
+    let (nonce, ciphertext) = wrapped.split_at_checked(NONCE_LEN).ok_or_else(|| broken(id))?;
+    let plain = decrypt(&key.bytes, &data_key_of(id), nonce, ciphertext).ok_or_else(|| broken(id))?;
+    let bytes = plain.as_slice().try_into().map_err(|_| broken(id))?;
+    Ok(Zeroizing::new(bytes))
+}
+
+/// What a secret's ciphertext is bound to.
+fn secret_of(id: SealedId) -> [u8; 17] {
+    labelled(b's', id)
+}
+
+/// What a sealed data key is bound to: not even the secret of its own row can stand in for it.
+fn data_key_of(id: SealedId) -> [u8; 17] {
+    labelled(b'k', id)
+}
+
+fn labelled(label: u8, id: SealedId) -> [u8; 17] {
+    let mut bytes = [label; 17];
+    bytes[1..].copy_from_slice(id.0.as_bytes());
+    bytes
+}
+
+fn encrypt(key: &[u8; 32], bound_to: &[u8], plain: &[u8]) -> Result<([u8; NONCE_LEN], Vec<u8>)> {
+    let mut bytes = plain.to_vec();
+    let nonce = RandomizedNonceKey::new(&AES_256_GCM, key)
+        .and_then(|key| key.seal_in_place_append_tag(Aad::from(bound_to), &mut bytes))
+        .map_err(|_| failed("sealing failed"))?;
+    Ok((*nonce.as_ref(), bytes))
+}
+
+fn decrypt(key: &[u8; 32], bound_to: &[u8], nonce: &[u8], ciphertext: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let nonce = Nonce::assume_unique_for_key(nonce.try_into().ok()?);
+    let mut bytes = Zeroizing::new(ciphertext.to_vec());
+    let key = RandomizedNonceKey::new(&AES_256_GCM, key).ok()?;
+    let length = key.open_in_place(nonce, Aad::from(bound_to), &mut bytes).ok()?.len();
+    bytes.truncate(length);
+    Some(bytes)
+}
+
+fn failed(what: &'static str) -> Error {
+    Error::Internal(what.into())
+}
+
+fn broken(id: SealedId) -> Error {
+    Error::Internal(format!("sealed value {id} cannot be opened").into())
 }
 
 #[cfg(test)]
@@ -148,12 +223,45 @@ mod tests {
         assert_eq!(ring.open(row, &sealed).unwrap().expose(), "s3cret");
         assert!(ring.open(other, &sealed).is_err(), "a row's ciphertext must not open in another row");
 
-        let rotated = SealingRing::new(vec![SealingKey::generate().unwrap(), key.clone()]).unwrap();
+        let new = SealingKey::generate().unwrap();
+        let rotated = SealingRing::new(vec![new.clone(), key.clone()]).unwrap();
         assert_eq!(rotated.open(row, &sealed).unwrap().expose(), "s3cret");
-        let foreign = SealingRing::new(vec![SealingKey::generate().unwrap()]).unwrap();
-        assert!(matches!(foreign.open(row, &sealed), Err(Error::Unavailable(_))));
+        let foreign = SealingRing::new(vec![new]).unwrap();
+        assert!(matches!(foreign.open(row, &sealed), Err(Error::KeyMissing(_))));
+
+        let again = rotated.reseal(row, sealed).unwrap();
+        assert_eq!(foreign.open(row, &again).unwrap().expose(), "s3cret");
+        assert!(matches!(ring.open(row, &again), Err(Error::KeyMissing(_))), "the old key opens it no more");
         assert_eq!(SealingKey::parse(&key.to_line()).unwrap().check_value(), key.check_value());
         assert!(!format!("{key:?}").contains(&key.to_line()));
+    }
+
+    #[test]
+    fn a_secret_of_before_envelopes_opens_and_gets_one() {
+        let key = SealingKey::generate().unwrap();
+        let ring = SealingRing::new(vec![key.clone()]).unwrap();
+        let row = SealedId(Uuid::from_u128(1));
+        let (nonce, ciphertext) = encrypt(&key.bytes, row.0.as_bytes(), b"old").unwrap();
+        let old = Sealed { key_id: key.id.clone(), data_key: None, nonce: nonce.to_vec(), ciphertext };
+        assert_eq!(ring.open(row, &old).unwrap().expose(), "old");
+        let new = ring.reseal(row, old).unwrap();
+        assert!(new.data_key.is_some());
+        assert_eq!(ring.open(row, &new).unwrap().expose(), "old");
+    }
+
+    #[test]
+    fn the_parts_of_a_row_cannot_be_exchanged() {
+        let ring = SealingRing::new(vec![SealingKey::generate().unwrap()]).unwrap();
+        let (row, other) = (SealedId(Uuid::from_u128(1)), SealedId(Uuid::from_u128(2)));
+        let (mut first, second) = (ring.seal(row, "first").unwrap(), ring.seal(other, "second").unwrap());
+        first.data_key = second.data_key;
+        assert!(ring.open(row, &first).is_err(), "another row's data key");
+        let first = ring.seal(row, &"x".repeat(32)).unwrap();
+        let swapped = Sealed {
+            data_key: Some([first.nonce.as_slice(), &first.ciphertext].concat()),
+            ..ring.seal(row, "y").unwrap()
+        };
+        assert!(ring.open(row, &swapped).is_err(), "a secret in the place of a data key");
     }
 
     #[test]

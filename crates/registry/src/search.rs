@@ -118,7 +118,7 @@ impl Registry {
 
     /// Slug and name of every integration the actor may see, by slug, for choosing one.
     pub async fn integration_names(&self, actor: &Actor) -> Result<Vec<(Slug, String)>> {
-        actor.require(Permission::ReadIntegrations)?;
+        actor.require(Permission::ListIntegrations)?;
         let rows: Vec<(Uuid, String, String)> = visible(actor)
             .select_only()
             .column(integration::Column::Id)

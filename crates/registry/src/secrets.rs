@@ -146,3 +146,15 @@ pub(crate) async fn open_markers(
     }
     Ok(opened)
 }
+
+/// Takes away every member whose value is a marker.
+pub(crate) fn without_markers(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|_, member| !member.as_str().is_some_and(|text| parse_marker(text).is_some()));
+            members.values_mut().for_each(without_markers);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_markers),
+        _ => {}
+    }
+}

@@ -7,6 +7,7 @@ use crate::integrations;
 use crate::layers::{self, Before, Replacements, Scope, access_enabled};
 use crate::page::{self, Page, PageRequest};
 use crate::revisions::add_revision;
+use crate::secret_mappings::{self, MappedSecret, Owner, ReadMappings, SecretMapping, mappings_of};
 use crate::secrets::{sealed_ids, store};
 use crate::stored::{contains, json, moment, word};
 use crate::workspaces::{Deleted, WorkspaceRef, insert_unique, show, stored_slug};
@@ -61,6 +62,8 @@ pub struct Server {
     pub workspace: WorkspaceRef,
     /// The server layer, as the user wrote it, secrets replaced by markers.
     pub configuration: Option<String>,
+    /// Members that come from the operator's secrets.
+    pub secret_mappings: Vec<MappedSecret>,
     /// Its registration; `None` where no client is needed.
     pub registration: Option<RegistrationBrief>,
     /// Counts its writes, for `If-Match`.
@@ -99,6 +102,8 @@ pub struct NewServer {
     pub description: Option<String>,
     /// The server layer, JSON text.
     pub configuration: Option<String>,
+    /// Members that come from the operator's secrets.
+    pub secret_mappings: Vec<SecretMapping>,
 }
 
 /// What to change; `None` leaves a member as it is.
@@ -110,6 +115,8 @@ pub struct ServerChange {
     pub description: Option<Option<String>>,
     /// The whole server layer, JSON text; `Some(None)` clears it.
     pub configuration: Option<Option<String>>,
+    /// Members that come from the operator's secrets, all of them.
+    pub secret_mappings: Option<Vec<SecretMapping>>,
     /// What the author says of this version of the configuration.
     pub note: Option<String>,
     /// What becomes of a client that only a new one can take the place of.
@@ -158,11 +165,15 @@ pub struct ClientMetadata {
 impl Registry {
     /// Makes a server. Its registration is due at once.
     pub async fn create_server(&self, actor: &Actor, new: NewServer) -> Result<Saved<Server>> {
-        actor.require(Permission::WriteServers)?;
+        actor.require(Permission::CreateServers)?;
+        let mut new = new;
+        let read = self.read_mappings(std::mem::take(&mut new.secret_mappings)).await;
         let mut write = self.begin_write(actor).await?;
-        let made = self.create_server_in(&mut write, actor, new).await?;
+        let made = self.create_server_in(&mut write, actor, new, Some(read)).await?;
         let brief = self.brief(&write.txn, made.model.id).await?;
-        let value = into_server(made.model, &made.integration, &made.workspace, brief)?;
+        let mapped =
+            mappings_of(&write.txn, [made.model.id]).await?.remove(&made.model.id).unwrap_or_default();
+        let value = into_server(made.model, &made.integration, &made.workspace, brief, mapped)?;
         write.commit().await?;
         Ok(Saved { value, findings: made.findings, affected: made.affected })
     }
@@ -173,6 +184,7 @@ impl Registry {
         write: &mut Write<'_>,
         actor: &Actor,
         new: NewServer,
+        read: Option<ReadMappings>,
     ) -> Result<MadeServer> {
         let name = names::name(&new.name, "/name")?;
         let description = names::description(new.description)?;
@@ -216,6 +228,8 @@ impl Registry {
         if stored.text.is_some() {
             add_revision(write, ("server", id), stored.text, None, None).await?;
         }
+        let owner = Owner::server(&write.txn, &model, &integration).await?;
+        secret_mappings::apply(write, &owner, read).await?;
         write.audit(event("server.created", &model).after(snapshot(&model)));
         let affected = before.settle(write, "/configurations", "server created").await?;
         Ok(MadeServer { model, integration, workspace, findings: stored.findings, affected })
@@ -236,7 +250,7 @@ impl Registry {
         filter: ServerFilter,
         request: PageRequest,
     ) -> Result<Page<Server>> {
-        actor.require(Permission::ReadServers)?;
+        actor.require(Permission::ListServers)?;
         let mut select = server::Entity::find().filter(server::Column::DeletedAt.is_null());
         if let Some(own) = actor.workspace() {
             select = select.filter(server::Column::WorkspaceId.eq(own.0));
@@ -279,7 +293,8 @@ impl Registry {
         change: ServerChange,
         expected_version: Option<i64>,
     ) -> Result<Saved<Server>> {
-        actor.require(Permission::WriteServers)?;
+        actor.require(Permission::UpdateServers)?;
+        let read = self.read_changed(change.secret_mappings).await;
         let mut write = self.begin_write(actor).await?;
         let model = find(&write.txn, actor, reference).await?;
         names::expect_version(expected_version, model.version)?;
@@ -309,8 +324,12 @@ impl Registry {
             }
             after.configuration = stored.text;
         }
+        let integration = integration::Entity::find_by_id(model.integration_id).one(&write.txn).await?;
+        let integration = integration.ok_or_else(|| Error::corrupt("server", "integration_id", model.id))?;
+        let owner = Owner::server(&write.txn, &after, &integration).await?;
+        let remapped = secret_mappings::apply(&mut write, &owner, read).await?;
         let mut affected = Affected::default();
-        if after != model {
+        if after != model || remapped {
             after.version += 1;
             after.updated_at = write.millis();
             after.updated_by = write.actor_name();
@@ -335,7 +354,7 @@ impl Registry {
         reference: &ServerRef,
         expected_version: Option<i64>,
     ) -> Result<Deleted> {
-        actor.require(Permission::WriteServers)?;
+        actor.require(Permission::DeleteServers)?;
         let mut write = self.begin_write(actor).await?;
         let model = find(&write.txn, actor, reference).await?;
         names::expect_version(expected_version, model.version)?;
@@ -408,13 +427,15 @@ impl Registry {
             .into_iter()
             .map(|model| (model.id, model))
             .collect();
+        let mut mapped = mappings_of(db, page.items.iter().map(|model| model.id)).await?;
         let briefs = registrations::briefs(db, page.items.iter().map(|model| model.id), self.now()).await?;
         page.try_map(|model| {
             let missing = || Error::corrupt("server", "integration_id", model.id);
             let integration = integrations.get(&model.integration_id).ok_or_else(missing)?;
             let workspace = workspaces.get(&model.workspace_id).ok_or_else(missing)?;
             let brief = briefs.get(&model.id).copied();
-            into_server(model, integration, workspace, brief)
+            let mapped = mapped.remove(&model.id).unwrap_or_default();
+            into_server(model, integration, workspace, brief, mapped)
         })
     }
 }
@@ -451,7 +472,7 @@ async fn usable_integration(
     }
     if actor.workspace().is_some() || actor.role() != registry_core::permission::Role::Admin {
         return Err(Error::Forbidden {
-            needed: Permission::WriteServers,
+            needed: Permission::CreateServers,
             message: format!(
                 "The workspace `{}` has no access to this integration. Ask an organisation admin to switch it on.",
                 workspace.slug
@@ -467,6 +488,7 @@ pub(crate) async fn delete_all(write: &mut Write<'_>, scope: Scope<'_>, deleted:
     for layers in write.registry.load_layers(&write.txn, scope, false).await? {
         let model = layers.server.clone();
         write.unseal(sealed_ids(model.configuration.as_deref()).into_values()).await?;
+        secret_mappings::remove_all(write, model.id).await?;
         let mut gone = model.clone().into_active_model();
         gone.deleted_at = Set(Some(write.millis()));
         gone.version = Set(model.version + 1);
@@ -540,6 +562,7 @@ fn into_server(
     integration: &integration::Model,
     workspace: &workspace::Model,
     registration: Option<RegistrationBrief>,
+    secret_mappings: Vec<MappedSecret>,
 ) -> Result<Server> {
     Ok(Server {
         id: ServerId(model.id),
@@ -549,6 +572,7 @@ fn into_server(
         integration: integration_ref(integration)?,
         workspace: workspaces::as_ref(workspace)?,
         configuration: model.configuration,
+        secret_mappings,
         registration,
         version: model.version,
         created_by: model.created_by,

@@ -2,13 +2,13 @@
 
 use crate::entity::{session, user};
 use crate::key_text::random_base62;
-use crate::stored::{millis, moment, word};
+use crate::stored::{millis, moment};
 use crate::write::{Event, Write};
-use crate::{Actor, Error, Origin, Registry, Result};
+use crate::{Actor, Error, Origin, Registry, Result, memberships};
 use chrono::Duration;
 use registry_core::clock::Timestamp;
-use registry_core::id::{SessionId, WorkspaceId};
-use registry_core::permission::Role;
+use registry_core::id::{SessionId, UserId};
+use registry_core::permission::Permission;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel,
     QueryFilter, QueryOrder,
@@ -21,7 +21,10 @@ const LIFE: Duration = Duration::hours(12);
 /// As much of a `User-Agent` as is kept.
 const LONGEST_AGENT: usize = 300;
 
-/// One of one's own sessions.
+/// Why somebody is not let in who may do nothing any more.
+pub(crate) const NO_ROLE_LEFT: &str = "You have no role here any more. Ask an administrator for one.";
+
+/// One session of a person.
 #[derive(Clone, Debug)]
 pub struct Session {
     /// Its id; not what the cookie holds.
@@ -30,6 +33,8 @@ pub struct Session {
     pub started_at: Timestamp,
     /// When it was last used, to the minute.
     pub seen_at: Timestamp,
+    /// When it ends if it is not used.
+    pub expires_at: Timestamp,
     /// Where from, when somebody signed in.
     pub address: Option<String>,
     /// The beginning of the browser's `User-Agent`.
@@ -42,8 +47,20 @@ impl Registry {
     /// The caller's own sessions, the last used first.
     pub async fn sessions(&self, actor: &Actor) -> Result<Vec<Session>> {
         let person = self.user_row(actor).await?;
+        self.list_sessions(actor, person.id).await
+    }
+
+    /// Somebody's sessions, the last used first.
+    pub async fn sessions_of(&self, actor: &Actor, person: UserId) -> Result<Vec<Session>> {
+        actor.require_organisation(Permission::ManagePeople)?;
+        let found = user::Entity::find_by_id(person.0).one(self.db()).await?;
+        found.ok_or_else(|| Error::not_found("person", person))?;
+        self.list_sessions(actor, person.0).await
+    }
+
+    async fn list_sessions(&self, actor: &Actor, person: Uuid) -> Result<Vec<Session>> {
         let rows = session::Entity::find()
-            .filter(session::Column::UserId.eq(person.id))
+            .filter(session::Column::UserId.eq(person))
             .filter(session::Column::ExpiresAt.gt(millis(self.now())))
             .order_by_desc(session::Column::LastSeenAt)
             .order_by_desc(session::Column::Id)
@@ -53,6 +70,7 @@ impl Registry {
             id: SessionId(row.id),
             started_at: moment(row.created_at),
             seen_at: moment(row.last_seen_at),
+            expires_at: moment(row.expires_at),
             address: row.address,
             user_agent: row.user_agent,
             current: actor.session == Some(SessionId(row.id)),
@@ -63,6 +81,17 @@ impl Registry {
     /// Ends one of the caller's own sessions.
     pub async fn end_session(&self, actor: &Actor, id: SessionId) -> Result<()> {
         let person = self.user_row(actor).await?;
+        self.end_one(actor, person, id).await
+    }
+
+    /// Ends one of somebody's sessions.
+    pub async fn end_session_of(&self, actor: &Actor, person: UserId, id: SessionId) -> Result<()> {
+        actor.require_organisation(Permission::ManagePeople)?;
+        let found = user::Entity::find_by_id(person.0).one(self.db()).await?;
+        self.end_one(actor, found.ok_or_else(|| Error::not_found("person", person))?, id).await
+    }
+
+    async fn end_one(&self, actor: &Actor, person: user::Model, id: SessionId) -> Result<()> {
         let mut write = self.begin_write(actor).await?;
         let ended = session::Entity::delete_many()
             .filter(session::Column::UserId.eq(person.id))
@@ -76,11 +105,23 @@ impl Registry {
         write.commit().await
     }
 
+    /// Ends all sessions of somebody; how many there were.
+    pub async fn end_sessions_of(&self, actor: &Actor, person: UserId) -> Result<u64> {
+        actor.require_organisation(Permission::ManagePeople)?;
+        let found = user::Entity::find_by_id(person.0).one(self.db()).await?;
+        let found = found.ok_or_else(|| Error::not_found("person", person))?;
+        self.end_all(actor, found, None).await
+    }
+
     /// Ends all of the caller's sessions but the present one; how many there were.
     pub async fn end_other_sessions(&self, actor: &Actor) -> Result<u64> {
         let person = self.user_row(actor).await?;
+        self.end_all(actor, person, actor.session).await
+    }
+
+    async fn end_all(&self, actor: &Actor, person: user::Model, except: Option<SessionId>) -> Result<u64> {
         let mut write = self.begin_write(actor).await?;
-        let ended = end(&write.txn, person.id, actor.session).await?;
+        let ended = end(&write.txn, person.id, except).await?;
         if ended > 0 {
             write.audit(
                 Event::new("user.sessions_ended", "user", person.id)
@@ -112,12 +153,14 @@ impl Registry {
                 tracing::warn!(%error, "a session could not be prolonged");
             }
         }
+        let (role, workspace) =
+            memberships::acting(self.db(), &person).await?.ok_or(Error::Unauthenticated(NO_ROLE_LEFT))?;
         Ok(Actor {
             kind: "user",
             id: Some(person.id.to_string()),
-            role: word(Role::parse, &person.role, "user", "role", person.id)?,
+            role,
             scopes: Vec::new(),
-            workspace: person.workspace_id.map(WorkspaceId),
+            workspace,
             session: Some(id),
             name: person.name,
             origin,

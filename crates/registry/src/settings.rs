@@ -1,9 +1,13 @@
 //! What the operator configured and the application needs to know.
 
+use crate::identity_provider::ProviderSettings;
+use crate::key_sets::KeySource;
+use crate::secret_mappings::SecretReference;
 use registry_core::egress::EgressPolicy;
 use registry_core::finding::{Finding, Findings};
 use registry_core::metadata::Branding;
 use registry_core::permission::Role;
+use registry_core::proxies::TrustedProxies;
 use registry_core::registration::{LifeRules, RetryRules};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -27,6 +31,10 @@ pub struct Settings {
     pub egress: EgressPolicy,
     /// Bearer tokens of an identity provider, if accepted.
     pub jwt: Option<JwtSettings>,
+    /// The identity provider that people sign in with, if there is one.
+    pub provider: Option<ProviderSettings>,
+    /// Whether people may sign in by e-mail address and password.
+    pub passwords: bool,
     /// How long a worker may hold a registration without a sign of life: three times its request limit.
     pub lease: Duration,
     /// How patient retries are.
@@ -35,6 +43,14 @@ pub struct Settings {
     pub life: LifeRules,
     /// How often one authorization server is asked for something, by all workers together.
     pub issuer_rate: IssuerRate,
+    /// How much is asked, at once and in time.
+    pub limits: RequestLimits,
+    /// Proxies whose word on where a request came from is taken.
+    pub trusted_proxies: TrustedProxies,
+    /// Secrets that the operator declared, by name.
+    pub secrets: BTreeMap<String, SecretReference>,
+    /// How long audit events are kept at least; `None`: for ever.
+    pub audit_keep: Option<Duration>,
     /// The most database connections of one process.
     pub max_connections: u32,
 }
@@ -48,12 +64,37 @@ impl Default for Settings {
             public_url: None,
             egress: EgressPolicy::default(),
             jwt: None,
+            provider: None,
+            passwords: true,
             lease: Duration::from_secs(30),
             retry: RetryRules::default(),
             life: LifeRules::default(),
             issuer_rate: IssuerRate::default(),
+            limits: RequestLimits::default(),
+            trusted_proxies: TrustedProxies::default(),
+            secrets: BTreeMap::new(),
+            audit_keep: None,
             max_connections: 10,
         }
+    }
+}
+
+/// How much is asked of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestLimits {
+    /// So many requests of one key, token or session at once after a pause; at least 1.
+    pub burst: u32,
+    /// So many a second after that; at least 1.
+    pub per_second: u32,
+    /// So many are worked on at once; the next is refused. Gateways are not counted.
+    pub at_once: usize,
+    /// How long one may take.
+    pub patience: Duration,
+}
+
+impl Default for RequestLimits {
+    fn default() -> Self {
+        Self { burst: 500, per_second: 100, at_once: 256, patience: Duration::from_secs(60) }
     }
 }
 
@@ -81,8 +122,8 @@ pub struct JwtSettings {
     pub audience: Vec<String>,
     /// Accepted signature algorithms, asymmetric ones only: `RS256`, `ES256`, `EdDSA`, …
     pub algorithms: Vec<String>,
-    /// The JWK Set (RFC 7517 §5) as JSON text.
-    pub key_set: String,
+    /// The issuer's JWK Set (RFC 7517 §5).
+    pub key_set: KeySource,
     /// The claim that holds the role: a string or a list of strings.
     pub role_claim: String,
     /// Claim value → role. Empty: the value is the role's own name.

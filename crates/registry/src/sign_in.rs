@@ -4,13 +4,14 @@ use crate::entity::{session, sign_in_link, user};
 use crate::sessions::{self, token_hash};
 use crate::users::{User, email_key};
 use crate::write::Event;
-use crate::{Actor, Door, Error, Origin, Registry, Result, passwords};
+use crate::{Actor, Door, Error, Origin, Registry, Result, lockout, memberships, passwords};
 use registry_core::clock::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait,
     QueryFilter,
 };
+use serde_json::json;
 
 const REFUSED: &str = "E-mail address or password is not right.";
 
@@ -34,9 +35,11 @@ impl std::fmt::Debug for SignedIn {
 impl Registry {
     /// Signs in by e-mail address and password. Every refusal is the same and takes the same time.
     pub async fn sign_in(&self, email: &str, password: &str, origin: Origin) -> Result<SignedIn> {
+        self.expect_passwords()?;
         let key = email_key(email);
-        self.inner.sign_in_limits.admit(origin.address.as_deref(), Some(&key))?;
-        let found = user::Entity::find().filter(user::Column::EmailKey.eq(key)).one(self.db()).await?;
+        self.inner.sign_in_limits.admit(origin.address.as_deref())?;
+        self.check_lockout(&key).await?;
+        let found = user::Entity::find().filter(user::Column::EmailKey.eq(&key)).one(self.db()).await?;
         let hash = found.as_ref().and_then(|found| found.password_hash.clone());
         let right = passwords::verify(password, hash).await?;
         match found {
@@ -47,11 +50,14 @@ impl Registry {
                 tracing::info!(address = origin.address.as_deref().unwrap_or("unknown"), "sign-in refused");
                 let mut write = self.begin_write(&visitor(origin)).await?;
                 // What was typed is named only where it is somebody's: else it may be a password.
-                let mut event = Event::new("user.sign_in_refused", "user", "unknown");
-                if let Some(found) = found {
-                    event = Event::new("user.sign_in_refused", "user", found.id).named(found.email);
+                let event = |action| match &found {
+                    Some(found) => Event::new(action, "user", found.id).named(&found.email),
+                    None => Event::new(action, "user", "unknown"),
+                };
+                write.audit(event("user.sign_in_refused"));
+                if let Some(until) = lockout::count(&write, &key).await? {
+                    write.audit(event("user.locked").after(json!({ "until": until })));
                 }
-                write.audit(event);
                 write.commit().await?;
                 Err(Error::Unauthenticated(REFUSED))
             }
@@ -65,7 +71,7 @@ impl Registry {
                 "This link was used already or is too old. Ask an administrator for a new one, or make one with `mcp-registry user link`.",
             )
         };
-        self.inner.sign_in_limits.admit(origin.address.as_deref(), None)?;
+        self.inner.sign_in_limits.admit(origin.address.as_deref())?;
         let write = self.begin_write(&visitor(origin.clone())).await?;
         let link = sign_in_link::Entity::find()
             .filter(sign_in_link::Column::TokenHash.eq(token_hash(token)))
@@ -113,12 +119,15 @@ impl Registry {
         Ok(known > 0)
     }
 
-    async fn open_session(
+    pub(crate) async fn open_session(
         &self,
         person: user::Model,
         action: &'static str,
         origin: Origin,
     ) -> Result<SignedIn> {
+        if memberships::acting(self.db(), &person).await?.is_none() {
+            return Err(Error::Unauthenticated(sessions::NO_ROLE_LEFT));
+        }
         let mut actor = visitor(origin);
         actor.id = Some(person.id.to_string());
         actor.name.clone_from(&person.name);
@@ -128,13 +137,14 @@ impl Registry {
         seen.last_sign_in_at = Set(Some(write.millis()));
         let person = seen.update(&write.txn).await?;
         write.audit(Event::new(action, "user", person.id).named(&person.email));
+        lockout::forget(&write, &person.email_key).await?;
         write.commit().await?;
-        Ok(SignedIn { session, user: self.with_workspace(person).await?, expires_at })
+        Ok(SignedIn { session, user: self.with_places(person).await?, expires_at })
     }
 }
 
 /// Somebody at the sign-in page.
-fn visitor(origin: Origin) -> Actor {
+pub(crate) fn visitor(origin: Origin) -> Actor {
     let mut actor = Actor::program("user", "visitor", Door::Web);
     actor.origin = origin;
     actor

@@ -1,68 +1,103 @@
-//! Bearer tokens of an identity provider: JWTs (RFC 7519) checked against a pinned key set.
+//! Bearer tokens of an identity provider: JWTs (RFC 7519) checked against the issuer's key set.
 
+use crate::key_sets::{self, KeySet, KeySource};
 use crate::settings::JwtSettings;
 use crate::{Actor, Error, Origin, Registry, Result, workspaces};
-use jsonwebtoken::jwk::{Jwk, JwkSet};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use registry_core::id::WorkspaceId;
 use registry_core::permission::Role;
 use registry_core::slug::Reference;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use std::str::FromStr;
+use std::time::Duration;
 
 /// Everything needed to judge a token.
 pub(crate) struct TokenKeys {
-    keys: Vec<(Option<String>, Vec<Algorithm>, DecodingKey)>,
-    algorithms: Vec<Algorithm>,
-    validation: Validation,
+    judge: Judge,
     role_claim: String,
     roles: BTreeMap<String, Role>,
     workspace_claim: String,
 }
 
+/// What signed claims must fulfil.
+pub(crate) struct Judge {
+    keys: KeySet,
+    algorithms: Vec<Algorithm>,
+    validation: Validation,
+}
+
+impl Judge {
+    pub(crate) fn new(
+        issuer: &str,
+        audience: &[String],
+        algorithms: &[String],
+        source: &KeySource,
+        leeway: Duration,
+    ) -> std::result::Result<Self, String> {
+        let algorithms = key_sets::algorithms(algorithms)?;
+        if algorithms.is_empty() || audience.is_empty() || issuer.is_empty() {
+            return Err("`issuer`, `audience` and `algorithms` must each have a value".to_owned());
+        }
+        let mut validation = Validation::new(algorithms[0]);
+        validation.set_issuer(&[issuer]);
+        validation.set_audience(audience);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        validation.validate_nbf = true;
+        validation.leeway = leeway.as_secs();
+        Ok(Self { keys: KeySet::new(source, &algorithms)?, algorithms, validation })
+    }
+}
+
+impl Judge {
+    /// The claims of a token whose signature, issuer, audience and times are good.
+    pub(crate) async fn claims(&self, registry: &Registry, token: &str) -> Result<Map<String, Value>> {
+        use jsonwebtoken::errors::ErrorKind;
+        const REFUSED: &str =
+            "This token is not valid: it is no API key, and no signature of it could be verified.";
+        let header = decode_header(token).map_err(|_| Error::Unauthenticated(REFUSED))?;
+        if !self.algorithms.contains(&header.alg) {
+            return Err(Error::Unauthenticated(
+                "This token is signed with an algorithm that is not accepted here.",
+            ));
+        }
+        let keys = self.keys.keys(registry.parties(), header.kid.as_deref(), registry.now()).await;
+        let candidates = keys.iter().filter(|key| {
+            key.algorithms.contains(&header.alg)
+                && (header.kid.is_none() || key.id.is_none() || key.id == header.kid)
+        });
+        let mut refusal = REFUSED;
+        for candidate in candidates {
+            let mut validation = self.validation.clone();
+            validation.algorithms = vec![header.alg];
+            match decode::<Map<String, Value>>(token, &candidate.key, &validation) {
+                Ok(data) => return Ok(data.claims),
+                Err(error) => match error.kind() {
+                    ErrorKind::ExpiredSignature => refusal = "This token has expired.",
+                    ErrorKind::ImmatureSignature => refusal = "This token is not valid yet.",
+                    ErrorKind::InvalidIssuer => refusal = "This token is of another issuer.",
+                    ErrorKind::InvalidAudience => refusal = "This token is for another audience.",
+                    ErrorKind::MissingRequiredClaim(_) => {
+                        refusal = "This token lacks one of the claims `exp`, `iss`, `aud`, `sub`.";
+                    }
+                    _ => {}
+                },
+            }
+        }
+        Err(Error::Unauthenticated(refusal))
+    }
+}
+
 impl TokenKeys {
     /// Reads the settings; the error says what is wrong with them.
     pub(crate) fn new(settings: &JwtSettings) -> std::result::Result<Self, String> {
-        let algorithms: Vec<Algorithm> = settings
-            .algorithms
-            .iter()
-            .map(|name| {
-                Algorithm::from_str(name)
-                    .ok()
-                    .filter(|algorithm| !matches!(algorithm, Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512))
-                    .ok_or_else(|| format!("`{name}` is not an asymmetric signature algorithm; use e.g. `RS256`, `ES256` or `EdDSA`"))
-            })
-            .collect::<std::result::Result<_, _>>()?;
-        if algorithms.is_empty() || settings.audience.is_empty() || settings.issuer.is_empty() {
-            return Err("`issuer`, `audience` and `algorithms` must each have a value".to_owned());
-        }
-        let set: JwkSet = serde_json::from_str(&settings.key_set)
-            .map_err(|error| format!("the key set is no JWK Set: {error}"))?;
-        let mut keys = Vec::new();
-        for jwk in &set.keys {
-            let usable = usable_algorithms(jwk, &algorithms);
-            if usable.is_empty() {
-                continue;
-            }
-            let key = DecodingKey::from_jwk(jwk)
-                .map_err(|error| format!("a key of the key set is broken: {error}"))?;
-            keys.push((jwk.common.key_id.clone(), usable, key));
-        }
-        if keys.is_empty() {
-            return Err("the key set has no key for any of the configured algorithms".to_owned());
-        }
-        let mut validation = Validation::new(algorithms[0]);
-        validation.algorithms.clone_from(&algorithms);
-        validation.set_issuer(&[&settings.issuer]);
-        validation.set_audience(&settings.audience);
-        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        validation.validate_nbf = true;
-        validation.leeway = settings.leeway.as_secs();
         Ok(Self {
-            keys,
-            algorithms,
-            validation,
+            judge: Judge::new(
+                &settings.issuer,
+                &settings.audience,
+                &settings.algorithms,
+                &settings.key_set,
+                settings.leeway,
+            )?,
             role_claim: settings.role_claim.clone(),
             roles: settings.roles.clone(),
             workspace_claim: settings.workspace_claim.clone(),
@@ -76,7 +111,7 @@ impl TokenKeys {
         token: &str,
         origin: Origin,
     ) -> Result<(Actor, Option<i64>)> {
-        let claims = self.claims(token)?;
+        let claims = self.judge.claims(registry, token).await?;
         let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
         let subject = text("sub").unwrap_or_default();
         let role = self.role(&claims).ok_or(Error::Unauthenticated(
@@ -121,40 +156,6 @@ impl TokenKeys {
         Ok((actor, until))
     }
 
-    fn claims(&self, token: &str) -> Result<Map<String, Value>> {
-        use jsonwebtoken::errors::ErrorKind;
-        const REFUSED: &str =
-            "This token is not valid: it is no API key, and no signature of it could be verified.";
-        let header = decode_header(token).map_err(|_| Error::Unauthenticated(REFUSED))?;
-        if !self.algorithms.contains(&header.alg) {
-            return Err(Error::Unauthenticated(
-                "This token is signed with an algorithm that is not accepted here.",
-            ));
-        }
-        let candidates = self.keys.iter().filter(|(id, algorithms, _)| {
-            algorithms.contains(&header.alg) && (header.kid.is_none() || id.is_none() || *id == header.kid)
-        });
-        let mut refusal = REFUSED;
-        for (_, _, key) in candidates {
-            let mut validation = self.validation.clone();
-            validation.algorithms = vec![header.alg];
-            match decode::<Map<String, Value>>(token, key, &validation) {
-                Ok(data) => return Ok(data.claims),
-                Err(error) => match error.kind() {
-                    ErrorKind::ExpiredSignature => refusal = "This token has expired.",
-                    ErrorKind::ImmatureSignature => refusal = "This token is not valid yet.",
-                    ErrorKind::InvalidIssuer => refusal = "This token is of another issuer.",
-                    ErrorKind::InvalidAudience => refusal = "This token is for another audience.",
-                    ErrorKind::MissingRequiredClaim(_) => {
-                        refusal = "This token lacks one of the claims `exp`, `iss`, `aud`, `sub`.";
-                    }
-                    _ => {}
-                },
-            }
-        }
-        Err(Error::Unauthenticated(refusal))
-    }
-
     /// The strongest role the claim names.
     fn role(&self, claims: &Map<String, Value>) -> Option<Role> {
         let named = match claims.get(&self.role_claim)? {
@@ -169,33 +170,4 @@ impl TokenKeys {
             )
             .max()
     }
-}
-
-/// The configured algorithms a key can verify: the one it names, or those of its kind.
-fn usable_algorithms(jwk: &Jwk, algorithms: &[Algorithm]) -> Vec<Algorithm> {
-    use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve};
-    let named = jwk.common.key_algorithm.and_then(|named| Algorithm::from_str(&named.to_string()).ok());
-    let fits = |algorithm: &Algorithm| match &jwk.algorithm {
-        AlgorithmParameters::RSA(_) => matches!(
-            algorithm,
-            Algorithm::RS256
-                | Algorithm::RS384
-                | Algorithm::RS512
-                | Algorithm::PS256
-                | Algorithm::PS384
-                | Algorithm::PS512
-        ),
-        AlgorithmParameters::EllipticCurve(key) => match key.curve {
-            EllipticCurve::P256 => *algorithm == Algorithm::ES256,
-            EllipticCurve::P384 => *algorithm == Algorithm::ES384,
-            _ => false,
-        },
-        AlgorithmParameters::OctetKeyPair(_) => *algorithm == Algorithm::EdDSA,
-        _ => false,
-    };
-    algorithms
-        .iter()
-        .copied()
-        .filter(|algorithm| fits(algorithm) && named.is_none_or(|named| named == *algorithm))
-        .collect()
 }

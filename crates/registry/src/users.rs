@@ -1,15 +1,14 @@
 //! People: who there is.
 
-use crate::entity::{user, workspace};
+use crate::entity::user;
+use crate::memberships::{self, Membership, organisation_role};
 use crate::page::{self, Page, PageRequest};
-use crate::stored::{moment, word};
-use crate::workspaces::{self, WorkspaceRef};
+use crate::stored::moment;
 use crate::{Actor, Error, Registry, Result};
 use registry_core::clock::Timestamp;
-use registry_core::id::UserId;
+use registry_core::id::{UserId, WorkspaceId};
 use registry_core::permission::{Permission, Role};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
-use std::collections::HashMap;
+use sea_orm::{EntityTrait, QueryOrder};
 use uuid::Uuid;
 
 /// A person.
@@ -21,10 +20,14 @@ pub struct User {
     pub email: String,
     /// Their name.
     pub name: String,
-    /// What they may do.
-    pub role: Role,
-    /// The one workspace they are bound to; `None` for the whole organisation.
-    pub workspace: Option<WorkspaceRef>,
+    /// What they may do in the whole organisation, if anything.
+    pub role: Option<Role>,
+    /// What they may do in single workspaces beside that, in the order of their slugs.
+    pub workspaces: Vec<Membership>,
+    /// The workspace they act in; `None`: the whole organisation.
+    pub acts_in: Option<WorkspaceId>,
+    /// Whether an identity provider vouches for them.
+    pub from_provider: bool,
     /// Whether they set a password.
     pub has_password: bool,
     /// When they were made known.
@@ -41,12 +44,11 @@ impl Registry {
         actor.require_organisation(Permission::ManagePeople)?;
         let select = user::Entity::find().order_by_asc(user::Column::Name).order_by_asc(user::Column::Id);
         let page = page::fetch(self.db(), select, request).await?;
-        let ids: Vec<_> = page.items.iter().filter_map(|row| row.workspace_id).collect();
-        let rows = workspace::Entity::find().filter(workspace::Column::Id.is_in(ids)).all(self.db()).await?;
-        let workspaces: HashMap<_, _> = rows.into_iter().map(|row| (row.id, row)).collect();
+        let ids: Vec<_> = page.items.iter().map(|row| row.id).collect();
+        let mut places = memberships::of(self.db(), &ids).await?;
         page.try_map(|row| {
-            let workspace = row.workspace_id.and_then(|id| workspaces.get(&id));
-            into_user(row, workspace.map(workspaces::as_ref).transpose()?)
+            let places = places.remove(&row.id).unwrap_or_default();
+            into_user(row, places)
         })
     }
 
@@ -54,20 +56,17 @@ impl Registry {
     pub async fn person(&self, actor: &Actor, id: UserId) -> Result<User> {
         actor.require_organisation(Permission::ManagePeople)?;
         let row = user::Entity::find_by_id(id.0).one(self.db()).await?;
-        self.with_workspace(row.ok_or_else(|| Error::not_found("person", id))?).await
+        self.with_places(row.ok_or_else(|| Error::not_found("person", id))?).await
     }
 
     /// The person behind the caller.
     pub async fn current_user(&self, actor: &Actor) -> Result<User> {
-        self.with_workspace(self.user_row(actor).await?).await
+        self.with_places(self.user_row(actor).await?).await
     }
 
-    pub(crate) async fn with_workspace(&self, row: user::Model) -> Result<User> {
-        let workspace = match row.workspace_id {
-            Some(id) => workspace::Entity::find_by_id(id).one(self.db()).await?,
-            None => None,
-        };
-        into_user(row, workspace.as_ref().map(workspaces::as_ref).transpose()?)
+    pub(crate) async fn with_places(&self, row: user::Model) -> Result<User> {
+        let places = memberships::of(self.db(), &[row.id]).await?.remove(&row.id).unwrap_or_default();
+        into_user(row, places)
     }
 
     pub(crate) async fn user_row(&self, actor: &Actor) -> Result<user::Model> {
@@ -83,13 +82,15 @@ pub(crate) fn email_key(email: &str) -> String {
     email.trim().to_lowercase()
 }
 
-fn into_user(row: user::Model, workspace: Option<WorkspaceRef>) -> Result<User> {
+fn into_user(row: user::Model, workspaces: Vec<Membership>) -> Result<User> {
     Ok(User {
         id: UserId(row.id),
-        role: word(Role::parse, &row.role, "user", "role", row.id)?,
+        role: organisation_role(&row)?,
+        acts_in: row.workspace_id.map(WorkspaceId),
+        from_provider: row.subject.is_some(),
         email: row.email,
         name: row.name,
-        workspace,
+        workspaces,
         has_password: row.password_hash.is_some(),
         created_at: moment(row.created_at),
         last_sign_in_at: row.last_sign_in_at.map(moment),

@@ -98,7 +98,7 @@ impl Registry {
         actor: &Actor,
         reference: &Reference,
     ) -> Result<Vec<WorkspaceIntegration>> {
-        actor.require(Permission::ReadIntegrations)?;
+        actor.require(Permission::ListIntegrations)?;
         let workspace = workspaces::find(self.db(), actor, reference).await?;
         let layers = Layers::of(self.db(), &[workspace.id]).await?;
         let counts: Vec<(Uuid, i64)> = server::Entity::find()
@@ -128,7 +128,7 @@ impl Registry {
 
     /// What deleting a workspace would take along.
     pub async fn workspace_losses(&self, actor: &Actor, reference: &Reference) -> Result<WorkspaceLosses> {
-        actor.require_organisation(Permission::WriteWorkspaces)?;
+        actor.require_organisation(Permission::DeleteWorkspaces)?;
         let db = self.db();
         let id = workspaces::find(db, actor, reference).await?.id;
         Ok(WorkspaceLosses {

@@ -1,6 +1,6 @@
 //! Workspaces: teams inside the organisation.
 
-use crate::entity::{api_key, integration, server, user, workspace};
+use crate::entity::{api_key, integration, membership, server, user, workspace};
 use crate::layers::Scope;
 use crate::names::{self, SlugSpace};
 use crate::page::{self, Page, PageRequest};
@@ -88,7 +88,7 @@ pub struct Deleted {
 impl Registry {
     /// Makes a workspace.
     pub async fn create_workspace(&self, actor: &Actor, new: NewWorkspace) -> Result<Workspace> {
-        actor.require_organisation(Permission::WriteWorkspaces)?;
+        actor.require_organisation(Permission::CreateWorkspaces)?;
         let name = names::name(&new.name, "/name")?;
         let description = names::description(new.description)?;
         let mut write = self.begin_write(actor).await?;
@@ -126,7 +126,7 @@ impl Registry {
         filter: WorkspaceFilter,
         request: PageRequest,
     ) -> Result<Page<Workspace>> {
-        actor.require(Permission::ReadWorkspaces)?;
+        actor.require(Permission::ListWorkspaces)?;
         let mut select = workspace::Entity::find().filter(workspace::Column::DeletedAt.is_null());
         if let Some(own) = actor.workspace() {
             select = select.filter(workspace::Column::Id.eq(own.0));
@@ -150,7 +150,7 @@ impl Registry {
         change: WorkspaceChange,
         expected_version: Option<i64>,
     ) -> Result<Workspace> {
-        actor.require_organisation(Permission::WriteWorkspaces)?;
+        actor.require_organisation(Permission::UpdateWorkspaces)?;
         let mut write = self.begin_write(actor).await?;
         let before = find(&write.txn, actor, reference).await?;
         names::expect_version(expected_version, before.version)?;
@@ -179,7 +179,7 @@ impl Registry {
         reference: &Reference,
         expected_version: Option<i64>,
     ) -> Result<Deleted> {
-        actor.require_organisation(Permission::WriteWorkspaces)?;
+        actor.require_organisation(Permission::DeleteWorkspaces)?;
         let mut write = self.begin_write(actor).await?;
         let model = find(&write.txn, actor, reference).await?;
         names::expect_version(expected_version, model.version)?;
@@ -215,11 +215,13 @@ async fn revoke_identities(write: &mut Write<'_>, workspace: WorkspaceId) -> Res
         .filter(api_key::Column::RevokedAt.is_null())
         .exec(&write.txn)
         .await?;
-    let people =
-        user::Entity::find().filter(user::Column::WorkspaceId.eq(workspace.0)).all(&write.txn).await?;
-    for person in people {
-        crate::sessions::end(&write.txn, person.id, None).await?;
-    }
+    let members = membership::Entity::delete_many().filter(membership::Column::WorkspaceId.eq(workspace.0));
+    members.exec(&write.txn).await?;
+    user::Entity::update_many()
+        .col_expr(user::Column::WorkspaceId, Expr::value(None::<uuid::Uuid>))
+        .filter(user::Column::WorkspaceId.eq(workspace.0))
+        .exec(&write.txn)
+        .await?;
     write.identities_changed();
     Ok(())
 }

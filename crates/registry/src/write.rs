@@ -9,7 +9,6 @@ use crate::stored::{hex, millis};
 use crate::{Error, Registry, Result};
 use registry_core::clock::Timestamp;
 use registry_core::id::{SealedId, ServerId, WorkspaceId};
-use registry_core::secret::Secret;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     AccessMode, ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction,
@@ -19,6 +18,9 @@ use sea_orm::{
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::{ContextV7, Timestamp as UuidTime, Uuid};
+
+/// Held by each of people's writes to its end.
+const PEOPLE_LOCK: &str = "SELECT pg_advisory_xact_lock(7301)";
 
 /// An open write.
 pub(crate) struct Write<'a> {
@@ -95,7 +97,7 @@ impl Registry {
         if actor.origin.door != Door::Worker && txn.get_database_backend() == DbBackend::Postgres {
             // What SQLite's immediate transactions give, here by one lock: between reading a row, judging it together
             // with the layers around it, and writing it, nobody else's write comes in. Workers lock their own rows.
-            txn.execute_unprepared("SELECT pg_advisory_xact_lock(7301)").await?;
+            txn.execute_unprepared(PEOPLE_LOCK).await?;
         }
         Ok(Write {
             txn,
@@ -131,6 +133,14 @@ impl Registry {
 }
 
 impl Write<'_> {
+    /// Waits like people's writes: for what judges rows together with the layers around them.
+    pub(crate) async fn as_people(&self) -> Result<()> {
+        if self.txn.get_database_backend() == DbBackend::Postgres {
+            self.txn.execute_unprepared(PEOPLE_LOCK).await?;
+        }
+        Ok(())
+    }
+
     /// Adds an audit event.
     pub(crate) fn audit(&mut self, event: Event) {
         self.events.push(event);
@@ -176,6 +186,7 @@ impl Write<'_> {
             owner_id: Set(owner.1),
             pointer: Set(pointer.to_owned()),
             key_id: Set(sealed.key_id),
+            data_key: Set(sealed.data_key),
             nonce: Set(sealed.nonce),
             ciphertext: Set(sealed.ciphertext),
             bound_to: Set(None),
@@ -324,18 +335,4 @@ pub(crate) fn chain_hash(event: &audit_event::Model) -> String {
         add(text.as_deref().unwrap_or_default().as_bytes());
     }
     hex(&hasher.finalize())
-}
-
-impl Registry {
-    /// Opens a sealed value. Callers record why.
-    pub(crate) async fn open_sealed(&self, db: &impl ConnectionTrait, id: SealedId) -> Result<Secret> {
-        let row = sealed_value::Entity::find_by_id(id.0)
-            .one(db)
-            .await?
-            .ok_or_else(|| Error::Internal(format!("sealed value {id} is missing").into()))?;
-        self.ring().open(
-            id,
-            &crate::seal::Sealed { key_id: row.key_id, nonce: row.nonce, ciphertext: row.ciphertext },
-        )
-    }
 }

@@ -3,6 +3,7 @@
 use crate::telemetry::RequestSpan;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::middleware::DefaultHeaders;
 use actix_web::{App, Error, HttpResponse, web};
 use metrics_exporter_prometheus::PrometheusHandle;
 use registry::Registry;
@@ -46,6 +47,7 @@ pub fn build(
     };
     let admin = AdminState { registry, secure_cookies, basic, version: env!("CARGO_PKG_VERSION"), hsts };
     App::new()
+        .wrap(everywhere())
         .wrap(TracingLogger::<RequestSpan>::new())
         .wrap(GatewayDoor::new(api.clone()))
         .configure(|config| registry_api::configure(config, api))
@@ -54,10 +56,18 @@ pub fn build(
         .default_service(web::to(nothing_here))
 }
 
+/// Headers of answers that say nothing of their own: redirects, probes, failures of the framework.
+fn everywhere() -> DefaultHeaders {
+    DefaultHeaders::new()
+        .add(("x-content-type-options", "nosniff"))
+        .add(("x-frame-options", "DENY"))
+        .add(("referrer-policy", "no-referrer"))
+        .add(("content-security-policy", "default-src 'none'; frame-ancestors 'none'"))
+}
+
 /// Every path that belongs to nobody; below `/v1` the API answers with a problem document itself.
 async fn nothing_here() -> HttpResponse {
     HttpResponse::NotFound()
         .content_type("text/plain; charset=utf-8")
-        .insert_header(("x-content-type-options", "nosniff"))
         .body("There is nothing here. The pages are at /ui, the API is at /v1/, its reference at /docs/.\n")
 }

@@ -46,6 +46,16 @@ pub enum Command {
     /// People
     #[command(subcommand)]
     User(User),
+    /// Write a copy of an SQLite database, while others work
+    Backup(Backup),
+    /// Put a copy in the place of an SQLite database that nobody uses
+    Restore(Restore),
+    /// The audit log
+    #[command(subcommand)]
+    Audit(Audit),
+    /// The keys that stored secrets are sealed with
+    #[command(subcommand)]
+    Seal(Seal),
 }
 
 /// Options of `serve`.
@@ -113,6 +123,68 @@ pub struct Sandbox {
 pub enum User {
     /// Print a link that signs a person in once; somebody new becomes an admin while nobody can sign in, else a viewer
     Link(Link),
+    /// Break glass: make this person an admin again, active, without password and sessions, and print a one-time link
+    Reset(Reset),
+}
+
+/// Options of `user reset`.
+#[derive(Args, Debug)]
+pub struct Reset {
+    /// The person's e-mail address
+    #[arg(long)]
+    pub email: String,
+}
+
+/// Options of `backup`.
+#[derive(Args, Debug)]
+pub struct Backup {
+    /// The file to write; it must not exist
+    pub file: PathBuf,
+}
+
+/// Options of `restore`.
+#[derive(Args, Debug)]
+pub struct Restore {
+    /// The copy, as `backup` wrote it
+    pub file: PathBuf,
+    /// Replace a database that exists; it is kept beside the new one
+    #[arg(long)]
+    pub replace: bool,
+}
+
+/// Subcommands of `audit`.
+#[derive(Debug, Subcommand)]
+pub enum Audit {
+    /// Check that no event was changed, added or removed since it was written; exit 1 and name the first that was
+    Verify(VerifyAudit),
+}
+
+/// Options of `audit verify`.
+#[derive(Args, Debug)]
+pub struct VerifyAudit {
+    /// The key, in hex, that every signed point must be signed with, as an earlier run printed it
+    #[arg(long, value_name = "HEX")]
+    pub public_key: Option<String>,
+}
+
+/// Subcommands of `seal`.
+#[derive(Debug, Subcommand)]
+pub enum Seal {
+    /// Print a new key, as a line for the key file
+    NewKey,
+    /// Open every stored secret; say which key seals how many, and what is lost where a key is missing
+    Status,
+    /// Put every stored secret under the first key, while others go on serving; may be interrupted and run again
+    Rotate,
+    /// Say that a key is lost for good, so that processes without it serve again
+    Abandon(Abandon),
+}
+
+/// Options of `seal abandon`.
+#[derive(Args, Debug)]
+pub struct Abandon {
+    /// The key's id, as `seal status` shows it
+    pub key: String,
 }
 
 /// Options of `user link`.

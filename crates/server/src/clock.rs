@@ -2,7 +2,8 @@
 
 use chrono::DateTime;
 use registry_core::clock::{Clock, Timestamp};
-use std::time::SystemTime;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant, SystemTime};
 
 /// Reads the machine's clock.
 #[derive(Clone, Copy, Debug, Default)]
@@ -12,5 +13,10 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the place that may")]
     fn now(&self) -> Timestamp {
         DateTime::from(SystemTime::now())
+    }
+
+    fn elapsed(&self) -> Duration {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        START.elapsed()
     }
 }

@@ -1,19 +1,23 @@
 //! What each subcommand does, a file each, and what they share.
 
+mod audit;
+mod backup;
 mod check;
 pub mod demo;
 mod key;
 mod migrate;
 mod openapi;
 mod sandbox;
+mod seal;
 pub mod serve;
 mod user;
 mod work;
 
-use crate::cli::{Cli, Command, Key, User};
+use crate::cli::{Audit, Cli, Command, Key, Seal, User};
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::outgoing::guarded;
+use crate::outgoing::{guarded, operator};
+use crate::secrets::Secrets;
 use crate::upstream::Outside;
 use crate::{keys, telemetry};
 use registry::Registry;
@@ -67,6 +71,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failed> {
         Command::Openapi(options) => return openapi::run(options),
         Command::Demo(options) => return demo::run(options.once).await,
         Command::Sandbox(options) => return sandbox::run(options).await,
+        Command::Seal(Seal::NewKey) => return seal::new_key(),
         _ => {}
     }
     let config = Config::load(cli.config.as_deref()).map_err(|error| Failed::new(error.to_string()))?;
@@ -80,17 +85,28 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failed> {
         Command::Migrate => migrate::run(&config).await,
         Command::Key(Key::Create(options)) => key::create(&config, options).await,
         Command::User(User::Link(options)) => user::link(&config, &options).await,
+        Command::User(User::Reset(options)) => user::reset(&config, &options).await,
+        Command::Backup(options) => backup::backup(&config, &options).await,
+        Command::Restore(options) => backup::restore(&config, &options).await,
+        Command::Audit(Audit::Verify(options)) => audit::verify(&config, &options).await,
+        Command::Seal(command) => seal::run(&config, command).await,
         Command::Check | Command::Openapi(_) | Command::Demo(_) | Command::Sandbox(_) => Ok(()),
     }
 }
 
 /// The application on this configuration's database, as it is.
 async fn open(config: &Config) -> Result<Registry, Failed> {
+    open_on(config, config.database.url.expose()).await
+}
+
+/// The same on another database.
+async fn open_on(config: &Config, url: &str) -> Result<Registry, Failed> {
     let settings = config.checked_settings().map_err(Failed::new)?;
     keys::prepare_folder(config).map_err(Failed::new)?;
-    let ring = keys::ring(config).map_err(Failed::new)?;
-    let outside = Outside(guarded(config, settings.egress.clone()).map_err(Failed::new)?);
-    let url = config.database.url.expose();
+    let ring = keys::ring(config).await.map_err(Failed::new)?;
+    let guarded = guarded(config, settings.egress.clone()).map_err(Failed::new)?;
+    let operator = operator(config).map_err(Failed::new)?;
+    let outside = Outside(guarded, operator.clone(), Secrets::new(config, operator));
     Ok(Registry::open(url, settings, ring, Arc::new(SystemClock), Arc::new(outside)).await?)
 }
 

@@ -6,13 +6,16 @@
 mod check;
 #[cfg(test)]
 mod documentation;
+mod provider;
 mod redact;
+mod secrets;
 mod sections;
 mod sources;
 
 pub use check::{Checked, key_of};
 pub use redact::{DatabaseUrl, Hidden};
 pub use sections::{
-    Auth, Cimd, Config, Database, Egress, Gateway, Jwt, Log, LogFormat, Sealing, Server, Ui, Worker,
+    Audit, Auth, Cimd, Config, Database, DeclaredSecret, Egress, Gateway, Jwt, Kept, Log, LogFormat, Oidc,
+    Sealing, Server, Ui, Vault, Worker,
 };
 pub use sources::{LoadError, known_keys};

@@ -1,4 +1,4 @@
-//! The sealing keys: given by the operator, or made beside an SQLite database on first use.
+//! The sealing keys: given by the operator, printed by a program of theirs, or made beside an SQLite database on first use.
 
 use crate::config::Config;
 use registry::{SealingKey, SealingRing};
@@ -6,11 +6,20 @@ use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::process::Command;
+use zeroize::Zeroizing;
+
+/// How long a program may take to print the keys.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where the keys of this configuration are.
 enum Source {
     /// In the configuration itself.
     Given,
+    /// What a program prints.
+    Command(Vec<String>),
     /// In a file the operator names; it must exist.
     File(PathBuf),
     /// Beside the SQLite database; made if it is not there.
@@ -20,9 +29,10 @@ enum Source {
 }
 
 /// The ring of this configuration. With SQLite and no key given, the key file is made on first use (mode 0600).
-pub fn ring(config: &Config) -> Result<SealingRing, String> {
+pub async fn ring(config: &Config) -> Result<SealingRing, String> {
     let keys = match source(config)? {
         Source::Given => given(config)?,
+        Source::Command(line) => printed(&line).await?,
         Source::File(path) => read(&path)?,
         Source::BesideDatabase(path) => match create(&path) {
             Ok(key) => vec![key],
@@ -34,13 +44,13 @@ pub fn ring(config: &Config) -> Result<SealingRing, String> {
     SealingRing::new(keys)
 }
 
-/// Says what is wrong with the keys of this configuration, without making anything.
+/// Says what is wrong with the keys of this configuration, without making or running anything.
 pub(crate) fn inspect(config: &Config) -> Result<(), String> {
     let keys = match source(config)? {
         Source::Given => given(config)?,
         Source::File(path) => read(&path)?,
         Source::BesideDatabase(path) if path.exists() => read(&path)?,
-        Source::BesideDatabase(_) | Source::Fleeting => return Ok(()),
+        Source::BesideDatabase(_) | Source::Fleeting | Source::Command(_) => return Ok(()),
     };
     SealingRing::new(keys).map(drop)
 }
@@ -66,16 +76,25 @@ pub(crate) fn prepare_folder(config: &Config) -> Result<(), String> {
 }
 
 fn source(config: &Config) -> Result<Source, String> {
-    match (&config.sealing.key_file, config.sealing.keys.is_empty(), config.database.url.sqlite_file()) {
-        (Some(_), false, _) => {
-            Err("Set either `sealing.key_file` or `sealing.keys`, not both.".to_owned())
-        }
-        (Some(path), true, _) => Ok(Source::File(path.clone())),
-        (None, false, _) => Ok(Source::Given),
-        (None, true, Some(file)) => Ok(Source::BesideDatabase(Path::new(file).with_file_name("sealing.key"))),
-        (None, true, None) if config.database.url.is_sqlite() => Ok(Source::Fleeting),
-        (None, true, None) => Err(
-            "With PostgreSQL the sealing key must be given, because every process needs the same one: set `sealing.key_file` or the variable MCP_REGISTRY__SEALING__KEYS (`<id>:<base64 of 32 bytes>`, e.g. k1 and `openssl rand -base64 32`)."
+    let sealing = &config.sealing;
+    let given = [sealing.key_file.is_some(), !sealing.key_command.is_empty(), !sealing.keys.is_empty()];
+    if given.into_iter().filter(|given| *given).count() > 1 {
+        return Err(
+            "Set one of `sealing.key_file`, `sealing.key_command` and `sealing.keys`, no more.".to_owned()
+        );
+    }
+    if let Some(path) = &sealing.key_file {
+        return Ok(Source::File(path.clone()));
+    }
+    if !sealing.key_command.is_empty() {
+        return Ok(Source::Command(sealing.key_command.clone()));
+    }
+    match (sealing.keys.is_empty(), config.database.url.sqlite_file()) {
+        (false, _) => Ok(Source::Given),
+        (true, Some(file)) => Ok(Source::BesideDatabase(Path::new(file).with_file_name("sealing.key"))),
+        (true, None) if config.database.url.is_sqlite() => Ok(Source::Fleeting),
+        (true, None) => Err(
+            "With PostgreSQL the sealing key must be given, because every process needs the same one: set `sealing.key_file`, `sealing.key_command` or the variable MCP_REGISTRY__SEALING__KEYS (`<id>:<base64 of 32 bytes>`, e.g. k1 and `openssl rand -base64 32`)."
                 .to_owned(),
         ),
     }
@@ -91,16 +110,35 @@ fn given(config: &Config) -> Result<Vec<SealingKey>, String> {
         .map_err(|message| format!("In `sealing.keys`: {message}."))
 }
 
-/// One key per line, the first one seals; empty lines and lines with `#` are passed over.
 fn read(path: &Path) -> Result<Vec<SealingKey>, String> {
     let failed = |what: &str| format!("The sealing key file {}: {what}.", path.display());
     let text = fs::read_to_string(path).map_err(|error| failed(&error.to_string()))?;
+    lines(&text).map_err(|message| failed(&message))
+}
+
+/// What the program of `sealing.key_command` prints. Neither its output nor what it complains of is ever repeated.
+async fn printed(line: &[String]) -> Result<Vec<SealingKey>, String> {
+    let [program, arguments @ ..] = line else { return Ok(Vec::new()) };
+    let failed = |what: &str| format!("The program of `sealing.key_command`, {program}: {what}.");
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).kill_on_drop(true).output();
+    let output = tokio::time::timeout(PATIENCE, output)
+        .await
+        .map_err(|_| failed("it did not end within 10 seconds"))?
+        .map_err(|error| failed(&error.to_string()))?;
+    if !output.status.success() {
+        return Err(failed(&format!("it failed, {}", output.status)));
+    }
+    let text = Zeroizing::new(String::from_utf8(output.stdout).map_err(|_| failed("it did not print text"))?);
+    lines(&text).map_err(|message| failed(&message))
+}
+
+/// One key per line, the first one seals; empty lines and lines with `#` are passed over.
+fn lines(text: &str) -> Result<Vec<SealingKey>, String> {
     text.lines()
         .map(str::trim)
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
         .map(SealingKey::parse)
-        .collect::<Result<_, _>>()
-        .map_err(|message| failed(&message))
+        .collect()
 }
 
 enum Creation {
@@ -155,42 +193,42 @@ mod tests {
         config
     }
 
-    #[test]
-    fn a_key_is_made_once_and_only_for_the_owner() {
+    #[tokio::test]
+    async fn a_key_is_made_once_and_only_for_the_owner() {
         let folder = tempfile::tempdir().unwrap();
         let config = on_sqlite(folder.path());
         inspect(&config).unwrap();
         assert!(!folder.path().join("new").exists(), "looking makes nothing");
         prepare_folder(&config).unwrap();
-        ring(&config).unwrap();
+        ring(&config).await.unwrap();
         let file = folder.path().join("new/sealing.key");
         let first = fs::read_to_string(&file).unwrap();
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::metadata(folder.path().join("new")).unwrap().permissions().mode() & 0o777, 0o700);
-        ring(&config).unwrap();
+        ring(&config).await.unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), first);
         assert_eq!(fs::read_dir(folder.path().join("new")).unwrap().count(), 1, "no draft is left");
     }
 
-    #[test]
-    fn postgres_wants_a_key_of_its_own() {
+    #[tokio::test]
+    async fn postgres_wants_a_key_of_its_own() {
         let mut config = Config::default();
         config.database.url = DatabaseUrl::from("postgres://localhost/registry".to_owned());
-        assert!(ring(&config).unwrap_err().contains("sealing.key_file"));
+        assert!(ring(&config).await.unwrap_err().contains("sealing.key_file"));
         config.sealing.keys = vec![Hidden::from(SealingKey::generate().unwrap().to_line().as_str())];
-        ring(&config).unwrap();
+        ring(&config).await.unwrap();
     }
 
-    #[test]
-    fn a_bad_key_is_not_repeated() {
+    #[tokio::test]
+    async fn a_bad_key_is_not_repeated() {
         let mut config = Config::default();
         config.sealing.keys = vec![Hidden::from("k1:bm90MzJieXRlcw==")];
-        let message = ring(&config).unwrap_err();
+        let message = ring(&config).await.unwrap_err();
         assert!(message.contains("32 bytes") && !message.contains("bm90"), "{message}");
     }
 
-    #[test]
-    fn a_file_that_everybody_reads_is_pointed_out() {
+    #[tokio::test]
+    async fn a_file_that_everybody_reads_is_pointed_out() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("keys");
         fs::write(&file, format!("# ours\n\n{}\n", SealingKey::generate().unwrap().to_line())).unwrap();
@@ -199,7 +237,24 @@ mod tests {
         for (mode, exposed) in [(0o644, true), (0o640, false), (0o600, false)] {
             fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
             assert_eq!(exposed_file(&config).is_some(), exposed, "{mode:o}");
-            ring(&config).unwrap();
+            ring(&config).await.unwrap();
         }
+    }
+
+    #[tokio::test]
+    async fn a_program_may_print_the_keys() {
+        let key = SealingKey::generate().unwrap().to_line();
+        let mut config = Config::default();
+        let mut told = async |script: &str| {
+            config.sealing.key_command = ["/bin/sh", "-c", script].map(str::to_owned).to_vec();
+            ring(&config).await.map(drop)
+        };
+        told(&format!("echo '# from the vault'; echo {key}")).await.unwrap();
+        let message = told("echo k1:c2VjcmV0; exit 0").await.unwrap_err();
+        assert!(message.contains("32 bytes") && !message.contains("c2Vj"), "{message}");
+        let message = told("echo s3cret >&2; exit 3").await.unwrap_err();
+        assert!(message.contains("exit status: 3") && !message.contains("s3cret"), "{message}");
+        config.sealing.keys = vec![Hidden::from(key.as_str())];
+        assert!(ring(&config).await.unwrap_err().contains("no more"));
     }
 }

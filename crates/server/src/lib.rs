@@ -8,7 +8,8 @@
 //! * [`app::build`]: the one actix `App` that the binary serves and tests call.
 //! * [`command`]: what each subcommand does; [`command::serve::start`] runs everything in this process.
 //! * [`command::demo`]: registry and sandbox together, through the public API.
-//! * [`keys`], [`telemetry`], [`clock`], [`upstream`]: sealing keys, logs and metrics, the time, the way out.
+//! * [`keys`], [`secrets`], [`telemetry`], [`clock`], [`upstream`]: sealing keys, secrets kept elsewhere, logs and metrics,
+//!   the time, the way out.
 
 pub mod app;
 pub mod cli;
@@ -17,6 +18,7 @@ pub mod command;
 pub mod config;
 pub mod keys;
 mod outgoing;
+pub mod secrets;
 pub mod telemetry;
 pub mod upstream;
 

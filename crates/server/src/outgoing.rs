@@ -1,10 +1,23 @@
-//! The guarded client of this configuration.
+//! The clients of this configuration.
 
 use crate::config::Config;
 use registry_core::egress::EgressPolicy;
-use registry_outbound::{Guarded, Limits};
+use registry_outbound::{Guarded, Limits, Operator};
 use std::fs;
 use std::time::Duration;
+
+/// The client for the operator's own parties: the same certificate authorities are trusted.
+pub(crate) fn operator(config: &Config) -> Result<Operator, String> {
+    match &config.egress.ca_file {
+        None => Ok(Operator::default()),
+        Some(path) => {
+            let failed =
+                |what: &dyn std::fmt::Display| format!("The certificate file {}: {what}.", path.display());
+            let pem = fs::read(path).map_err(|error| failed(&error))?;
+            Operator::default().trusting(&pem).map_err(|error| failed(&error))
+        }
+    }
+}
 
 /// The client for upstreams: what may be reached, how long a request may take, whose certificates are trusted.
 pub(crate) fn guarded(config: &Config, policy: EgressPolicy) -> Result<Guarded, String> {

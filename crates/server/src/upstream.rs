@@ -1,13 +1,41 @@
 //! Plugs outbound into the registry: what preflight and test reach the outside with.
 
-use registry::{Answering, Discovered, FetchedLogo, Gate, ProbeTarget, Probed, Upstream};
+use crate::secrets::Secrets;
+use registry::{
+    Answering, Discovered, FetchedLogo, Gate, Parties, PartyAnswer, PartyRequest, ProbeTarget, Probed,
+    SecretStore, SecretText, Upstream,
+};
 use registry_core::oauth::Exchange;
 use registry_core::registration::Desired;
-use registry_outbound::{DiscoverTarget, Guarded, Unpictured};
+use registry_core::secret::Secret;
+use registry_outbound::{DiscoverTarget, Guarded, Operator, Unpictured};
+use reqwest::Method;
 
-/// The guarded client, as the application knows it.
+/// The guarded client for upstreams, the one for the operator's own parties, and the operator's secrets, as the
+/// application knows them.
 #[derive(Clone, Debug)]
-pub struct Outside(pub Guarded);
+pub struct Outside(pub Guarded, pub Operator, pub Secrets);
+
+impl SecretStore for Outside {
+    fn read_secret<'a>(&'a self, name: &'a str) -> Answering<'a, Result<SecretText, String>> {
+        self.2.read_secret(name)
+    }
+}
+
+impl Parties for Outside {
+    fn ask<'a>(&'a self, request: PartyRequest<'a>) -> Answering<'a, Result<PartyAnswer, String>> {
+        Box::pin(async move {
+            let PartyRequest { url, headers, form } = &request;
+            let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.expose())).collect();
+            let form: Option<Vec<_>> =
+                form.as_ref().map(|form| form.iter().map(|(name, value)| (*name, value.expose())).collect());
+            let method = if form.is_some() { Method::POST } else { Method::GET };
+            let answer = self.1.send(method, url, &headers, form.as_deref()).await?;
+            let body = String::from_utf8(answer.body).map_err(|_| format!("{url}: the answer is no text"))?;
+            Ok(PartyAnswer { status: answer.status, body: Secret::new(body) })
+        })
+    }
+}
 
 impl Upstream for Outside {
     fn discover<'a>(&'a self, desired: &'a Desired, gate: &'a Gate<'a>) -> Answering<'a, Discovered> {

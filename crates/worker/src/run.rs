@@ -6,10 +6,16 @@ use chrono::TimeDelta;
 use registry::Registry;
 use registry_outbound::Guarded;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+/// How often secrets that the operator keeps elsewhere are read again.
+const REFRESH_EVERY: TimeDelta = TimeDelta::minutes(1);
+/// How often the clock is compared with the last moment seen, as far as time passes.
+const WATCH_EVERY: TimeDelta = TimeDelta::seconds(1);
+/// More than clocks are set by all the time.
+const LEAP: TimeDelta = TimeDelta::seconds(30);
 /// How often what nobody came back for is forgotten.
 const TIDY_EVERY: TimeDelta = TimeDelta::hours(1);
 
@@ -34,10 +40,25 @@ pub async fn run(registry: Registry, guarded: Arc<Guarded>, options: WorkerOptio
     let logos = tokio::spawn(logos::run(registry.clone(), options.clone(), stop.clone()));
     let mut in_hand = JoinSet::new();
     let mut tidy_at = registry.now();
+    let mut refresh_at = registry.now();
+    let mut watched = (registry.now(), Instant::now());
     while !stop.is_cancelled() {
         if registry.now() >= tidy_at {
             tidy_at = registry.now() + TIDY_EVERY;
             tidy(&registry).await;
+        }
+        // Time that passed by the clock and not in truth, or the other way round: somebody set the clock.
+        let passed = TimeDelta::from_std(watched.1.elapsed()).unwrap_or_default();
+        let leapt = (registry.now() - watched.0 - passed).abs() > LEAP;
+        if leapt || passed >= WATCH_EVERY {
+            watched = (registry.now(), Instant::now());
+            if watch_clock(&registry).await {
+                (tidy_at, refresh_at) = (registry.now(), registry.now());
+            }
+        }
+        if registry.now() >= refresh_at {
+            refresh_at = registry.now() + REFRESH_EVERY;
+            refresh(&registry).await;
         }
         let free = options.concurrency.saturating_sub(in_hand.len());
         // A dead upstream holds what it has until its requests time out: some hands stay free for the others.
@@ -70,12 +91,41 @@ pub async fn run(registry: Registry, guarded: Arc<Guarded>, options: WorkerOptio
     tracing::info!(worker = %options.name, "worker stopped");
 }
 
-/// Forgets what nobody came back for.
+/// Forgets what nobody came back for and what need not be kept any longer.
 async fn tidy(registry: &Registry) {
     match registry.remove_expired_drafts().await {
         Ok(0) => {}
         Ok(drafts) => tracing::info!(drafts, "drafts whose time was over are removed"),
         Err(error) => tracing::warn!(%error, "drafts could not be removed"),
+    }
+    match registry.keep_audit().await {
+        Ok(0) => {}
+        Ok(events) => tracing::info!(events, "audit events whose time was over are removed"),
+        Err(error) => tracing::warn!(%error, "the audit log could not be looked after"),
+    }
+}
+
+/// Whether the clock was set back.
+async fn watch_clock(registry: &Registry) -> bool {
+    match registry.watch_clock().await {
+        Ok(None) => false,
+        Ok(Some(by)) => {
+            tracing::warn!(?by, "the clock was set back; what waits was moved along");
+            true
+        }
+        Err(error) => {
+            tracing::warn!(%error, "the clock could not be compared with the last moment seen");
+            false
+        }
+    }
+}
+
+/// Takes over what changed of the secrets that the operator keeps elsewhere.
+async fn refresh(registry: &Registry) {
+    match registry.refresh_secrets().await {
+        Ok(0) => {}
+        Ok(changed) => tracing::info!(changed, "secrets changed where the operator keeps them"),
+        Err(error) => tracing::warn!(%error, "the operator's secrets could not be read again"),
     }
 }
 

@@ -4,6 +4,7 @@ use super::Browser;
 use registry::{IssuerRate, PageRequest, Settings};
 use registry_core::id::UserId;
 use registry_core::permission::Role;
+use registry_core::slug::Reference;
 use registry_sandbox::{Options, Sandbox};
 use reqwest::header::LOCATION;
 use support::{Engine, Reply, TestRegistry, TestServer};
@@ -62,13 +63,23 @@ async fn what_somebody_may_do_changes_with_their_next_request() {
     vi.post("/ui/workspaces/new", &new).await.expect(403);
     let path = format!("{PEOPLE}/{}", id(&t, "vi@acme.com").await);
     let changed =
-        admin.post(&format!("{path}/role"), &[("role", "admin"), ("workspace", "")]).await.expect(303);
+        admin.post(&format!("{path}/roles"), &[("role", "admin"), ("workspace", "")]).await.expect(303);
     let page = admin.get(changed.headers[LOCATION].to_str().unwrap()).await.expect(200);
     assert!(page.text.contains("What they may do is changed."), "{}", page.text);
     vi.post("/ui/workspaces/new", &new).await.expect(303);
-    admin.post(&format!("{path}/role"), &[("role", "manager"), ("workspace", "wiki")]).await.expect(303);
+    let in_wiki = [("role", "none"), ("workspace", "wiki"), ("workspace_role", "manager")];
+    admin.post(&format!("{path}/roles"), &in_wiki).await.expect(303);
     assert!(vi.get("/ui/account").await.text.contains("manager in Wiki"));
-    admin.post(&format!("{path}/role"), &[("role", "gateway"), ("workspace", "")]).await.expect(422);
+    let refused = admin.post(&format!("{path}/roles"), &[("role", "gateway")]).await.expect(422);
+    assert!(
+        refused.text.contains("<title>Problem: ") && refused.text.contains("role `gateway`")
+            || refused.text.contains("<code>gateway</code>"),
+        "{}",
+        refused.text
+    );
+    admin.post(&format!("{path}/roles"), &[("role", "none")]).await.expect(422);
+    let unknown = [("role", "viewer"), ("workspace", "nowhere"), ("workspace_role", "manager")];
+    admin.post(&format!("{path}/roles"), &unknown).await.expect(422);
     assert!(vi.get("/ui/account").await.text.contains("manager in Wiki"));
 }
 
@@ -79,13 +90,13 @@ async fn the_last_admin_stays_and_the_deactivated_are_out_at_once() {
     let ann = Browser::sign_in(&t).await;
     let own = format!("{PEOPLE}/{}", id(&t, "ann@acme.com").await);
     assert!(ann.get(&format!("{own}/deactivate")).await.expect(200).text.contains("This is you."));
-    let stays = async |path: &str, form: &[(&str, &str)]| {
-        let page = ann.post(&format!("{own}/{path}"), form).await.expect(409);
+    let stays = async |path: &str, form: &[(&str, &str)], status: u16| {
+        let page = ann.post(&format!("{own}/{path}"), form).await.expect(status);
         assert!(page.text.contains("<title>Problem: ") && page.text.contains("last admin"), "{}", page.text);
     };
-    stays("deactivate", &[]).await;
-    stays("role", &[("role", "viewer"), ("workspace", "")]).await;
-    stays("role", &[("role", "admin"), ("workspace", "acme")]).await;
+    stays("deactivate", &[], 409).await;
+    stays("roles", &[("role", "viewer")], 422).await;
+    stays("roles", &[("role", "none"), ("workspace", "acme"), ("workspace_role", "admin")], 422).await;
 
     let vi = Browser::invited(&t, "vi@acme.com", Role::Viewer, None).await;
     let path = format!("{PEOPLE}/{}", id(&t, "vi@acme.com").await);
@@ -100,6 +111,66 @@ async fn the_last_admin_stays_and_the_deactivated_are_out_at_once() {
     vi.get("/ui/account").await.expect(303);
     let link = token(&ann.post(&format!("{path}/link"), &[]).await.expect(200));
     Browser::with_link(&t, &link).await.get("/ui/account").await.expect(200);
+}
+
+#[tokio::test]
+async fn somebody_with_several_roles_acts_in_one_place_at_a_time() {
+    let t = TestServer::new(Engine::Sqlite).await;
+    for slug in ["acme", "beta", "gamma"] {
+        t.inner.workspace(slug).await;
+    }
+    let admin = Browser::sign_in(&t).await;
+    let vi = Browser::invited(&t, "vi@acme.com", Role::Viewer, Some("beta")).await;
+    let path = format!("{PEOPLE}/{}", id(&t, "vi@acme.com").await);
+    let both = [
+        ("role", "none"),
+        ("workspace", "beta"),
+        ("workspace_role", "viewer"),
+        ("workspace", "acme"),
+        ("workspace_role", "manager"),
+    ];
+    admin.post(&format!("{path}/roles"), &both).await.expect(303);
+    let page = admin.get(PEOPLE).await.expect(200);
+    assert!(page.text.contains("Manager in acme, Viewer in beta"), "{}", page.text);
+    let form = admin.get(&path).await.expect(200);
+    assert!(form.text.contains(r#"<option value="gamma">"#), "{}", form.text);
+    assert!(!form.text.contains(r#"<option value="acme">"#), "has a role there already: {}", form.text);
+
+    // In the first of them, until they choose another.
+    let account = vi.get("/ui/account").await.expect(200);
+    assert!(account.text.contains("vi@acme.com, manager in acme"), "{}", account.text);
+    assert!(account.text.contains("<b>acme</b><small>Workspace of"), "{}", account.text);
+    vi.get("/ui/workspaces/beta").await.expect(404);
+    vi.post("/ui/account/place", &[("place", "beta")]).await.expect(303);
+    vi.get("/ui/workspaces/beta").await.expect(200);
+    vi.get("/ui/workspaces/acme").await.expect(404);
+    vi.get("/ui/integrations/new").await.expect(403);
+    for place in ["gamma", "nowhere", ""] {
+        vi.post("/ui/account/place", &[("place", place)]).await.expect(404);
+    }
+
+    // What is taken away is gone with the next request; with nothing left they are out.
+    admin
+        .post(&format!("{path}/roles"), &both[..1].iter().chain(&both[3..]).copied().collect::<Vec<_>>())
+        .await
+        .expect(303);
+    assert!(vi.get("/ui/account").await.expect(200).text.contains("manager in acme"));
+    t.inner.registry.delete_workspace(&t.inner.admin(), &Reference::parse("acme"), None).await.unwrap();
+    vi.get("/ui/account").await.expect(303);
+}
+
+#[tokio::test]
+async fn an_administrator_sees_and_ends_the_sessions_of_others() {
+    let t = TestServer::new(Engine::Sqlite).await;
+    let admin = Browser::sign_in(&t).await;
+    let vi = Browser::invited(&t, "vi@acme.com", Role::Viewer, None).await;
+    let path = format!("{PEOPLE}/{}", id(&t, "vi@acme.com").await);
+    let page = admin.get(&path).await.expect(200);
+    assert!(page.text.contains("/sessions/") && !page.text.contains("Nowhere."), "{}", page.text);
+    let ended = admin.post(&format!("{path}/sessions/end"), &[]).await.expect(303);
+    let page = admin.get(ended.headers[LOCATION].to_str().unwrap()).await.expect(200);
+    assert!(page.text.contains("Signed out: 1 session.") && page.text.contains("Nowhere."), "{}", page.text);
+    vi.get("/ui/account").await.expect(303);
 }
 
 #[tokio::test]
@@ -121,7 +192,9 @@ async fn a_viewer_reads_the_settings_and_changes_none() {
     vi.get(PEOPLE).await.expect(403);
     vi.get("/ui/settings/people/new").await.expect(403);
     vi.get(&format!("{own}/deactivate")).await.expect(403);
-    vi.post(&format!("{own}/role"), &[("role", "admin"), ("workspace", "")]).await.expect(403);
+    vi.get(&own).await.expect(403);
+    vi.post(&format!("{own}/roles"), &[("role", "admin")]).await.expect(403);
+    vi.post(&format!("{own}/sessions/end"), &[]).await.expect(403);
     vi.post(&format!("{own}/link"), &[]).await.expect(403);
     let form = [("email", "x@acme.com"), ("name", ""), ("role", "admin"), ("workspace", "")];
     vi.post("/ui/settings/people/new", &form).await.expect(403);

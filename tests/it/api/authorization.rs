@@ -1,6 +1,6 @@
 //! Who may call what: every operation of the OpenAPI document × every identity.
 
-use registry::{NewIntegration, RegistrationFilter};
+use registry::{NewIntegration, NewPerson, RegistrationFilter, Roles};
 use registry_core::permission::Role;
 use registry_core::registration::{AuthType, Transport};
 use registry_core::slug::Reference;
@@ -41,6 +41,17 @@ const TABLE: &[Row] = &[
     Row("read_api_key", ADMIN),
     Row("rotate_api_key", ADMIN),
     Row("revoke_api_key", ADMIN),
+    Row("create_user", ADMIN),
+    Row("list_users", ADMIN),
+    Row("read_user", ADMIN),
+    Row("update_user", ADMIN),
+    Row("deactivate_user", ADMIN),
+    Row("reactivate_user", ADMIN),
+    Row("create_sign_in_link", ADMIN),
+    Row("list_user_sessions", ADMIN),
+    Row("end_user_sessions", ADMIN),
+    // They never signed in.
+    Row("end_user_session", [401, 403, 403, 403, 404, 403]),
     Row("list_audit_events", ADMIN),
     Row("fetch_gateway_server", GATEWAY),
     Row("list_gateway_servers", GATEWAY),
@@ -128,6 +139,8 @@ fn body(operation: &str) -> Value {
         "enter_registration_client" => json!({ "client_id": "by-hand" }),
         "ensure_gateway_server" => json!({ "wait": 0 }),
         "report_gateway_server" => json!({ "generation": 1, "error": "invalid_client" }),
+        "create_user" => json!({ "email": "new@acme.com", "role": "viewer" }),
+        "update_user" => json!({ "role": "manager" }),
         "create_api_key" => json!({ "name": "k", "role": "viewer" }),
         "create_integration" | "preflight_new_integration" => {
             json!({ "name": "New", "url": NOWHERE, "auth_type": "oauth_auto", "transport": "http" })
@@ -197,6 +210,7 @@ struct World {
     _server: TestServer,
     identities: Vec<Client>,
     key: String,
+    user: String,
     registration: String,
 }
 
@@ -216,6 +230,7 @@ impl World {
             transport: Transport::Http,
             workspace: Some(Reference::parse("acme")),
             configuration: Some("{}".into()),
+            secret_mappings: Vec::new(),
         };
         t.registry.create_integration(&admin, new).await.unwrap();
         t.server("linear", "acme").await;
@@ -249,6 +264,12 @@ impl World {
             },
         );
         let key = keys.await.unwrap().record.id.to_string();
+        let new = NewPerson {
+            email: "grace@acme.com".into(),
+            name: String::new(),
+            roles: Roles::one(Role::Viewer, None),
+        };
+        let user = t.registry.invite(&admin, new).await.unwrap().user.id.to_string();
         let identities = vec![
             server.anonymous(),
             server.client(Role::Manager, Some("beta")).await,
@@ -257,7 +278,7 @@ impl World {
             server.client(Role::Admin, None).await,
             server.client(Role::Gateway, None).await,
         ];
-        Self { registration: all.items[0].id.to_string(), identities, key, _server: server }
+        Self { registration: all.items[0].id.to_string(), identities, key, user, _server: server }
     }
 
     fn fill(&self, path: &str) -> String {
@@ -268,6 +289,8 @@ impl World {
             .replace("{orphan}", &self.registration)
             .replace("{document}", "unknown")
             .replace("{key}", &self.key)
+            .replace("{user}", &self.user)
+            .replace("{session}", &self.user)
             .replace("{registration}", &self.registration)
     }
 }

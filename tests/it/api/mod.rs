@@ -3,6 +3,7 @@
 mod authorization;
 mod bad_input;
 mod document;
+mod limits;
 mod main_job;
 mod preflight;
 mod tokens;

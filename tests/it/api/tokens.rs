@@ -1,13 +1,13 @@
 //! Bearer tokens of an identity provider.
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
-use registry::{JwtSettings, Settings};
+use registry::{JwtSettings, KeySource, Settings};
 use registry_core::permission::Role;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
-use support::{Client, Engine, TestRegistry, TestServer};
+use support::{Client, Engine, FakeProvider, TestRegistry, TestServer};
 
 /// An Ed25519 key made for these tests.
 const PRIVATE: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n-----END PRIVATE KEY-----\n";
@@ -19,7 +19,7 @@ async fn server() -> TestServer {
         issuer: "https://idp.example".into(),
         audience: vec!["mcp-registry".into()],
         algorithms: vec!["EdDSA".into()],
-        key_set: KEY_SET.into(),
+        key_set: KeySource::Text(KEY_SET.into()),
         role_claim: "groups".into(),
         roles: BTreeMap::from([
             ("mcp-admins".to_owned(), Role::Admin),
@@ -117,4 +117,68 @@ async fn anything_else_is_nobody() {
     ] {
         t.with_token(&token).get("/v1/workspaces").await.expect(401);
     }
+}
+
+#[tokio::test]
+async fn keys_by_address_are_renewed_seldom_and_kept_through_an_outage() {
+    let provider = FakeProvider::start();
+    let jwt = JwtSettings {
+        issuer: provider.issuer.clone(),
+        audience: vec!["mcp-registry".into()],
+        algorithms: vec!["EdDSA".into()],
+        key_set: KeySource::Url(format!("{}/keys", provider.issuer)),
+        role_claim: "groups".into(),
+        roles: BTreeMap::from([("mcp-readers".to_owned(), Role::Viewer)]),
+        workspace_claim: "workspace".into(),
+        leeway: Duration::from_secs(5),
+    };
+    let settings = Settings { jwt: Some(jwt), ..Settings::default() };
+    let t = TestServer::over(TestRegistry::with(Engine::Sqlite, settings).await);
+    let issuer = provider.issuer.clone();
+    let good = || provider.sign(&claims(&json!({ "iss": issuer, "groups": ["mcp-readers"] })));
+    let read = async |token: &str| t.with_token(token).get("/v1/workspaces").await.status.as_u16();
+
+    // Away at first: nobody comes in, and it is not asked with every request.
+    provider.does().down = true;
+    for _ in 0..5 {
+        assert_eq!(read(&good()).await, 401);
+    }
+    provider.does().down = false;
+    assert_eq!(read(&good()).await, 401, "asked a moment ago");
+    t.inner.clock.advance(chrono::Duration::seconds(31));
+    let old = good();
+    assert_eq!(read(&old).await, 200);
+    assert_eq!(provider.does().key_set_fetched, 1);
+    for _ in 0..20 {
+        assert_eq!(read(&old).await, 200);
+    }
+
+    // Rotated: the new key is met, asked for once, and the old one still stands in the set.
+    {
+        let mut does = provider.does();
+        (does.key, does.published) = (1, vec![0, 1]);
+    }
+    t.inner.clock.advance(chrono::Duration::seconds(31));
+    let new = good();
+    for _ in 0..20 {
+        assert_eq!((read(&new).await, read(&old).await), (200, 200));
+    }
+    assert_eq!(provider.does().key_set_fetched, 2);
+
+    // Unknown keys make nobody ask more than every half minute.
+    let unknown = Header { kid: Some("other".into()), ..header() };
+    for _ in 0..20 {
+        assert_eq!(read(&sign(&unknown, &claims(&json!({ "iss": issuer })))).await, 401);
+    }
+    assert_eq!(provider.does().key_set_fetched, 2);
+
+    // Away for long: what is known stays good.
+    provider.does().down = true;
+    t.inner.clock.advance(chrono::Duration::hours(5));
+    assert_eq!(read(&new).await, 200);
+    // The old key was taken out, because it was stolen: ten minutes later at most nobody believes it any more.
+    provider.does().down = false;
+    provider.does().published = vec![1];
+    t.inner.clock.advance(chrono::Duration::minutes(11));
+    assert_eq!((read(&old).await, read(&new).await), (401, 200));
 }

@@ -3,6 +3,7 @@
 use super::world::{SERVERS, World};
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use support::{Client, Random, Serving};
 use tokio::process::Child;
@@ -36,7 +37,8 @@ impl Running {
 }
 
 /// Starts both processes and kills one or the other `kills` times, at random moments, while there is always work.
-pub(super) async fn killed(world: &World, kills: usize, random: &mut Random) -> Running {
+pub(super) async fn killed(world: &World, kills: usize, random: &mut Random) -> (Running, Written) {
+    let mut written = Written::default();
     let mut serving = world.installed.serve(&[]).await;
     let mut working = world.installed.work();
     let (address, addresses) = watch::channel(serving.url.clone());
@@ -59,14 +61,42 @@ pub(super) async fn killed(world: &World, kills: usize, random: &mut Random) -> 
         }
         Running { serving, working }
     };
-    tokio::select! {
+    let running = tokio::select! {
         running = kill => running,
-        () = cause_work(world, addresses, &mut worried) => unreachable!("it does not end"),
+        () = cause_work(world, addresses, &mut worried, &mut written) => unreachable!("it does not end"),
+    };
+    (running, written)
+}
+
+/// What was written, as far as its writer was told.
+#[derive(Default)]
+pub(super) struct Written {
+    /// The newest version of each server that was acknowledged.
+    acknowledged: BTreeMap<String, usize>,
+    /// Writes that were acknowledged.
+    pub(super) count: usize,
+}
+
+impl Written {
+    /// Every acknowledged write is there: nothing older than it stands in its place.
+    pub(super) async fn is_all_there(&self, serving: &Serving, admin: &str) {
+        let client = Client::new(&serving.url, admin);
+        for (server, acknowledged) in &self.acknowledged {
+            let found = client.get(&format!("/v1/mcp-servers/{server}")).await.expect(200).json();
+            let text = &found["configurations"]["oauth_client_metadata"]["software_version"];
+            let there: usize = text.as_str().unwrap_or_else(|| panic!("{found}")).parse().unwrap();
+            assert!(there >= *acknowledged, "{server}: {there} stands where {acknowledged} was acknowledged");
+        }
     }
 }
 
 /// Keeps the workers busy: asks for new clients and changes metadata, as far as the API can be reached.
-async fn cause_work(world: &World, addresses: watch::Receiver<String>, random: &mut Random) {
+async fn cause_work(
+    world: &World,
+    addresses: watch::Receiver<String>,
+    random: &mut Random,
+    written: &mut Written,
+) {
     let mut pace = tokio::time::interval(Duration::from_millis(100));
     pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     for round in 0.. {
@@ -76,6 +106,7 @@ async fn cause_work(world: &World, addresses: watch::Receiver<String>, random: &
         let (resting, under_way): (Vec<_>, Vec<_>) =
             registrations.iter().partition(|one| one["state"] == "registered" || waits_for_a_person(one));
         for _ in under_way.len()..MOST_UNDER_WAY.min(under_way.len() + resting.len()) {
+            let mut saved = None;
             let sent = if random.chance(85) {
                 let id = random.pick(&resting)["id"].as_str().unwrap();
                 client
@@ -85,17 +116,20 @@ async fn cause_work(world: &World, addresses: watch::Receiver<String>, random: &
             } else {
                 let configurations =
                     json!({ "oauth_client_metadata": { "software_version": round.to_string() } });
+                let server = random.pick(&world.servers);
+                saved = Some(server);
                 client
-                    .request(
-                        reqwest::Method::PUT,
-                        &format!("/v1/mcp-servers/{}", random.pick(&world.servers)),
-                    )
+                    .request(reqwest::Method::PUT, &format!("/v1/mcp-servers/{server}"))
                     .json(&json!({ "configurations": configurations }))
                     .send()
                     .await
             };
             match sent {
                 Ok(reply) => {
+                    if let Some(server) = saved.filter(|_| reply.status().is_success()) {
+                        written.acknowledged.insert(server.clone(), round);
+                        written.count += 1;
+                    }
                     assert!(reply.status().is_success(), "{}", reply.text().await.unwrap_or_default());
                 }
                 // Its process was killed.

@@ -26,19 +26,24 @@ async fn killed_at_random_moments(engine: Engine) {
     let world = World::new(engine, &mut random).await;
 
     let prepared = started.elapsed();
-    let running = load::killed(&world, kills, &mut random).await;
+    let (running, written) = load::killed(&world, kills, &mut random).await;
     let killed = started.elapsed();
     world.proxy.stop_faults();
     let decided = load::settle(&world, running.serving()).await;
     let shown = load::shown_ledger(&world, running.serving()).await;
+    written.is_all_there(running.serving(), &world.admin).await;
+    assert!(written.count > kills / 4, "only {} writes were acknowledged", written.count);
     running.end().await;
+    let audit = world.installed.run(&["audit", "verify"]).await;
+    assert!(audit.contains("are linked"), "{audit}");
     let settled = started.elapsed();
 
     let books = Books::read(&world).await;
     let figures = books.balance();
     eprintln!(
-        "{engine:?}: {kills} kills, {figures}; {decided} decided by a person; requests by fate {:?}; \
+        "{engine:?}: {kills} kills, {} writes acknowledged and found, {figures}; {decided} decided by a person; requests by fate {:?}; \
          prepared after {prepared:.0?}, killed until {killed:.0?}, settled after {settled:.0?}",
+        written.count,
         world.proxy.fates(),
     );
     let entries = figures.orphans + figures.not_deleted;

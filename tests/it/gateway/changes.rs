@@ -253,6 +253,7 @@ async fn a_gateway_of_one_workspace_hears_of_that_one_only() {
             slug: Some("hidden".into()),
             description: None,
             configuration: None,
+            secret_mappings: Vec::new(),
         };
         t.inner.registry.create_server(&t.inner.admin(), new).await.unwrap();
         configure(&t.inner.registry, "linear", &header("a")).await;

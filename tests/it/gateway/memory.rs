@@ -259,7 +259,7 @@ on_both! {
         t.inner.registry.delete_server(&t.inner.admin(), &server, None).await.unwrap();
         until(SOON, async || gateway.get(DOCUMENT).await.status == 404).await;
         t.inner.integration("notion", "https://mcp.notion.com/mcp", Some(&header("another"))).await;
-        let new = registry::NewServer { integration: Reference::parse("notion"), workspace: Some(Reference::parse("acme")), name: "Linear".into(), slug: Some("linear".into()), description: None, configuration: None };
+        let new = registry::NewServer { integration: Reference::parse("notion"), workspace: Some(Reference::parse("acme")), name: "Linear".into(), slug: Some("linear".into()), description: None, configuration: None, secret_mappings: Vec::new() };
         t.inner.registry.create_server(&t.inner.admin(), new).await.unwrap();
         assert_eq!(secret(&gateway).await, "another");
     }

@@ -233,8 +233,7 @@ on_both! {
 
         // Without access no server of it; with access it is visible, but not the workspace's to change.
         let new = registry::NewServer {
-            integration: by_slug("linear"), workspace: None, name: "linear".into(), slug: None, description: None, configuration: None,
-        };
+            integration: by_slug("linear"), workspace: None, name: "linear".into(), slug: None, description: None, configuration: None, secret_mappings: Vec::new() };
         let denied = t.registry.create_server(&manager, new.clone()).await;
         assert!(matches!(denied, Err(Error::Forbidden { .. })), "{denied:?}");
         let update = AccessUpdate {
@@ -269,8 +268,7 @@ on_both! {
             other => panic!("{other:?}"),
         }
         let taken = registry::NewServer {
-            integration: by_slug("linear"), workspace: Some(by_slug("acme")), name: "x".into(), slug: Some("Linear".into()), description: None, configuration: None,
-        };
+            integration: by_slug("linear"), workspace: Some(by_slug("acme")), name: "x".into(), slug: Some("Linear".into()), description: None, configuration: None, secret_mappings: Vec::new() };
         let conflict = t.registry.create_server(&t.admin(), taken.clone()).await;
         assert!(matches!(conflict, Err(Error::Conflict { code: "slug_taken", .. })), "{conflict:?}");
         let gone = t.registry.delete_server(&t.admin(), &server("acme", "linear"), None).await.unwrap();
@@ -290,8 +288,7 @@ on_both! {
         let own = registry::NewIntegration {
             name: "Own".into(), slug: Some("own".into()), description: None, url: "https://own.example/mcp".into(),
             auth_type: registry_core::registration::AuthType::OauthAuto, transport: registry_core::registration::Transport::Http,
-            workspace: Some(by_slug("acme")), configuration: None,
-        };
+            workspace: Some(by_slug("acme")), configuration: None, secret_mappings: Vec::new() };
         t.registry.create_integration(&manager, own).await.unwrap();
         t.integration("shared", "https://shared.example/mcp", None).await;
         t.server("own", "acme").await;

@@ -25,3 +25,40 @@ on_both! {
         assert_eq!(count("held IS NULL").await.unwrap(), 1);
     }
 }
+
+on_both! {
+    async fn people_bound_to_a_workspace_keep_their_role_up_and_down(t: TestRegistry) {
+        let acme = t.workspace("acme").await.id;
+        let db = t.database.connect().await;
+        let run = async |sql: &str| {
+            db.execute_raw(Statement::from_string(db.get_database_backend(), sql.to_owned())).await.unwrap();
+        };
+        let roles = async || {
+            let sql = r#"SELECT role, CASE WHEN workspace_id IS NULL THEN 0 ELSE 1 END AS bound FROM "user" ORDER BY email"#;
+            let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap();
+            let row = |row: &sea_orm::QueryResult| (row.try_get::<String>("", "role").unwrap(), row.try_get::<i32>("", "bound").unwrap());
+            rows.iter().map(row).collect::<Vec<_>>()
+        };
+        let migrations = Migrator::migrations();
+        let newer = migrations.iter().rev().position(|one| one.name().ends_with("identity")).unwrap();
+        let steps = Some(u32::try_from(newer + 1).unwrap());
+        Migrator::down(&db, steps).await.unwrap();
+        let id = |n: u128| match db.get_database_backend() {
+            sea_orm::DbBackend::Postgres => format!("'{}'", uuid::Uuid::from_u128(n)),
+            _ => format!("x'{}'", uuid::Uuid::from_u128(n).simple()),
+        };
+        let acme = id(acme.0.as_u128());
+        for (n, email, role, workspace) in [(1, "a", "admin", "NULL"), (2, "b", "manager", acme.as_str())] {
+            let id = id(n);
+            run(&format!(r#"INSERT INTO "user" (id, email, email_key, name, role, workspace_id, created_at, updated_at) VALUES ({id}, '{email}', '{email}', '{email}', '{role}', {workspace}, 0, 0)"#)).await;
+        }
+        Migrator::up(&db, None).await.unwrap();
+        assert_eq!(roles().await, [("admin".to_owned(), 0), ("none".to_owned(), 1)]);
+        let people = t.registry.people(&t.admin(), registry::PageRequest::default()).await.unwrap().items;
+        assert_eq!(people[1].workspaces.len(), 1);
+        assert_eq!((people[1].role, people[1].workspaces[0].role.as_str()), (None, "manager"));
+        Migrator::down(&db, steps).await.unwrap();
+        assert_eq!(roles().await, [("admin".to_owned(), 0), ("manager".to_owned(), 1)]);
+        Migrator::up(&db, None).await.unwrap();
+    }
+}

@@ -10,12 +10,19 @@ use askama::Template;
 use registry::{Session, User};
 use registry_core::clock::Timestamp;
 use registry_core::finding::Finding;
-use registry_core::id::SessionId;
+use registry_core::id::{SessionId, WorkspaceId};
+use registry_core::slug::Reference;
 use serde::Deserialize;
 
 /// Its addresses.
 pub(super) fn routes(config: &mut ServiceConfig) {
-    config.service(show).service(set_password).service(end_others).service(end_one).service(theme);
+    config
+        .service(show)
+        .service(set_password)
+        .service(end_others)
+        .service(end_one)
+        .service(theme)
+        .service(act_in);
 }
 
 #[derive(Template)]
@@ -23,7 +30,13 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 struct Page {
     shell: Shell,
     user: User,
+    /// As what, and where, they act.
+    acting: String,
+    /// Where they may act: what the form sends, in words, and whether it is the present one.
+    places: Vec<(String, String, bool)>,
     sessions: Vec<Session>,
+    /// Whether people may have passwords.
+    passwords: bool,
     now: Timestamp,
     problems: Vec<Finding>,
 }
@@ -49,14 +62,45 @@ async fn render(
     } else {
         (StatusCode::UNPROCESSABLE_ENTITY, "Problem: your account")
     };
+    let user = visitor.registry.current_user(&visitor.actor).await?;
+    let here = visitor.actor.workspace();
+    let place = visitor.overview.workspace.as_ref().map(|name| format!(" in {name}")).unwrap_or_default();
     let page = Page {
         shell: Shell::of(request, visitor, "account", title),
-        user: visitor.registry.current_user(&visitor.actor).await?,
+        acting: format!("{}{place}", visitor.actor.role().as_str()),
+        places: places(&user, here),
+        user,
         sessions: visitor.registry.sessions(&visitor.actor).await?,
+        passwords: visitor.registry.settings().passwords,
         now: visitor.registry.now(),
         problems,
     };
     Ok(html(status, &page)?)
+}
+
+fn places(user: &User, here: Option<WorkspaceId>) -> Vec<(String, String, bool)> {
+    let whole = user
+        .role
+        .map(|role| (String::new(), format!("Whole organisation ({})", role.as_str()), here.is_none()));
+    let single = user.workspaces.iter().map(|one| {
+        let role = user.role.max(Some(one.role)).unwrap_or(one.role);
+        let words = format!("{} ({})", one.workspace.name, role.as_str());
+        (one.workspace.slug.to_string(), words, here == Some(one.workspace.id))
+    });
+    whole.into_iter().chain(single).collect()
+}
+
+#[derive(Deserialize)]
+struct Place {
+    #[serde(default)]
+    place: String,
+}
+
+#[post("/account/place")]
+async fn act_in(visitor: Visitor, form: web::Form<Place>) -> Result<HttpResponse, Failure> {
+    let place = (!form.place.is_empty()).then(|| Reference::parse(&form.place));
+    visitor.registry.act_in(&visitor.actor, place.as_ref()).await?;
+    Ok(go("/ui/account?done=place"))
 }
 
 #[derive(Deserialize)]

@@ -30,12 +30,12 @@ const fn place(name: &'static str, href: &'static str, needs: Option<Permission>
 
 const PLACES: &[Place] = &[
     place("Integrations", "/ui/integrations", None),
-    place("Add integration", "/ui/integrations/new", Some(Permission::WriteIntegrations)),
+    place("Add integration", "/ui/integrations/new", Some(Permission::CreateIntegrations)),
     place("Registrations", "/ui/registrations", None),
     place("Failed registrations", "/ui/registrations?state=failed", None),
     place("Orphans", "/ui/orphans", None),
     place("Workspaces", "/ui/workspaces", None),
-    place("New workspace", "/ui/workspaces/new", Some(Permission::WriteWorkspaces)),
+    place("New workspace", "/ui/workspaces/new", Some(Permission::CreateWorkspaces)),
     place("API keys", "/ui/api-keys", Some(Permission::ManageKeys)),
     place("Audit log", "/ui/audit", Some(Permission::ReadAudit)),
     place("Settings", "/ui/settings", None),

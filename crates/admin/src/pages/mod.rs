@@ -15,6 +15,7 @@ pub(crate) mod preflight;
 pub(crate) mod registrations;
 mod settings;
 pub(crate) mod sign_in;
+mod sign_in_provider;
 mod workspaces;
 
 use crate::session::Visitor;
@@ -26,6 +27,7 @@ use registry_core::finding::Finding;
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config
         .configure(sign_in::routes)
+        .configure(sign_in_provider::routes)
         .configure(account::routes)
         .configure(drafts::routes)
         .configure(configuration::routes)

@@ -25,6 +25,47 @@ struct SignInPage {
     problem: Option<String>,
     notice: Option<&'static str>,
     unsent: Option<Unsent>,
+    /// Whether people may sign in with a password.
+    passwords: bool,
+    /// The identity provider's name for people, if there is one.
+    provider: Option<String>,
+}
+
+impl SignInPage {
+    fn new(request: &HttpRequest, title: &str, next: String) -> Self {
+        let state = state(request);
+        let settings = state.registry.settings();
+        Self {
+            shell: Shell::plain(title).themed(request),
+            next,
+            email: String::new(),
+            problem: None,
+            notice: None,
+            unsent: None,
+            passwords: settings.passwords,
+            provider: settings.provider.as_ref().map(|provider| provider.label.clone()),
+        }
+    }
+
+    /// Where the button of the identity provider leads.
+    fn departure(&self) -> String {
+        let next: String = url::form_urlencoded::byte_serialize(self.next.as_bytes()).collect();
+        format!("/ui/sign-in/provider?next={next}")
+    }
+}
+
+/// The page with what somebody can do something about; `None`: an error of another kind.
+pub(super) fn problem(request: &HttpRequest, next: String, error: &registry::Error) -> Option<HttpResponse> {
+    use registry::Error;
+    let status = match error {
+        Error::Unauthenticated(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        Error::TooManyTries { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        _ => return None,
+    };
+    let page =
+        SignInPage { problem: Some(error.to_string()), ..SignInPage::new(request, "Problem: sign in", next) };
+    html(status, &page).ok().map(|response| refused(error, response))
 }
 
 /// A form that came after its session had ended.
@@ -69,14 +110,8 @@ async fn show_form(request: HttpRequest, query: web::Query<Next>) -> Result<Http
         Some(_) => Some("Sign in to come back to where you were."),
         None => None,
     };
-    let page = SignInPage {
-        shell: Shell::plain("Sign in").themed(&request),
-        next: local(query.next.as_deref()),
-        email: String::new(),
-        problem: None,
-        notice,
-        unsent: None,
-    };
+    let next = local(query.next.as_deref());
+    let page = SignInPage { notice, ..SignInPage::new(&request, "Sign in", next) };
     Ok(html(StatusCode::OK, &page)?)
 }
 
@@ -86,14 +121,7 @@ pub(crate) fn after_the_end(request: &HttpRequest, next: String, unsent: Option<
         Some(_) => "Your change was not saved. Sign in, and you can send it again: what you typed is kept.",
         None => "Your change was not saved. Sign in to come back to where you were.",
     };
-    let page = SignInPage {
-        shell: Shell::plain("Sign in").themed(request),
-        next,
-        email: String::new(),
-        problem: None,
-        notice: Some(notice),
-        unsent,
-    };
+    let page = SignInPage { notice: Some(notice), unsent, ..SignInPage::new(request, "Sign in", next) };
     html(StatusCode::UNAUTHORIZED, &page).unwrap_or_else(|_| HttpResponse::InternalServerError().finish())
 }
 
@@ -126,12 +154,10 @@ async fn submit(request: HttpRequest, form: web::Form<Credentials>) -> Result<Ht
         }
         Err(error @ (registry::Error::Unauthenticated(_) | registry::Error::TooManyTries { .. })) => {
             let page = SignInPage {
-                shell: Shell::plain("Problem: sign in").themed(&request),
-                next,
                 email: form.email,
                 problem: Some(error.to_string()),
-                notice: None,
                 unsent,
+                ..SignInPage::new(&request, "Problem: sign in", next)
             };
             Ok(refused(&error, html(status(&error), &page)?))
         }
@@ -223,7 +249,10 @@ async fn sign_out(request: HttpRequest) -> Result<HttpResponse, Failure> {
     Ok(response)
 }
 
-fn add(response: &mut HttpResponse, cookie: &actix_web::cookie::Cookie<'_>) -> Result<(), Failure> {
+pub(super) fn add(
+    response: &mut HttpResponse,
+    cookie: &actix_web::cookie::Cookie<'_>,
+) -> Result<(), Failure> {
     response.add_cookie(cookie).map_err(|_| {
         Failure::Application(registry::Error::Unavailable("The session cookie could not be made.".into()))
     })

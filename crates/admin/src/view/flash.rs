@@ -37,6 +37,7 @@ pub(super) fn flash(request: &HttpRequest) -> Option<String> {
             ended => format!("Signed out: {}.", count(ended, "session")),
         },
         "role" => "What they may do is changed.".to_owned(),
+        "place" => "From now on every page shows what you may see and do there.".to_owned(),
         "deactivated" => "They are signed out everywhere and cannot sign in.".to_owned(),
         "reactivated" => "They may sign in again.".to_owned(),
         "revoked" => "The key is revoked.".to_owned(),

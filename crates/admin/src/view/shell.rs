@@ -133,7 +133,7 @@ impl Shell {
 
     /// Whether integrations may be added and changed.
     pub(crate) fn may_write(&self) -> bool {
-        self.may(Permission::WriteIntegrations)
+        self.may(Permission::CreateIntegrations)
     }
 
     /// Whether keys of the whole organisation may be made.

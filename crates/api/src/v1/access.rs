@@ -53,7 +53,7 @@ pub(crate) struct UpdateAccess {
 }
 
 impl RequestBody for UpdateAccess {
-    const NEEDS: Permission = Permission::WriteIntegrations;
+    const NEEDS: Permission = Permission::UpdateIntegrations;
     const CHANGES: bool = true;
 }
 

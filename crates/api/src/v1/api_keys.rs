@@ -171,6 +171,12 @@ pub(crate) struct Done {
     success: bool,
 }
 
+impl Done {
+    pub(crate) fn yes() -> Self {
+        Self { success: true }
+    }
+}
+
 /// Create an API key
 ///
 /// The answer is the only place where the key itself is shown.
@@ -259,7 +265,7 @@ pub(crate) async fn rotate_api_key(
 #[utoipa::path(
     tag = "keys",
     params(("key" = Uuid, Path, description = "Id of the key.")),
-    responses((status = 200, description = "It is revoked.", body = Done, example = json!(Done { success: true })), ReadProblems)
+    responses((status = 200, description = "It is revoked.", body = Done, example = json!(Done::yes())), ReadProblems)
 )]
 #[delete("/api-keys/{key}")]
 pub(crate) async fn revoke_api_key(
@@ -268,7 +274,7 @@ pub(crate) async fn revoke_api_key(
     path: web::Path<String>,
 ) -> Answer {
     state.registry.revoke_api_key(&caller.actor, id(&path)?).await?;
-    Ok(answer::ok(&Done { success: true }))
+    Ok(answer::ok(&Done::yes()))
 }
 
 fn id(text: &str) -> Result<ApiKeyId, Failure> {

@@ -38,7 +38,7 @@ pub(crate) struct ImportIntegrations {
 }
 
 impl RequestBody for ImportIntegrations {
-    const NEEDS: Permission = Permission::WriteIntegrations;
+    const NEEDS: Permission = Permission::CreateIntegrations;
 }
 
 /// What an import made.
@@ -93,7 +93,7 @@ pub(crate) struct DuplicateIntegration {
 }
 
 impl RequestBody for DuplicateIntegration {
-    const NEEDS: Permission = Permission::WriteIntegrations;
+    const NEEDS: Permission = Permission::CreateIntegrations;
 }
 
 /// A copy of an integration.

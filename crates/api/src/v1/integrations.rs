@@ -13,6 +13,7 @@ use crate::responses::{
 use crate::v1::access::GlobalAccess;
 use crate::v1::revisions::{ListRevisions, RevisionView};
 use crate::v1::saving::HowToSave;
+use crate::v1::secret_mappings::{self, MappingBody, MappingView};
 use actix_web::{delete, get, post, put, web};
 use chrono::{DateTime, Utc};
 use registry::{
@@ -23,7 +24,6 @@ use registry_core::permission::Permission;
 use registry_core::registration::{AuthType, Transport};
 use registry_core::slug::Reference;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -72,18 +72,14 @@ pub(crate) struct CreateIntegration {
     /// The Advanced Configuration. Secrets in it are sealed and never shown again.
     #[schema(value_type = Option<Object>)]
     configurations: Option<Box<RawValue>>,
-    /// References to secret managers. Not built yet: only an empty list is accepted.
-    #[validate(length(
-        max = 0,
-        code = "not_built_yet",
-        message = "References to secret managers are not built yet. Put the secret into `configurations`; it is sealed when saved."
-    ))]
-    #[schema(value_type = Option<Vec<Object>>)]
-    secret_mappings: Option<Vec<Value>>,
+    /// Members that come from where the operator keeps secrets.
+    #[validate(length(max = 50))]
+    #[schema(max_items = 50)]
+    secret_mappings: Option<Vec<MappingBody>>,
 }
 
 impl RequestBody for CreateIntegration {
-    const NEEDS: Permission = Permission::WriteIntegrations;
+    const NEEDS: Permission = Permission::CreateIntegrations;
 }
 
 impl From<CreateIntegration> for NewIntegration {
@@ -97,6 +93,7 @@ impl From<CreateIntegration> for NewIntegration {
             transport: body.transport,
             workspace: query::reference(body.workspace_id),
             configuration: body.configurations.map(|raw| raw.get().to_owned()),
+            secret_mappings: secret_mappings::read(body.secret_mappings.unwrap_or_default()),
         }
     }
 }
@@ -133,18 +130,14 @@ pub(crate) struct UpdateIntegration {
     #[validate(length(max = 500))]
     #[schema(max_length = 500, example = "New legal links.")]
     note: Option<String>,
-    /// References to secret managers. Not built yet: only an empty list is accepted.
-    #[validate(length(
-        max = 0,
-        code = "not_built_yet",
-        message = "References to secret managers are not built yet. Put the secret into `configurations`; it is sealed when saved."
-    ))]
-    #[schema(value_type = Option<Vec<Object>>)]
-    secret_mappings: Option<Vec<Value>>,
+    /// Members that come from where the operator keeps secrets.
+    #[validate(length(max = 50))]
+    #[schema(max_items = 50)]
+    secret_mappings: Option<Vec<MappingBody>>,
 }
 
 impl RequestBody for UpdateIntegration {
-    const NEEDS: Permission = Permission::WriteIntegrations;
+    const NEEDS: Permission = Permission::UpdateIntegrations;
     const CHANGES: bool = true;
 }
 
@@ -286,9 +279,8 @@ pub(crate) struct IntegrationView {
     configurations: Option<Box<RawValue>>,
     /// Whether workspaces without an access row of their own may use it.
     global_workspace_access: GlobalAccess,
-    /// References to secret managers: always empty in this version.
-    #[schema(value_type = Vec<Object>)]
-    secret_mappings: [Value; 0],
+    /// Members that come from where the operator keeps secrets.
+    secret_mappings: Vec<MappingView>,
     /// Workspaces that may use it.
     workspaces_count: u64,
     /// Servers made of it.
@@ -330,7 +322,7 @@ impl TryFrom<Integration> for IntegrationView {
             transport: integration.transport,
             configurations: answer::stored(integration.configuration)?,
             global_workspace_access: GlobalAccess { enabled: integration.global_access },
-            secret_mappings: [],
+            secret_mappings: secret_mappings::show(integration.secret_mappings),
             workspaces_count: integration.counts.workspaces,
             servers_count: integration.counts.servers,
             registered_count: integration.counts.registered,
@@ -362,7 +354,7 @@ impl IntegrationView {
             transport: Transport::Http,
             configurations: example::stored_configuration(),
             global_workspace_access: GlobalAccess { enabled: false },
-            secret_mappings: [],
+            secret_mappings: Vec::new(),
             workspaces_count: 2,
             servers_count: 3,
             registered_count: 3,
@@ -482,6 +474,7 @@ pub(crate) async fn update_integration(
         configuration: written(body.configurations),
         note: body.note,
         enabled: body.status.map(|status| status == IntegrationStatus::Active),
+        secret_mappings: body.secret_mappings.map(secret_mappings::read),
         replacements: HowToSave::of(&caller)?,
     };
     let expected = caller.expected_version()?;

@@ -16,7 +16,9 @@ mod preflight;
 mod registrations;
 mod revisions;
 mod saving;
+mod secret_mappings;
 mod servers;
+mod users;
 mod workspaces;
 
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -36,6 +38,7 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     registrations::routes(config);
     orphans::routes(config);
     api_keys::routes(config);
+    users::routes(config);
     audit_events::routes(config);
     not_built::routes(config);
 }

@@ -43,7 +43,7 @@ pub(crate) struct PreflightIntegration {
 }
 
 impl RequestBody for PreflightIntegration {
-    const NEEDS: Permission = Permission::WriteIntegrations;
+    const NEEDS: Permission = Permission::UpdateIntegrations;
 }
 
 /// What a registration would be.

@@ -12,6 +12,7 @@ use crate::responses::{
 };
 use crate::v1::revisions::{self, ListRevisions, RevisionView};
 use crate::v1::saving::HowToSave;
+use crate::v1::secret_mappings::{self, MappingBody, MappingView};
 use actix_web::{delete, get, post, put, web};
 use chrono::{DateTime, Utc};
 use registry::{NewServer, RegistrationBrief, Saved, Server, ServerChange, ServerFilter, ServerRef, Subject};
@@ -21,7 +22,6 @@ use registry_core::permission::Permission;
 use registry_core::registration::{AuthType, State, Transport};
 use registry_core::slug::Reference;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -66,18 +66,14 @@ pub(crate) struct CreateServer {
     /// Accepted for clients of the hosted product and not used: a deployment has one organisation.
     #[expect(dead_code, reason = "accepted, documented, not used")]
     organisation_id: Option<String>,
-    /// References to secret managers. Not built yet: only an empty list is accepted.
-    #[validate(length(
-        max = 0,
-        code = "not_built_yet",
-        message = "References to secret managers are not built yet. Put the secret into `configurations`; it is sealed when saved."
-    ))]
-    #[schema(value_type = Option<Vec<Object>>)]
-    secret_mappings: Option<Vec<Value>>,
+    /// Members that come from where the operator keeps secrets.
+    #[validate(length(max = 50))]
+    #[schema(max_items = 50)]
+    secret_mappings: Option<Vec<MappingBody>>,
 }
 
 impl RequestBody for CreateServer {
-    const NEEDS: Permission = Permission::WriteServers;
+    const NEEDS: Permission = Permission::CreateServers;
 }
 
 /// What to change on a server; members that are not sent stay as they are.
@@ -101,10 +97,14 @@ pub(crate) struct UpdateServer {
     #[validate(length(max = 500))]
     #[schema(max_length = 500, example = "Fewer scopes.")]
     note: Option<String>,
+    /// Members that come from where the operator keeps secrets.
+    #[validate(length(max = 50))]
+    #[schema(max_items = 50)]
+    secret_mappings: Option<Vec<MappingBody>>,
 }
 
 impl RequestBody for UpdateServer {
-    const NEEDS: Permission = Permission::WriteServers;
+    const NEEDS: Permission = Permission::UpdateServers;
     const CHANGES: bool = true;
 }
 
@@ -234,9 +234,8 @@ pub(crate) struct ServerView {
     /// The server layer of the Advanced Configuration as it was written, secrets replaced by markers.
     #[schema(value_type = Option<Object>)]
     configurations: Option<Box<RawValue>>,
-    /// References to secret managers: always empty in this version.
-    #[schema(value_type = Vec<Object>)]
-    secret_mappings: [Value; 0],
+    /// Members that come from where the operator keeps secrets.
+    secret_mappings: Vec<MappingView>,
     /// Its registration; null where no client is needed.
     registration: Option<RegistrationSummary>,
     /// Counts its changes, for `If-Match`.
@@ -272,7 +271,7 @@ impl ServerView {
             workspace_slug: workspace.slug.into(),
             workspace_name: workspace.name,
             configurations: answer::stored(server.configuration)?,
-            secret_mappings: [],
+            secret_mappings: secret_mappings::show(server.secret_mappings),
             registration: server.registration.map(Into::into),
             version: server.version,
             created_by: server.created_by,
@@ -301,7 +300,7 @@ impl ServerView {
             workspace_name: "Acme".to_owned(),
             url: Some("https://gateway.acme.com/acme/linear/mcp".to_owned()),
             configurations: None,
-            secret_mappings: [],
+            secret_mappings: Vec::new(),
             registration: Some(RegistrationSummary {
                 id: example::id(5),
                 state: State::Registered,
@@ -335,6 +334,7 @@ pub(crate) async fn create_server(state: web::Data<ApiState>, sent: Sent<CreateS
         slug: query::filled(body.slug),
         description: body.description,
         configuration: body.configurations.map(|raw| raw.get().to_owned()),
+        secret_mappings: secret_mappings::read(body.secret_mappings.unwrap_or_default()),
     };
     let Saved { value: made, findings, affected } = state.registry.create_server(&caller.actor, new).await?;
     let view = CreatedServer {
@@ -417,6 +417,7 @@ pub(crate) async fn update_server(
         description: body.description,
         configuration: written(body.configurations),
         note: body.note,
+        secret_mappings: body.secret_mappings.map(secret_mappings::read),
         replacements: HowToSave::of(&caller)?,
     };
     let (server, expected) = (named(&caller, &path)?, caller.expected_version()?);

@@ -45,7 +45,7 @@ pub(crate) struct CreateWorkspace {
 }
 
 impl RequestBody for CreateWorkspace {
-    const NEEDS: Permission = Permission::WriteWorkspaces;
+    const NEEDS: Permission = Permission::CreateWorkspaces;
 }
 
 /// What to change on a workspace; members that are not sent stay as they are.
@@ -63,7 +63,7 @@ pub(crate) struct UpdateWorkspace {
 }
 
 impl RequestBody for UpdateWorkspace {
-    const NEEDS: Permission = Permission::WriteWorkspaces;
+    const NEEDS: Permission = Permission::UpdateWorkspaces;
     const CHANGES: bool = true;
 }
 

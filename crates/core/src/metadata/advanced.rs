@@ -9,6 +9,7 @@ use super::text::{self, Parsed};
 use crate::finding::{Finding, Findings, pointer_push};
 use crate::id::SealedId;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::ops::Range;
@@ -224,6 +225,16 @@ impl AdvancedConfiguration {
     /// One that sets nothing.
     pub fn empty() -> Self {
         Self::default()
+    }
+
+    /// The same with these members, in canonical spelling, which win.
+    pub fn with_members<'a>(&'a self, members: &Map<String, Value>) -> Cow<'a, Self> {
+        if members.is_empty() {
+            return Cow::Borrowed(self);
+        }
+        let mut value = self.value.clone();
+        value.extend(members.iter().map(|(name, member)| (name.clone(), member.clone())));
+        Cow::Owned(Self { value })
     }
 
     /// The object.

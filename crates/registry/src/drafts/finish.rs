@@ -29,8 +29,8 @@ impl Registry {
     /// Makes the integration, opens it to the chosen workspaces and makes a server in each, whose registrations are due at
     /// once. Doing it twice does it once.
     pub async fn finish_draft(&self, actor: &Actor, id: DraftId) -> Result<Finished> {
-        actor.require(Permission::WriteIntegrations)?;
-        actor.require(Permission::WriteServers)?;
+        actor.require(Permission::CreateIntegrations)?;
+        actor.require(Permission::CreateServers)?;
         let mut write = self.begin_write(actor).await?;
         let before = self.find_draft(&write.txn, actor, id).await?;
         if let Some(integration) = before.integration_id {
@@ -53,6 +53,7 @@ impl Registry {
             transport: word(Transport::parse, &before.transport, "draft", "transport", before.id)?,
             workspace: before.workspace_id.map(Reference::Id),
             configuration: before.configuration.clone(),
+            secret_mappings: Vec::new(),
         };
         let sealed = before.configuration.as_deref().map(|text| (before.id, text));
         let (made, _) = self.create_integration_in(&mut write, actor, new, sealed).await?;
@@ -111,12 +112,13 @@ impl Registry {
                 slug,
                 description: None,
                 configuration: None,
+                secret_mappings: Vec::new(),
             };
             // Named like the integration, unless that workspace has such a server already.
-            let first = self.create_server_in(write, actor, new(Some(made.slug.clone()))).await;
+            let first = self.create_server_in(write, actor, new(Some(made.slug.clone())), None).await;
             let server = match first {
                 Err(Error::Conflict { code: "slug_taken", .. }) => {
-                    self.create_server_in(write, actor, new(None)).await?
+                    self.create_server_in(write, actor, new(None), None).await?
                 }
                 other => other?,
             };

@@ -111,7 +111,7 @@ impl DraftStep {
 impl Registry {
     /// The caller's own drafts that became nothing yet, those changed last first.
     pub async fn drafts(&self, actor: &Actor, request: PageRequest) -> Result<Page<Draft>> {
-        actor.require(Permission::WriteIntegrations)?;
+        actor.require(Permission::CreateIntegrations)?;
         let (kind, id) = owner(actor);
         let select = draft::Entity::find()
             .filter(draft::Column::OwnerKind.eq(kind))
@@ -130,14 +130,14 @@ impl Registry {
 
     /// One draft.
     pub async fn draft(&self, actor: &Actor, id: DraftId) -> Result<Draft> {
-        actor.require(Permission::WriteIntegrations)?;
+        actor.require(Permission::CreateIntegrations)?;
         let row = self.find_draft(self.db(), actor, id).await?;
         show(self.db(), actor, row).await
     }
 
     /// Forgets a draft with its secrets. What became of it stays.
     pub async fn discard_draft(&self, actor: &Actor, id: DraftId) -> Result<()> {
-        actor.require(Permission::WriteIntegrations)?;
+        actor.require(Permission::CreateIntegrations)?;
         let mut write = self.begin_write(actor).await?;
         let row = self.find_draft(&write.txn, actor, id).await?;
         forget(&mut write, row, "draft.discarded").await?;

@@ -16,7 +16,7 @@ impl Registry {
     /// Asks the upstream, tells what was found, and keeps that. Ends in bounded time; authorization servers are asked
     /// within their budgets.
     pub async fn probe_draft(&self, actor: &Actor, id: DraftId) -> Result<Draft> {
-        actor.require(Permission::WriteIntegrations)?;
+        actor.require(Permission::CreateIntegrations)?;
         let row = self.find_draft(self.db(), actor, id).await?;
         let fresh = row.examined_at.is_some_and(|at| at > millis(self.now() - FRESH));
         if fresh || row.integration_id.is_some() {

@@ -54,7 +54,7 @@ pub struct Judged {
 impl Registry {
     /// A name and a free slug for a server at `url`; `None` if that is no address.
     pub async fn propose_names(&self, actor: &Actor, url: &str) -> Result<Option<(String, Slug)>> {
-        actor.require(Permission::WriteIntegrations)?;
+        actor.require(Permission::CreateIntegrations)?;
         let Some(name) = names::from_address(url) else { return Ok(None) };
         let slug = names::slug(self.db(), SlugSpace::Integrations, None, &name).await?;
         Ok(Some((name, slug)))
@@ -62,7 +62,7 @@ impl Registry {
 
     /// Begins a draft.
     pub async fn create_draft(&self, actor: &Actor, address: DraftAddress) -> Result<Draft> {
-        actor.require(Permission::WriteIntegrations)?;
+        actor.require(Permission::CreateIntegrations)?;
         let mut write = self.begin_write(actor).await?;
         let (name, slug) = self.judge_address(&write.txn, &address).await?;
         let (kind, owner) = owner(actor);
@@ -100,7 +100,7 @@ impl Registry {
     /// Changes the first step. Another address ends what was found at the old one, and the secrets that would be sent to
     /// it: a warning names each.
     pub async fn set_draft_address(&self, actor: &Actor, id: DraftId, address: DraftAddress) -> Result<Kept> {
-        actor.require(Permission::WriteIntegrations)?;
+        actor.require(Permission::CreateIntegrations)?;
         let mut write = self.begin_write(actor).await?;
         let before = self.open_draft(&write, actor, id).await?;
         let (name, slug) = self.judge_address(&write.txn, &address).await?;
@@ -125,7 +125,7 @@ impl Registry {
         chosen: Approach,
         entered: Entered,
     ) -> Result<Kept> {
-        actor.require(Permission::WriteIntegrations)?;
+        actor.require(Permission::CreateIntegrations)?;
         let mut write = self.begin_write(actor).await?;
         let before = self.open_draft(&write, actor, id).await?;
         judge_choice(&before, chosen, &entered)?;
@@ -156,7 +156,7 @@ impl Registry {
         id: DraftId,
         text: Option<&str>,
     ) -> Result<Kept> {
-        actor.require(Permission::WriteIntegrations)?;
+        actor.require(Permission::CreateIntegrations)?;
         let mut write = self.begin_write(actor).await?;
         let before = self.open_draft(&write, actor, id).await?;
         let mut after = before.clone();
@@ -168,7 +168,7 @@ impl Registry {
     /// Judges a text as the draft's configuration (`None`: the one it has) and shows what it would send for the first
     /// chosen workspace. Saves nothing.
     pub async fn check_draft(&self, actor: &Actor, id: DraftId, text: Option<&str>) -> Result<Judged> {
-        actor.require(Permission::WriteIntegrations)?;
+        actor.require(Permission::CreateIntegrations)?;
         let row = self.find_draft(self.db(), actor, id).await?;
         let stored = row.configuration.as_deref();
         let (mut findings, layer) = self.as_if_saved(text.or(stored).unwrap_or_default(), stored)?;
@@ -190,7 +190,7 @@ impl Registry {
         workspaces: &[WorkspaceId],
         every_new: bool,
     ) -> Result<Kept> {
-        actor.require(Permission::WriteIntegrations)?;
+        actor.require(Permission::CreateIntegrations)?;
         let write = self.begin_write(actor).await?;
         let before = self.open_draft(&write, actor, id).await?;
         if every_new && before.workspace_id.is_some() {

@@ -9,6 +9,7 @@ pub struct Model {
     pub owner_id: Uuid,
     pub pointer: String,
     pub key_id: String,
+    pub data_key: Option<Vec<u8>>,
     pub nonce: Vec<u8>,
     pub ciphertext: Vec<u8>,
     pub bound_to: Option<String>,

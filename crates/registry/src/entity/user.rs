@@ -11,6 +11,7 @@ pub struct Model {
     pub role: String,
     pub workspace_id: Option<Uuid>,
     pub password_hash: Option<String>,
+    pub subject: Option<String>,
     pub created_at: i64,
     pub updated_at: i64,
     pub last_sign_in_at: Option<i64>,

@@ -3,12 +3,13 @@
 use crate::entity::{change, oauth_client, registration};
 use crate::layers::{Scope, ServerLayers, auth_type};
 use crate::registrations::{active_clients, method, usable};
-use crate::secrets::open_markers;
+use crate::secrets::{open_markers, without_markers};
 use crate::stored::json as read_json;
-use crate::{Registry, Result};
+use crate::{Error, Registry, Result};
 use registry_core::id::SealedId;
 use registry_core::metadata::EffectiveMetadata;
 use registry_core::oauth::Discovery;
+use registry_core::registration::State;
 use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
@@ -81,11 +82,18 @@ impl Registry {
             let row = rows.get(&layers.server.id);
             let client = row.and_then(|row| clients.remove(&row.id));
             let revision = revisions.get(&layers.server.id).copied().unwrap_or_default();
-            prepared.push(self.prepare_one(read, layers, row, client, revision).await?);
+            let one = self.prepare_one(read, layers, row, client, revision, None).await;
+            prepared.push(match one {
+                Err(error @ Error::KeyMissing(_)) => {
+                    self.prepare_one(read, layers, row, None, revision, Some(&error.to_string())).await?
+                }
+                one => one?,
+            });
         }
         Ok(prepared)
     }
 
+    /// `unreadable` says why secrets of this server cannot be opened: then its document goes without any.
     async fn prepare_one(
         &self,
         read: &DatabaseTransaction,
@@ -93,6 +101,7 @@ impl Registry {
         row: Option<&registration::Model>,
         client: Option<oauth_client::Model>,
         revision: i64,
+        unreadable: Option<&str>,
     ) -> Result<Prepared> {
         let client = match client.filter(|client| usable(client, self.now()) && layers.enabled) {
             Some(client) => {
@@ -108,13 +117,17 @@ impl Registry {
         let mut secret = client.as_ref().is_some_and(|client| client.client_secret_id.is_some());
         if layers.enabled {
             if let Some(row) = row {
-                document.insert("registration".into(), registration_member(row, client.as_ref())?);
+                document
+                    .insert("registration".into(), registration_member(row, client.as_ref(), unreadable)?);
             }
             let effective = self.resolve_server(layers).effective;
             if let (Some(client), Some(discovery)) = (&client, discovery) {
                 self.add_client_members(read, &mut document, &effective, client, discovery).await?;
             }
             let mut gateway = Value::Object(effective.gateway);
+            if unreadable.is_some() {
+                without_markers(&mut gateway);
+            }
             secret |= open_markers(self, read, &mut gateway).await? > 0;
             if let Value::Object(members) = gateway {
                 document.extend(members.into_iter().filter(|(name, _)| !document_owns(name)));
@@ -245,8 +258,18 @@ fn document_owns(name: &str) -> bool {
     name == "transport"
 }
 
-fn registration_member(row: &registration::Model, client: Option<&oauth_client::Model>) -> Result<Value> {
+fn registration_member(
+    row: &registration::Model,
+    client: Option<&oauth_client::Model>,
+    unreadable: Option<&str>,
+) -> Result<Value> {
     let mut member = Map::new();
+    if let Some(why) = unreadable {
+        member.insert("state".into(), json!(State::Failed.as_str()));
+        member.insert("reason".into(), json!("sealing_key_missing"));
+        member.insert("detail".into(), json!(why));
+        return Ok(Value::Object(member));
+    }
     member.insert("state".into(), json!(row.state));
     if let Some(client) = client {
         member.insert("method".into(), json!(method(client)?));

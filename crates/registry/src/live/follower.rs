@@ -3,16 +3,15 @@
 use super::document::HeldDocument;
 use super::feed::{PRUNED, describe, pruned};
 use super::identity::Identity;
-use crate::entity::{change, deployment};
+use crate::deployment::record;
+use crate::entity::change;
 use crate::stored::millis;
 use crate::{Error, Registry, Result};
 use sea_orm::sqlx::postgres::PgListener;
 use sea_orm::sqlx::sqlite::SqliteConnection;
 use sea_orm::sqlx::{self, Connection};
-use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect, sea_query::OnConflict,
-};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde_json::json;
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
@@ -202,15 +201,7 @@ impl Registry {
             return Ok(());
         }
         let write = self.begin_write(&self.operator()).await?;
-        let row = deployment::ActiveModel {
-            key: Set(PRUNED.to_owned()),
-            value: Set(through.to_string()),
-            updated_at: Set(write.millis()),
-        };
-        let conflict = OnConflict::column(deployment::Column::Key)
-            .update_columns([deployment::Column::Value, deployment::Column::UpdatedAt])
-            .to_owned();
-        deployment::Entity::insert(row).on_conflict(conflict).exec_without_returning(&write.txn).await?;
+        record(&write, PRUNED, json!(through)).await?;
         let statement = format!(
             "DELETE FROM change WHERE revision <= {through} AND (server_id IS NULL OR EXISTS \
              (SELECT 1 FROM change newer WHERE newer.server_id = change.server_id AND newer.revision > change.revision))"

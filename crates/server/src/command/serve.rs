@@ -43,6 +43,7 @@ pub async fn start(config: &Config, options: Serve) -> Result<Running, Failed> {
     let mut server = HttpServer::new(move || app::build(parts.clone()))
         .disable_signals()
         .shutdown_timeout(DRAIN_SECONDS)
+        .max_connections(per_worker(config))
         // Without it one answer in twenty came 40 ms late (docs/page-speed.md).
         .tcp_nodelay(true);
     if let Some(workers) = config.server.workers {
@@ -65,6 +66,15 @@ pub async fn start(config: &Config, options: Serve) -> Result<Running, Failed> {
     let worker =
         if options.no_worker { None } else { Some(Worker::start(config, registry.clone(), stop.clone())?) };
     Ok(Running { address, registry, handle, server, worker, follower, stop })
+}
+
+/// How many connections each worker of the listener may have open.
+fn per_worker(config: &Config) -> usize {
+    let workers = config
+        .server
+        .workers
+        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get));
+    config.limits.connections.div_ceil(workers.max(1))
 }
 
 impl Running {

@@ -1,7 +1,7 @@
-//! `mcp-registry user link`.
+//! `mcp-registry user …`.
 
 use super::{Failed, open_ready, print};
-use crate::cli::Link;
+use crate::cli::{Link, Reset};
 use crate::config::Config;
 use registry::{Door, Origin, Registry};
 use registry_core::permission::Role;
@@ -9,11 +9,22 @@ use registry_core::permission::Role;
 /// Prints a link that signs a person in once.
 pub(super) async fn link(config: &Config, options: &Link) -> Result<(), Failed> {
     let registry = open_ready(config).await?;
-    let base = match &config.server.public_url {
-        Some(url) => url.clone(),
-        None => format!("http://{}", config.server.listen),
-    };
-    print(sign_in_link(&registry, &base, &options.email, options.role).await?)
+    print(sign_in_link(&registry, &base(config), &options.email, options.role).await?)
+}
+
+/// Makes an admin of a person, whatever became of them, and prints a link that signs them in once.
+pub(super) async fn reset(config: &Config, options: &Reset) -> Result<(), Failed> {
+    let registry = open_ready(config).await?;
+    let token = registry.reset_person(&options.email, Origin::new(Door::Cli)).await?;
+    print(address(&base(config), &token))
+}
+
+fn base(config: &Config) -> String {
+    config.server.public_url.clone().unwrap_or_else(|| format!("http://{}", config.server.listen))
+}
+
+fn address(base: &str, token: &str) -> String {
+    format!("{base}/ui/sign-in/link?token={token}")
 }
 
 /// A one-time link for `email` below the deployment's `base` URL. A secret: whoever has it is signed in.
@@ -24,5 +35,5 @@ pub(super) async fn sign_in_link(
     role: Option<Role>,
 ) -> Result<String, Failed> {
     let token = registry.create_sign_in_link_as(email, role, Origin::new(Door::Cli)).await?;
-    Ok(format!("{base}/ui/sign-in/link?token={token}"))
+    Ok(address(base, &token))
 }

@@ -1,11 +1,13 @@
 //! Judges the configuration as a whole and makes of it what the application needs.
 
 use super::sections::{Config, Jwt, Worker};
-use registry::{IssuerRate, JwtSettings, Settings};
+use registry::{IssuerRate, JwtSettings, KeySource, RequestLimits, Settings};
 use registry_core::egress::{AllowRule, EgressPolicy};
 use registry_core::finding::{Finding, Findings};
 use registry_core::permission::Role;
+use registry_core::proxies::TrustedProxies;
 use registry_core::registration::{LifeRules, RetryRules};
+use registry_outbound::judge_operator_url;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -215,8 +217,14 @@ impl Config {
             public_url: self.server.public_url.clone(),
             egress: self.egress_policy(findings),
             jwt: jwt_settings(&self.auth.jwt, findings),
-            // Three requests may follow one another under one lease (`domain.md` §5).
+            provider: self.provider(findings),
+            passwords: self.auth.passwords,
+            limits: self.request_limits(findings),
+            trusted_proxies: self.trusted_proxies(findings),
+            secrets: self.declared_secrets(findings),
+            audit_keep: self.audit.keep_days.map(|days| Duration::from_secs(u64::from(days) * 86_400)),
             max_connections: self.database.max_connections,
+            // Three requests may follow one another under one lease (`domain.md` §5).
             lease: request_timeout.saturating_mul(3),
             retry: RetryRules { unconfirmed_pause: seconds(self.worker.unconfirmed_pause) },
             life: LifeRules {
@@ -232,6 +240,38 @@ impl Config {
                 per_minute: self.worker.issuer_rate.per_minute,
             },
         }
+    }
+
+    fn request_limits(&self, findings: &mut Findings) -> RequestLimits {
+        let limits = &self.limits;
+        for (key, value) in [
+            ("limits.burst", u64::from(limits.burst)),
+            ("limits.per_second", u64::from(limits.per_second)),
+            ("limits.at_once", limits.at_once as u64),
+            ("limits.seconds", limits.seconds),
+            ("limits.connections", limits.connections as u64),
+        ] {
+            if value == 0 {
+                findings.push(at_least_one(key));
+            }
+        }
+        RequestLimits {
+            burst: limits.burst,
+            per_second: limits.per_second,
+            at_once: limits.at_once,
+            patience: Duration::from_secs(limits.seconds),
+        }
+    }
+
+    fn trusted_proxies(&self, findings: &mut Findings) -> TrustedProxies {
+        TrustedProxies::parse(&self.server.trusted_proxies).unwrap_or_else(|index| {
+            findings.push(Finding::error(
+                format!("/server/trusted_proxies/{index}"),
+                "invalid_value",
+                "This is neither an address nor a network such as 10.0.0.0/8.",
+            ));
+            TrustedProxies::default()
+        })
     }
 
     fn egress_policy(&self, findings: &mut Findings) -> EgressPolicy {
@@ -290,7 +330,11 @@ fn at_least_one(key: &str) -> Finding {
 /// The token settings, if an issuer is configured.
 fn jwt_settings(jwt: &Jwt, findings: &mut Findings) -> Option<JwtSettings> {
     let Some(issuer) = jwt.issuer.clone() else {
-        if jwt.key_set_file.is_some() || !jwt.audience.is_empty() || !jwt.roles.is_empty() {
+        if jwt.key_set_file.is_some()
+            || jwt.key_set_url.is_some()
+            || !jwt.audience.is_empty()
+            || !jwt.roles.is_empty()
+        {
             findings.push(Finding::error(
                 "/auth/jwt/issuer",
                 "missing_value",
@@ -317,17 +361,27 @@ fn jwt_settings(jwt: &Jwt, findings: &mut Findings) -> Option<JwtSettings> {
             )),
         }
     }
-    let key_set = match &jwt.key_set_file {
-        None => {
+    let key_set = match (&jwt.key_set_file, &jwt.key_set_url) {
+        (None, Some(url)) => {
+            if let Err(why) = judge_operator_url(url) {
+                findings.push(Finding::error(
+                    "/auth/jwt/key_set_url",
+                    "invalid_url",
+                    format!("`auth.jwt.key_set_url` may not be asked: {why}."),
+                ));
+            }
+            KeySource::Url(url.clone())
+        }
+        (None, None) | (Some(_), Some(_)) => {
             findings.push(Finding::error(
-                "/auth/jwt/key_set_file",
+                "/auth/jwt/key_set_url",
                 "missing_value",
-                "`auth.jwt.key_set_file` names the file with the issuer's JWK Set.",
+                "Set one of `auth.jwt.key_set_url` and `auth.jwt.key_set_file`: where the issuer's JWK Set is.",
             ));
             return None;
         }
-        Some(path) => match std::fs::read_to_string(path) {
-            Ok(text) => text,
+        (Some(path), None) => match std::fs::read_to_string(path) {
+            Ok(text) => KeySource::Text(text),
             Err(error) => {
                 findings.push(Finding::error(
                     "/auth/jwt/key_set_file",
@@ -397,7 +451,13 @@ mod tests {
             ("WORKER__WITHDRAW_AFTER", "315360001", "worker.withdraw_after"),
             ("AUTH__JWT__AUDIENCE", "registry", "auth.jwt.issuer"),
             ("AUTH__JWT__ISSUER", "https://idp.example", "auth.jwt.audience"),
-            ("AUTH__JWT__ISSUER", "https://idp.example", "auth.jwt.key_set_file"),
+            ("AUTH__JWT__ISSUER", "https://idp.example", "auth.jwt.key_set_url"),
+            ("AUTH__PASSWORDS", "false", "auth.passwords"),
+            ("AUTH__OIDC__CLIENT_ID", "mcp-registry", "auth.oidc.issuer"),
+            ("AUTH__OIDC__ISSUER", "http://idp.example", "auth.oidc.issuer"),
+            ("AUTH__OIDC__ISSUER", "https://idp.example", "auth.oidc.client_id"),
+            ("SERVER__TRUSTED_PROXIES", "10.0.0.0/8,proxy", "server.trusted_proxies[1]"),
+            ("LIMITS__PER_SECOND", "0", "limits.per_second"),
             ("SEALING__KEYS", "k1:tooshort", "sealing"),
             ("SEALING__KEY_FILE", "/nowhere/keys", "sealing"),
             ("LOG__LEVEL", "info,=", "log.level"),

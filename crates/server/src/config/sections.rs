@@ -28,6 +28,14 @@ pub struct Config {
     pub auth: Auth,
     /// The keys that secrets are sealed with.
     pub sealing: Sealing,
+    /// How much is asked, at once and in time.
+    pub limits: RequestLimits,
+    /// Secrets that integrations may name, kept elsewhere.
+    pub secrets: BTreeMap<String, DeclaredSecret>,
+    /// The vault that some of them are kept in.
+    pub vault: Vault,
+    /// The audit log.
+    pub audit: Audit,
     /// The pages.
     pub ui: Ui,
     /// What is logged, and how.
@@ -46,6 +54,8 @@ pub struct Server {
     pub workers: Option<usize>,
     /// Whether session cookies are for https only; unset: yes exactly when `public_url` is https.
     pub secure_cookies: Option<bool>,
+    /// Proxies (addresses or networks) whose `X-Forwarded-For` says where requests come from.
+    pub trusted_proxies: Vec<String>,
     /// Seconds that browsers keep to https (RFC 6797); unset: they are told nothing.
     pub hsts: Option<u64>,
 }
@@ -58,6 +68,7 @@ impl Default for Server {
             workers: None,
             secure_cookies: None,
             hsts: None,
+            trusted_proxies: Vec::new(),
         }
     }
 }
@@ -188,11 +199,70 @@ impl Default for IssuerRate {
 }
 
 /// Section `auth`.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Auth {
     /// Bearer tokens of an identity provider.
     pub jwt: Jwt,
+    /// Signing in by an identity provider.
+    pub oidc: Oidc,
+    /// Whether people may also sign in by e-mail address and password.
+    pub passwords: bool,
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Self { jwt: Jwt::default(), oidc: Oidc::default(), passwords: true }
+    }
+}
+
+/// Section `auth.oidc`. In force as soon as `issuer` is set.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Oidc {
+    /// The exact issuer; unset: people sign in with passwords alone.
+    pub issuer: Option<String>,
+    /// What this deployment is there.
+    pub client_id: String,
+    /// Its secret there; unset: a public client.
+    pub client_secret: Option<Hidden>,
+    /// A file with that secret instead.
+    pub client_secret_file: Option<PathBuf>,
+    /// Scopes to ask for.
+    pub scopes: Vec<String>,
+    /// Accepted signature algorithms of ID tokens, asymmetric ones only.
+    pub algorithms: Vec<String>,
+    /// The claim with a person's groups.
+    pub groups_claim: String,
+    /// Group → `admin`, `manager`, `viewer`, or one of them in a workspace: `manager@acme`.
+    pub groups: BTreeMap<String, String>,
+    /// What whoever is in none of the groups may do; unset: they are not let in.
+    pub default_role: Option<String>,
+    /// Whether e-mail addresses are believed that the provider does not call verified.
+    pub trust_email: bool,
+    /// What the button says: "Sign in with …".
+    pub label: String,
+    /// Seconds of clock difference that are tolerated.
+    pub leeway: u64,
+}
+
+impl Default for Oidc {
+    fn default() -> Self {
+        Self {
+            issuer: None,
+            client_id: String::new(),
+            client_secret: None,
+            client_secret_file: None,
+            scopes: ["openid", "email", "profile"].map(str::to_owned).to_vec(),
+            algorithms: vec!["RS256".to_owned(), "ES256".to_owned()],
+            groups_claim: "groups".to_owned(),
+            groups: BTreeMap::new(),
+            default_role: None,
+            trust_email: false,
+            label: "single sign-on".to_owned(),
+            leeway: 30,
+        }
+    }
 }
 
 /// Section `auth.jwt`. In force as soon as `issuer` is set.
@@ -205,6 +275,8 @@ pub struct Jwt {
     pub audience: Vec<String>,
     /// A file with the issuer's JWK Set (RFC 7517 §5).
     pub key_set_file: Option<PathBuf>,
+    /// The address of the issuer's JWK Set instead, which is fetched again when keys change.
+    pub key_set_url: Option<String>,
     /// Accepted signature algorithms, asymmetric ones only.
     pub algorithms: Vec<String>,
     /// The claim that holds the role.
@@ -223,6 +295,7 @@ impl Default for Jwt {
             issuer: None,
             audience: Vec::new(),
             key_set_file: None,
+            key_set_url: None,
             algorithms: vec!["RS256".to_owned(), "ES256".to_owned()],
             role_claim: "role".to_owned(),
             roles: BTreeMap::new(),
@@ -238,9 +311,96 @@ impl Default for Jwt {
 pub struct Sealing {
     /// A file with one key per line; with SQLite and nothing set: `sealing.key` beside the database, made on first use.
     pub key_file: Option<PathBuf>,
+    /// A program and its arguments, run without a shell, that prints such lines: for keys kept in a vault.
+    pub key_command: Vec<String>,
     /// The keys themselves, for the environment: `<id>:<base64 of 32 bytes>`.
     #[serde(deserialize_with = "hidden_list")]
     pub keys: Vec<Hidden>,
+}
+
+/// Section `limits`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RequestLimits {
+    /// So many requests of one key, token or session at once after a pause.
+    pub burst: u32,
+    /// So many a second after that.
+    pub per_second: u32,
+    /// So many requests are worked on at once; the next is answered with 503. Gateways are not counted.
+    pub at_once: usize,
+    /// Seconds one request may take.
+    pub seconds: u64,
+    /// So many connections are open at once; the next waits.
+    pub connections: usize,
+}
+
+impl Default for RequestLimits {
+    fn default() -> Self {
+        Self { burst: 500, per_second: 100, at_once: 256, seconds: 60, connections: 10_000 }
+    }
+}
+
+/// One of the section `secrets`: `[secrets.<name>]`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeclaredSecret {
+    /// The variable that holds it.
+    pub env: Option<String>,
+    /// The file that holds it; read anew each time.
+    pub file: Option<PathBuf>,
+    /// Where it is in the vault: `<mount>/<path>` of a KV secrets engine, version 2.
+    pub vault: Option<String>,
+    /// Slugs of the workspaces that may use it; unset: all, and integrations of the organisation.
+    pub workspaces: Option<Vec<String>>,
+    /// Hosts of MCP servers it may be sent to; empty: any.
+    pub hosts: Vec<String>,
+}
+
+/// Where a declared secret is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// Nowhere, or in several places: an error of the configuration.
+    Nowhere,
+    /// In this variable.
+    Variable(String),
+    /// In this file.
+    File(PathBuf),
+    /// At this path of the vault.
+    Vault(String),
+}
+
+impl DeclaredSecret {
+    /// Where it is kept.
+    pub fn kept(&self) -> Kept {
+        match (&self.env, &self.file, &self.vault) {
+            (Some(variable), None, None) => Kept::Variable(variable.clone()),
+            (None, Some(file), None) => Kept::File(file.clone()),
+            (None, None, Some(path)) => Kept::Vault(path.clone()),
+            _ => Kept::Nowhere,
+        }
+    }
+}
+
+/// Section `vault`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Vault {
+    /// The address of HashiCorp Vault.
+    pub address: Option<String>,
+    /// The namespace there, where there are namespaces.
+    pub namespace: Option<String>,
+    /// The token; better a file that an agent renews.
+    pub token: Option<Hidden>,
+    /// A file with the token; read anew each time.
+    pub token_file: Option<PathBuf>,
+}
+
+/// Section `audit`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Audit {
+    /// Days that audit events are kept at least; unset: for ever.
+    pub keep_days: Option<u32>,
 }
 
 /// Section `ui`.

@@ -1,6 +1,6 @@
 //! The form for a new key.
 
-use super::words::Preset;
+use super::words::{Preset, allows};
 use super::{Created, Query};
 use crate::failure::Failure;
 use crate::session::Visitor;
@@ -11,7 +11,7 @@ use askama::Template;
 use chrono::Duration;
 use registry::{NewApiKey, Workspace};
 use registry_core::finding::Finding;
-use registry_core::permission::{Permission, Role};
+use registry_core::permission::{Permission, Role, SCOPES};
 use registry_core::slug::Reference;
 
 #[derive(Template)]
@@ -82,9 +82,8 @@ impl Form {
         form
     }
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "askama passes references")]
-    fn chose(&self, permission: &Permission) -> bool {
-        self.scopes.iter().any(|scope| scope == permission.scope())
+    fn chose(&self, scope: &str) -> bool {
+        self.scopes.iter().any(|chosen| chosen == scope)
     }
 
     /// What it asks for, or what is wrong with it.
@@ -138,10 +137,10 @@ impl Form {
             let message = "Choose at least one scope, or another kind of access.";
             return Some(Finding::error("/scopes", "missing_member", message));
         }
-        let beyond: Vec<String> = Permission::ALL
+        let beyond: Vec<String> = SCOPES
             .iter()
-            .filter(|permission| self.chose(permission) && !role.allows(**permission))
-            .map(|permission| format!("`{}`", permission.scope()))
+            .filter(|(scope, given)| self.chose(scope) && !allows(role, given))
+            .map(|(scope, _)| format!("`{scope}`"))
             .collect();
         (!beyond.is_empty()).then(|| {
             let message = format!(

@@ -3,10 +3,10 @@
 use chrono::Duration;
 use registry::ApiKey;
 use registry_core::clock::Timestamp;
-use registry_core::permission::{Permission, Role};
+use registry_core::permission::{Permission, Role, SCOPES};
 
 /// What only people should do, unless somebody chooses it one by one.
-const DELICATE: [Permission; 3] = [Permission::ManageKeys, Permission::ManagePeople, Permission::ReadAudit];
+const DELICATE: [&str; 3] = ["api_keys.manage", "people.manage", "audit_events.read"];
 
 /// A choice of scopes with a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,38 +20,39 @@ pub(super) enum Preset {
 impl Preset {
     /// The scopes of it that `role` allows.
     pub(crate) fn scopes(self, role: Role) -> Vec<String> {
-        let reads = |permission: Permission| {
-            permission.scope().rsplit('.').next() == Some("read")
-                || permission == Permission::CheckConfiguration
-        };
-        Permission::ALL
-            .into_iter()
-            .filter(|permission| role.allows(*permission) && !DELICATE.contains(permission))
-            .filter(|permission| self == Self::Write || reads(*permission))
-            .map(|permission| permission.scope().to_owned())
+        let reads = |scope: &str| scope.ends_with(".read") || scope == "advanced_configuration.check";
+        SCOPES
+            .iter()
+            .filter(|(scope, given)| allows(role, given) && !DELICATE.contains(scope))
+            .filter(|(scope, _)| self == Self::Write || reads(scope))
+            .map(|(scope, _)| (*scope).to_owned())
             .collect()
     }
 }
 
-/// A permission in words.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "askama passes references")]
-pub(crate) fn permission(permission: &Permission) -> &'static str {
-    match permission {
-        Permission::ReadWorkspaces => "Read workspaces",
-        Permission::WriteWorkspaces => "Create, change and delete workspaces",
-        Permission::ReadIntegrations => "Read integrations and access",
-        Permission::WriteIntegrations => "Create, change and delete integrations and access",
-        Permission::ReadServers => "Read servers and what is sent for them",
-        Permission::WriteServers => "Create, change and delete servers",
-        Permission::ReadOrganisation => "Read the organisation's layer",
-        Permission::WriteOrganisation => "Change the organisation's layer",
-        Permission::CheckConfiguration => "Check a configuration without saving it",
-        Permission::ReadRegistrations => "Read registrations",
-        Permission::OperateRegistrations => "Retry, register again, approve, withdraw",
-        Permission::ManageKeys => "Create, rotate and revoke API keys",
-        Permission::ManagePeople => "Invite people and change what they may do",
-        Permission::ReadAudit => "Read the audit log",
-        Permission::FetchGatewayDocument => "Fetch resolved documents, with secrets",
+/// Whether a role may do something of what a scope gives.
+pub(crate) fn allows(role: Role, given: &[Permission]) -> bool {
+    given.iter().any(|permission| role.allows(*permission))
+}
+
+/// A scope in words.
+pub(crate) fn scope(name: &str) -> &'static str {
+    match name {
+        "workspaces.read" => "Read workspaces",
+        "workspaces.write" => "Create, change and delete workspaces",
+        "mcp_integrations.read" => "Read integrations and access",
+        "mcp_integrations.write" => "Create, change and delete integrations and access",
+        "mcp_servers.read" => "Read servers and what is sent for them",
+        "mcp_servers.write" => "Create, change and delete servers",
+        "organisation.read" => "Read the organisation's layer",
+        "organisation.write" => "Change the organisation's layer",
+        "advanced_configuration.check" => "Check a configuration without saving it",
+        "registrations.read" => "Read registrations",
+        "registrations.operate" => "Retry, register again, approve, withdraw",
+        "api_keys.manage" => "Create, rotate and revoke API keys",
+        "people.manage" => "Invite people and change what they may do",
+        "audit_events.read" => "Read the audit log",
+        _ => "Fetch resolved documents, with secrets",
     }
 }
 

@@ -164,7 +164,7 @@ async fn render(
     let wizard = Wizard::of(&draft, DraftStep::Workspaces, problems);
     let page = Page {
         shell: Shell::of(request, visitor, "integrations", wizard.title("workspaces")),
-        may_make: visitor.actor.can(Permission::WriteWorkspaces) && visitor.actor.workspace().is_none(),
+        may_make: visitor.actor.can(Permission::UpdateWorkspaces) && visitor.actor.workspace().is_none(),
         any: visitor.overview.workspaces > 0,
         rows: found.items,
         total: found.total,

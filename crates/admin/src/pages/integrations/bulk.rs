@@ -82,7 +82,7 @@ async fn act(
             return Ok(file("integrations", registry.export_these_integrations(actor, &these).await?));
         }
         Some("disable") if value("sure").is_none() => {
-            actor.require(Permission::WriteIntegrations)?;
+            actor.require(Permission::UpdateIntegrations)?;
             let page = DisablePage {
                 shell: Shell::of(&request, &visitor, "integrations", "Disable integrations"),
                 integrations: chosen,

@@ -67,7 +67,7 @@ struct Import {
 
 #[get("/integrations/new/import")]
 async fn show_import(request: HttpRequest, visitor: Visitor) -> Result<HttpResponse, Failure> {
-    visitor.actor.require(Permission::WriteIntegrations)?;
+    visitor.actor.require(Permission::CreateIntegrations)?;
     let shell = Shell::of(&request, &visitor, "integrations", "Import integrations");
     let page = ImportPage { shell, text: String::new(), weighed: None, problems: Vec::new() };
     Ok(html(StatusCode::OK, &page)?)
@@ -128,7 +128,7 @@ async fn render_duplicate(
     form: Option<Duplicate>,
     problems: Vec<Finding>,
 ) -> Result<HttpResponse, Failure> {
-    visitor.actor.require(Permission::WriteIntegrations)?;
+    visitor.actor.require(Permission::CreateIntegrations)?;
     let integration = visitor.registry.integration(&visitor.actor, &Reference::parse(path)).await?;
     let form = form
         .unwrap_or_else(|| Duplicate { name: format!("{} (copy)", integration.name), slug: String::new() });

@@ -103,7 +103,7 @@ async fn show(
     visitor: Visitor,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Failure> {
-    visitor.actor.require(Permission::WriteIntegrations)?;
+    visitor.actor.require(Permission::UpdateIntegrations)?;
     let integration = visitor.registry.integration(&visitor.actor, &Reference::parse(&path)).await?;
     let form = Form::of(&integration);
     render(&request, &visitor, integration, form, Vec::new(), None)

@@ -99,6 +99,7 @@ async fn add_server(
         slug: None,
         description: None,
         configuration: None,
+        secret_mappings: Vec::new(),
     };
     visitor.registry.create_server(&visitor.actor, new).await?;
     Ok(go(format!("/ui/integrations/{}?done=created", integration.slug)))

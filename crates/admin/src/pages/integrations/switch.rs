@@ -35,7 +35,7 @@ async fn confirm_disable(
     visitor: Visitor,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Failure> {
-    visitor.actor.require(Permission::WriteIntegrations)?;
+    visitor.actor.require(Permission::UpdateIntegrations)?;
     let integration = find(&visitor, &path).await?;
     let page = DisablePage {
         shell: Shell::of(&request, &visitor, "integrations", format!("Disable {}", integration.name)),

@@ -129,7 +129,7 @@ impl Advice {
                     None => {}
                 },
                 Cure::Member(member) => advice.add_member(visitor, one, member).await?,
-                Cure::Url if visitor.actor.can(Permission::WriteIntegrations) => {
+                Cure::Url if visitor.actor.can(Permission::UpdateIntegrations) => {
                     let href = format!("/ui/integrations/{}/edit", one.integration.slug);
                     advice.fixes.push(Fix { label: "Edit the server URL".to_owned(), href });
                 }
@@ -157,7 +157,7 @@ impl Advice {
         one: &Registration,
         member: &'static str,
     ) -> Result<(), Failure> {
-        if !visitor.actor.can(Permission::WriteIntegrations) {
+        if !visitor.actor.can(Permission::UpdateIntegrations) {
             return Ok(());
         }
         let server = ServerRef { server: Reference::Id(one.server.0), workspace: None };

@@ -7,7 +7,7 @@ use crate::view::{Shell, html};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use askama::Template;
-use registry::{NewPerson, Workspace};
+use registry::{NewPerson, Roles, Workspace};
 use registry_core::finding::Finding;
 use registry_core::permission::{Permission, Role};
 use registry_core::slug::Reference;
@@ -78,12 +78,21 @@ pub(super) async fn submit(
     let new = NewPerson {
         email: form.email.clone(),
         name: form.name.clone(),
-        role,
-        workspace: (!form.workspace.is_empty()).then(|| Reference::parse(&form.workspace)),
+        roles: Roles::one(role, (!form.workspace.is_empty()).then(|| Reference::parse(&form.workspace))),
     };
     match visitor.registry.invite(&visitor.actor, new).await {
         Ok(invited) => with_link(&request, &visitor, invited).await,
-        Err(registry::Error::Invalid(findings)) => render(&request, &visitor, form, findings.0).await,
+        Err(registry::Error::Invalid(mut findings)) => {
+            for finding in &mut findings.0 {
+                // The form knows one place; of several the application speaks by number.
+                finding.pointer = match finding.pointer.as_str() {
+                    "/workspaces/0/role" => "/role".into(),
+                    "/workspaces/0/workspace_id" => "/workspace".into(),
+                    _ => continue,
+                };
+            }
+            render(&request, &visitor, form, findings.0).await
+        }
         Err(registry::Error::Conflict { code, message, pointer }) => {
             let problem = Finding::error(pointer.unwrap_or("/email"), code, message);
             render(&request, &visitor, form, vec![problem]).await

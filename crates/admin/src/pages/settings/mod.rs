@@ -4,6 +4,7 @@
 mod invite;
 mod outgoing;
 mod people;
+mod person;
 mod reach;
 
 use crate::failure::Failure;
@@ -28,10 +29,13 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .service(people::confirm_deactivate)
         .service(people::deactivate)
         .service(people::reactivate)
-        .service(people::change)
+        .service(person::change)
+        .service(person::end_all)
+        .service(person::end_one)
         .service(people::new_link)
         .service(invite::show)
-        .service(invite::submit);
+        .service(invite::submit)
+        .service(person::show);
 }
 
 #[derive(Template)]

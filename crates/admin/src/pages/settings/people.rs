@@ -7,12 +7,11 @@ use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use askama::Template;
-use registry::{Invited, PageRequest, User, Workspace};
+use registry::{Invited, PageRequest, User};
 use registry_core::clock::Timestamp;
 use registry_core::finding::Finding;
 use registry_core::id::UserId;
 use registry_core::permission::Role;
-use registry_core::slug::Reference;
 use serde::Deserialize;
 
 /// People on one page.
@@ -26,7 +25,6 @@ struct Page {
     shell: Shell,
     items: Vec<User>,
     total: u64,
-    workspaces: Vec<Workspace>,
     /// A link that was just made: whose, and the address.
     link: Option<(String, String)>,
     problems: Vec<Finding>,
@@ -72,7 +70,6 @@ async fn render(
         next: found.has_more(wanted).then(|| address(number + 1)),
         items: found.items,
         total: found.total,
-        workspaces: crate::pages::api_keys::workspaces(visitor).await?,
         link,
         problems,
         now: visitor.registry.now(),
@@ -107,28 +104,6 @@ async fn answer(
         }
         Err(error) => Err(error.into()),
     }
-}
-
-#[derive(Deserialize)]
-pub(super) struct Change {
-    role: String,
-    #[serde(default)]
-    workspace: String,
-}
-
-#[post("/settings/people/{person}/role")]
-pub(super) async fn change(
-    request: HttpRequest,
-    visitor: Visitor,
-    path: web::Path<UserId>,
-    form: web::Form<Change>,
-) -> Result<HttpResponse, Failure> {
-    let missing =
-        Failure::Request(StatusCode::UNPROCESSABLE_ENTITY, "Choose a role: viewer, manager or admin.");
-    let role = Role::parse(&form.role).ok_or(missing)?;
-    let workspace = (!form.workspace.is_empty()).then(|| Reference::parse(&form.workspace));
-    let outcome = visitor.registry.change_person(&visitor.actor, *path, role, workspace.as_ref()).await;
-    answer(&request, &visitor, *path, outcome, "role").await
 }
 
 #[post("/settings/people/{person}/link")]
@@ -185,11 +160,22 @@ pub(super) async fn reactivate(
 }
 
 /// How somebody stands, as icon, word and colour.
-fn standing(person: &User) -> String {
+pub(super) fn standing(person: &User) -> String {
     let (class, icon, word) = match (&person.deactivated_at, &person.last_sign_in_at) {
         (Some(_), _) => ("", "cross", "Deactivated"),
         (None, None) => ("info", "clock", "Invited"),
         (None, Some(_)) => ("ok", "tick", "Active"),
     };
     format!(r#"<span class="st {class}">{}{word}</span>"#, crate::view::icon(icon))
+}
+
+/// What somebody may do, in words.
+fn powers(person: &User) -> String {
+    let whole = person.role.map(|role| crate::view::capital(role.as_str()));
+    let places = person
+        .workspaces
+        .iter()
+        .map(|one| format!("{} in {}", crate::view::capital(one.role.as_str()), one.workspace.name));
+    let all: Vec<_> = whole.into_iter().chain(places).collect();
+    if all.is_empty() { "Nothing".to_owned() } else { all.join(", ") }
 }

@@ -52,7 +52,7 @@ fn render(
     form: Form,
     problems: Vec<Finding>,
 ) -> Result<HttpResponse, Failure> {
-    visitor.actor.require_organisation(Permission::WriteWorkspaces)?;
+    visitor.actor.require_organisation(Permission::UpdateWorkspaces)?;
     let what =
         workspace.as_ref().map_or_else(|| "New workspace".to_owned(), |one| format!("Edit {}", one.name));
     let (status, title) = if problems.is_empty() {

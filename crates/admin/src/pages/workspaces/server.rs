@@ -79,7 +79,7 @@ async fn render(
     form: Form,
     problems: Vec<Finding>,
 ) -> Result<HttpResponse, Failure> {
-    visitor.actor.require(Permission::WriteServers)?;
+    visitor.actor.require(Permission::UpdateServers)?;
     let workspace = visitor.registry.workspace(&visitor.actor, &Reference::parse(workspace)).await?;
     let what = server.as_ref().map_or_else(|| "New server".to_owned(), |one| format!("Edit {}", one.name));
     let (status, title) = if problems.is_empty() {
@@ -135,6 +135,7 @@ async fn create(
         slug: filled(&form.slug),
         description: filled(&form.description),
         configuration: None,
+        secret_mappings: Vec::new(),
     };
     match registry.create_server(actor, new).await {
         Ok(made) => {
@@ -175,7 +176,7 @@ async fn show(
     let title = format!("{} / {}", server.workspace.slug, server.slug);
     let page = ShowPage {
         shell: Shell::of(&request, &visitor, "workspaces", title),
-        may_serve: visitor.actor.can(Permission::WriteServers),
+        may_serve: visitor.actor.can(Permission::UpdateServers),
         now: visitor.registry.now(),
         server,
     };
@@ -245,7 +246,7 @@ async fn confirm(
     visitor: Visitor,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, Failure> {
-    visitor.actor.require(Permission::WriteServers)?;
+    visitor.actor.require(Permission::UpdateServers)?;
     let (_, server) = find(&visitor, &path.0, &path.1).await?;
     let shell = Shell::of(&request, &visitor, "workspaces", format!("Delete {}", server.name));
     Ok(html(StatusCode::OK, &DeletePage { shell, server })?)

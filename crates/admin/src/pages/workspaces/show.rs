@@ -66,8 +66,8 @@ pub(super) async fn show(
         total: servers.total,
         servers: servers.items,
         q: query.q.clone(),
-        may_manage: actor.can(Permission::WriteWorkspaces) && actor.workspace().is_none(),
-        may_serve: actor.can(Permission::WriteServers),
+        may_manage: actor.can(Permission::UpdateWorkspaces) && actor.workspace().is_none(),
+        may_serve: actor.can(Permission::UpdateServers),
         workspace,
     };
     Ok(html(StatusCode::OK, &page)?)

@@ -1,0 +1,32 @@
+//! Before any operation: not too much at once, and no operation for ever.
+
+use crate::ApiState;
+use crate::failure::Failure;
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+use actix_web::{Error, web};
+
+/// What waits as long as its caller wants.
+const PATIENT: &str = "/v1/gateway/changes";
+/// Gateways are never refused for what others ask.
+const GATEWAYS: &str = "/v1/gateway/";
+
+/// Middleware around every operation of `/v1`.
+pub(crate) async fn guard(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let Some(state) = request.app_data::<web::Data<ApiState>>().cloned() else {
+        return next.call(request).await;
+    };
+    let path = request.path();
+    let _in_hand = match path.starts_with(GATEWAYS) {
+        true => None,
+        false => Some(state.registry.take_in_hand().map_err(Failure::from)?),
+    };
+    if path == PATIENT {
+        return next.call(request).await;
+    }
+    state.registry.patiently(next.call(request)).await.map_err(Failure::from)?
+}

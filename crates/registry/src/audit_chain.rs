@@ -1,0 +1,269 @@
+//! The audit log as evidence: its chain is checked link by link, points of it are signed once a day, and what is older
+//! than it must be kept is removed behind such a point.
+
+use crate::deployment::{record, recorded};
+use crate::entity::{audit_checkpoint, audit_event, sequence};
+use crate::stored::{hex, millis};
+use crate::write::{Event, Write, chain_hash};
+use crate::{Actor, Error, Registry, Result};
+use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use chrono::Duration;
+use registry_core::id::SealedId;
+use registry_core::permission::Permission;
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter,
+    QueryOrder, QuerySelect,
+};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+/// Key of the sealed value with the signing key in `deployment`.
+const SIGNING_KEY: &str = "audit.signing_key";
+/// A point is signed when the last one is as old as this.
+const EVERY: Duration = Duration::days(1);
+/// Events read or removed at a time.
+const BATCH: u64 = 2_000;
+
+/// What the log's chain came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditVerdict {
+    /// Events that are linked as they should be.
+    pub events: u64,
+    /// The number of the first event that is still there.
+    pub first: Option<i64>,
+    /// The number of the last one.
+    pub last: i64,
+    /// Signed points that agree with the chain.
+    pub checkpoints: u64,
+    /// The keys those were signed with: Ed25519 public keys (RFC 8032), hex.
+    pub public_keys: BTreeSet<String>,
+    /// The first thing that is not as it should be.
+    pub broken: Option<BrokenLink>,
+}
+
+/// Where the chain breaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokenLink {
+    /// The number of the event (or signed point) that does not fit.
+    pub number: i64,
+    /// What is wrong with it.
+    pub why: &'static str,
+}
+
+impl Registry {
+    /// Checks the whole log as it is at one moment. With `public_key` (hex) every signed point must be signed by it.
+    pub async fn verify_audit(&self, actor: &Actor, public_key: Option<&str>) -> Result<AuditVerdict> {
+        actor.require_organisation(Permission::ReadAudit)?;
+        let db = self.begin_read().await?;
+        let mut points = BTreeMap::new();
+        for point in audit_checkpoint::Entity::find().all(&db).await? {
+            points.insert(point.number, point);
+        }
+        let end = sequence::Entity::find_by_id(1)
+            .one(&db)
+            .await?
+            .ok_or_else(|| Error::corrupt("sequence", "id", 1))?;
+        let mut verdict = AuditVerdict {
+            events: 0,
+            first: None,
+            last: 0,
+            checkpoints: 0,
+            public_keys: points.values().map(|point| point.public_key.clone()).collect(),
+            broken: None,
+        };
+        for point in points.values() {
+            if !is_signed(point) || public_key.is_some_and(|key| !key.eq_ignore_ascii_case(&point.public_key))
+            {
+                verdict.broken = Some(BrokenLink {
+                    number: point.number,
+                    why: "its signed point is not signed by the key",
+                });
+                return Ok(verdict);
+            }
+        }
+        verdict.broken = walk(&db, &points, &end, &mut verdict).await?;
+        Ok(verdict)
+    }
+
+    /// Signs a point of the chain if the last one is a day old; removes events older than `audit.keep_days`, if that is
+    /// set. Answers how many were removed.
+    pub async fn keep_audit(&self) -> Result<u64> {
+        let newest = audit_checkpoint::Entity::find().order_by_desc(audit_checkpoint::Column::Number);
+        let newest = newest.one(self.db()).await?;
+        let end = sequence::Entity::find_by_id(1).one(self.db()).await?;
+        let Some(end) = end.filter(|end| end.audit > 0) else { return Ok(0) };
+        let due = newest.is_none_or(|point| {
+            point.number < end.audit && point.at <= millis(self.now()) - EVERY.num_milliseconds()
+        });
+        if due {
+            let mut write = self.begin_write(&Actor::worker("audit")).await?;
+            sign(&mut write, end.audit, &end.audit_hash, false).await?;
+            write.commit().await?;
+        }
+        self.prune_audit().await
+    }
+
+    async fn prune_audit(&self) -> Result<u64> {
+        let Some(keep) = self.settings().audit_keep else { return Ok(0) };
+        let cutoff = millis(self.now()) - i64::try_from(keep.as_millis()).unwrap_or(i64::MAX / 2);
+        let Some(through) = self.last_before(cutoff).await? else { return Ok(0) };
+        let point = audit_checkpoint::Entity::find_by_id(through.number).one(self.db()).await?;
+        if point.is_none_or(|point| !point.pruned) {
+            let mut write = self.begin_write(&Actor::worker("audit")).await?;
+            sign(&mut write, through.number, &through.hash, true).await?;
+            let event = Event::new("audit.pruned", "audit", through.number);
+            write.audit(event.after(json!({ "through": through.number, "hash": through.hash })));
+            write.commit().await?;
+        }
+        let mut removed = 0;
+        loop {
+            let write = self.begin_write(&Actor::worker("audit")).await?;
+            let first = audit_event::Entity::find().order_by_asc(audit_event::Column::Number);
+            let Some(first) = first.one(&write.txn).await? else { break };
+            let last = through.number.min(first.number + i64::try_from(BATCH).unwrap_or_default());
+            let gone = audit_event::Entity::delete_many().filter(audit_event::Column::Number.lte(last));
+            let gone = gone.exec(&write.txn).await?.rows_affected;
+            write.commit().await?;
+            removed += gone;
+            if gone == 0 {
+                break;
+            }
+        }
+        Ok(removed)
+    }
+
+    /// The last event of those that are all older than `cutoff`.
+    async fn last_before(&self, cutoff: i64) -> Result<Option<audit_event::Model>> {
+        use audit_event::Column as C;
+        let kept = audit_event::Entity::find().filter(C::At.gte(cutoff)).order_by_asc(C::Number);
+        let older = match kept.one(self.db()).await? {
+            Some(kept) => audit_event::Entity::find().filter(C::Number.lt(kept.number)),
+            None => audit_event::Entity::find(),
+        };
+        Ok(older.order_by_desc(C::Number).one(self.db()).await?)
+    }
+}
+
+/// Follows the chain; answers where it breaks.
+async fn walk(
+    db: &DatabaseTransaction,
+    points: &BTreeMap<i64, audit_checkpoint::Model>,
+    end: &sequence::Model,
+    verdict: &mut AuditVerdict,
+) -> Result<Option<BrokenLink>> {
+    let broken = |number, why| Ok(Some(BrokenLink { number, why }));
+    let pruned = points.values().filter(|point| point.pruned).map(|point| point.number).max().unwrap_or(0);
+    let (mut number, mut hash): (i64, Option<String>) = (0, None);
+    loop {
+        let rows = audit_event::Entity::find()
+            .filter(audit_event::Column::Number.gt(number))
+            .order_by_asc(audit_event::Column::Number)
+            .limit(BATCH)
+            .all(db)
+            .await?;
+        if rows.is_empty() {
+            break;
+        }
+        for event in rows {
+            if hash.is_none() {
+                verdict.first = Some(event.number);
+                // Where older ones were removed, the signed point says what the first one follows.
+                if event.number > pruned + 1 {
+                    return broken(event.number, "the events before it are missing");
+                }
+                hash = match points.get(&(event.number - 1)) {
+                    Some(point) => Some(point.hash.clone()),
+                    None if event.number == 1 => Some(String::new()),
+                    None => Some(event.previous_hash.clone()),
+                };
+            } else if event.number != number + 1 {
+                return broken(event.number, "the event before it is missing");
+            }
+            if hash.as_deref() != Some(&event.previous_hash) {
+                return broken(event.number, "it does not follow the event before it");
+            }
+            if chain_hash(&event) != event.hash {
+                return broken(event.number, "it was changed");
+            }
+            if let Some(point) = points.get(&event.number) {
+                if point.hash != event.hash {
+                    return broken(event.number, "it is not the event that was signed");
+                }
+                verdict.checkpoints += 1;
+            }
+            verdict.events += 1;
+            (number, hash) = (event.number, Some(event.hash));
+        }
+    }
+    verdict.last = number;
+    if hash.is_none() && end.audit > pruned || hash.is_some() && number != end.audit {
+        return broken(end.audit, "the last events are missing");
+    }
+    if hash.is_some_and(|hash| hash != end.audit_hash) {
+        return broken(end.audit, "it is not the event that was written last");
+    }
+    Ok(points
+        .keys()
+        .find(|point| **point > end.audit)
+        .map(|point| BrokenLink { number: *point, why: "it was signed and is missing" }))
+}
+
+async fn sign(write: &mut Write<'_>, number: i64, hash: &str, pruned: bool) -> Result<()> {
+    let key = signing_key(write).await?;
+    let at = write.millis();
+    let message = message(number, at, pruned, hash);
+    audit_checkpoint::Entity::delete_by_id(number).exec(&write.txn).await?;
+    audit_checkpoint::ActiveModel {
+        number: Set(number),
+        at: Set(at),
+        hash: Set(hash.to_owned()),
+        pruned: Set(pruned),
+        public_key: Set(hex(key.public_key().as_ref())),
+        signature: Set(STANDARD.encode(key.sign(&message))),
+    }
+    .insert(&write.txn)
+    .await?;
+    Ok(())
+}
+
+fn is_signed(point: &audit_checkpoint::Model) -> bool {
+    let message = message(point.number, point.at, point.pruned, &point.hash);
+    let key: Option<Vec<u8>> = (0..point.public_key.len() / 2)
+        .map(|byte| u8::from_str_radix(point.public_key.get(2 * byte..2 * byte + 2)?, 16).ok())
+        .collect();
+    let (Some(key), Ok(signature)) = (key, STANDARD.decode(&point.signature)) else { return false };
+    UnparsedPublicKey::new(&ED25519, key).verify(&message, &signature).is_ok()
+}
+
+fn message(number: i64, at: i64, pruned: bool, hash: &str) -> Vec<u8> {
+    let label: &[u8] = b"mcp-registry audit checkpoint\0";
+    [label, &number.to_be_bytes(), &at.to_be_bytes(), &[u8::from(pruned)], hash.as_bytes()].concat()
+}
+
+/// The deployment's signing key; made on first use, and anew when the sealing key it was kept under is lost.
+async fn signing_key(write: &mut Write<'_>) -> Result<Ed25519KeyPair> {
+    let known = recorded(&write.txn).await?.remove(SIGNING_KEY);
+    let known = known.and_then(|id| serde_json::from_value::<Uuid>(id).ok()).map(SealedId);
+    if let Some(id) = known {
+        match write.registry.open_sealed(&write.txn, id).await {
+            Ok(seed) => {
+                let seed = Zeroizing::new(STANDARD.decode(seed.expose()).unwrap_or_default());
+                return Ed25519KeyPair::from_seed_unchecked(&seed)
+                    .map_err(|_| Error::corrupt("sealed_value", "ciphertext", id));
+            }
+            Err(Error::KeyMissing(_)) => write.unseal([id]).await?,
+            Err(error) => return Err(error),
+        }
+    }
+    let mut seed = Zeroizing::new([0; 32]);
+    aws_lc_rs::rand::fill(&mut *seed).map_err(|_| Error::Internal("no random numbers".into()))?;
+    let id = SealedId(write.registry.new_id());
+    let text = Zeroizing::new(STANDARD.encode(*seed));
+    write.seal(id, ("audit", id.0), "/signing_key", &text).await?;
+    record(write, SIGNING_KEY, Value::String(id.0.to_string())).await?;
+    Ed25519KeyPair::from_seed_unchecked(&*seed).map_err(|_| Error::Internal("no signing key".into()))
+}

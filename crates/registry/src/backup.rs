@@ -1,0 +1,86 @@
+//! Copies of an SQLite database: made while others work, and judged before they take a database's place. PostgreSQL has
+//! programs of its own for that.
+
+use crate::entity::deployment;
+use crate::write::Event;
+use crate::{Actor, Error, Registry, Result};
+use registry_core::permission::Permission;
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sea_orm::sqlx::{self, ConnectOptions};
+use sea_orm::{ConnectionTrait, DbBackend, EntityTrait};
+use serde_json::json;
+use std::path::Path;
+use std::time::Duration;
+
+impl Registry {
+    /// Writes the database as it is at one moment into a new file. Others read and write on meanwhile.
+    pub async fn back_up(&self, actor: &Actor, file: &Path) -> Result<()> {
+        actor.require_organisation(Permission::ManageKeys)?;
+        if self.db().get_database_backend() != DbBackend::Sqlite {
+            return Err(Error::NotImplemented(
+                "PostgreSQL is backed up with its own programs: `pg_dump` (docs/operations.md).",
+            ));
+        }
+        let name =
+            file.to_str().ok_or_else(|| Error::Unavailable("The file's name is no UTF-8.".to_owned()))?;
+        let statement = format!("VACUUM INTO '{}'", name.replace('\'', "''"));
+        self.db()
+            .execute_unprepared(&statement)
+            .await
+            .map_err(|error| Error::Unavailable(format!("The copy cannot be written to {name}: {error}.")))?;
+        check_copy(file).await
+    }
+
+    /// Notes in a database that it was restored, and from when it is.
+    pub async fn note_restored(&self, actor: &Actor) -> Result<()> {
+        let newest =
+            deployment::Entity::find().all(self.db()).await?.into_iter().map(|row| row.updated_at).max();
+        let mut write = self.begin_write(actor).await?;
+        let audit = json!({ "settings_of": newest });
+        write.audit(Event::new("database.restored", "database", "sqlite").after(audit));
+        write.commit().await
+    }
+}
+
+/// Refuses a file that is no sound database of ours.
+pub async fn check_copy(file: &Path) -> Result<()> {
+    let shown = file.display();
+    let unsound = |why: String| Error::Unavailable(format!("{shown} is no sound copy: {why}."));
+    let mut db = open(file).await.map_err(|error| unsound(error.to_string()))?;
+    let verdict: String = sqlx::query_scalar("PRAGMA integrity_check")
+        .fetch_one(&mut db)
+        .await
+        .map_err(|error| unsound(error.to_string()))?;
+    if verdict != "ok" {
+        return Err(unsound(verdict));
+    }
+    let ours: std::result::Result<i64, _> =
+        sqlx::query_scalar("SELECT COUNT(*) FROM sequence").fetch_one(&mut db).await;
+    match ours {
+        Ok(1) => Ok(()),
+        _ => Err(unsound("it is not a database of this program".to_owned())),
+    }
+}
+
+/// Refuses a database that a process has open; leaves it in one file, without a journal beside it.
+pub async fn release(file: &Path) -> Result<()> {
+    let in_use = || {
+        Error::Unavailable(format!(
+            "{} is in use. End every process of this deployment first.",
+            file.display()
+        ))
+    };
+    let options = SqliteConnectOptions::new().filename(file).busy_timeout(Duration::from_millis(200));
+    let mut db = options.connect().await.map_err(|_| in_use())?;
+    // Only who is alone may leave the mode with a journal beside the file.
+    let mode: std::result::Result<String, _> =
+        sqlx::query_scalar("PRAGMA journal_mode = DELETE").fetch_one(&mut db).await;
+    match mode {
+        Ok(mode) if mode == "delete" => Ok(()),
+        _ => Err(in_use()),
+    }
+}
+
+async fn open(file: &Path) -> std::result::Result<SqliteConnection, sqlx::Error> {
+    SqliteConnectOptions::new().filename(file).read_only(true).immutable(true).connect().await
+}

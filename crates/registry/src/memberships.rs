@@ -1,0 +1,222 @@
+//! What people may do where: a role in the whole organisation, roles in single workspaces, and the place they act in.
+
+use crate::entity::{membership, user, workspace};
+use crate::stored::word;
+use crate::workspaces::{self, WorkspaceRef};
+use crate::write::{Event, Write};
+use crate::{Actor, Error, Registry, Result};
+use registry_core::finding::{Finding, Findings};
+use registry_core::id::WorkspaceId;
+use registry_core::permission::Role;
+use registry_core::slug::Reference;
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel,
+    QueryFilter,
+};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// The word of a person without a role in the whole organisation.
+const NO_ROLE: &str = "none";
+
+/// What somebody may do in one workspace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Membership {
+    /// Where.
+    pub workspace: WorkspaceRef,
+    /// As what.
+    pub role: Role,
+}
+
+/// Everything somebody is to be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Roles {
+    /// In the whole organisation.
+    pub organisation: Option<Role>,
+    /// In single workspaces, each named once.
+    pub workspaces: Vec<(Reference, Role)>,
+}
+
+impl Roles {
+    /// One role, in one workspace or in the whole organisation.
+    pub fn one(role: Role, workspace: Option<Reference>) -> Self {
+        match workspace {
+            Some(workspace) => Self { organisation: None, workspaces: vec![(workspace, role)] },
+            None => Self { organisation: Some(role), workspaces: Vec::new() },
+        }
+    }
+}
+
+/// Roles whose workspaces are known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Granted {
+    pub(crate) organisation: Option<Role>,
+    pub(crate) workspaces: Vec<(Uuid, Role)>,
+}
+
+impl Granted {
+    /// The word for `user.role`.
+    pub(crate) fn word(&self) -> &'static str {
+        self.organisation.map_or(NO_ROLE, Role::as_str)
+    }
+
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.organisation.is_none() && self.workspaces.is_empty()
+    }
+
+    /// For the audit log.
+    pub(crate) fn shown(&self) -> Value {
+        let workspaces: Vec<_> = self
+            .workspaces
+            .iter()
+            .map(|(id, role)| json!({ "workspace_id": id, "role": role.as_str() }))
+            .collect();
+        json!({ "role": self.organisation.map(Role::as_str), "workspaces": workspaces })
+    }
+}
+
+impl Registry {
+    /// From the next request on the caller acts in one of their workspaces, or in the whole organisation.
+    pub async fn act_in(&self, actor: &Actor, place: Option<&Reference>) -> Result<()> {
+        let person = self.user_row(actor).await?;
+        let write = self.begin_write(actor).await?;
+        let workspace = match place {
+            None if organisation_role(&person)?.is_some() => None,
+            None => return Err(Error::not_found("role", "in the whole organisation")),
+            Some(reference) => {
+                let missing = || Error::not_found("workspace", workspaces::show(reference));
+                let found = workspaces::by_reference(&write.txn, reference).await?.ok_or_else(missing)?;
+                let member = membership::Entity::find_by_id((person.id, found.id)).one(&write.txn).await?;
+                Some(member.ok_or_else(missing)?.workspace_id)
+            }
+        };
+        if person.workspace_id == workspace {
+            return Ok(());
+        }
+        act(write, person, workspace).await
+    }
+}
+
+async fn act(mut write: Write<'_>, person: user::Model, workspace: Option<Uuid>) -> Result<()> {
+    let event = Event::new("user.acts_in", "user", person.id).named(&person.email);
+    write.audit(
+        event
+            .in_workspace(workspace.map(WorkspaceId))
+            .before(json!({ "workspace_id": person.workspace_id }))
+            .after(json!({ "workspace_id": workspace })),
+    );
+    let mut changed = person.into_active_model();
+    changed.workspace_id = Set(workspace);
+    changed.update(&write.txn).await?;
+    write.commit().await
+}
+
+/// What somebody is in the whole organisation.
+pub(crate) fn organisation_role(person: &user::Model) -> Result<Option<Role>> {
+    if person.role == NO_ROLE {
+        return Ok(None);
+    }
+    word(Role::parse, &person.role, "user", "role", person.id).map(Some)
+}
+
+/// As what, and where, somebody acts now; `None`: they have no role any more.
+pub(crate) async fn acting(
+    db: &impl ConnectionTrait,
+    person: &user::Model,
+) -> Result<Option<(Role, Option<WorkspaceId>)>> {
+    let own = organisation_role(person)?;
+    if let (Some(role), None) = (own, person.workspace_id) {
+        return Ok(Some((role, None)));
+    }
+    let places = of(db, &[person.id]).await?.remove(&person.id).unwrap_or_default();
+    let here = places.iter().find(|one| Some(one.workspace.id.0) == person.workspace_id);
+    let first = if own.is_none() { places.first() } else { None };
+    Ok(match here.or(first) {
+        Some(place) => Some((own.max(Some(place.role)).unwrap_or(place.role), Some(place.workspace.id))),
+        None => own.map(|role| (role, None)),
+    })
+}
+
+/// The live workspaces that people have roles in, by person, in the order of their slugs.
+pub(crate) async fn of(db: &impl ConnectionTrait, people: &[Uuid]) -> Result<HashMap<Uuid, Vec<Membership>>> {
+    let rows = membership::Entity::find()
+        .filter(membership::Column::UserId.is_in(people.iter().copied()))
+        .find_also_related(workspace::Entity)
+        .filter(workspace::Column::DeletedAt.is_null())
+        .all(db)
+        .await?;
+    let mut found: HashMap<Uuid, Vec<Membership>> = HashMap::new();
+    for (row, workspace) in rows {
+        let Some(workspace) = workspace else { continue };
+        found.entry(row.user_id).or_default().push(Membership {
+            workspace: workspaces::as_ref(&workspace)?,
+            role: word(Role::parse, &row.role, "membership", "role", row.user_id)?,
+        });
+    }
+    for places in found.values_mut() {
+        places.sort_by(|one, other| one.workspace.slug.as_str().cmp(other.workspace.slug.as_str()));
+    }
+    Ok(found)
+}
+
+/// What somebody was granted until now.
+pub(crate) async fn granted(db: &impl ConnectionTrait, person: &user::Model) -> Result<Granted> {
+    let places = of(db, &[person.id]).await?.remove(&person.id).unwrap_or_default();
+    Ok(Granted {
+        organisation: organisation_role(person)?,
+        workspaces: places.into_iter().map(|one| (one.workspace.id.0, one.role)).collect(),
+    })
+}
+
+/// Finds the workspaces; refuses what nobody can be.
+pub(crate) async fn check(write: &Write<'_>, roles: &Roles) -> Result<Granted> {
+    let mut findings = Findings::default();
+    let mut refuse = |pointer: String, code: &'static str, why: &str| {
+        findings.push(Finding::error(pointer, code, why.to_owned()));
+    };
+    const NOT_GATEWAY: &str =
+        "The role `gateway` is for API keys. People are `viewer`, `manager` or `admin`.";
+    if roles.organisation.is_none() && roles.workspaces.is_empty() {
+        refuse(
+            "/role".to_owned(),
+            "missing_member",
+            "Give a role, in the whole organisation or in a workspace.",
+        );
+    }
+    if roles.organisation == Some(Role::Gateway) {
+        refuse("/role".to_owned(), "invalid_value", NOT_GATEWAY);
+    }
+    let mut workspaces = Vec::new();
+    for (index, (reference, role)) in roles.workspaces.iter().enumerate() {
+        let place = format!("/workspaces/{index}");
+        if *role == Role::Gateway {
+            refuse(format!("{place}/role"), "invalid_value", NOT_GATEWAY);
+        }
+        match workspaces::by_reference(&write.txn, reference).await? {
+            Some(found) if workspaces.iter().any(|(id, _)| *id == found.id) => {
+                refuse(format!("{place}/workspace_id"), "duplicate", "This workspace is named twice.");
+            }
+            Some(found) => workspaces.push((found.id, *role)),
+            None => refuse(format!("{place}/workspace_id"), "not_found", "There is no such workspace."),
+        }
+    }
+    findings.into_result().map_err(Error::Invalid)?;
+    Ok(Granted { organisation: roles.organisation, workspaces })
+}
+
+/// Puts a person's workspaces into place.
+pub(crate) async fn store(write: &Write<'_>, person: Uuid, granted: &Granted) -> Result<()> {
+    let old = membership::Entity::delete_many().filter(membership::Column::UserId.eq(person));
+    old.exec(&write.txn).await?;
+    for (workspace, role) in &granted.workspaces {
+        membership::ActiveModel {
+            user_id: Set(person),
+            workspace_id: Set(*workspace),
+            role: Set(role.as_str().to_owned()),
+        }
+        .insert(&write.txn)
+        .await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,265 @@
+//! The sealing keys over time: what each of them seals, a new key for what is stored, what a lost key costs.
+
+use crate::deployment::{KEY_CHECK, record, recorded};
+use crate::entity::{
+    access, draft, integration, oauth_client, registration, sealed_value, server, workspace,
+};
+use crate::seal::Sealed;
+use crate::write::{Event, Write};
+use crate::{Actor, Door, Error, Registry, Result};
+use registry_core::id::SealedId;
+use registry_core::secret::Secret;
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect, Select,
+};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// Values sealed anew in one transaction: others wait for it.
+const BATCH: u64 = 200;
+
+/// A key, and what is sealed with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealingKeyUse {
+    /// The key's id.
+    pub id: String,
+    /// Whether this process has it.
+    pub present: bool,
+    /// Whether it seals what is saved from now on.
+    pub primary: bool,
+    /// Secrets sealed with it.
+    pub values: u64,
+    /// Of those, how many cannot be opened. All of them when the key is not here.
+    pub unreadable: u64,
+    /// What holds the unreadable ones: a line for each, with what to do.
+    pub costs: Vec<String>,
+}
+
+/// What a change of the key came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Resealed {
+    /// Secrets that are under the present key since.
+    pub values: u64,
+    /// Secrets whose key is not here; they stayed as they were.
+    pub left: u64,
+}
+
+impl Registry {
+    /// Opens a sealed value. Callers record why.
+    pub(crate) async fn open_sealed(&self, db: &impl ConnectionTrait, id: SealedId) -> Result<Secret> {
+        let row = sealed_value::Entity::find_by_id(id.0)
+            .one(db)
+            .await?
+            .ok_or_else(|| Error::Internal(format!("sealed value {id} is missing").into()))?;
+        self.ring().open(id, &sealed(row))
+    }
+
+    /// Every key that is here or that something is sealed with. Opens every stored secret to see whether it can be.
+    pub async fn sealing_keys(&self, actor: &Actor) -> Result<Vec<SealingKeyUse>> {
+        only_operator(actor)?;
+        let ring = self.ring();
+        let mut keys: BTreeMap<String, SealingKeyUse> = BTreeMap::new();
+        let named = |id: &str| SealingKeyUse {
+            id: id.to_owned(),
+            present: ring.has(id),
+            primary: ring.primary() == id,
+            values: 0,
+            unreadable: 0,
+            costs: Vec::new(),
+        };
+        for (id, _) in ring.check_values() {
+            keys.insert(id.clone(), named(&id));
+        }
+        let db = self.begin_read().await?;
+        let mut last = None;
+        loop {
+            let rows = after(sealed_value::Entity::find(), last).all(&db).await?;
+            let Some(end) = rows.last() else { break };
+            last = Some(end.id);
+            for row in rows {
+                let entry = keys.entry(row.key_id.clone()).or_insert_with(|| named(&row.key_id));
+                entry.values += 1;
+                let owner = (row.owner_kind.clone(), row.owner_id, row.pointer.clone());
+                if ring.open(SealedId(row.id), &sealed(row)).is_err() {
+                    entry.unreadable += 1;
+                    entry.costs.push(cost(&db, &owner.0, owner.1, &owner.2).await?);
+                }
+            }
+        }
+        for entry in keys.values_mut() {
+            entry.costs.sort();
+        }
+        Ok(keys.into_values().collect())
+    }
+
+    /// Puts every stored secret under the key that seals now, some at a time, while others read and write. May be
+    /// interrupted and begun again. Afterwards keys that seal nothing any more may be taken away.
+    pub async fn reseal(&self, actor: &Actor) -> Result<Resealed> {
+        only_operator(actor)?;
+        let mut done = Resealed::default();
+        loop {
+            let (mut last, before) = (None, done.values);
+            done.left = 0;
+            loop {
+                let write = self.begin_write(actor).await?;
+                let rows = after(sealed_value::Entity::find(), last).filter(old(self.ring().primary()));
+                let rows = rows.all(&write.txn).await?;
+                let Some(end) = rows.last() else { break };
+                last = Some(end.id);
+                for row in rows {
+                    if self.ring().has(&row.key_id) {
+                        done.values += reseal_row(&write, row).await?;
+                    } else {
+                        done.left += 1;
+                    }
+                }
+                write.commit().await?;
+            }
+            // A process that seals with an earlier key may have saved something meanwhile.
+            if done.values == before {
+                break;
+            }
+        }
+        let mut write = self.begin_write(actor).await?;
+        let needed = self.needed_keys(&write.txn).await?;
+        record(&write, KEY_CHECK, needed).await?;
+        let event = Event::new("sealing.rotated", "sealing", self.ring().primary());
+        write.audit(event.after(json!({ "resealed": done.values, "left": done.left })));
+        write.commit().await?;
+        Ok(done)
+    }
+
+    /// Says that a key is lost for good, so that processes without it may serve again. What is sealed with it stays
+    /// unreadable until somebody enters it again. Answers how many secrets that are.
+    pub async fn abandon_sealing_key(&self, actor: &Actor, id: &str) -> Result<u64> {
+        only_operator(actor)?;
+        if self.ring().has(id) {
+            return Err(Error::Conflict {
+                code: "sealing_key_present",
+                message: format!(
+                    "The sealing key `{id}` is here: nothing is lost. `mcp-registry seal rotate` frees it."
+                ),
+                pointer: None,
+            });
+        }
+        let mut write = self.begin_write(actor).await?;
+        let mut recorded = recorded(&write.txn).await?;
+        let Some(Value::Object(mut keys)) = recorded.remove(KEY_CHECK) else {
+            return Err(Error::not_found("sealing key", id));
+        };
+        if keys.remove(id).is_none() {
+            return Err(Error::not_found("sealing key", id));
+        }
+        record(&write, KEY_CHECK, Value::Object(keys)).await?;
+        let lost = sealed_value::Entity::find().filter(sealed_value::Column::KeyId.eq(id));
+        let lost = lost.count(&write.txn).await?;
+        write.audit(Event::new("sealing.key_abandoned", "sealing", id).after(json!({ "lost": lost })));
+        write.commit().await?;
+        Ok(lost)
+    }
+
+    /// The check values of the keys that seal something, and of the one that will. Keys given up are not among them.
+    pub(crate) async fn needed_keys(&self, db: &impl ConnectionTrait) -> Result<Value> {
+        #[derive(FromQueryResult)]
+        struct Used {
+            key_id: String,
+        }
+        let used = sealed_value::Entity::find()
+            .select_only()
+            .column(sealed_value::Column::KeyId)
+            .distinct()
+            .into_model::<Used>()
+            .all(db)
+            .await?;
+        let needed = |id: &str| id == self.ring().primary() || used.iter().any(|used| used.key_id == id);
+        let checks = self.ring().check_values().into_iter().filter(|(id, _)| needed(id));
+        Ok(Value::Object(checks.map(|(id, check)| (id, Value::String(check))).collect::<Map<_, _>>()))
+    }
+}
+
+fn only_operator(actor: &Actor) -> Result<()> {
+    if actor.origin.door == Door::Cli {
+        return Ok(());
+    }
+    Err(Error::Unauthenticated("Sealing keys are looked after on the machine itself."))
+}
+
+fn sealed(row: sealed_value::Model) -> Sealed {
+    Sealed { key_id: row.key_id, data_key: row.data_key, nonce: row.nonce, ciphertext: row.ciphertext }
+}
+
+fn after(select: Select<sealed_value::Entity>, last: Option<Uuid>) -> Select<sealed_value::Entity> {
+    let select = select.order_by_asc(sealed_value::Column::Id).limit(BATCH);
+    match last {
+        Some(last) => select.filter(sealed_value::Column::Id.gt(last)),
+        None => select,
+    }
+}
+
+/// What is not sealed the way it would be now.
+fn old(primary: &str) -> Condition {
+    Condition::any().add(sealed_value::Column::KeyId.ne(primary)).add(sealed_value::Column::DataKey.is_null())
+}
+
+async fn reseal_row(write: &Write<'_>, row: sealed_value::Model) -> Result<u64> {
+    use sealed_value::Column as C;
+    let (id, key_id) = (row.id, row.key_id.clone());
+    let new = write.registry.ring().reseal(SealedId(id), sealed(row))?;
+    let done = sealed_value::Entity::update_many()
+        .col_expr(C::KeyId, Expr::value(new.key_id))
+        .col_expr(C::DataKey, Expr::value(new.data_key))
+        .col_expr(C::Nonce, Expr::value(new.nonce))
+        .col_expr(C::Ciphertext, Expr::value(new.ciphertext))
+        .filter(C::Id.eq(id).and(C::KeyId.eq(key_id)))
+        .exec(&write.txn)
+        .await?;
+    Ok(done.rows_affected)
+}
+
+/// What is lost with a secret that cannot be opened, and what to do about it.
+async fn cost(db: &impl ConnectionTrait, kind: &str, owner: Uuid, pointer: &str) -> Result<String> {
+    let enter = |what: String| format!("{what}: enter {pointer} again");
+    Ok(match kind {
+        "organisation" => enter("the organisation's configuration".to_owned()),
+        "integration" => {
+            let found = integration::Entity::find_by_id(owner).one(db).await?;
+            enter(format!("integration {}", found.map_or_else(|| owner.to_string(), |row| row.slug)))
+        }
+        "access" => {
+            let found = access::Entity::find_by_id(owner).one(db).await?;
+            let Some(found) = found else { return Ok(enter(format!("access {owner}"))) };
+            let integration = integration::Entity::find_by_id(found.integration_id).one(db).await?;
+            let workspace = workspace::Entity::find_by_id(found.workspace_id).one(db).await?;
+            let slug = integration.map(|row| row.slug).unwrap_or_default();
+            enter(format!(
+                "integration {slug} in workspace {}",
+                workspace.map(|row| row.slug).unwrap_or_default()
+            ))
+        }
+        "server" => enter(format!("server {}", server_name(db, owner).await?)),
+        "draft" => {
+            let found = draft::Entity::find_by_id(owner).one(db).await?;
+            enter(format!("draft {}", found.map_or_else(|| owner.to_string(), |row| row.slug)))
+        }
+        "oauth_client" => {
+            let client = oauth_client::Entity::find_by_id(owner).one(db).await?;
+            let registration = match client {
+                Some(client) => registration::Entity::find_by_id(client.registration_id).one(db).await?,
+                None => None,
+            };
+            let Some(registration) = registration else { return Ok(format!("client {owner}: re-register")) };
+            format!("client of server {}: re-register it", server_name(db, registration.server_id).await?)
+        }
+        "audit" => "the key that signs points of the audit log: a new one is made".to_owned(),
+        other => enter(format!("{other} {owner}")),
+    })
+}
+
+async fn server_name(db: &impl ConnectionTrait, id: Uuid) -> Result<String> {
+    let Some(row) = server::Entity::find_by_id(id).one(db).await? else { return Ok(id.to_string()) };
+    let workspace = workspace::Entity::find_by_id(row.workspace_id).one(db).await?;
+    Ok(format!("{}/{}", workspace.map(|row| row.slug).unwrap_or_default(), row.slug))
+}

@@ -1,0 +1,66 @@
+//! Judges the sections `secrets` and `vault`.
+
+use super::redact::Hidden;
+use super::sections::{Config, Kept};
+use registry::SecretReference;
+use registry_core::finding::{Finding, Findings};
+use registry_outbound::judge_operator_url;
+use std::collections::BTreeMap;
+
+impl Config {
+    /// Who may use the declared secrets, and where they may be sent.
+    pub(super) fn declared_secrets(&self, findings: &mut Findings) -> BTreeMap<String, SecretReference> {
+        let mut refuse = |key: String, code: &'static str, why: String| {
+            findings.push(Finding::error(key, code, why));
+        };
+        if let Some(address) = &self.vault.address {
+            if let Err(why) = judge_operator_url(address) {
+                refuse(
+                    "/vault/address".to_owned(),
+                    "invalid_url",
+                    format!("`vault.address` may not be asked: {why}."),
+                );
+            }
+            if self.vault.token.is_some() == self.vault.token_file.is_some() {
+                let why = "Set one of `vault.token` and `vault.token_file`.".to_owned();
+                refuse("/vault/token_file".to_owned(), "missing_value", why);
+            }
+        }
+        let mut declared = BTreeMap::new();
+        for (name, secret) in &self.secrets {
+            match secret.kept() {
+                Kept::Nowhere => refuse(
+                    format!("/secrets/{name}"),
+                    "missing_value",
+                    format!("`secrets.{name}` says one of `env`, `file` and `vault`: where it is kept."),
+                ),
+                Kept::Vault(_) if self.vault.address.is_none() => refuse(
+                    format!("/secrets/{name}/vault"),
+                    "missing_value",
+                    format!("`secrets.{name}` is kept in a vault, but `vault.address` is not set."),
+                ),
+                Kept::Vault(path) if !path.contains('/') => refuse(
+                    format!("/secrets/{name}/vault"),
+                    "invalid_value",
+                    format!(
+                        "`secrets.{name}.vault` is written `<mount>/<path>`, e.g. \"secret/mcp/linear\"."
+                    ),
+                ),
+                _ => {}
+            }
+            let reference =
+                SecretReference { workspaces: secret.workspaces.clone(), hosts: secret.hosts.clone() };
+            declared.insert(name.clone(), reference);
+        }
+        declared
+    }
+
+    /// The variables that declared secrets are kept in, as they are when the process starts.
+    #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
+    pub(crate) fn secret_variables(&self) -> BTreeMap<String, Hidden> {
+        let variables = self.secrets.values().filter_map(|secret| secret.env.as_ref());
+        variables
+            .filter_map(|name| Some((name.clone(), Hidden::from(std::env::var(name).ok()?.as_str()))))
+            .collect()
+    }
+}

@@ -1,0 +1,205 @@
+//! What must hold for any bytes that a parser meets: the fuzzer's targets, and the tests that replay what it found.
+
+use registry_core::clock::{Timestamp, from_unix_seconds};
+use registry_core::egress::AllowRule;
+use registry_core::id::SealedId;
+use registry_core::metadata::{
+    AdvancedConfiguration, Branding, KnownSecrets, Layer, Level, ResolveContext, formatted, parse_marker,
+    resolve, verify,
+};
+use registry_core::oauth::{
+    AuthorizationServerMetadata, ProtectedResource, authorization_server_urls, endpoint_is_sane,
+    issuer_matches, parse_challenges, protected_resource_urls, read_answer, read_object, resource_matches,
+    retry_after_seconds, scopes_named,
+};
+use registry_core::proxies::TrustedProxies;
+use registry_core::slug::{Reference, Slug};
+use serde_json::Map;
+use std::str::FromStr;
+use url::Url;
+use uuid::Uuid;
+
+/// The name of each target, and what it does with bytes.
+pub(crate) const TARGETS: [(&str, fn(&[u8])); 6] = [
+    ("www_authenticate", www_authenticate),
+    ("protected_resource", protected_resource),
+    ("authorization_server", authorization_server),
+    ("registration_answer", registration_answer),
+    ("advanced_configuration", advanced_configuration),
+    ("references", references),
+];
+
+fn now() -> Timestamp {
+    from_unix_seconds(1_795_400_000).unwrap_or_default()
+}
+
+/// `WWW-Authenticate` of an MCP server (RFC 9110 §11.6.1).
+pub(crate) fn www_authenticate(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    for challenge in parse_challenges(text.lines()) {
+        for name in ["resource_metadata", "scope", "error", "realm", "RESOURCE_METADATA"] {
+            // A parameter is a part of what was sent, never anything else.
+            if let Some(value) = challenge.parameter(name) {
+                assert!(value.len() <= text.len());
+            }
+        }
+        let scopes = scopes_named(challenge.scope(), None);
+        assert!(scopes.iter().map(|scope| scope.len() + 1).sum::<usize>() <= 4096 + 1);
+        assert!(scopes.iter().all(|scope| !scope.is_empty() && !scope.contains([' ', '"', '\\'])));
+        assert!(challenge.resource_metadata().is_none_or(|url| url.len() <= text.len()));
+    }
+}
+
+/// Protected resource metadata (RFC 9728 §3.2), for an address that is in it.
+pub(crate) fn protected_resource(bytes: &[u8]) {
+    let Some(document) = read_object(bytes) else { return };
+    let resource = ProtectedResource(&document);
+    scopes_named(None, Some(resource));
+    for issuer in resource.authorization_servers() {
+        for url in authorization_server_urls(&issuer) {
+            let (url, issuer) =
+                (Url::parse(&url).expect("a URL is made"), Url::parse(&issuer).expect("of a URL"));
+            assert_eq!(url.origin(), issuer.origin(), "metadata are looked for where the issuer is");
+        }
+    }
+    if let Some(text) = resource.resource() {
+        if let Some(matched) = resource_matches("https://mcp.example.com/a/b", text) {
+            let url = Url::parse(text).expect("what matches is a URL");
+            assert_eq!(url.host_str(), Some("mcp.example.com"), "{matched:?}: {text}");
+        }
+        if let Ok(url) = Url::parse(text) {
+            for place in protected_resource_urls(&url) {
+                assert!(place.contains("/.well-known/oauth-protected-resource"));
+            }
+        }
+    }
+}
+
+/// Authorization server metadata (RFC 8414 §3.2).
+pub(crate) fn authorization_server(bytes: &[u8]) {
+    let Some(document) = read_object(bytes) else { return };
+    let metadata = AuthorizationServerMetadata(&document);
+    drop((
+        metadata.token_endpoint_auth_methods_supported(),
+        metadata.code_challenge_methods_supported(),
+        metadata.scopes_supported(),
+        metadata.client_id_metadata_document_supported(),
+    ));
+    for name in ["authorization_endpoint", "token_endpoint", "registration_endpoint"] {
+        if let Some(endpoint) = metadata.endpoint(name)
+            && endpoint_is_sane(endpoint)
+        {
+            let url = Url::parse(endpoint).expect("what is sane is a URL");
+            assert!(matches!(url.scheme(), "https" | "http") && url.fragment().is_none(), "{endpoint}");
+            assert!(url.scheme() == "https" || is_here(&url), "{endpoint}");
+        }
+    }
+    if let Some(found) = metadata.issuer() {
+        let expected = "https://as.example.com";
+        if issuer_matches(expected, found, None).is_some() {
+            assert!(found == expected || found == "https://as.example.com/", "{found}");
+        }
+    }
+}
+
+fn is_here(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => {
+            name.trim_end_matches('.') == "localhost" || name.trim_end_matches('.').ends_with(".localhost")
+        }
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback() || address.to_canonical().is_loopback(),
+        None => false,
+    }
+}
+
+/// The answer to a registration (RFC 7591 §3.2): the first byte chooses the status, the rest is the body.
+pub(crate) fn registration_answer(bytes: &[u8]) {
+    let Some((first, body)) = bytes.split_first() else { return };
+    let status = [200, 201, 400, 401, 403, 404, 429, 500, 503][usize::from(*first) % 9];
+    match read_answer(status, None, body, &Map::new(), now()) {
+        Ok(issued) => {
+            assert!(status < 300 && !issued.client_id.is_empty());
+            assert!(issued.registration_client_uri.is_some() == issued.registration_access_token.is_some());
+            // Secrets are not in what is kept to be shown.
+            for secret in issued.client_secret.iter().chain(&issued.registration_access_token) {
+                let shown = serde_json::json!(secret.expose()).to_string();
+                let kept = serde_json::Value::Object(issued.response.clone()).to_string();
+                assert!(
+                    shown.len() < 10 || !kept.contains(&format!(":{shown}")),
+                    "a secret is kept in the clear"
+                );
+            }
+            for name in ["client_secret", "registration_access_token"] {
+                assert!(!issued.response.contains_key(name), "{name} is kept in the clear");
+            }
+        }
+        Err(failure) => {
+            assert!(
+                failure.message.len() < 4096 && !failure.message.chars().any(|c| c == '\0'),
+                "{failure:?}"
+            );
+        }
+    }
+}
+
+/// An Advanced Configuration as somebody sends it.
+pub(crate) fn advanced_configuration(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let verified = verify(text, &KnownSecrets::default());
+    for finding in &verified.findings {
+        assert!(
+            !finding.message.is_empty() && (finding.pointer.is_empty() || finding.pointer.starts_with('/'))
+        );
+    }
+    drop(formatted(text));
+    if verified.has_errors() {
+        return;
+    }
+    let ids: Vec<SealedId> =
+        (1..).take(verified.new_secrets().len()).map(|number| SealedId(Uuid::from_u128(number))).collect();
+    let kept = verified.sealed_text(&ids).expect("what has no errors is kept");
+    for secret in verified.new_secrets() {
+        let pointer = &secret.pointer;
+        let stored: serde_json::Value = serde_json::from_str(&kept).expect("what is kept is JSON");
+        // Aliases are written as they came; where the pointer leads, a marker stands.
+        if let Some(value) = stored.pointer(pointer) {
+            assert!(value.as_str().and_then(parse_marker).is_some(), "{pointer} is not sealed");
+        }
+    }
+    let stored = AdvancedConfiguration::from_stored(&kept).expect("what is kept is read again");
+    assert_eq!(stored.sealed_ids().len(), ids.len());
+    // Sent back as it was read, it is fine and holds nothing new.
+    let again = verify(&kept, &KnownSecrets::of(&kept));
+    assert!(!again.has_errors() && again.new_secrets().is_empty(), "{:?}", again.findings);
+    let callbacks = ["https://gateway.example.com/oauth/upstream-callback".to_owned()];
+    let context = ResolveContext { workspace: "acme", server: "linear", callbacks: &callbacks };
+    let layer = Layer { level: Level::Server, configuration: &stored };
+    let resolution = resolve(&Branding::default(), &[layer], &context);
+    assert_eq!(resolution.effective.client_metadata["redirect_uris"], serde_json::json!(callbacks));
+    assert_eq!(resolution.effective.digest().len(), 64);
+}
+
+/// What stands in paths, queries and headers: references, slugs, rules, moments to wait for, addresses.
+pub(crate) fn references(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    drop(Reference::parse(&text));
+    if let Ok(slug) = Slug::parse(&text) {
+        assert!(
+            (3..=50).contains(&slug.as_str().len())
+                && slug.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        );
+    }
+    let made = Slug::from_name(&text);
+    assert!(Slug::parse(made.as_str()).is_ok(), "{made:?} is made from a name and is no slug");
+    if let Some(seconds) = retry_after_seconds(&text, now()) {
+        assert!(seconds <= 86_400);
+    }
+    drop(AllowRule::from_str(&text));
+    let proxies = TrustedProxies::parse(&["10.0.0.0/8".to_owned()]).expect("a network");
+    let peer = std::net::IpAddr::from([192, 0, 2, 7]);
+    assert_eq!(proxies.sender(peer, text.lines()), peer, "nobody but our proxies is believed");
+    let ours = std::net::IpAddr::from([10, 0, 0, 1]);
+    let sender = proxies.sender(ours, text.lines());
+    assert!(sender == ours || text.contains(['.', ':']), "{sender} comes from nowhere");
+}

@@ -1,0 +1,183 @@
+//! A disk that is full, a disk that cannot be written, a clock that is set: clear errors, and recovery without hands.
+
+use registry_core::permission::Role;
+use registry_sandbox::{Options, Sandbox};
+use serde_json::json;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+use support::{Client, Engine, Installation, Serving, TestDatabase};
+use tokio::process::Command;
+
+async fn make(client: &Client, slug: &str) -> reqwest::Response {
+    let body = json!({ "name": slug, "slug": slug, "description": "x".repeat(400) });
+    client.request(reqwest::Method::POST, "/v1/workspaces").json(&body).send().await.expect("an answer")
+}
+
+/// Until something holds, looked at again and again.
+async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let waited = tokio::time::timeout(Duration::from_secs(20), async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    waited.await.unwrap_or_else(|_| panic!("never: {what}"));
+}
+
+/// As much as a file of this process may hold; the rest of the disk is full.
+async fn limit(serving: &Serving, bytes: &str) {
+    let pid = serving.child.id().unwrap().to_string();
+    let limit = format!("--fsize={bytes}:");
+    let status = Command::new("prlimit").args(["--pid", &pid, &limit]).status().await.unwrap();
+    assert!(status.success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_stops_writes_alone_and_is_over_when_it_is_over() {
+    let installed = Installation::new(TestDatabase::new(Engine::Sqlite).await);
+    installed.run(&["migrate"]).await;
+    let (admin, gateway) = (installed.key(Role::Admin).await, installed.key(Role::Gateway).await);
+    // Without it a process that writes beyond its limit is killed, which no full disk does.
+    let mut command = installed.command(&[]);
+    let program = command.as_std().get_program().to_owned();
+    command = {
+        let inner = command.as_std();
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", "trap '' XFSZ; exec \"$0\" serve --no-worker"]).arg(&program).kill_on_drop(true);
+        shell.current_dir(inner.get_current_dir().unwrap());
+        shell.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        shell
+    };
+    let serving = Installation::listening(command).await;
+    let client = serving.client(&admin);
+    client.post("/v1/workspaces", &json!({ "name": "Acme", "slug": "acme" })).await.expect(200);
+    let body = json!({ "name": "Notes", "slug": "notes", "url": "http://127.0.0.1:9/mcp", "auth_type": "headers", "transport": "http" });
+    client.post("/v1/mcp-integrations", &body).await.expect(200);
+    let body =
+        json!({ "name": "Notes", "slug": "notes", "mcp_integration_id": "notes", "workspace_id": "acme" });
+    client.post("/v1/mcp-servers", &body).await.expect(200);
+    let fetch = async || serving.client(&gateway).get("/v1/gateway/servers/acme/notes").await;
+    fetch().await.expect(200);
+
+    let wal = installed.database.folder.path().join("registry.sqlite-wal");
+    let size = std::fs::metadata(&wal).map_or(0, |data| data.len()).max(200_000) + 100_000;
+    limit(&serving, &size.to_string()).await;
+    let mut acknowledged = Vec::new();
+    let mut refused = None;
+    for number in 0..2_000 {
+        let slug = format!("team-{number}");
+        let reply = make(&client, &slug).await;
+        if reply.status().is_success() {
+            acknowledged.push(slug);
+        } else {
+            refused = Some((reply.status().as_u16(), reply.text().await.unwrap()));
+            break;
+        }
+    }
+    let (status, text) = refused.expect("the disk was never full");
+    assert_eq!(status, 503, "{text}");
+    assert!(text.contains("disk") && text.contains("unavailable"), "{text}");
+    // Reading goes on, gateways among the readers; refused writes left nothing behind.
+    for _ in 0..5 {
+        fetch().await.expect(200);
+        client.get("/v1/workspaces?page_size=1").await.expect(200);
+        assert_eq!(make(&client, "while-full").await.status().as_u16(), 503);
+    }
+    limit(&serving, "unlimited").await;
+    until("writes work again", async || make(&client, "after").await.status().is_success()).await;
+    for slug in &acknowledged {
+        client.get(&format!("/v1/workspaces/{slug}")).await.expect(200);
+    }
+    client.get("/v1/workspaces/while-full").await.expect(404);
+    serving.end().await;
+    assert!(installed.run(&["audit", "verify"]).await.contains("are linked"));
+}
+
+#[tokio::test]
+async fn a_disk_that_cannot_be_written_is_said_at_the_start() {
+    let installed = Installation::new(TestDatabase::new(Engine::Sqlite).await);
+    installed.run(&["migrate"]).await;
+    let folder = installed.database.folder.path();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        std::fs::set_permissions(entry.unwrap().path(), std::fs::Permissions::from_mode(0o444)).unwrap();
+    }
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o555)).unwrap();
+    let inner = installed.command(&["serve", "--no-worker"]);
+    let inner = inner.as_std();
+    // Nothing is unwritable for root.
+    let root = Command::new("id").arg("-u").output().await.unwrap().stdout == b"0\n";
+    let mut command = if root {
+        let program = Path::new(inner.get_program());
+        let readable = tempfile::tempdir().unwrap().keep();
+        std::fs::set_permissions(&readable, std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::copy(program, readable.join("mcp-registry")).unwrap();
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(readable.join("mcp-registry"));
+        command
+    } else {
+        Command::new(inner.get_program())
+    };
+    command
+        .args(inner.get_args())
+        .current_dir("/")
+        .envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = tokio::time::timeout(Duration::from_secs(20), command.kill_on_drop(true).output())
+        .await
+        .unwrap()
+        .unwrap();
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && error.contains("cannot be written"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_is_set_stops_nothing() {
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        let sandbox = Sandbox::start(Options::default()).await.unwrap();
+        let installed = Installation::new(TestDatabase::new(engine).await);
+        installed.run(&["migrate"]).await;
+        let (admin, gateway) = (installed.key(Role::Admin).await, installed.key(Role::Gateway).await);
+        let clock = installed.database.folder.path().join("clock");
+        let set = |offset: &str| std::fs::write(&clock, offset).unwrap();
+        set("+0d");
+        let library = [
+            "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
+            "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1",
+        ];
+        let library = library
+            .into_iter()
+            .find(|path| Path::new(path).exists())
+            .expect("faketime is not installed: run the tests through ./test");
+        let mut command = installed.command(&["serve"]);
+        command
+            .env("LD_PRELOAD", library)
+            .env("FAKETIME_TIMESTAMP_FILE", &clock)
+            .env("FAKETIME_NO_CACHE", "1")
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        let serving = Installation::listening(command).await;
+        let client = serving.client(&admin);
+        client.post("/v1/workspaces", &json!({ "name": "Acme", "slug": "acme" })).await.expect(200);
+        for (index, offset) in ["+0d", "+3d", "-30d", "+400d", "-2h"].into_iter().enumerate() {
+            set(offset);
+            let slug = format!("notes-{index}");
+            let body = json!({ "name": slug, "slug": slug, "url": sandbox.mcp_url(), "auth_type": "oauth_auto", "transport": "http" });
+            client.post("/v1/mcp-integrations", &body).await.expect(200);
+            let body =
+                json!({ "name": slug, "slug": slug, "mcp_integration_id": slug, "workspace_id": "acme" });
+            client.post("/v1/mcp-servers", &body).await.expect(200);
+            let as_gateway = serving.client(&gateway);
+            for earlier in 0..=index {
+                let path = format!("/v1/gateway/servers/acme/notes-{earlier}");
+                until(&format!("{engine:?}: {path} is registered at {offset}"), async || {
+                    as_gateway.get(&path).await.expect(200).json()["client"]["client_id"].is_string()
+                })
+                .await;
+            }
+            client.get("/v1/registrations").await.expect(200);
+        }
+        set("+0d");
+        serving.end().await;
+        let verdict = installed.run(&["audit", "verify"]).await;
+        assert!(verdict.contains("are linked"), "{verdict}");
+    }
+}

@@ -1,0 +1,188 @@
+//! Nothing is lost: copies made while others work, restored and compared.
+
+use registry_core::permission::Role;
+use sea_orm::{ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use support::{Client, Engine, Installation, TestDatabase};
+use tokio::process::Command;
+
+const CANARY: &str = "canary-Bk3-secret";
+
+async fn furnish(client: &Client, from: usize, count: usize) {
+    for number in from..from + count {
+        let slug = format!("server-{number}");
+        let configurations = json!({ "headers": { "X-Key": CANARY } });
+        let body = json!({ "name": slug, "slug": slug, "url": "http://127.0.0.1:9/mcp", "auth_type": "headers", "transport": "http", "configurations": configurations });
+        client.post("/v1/mcp-integrations", &body).await.expect(200);
+        let body = json!({ "name": slug, "slug": slug, "mcp_integration_id": slug, "workspace_id": "acme" });
+        client.post("/v1/mcp-servers", &body).await.expect(200);
+    }
+}
+
+/// Every row of every table, as text.
+async fn rows(db: &DatabaseConnection) -> BTreeMap<String, Vec<String>> {
+    let sqlite = db.get_database_backend() == DbBackend::Sqlite;
+    let sql = if sqlite {
+        "SELECT name AS t FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    } else {
+        "SELECT table_name AS t FROM information_schema.tables WHERE table_schema = current_schema()"
+    };
+    let query = async |sql: String| {
+        db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap()
+    };
+    let mut all = BTreeMap::new();
+    for row in query(sql.to_owned()).await {
+        let table: String = row.try_get("", "t").unwrap();
+        let sql = if sqlite {
+            let columns = query(format!("SELECT group_concat('quote(\"' || name || '\")', ' || ''|'' || ') AS c FROM pragma_table_info('{table}')")).await;
+            let columns: String = columns[0].try_get("", "c").unwrap();
+            format!("SELECT {columns} AS r FROM \"{table}\"")
+        } else {
+            format!("SELECT CAST(t.* AS TEXT) AS r FROM \"{table}\" t")
+        };
+        let mut rows: Vec<String> =
+            query(sql).await.iter().map(|row| row.try_get("", "r").unwrap()).collect();
+        rows.sort();
+        all.insert(table, rows);
+    }
+    all
+}
+
+async fn open(file: &Path) -> DatabaseConnection {
+    Database::connect(format!("sqlite://{}?mode=ro", file.display())).await.unwrap()
+}
+
+async fn fails(installed: &Installation, arguments: &[&str], words: &str) {
+    let output = installed.command(arguments).output().await.unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && error.contains(words), "{arguments:?}: {error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_made_while_others_write_is_restored_whole() {
+    let installed = Installation::new(TestDatabase::new(Engine::Sqlite).await);
+    installed.run(&["migrate"]).await;
+    let (admin, gateway) = (installed.key(Role::Admin).await, installed.key(Role::Gateway).await);
+    let serving = installed.serve(&["--no-worker"]).await;
+    let client = serving.client(&admin);
+    client.post("/v1/workspaces", &json!({ "name": "Acme", "slug": "acme" })).await.expect(200);
+    furnish(&client, 0, 20).await;
+    let folder = installed.database.folder.path().to_owned();
+    let copy = folder.join("copy.sqlite");
+    let arguments = ["backup", copy.to_str().unwrap()];
+    let (said, ()) = tokio::join!(installed.run(&arguments), furnish(&client, 20, 20));
+    assert!(said.contains("but the sealing keys"), "{said}");
+    use std::os::unix::fs::PermissionsExt;
+    assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(
+        !String::from_utf8_lossy(&std::fs::read(&copy).unwrap()).contains(CANARY),
+        "the copy holds a secret in the clear"
+    );
+    fails(&installed, &["backup", copy.to_str().unwrap()], "exists").await;
+    let kept = rows(&open(&copy).await).await;
+    assert!(kept["server"].len() >= 20, "{}", kept["server"].len());
+
+    // While a process has the database open nothing is put in its place.
+    fails(&installed, &["restore", copy.to_str().unwrap()], "--replace").await;
+    fails(&installed, &["restore", "--replace", copy.to_str().unwrap()], "in use").await;
+    client.get("/v1/workspaces").await.expect(200);
+    serving.end().await;
+
+    // What is no copy, or no copy of ours, or of other keys, is not put there either.
+    let database = folder.join("registry.sqlite");
+    let present = rows(&open(&database).await).await;
+    let broken = folder.join("broken.sqlite");
+    let mut bytes = std::fs::read(&copy).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 8192].fill(0xa5);
+    std::fs::write(&broken, &bytes).unwrap();
+    fails(&installed, &["restore", "--replace", broken.to_str().unwrap()], "no sound copy").await;
+    std::fs::write(&broken, "something else").unwrap();
+    fails(&installed, &["restore", "--replace", broken.to_str().unwrap()], "no sound copy").await;
+    let other_keys = Installation::new(installed.database)
+        .with("SEALING__KEYS", "k2:QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU=");
+    fails(&other_keys, &["restore", "--replace", copy.to_str().unwrap()], "sealing key").await;
+    assert!(rows(&open(&database).await).await == present, "a refused restore changes nothing");
+    let leftovers: Vec<PathBuf> =
+        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(!leftovers.iter().any(|path| path.to_string_lossy().contains("restoring")), "{leftovers:?}");
+
+    // The disk is gone; a new one, and the copy.
+    let installed = other_keys.with("SEALING__KEYS", "k1:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=");
+    std::fs::remove_file(&database).unwrap();
+    installed.run(&["restore", copy.to_str().unwrap()]).await;
+    let restored = rows(&open(&database).await).await;
+    for (table, rows) in &kept {
+        // The restoration itself is on record.
+        if !["audit_event", "sequence", "deployment"].contains(&table.as_str()) {
+            assert!(restored[table] == *rows, "{table} is not as it was");
+        }
+    }
+    assert_eq!(restored["audit_event"].len(), kept["audit_event"].len() + 1);
+    assert!(installed.run(&["audit", "verify"]).await.contains("are linked"));
+    assert!(installed.run(&["seal", "status"]).await.contains("0 unreadable"));
+    let serving = installed.serve(&["--no-worker"]).await;
+    let document = serving.client(&gateway).get("/v1/gateway/servers/acme/server-3").await.expect(200).json();
+    assert_eq!(document["headers"]["X-Key"], CANARY);
+    furnish(&serving.client(&admin), 100, 1).await;
+    serving.end().await;
+
+    // Once more over what is there: it is kept beside.
+    let said = installed.run(&["restore", "--replace", copy.to_str().unwrap()]).await;
+    assert!(said.contains("before-restore"), "{said}");
+}
+
+/// A program of PostgreSQL's, the newest there is.
+fn program(name: &str) -> PathBuf {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is installed");
+    let mut found: Vec<PathBuf> = versions
+        .map(|entry| entry.unwrap().path().join("bin").join(name))
+        .filter(|path| path.exists())
+        .collect();
+    found.sort();
+    found.pop().unwrap_or_else(|| panic!("{name} is not installed: run the tests through ./test"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_operations_md_says_of_postgres_brings_everything_back() {
+    let installed = Installation::new(TestDatabase::new(Engine::Postgres).await);
+    installed.run(&["migrate"]).await;
+    let (admin, gateway) = (installed.key(Role::Admin).await, installed.key(Role::Gateway).await);
+    let serving = installed.serve(&["--no-worker"]).await;
+    serving
+        .client(&admin)
+        .post("/v1/workspaces", &json!({ "name": "Acme", "slug": "acme" }))
+        .await
+        .expect(200);
+    furnish(&serving.client(&admin), 0, 10).await;
+    let url = installed.database.url.clone();
+    let (base, schema) = url.split_once(['?', '&']).unwrap();
+    let schema = schema.split_once('=').unwrap().1;
+    let schema = schema.rsplit(']').next().unwrap().trim_start_matches('=');
+    let file = installed.database.folder.path().join("copy.dump");
+    let run = async |command: &mut Command| {
+        let output = command.output().await.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    let mut dump = Command::new(program("pg_dump"));
+    dump.args(["--format=custom", "--schema", schema, "--file"]).arg(&file).arg(base);
+    let client = serving.client(&admin);
+    tokio::join!(run(&mut dump), furnish(&client, 10, 10));
+    serving.end().await;
+
+    let db = installed.database.connect().await;
+    db.execute_unprepared(&format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
+    drop(db);
+    run(Command::new(program("pg_restore")).args(["--exit-on-error", "--dbname", base]).arg(&file)).await;
+    let restored = rows(&installed.database.connect().await).await;
+    assert!((10..=20).contains(&restored["server"].len()), "{}", restored["server"].len());
+    assert!(installed.run(&["audit", "verify"]).await.contains("are linked"));
+    assert!(installed.run(&["seal", "status"]).await.contains("0 unreadable"));
+    let serving = installed.serve(&["--no-worker"]).await;
+    let document = serving.client(&gateway).get("/v1/gateway/servers/acme/server-3").await.expect(200).json();
+    assert_eq!(document["headers"]["X-Key"], CANARY);
+    furnish(&serving.client(&admin), 100, 1).await;
+    serving.end().await;
+}

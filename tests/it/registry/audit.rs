@@ -1,0 +1,106 @@
+//! The audit log as evidence, on both databases.
+
+use registry::{AuditVerdict, Error, NewWorkspace, Registry};
+use registry_core::permission::Role;
+use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
+use support::{Engine, TestRegistry};
+
+async fn verify(registry: &Registry) -> AuditVerdict {
+    registry.verify_audit(&registry.operator(), None).await.unwrap()
+}
+
+async fn alter(db: &DatabaseConnection, sql: &str) {
+    db.execute_raw(Statement::from_string(db.get_database_backend(), sql.to_owned())).await.unwrap();
+}
+
+async fn events(t: &TestRegistry, count: usize) {
+    for _ in 0..count {
+        let new = NewWorkspace { name: "one".into(), slug: None, description: None };
+        t.registry.create_workspace(&t.admin(), new).await.unwrap();
+    }
+}
+
+on_both! {
+    async fn whatever_is_done_to_the_log_is_found_at_its_place(t: TestRegistry) {
+        events(&t, 12).await;
+        assert_eq!(t.registry.keep_audit().await.unwrap(), 0, "nothing is removed unless told so");
+        events(&t, 3).await;
+        let whole = verify(&t.registry).await;
+        assert_eq!((whole.events, whole.first, whole.last, whole.checkpoints, whole.broken), (15, Some(1), 15, 1, None));
+
+        let db = t.database.connect().await;
+        for (sql, number, why) in [
+            ("UPDATE audit_event SET actor_name = 'nobody' WHERE number = 7", 7, "changed"),
+            ("UPDATE audit_event SET before = '{}' WHERE number = 9", 9, "changed"),
+            ("DELETE FROM audit_event WHERE number = 5", 6, "before it is missing"),
+            ("DELETE FROM audit_event WHERE number <= 2", 3, "before it are missing"),
+            ("DELETE FROM audit_event WHERE number = 15", 15, "last events are missing"),
+            ("DELETE FROM audit_event", 15, "last events are missing"),
+            ("UPDATE audit_checkpoint SET hash = 'x'", 12, "not signed"),
+            ("UPDATE audit_checkpoint SET pruned = TRUE", 12, "not signed"),
+            ("UPDATE sequence SET audit_hash = 'x'", 15, "written last"),
+            // The end cut off with care: the signed point gives it away.
+            ("DELETE FROM audit_event WHERE number > 11; UPDATE sequence SET audit = 11, audit_hash = (SELECT hash FROM audit_event WHERE number = 11)", 12, "signed and is missing"),
+        ] {
+            alter(&db, "CREATE TABLE kept_event AS SELECT * FROM audit_event").await;
+            alter(&db, "CREATE TABLE kept_point AS SELECT * FROM audit_checkpoint").await;
+            alter(&db, "CREATE TABLE kept_sequence AS SELECT * FROM sequence").await;
+            for statement in sql.split("; ") {
+                alter(&db, statement).await;
+            }
+            let broken = verify(&t.registry).await.broken.unwrap_or_else(|| panic!("{sql} was not found"));
+            assert_eq!(broken.number, number, "{sql}: {}", broken.why);
+            assert!(broken.why.contains(why), "{sql}: {}", broken.why);
+            for (table, kept) in [("audit_event", "kept_event"), ("audit_checkpoint", "kept_point"), ("sequence", "kept_sequence")] {
+                alter(&db, &format!("DELETE FROM {table}")).await;
+                alter(&db, &format!("INSERT INTO {table} SELECT * FROM {kept}")).await;
+                alter(&db, &format!("DROP TABLE {kept}")).await;
+            }
+            assert_eq!(verify(&t.registry).await.broken, None, "put back after {sql}");
+        }
+
+        let other = "00".repeat(32);
+        let verdict = t.registry.verify_audit(&t.admin(), Some(&other)).await.unwrap();
+        assert!(verdict.broken.is_some(), "signed with another key");
+        let key = whole.public_keys.first().unwrap();
+        assert_eq!(t.registry.verify_audit(&t.admin(), Some(key)).await.unwrap().broken, None);
+    }
+}
+
+on_both! {
+    async fn what_need_not_be_kept_goes_behind_a_signed_point(t: TestRegistry) {
+        events(&t, 10).await;
+        t.clock.advance(chrono::Duration::days(100));
+        events(&t, 2).await;
+        let mut settings = t.settings.clone();
+        settings.audit_keep = Some(std::time::Duration::from_secs(90 * 86_400));
+        let keeping = t.process_with_settings(settings).await;
+        assert_eq!(keeping.keep_audit().await.unwrap(), 10);
+        assert_eq!(keeping.keep_audit().await.unwrap(), 0);
+        let verdict = verify(&t.registry).await;
+        assert_eq!((verdict.first, verdict.broken.clone()), (Some(11), None), "{verdict:?}");
+        assert!(verdict.events >= 3, "the removal is an event itself: {verdict:?}");
+
+        let db = t.database.connect().await;
+        alter(&db, "DELETE FROM audit_event WHERE number = 11").await;
+        let broken = verify(&t.registry).await.broken.unwrap();
+        assert_eq!((broken.number, broken.why), (12, "the events before it are missing"), "more than was signed off");
+    }
+}
+
+on_both! {
+    async fn a_point_is_signed_once_a_day(t: TestRegistry) {
+        events(&t, 1).await;
+        for _ in 0..3 {
+            t.registry.keep_audit().await.unwrap();
+            events(&t, 1).await;
+        }
+        assert_eq!(verify(&t.registry).await.checkpoints, 1);
+        t.clock.advance(chrono::Duration::hours(25));
+        t.registry.keep_audit().await.unwrap();
+        let verdict = verify(&t.registry).await;
+        assert_eq!((verdict.checkpoints, verdict.public_keys.len()), (2, 1), "both with one key");
+        let viewer = t.actor(Role::Viewer, None).await;
+        assert!(matches!(t.registry.verify_audit(&viewer, None).await, Err(Error::Forbidden { .. })));
+    }
+}

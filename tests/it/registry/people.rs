@@ -1,0 +1,116 @@
+//! Roles, lockout and the way back in, on both databases.
+
+use chrono::Duration;
+use registry::{Door, Error, NewPerson, Origin, PersonChange, Registry, Roles, User};
+use registry_core::permission::Role;
+use registry_core::slug::Reference;
+use sea_orm::{ConnectionTrait, Statement};
+use support::{Engine, TestRegistry};
+
+const PASSWORD: &str = "correct horse battery";
+
+fn web(address: &str) -> Origin {
+    Origin { address: Some(address.to_owned()), ..Origin::new(Door::Web) }
+}
+
+/// Somebody who came in by link and set a password.
+async fn person(t: &TestRegistry, email: &str, roles: Roles) -> User {
+    let new = NewPerson { email: email.to_owned(), name: String::new(), roles };
+    let invited = t.registry.invite(&t.admin(), new).await.unwrap();
+    let signed_in = t.registry.sign_in_with_link(&invited.token, web("192.0.2.1")).await.unwrap();
+    let session = registry::Credential::Session(&signed_in.session);
+    let actor = t.registry.authenticate(session, web("192.0.2.1")).await.unwrap();
+    t.registry.set_password(&actor, None, PASSWORD).await.unwrap();
+    signed_in.user
+}
+
+async fn try_in(registry: &Registry, email: &str, password: &str, address: &str) -> Result<(), Error> {
+    registry.sign_in(email, password, web(address)).await.map(drop)
+}
+
+on_both! {
+    async fn who_is_refused_too_often_waits_longer_each_time_whatever_process_is_asked(t: TestRegistry) {
+        person(&t, "ann@acme.com", Roles::one(Role::Admin, None)).await;
+        let second = t.second_process().await;
+        // Nobody of this address exists; it is treated alike.
+        for email in ["ann@acme.com", "nobody@acme.com"] {
+            for round in 0..5 {
+                let registry = if round % 2 == 0 { &t.registry } else { &second };
+                let refused = try_in(registry, email, "wrong", &format!("192.0.2.{round}")).await;
+                assert!(matches!(refused, Err(Error::Unauthenticated(_))), "{email} {round}: {refused:?}");
+            }
+            for expected in [30, 60, 120] {
+                let refused = try_in(&t.registry, email, PASSWORD, "192.0.2.9").await;
+                assert!(matches!(refused, Err(Error::TooManyTries { seconds }) if seconds == expected), "{email}: {refused:?}");
+                assert!(matches!(try_in(&second, email, PASSWORD, "192.0.2.10").await, Err(Error::TooManyTries { .. })));
+                t.clock.advance(Duration::seconds(i64::try_from(expected).unwrap()));
+                let refused = try_in(&second, email, "wrong", "192.0.2.11").await;
+                assert!(matches!(refused, Err(Error::Unauthenticated(_))), "{email}: {refused:?}");
+            }
+        }
+        t.clock.advance(Duration::seconds(240));
+        try_in(&t.registry, "ann@acme.com", PASSWORD, "192.0.2.12").await.unwrap();
+        try_in(&t.registry, "ann@acme.com", "wrong", "192.0.2.12").await.unwrap_err();
+        try_in(&t.registry, "ann@acme.com", PASSWORD, "192.0.2.12").await.unwrap();
+
+        // What was typed is nowhere in the database.
+        let db = t.database.connect().await;
+        let sql = "SELECT COUNT(*) AS n FROM audit_event WHERE action = 'user.locked' AND subject_name = 'ann@acme.com'";
+        let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap().unwrap();
+        assert_eq!(row.try_get::<i64>("", "n").unwrap(), 4, "each wait is on record");
+    }
+}
+
+on_both! {
+    async fn break_glass_lets_an_administrator_in_whatever_became_of_them(t: TestRegistry) {
+        t.workspace("acme").await;
+        let ann = person(&t, "ann@acme.com", Roles::one(Role::Admin, None)).await;
+        let eve = person(&t, "eve@acme.com", Roles::one(Role::Admin, None)).await;
+        let admin = t.admin();
+        t.registry.deactivate_person(&admin, ann.id).await.unwrap();
+        for _ in 0..6 {
+            try_in(&t.registry, "ann@acme.com", "wrong", "192.0.2.7").await.unwrap_err();
+        }
+        let over_the_network = t.registry.reset_person("ann@acme.com", web("192.0.2.1")).await;
+        assert!(matches!(over_the_network, Err(Error::Unauthenticated(_))));
+        let token = t.registry.reset_person("Ann@acme.com", Origin::new(Door::Cli)).await.unwrap();
+        let back = t.registry.sign_in_with_link(&token, web("192.0.2.7")).await.unwrap();
+        assert_eq!((back.user.id, back.user.role, back.user.has_password), (ann.id, Some(Role::Admin), false));
+
+        // The last one who signed in stays, however it is tried.
+        t.registry.deactivate_person(&admin, eve.id).await.unwrap();
+        let nothing = PersonChange { role: Some(None), workspaces: Some(vec![(Reference::parse("acme"), Role::Admin)]), ..PersonChange::default() };
+        let refused = t.registry.change_person(&admin, ann.id, nothing).await;
+        assert!(matches!(refused, Err(Error::Conflict { code: "last_admin", .. })), "{refused:?}");
+    }
+}
+
+on_both! {
+    async fn roles_are_checked_as_a_whole_and_kept_as_given(t: TestRegistry) {
+        for slug in ["acme", "beta"] {
+            t.workspace(slug).await;
+        }
+        let role = |slug: &str, role| (Reference::parse(slug), role);
+        let refused = async |roles: Roles| {
+            let new = NewPerson { email: "x@acme.com".into(), name: String::new(), roles };
+            match t.registry.invite(&t.admin(), new).await {
+                Err(Error::Invalid(findings)) => findings.iter().map(|one| one.pointer.clone()).collect::<Vec<_>>(),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(refused(Roles::default()).await, ["/role"]);
+        let twice = Roles { organisation: None, workspaces: vec![role("acme", Role::Viewer), role("ACME", Role::Admin)] };
+        assert_eq!(refused(twice).await, ["/workspaces/1/workspace_id"]);
+        let odd = Roles { organisation: Some(Role::Gateway), workspaces: vec![role("nowhere", Role::Viewer), role("beta", Role::Gateway)] };
+        assert_eq!(refused(odd).await, ["/role", "/workspaces/0/workspace_id", "/workspaces/1/role"]);
+
+        let both = Roles { organisation: Some(Role::Viewer), workspaces: vec![role("beta", Role::Manager), role("acme", Role::Viewer)] };
+        let vi = person(&t, "vi@acme.com", both).await;
+        let found = t.registry.person(&t.admin(), vi.id).await.unwrap();
+        let places: Vec<_> = found.workspaces.iter().map(|one| (one.workspace.slug.as_str(), one.role)).collect();
+        assert_eq!((found.role, places), (Some(Role::Viewer), vec![("acme", Role::Viewer), ("beta", Role::Manager)]));
+        let renamed = PersonChange { name: Some("Vivian".into()), ..PersonChange::default() };
+        let renamed = t.registry.change_person(&t.admin(), vi.id, renamed).await.unwrap();
+        assert_eq!((renamed.name.as_str(), renamed.workspaces), ("Vivian", found.workspaces));
+    }
+}

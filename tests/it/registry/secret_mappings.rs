@@ -1,0 +1,281 @@
+//! Members that come from where the operator keeps secrets: files, and a vault that speaks as HashiCorp's does.
+
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use mcp_registry::config::{Config, DeclaredSecret};
+use mcp_registry::secrets::Secrets;
+use mcp_registry::upstream::Outside;
+use registry::{
+    Error, IntegrationChange, NewIntegration, Registry, SealingRing, SecretMapping, SecretReference,
+    Settings, Subject, ValueFormat,
+};
+use registry_core::permission::Role;
+use registry_core::registration::{AuthType, Transport};
+use registry_core::slug::Reference;
+use registry_outbound::{Guarded, Limits, Operator};
+use sea_orm::{ConnectionTrait, Statement};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use support::{Engine, TestRegistry};
+
+const CANARY: &str = "canary-Vx7-mapped";
+
+/// A vault: what its entry holds, and what it was asked last.
+#[derive(Default)]
+struct Vault {
+    entry: Value,
+    status: u16,
+    asked: Vec<(String, String)>,
+}
+
+fn vault() -> (String, Arc<Mutex<Vault>>) {
+    let state = Arc::new(Mutex::new(Vault { status: 200, ..Vault::default() }));
+    let shared = web::Data::new(state.clone());
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        actix_web::rt::System::new().block_on(async move {
+            let server =
+                HttpServer::new(move || App::new().app_data(shared.clone()).default_service(web::to(entry)));
+            let server = server.workers(1).disable_signals().bind(("127.0.0.1", 0)).unwrap();
+            sender.send(server.addrs()[0]).unwrap();
+            server.run().await.unwrap();
+        });
+    });
+    (format!("http://{}", receiver.recv().unwrap()), state)
+}
+
+async fn entry(request: HttpRequest, state: web::Data<Arc<Mutex<Vault>>>) -> HttpResponse {
+    let mut vault = state.lock().unwrap();
+    let token = request.headers().get("x-vault-token").map(|token| token.to_str().unwrap().to_owned());
+    vault.asked.push((request.path().to_owned(), token.unwrap_or_default()));
+    if vault.status != 200 {
+        return HttpResponse::build(vault.status.try_into().unwrap()).json(json!({ "errors": [CANARY] }));
+    }
+    HttpResponse::Ok().json(json!({ "data": { "data": vault.entry, "metadata": { "version": 3 } } }))
+}
+
+/// A registry with declared secrets: `file` and `vaulted` for all, `ours` for `acme`, `bound` for one host.
+struct World {
+    t: TestRegistry,
+    registry: Registry,
+    file: PathBuf,
+    vault: Arc<Mutex<Vault>>,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    async fn new(t: TestRegistry) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        std::fs::write(&file, format!("{{\"X-Key\":\"{CANARY}\"}}\n")).unwrap();
+        let token = folder.path().join("token");
+        std::fs::write(&token, "vault-token\n").unwrap();
+        let (address, vault) = vault();
+        vault.lock().unwrap().entry = json!({ "headers": { "X-Key": CANARY }, "client_secret": CANARY });
+        let in_file = || DeclaredSecret { file: Some(file.clone()), ..DeclaredSecret::default() };
+        let mut config = Config::default();
+        config.vault.address = Some(address);
+        config.vault.token_file = Some(token);
+        config.secrets = BTreeMap::from([
+            ("file".to_owned(), in_file()),
+            (
+                "missing".to_owned(),
+                DeclaredSecret { file: Some("/nowhere/secret".into()), ..DeclaredSecret::default() },
+            ),
+            (
+                "vaulted".to_owned(),
+                DeclaredSecret { vault: Some("secret/mcp/linear".into()), ..DeclaredSecret::default() },
+            ),
+            ("ours".to_owned(), DeclaredSecret { workspaces: Some(vec!["acme".into()]), ..in_file() }),
+            ("bound".to_owned(), DeclaredSecret { hosts: vec!["mcp.linear.app".into()], ..in_file() }),
+        ]);
+        let checked = config.check();
+        assert!(!checked.findings.has_errors(), "{:?}", checked.findings);
+        let settings = Settings { secrets: checked.settings.secrets, ..t.settings.clone() };
+        let outside = Outside(
+            Guarded::new(settings.egress.clone(), Limits::default()),
+            Operator::default(),
+            Secrets::new(&config, Operator::default()),
+        );
+        let ring = SealingRing::new(vec![t.key.clone()]).unwrap();
+        let registry = Registry::open(&t.database.url, settings, ring, t.clock.clone(), Arc::new(outside))
+            .await
+            .unwrap();
+        t.workspace("acme").await;
+        Self { t, registry, file, vault, _folder: folder }
+    }
+
+    async fn create(
+        &self,
+        slug: &str,
+        workspace: Option<&str>,
+        mappings: Vec<SecretMapping>,
+    ) -> registry::Result<()> {
+        let new = NewIntegration {
+            name: slug.into(),
+            slug: Some(slug.into()),
+            description: None,
+            url: "https://mcp.linear.app/mcp".into(),
+            auth_type: AuthType::OauthAuto,
+            transport: Transport::Http,
+            workspace: workspace.map(Reference::parse),
+            configuration: Some("{}".into()),
+            secret_mappings: mappings,
+        };
+        self.registry.create_integration(&self.registry.operator(), new).await.map(drop)
+    }
+
+    async fn change(&self, slug: &str, change: IntegrationChange) -> registry::Result<()> {
+        let slug = Reference::parse(slug);
+        self.registry.update_integration(&self.registry.operator(), &slug, change, None).await.map(drop)
+    }
+
+    async fn refused(&self, workspace: Option<&str>, mapping: SecretMapping) -> (String, String) {
+        match self.create("refused", workspace, vec![mapping]).await {
+            Err(Error::Invalid(findings)) => {
+                let one = &findings.0[0];
+                assert!(!one.message.contains(CANARY), "{}", one.message);
+                (one.pointer.clone(), one.code.to_string())
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn document(&self, slug: &str) -> Value {
+        let gateway = self.t.actor(Role::Gateway, None).await;
+        let document = self.registry.gateway_document(&gateway, "acme", slug).await.unwrap();
+        serde_json::from_slice(&document.body).unwrap()
+    }
+}
+
+fn maps(member: &str, reference: &str, format: Option<ValueFormat>, key: Option<&str>) -> SecretMapping {
+    SecretMapping {
+        target_field: format!("configurations.{member}"),
+        reference: reference.into(),
+        secret_key: key.map(str::to_owned),
+        value_format: format,
+    }
+}
+
+const JSON: Option<ValueFormat> = Some(ValueFormat::Json);
+
+on_both! {
+    async fn a_mapped_secret_reaches_gateways_follows_changes_and_survives_outages(t: TestRegistry) {
+        let w = World::new(t).await;
+        w.create("linear", None, vec![maps("headers", "file", JSON, None)]).await.unwrap();
+        w.create("notion", None, vec![maps("headers", "vaulted", None, Some("headers"))]).await.unwrap();
+        w.t.server("linear", "acme").await;
+        w.t.server("notion", "acme").await;
+        assert_eq!(w.vault.lock().unwrap().asked[0], ("/v1/secret/data/mcp/linear".to_owned(), "vault-token".to_owned()));
+        for slug in ["linear", "notion"] {
+            assert_eq!(w.document(slug).await["headers"]["X-Key"], CANARY, "{slug}");
+        }
+        assert_eq!(w.registry.refresh_secrets().await.unwrap(), 0, "nothing changed");
+
+        let before = w.document("linear").await["revision"].as_i64().unwrap();
+        std::fs::write(&w.file, r#"{"X-Key":"new"}"#).unwrap();
+        w.vault.lock().unwrap().entry = json!({ "headers": { "X-Key": "newer" } });
+        assert_eq!(w.registry.refresh_secrets().await.unwrap(), 2);
+        let document = w.document("linear").await;
+        assert_eq!(document["headers"]["X-Key"], "new");
+        assert!(document["revision"].as_i64().unwrap() > before, "gateways are told");
+        assert_eq!(w.document("notion").await["headers"]["X-Key"], "newer");
+
+        // Away, or nonsense: what was read before serves on, and it is said.
+        w.vault.lock().unwrap().status = 503;
+        std::fs::write(&w.file, r#"{"X-Key":["no","text"]}"#).unwrap();
+        assert_eq!(w.registry.refresh_secrets().await.unwrap(), 0);
+        for (slug, value, problem) in [("linear", "new", "does not fit"), ("notion", "newer", "cannot be read")] {
+            assert_eq!(w.document(slug).await["headers"]["X-Key"], value);
+            let shown = w.registry.integration(&w.t.admin(), &Reference::parse(slug)).await.unwrap();
+            let told = shown.secret_mappings[0].problem.clone().unwrap();
+            assert!(told.contains(problem), "{slug}: {told}");
+        }
+        w.vault.lock().unwrap().status = 200;
+        w.registry.refresh_secrets().await.unwrap();
+        let shown = w.registry.integration(&w.t.admin(), &Reference::parse("notion")).await.unwrap();
+        assert_eq!(shown.secret_mappings[0].problem, None);
+
+        // Nowhere in the database but sealed, and gone with the integration.
+        std::fs::write(&w.file, format!(r#"{{"X-Key":"{CANARY}"}}"#)).unwrap();
+        assert_eq!(w.registry.refresh_secrets().await.unwrap(), 1);
+        let db = w.t.database.connect().await;
+        let count = async |sql: String| {
+            let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap().unwrap();
+            row.try_get::<i64>("", "n").unwrap()
+        };
+        for (table, column) in [("secret_mapping", "value"), ("audit_event", "after"), ("audit_event", "before")] {
+            assert_eq!(count(format!("SELECT COUNT(*) AS n FROM {table} WHERE {column} LIKE '%{CANARY}%'")).await, 0, "{table}");
+        }
+        assert_eq!(count("SELECT COUNT(*) AS n FROM sealed_value".into()).await, 2);
+        for slug in ["linear", "notion"] {
+            w.registry.delete_integration(&w.t.admin(), &Reference::parse(slug), None).await.unwrap();
+        }
+        assert_eq!(count("SELECT COUNT(*) AS n FROM sealed_value".into()).await, 0);
+        assert_eq!(count("SELECT COUNT(*) AS n FROM secret_mapping".into()).await, 0);
+    }
+}
+
+on_both! {
+    async fn who_may_use_a_secret_and_where_it_goes_is_the_operators_word(t: TestRegistry) {
+        let w = World::new(t).await;
+        let found = |place: &str, code: &str| (format!("/secret_mappings/0/{place}"), code.to_owned());
+        for (workspace, mapping, expected) in [
+            (None, maps("headers", "nobody", JSON, None), found("secret_reference_id", "unknown_secret_reference")),
+            (None, maps("headers", "../../etc/passwd", JSON, None), found("secret_reference_id", "unknown_secret_reference")),
+            (None, maps("headers", "ours", JSON, None), found("secret_reference_id", "unknown_secret_reference")),
+            (None, maps("headers", "missing", JSON, None), found("secret_reference_id", "secret_unreadable")),
+            (None, maps("headers", "file", None, None), found("secret_reference_id", "secret_unfit")),
+            (None, maps("headers", "file", JSON, Some("nothing")), found("secret_key", "unknown_secret_key")),
+            (None, maps("nonsense", "file", JSON, None), found("target_field", "invalid_value")),
+            (None, maps("", "file", JSON, None), found("target_field", "invalid_value")),
+        ] {
+            let what = format!("{mapping:?}");
+            assert_eq!(w.refused(workspace, mapping).await, expected, "{what}");
+        }
+        w.create("own", Some("acme"), vec![maps("headers", "ours", JSON, None)]).await.unwrap();
+
+        // Bound to a host: neither made for another one nor moved there.
+        w.create("bound", None, vec![maps("headers", "bound", JSON, None)]).await.unwrap();
+        let mapped = || Some(vec![maps("headers", "bound", JSON, None)]);
+        let elsewhere = || Some("https://evil.example/mcp".to_owned());
+        for (secret_mappings, code) in [(None, "secret_reentry_required"), (mapped(), "secret_not_for_this_host")] {
+            let moved = IntegrationChange { url: elsewhere(), secret_mappings, ..IntegrationChange::default() };
+            match w.change("bound", moved).await {
+                Err(Error::Invalid(findings)) => assert_eq!(findings.0[0].code, code),
+                other => panic!("{other:?}"),
+            }
+        }
+        let away = IntegrationChange { url: elsewhere(), secret_mappings: Some(Vec::new()), ..IntegrationChange::default() };
+        w.change("bound", away).await.unwrap();
+    }
+}
+
+on_both! {
+    async fn a_member_comes_from_one_place(t: TestRegistry) {
+        let w = World::new(t).await;
+        w.create("linear", None, vec![maps("custom_headers", "file", JSON, None)]).await.unwrap();
+        let own = || Some(Some(r#"{"headers":{"X":"y"}}"#.to_owned()));
+        let change = IntegrationChange { configuration: own(), ..IntegrationChange::default() };
+        match w.change("linear", change).await {
+            Err(Error::Invalid(findings)) => assert_eq!(findings.0[0].code, "member_set_twice"),
+            other => panic!("{other:?}"),
+        }
+        let subject = Subject::Integration(Reference::parse("linear"));
+        let operator = w.registry.operator();
+        let saved = w.registry.set_configuration(&operator, &subject, own().unwrap(), None, None).await;
+        assert!(matches!(saved, Err(Error::Invalid(_))));
+        // From one to the other in one step.
+        let change = IntegrationChange { configuration: own(), secret_mappings: Some(Vec::new()), ..IntegrationChange::default() };
+        w.change("linear", change).await.unwrap();
+        let twice = vec![maps("passthrough_headers", "file", JSON, None), maps("passthrough_headers", "vaulted", None, Some("headers"))];
+        let change = IntegrationChange { secret_mappings: Some(twice), ..IntegrationChange::default() };
+        match w.change("linear", change).await {
+            Err(Error::Invalid(findings)) => assert_eq!(findings.0[0].code, "duplicate"),
+            other => panic!("{other:?}"),
+        }
+        let declared = SecretReference::default();
+        assert_eq!(w.registry.settings().secrets["file"], declared);
+    }
+}
