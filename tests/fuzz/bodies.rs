@@ -19,8 +19,11 @@ use std::str::FromStr;
 use url::Url;
 use uuid::Uuid;
 
-/// The name of each target, and what it does with bytes.
-pub(crate) const TARGETS: [(&str, fn(&[u8])); 6] = [
+/// What a target does with bytes.
+type Body = fn(&[u8]);
+
+/// Each target by name.
+pub(crate) const TARGETS: [(&str, Body); 6] = [
     ("www_authenticate", www_authenticate),
     ("protected_resource", protected_resource),
     ("authorization_server", authorization_server),

@@ -4,6 +4,7 @@ use registry_core::permission::Role;
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use support::{Client, Engine, Installation, TestDatabase};
 use tokio::process::Command;
@@ -74,7 +75,6 @@ async fn a_copy_made_while_others_write_is_restored_whole() {
     let arguments = ["backup", copy.to_str().unwrap()];
     let (said, ()) = tokio::join!(installed.run(&arguments), furnish(&client, 20, 20));
     assert!(said.contains("but the sealing keys"), "{said}");
-    use std::os::unix::fs::PermissionsExt;
     assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(
         !String::from_utf8_lossy(&std::fs::read(&copy).unwrap()).contains(CANARY),

@@ -21,10 +21,8 @@ pub(crate) async fn guard(
         return next.call(request).await;
     };
     let path = request.path();
-    let _in_hand = match path.starts_with(GATEWAYS) {
-        true => None,
-        false => Some(state.registry.take_in_hand().map_err(Failure::from)?),
-    };
+    let gateways = path.starts_with(GATEWAYS);
+    let _in_hand = (!gateways).then(|| state.registry.take_in_hand()).transpose().map_err(Failure::from)?;
     if path == PATIENT {
         return next.call(request).await;
     }

@@ -412,12 +412,13 @@ async fn grant(
     }
     let mut granted = Granted { organisation, workspaces: Vec::new() };
     for (slug, role) in places {
-        match workspaces::by_reference(&write.txn, &Reference::parse(slug)).await? {
-            Some(found) => granted.workspaces.push((found.id, role)),
-            None => tracing::warn!(
+        if let Some(found) = workspaces::by_reference(&write.txn, &Reference::parse(slug)).await? {
+            granted.workspaces.push((found.id, role));
+        } else {
+            tracing::warn!(
                 workspace = slug,
                 "a group of the identity provider leads to a workspace that does not exist"
-            ),
+            );
         }
     }
     Ok(granted)

@@ -25,7 +25,7 @@ pub enum KeySource {
 pub(crate) struct Key {
     pub(crate) id: Option<String>,
     pub(crate) algorithms: Vec<Algorithm>,
-    pub(crate) key: DecodingKey,
+    pub(crate) verifier: DecodingKey,
 }
 
 /// The keys of one issuer.
@@ -143,9 +143,9 @@ fn read(text: &str, algorithms: &[Algorithm]) -> Result<Vec<Key>, String> {
         if usable.is_empty() {
             continue;
         }
-        let key =
+        let verifier =
             DecodingKey::from_jwk(jwk).map_err(|error| format!("a key of the key set is broken: {error}"))?;
-        keys.push(Key { id: jwk.common.key_id.clone(), algorithms: usable, key });
+        keys.push(Key { id: jwk.common.key_id.clone(), algorithms: usable, verifier });
     }
     if keys.is_empty() {
         return Err("the key set has no key for any of the configured algorithms".to_owned());

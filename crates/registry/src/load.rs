@@ -26,7 +26,7 @@ pub struct Allowance {
 
 /// A request that is being worked on, until this is dropped.
 #[derive(Debug)]
-pub struct InHand(#[expect(dead_code, reason = "held, not looked at")] Option<OwnedSemaphorePermit>);
+pub struct InHand(#[expect(dead_code, reason = "held, not looked at")] OwnedSemaphorePermit);
 
 /// Counts requests.
 pub(crate) struct Load {
@@ -54,7 +54,7 @@ impl Registry {
     /// counted: their door stays open.
     pub fn take_in_hand(&self) -> Result<InHand> {
         let permit = self.inner.load.in_hand.clone().try_acquire_owned();
-        permit.map(|permit| InHand(Some(permit))).map_err(|_| Error::Overloaded)
+        permit.map(InHand).map_err(|_| Error::Overloaded)
     }
 
     /// Waits for what a request does as long as one may take.
@@ -68,9 +68,8 @@ impl Registry {
             return Ok(None);
         }
         let limits = &self.settings().limits;
-        let name = actor.id.as_deref().unwrap_or(&actor.name);
-        let Left(left) =
-            self.inner.load.identities.count(name).map_err(|seconds| Error::TooManyRequests { seconds })?;
+        let counted = self.inner.load.identities.count(actor.who());
+        let Left(left) = counted.map_err(|seconds| Error::TooManyRequests { seconds })?;
         let window = u64::from(limits.burst.div_ceil(limits.per_second.max(1)));
         Ok(Some(Allowance { limit: limits.burst, window, left }))
     }

@@ -171,12 +171,12 @@ pub(crate) async fn granted(db: &impl ConnectionTrait, person: &user::Model) -> 
 
 /// Finds the workspaces; refuses what nobody can be.
 pub(crate) async fn check(write: &Write<'_>, roles: &Roles) -> Result<Granted> {
+    const NOT_GATEWAY: &str =
+        "The role `gateway` is for API keys. People are `viewer`, `manager` or `admin`.";
     let mut findings = Findings::default();
     let mut refuse = |pointer: String, code: &'static str, why: &str| {
         findings.push(Finding::error(pointer, code, why.to_owned()));
     };
-    const NOT_GATEWAY: &str =
-        "The role `gateway` is for API keys. People are `viewer`, `manager` or `admin`.";
     if roles.organisation.is_none() && roles.workspaces.is_empty() {
         refuse(
             "/role".to_owned(),

@@ -233,28 +233,24 @@ impl Registry {
         actor.origin = origin;
         let mut write = self.begin_write(&actor).await?;
         let found = user::Entity::find().filter(user::Column::EmailKey.eq(email_key(email)));
-        let person = match found.one(&write.txn).await? {
-            Some(found) => {
-                let before = memberships::granted(&write.txn, &found).await?;
-                let after =
-                    Granted { organisation: Some(Role::Admin), workspaces: before.workspaces.clone() };
-                sessions::end(&write.txn, found.id, None).await?;
-                end_links(&write, found.id).await?;
-                let event = Event::new("user.reset", "user", found.id).named(&found.email);
-                write.audit(event.before(before.shown()).after(after.shown()));
-                let mut changed = found.into_active_model();
-                changed.role = Set(after.word().to_owned());
-                changed.workspace_id = Set(None);
-                changed.password_hash = Set(None);
-                changed.deactivated_at = Set(None);
-                changed.updated_at = Set(write.millis());
-                write.identities_changed();
-                changed.update(&write.txn).await?
-            }
-            None => {
-                let granted = memberships::check(&write, &Roles::one(Role::Admin, None)).await?;
-                add(&mut write, email, before_at(email).to_owned(), &granted, None).await?
-            }
+        let person = if let Some(found) = found.one(&write.txn).await? {
+            let before = memberships::granted(&write.txn, &found).await?;
+            let after = Granted { organisation: Some(Role::Admin), workspaces: before.workspaces.clone() };
+            sessions::end(&write.txn, found.id, None).await?;
+            end_links(&write, found.id).await?;
+            let event = Event::new("user.reset", "user", found.id).named(&found.email);
+            write.audit(event.before(before.shown()).after(after.shown()));
+            let mut changed = found.into_active_model();
+            changed.role = Set(after.word().to_owned());
+            changed.workspace_id = Set(None);
+            changed.password_hash = Set(None);
+            changed.deactivated_at = Set(None);
+            changed.updated_at = Set(write.millis());
+            write.identities_changed();
+            changed.update(&write.txn).await?
+        } else {
+            let granted = memberships::check(&write, &Roles::one(Role::Admin, None)).await?;
+            add(&mut write, email, before_at(email).to_owned(), &granted, None).await?
         };
         lockout::forget(&write, &person.email_key).await?;
         let token = add_link(&mut write, &person).await?;

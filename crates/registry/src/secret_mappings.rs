@@ -343,7 +343,7 @@ pub(crate) async fn apply(
                 problem: None,
             }),
             Err(unfit) => {
-                findings.push(Finding::error(format!("{place}/secret_reference_id"), "secret_unfit", unfit))
+                findings.push(Finding::error(format!("{place}/secret_reference_id"), "secret_unfit", unfit));
             }
         }
     }

@@ -151,7 +151,7 @@ pub(crate) async fn open_markers(
 pub(crate) fn without_markers(value: &mut Value) {
     match value {
         Value::Object(members) => {
-            members.retain(|_, member| !member.as_str().is_some_and(|text| parse_marker(text).is_some()));
+            members.retain(|_, member| member.as_str().is_none_or(|text| parse_marker(text).is_none()));
             members.values_mut().for_each(without_markers);
         }
         Value::Array(items) => items.iter_mut().for_each(without_markers),

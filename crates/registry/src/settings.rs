@@ -94,7 +94,7 @@ pub struct RequestLimits {
 
 impl Default for RequestLimits {
     fn default() -> Self {
-        Self { burst: 500, per_second: 100, at_once: 256, patience: Duration::from_secs(60) }
+        Self { burst: 500, per_second: 100, at_once: 256, patience: Duration::from_mins(1) }
     }
 }
 

@@ -69,7 +69,7 @@ impl Judge {
         for candidate in candidates {
             let mut validation = self.validation.clone();
             validation.algorithms = vec![header.alg];
-            match decode::<Map<String, Value>>(token, &candidate.key, &validation) {
+            match decode::<Map<String, Value>>(token, &candidate.verifier, &validation) {
                 Ok(data) => return Ok(data.claims),
                 Err(error) => match error.kind() {
                     ErrorKind::ExpiredSignature => refusal = "This token has expired.",

@@ -64,12 +64,12 @@ impl Secrets {
                 let text = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
                 Ok(SecretText::Text(Secret::new(text.trim_end_matches(['\r', '\n']))))
             }
-            Kept::Vault(path) => self.from_vault(path).await,
+            Kept::Vault(path) => self.read_vault(path).await,
         }
     }
 
     /// `<mount>/<path>`: `GET /v1/<mount>/data/<path>`, whose members are in `data.data`.
-    async fn from_vault(&self, path: &str) -> Result<SecretText, String> {
+    async fn read_vault(&self, path: &str) -> Result<SecretText, String> {
         let vault = self.vault.as_ref().ok_or("`vault.address` is not set")?;
         let (mount, path) = path.split_once('/').ok_or("`vault` is written `<mount>/<path>`")?;
         let url = format!("{}/v1/{mount}/data/{path}", vault.address.trim_end_matches('/'));

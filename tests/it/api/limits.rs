@@ -141,10 +141,7 @@ async fn what_is_too_large_too_deep_or_too_much_is_refused() {
         admin.get(&format!("/v1/workspaces?{query}")).await.expect(400);
     }
     // Headers: many, and long.
-    for head in [
-        (0..200).map(|n| format!("x-{n}: 1\r\n")).collect::<String>(),
-        format!("x-long: {}\r\n", "x".repeat(200_000)),
-    ] {
+    for head in ["x-odd: 1\r\n".repeat(200), format!("x-long: {}\r\n", "x".repeat(200_000))] {
         let mut stream = TcpStream::connect(t.url.strip_prefix("http://").unwrap()).await.unwrap();
         let request = format!("GET /healthz HTTP/1.1\r\nhost: x\r\n{head}\r\n");
         // It may be refused before all of it was sent.

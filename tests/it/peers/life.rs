@@ -60,7 +60,7 @@ impl Life {
         let mut settings = Settings { egress, ..Settings::default() };
         settings.cimd_public_url = at.front.map(|front| front.text("public_url").to_owned());
         (at.settings)(&mut settings);
-        let t = TestServer::over(TestRegistry::with(at.engine, settings).await);
+        let t = TestServer::over(Box::pin(TestRegistry::with(at.engine, settings)).await);
         let mcp = if peer.ready["mcp_url"].is_string() { None } else { Some(protected(&peer, at.mcp).await) };
         let mcp_url = mcp.as_ref().unwrap_or(&peer).text("mcp_url").to_owned();
         let admin = t.client(Role::Admin, None).await;

@@ -73,7 +73,7 @@ on_both! {
         t.clock.advance(chrono::Duration::days(100));
         events(&t, 2).await;
         let mut settings = t.settings.clone();
-        settings.audit_keep = Some(std::time::Duration::from_secs(90 * 86_400));
+        settings.audit_keep = Some(std::time::Duration::from_hours(90 * 24));
         let keeping = t.process_with_settings(settings).await;
         assert_eq!(keeping.keep_audit().await.unwrap(), 10);
         assert_eq!(keeping.keep_audit().await.unwrap(), 0);

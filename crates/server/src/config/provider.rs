@@ -1,6 +1,6 @@
 //! Makes of the section `auth.oidc` what the application needs.
 
-use super::sections::Config;
+use super::sections::{Config, Oidc};
 use registry::ProviderSettings;
 use registry_core::finding::{Finding, Findings};
 use registry_core::permission::Role;
@@ -54,46 +54,8 @@ impl Config {
                 "`auth.oidc.scopes` holds `openid`: without it there is no ID token.".to_owned(),
             );
         }
-        let client_secret = match (&oidc.client_secret, &oidc.client_secret_file) {
-            (Some(_), Some(_)) => {
-                refuse(
-                    "client_secret_file",
-                    "conflict",
-                    "Set one of `auth.oidc.client_secret` and `auth.oidc.client_secret_file`.".to_owned(),
-                );
-                None
-            }
-            (Some(secret), None) => Some(Secret::new(secret.expose())),
-            (None, Some(path)) => match std::fs::read_to_string(path) {
-                Ok(text) => Some(Secret::new(text.trim())),
-                Err(error) => {
-                    refuse(
-                        "client_secret_file",
-                        "unreadable_file",
-                        format!("The file {} cannot be read: {error}.", path.display()),
-                    );
-                    None
-                }
-            },
-            (None, None) => None,
-        };
-        let mut groups = BTreeMap::new();
-        for (group, word) in &oidc.groups {
-            let (role, workspace) = match word.split_once('@') {
-                Some((role, workspace)) => (role, Some(workspace.to_owned())),
-                None => (word.as_str(), None),
-            };
-            match person_role(role) {
-                Some(role) => drop(groups.insert(group.clone(), (role, workspace))),
-                None => refuse(
-                    "groups",
-                    "invalid_value",
-                    format!(
-                        "`{word}` is no role; write `admin`, `manager` or `viewer`, or one of them in a workspace: `manager@acme`."
-                    ),
-                ),
-            }
-        }
+        let client_secret = client_secret(oidc, &mut refuse);
+        let groups = groups(oidc, &mut refuse);
         let default_role = oidc.default_role.as_deref().and_then(|word| {
             let role = person_role(word);
             if role.is_none() {
@@ -127,4 +89,55 @@ impl Config {
 /// A role of people.
 fn person_role(word: &str) -> Option<Role> {
     Role::parse(word).filter(|role| *role != Role::Gateway)
+}
+
+/// What refuses a setting of the section: its key, a code, and why.
+type Refuse<'a> = dyn FnMut(&str, &'static str, String) + 'a;
+
+fn client_secret(oidc: &Oidc, refuse: &mut Refuse<'_>) -> Option<Secret> {
+    match (&oidc.client_secret, &oidc.client_secret_file) {
+        (Some(_), Some(_)) => {
+            refuse(
+                "client_secret_file",
+                "conflict",
+                "Set one of `auth.oidc.client_secret` and `auth.oidc.client_secret_file`.".to_owned(),
+            );
+            None
+        }
+        (Some(secret), None) => Some(Secret::new(secret.expose())),
+        (None, Some(path)) => match std::fs::read_to_string(path) {
+            Ok(text) => Some(Secret::new(text.trim())),
+            Err(error) => {
+                refuse(
+                    "client_secret_file",
+                    "unreadable_file",
+                    format!("The file {} cannot be read: {error}.", path.display()),
+                );
+                None
+            }
+        },
+        (None, None) => None,
+    }
+}
+
+/// Which group leads to which role, in which workspace.
+fn groups(oidc: &Oidc, refuse: &mut Refuse<'_>) -> BTreeMap<String, (Role, Option<String>)> {
+    let mut groups = BTreeMap::new();
+    for (group, word) in &oidc.groups {
+        let (role, workspace) = match word.split_once('@') {
+            Some((role, workspace)) => (role, Some(workspace.to_owned())),
+            None => (word.as_str(), None),
+        };
+        match person_role(role) {
+            Some(role) => drop(groups.insert(group.clone(), (role, workspace))),
+            None => refuse(
+                "groups",
+                "invalid_value",
+                format!(
+                    "`{word}` is no role; write `admin`, `manager` or `viewer`, or one of them in a workspace: `manager@acme`."
+                ),
+            ),
+        }
+    }
+    groups
 }
