@@ -16,7 +16,7 @@ use registry_migrations::{Migrator, MigratorTrait};
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ConnectOptions, ConnectionTrait, Database, DatabaseConnection,
-    DbBackend, EntityTrait,
+    DbBackend, DbErr, EntityTrait, RuntimeErr,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -53,6 +53,11 @@ pub struct Counters {
 }
 
 impl Registry {
+    /// Ends all connections to the database: what it was asked to do before is done then.
+    pub async fn disconnect(self) -> Result<()> {
+        Ok(self.inner.db.clone().close().await?)
+    }
+
     /// Opens the database (`sqlite://…` or `postgres://…`). Does not migrate.
     pub async fn open(
         database_url: &str,
@@ -269,9 +274,13 @@ async fn connect(url: &str, max_connections: u32) -> Result<DatabaseConnection> 
     });
     let mut db = Database::connect(options).await.map_err(|error| {
         tracing::debug!(%error, "connecting to the database failed");
-        Error::Unavailable(
-            "The database cannot be opened. Check `database.url` and that it is reachable.".to_owned(),
-        )
+        let why = match &error {
+            DbErr::Conn(RuntimeErr::SqlxError(error)) => crate::error::unwritable(error),
+            _ => None,
+        };
+        let why =
+            why.unwrap_or("The database cannot be opened. Check `database.url` and that it is reachable.");
+        Error::Unavailable(why.to_owned())
     })?;
     // How much work requests make of the database: the first thing to look at when they grow slow.
     db.set_metric_callback(|_| metrics::counter!("mcp_registry_database_statements_total").increment(1));

@@ -183,11 +183,10 @@ fn unreachable_now() -> Error {
 }
 
 /// Why nothing can be written now although the database answers: SQLite's result codes, PostgreSQL's SQLSTATE.
-fn unwritable(error: &sqlx::Error) -> Option<&'static str> {
+pub(crate) fn unwritable(error: &sqlx::Error) -> Option<&'static str> {
     const FULL: &str =
         "The database cannot be written: its disk is full. Nothing was saved; reading goes on.";
-    const READ_ONLY: &str =
-        "The database cannot be written: its disk, or its file, is read-only. Nothing was saved.";
+    const READ_ONLY: &str = "The database cannot be written: its disk, folder or file is read-only or not there. Nothing was saved.";
     let sqlx::Error::Database(error) = error else { return None };
     let code = error.code()?;
     match code.parse::<u32>() {

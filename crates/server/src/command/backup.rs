@@ -69,7 +69,7 @@ pub(super) async fn restore(config: &Config, options: &Restore) -> Result<(), Fa
             )));
         }
         copy.note_restored(&copy.operator()).await?;
-        Ok(())
+        Ok(copy.disconnect().await?)
     };
     let judged: Result<(), Failed> = judged.await;
     let judged = match judged {
