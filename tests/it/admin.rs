@@ -1,6 +1,7 @@
 //! Pages as a browser without script uses them.
 
 mod audit;
+mod authorization;
 mod consent;
 mod failures;
 mod integrations;

@@ -14,7 +14,7 @@ use support::{Client, Engine, TestServer};
 struct Row(&'static str, [u16; 6]);
 
 /// An upstream that nobody answers at: some operations ask it.
-const NOWHERE: &str = "http://127.0.0.1:9/mcp";
+pub(crate) const NOWHERE: &str = "http://127.0.0.1:9/mcp";
 
 /// Everybody with a credential.
 const ANYBODY: [u16; 6] = [401, 200, 200, 200, 200, 200];
@@ -206,16 +206,16 @@ async fn every_operation_answers_every_identity_as_the_table_says() {
 }
 
 /// A registry with one of everything in the workspace `acme`, and all identities.
-struct World {
-    _server: TestServer,
+pub(crate) struct World {
+    pub(crate) server: TestServer,
     identities: Vec<Client>,
     key: String,
-    user: String,
+    pub(crate) user: String,
     registration: String,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let server = TestServer::new(Engine::Sqlite).await;
         let t = &server.inner;
         let admin = t.admin();
@@ -278,10 +278,10 @@ impl World {
             server.client(Role::Admin, None).await,
             server.client(Role::Gateway, None).await,
         ];
-        Self { registration: all.items[0].id.to_string(), identities, key, user, _server: server }
+        Self { registration: all.items[0].id.to_string(), identities, key, user, server }
     }
 
-    fn fill(&self, path: &str) -> String {
+    pub(crate) fn fill(&self, path: &str) -> String {
         path.replace("{workspace}", "acme")
             .replace("{integration}", "linear")
             .replace("{server}", "linear")

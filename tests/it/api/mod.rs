@@ -1,6 +1,6 @@
 //! REST over a real listener, on both databases.
 
-mod authorization;
+pub(crate) mod authorization;
 mod bad_input;
 mod document;
 mod limits;

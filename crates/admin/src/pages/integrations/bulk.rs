@@ -108,6 +108,7 @@ async fn carry_out(
     (chosen, mut refused): (Vec<Integration>, Vec<(String, String)>),
     list: &Query,
 ) -> Result<HttpResponse, Failure> {
+    visitor.actor.require(Permission::UpdateIntegrations)?;
     let (mut done, mut changed) = (Vec::new(), 0);
     for one in chosen {
         let outcome = match deed {
@@ -142,6 +143,7 @@ async fn carry_out(
 
 /// Switches an integration on or off and says how many that changed: 0 or 1.
 pub(super) async fn switch(visitor: &Visitor, one: &Integration, enabled: bool) -> Result<u64, Error> {
+    visitor.actor.require(Permission::UpdateIntegrations)?;
     if one.enabled == enabled {
         return Ok(0);
     }
