@@ -1,7 +1,7 @@
 //! Pages as a browser without script uses them.
 
 mod audit;
-mod authorization;
+pub(crate) mod authorization;
 mod consent;
 mod failures;
 mod integrations;
@@ -40,7 +40,12 @@ impl Browser {
 
     /// Somebody who did not sign in.
     pub(crate) fn nobody(t: &TestServer) -> Self {
-        Self { client: t.anonymous(), cookie: String::new() }
+        Self::at(t.anonymous())
+    }
+
+    /// The same, at a server that runs elsewhere.
+    pub(crate) fn at(client: Client) -> Self {
+        Self { client, cookie: String::new() }
     }
 
     /// Uses a one-time link.

@@ -23,7 +23,7 @@ async fn furnish(client: &Client, from: usize, count: usize) {
 }
 
 /// Every row of every table, as text.
-async fn rows(db: &DatabaseConnection) -> BTreeMap<String, Vec<String>> {
+pub(crate) async fn rows(db: &DatabaseConnection) -> BTreeMap<String, Vec<String>> {
     let sqlite = db.get_database_backend() == DbBackend::Sqlite;
     let sql = if sqlite {
         "SELECT name AS t FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"

@@ -27,6 +27,7 @@ macro_rules! on_both {
 mod admin;
 mod api;
 mod architecture;
+mod canary;
 mod crash;
 mod documents;
 mod faults;

@@ -17,6 +17,7 @@ mod random;
 mod registry;
 mod statements;
 mod tcp_gate;
+mod vault;
 
 pub use clock::TestClock;
 pub use database::{Engine, TestDatabase, optional_variable};
@@ -29,3 +30,4 @@ pub use random::Random;
 pub use registry::{SEED_ENTERPRISE, TestRegistry, actor, outside};
 pub use statements::statements;
 pub use tcp_gate::TcpGate;
+pub use vault::{FakeVault, VaultState};

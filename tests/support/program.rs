@@ -45,6 +45,13 @@ impl Installation {
         self
     }
 
+    /// With a variable that is no setting.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.settings.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// The binary with these arguments, not started yet; killed when dropped.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(variable("MCP_REGISTRY_TEST_BINARY"));

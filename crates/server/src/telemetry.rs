@@ -9,10 +9,13 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::io::IsTerminal;
 use std::sync::OnceLock;
 use std::time::Instant;
-use tracing::Span;
 use tracing::field::Empty;
+use tracing::{Level, Metadata, Span};
 use tracing_actix_web::{RequestId, RootSpanBuilder};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, registry};
 
 /// What others say about their insides, and the middleware that would log every refused request's error with `Debug`
 /// (the API logs what is worth it itself). `log.level` may name them to hear more.
@@ -22,15 +25,22 @@ const QUIET: &str = "actix_server=warn,sea_orm_migration=warn,sqlx=warn,tracing_
 pub fn init(log: &Log) {
     let filter =
         EnvFilter::try_new(format!("{QUIET},{}", log.level)).unwrap_or_else(|_| EnvFilter::new(QUIET));
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let filter = filter.and(filter_fn(tellable));
+    let lines = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     // An error means that a subscriber is there already: a test, or the demo, called before us.
     let _ = match log.format {
-        LogFormat::Text => lines.with_target(false).try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+        LogFormat::Text => registry().with(lines.with_target(false).with_filter(filter)).try_init(),
+        LogFormat::Json => registry().with(lines.json().flatten_event(true).with_filter(filter)).try_init(),
     };
+}
+
+/// What may be heard at all, whatever `log.level` says: these print the database's password, and every value that is
+/// stored.
+fn tellable(metadata: &Metadata<'_>) -> bool {
+    let of = |name: &str| metadata.target().starts_with(name);
+    *metadata.level() <= Level::INFO || !(of("sea_orm") || of("sqlx"))
 }
 
 /// The process's metrics, collected from the first call on.

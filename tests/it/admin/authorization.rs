@@ -224,7 +224,7 @@ fn form(route: &str) -> &'static [(&'static str, &'static str)] {
 const IMPORT: &str = r#"{"integrations": [{"name": "New", "url": "http://127.0.0.1:9/mcp", "auth_type": "none", "transport": "http"}]}"#;
 
 /// Every route, as `METHOD path`, read from where it is declared.
-fn routes() -> BTreeSet<String> {
+pub(crate) fn routes() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/admin/src")];
     let mut by_level = 0;

@@ -1,6 +1,5 @@
 //! Members that come from where the operator keeps secrets: files, and a vault that speaks as HashiCorp's does.
 
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use mcp_registry::config::{Config, DeclaredSecret};
 use mcp_registry::secrets::Secrets;
 use mcp_registry::upstream::Outside;
@@ -16,51 +15,17 @@ use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
-use support::{Engine, TestRegistry};
+use std::sync::Arc;
+use support::{Engine, FakeVault, TestRegistry};
 
 const CANARY: &str = "canary-Vx7-mapped";
-
-/// A vault: what its entry holds, and what it was asked last.
-#[derive(Default)]
-struct Vault {
-    entry: Value,
-    status: u16,
-    asked: Vec<(String, String)>,
-}
-
-fn vault() -> (String, Arc<Mutex<Vault>>) {
-    let state = Arc::new(Mutex::new(Vault { status: 200, ..Vault::default() }));
-    let shared = web::Data::new(state.clone());
-    let (sender, receiver) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        actix_web::rt::System::new().block_on(async move {
-            let server =
-                HttpServer::new(move || App::new().app_data(shared.clone()).default_service(web::to(entry)));
-            let server = server.workers(1).disable_signals().bind(("127.0.0.1", 0)).unwrap();
-            sender.send(server.addrs()[0]).unwrap();
-            server.run().await.unwrap();
-        });
-    });
-    (format!("http://{}", receiver.recv().unwrap()), state)
-}
-
-async fn entry(request: HttpRequest, state: web::Data<Arc<Mutex<Vault>>>) -> HttpResponse {
-    let mut vault = state.lock().unwrap();
-    let token = request.headers().get("x-vault-token").map(|token| token.to_str().unwrap().to_owned());
-    vault.asked.push((request.path().to_owned(), token.unwrap_or_default()));
-    if vault.status != 200 {
-        return HttpResponse::build(vault.status.try_into().unwrap()).json(json!({ "errors": [CANARY] }));
-    }
-    HttpResponse::Ok().json(json!({ "data": { "data": vault.entry, "metadata": { "version": 3 } } }))
-}
 
 /// A registry with declared secrets: `file` and `vaulted` for all, `ours` for `acme`, `bound` for one host.
 struct World {
     t: TestRegistry,
     registry: Registry,
     file: PathBuf,
-    vault: Arc<Mutex<Vault>>,
+    vault: FakeVault,
     _folder: tempfile::TempDir,
 }
 
@@ -71,11 +36,10 @@ impl World {
         std::fs::write(&file, format!("{{\"X-Key\":\"{CANARY}\"}}\n")).unwrap();
         let token = folder.path().join("token");
         std::fs::write(&token, "vault-token\n").unwrap();
-        let (address, vault) = vault();
-        vault.lock().unwrap().entry = json!({ "headers": { "X-Key": CANARY }, "client_secret": CANARY });
+        let vault = FakeVault::start(json!({ "headers": { "X-Key": CANARY }, "client_secret": CANARY }));
         let in_file = || DeclaredSecret { file: Some(file.clone()), ..DeclaredSecret::default() };
         let mut config = Config::default();
-        config.vault.address = Some(address);
+        config.vault.address = Some(vault.address.clone());
         config.vault.token_file = Some(token);
         config.secrets = BTreeMap::from([
             ("file".to_owned(), in_file()),
@@ -167,7 +131,7 @@ on_both! {
         w.create("notion", None, vec![maps("headers", "vaulted", None, Some("headers"))]).await.unwrap();
         w.t.server("linear", "acme").await;
         w.t.server("notion", "acme").await;
-        assert_eq!(w.vault.lock().unwrap().asked[0], ("/v1/secret/data/mcp/linear".to_owned(), "vault-token".to_owned()));
+        assert_eq!(w.vault.state().asked[0], ("/v1/secret/data/mcp/linear".to_owned(), "vault-token".to_owned()));
         for slug in ["linear", "notion"] {
             assert_eq!(w.document(slug).await["headers"]["X-Key"], CANARY, "{slug}");
         }
@@ -175,7 +139,7 @@ on_both! {
 
         let before = w.document("linear").await["revision"].as_i64().unwrap();
         std::fs::write(&w.file, r#"{"X-Key":"new"}"#).unwrap();
-        w.vault.lock().unwrap().entry = json!({ "headers": { "X-Key": "newer" } });
+        w.vault.state().entry = json!({ "headers": { "X-Key": "newer" } });
         assert_eq!(w.registry.refresh_secrets().await.unwrap(), 2);
         let document = w.document("linear").await;
         assert_eq!(document["headers"]["X-Key"], "new");
@@ -183,7 +147,7 @@ on_both! {
         assert_eq!(w.document("notion").await["headers"]["X-Key"], "newer");
 
         // Away, or nonsense: what was read before serves on, and it is said.
-        w.vault.lock().unwrap().status = 503;
+        w.vault.state().refuses = Some(503);
         std::fs::write(&w.file, r#"{"X-Key":["no","text"]}"#).unwrap();
         assert_eq!(w.registry.refresh_secrets().await.unwrap(), 0);
         for (slug, value, problem) in [("linear", "new", "does not fit"), ("notion", "newer", "cannot be read")] {
@@ -192,7 +156,7 @@ on_both! {
             let told = shown.secret_mappings[0].problem.clone().unwrap();
             assert!(told.contains(problem), "{slug}: {told}");
         }
-        w.vault.lock().unwrap().status = 200;
+        w.vault.state().refuses = None;
         w.registry.refresh_secrets().await.unwrap();
         let shown = w.registry.integration(&w.t.admin(), &Reference::parse("notion")).await.unwrap();
         assert_eq!(shown.secret_mappings[0].problem, None);
