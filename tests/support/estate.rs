@@ -66,6 +66,13 @@ pub fn configuration(client_name: &str) -> String {
 impl Estate {
     /// Fills an empty SQLite registry whose clock may be moved.
     pub async fn furnish(t: &TestRegistry, size: Size) -> Self {
+        let estate = Self::found(t, size).await;
+        copy(t, estate.registration).await;
+        estate
+    }
+
+    /// As above, on any database, with what the worker does at the first server alone.
+    pub async fn found(t: &TestRegistry, size: Size) -> Self {
         let sandbox = Sandbox::start(Options::default()).await.expect("a sandbox");
         for number in 0..size.workspaces {
             t.workspace(&workspace(number)).await;
@@ -92,7 +99,6 @@ impl Estate {
             let (of, turn) = (1 + number % others, number / others);
             t.servers(&integration(of), &workspace((number + turn) % size.workspaces), 1).await;
         }
-        copy(t, registration).await;
         Self { registration }
     }
 }

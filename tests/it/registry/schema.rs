@@ -1,8 +1,56 @@
 //! The schema goes up and down without losing what people wrote.
 
+use crate::keeping::rows;
 use registry_migrations::{Migrator, MigratorTrait};
-use sea_orm::{ConnectionTrait, Statement};
+use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
+use std::collections::BTreeMap;
+use support::estate::{Estate, Size};
 use support::{Engine, TestRegistry};
+
+/// How many rows each table has, but for the list of migrations.
+async fn counts(db: &DatabaseConnection) -> BTreeMap<String, usize> {
+    let all = rows(db).await.into_iter().filter(|(table, _)| table != "seaql_migrations");
+    all.map(|(table, rows)| (table, rows.len())).collect()
+}
+
+on_both! {
+    async fn every_step_goes_down_and_up_again_and_keeps_what_is_older(t: TestRegistry) {
+        Estate::found(&t, Size { integrations: 2, workspaces: 2, servers: 3, saves: 2 }).await;
+        let db = t.database.connect().await;
+        let steps = u32::try_from(Migrator::migrations().len()).unwrap();
+        let mut known = counts(&db).await;
+        assert!(known.values().filter(|rows| **rows > 0).count() > 12, "{known:?}");
+        let mut refused = false;
+        for depth in 1..=steps {
+            let mut down = Migrator::down(&db, Some(depth)).await;
+            if let Err(error) = &down {
+                assert!(error.to_string().contains("Restore a backup of before"), "{error}");
+                refused = true;
+                let before = counts(&db).await;
+                assert_eq!(before["sealed_value"], known["sealed_value"], "nothing is lost by what is refused");
+                db.execute_unprepared("DELETE FROM sealed_value").await.unwrap();
+                known.insert("sealed_value".to_owned(), 0);
+                let applied = Migrator::get_applied_migrations(&db).await.unwrap().len();
+                down = Migrator::down(&db, Some(u32::try_from(applied).unwrap() - (steps - depth))).await;
+            }
+            down.unwrap();
+            let below = counts(&db).await;
+            for (table, rows) in &below {
+                assert_eq!(rows, &known[table], "{table}, {depth} steps down");
+            }
+            Migrator::up(&db, None).await.unwrap();
+            let again = counts(&db).await;
+            assert!(again.keys().eq(known.keys()), "{depth} steps down and up");
+            for (table, rows) in &below {
+                assert_eq!(&again[table], rows, "{table}, {depth} steps down and up");
+            }
+            known = again;
+        }
+        assert!(refused, "sealed secrets are not given up in silence");
+        t.registry.migrate().await.unwrap();
+        t.workspace("anew").await;
+    }
+}
 
 on_both! {
     async fn the_column_for_held_replacements_goes_and_comes_back(t: TestRegistry) {
