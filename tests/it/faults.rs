@@ -5,8 +5,9 @@ use registry_sandbox::{Options, Sandbox};
 use serde_json::json;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use support::{Client, Engine, Installation, Serving, TestDatabase};
+use support::{Client, Cluster, Engine, Installation, Serving, TestDatabase};
 use tokio::process::Command;
 
 async fn make(client: &Client, slug: &str) -> reqwest::Response {
@@ -128,6 +129,78 @@ async fn a_disk_that_cannot_be_written_is_said_at_the_start() {
     std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && error.contains("cannot be written"), "{error}");
+}
+
+/// Writes until told to stop; what was acknowledged.
+async fn write_on(client: &Client, name: &str, over: &AtomicBool) -> Vec<String> {
+    let mut acknowledged = Vec::new();
+    for number in 0.. {
+        if over.load(Ordering::Relaxed) {
+            break;
+        }
+        let slug = format!("{name}-{number}");
+        let reply = make(client, &slug).await;
+        match reply.status().as_u16() {
+            200 => acknowledged.push(slug),
+            // The answer to a commit may have been lost with the database: then nothing was acknowledged.
+            503 => tokio::task::yield_now().await,
+            other => panic!("{other}: {}", reply.text().await.unwrap()),
+        }
+    }
+    acknowledged
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_is_killed_and_comes_back_costs_no_write_and_no_reading() {
+    let sandbox = Sandbox::start(Options::default()).await.unwrap();
+    let cluster = Cluster::start().await;
+    let installed = Installation::new(TestDatabase::in_cluster(cluster.url()));
+    installed.run(&["migrate"]).await;
+    let (admin, gateway) = (installed.key(Role::Admin).await, installed.key(Role::Gateway).await);
+    let serving = installed.serve(&[]).await;
+    let client = serving.client(&admin);
+    client.post("/v1/workspaces", &json!({ "name": "Acme", "slug": "acme" })).await.expect(200);
+    let body = json!({ "name": "Notes", "slug": "notes", "url": sandbox.mcp_url(), "auth_type": "oauth_auto", "transport": "http" });
+    client.post("/v1/mcp-integrations", &body).await.expect(200);
+    let serve = async |slug: &str| {
+        let body =
+            json!({ "name": slug, "slug": slug, "mcp_integration_id": "notes", "workspace_id": "acme" });
+        client.post("/v1/mcp-servers", &body).await.expect(200);
+    };
+    serve("notes").await;
+    let as_gateway = serving.client(&gateway);
+    let has_client = async |slug: &str| {
+        let reply = as_gateway.get(&format!("/v1/gateway/servers/acme/{slug}")).await;
+        reply.status.is_success() && reply.json()["client"]["client_id"].is_string()
+    };
+    until("a client is registered", async || has_client("notes").await).await;
+
+    let over = AtomicBool::new(false);
+    let killing = async {
+        for round in 0..3 {
+            let made = format!("/v1/workspaces/one-{}", round * 20);
+            until("writes go on", async || client.get(&made).await.status.is_success()).await;
+            cluster.kill().await;
+            as_gateway.get("/v1/gateway/servers/acme/notes").await.expect(200);
+            assert_eq!(client.get("/v1/workspaces").await.status.as_u16(), 503, "round {round}");
+            cluster.begin().await;
+            until("it is reached again", async || client.get("/v1/workspaces").await.status.is_success())
+                .await;
+        }
+        over.store(true, Ordering::Relaxed);
+    };
+    let (one, two, ()) =
+        tokio::join!(write_on(&client, "one", &over), write_on(&client, "two", &over), killing);
+    assert!(one.len() + two.len() >= 60, "{} {}", one.len(), two.len());
+    for slug in one.iter().chain(&two) {
+        client.get(&format!("/v1/workspaces/{slug}")).await.expect(200);
+    }
+    println!("3 kills of the database, {} writes acknowledged and found", one.len() + two.len());
+    // The worker goes on by itself too, and so do those who follow.
+    serve("later").await;
+    until("another client is registered", async || has_client("later").await).await;
+    serving.end().await;
+    assert!(installed.run(&["audit", "verify"]).await.contains("are linked"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

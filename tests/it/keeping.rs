@@ -6,7 +6,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use support::{Client, Engine, Installation, TestDatabase};
+use support::{Client, Engine, Installation, TestDatabase, postgres_program};
 use tokio::process::Command;
 
 const CANARY: &str = "canary-Bk3-secret";
@@ -134,17 +134,6 @@ async fn a_copy_made_while_others_write_is_restored_whole() {
     assert!(said.contains("before-restore"), "{said}");
 }
 
-/// A program of PostgreSQL's, the newest there is.
-fn program(name: &str) -> PathBuf {
-    let versions = std::fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is installed");
-    let mut found: Vec<PathBuf> = versions
-        .map(|entry| entry.unwrap().path().join("bin").join(name))
-        .filter(|path| path.exists())
-        .collect();
-    found.sort();
-    found.pop().unwrap_or_else(|| panic!("{name} is not installed: run the tests through ./test"))
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_operations_md_says_of_postgres_brings_everything_back() {
     let installed = Installation::new(TestDatabase::new(Engine::Postgres).await);
@@ -166,7 +155,7 @@ async fn what_operations_md_says_of_postgres_brings_everything_back() {
         let output = command.output().await.unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     };
-    let mut dump = Command::new(program("pg_dump"));
+    let mut dump = Command::new(postgres_program("pg_dump"));
     dump.args(["--format=custom", "--schema", schema, "--file"]).arg(&file).arg(base);
     let client = serving.client(&admin);
     tokio::join!(run(&mut dump), furnish(&client, 10, 10));
@@ -175,7 +164,8 @@ async fn what_operations_md_says_of_postgres_brings_everything_back() {
     let db = installed.database.connect().await;
     db.execute_unprepared(&format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
     drop(db);
-    run(Command::new(program("pg_restore")).args(["--exit-on-error", "--dbname", base]).arg(&file)).await;
+    run(Command::new(postgres_program("pg_restore")).args(["--exit-on-error", "--dbname", base]).arg(&file))
+        .await;
     let restored = rows(&installed.database.connect().await).await;
     assert!((10..=20).contains(&restored["server"].len()), "{}", restored["server"].len());
     assert!(installed.run(&["audit", "verify"]).await.contains("are linked"));

@@ -48,6 +48,11 @@ impl TestDatabase {
         Self { url, folder, engine }
     }
 
+    /// As [`Self::new`], in another cluster.
+    pub fn in_cluster(url: String) -> Self {
+        Self { url, folder: tempfile::tempdir().expect("a temporary folder"), engine: Engine::Postgres }
+    }
+
     /// A raw connection, for looking at what is really stored.
     pub async fn connect(&self) -> DatabaseConnection {
         Database::connect(&self.url).await.expect("the test's database")

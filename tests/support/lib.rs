@@ -6,6 +6,7 @@
 #![expect(clippy::missing_panics_doc, clippy::must_use_candidate, reason = "test support panics to fail")]
 
 mod clock;
+mod cluster;
 mod database;
 pub mod estate;
 mod fault_proxy;
@@ -20,6 +21,7 @@ mod tcp_gate;
 mod vault;
 
 pub use clock::TestClock;
+pub use cluster::{Cluster, postgres_program};
 pub use database::{Engine, TestDatabase, optional_variable};
 pub use fault_proxy::{Fate, FaultProxy, SeenRegistration};
 pub use http::{Client, Replica, Reply, TestServer, follow};

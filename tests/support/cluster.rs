@@ -1,0 +1,114 @@
+//! A PostgreSQL of a test's own, that it may kill.
+
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+/// A cluster in which every commit reaches the disk, as in production; gone when the test is.
+#[derive(Debug)]
+pub struct Cluster {
+    folder: TempDir,
+    port: u16,
+}
+
+/// A program of PostgreSQL's, the newest there is.
+pub fn postgres_program(name: &str) -> PathBuf {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is installed");
+    let mut found: Vec<PathBuf> = versions
+        .map(|entry| entry.expect("a folder").path().join("bin").join(name))
+        .filter(|path| path.exists())
+        .collect();
+    found.sort();
+    found.pop().unwrap_or_else(|| panic!("{name} is not installed: run the tests through ./test"))
+}
+
+impl Cluster {
+    /// A new one, running.
+    pub async fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        if is_root() {
+            let folder = folder.path().to_str().expect("text");
+            let given = Command::new("chown").args(["nobody", folder]).status().await;
+            assert!(given.expect("chown runs").success());
+        }
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        let port = listener.local_addr().expect("an address").port();
+        drop(listener);
+        let this = Self { folder, port };
+        let data = this.data();
+        let data = data.to_str().expect("text");
+        this.run(
+            "initdb",
+            &["-D", data, "-U", "registry", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"],
+        )
+        .await;
+        this.begin().await;
+        this
+    }
+
+    /// What to open.
+    pub fn url(&self) -> String {
+        format!("postgres://registry@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Starts it after [`Self::kill`]; it recovers from its log.
+    pub async fn begin(&self) {
+        let options =
+            format!("-p {} -k {} -c listen_addresses=127.0.0.1", self.port, self.folder.path().display());
+        let log = self.folder.path().join("log");
+        let (data, log) = (self.data(), log.to_str().expect("text").to_owned());
+        self.run("pg_ctl", &["-D", data.to_str().expect("text"), "-w", "-l", &log, "-o", &options, "start"])
+            .await;
+    }
+
+    /// Ends it as a power cut would: nobody is asked, nothing is put in order.
+    pub async fn kill(&self) {
+        let data = self.data();
+        self.run("pg_ctl", &["-D", data.to_str().expect("text"), "-m", "immediate", "stop"]).await;
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    async fn run(&self, program: &str, arguments: &[&str]) {
+        let status = as_postgres(&postgres_program(program), self.folder.path())
+            .args(arguments)
+            .stdout(std::process::Stdio::null())
+            .status()
+            .await;
+        assert!(status.expect("it runs").success(), "{program} {arguments:?}");
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let mut command = as_postgres(&postgres_program("pg_ctl"), self.folder.path());
+        command.arg("-D").arg(self.data()).args(["-m", "immediate", "stop"]);
+        drop(
+            command
+                .as_std_mut()
+                .stdout(std::process::Stdio::null())
+                .stderr(std::process::Stdio::null())
+                .status(),
+        );
+    }
+}
+
+/// PostgreSQL refuses to run as root.
+fn as_postgres(program: &Path, folder: &Path) -> Command {
+    let mut command = if is_root() {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups"]).arg(program);
+        command
+    } else {
+        Command::new(program)
+    };
+    command.current_dir("/").env("HOME", folder);
+    command
+}
+
+fn is_root() -> bool {
+    let id = std::process::Command::new("id").arg("-u").output().expect("id runs");
+    id.stdout == b"0\n"
+}
