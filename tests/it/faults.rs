@@ -1,5 +1,6 @@
 //! A disk that is full, a disk that cannot be written, a clock that is set: clear errors, and recovery without hands.
 
+use futures_util::future::join_all;
 use registry_core::permission::Role;
 use registry_sandbox::{Options, Sandbox};
 use serde_json::json;
@@ -79,13 +80,32 @@ async fn a_full_disk_stops_writes_alone_and_is_over_when_it_is_over() {
     assert_eq!(status, 503, "{text}");
     assert!(text.contains("disk") && text.contains("unavailable"), "{text}");
     // Reading goes on, gateways among the readers; refused writes left nothing behind.
-    for _ in 0..5 {
-        fetch().await.expect(200);
-        client.get("/v1/workspaces?page_size=1").await.expect(200);
-        assert_eq!(make(&client, "while-full").await.status().as_u16(), 503);
+    for round in 0..3 {
+        for _ in 0..4 {
+            fetch().await.expect(200);
+            client.get("/v1/workspaces?page_size=1").await.expect(200);
+            let refused = join_all((0..8).map(|_| make(&client, "while-full"))).await;
+            assert!(refused.iter().all(|reply| reply.status().as_u16() == 503), "{refused:?}");
+        }
+        limit(&serving, "unlimited").await;
+        // From the first one on, from several at once, and from other processes.
+        for batch in 0..6 {
+            let slugs: Vec<_> = (0..8).map(|one| format!("after-{round}-{batch}-{one}")).collect();
+            for reply in join_all(slugs.iter().map(|slug| make(&client, slug))).await {
+                let status = reply.status().as_u16();
+                assert_eq!(status, 200, "{}", reply.text().await.unwrap());
+            }
+            acknowledged.extend(slugs);
+        }
+        installed.key(Role::Viewer).await;
+        if round < 2 {
+            // Nothing fits any more.
+            limit(&serving, "1000").await;
+        }
     }
-    limit(&serving, "unlimited").await;
-    until("writes work again", async || make(&client, "after").await.status().is_success()).await;
+    serving.kill().await;
+    let serving = installed.serve(&["--no-worker"]).await;
+    let client = serving.client(&admin);
     for slug in &acknowledged {
         client.get(&format!("/v1/workspaces/{slug}")).await.expect(200);
     }

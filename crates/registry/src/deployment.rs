@@ -14,6 +14,7 @@ use registry_core::permission::Permission;
 use registry_core::registration::State;
 use registry_migrations::{Migrator, MigratorTrait};
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
+use sea_orm::sqlx::Connection;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ConnectOptions, ConnectionTrait, Database, DatabaseConnection,
     DbBackend, DbErr, EntityTrait, RuntimeErr,
@@ -271,6 +272,17 @@ async fn connect(url: &str, max_connections: u32) -> Result<DatabaseConnection> 
             .busy_timeout(Duration::from_secs(10))
             .pragma("journal_mode", "WAL")
             .pragma("synchronous", "FULL")
+    });
+    // SQLite ends a transaction by itself when its disk is full, and the driver goes on believing in it: what is
+    // "committed" on such a connection later is only a savepoint that never reaches the disk.
+    options.map_sqlx_sqlite_pool_opts(|options| {
+        options.after_release(|connection, _| {
+            Box::pin(async move {
+                // Also waits for a rollback that is still to be made.
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        })
     });
     let mut db = Database::connect(options).await.map_err(|error| {
         tracing::debug!(%error, "connecting to the database failed");
