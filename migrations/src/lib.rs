@@ -42,6 +42,18 @@ mod m20261123_000018_secret_mapping;
 #[derive(Debug)]
 pub struct Migrator;
 
+impl Migrator {
+    /// The first step of a database that is not known here: a newer release made it.
+    pub async fn unknown_step<C: sea_orm_migration::sea_orm::ConnectionTrait>(
+        db: &C,
+    ) -> Result<Option<String>, sea_orm_migration::sea_orm::DbErr> {
+        Self::install(db).await?;
+        let known: Vec<String> = Self::migrations().iter().map(|one| one.name().to_owned()).collect();
+        let applied = Self::get_migration_models(db).await?;
+        Ok(applied.into_iter().map(|one| one.version).find(|step| !known.contains(step)))
+    }
+}
+
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {

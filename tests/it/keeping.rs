@@ -3,7 +3,7 @@
 use registry_core::permission::Role;
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use support::{Client, Engine, Installation, TestDatabase, postgres_program};
@@ -129,9 +129,91 @@ async fn a_copy_made_while_others_write_is_restored_whole() {
     furnish(&serving.client(&admin), 100, 1).await;
     serving.end().await;
 
-    // Once more over what is there: it is kept beside.
-    let said = installed.run(&["restore", "--replace", copy.to_str().unwrap()]).await;
-    assert!(said.contains("before-restore"), "{said}");
+    // Once more, and once more, over what is there: each is kept beside.
+    let mut kept = BTreeSet::new();
+    for _ in 0..2 {
+        let before = rows(&open(&database).await).await;
+        let said = installed.run(&["restore", "--replace", copy.to_str().unwrap()]).await;
+        let name = said.lines().find_map(|line| line.strip_prefix("what was there is kept as ")).unwrap();
+        assert!(rows(&open(Path::new(name)).await).await == before, "{name} is not what was there");
+        kept.insert(name.to_owned());
+    }
+    assert_eq!(kept.len(), 2, "{kept:?}");
+    assert_eq!(std::fs::metadata(&database).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+/// Where something happened to the database before it is restored.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_takes_the_place_of_whatever_became_of_the_database() {
+    let installed = Installation::new(TestDatabase::new(Engine::Sqlite).await);
+    installed.run(&["migrate"]).await;
+    let admin = installed.key(Role::Admin).await;
+    let folder = installed.database.folder.path().to_owned();
+    let (database, copy) = (folder.join("registry.sqlite"), folder.join("copy.sqlite"));
+    let write = async |from: usize| {
+        let serving = installed.serve(&["--no-worker"]).await;
+        let client = serving.client(&admin);
+        if from == 0 {
+            client.post("/v1/workspaces", &json!({ "name": "Acme", "slug": "acme" })).await.expect(200);
+        }
+        furnish(&client, from, 5).await;
+        serving.kill().await;
+    };
+    write(0).await;
+    installed.run(&["backup", copy.to_str().unwrap()]).await;
+    let whole = async |what: &str| {
+        let restored = rows(&open(&database).await).await;
+        assert_eq!(restored["server"].len(), 5, "{what}");
+        assert!(installed.run(&["audit", "verify"]).await.contains("are linked"), "{what}");
+    };
+
+    // It was deleted; what was written last still lies in its journal.
+    write(100).await;
+    assert!(folder.join("registry.sqlite-wal").exists());
+    std::fs::remove_file(&database).unwrap();
+    installed.run(&["restore", copy.to_str().unwrap()]).await;
+    whole("deleted").await;
+
+    // It is damaged: its first bytes, or all of it.
+    for from in [0, 16] {
+        write(200 + from).await;
+        let mut bytes = std::fs::read(&database).unwrap();
+        bytes[from..from + 100].fill(0xa5);
+        std::fs::write(&database, &bytes).unwrap();
+        // With its journal it might be mended.
+        std::fs::remove_file(folder.join("registry.sqlite-wal")).unwrap();
+        fails(&installed, &["restore", copy.to_str().unwrap()], "--replace").await;
+        let said = installed.run(&["restore", "--replace", copy.to_str().unwrap()]).await;
+        assert!(said.contains("damaged") && said.contains("kept as"), "{said}");
+        whole("damaged").await;
+    }
+
+    // A restore was ended in the middle.
+    for end in ["", "-wal", "-shm"] {
+        std::fs::write(folder.join(format!("registry.sqlite.restoring{end}")), "half").unwrap();
+    }
+    installed.run(&["restore", "--replace", copy.to_str().unwrap()]).await;
+    whole("ended").await;
+
+    // A copy that somebody made of the files, without their journal's content; or of a newer release.
+    write(300).await;
+    for end in ["", "-wal", "-shm"] {
+        std::fs::copy(folder.join(format!("registry.sqlite{end}")), folder.join(format!("raw.sqlite{end}")))
+            .unwrap();
+    }
+    let raw = folder.join("raw.sqlite");
+    fails(&installed, &["restore", "--replace", raw.to_str().unwrap()], "a journal lies beside it").await;
+    let newer = folder.join("newer.sqlite");
+    std::fs::copy(&copy, &newer).unwrap();
+    let db = Database::connect(format!("sqlite://{}", newer.display())).await.unwrap();
+    db.execute_unprepared(
+        "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m20991231_000001_future', 0)",
+    )
+    .await
+    .unwrap();
+    db.close().await.unwrap();
+    fails(&installed, &["restore", "--replace", newer.to_str().unwrap()], "a newer release").await;
+    assert_eq!(rows(&open(&database).await).await["server"].len(), 10, "what was refused changed nothing");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -46,6 +46,13 @@ impl Registry {
 pub async fn check_copy(file: &Path) -> Result<()> {
     let shown = file.display();
     let unsound = |why: String| Error::Unavailable(format!("{shown} is no sound copy: {why}."));
+    let mut journal = file.as_os_str().to_owned();
+    journal.push("-wal");
+    if std::fs::metadata(journal).is_ok_and(|journal| journal.len() > 0) {
+        return Err(unsound(
+            "a journal lies beside it, so it is not what `mcp-registry backup` wrote".to_owned(),
+        ));
+    }
     let mut db = open(file).await.map_err(|error| unsound(error.to_string()))?;
     let verdict: String = sqlx::query_scalar("PRAGMA integrity_check")
         .fetch_one(&mut db)
@@ -62,23 +69,48 @@ pub async fn check_copy(file: &Path) -> Result<()> {
     }
 }
 
-/// Refuses a database that a process has open; leaves it in one file, without a journal beside it.
-pub async fn release(file: &Path) -> Result<()> {
-    let in_use = || {
-        Error::Unavailable(format!(
-            "{} is in use. End every process of this deployment first.",
-            file.display()
-        ))
+/// How a database was found by who is about to replace it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Released {
+    /// In one file, without a journal beside it.
+    Whole,
+    /// It cannot be read; nothing was changed.
+    Damaged,
+}
+
+/// Refuses a database that a process has open; leaves any other in one file.
+pub async fn release(file: &Path) -> Result<Released> {
+    let shown = file.display();
+    let refusal = |error: &sqlx::Error| match result_code(error) {
+        // SQLITE_CORRUPT, SQLITE_NOTADB
+        Some(11 | 26) => Ok(Released::Damaged),
+        // SQLITE_BUSY, SQLITE_LOCKED
+        Some(5 | 6) => Err(in_use(file)),
+        _ => Err(Error::Unavailable(format!("{shown} cannot be opened: {error}."))),
     };
     let options = SqliteConnectOptions::new().filename(file).busy_timeout(Duration::from_millis(200));
-    let mut db = options.connect().await.map_err(|_| in_use())?;
+    let mut db = match options.connect().await {
+        Ok(db) => db,
+        Err(error) => return refusal(&error),
+    };
     // Only who is alone may leave the mode with a journal beside the file.
     let mode: std::result::Result<String, _> =
         sqlx::query_scalar("PRAGMA journal_mode = DELETE").fetch_one(&mut db).await;
     match mode {
-        Ok(mode) if mode == "delete" => Ok(()),
-        _ => Err(in_use()),
+        Ok(mode) if mode == "delete" => Ok(Released::Whole),
+        Ok(_) => Err(in_use(file)),
+        Err(error) => refusal(&error),
     }
+}
+
+fn in_use(file: &Path) -> Error {
+    Error::Unavailable(format!("{} is in use. End every process of this deployment first.", file.display()))
+}
+
+/// SQLite's primary result code.
+fn result_code(error: &sqlx::Error) -> Option<u32> {
+    let code: u32 = error.as_database_error()?.code()?.parse().ok()?;
+    Some(code & 0xff)
 }
 
 async fn open(file: &Path) -> std::result::Result<SqliteConnection, sqlx::Error> {

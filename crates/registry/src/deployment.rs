@@ -95,6 +95,11 @@ impl Registry {
     /// Brings the schema up to date and records what every process must agree on. Where the callbacks or the defaults
     /// changed since the last time, every registration is looked at again.
     pub async fn migrate(&self) -> Result<()> {
+        if let Some(step) = Migrator::unknown_step(self.db()).await? {
+            return Err(Error::Unavailable(format!(
+                "The database was brought up to date by a newer release (`{step}`). Use that release, or restore a backup of before."
+            )));
+        }
         Migrator::up(self.db(), None).await?;
         let write = self.begin_write(&self.operator()).await?;
         if organisation::Entity::find().one(&write.txn).await?.is_none() {

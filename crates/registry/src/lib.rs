@@ -101,7 +101,7 @@ pub use audit::{AuditEvent, AuditFilter, AuditResult, AuditSeek, AuditStretch};
 pub use audit_chain::{AuditVerdict, BrokenLink};
 pub use audit_export::{AuditFormat, export_audit};
 pub use authentication::Credential;
-pub use backup::{check_copy, release};
+pub use backup::{Released, check_copy, release};
 pub use budget::Turn;
 pub use checks::{Check, Checked, Preview, SentChange};
 pub use clients::NewClient;

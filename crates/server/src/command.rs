@@ -7,6 +7,7 @@ pub mod demo;
 mod key;
 mod migrate;
 mod openapi;
+mod restore;
 mod sandbox;
 mod seal;
 pub mod serve;
@@ -87,7 +88,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failed> {
         Command::User(User::Link(options)) => user::link(&config, &options).await,
         Command::User(User::Reset(options)) => user::reset(&config, &options).await,
         Command::Backup(options) => backup::backup(&config, &options).await,
-        Command::Restore(options) => backup::restore(&config, &options).await,
+        Command::Restore(options) => restore::restore(&config, &options).await,
         Command::Audit(Audit::Verify(options)) => audit::verify(&config, &options).await,
         Command::Seal(command) => seal::run(&config, command).await,
         Command::Check | Command::Openapi(_) | Command::Demo(_) | Command::Sandbox(_) => Ok(()),

@@ -1,0 +1,126 @@
+//! `mcp-registry restore`, for SQLite: a copy takes the database's place, after it was judged as a whole.
+
+use super::backup::{sync_folder, with_end};
+use super::{Failed, open, open_on, print};
+use crate::cli::Restore;
+use crate::clock::SystemClock;
+use crate::config::Config;
+use registry::Released;
+use registry_core::clock::Clock;
+use std::fs::{self, File, Permissions};
+use std::io::{Error, ErrorKind};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+
+/// What SQLite keeps beside a file; of another file it would be taken for the copy's own.
+const JOURNALS: [&str; 2] = ["-wal", "-shm"];
+
+/// Puts a copy in the database's place. What is there now is kept.
+pub(super) async fn restore(config: &Config, options: &Restore) -> Result<(), Failed> {
+    let Some(database) = config.database.url.sqlite_file().map(PathBuf::from) else {
+        return Err(Failed::new(
+            "Only SQLite is restored by this command. PostgreSQL: `pg_restore` (docs/operations.md).",
+        ));
+    };
+    let source = &options.file;
+    registry::check_copy(source).await?;
+    if database.exists() {
+        if !options.replace {
+            return Err(Failed::new(format!(
+                "{} exists. Add `--replace` to put the copy in its place; what is there now is kept beside it.",
+                database.display()
+            )));
+        }
+        if registry::release(&database).await? == Released::Damaged {
+            print(format_args!("what is there is damaged"))?;
+        }
+    }
+    crate::keys::prepare_folder(config).map_err(Failed::new)?;
+    let failed = |error: Error| Failed::new(format!("{} cannot be written: {error}.", database.display()));
+    let draft = with_end(&database, ".restoring");
+    // Of a restore that was ended.
+    remove(&draft).map_err(failed)?;
+    let judged = async {
+        fs::copy(source, &draft).map_err(failed)?;
+        give(&draft, &database).map_err(failed)?;
+        judge(config, &draft).await?;
+        File::open(&draft).and_then(|file| file.sync_all()).map_err(failed)
+    };
+    if let Err(refused) = judged.await {
+        drop(remove(&draft));
+        return Err(refused);
+    }
+    let now = SystemClock.now().format("%Y%m%dT%H%M%S%.3fZ");
+    let kept = with_end(&database, &format!(".before-restore-{now}"));
+    if keep(&database, &kept).map_err(failed)? {
+        print(format_args!("what was there is kept as {}", kept.display()))?;
+    }
+    fs::rename(&draft, &database).map_err(failed)?;
+    sync_folder(&database).map_err(failed)?;
+    open(config).await?.ready().await?;
+    print(format_args!("{} is restored from {}", database.display(), source.display()))
+}
+
+/// Brings the copy up to date; refuses what the configured sealing keys do not open; notes the restoration in it.
+async fn judge(config: &Config, draft: &Path) -> Result<(), Failed> {
+    let copy = open_on(config, &format!("sqlite://{}?mode=rw", draft.display())).await?;
+    copy.migrate().await?;
+    let lost: u64 = copy.sealing_keys(&copy.operator()).await?.iter().map(|key| key.unreadable).sum();
+    if lost > 0 {
+        return Err(Failed::new(format!(
+            "{lost} secrets of the copy cannot be opened with the sealing keys that are configured. Bring the keys of that time back."
+        )));
+    }
+    copy.note_restored(&copy.operator()).await?;
+    copy.disconnect().await?;
+    match registry::release(draft).await? {
+        Released::Whole => Ok(()),
+        Released::Damaged => {
+            Err(Failed::new("The copy was damaged while it was judged; nothing was restored."))
+        }
+    }
+}
+
+/// The copy belongs to whom the database belonged to, or its folder, whoever restores it; nobody else reads it.
+fn give(draft: &Path, database: &Path) -> Result<(), Error> {
+    fs::set_permissions(draft, Permissions::from_mode(0o600))?;
+    let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let owner = fs::metadata(database).or_else(|_| fs::metadata(folder))?;
+    let now = fs::metadata(draft)?;
+    if (now.uid(), now.gid()) != (owner.uid(), owner.gid()) {
+        chown(draft, Some(owner.uid()), Some(owner.gid()))?;
+    }
+    Ok(())
+}
+
+/// Keeps what is there, journals and all, under another name; whether anything was there. The database's own name stays
+/// until the copy takes it, so that there is one at every moment.
+fn keep(database: &Path, kept: &Path) -> Result<bool, Error> {
+    let mut any = false;
+    for end in JOURNALS {
+        let journal = with_end(database, end);
+        if journal.exists() {
+            any = true;
+            fs::rename(journal, with_end(kept, end))?;
+        }
+    }
+    if database.exists() {
+        any = true;
+        match fs::hard_link(database, kept) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => fs::rename(database, kept)?,
+            linked => linked?,
+        }
+    }
+    sync_folder(database)?;
+    Ok(any)
+}
+
+fn remove(draft: &Path) -> Result<(), Error> {
+    for leftover in [draft.to_owned()].into_iter().chain(JOURNALS.map(|end| with_end(draft, end))) {
+        match fs::remove_file(leftover) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
