@@ -1,10 +1,14 @@
 //! The binary as an operator runs it: killed between save and registration, on both databases, with a real
 //! authorization server outside; and nothing secret in anything it prints.
 
+use futures_util::future::join_all;
 use registry_core::permission::Role;
+use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
-use support::{Client, Engine, Installation, Peer, SEED_ENTERPRISE, TestDatabase};
+use support::{Client, Engine, Installation, Peer, SEED_ENTERPRISE, Serving, TestDatabase};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::process::Child;
 
 /// Saves a server with a worker-less process, kills it, starts another one: it is registered within five seconds.
@@ -111,4 +115,69 @@ async fn two_replicas_and_two_workers_serve_one_deployment() {
         }
     });
     found.await.expect("the other replica serves it");
+}
+
+/// An idle connection from a loopback address.
+async fn connect(serving: &Serving, from: [u8; 4]) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((from, 0).into()).unwrap();
+    socket.connect(serving.url.strip_prefix("http://").unwrap().parse().unwrap()).await.unwrap()
+}
+
+/// What comes back on it; nothing, where it is closed.
+async fn ask(stream: &mut TcpStream) -> String {
+    drop(stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await);
+    let mut answer = [0; 512];
+    let read = tokio::time::timeout(Duration::from_secs(10), stream.read(&mut answer)).await.unwrap();
+    String::from_utf8_lossy(&answer[..read.unwrap_or(0)]).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_address_has_a_share_of_the_connections() {
+    let installed =
+        Installation::new(TestDatabase::new(Engine::Sqlite).await).with("LIMITS__CONNECTIONS", "8");
+    let serving = installed.serve(&["--no-worker"]).await;
+    let (one, other) = ([127, 0, 0, 7], [127, 0, 0, 8]);
+    let mut held = vec![connect(&serving, one).await, connect(&serving, one).await];
+    for stream in &mut held {
+        assert!(ask(stream).await.starts_with("HTTP/1.1 200"));
+    }
+    assert_eq!(ask(&mut connect(&serving, one).await).await, "", "closed at once");
+    assert!(ask(&mut connect(&serving, other).await).await.starts_with("HTTP/1.1 200"));
+    held.pop();
+    let freed = tokio::time::timeout(Duration::from_secs(10), async {
+        while !ask(&mut connect(&serving, one).await).await.starts_with("HTTP/1.1 200") {
+            tokio::task::yield_now().await;
+        }
+    });
+    freed.await.expect("who leaves makes room");
+    drop(held);
+    serving.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tries_to_sign_in_cost_little_memory() {
+    let installed = Installation::new(TestDatabase::new(Engine::Sqlite).await);
+    let serving = installed.serve(&["--no-worker"]).await;
+    let status = format!("/proc/{}/status", serving.child.id().unwrap());
+    let peak = || {
+        let status = std::fs::read_to_string(&status).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap().to_owned();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
+    };
+    let nobody = Client::new(&serving.url, "");
+    nobody.get("/ui/sign-in").await.expect(200);
+    let before = peak();
+    let tries = (0..50).map(|number| {
+        let form = [("email", format!("a{number}@acme.com")), ("password", "a wrong password".to_owned())];
+        Client::send(
+            nobody.request(Method::POST, "/ui/sign-in").header("sec-fetch-site", "same-origin").form(&form),
+        )
+    });
+    for reply in join_all(tries).await {
+        assert_eq!(reply.status.as_u16(), 422);
+    }
+    // One hash takes 19 MiB.
+    assert!(peak() - before < 200, "{before} MiB, then {} MiB", peak());
+    serving.end().await;
 }

@@ -4,7 +4,7 @@
 use crate::MOST_FORM_BYTES;
 use crate::failure::Failure;
 use crate::pages::sign_in::{self, Unsent};
-use crate::session::{Visitor, local, referer};
+use crate::session::{Visitor, local, referer, state};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
@@ -26,7 +26,9 @@ pub(crate) async fn admit(
             Ok(visitor) => drop(request.extensions_mut().insert(visitor)),
             Err(Failure::SignIn { .. }) if !request.method().is_safe() => {
                 let payload = request.extract::<web::Payload>().await?;
-                let body = payload.to_bytes_limited(MOST_FORM_BYTES).await.ok().and_then(Result::ok);
+                let registry = state(request.request()).registry.clone();
+                let body = registry.briefly(payload.to_bytes_limited(MOST_FORM_BYTES)).await;
+                let body = body.ok().and_then(Result::ok).and_then(Result::ok);
                 let (request, _) = request.into_parts();
                 let page = ended(&request, body.as_deref());
                 return Ok(ServiceResponse::new(request, page));

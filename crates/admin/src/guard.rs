@@ -1,11 +1,17 @@
 //! Before any page: not too much at once, and no page for ever.
 
 use crate::failure::Failure;
-use crate::session::state;
+use crate::session::{cookie, sender, state};
 use actix_web::Error;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
+
+/// A page asks for several of these; they cost nothing.
+const ASSETS: &str = "/ui/assets/";
+
+/// Here nobody is known yet, whatever cookie they show.
+const SIGN_IN: &str = "/ui/sign-in";
 
 /// Middleware around every page.
 pub(crate) async fn guard(
@@ -13,11 +19,23 @@ pub(crate) async fn guard(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let registry = state(request.request()).registry.clone();
-    let _in_hand = match registry.take_in_hand() {
+    let address = sender(request.request());
+    let stranger = cookie(request.request()).is_none() && !request.path().starts_with(ASSETS);
+    let admitted = registry.take_in_hand(address).and_then(|in_hand| {
+        if stranger {
+            registry.count_stranger(address)?
+        }
+        Ok(in_hand)
+    });
+    let _in_hand = match admitted {
         Ok(in_hand) => in_hand,
         Err(error) => return Ok(request.error_response(Failure::from(error))),
     };
-    let answer = registry.patiently(next.call(request)).await;
+    let form = !request.method().is_safe();
+    let signing_in = stranger || request.path().starts_with(SIGN_IN);
+    let work = next.call(request);
+    let answer =
+        if form && signing_in { registry.briefly(work).await } else { registry.patiently(work).await };
     // The request went along with the work that was given up: no page can be made for it any more, only a sentence.
     answer.map_err(Failure::from)?.map(ServiceResponse::map_into_boxed_body)
 }

@@ -1,11 +1,10 @@
 //! What a browser may do with our pages (`ui.md` §7): nothing inline, nothing foreign, no framing, no caching.
 
 use crate::failure::Failure;
-use crate::session::state;
 use actix_web::Error;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY};
+use actix_web::http::header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 
 const HEADERS: [(&str, &str); 6] = [
@@ -32,12 +31,8 @@ pub(crate) async fn harden(
         Some(page) => response.into_response(page),
         None => response,
     };
-    let hsts = state(response.request()).hsts;
     let headers = response.headers_mut();
     add(headers);
-    if let Some(seconds) = hsts {
-        headers.insert(STRICT_TRANSPORT_SECURITY, max_age(seconds));
-    }
     if !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
@@ -53,8 +48,4 @@ pub(crate) fn add(headers: &mut HeaderMap) {
         }
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
-}
-
-fn max_age(seconds: u64) -> HeaderValue {
-    HeaderValue::from_str(&format!("max-age={seconds}")).unwrap_or(HeaderValue::from_static("max-age=0"))
 }

@@ -38,8 +38,6 @@ pub struct AdminState {
     pub version: &'static str,
     /// Whether the pages do without the enhancement layer, although it may be built in.
     pub basic: bool,
-    /// Seconds that browsers keep to https (RFC 6797); `None`: nothing is said about it.
-    pub hsts: Option<u64>,
 }
 
 /// The longest form that is read: an Advanced Configuration of 256 KiB, percent-encoded.

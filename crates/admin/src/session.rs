@@ -6,7 +6,7 @@ use actix_web::cookie::{Cookie, SameSite, time::Duration};
 use actix_web::dev::Payload;
 use actix_web::http::header::{REFERER, USER_AGENT};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
-use registry::{Actor, Credential, Door, Origin, Overview, Registry};
+use registry::{Actor, Allowance, Credential, Door, Origin, Overview, Registry};
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -49,7 +49,7 @@ impl Visitor {
         let token = cookie(&request).ok_or_else(|| to_sign_in(false))?;
         match state.registry.authenticate(Credential::Session(&token), origin(&request)).await {
             Ok(actor) => {
-                state.registry.count_request(&actor)?;
+                state.registry.count_request(&actor).map_or(Ok(()), Allowance::admit)?;
                 Self::of(&state, actor).await
             }
             Err(registry::Error::Unauthenticated(_)) => Err(to_sign_in(true)),
@@ -100,7 +100,7 @@ pub(crate) fn origin(request: &HttpRequest) -> Origin {
 }
 
 /// Where a request came from.
-fn sender(request: &HttpRequest) -> Option<IpAddr> {
+pub(crate) fn sender(request: &HttpRequest) -> Option<IpAddr> {
     let noted: Vec<&str> =
         request.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok()).collect();
     let state = state(request);

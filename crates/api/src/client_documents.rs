@@ -3,7 +3,7 @@
 //! Public: no credential, no cookie, no negotiation, always the same bytes for the same metadata.
 
 use crate::ApiState;
-use crate::extract::if_none_match;
+use crate::extract::{if_none_match, sender};
 use crate::failure::Failure;
 use crate::finish;
 use crate::responses::DocumentProblems;
@@ -62,6 +62,9 @@ pub(crate) fn head(config: &mut web::ServiceConfig) {
 }
 
 async fn document(request: HttpRequest, state: web::Data<ApiState>, path: web::Path<String>) -> HttpResponse {
+    if let Err(error) = state.registry.count_stranger(sender(&state, &request)) {
+        return finish::answer(&request, &error.into());
+    }
     let text = match state.registry.client_id_document(&path).await {
         Ok(Some(text)) => text,
         Ok(None) => {

@@ -38,16 +38,24 @@ impl Caller {
     /// Establishes who sent `request`.
     pub(crate) async fn authenticate(request: HttpRequest) -> Result<Self, Failure> {
         let state = state(&request)?;
+        let address = sender(&state, &request);
         let origin = Origin {
             door: Door::Api,
             request_id: request_id(&request),
-            address: sender(&state, &request).map(|address| address.to_string()),
+            address: address.map(|address| address.to_string()),
             user_agent: None,
         };
-        let token = credential(request.headers())?;
+        let token = match credential(request.headers()) {
+            Ok(token) => token,
+            Err(error) => {
+                state.registry.count_stranger(address)?;
+                return Err(error.into());
+            }
+        };
         let actor = state.registry.authenticate(Credential::Token(token), origin).await?;
-        if let Some(allowance) = state.registry.count_request(&actor)? {
+        if let Some(allowance) = state.registry.count_request(&actor) {
             request.extensions_mut().insert(allowance);
+            allowance.admit()?;
         }
         Ok(Self { actor, request })
     }

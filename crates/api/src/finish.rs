@@ -102,12 +102,14 @@ pub(crate) fn protect(headers: &mut HeaderMap, request: &HttpRequest) {
 
 /// What the caller may still ask (draft-ietf-httpapi-ratelimit-headers).
 fn tell_allowance(headers: &mut HeaderMap, request: &HttpRequest) {
-    let Some(Allowance { limit, window, left }) = request.extensions().get::<Allowance>().copied() else {
+    let Some(Allowance { limit, window, left, wait }) = request.extensions().get::<Allowance>().copied()
+    else {
         return;
     };
+    let again = wait.unwrap_or(window);
     for (name, text) in [
         ("ratelimit-policy", format!("\"identity\";q={limit};w={window}")),
-        ("ratelimit", format!("\"identity\";r={left};t={window}")),
+        ("ratelimit", format!("\"identity\";r={left};t={again}")),
     ] {
         if let Ok(value) = HeaderValue::from_str(&text) {
             headers.insert(HeaderName::from_static(name), value);

@@ -1,6 +1,7 @@
 //! Before any operation: not too much at once, and no operation for ever.
 
 use crate::ApiState;
+use crate::extract::sender;
 use crate::failure::Failure;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -22,7 +23,9 @@ pub(crate) async fn guard(
     };
     let path = request.path();
     let gateways = path.starts_with(GATEWAYS);
-    let _in_hand = (!gateways).then(|| state.registry.take_in_hand()).transpose().map_err(Failure::from)?;
+    let address = sender(&state, request.request());
+    let _in_hand =
+        (!gateways).then(|| state.registry.take_in_hand(address)).transpose().map_err(Failure::from)?;
     if path == PATIENT {
         return next.call(request).await;
     }

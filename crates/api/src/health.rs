@@ -1,6 +1,7 @@
 //! Probes and metrics. They ask for no credential and say nothing that needs one.
 
 use crate::ApiState;
+use crate::extract::sender;
 use crate::finish;
 use crate::responses::ProbeProblems;
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
@@ -61,6 +62,9 @@ pub(crate) async fn check_health(request: HttpRequest) -> HttpResponse {
 )]
 #[get("/readyz")]
 pub(crate) async fn check_readiness(request: HttpRequest, state: web::Data<ApiState>) -> HttpResponse {
+    if let Err(error) = state.registry.count_stranger(sender(&state, &request)) {
+        return guarded(&request, finish::answer(&request, &error.into()));
+    }
     let response = match state.registry.ready().await {
         Ok(()) => HttpResponse::Ok().json(Health::new("ready")),
         Err(Error::Unavailable(_)) if serves_gateways(&state.registry) => {
@@ -93,6 +97,9 @@ fn serves_gateways(registry: &Registry) -> bool {
 )]
 #[get("/metrics")]
 pub(crate) async fn read_metrics(request: HttpRequest, state: web::Data<ApiState>) -> HttpResponse {
+    if let Err(error) = state.registry.count_stranger(sender(&state, &request)) {
+        return guarded(&request, finish::answer(&request, &error.into()));
+    }
     let mut text = (state.metrics)();
     text.push_str(&held(&state.registry));
     // A database that is away must not hide what the process knows of itself.

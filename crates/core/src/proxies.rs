@@ -24,12 +24,17 @@ impl TrustedProxies {
         networks.collect::<Result<_, _>>().map(Self)
     }
 
+    /// Whether this is one of them.
+    pub fn include(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address.to_canonical()))
+    }
+
     /// Who sent a request that `peer` handed in: going back along the addresses that the proxies noted (each `forwarded`
     /// is one header, its last address the newest), the first that is none of ours. What cannot be read ends the way.
     pub fn sender<'a>(&self, peer: IpAddr, forwarded: impl DoubleEndedIterator<Item = &'a str>) -> IpAddr {
         let mut sender = peer.to_canonical();
         for noted in forwarded.rev().flat_map(|header| header.rsplit(',')) {
-            if !self.0.iter().any(|network| network.contains(&sender)) {
+            if !self.include(sender) {
                 break;
             }
             match IpAddr::from_str(noted.trim()) {

@@ -16,6 +16,7 @@ use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter,
     QueryOrder, QuerySelect,
 };
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
@@ -23,6 +24,8 @@ use zeroize::Zeroizing;
 
 /// Key of the sealed value with the signing key in `deployment`.
 const SIGNING_KEY: &str = "audit.signing_key";
+/// Key of what is to be removed, in `deployment`.
+pub(crate) const DOOMED: &str = "audit.doomed";
 /// A point is signed when the last one is as old as this.
 const EVERY: Duration = Duration::days(1);
 /// Events read or removed at a time.
@@ -43,6 +46,15 @@ pub struct AuditVerdict {
     pub public_keys: BTreeSet<String>,
     /// The first thing that is not as it should be.
     pub broken: Option<BrokenLink>,
+}
+
+/// Events that are to be removed.
+#[derive(Deserialize, Serialize)]
+struct Doomed {
+    /// Up to this number.
+    through: i64,
+    /// When that was noted, in milliseconds since 1970.
+    at: i64,
 }
 
 /// Where the chain breaks.
@@ -96,8 +108,11 @@ impl Registry {
         let newest = newest.one(self.db()).await?;
         let end = sequence::Entity::find_by_id(1).one(self.db()).await?;
         let Some(end) = end.filter(|end| end.audit > 0) else { return Ok(0) };
+        let now = millis(self.now());
         let due = newest.is_none_or(|point| {
-            point.number < end.audit && point.at <= millis(self.now()) - EVERY.num_milliseconds()
+            // One of a day to come was signed while the clock was wrong.
+            let old = point.at <= now - EVERY.num_milliseconds() || point.at > now;
+            point.number < end.audit && old
         });
         if due {
             let mut write = self.begin_write(&Actor::worker("audit")).await?;
@@ -111,6 +126,7 @@ impl Registry {
         let Some(keep) = self.settings().audit_keep else { return Ok(0) };
         let cutoff = millis(self.now()) - i64::try_from(keep.as_millis()).unwrap_or(i64::MAX / 2);
         let Some(through) = self.last_before(cutoff).await? else { return Ok(0) };
+        let Some(through) = self.is_marked(through).await? else { return Ok(0) };
         let point = audit_checkpoint::Entity::find_by_id(through.number).one(self.db()).await?;
         if point.is_none_or(|point| !point.pruned) {
             let mut write = self.begin_write(&Actor::worker("audit")).await?;
@@ -134,6 +150,27 @@ impl Registry {
             }
         }
         Ok(removed)
+    }
+
+    /// What may be removed is noted first, and removed a day later: a clock that is wrong for a while, or at a start,
+    /// removes nothing. `watch_clock` takes the note away when the clock is set back.
+    async fn is_marked(&self, through: audit_event::Model) -> Result<Option<audit_event::Model>> {
+        let mark = recorded(self.db()).await?.remove(DOOMED);
+        let mark: Option<Doomed> = mark.and_then(|mark| serde_json::from_value(mark).ok());
+        let now = millis(self.now());
+        if let Some(mark) = mark.filter(|mark| mark.at <= now) {
+            if mark.at > now - EVERY.num_milliseconds() {
+                return Ok(None);
+            }
+            let marked = audit_event::Entity::find_by_id(mark.through).one(self.db()).await?;
+            if marked.is_some() {
+                return Ok(marked);
+            }
+        }
+        let write = self.begin_write(&Actor::worker("audit")).await?;
+        record(&write, DOOMED, json!(Doomed { through: through.number, at: now })).await?;
+        write.commit().await?;
+        Ok(None)
     }
 
     /// The last event of those that are all older than `cutoff`.

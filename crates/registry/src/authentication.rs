@@ -38,15 +38,17 @@ impl Registry {
                 {
                     return Ok(Actor { origin, ..held.actor.clone() });
                 }
-                self.check_refused(origin.address.as_deref())?;
                 let before = live.applied();
                 let address = origin.address.clone();
-                let found = self.actor_of_token(token, origin).await;
-                let (actor, key, until) = found.inspect_err(|error| {
-                    if matches!(error, Error::Unauthenticated(_)) {
-                        self.count_refused(address.as_deref());
-                    }
-                })?;
+                let looked = async {
+                    let found = self.actor_of_token(token, origin).await;
+                    found.inspect_err(|error| {
+                        if matches!(error, Error::Unauthenticated(_)) {
+                            self.count_refused(address.as_deref());
+                        }
+                    })
+                };
+                let (actor, key, until) = self.doubting(address.as_deref(), looked).await?;
                 // Only what gateways show is held: whoever writes is looked up each time.
                 if live.is_following() && actor.can(Permission::FetchGatewayDocument) {
                     live.identities.put(mark, Arc::new(Identity::new(actor.clone(), key, until)));

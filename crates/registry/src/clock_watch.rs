@@ -1,6 +1,7 @@
 //! A machine's clock that is set back: what was put off until a moment would wait until that moment comes again, days or
 //! years later. It is moved along with the clock.
 
+use crate::audit_chain::DOOMED;
 use crate::deployment::{record, recorded};
 use crate::entity::{issuer_budget, oauth_client, registration};
 use crate::write::Event;
@@ -52,6 +53,7 @@ impl Registry {
         }
         move_back!(oauth_client: WithdrawNotBefore);
         move_back!(issuer_budget: NextAt SlowedUntil PausedUntil);
+        record(&write, DOOMED, Value::Null).await?;
         write.audit(Event::new("clock.set_back", "clock", "system").after(json!({ "by_ms": back })));
         write.commit().await?;
         Ok(u64::try_from(back).ok().map(Duration::from_millis))

@@ -187,11 +187,18 @@ pub(crate) fn unwritable(error: &sqlx::Error) -> Option<&'static str> {
     const FULL: &str =
         "The database cannot be written: its disk is full. Nothing was saved; reading goes on.";
     const READ_ONLY: &str = "The database cannot be written: its disk, folder or file is read-only or not there. Nothing was saved.";
+    const REFUSES: &str =
+        "The database cannot be written: its disk is full or broken. Nothing was saved; reading goes on.";
+    const LOCKED: &str = "Another process keeps the database locked. Nothing was saved. Try again shortly.";
     let sqlx::Error::Database(error) = error else { return None };
     let code = error.code()?;
     match code.parse::<u32>() {
-        // SQLITE_FULL; SQLITE_IOERR when it writes, syncs, truncates or extends its files.
-        Ok(13 | 778 | 1034 | 1290 | 1546 | 4874) => Some(FULL),
+        // SQLITE_FULL
+        Ok(13) => Some(FULL),
+        // SQLITE_IOERR when it writes, syncs, truncates or extends its files.
+        Ok(778 | 1034 | 1290 | 1546 | 4874) => Some(REFUSES),
+        // SQLITE_BUSY
+        Ok(code) if code & 0xff == 5 => Some(LOCKED),
         // SQLITE_READONLY and its kin; SQLITE_CANTOPEN of a file it has to make.
         Ok(code) if code & 0xff == 8 || code & 0xff == 14 => Some(READ_ONLY),
         _ => match &*code {

@@ -152,6 +152,7 @@ pub use servers::{
 pub use sessions::Session;
 pub use settings::{IssuerRate, JwtSettings, RequestLimits, Settings};
 pub use sign_in::SignedIn;
+pub use sign_in_limits::network;
 pub use upstream::{Answering, Discovered, FetchedLogo, Gate, ProbeTarget, Probed, Upstream};
 pub use users::User;
 pub use workspace_overview::{WorkspaceIntegration, WorkspaceLosses, WorkspaceSummary};

@@ -6,7 +6,9 @@ use crate::sign_in_limits::network;
 use crate::{Actor, Error, Registry, Result};
 use registry_core::clock::Clock;
 use registry_core::permission::Role;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -22,25 +24,69 @@ pub struct Allowance {
     pub window: u64,
     /// How many are left now.
     pub left: u32,
+    /// Seconds to wait, where this one was one too many.
+    pub wait: Option<u64>,
 }
+
+impl Allowance {
+    /// Refuses what was one too many.
+    pub fn admit(self) -> Result<()> {
+        self.wait.map_or(Ok(()), |seconds| Err(Error::TooManyRequests { seconds }))
+    }
+}
+
+/// Of the requests that are worked on at once one address has at most every so manieth: whoever sends slowly from one
+/// machine must not keep everybody else out.
+const SHARE: usize = 4;
+/// Credentials from an address that was refused too often that are looked at one after the other: good ones come through
+/// beside bad ones, and the bad ones cost little.
+const DOUBTED_AT_ONCE: usize = 2;
+/// How long one of those waits for its turn.
+const DOUBT: Duration = Duration::from_secs(1);
+/// How long somebody who did not sign in may take to send a form, and we to answer it.
+const STRANGERS_FORM: Duration = Duration::from_secs(10);
 
 /// A request that is being worked on, until this is dropped.
 #[derive(Debug)]
-pub struct InHand(#[expect(dead_code, reason = "held, not looked at")] OwnedSemaphorePermit);
+pub struct InHand {
+    address: String,
+    addresses: Arc<Mutex<HashMap<String, usize>>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = addresses.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                addresses.remove(&self.address);
+            }
+        }
+    }
+}
 
 /// Counts requests.
 pub(crate) struct Load {
     identities: Buckets,
+    strangers: Buckets,
     refused: Buckets,
+    doubted: Semaphore,
     in_hand: Arc<Semaphore>,
+    /// How many of those in hand each address has.
+    addresses: Arc<Mutex<HashMap<String, usize>>>,
 }
 
 impl Load {
     pub(crate) fn new(clock: &Arc<dyn Clock>, limits: &RequestLimits) -> Self {
+        let rate = (limits.burst, period(limits.per_second));
         Self {
-            identities: Buckets::new(clock.clone(), (limits.burst, period(limits.per_second))),
+            identities: Buckets::new(clock.clone(), rate),
+            strangers: Buckets::new(clock.clone(), rate),
             refused: Buckets::new(clock.clone(), REFUSED),
+            doubted: Semaphore::new(DOUBTED_AT_ONCE),
             in_hand: Arc::new(Semaphore::new(limits.at_once)),
+            addresses: Arc::default(),
         }
     }
 }
@@ -50,11 +96,27 @@ fn period(per_second: u32) -> Duration {
 }
 
 impl Registry {
-    /// Takes one request in hand, or refuses it at once: a queue would only make everybody wait longer. Gateways are not
-    /// counted: their door stays open.
-    pub fn take_in_hand(&self) -> Result<InHand> {
-        let permit = self.inner.load.in_hand.clone().try_acquire_owned();
-        permit.map(InHand).map_err(|_| Error::Overloaded)
+    /// Takes one request from an address in hand, or refuses it at once: a queue would only make everybody wait longer.
+    /// Gateways are not counted: their door stays open.
+    pub fn take_in_hand(&self, address: Option<IpAddr>) -> Result<InHand> {
+        let load = &self.inner.load;
+        let address = address.map(|address| network(&address.to_string())).unwrap_or_default();
+        let permit = load.in_hand.clone().try_acquire_owned().map_err(|_| Error::Overloaded)?;
+        let mut addresses = load.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = addresses.entry(address.clone()).or_default();
+        if *count >= (self.settings().limits.at_once / SHARE).max(1) {
+            return Err(Error::Overloaded);
+        }
+        *count += 1;
+        drop(addresses);
+        Ok(InHand { address, addresses: load.addresses.clone(), _permit: permit })
+    }
+
+    /// Counts one request of somebody who shows no credential, or says how long to wait.
+    pub fn count_stranger(&self, address: Option<IpAddr>) -> Result<()> {
+        let address = address.map(|address| network(&address.to_string())).unwrap_or_default();
+        let counted = self.inner.load.strangers.count(&address);
+        counted.map(drop).map_err(|seconds| Error::TooManyRequests { seconds })
     }
 
     /// Waits for what a request does as long as one may take.
@@ -62,22 +124,42 @@ impl Registry {
         tokio::time::timeout(self.settings().limits.patience, work).await.map_err(|_| Error::TimedOut)
     }
 
-    /// Counts one request of a caller, or says how long to wait. Gateways have limits of their own.
-    pub fn count_request(&self, actor: &Actor) -> Result<Option<Allowance>> {
-        if actor.role() == Role::Gateway {
-            return Ok(None);
-        }
-        let limits = &self.settings().limits;
-        let counted = self.inner.load.identities.count(actor.who());
-        let Left(left) = counted.map_err(|seconds| Error::TooManyRequests { seconds })?;
-        let window = u64::from(limits.burst.div_ceil(limits.per_second.max(1)));
-        Ok(Some(Allowance { limit: limits.burst, window, left }))
+    /// The same for what somebody sends who did not sign in: a short form.
+    pub async fn briefly<T>(&self, work: impl Future<Output = T>) -> Result<T> {
+        let patience = self.settings().limits.patience.min(STRANGERS_FORM);
+        tokio::time::timeout(patience, work).await.map_err(|_| Error::TimedOut)
     }
 
-    /// Refuses an address from which too many credentials came that are no good.
-    pub(crate) fn check_refused(&self, address: Option<&str>) -> Result<()> {
-        let blocked = self.inner.load.refused.blocked(&network(address.unwrap_or_default()));
-        blocked.map_or(Ok(()), |seconds| Err(Error::TooManyRequests { seconds }))
+    /// Counts one request of a caller. Gateways have limits of their own.
+    pub fn count_request(&self, actor: &Actor) -> Option<Allowance> {
+        if actor.role() == Role::Gateway {
+            return None;
+        }
+        let limits = &self.settings().limits;
+        let window = u64::from(limits.burst.div_ceil(limits.per_second.max(1)));
+        let (left, wait) = match self.inner.load.identities.count(actor.who()) {
+            Ok(Left(left)) => (left, None),
+            Err(seconds) => (0, Some(seconds)),
+        };
+        Some(Allowance { limit: limits.burst, window, left, wait })
+    }
+
+    /// Looks at a credential. From an address with too many that were no good they are looked at a few at a time, and one
+    /// that is no good either is answered with how long to wait: guessing gets slow there, and whoever shares the address
+    /// with somebody who guesses, or with a program whose key has ended, gets in all the same.
+    pub(crate) async fn doubting<T>(
+        &self,
+        address: Option<&str>,
+        look: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let load = &self.inner.load;
+        let Some(seconds) = load.refused.blocked(&network(address.unwrap_or_default())) else {
+            return look.await;
+        };
+        let wait = || Error::TooManyRequests { seconds };
+        let turn = tokio::time::timeout(DOUBT, load.doubted.acquire()).await;
+        let _turn = turn.ok().and_then(std::result::Result::ok).ok_or_else(wait)?;
+        look.await.map_err(|error| if matches!(error, Error::Unauthenticated(_)) { wait() } else { error })
     }
 
     /// Counts a credential that is no good.

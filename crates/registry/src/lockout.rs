@@ -36,7 +36,8 @@ impl Registry {
     pub(crate) async fn check_lockout(&self, email_key: &str) -> Result<()> {
         let row = sign_in_failure::Entity::find_by_id(hash(email_key)).one(self.db()).await?;
         let left = row.map_or(0, |row| row.locked_until - crate::stored::millis(self.now()));
-        match u64::try_from(left) {
+        // However the clock was set meanwhile.
+        match u64::try_from(Ord::min(left, LONGEST)) {
             Ok(left) if left > 0 => Err(Error::TooManyTries { seconds: left.div_ceil(1000) }),
             _ => Ok(()),
         }

@@ -13,9 +13,9 @@ pub struct PageRequest {
 }
 
 impl PageRequest {
-    /// Page `page` (0-based) of `size` items; the size is kept within 1 and 1000.
+    /// Page `page` (0-based) of `size` items; the size is kept within 1 and 1000, the page within a million.
     pub fn new(page: u64, size: u64) -> Self {
-        Self { page, size: size.clamp(1, 1000) }
+        Self { page: page.min(1_000_000), size: size.clamp(1, 1000) }
     }
 }
 

@@ -2,14 +2,38 @@
 
 use crate::write::Event;
 use crate::{Actor, Error, Registry, Result, lockout, sessions};
-use argon2::password_hash::phc::PasswordHash;
-use argon2::{Argon2, PasswordHasher, PasswordVerifier};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use registry_core::finding::Finding;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, IntoActiveModel};
-use tokio::sync::Semaphore;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use tokio::sync::oneshot;
 
 /// Passwords that are hashed at the same time: each takes 19 MiB and tens of milliseconds of a core.
-static HASHING: Semaphore = Semaphore::const_new(4);
+const AT_ONCE: usize = 2;
+
+/// Something to hash, in this memory.
+type Work = Box<dyn FnOnce(&mut Vec<Block>) + Send>;
+
+/// The threads that do it and nothing else, each in the same memory again and again: given back and taken anew it would
+/// scatter, and dozens of tries to sign in would take a gigabyte.
+static HASHERS: LazyLock<Sender<Work>> = LazyLock::new(|| {
+    let (sender, receiver) = channel::<Work>();
+    let receiver = Arc::new(Mutex::new(receiver));
+    for _ in 0..AT_ONCE {
+        let receiver = receiver.clone();
+        std::thread::spawn(move || {
+            let mut memory = Vec::new();
+            loop {
+                let next = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                let Ok(work) = next else { break };
+                work(&mut memory);
+            }
+        });
+    }
+    sender
+});
 
 impl Registry {
     /// Sets the caller's password and ends their other sessions. The present password is needed where there is one.
@@ -40,7 +64,7 @@ impl Registry {
             }
         }
         let given = new.to_owned();
-        let hash = blocking(move || hash_password(&given)).await??;
+        let hash = blocking(move |memory| hash_password(&given, memory)).await??;
         let mut write = self.begin_write(actor).await?;
         let (id, name) = (row.id, row.email.clone());
         let mut changed = row.into_active_model();
@@ -67,46 +91,86 @@ impl Registry {
 /// as long as a wrong password.
 pub(crate) async fn verify(password: &str, hash: Option<String>) -> Result<bool> {
     let given = password.to_owned();
-    blocking(move || verify_password(&given, hash.as_deref())).await
+    blocking(move |memory| verify_password(&given, hash.as_deref(), memory)).await
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    let _turn = HASHING.acquire().await.map_err(|error| Error::Internal(Box::new(error)))?;
-    tokio::task::spawn_blocking(work).await.map_err(|error| Error::Internal(Box::new(error)))
+async fn blocking<T: Send + 'static>(work: impl FnOnce(&mut Vec<Block>) -> T + Send + 'static) -> Result<T> {
+    let (done, outcome) = oneshot::channel();
+    let work: Work = Box::new(move |memory| {
+        // Nobody waits any more for what was given up.
+        if !done.is_closed() {
+            drop(done.send(work(memory)));
+        }
+    });
+    HASHERS.send(work).map_err(|error| Error::Internal(error.to_string().into()))?;
+    outcome.await.map_err(|error| Error::Internal(Box::new(error)))
 }
 
-fn hash_password(password: &str) -> Result<String> {
-    Argon2::default()
-        .hash_password(password.as_bytes())
-        .map(|hash| hash.to_string())
-        .map_err(|error| Error::Internal(error.to_string().into()))
+fn hash_password(password: &str, memory: &mut Vec<Block>) -> Result<String> {
+    let failed = |error: &dyn std::fmt::Display| Error::Internal(error.to_string().into());
+    let mut salt = [0; 16];
+    aws_lc_rs::rand::fill(&mut salt).map_err(|error| failed(&error))?;
+    let params = Params::default();
+    let hash = digest(password, &salt, &params, memory).map_err(|error| failed(&error))?;
+    let made = PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(&params).map_err(|error| failed(&error))?,
+        salt: Some(Salt::new(&salt).map_err(|error| failed(&error))?),
+        hash: Some(hash),
+    };
+    Ok(made.to_string())
+}
+
+/// Argon2id, version 1.3 (RFC 9106).
+fn digest(
+    password: &str,
+    salt: &[u8],
+    params: &Params,
+    memory: &mut Vec<Block>,
+) -> argon2::password_hash::Result<Output> {
+    memory.resize(params.block_count(), Block::default());
+    let mut out = [0; Output::MAX_LENGTH];
+    let length = params.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
+    let out = out.get_mut(..length).ok_or(argon2::password_hash::Error::OutputSize)?;
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
+    argon2.hash_password_into_with_memory(password.as_bytes(), salt, out, memory)?;
+    Ok(Output::new(out)?)
 }
 
 const NOBODY: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$Q7Vd1mYcXp0m6kq5cGn2v8r1C9W3tHkE4bS0uJxY5oA";
 
-fn verify_password(password: &str, hash: Option<&str>) -> bool {
+fn verify_password(password: &str, hash: Option<&str>, memory: &mut Vec<Block>) -> bool {
     let Ok(parsed) = PasswordHash::new(hash.unwrap_or(NOBODY)) else { return false };
-    Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok() && hash.is_some()
+    let (Ok(params), Some(salt)) = (Params::try_from(&parsed), &parsed.salt) else { return false };
+    let made = digest(password, salt.as_ref(), &params, memory);
+    // In constant time.
+    made.is_ok_and(|made| parsed.hash == Some(made)) && hash.is_some()
 }
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use argon2::{PasswordHasher, PasswordVerifier};
 
     /// Else an unknown address would be refused sooner than a wrong password.
     #[test]
     fn nobodys_hash_costs_what_a_real_one_costs() {
-        let real = hash_password("correct horse battery").unwrap();
+        let memory = &mut Vec::new();
+        let made = hash_password("correct horse battery", memory).unwrap();
+        let real = made.clone();
         let (real, nobody) = (PasswordHash::new(&real).unwrap(), PasswordHash::new(NOBODY).unwrap());
         assert_eq!(nobody.params.to_string(), real.params.to_string());
         assert_eq!((nobody.algorithm, nobody.version), (real.algorithm, real.version));
         assert_eq!(nobody.hash.unwrap().len(), real.hash.unwrap().len());
-        assert!(verify_password(
-            "correct horse battery",
-            Some(&hash_password("correct horse battery").unwrap())
-        ));
-        assert!(!verify_password("correct horse battery", None));
+        assert!(verify_password("correct horse battery", Some(&made), memory));
+        assert!(!verify_password("correct horse batterz", Some(&made), memory));
+        assert!(!verify_password("correct horse battery", None, memory));
+        // One that the crate's own code made.
+        let foreign = Argon2::default().hash_password(b"correct horse battery").unwrap().to_string();
+        assert!(verify_password("correct horse battery", Some(&foreign), memory));
+        assert!(Argon2::default().verify_password(b"correct horse battery", made.as_str()).is_ok());
     }
 }

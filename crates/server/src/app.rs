@@ -45,9 +45,9 @@ pub fn build(
         metrics: Arc::new(move || metrics.render()),
         limits: Limits::default(),
     };
-    let admin = AdminState { registry, secure_cookies, basic, version: env!("CARGO_PKG_VERSION"), hsts };
+    let admin = AdminState { registry, secure_cookies, basic, version: env!("CARGO_PKG_VERSION") };
     App::new()
-        .wrap(everywhere())
+        .wrap(everywhere(hsts))
         .wrap(TracingLogger::<RequestSpan>::new())
         .wrap(GatewayDoor::new(api.clone()))
         .configure(|config| registry_api::configure(config, api))
@@ -56,9 +56,16 @@ pub fn build(
         .default_service(web::to(nothing_here))
 }
 
-/// Headers of answers that say nothing of their own: redirects, probes, failures of the framework.
-fn everywhere() -> DefaultHeaders {
-    DefaultHeaders::new()
+/// Headers of answers that say nothing of their own: redirects, probes, failures of the framework; and of all answers
+/// that a browser may see, how long it keeps to https (RFC 6797).
+fn everywhere(hsts: Option<u64>) -> DefaultHeaders {
+    let headers = match hsts {
+        Some(seconds) => {
+            DefaultHeaders::new().add(("strict-transport-security", format!("max-age={seconds}")))
+        }
+        None => DefaultHeaders::new(),
+    };
+    headers
         .add(("x-content-type-options", "nosniff"))
         .add(("x-frame-options", "DENY"))
         .add(("referrer-policy", "no-referrer"))

@@ -16,6 +16,7 @@ pub mod cli;
 pub mod clock;
 pub mod command;
 pub mod config;
+mod connections;
 pub mod keys;
 mod outgoing;
 pub mod secrets;

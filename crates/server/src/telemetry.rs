@@ -26,7 +26,9 @@ pub fn init(log: &Log) {
     let filter =
         EnvFilter::try_new(format!("{QUIET},{}", log.level)).unwrap_or_else(|_| EnvFilter::new(QUIET));
     let filter = filter.and(filter_fn(tellable));
+    // A log that cannot be written must not end what it tells about.
     let lines = tracing_subscriber::fmt::layer()
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     // An error means that a subscriber is there already: a test, or the demo, called before us.

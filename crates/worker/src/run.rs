@@ -52,7 +52,7 @@ pub async fn run(registry: Registry, guarded: Arc<Guarded>, options: WorkerOptio
         let leapt = (registry.now() - watched.0 - passed).abs() > LEAP;
         if leapt || passed >= WATCH_EVERY {
             watched = (registry.now(), Instant::now());
-            if watch_clock(&registry).await {
+            if watch_clock(&registry).await || leapt {
                 (tidy_at, refresh_at) = (registry.now(), registry.now());
             }
         }

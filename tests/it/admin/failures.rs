@@ -83,3 +83,17 @@ async fn a_fault_of_ours_tells_nothing_of_the_inside() {
         assert!(!page.text.contains(inside), "{inside}: {}", page.text);
     }
 }
+
+#[tokio::test]
+async fn a_page_beyond_all_numbers_is_an_empty_one() {
+    let t = TestServer::new(Engine::Sqlite).await;
+    let admin = Browser::sign_in(&t).await;
+    for list in
+        ["integrations", "workspaces", "registrations", "orphans", "api-keys", "settings/people", "audit"]
+    {
+        for page in ["99999999999999999", "9223372036854775807", "18446744073709551615"] {
+            let reply = admin.get(&format!("/ui/{list}?page={page}")).await;
+            assert!([200, 400].contains(&reply.status.as_u16()), "{list} {page}: {}", reply.status);
+        }
+    }
+}

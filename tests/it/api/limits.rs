@@ -5,6 +5,7 @@ use registry_core::permission::Role;
 use registry_core::proxies::TrustedProxies;
 use reqwest::Method;
 use serde_json::json;
+use std::net::IpAddr;
 use std::time::Duration;
 use support::{Client, Engine, Reply, TestRegistry, TestServer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -35,6 +36,7 @@ async fn each_caller_has_an_allowance_of_its_own_and_is_told_how_much_is_left() 
     assert_eq!(refused.json()["code"], "too_many_requests");
     let seconds: i64 = refused.header("retry-after").parse().unwrap();
     assert!((1..=2).contains(&seconds), "{seconds}");
+    assert_eq!(refused.header("ratelimit"), format!("\"identity\";r=0;t={seconds}"));
     other.get("/v1/workspaces").await.expect(200);
     t.inner.clock.advance(chrono::Duration::seconds(seconds));
     one.get("/v1/workspaces").await.expect(200);
@@ -64,10 +66,12 @@ async fn an_address_that_guesses_credentials_is_held_up_and_no_other() {
         }
     }
     assert!((15..=20).contains(&refused), "{refused}");
-    // Even a good one has to wait there; whoever stands beside does not.
-    let held_up = from(&good, "198.51.100.1").await.expect(429);
+    // Nobody is kept out who shares the address, and nobody beside it is held up at all.
+    let held_up = from("mcpr_guess", "198.51.100.1").await.expect(429);
     assert!(held_up.header("retry-after").parse::<u64>().unwrap() >= 1);
+    from(&good, "198.51.100.1").await.expect(200);
     from(&good, "198.51.100.2").await.expect(200);
+    from("mcpr_guess", "198.51.100.2").await.expect(401);
     t.inner.clock.advance(chrono::Duration::seconds(5));
     from(&good, "198.51.100.1").await.expect(200);
 }
@@ -76,7 +80,8 @@ async fn an_address_that_guesses_credentials_is_held_up_and_no_other() {
 async fn where_too_much_is_worked_on_the_next_is_refused_at_once_and_gateways_are_not() {
     let t = server(RequestLimits { at_once: 2, ..RequestLimits::default() }).await;
     let (admin, gateway) = (t.client(Role::Admin, None).await, t.client(Role::Gateway, None).await);
-    let held: Vec<_> = (0..2).map(|_| t.inner.registry.take_in_hand().unwrap()).collect();
+    let address = |last: u8| Some(IpAddr::from([203, 0, 113, last]));
+    let held: Vec<_> = (0..2).map(|one| t.inner.registry.take_in_hand(address(one)).unwrap()).collect();
     let refused = admin.get("/v1/workspaces").await.expect(503);
     assert_eq!((refused.json()["code"].as_str(), refused.header("retry-after")), (Some("overloaded"), "1"));
     let page = t.anonymous().get("/ui/sign-in").await.expect(503);
@@ -91,6 +96,73 @@ async fn where_too_much_is_worked_on_the_next_is_refused_at_once_and_gateways_ar
     }
     drop(held);
     admin.get("/v1/workspaces").await.expect(200);
+}
+
+#[tokio::test]
+async fn one_address_takes_a_share_of_what_is_worked_on_at_once() {
+    let t = server(RequestLimits { at_once: 8, ..RequestLimits::default() }).await;
+    let take = |address: &str| t.inner.registry.take_in_hand(Some(address.parse().unwrap()));
+    let held = [take("2001:db8::1").unwrap(), take("2001:db8::2").unwrap()];
+    assert!(take("2001:db8::3").is_err(), "the same network has its share");
+    let others: Vec<_> = (1..=6).map(|one| take(&format!("192.0.2.{one}")).unwrap()).collect();
+    assert!(take("192.0.2.7").is_err(), "all are taken");
+    drop(held);
+    drop(take("2001:db8::3").unwrap());
+    drop(others);
+}
+
+#[tokio::test]
+async fn who_shows_no_credential_is_counted_by_address() {
+    let t = server(RequestLimits { burst: 4, per_second: 1, ..RequestLimits::default() }).await;
+    let from = |path: &str, address: &str| {
+        let request = t.anonymous().request(Method::GET, path).header("x-forwarded-for", address.to_owned());
+        Client::send(request)
+    };
+    for (path, allowed) in [
+        ("/v1/workspaces", 401),
+        ("/ui/sign-in", 200),
+        ("/metrics", 200),
+        ("/oauth/clients/unknown.json", 404),
+    ] {
+        from(path, "198.51.100.1").await.expect(allowed);
+    }
+    for path in ["/v1/workspaces", "/ui/sign-in", "/metrics", "/readyz", "/oauth/clients/unknown.json"] {
+        let refused = from(path, "198.51.100.1").await.expect(429);
+        assert!(refused.header("retry-after").parse::<u64>().unwrap() >= 1, "{path}");
+    }
+    from("/healthz", "198.51.100.1").await.expect(200);
+    from("/v1/workspaces", "198.51.100.2").await.expect(401);
+    t.inner.clock.advance(chrono::Duration::seconds(1));
+    from("/readyz", "198.51.100.1").await.expect(200);
+}
+
+/// Sends a form that never ends; how it is answered, and after how long.
+async fn endless_form(t: &TestServer, path: &str, cookie: &str) -> (String, Duration) {
+    let began = std::time::Instant::now();
+    let mut stream = TcpStream::connect(t.url.strip_prefix("http://").unwrap()).await.unwrap();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: x\r\nsec-fetch-site: same-origin\r\n{cookie}content-type: application/x-www-form-urlencoded\r\ncontent-length: 100\r\n\r\ne"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 4096];
+    let read =
+        tokio::time::timeout(Duration::from_secs(30), stream.read(&mut answer)).await.unwrap().unwrap();
+    (String::from_utf8_lossy(&answer[..read]).into_owned(), began.elapsed())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strangers_cannot_keep_a_form_open_for_long() {
+    let t = TestServer::new(Engine::Sqlite).await;
+    let unknown = "cookie: mcp_registry_session=unknown\r\n";
+    let (signing_in, guessing, ended) = tokio::join!(
+        endless_form(&t, "/ui/sign-in", ""),
+        endless_form(&t, "/ui/sign-in", unknown),
+        endless_form(&t, "/ui/workspaces/new", unknown),
+    );
+    for (answer, after) in [signing_in, guessing, ended] {
+        assert!(answer.starts_with("HTTP/1.1 503") || answer.starts_with("HTTP/1.1 401"), "{answer}");
+        assert!(after < Duration::from_secs(20), "{after:?}");
+    }
 }
 
 #[tokio::test]
@@ -154,9 +226,12 @@ async fn what_is_too_large_too_deep_or_too_much_is_refused() {
     t.anonymous().get("/healthz").await.expect(200);
 }
 
+/// A path that is sent more than it takes.
+const TOO_MUCH: &str = "/v1/advanced-configuration/check";
+
 #[tokio::test]
 async fn every_answer_says_what_a_browser_may_do_with_it() {
-    let t = TestServer::new(Engine::Sqlite).await;
+    let t = TestServer::secure(Engine::Sqlite).await;
     let admin = t.client(Role::Admin, None).await;
     let gateway = t.client(Role::Gateway, None).await;
     t.inner.workspace("acme").await;
@@ -187,10 +262,22 @@ async fn every_answer_says_what_a_browser_may_do_with_it() {
         (&gateway, "/v1/gateway/servers/acme/linear"),
         (&gateway, "/v1/gateway/servers/acme/nothing"),
         (&gateway, "/v1/gateway/changes?since=0&wait=0"),
+        (&admin, TOO_MUCH),
     ] {
-        let reply = who.get(path).await;
+        let reply = match path {
+            TOO_MUCH => {
+                let request = who.request(Method::POST, path).header("content-type", "application/json");
+                Client::send(request.body("x".repeat(600_000))).await.expect(413)
+            }
+            _ => who.get(path).await,
+        };
         let headers: Vec<_> = reply.headers.keys().map(ToString::to_string).collect();
-        for name in ["x-content-type-options", "referrer-policy", "content-security-policy"] {
+        for name in [
+            "x-content-type-options",
+            "referrer-policy",
+            "content-security-policy",
+            "strict-transport-security",
+        ] {
             assert!(reply.headers.contains_key(name), "{path} ({}) lacks {name}: {headers:?}", reply.status);
         }
         let policy = reply.header("content-security-policy");

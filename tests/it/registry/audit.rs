@@ -75,6 +75,8 @@ on_both! {
         let mut settings = t.settings.clone();
         settings.audit_keep = Some(std::time::Duration::from_hours(90 * 24));
         let keeping = t.process_with_settings(settings).await;
+        assert_eq!(keeping.keep_audit().await.unwrap(), 0, "it is noted first, and removed a day later");
+        t.clock.advance(chrono::Duration::hours(25));
         assert_eq!(keeping.keep_audit().await.unwrap(), 10);
         assert_eq!(keeping.keep_audit().await.unwrap(), 0);
         let verdict = verify(&t.registry).await;
@@ -85,6 +87,29 @@ on_both! {
         alter(&db, "DELETE FROM audit_event WHERE number = 11").await;
         let broken = verify(&t.registry).await.broken.unwrap();
         assert_eq!((broken.number, broken.why), (12, "the events before it are missing"), "more than was signed off");
+    }
+}
+
+on_both! {
+    async fn a_clock_that_is_wrong_for_a_while_removes_nothing(t: TestRegistry) {
+        events(&t, 3).await;
+        let mut settings = t.settings.clone();
+        settings.audit_keep = Some(std::time::Duration::from_hours(90 * 24));
+        let keeping = t.process_with_settings(settings).await;
+        keeping.watch_clock().await.unwrap();
+        let before = verify(&t.registry).await.events;
+        for _ in 0..2 {
+            t.clock.advance(chrono::Duration::days(400));
+            keeping.watch_clock().await.unwrap();
+            assert_eq!(keeping.keep_audit().await.unwrap(), 0);
+            t.clock.advance(-chrono::Duration::days(400));
+            keeping.watch_clock().await.unwrap().expect("it was set back");
+            assert_eq!(keeping.keep_audit().await.unwrap(), 0);
+        }
+        let verdict = verify(&t.registry).await;
+        assert!(verdict.events >= before && verdict.first == Some(1), "{verdict:?}");
+        // Points go on being signed, although one is of a day to come.
+        assert!(verdict.checkpoints >= 2, "{verdict:?}");
     }
 }
 

@@ -5,6 +5,7 @@ use super::{Failed, open_migrated, print, user};
 use crate::app::{self, Parts};
 use crate::cli::Serve;
 use crate::config::Config;
+use crate::connections::Connections;
 use crate::telemetry;
 use actix_web::HttpServer;
 use actix_web::dev::ServerHandle;
@@ -39,11 +40,15 @@ pub async fn start(config: &Config, options: Serve) -> Result<Running, Failed> {
         basic: config.ui.basic,
         hsts: config.server.hsts,
     };
+    let connections =
+        Connections::new(config.limits.connections, registry.settings().trusted_proxies.clone());
+    let most = connections.most();
     // Signals are ours: the worker must end before the threads whose database connections it may hold.
     let mut server = HttpServer::new(move || app::build(parts.clone()))
         .disable_signals()
         .shutdown_timeout(DRAIN_SECONDS)
-        .max_connections(per_worker(config))
+        .max_connections(most.div_ceil(workers(config)))
+        .on_connect(move |stream, extensions| connections.admit(stream, extensions))
         // Without it one answer in twenty came 40 ms late (docs/page-speed.md).
         .tcp_nodelay(true);
     if let Some(workers) = config.server.workers {
@@ -68,13 +73,10 @@ pub async fn start(config: &Config, options: Serve) -> Result<Running, Failed> {
     Ok(Running { address, registry, handle, server, worker, follower, stop })
 }
 
-/// How many connections each worker of the listener may have open.
-fn per_worker(config: &Config) -> usize {
-    let workers = config
-        .server
-        .workers
-        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get));
-    config.limits.connections.div_ceil(workers.max(1))
+/// How many threads serve requests.
+fn workers(config: &Config) -> usize {
+    let processors = || std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    config.server.workers.unwrap_or_else(processors).max(1)
 }
 
 impl Running {

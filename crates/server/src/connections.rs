@@ -1,0 +1,97 @@
+//! The listener's connections: how many there may be, how many of one address, and how long one is kept whose peer takes
+//! nothing of its answer.
+
+use actix_web::dev::Extensions;
+use actix_web::rt::net::TcpStream;
+use registry::network;
+use registry_core::proxies::TrustedProxies;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use socket2::SockRef;
+use std::any::Any;
+use std::collections::HashMap;
+use std::net::Shutdown;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Of all connections one address has at most every so manieth: one machine must not keep everybody else out.
+const SHARE: usize = 4;
+/// An answer of which so long nothing was taken is given up.
+const STALLED: Duration = Duration::from_secs(60);
+/// Files that everything else needs: the database, upstreams, the log.
+const OTHER_FILES: u64 = 256;
+
+/// Counts the connections of each address. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Connections {
+    most: usize,
+    proxies: TrustedProxies,
+    open: Arc<Mutex<HashMap<String, usize>>>,
+}
+
+/// Goes with a connection, as long as that lives.
+struct Open {
+    address: String,
+    open: Arc<Mutex<HashMap<String, usize>>>,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.address);
+            }
+        }
+    }
+}
+
+impl Connections {
+    /// As many as the configuration allows and this process may open.
+    pub(crate) fn new(wanted: usize, proxies: TrustedProxies) -> Self {
+        let files = open_files().saturating_sub(OTHER_FILES);
+        let most = wanted.min(usize::try_from(files).unwrap_or(usize::MAX)).max(1);
+        if most < wanted {
+            tracing::warn!(
+                most,
+                wanted,
+                "this process may open fewer files than `limits.connections` asks for (`ulimit -n`)"
+            );
+        }
+        Self { most, proxies, open: Arc::default() }
+    }
+
+    /// How many there may be at once.
+    pub(crate) fn most(&self) -> usize {
+        self.most
+    }
+
+    /// Lets a new connection in, or closes it. Our own proxies have as many as they need.
+    pub(crate) fn admit(&self, stream: &dyn Any, extensions: &mut Extensions) {
+        let Some(stream) = stream.downcast_ref::<TcpStream>() else { return };
+        let socket = SockRef::from(stream);
+        drop(socket.set_tcp_user_timeout(Some(STALLED)));
+        let Ok(peer) = stream.peer_addr() else { return };
+        if self.proxies.include(peer.ip()) {
+            return;
+        }
+        let address = network(&peer.ip().to_string());
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(address.clone()).or_default();
+        if *count >= (self.most / SHARE).max(1) {
+            drop(socket.shutdown(Shutdown::Both));
+            return;
+        }
+        *count += 1;
+        drop(open);
+        extensions.insert(Open { address, open: self.open.clone() });
+    }
+}
+
+/// How many files this process may open: as many as it may allow itself.
+fn open_files() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let allowed = setrlimit(Resource::Nofile, wanted).is_ok();
+    (if allowed { limit.maximum } else { limit.current }).unwrap_or(u64::MAX)
+}
