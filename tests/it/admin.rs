@@ -71,7 +71,13 @@ impl Browser {
         self
     }
 
-    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    /// The same with a session's cookie, `name=value`.
+    pub(crate) fn with_cookie(mut self, cookie: &str) -> Self {
+        cookie.clone_into(&mut self.cookie);
+        self
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, path).header(COOKIE, &self.cookie)
     }
 

@@ -3,6 +3,7 @@
 //! What must be true once it is over (`domain.md` §5 rules 1, 3 and 7): every server has one active client, nothing is
 //! stuck, and the orphan ledger and the authorization server's own list of clients agree to the last entry.
 
+mod acknowledged;
 mod books;
 mod load;
 mod world;
@@ -15,13 +16,17 @@ use world::World;
 /// How often a process is killed, unless `MCP_REGISTRY_TEST_KILLS` says otherwise.
 const KILLS: usize = 200;
 
+fn kills() -> usize {
+    optional_variable("MCP_REGISTRY_TEST_KILLS")
+        .map_or(KILLS, |text| text.parse().expect("MCP_REGISTRY_TEST_KILLS is a number"))
+}
+
 async fn killed_at_random_moments(engine: Engine) {
     let started = Instant::now();
     let seed = Random::seed();
     // Choices repeat with the seed; the moments at which processes get to run do not.
     eprintln!("MCP_REGISTRY_TEST_SEED={seed}");
-    let kills = optional_variable("MCP_REGISTRY_TEST_KILLS")
-        .map_or(KILLS, |text| text.parse().expect("MCP_REGISTRY_TEST_KILLS is a number"));
+    let kills = kills();
     let mut random = Random::new(seed);
     let world = World::new(engine, &mut random).await;
 
