@@ -7,8 +7,9 @@ use registry_core::registration::{Outlook, REASONS};
 use registry_outbound::{
     Limits, MOST_ANSWER, MOST_HEADERS, MOST_METADATA, MOST_OF_A_REFUSAL, MOST_REDIRECTS,
 };
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const BEGIN: &str = "<!-- made from code: begin -->";
 const END: &str = "<!-- made from code: end -->";
@@ -263,4 +264,43 @@ fn usage(usage: Usage) -> String {
         Usage::Gateway => "handed to gateways".into(),
         Usage::Ignored { reason } => format!("ignored: {reason}"),
     }
+}
+
+/// Names of functions in the Rust files below a folder.
+fn functions(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            functions(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            for line in std::fs::read_to_string(&path).unwrap().lines() {
+                if let Some((_, rest)) = line.split_once("fn ") {
+                    found.insert(rest.split(['(', '<']).next().unwrap_or_default().to_owned());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_threat_model_names_tests_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut known = BTreeSet::new();
+    functions(&root.join("tests/it"), &mut known);
+    functions(&root.join("crates"), &mut known);
+    let text = std::fs::read_to_string(root.join("docs/threat-model.md")).unwrap();
+    let mut rows = 0;
+    for line in text.lines().filter(|line| line.starts_with("| ") && line.matches('|').count() == 5) {
+        let shown = line.split('|').nth(4).unwrap().trim();
+        if matches!(shown, "shown by" | "") {
+            continue;
+        }
+        rows += 1;
+        let tests: Vec<_> = shown.split('`').skip(1).step_by(2).collect();
+        assert!(!tests.is_empty() || shown.starts_with('–'), "neither a test nor a reason: {line}");
+        for test in tests.iter().filter(|test| !test.contains('/')) {
+            assert!(known.contains(*test), "there is no test `{test}`: {line}");
+        }
+    }
+    assert!(rows > 60, "{rows}");
 }

@@ -23,7 +23,7 @@ pub(crate) async fn guard(
     let stranger = cookie(request.request()).is_none() && !request.path().starts_with(ASSETS);
     let admitted = registry.take_in_hand(address).and_then(|in_hand| {
         if stranger {
-            registry.count_stranger(address)?
+            registry.count_stranger(address)?;
         }
         Ok(in_hand)
     });
