@@ -9,6 +9,7 @@ use registry_core::permission::Role;
 use registry_sandbox::{Options, Quirks, Refusal, Sandbox};
 use reqwest::Method;
 use serde_json::{Value, json};
+use std::fmt::Write;
 use std::time::Duration;
 use support::{Client, Engine, FakeVault, Installation, TestDatabase};
 
@@ -42,7 +43,10 @@ impl Hunt {
         self.places += 1;
         for secret in &self.secrets {
             // PostgreSQL shows bytes in hexadecimal.
-            let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+            let mut hex = String::new();
+            for byte in secret.bytes() {
+                write!(hex, "{byte:02x}").unwrap();
+            }
             if let Some(at) = text.find(secret.as_str()).or_else(|| text.find(&hex)) {
                 let start = text[..at].char_indices().rev().nth(120).map_or(0, |(start, _)| start);
                 self.found.push(format!("{secret} in {place}: …{}", &text[start..at]));

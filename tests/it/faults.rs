@@ -215,7 +215,7 @@ async fn a_database_that_is_killed_and_comes_back_costs_no_write_and_no_reading(
     for slug in one.iter().chain(&two) {
         client.get(&format!("/v1/workspaces/{slug}")).await.expect(200);
     }
-    println!("3 kills of the database, {} writes acknowledged and found", one.len() + two.len());
+    eprintln!("3 kills of the database, {} writes acknowledged and found", one.len() + two.len());
     // The worker goes on by itself too, and so do those who follow.
     serve("later").await;
     until("another client is registered", async || has_client("later").await).await;

@@ -16,7 +16,7 @@ use std::time::Duration;
 /// Of all connections one address has at most every so manieth: one machine must not keep everybody else out.
 const SHARE: usize = 4;
 /// An answer of which so long nothing was taken is given up.
-const STALLED: Duration = Duration::from_secs(60);
+const STALLED: Duration = Duration::from_mins(1);
 /// Files that everything else needs: the database, upstreams, the log.
 const OTHER_FILES: u64 = 256;
 

@@ -181,7 +181,9 @@ fn form(route: &str) -> &'static [(&'static str, &'static str)] {
         "/integrations/new" => &[("url", NOWHERE), ("name", "New"), ("intent", "draft")],
         "/integrations/new/import" => &[("text", IMPORT), ("intent", "import")],
         "/integrations/{integration}/access" => &[("confirmed", "1")],
-        "/integrations/{integration}/delete" => &[("slug", "linear")],
+        "/integrations/{integration}/delete" | "/workspaces/{workspace}/servers/{server}/delete" => {
+            &[("slug", "linear")]
+        }
         "/integrations/{integration}/duplicate" => &[("name", "Copy"), ("slug", "copy")],
         "/integrations/{integration}/edit" => &[
             ("name", "Renamed"),
@@ -211,7 +213,6 @@ fn form(route: &str) -> &'static [(&'static str, &'static str)] {
         "/workspaces/{workspace}/servers/{server}/edit" => {
             &[("name", "Renamed"), ("slug", "linear"), ("version", "2")]
         }
-        "/workspaces/{workspace}/servers/{server}/delete" => &[("slug", "linear")],
         "/workspaces/{workspace}/servers/{server}/config" | "/settings/organisation" => {
             &[("configuration", "{}"), ("version", "2"), ("intent", "save")]
         }

@@ -119,19 +119,14 @@ impl Writer {
                     let secret = format!("secret-{round}");
                     let body = json!({ "configurations": { "headers": { "X-Key": secret } } });
                     let path = format!("/v1/mcp-servers/{server}?workspace_id=acme");
-                    if !self.known.acknowledged.contains_key(&thing) {
+                    let write = if self.known.acknowledged.contains_key(&thing) {
+                        (Method::PUT, path.as_str(), body)
+                    } else {
                         let body = json!({ "name": server, "slug": server, "mcp_integration_id": "notes",
                             "workspace_id": "acme", "configurations": body["configurations"] });
-                        self.send(
-                            &url,
-                            (Method::POST, "/v1/mcp-servers", body),
-                            &thing,
-                            State::Secret(secret),
-                        )
-                        .await;
-                    } else {
-                        self.send(&url, (Method::PUT, &path, body), &thing, State::Secret(secret)).await;
-                    }
+                        (Method::POST, "/v1/mcp-servers", body)
+                    };
+                    self.send(&url, write, &thing, State::Secret(secret)).await;
                 }
             }
         }
