@@ -168,16 +168,17 @@ async fn tries_to_sign_in_cost_little_memory() {
     let nobody = Client::new(&serving.url, "");
     nobody.get("/ui/sign-in").await.expect(200);
     let before = peak();
-    let tries = (0..50).map(|number| {
+    let tries = (0..24).map(|number| {
         let form = [("email", format!("a{number}@acme.com")), ("password", "a wrong password".to_owned())];
         Client::send(
             nobody.request(Method::POST, "/ui/sign-in").header("sec-fetch-site", "same-origin").form(&form),
         )
     });
     for reply in join_all(tries).await {
-        assert_eq!(reply.status.as_u16(), 422);
+        // Where the machine is busy some are given up.
+        assert!([422, 503].contains(&reply.status.as_u16()), "{}", reply.status);
     }
     // One hash takes 19 MiB.
-    assert!(peak() - before < 200, "{before} MiB, then {} MiB", peak());
+    assert!(peak() - before < 150, "{before} MiB, then {} MiB", peak());
     serving.end().await;
 }

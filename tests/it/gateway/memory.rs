@@ -304,6 +304,32 @@ on_both! {
     }
 }
 
+on_both! {
+    async fn a_page_of_first_readings_is_put_on_record_at_once(t: TestServer) {
+        furnish(&t.inner).await;
+        for (workspace, count) in [("few", 2), ("many", 40)] {
+            t.inner.workspace(workspace).await;
+            t.inner.servers("linear", workspace, count).await;
+        }
+        let gateway = t.client(Role::Gateway, None).await;
+        let admin = t.client(Role::Admin, None).await;
+        let mut taken = Vec::new();
+        for (workspace, count) in [("few", 2), ("many", 40)] {
+            let before = statements();
+            let page = gateway.get(&format!("/v1/gateway/servers?workspace={workspace}")).await.expect(200).json();
+            taken.push(statements() - before);
+            assert_eq!(page["data"].as_array().unwrap().len(), count);
+        }
+        // One for the event of each.
+        assert!(taken[1] <= taken[0] + 38 + 5, "{taken:?}");
+        let events = admin.get("/v1/audit-events?action=client_secret.read&page_size=100").await.expect(200).json();
+        assert_eq!(events["total"], 42);
+        gateway.get("/v1/gateway/servers").await.expect(200);
+        let events = admin.get("/v1/audit-events?action=client_secret.read&page_size=100").await.expect(200).json();
+        assert_eq!(events["total"], 43, "each once");
+    }
+}
+
 /// Readings from memory are counted, and the counts are written down when the process ends.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn readings_from_memory_are_on_record() {

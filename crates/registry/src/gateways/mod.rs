@@ -2,7 +2,7 @@
 
 mod prepare;
 
-pub(crate) use prepare::{Facts, HandedOut, Prepared, last_changes};
+pub(crate) use prepare::{Facts, Prepared, last_changes};
 
 use crate::Coding;
 use crate::entity::{audit_event, change, oauth_client};
@@ -20,6 +20,7 @@ use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// A resolved document, ready to be sent.
@@ -92,7 +93,7 @@ impl Registry {
         if let (Some(generation), None) = (generation, &prepared.facts.client) {
             return Err(Error::not_found("generation", generation));
         }
-        self.hand_out(actor, &prepared.facts).await?;
+        self.hand_out(actor, &[&prepared.facts]).await?;
         Ok(GatewayDocument::new(prepared.body, prepared.revision))
     }
 
@@ -131,12 +132,11 @@ impl Registry {
         let mut prepared = self.prepare(&read, &ids, None).await?;
         read.commit().await?;
         prepared.sort_by_key(|one| one.revision);
-        let mut documents = Vec::with_capacity(prepared.len());
-        for one in prepared {
-            self.hand_out(actor, &one.facts).await?;
-            // Whoever fetches all of them will fetch one of them next.
-            documents.push(self.hold(one, as_of).coded(Coding::Identity).clone());
-        }
+        let facts: Vec<&Facts> = prepared.iter().map(|one| &one.facts).collect();
+        self.hand_out(actor, &facts).await?;
+        // Whoever fetches all of them will fetch one of them next.
+        let held = prepared.into_iter().map(|one| self.hold(one, as_of).coded(Coding::Identity).clone());
+        let documents = held.collect();
         Ok(GatewayPage { documents, has_more: more.is_some(), revision: more.unwrap_or(as_of) })
     }
 
@@ -151,23 +151,20 @@ impl Registry {
         servers::find(self.db(), actor, &reference).await
     }
 
-    /// Puts on record, before a document leaves, that a gateway has its client and has read its secrets.
-    pub(crate) async fn hand_out(&self, actor: &Actor, document: &Facts) -> Result<()> {
-        if let Some(client) = document.client {
-            self.mark_fetched(client).await?;
-        }
-        if document.secret {
-            self.audit_secret(actor, document).await?;
-        }
-        Ok(())
+    /// Puts on record, before documents leave, that a gateway has their clients and has read their secrets.
+    pub(crate) async fn hand_out(&self, actor: &Actor, documents: &[&Facts]) -> Result<()> {
+        self.mark_fetched(documents).await?;
+        self.audit_secrets(actor, documents).await
     }
 
-    /// Remembers that a gateway has this client, so that it is not replaced without asking any more.
-    async fn mark_fetched(&self, client: HandedOut) -> Result<()> {
-        if !client.fetched {
+    /// Remembers that a gateway has these clients, so that they are not replaced without asking any more.
+    async fn mark_fetched(&self, documents: &[&Facts]) -> Result<()> {
+        let clients = documents.iter().filter_map(|document| document.client);
+        let new: Vec<Uuid> = clients.filter(|client| !client.fetched).map(|client| client.id).collect();
+        if !new.is_empty() {
             oauth_client::Entity::update_many()
                 .col_expr(oauth_client::Column::FetchedAt, Expr::value(millis(self.now())))
-                .filter(oauth_client::Column::Id.eq(client.id))
+                .filter(oauth_client::Column::Id.is_in(new))
                 .filter(oauth_client::Column::FetchedAt.is_null())
                 .exec(self.db())
                 .await?;
@@ -175,23 +172,36 @@ impl Registry {
         Ok(())
     }
 
-    /// Puts the first reading of a document's secrets by this caller on record, for each generation (`domain.md` §6).
-    async fn audit_secret(&self, actor: &Actor, document: &Facts) -> Result<()> {
-        let subject = reading_of(document.secret_holder(), actor);
-        let known = audit_event::Entity::find()
+    /// Puts the first reading of each document's secrets by this caller on record, for each generation (`domain.md` §6).
+    async fn audit_secrets(&self, actor: &Actor, documents: &[&Facts]) -> Result<()> {
+        let secret = documents.iter().filter(|document| document.secret);
+        let mut read: BTreeMap<String, &Facts> =
+            secret.map(|document| (reading_of(document.secret_holder(), actor), *document)).collect();
+        if read.is_empty() {
+            return Ok(());
+        }
+        let known: Vec<String> = audit_event::Entity::find()
+            .select_only()
+            .column(audit_event::Column::SubjectId)
             .filter(audit_event::Column::SubjectKind.eq(READING))
-            .filter(audit_event::Column::SubjectId.eq(&subject))
-            .one(self.db())
+            .filter(audit_event::Column::SubjectId.is_in(read.keys()))
+            .into_tuple()
+            .all(self.db())
             .await?;
-        if known.is_some() {
+        for subject in known {
+            read.remove(&subject);
+        }
+        if read.is_empty() {
             return Ok(());
         }
         let mut write = self.begin_write(actor).await?;
-        let event = Event::new("client_secret.read", READING, subject)
-            .named(&*document.name)
-            .in_workspace(Some(WorkspaceId(document.workspace)))
-            .after(json!({ "generation": document.client.map(|client| client.generation) }));
-        write.audit(event);
+        for (subject, document) in read {
+            let event = Event::new("client_secret.read", READING, subject)
+                .named(&*document.name)
+                .in_workspace(Some(WorkspaceId(document.workspace)))
+                .after(json!({ "generation": document.client.map(|client| client.generation) }));
+            write.audit(event);
+        }
         write.commit().await
     }
 }

@@ -82,7 +82,7 @@ impl Registry {
         };
         live.documents.turn_over(&name, turn);
         let held = loaded?;
-        self.hand_out(actor, &held.facts).await?;
+        self.hand_out(actor, &[&held.facts]).await?;
         held.set_handed_out();
         if held.facts.secret
             && let Some(identity) = live.identities.get(&fingerprint(credential), millis(self.now()))
