@@ -128,8 +128,12 @@ pub(crate) async fn set_global(
             access::Entity::find().filter(access::Column::IntegrationId.eq(model.id)).all(&write.txn).await?
         {
             if row.enabled != Some(global) {
+                let before = snapshot(&row);
                 row.enabled = Some(global);
                 touch(write, &mut row);
+                let event = Event::new("access.updated", "access", row.id);
+                let event = event.named(&model.slug).in_workspace(Some(WorkspaceId(row.workspace_id)));
+                write.audit(event.before(before).after(snapshot(&row)));
                 row.into_active_model().reset_all().update(&write.txn).await?;
             }
         }

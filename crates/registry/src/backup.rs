@@ -21,6 +21,10 @@ impl Registry {
                 "PostgreSQL is backed up with its own programs: `pg_dump` (docs/operations.md).",
             ));
         }
+        // On record in the copy too.
+        let mut write = self.begin_write(actor).await?;
+        write.audit(Event::new("database.backed_up", "database", "sqlite"));
+        write.commit().await?;
         let name =
             file.to_str().ok_or_else(|| Error::Unavailable("The file's name is no UTF-8.".to_owned()))?;
         let statement = format!("VACUUM INTO '{}'", name.replace('\'', "''"));

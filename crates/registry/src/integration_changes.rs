@@ -164,7 +164,8 @@ async fn refuse_inherited_secrets(write: &Write<'_>, model: &integration::Model)
     for layers in
         write.registry.load_layers(&write.txn, Scope::Integration(IntegrationId(model.id)), false).await?
     {
-        if !sealed_ids(layers.server.configuration.as_deref()).is_empty() {
+        let mapped = !layers.server_mapped.is_empty();
+        if mapped || !sealed_ids(layers.server.configuration.as_deref()).is_empty() {
             holders.push(format!("server {}/{}", layers.workspace.slug, layers.server.slug));
         }
     }

@@ -2,7 +2,7 @@
 //! configuration file, mapped by name to a member (`portkey.md` §2.2), read outside of any transaction, kept sealed like
 //! every other secret, and read again by the worker.
 
-use crate::entity::{integration, secret_mapping, server, workspace};
+use crate::entity::{integration, sealed_value, secret_mapping, server, workspace};
 use crate::layers::{Before, Scope};
 use crate::outside::SecretText;
 use crate::secrets::open_markers;
@@ -11,8 +11,9 @@ use crate::write::{Event, Write};
 use crate::{Actor, Error, Registry, Result};
 use registry_core::clock::Timestamp;
 use registry_core::finding::{Finding, Findings, Severity};
-use registry_core::id::{IntegrationId, SealedId, ServerId};
+use registry_core::id::{IntegrationId, SealedId, ServerId, WorkspaceId};
 use registry_core::metadata::{AdvancedConfiguration, KnownSecrets, Section, find, verify};
+use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
 };
@@ -23,6 +24,23 @@ use uuid::Uuid;
 
 /// What stands before the member in `target_field`.
 const PREFIX: &str = "configurations.";
+/// Members that hold secrets.
+const SECRET_MEMBERS: [&str; 6] = [
+    "headers",
+    "passthrough_headers",
+    "oauth_client_metadata",
+    "registration",
+    "jwt_validation",
+    "external_auth_config",
+];
+/// Those of them that go to the MCP server itself and nowhere else.
+const HEADERS: [&str; 2] = ["headers", "passthrough_headers"];
+/// The members of a mapping whose secret may not be used any more.
+const NOTHING: &str = "{}";
+const TAKEN_AWAY: &str = "The operator does not allow this secret here any more; it is not used.";
+
+/// Findings about what stays readable.
+const NOT_SEALED: [&str; 3] = ["unknown_top_level_member", "unknown_member", "ignored_member"];
 
 /// A secret that the operator declared: who may use it, and where it may be sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,6 +108,7 @@ enum Unread {
     Undeclared,
     Unreadable,
     NotJson,
+    NotText,
     NoSuchKey,
 }
 
@@ -116,6 +135,13 @@ impl Unread {
                     "What the secret `{name}` holds is not JSON. Use `value_format: \"string\"`, or let the operator mend it."
                 ),
             ),
+            Self::NotText => (
+                "value_format",
+                "secret_not_text",
+                format!(
+                    "What the secret `{name}` holds is no text. Use `value_format: \"json\"`, or name its member."
+                ),
+            ),
             Self::NoSuchKey => (
                 "secret_key",
                 "unknown_secret_key",
@@ -130,6 +156,8 @@ impl Unread {
 pub(crate) struct Owner<'a> {
     kind: &'static str,
     id: Uuid,
+    slug: &'a str,
+    workspace_id: Option<WorkspaceId>,
     /// Slug of the workspace it belongs to; `None`: the organisation.
     workspace: Option<String>,
     /// Where gateways would send the secrets.
@@ -149,7 +177,9 @@ impl<'a> Owner<'a> {
             None => None,
         };
         let configuration = model.configuration.as_deref();
-        Ok(Self { kind: "integration", id: model.id, workspace, url: &model.url, configuration })
+        let workspace_id = model.workspace_id.map(WorkspaceId);
+        let (slug, url) = (model.slug.as_str(), model.url.as_str());
+        Ok(Self { kind: "integration", id: model.id, slug, workspace_id, workspace, url, configuration })
     }
 
     /// A server as it will be.
@@ -160,7 +190,13 @@ impl<'a> Owner<'a> {
     ) -> Result<Self> {
         let workspace = workspace::Entity::find_by_id(model.workspace_id).one(db).await?.map(|row| row.slug);
         let configuration = model.configuration.as_deref();
-        Ok(Self { kind: "server", id: model.id, workspace, url: &integration.url, configuration })
+        let workspace_id = Some(WorkspaceId(model.workspace_id));
+        let (slug, url) = (model.slug.as_str(), integration.url.as_str());
+        Ok(Self { kind: "server", id: model.id, slug, workspace_id, workspace, url, configuration })
+    }
+
+    fn event(&self, action: &'static str) -> Event {
+        Event::new(action, self.kind, self.id).named(self.slug).in_workspace(self.workspace_id)
     }
 }
 
@@ -223,6 +259,11 @@ impl Registry {
             "server" => Before::take(&write, Scope::Server(ServerId(id))).await?,
             _ => Before::take(&write, Scope::Integration(IntegrationId(id))).await?,
         };
+        let Some((integration, server)) = things(&write.txn, kind, id).await? else { return Ok(false) };
+        let owner = match &server {
+            Some(server) => Owner::server(&write.txn, server, &integration).await?,
+            None => Owner::integration(&write.txn, &integration).await?,
+        };
         let known = rows_of(&write.txn, [id]).await?;
         let (mut took, mut noted) = (Vec::new(), false);
         for (mapping, value) in read.0 {
@@ -231,6 +272,7 @@ impl Registry {
                 continue;
             }
             let sealed = match value {
+                _ if !is_allowed(&write, &owner, &mapping) => Ok(Some(NOTHING.to_owned())),
                 Ok(value) if opened(&write, row).await.is_ok_and(|known| known == value) => Ok(None),
                 Ok(value) => seal(&mut write, (word_of(kind), id), &mapping, &value).await?.map(Some).map_err(|_| "What it holds does not fit the member any more; the value of before stays in use."),
                 Err(_) => Err("It cannot be read; the value of before stays in use. The log says why."),
@@ -240,12 +282,18 @@ impl Registry {
                 Ok(value) => {
                     changed.problem = None;
                     if let Some(value) = value {
-                        forget(&write, row).await?;
-                        changed.value = value;
-                        changed.read_at = write.millis();
-                        took.push(
-                            json!({ "target_field": row.target, "secret_reference_id": row.reference }),
-                        );
+                        let taken_away = value == NOTHING;
+                        changed.problem = taken_away.then(|| TAKEN_AWAY.to_owned());
+                        if value != row.value {
+                            stay_bound(&write, &row.value, &value).await?;
+                            forget(&write, row).await?;
+                            changed.value = value;
+                            changed.read_at = write.millis();
+                            took.push(
+                                json!({ "target_field": row.target, "secret_reference_id": row.reference,
+                                "taken_away": taken_away }),
+                            );
+                        }
                     }
                 }
                 Err(problem) => changed.problem = Some(problem.to_owned()),
@@ -257,7 +305,7 @@ impl Registry {
         }
         if !took.is_empty() {
             before.settle(&mut write, "/secret_mappings", "secret changed").await?;
-            write.audit(Event::new("secret.changed", word_of(kind), id).after(json!(took)));
+            write.audit(owner.event("secret.changed").after(json!(took)));
         }
         if noted {
             write.commit().await?;
@@ -280,6 +328,7 @@ fn value(text: &SecretText, mapping: &SecretMapping) -> std::result::Result<Valu
     };
     match (mapping.value_format, found) {
         (Some(ValueFormat::Json), Value::String(text)) => parse(&text),
+        (Some(ValueFormat::String), found) if !found.is_string() => Err(Unread::NotText),
         (_, found) => Ok(found),
     }
 }
@@ -356,11 +405,58 @@ pub(crate) async fn apply(
             forget(write, row).await?;
         }
     }
+    let event = owner.event("secret_mappings.changed");
+    write.audit(event.before(shown(&known)).after(shown(&rows)));
     delete_rows(write, owner.id).await?;
     for row in rows {
         row.into_active_model().reset_all().insert(&write.txn).await?;
     }
     Ok(true)
+}
+
+/// Mappings for the record: what comes from where, never what it is.
+fn shown(rows: &[secret_mapping::Model]) -> Value {
+    let row = |row: &secret_mapping::Model| {
+        json!({ "target_field": row.target, "secret_reference_id": row.reference, "secret_key": row.secret_key,
+            "value_format": row.value_format })
+    };
+    rows.iter().map(row).collect()
+}
+
+/// What an operator does not allow any more is not used any more.
+fn is_allowed(write: &Write<'_>, owner: &Owner<'_>, mapping: &SecretMapping) -> bool {
+    judge(write, owner, &AdvancedConfiguration::empty(), mapping, "", &mut Findings::default())
+}
+
+/// The integration with this id, or the server with this id and its integration.
+async fn things(
+    db: &impl ConnectionTrait,
+    kind: &str,
+    id: Uuid,
+) -> Result<Option<(integration::Model, Option<server::Model>)>> {
+    if kind != "server" {
+        let found = integration::Entity::find_by_id(id).one(db).await?;
+        return Ok(found.map(|integration| (integration, None)));
+    }
+    let Some(server) = server::Entity::find_by_id(id).one(db).await? else { return Ok(None) };
+    let integration = integration::Entity::find_by_id(server.integration_id).one(db).await?;
+    Ok(integration.map(|integration| (integration, Some(server))))
+}
+
+/// A token that is read anew belongs to the issuer that the one before belonged to.
+async fn stay_bound(write: &Write<'_>, before: &str, after: &str) -> Result<()> {
+    let after = KnownSecrets::of(after).0;
+    for (pointer, old) in KnownSecrets::of(before).0 {
+        let old = sealed_value::Entity::find_by_id(old.0).one(&write.txn).await?;
+        if let (Some(new), Some(issuer)) = (after.get(&pointer), old.and_then(|row| row.bound_to)) {
+            sealed_value::Entity::update_many()
+                .col_expr(sealed_value::Column::BoundTo, Expr::value(issuer))
+                .filter(sealed_value::Column::Id.eq(new.0))
+                .exec(&write.txn)
+                .await?;
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a configuration that sets what a mapping sets already.
@@ -435,6 +531,26 @@ fn judge(
         findings.push(Unread::Undeclared.finding(place, name));
         return false;
     }
+    if !SECRET_MEMBERS.contains(&member.as_str()) {
+        return refuse(
+            "target_field",
+            "invalid_value",
+            format!(
+                "`{member}` is no secret: everybody who may look at the configuration sees it. Secrets go into {}.",
+                SECRET_MEMBERS.join(", ")
+            ),
+        );
+    }
+    if !declared.hosts.is_empty() && !HEADERS.contains(&member.as_str()) {
+        return refuse(
+            "secret_reference_id",
+            "secret_not_for_this_host",
+            format!(
+                "The operator declared for which MCP servers the secret `{name}` is, so it can only be sent to them, in {}.",
+                HEADERS.join(" or ")
+            ),
+        );
+    }
     let host = Url::parse(owner.url).ok().and_then(|url| url.host_str().map(str::to_owned));
     if !declared.hosts.is_empty() && !declared.hosts.iter().any(|allowed| host.as_deref() == Some(allowed)) {
         return refuse(
@@ -468,6 +584,14 @@ async fn seal(
         return Ok(Err(format!(
             "What the secret `{}` holds does not fit `{member}`: {} at {}.",
             mapping.reference, finding.code, finding.pointer
+        )));
+    }
+    // What is not sealed is shown to people: nothing of a secret may be there that is not known to be harmless.
+    let odd = verified.findings.iter().find(|finding| NOT_SEALED.contains(&&*finding.code));
+    if odd.is_some() || verified.new_secrets().is_empty() {
+        return Ok(Err(format!(
+            "The secret `{}` holds something that is no member of `{member}`, or nothing of it is secret there. Name the member of the secret that is meant (`secret_key`).",
+            mapping.reference
         )));
     }
     let mut ids = Vec::new();

@@ -5,7 +5,7 @@ use mcp_registry::secrets::Secrets;
 use mcp_registry::upstream::Outside;
 use registry::{
     Error, IntegrationChange, NewIntegration, Registry, SealingRing, SecretMapping, SecretReference,
-    Settings, Subject, ValueFormat,
+    ServerChange, ServerRef, Settings, Subject, ValueFormat,
 };
 use registry_core::permission::Role;
 use registry_core::registration::{AuthType, Transport};
@@ -26,6 +26,7 @@ struct World {
     registry: Registry,
     file: PathBuf,
     vault: FakeVault,
+    config: Config,
     _folder: tempfile::TempDir,
 }
 
@@ -67,7 +68,19 @@ impl World {
             .await
             .unwrap();
         t.workspace("acme").await;
-        Self { t, registry, file, vault, _folder: folder }
+        Self { t, registry, file, vault, config, _folder: folder }
+    }
+
+    /// Another process, with these secrets declared.
+    async fn restarted(&self, secrets: BTreeMap<String, SecretReference>) -> Registry {
+        let settings = Settings { secrets, ..self.registry.settings().clone() };
+        let ring = SealingRing::new(vec![self.t.key.clone()]).unwrap();
+        let outside = Arc::new(Outside(
+            Guarded::new(settings.egress.clone(), Limits::default()),
+            Operator::default(),
+            Secrets::new(&self.config, Operator::default()),
+        ));
+        Registry::open(&self.t.database.url, settings, ring, self.t.clock.clone(), outside).await.unwrap()
     }
 
     async fn create(
@@ -194,6 +207,16 @@ on_both! {
             (None, maps("headers", "file", JSON, Some("nothing")), found("secret_key", "unknown_secret_key")),
             (None, maps("nonsense", "file", JSON, None), found("target_field", "invalid_value")),
             (None, maps("", "file", JSON, None), found("target_field", "invalid_value")),
+            // Nothing of it may become readable.
+            (None, maps("transport", "file", JSON, None), found("target_field", "invalid_value")),
+            (None, maps("tools", "file", JSON, None), found("target_field", "invalid_value")),
+            (None, maps("oauth_metadata", "file", JSON, None), found("secret_reference_id", "secret_unfit")),
+            (None, maps("registration", "file", JSON, None), found("secret_reference_id", "secret_unfit")),
+            (None, maps("oauth_client_metadata", "file", JSON, None), found("secret_reference_id", "secret_unfit")),
+            (None, maps("headers", "file", Some(ValueFormat::String), Some("X-Key")), found("secret_reference_id", "secret_unfit")),
+            (None, maps("headers", "vaulted", Some(ValueFormat::String), Some("headers")), found("value_format", "secret_not_text")),
+            // An authorization server is another host.
+            (None, maps("registration", "bound", JSON, None), found("secret_reference_id", "secret_not_for_this_host")),
         ] {
             let what = format!("{mapping:?}");
             assert_eq!(w.refused(workspace, mapping).await, expected, "{what}");
@@ -213,6 +236,74 @@ on_both! {
         }
         let away = IntegrationChange { url: elsewhere(), secret_mappings: Some(Vec::new()), ..IntegrationChange::default() };
         w.change("bound", away).await.unwrap();
+    }
+}
+
+on_both! {
+    async fn a_server_s_mapped_secret_does_not_follow_to_another_address(t: TestRegistry) {
+        let w = World::new(t).await;
+        w.create("linear", Some("acme"), Vec::new()).await.unwrap();
+        w.t.server("linear", "acme").await;
+        let server = ServerRef { server: Reference::parse("linear"), workspace: None };
+        let change = ServerChange { secret_mappings: Some(vec![maps("headers", "bound", JSON, None)]), ..ServerChange::default() };
+        w.registry.update_server(&w.registry.operator(), &server, change, None).await.unwrap();
+        assert_eq!(w.document("linear").await["headers"]["X-Key"], CANARY);
+        let elsewhere = IntegrationChange { url: Some("https://evil.example/mcp".into()), ..IntegrationChange::default() };
+        match w.change("linear", elsewhere).await {
+            Err(Error::Invalid(findings)) => {
+                assert_eq!(findings.0[0].code, "secret_reentry_required");
+                assert!(findings.0[0].message.contains("acme/linear"), "{}", findings.0[0].message);
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(w.document("linear").await["url"], "https://mcp.linear.app/mcp");
+    }
+}
+
+on_both! {
+    async fn what_the_operator_does_not_allow_any_more_is_taken_away(t: TestRegistry) {
+        let w = World::new(t).await;
+        w.create("linear", Some("acme"), vec![maps("headers", "ours", JSON, None)]).await.unwrap();
+        w.t.server("linear", "acme").await;
+        assert_eq!(w.document("linear").await["headers"]["X-Key"], CANARY);
+        for narrowed in [
+            Some(SecretReference { workspaces: Some(vec!["nobody".into()]), hosts: Vec::new() }),
+            Some(SecretReference { workspaces: None, hosts: vec!["elsewhere.example".into()] }),
+            None,
+        ] {
+            let what = format!("{narrowed:?}");
+            let mut secrets = w.registry.settings().secrets.clone();
+            secrets.remove("ours");
+            secrets.extend(narrowed.map(|narrowed| ("ours".to_owned(), narrowed)));
+            let restarted = w.restarted(secrets).await;
+            assert_eq!(restarted.refresh_secrets().await.unwrap(), 1, "{what}");
+            assert!(w.document("linear").await["headers"]["X-Key"].is_null(), "{what}");
+            let shown = restarted.integration(&w.t.admin(), &Reference::parse("linear")).await.unwrap();
+            let told = shown.secret_mappings[0].problem.clone().unwrap();
+            assert!(told.contains("does not allow"), "{told}");
+            assert_eq!(restarted.refresh_secrets().await.unwrap(), 0, "said once");
+            // Allowed again it is back.
+            assert_eq!(w.registry.refresh_secrets().await.unwrap(), 1, "{what}");
+            assert_eq!(w.document("linear").await["headers"]["X-Key"], CANARY, "{what}");
+        }
+        let filter = registry::AuditFilter { action: Some("secret.changed".into()), ..registry::AuditFilter::default() };
+        let events = w.registry.audit_events(&w.t.admin(), filter, registry::PageRequest::default()).await.unwrap();
+        assert_eq!(events.total, 6);
+        assert!(events.items.iter().all(|event| event.subject_name.as_deref() == Some("linear")), "{:?}", events.items);
+    }
+}
+
+on_both! {
+    async fn changed_mappings_are_on_record_without_what_they_hold(t: TestRegistry) {
+        let w = World::new(t).await;
+        w.create("linear", None, vec![maps("headers", "file", JSON, None)]).await.unwrap();
+        let change = IntegrationChange { secret_mappings: Some(Vec::new()), ..IntegrationChange::default() };
+        w.change("linear", change).await.unwrap();
+        let filter = registry::AuditFilter { action: Some("secret_mappings.changed".into()), ..registry::AuditFilter::default() };
+        let events = w.registry.audit_events(&w.t.admin(), filter, registry::PageRequest::default()).await.unwrap();
+        let mapped = json!([{ "target_field": "configurations.headers", "secret_reference_id": "file", "secret_key": null, "value_format": "json" }]);
+        let told: Vec<_> = events.items.iter().map(|event| (event.before.clone(), event.after.clone())).collect();
+        assert_eq!(told, [(Some(mapped.clone()), Some(json!([]))), (Some(json!([])), Some(mapped))]);
     }
 }
 

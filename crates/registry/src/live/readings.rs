@@ -6,7 +6,7 @@ use crate::entity::api_key;
 use crate::gateways::{Prepared, READING, reading_of};
 use crate::stored::millis;
 use crate::write::Event;
-use crate::{Actor, Error, Registry, Result};
+use crate::{Actor, Error, Origin, Registry, Result};
 use papaya::HashMap;
 use registry_core::id::WorkspaceId;
 use registry_core::permission::Permission;
@@ -179,7 +179,8 @@ impl Registry {
                         .named(&*reading.name)
                         .in_workspace(Some(WorkspaceId(reading.workspace)))
                         .after(json!({ "generation": reading.generation, "readings": count }));
-                    (who.clone(), event)
+                    // From where, and for which requests, is not known of readings from memory.
+                    (Actor { origin: Origin::new(who.origin.door), ..who.clone() }, event)
                 })
             })
             .collect();
