@@ -59,13 +59,13 @@ export const MODES = [
 /**
  * A test of what a person does, once in each mode: `run({ t, mode, registry, api, page, expectStatus, visit, step })`, the
  * person signed in, the registry empty. `visit(name)` checks the page as it is and takes a picture (in the first mode).
- * `prepare(t)` starts what the registry is configured for, and answers with its variables as `environment`.
+ * `prepare(t)` starts what the registry is configured for, and answers with its variables as `environment`, its `files`.
  */
 export function flow(title, run, modes = MODES, prepare = async () => ({})) {
   for (const mode of modes) {
     test(`${title} (${mode.name})`, async (t) => {
-      const { environment, ...prepared } = await prepare(t);
-      const registry = await startRegistry(t, { MCP_REGISTRY__UI__BASIC: String(mode.layer === 'base'), ...environment });
+      const { environment, files, ...prepared } = await prepare(t);
+      const registry = await startRegistry(t, { MCP_REGISTRY__UI__BASIC: String(mode.layer === 'base'), ...environment }, files);
       const key = await registry.run('key', 'create', '--name', 'terraform', '--role', 'admin');
       const opened = await openPage(t, { javaScriptEnabled: mode.script });
       await signIn(opened.page, registry);

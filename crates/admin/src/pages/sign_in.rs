@@ -246,7 +246,8 @@ async fn use_link(request: HttpRequest, form: web::Form<Link>) -> Result<HttpRes
             let alone = state.registry.settings().passwords
                 && !signed_in.user.has_password
                 && !signed_in.user.from_provider;
-            let mut response = if alone && next == local(None) { go(format!("{next}?done=link")) } else { go(next) };
+            let mut response =
+                if alone && next == local(None) { go(format!("{next}?done=link")) } else { go(next) };
             add(&mut response, &opened(&state, signed_in.session))?;
             Ok(response)
         }

@@ -32,7 +32,7 @@ pub(crate) fn go(location: impl Into<String>) -> HttpResponse {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use super::{ago, copy, level_chip, mapped_member, member, words};
+    use super::{ago, copy, level_chip, member, words};
     use chrono::{TimeDelta, TimeZone, Utc};
     use std::path::Path;
 

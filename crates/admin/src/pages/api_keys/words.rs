@@ -20,7 +20,10 @@ pub(super) enum Preset {
 impl Preset {
     /// The scopes of it that `role` allows.
     pub(crate) fn scopes(self, role: Role) -> Vec<String> {
-        let reads = |scope: &str| scope.ends_with(".read") || scope == "advanced_configuration.check";
+        let reads = |scope: &str| {
+            scope.rsplit_once('.').is_some_and(|(_, verb)| verb == "read")
+                || scope == "advanced_configuration.check"
+        };
         SCOPES
             .iter()
             .filter(|(scope, given)| allows(role, given) && !DELICATE.contains(scope))
