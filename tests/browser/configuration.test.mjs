@@ -1,6 +1,8 @@
 // The Advanced configuration as an admin writes it: the examples of the seed, the mistakes people make most, the form, secrets.
 import assert from 'node:assert/strict';
-import { editor, flow, press, startSandbox, type } from './fixture.mjs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { editor, flow, MODES, press, reloadUntil, startSandbox, type } from './fixture.mjs';
 import { EXAMPLES } from './seed.mjs';
 
 // What people get wrong most, whether that stops a save, and what the page says: word for word, and the button that mends it.
@@ -132,3 +134,56 @@ flow('a secret is sealed, replaced and removed, and never shown', async ({ t, re
     assert.deepEqual(await stored(api), { oauth_client_metadata: { client_id: 'acme' } });
   });
 });
+
+const SECRETS = {
+  'registry.toml': '[secrets.linear]\nfile = "linear.secret"\n\n[secrets.acme]\nfile = "acme.secret"\n',
+  'linear.secret': '{ "x-api-key": "canary-of-the-integration" }',
+  'acme.secret': '{ "fields": { "x-team": "canary-of-the-server" } }',
+};
+
+flow('members that come from named secrets are shown, with what is wrong with them', async ({ registry, api, page, expectStatus, visit, step }) => {
+  await api('POST', '/v1/workspaces', { name: 'Acme', slug: 'acme' });
+  const maps = (more) => [{ target_field: 'configurations.headers', value_format: 'json', ...more }];
+  await api('POST', '/v1/mcp-integrations', {
+    name: 'Linear', slug: 'linear', url: 'https://mcp.linear.app/mcp', transport: 'http', auth_type: 'headers', secret_mappings: maps({ secret_reference_id: 'linear' }),
+  });
+  await api('POST', '/v1/mcp-servers', {
+    name: 'Linear', slug: 'linear', mcp_integration_id: 'linear', workspace_id: 'acme', secret_mappings: maps({ secret_reference_id: 'acme', secret_key: 'fields' }),
+  });
+  const named = page.getByRole('region', { name: 'From named secrets' }).getByRole('listitem');
+  const config = `${registry.base}/ui/integrations/linear/config`;
+  await step('of the integration', async () => {
+    await page.goto(config);
+    assert.match(await named.innerText(), /headers\s+from linear\s+Read/);
+    await page.getByText('Nothing is set here beside the named secrets.').waitFor();
+    await visit('configuration-mapped-read');
+    await page.goto(`${registry.base}/ui/integrations/linear`);
+    await page.getByText('headers from linear').waitFor();
+  });
+  await step('and of the server', async () => {
+    await page.goto(`${registry.base}/ui/workspaces/acme/servers/linear/config`);
+    assert.match(await named.innerText(), /headers\s+from acme, its member fields\s+Read/);
+    await page.goto(`${registry.base}/ui/workspaces/acme/servers/linear`);
+    await page.getByText('headers from acme').waitFor();
+    await visit('server-mapped');
+  });
+  await step('the same member is refused in the text', async () => {
+    await page.goto(config);
+    await editor(page).fill('{ "headers": { "x-api-key": "typed" } }');
+    expectStatus(422);
+    await button(page, 'Save').click();
+    await page.getByRole('alert').filter({ hasText: 'headers comes from the secret linear' }).waitFor();
+  });
+  await step('what cannot be read any more is said, with what stays in use', async () => {
+    await rm(join(registry.folder, 'linear.secret'));
+    await page.goto(config);
+    // Secrets are read again each minute.
+    await reloadUntil(page, named.getByText('Not read', { exact: true }), 90);
+    assert.match(await named.innerText(), /the value of before stays in use/);
+    assert.ok(!(await page.content()).includes('canary'));
+    await visit('configuration-mapped-unread');
+    await page.goto(`${registry.base}/ui/integrations/linear`);
+    await page.getByRole('link', { name: 'cannot be read now' }).click();
+    await page.waitForURL(/\/config$/);
+  });
+}, MODES.slice(0, 1), async () => ({ files: SECRETS }));

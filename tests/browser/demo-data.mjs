@@ -40,6 +40,12 @@ const UPSTREAMS = [
   },
 ];
 
+/** What the registry's configuration must declare for it, as `files` of `startRegistry`. */
+export const DEMO_FILES = {
+  'registry.toml': '[secrets.wiki]\nfile = "wiki.secret"\n',
+  'wiki.secret': '{ "x-api-key": "another-secret" }',
+};
+
 /** Makes it all over the REST API and waits until every registration rests. Returns ids that addresses need. */
 export async function demoData(t, registry) {
   const key = await registry.run('key', 'create', '--name', 'terraform', '--role', 'admin');
@@ -53,13 +59,23 @@ export async function demoData(t, registry) {
     const { mcpUrl } = await startSandbox(t, quirks);
     await integration(api, { name, slug, url: mcpUrl, auth_type: 'oauth_auto', configurations: JSON.parse(configurations) }, workspaces);
   }
-  await integration(api, { name: 'Wiki', slug: 'wiki', url: 'http://127.0.0.1:9/mcp', auth_type: 'headers', configurations: { headers: { 'x-api-key': 'another-secret' } } }, ['support']);
+  await integration(api, { name: 'Wiki', slug: 'wiki', url: 'http://127.0.0.1:9/mcp', auth_type: 'headers', secret_mappings: [{ target_field: 'configurations.headers', secret_reference_id: 'wiki', value_format: 'json' }] }, ['support']);
   await integration(api, { name: 'Public docs', slug: 'public-docs', url: 'http://127.0.0.1:9/docs/mcp', auth_type: 'none' }, ['support']);
   const rests = ({ state }) => !['queued', 'registering', 'withdrawing'].includes(state);
   const registrations = await until(api, (all) => all.length >= 12 && all.every(rests));
   const of = (slug) => registrations.find(({ mcp_integration_slug: integration }) => integration === slug).id;
   await outdate(api, gateway, 'atlassian', 'atlassian-acme-prod');
-  return { outdated: of('atlassian'), registered: of('linear'), failed: of('snowflake'), unconfirmed: of('notion'), retrying: of('datadog') };
+  const ids = await people(api);
+  return { ...ids, outdated: of('atlassian'), registered: of('linear'), failed: of('snowflake'), unconfirmed: of('notion'), retrying: of('datadog') };
+}
+
+// Somebody with roles in two workspaces, who has not come yet, and somebody who left.
+async function people(api) {
+  const both = [{ workspace_id: 'acme-prod', role: 'manager' }, { workspace_id: 'support', role: 'viewer' }];
+  const { id: invited } = await api('POST', '/v1/users', { email: 'katherine@acme.com', name: 'Katherine Johnson', workspaces: both });
+  const { id: gone } = await api('POST', '/v1/users', { email: 'dorothy@acme.com', name: 'Dorothy Vaughan', role: 'viewer' });
+  await api('DELETE', `/v1/users/${gone}`);
+  return { invited, gone };
 }
 
 async function integration(api, body, workspaces) {

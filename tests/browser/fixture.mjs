@@ -4,7 +4,8 @@ import { AxeBuilder } from '@axe-core/playwright';
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -22,7 +23,7 @@ const PATIENCE = 15_000;
 
 // What a test started is ended in the opposite order, all of it, whatever goes wrong on the way.
 const endings = new WeakMap();
-function atEnd(t, work) {
+export function atEnd(t, work) {
   if (!endings.has(t)) {
     endings.set(t, []);
     t.after(async () => {
@@ -58,19 +59,22 @@ export const MODES = [
 /**
  * A test of what a person does, once in each mode: `run({ t, mode, registry, api, page, expectStatus, visit, step })`, the
  * person signed in, the registry empty. `visit(name)` checks the page as it is and takes a picture (in the first mode).
+ * `prepare(t)` starts what the registry is configured for, and answers with its variables as `environment`, its `files`.
  */
-export function flow(title, run, modes = MODES) {
+export function flow(title, run, modes = MODES, prepare = async () => ({})) {
   for (const mode of modes) {
     test(`${title} (${mode.name})`, async (t) => {
-      const registry = await startRegistry(t, { MCP_REGISTRY__UI__BASIC: String(mode.layer === 'base') });
+      const { environment, files, ...prepared } = await prepare(t);
+      const registry = await startRegistry(t, { MCP_REGISTRY__UI__BASIC: String(mode.layer === 'base'), ...environment }, files);
       const key = await registry.run('key', 'create', '--name', 'terraform', '--role', 'admin');
       const opened = await openPage(t, { javaScriptEnabled: mode.script });
       await signIn(opened.page, registry);
-      const visit = async (name) => {
-        if (mode.script) await expectAccessible(opened.page);
-        if (mode === MODES[0]) await picture(opened.page, name);
+      const visit = async (name, page = opened.page) => {
+        if (mode.script) await expectAccessible(page);
+        await expectNoOverflow(page);
+        if (mode === MODES[0]) await picture(page, name);
       };
-      await run({ t, mode, registry, api: registry.api(key), ...opened, visit, step: (name, work) => step(t, name, work) });
+      await run({ t, mode, registry, api: registry.api(key), ...opened, ...prepared, visit, step: (name, work) => step(t, name, work) });
       // Before the registry ends: what the last page still fetches (its icon) would be refused then.
       await opened.page.context().close();
     });
@@ -114,7 +118,7 @@ export async function press(page, locator, key = 'Enter') {
 export async function signIn(page, registry) {
   await page.goto(registry.signInLink);
   await page.getByRole('button', { name: 'Sign in', exact: true }).click();
-  await page.waitForURL(/\/ui\/integrations$/);
+  await page.waitForURL(/\/ui\/integrations\?done=link$/);
 }
 
 /** One step after the other: the first that fails ends the test and is named. */
@@ -160,13 +164,23 @@ export async function startSandbox(t, quirks = {}) {
   };
 }
 
+/** A port that is free now, for what must know its address before it starts. */
+export async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  await new Promise((resolve) => { server.close(resolve); });
+  return port;
+}
+
 /**
- * Starts `mcp-registry serve` on a fresh SQLite database and a free port, with upstreams on loopback allowed.
- * Returns `{ base, signInLink, run(...arguments), api(key), stop() }`; everything is gone when the test is.
+ * Starts `mcp-registry serve` on a fresh SQLite database and a free port, with upstreams on loopback allowed. `files` are put
+ * into its folder before: `{ 'registry.toml': '…' }`. Returns `{ base, signInLink, run(...arguments), api(key), stop() }`; everything is gone when the test is.
  */
-export async function startRegistry(t, environment = {}) {
+export async function startRegistry(t, environment = {}, files = {}) {
   const binary = setting('MCP_REGISTRY_TEST_BINARY');
   const folder = await mkdtemp(join(tmpdir(), 'mcp-registry-browser-'));
+  for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
   const env = {
     ...process.env,
     MCP_REGISTRY__SERVER__LISTEN: '127.0.0.1:0',
@@ -190,7 +204,7 @@ export async function startRegistry(t, environment = {}) {
     ended.then(([code]) => { throw new Error(`mcp-registry serve ended with ${code}: ${log}`); }),
   ]);
   const run = async (...args) => (await promisify(execFile)(binary, args, { cwd: folder, env })).stdout.trim();
-  return { base, signInLink, run, stop, api: (key) => api(base, key) };
+  return { base, folder, signInLink, run, stop, api: (key) => api(base, key) };
 }
 
 // `serve` says where it listens, and, as nobody can sign in yet, how the first administrator does.
@@ -261,6 +275,15 @@ export async function accessibilityProblems(page) {
 /** Fails on anything that axe finds. */
 export async function expectAccessible(page) {
   assert.deepEqual(await accessibilityProblems(page), [], `accessibility of ${page.url()}`);
+}
+
+/** Fails where the page is wider than a window of 320, 390 or 1440 px. */
+export async function expectNoOverflow(page) {
+  for (const width of [320, 390, 1440]) {
+    await page.setViewportSize({ width, height: 1000 });
+    const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    assert.ok(over <= 0, `${page.url()} is ${over} px too wide at ${width} px`);
+  }
 }
 
 /** Takes a picture when MCP_REGISTRY_TEST_PICTURES names a folder. */

@@ -5,6 +5,8 @@ import { list, serve } from './lib/peer.mjs';
 
 const { REDIRECT_URI: redirectUri, CLIENT_SECRET: secret, ID_TOKEN_CLAIMS } = process.env;
 const groups = list('GROUPS', ',');
+// Login → claims over the usual ones, where there is more than one person.
+const people = JSON.parse(process.env.PEOPLE ?? '{}');
 
 await serve((base) => {
   const client = {
@@ -24,10 +26,17 @@ await serve((base) => {
     pkce: { required: () => true },
     findAccount: (_ctx, id) => ({
       accountId: id,
-      claims: async () => ({ sub: id, name: 'Grace Hopper', email: 'grace@acme.com', email_verified: true, groups }),
+      claims: async () => ({ sub: id, name: 'Grace Hopper', email: 'grace@acme.com', email_verified: true, groups, ...people[id] }),
     }),
     ttl: { AccessToken: 600, AuthorizationCode: 60, Grant: 600, IdToken: 600, Interaction: 600, Session: 600 },
     features: { devInteractions: { enabled: true }, userinfo: { enabled: true } },
+  });
+  // Its pages want a font from elsewhere and lack what Chromium asks of a password: neither is what the tests look at.
+  provider.use(async (context, next) => {
+    await next();
+    if (typeof context.body === 'string') {
+      context.body = context.body.replace(/@import url\([^)]*\);/g, '').replace('name="password"', '$& autocomplete="off"');
+    }
   });
   return { handler: provider.callback(), ready: { issuer: base } };
 });

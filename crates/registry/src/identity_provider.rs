@@ -124,6 +124,7 @@ const UNREACHABLE: &str =
     "The identity provider cannot be used now. Try again shortly; the log of this deployment says why.";
 const FAILED: &str =
     "Signing in with the identity provider did not work. Try again; the log of this deployment says why.";
+const DENIED: &str = "The identity provider did not let you in, or you cancelled there. Try again, or ask its administrator for access.";
 const STALE: &str = "This sign-in was begun in another browser or too long ago. Try again.";
 
 impl Registry {
@@ -171,6 +172,10 @@ impl Registry {
             return Err(failed("the answer is of another issuer (RFC 9207)"));
         }
         if let Some(error) = &arrival.error {
+            if error == "access_denied" {
+                tracing::info!(issuer = settings.issuer, "the identity provider denied a sign-in");
+                return Err(Error::Unauthenticated(DENIED));
+            }
             // Its own codes are letters and `_` (RFC 6749 §4.1.2.1); nothing else of the browser gets into the log.
             let word = error.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
             return Err(failed(if word && error.len() < 64 { error } else { "an error of an odd name" }));

@@ -1,6 +1,8 @@
 //! One's own account: password, sessions, theme.
 
+use super::sign_in;
 use crate::failure::Failure;
+use crate::pages::settings::decided_by;
 use crate::session::{Visitor, kept, local};
 use crate::view::{Shell, THEME_COOKIE, go, html};
 use actix_web::http::StatusCode;
@@ -35,6 +37,8 @@ struct Page {
     /// Where they may act: what the form sends, in words, and whether it is the present one.
     places: Vec<(String, String, bool)>,
     sessions: Vec<Session>,
+    /// The identity provider, where its groups say what they may do.
+    decided_by: Option<String>,
     /// Whether people may have passwords.
     passwords: bool,
     now: Timestamp,
@@ -69,6 +73,7 @@ async fn render(
         shell: Shell::of(request, visitor, "account", title),
         acting: format!("{}{place}", visitor.actor.role().as_str()),
         places: places(&user, here),
+        decided_by: decided_by(visitor, &user),
         user,
         sessions: visitor.registry.sessions(&visitor.actor).await?,
         passwords: visitor.registry.settings().passwords,
@@ -119,6 +124,10 @@ async fn set_password(
     match visitor.registry.set_password(&visitor.actor, Some(&form.current), &form.password).await {
         Ok(()) => Ok(go("/ui/account?done=password")),
         Err(registry::Error::Invalid(findings)) => render(&request, &visitor, findings.0).await,
+        Err(error @ registry::Error::TooManyTries { .. }) => {
+            let wait = Finding::error("/current_password", "too_many_tries", sign_in::words(&error));
+            render(&request, &visitor, vec![wait]).await
+        }
         Err(error) => Err(error.into()),
     }
 }

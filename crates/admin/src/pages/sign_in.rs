@@ -64,7 +64,7 @@ pub(super) fn problem(request: &HttpRequest, next: String, error: &registry::Err
         _ => return None,
     };
     let page =
-        SignInPage { problem: Some(error.to_string()), ..SignInPage::new(request, "Problem: sign in", next) };
+        SignInPage { problem: Some(words(error)), ..SignInPage::new(request, "Problem: sign in", next) };
     html(status, &page).ok().map(|response| refused(error, response))
 }
 
@@ -90,9 +90,12 @@ struct UnsentPage {
 #[template(path = "pages/sign_in_link.html")]
 struct LinkPage {
     shell: Shell,
+    /// Empty: it lets nobody in.
     token: String,
     next: String,
     problem: Option<String>,
+    /// Whether people may sign in with a password.
+    passwords: bool,
 }
 
 #[derive(Deserialize)]
@@ -117,11 +120,18 @@ async fn show_form(request: HttpRequest, query: web::Query<Next>) -> Result<Http
 
 /// The answer to a form that came too late.
 pub(crate) fn after_the_end(request: &HttpRequest, next: String, unsent: Option<Unsent>) -> HttpResponse {
-    let notice = match unsent {
-        Some(_) => "Your change was not saved. Sign in, and you can send it again: what you typed is kept.",
-        None => "Your change was not saved. Sign in to come back to where you were.",
-    };
-    let page = SignInPage { notice: Some(notice), unsent, ..SignInPage::new(request, "Sign in", next) };
+    let mut page = SignInPage::new(request, "Sign in", next);
+    // What was typed waits in the form for the password; the way over the identity provider leaves it behind.
+    page.notice = Some(match (&unsent, &page.provider) {
+        (Some(_), None) => {
+            "Your change was not saved. Sign in, and you can send it again: what you typed is kept."
+        }
+        (Some(_), Some(_)) if page.passwords => {
+            "Your change was not saved. Sign in with your password, and you can send it again: what you typed is kept."
+        }
+        _ => "Your change was not saved. Sign in to come back to where you were.",
+    });
+    page.unsent = unsent;
     html(StatusCode::UNAUTHORIZED, &page).unwrap_or_else(|_| HttpResponse::InternalServerError().finish())
 }
 
@@ -155,7 +165,7 @@ async fn submit(request: HttpRequest, form: web::Form<Credentials>) -> Result<Ht
         Err(error @ (registry::Error::Unauthenticated(_) | registry::Error::TooManyTries { .. })) => {
             let page = SignInPage {
                 email: form.email,
-                problem: Some(error.to_string()),
+                problem: Some(words(&error)),
                 unsent,
                 ..SignInPage::new(&request, "Problem: sign in", next)
             };
@@ -180,6 +190,17 @@ async fn offer(
     let shell = Shell::of(request, &visitor, "", "Your change is not saved yet");
     let page = UnsentPage { shell, path: local(Some(&unsent.path)), fields, next };
     Ok(html(StatusCode::OK, &page)?)
+}
+
+/// What somebody is told who did not come in: a long wait in minutes.
+pub(super) fn words(error: &registry::Error) -> String {
+    match error {
+        registry::Error::TooManyTries { seconds } if *seconds > 90 => format!(
+            "There were too many tries to sign in. Try again in {} minutes, or use a one-time link.",
+            seconds.div_ceil(60)
+        ),
+        error => error.to_string(),
+    }
 }
 
 fn status(error: &registry::Error) -> StatusCode {
@@ -209,7 +230,9 @@ struct Link {
 async fn link(request: HttpRequest, query: web::Query<Link>) -> Result<HttpResponse, Failure> {
     let shell = Shell::plain("Sign in").themed(&request);
     let Link { token, next } = query.into_inner();
-    Ok(html(StatusCode::OK, &LinkPage { shell, token, next: local(next.as_deref()), problem: None })?)
+    let passwords = state(&request).registry.settings().passwords;
+    let page = LinkPage { shell, token, next: local(next.as_deref()), problem: None, passwords };
+    Ok(html(StatusCode::OK, &page)?)
 }
 
 #[post("/sign-in/link")]
@@ -219,7 +242,12 @@ async fn use_link(request: HttpRequest, form: web::Form<Link>) -> Result<HttpRes
     let next = local(next.as_deref());
     match state.registry.sign_in_with_link(&token, origin(&request)).await {
         Ok(signed_in) => {
-            let mut response = go(next);
+            // Without a password there is no way back once this session ends.
+            let alone = state.registry.settings().passwords
+                && !signed_in.user.has_password
+                && !signed_in.user.from_provider;
+            let mut response =
+                if alone && next == local(None) { go(format!("{next}?done=link")) } else { go(next) };
             add(&mut response, &opened(&state, signed_in.session))?;
             Ok(response)
         }
@@ -227,7 +255,8 @@ async fn use_link(request: HttpRequest, form: web::Form<Link>) -> Result<HttpRes
             let shell = Shell::plain("Problem: sign in").themed(&request);
             // The link may still be good when it was only too early.
             let token = if error.retry_after().is_some() { token } else { String::new() };
-            let page = LinkPage { shell, token, next, problem: Some(error.to_string()) };
+            let passwords = state.registry.settings().passwords;
+            let page = LinkPage { shell, token, next, problem: Some(words(&error)), passwords };
             Ok(refused(&error, html(status(&error), &page)?))
         }
         Err(error) => Err(error.into()),

@@ -40,6 +40,8 @@ pub(super) fn flash(request: &HttpRequest) -> Option<String> {
         "place" => "From now on every page shows what you may see and do there.".to_owned(),
         "deactivated" => "They are signed out everywhere and cannot sign in.".to_owned(),
         "reactivated" => "They may sign in again.".to_owned(),
+        "link" => "You are signed in, and the link is used up. Set a password, so that you can come back."
+            .to_owned(),
         "revoked" => "The key is revoked.".to_owned(),
         "retry" => "It is tried again now.".to_owned(),
         "reregister" | "approve" => "A new client is being registered.".to_owned(),
@@ -75,4 +77,9 @@ pub(super) fn flash(request: &HttpRequest) -> Option<String> {
         "password" => "Your password is set. Your other sessions have ended.".to_owned(),
         _ => return None,
     })
+}
+
+/// Where one goes on from there, where there is such a place.
+pub(super) fn flash_link(request: &HttpRequest) -> Option<(&'static str, &'static str)> {
+    (request.query_string() == "done=link").then_some(("/ui/account#password", "Set a password"))
 }

@@ -1,6 +1,6 @@
 //! What stands around a page's content: side bar, top bar, theme.
 
-use super::flash::flash;
+use super::flash::{flash, flash_link};
 use super::text::{ago, initials};
 use crate::assets;
 use crate::session::{self, Visitor};
@@ -27,6 +27,8 @@ pub(crate) struct Shell {
     /// What the side bar counts.
     pub(crate) overview: Overview,
     pub(crate) flash: Option<String>,
+    /// Where that leads on: the address, and what the button says.
+    pub(crate) flash_link: Option<(&'static str, &'static str)>,
     pub(crate) path: String,
     pub(crate) version: &'static str,
     pub(crate) icon: String,
@@ -54,6 +56,7 @@ impl Shell {
             letters: true,
             overview: Overview::default(),
             flash: None,
+            flash_link: None,
             path: "/ui/integrations".to_owned(),
             version: env!("CARGO_PKG_VERSION"),
             icon: assets::url("icon.svg"),
@@ -81,6 +84,7 @@ impl Shell {
         shell.letters = request.cookie(KEYS_COOKIE).is_none_or(|cookie| cookie.value() != "off");
         shell.overview = visitor.overview.clone();
         shell.flash = flash(request);
+        shell.flash_link = flash_link(request);
         request.uri().path().clone_into(&mut shell.path);
         let state = session::state(request);
         shell.version = state.version;

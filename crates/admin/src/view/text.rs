@@ -66,6 +66,12 @@ pub(crate) fn member(pointer: &str) -> String {
     path.replace('/', ".").replace("~1", "/").replace("~0", "~")
 }
 
+/// The member that a named secret sets, as people call it.
+pub(crate) fn mapped_member(mapped: &registry::MappedSecret) -> &str {
+    let target = &mapped.mapping.target_field;
+    target.strip_prefix("configurations.").unwrap_or(target)
+}
+
 /// First letter large.
 pub(crate) fn capital(word: &str) -> String {
     let mut characters = word.chars();

@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::session::Visitor;
-use registry::{ServerRef, Subject};
+use registry::{MappedSecret, ServerRef, Subject};
 use registry_core::metadata::Level;
 use registry_core::permission::Permission;
 use registry_core::slug::Reference;
@@ -29,6 +29,8 @@ pub(super) struct Place {
     pub(super) integration: Option<String>,
     pub(super) workspace: Option<String>,
     pub(super) server: Option<String>,
+    /// Members that come from secrets which the operator declared.
+    pub(super) mapped: Vec<MappedSecret>,
 }
 
 pub(super) async fn of_integration(visitor: &Visitor, slug: &str) -> Result<Place, Failure> {
@@ -50,6 +52,7 @@ pub(super) async fn of_integration(visitor: &Visitor, slug: &str) -> Result<Plac
         integration: Some(integration.slug.to_string()),
         workspace: None,
         server: None,
+        mapped: integration.secret_mappings,
     })
 }
 
@@ -71,6 +74,7 @@ pub(super) async fn of_access(visitor: &Visitor, workspace: &str, slug: &str) ->
         integration: Some(found.slug.to_string()),
         workspace: Some(team.slug.to_string()),
         server: None,
+        mapped: Vec::new(),
     })
 }
 
@@ -92,6 +96,7 @@ pub(super) async fn of_server(visitor: &Visitor, workspace: &str, server: &str) 
         integration: Some(found.integration.slug.to_string()),
         workspace: Some(found.workspace.slug.to_string()),
         server: Some(found.slug.to_string()),
+        mapped: found.secret_mappings,
     })
 }
 
@@ -110,6 +115,7 @@ pub(super) fn of_organisation(visitor: &Visitor) -> Place {
         integration: None,
         workspace: None,
         server: None,
+        mapped: Vec::new(),
     }
 }
 

@@ -19,6 +19,8 @@ struct Page {
     shell: Shell,
     form: Form,
     workspaces: Vec<Workspace>,
+    /// The identity provider, where its groups say what people may do.
+    groups_at: Option<String>,
     problems: Vec<Finding>,
 }
 
@@ -60,7 +62,9 @@ async fn render(
     };
     let shell = Shell::of(request, visitor, "settings", title);
     let workspaces = crate::pages::api_keys::workspaces(visitor).await?;
-    Ok(html(status, &Page { shell, form, workspaces, problems })?)
+    let provider = visitor.registry.settings().provider.as_ref();
+    let groups_at = provider.filter(|one| !one.groups.is_empty()).map(|one| one.label.clone());
+    Ok(html(status, &Page { shell, form, workspaces, groups_at, problems })?)
 }
 
 /// The answer holds the link, the only time: it is not a redirect, because a link that lets in has no place in an address.

@@ -1,11 +1,14 @@
 //! Settings: what is in force and where it is set. Only people and the organisation's layer are changed here; the rest
 //! is the operator's, in the configuration file.
 
+mod groups;
 mod invite;
 mod outgoing;
 mod people;
 mod person;
 mod reach;
+
+pub(crate) use groups::decided_by;
 
 use crate::failure::Failure;
 use crate::session::Visitor;

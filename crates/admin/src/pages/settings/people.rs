@@ -1,6 +1,7 @@
 //! People: who there is, what they may do, ending their access.
 
 use super::Tab;
+use super::groups::Provider;
 use crate::failure::Failure;
 use crate::session::Visitor;
 use crate::view::{Shell, go, html};
@@ -28,6 +29,7 @@ struct Page {
     /// A link that was just made: whose, and the address.
     link: Option<(String, String)>,
     problems: Vec<Finding>,
+    provider: Option<Provider>,
     now: Timestamp,
     previous: Option<String>,
     next: Option<String>,
@@ -72,6 +74,7 @@ async fn render(
         total: found.total,
         link,
         problems,
+        provider: Provider::of(visitor, &crate::pages::api_keys::workspaces(visitor).await?),
         now: visitor.registry.now(),
     };
     Ok(html(status, &page)?)
@@ -169,13 +172,26 @@ pub(super) fn standing(person: &User) -> String {
     format!(r#"<span class="st {class}">{}{word}</span>"#, crate::view::icon(icon))
 }
 
+/// Roles that are named in a list; the others are counted.
+const NAMED: usize = 4;
+
 /// What somebody may do, in words.
 fn powers(person: &User) -> String {
+    let mut all = roles(person);
+    let more = all.len().saturating_sub(NAMED);
+    if more > 1 {
+        all.truncate(NAMED);
+        all.push(format!("and {more} more"));
+    }
+    if all.is_empty() { "Nothing".to_owned() } else { all.join(", ") }
+}
+
+/// Each role of somebody.
+pub(super) fn roles(person: &User) -> Vec<String> {
     let whole = person.role.map(|role| crate::view::capital(role.as_str()));
     let places = person
         .workspaces
         .iter()
         .map(|one| format!("{} in {}", crate::view::capital(one.role.as_str()), one.workspace.name));
-    let all: Vec<_> = whole.into_iter().chain(places).collect();
-    if all.is_empty() { "Nothing".to_owned() } else { all.join(", ") }
+    whole.into_iter().chain(places).collect()
 }

@@ -1,5 +1,6 @@
 //! One person: what they may do where, where they are signed in.
 
+use super::decided_by;
 use super::people::ROLES;
 use crate::failure::Failure;
 use crate::session::Visitor;
@@ -19,6 +20,10 @@ use registry_core::slug::Reference;
 struct Page {
     shell: Shell,
     person: User,
+    /// The identity provider, where its groups say what they may do.
+    decided_by: Option<String>,
+    /// How they can sign in.
+    ways: String,
     /// The role in the whole organisation as chosen, `none` among them.
     role: String,
     /// The workspaces and roles as chosen.
@@ -31,6 +36,10 @@ struct Page {
 }
 
 impl Page {
+    fn problem(&self, pointer: &str) -> Option<&Finding> {
+        self.problems.iter().find(|finding| finding.pointer == pointer)
+    }
+
     /// The name of a workspace by its slug.
     fn workspace<'a>(&'a self, slug: &'a str) -> &'a str {
         let found = self.workspaces.iter().find(|workspace| workspace.slug.as_str() == slug);
@@ -73,9 +82,23 @@ async fn render(
         sessions: visitor.registry.sessions_of(&visitor.actor, id).await?,
         problems,
         now: visitor.registry.now(),
+        decided_by: decided_by(visitor, &person),
+        ways: ways(visitor, &person),
         person,
     };
     Ok(html(status, &page)?)
+}
+
+/// How somebody can sign in.
+fn ways(visitor: &Visitor, person: &User) -> String {
+    let settings = visitor.registry.settings();
+    let provider = settings.provider.as_ref().filter(|_| person.from_provider);
+    let all = [
+        provider.map(|provider| provider.label.clone()),
+        (person.has_password && settings.passwords).then(|| "a password".to_owned()),
+    ];
+    let all: Vec<_> = all.into_iter().flatten().collect();
+    if all.is_empty() { "only a one-time link".to_owned() } else { all.join(", ") }
 }
 
 /// The form: a role for the organisation, and as many pairs of a workspace and a role as there are.

@@ -1,7 +1,7 @@
-// API keys, people, sessions and the audit log, as an administrator uses them.
+// API keys and what the audit log tells of them, as an administrator uses them.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { flow, openPage } from './fixture.mjs';
+import { flow } from './fixture.mjs';
 
 const button = (page, name) => page.getByRole('button', { name, exact: true });
 
@@ -53,43 +53,4 @@ flow('a key is made, used, rotated and revoked', async ({ registry, api, page, e
     const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'Export CSV' }).click()]);
     assert.match(await readFile(await download.path(), 'utf8'), /api_key\.revoked/);
   });
-});
-
-flow('somebody is invited, signs in, is limited and is signed out', async ({ t, mode, registry, page, expectStatus, visit, step }) => {
-  const guest = await openPage(t, { javaScriptEnabled: mode.script });
-  await step('is invited as a viewer', async () => {
-    await page.goto(`${registry.base}/ui/settings/people/new`);
-    await page.getByLabel('E-mail address').fill('grace@acme.com');
-    await page.getByLabel('Name', { exact: true }).fill('Grace');
-    await page.getByLabel('Role', { exact: true }).selectOption('viewer');
-    await button(page, 'Make the link').click();
-    const link = await page.locator('#new-link').innerText();
-    await visit('person-invited');
-    await guest.page.goto(link);
-    await guest.page.getByRole('button', { name: 'Sign in', exact: true }).click();
-    await guest.page.waitForURL(/\/ui\/(integrations|account)/);
-  });
-  await step('sees no button for what a viewer may not do, and is told so at its address', async () => {
-    await guest.page.goto(`${registry.base}/ui/integrations`);
-    assert.equal(await guest.page.getByRole('link', { name: 'Add integration' }).count(), 0);
-    guest.expectStatus(403);
-    assert.equal((await guest.page.goto(`${registry.base}/ui/audit`)).status(), 403);
-    assert.match(await guest.page.getByRole('main').innerText(), /admin/);
-  });
-  await step('the last administrator cannot go', async () => {
-    await page.goto(`${registry.base}/ui/settings/people`);
-    expectStatus(409);
-    await page.getByLabel('Role of admin').selectOption('viewer');
-    await page.getByRole('button', { name: 'Change what admin may do' }).click();
-    await page.getByRole('alert').waitFor();
-  });
-  await step('is deactivated, and signed out at once', async () => {
-    await page.goto(`${registry.base}/ui/settings/people`);
-    await page.getByRole('link', { name: 'Deactivate Grace' }).click();
-    await page.getByRole('main').getByRole('button', { name: /^Deactivate/ }).click();
-    await page.getByRole('status').filter({ hasText: 'signed out everywhere' }).waitFor();
-    await guest.page.goto(`${registry.base}/ui/integrations`);
-    await guest.page.waitForURL(/\/ui\/sign-in/);
-  });
-  await guest.page.context().close();
 });
