@@ -12,7 +12,7 @@ HEADERS = {
     "x-request-id": None,
 }
 # These, and nothing else, hold secrets, and only for the role `gateway`.
-GATEWAY_DOCUMENTS = {"fetch_gateway_server", "list_gateway_servers"}
+GATEWAY_DOCUMENTS = {"ensure_gateway_server", "fetch_gateway_server", "list_gateway_servers"}
 
 
 class Checks:

@@ -103,6 +103,7 @@ class Furnisher:
             self.registrations(side)
         keys = self.identities()
         self.issued(keys["gateway"])
+        self.outdate()
         warden = self.admin.session.headers["authorization"].removeprefix("Bearer ")
         self.secrets.planted["organisation"] += [warden, *keys.values()]
         return World(
@@ -166,6 +167,7 @@ class Furnisher:
             "lossy": {"url": self.sandboxes["lossy"].mcp_url},
             "refused": {"url": self.sandboxes["refusing"].mcp_url},
             "by-hand": {"url": self.sandboxes["good"].mcp_url},
+            "outdated": {"url": self.sandboxes["unmanaged"].mcp_url},
         }
         for kind, body in kinds.items():
             slug = f"{prefix}-{kind}"
@@ -280,6 +282,16 @@ class Furnisher:
             secret = document.get("client", {}).get("client_secret")
             if secret and secret not in self.secrets.all():
                 self.secrets.planted["own" if document["workspace"] == "own-team" else "foreign"].append(secret)
+
+    def outdate(self):
+        """Leaves a client of each side waiting for somebody to agree to its replacement."""
+        for side, prefix in (("own", "own"), ("foreign", "zzf")):
+            body = {"configurations": self.configuration(side, f"{prefix} later", "outdated")}
+            self.admin.put(f"/v1/mcp-integrations/{prefix}-outdated?hold_replacements=true", body)
+            server = f"/v1/mcp-servers/{prefix}-server-{prefix}-outdated"
+            body = {"configurations": self.configuration(side, f"{prefix} later", "outdated")}
+            self.admin.put(f"{server}?hold_replacements=true", body)
+        self.settle()
 
     def identities(self):
         """A key for each role, in the whole organisation and in `own`; and keys whose scopes are narrower than their role."""
