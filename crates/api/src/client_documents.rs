@@ -69,15 +69,21 @@ async fn document(request: HttpRequest, state: web::Data<ApiState>, path: web::P
         Ok(Some(text)) => text,
         Ok(None) => {
             let missing = Error::NotFound { what: "document", reference: path.into_inner() };
-            return finish::answer(&request, &Failure::from(missing));
+            return refused(&request, &missing.into());
         }
-        Err(error) => return finish::answer(&request, &error.into()),
+        Err(error) => return refused(&request, &error.into()),
     };
     let etag = registry::entity_tag(text.as_bytes());
     if if_none_match(request.headers(), &etag) {
         return public(HttpResponse::NotModified(), etag).finish();
     }
     public(HttpResponse::Ok(), etag).content_type("application/json").body(text)
+}
+
+fn refused(request: &HttpRequest, failure: &Failure) -> HttpResponse {
+    let mut response = finish::answer(request, failure);
+    finish::protect(response.headers_mut(), request);
+    response
 }
 
 fn public(mut response: HttpResponseBuilder, etag: String) -> HttpResponseBuilder {

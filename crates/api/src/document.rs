@@ -7,14 +7,14 @@ use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
-use utoipa::openapi::{ArrayBuilder, LicenseBuilder, OpenApi, PathItem, Ref, RefOr, Schema};
+use utoipa::openapi::{ArrayBuilder, LicenseBuilder, OpenApi, PathItem, Ref, RefOr, Required, Schema};
 use utoipa_actix_web::AppExt;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(
         title = "MCP Registry",
-        description = "The control plane for the OAuth client identity of MCP gateways.\n\nPaths, bodies and list envelopes are those of the hosted product's public API, so that its SDK works by changing the base URL; this API is a superset. Wherever an id is taken, the slug is taken too. Answers with an `ETag` can be changed safely by sending it back in `If-Match`. Problems are RFC 9457 documents whose `errors` name members by JSON Pointer.",
+        description = "The control plane for the OAuth client identity of MCP gateways.\n\nPaths, bodies and list envelopes are those of the hosted product's public API, so that its SDK works by changing the base URL; this API is a superset. Wherever an id is taken, the slug is taken too. Answers with an `ETag` can be changed safely by sending it back in `If-Match`. Problems are RFC 9457 documents whose `errors` name members by JSON Pointer. A query parameter that is empty counts as absent, one that is not known is ignored.",
     ),
     servers((url = "/", description = "This deployment")),
     components(schemas(crate::problem::Problem, crate::problem::ProblemData, registry_core::finding::Finding, registry_core::finding::Severity)),
@@ -34,6 +34,10 @@ use utoipa_actix_web::AppExt;
     )
 )]
 struct Base;
+
+/// Operations whose body may be left out: there is nothing in it that must be said.
+const BODY_OPTIONAL: [&str; 4] =
+    ["ensure_gateway_server", "preflight_integration", "reregister_integration", "resolve_orphan"];
 
 /// The OpenAPI document of everything that [`crate::configure`] mounts. Needs neither database nor server.
 pub fn document() -> OpenApi {
@@ -72,6 +76,10 @@ pub fn document() -> OpenApi {
     for item in document.paths.paths.values_mut() {
         for operation in operations(item) {
             operation.security.get_or_insert_with(schemes);
+            let optional = operation.operation_id.as_deref().is_some_and(|id| BODY_OPTIONAL.contains(&id));
+            if let Some(RefOr::T(body)) = operation.request_body.as_mut().filter(|_| optional) {
+                body.required = Some(Required::False);
+            }
         }
     }
     document
@@ -139,7 +147,8 @@ mod tests {
                     content.contains_key("example") || content.contains_key("examples"),
                     "{name}: body example"
                 );
-                assert_eq!(body["required"], true, "{name}: body required");
+                let optional = BODY_OPTIONAL.contains(&operation["operationId"].as_str().unwrap());
+                assert_eq!(body["required"], !optional, "{name}: body required");
             }
             for parameter in operation["parameters"].as_array().into_iter().flatten() {
                 assert!(parameter["description"].is_string(), "{name}: {}", parameter["name"]);

@@ -4,9 +4,10 @@
 
 use crate::document::document;
 use crate::failure::Failure;
-use crate::problem;
+use crate::{finish, problem};
 use actix_web::dev::ResourceDef;
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::middleware::from_fn;
+use actix_web::{HttpRequest, HttpResponse, web};
 use std::sync::LazyLock;
 
 /// Documented paths with their methods.
@@ -23,6 +24,16 @@ static PATHS: LazyLock<Vec<(ResourceDef, String)>> = LazyLock::new(|| {
         })
         .collect()
 });
+
+/// Documented paths that no scope of the API takes in.
+const ALONE: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/oauth/clients/{document}.json"];
+
+/// Answers there where no operation does. After the operations: what is mounted first answers first.
+pub(crate) fn mount(config: &mut web::ServiceConfig) {
+    for path in ALONE {
+        config.service(web::resource(path).wrap(from_fn(finish::finish)).default_service(web::to(answer)));
+    }
+}
 
 /// The default service of the API.
 pub(crate) async fn answer(request: HttpRequest) -> Result<HttpResponse, Failure> {

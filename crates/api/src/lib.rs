@@ -83,6 +83,7 @@ pub fn configure(config: &mut web::ServiceConfig, state: ApiState) {
     docs::mount(config);
     client_documents::head(config);
     mount(&mut ServiceConfig::new(config));
+    fallback::mount(config);
 }
 
 /// Everything that is documented.

@@ -40,10 +40,10 @@ pub(crate) fn page(current_page: Option<u64>, page_size: Option<u64>) -> Result<
     Ok(PageRequest::new(page, size))
 }
 
-/// The revision that `since` names.
-pub(crate) fn since(revision: Option<i64>) -> Result<Option<i64>, Failure> {
+/// The revision that the parameter `name` names.
+pub(crate) fn revision(name: &str, revision: Option<i64>) -> Result<Option<i64>, Failure> {
     if revision.is_some_and(|revision| revision < 0) {
-        return Err(Failure::parameter("since", "takes a revision, 0 or more."));
+        return Err(Failure::parameter(name, "takes a revision, 0 or more."));
     }
     Ok(revision)
 }

@@ -40,6 +40,13 @@ pub enum NewClient {
 }
 
 impl Registry {
+    /// Whether a client was entered with a secret that another one took the place of since.
+    pub(crate) async fn is_superseded(&self, write: &Write<'_>, client: &NewClient) -> Result<bool> {
+        let NewClient::Entered { credentials, .. } = client else { return Ok(false) };
+        let Some(sealed) = credentials.client_secret else { return Ok(false) };
+        Ok(self.open_if_there(&write.txn, sealed).await?.is_none())
+    }
+
     /// Adds the next generation and makes it the active one. Gives back what may be shown of the answer.
     pub(crate) async fn add_client(
         &self,

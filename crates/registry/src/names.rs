@@ -83,9 +83,7 @@ pub(crate) async fn slug(
     name: &str,
 ) -> Result<Slug> {
     if let Some(text) = given {
-        let slug = Slug::parse(text).map_err(|error| {
-            Error::invalid(Finding::error("/slug", "invalid_slug", format!("Here {error}.")))
-        })?;
+        let slug = given_slug(text)?;
         if space.has(db, &slug).await? {
             return Err(slug_taken(&slug));
         }
@@ -102,6 +100,12 @@ pub(crate) async fn slug(
         }
     }
     Err(slug_taken(&base))
+}
+
+/// A slug as somebody wrote it, judged.
+pub(crate) fn given_slug(text: &str) -> Result<Slug> {
+    Slug::parse(text)
+        .map_err(|error| Error::invalid(Finding::error("/slug", "invalid_slug", format!("Here {error}."))))
 }
 
 pub(crate) fn slug_taken(slug: &Slug) -> Error {

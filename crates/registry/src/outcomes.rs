@@ -96,6 +96,9 @@ fn with_warning(client: &oauth_client::Model, message: &str) -> Result<String> {
     Ok(serde_json::to_string(&warnings)?)
 }
 
+/// A step that came to nothing, and not because of the upstream.
+pub(crate) const INTERRUPTED: &str = "interrupted";
+
 /// What `withdrawal` says from before a deletion is sent until its outcome is recorded.
 const SENT: &str = "sent";
 /// What it says when the answer was lost: the client may be gone.
@@ -204,8 +207,17 @@ pub(crate) async fn leave_open(
 fn interrupted() -> Failure {
     Failure::new(
         FailureClass::Transient,
-        "interrupted",
+        INTERRUPTED,
         "A worker stopped in the middle of this. It is tried again later.",
+    )
+}
+
+/// A step whose secret was replaced while it was under way: what was asked since is planned anew.
+pub(crate) fn superseded() -> Failure {
+    Failure::new(
+        FailureClass::Transient,
+        INTERRUPTED,
+        "The secret was replaced in the middle of this. It is tried again with the new one.",
     )
 }
 

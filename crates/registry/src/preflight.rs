@@ -112,7 +112,11 @@ impl Registry {
         self.judge_url(&new.url)?;
         let (layer, mut findings) = self.hypothetical(new.configuration.as_deref(), None)?;
         let workspace = self.workspace_to_show(actor, new.workspace.as_ref(), None).await?;
-        let server = new.slug.unwrap_or_else(|| Slug::from_name(&name).to_string());
+        let server = match new.slug {
+            Some(text) => names::given_slug(&text)?,
+            None => Slug::from_name(&name),
+        };
+        let server = server.to_string();
         let names = (workspace.as_ref().map_or(EXAMPLE_NAMES.0.to_owned(), |one| one.slug.clone()), server);
         let organisation = self.organisation_layer(self.db()).await?;
         let nothing = AdvancedConfiguration::empty();

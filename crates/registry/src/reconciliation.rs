@@ -6,7 +6,7 @@
 use crate::actor::Actor;
 use crate::entity::{attempt, oauth_client, registration, sealed_value};
 use crate::layers::{Scope, ServerLayers};
-use crate::outcomes::{ANSWER_LOST, leave_open};
+use crate::outcomes::{ANSWER_LOST, leave_open, superseded};
 use crate::registrations::{active_clients, method};
 use crate::stored::{json, millis, moment};
 use crate::write::Write;
@@ -273,20 +273,21 @@ impl Registry {
         Ok(held.is_some())
     }
 
-    /// Opens a sealed value that a step sends upstream.
-    pub async fn reveal(&self, claim: &Claim, id: SealedId) -> Result<Option<Secret>> {
-        if self.holds(claim).await? { self.open_sealed(self.db(), id).await.map(Some) } else { Ok(None) }
-    }
-
-    /// As [`Self::reveal`], for a secret that belongs to one issuer: it is bound to the first one it is used with, and
-    /// to no other after that. An MCP server that changes its metadata cannot have it sent elsewhere.
+    /// Opens a sealed value that a step sends upstream; `None` when the claim is lost. The secret belongs to one issuer: it
+    /// is bound to the first one it is used with, and to no other after that. An MCP server that changes its metadata
+    /// cannot have it sent elsewhere.
     pub async fn reveal_bound(
         &self,
         claim: &Claim,
         id: SealedId,
         issuer: &str,
     ) -> Result<Option<std::result::Result<Secret, Failure>>> {
-        let Some(secret) = self.reveal(claim, id).await? else { return Ok(None) };
+        if !self.holds(claim).await? {
+            return Ok(None);
+        }
+        let Some(secret) = self.open_if_there(self.db(), id).await? else {
+            return Ok(Some(Err(superseded())));
+        };
         sealed_value::Entity::update_many()
             .col_expr(sealed_value::Column::BoundTo, Expr::value(issuer))
             .filter(sealed_value::Column::Id.eq(id.0))

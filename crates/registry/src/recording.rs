@@ -4,7 +4,9 @@ use crate::actor::Actor;
 use crate::budget::origin_of;
 use crate::clients::{NewClient, take_over};
 use crate::entity::{attempt, oauth_client, registration};
-use crate::outcomes::{deletion_sent, event, fail, finish, keep_withdrawing, manage_failed, settled};
+use crate::outcomes::{
+    INTERRUPTED, deletion_sent, event, fail, finish, keep_withdrawing, manage_failed, settled, superseded,
+};
 use crate::reconciliation::{Claim, NEVER, Situation, claimed, lease_clock};
 use crate::registrations::workspace_of;
 use crate::stored::{hex, millis};
@@ -205,6 +207,12 @@ impl Registry {
             .one(&write.txn)
             .await?
             .ok_or_else(|| Error::not_found("attempt", id))?;
+        let record = match record {
+            StepRecord::Client(client, _) if self.is_superseded(&write, &client).await? => {
+                StepRecord::Failed(superseded())
+            }
+            record => record,
+        };
         match record {
             StepRecord::Discovered(discovery) => {
                 finish(&write, &tried, "succeeded", None, exchanges, None).await?;
@@ -253,6 +261,10 @@ impl Registry {
                     self.withdrawn(&mut write, &row, situation, client, "not_possible", Some(&failure))
                         .await?;
                 }
+            }
+            // It is planned anew at once, with what was saved since.
+            StepRecord::Failed(failure) if failure.code == INTERRUPTED => {
+                finish(&write, &tried, "failed", Some(&failure), exchanges, None).await?;
             }
             StepRecord::Failed(failure) => {
                 let lost = failure.class == FailureClass::Ambiguous;

@@ -50,11 +50,18 @@ pub struct Resealed {
 impl Registry {
     /// Opens a sealed value. Callers record why.
     pub(crate) async fn open_sealed(&self, db: &impl ConnectionTrait, id: SealedId) -> Result<Secret> {
-        let row = sealed_value::Entity::find_by_id(id.0)
-            .one(db)
-            .await?
-            .ok_or_else(|| Error::Internal(format!("sealed value {id} is missing").into()))?;
-        self.ring().open(id, &sealed(row))
+        let secret = self.open_if_there(db, id).await?;
+        secret.ok_or_else(|| Error::Internal(format!("sealed value {id} is missing").into()))
+    }
+
+    /// As [`Self::open_sealed`], for who has its id from a moment ago; `None` when another value took its place since.
+    pub(crate) async fn open_if_there(
+        &self,
+        db: &impl ConnectionTrait,
+        id: SealedId,
+    ) -> Result<Option<Secret>> {
+        let row = sealed_value::Entity::find_by_id(id.0).one(db).await?;
+        row.map(|row| self.ring().open(id, &sealed(row))).transpose()
     }
 
     /// Every key that is here or that something is sealed with. Opens every stored secret to see whether it can be.

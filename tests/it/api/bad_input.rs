@@ -157,9 +157,43 @@ on_both! {
         assert_eq!(admin.get("/v1/nothing").await.expect(404).header("content-type"), "application/problem+json");
         let wrong = Client::send(admin.request(Method::PATCH, "/v1/workspaces")).await.expect(405);
         assert!(wrong.header("allow").contains("POST") && wrong.header("allow").contains("GET"));
+        for path in ["/healthz", "/readyz", "/metrics", "/oauth/clients/unknown.json"] {
+            let wrong = Client::send(t.anonymous().request(Method::DELETE, path)).await.expect(405);
+            assert_eq!((wrong.header("allow"), wrong.header("content-type")), ("GET", "application/problem+json"));
+        }
+        let unknown = t.anonymous().get("/oauth/clients/unknown.json").await.expect(404);
+        assert_eq!(unknown.header("x-request-id"), unknown.json()["request_id"]);
+        assert_eq!((unknown.header("cache-control"), unknown.header("x-frame-options")), ("no-store", "DENY"));
         admin.get("/v1/mcp-servers/linear/connections").await.expect(501);
         let nobody = t.anonymous().get("/v1/workspaces").await.expect(401);
         assert!(nobody.header("www-authenticate").starts_with("Bearer"));
         assert_eq!(nobody.json()["data"]["errorCode"], "AB05");
+    }
+}
+
+on_both! {
+    async fn what_the_document_calls_wrong_is_refused(t: TestServer) {
+        let admin = t.client(Role::Admin, None).await;
+        // A key that was to end some day must not live for ever because its end was left empty.
+        let key = json!({ "name": "k", "role": "viewer", "expires_at": "" });
+        let refused = admin.post("/v1/api-keys", &key).await.expect(422);
+        assert_eq!(refused.errors(), [("invalid_value".to_owned(), "/expires_at".to_owned())]);
+        let mut new = integration(&json!({}));
+        new["slug"] = json!("×÷");
+        let refused = admin.post("/v1/mcp-integrations/preflight", &new).await.expect(422);
+        assert_eq!(refused.errors(), [("invalid_slug".to_owned(), "/slug".to_owned())]);
+        let person = json!({ "email": "grace@acme.com", "role": "viewer" });
+        let person = admin.post("/v1/users", &person).await.expect(200).json();
+        let path = format!("/v1/users/{}", person["id"].as_str().unwrap());
+        let refused = admin.put(&path, &json!({})).await.expect(422);
+        assert_eq!(refused.errors(), [("nothing_to_change".to_owned(), String::new())]);
+
+        let gateway = t.client(Role::Gateway, None).await;
+        gateway.get("/v1/gateway/servers/acme/linear?at_least=-1").await.expect(400);
+        let wrong = [("/v1/gateway/changes?since=-1&wait=0", "0"), ("/v1/gateway/changes?wait=0", "-1")];
+        for (path, event) in wrong {
+            let request = gateway.request(Method::GET, path).header("last-event-id", event);
+            Client::send(request).await.expect(400);
+        }
     }
 }

@@ -1,9 +1,13 @@
 //! What a worker that dies leaves behind.
 
 use super::{Working, registration_in, registration_when, upstream};
+use registry::{NewClient, StepRecord, Subject};
+use registry_core::permission::Role;
 use registry_core::registration::State;
+use registry_core::slug::Reference;
 use registry_outbound::Limits;
 use registry_sandbox::Quirks;
+use serde_json::json;
 use std::time::Duration;
 use support::{Engine, TestRegistry};
 
@@ -51,6 +55,46 @@ on_both! {
         let taken = t.registry.situation(&second).await.unwrap().unwrap();
         assert!(taken.observed.not_before.is_some());
         registration_in(&t, State::Unconfirmed).await;
+        sandbox.stop().await;
+    }
+}
+
+on_both! {
+    async fn a_secret_that_is_replaced_in_the_middle_is_planned_anew(t: TestRegistry) {
+        let entered = |secret: &str| {
+            let metadata = json!({ "client_id": "by-hand", "client_secret": secret });
+            json!({ "oauth_client_metadata": metadata }).to_string()
+        };
+        let sandbox = upstream(&t, Quirks::default(), Some(&entered("s3cret-one"))).await;
+        let claim = t.registry.claim_due("first", 10, 10).await.unwrap().pop().unwrap();
+        let situation = t.registry.situation(&claim).await.unwrap().unwrap();
+        let credentials = situation.desired.effective.credentials.clone().unwrap();
+        let attempt = t.registry.begin_attempt(&claim, &situation, "adopt", None, &[]).await.unwrap().unwrap();
+        let subject = Subject::Integration(Reference::parse("linear"));
+        let text = Some(entered("s3cret-two"));
+        t.registry.set_configuration(&t.admin(), &subject, text, None, None).await.unwrap();
+
+        let sealed = credentials.client_secret.unwrap();
+        let revealed = t.registry.reveal_bound(&claim, sealed, &sandbox.issuer()).await.unwrap().unwrap();
+        assert_eq!(revealed.unwrap_err().code, "interrupted");
+        let client = NewClient::Entered {
+            credentials,
+            token_endpoint_auth_method: "client_secret_basic".into(),
+            metadata: serde_json::Map::new(),
+        };
+        let record = StepRecord::Client(Box::new(client), None);
+        assert!(t.registry.finish_attempt(&claim, &situation, attempt, record, Vec::new()).await.unwrap());
+        let anew = t.registry.situation(&claim).await.unwrap().unwrap();
+        assert_ne!(anew.desired.effective.credentials.unwrap().client_secret, Some(sealed));
+        assert!(anew.observed.not_before.is_none(), "at once");
+
+        end_leases(&t).await;
+        let worker = Working::start(&t.registry, Limits::default());
+        registration_in(&t, State::Registered).await;
+        let gateway = t.actor(Role::Gateway, None).await;
+        let document = t.registry.gateway_document(&gateway, "acme", "linear").await.unwrap();
+        assert!(String::from_utf8_lossy(&document.body).contains("s3cret-two"));
+        worker.stop().await;
         sandbox.stop().await;
     }
 }

@@ -70,7 +70,7 @@ pub(crate) struct GatewayServers {
 pub(crate) async fn list_gateway_servers(state: web::Data<ApiState>, caller: Caller) -> Answer {
     caller.require(Permission::FetchGatewayDocument)?;
     let asked: ListGatewayServers = caller.query()?;
-    let since = query::since(asked.since)?.unwrap_or(0);
+    let since = query::revision("since", asked.since)?.unwrap_or(0);
     let most = asked.page_size.unwrap_or(PAGE);
     if !(1..=MOST).contains(&most) {
         return Err(Failure::parameter("page_size", "takes 1 to 500."));

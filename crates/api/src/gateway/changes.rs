@@ -120,7 +120,8 @@ pub(crate) async fn follow_gateway_changes(
 ) -> Answer {
     caller.require(Permission::FetchGatewayDocument)?;
     let asked: FollowChanges = caller.query()?;
-    let since = query::since(last_event(request.headers())?.or(asked.since))?;
+    let known = query::revision("Last-Event-ID", last_event(request.headers())?)?;
+    let since = known.or(query::revision("since", asked.since)?);
     let accepts = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accepts.contains("text/event-stream") {
         let credential = credential(request.headers())?.to_owned();

@@ -6,6 +6,7 @@ use crate::example;
 use crate::extract::{Caller, credential, if_none_match};
 use crate::failure::Failure;
 use crate::finish;
+use crate::query;
 use crate::responses::GatewayProblems;
 use actix_web::http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
@@ -38,7 +39,7 @@ pub(crate) struct FetchGatewayServer {
     generation: Option<i64>,
     /// A revision that the answer must know of, as a change named it: without it a process that has not yet heard of the
     /// change might answer with what was before. 404 when there is no such revision.
-    #[param(minimum = 1, example = 412)]
+    #[param(minimum = 0, example = 412)]
     at_least: Option<i64>,
 }
 
@@ -90,7 +91,7 @@ pub(crate) async fn fetch_gateway_server(
             registry.gateway_document_of(&caller.actor, &workspace, &server, Some(generation)).await?;
         return Ok(send(request.headers(), None, None, &found));
     }
-    let at_least = asked.at_least.unwrap_or_default();
+    let at_least = query::revision("at_least", asked.at_least)?.unwrap_or_default();
     match registry.load_document(&caller.actor, credential, (&workspace, &server), at_least).await {
         Ok(document) => {
             counter!("mcp_registry_gateway_documents_total", "from" => "database").increment(1);

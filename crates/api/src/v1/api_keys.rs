@@ -196,7 +196,7 @@ pub(crate) async fn create_api_key(state: web::Data<ApiState>, sent: Sent<Create
         role: body.role,
         scopes: body.scopes.unwrap_or_default(),
         workspace: query::reference(body.workspace_id),
-        expires_at: query::filled(body.expires_at).map(|text| moment(&text)).transpose()?,
+        expires_at: body.expires_at.map(|text| moment(&text)).transpose()?,
         reason: body.reason,
     };
     let made = state.registry.create_api_key(&caller.actor, new).await?;

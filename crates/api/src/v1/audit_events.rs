@@ -89,11 +89,11 @@ pub(crate) struct AuditEventView {
     request_id: Option<String>,
     /// Where the request came from.
     address: Option<String>,
-    /// How the thing was, without secrets.
-    #[schema(value_type = Option<Object>)]
+    /// How the thing was, without secrets: mostly an object; of a configuration the text.
+    #[schema(value_type = Value)]
     before: Option<Value>,
-    /// How it is, without secrets.
-    #[schema(value_type = Option<Object>)]
+    /// How it is, without secrets, in the same form.
+    #[schema(value_type = Value)]
     after: Option<Value>,
     /// Hash over this entry and the one before it.
     hash: String,

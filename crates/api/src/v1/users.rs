@@ -87,6 +87,7 @@ pub(crate) struct UpdateUser {
 
 impl RequestBody for UpdateUser {
     const NEEDS: Permission = Permission::ManagePeople;
+    const CHANGES: bool = true;
 }
 
 /// Which part of the list of people.

@@ -1,0 +1,131 @@
+"""Asks the real binary everything that its OpenAPI document offers, as every identity, and judges each answer.
+
+    tests/contract/run                       within ./test
+    tests/contract/run --examples 200        longer
+    tests/contract/run --identity viewer --operation read_server
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+from campaign import IDENTITIES, Campaign
+from deployment import Deployment, Sandbox
+from furnish import Secrets, furnish
+
+ROOT = Path(__file__).resolve().parents[2]
+# Each gives a kind of registration: with a secret, of unknown outcome, that only a new one can take the place of, refused.
+QUIRKS = {
+    "good": {"unasked_secret": True},
+    "lossy": {"lost_answers": 1_000_000},
+    "unmanaged": {"no_management": True},
+    "refusing": {"registration_refusal": {"status": 403, "error": "access_denied"}},
+}
+
+# Its documents need a public address with TLS; `tests/it/peers/documents.rs` has one.
+UNANSWERED = {"GET /oauth/clients/{document}.json"}
+
+
+def main():
+    asked = arguments()
+    began = time.monotonic()
+    document = json.loads((ROOT / "openapi" / "registry.json").read_text())
+    sandboxes = {name: Sandbox(quirks) for name, quirks in QUIRKS.items()}
+    try:
+        with tempfile.TemporaryDirectory(prefix="mcp-registry-contract-") as folder:
+            campaigns = run(asked, document, sandboxes, Path(folder))
+    finally:
+        for sandbox in sandboxes.values():
+            sandbox.stop()
+    return report(campaigns, document, time.monotonic() - began, bool(asked.operation))
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--examples", type=int, default=4, help="random cases for each operation and identity, beside the systematic ones")
+    parser.add_argument("--jobs", type=int, default=2, help="identities at a time")
+    parser.add_argument("--identity", action="append", choices=[one.name for one in IDENTITIES], help="only this one; may be repeated")
+    parser.add_argument("--operation", action="append", help="only this operationId; may be repeated")
+    return parser.parse_args()
+
+
+def run(asked, document, sandboxes, folder):
+    """Furnishes a deployment once, then lets each identity loose on a copy of its own."""
+    secrets = Secrets()
+    deployment = Deployment(folder / "furnished", secrets)
+    deployment.run("migrate")
+    deployment.start()
+    try:
+        world = furnish(deployment, secrets, sandboxes)
+    finally:
+        deployment.stop()
+    copy = folder / "copy.sqlite"
+    deployment.keep(copy)
+    wanted = [one for one in IDENTITIES if not asked.identity or one.name in asked.identity]
+    # Those that change things take longest.
+    wanted.sort(key=lambda one: one.silent)
+    with ProcessPoolExecutor(asked.jobs, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+        jobs = [
+            pool.submit(campaign, one, world, folder / f"deployment-{number}", secrets, copy, asked.examples, document, asked.operation)
+            for number, one in enumerate(wanted)
+        ]
+        return [job.result() for job in jobs]
+
+
+def campaign(identity, world, folder, secrets, copy, examples, document, only):
+    deployment = Deployment(folder, secrets)
+    one = Campaign(identity, world, deployment, copy, examples)
+    try:
+        one.run(document, only)
+    finally:
+        deployment.stop()
+    return identity, one.requests, one.answers, one.failures, one.seconds
+
+
+def not_built(document):
+    """Operations that answer 501."""
+    return {
+        f"{method.upper()} {path}"
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+        if "501" in operation["responses"]
+    }
+
+
+def report(campaigns, document, seconds, partly):
+    operations = {f"{method.upper()} {path}" for path, item in document["paths"].items() for method in item if method != "parameters"}
+    answered, failed = Counter(), 0
+    print(f"{'identity':28} operations  requests   2xx   4xx   5xx  seconds  failures")
+    for identity, requests, answers, failures, took in campaigns:
+        by = Counter()
+        for (label, status), count in answers.items():
+            by[status // 100] += count
+            if status < 300:
+                answered[label] += count
+        print(
+            f"{identity.name:28} {len(requests):10}  {sum(requests.values()):8} {by[2]:5} {by[4]:5} {by[5]:5} {took:8.0f} {len(failures):9}"
+        )
+        failed += len(failures)
+    silent = sorted(operations - answered.keys() - UNANSWERED - not_built(document))
+    if silent and len(campaigns) == len(IDENTITIES) and not partly:
+        failed += 1
+        print(f"Nobody got these to work, so little was tried of them: {', '.join(silent)}")
+    total = sum(sum(requests.values()) for _, requests, _, _, _ in campaigns)
+    print(f"{len(operations)} operations × {len(campaigns)} identities, {total} requests, {seconds:.0f} s")
+    shown = {}
+    for identity, _, _, failures, _ in campaigns:
+        for (label, check, title), (count, message, curl) in failures.items():
+            shown.setdefault((label, check, title), (message, curl, []))[2].append(f"{identity.name} ({count})")
+    for (label, check, _), (message, curl, who) in sorted(shown.items()):
+        print(f"\n{label}: {check}, as {', '.join(who)}\n  {message}\n  {curl}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
