@@ -12,7 +12,9 @@ from deployment import Deployment
 from furnish import Admin, World
 from schemathesis.checks import CHECKS
 from schemathesis.config import SchemathesisConfig
+from schemathesis.core import NOT_SET
 from schemathesis.core.failures import AcceptedNegativeData
+from schemathesis.core.parameters import ParameterLocation
 from schemathesis.engine import Status, events, from_schema
 
 CHECKS_OF_SCHEMATHESIS = [
@@ -147,8 +149,10 @@ class Campaign:
         def filter_failure(context, failure, case, response):
             if not isinstance(failure, AcceptedNegativeData):
                 return True
-            # What was wrong may have been aimed at something right.
-            wrong = any(negative(case, location) for location in case.meta.components)
+            # What was wrong may have been aimed at something right; and leaving out a body that may be left out is no wrong.
+            absent = case.body is NOT_SET and not case.operation.definition.raw.get("requestBody", {}).get("required")
+            places = set(case.meta.components) - ({ParameterLocation.BODY} if absent else set())
+            wrong = any(negative(case, place) for place in places)
             # An empty query parameter counts as absent, as the document says.
             empty = {name for name, value in (case.query or {}).items() if value == ""}
             return wrong and case.meta.phase.data.parameter not in empty
@@ -175,9 +179,10 @@ class Campaign:
     def turn(self, label, end=False):
         """Before the next operation: did this one leave alone what it must, and is all as it was?"""
         if self.writes or end:
-            for difference in state.changed(self.before, self.look()):
-                self.fail(self.label or "?", "nothing_else_changes", difference, "")
-            if not self.identity.silent and not end:
+            different = list(state.changed(self.before, self.look()))
+            if different:
+                self.fail(self.label or "?", "nothing_else_changes", "\n  ".join(["Something else was changed:", *different[:3]]), "")
+            if not end and (different or not self.identity.silent):
                 self.deployment.put_back(self.copy)
         self.writes = 0
         self.label = label

@@ -5,6 +5,7 @@ Everything of the foreign one is recognised by its id, slug or name; every secre
 
 import json
 import re
+import sqlite3
 import time
 from dataclasses import dataclass, field
 
@@ -70,6 +71,11 @@ class Admin:
         if not reply.ok:
             raise SystemExit(f"{method} {path} while furnishing: {reply.status_code} {reply.text}")
         return reply.json()
+
+    def look(self, path):
+        """What is there, or that nothing is."""
+        reply = self.session.get(self.url + path, timeout=20)
+        return reply.json() if reply.ok else {"gone": reply.status_code}
 
     def get(self, path):
         return self.ask("GET", path)
@@ -261,11 +267,20 @@ class Furnisher:
         """Waits until the worker has nothing left to do: what changes later was changed by a request."""
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
-            found = self.admin.get("/v1/registrations?page_size=1000")["data"]
-            if not {one["state"] for one in found} & {"queued", "discovering", "registering", "retrying"}:
+            if not self.under_way():
                 return
             time.sleep(0.05)
-        raise SystemExit(f"the worker does not come to rest: {[(one['id'], one['state']) for one in found]}")
+        raise SystemExit(f"the worker does not come to rest: {self.under_way()} registrations are under way")
+
+    def under_way(self):
+        """Registrations that a worker has in hand, or takes in hand soon. Only the database knows."""
+        database = sqlite3.connect(f"file:{self.deployment.folder}/registry.sqlite?mode=ro", uri=True)
+        try:
+            soon = int(time.time() * 1000) + 10_000
+            query = "SELECT count(*) FROM registration WHERE lease_until > 0 OR due_at <= ?"
+            return database.execute(query, [soon]).fetchone()[0]
+        finally:
+            database.close()
 
     def registrations(self, side):
         team = self.things[side].names["workspace"][0]

@@ -24,7 +24,7 @@ def seen(admin, foreign):
     """Path → what is there; `foreign` are ids of servers and integrations that are looked at one by one."""
     state = {}
     for path in LISTS:
-        document = plain(admin.get(path + "?page_size=1000"))
+        document = plain(admin.look(path + "?page_size=1000"))
         items = document.get("data") or document.get("workspaces")
         if isinstance(items, list):
             for item in items:
@@ -35,7 +35,7 @@ def seen(admin, foreign):
         for name in names:
             for rest in ("", "/revisions"):
                 path = f"/v1/{kind}/{name}{rest}"
-                state[path, ""] = plain(admin.get(path))
+                state[path, ""] = plain(admin.look(path))
     return state
 
 
@@ -61,8 +61,11 @@ def is_registration(path):
 
 def changed(before, after):
     """Which things differ, in words."""
-    return [
-        f"{path} {name}: {json.dumps(before.get((path, name)))[:600]} → {json.dumps(after.get((path, name)))[:600]}"
-        for path, name in sorted(before.keys() | after.keys(), key=str)
-        if before.get((path, name)) != after.get((path, name))
-    ]
+    for path, name in sorted(before.keys() | after.keys(), key=str):
+        old, new = before.get((path, name)), after.get((path, name))
+        if old is None or new is None:
+            yield f"{path} {name} is {'new' if old is None else 'gone'}"
+        elif old != new:
+            parts = [part for part in sorted(old.keys() | new.keys()) if old.get(part) != new.get(part)]
+            words = [f"{part}: {json.dumps(old.get(part))[:200]} → {json.dumps(new.get(part))[:200]}" for part in parts]
+            yield f"{path} {name}: {'; '.join(words)}"
