@@ -52,7 +52,10 @@ impl Visitor {
                 state.registry.count_request(&actor).map_or(Ok(()), Allowance::admit)?;
                 Self::of(&state, actor).await
             }
-            Err(registry::Error::Unauthenticated(_)) => Err(to_sign_in(true)),
+            Err(registry::Error::Unauthenticated(_)) => {
+                state.registry.count_stranger(sender(&request))?;
+                Err(to_sign_in(true))
+            }
             Err(error) => Err(Failure::from(error)),
         }
     }

@@ -7,7 +7,7 @@ use crate::key_text::random_base62;
 use crate::memberships::{self, Granted};
 use crate::outside::PartyRequest;
 use crate::people::{add, checked_email, regrant_by_provider};
-use crate::sign_in::visitor;
+use crate::sign_in::{known as known_person, visitor};
 use crate::tokens::Judge;
 use crate::users::email_key;
 use crate::workspaces;
@@ -116,7 +116,7 @@ pub(crate) struct Provider {
 
 struct Known {
     metadata: Metadata,
-    judge: Judge,
+    judge: Arc<Judge>,
 }
 
 /// Why somebody is not let in, without what the provider or the browser sent: that is in the log.
@@ -152,7 +152,6 @@ impl Registry {
     /// Ends a sign-in with what the browser brought back.
     pub async fn arrive(&self, luggage: Option<&str>, arrival: &Arrival, origin: Origin) -> Result<SignedIn> {
         let settings = self.provider_settings()?;
-        self.inner.sign_in_limits.admit(origin.address.as_deref())?;
         let mut parts = luggage.unwrap_or_default().splitn(3, '.');
         let (Some(state), Some(nonce), Some(verifier)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(Error::Unauthenticated(STALE));
@@ -160,6 +159,8 @@ impl Registry {
         if state.is_empty() || arrival.state.as_deref() != Some(state) {
             return Err(Error::Unauthenticated(STALE));
         }
+        // Only what this browser began counts: any page may send people to this address.
+        self.inner.sign_in_limits.admit(origin.address.as_deref())?;
         let failed = |why: &str| {
             tracing::warn!(issuer = settings.issuer, why, "a sign-in by the identity provider failed");
             Error::Unauthenticated(FAILED)
@@ -193,12 +194,19 @@ impl Registry {
             if more.get("sub") != claims.get("sub") {
                 return Err(failed("the userinfo is of somebody else"));
             }
-            for (name, value) in more {
+            // An address is vouched for by the document that says it.
+            let told = claims.contains_key("email");
+            if !told {
+                claims.remove("email_verified");
+            }
+            for (name, value) in more.into_iter().filter(|(name, _)| !told || name != "email_verified") {
                 claims.entry(name).or_insert(value);
             }
         }
         let person = self.take_in(settings, &claims, &origin).await?;
-        self.open_session(person, "user.signed_in_by_provider", origin).await
+        let actor = known_person(&person, origin);
+        let write = self.begin_write(&actor).await?;
+        self.open_session(write, person, "user.signed_in_by_provider").await
     }
 
     fn provider_settings(&self) -> Result<&ProviderSettings> {
@@ -215,7 +223,8 @@ impl Registry {
         {
             return Ok(known.clone());
         }
-        match self.discover_provider(settings).await {
+        let before = known.as_ref().map(|(_, known)| &**known);
+        match self.discover_provider(settings, before).await {
             Ok(found) => {
                 let found = Arc::new(found);
                 *held.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, found.clone()));
@@ -228,7 +237,11 @@ impl Registry {
         }
     }
 
-    async fn discover_provider(&self, settings: &ProviderSettings) -> std::result::Result<Known, String> {
+    async fn discover_provider(
+        &self,
+        settings: &ProviderSettings,
+        before: Option<&Known>,
+    ) -> std::result::Result<Known, String> {
         let url = format!("{}/.well-known/openid-configuration", settings.issuer.trim_end_matches('/'));
         let answer = self.parties().ask(PartyRequest::get(&url)).await?;
         if answer.status != 200 {
@@ -239,10 +252,14 @@ impl Registry {
         if metadata.issuer != settings.issuer {
             return Err(format!("{url} is of the issuer {}", metadata.issuer));
         }
+        // The keys it has are kept through an outage of theirs.
+        if let Some(before) = before.filter(|before| before.metadata.jwks_uri == metadata.jwks_uri) {
+            return Ok(Known { metadata, judge: before.judge.clone() });
+        }
         let audience = [settings.client_id.clone()];
         let keys = KeySource::Url(metadata.jwks_uri.clone());
         let judge = Judge::new(&settings.issuer, &audience, &settings.algorithms, &keys, settings.leeway)?;
-        Ok(Known { metadata, judge })
+        Ok(Known { metadata, judge: Arc::new(judge) })
     }
 
     /// ID token and access token for the code (OpenID Connect Core §3.1.3).
@@ -356,9 +373,7 @@ impl Registry {
         // Where no group means anything, administrators say what people may do.
         let granted =
             if settings.groups.is_empty() { before.clone() } else { grant(&write, settings, claims).await? };
-        if before != granted {
-            regrant_by_provider(&mut write, &found, &before, &granted).await?;
-        }
+        let granted = regrant_by_provider(&mut write, &found, &before, granted).await?;
         if !is_known {
             write.audit(Event::new("user.linked_to_provider", "user", found.id).named(&found.email));
         }

@@ -143,9 +143,13 @@ fn read(text: &str, algorithms: &[Algorithm]) -> Result<Vec<Key>, String> {
         if usable.is_empty() {
             continue;
         }
-        let verifier =
-            DecodingKey::from_jwk(jwk).map_err(|error| format!("a key of the key set is broken: {error}"))?;
-        keys.push(Key { id: jwk.common.key_id.clone(), algorithms: usable, verifier });
+        match DecodingKey::from_jwk(jwk) {
+            Ok(verifier) => {
+                keys.push(Key { id: jwk.common.key_id.clone(), algorithms: usable, verifier });
+            }
+            // The others are good all the same.
+            Err(error) => tracing::warn!(%error, "a key of the key set is broken"),
+        }
     }
     if keys.is_empty() {
         return Err("the key set has no key for any of the configured algorithms".to_owned());

@@ -3,7 +3,7 @@
 
 use crate::entity::sign_in_failure;
 use crate::write::Write;
-use crate::{Error, Registry, Result};
+use crate::{Error, Result};
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 use sha2::{Digest, Sha256};
@@ -31,23 +31,17 @@ fn hash(email_key: &str) -> Vec<u8> {
     Sha256::digest(email_key.as_bytes()).to_vec()
 }
 
-impl Registry {
-    /// Refuses whoever has to wait.
-    pub(crate) async fn check_lockout(&self, email_key: &str) -> Result<()> {
-        let row = sign_in_failure::Entity::find_by_id(hash(email_key)).one(self.db()).await?;
-        let left = row.map_or(0, |row| row.locked_until - crate::stored::millis(self.now()));
-        // However the clock was set meanwhile.
-        match u64::try_from(Ord::min(left, LONGEST)) {
-            Ok(left) if left > 0 => Err(Error::TooManyTries { seconds: left.div_ceil(1000) }),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// Counts a refusal; answers until when the address is locked, if this one locks it (milliseconds since 1970).
-pub(crate) async fn count(write: &Write<'_>, email_key: &str) -> Result<Option<i64>> {
+/// Refuses whoever has to wait; counts a try as refused until it is known to be good (`forget`). Answers until when the
+/// address is locked, if this one locks it (milliseconds since 1970).
+pub(crate) async fn admit(write: &mut Write<'_>, email_key: &str) -> Result<Option<i64>> {
     use sign_in_failure::Column as C;
     let now = write.millis();
+    let row = sign_in_failure::Entity::find_by_id(hash(email_key)).one(&write.txn).await?;
+    // However the clock was set meanwhile.
+    let left = row.map_or(0, |row| Ord::min(row.locked_until - now, LONGEST));
+    if let Some(left) = u64::try_from(left).ok().filter(|left| *left > 0) {
+        return Err(Error::TooManyTries { seconds: left.div_ceil(1000) });
+    }
     sign_in_failure::Entity::delete_many().filter(C::LastAt.lt(now - MEMORY)).exec(&write.txn).await?;
     let row = sign_in_failure::ActiveModel {
         email_hash: Set(hash(email_key)),

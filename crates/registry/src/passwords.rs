@@ -1,5 +1,6 @@
 //! Passwords: argon2id, a few at a time, never on a thread that serves others.
 
+use crate::people::end_links;
 use crate::write::Event;
 use crate::{Actor, Error, Registry, Result, lockout, sessions};
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
@@ -40,6 +41,13 @@ impl Registry {
     pub async fn set_password(&self, actor: &Actor, current: Option<&str>, new: &str) -> Result<()> {
         self.expect_passwords()?;
         let row = self.user_row(actor).await?;
+        if !self.may_have_password(&row) {
+            return Err(Error::Conflict {
+                code: "signs_in_with_provider",
+                message: "You sign in with the identity provider; there is no password here.".to_owned(),
+                pointer: Some("/password"),
+            });
+        }
         let length = new.chars().count();
         if !(12..=256).contains(&length) {
             return Err(Error::invalid(Finding::error(
@@ -51,11 +59,10 @@ impl Registry {
         if let Some(hash) = row.password_hash.clone() {
             // Whoever came by a session must not find out the password with it.
             self.inner.sign_in_limits.admit(actor.origin.address.as_deref())?;
-            self.check_lockout(&row.email_key).await?;
+            let mut write = self.begin_write(actor).await?;
+            lockout::admit(&mut write, &row.email_key).await?;
+            write.commit().await?;
             if !verify(current.unwrap_or_default(), Some(hash)).await? {
-                let write = self.begin_write(actor).await?;
-                lockout::count(&write, &row.email_key).await?;
-                write.commit().await?;
                 return Err(Error::invalid(Finding::error(
                     "/current_password",
                     "wrong_password",
@@ -66,12 +73,14 @@ impl Registry {
         let given = new.to_owned();
         let hash = blocking(move |memory| hash_password(&given, memory)).await??;
         let mut write = self.begin_write(actor).await?;
-        let (id, name) = (row.id, row.email.clone());
+        let (id, name, key) = (row.id, row.email.clone(), row.email_key.clone());
         let mut changed = row.into_active_model();
         changed.password_hash = Set(Some(hash));
         changed.updated_at = Set(write.millis());
         changed.update(&write.txn).await?;
         sessions::end(&write.txn, id, actor.session).await?;
+        end_links(&write, id).await?;
+        lockout::forget(&write, &key).await?;
         write.audit(Event::new("user.password_set", "user", id).named(name));
         write.commit().await
     }

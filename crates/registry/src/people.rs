@@ -13,7 +13,7 @@ use registry_core::id::UserId;
 use registry_core::permission::{Permission, Role};
 use registry_core::slug::Reference;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, EntityTrait, IntoActiveModel, PaginatorTrait,
     QueryFilter,
 };
 use serde_json::json;
@@ -63,6 +63,7 @@ impl Registry {
     /// Makes somebody known, with a link that lets them in once, within a day.
     pub async fn invite(&self, actor: &Actor, new: NewPerson) -> Result<Invited> {
         actor.require_organisation(Permission::ManagePeople)?;
+        require_whole(actor)?;
         let email = checked_email(&new.email)?;
         let name = if new.name.trim().is_empty() { before_at(email) } else { &new.name };
         let name = names::name(name, "/name")?;
@@ -82,9 +83,11 @@ impl Registry {
         Ok(Invited { user: self.with_places(row).await?, token })
     }
 
-    /// A new one-time link for somebody who may come in. Earlier links of theirs stop working.
+    /// A new one-time link for somebody who may come in. Earlier links of theirs stop working, and so does a password that
+    /// they may have forgotten: they choose another one.
     pub async fn new_sign_in_link(&self, actor: &Actor, id: UserId) -> Result<Invited> {
         actor.require_organisation(Permission::ManagePeople)?;
+        require_whole(actor)?;
         let mut write = self.begin_write(actor).await?;
         let row = find(&write, id).await?;
         if row.deactivated_at.is_some() {
@@ -94,7 +97,7 @@ impl Registry {
                 pointer: None,
             });
         }
-        end_links(&write, row.id).await?;
+        let row = end_password(&mut write, row).await?;
         let token = add_link(&mut write, &row).await?;
         write.commit().await?;
         Ok(Invited { user: self.with_places(row).await?, token })
@@ -118,6 +121,7 @@ impl Registry {
             return self.with_places(row).await;
         }
         if before != after {
+            require_whole(actor)?;
             regrant(&mut write, &row, &before, &after).await?;
         }
         if name != row.name {
@@ -217,6 +221,7 @@ impl Registry {
                 add(&mut write, email, before_at(email).to_owned(), &granted, None).await?
             }
         };
+        let person = end_password(&mut write, person).await?;
         let token = add_link(&mut write, &person).await?;
         write.commit().await?;
         Ok(token)
@@ -237,7 +242,6 @@ impl Registry {
             let before = memberships::granted(&write.txn, &found).await?;
             let after = Granted { organisation: Some(Role::Admin), workspaces: before.workspaces.clone() };
             sessions::end(&write.txn, found.id, None).await?;
-            end_links(&write, found.id).await?;
             let event = Event::new("user.reset", "user", found.id).named(&found.email);
             write.audit(event.before(before.shown()).after(after.shown()));
             let mut changed = found.into_active_model();
@@ -274,17 +278,29 @@ pub(crate) async fn regrant(
     if after.organisation != Some(Role::Admin) {
         keep_an_admin(write, row).await?;
     }
-    regrant_by_provider(write, row, before, after).await
+    store(write, row, before, after).await
 }
 
-/// The same without regard for the last admin: what the identity provider takes away is gone. The way back is
-/// `mcp-registry user reset`.
+/// The same for what the identity provider says. The last admin stays one, and that is on record: else a group that is
+/// renamed there would leave nobody who can mend it here.
 pub(crate) async fn regrant_by_provider(
     write: &mut Write<'_>,
     row: &user::Model,
     before: &Granted,
-    after: &Granted,
-) -> Result<()> {
+    mut after: Granted,
+) -> Result<Granted> {
+    if after.organisation != Some(Role::Admin) && is_last_admin(write, row).await? {
+        after.organisation = Some(Role::Admin);
+        tracing::warn!(person = %row.id, "no group makes the last admin one; they stay it");
+        write.audit(Event::new("user.last_admin_kept", "user", row.id).named(&row.email));
+    }
+    if *before != after {
+        store(write, row, before, &after).await?;
+    }
+    Ok(after)
+}
+
+async fn store(write: &mut Write<'_>, row: &user::Model, before: &Granted, after: &Granted) -> Result<()> {
     memberships::store(write, row.id, after).await?;
     let event = Event::new("user.role_changed", "user", row.id).named(&row.email);
     write.audit(event.before(before.shown()).after(after.shown()));
@@ -320,7 +336,32 @@ pub(crate) async fn add(
     Ok(row)
 }
 
+/// What somebody can do with a role or a link is everything; scopes say that a key may do less.
+fn require_whole(actor: &Actor) -> Result<()> {
+    if actor.scopes.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Forbidden {
+        needed: Permission::ManagePeople,
+        message: "A key or token with scopes neither gives roles nor makes sign-in links: whoever gets them may do more than it may. Use one without scopes.".to_owned(),
+    })
+}
+
+/// A link takes the place of the password there was.
+async fn end_password(write: &mut Write<'_>, row: user::Model) -> Result<user::Model> {
+    if row.password_hash.is_none() {
+        return Ok(row);
+    }
+    write.audit(Event::new("user.password_ended", "user", row.id).named(&row.email));
+    let mut changed = row.into_active_model();
+    changed.password_hash = Set(None);
+    changed.updated_at = Set(write.millis());
+    Ok(changed.update(&write.txn).await?)
+}
+
+/// Adds a link; the ones before it end.
 async fn add_link(write: &mut Write<'_>, person: &user::Model) -> Result<String> {
+    end_links(write, person.id).await?;
     let token = random_base62(43)?;
     sign_in_link::ActiveModel {
         id: Set(write.registry.new_id()),
@@ -337,7 +378,7 @@ async fn add_link(write: &mut Write<'_>, person: &user::Model) -> Result<String>
 }
 
 /// Links that were not used yet.
-async fn end_links(write: &Write<'_>, person: Uuid) -> Result<()> {
+pub(crate) async fn end_links(write: &Write<'_>, person: Uuid) -> Result<()> {
     sign_in_link::Entity::delete_many()
         .filter(sign_in_link::Column::UserId.eq(person))
         .filter(sign_in_link::Column::UsedAt.is_null())
@@ -346,24 +387,44 @@ async fn end_links(write: &Write<'_>, person: Uuid) -> Result<()> {
     Ok(())
 }
 
-/// Refuses where `row` is the only admin of the whole organisation who has ever come in: somebody invited may never.
+/// Refuses where `row` is the last admin.
 async fn keep_an_admin(write: &Write<'_>, row: &user::Model) -> Result<()> {
-    let admins = user::Entity::find()
-        .filter(user::Column::Role.eq(Role::Admin.as_str()))
-        .filter(user::Column::DeactivatedAt.is_null())
-        .filter(user::Column::LastSignInAt.is_not_null());
-    let among = admins.clone().filter(user::Column::Id.eq(row.id)).count(&write.txn).await?;
-    if among > 0 && admins.count(&write.txn).await? == 1 {
-        return Err(Error::Conflict {
-            code: "last_admin",
-            message: format!(
-                "{} is the last admin who has signed in. Make somebody else an admin and let them sign in first.",
-                row.name
-            ),
-            pointer: None,
-        });
+    if !is_last_admin(write, row).await? {
+        return Ok(());
     }
-    Ok(())
+    Err(Error::Conflict {
+        code: "last_admin",
+        message: format!(
+            "{} is the last admin who can sign in. Make somebody else an admin and let them sign in and choose a password first.",
+            row.name
+        ),
+        pointer: None,
+    })
+}
+
+/// Whether `row` is the only admin of the whole organisation who has ever come in (somebody invited may never), or the only
+/// one of them who can come in again by themselves.
+async fn is_last_admin(write: &Write<'_>, row: &user::Model) -> Result<bool> {
+    use user::Column as C;
+    let settings = write.registry.settings();
+    let seen = user::Entity::find()
+        .filter(C::Role.eq(Role::Admin.as_str()))
+        .filter(C::DeactivatedAt.is_null())
+        .filter(C::LastSignInAt.is_not_null());
+    let mut ways = Condition::any();
+    if settings.provider.is_some() {
+        ways = ways.add(C::Subject.is_not_null());
+    }
+    if settings.passwords {
+        ways = ways.add(C::PasswordHash.is_not_null());
+    }
+    for admins in [seen.clone(), seen.filter(ways)] {
+        let among = admins.clone().filter(C::Id.eq(row.id)).count(&write.txn).await?;
+        if among > 0 && admins.count(&write.txn).await? == 1 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 pub(crate) fn checked_email(email: &str) -> Result<&str> {

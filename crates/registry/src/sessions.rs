@@ -18,6 +18,10 @@ use uuid::Uuid;
 
 /// How long a session lives without being used.
 const LIFE: Duration = Duration::hours(12);
+/// How long it lives however much it is used: then people show again who they are, and the identity provider says again
+/// what they may do.
+const LONGEST: Duration = Duration::days(7);
+const LONGEST_OF_PROVIDER: Duration = Duration::hours(12);
 /// As much of a `User-Agent` as is kept.
 const LONGEST_AGENT: usize = 300;
 
@@ -145,10 +149,15 @@ impl Registry {
             .ok_or_else(refused)?;
         let person = person.filter(|person| person.deactivated_at.is_none()).ok_or_else(refused)?;
         let (id, now) = (SessionId(row.id), millis(self.now()));
+        let longest = if self.may_have_password(&person) { LONGEST } else { LONGEST_OF_PROVIDER };
+        let end = row.created_at + longest.num_milliseconds();
+        if now >= end {
+            return Err(refused());
+        }
         if now - row.last_seen_at > 60_000 {
             let mut seen = row.into_active_model();
             seen.last_seen_at = Set(now);
-            seen.expires_at = Set(now + LIFE.num_milliseconds());
+            seen.expires_at = Set(Ord::min(now + LIFE.num_milliseconds(), end));
             if let Err(error) = seen.update(self.db()).await {
                 tracing::warn!(%error, "a session could not be prolonged");
             }

@@ -1,9 +1,10 @@
 //! Signing in and out: by password, by one-time link.
 
 use crate::entity::{session, sign_in_link, user};
+use crate::people::end_links;
 use crate::sessions::{self, token_hash};
 use crate::users::{User, email_key};
-use crate::write::Event;
+use crate::write::{Event, Write};
 use crate::{Actor, Door, Error, Origin, Registry, Result, lockout, memberships, passwords};
 use registry_core::clock::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait};
@@ -38,13 +39,21 @@ impl Registry {
         self.expect_passwords()?;
         let key = email_key(email);
         self.inner.sign_in_limits.admit(origin.address.as_deref())?;
-        self.check_lockout(&key).await?;
+        // Counted before it is judged: of many guesses at once only as many are judged as of one after the other.
+        let mut write = self.begin_write(&visitor(origin.clone())).await?;
+        let locks = lockout::admit(&mut write, &key).await?;
+        write.commit().await?;
         let found = user::Entity::find().filter(user::Column::EmailKey.eq(&key)).one(self.db()).await?;
-        let hash = found.as_ref().and_then(|found| found.password_hash.clone());
+        let hash = found
+            .as_ref()
+            .filter(|found| self.may_have_password(found))
+            .and_then(|found| found.password_hash.clone());
         let right = passwords::verify(password, hash).await?;
         match found {
             Some(found) if right && found.deactivated_at.is_none() => {
-                self.open_session(found, "user.signed_in", origin).await
+                let actor = known(&found, origin);
+                let write = self.begin_write(&actor).await?;
+                self.open_session(write, found, "user.signed_in").await
             }
             found => {
                 tracing::info!(address = origin.address.as_deref().unwrap_or("unknown"), "sign-in refused");
@@ -55,7 +64,7 @@ impl Registry {
                     None => Event::new(action, "user", "unknown"),
                 };
                 write.audit(event("user.sign_in_refused"));
-                if let Some(until) = lockout::count(&write, &key).await? {
+                if let Some(until) = locks {
                     write.audit(event("user.locked").after(json!({ "until": until })));
                 }
                 write.commit().await?;
@@ -72,28 +81,28 @@ impl Registry {
             )
         };
         self.inner.sign_in_limits.admit(origin.address.as_deref())?;
-        let write = self.begin_write(&visitor(origin.clone())).await?;
         let link = sign_in_link::Entity::find()
             .filter(sign_in_link::Column::TokenHash.eq(token_hash(token)))
-            .filter(sign_in_link::Column::UsedAt.is_null())
-            .filter(sign_in_link::Column::ExpiresAt.gt(write.millis()))
-            .one(&write.txn)
+            .one(self.db())
             .await?
             .ok_or_else(refused)?;
+        let found = user::Entity::find_by_id(link.user_id).one(self.db()).await?.ok_or_else(refused)?;
+        let actor = known(&found, origin);
+        let write = self.begin_write(&actor).await?;
         // The condition, not the reading above, is what makes it once.
         let used = sign_in_link::Entity::update_many()
             .col_expr(sign_in_link::Column::UsedAt, Expr::value(write.millis()))
             .filter(sign_in_link::Column::Id.eq(link.id))
             .filter(sign_in_link::Column::UsedAt.is_null())
+            .filter(sign_in_link::Column::ExpiresAt.gt(write.millis()))
             .exec(&write.txn)
             .await?;
         if used.rows_affected == 0 {
             return Err(refused());
         }
-        let found = user::Entity::find_by_id(link.user_id).one(&write.txn).await?;
-        let found = found.filter(|found| found.deactivated_at.is_none()).ok_or_else(refused)?;
-        write.commit().await?;
-        self.open_session(found, "user.signed_in_by_link", origin).await
+        end_links(&write, found.id).await?;
+        let opened = self.open_session(write, found, "user.signed_in_by_link").await;
+        opened.map_err(|error| if matches!(error, Error::Unauthenticated(GONE)) { refused() } else { error })
     }
 
     /// Ends a session.
@@ -119,19 +128,20 @@ impl Registry {
         Ok(known > 0)
     }
 
+    /// Begins a session for somebody who was judged as `person`, unless they were changed since.
     pub(crate) async fn open_session(
         &self,
+        mut write: Write<'_>,
         person: user::Model,
         action: &'static str,
-        origin: Origin,
     ) -> Result<SignedIn> {
-        if memberships::acting(self.db(), &person).await?.is_none() {
+        let now = user::Entity::find_by_id(person.id).one(&write.txn).await?;
+        let same =
+            |now: &user::Model| now.deactivated_at.is_none() && now.password_hash == person.password_hash;
+        let person = now.filter(same).ok_or(Error::Unauthenticated(GONE))?;
+        if memberships::acting(&write.txn, &person).await?.is_none() {
             return Err(Error::Unauthenticated(sessions::NO_ROLE_LEFT));
         }
-        let mut actor = visitor(origin);
-        actor.id = Some(person.id.to_string());
-        actor.name.clone_from(&person.name);
-        let mut write = self.begin_write(&actor).await?;
         let (session, expires_at) = sessions::open(&write, person.id).await?;
         let mut seen = person.into_active_model();
         seen.last_sign_in_at = Set(Some(write.millis()));
@@ -141,6 +151,23 @@ impl Registry {
         write.commit().await?;
         Ok(SignedIn { session, user: self.with_places(person).await?, expires_at })
     }
+
+    /// Whether somebody may sign in by a password: not who signs in with the identity provider, which alone says whether
+    /// they still may.
+    pub(crate) fn may_have_password(&self, person: &user::Model) -> bool {
+        person.subject.is_none() || self.settings().provider.is_none()
+    }
+}
+
+/// Why somebody is not let in who was deactivated, or got another password, while they were signing in.
+const GONE: &str = "What may be done with this sign-in changed meanwhile. Try again.";
+
+/// Somebody who has shown who they are.
+pub(crate) fn known(person: &user::Model, origin: Origin) -> Actor {
+    let mut actor = visitor(origin);
+    actor.id = Some(person.id.to_string());
+    actor.name.clone_from(&person.name);
+    actor
 }
 
 /// Somebody at the sign-in page.

@@ -204,6 +204,11 @@ async fn roles_follow_the_groups_and_go_with_them() {
     signed_in(&t, &provider, json!({ "groups": ["platform", "readers"] })).await;
     let all = people(&t).await;
     assert_eq!((all.len(), all[0].role, all[0].workspaces.len()), (1, Some(Role::Admin), 0));
+    // Nobody else could mend it here.
+    signed_in(&t, &provider, json!({ "groups": [] })).await;
+    assert_eq!(people(&t).await[0].role, Some(Role::Admin), "the last admin stays one");
+    let eve = json!({ "sub": "user-9", "email": "eve@acme.com", "groups": ["platform"] });
+    signed_in(&t, &provider, eve).await;
     refused(&t, &provider, json!({ "groups": [] }), "gives you a role").await;
     // The session that is open is out with its next request: nothing is left to do here.
     grace.get("/ui/account").await.expect(303);
@@ -212,12 +217,39 @@ async fn roles_follow_the_groups_and_go_with_them() {
     refused(&t, &provider, json!({ "sub": "user-2" }), "Somebody else").await;
     // A new address of hers is still her.
     signed_in(&t, &provider, json!({ "email": "hopper@acme.com" })).await;
-    assert_eq!(people(&t).await.len(), 1);
-    let id = people(&t).await[0].id;
-    let eve = Browser::invited(&t, "eve@acme.com", Role::Admin, None).await;
+    let all = people(&t).await;
+    assert_eq!(all.len(), 2);
+    let id = all.iter().find(|one| one.email != "eve@acme.com").unwrap().id;
     t.inner.registry.deactivate_person(&t.inner.admin(), id).await.unwrap();
     refused(&t, &provider, json!({}), "may not come in").await;
-    drop(eve);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn people_of_the_provider_have_no_way_in_beside_it() {
+    let provider = FakeProvider::start();
+    let t = server(|base| settings(&provider.issuer, base)).await;
+    let grace = signed_in(&t, &provider, json!({})).await;
+    let typed = [("current", ""), ("password", "correct horse battery")];
+    let refused = grace.post("/ui/account/password", &typed).await;
+    assert!([409, 422].contains(&refused.status.as_u16()), "{}", refused.status);
+    assert!(!people(&t).await[0].has_password);
+    // They are asked anew every twelve hours, however much they do here.
+    for _ in 0..11 {
+        t.inner.clock.advance(Duration::hours(1));
+        grace.get("/ui/account").await.expect(200);
+    }
+    t.inner.clock.advance(Duration::hours(1));
+    grace.get("/ui/account").await.expect(303);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn other_sites_cannot_use_up_the_tries() {
+    let provider = FakeProvider::start();
+    let t = server(|base| settings(&provider.issuer, base)).await;
+    for _ in 0..70 {
+        Browser::nobody(&t).get(CALLBACK).await.expect(422);
+    }
+    signed_in(&t, &provider, json!({})).await;
 }
 
 #[tokio::test]

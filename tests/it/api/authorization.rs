@@ -294,3 +294,26 @@ impl World {
             .replace("{registration}", &self.registration)
     }
 }
+
+#[tokio::test]
+async fn who_looks_after_people_with_a_scope_makes_nobody_more_than_itself() {
+    let world = World::new().await;
+    let new = registry::NewApiKey {
+        name: "people".into(),
+        role: Role::Admin,
+        scopes: vec!["people.manage".into()],
+        workspace: None,
+        expires_at: None,
+        reason: None,
+    };
+    let registry = &world.server.inner.registry;
+    let key = registry.create_api_key(&registry.operator(), new).await.unwrap().key;
+    let client = world.server.with_token(&key);
+    let person = format!("/v1/users/{}", world.user);
+    client.get("/v1/users").await.expect(200);
+    client.post("/v1/users", &json!({ "email": "mallory@acme.com", "role": "admin" })).await.expect(403);
+    client.post(&format!("{person}/sign-in-link"), &json!({})).await.expect(403);
+    client.put(&person, &json!({ "role": "admin" })).await.expect(403);
+    client.put(&person, &json!({ "name": "Grace" })).await.expect(200);
+    client.delete(&person).await.expect(200);
+}

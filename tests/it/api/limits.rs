@@ -130,6 +130,10 @@ async fn who_shows_no_credential_is_counted_by_address() {
         let refused = from(path, "198.51.100.1").await.expect(429);
         assert!(refused.header("retry-after").parse::<u64>().unwrap() >= 1, "{path}");
     }
+    // A cookie that is nobody's is no credential.
+    let made_up =
+        t.anonymous().request(Method::GET, "/ui/integrations").header("x-forwarded-for", "198.51.100.1");
+    Client::send(made_up.header("cookie", "mcp_registry_session=made-up")).await.expect(429);
     from("/healthz", "198.51.100.1").await.expect(200);
     from("/v1/workspaces", "198.51.100.2").await.expect(401);
     t.inner.clock.advance(chrono::Duration::seconds(1));

@@ -1,7 +1,8 @@
 //! Roles, lockout and the way back in, on both databases.
 
 use chrono::Duration;
-use registry::{Door, Error, NewPerson, Origin, PersonChange, Registry, Roles, User};
+use futures_util::future::join_all;
+use registry::{Actor, Door, Error, NewPerson, Origin, PersonChange, Registry, Roles, User};
 use registry_core::permission::Role;
 use registry_core::slug::Reference;
 use sea_orm::{ConnectionTrait, Statement};
@@ -18,10 +19,14 @@ async fn person(t: &TestRegistry, email: &str, roles: Roles) -> User {
     let new = NewPerson { email: email.to_owned(), name: String::new(), roles };
     let invited = t.registry.invite(&t.admin(), new).await.unwrap();
     let signed_in = t.registry.sign_in_with_link(&invited.token, web("192.0.2.1")).await.unwrap();
-    let session = registry::Credential::Session(&signed_in.session);
-    let actor = t.registry.authenticate(session, web("192.0.2.1")).await.unwrap();
+    let actor = behind(t, &signed_in.session).await.unwrap();
     t.registry.set_password(&actor, None, PASSWORD).await.unwrap();
     signed_in.user
+}
+
+/// Who is behind a session.
+async fn behind(t: &TestRegistry, session: &str) -> Result<Actor, Error> {
+    t.registry.authenticate(registry::Credential::Session(session), web("192.0.2.1")).await
 }
 
 async fn try_in(registry: &Registry, email: &str, password: &str, address: &str) -> Result<(), Error> {
@@ -77,7 +82,10 @@ on_both! {
         let back = t.registry.sign_in_with_link(&token, web("192.0.2.7")).await.unwrap();
         assert_eq!((back.user.id, back.user.role, back.user.has_password), (ann.id, Some(Role::Admin), false));
 
-        // The last one who signed in stays, however it is tried.
+        // The last one who can come in stays, however it is tried: a link is used up.
+        let refused = t.registry.deactivate_person(&admin, eve.id).await;
+        assert!(matches!(refused, Err(Error::Conflict { code: "last_admin", .. })), "{refused:?}");
+        t.registry.set_password(&behind(&t, &back.session).await.unwrap(), None, PASSWORD).await.unwrap();
         t.registry.deactivate_person(&admin, eve.id).await.unwrap();
         let nothing = PersonChange { role: Some(None), workspaces: Some(vec![(Reference::parse("acme"), Role::Admin)]), ..PersonChange::default() };
         let refused = t.registry.change_person(&admin, ann.id, nothing).await;
@@ -112,5 +120,67 @@ on_both! {
         let renamed = PersonChange { name: Some("Vivian".into()), ..PersonChange::default() };
         let renamed = t.registry.change_person(&t.admin(), vi.id, renamed).await.unwrap();
         assert_eq!((renamed.name.as_str(), renamed.workspaces), ("Vivian", found.workspaces));
+    }
+}
+
+on_both! {
+    async fn whoever_is_reset_while_they_sign_in_is_not_let_in(t: TestRegistry) {
+        let eve = person(&t, "eve@acme.com", Roles::one(Role::Viewer, None)).await;
+        let (signed_in, reset) = tokio::join!(
+            t.registry.sign_in("eve@acme.com", PASSWORD, web("192.0.2.1")),
+            t.registry.reset_person("eve@acme.com", Origin::new(Door::Cli)),
+        );
+        let token = reset.unwrap();
+        // Before it or after it: what the old password opened is closed.
+        if let Ok(signed_in) = signed_in {
+            let refused = behind(&t, &signed_in.session).await;
+            assert!(matches!(refused, Err(Error::Unauthenticated(_))), "{refused:?}");
+        }
+        assert_eq!(t.registry.sign_in_with_link(&token, web("192.0.2.1")).await.unwrap().user.id, eve.id);
+    }
+}
+
+on_both! {
+    async fn of_many_guesses_at_once_few_are_judged(t: TestRegistry) {
+        person(&t, "ann@acme.com", Roles::one(Role::Admin, None)).await;
+        let guesses = (0..30).map(|number| {
+            let registry = t.registry.clone();
+            async move { try_in(&registry, "ann@acme.com", "wrong", &format!("192.0.2.{number}")).await }
+        });
+        let judged = join_all(guesses).await.into_iter().filter(|one| matches!(one, Err(Error::Unauthenticated(_))));
+        assert_eq!(judged.count(), 5);
+    }
+}
+
+on_both! {
+    async fn a_link_ends_the_links_and_the_password_before_it(t: TestRegistry) {
+        let ann = person(&t, "ann@acme.com", Roles::one(Role::Admin, None)).await;
+        person(&t, "eve@acme.com", Roles::one(Role::Admin, None)).await;
+        let cli = || Origin::new(Door::Cli);
+        let older = t.registry.create_sign_in_link("ann@acme.com", cli()).await.unwrap();
+        let newer = t.registry.new_sign_in_link(&t.admin(), ann.id).await.unwrap().token;
+        let refused = t.registry.sign_in_with_link(&older, web("192.0.2.1")).await;
+        assert!(matches!(refused, Err(Error::Unauthenticated(_))), "{refused:?}");
+        assert!(try_in(&t.registry, "ann@acme.com", PASSWORD, "192.0.2.1").await.is_err(), "it was forgotten");
+        let back = t.registry.sign_in_with_link(&newer, web("192.0.2.1")).await.unwrap();
+        let actor = behind(&t, &back.session).await.unwrap();
+        t.registry.set_password(&actor, None, "another long password").await.unwrap();
+        try_in(&t.registry, "ann@acme.com", "another long password", "192.0.2.1").await.unwrap();
+        let late = t.registry.create_sign_in_link("ann@acme.com", cli()).await.unwrap();
+        t.clock.advance(Duration::hours(25));
+        assert!(t.registry.sign_in_with_link(&late, web("192.0.2.1")).await.is_err(), "a day is over");
+    }
+}
+
+on_both! {
+    async fn a_session_ends_after_a_week_however_it_is_used(t: TestRegistry) {
+        person(&t, "ann@acme.com", Roles::one(Role::Admin, None)).await;
+        let session = t.registry.sign_in("ann@acme.com", PASSWORD, web("192.0.2.1")).await.unwrap().session;
+        for _ in 0..(7 * 24 - 1) {
+            t.clock.advance(Duration::hours(1));
+            behind(&t, &session).await.unwrap();
+        }
+        t.clock.advance(Duration::hours(1));
+        assert!(matches!(behind(&t, &session).await, Err(Error::Unauthenticated(_))));
     }
 }

@@ -53,7 +53,7 @@ pub(crate) fn scope(name: &str) -> &'static str {
         "registrations.read" => "Read registrations",
         "registrations.operate" => "Retry, register again, approve, withdraw",
         "api_keys.manage" => "Create, rotate and revoke API keys",
-        "people.manage" => "Invite people and change what they may do",
+        "people.manage" => "See people, rename and deactivate them, end their sessions",
         "audit_events.read" => "Read the audit log",
         _ => "Fetch resolved documents, with secrets",
     }
