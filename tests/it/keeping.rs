@@ -51,8 +51,12 @@ pub(crate) async fn rows(db: &DatabaseConnection) -> BTreeMap<String, Vec<String
     all
 }
 
-async fn open(file: &Path) -> DatabaseConnection {
-    Database::connect(format!("sqlite://{}?mode=ro", file.display())).await.unwrap()
+/// The same of a file that nobody else uses; nor does this afterwards.
+async fn rows_of(file: &Path) -> BTreeMap<String, Vec<String>> {
+    let db = Database::connect(format!("sqlite://{}?mode=ro", file.display())).await.unwrap();
+    let found = rows(&db).await;
+    db.close().await.unwrap();
+    found
 }
 
 async fn fails(installed: &Installation, arguments: &[&str], words: &str) {
@@ -81,7 +85,7 @@ async fn a_copy_made_while_others_write_is_restored_whole() {
         "the copy holds a secret in the clear"
     );
     fails(&installed, &["backup", copy.to_str().unwrap()], "exists").await;
-    let kept = rows(&open(&copy).await).await;
+    let kept = rows_of(&copy).await;
     assert!(kept["server"].len() >= 20, "{}", kept["server"].len());
 
     // While a process has the database open nothing is put in its place.
@@ -92,7 +96,7 @@ async fn a_copy_made_while_others_write_is_restored_whole() {
 
     // What is no copy, or no copy of ours, or of other keys, is not put there either.
     let database = folder.join("registry.sqlite");
-    let present = rows(&open(&database).await).await;
+    let present = rows_of(&database).await;
     let broken = folder.join("broken.sqlite");
     let mut bytes = std::fs::read(&copy).unwrap();
     let middle = bytes.len() / 2;
@@ -104,7 +108,7 @@ async fn a_copy_made_while_others_write_is_restored_whole() {
     let other_keys = Installation::new(installed.database)
         .with("SEALING__KEYS", "k2:QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU=");
     fails(&other_keys, &["restore", "--replace", copy.to_str().unwrap()], "sealing key").await;
-    assert!(rows(&open(&database).await).await == present, "a refused restore changes nothing");
+    assert!(rows_of(&database).await == present, "a refused restore changes nothing");
     let leftovers: Vec<PathBuf> =
         std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert!(!leftovers.iter().any(|path| path.to_string_lossy().contains("restoring")), "{leftovers:?}");
@@ -113,7 +117,7 @@ async fn a_copy_made_while_others_write_is_restored_whole() {
     let installed = other_keys.with("SEALING__KEYS", "k1:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=");
     std::fs::remove_file(&database).unwrap();
     installed.run(&["restore", copy.to_str().unwrap()]).await;
-    let restored = rows(&open(&database).await).await;
+    let restored = rows_of(&database).await;
     for (table, rows) in &kept {
         // The restoration itself is on record.
         if !["audit_event", "sequence", "deployment"].contains(&table.as_str()) {
@@ -132,10 +136,10 @@ async fn a_copy_made_while_others_write_is_restored_whole() {
     // Once more, and once more, over what is there: each is kept beside.
     let mut kept = BTreeSet::new();
     for _ in 0..2 {
-        let before = rows(&open(&database).await).await;
+        let before = rows_of(&database).await;
         let said = installed.run(&["restore", "--replace", copy.to_str().unwrap()]).await;
         let name = said.lines().find_map(|line| line.strip_prefix("what was there is kept as ")).unwrap();
-        assert!(rows(&open(Path::new(name)).await).await == before, "{name} is not what was there");
+        assert!(rows_of(Path::new(name)).await == before, "{name} is not what was there");
         kept.insert(name.to_owned());
     }
     assert_eq!(kept.len(), 2, "{kept:?}");
@@ -162,7 +166,7 @@ async fn a_copy_takes_the_place_of_whatever_became_of_the_database() {
     write(0).await;
     installed.run(&["backup", copy.to_str().unwrap()]).await;
     let whole = async |what: &str| {
-        let restored = rows(&open(&database).await).await;
+        let restored = rows_of(&database).await;
         assert_eq!(restored["server"].len(), 5, "{what}");
         assert!(installed.run(&["audit", "verify"]).await.contains("are linked"), "{what}");
     };
@@ -213,7 +217,7 @@ async fn a_copy_takes_the_place_of_whatever_became_of_the_database() {
     .unwrap();
     db.close().await.unwrap();
     fails(&installed, &["restore", "--replace", newer.to_str().unwrap()], "a newer release").await;
-    assert_eq!(rows(&open(&database).await).await["server"].len(), 10, "what was refused changed nothing");
+    assert_eq!(rows_of(&database).await["server"].len(), 10, "what was refused changed nothing");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,6 +3,7 @@
 
 use crate::deployment::{record, recorded};
 use crate::entity::{audit_checkpoint, audit_event, sequence};
+use crate::resealing::is_given_up;
 use crate::stored::{hex, millis};
 use crate::write::{Event, Write, chain_hash};
 use crate::{Actor, Error, Registry, Result};
@@ -40,6 +41,8 @@ pub struct AuditVerdict {
     pub first: Option<i64>,
     /// The number of the last one.
     pub last: i64,
+    /// The last one's hash.
+    pub last_hash: String,
     /// Signed points that agree with the chain.
     pub checkpoints: u64,
     /// The keys those were signed with: Ed25519 public keys (RFC 8032), hex.
@@ -67,8 +70,9 @@ pub struct BrokenLink {
 }
 
 impl Registry {
-    /// Checks the whole log as it is at one moment. With `public_key` (hex) every signed point must be signed by it.
-    pub async fn verify_audit(&self, actor: &Actor, public_key: Option<&str>) -> Result<AuditVerdict> {
+    /// Checks the whole log as it is at one moment. With `keys` (hex) every signed point must be signed by one of them, and
+    /// the newest must not be long before the end: else who rewrites the log only has to leave the points out.
+    pub async fn verify_audit(&self, actor: &Actor, keys: &[String]) -> Result<AuditVerdict> {
         actor.require_organisation(Permission::ReadAudit)?;
         let db = self.begin_read().await?;
         let mut points = BTreeMap::new();
@@ -83,13 +87,15 @@ impl Registry {
             events: 0,
             first: None,
             last: 0,
+            last_hash: String::new(),
             checkpoints: 0,
             public_keys: points.values().map(|point| point.public_key.clone()).collect(),
             broken: None,
         };
         for point in points.values() {
-            if !is_signed(point) || public_key.is_some_and(|key| !key.eq_ignore_ascii_case(&point.public_key))
-            {
+            let foreign =
+                !keys.is_empty() && !keys.iter().any(|key| key.eq_ignore_ascii_case(&point.public_key));
+            if foreign || !is_signed(point) {
                 verdict.broken = Some(BrokenLink {
                     number: point.number,
                     why: "its signed point is not signed by the key",
@@ -98,7 +104,18 @@ impl Registry {
             }
         }
         verdict.broken = walk(&db, &points, &end, &mut verdict).await?;
+        if verdict.broken.is_none() && !keys.is_empty() {
+            verdict.broken = unsigned_end(&db, &points, &verdict).await?;
+        }
+        verdict.last_hash = end.audit_hash;
         Ok(verdict)
+    }
+
+    /// The hash of one event, for comparing it with one that was noted elsewhere; `None`: it is not there.
+    pub async fn audit_hash(&self, actor: &Actor, number: i64) -> Result<Option<String>> {
+        actor.require_organisation(Permission::ReadAudit)?;
+        let event = audit_event::Entity::find_by_id(number).one(self.db()).await?;
+        Ok(event.map(|event| event.hash))
     }
 
     /// Signs a point of the chain if the last one is a day old; removes events older than `audit.keep_days`, if that is
@@ -116,6 +133,8 @@ impl Registry {
         });
         if due {
             let mut write = self.begin_write(&Actor::worker("audit")).await?;
+            // One key, although several workers may begin at once.
+            write.as_people().await?;
             sign(&mut write, end.audit, &end.audit_hash, false).await?;
             write.commit().await?;
         }
@@ -130,6 +149,7 @@ impl Registry {
         let point = audit_checkpoint::Entity::find_by_id(through.number).one(self.db()).await?;
         if point.is_none_or(|point| !point.pruned) {
             let mut write = self.begin_write(&Actor::worker("audit")).await?;
+            write.as_people().await?;
             sign(&mut write, through.number, &through.hash, true).await?;
             let event = Event::new("audit.pruned", "audit", through.number);
             write.audit(event.after(json!({ "through": through.number, "hash": through.hash })));
@@ -183,6 +203,19 @@ impl Registry {
         };
         Ok(older.order_by_desc(C::Number).one(self.db()).await?)
     }
+}
+
+/// Whether the end of the log is as young as what is not signed yet may be.
+async fn unsigned_end(
+    db: &DatabaseTransaction,
+    points: &BTreeMap<i64, audit_checkpoint::Model>,
+    verdict: &AuditVerdict,
+) -> Result<Option<BrokenLink>> {
+    let Some(last) = audit_event::Entity::find_by_id(verdict.last).one(db).await? else { return Ok(None) };
+    let signed = points.values().map(|point| point.at).max();
+    let young = signed.is_some_and(|at| last.at - at <= 2 * EVERY.num_milliseconds());
+    Ok((!young)
+        .then_some(BrokenLink { number: verdict.last, why: "no signed point is near the end of the log" }))
 }
 
 /// Follows the chain; answers where it breaks.
@@ -292,7 +325,10 @@ async fn signing_key(write: &mut Write<'_>) -> Result<Ed25519KeyPair> {
                 return Ed25519KeyPair::from_seed_unchecked(&seed)
                     .map_err(|_| Error::corrupt("sealed_value", "ciphertext", id));
             }
-            Err(Error::KeyMissing(_)) => write.unseal([id]).await?,
+            Err(error) if is_given_up(&write.txn, &error).await? => {
+                write.unseal([id]).await?;
+                write.audit(Event::new("audit.signing_key_replaced", "audit", id.0));
+            }
             Err(error) => return Err(error),
         }
     }

@@ -3,6 +3,7 @@
 use crate::actor::Actor;
 use crate::entity::{deployment, organisation, registration};
 use crate::gateway_limits::GatewayLimits;
+use crate::resealing;
 use crate::sign_in_limits::SignInLimits;
 use crate::stored::millis;
 use crate::write::Write;
@@ -157,6 +158,13 @@ impl Registry {
             ));
         }
         self.check_ring(&recorded)?;
+        let given_up = resealing::given_up(&recorded);
+        for key in resealing::used_keys(self.db()).await? {
+            // One that a process saved something with after the keys were changed.
+            if !self.ring().has(&key) && !given_up.contains(&key) {
+                return Err(missing(&key));
+            }
+        }
         for (key, value) in self.agreed() {
             if recorded.get(key) != Some(&value) {
                 return Err(Error::Unavailable(format!(
@@ -191,12 +199,13 @@ impl Registry {
     }
 
     /// What every process must agree on, by configuration key.
-    fn agreed(&self) -> [(&'static str, Value); 4] {
+    fn agreed(&self) -> [(&'static str, Value); 5] {
         let settings = self.settings();
         [
             ("branding", json!(settings.branding)),
             ("gateway.urls", json!(settings.gateway_urls)),
             ("cimd.public_url", json!(settings.cimd_public_url)),
+            ("secrets", json!(settings.secrets)),
             (SCHEMA, newest_migration()),
         ]
     }
@@ -217,15 +226,17 @@ impl Registry {
                         "The sealing key `{id}` (`sealing`) is not the one that stored secrets are sealed with."
                     )));
                 }
-                None => {
-                    return Err(Error::Unavailable(format!(
-                        "The sealing key `{id}` is missing from `sealing`; secrets are stored under it. `mcp-registry seal status` says which."
-                    )));
-                }
+                None => return Err(missing(id)),
             }
         }
         Ok(())
     }
+}
+
+fn missing(key: &str) -> Error {
+    Error::Unavailable(format!(
+        "The sealing key `{key}` is missing from `sealing`; secrets are stored under it. `mcp-registry seal status` says which."
+    ))
 }
 
 /// The name of the newest migration this program knows.

@@ -8,6 +8,7 @@ use crate::entity::{attempt, oauth_client, registration, sealed_value};
 use crate::layers::{Scope, ServerLayers};
 use crate::outcomes::{ANSWER_LOST, leave_open, superseded};
 use crate::registrations::{active_clients, method};
+use crate::resealing::is_given_up;
 use crate::stored::{json, millis, moment};
 use crate::write::Write;
 use crate::{Error, Registry, Result};
@@ -225,9 +226,9 @@ impl Registry {
 
     async fn open_recorded(&self, client: &oauth_client::Model) -> Result<Option<Recorded>> {
         match self.read_recorded(client).await {
-            Err(Error::KeyMissing(key)) => {
-                // Without its token the client cannot be managed any more, as if the server had never offered it.
-                tracing::warn!(client = %client.id, key, "a sealing key is missing");
+            // Without its token the client cannot be managed any more, as if the server had never offered it.
+            Err(error) if is_given_up(self.db(), &error).await? => {
+                tracing::warn!(client = %client.id, %error, "the token of a client is lost");
                 Ok(None)
             }
             read => read,

@@ -11,13 +11,15 @@ use registry_core::id::SealedId;
 use registry_core::secret::Secret;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect, Select,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, Select,
 };
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
+/// Key of the ids of the keys that were given up, in `deployment`.
+const GIVEN_UP: &str = "sealing.given_up";
 /// Values sealed anew in one transaction: others wait for it.
 const BATCH: u64 = 200;
 
@@ -117,10 +119,13 @@ impl Registry {
                 let Some(end) = rows.last() else { break };
                 last = Some(end.id);
                 for row in rows {
-                    if self.ring().has(&row.key_id) {
-                        done.values += reseal_row(&write, row).await?;
-                    } else {
-                        done.left += 1;
+                    let (id, key) = (SealedId(row.id), row.key_id.clone());
+                    match self.ring().reseal(id, sealed(row)) {
+                        Ok(new) => done.values += put(&write, id, &key, new).await?,
+                        Err(error) => {
+                            tracing::warn!(sealed = %id, key, %error, "a stored secret cannot be put under another key");
+                            done.left += 1;
+                        }
                     }
                 }
                 write.commit().await?;
@@ -154,15 +159,19 @@ impl Registry {
         }
         let mut write = self.begin_write(actor).await?;
         let mut recorded = recorded(&write.txn).await?;
-        let Some(Value::Object(mut keys)) = recorded.remove(KEY_CHECK) else {
-            return Err(Error::not_found("sealing key", id));
+        let lost = sealed_value::Entity::find().filter(sealed_value::Column::KeyId.eq(id));
+        let lost = lost.count(&write.txn).await?;
+        let mut keys = match recorded.remove(KEY_CHECK) {
+            Some(Value::Object(keys)) => keys,
+            _ => Map::new(),
         };
-        if keys.remove(id).is_none() {
+        if keys.remove(id).is_none() && lost == 0 {
             return Err(Error::not_found("sealing key", id));
         }
         record(&write, KEY_CHECK, Value::Object(keys)).await?;
-        let lost = sealed_value::Entity::find().filter(sealed_value::Column::KeyId.eq(id));
-        let lost = lost.count(&write.txn).await?;
+        let mut given_up = given_up(&recorded);
+        given_up.insert(id.to_owned());
+        record(&write, GIVEN_UP, json!(given_up)).await?;
         write.audit(Event::new("sealing.key_abandoned", "sealing", id).after(json!({ "lost": lost })));
         write.commit().await?;
         Ok(lost)
@@ -170,21 +179,30 @@ impl Registry {
 
     /// The check values of the keys that seal something, and of the one that will. Keys given up are not among them.
     pub(crate) async fn needed_keys(&self, db: &impl ConnectionTrait) -> Result<Value> {
-        #[derive(FromQueryResult)]
-        struct Used {
-            key_id: String,
-        }
-        let used = sealed_value::Entity::find()
-            .select_only()
-            .column(sealed_value::Column::KeyId)
-            .distinct()
-            .into_model::<Used>()
-            .all(db)
-            .await?;
-        let needed = |id: &str| id == self.ring().primary() || used.iter().any(|used| used.key_id == id);
+        let used = used_keys(db).await?;
+        let needed = |id: &str| id == self.ring().primary() || used.iter().any(|used| used == id);
         let checks = self.ring().check_values().into_iter().filter(|(id, _)| needed(id));
         Ok(Value::Object(checks.map(|(id, check)| (id, Value::String(check))).collect::<Map<_, _>>()))
     }
+}
+
+/// Whether an error is about a key that somebody said will not come back: then what it sealed is lost. Otherwise it is only
+/// this process that lacks it.
+pub(crate) async fn is_given_up(db: &impl ConnectionTrait, error: &Error) -> Result<bool> {
+    let Error::KeyMissing(key) = error else { return Ok(false) };
+    Ok(given_up(&recorded(db).await?).contains(key))
+}
+
+/// The keys that were given up.
+pub(crate) fn given_up(recorded: &BTreeMap<String, Value>) -> BTreeSet<String> {
+    let ids = recorded.get(GIVEN_UP).and_then(Value::as_array);
+    ids.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// The keys that something is sealed with.
+pub(crate) async fn used_keys(db: &impl ConnectionTrait) -> Result<Vec<String>> {
+    let used = sealed_value::Entity::find().select_only().column(sealed_value::Column::KeyId).distinct();
+    Ok(used.into_tuple().all(db).await?)
 }
 
 fn only_operator(actor: &Actor) -> Result<()> {
@@ -211,16 +229,15 @@ fn old(primary: &str) -> Condition {
     Condition::any().add(sealed_value::Column::KeyId.ne(primary)).add(sealed_value::Column::DataKey.is_null())
 }
 
-async fn reseal_row(write: &Write<'_>, row: sealed_value::Model) -> Result<u64> {
+/// Writes what was sealed anew over what is sealed with `key` still; how many rows that were.
+async fn put(write: &Write<'_>, id: SealedId, key: &str, new: Sealed) -> Result<u64> {
     use sealed_value::Column as C;
-    let (id, key_id) = (row.id, row.key_id.clone());
-    let new = write.registry.ring().reseal(SealedId(id), sealed(row))?;
     let done = sealed_value::Entity::update_many()
         .col_expr(C::KeyId, Expr::value(new.key_id))
         .col_expr(C::DataKey, Expr::value(new.data_key))
         .col_expr(C::Nonce, Expr::value(new.nonce))
         .col_expr(C::Ciphertext, Expr::value(new.ciphertext))
-        .filter(C::Id.eq(id).and(C::KeyId.eq(key_id)))
+        .filter(C::Id.eq(id.0).and(C::KeyId.eq(key)))
         .exec(&write.txn)
         .await?;
     Ok(done.rows_affected)

@@ -5,6 +5,7 @@
 use crate::entity::{integration, sealed_value, secret_mapping, server, workspace};
 use crate::layers::{Before, Scope};
 use crate::outside::SecretText;
+use crate::resealing::is_given_up;
 use crate::secrets::open_markers;
 use crate::stored::{moment, word};
 use crate::write::{Event, Write};
@@ -17,6 +18,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
 };
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use url::Url;
@@ -43,7 +45,7 @@ const TAKEN_AWAY: &str = "The operator does not allow this secret here any more;
 const NOT_SEALED: [&str; 3] = ["unknown_top_level_member", "unknown_member", "ignored_member"];
 
 /// A secret that the operator declared: who may use it, and where it may be sent.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct SecretReference {
     /// Slugs of the workspaces that may use it; `None`: all, and integrations of the organisation.
     pub workspaces: Option<Vec<String>>,
@@ -271,9 +273,16 @@ impl Registry {
             if !is_of(row, &mapping) {
                 continue;
             }
+            let held = opened(&write, row).await;
+            if let Err(error @ Error::KeyMissing(_)) = &held
+                && !is_given_up(&write.txn, error).await?
+            {
+                // Another process has the key.
+                continue;
+            }
             let sealed = match value {
                 _ if !is_allowed(&write, &owner, &mapping) => Ok(Some(NOTHING.to_owned())),
-                Ok(value) if opened(&write, row).await.is_ok_and(|known| known == value) => Ok(None),
+                Ok(value) if held.is_ok_and(|known| known == value) => Ok(None),
                 Ok(value) => seal(&mut write, (word_of(kind), id), &mapping, &value).await?.map(Some).map_err(|_| "What it holds does not fit the member any more; the value of before stays in use."),
                 Err(_) => Err("It cannot be read; the value of before stays in use. The log says why."),
             };

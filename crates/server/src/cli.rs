@@ -162,9 +162,12 @@ pub enum Audit {
 /// Options of `audit verify`.
 #[derive(Args, Debug)]
 pub struct VerifyAudit {
-    /// The key, in hex, that every signed point must be signed with, as an earlier run printed it
+    /// A key, in hex, that signed points must be signed with, as an earlier run printed it; may be given several times
     #[arg(long, value_name = "HEX")]
-    pub public_key: Option<String>,
+    pub public_key: Vec<String>,
+    /// An event that must be there, `NUMBER:HASH`, as an earlier run printed the last one
+    #[arg(long, value_name = "NUMBER:HASH")]
+    pub contains: Option<String>,
 }
 
 /// Subcommands of `seal`.

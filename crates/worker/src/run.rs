@@ -42,7 +42,17 @@ pub async fn run(registry: Registry, guarded: Arc<Guarded>, options: WorkerOptio
     let mut tidy_at = registry.now();
     let mut refresh_at = registry.now();
     let mut watched = (registry.now(), Instant::now());
+    let mut ready = is_ready(&registry, true).await;
     while !stop.is_cancelled() {
+        if !ready {
+            // What a process cannot open it must not take for lost.
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = tokio::time::sleep(options.poll) => {}
+            }
+            ready = is_ready(&registry, false).await;
+            continue;
+        }
         if registry.now() >= tidy_at {
             tidy_at = registry.now() + TIDY_EVERY;
             tidy(&registry).await;
@@ -52,6 +62,7 @@ pub async fn run(registry: Registry, guarded: Arc<Guarded>, options: WorkerOptio
         let leapt = (registry.now() - watched.0 - passed).abs() > LEAP;
         if leapt || passed >= WATCH_EVERY {
             watched = (registry.now(), Instant::now());
+            ready = is_ready(&registry, true).await;
             if watch_clock(&registry).await || leapt {
                 (tidy_at, refresh_at) = (registry.now(), registry.now());
             }
@@ -89,6 +100,19 @@ pub async fn run(registry: Registry, guarded: Arc<Guarded>, options: WorkerOptio
     }
     let _ = logos.await;
     tracing::info!(worker = %options.name, "worker stopped");
+}
+
+/// Whether this process is configured like the deployment and has its keys.
+async fn is_ready(registry: &Registry, was: bool) -> bool {
+    match registry.ready().await {
+        Ok(()) => true,
+        Err(error) => {
+            if was {
+                tracing::warn!(%error, "not ready; nothing is registered until that changes");
+            }
+            false
+        }
+    }
 }
 
 /// Forgets what nobody came back for and what need not be kept any longer.

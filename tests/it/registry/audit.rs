@@ -1,12 +1,12 @@
 //! The audit log as evidence, on both databases.
 
-use registry::{AuditVerdict, Error, NewWorkspace, Registry};
+use registry::{AuditVerdict, Error, NewWorkspace, Registry, SealingKey};
 use registry_core::permission::Role;
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use support::{Engine, TestRegistry};
 
 async fn verify(registry: &Registry) -> AuditVerdict {
-    registry.verify_audit(&registry.operator(), None).await.unwrap()
+    registry.verify_audit(&registry.operator(), &[]).await.unwrap()
 }
 
 async fn alter(db: &DatabaseConnection, sql: &str) {
@@ -60,10 +60,56 @@ on_both! {
         }
 
         let other = "00".repeat(32);
-        let verdict = t.registry.verify_audit(&t.admin(), Some(&other)).await.unwrap();
+        let verdict = t.registry.verify_audit(&t.admin(), &[other]).await.unwrap();
         assert!(verdict.broken.is_some(), "signed with another key");
         let key = whole.public_keys.first().unwrap();
-        assert_eq!(t.registry.verify_audit(&t.admin(), Some(key)).await.unwrap().broken, None);
+        assert_eq!(t.registry.verify_audit(&t.admin(), std::slice::from_ref(key)).await.unwrap().broken, None);
+    }
+}
+
+on_both! {
+    async fn a_log_without_its_points_is_not_believed(t: TestRegistry) {
+        events(&t, 3).await;
+        t.registry.keep_audit().await.unwrap();
+        let keys: Vec<String> = verify(&t.registry).await.public_keys.into_iter().collect();
+        let check = async || t.registry.verify_audit(&t.admin(), &keys).await.unwrap().broken.map(|broken| broken.why);
+        assert_eq!(check().await, None);
+        let noted = verify(&t.registry).await;
+        assert_eq!(t.registry.audit_hash(&t.admin(), noted.last).await.unwrap(), Some(noted.last_hash));
+        t.clock.advance(chrono::Duration::days(3));
+        events(&t, 1).await;
+        assert_eq!(check().await, Some("no signed point is near the end of the log"), "nobody signs any more");
+        t.registry.keep_audit().await.unwrap();
+        assert_eq!(check().await, None);
+        alter(&t.database.connect().await, "DELETE FROM audit_checkpoint").await;
+        assert_eq!(verify(&t.registry).await.broken, None, "the chain alone is whole");
+        assert_eq!(check().await, Some("no signed point is near the end of the log"));
+    }
+}
+
+on_both! {
+    async fn a_process_without_the_key_leaves_the_signing_key_alone(t: TestRegistry) {
+        events(&t, 1).await;
+        t.registry.keep_audit().await.unwrap();
+        let keys = verify(&t.registry).await.public_keys;
+        let without = t.process_with_keys(vec![SealingKey::generate().unwrap()]).await;
+        assert!(without.ready().await.is_err());
+        t.clock.advance(chrono::Duration::days(2));
+        events(&t, 1).await;
+        assert!(matches!(without.keep_audit().await, Err(Error::KeyMissing(_))));
+        t.registry.keep_audit().await.unwrap();
+        let verdict = verify(&t.registry).await;
+        assert_eq!((verdict.public_keys, verdict.broken), (keys.clone(), None));
+        // Given up, there is another one, and that is on record.
+        let lost = t.registry.sealing_keys(&t.registry.operator()).await.unwrap();
+        let lost = lost.into_iter().find(|key| key.primary).unwrap().id;
+        without.abandon_sealing_key(&without.operator(), &lost).await.unwrap();
+        without.ready().await.unwrap();
+        t.clock.advance(chrono::Duration::days(2));
+        events(&t, 1).await;
+        without.keep_audit().await.unwrap();
+        let verdict = verify(&t.registry).await;
+        assert_eq!((verdict.public_keys.len(), verdict.broken), (2, None));
     }
 }
 
@@ -126,6 +172,6 @@ on_both! {
         let verdict = verify(&t.registry).await;
         assert_eq!((verdict.checkpoints, verdict.public_keys.len()), (2, 1), "both with one key");
         let viewer = t.actor(Role::Viewer, None).await;
-        assert!(matches!(t.registry.verify_audit(&viewer, None).await, Err(Error::Forbidden { .. })));
+        assert!(matches!(t.registry.verify_audit(&viewer, &[]).await, Err(Error::Forbidden { .. })));
     }
 }

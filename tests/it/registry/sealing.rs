@@ -3,6 +3,7 @@
 use registry::{Error, IntegrationChange, Registry, SealingKey, SealingKeyUse};
 use registry_core::permission::Role;
 use registry_core::slug::Reference;
+use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 use support::{Engine, TestRegistry};
 
@@ -66,6 +67,18 @@ on_both! {
         assert_eq!(document(&t, &without_old, "server-249").await["headers"]["X-Key"], "secret 249");
         let refused = t.registry.ready().await.unwrap_err().to_string();
         assert!(refused.contains("missing from `sealing`"), "a process with the old key alone: {refused}");
+
+        // One that still seals with the old key saves something late: who lacks that key says so.
+        enter(&both, "server-5", "late").await;
+        let refused = without_old.ready().await.unwrap_err().to_string();
+        assert!(refused.contains("missing from `sealing`"), "{refused}");
+        // A row that is damaged holds the others up for nobody.
+        enter(&both, "server-6", "damaged").await;
+        let db = t.database.connect().await;
+        let damaged = "UPDATE sealed_value SET data_key = nonce WHERE owner_id = (SELECT id FROM integration WHERE slug = 'server-6')";
+        db.execute_unprepared(damaged).await.unwrap();
+        let done = rotating.reseal(&rotating.operator()).await.unwrap();
+        assert_eq!((done.values, done.left), (1, 1));
     }
 }
 
