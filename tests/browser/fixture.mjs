@@ -279,6 +279,8 @@ export async function expectAccessible(page) {
 
 /** Fails where the page is wider than a window of 320, 390 or 1440 px. */
 export async function expectNoOverflow(page) {
+  // Its style sheet is there only then.
+  await page.waitForLoadState();
   for (const width of [320, 390, 1440]) {
     await page.setViewportSize({ width, height: 1000 });
     const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
