@@ -3,8 +3,11 @@
 import json
 import random
 import re
+from collections import Counter
 
+from requests.structures import CaseInsensitiveDict
 from schemathesis import GenerationMode
+from schemathesis.core import NOT_SET
 from schemathesis.core.parameters import ParameterLocation
 
 ADDRESS = re.compile(r"(?i)\bhttps?:[^\s\"'<>]*")
@@ -33,22 +36,30 @@ SCOPES = ["mcp_integrations.read", "mcp_servers.write", "workspaces.list"]
 
 
 class Aim:
-    """Changes cases before they are sent. What it does depends on the case alone."""
+    """Changes cases before they are sent. What it does depends on the case, and on how many there were of its operation."""
 
     def __init__(self, world):
         self.things = world.things
+        self.fitting = world.fitting
         self.upstream = world.upstream
         self.count = 0
+        self.asked = Counter()
 
     def take(self, case):
         """Aims `case`, once: what checks send again is already aimed, and says where it comes from."""
-        headers = case.headers
-        if headers is None:
-            headers = case.headers = {}
-        if "x-forwarded-for" in headers:
+        if "x-forwarded-for" in (case.headers or {}):
             return
+        # Cases share what they have in common: each gets its own.
+        headers = case.headers = CaseInsensitiveDict(case.headers or {})
+        case.path_parameters = dict(case.path_parameters or {})
+        case.query = dict(case.query or {})
         self.count += 1
-        said = repr((case.operation.label, case.method, case.path_parameters, case.query, case.body, sorted(headers.items())))
+        body = "" if case.body is NOT_SET else case.body
+        # Keys are new in every run; the same case again is aimed at something else.
+        asked = [(name, value) for name, value in sorted(headers.items()) if name.lower() not in ("authorization", "x-portkey-api-key")]
+        label = case.operation.label
+        self.asked[label] += 1
+        said = repr((label, self.asked[label], case.method, case.path_parameters, case.query, body, asked))
         dice = random.Random(said)
         headers["x-forwarded-for"] = f"10.{self.count >> 16 & 255}.{self.count >> 8 & 255}.{self.count & 255}"
         side = dice.choice(SIDES)
@@ -59,7 +70,7 @@ class Aim:
         if not negative(case, ParameterLocation.HEADER):
             self.headers(case, dice)
         if not negative(case, ParameterLocation.BODY):
-            case.body = self.body(case.body, side, dice, case.operation.definition.raw.get("operationId"))
+            case.body = self.body(case.body, side, dice)
         self.confine(case)
 
     def thing(self, kind, side, dice):
@@ -67,7 +78,11 @@ class Aim:
         return dice.choice(found) if found else None
 
     def path(self, case, side, dice):
-        for name in case.path_parameters or {}:
+        fitting = self.fitting.get(case.operation.definition.raw.get("operationId"))
+        if fitting and dice.random() < 0.5:
+            case.path_parameters |= dice.choice(fitting)
+            return
+        for name in case.path_parameters:
             if dice.random() < 0.1:
                 continue
             if name == "number":
@@ -76,7 +91,7 @@ class Aim:
                 case.path_parameters[name] = thing
 
     def query(self, case, side, dice):
-        query = case.query or {}
+        query = case.query
         for name in list(query):
             kind = NAMES.get(name)
             if kind and (thing := self.thing(kind, side, dice)):
@@ -86,7 +101,6 @@ class Aim:
         # A poll that nobody answers would take its time.
         if "wait" in query or case.operation.path.endswith("/gateway/changes"):
             query["wait"] = "0"
-            case.query = query
 
     def headers(self, case, dice):
         for name in ("If-Match", "If-None-Match"):
@@ -97,7 +111,7 @@ class Aim:
                 else:
                     case.headers[name] = choice
 
-    def body(self, body, side, dice, operation):
+    def body(self, body, side, dice):
         if not isinstance(body, dict):
             return body
         body = dict(body)
@@ -131,7 +145,7 @@ class Aim:
         return {"target_field": "configurations.headers", "secret_reference_id": name, "value_format": "json"}
 
     def workspace(self, row, side, dice):
-        row = self.body(row, side, dice, None)
+        row = self.body(row, side, dice)
         if "id" in row:
             row["id"] = self.thing("workspace", side, dice)
         return row

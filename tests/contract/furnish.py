@@ -53,6 +53,8 @@ class World:
     keys: dict
     warden: str
     things: dict
+    # Operation → what its path must name for it to do something, where hardly anything fits.
+    fitting: dict
     foreign_marks: list
     secrets: dict
     upstream: str
@@ -116,6 +118,7 @@ class Furnisher:
             keys=keys,
             warden=warden,
             things={side: things.names for side, things in self.things.items()},
+            fitting=self.fitting(),
             foreign_marks=sorted(self.marks["foreign"]),
             secrets=self.secrets.planted,
             upstream=self.sandboxes["good"].mcp_url,
@@ -284,7 +287,9 @@ class Furnisher:
 
     def registrations(self, side):
         team = self.things[side].names["workspace"][0]
-        for one in self.admin.get(f"/v1/registrations?page_size=1000&workspace_id={team}")["data"]:
+        found = self.admin.get(f"/v1/registrations?page_size=1000&workspace_id={team}")["data"]
+        # In an order that is the same in every run.
+        for one in sorted(found, key=lambda one: one["server_slug"]):
             self.made(side, "registration", one)
         for one in self.admin.get("/v1/orphans?page_size=1000")["data"]:
             if one["workspace_id"] == team:
@@ -307,6 +312,13 @@ class Furnisher:
             body = {"configurations": self.configuration(side, f"{prefix} later", "outdated")}
             self.admin.put(f"{server}?hold_replacements=true", body)
         self.settle()
+
+    def fitting(self):
+        """One of each side."""
+        found = self.admin.get("/v1/registrations?page_size=1000&state=outdated")["data"]
+        outdated = [{"registration": one["id"]} for one in sorted(found, key=lambda one: one["server_slug"])]
+        layers = [{"integration": "shared", "workspace": team, "number": 1} for team in ("own-team", "zzf-team")]
+        return {"approve_registration": outdated, "skip_registration": outdated, "revert_access": layers}
 
     def identities(self):
         """A key for each role, in the whole organisation and in `own`; and keys whose scopes are narrower than their role."""
