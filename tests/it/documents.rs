@@ -156,6 +156,7 @@ fn every_reason_in_the_code_is_in_the_table_and_the_other_way_round() {
         "not_needed",
         "sealing_key_present",
         "secret_withheld",
+        "signs_in_with_provider",
         "unreachable",
         "upstream_slow",
     ];

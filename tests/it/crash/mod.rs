@@ -26,7 +26,8 @@ async fn killed_at_random_moments(engine: Engine) {
     let seed = Random::seed();
     // Choices repeat with the seed; the moments at which processes get to run do not.
     eprintln!("MCP_REGISTRY_TEST_SEED={seed}");
-    let kills = kills();
+    // Half of them: `acknowledged` has the others.
+    let kills = kills() / 2;
     let mut random = Random::new(seed);
     let world = World::new(engine, &mut random).await;
 
@@ -64,11 +65,11 @@ async fn killed_at_random_moments(engine: Engine) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_hundred_kills_leave_the_books_right_on_sqlite() {
+async fn a_hundred_kills_leave_the_books_right_on_sqlite() {
     killed_at_random_moments(Engine::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_hundred_kills_leave_the_books_right_on_postgres() {
+async fn a_hundred_kills_leave_the_books_right_on_postgres() {
     killed_at_random_moments(Engine::Postgres).await;
 }
