@@ -56,6 +56,7 @@ on_both! {
         until(SOON, async || secret(&gateway).await == "one").await;
         let before = statements();
         configure(&t.inner.registry, "linear", &header("two")).await;
+        until(SOON, async || secret(&gateway).await == "two").await;
         let alone = statements() - before;
         let before = statements();
         configure(&t.inner.registry, "linear", &header("three")).await;
