@@ -263,13 +263,13 @@ flow('somebody has roles by workspace, acts in one of them, and is out at once w
     await entry(page, 'In the whole organisation').selectOption('viewer');
     expectStatus(422);
     await button(page, 'Save roles').click();
-    await refusal(page, 'admin is the last admin who has signed in', entry(page, 'In the whole organisation'));
+    await refusal(page, 'admin is the last admin who can sign in', entry(page, 'In the whole organisation'));
     await visit('person-last-admin');
     await page.getByRole('link', { name: 'Deactivate' }).click();
     await page.getByText('This is you.').waitFor();
     expectStatus(409);
     await button(page, 'Deactivate').click();
-    await refusal(page, 'admin is the last admin who has signed in');
+    await refusal(page, 'admin is the last admin who can sign in');
     await visit('people-last-admin');
     await page.goto(account);
     await page.getByText('admin@localhost, admin').waitFor();
