@@ -78,6 +78,7 @@ mod secrets;
 mod servers;
 mod sessions;
 mod settings;
+mod shares;
 mod sign_in;
 mod sign_in_limits;
 mod stored;
@@ -151,8 +152,8 @@ pub use servers::{
 };
 pub use sessions::Session;
 pub use settings::{IssuerRate, JwtSettings, RequestLimits, Settings};
+pub use shares::{Share, Shares};
 pub use sign_in::SignedIn;
-pub use sign_in_limits::network;
 pub use upstream::{Answering, Discovered, FetchedLogo, Gate, ProbeTarget, Probed, Upstream};
 pub use users::User;
 pub use workspace_overview::{WorkspaceIntegration, WorkspaceLosses, WorkspaceSummary};

@@ -2,13 +2,13 @@
 
 use crate::buckets::{Buckets, Left};
 use crate::settings::RequestLimits;
+use crate::shares::{Share, Shares};
 use crate::sign_in_limits::network;
 use crate::{Actor, Error, Registry, Result};
 use registry_core::clock::Clock;
 use registry_core::permission::Role;
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -35,9 +35,6 @@ impl Allowance {
     }
 }
 
-/// Of the requests that are worked on at once one address has at most every so manieth: whoever sends slowly from one
-/// machine must not keep everybody else out.
-const SHARE: usize = 4;
 /// Credentials from an address that was refused too often that are looked at one after the other: good ones come through
 /// beside bad ones, and the bad ones cost little.
 const DOUBTED_AT_ONCE: usize = 2;
@@ -49,21 +46,8 @@ const STRANGERS_FORM: Duration = Duration::from_secs(10);
 /// A request that is being worked on, until this is dropped.
 #[derive(Debug)]
 pub struct InHand {
-    address: String,
-    addresses: Arc<Mutex<HashMap<String, usize>>>,
+    _share: Share,
     _permit: OwnedSemaphorePermit,
-}
-
-impl Drop for InHand {
-    fn drop(&mut self) {
-        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = addresses.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                addresses.remove(&self.address);
-            }
-        }
-    }
 }
 
 /// Counts requests.
@@ -73,8 +57,7 @@ pub(crate) struct Load {
     refused: Buckets,
     doubted: Semaphore,
     in_hand: Arc<Semaphore>,
-    /// How many of those in hand each address has.
-    addresses: Arc<Mutex<HashMap<String, usize>>>,
+    shares: Shares,
 }
 
 impl Load {
@@ -86,7 +69,7 @@ impl Load {
             refused: Buckets::new(clock.clone(), REFUSED),
             doubted: Semaphore::new(DOUBTED_AT_ONCE),
             in_hand: Arc::new(Semaphore::new(limits.at_once)),
-            addresses: Arc::default(),
+            shares: Shares::of(limits.at_once),
         }
     }
 }
@@ -100,16 +83,9 @@ impl Registry {
     /// Gateways are not counted: their door stays open.
     pub fn take_in_hand(&self, address: Option<IpAddr>) -> Result<InHand> {
         let load = &self.inner.load;
-        let address = address.map(|address| network(&address.to_string())).unwrap_or_default();
         let permit = load.in_hand.clone().try_acquire_owned().map_err(|_| Error::Overloaded)?;
-        let mut addresses = load.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = addresses.entry(address.clone()).or_default();
-        if *count >= (self.settings().limits.at_once / SHARE).max(1) {
-            return Err(Error::Overloaded);
-        }
-        *count += 1;
-        drop(addresses);
-        Ok(InHand { address, addresses: load.addresses.clone(), _permit: permit })
+        let share = load.shares.take(address).ok_or(Error::Overloaded)?;
+        Ok(InHand { _share: share, _permit: permit })
     }
 
     /// Counts one request of somebody who shows no credential, or says how long to wait.

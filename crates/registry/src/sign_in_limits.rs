@@ -28,7 +28,7 @@ impl SignInLimits {
 }
 
 /// What counts as one address: of IPv6 the network of 64 bits that one customer gets.
-pub fn network(address: &str) -> String {
+pub(crate) fn network(address: &str) -> String {
     match address.parse::<IpAddr>().map(|address| address.to_canonical()) {
         Ok(IpAddr::V6(address)) => format!("{:?}", &address.segments()[..4]),
         _ => address.to_owned(),

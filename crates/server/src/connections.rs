@@ -3,18 +3,14 @@
 
 use actix_web::dev::Extensions;
 use actix_web::rt::net::TcpStream;
-use registry::network;
+use registry::Shares;
 use registry_core::proxies::TrustedProxies;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::SockRef;
 use std::any::Any;
-use std::collections::HashMap;
 use std::net::Shutdown;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Of all connections one address has at most every so manieth: one machine must not keep everybody else out.
-const SHARE: usize = 4;
 /// An answer of which so long nothing was taken is given up.
 const STALLED: Duration = Duration::from_mins(1);
 /// Files that everything else needs: the database, upstreams, the log.
@@ -25,25 +21,7 @@ const OTHER_FILES: u64 = 256;
 pub(crate) struct Connections {
     most: usize,
     proxies: TrustedProxies,
-    open: Arc<Mutex<HashMap<String, usize>>>,
-}
-
-/// Goes with a connection, as long as that lives.
-struct Open {
-    address: String,
-    open: Arc<Mutex<HashMap<String, usize>>>,
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = open.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                open.remove(&self.address);
-            }
-        }
-    }
+    shares: Shares,
 }
 
 impl Connections {
@@ -58,7 +36,7 @@ impl Connections {
                 "this process may open fewer files than `limits.connections` asks for (`ulimit -n`)"
             );
         }
-        Self { most, proxies, open: Arc::default() }
+        Self { most, proxies, shares: Shares::of(most) }
     }
 
     /// How many there may be at once.
@@ -75,16 +53,11 @@ impl Connections {
         if self.proxies.include(peer.ip()) {
             return;
         }
-        let address = network(&peer.ip().to_string());
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = open.entry(address.clone()).or_default();
-        if *count >= (self.most / SHARE).max(1) {
-            drop(socket.shutdown(Shutdown::Both));
-            return;
+        match self.shares.take(Some(peer.ip())) {
+            // It goes with the connection, as long as that lives.
+            Some(share) => drop(extensions.insert(share)),
+            None => drop(socket.shutdown(Shutdown::Both)),
         }
-        *count += 1;
-        drop(open);
-        extensions.insert(Open { address, open: self.open.clone() });
     }
 }
 
