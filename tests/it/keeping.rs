@@ -84,6 +84,11 @@ async fn a_copy_made_while_others_write_is_restored_whole() {
         !String::from_utf8_lossy(&std::fs::read(&copy).unwrap()).contains(CANARY),
         "the copy holds a secret in the clear"
     );
+    // Nor is anything else that is written readable for others, in a folder of theirs.
+    for file in std::fs::read_dir(&folder).unwrap() {
+        let file = file.unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "{}", file.path().display());
+    }
     fails(&installed, &["backup", copy.to_str().unwrap()], "exists").await;
     let kept = rows_of(&copy).await;
     assert!(kept["server"].len() >= 20, "{}", kept["server"].len());

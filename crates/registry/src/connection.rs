@@ -7,9 +7,10 @@ use crate::secret_mappings::members_of;
 use crate::secrets::open_markers;
 use crate::servers::ServerRef;
 use crate::upstream::ProbeTarget;
+use crate::write::Event;
 use crate::{Actor, Error, Registry, Result, integrations, servers};
 use registry_core::clock::Timestamp;
-use registry_core::id::ServerId;
+use registry_core::id::{ServerId, WorkspaceId};
 use registry_core::metadata::{AdvancedConfiguration, EffectiveMetadata};
 use registry_core::permission::Permission;
 use registry_core::preflight::connection_problem;
@@ -17,9 +18,9 @@ use registry_core::registration::AuthType;
 use registry_core::secret::Secret;
 use registry_core::slug::Reference;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// What a test of the connection showed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,15 +50,23 @@ pub struct LastTest {
     pub problem: Option<String>,
 }
 
+impl ConnectionTest {
+    /// What the audit log keeps of it.
+    fn recorded(&self) -> Value {
+        json!({ "url": self.url, "status": self.status })
+    }
+}
+
 impl Registry {
     /// Asks an integration's MCP server once, with the headers that the organisation and the integration configure, and
     /// remembers what that showed.
     pub async fn test_integration(&self, actor: &Actor, reference: &Reference) -> Result<ConnectionTest> {
         actor.require(Permission::UpdateIntegrations)?;
-        let model = integrations::find(self.db(), actor, reference).await?;
-        let organisation = self.organisation_layer(self.db()).await?;
+        let read = self.begin_read().await?;
+        let model = integrations::find(&read, actor, reference).await?;
+        let organisation = self.organisation_layer(&read).await?;
         let layer = parse_layer(model.configuration.as_deref(), "integration", model.id)?;
-        let mapped = members_of(self.db(), [model.id]).await?.remove(&model.id).unwrap_or_default();
+        let mapped = members_of(&read, [model.id]).await?.remove(&model.id).unwrap_or_default();
         let layer = layer.with_members(&mapped);
         let nothing = AdvancedConfiguration::empty();
         let resolution = self.resolve_layers(
@@ -65,13 +74,15 @@ impl Registry {
             crate::preflight::EXAMPLE_NAMES,
             model.workspace_id.is_some(),
         );
-        let test = self.probe(model.name.clone(), &model, &resolution.effective).await?;
+        let target = self.target(&read, &model, &resolution.effective).await?;
+        read.commit().await?;
+        let test = self.probe(model.name.clone(), &model, target).await?;
         self.remember(actor, &model, &test).await?;
         Ok(test)
     }
 
-    /// Keeps what a test showed, unless the address has changed meanwhile. It is an observation, not a change: no version,
-    /// no audit event.
+    /// Keeps what a test showed, unless the address has changed meanwhile. It is an observation, not a change: no version.
+    /// That secrets were sent is on record.
     async fn remember(&self, actor: &Actor, model: &integration::Model, test: &ConnectionTest) -> Result<()> {
         let last = LastTest {
             at: self.now(),
@@ -79,7 +90,7 @@ impl Registry {
             duration_ms: test.duration_ms,
             problem: test.problem.clone(),
         };
-        let write = self.begin_write(actor).await?;
+        let mut write = self.begin_write(actor).await?;
         integration::Entity::update_many()
             .col_expr(integration::Column::LastTest, Expr::value(serde_json::to_string(&last)?))
             .col_expr(integration::Column::Unreachable, Expr::value(test.status.is_none()))
@@ -87,31 +98,50 @@ impl Registry {
             .filter(integration::Column::Url.eq(&model.url))
             .exec(&write.txn)
             .await?;
+        let event = Event::new("integration.tested", "integration", model.id).named(&model.slug);
+        write.audit(event.in_workspace(model.workspace_id.map(WorkspaceId)).after(test.recorded()));
         write.commit().await
     }
 
     /// Asks a server's MCP server once, with the headers that gateways would send.
     pub async fn test_server(&self, actor: &Actor, reference: &ServerRef) -> Result<ConnectionTest> {
         actor.require(Permission::UpdateServers)?;
-        let model = servers::find(self.db(), actor, reference).await?;
-        let layers = self.load_layers(self.db(), Scope::Server(ServerId(model.id)), false).await?.pop();
+        let read = self.begin_read().await?;
+        let model = servers::find(&read, actor, reference).await?;
+        let layers = self.load_layers(&read, Scope::Server(ServerId(model.id)), false).await?.pop();
         let layers = layers.ok_or_else(|| Error::not_found("server", model.id))?;
         let effective = self.resolve_server(&layers).effective;
-        self.probe(model.name, &layers.integration, &effective).await
+        let target = self.target(&read, &layers.integration, &effective).await?;
+        read.commit().await?;
+        let test = self.probe(model.name, &layers.integration, target).await?;
+        let mut write = self.begin_write(actor).await?;
+        let event = Event::new("server.tested", "server", model.id).named(&model.slug);
+        write.audit(event.in_workspace(Some(WorkspaceId(model.workspace_id))).after(test.recorded()));
+        write.commit().await?;
+        Ok(test)
+    }
+
+    /// What is asked, with the secrets it takes as they are at the moment of `read`.
+    async fn target(
+        &self,
+        read: &DatabaseTransaction,
+        integration: &integration::Model,
+        effective: &EffectiveMetadata,
+    ) -> Result<ProbeTarget> {
+        Ok(ProbeTarget {
+            url: integration.url.clone(),
+            transport: integrations::transport(integration)?,
+            headers: self.headers(read, auth_type(integration)?, &effective.gateway).await?,
+        })
     }
 
     async fn probe(
         &self,
         name: String,
         integration: &integration::Model,
-        effective: &EffectiveMetadata,
+        target: ProbeTarget,
     ) -> Result<ConnectionTest> {
         let auth_type = auth_type(integration)?;
-        let target = ProbeTarget {
-            url: integration.url.clone(),
-            transport: integrations::transport(integration)?,
-            headers: self.headers(auth_type, &effective.gateway).await?,
-        };
         let mut probed = self.upstream().probe(target).await;
         discreet(&mut probed.exchange);
         let problem = match probed.exchange.status {
@@ -131,6 +161,7 @@ impl Registry {
     /// over them `passthrough_headers`.
     async fn headers(
         &self,
+        read: &DatabaseTransaction,
         auth_type: AuthType,
         gateway: &Map<String, Value>,
     ) -> Result<Vec<(String, Secret)>> {
@@ -138,7 +169,7 @@ impl Registry {
         let mut headers: Vec<(String, Secret)> = Vec::new();
         for map in [own, gateway.get("passthrough_headers")].into_iter().flatten() {
             let mut map = map.clone();
-            open_markers(self, self.db(), &mut map).await?;
+            open_markers(self, read, &mut map).await?;
             let Value::Object(map) = map else { continue };
             for (name, value) in map {
                 let Value::String(value) = value else { continue };

@@ -3,10 +3,11 @@
 use crate::actor::Actor;
 use crate::entity::{deployment, organisation, registration};
 use crate::gateway_limits::GatewayLimits;
+use crate::key_sets;
 use crate::resealing;
 use crate::sign_in_limits::SignInLimits;
 use crate::stored::millis;
-use crate::write::Write;
+use crate::write::{Event, Write};
 use crate::{Door, Error, Inner, Outside, Registry, Result, SealingRing, Settings, registrations, tokens};
 use registry_core::clock::Clock;
 use registry_core::id::OrganisationId;
@@ -74,6 +75,13 @@ impl Registry {
             .map(tokens::TokenKeys::new)
             .transpose()
             .map_err(|message| Error::Unavailable(format!("`auth.jwt`: {message}")))?;
+        if let Some(provider) = &settings.provider {
+            let known = key_sets::algorithms(&provider.algorithms);
+            let none = || "at least one algorithm is needed".to_owned();
+            known
+                .and_then(|known| if known.is_empty() { Err(none()) } else { Ok(()) })
+                .map_err(|message| Error::Unavailable(format!("`auth.oidc.algorithms`: {message}")))?;
+        }
         let db = connect(database_url, settings.max_connections).await?;
         Ok(Self {
             inner: Arc::new(Inner {
@@ -102,7 +110,7 @@ impl Registry {
             )));
         }
         Migrator::up(self.db(), None).await?;
-        let write = self.begin_write(&self.operator()).await?;
+        let mut write = self.begin_write(&self.operator()).await?;
         if organisation::Entity::find().one(&write.txn).await?.is_none() {
             organisation::ActiveModel {
                 id: Set(self.new_id()),
@@ -126,8 +134,12 @@ impl Registry {
         for (key, value) in self.agreed() {
             let old = recorded.remove(key);
             if old.as_ref() != Some(&value) {
-                metadata_changed |= old.is_some() && key != SCHEMA;
-                record(&write, key, value).await?;
+                record(&write, key, value.clone()).await?;
+                if let Some(old) = old {
+                    metadata_changed |= key != SCHEMA;
+                    let event = Event::new("deployment.changed", "deployment", key);
+                    write.audit(event.before(old).after(value));
+                }
             }
         }
         if metadata_changed {

@@ -104,9 +104,30 @@ impl Error {
 
     /// A row that cannot be read back names itself.
     pub(crate) fn corrupt(table: &'static str, column: &'static str, row: impl fmt::Display) -> Self {
-        Self::Internal(format!("{table}.{column} of row {row} cannot be read").into())
+        Self::damaged(format!("{table}.{column} of row {row} cannot be read"))
+    }
+
+    pub(crate) fn damaged(what: String) -> Self {
+        Self::Internal(Box::new(Damaged(what)))
+    }
+
+    /// Whether it is something stored that is damaged: asking again gives the same.
+    pub(crate) fn is_damage(&self) -> bool {
+        matches!(self, Self::Internal(cause) if cause.is::<Damaged>())
     }
 }
+
+/// What is stored and cannot be read back.
+#[derive(Debug)]
+struct Damaged(String);
+
+impl fmt::Display for Damaged {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Damaged {}
 
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

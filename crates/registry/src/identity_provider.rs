@@ -29,6 +29,9 @@ use url::Url;
 
 /// The provider's metadata are read again when they are as old as this, in milliseconds.
 const FRESH: i64 = 3_600_000;
+/// A provider that could not be asked is asked again after so long, in milliseconds: whoever signs in meanwhile need not
+/// wait for it.
+const RETRY: i64 = 5_000;
 
 /// The organisation's identity provider, and what its people may do here.
 #[derive(Clone, Debug)]
@@ -110,8 +113,13 @@ struct Metadata {
 
 /// What is known of the provider.
 #[derive(Default)]
-pub(crate) struct Provider {
-    known: Mutex<Option<(i64, Arc<Known>)>>,
+pub(crate) struct Provider(Mutex<Held>);
+
+#[derive(Clone, Default)]
+struct Held {
+    known: Option<Arc<Known>>,
+    /// When it was asked last, and for how long that will do, in milliseconds.
+    asked: Option<(i64, i64)>,
 }
 
 struct Known {
@@ -216,25 +224,22 @@ impl Registry {
     /// The provider's metadata; those known are used on while it cannot be reached.
     async fn provider(&self, settings: &ProviderSettings) -> Result<Arc<Known>> {
         let now = self.now().timestamp_millis();
-        let held = &self.inner.provider.known;
-        let known = held.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((at, known)) = &known
-            && (now - at).abs() < FRESH
-        {
-            return Ok(known.clone());
+        let lock = || self.inner.provider.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Held { mut known, asked } = lock().clone();
+        if asked.is_none_or(|(at, enough)| (now - at).abs() >= enough) {
+            let (found, enough) = match self.discover_provider(settings, known.as_deref()).await {
+                Ok(found) => (Some(Arc::new(found)), FRESH),
+                Err(why) => {
+                    tracing::warn!(issuer = settings.issuer, why, "the identity provider could not be asked");
+                    (None, RETRY)
+                }
+            };
+            let mut held = lock();
+            held.asked = Some((now, enough));
+            held.known = found.or(held.known.take());
+            known = held.known.clone();
         }
-        let before = known.as_ref().map(|(_, known)| &**known);
-        match self.discover_provider(settings, before).await {
-            Ok(found) => {
-                let found = Arc::new(found);
-                *held.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, found.clone()));
-                Ok(found)
-            }
-            Err(why) => {
-                tracing::warn!(issuer = settings.issuer, why, "the identity provider could not be asked");
-                known.map(|(_, known)| known).ok_or_else(|| Error::Unavailable(UNREACHABLE.to_owned()))
-            }
-        }
+        known.ok_or_else(|| Error::Unavailable(UNREACHABLE.to_owned()))
     }
 
     async fn discover_provider(

@@ -4,7 +4,7 @@ use crate::access::set_global;
 use crate::integration_list::IntegrationFilter;
 use crate::page::PageRequest;
 use crate::write::Write;
-use crate::{Actor, Error, Integration, NewIntegration, Registry, Result};
+use crate::{Actor, Error, Integration, NewIntegration, Registry, Result, SecretMapping};
 use registry_core::finding::{Finding, Findings};
 use registry_core::locate::placed;
 use registry_core::metadata::map_markers;
@@ -22,7 +22,8 @@ use std::collections::BTreeMap;
 pub struct Copied {
     /// The copy.
     pub value: Integration,
-    /// JSON Pointers of the secrets that were not copied.
+    /// JSON Pointers into its Advanced Configuration: secrets that were not copied, and members that come from a secret that
+    /// the operator declared and are not mapped in the copy.
     pub left_out: Vec<String>,
 }
 
@@ -40,6 +41,9 @@ const KIND: &str = "mcp-integrations";
 
 /// The most integrations one import may make.
 const MOST: usize = 500;
+
+/// What is said of mappings in an import.
+const NOT_IMPORTED: &str = "Members that come from declared secrets are not imported. Map them again over the API, to secrets that the operator of this deployment declared.";
 
 #[derive(Serialize)]
 struct Export<'a> {
@@ -62,6 +66,9 @@ struct Exported<'a> {
     global_workspace_access: GlobalAccess,
     #[serde(skip_serializing_if = "Option::is_none")]
     configurations: Option<Box<RawValue>>,
+    /// For readers: an import leaves them out, because names of secrets mean something else elsewhere.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    secret_mappings: Vec<&'a SecretMapping>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -82,7 +89,8 @@ impl Registry {
         slug: Option<String>,
     ) -> Result<Copied> {
         let original = self.integration(actor, reference).await?;
-        let (configuration, left_out) = without_secrets(original.configuration.as_deref());
+        let (configuration, mut left_out) = without_secrets(original.configuration.as_deref());
+        left_out.extend(original.secret_mappings.iter().map(|mapped| mapped.mapping.pointer()));
         let workspace = actor.workspace().or(original.workspace.map(|workspace| workspace.id));
         let new = NewIntegration {
             name,
@@ -186,7 +194,10 @@ impl Registry {
             configuration: item.configurations,
             secret_mappings: Vec::new(),
         };
-        let (mut model, findings) = self.create_integration_in(write, actor, new, None).await?;
+        let (mut model, mut findings) = self.create_integration_in(write, actor, new, None).await?;
+        if item.mapped {
+            findings.push(Finding::warning("/secret_mappings", "not_imported", NOT_IMPORTED));
+        }
         if !item.enabled {
             model.enabled = false;
             model.clone().into_active_model().reset_all().update(&write.txn).await?;
@@ -225,6 +236,7 @@ fn exported(integrations: &[Integration]) -> Result<String> {
                 workspace: one.workspace.as_ref().map(|workspace| &workspace.slug),
                 global_workspace_access: GlobalAccess { enabled: one.global_access },
                 configurations: one.configuration.clone().map(RawValue::from_string).transpose()?,
+                secret_mappings: one.secret_mappings.iter().map(|mapped| &mapped.mapping).collect(),
             })
         })
         .collect::<Result<_>>()?;
@@ -276,17 +288,18 @@ struct Item {
     enabled: bool,
     global_access: bool,
     configurations: Option<String>,
+    /// Whether it names secrets that the operator declared.
+    mapped: bool,
 }
 
 /// What the REST API says of an integration and nobody can set.
-const READ_ONLY: [&str; 17] = [
+const READ_ONLY: [&str; 16] = [
     "object",
     "id",
     "type",
     "owner_id",
     "organisation_id",
     "workspace_slug",
-    "secret_mappings",
     "workspaces_count",
     "servers_count",
     "registered_count",
@@ -324,6 +337,7 @@ impl Item {
         let access: Option<GlobalAccess> =
             taken(&mut members, "global_workspace_access", "`{\"enabled\": true}`", &mut findings);
         let status: Option<Status> = taken(&mut members, "status", "`active` or `disabled`", &mut findings);
+        let mapped = members.remove("secret_mappings").is_some_and(|raw| raw.get() != "[]");
         let configurations = members.remove("configurations").map(|raw| raw.get().to_owned());
         for unknown in members.keys() {
             findings.push(Finding::error(
@@ -344,6 +358,7 @@ impl Item {
                 enabled: status != Some(Status::Disabled),
                 global_access: access.is_some_and(|access| access.enabled),
                 configurations,
+                mapped,
             }),
             _ => Err(findings),
         }

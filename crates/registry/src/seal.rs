@@ -204,7 +204,7 @@ fn failed(what: &'static str) -> Error {
 }
 
 fn broken(id: SealedId) -> Error {
-    Error::Internal(format!("sealed value {id} cannot be opened").into())
+    Error::damaged(format!("sealed value {id} cannot be opened"))
 }
 
 #[cfg(test)]

@@ -130,6 +130,9 @@ pub struct JwtSettings {
     pub roles: BTreeMap<String, Role>,
     /// The claim that binds to a workspace (slug or id); absent in a token: the whole organisation.
     pub workspace_claim: String,
+    /// The claim with scopes that narrow what its role may do: a string of words or a list (RFC 9068 §2.2.3); absent in a
+    /// token: all that its role may.
+    pub scope_claim: String,
     /// Tolerated clock difference for `exp` and `nbf`.
     pub leeway: Duration,
 }

@@ -17,6 +17,7 @@ pub(crate) struct TokenKeys {
     role_claim: String,
     roles: BTreeMap<String, Role>,
     workspace_claim: String,
+    scope_claim: String,
 }
 
 /// What signed claims must fulfil.
@@ -101,6 +102,7 @@ impl TokenKeys {
             role_claim: settings.role_claim.clone(),
             roles: settings.roles.clone(),
             workspace_claim: settings.workspace_claim.clone(),
+            scope_claim: settings.scope_claim.clone(),
         })
     }
 
@@ -130,16 +132,12 @@ impl TokenKeys {
                 return Err(Error::Unauthenticated("The workspace claim of this token is not a string."));
             }
         };
-        let scopes = match claims.get("mcp_registry_scope") {
+        let scopes = match claims.get(&self.scope_claim).map(words) {
             None => Vec::new(),
-            Some(Value::String(scope)) if !scope.trim().is_empty() => {
-                scope.split_ascii_whitespace().map(str::to_owned).collect()
-            }
+            Some(Some(scopes)) if !scopes.is_empty() => scopes,
             // A claim that narrows must never be read as one that does not.
             Some(_) => {
-                return Err(Error::Unauthenticated(
-                    "The claim `mcp_registry_scope` of this token is empty or not a string.",
-                ));
+                return Err(Error::Unauthenticated("The scope claim of this token is empty, or no text."));
             }
         };
         let until = claims.get("exp").and_then(Value::as_i64).map(|seconds| seconds.saturating_mul(1_000));
@@ -169,5 +167,18 @@ impl TokenKeys {
                 |name| if self.roles.is_empty() { Role::parse(name) } else { self.roles.get(name).copied() },
             )
             .max()
+    }
+}
+
+/// The words of a claim that is a text or a list of texts.
+fn words(claim: &Value) -> Option<Vec<String>> {
+    let split = |text: &str| text.split_ascii_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    match claim {
+        Value::String(text) => Some(split(text)),
+        Value::Array(texts) => {
+            let words: Option<Vec<_>> = texts.iter().map(|text| text.as_str().map(split)).collect();
+            words.map(|words| words.concat())
+        }
+        _ => None,
     }
 }

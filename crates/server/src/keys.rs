@@ -8,11 +8,14 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
+use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 use zeroize::Zeroizing;
 
 /// How long a program may take to print the keys.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// What it may print, in bytes: a thousand keys.
+const MOST_PRINTED: u64 = 64 * 1024;
 
 /// Where the keys of this configuration are.
 enum Source {
@@ -120,16 +123,26 @@ fn read(path: &Path) -> Result<Vec<SealingKey>, String> {
 async fn printed(line: &[String]) -> Result<Vec<SealingKey>, String> {
     let [program, arguments @ ..] = line else { return Ok(Vec::new()) };
     let failed = |what: &str| format!("The program of `sealing.key_command`, {program}: {what}.");
-    let output = Command::new(program).args(arguments).stdin(Stdio::null()).kill_on_drop(true).output();
-    let output = tokio::time::timeout(PATIENCE, output)
+    let run = async {
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.kill_on_drop(true).spawn().map_err(|error| failed(&error.to_string()))?;
+        let mut text = Zeroizing::new(Vec::new());
+        if let Some(output) = child.stdout.take() {
+            let output = output.take(MOST_PRINTED + 1).read_to_end(&mut text).await;
+            output.map_err(|error| failed(&error.to_string()))?;
+        }
+        if text.len() as u64 > MOST_PRINTED {
+            return Err(failed("it printed more than any keys are"));
+        }
+        let status = child.wait().await.map_err(|error| failed(&error.to_string()))?;
+        if status.success() { Ok(text) } else { Err(failed(&format!("it failed, {status}"))) }
+    };
+    let printed = tokio::time::timeout(PATIENCE, run)
         .await
-        .map_err(|_| failed("it did not end within 10 seconds"))?
-        .map_err(|error| failed(&error.to_string()))?;
-    if !output.status.success() {
-        return Err(failed(&format!("it failed, {}", output.status)));
-    }
-    let text = Zeroizing::new(String::from_utf8(output.stdout).map_err(|_| failed("it did not print text"))?);
-    lines(&text).map_err(|message| failed(&message))
+        .map_err(|_| failed("it did not end within 10 seconds"))??;
+    let text = std::str::from_utf8(&printed).map_err(|_| failed("it did not print text"))?;
+    lines(text).map_err(|message| failed(&message))
 }
 
 /// One key per line, the first one seals; empty lines and lines with `#` are passed over.
@@ -254,6 +267,8 @@ mod tests {
         assert!(message.contains("32 bytes") && !message.contains("c2Vj"), "{message}");
         let message = told("echo s3cret >&2; exit 3").await.unwrap_err();
         assert!(message.contains("exit status: 3") && !message.contains("s3cret"), "{message}");
+        let message = told("yes k1:c2VjcmV0").await.unwrap_err();
+        assert!(message.contains("more than any keys") && !message.contains("c2Vj"), "{message}");
         config.sealing.keys = vec![Hidden::from(key.as_str())];
         assert!(ring(&config).await.unwrap_err().contains("no more"));
     }

@@ -24,10 +24,14 @@ pub mod telemetry;
 pub mod upstream;
 
 use clap::Parser;
+use rustix::fs::Mode;
+use rustix::process::umask;
 use std::process::ExitCode;
 
 /// Does what the command line says; the process's exit code: 0 done, 1 not done (standard error says why), 2 typed wrongly.
 pub fn run() -> ExitCode {
+    // Whatever this program writes (databases and their journals, keys, copies) is nobody else's business.
+    umask(Mode::RWXG | Mode::RWXO);
     let cli = cli::Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

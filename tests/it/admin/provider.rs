@@ -2,7 +2,7 @@
 
 use super::Browser;
 use chrono::Duration;
-use registry::{PageRequest, ProviderSettings, Settings, User};
+use registry::{PageRequest, ProviderSettings, Registry, SealingRing, Settings, User};
 use registry_core::permission::Role;
 use registry_core::secret::Secret;
 use reqwest::header::LOCATION;
@@ -275,6 +275,9 @@ async fn keys_change_and_outages_pass() {
     let page = Browser::nobody(&t).get("/ui/sign-in/provider").await.expect(503);
     assert!(page.text.contains("identity provider cannot be used now"), "{}", page.text);
     provider.does().down = false;
+    // It was asked a moment ago; nobody waits for it again so soon.
+    Browser::nobody(&t).get("/ui/sign-in/provider").await.expect(503);
+    t.inner.clock.advance(Duration::seconds(5));
     signed_in(&t, &provider, json!({})).await;
 
     // A new key: asked for when it is met, but seldom, however many tokens name it.
@@ -297,6 +300,21 @@ async fn keys_change_and_outages_pass() {
     t.inner.clock.advance(Duration::hours(2));
     let (_, url) = depart(&t).await;
     assert!(url.as_str().starts_with(&provider.issuer), "metadata of another issuer change nothing: {url}");
+}
+
+#[tokio::test]
+async fn algorithms_that_cannot_be_are_refused_at_the_start() {
+    let t = TestRegistry::new(Engine::Sqlite).await;
+    for algorithms in [vec!["HS256".to_owned()], vec!["none".to_owned()], Vec::new()] {
+        let provider =
+            ProviderSettings { algorithms, ..settings("https://login.example", "http://127.0.0.1:1") };
+        let settings = Settings { provider: Some(provider), ..Settings::default() };
+        let outside = support::outside(&settings);
+        let ring = SealingRing::new(vec![t.key.clone()]).unwrap();
+        let opened = Registry::open(&t.database.url, settings, ring, t.clock.clone(), outside).await;
+        let refused = opened.err().unwrap().to_string();
+        assert!(refused.contains("auth.oidc.algorithms"), "{refused}");
+    }
 }
 
 #[tokio::test]

@@ -233,6 +233,8 @@ on_both! {
             assert!(test["response_time_ms"].is_u64() && test.get("error").is_none());
             assert_eq!(test["url"], sandbox.mcp_url());
         }
+        let events = admin.get("/v1/audit-events?action=server.tested").await.expect(200).json();
+        assert_eq!((&events["total"], &events["data"][0]["after"]["status"]), (&json!(1), &json!(401)), "{events:#}");
         admin.put("/v1/mcp-integrations/linear", &json!({ "auth_type": "none" })).await.expect(200);
         let test = admin.post("/v1/mcp-integrations/linear/test", &json!({})).await.expect(200).json();
         assert_eq!((&test["success"], &test["status_code"]), (&json!(false), &json!(401)));

@@ -26,6 +26,7 @@ async fn server() -> TestServer {
             ("mcp-readers".to_owned(), Role::Viewer),
         ]),
         workspace_claim: "workspace".into(),
+        scope_claim: "mcp_registry_scope".into(),
         leeway: Duration::from_secs(5),
     };
     let settings = Settings { jwt: Some(jwt), ..Settings::default() };
@@ -87,8 +88,10 @@ async fn anything_else_is_nobody() {
         ("another audience", json!({ "aud": "other" })),
         ("no role", json!({ "groups": ["strangers"] })),
         ("role by its own name though mapped", json!({ "groups": ["admin"] })),
-        ("a scope claim that is no string", json!({ "mcp_registry_scope": ["mcp_servers.read"] })),
+        ("a scope claim that is no text", json!({ "mcp_registry_scope": { "mcp_servers.read": true } })),
+        ("a scope claim with something else in it", json!({ "mcp_registry_scope": ["workspaces.read", 1] })),
         ("an empty scope claim", json!({ "mcp_registry_scope": "" })),
+        ("an empty list of scopes", json!({ "mcp_registry_scope": [] })),
         ("a workspace that does not exist", json!({ "workspace": "nowhere" })),
     ] {
         let token = sign(&header(), &claims(&change));
@@ -130,6 +133,7 @@ async fn keys_by_address_are_renewed_seldom_and_kept_through_an_outage() {
         role_claim: "groups".into(),
         roles: BTreeMap::from([("mcp-readers".to_owned(), Role::Viewer)]),
         workspace_claim: "workspace".into(),
+        scope_claim: "mcp_registry_scope".into(),
         leeway: Duration::from_secs(5),
     };
     let settings = Settings { jwt: Some(jwt), ..Settings::default() };

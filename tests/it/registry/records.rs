@@ -95,3 +95,17 @@ on_both! {
         t.registry.ready().await.unwrap();
     }
 }
+
+on_both! {
+    async fn changed_settings_of_the_deployment_are_on_record(t: TestRegistry) {
+        let mut settings = t.settings.clone();
+        settings.gateway_urls = vec!["https://moved.example.com".into()];
+        let moved = t.process_with_settings(settings).await;
+        moved.migrate().await.unwrap();
+        moved.migrate().await.unwrap();
+        let filter = AuditFilter { action: Some("deployment.changed".into()), ..AuditFilter::default() };
+        let events = t.registry.audit_events(&t.admin(), filter, PageRequest::new(0, 10)).await.unwrap();
+        assert_eq!(events.items.len(), 1);
+        assert!(events.items[0].after.as_ref().unwrap().to_string().contains("moved.example.com"));
+    }
+}

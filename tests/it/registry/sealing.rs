@@ -116,6 +116,26 @@ on_both! {
 }
 
 on_both! {
+    async fn what_is_damaged_costs_one_document_and_no_other(t: TestRegistry) {
+        t.workspace("acme").await;
+        with_secret(&t, "linear", "s3cret").await;
+        with_secret(&t, "notion", "other").await;
+        let db = t.database.connect().await;
+        let damage = "UPDATE sealed_value SET ciphertext = nonce WHERE owner_id = (SELECT id FROM integration WHERE slug = 'linear')";
+        db.execute_unprepared(damage).await.unwrap();
+        let gateway = t.actor(Role::Gateway, None).await;
+        let page = t.registry.gateway_documents(&gateway, None, 0, 100).await.unwrap();
+        assert_eq!(page.documents.len(), 2);
+        let found = document(&t, &t.registry, "linear").await;
+        assert_eq!(found["registration"]["reason"], "stored_data_damaged");
+        assert!(!found.to_string().contains("$sealed"), "{found}");
+        assert_eq!(document(&t, &t.registry, "notion").await["headers"]["X-Key"], "other");
+        enter(&t.registry, "linear", "again").await;
+        assert_eq!(document(&t, &t.registry, "linear").await["headers"]["X-Key"], "again");
+    }
+}
+
+on_both! {
     async fn keys_are_the_operators_alone(t: TestRegistry) {
         let admin = t.actor(Role::Admin, None).await;
         assert!(matches!(t.registry.sealing_keys(&admin).await, Err(Error::Unauthenticated(_))));

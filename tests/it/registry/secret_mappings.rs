@@ -334,3 +334,22 @@ on_both! {
         assert_eq!(w.registry.settings().secrets["file"], declared);
     }
 }
+
+on_both! {
+    async fn copies_and_exports_name_what_they_leave_out(t: TestRegistry) {
+        let w = World::new(t).await;
+        w.create("linear", None, vec![maps("headers", "file", JSON, None)]).await.unwrap();
+        let admin = w.t.admin();
+        let copied = w.registry.duplicate_integration(&admin, &"linear".into(), "Trials".into(), None).await.unwrap();
+        assert_eq!((copied.left_out, copied.value.secret_mappings.len()), (vec!["/headers".to_owned()], 0));
+        let text = w.registry.export_these_integrations(&admin, &["linear".into()]).await.unwrap();
+        let exported: Value = serde_json::from_str(&text).unwrap();
+        let mapping = json!({ "target_field": "configurations.headers", "secret_reference_id": "file", "secret_key": null, "value_format": "json" });
+        assert_eq!(exported["integrations"][0]["secret_mappings"], json!([mapping]));
+        assert!(!text.contains(CANARY));
+        let other = TestRegistry::new(Engine::Sqlite).await;
+        let imported = other.registry.import_integrations(&other.admin(), &text).await.unwrap();
+        let told: Vec<_> = imported.findings.iter().map(|one| (one.pointer.as_str(), &*one.code)).collect();
+        assert_eq!(told, [("/integrations/0/secret_mappings", "not_imported")]);
+    }
+}

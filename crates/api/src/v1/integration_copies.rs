@@ -105,7 +105,8 @@ pub(crate) struct CopiedView {
     /// Its slug: given, or made from the name.
     #[schema(example = "linear-trials")]
     slug: String,
-    /// JSON Pointers into its Advanced Configuration: secrets that were not copied and must be entered again.
+    /// JSON Pointers into its Advanced Configuration: secrets that were not copied and must be entered again, and members
+    /// that come from declared secrets (`secret_mappings`), which are not mapped in the copy.
     #[schema(example = json!(["/oauth_client_metadata/client_secret"]))]
     left_out: Vec<String>,
 }

@@ -13,7 +13,11 @@ use registry_core::registration::State;
 use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
+use std::error::Error as _;
 use uuid::Uuid;
+
+/// What a gateway reads where something stored is damaged.
+const DAMAGED: &str = "Something that is stored for this server is damaged; the log of this deployment says what. Enter its secrets again, register its client again, or restore a backup.";
 
 /// A document with what must be known to hand it out.
 pub(crate) struct Prepared {
@@ -84,16 +88,18 @@ impl Registry {
             let revision = revisions.get(&layers.server.id).copied().unwrap_or_default();
             let one = self.prepare_one(read, layers, row, client, revision, None).await;
             prepared.push(match one {
-                Err(error @ Error::KeyMissing(_)) => {
-                    self.prepare_one(read, layers, row, None, revision, Some(&error.to_string())).await?
+                Err(error) => {
+                    let Some(why) = Unreadable::of(&error) else { return Err(error) };
+                    tracing::error!(server = %layers.server.id, %error, cause = error.source(), "a document goes without what cannot be read");
+                    self.prepare_one(read, layers, row, None, revision, Some(&why)).await?
                 }
-                one => one?,
+                Ok(one) => one,
             });
         }
         Ok(prepared)
     }
 
-    /// `unreadable` says why secrets of this server cannot be opened: then its document goes without any.
+    /// `unreadable` says why not all that is stored for this server can be read: then its document goes without secrets.
     async fn prepare_one(
         &self,
         read: &DatabaseTransaction,
@@ -101,7 +107,7 @@ impl Registry {
         row: Option<&registration::Model>,
         client: Option<oauth_client::Model>,
         revision: i64,
-        unreadable: Option<&str>,
+        unreadable: Option<&Unreadable>,
     ) -> Result<Prepared> {
         let client = match client.filter(|client| usable(client, self.now()) && layers.enabled) {
             Some(client) => {
@@ -209,6 +215,25 @@ impl Registry {
     }
 }
 
+/// Why not all that is stored for a server can be read.
+struct Unreadable {
+    reason: &'static str,
+    detail: String,
+}
+
+impl Unreadable {
+    /// `None`: the error says nothing about this one server.
+    fn of(error: &Error) -> Option<Self> {
+        match error {
+            Error::KeyMissing(_) => Some(Self { reason: "sealing_key_missing", detail: error.to_string() }),
+            _ if error.is_damage() => {
+                Some(Self { reason: "stored_data_damaged", detail: DAMAGED.to_owned() })
+            }
+            _ => None,
+        }
+    }
+}
+
 /// When each of these servers last changed.
 pub(crate) async fn last_changes(
     read: &impl ConnectionTrait,
@@ -261,13 +286,13 @@ fn document_owns(name: &str) -> bool {
 fn registration_member(
     row: &registration::Model,
     client: Option<&oauth_client::Model>,
-    unreadable: Option<&str>,
+    unreadable: Option<&Unreadable>,
 ) -> Result<Value> {
     let mut member = Map::new();
     if let Some(why) = unreadable {
         member.insert("state".into(), json!(State::Failed.as_str()));
-        member.insert("reason".into(), json!("sealing_key_missing"));
-        member.insert("detail".into(), json!(why));
+        member.insert("reason".into(), json!(why.reason));
+        member.insert("detail".into(), json!(why.detail));
         return Ok(Value::Object(member));
     }
     member.insert("state".into(), json!(row.state));

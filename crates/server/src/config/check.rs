@@ -400,6 +400,7 @@ fn jwt_settings(jwt: &Jwt, findings: &mut Findings) -> Option<JwtSettings> {
         role_claim: jwt.role_claim.clone(),
         roles,
         workspace_claim: jwt.workspace_claim.clone(),
+        scope_claim: jwt.scope_claim.clone(),
         leeway: Duration::from_secs(jwt.leeway),
     })
 }

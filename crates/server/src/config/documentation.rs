@@ -19,3 +19,16 @@ fn the_page_lists_every_setting_and_no_other() {
         assert!(keys.contains_key(key), "docs/configuration.md lists {key}, which does not exist");
     }
 }
+
+/// The page names every scope, and no other.
+#[test]
+fn the_page_lists_every_scope_and_no_other() {
+    let page = include_str!("../../../../docs/configuration.md");
+    let section =
+        page.split("\n## ").find_map(|section| section.strip_prefix("Scopes\n")).unwrap_or_default();
+    let mut listed: Vec<&str> = section.split('`').skip(1).step_by(2).collect();
+    let mut names = registry_core::permission::scope_names();
+    listed.sort_unstable();
+    names.sort_unstable();
+    assert_eq!(listed, names);
+}

@@ -285,6 +285,8 @@ pub struct Jwt {
     pub roles: BTreeMap<String, String>,
     /// The claim that binds a token to one workspace.
     pub workspace_claim: String,
+    /// The claim whose scopes narrow what a token may do here.
+    pub scope_claim: String,
     /// Seconds of clock difference that are tolerated.
     pub leeway: u64,
 }
@@ -300,6 +302,7 @@ impl Default for Jwt {
             role_claim: "role".to_owned(),
             roles: BTreeMap::new(),
             workspace_claim: "workspace".to_owned(),
+            scope_claim: "mcp_registry_scope".to_owned(),
             leeway: 30,
         }
     }

@@ -1,0 +1,159 @@
+//! Where a mapping may be: what its member allows, and what the operator allowed for its secret.
+
+use super::reading::Unread;
+use super::{PREFIX, SecretMapping};
+use crate::Result;
+use crate::entity::{integration, server, workspace};
+use crate::write::{Event, Write};
+use registry_core::finding::{Finding, Findings};
+use registry_core::id::WorkspaceId;
+use registry_core::metadata::{AdvancedConfiguration, Section, find};
+use sea_orm::{ConnectionTrait, EntityTrait};
+use url::Url;
+use uuid::Uuid;
+
+/// Members that hold secrets.
+const SECRET_MEMBERS: [&str; 6] = [
+    "headers",
+    "passthrough_headers",
+    "oauth_client_metadata",
+    "registration",
+    "jwt_validation",
+    "external_auth_config",
+];
+/// Those of them that go to the MCP server itself and nowhere else.
+const HEADERS: [&str; 2] = ["headers", "passthrough_headers"];
+
+/// The thing that mappings belong to.
+pub(crate) struct Owner<'a> {
+    pub(super) kind: &'static str,
+    pub(super) id: Uuid,
+    slug: &'a str,
+    workspace_id: Option<WorkspaceId>,
+    /// Slug of the workspace it belongs to; `None`: the organisation.
+    workspace: Option<String>,
+    /// Where gateways would send the secrets.
+    url: &'a str,
+    /// Its configuration as it will be.
+    pub(super) configuration: Option<&'a str>,
+}
+
+impl<'a> Owner<'a> {
+    /// An integration as it will be.
+    pub(crate) async fn integration(
+        db: &impl ConnectionTrait,
+        model: &'a integration::Model,
+    ) -> Result<Self> {
+        let workspace = match model.workspace_id {
+            Some(id) => workspace::Entity::find_by_id(id).one(db).await?.map(|row| row.slug),
+            None => None,
+        };
+        let configuration = model.configuration.as_deref();
+        let workspace_id = model.workspace_id.map(WorkspaceId);
+        let (slug, url) = (model.slug.as_str(), model.url.as_str());
+        Ok(Self { kind: "integration", id: model.id, slug, workspace_id, workspace, url, configuration })
+    }
+
+    /// A server as it will be.
+    pub(crate) async fn server(
+        db: &impl ConnectionTrait,
+        model: &'a server::Model,
+        integration: &'a integration::Model,
+    ) -> Result<Self> {
+        let workspace = workspace::Entity::find_by_id(model.workspace_id).one(db).await?.map(|row| row.slug);
+        let configuration = model.configuration.as_deref();
+        let workspace_id = Some(WorkspaceId(model.workspace_id));
+        let (slug, url) = (model.slug.as_str(), integration.url.as_str());
+        Ok(Self { kind: "server", id: model.id, slug, workspace_id, workspace, url, configuration })
+    }
+
+    pub(super) fn event(&self, action: &'static str) -> Event {
+        Event::new(action, self.kind, self.id).named(self.slug).in_workspace(self.workspace_id)
+    }
+}
+
+/// What an operator does not allow any more is not used any more.
+pub(super) fn is_allowed(write: &Write<'_>, owner: &Owner<'_>, mapping: &SecretMapping) -> bool {
+    judge(write, owner, &AdvancedConfiguration::empty(), mapping, "", &mut Findings::default())
+}
+
+/// Whether a mapping may be where it is; what may not is in `findings`.
+pub(super) fn judge(
+    write: &Write<'_>,
+    owner: &Owner<'_>,
+    configured: &AdvancedConfiguration,
+    mapping: &SecretMapping,
+    place: &str,
+    findings: &mut Findings,
+) -> bool {
+    let mut refuse = |member: &str, code: &'static str, why: String| {
+        findings.push(Finding::error(format!("{place}/{member}"), code, why));
+        false
+    };
+    let Some(member) = canonical(&mapping.target_field) else {
+        return refuse(
+            "target_field",
+            "invalid_value",
+            "Write `configurations.` and a member of the Advanced Configuration, such as `configurations.headers`.".to_owned(),
+        );
+    };
+    if configured.value().get(&member).is_some_and(|value| !value.is_null()) {
+        return refuse(
+            "target_field",
+            "member_set_twice",
+            format!(
+                "`{member}` is set in `configurations` too. Take it away there, or leave out the mapping."
+            ),
+        );
+    }
+    let name = &mapping.reference;
+    let Some(declared) = write.registry.settings().secrets.get(name) else {
+        findings.push(Unread::Undeclared.finding(place, name));
+        return false;
+    };
+    if let Some(allowed) = &declared.workspaces
+        && !owner.workspace.as_ref().is_some_and(|own| allowed.contains(own))
+    {
+        // Not told apart from one that does not exist.
+        findings.push(Unread::Undeclared.finding(place, name));
+        return false;
+    }
+    if !SECRET_MEMBERS.contains(&member.as_str()) {
+        return refuse(
+            "target_field",
+            "invalid_value",
+            format!(
+                "`{member}` is no secret: everybody who may look at the configuration sees it. Secrets go into {}.",
+                SECRET_MEMBERS.join(", ")
+            ),
+        );
+    }
+    if !declared.hosts.is_empty() && !HEADERS.contains(&member.as_str()) {
+        return refuse(
+            "secret_reference_id",
+            "secret_not_for_this_host",
+            format!(
+                "The operator declared for which MCP servers the secret `{name}` is, so it can only be sent to them, in {}.",
+                HEADERS.join(" or ")
+            ),
+        );
+    }
+    let host = Url::parse(owner.url).ok().and_then(|url| url.host_str().map(str::to_owned));
+    if !declared.hosts.is_empty() && !declared.hosts.iter().any(|allowed| host.as_deref() == Some(allowed)) {
+        return refuse(
+            "secret_reference_id",
+            "secret_not_for_this_host",
+            format!(
+                "The operator declared the secret `{name}` for other hosts than {}.",
+                host.unwrap_or_default()
+            ),
+        );
+    }
+    true
+}
+
+/// The member that a target names, in its canonical spelling.
+pub(super) fn canonical(target: &str) -> Option<String> {
+    let field = find(Section::TopLevel, target.strip_prefix(PREFIX)?)?;
+    Some(field.canonical().to_owned())
+}

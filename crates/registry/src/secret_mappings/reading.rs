@@ -1,0 +1,113 @@
+//! Reading declared secrets from where the operator keeps them.
+
+use super::{SecretMapping, ValueFormat};
+use crate::Registry;
+use crate::outside::SecretText;
+use registry_core::finding::Finding;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Mappings with what their secrets hold now. Its values are secrets.
+pub(crate) struct ReadMappings(pub(super) Vec<(SecretMapping, std::result::Result<Value, Unread>)>);
+
+/// Why a secret gives no value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unread {
+    Undeclared,
+    Unreadable,
+    NotJson,
+    NotText,
+    NoSuchKey,
+}
+
+impl Unread {
+    /// The pointer's last part, a code, and a sentence.
+    pub(super) fn finding(self, place: &str, name: &str) -> Finding {
+        let (member, code, why) = match self {
+            Self::Undeclared => (
+                "secret_reference_id",
+                "unknown_secret_reference",
+                format!(
+                    "No secret `{name}` is declared for this. The operator declares secrets in the configuration file (`secrets.{name}`)."
+                ),
+            ),
+            Self::Unreadable => (
+                "secret_reference_id",
+                "secret_unreadable",
+                format!("The secret `{name}` cannot be read now; the log of this deployment says why."),
+            ),
+            Self::NotJson => (
+                "value_format",
+                "secret_not_json",
+                format!(
+                    "What the secret `{name}` holds is not JSON. Use `value_format: \"string\"`, or let the operator mend it."
+                ),
+            ),
+            Self::NotText => (
+                "value_format",
+                "secret_not_text",
+                format!(
+                    "What the secret `{name}` holds is no text. Use `value_format: \"json\"`, or name its member."
+                ),
+            ),
+            Self::NoSuchKey => (
+                "secret_key",
+                "unknown_secret_key",
+                format!("The secret `{name}` holds no member of this name."),
+            ),
+        };
+        Finding::error(format!("{place}/{member}"), code, why)
+    }
+}
+
+impl Registry {
+    /// Reads what mappings need. Never inside a transaction: a vault may be slow.
+    pub(crate) async fn read_mappings(&self, mappings: Vec<SecretMapping>) -> ReadMappings {
+        let mut texts: BTreeMap<String, Option<SecretText>> = BTreeMap::new();
+        let mut read = Vec::with_capacity(mappings.len());
+        for mapping in mappings {
+            if !self.settings().secrets.contains_key(&mapping.reference) {
+                read.push((mapping, Err(Unread::Undeclared)));
+                continue;
+            }
+            if !texts.contains_key(&mapping.reference) {
+                let found = self.inner.outside.read_secret(&mapping.reference).await;
+                let found = found.map_err(|why| {
+                    tracing::warn!(secret = mapping.reference, why, "a declared secret could not be read");
+                });
+                texts.insert(mapping.reference.clone(), found.ok());
+            }
+            let text = texts.get(&mapping.reference).and_then(Option::as_ref);
+            let value = text.ok_or(Unread::Unreadable).and_then(|text| value(text, &mapping));
+            read.push((mapping, value));
+        }
+        ReadMappings(read)
+    }
+
+    /// The same where they may be left as they are.
+    pub(crate) async fn read_changed(&self, mappings: Option<Vec<SecretMapping>>) -> Option<ReadMappings> {
+        match mappings {
+            Some(mappings) => Some(self.read_mappings(mappings).await),
+            None => None,
+        }
+    }
+}
+
+/// What a mapping's secret gives.
+fn value(text: &SecretText, mapping: &SecretMapping) -> std::result::Result<Value, Unread> {
+    let parse = |text: &str| serde_json::from_str::<Value>(text).map_err(|_| Unread::NotJson);
+    let whole = match text {
+        SecretText::Object(members) => Value::Object(members.0.clone()),
+        SecretText::Text(text) if mapping.secret_key.is_some() => parse(text.expose())?,
+        SecretText::Text(text) => Value::String(text.expose().to_owned()),
+    };
+    let found = match &mapping.secret_key {
+        Some(key) => whole.get(key).cloned().ok_or(Unread::NoSuchKey)?,
+        None => whole,
+    };
+    match (mapping.value_format, found) {
+        (Some(ValueFormat::Json), Value::String(text)) => parse(&text),
+        (Some(ValueFormat::String), found) if !found.is_string() => Err(Unread::NotText),
+        (_, found) => Ok(found),
+    }
+}

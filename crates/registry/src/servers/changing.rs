@@ -1,0 +1,255 @@
+//! Making, changing and deleting servers.
+
+use super::{NewServer, Server, ServerChange, ServerRef, find, into_server};
+use crate::configurations::Saved;
+use crate::costs::Affected;
+use crate::entity::{integration, registration, server, workspace};
+use crate::layers::{self, Before, Scope, access_enabled};
+use crate::page::Page;
+use crate::revisions::add_revision;
+use crate::secret_mappings::{self, Owner, ReadMappings, mappings_of};
+use crate::secrets::{sealed_ids, store};
+use crate::workspaces::{Deleted, insert_unique, show};
+use crate::write::{Event, Write};
+use crate::{Actor, Error, Registry, Result, access, integrations, names, names::SlugSpace, workspaces};
+use registry_core::finding::{Finding, Findings};
+use registry_core::id::{ServerId, WorkspaceId};
+use registry_core::permission::Permission;
+use registry_core::slug::Reference;
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
+use serde_json::Value;
+
+impl Registry {
+    /// Makes a server. Its registration is due at once.
+    pub async fn create_server(&self, actor: &Actor, new: NewServer) -> Result<Saved<Server>> {
+        actor.require(Permission::CreateServers)?;
+        let mut new = new;
+        let read = self.read_mappings(std::mem::take(&mut new.secret_mappings)).await;
+        let mut write = self.begin_write(actor).await?;
+        let made = self.create_server_in(&mut write, actor, new, Some(read)).await?;
+        let brief = self.brief(&write.txn, made.model.id).await?;
+        let mapped =
+            mappings_of(&write.txn, [made.model.id]).await?.remove(&made.model.id).unwrap_or_default();
+        let value = into_server(made.model, &made.integration, &made.workspace, brief, mapped)?;
+        write.commit().await?;
+        Ok(Saved { value, findings: made.findings, affected: made.affected })
+    }
+
+    /// The same inside a write that does more, whose actor may.
+    pub(crate) async fn create_server_in(
+        &self,
+        write: &mut Write<'_>,
+        actor: &Actor,
+        new: NewServer,
+        read: Option<ReadMappings>,
+    ) -> Result<MadeServer> {
+        let name = names::name(&new.name, "/name")?;
+        let description = names::description(new.description)?;
+        let workspace = match (&new.workspace, actor.workspace()) {
+            (Some(reference), _) => workspaces::find(&write.txn, actor, reference).await?,
+            (None, Some(own)) => workspaces::find(&write.txn, actor, &own.into()).await?,
+            (None, None) => {
+                return Err(Error::invalid(Finding::error(
+                    "/workspace_id",
+                    "missing_member",
+                    "Say in `workspace_id` (id or slug) in which workspace the server shall be.",
+                )));
+            }
+        };
+        let integration = usable_integration(write, actor, &new.integration, &workspace).await?;
+        let workspace_id = WorkspaceId(workspace.id);
+        let slug =
+            names::slug(&write.txn, SlugSpace::ServersOf(workspace_id), new.slug.as_deref(), &name).await?;
+        let id = self.new_id();
+        let stored =
+            store(write, ("server", id), "/configurations", new.configuration.as_deref(), None, false)
+                .await?;
+        let model = server::Model {
+            id,
+            integration_id: integration.id,
+            workspace_id: workspace.id,
+            slug: slug.to_string(),
+            slug_key: slug.key(),
+            name,
+            description,
+            configuration: stored.text.clone(),
+            version: 1,
+            created_at: write.millis(),
+            updated_at: write.millis(),
+            created_by: write.actor_name(),
+            updated_by: write.actor_name(),
+            deleted_at: None,
+        };
+        let before = Before::take(write, Scope::Server(ServerId(id))).await?;
+        insert_unique(model.clone().into_active_model().reset_all().insert(&write.txn).await, &slug)?;
+        if stored.text.is_some() {
+            add_revision(write, ("server", id), stored.text, None, None).await?;
+        }
+        let owner = Owner::server(&write.txn, &model, &integration).await?;
+        secret_mappings::apply(write, &owner, read).await?;
+        write.audit(event("server.created", &model).after(snapshot(&model)));
+        let affected = before.settle(write, "/configurations", "server created").await?;
+        Ok(MadeServer { model, integration, workspace, findings: stored.findings, affected })
+    }
+
+    /// Changes a server.
+    pub async fn update_server(
+        &self,
+        actor: &Actor,
+        reference: &ServerRef,
+        change: ServerChange,
+        expected_version: Option<i64>,
+    ) -> Result<Saved<Server>> {
+        actor.require(Permission::UpdateServers)?;
+        let read = self.read_changed(change.secret_mappings).await;
+        let mut write = self.begin_write(actor).await?;
+        let model = find(&write.txn, actor, reference).await?;
+        names::expect_version(expected_version, model.version)?;
+        let before = Before::take(&write, Scope::Server(ServerId(model.id))).await?.with(change.replacements);
+        let mut after = model.clone();
+        if let Some(name) = change.name {
+            after.name = names::name(&name, "/name")?;
+        }
+        if let Some(description) = change.description {
+            after.description = names::description(description)?;
+        }
+        let mut findings = Findings::default();
+        if let Some(text) = change.configuration {
+            let owner = ("server", model.id);
+            let stored = store(
+                &mut write,
+                owner,
+                "/configurations",
+                text.as_deref(),
+                model.configuration.as_deref(),
+                false,
+            )
+            .await?;
+            findings = stored.findings;
+            if stored.text != model.configuration {
+                add_revision(&write, owner, stored.text.clone(), change.note, None).await?;
+            }
+            after.configuration = stored.text;
+        }
+        let integration = integration::Entity::find_by_id(model.integration_id).one(&write.txn).await?;
+        let integration = integration.ok_or_else(|| Error::corrupt("server", "integration_id", model.id))?;
+        let owner = Owner::server(&write.txn, &after, &integration).await?;
+        let remapped = secret_mappings::apply(&mut write, &owner, read).await?;
+        let mut affected = Affected::default();
+        if after != model || remapped {
+            after.version += 1;
+            after.updated_at = write.millis();
+            after.updated_by = write.actor_name();
+            after.clone().into_active_model().reset_all().update(&write.txn).await?;
+            write.audit(event("server.updated", &after).before(snapshot(&model)).after(snapshot(&after)));
+            affected = before.settle(&mut write, "/configurations", "server saved").await?;
+        }
+        let page = self.show_servers(&write.txn, Page { items: vec![after], total: 1 }).await?;
+        write.commit().await?;
+        let value = page
+            .items
+            .into_iter()
+            .next()
+            .ok_or_else(|| Error::not_found("server", show(&reference.server)))?;
+        Ok(Saved { value, findings, affected })
+    }
+
+    /// Deletes a server; its client is withdrawn upstream.
+    pub async fn delete_server(
+        &self,
+        actor: &Actor,
+        reference: &ServerRef,
+        expected_version: Option<i64>,
+    ) -> Result<Deleted> {
+        actor.require(Permission::DeleteServers)?;
+        let mut write = self.begin_write(actor).await?;
+        let model = find(&write.txn, actor, reference).await?;
+        names::expect_version(expected_version, model.version)?;
+        let mut deleted = Deleted::default();
+        delete_all(&mut write, Scope::Server(ServerId(model.id)), &mut deleted).await?;
+        write.commit().await?;
+        Ok(deleted)
+    }
+}
+
+/// A server that was just made, with what it is made of.
+pub(crate) struct MadeServer {
+    model: server::Model,
+    integration: integration::Model,
+    workspace: workspace::Model,
+    findings: Findings,
+    pub(crate) affected: Affected,
+}
+
+/// The integration a server is made of, once it is sure that the workspace may use it.
+async fn usable_integration(
+    write: &mut Write<'_>,
+    actor: &Actor,
+    reference: &Reference,
+    workspace: &workspace::Model,
+) -> Result<integration::Model> {
+    let missing = || Error::not_found("integration", show(reference));
+    let model = integrations::by_reference(&write.txn, reference).await?.ok_or_else(missing)?;
+    let row = crate::entity::access::Entity::find()
+        .filter(crate::entity::access::Column::IntegrationId.eq(model.id))
+        .filter(crate::entity::access::Column::WorkspaceId.eq(workspace.id))
+        .one(&write.txn)
+        .await?;
+    if access_enabled(&model, row.as_ref(), WorkspaceId(workspace.id)) {
+        return Ok(model);
+    }
+    if model.workspace_id.is_some() {
+        // Another workspace's own: for this workspace there is no such thing.
+        return Err(missing());
+    }
+    if actor.workspace().is_some() || actor.role() != registry_core::permission::Role::Admin {
+        return Err(Error::Forbidden {
+            needed: Permission::CreateServers,
+            message: format!(
+                "The workspace `{}` has no access to this integration. Ask an organisation admin to switch it on.",
+                workspace.slug
+            ),
+        });
+    }
+    access::grant(write, actor, &model, workspace).await?;
+    Ok(model)
+}
+
+/// Deletes every live server in `scope` and counts what that takes along.
+pub(crate) async fn delete_all(write: &mut Write<'_>, scope: Scope<'_>, deleted: &mut Deleted) -> Result<()> {
+    for layers in write.registry.load_layers(&write.txn, scope, false).await? {
+        let model = layers.server.clone();
+        write.unseal(sealed_ids(model.configuration.as_deref()).into_values()).await?;
+        secret_mappings::remove_all(write, model.id).await?;
+        let mut gone = model.clone().into_active_model();
+        gone.deleted_at = Set(Some(write.millis()));
+        gone.version = Set(model.version + 1);
+        gone.update(&write.txn).await?;
+        deleted.servers += 1;
+        let has_registration = registration::Entity::find()
+            .filter(registration::Column::ServerId.eq(model.id))
+            .one(&write.txn)
+            .await?
+            .is_some();
+        if has_registration {
+            layers::wake(write, &layers, "server deleted").await?;
+            deleted.registrations += 1;
+        }
+        write.server_changed(WorkspaceId(model.workspace_id), ServerId(model.id));
+        write.audit(event("server.deleted", &model).before(snapshot(&model)));
+    }
+    Ok(())
+}
+
+fn event(action: &'static str, model: &server::Model) -> Event {
+    Event::new(action, "server", model.id)
+        .named(&model.slug)
+        .in_workspace(Some(WorkspaceId(model.workspace_id)))
+}
+
+fn snapshot(model: &server::Model) -> Value {
+    serde_json::json!({
+        "slug": model.slug, "name": model.name, "description": model.description,
+        "configurations": model.configuration,
+    })
+}
