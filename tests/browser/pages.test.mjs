@@ -58,6 +58,7 @@ const PAGES = [
   ['person', ({ invited }) => `/ui/settings/people/${invited}`],
   ['person-provider', ({ provided }) => `/ui/settings/people/${provided}`],
   ['person-deactivated', ({ gone }) => `/ui/settings/people/${gone}`],
+  ['person-link', ({ provided }) => `/ui/settings/people/${provided}/link`],
   ['person-deactivate', ({ provided }) => `/ui/settings/people/${provided}/deactivate`],
   ['sign-in', '/ui/sign-in'],
   ['sign-in-ended', '/ui/sign-in?ended=yes&next=/ui/audit'],

@@ -98,8 +98,8 @@ flow('somebody is invited, sets a password and changes it', async ({ t, mode, re
     await button(guest.page, 'Set password').click();
     await said(guest.page, 'Your password is set.').waitFor();
   });
+  const elsewhere = await openPage(t, { javaScriptEnabled: mode.script });
   await step('the password lets in elsewhere, and is changed', async () => {
-    const elsewhere = await openPage(t, { javaScriptEnabled: mode.script });
     await signIn(elsewhere.page, registry, GRACE.email, PASSWORD);
     await elsewhere.page.waitForURL(/\/ui\/integrations$/);
     await guest.page.goto(`${registry.base}/ui/account`);
@@ -121,6 +121,18 @@ flow('somebody is invited, sets a password and changes it', async ({ t, mode, re
     await visit('sign-in-wrong', elsewhere.page);
     await signIn(elsewhere.page, registry, GRACE.email, OTHER);
     await elsewhere.page.waitForURL(/\/ui\/integrations$/);
+  });
+  await step('whoever gets a new link has no password any more, which is asked first', async () => {
+    await page.goto(`${registry.base}/ui/settings/people`);
+    await page.getByRole('link', { name: 'New link for Grace' }).click();
+    await page.getByText('Their password ends at once.').waitFor();
+    await visit('person-link');
+    await button(page, 'End the password, make a link').click();
+    await page.locator('#new-link').waitFor();
+    await elsewhere.page.context().clearCookies();
+    elsewhere.expectStatus(422);
+    await signIn(elsewhere.page, registry, GRACE.email, OTHER);
+    await refusal(elsewhere.page, 'E-mail address or password is not right.');
     await elsewhere.page.context().close();
   });
   await guest.page.context().close();

@@ -127,6 +127,7 @@ const TABLE: &[Row] = &[
     Row("GET /settings/people/{person}", ADMIN),
     Row("GET /settings/people/{person}/deactivate", ADMIN),
     Row("POST /settings/people/{person}/deactivate", ADMIN_SEND),
+    Row("GET /settings/people/{person}/link", ADMIN),
     Row("POST /settings/people/{person}/link", ADMIN_SHOWN),
     Row("POST /settings/people/{person}/reactivate", ADMIN_SEND),
     Row("POST /settings/people/{person}/roles", ADMIN_SEND),

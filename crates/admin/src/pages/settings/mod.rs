@@ -35,6 +35,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .service(person::change)
         .service(person::end_all)
         .service(person::end_one)
+        .service(people::confirm_link)
         .service(people::new_link)
         .service(invite::show)
         .service(invite::submit)

@@ -120,6 +120,32 @@ pub(super) async fn new_link(
 }
 
 #[derive(Template)]
+#[template(path = "pages/person_link.html")]
+struct LinkPage {
+    shell: Shell,
+    person: User,
+    /// Whether it is oneself.
+    own: bool,
+}
+
+/// Asked only where a password ends with it.
+#[get("/settings/people/{person}/link")]
+pub(super) async fn confirm_link(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<UserId>,
+) -> Result<HttpResponse, Failure> {
+    let person = visitor.registry.person(&visitor.actor, *path).await?;
+    let own = is_own(&visitor, &person).await;
+    let shell = Shell::of(&request, &visitor, "settings", format!("New link for {}", person.name));
+    Ok(html(StatusCode::OK, &LinkPage { shell, person, own })?)
+}
+
+async fn is_own(visitor: &Visitor, person: &User) -> bool {
+    visitor.registry.current_user(&visitor.actor).await.is_ok_and(|me| me.id == person.id)
+}
+
+#[derive(Template)]
 #[template(path = "pages/person_deactivate.html")]
 struct ConfirmPage {
     shell: Shell,
@@ -136,7 +162,7 @@ pub(super) async fn confirm_deactivate(
     path: web::Path<UserId>,
 ) -> Result<HttpResponse, Failure> {
     let person = visitor.registry.person(&visitor.actor, *path).await?;
-    let own = visitor.registry.current_user(&visitor.actor).await.is_ok_and(|me| me.id == person.id);
+    let own = is_own(&visitor, &person).await;
     let shell = Shell::of(&request, &visitor, "settings", format!("Deactivate {}", person.name));
     let page = ConfirmPage { shell, person, own, now: visitor.registry.now() };
     Ok(html(StatusCode::OK, &page)?)
