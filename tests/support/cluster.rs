@@ -9,6 +9,8 @@ use tokio::process::Command;
 pub struct Cluster {
     folder: TempDir,
     port: u16,
+    /// What makes its disk full, when it is to be.
+    shim: Option<PathBuf>,
 }
 
 /// A program of PostgreSQL's, the newest there is.
@@ -25,6 +27,38 @@ pub fn postgres_program(name: &str) -> PathBuf {
 impl Cluster {
     /// A new one, running.
     pub async fn start() -> Self {
+        let this = Self::prepare().await;
+        this.begin().await;
+        this
+    }
+
+    /// The same on a disk that [`Self::fill_disk`] fills.
+    pub async fn start_on_a_small_disk() -> Self {
+        let mut this = Self::prepare().await;
+        let shim = this.folder.path().join("full_disk.so");
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/support/full_disk.c");
+        let made = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&shim).arg(source).status();
+        assert!(made.await.expect("cc runs").success());
+        this.shim = Some(shim);
+        this.begin().await;
+        this
+    }
+
+    /// From now on nothing grows.
+    pub fn fill_disk(&self) {
+        std::fs::write(self.full_disk(), "").expect("a file");
+    }
+
+    /// There is space again.
+    pub fn free_disk(&self) {
+        std::fs::remove_file(self.full_disk()).expect("the disk is full");
+    }
+
+    fn full_disk(&self) -> PathBuf {
+        self.folder.path().join("full")
+    }
+
+    async fn prepare() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         if is_root() {
             let folder = folder.path().to_str().expect("text");
@@ -34,7 +68,7 @@ impl Cluster {
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         drop(listener);
-        let this = Self { folder, port };
+        let this = Self { folder, port, shim: None };
         let data = this.data();
         let data = data.to_str().expect("text");
         this.run(
@@ -42,7 +76,6 @@ impl Cluster {
             &["-D", data, "-U", "registry", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"],
         )
         .await;
-        this.begin().await;
         this
     }
 
@@ -72,11 +105,11 @@ impl Cluster {
     }
 
     async fn run(&self, program: &str, arguments: &[&str]) {
-        let status = as_postgres(&postgres_program(program), self.folder.path())
-            .args(arguments)
-            .stdout(std::process::Stdio::null())
-            .status()
-            .await;
+        let mut command = as_postgres(&postgres_program(program), self.folder.path());
+        if let Some(shim) = &self.shim {
+            command.env("LD_PRELOAD", shim).env("FULL_DISK", self.full_disk());
+        }
+        let status = command.args(arguments).stdout(std::process::Stdio::null()).status().await;
         assert!(status.expect("it runs").success(), "{program} {arguments:?}");
     }
 }

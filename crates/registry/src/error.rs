@@ -224,6 +224,8 @@ pub(crate) fn unwritable(error: &sqlx::Error) -> Option<&'static str> {
         Ok(code) if code & 0xff == 8 || code & 0xff == 14 => Some(READ_ONLY),
         _ => match &*code {
             "53100" => Some(FULL),
+            // io_error
+            "58030" => Some(REFUSES),
             "25006" => Some(READ_ONLY),
             _ => None,
         },
