@@ -47,9 +47,9 @@ pub fn build(
     };
     let admin = AdminState { registry, secure_cookies, basic, version: env!("CARGO_PKG_VERSION") };
     App::new()
-        .wrap(everywhere(hsts))
         .wrap(TracingLogger::<RequestSpan>::new())
         .wrap(GatewayDoor::new(api.clone()))
+        .wrap(everywhere(hsts))
         .configure(|config| registry_api::configure(config, api))
         .configure(|config| registry_admin::configure(config, admin))
         .route("/", web::get().to(async || web::Redirect::to("/ui").see_other()))

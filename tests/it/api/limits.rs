@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::json;
 use std::net::IpAddr;
 use std::time::Duration;
-use support::{Client, Engine, Reply, TestRegistry, TestServer};
+use support::{Client, Engine, Reply, TestRegistry, TestServer, follow};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -241,6 +241,9 @@ async fn every_answer_says_what_a_browser_may_do_with_it() {
     t.inner.workspace("acme").await;
     t.inner.integration("linear", "https://mcp.linear.app/mcp", None).await;
     t.inner.server("linear", "acme").await;
+    follow(&t.inner.registry, &t.inner.database.url).await;
+    // From the second time on it is served from memory.
+    gateway.get("/v1/gateway/servers/acme/linear").await.expect(200);
     let nobody = t.anonymous();
     for (who, path) in [
         (&nobody, "/"),
