@@ -125,7 +125,7 @@ flow('somebody is invited, sets a password and changes it', async ({ t, mode, re
   await step('whoever gets a new link has no password any more, which is asked first', async () => {
     await page.goto(`${registry.base}/ui/settings/people`);
     await page.getByRole('link', { name: 'New link for Grace' }).click();
-    await page.getByText('Their password ends at once.').waitFor();
+    await page.getByText('Their password ends at once').waitFor();
     await visit('person-link');
     await button(page, 'End the password, make a link').click();
     await page.locator('#new-link').waitFor();

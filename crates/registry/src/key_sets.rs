@@ -73,8 +73,9 @@ impl KeySet {
     ) -> Arc<Vec<Key>> {
         let now = now.timestamp_millis();
         if let Some(url) = &self.url
-            && self.is_wanting(id, now)
+            && (!self.knows(id) || self.is_wanting(id, now))
         {
+            // Whoever lacks a key waits for what is being asked already.
             let _turn = self.asking.lock().await;
             // Somebody else may just have asked.
             if self.is_wanting(id, now) {
@@ -84,12 +85,17 @@ impl KeySet {
         self.held().keys.clone()
     }
 
-    fn is_wanting(&self, id: Option<&str>, now: i64) -> bool {
+    fn knows(&self, id: Option<&str>) -> bool {
         let held = self.held();
-        let knows = match id {
+        match id {
             Some(id) => held.keys.iter().any(|key| key.id.as_deref() == Some(id)),
             None => !held.keys.is_empty(),
-        };
+        }
+    }
+
+    fn is_wanting(&self, id: Option<&str>, now: i64) -> bool {
+        let knows = self.knows(id);
+        let held = self.held();
         // A clock that was set back must not stop it for long.
         let may_ask = held.asked == 0 || (now - held.asked).abs() >= PAUSE;
         may_ask && (!knows || (now - held.fetched).abs() >= FRESH)

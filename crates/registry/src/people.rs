@@ -97,6 +97,10 @@ impl Registry {
                 pointer: None,
             });
         }
+        if row.password_hash.is_some() {
+            // A link may be lost.
+            keep_an_admin(&write, &row).await?;
+        }
         let row = end_password(&mut write, row).await?;
         let token = add_link(&mut write, &row).await?;
         write.commit().await?;
@@ -347,12 +351,14 @@ fn require_whole(actor: &Actor) -> Result<()> {
     })
 }
 
-/// A link takes the place of the password there was.
+/// A link takes the place of the password there was, and of the sessions: one that was stolen could choose the next password.
 async fn end_password(write: &mut Write<'_>, row: user::Model) -> Result<user::Model> {
     if row.password_hash.is_none() {
         return Ok(row);
     }
     write.audit(Event::new("user.password_ended", "user", row.id).named(&row.email));
+    sessions::end(&write.txn, row.id, None).await?;
+    write.identities_changed();
     let mut changed = row.into_active_model();
     changed.password_hash = Set(None);
     changed.updated_at = Set(write.millis());

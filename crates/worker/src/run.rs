@@ -41,6 +41,8 @@ pub async fn run(registry: Registry, guarded: Arc<Guarded>, options: WorkerOptio
     let mut in_hand = JoinSet::new();
     let mut tidy_at = registry.now();
     let mut refresh_at = registry.now();
+    // Beside the registrations, too: a vault may hang.
+    let mut refreshing = tokio::spawn(async {});
     let mut watched = (registry.now(), Instant::now());
     let mut ready = is_ready(&registry, true).await;
     while !stop.is_cancelled() {
@@ -67,9 +69,10 @@ pub async fn run(registry: Registry, guarded: Arc<Guarded>, options: WorkerOptio
                 (tidy_at, refresh_at) = (registry.now(), registry.now());
             }
         }
-        if registry.now() >= refresh_at {
+        if registry.now() >= refresh_at && refreshing.is_finished() {
             refresh_at = registry.now() + REFRESH_EVERY;
-            refresh(&registry).await;
+            let registry = registry.clone();
+            refreshing = tokio::spawn(async move { refresh(&registry).await });
         }
         let free = options.concurrency.saturating_sub(in_hand.len());
         // A dead upstream holds what it has until its requests time out: some hands stay free for the others.
@@ -94,6 +97,7 @@ pub async fn run(registry: Registry, guarded: Arc<Guarded>, options: WorkerOptio
             () = registry.wait_for_change(next_look(&registry, options.poll).await), if in_hand.len() < options.concurrency => {}
         }
     }
+    refreshing.abort();
     let drained = tokio::time::timeout(options.drain, async { while in_hand.join_next().await.is_some() {} });
     if drained.await.is_err() {
         tracing::warn!(worker = %options.name, in_flight = in_hand.len(), "requests were cut off; their leases will end");

@@ -82,6 +82,15 @@ on_both! {
         let back = t.registry.sign_in_with_link(&token, web("192.0.2.7")).await.unwrap();
         assert_eq!((back.user.id, back.user.role, back.user.has_password), (ann.id, Some(Role::Admin), false));
 
+        // A link to somebody with a password ends that and their sessions, but never those of the last one who can come in.
+        let kept = t.registry.new_sign_in_link(&admin, eve.id).await;
+        assert!(matches!(kept, Err(Error::Conflict { code: "last_admin", .. })), "{kept:?}");
+        let vi = person(&t, "vi@acme.com", Roles::one(Role::Viewer, None)).await;
+        let session = t.registry.sign_in("vi@acme.com", PASSWORD, web("192.0.2.9")).await.unwrap().session;
+        behind(&t, &session).await.unwrap();
+        t.registry.new_sign_in_link(&admin, vi.id).await.unwrap();
+        assert!(behind(&t, &session).await.is_err(), "a stolen session could choose the next password");
+
         // The last one who can come in stays, however it is tried: a link is used up.
         let refused = t.registry.deactivate_person(&admin, eve.id).await;
         assert!(matches!(refused, Err(Error::Conflict { code: "last_admin", .. })), "{refused:?}");

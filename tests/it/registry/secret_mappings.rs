@@ -324,11 +324,15 @@ on_both! {
         // From one to the other in one step.
         let change = IntegrationChange { configuration: own(), secret_mappings: Some(Vec::new()), ..IntegrationChange::default() };
         w.change("linear", change).await.unwrap();
-        let twice = vec![maps("passthrough_headers", "file", JSON, None), maps("passthrough_headers", "vaulted", None, Some("headers"))];
-        let change = IntegrationChange { secret_mappings: Some(twice), ..IntegrationChange::default() };
-        match w.change("linear", change).await {
-            Err(Error::Invalid(findings)) => assert_eq!(findings.0[0].code, "duplicate"),
-            other => panic!("{other:?}"),
+        for twice in [
+            vec![maps("passthrough_headers", "file", JSON, None), maps("passthrough_headers", "vaulted", None, Some("headers"))],
+            vec![maps("headers", "file", JSON, None), maps("custom_headers", "vaulted", None, Some("headers"))],
+        ] {
+            let change = IntegrationChange { secret_mappings: Some(twice), configuration: Some(None), ..IntegrationChange::default() };
+            match w.change("linear", change).await {
+                Err(Error::Invalid(findings)) => assert_eq!(findings.0[0].code, "duplicate"),
+                other => panic!("{other:?}"),
+            }
         }
         let declared = SecretReference::default();
         assert_eq!(w.registry.settings().secrets["file"], declared);

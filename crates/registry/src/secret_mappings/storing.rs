@@ -45,7 +45,8 @@ pub(crate) async fn apply(
     let mut rows = Vec::new();
     for (index, (mapping, value)) in read.0.into_iter().enumerate() {
         let place = format!("/secret_mappings/{index}");
-        if !targets.insert(mapping.target_field.clone()) {
+        // Some members have two names.
+        if !targets.insert(canonical(&mapping.target_field).unwrap_or_else(|| mapping.target_field.clone())) {
             let why = "This member is mapped twice. Map each once.";
             findings.push(Finding::error(format!("{place}/target_field"), "duplicate", why));
             continue;

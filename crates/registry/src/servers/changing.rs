@@ -211,6 +211,8 @@ async fn usable_integration(
             ),
         });
     }
+    // A key that was made to create servers alone opens nothing.
+    actor.require(Permission::UpdateIntegrations)?;
     access::grant(write, actor, &model, workspace).await?;
     Ok(model)
 }

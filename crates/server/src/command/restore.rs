@@ -58,7 +58,10 @@ pub(super) async fn restore(config: &Config, options: &Restore) -> Result<(), Fa
     fs::rename(&draft, &database).map_err(failed)?;
     sync_folder(&database).map_err(failed)?;
     open(config).await?.ready().await?;
-    print(format_args!("{} is restored from {}", database.display(), source.display()))
+    print(format_args!("{} is restored from {}", database.display(), source.display()))?;
+    print(format_args!(
+        "keys that were revoked and people who were deactivated since that copy come in again: look at both"
+    ))
 }
 
 /// Brings the copy up to date; refuses what the configured sealing keys do not open; notes the restoration in it.
