@@ -10,7 +10,7 @@ use crate::{Actor, Error, Registry, Result, names};
 use registry_core::clock::Timestamp;
 use registry_core::finding::Finding;
 use registry_core::id::{ApiKeyId, WorkspaceId};
-use registry_core::permission::{Permission, Role, is_scope, scope_names};
+use registry_core::permission::{Permission, Role, SCOPES, is_scope, scope_names};
 use registry_core::slug::Reference;
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{
@@ -104,7 +104,7 @@ impl Registry {
         actor.require_organisation(Permission::ManageKeys)?;
         let name = names::name(&new.name, "/name")?;
         check_scopes(&new.scopes)?;
-        require_scopes(actor, &new.scopes)?;
+        require_scopes(actor, &new.scopes, new.workspace.is_some())?;
         let reason = new.reason.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         if reason.as_ref().is_some_and(|text| text.chars().count() > 500) {
             let message = "The reason has more than 500 characters.";
@@ -292,8 +292,16 @@ fn check_scopes(scopes: &[String]) -> Result<()> {
 }
 
 /// A caller whose own scopes are narrowed must not come by a key with others.
-pub(crate) fn require_scopes(actor: &Actor, scopes: &[String]) -> Result<()> {
-    let covered = !scopes.is_empty() && scopes.iter().all(|scope| actor.scopes.contains(scope));
+/// `bound`: whether the key is for one workspace, where some names give what they do not give the caller.
+pub(crate) fn require_scopes(actor: &Actor, scopes: &[String], bound: bool) -> Result<()> {
+    let given = |scopes: &[String], bound| -> Vec<Permission> {
+        let all = SCOPES.iter().flat_map(|(_, given)| *given).copied();
+        all.filter(|permission| permission.is_given_by(scopes, bound)).collect()
+    };
+    let own = given(&actor.scopes, actor.workspace.is_some());
+    let covered = !scopes.is_empty()
+        && scopes.iter().all(|scope| actor.scopes.contains(scope))
+        && given(scopes, bound).iter().all(|permission| own.contains(permission));
     if actor.scopes.is_empty() || covered {
         return Ok(());
     }

@@ -22,7 +22,7 @@ impl Registry {
         let missing = || Error::not_found("API key", id);
         let old = api_key::Entity::find_by_id(id.0).one(&write.txn).await?.ok_or_else(missing)?;
         let scopes: Vec<String> = json(&old.scopes, "api_key", "scopes", old.id)?;
-        require_scopes(actor, &scopes)?;
+        require_scopes(actor, &scopes, old.workspace_id.is_some())?;
         let now = write.millis();
         if old.revoked_at.is_some() || old.expires_at.is_some_and(|end| end <= now) {
             return Err(conflict("key_ended", "This key does not work any more. Make a new one instead."));

@@ -109,3 +109,23 @@ on_both! {
         assert!(events.items[0].after.as_ref().unwrap().to_string().contains("moved.example.com"));
     }
 }
+
+on_both! {
+    async fn a_name_that_gives_more_elsewhere_is_not_passed_on(t: TestRegistry) {
+        t.workspace("acme").await;
+        let new = |scopes: &[&str], workspace: Option<&str>| NewApiKey {
+            name: "k".into(),
+            role: Role::Admin,
+            scopes: scopes.iter().map(ToString::to_string).collect(),
+            workspace: workspace.map(Into::into),
+            expires_at: None,
+            reason: Some("a test".into()),
+        };
+        let maker = new(&["api_keys.manage", "mcp_servers.read", "workspace_mcp_integrations.delete"], None);
+        let maker = t.registry.create_api_key(&t.admin(), maker).await.unwrap().key;
+        let maker = t.registry.authenticate(Credential::Token(&maker), Origin::new(Door::Api)).await.unwrap();
+        let refused = t.registry.create_api_key(&maker, new(&["workspace_mcp_integrations.delete"], Some("acme"))).await;
+        assert!(matches!(refused, Err(Error::Forbidden { .. })), "the maker itself may delete nothing");
+        t.registry.create_api_key(&maker, new(&["mcp_servers.read"], Some("acme"))).await.unwrap();
+    }
+}
