@@ -30,6 +30,7 @@ mod architecture;
 mod canary;
 mod crash;
 mod documents;
+mod ending;
 mod faults;
 mod fuzzed;
 mod gateway;

@@ -152,6 +152,22 @@ fn parts(registry: Registry) -> Parts {
     Parts { registry, metrics, secure_cookies: false, basic: false, hsts: None }
 }
 
+/// The one HTTP client of all identities: to make one reads every root certificate of the machine, which took longer than
+/// most requests. It keeps no connection, as each test has a runtime of its own, with which its connections end.
+fn client() -> &'static reqwest::Client {
+    static CLIENT: OnceLock<reqwest::Client> = OnceLock::new();
+    #[expect(clippy::disallowed_methods, reason = "tests are clients, on loopback only")]
+    CLIENT.get_or_init(|| {
+        let none = reqwest::redirect::Policy::none();
+        reqwest::Client::builder()
+            .no_proxy()
+            .redirect(none)
+            .pool_max_idle_per_host(0)
+            .build()
+            .expect("a client")
+    })
+}
+
 /// One identity at the door.
 #[derive(Clone)]
 pub struct Client {
@@ -206,13 +222,7 @@ impl Client {
 
     /// A request with this identity's credential.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        #[expect(clippy::disallowed_methods, reason = "tests are clients, on loopback only")]
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .expect("a client");
-        let request = client.request(method, format!("{}{path}", self.url));
+        let request = client().request(method, format!("{}{path}", self.url));
         match &self.token {
             Some(token) => request.header("x-portkey-api-key", token),
             None => request,

@@ -27,7 +27,7 @@ pub use fault_proxy::{Fate, FaultProxy, SeenRegistration};
 pub use http::{Client, Replica, Reply, TestServer, follow};
 pub use identity_provider::{Behaviour, FakeProvider};
 pub use peers::{Peer, mcp_client, portkey_sdk, walk};
-pub use program::{Installation, Serving, end};
+pub use program::{Installation, Serving, end, tell_to_end};
 pub use random::Random;
 pub use registry::{SEED_ENTERPRISE, TestRegistry, actor, outside};
 pub use statements::statements;

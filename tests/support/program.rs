@@ -3,6 +3,8 @@
 use crate::database::variable;
 use crate::{Client, TestDatabase};
 use registry_core::permission::Role;
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process};
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -96,7 +98,7 @@ impl Installation {
             }
             log
         });
-        let listening = tokio::time::timeout(Duration::from_secs(20), async {
+        let listening = tokio::time::timeout(Duration::from_secs(60), async {
             while let Some(line) = output.next_line().await.expect("readable lines") {
                 if let Some(url) = line.split_once("listening on ").map(|(_, url)| url.trim().to_owned()) {
                     return Some(url);
@@ -139,8 +141,16 @@ impl Serving {
 
 /// SIGTERM to a process that must then end well within ten seconds.
 pub async fn end(child: &mut Child) {
-    let pid = child.id().expect("it runs").to_string();
-    Command::new("kill").args(["-TERM", &pid]).status().await.expect("kill runs");
+    tell_to_end(child);
     let status = tokio::time::timeout(Duration::from_secs(10), child.wait()).await.expect("ends within 10 s");
     assert_eq!(status.expect("a status").code(), Some(0));
+}
+
+/// SIGTERM to a process, without waiting for anything. Nothing to one that has ended.
+pub fn tell_to_end(child: &Child) {
+    let pid = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).expect("a process id")));
+    if let Some(pid) = pid {
+        let told = kill_process(pid, Signal::TERM);
+        assert!(matches!(told, Ok(()) | Err(Errno::SRCH)), "{told:?}");
+    }
 }

@@ -4,6 +4,7 @@ mod audit;
 mod backup;
 mod check;
 pub mod demo;
+mod ending;
 mod key;
 mod migrate;
 mod openapi;
@@ -21,6 +22,7 @@ use crate::outgoing::{guarded, operator};
 use crate::secrets::Secrets;
 use crate::upstream::Outside;
 use crate::{keys, telemetry};
+use ending::Ending;
 use registry::Registry;
 use std::fmt;
 use std::io::{ErrorKind, Write};
@@ -68,10 +70,11 @@ fn print(text: impl fmt::Display) -> Result<(), Failed> {
 
 /// Does what was typed.
 pub(crate) async fn run(cli: Cli) -> Result<(), Failed> {
+    // What runs until it is told to end catches the signals for that before it does anything else.
     match &cli.command {
         Command::Openapi(options) => return openapi::run(options),
-        Command::Demo(options) => return demo::run(options.once).await,
-        Command::Sandbox(options) => return sandbox::run(options).await,
+        Command::Demo(options) => return demo::run(options.once, Ending::caught()?).await,
+        Command::Sandbox(options) => return sandbox::run(options, Ending::caught()?).await,
         Command::Seal(Seal::NewKey) => return seal::new_key(),
         _ => {}
     }
@@ -81,8 +84,8 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failed> {
     }
     telemetry::init(&config.log);
     match cli.command {
-        Command::Serve(options) => serve::run(&config, options).await,
-        Command::Work => work::run(&config).await,
+        Command::Serve(options) => serve::run(&config, options, Ending::caught()?).await,
+        Command::Work => work::run(&config, Ending::caught()?).await,
         Command::Migrate => migrate::run(&config).await,
         Command::Key(Key::Create(options)) => key::create(&config, options).await,
         Command::User(User::Link(options)) => user::link(&config, &options).await,

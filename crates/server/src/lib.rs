@@ -27,6 +27,10 @@ use clap::Parser;
 use rustix::fs::Mode;
 use rustix::process::umask;
 use std::process::ExitCode;
+use std::time::Duration;
+
+/// How long threads that block may hold up the end of the process.
+const SHUT_DOWN: Duration = Duration::from_secs(1);
 
 /// Does what the command line says; the process's exit code: 0 done, 1 not done (standard error says why), 2 typed wrongly.
 pub fn run() -> ExitCode {
@@ -40,7 +44,10 @@ pub fn run() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(command::run(cli)) {
+    let outcome = runtime.block_on(command::run(cli));
+    // A thread that still waits for something outside, a name that is looked up, holds nobody up.
+    runtime.shutdown_timeout(SHUT_DOWN);
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => {
             eprintln!("mcp-registry: {failed}");

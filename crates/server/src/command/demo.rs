@@ -4,8 +4,8 @@
 mod client;
 mod expected;
 
+use super::ending::Ending;
 use super::serve::{self, Running};
-use super::work::told_to_end;
 use super::{Failed, print, user};
 use crate::cli::Serve;
 use crate::config::{Config, DatabaseUrl};
@@ -37,14 +37,12 @@ struct Stage {
 }
 
 /// Runs the demo; with `once` it ends after the printout, else on Ctrl-C. Fails if a step did not give what it should.
-pub async fn run(once: bool) -> Result<(), Failed> {
-    let stage = set_up().await?;
-    let outcome = tokio::select! {
-        outcome = show(&stage, once) => outcome,
-        () = told_to_end() => Err(Failed::new("Interrupted.")),
-    };
+pub(super) async fn run(once: bool, mut ending: Ending) -> Result<(), Failed> {
+    let interrupted = || Failed::new("Interrupted.");
+    let stage = ending.or_told(set_up()).await.ok_or_else(interrupted)??;
+    let outcome = ending.or_told(show(&stage, once)).await.ok_or_else(interrupted).flatten();
     if outcome.is_ok() && !once {
-        told_to_end().await;
+        ending.told().await;
     }
     stage.registry.stop().await;
     stage.sandbox.stop().await;

@@ -1,5 +1,6 @@
 //! `mcp-registry sandbox`: an upstream to try things on, which behaves as badly as one asks.
 
+use super::ending::Ending;
 use super::{Failed, print};
 use crate::cli;
 use registry_sandbox::{Options, Quirks, Sandbox};
@@ -8,16 +9,16 @@ use std::io::BufRead;
 use std::thread;
 use tokio::sync::mpsc;
 
-/// Serves until standard input ends. Each line read there is the quirks from now on, each line written says what is in
+/// Serves until standard input ends or the process is told to end. Each line read there is the quirks from now on, each line written says what is in
 /// force: `ready {…}` at first, then `quirks {}` or `refused {"detail": …}` for every line read.
-pub(super) async fn run(options: &cli::Sandbox) -> Result<(), Failed> {
+pub(super) async fn run(options: &cli::Sandbox, mut ending: Ending) -> Result<(), Failed> {
     let quirks = parse(options.quirks.as_deref().unwrap_or("{}")).map_err(Failed::new)?;
     let sandbox = Sandbox::start(Options { port: options.port, quirks, ..Options::default() })
         .await
         .map_err(|error| Failed::new(format!("The sandbox cannot be started: {error}.")))?;
     print(format_args!("ready {}", json!({ "mcp_url": sandbox.mcp_url(), "issuer": sandbox.issuer() })))?;
     let mut lines = typed();
-    while let Some(line) = lines.recv().await {
+    while let Some(Some(line)) = ending.or_told(lines.recv()).await {
         match parse(&line) {
             Ok(quirks) => {
                 sandbox.set_quirks(quirks);

@@ -1,6 +1,7 @@
 //! `mcp-registry serve`: API, pages and worker in one process.
 
-use super::work::{Worker, told_to_end};
+use super::ending::Ending;
+use super::work::Worker;
 use super::{Failed, open_migrated, print, user};
 use crate::app::{self, Parts};
 use crate::cli::Serve;
@@ -105,12 +106,21 @@ impl Running {
     }
 }
 
-/// Serves until the process is told to end.
-pub(super) async fn run(config: &Config, options: Serve) -> Result<(), Failed> {
-    let mut running = start(config, options).await?;
-    announce(config, &running).await?;
+/// Serves until the process is told to end, also while it is still starting.
+pub(super) async fn run(config: &Config, options: Serve, mut ending: Ending) -> Result<(), Failed> {
+    let Some(running) = ending.or_told(start(config, options)).await else {
+        tracing::info!("told to end while starting");
+        return Ok(());
+    };
+    let mut running = running?;
+    if let Some(announced) = ending.or_told(announce(config, &running)).await {
+        announced?;
+    } else {
+        running.stop().await;
+        return Ok(());
+    }
     tokio::select! {
-        () = told_to_end() => tracing::info!("ending"),
+        () = ending.told() => tracing::info!("ending"),
         ended = &mut running.server => {
             return Err(Failed::new(match ended {
                 Ok(Err(error)) => format!("The listener failed: {error}."),

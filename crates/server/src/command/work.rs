@@ -1,13 +1,13 @@
 //! `mcp-registry work`, and the worker that `serve` carries along.
 
-use super::{Failed, open_migrated};
+use super::ending::Ending;
+use super::{Failed, open_migrated, print};
 use crate::config::Config;
 use crate::outgoing::guarded;
 use registration_worker::WorkerOptions;
 use registry::Registry;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// How long a request to an upstream that is under way may still take when the process is told to end. What is cut
@@ -18,13 +18,17 @@ const GIVE_UP: Duration = Duration::from_millis(5500);
 /// Between two looks whether the database is ready.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Registers clients until the process is told to end.
-pub(super) async fn run(config: &Config) -> Result<(), Failed> {
-    let registry = open_migrated(config).await?;
+/// Registers clients until the process is told to end. Says so on standard output when it has opened the database.
+pub(super) async fn run(config: &Config, mut ending: Ending) -> Result<(), Failed> {
+    let Some(registry) = ending.or_told(open_migrated(config)).await else {
+        tracing::info!("told to end while starting");
+        return Ok(());
+    };
     let stop = CancellationToken::new();
-    let mut worker = Worker::start(config, registry, stop.clone())?;
+    let mut worker = Worker::start(config, registry?, stop.clone())?;
+    print("worker started")?;
     tokio::select! {
-        () = told_to_end() => tracing::info!("ending"),
+        () = ending.told() => tracing::info!("ending"),
         () = worker.ended() => return Err(Failed::new("The worker ended by itself.")),
     }
     stop.cancel();
@@ -88,23 +92,5 @@ async fn until_ready(registry: &Registry) {
             said = message;
         }
         tokio::time::sleep(PAUSE).await;
-    }
-}
-
-/// Returns when the process gets SIGTERM or SIGINT.
-pub(super) async fn told_to_end() {
-    let wait = |kind: SignalKind| async move {
-        match signal(kind) {
-            Ok(mut signals) => drop(signals.recv().await),
-            // Without a handler the signal ends the process at once, as signals do.
-            Err(error) => {
-                tracing::error!(%error, "no signal handler");
-                std::future::pending::<()>().await;
-            }
-        }
-    };
-    tokio::select! {
-        () = wait(SignalKind::terminate()) => {}
-        () = wait(SignalKind::interrupt()) => {}
     }
 }
