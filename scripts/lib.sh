@@ -14,6 +14,41 @@ fail() {
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
+# Runs a part of something longer, goes on whatever comes of it, and remembers how it ended: part NAME COMMAND …
+# The command must be one whose own exit code says that it failed: `set -e` does not reach into functions here.
+declare -a PARTS=() FAILED=()
+readonly LOGS=target/parts
+part() {
+    local name=$1 began=$SECONDS outcome=passed
+    shift
+    say "$name"
+    mkdir -p "$LOGS"
+    if ! "$@" 2>&1 | tee "$LOGS/${name// /-}.log"; then
+        outcome=FAILED
+        FAILED+=("$name")
+    fi
+    PARTS+=("$(printf '%-20s %s after %d min %02d s' "$name" "$outcome" $(((SECONDS - began) / 60)) $(((SECONDS - began) % 60)))")
+}
+
+# What each part came to, then what failed in each that did; fails if one did.
+report_parts() {
+    local name
+    say "Parts"
+    printf '%s\n' "${PARTS[@]}"
+    for name in "${FAILED[@]}"; do
+        say "Failed in $name (all of it: $LOGS/${name// /-}.log)"
+        failures "$LOGS/${name// /-}.log"
+    done
+    ((${#FAILED[@]} == 0)) || fail "" "FAILED: $(printf '%s, ' "${FAILED[@]}" | sed 's/, $//')"
+}
+
+# The lines that name what failed, as our test runners write them; where there is none, how it ended.
+failures() {
+    sed -E 's/\x1b\[[0-9;]*m//g; s/^ +//' "$1" |
+        grep -E '^(FAIL|TIMEOUT|ABORT|SIG[A-Z]+|LEAK-FAIL|EXEC ?FAIL) |^test .* FAILED$|^✖ |^[A-Z]+ /[^ ]*: |^Nobody got |^FAILED|^ERROR|^error|^not ok ' |
+        grep -v 'failing tests:' | sort -u | head -n 60 | grep . || tail -n 15 "$1"
+}
+
 # Installs Debian packages as root; anybody else is told what to ask for.
 install_packages() {
     (($# > 0)) || return 0
@@ -41,7 +76,7 @@ postgres_programs() {
 need_test_packages() {
     local missing=()
     have python3 && python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
-    have chromium || missing+=(chromium fonts-dejavu-core)
+    chromium_program >/dev/null || missing+=("$(chromium_package)" fonts-dejavu-core)
     postgres_programs >/dev/null || missing+=("$(postgres_package)")
     # An authorization server among the tests' peers, and what makes its database.
     have glewlwyd || missing+=(glewlwyd)
@@ -52,9 +87,23 @@ need_test_packages() {
     install_packages "${missing[@]}"
 }
 
+# The browser of the tests. Without the parts that only a window needs it takes half of the time.
+chromium_program() { command -v chromium-headless-shell || command -v chromium; }
+
+chromium_package() {
+    if known_package chromium-headless-shell; then echo chromium-headless-shell; else echo chromium; fi
+}
+
+# Whether Debian has it, as far as this machine knows; one that was just set up knows nothing yet.
+known_package() {
+    have apt-cache || return 1
+    [[ $(id -u) != 0 || -n $(find /var/lib/apt/lists -name '*_Packages*' -print -quit 2>/dev/null) ]] || apt-get update -qq
+    apt-cache show "$1" >/dev/null 2>&1
+}
+
 # Version 15 is what production is tested with; a newer Debian has a newer one.
 postgres_package() {
-    if have apt-cache && apt-cache show postgresql-15 >/dev/null 2>&1; then echo postgresql-15; else echo postgresql; fi
+    if known_package postgresql-15; then echo postgresql-15; else echo postgresql; fi
 }
 
 # The Python packages, in an environment of their own that is kept while requirements.txt stays as it is.

@@ -7,6 +7,7 @@
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
@@ -49,7 +50,7 @@ def main():
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--examples", type=int, default=4, help="random cases for each operation and identity, beside the systematic ones")
-    parser.add_argument("--jobs", type=int, default=2, help="identities at a time")
+    parser.add_argument("--jobs", type=int, default=2 * (os.cpu_count() or 1), help="identities at a time; each waits half of its time")
     parser.add_argument("--identity", action="append", choices=[one.name for one in IDENTITIES], help="only this one; may be repeated")
     parser.add_argument("--operation", action="append", help="only this operationId; may be repeated")
     return parser.parse_args()
