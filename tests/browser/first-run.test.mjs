@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startPeer } from '../peers/lib/start.mjs';
-import { editor, expectAccessible, openPage, picture, reloadUntil, signIn, startRegistry, step } from './fixture.mjs';
+import { LIMIT, editor, expectAccessible, openPage, picture, reloadUntil, signIn, startRegistry, step } from './fixture.mjs';
 import { EXAMPLES } from './seed.mjs';
 
 const ENTERPRISE_COMPLIANCE = EXAMPLES['Enterprise Compliance'];
@@ -22,7 +22,7 @@ async function visit(page, name) {
   await picture(page, name);
 }
 
-test('an administrator saves the seed\'s example and the client is registered', async (t) => {
+test('an administrator saves the seed\'s example and the client is registered', { timeout: LIMIT }, async (t) => {
   const { authorizationServer, mcpUrl } = await upstream(t);
   const registry = await startRegistry(t);
   const key = await registry.run('key', 'create', '--name', 'browser test', '--role', 'admin');

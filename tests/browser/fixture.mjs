@@ -1,15 +1,15 @@
 // What every browser test needs: the real binary on a fresh database, Debian's Chromium, and a watch on what the browser does.
 // A page that writes to the console, throws, breaks its Content-Security-Policy or reaches beyond loopback fails the test.
-import { AxeBuilder } from '@axe-core/playwright';
+import axe from 'axe-core';
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { promisify } from 'node:util';
 import { chromium } from 'playwright-core';
 
@@ -19,7 +19,30 @@ const ARGUMENTS = [
 ];
 const LOOPBACK = new Set(['127.0.0.1', 'localhost', '[::1]']);
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-const PATIENCE = 15_000;
+const PATIENCE = 30_000;
+
+/** How many tests of a file run at the same time, each in a context of its own: much of each is waiting for the other side. */
+export const AT_ONCE = 2;
+/** Milliseconds that one test may take in one mode. On an idle machine none takes a tenth of it. */
+export const LIMIT = 300_000;
+
+// What a file's tests share, gone when they are: a browser, and an installation to copy.
+const shared = [];
+after(async () => {
+  for (const end of shared.reverse()) await end();
+});
+
+let launched;
+
+/** The one browser of a file's tests. A context of it shares nothing with another. */
+async function browser() {
+  if (!(await launched)?.isConnected()) {
+    launched = chromium.launch({ executablePath: setting('MCP_REGISTRY_TEST_CHROMIUM'), headless: true, args: ARGUMENTS });
+    const mine = launched;
+    shared.push(async () => (await mine).close());
+  }
+  return launched;
+}
 
 // What a test started is ended in the opposite order, all of it, whatever goes wrong on the way.
 const endings = new WeakMap();
@@ -57,16 +80,19 @@ export const MODES = [
 ];
 
 /**
- * A test of what a person does, once in each mode: `run({ t, mode, registry, api, page, expectStatus, visit, step })`, the
+ * A test of what a person does, once in each mode, some modes at a time: `run({ t, mode, registry, api, page, expectStatus, visit, step })`, the
  * person signed in, the registry empty. `visit(name)` checks the page as it is and takes a picture (in the first mode).
  * `prepare(t)` starts what the registry is configured for, and answers with its variables as `environment`, its `files`.
  */
 export function flow(title, run, modes = MODES, prepare = async () => ({})) {
-  for (const mode of modes) {
-    test(`${title} (${mode.name})`, async (t) => {
+  test(title, { concurrency: AT_ONCE }, (t) => Promise.all(modes.map((mode) => (
+    t.test(mode.name, { timeout: LIMIT }, async (t) => {
       const { environment, files, ...prepared } = await prepare(t);
-      const registry = await startRegistry(t, { MCP_REGISTRY__UI__BASIC: String(mode.layer === 'base'), ...environment }, files);
-      const key = await registry.run('key', 'create', '--name', 'terraform', '--role', 'admin');
+      const basic = { MCP_REGISTRY__UI__BASIC: String(mode.layer === 'base') };
+      // What is recorded of a deployment's settings is of those it was made with.
+      const from = environment || files ? undefined : await installation();
+      const registry = await startRegistry(t, { ...basic, ...environment }, files, from?.folder);
+      const key = from?.key ?? await registry.run('key', 'create', '--name', 'terraform', '--role', 'admin');
       const opened = await openPage(t, { javaScriptEnabled: mode.script });
       await signIn(opened.page, registry);
       const visit = async (name, page = opened.page) => {
@@ -77,9 +103,30 @@ export function flow(title, run, modes = MODES, prepare = async () => ({})) {
       await run({ t, mode, registry, api: registry.api(key), ...opened, ...prepared, visit, step: (name, work) => step(t, name, work) });
       // Before the registry ends: what the last page still fetches (its icon) would be refused then.
       await opened.page.context().close();
-    });
-  }
+    })
+  ))));
 }
+
+let installed;
+
+/** A folder with the database of a fresh registry and a key of an admin, `{ folder, key }`; nobody serves it. */
+function installation() {
+  installed ??= (async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'mcp-registry-installed-'));
+    shared.push(() => rm(folder, { recursive: true, force: true }));
+    const run = (...args) => promisify(execFile)(setting('MCP_REGISTRY_TEST_BINARY'), args, { cwd: folder, env: { ...process.env, ...SETTINGS } });
+    await run('migrate');
+    const { stdout } = await run('key', 'create', '--name', 'terraform', '--role', 'admin');
+    return { folder, key: stdout.trim() };
+  })();
+  return installed;
+}
+
+const SETTINGS = {
+  MCP_REGISTRY__SERVER__LISTEN: '127.0.0.1:0',
+  MCP_REGISTRY__EGRESS__ALLOW_HTTP_LOOPBACK: 'true',
+  MCP_REGISTRY__LOG__LEVEL: 'warn',
+};
 
 /** The text of an Advanced Configuration, in the JSON editor or in the text area that it stands for: `fill(text)`, `value()`. */
 export function editor(page, name = 'Advanced configuration') {
@@ -175,19 +222,14 @@ export async function freePort() {
 
 /**
  * Starts `mcp-registry serve` on a fresh SQLite database and a free port, with upstreams on loopback allowed. `files` are put
- * into its folder before: `{ 'registry.toml': '…' }`. Returns `{ base, signInLink, run(...arguments), api(key), stop() }`; everything is gone when the test is.
+ * into its folder before: `{ 'registry.toml': '…' }`, and what the folder `from` holds. Returns `{ base, signInLink, run(...arguments), api(key), stop() }`; everything is gone when the test is.
  */
-export async function startRegistry(t, environment = {}, files = {}) {
+export async function startRegistry(t, environment = {}, files = {}, from = undefined) {
   const binary = setting('MCP_REGISTRY_TEST_BINARY');
   const folder = await mkdtemp(join(tmpdir(), 'mcp-registry-browser-'));
+  if (from) await cp(from, folder, { recursive: true });
   for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
-  const env = {
-    ...process.env,
-    MCP_REGISTRY__SERVER__LISTEN: '127.0.0.1:0',
-    MCP_REGISTRY__EGRESS__ALLOW_HTTP_LOOPBACK: 'true',
-    MCP_REGISTRY__LOG__LEVEL: 'warn',
-    ...environment,
-  };
+  const env = { ...process.env, ...SETTINGS, ...environment };
   const child = spawn(binary, ['serve'], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
   const ended = once(child, 'exit');
   let log = '';
@@ -237,8 +279,7 @@ function api(base, key) {
  * with a mistake) to the console; a test that means to get one announces it with `expectStatus(422)`, once for each.
  */
 export async function openPage(t, options = {}) {
-  const browser = await chromium.launch({ executablePath: setting('MCP_REGISTRY_TEST_CHROMIUM'), headless: true, args: ARGUMENTS });
-  const context = await browser.newContext({ viewport: { width: 1440, height: 1000 }, ...options });
+  const context = await (await browser()).newContext({ viewport: { width: 1440, height: 1000 }, ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE);
   page.scripted = options.javaScriptEnabled !== false;
@@ -257,7 +298,7 @@ export async function openPage(t, options = {}) {
     return route.abort();
   });
   atEnd(t, async () => {
-    await browser.close();
+    await context.close();
     assert.deepEqual(complaints, []);
     assert.deepEqual(expected, [], 'expected statuses that were not answered');
   });
@@ -268,7 +309,12 @@ export async function openPage(t, options = {}) {
 export async function accessibilityProblems(page) {
   // Its style sheet is there only then.
   await page.waitForLoadState();
-  const { violations } = await new AxeBuilder({ page }).withTags(RULES).analyze();
+  // Without @axe-core/playwright, which puts the results together on another page: there is one frame here.
+  if (!(await page.evaluate('"axe" in window'))) await page.evaluate(axe.source);
+  const violations = await page.evaluate(async (tags) => {
+    const found = await window.axe.run(document, { runOnly: { type: 'tag', values: tags }, resultTypes: ['violations'] });
+    return found.violations.map(({ id, help, nodes }) => ({ id, help, nodes: nodes.map(({ html }) => ({ html })) }));
+  }, RULES);
   return violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html.slice(0, 200)).join(' | ')}`);
 }
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DEMO_FILES, demoData } from './demo-data.mjs';
-import { accessibilityProblems, openPage, picture, signIn, startRegistry } from './fixture.mjs';
+import { AT_ONCE, LIMIT, accessibilityProblems, openPage, picture, signIn, startRegistry } from './fixture.mjs';
 import { identityProvider, signInThere, toProvider } from './identity-provider.mjs';
 
 const PAGES = [
@@ -69,9 +69,12 @@ const PAGES = [
   ['keys', '/ui/keys'],
 ];
 
-const LOOKS = ['light', 'dark'].flatMap((colorScheme) => [1440, 390].map((width) => ({ colorScheme, width })));
+const THEMES = ['light', 'dark'];
+const WIDTHS = [1440, 390];
+/** So many pages are one test, with a context of its own. */
+const EACH = 12;
 
-test('every page is accessible, quiet and fits', async (t) => {
+test('every page is accessible, quiet and fits', { concurrency: AT_ONCE }, async (t) => {
   const { environment } = await identityProvider(t);
   const registry = await startRegistry(t, environment, DEMO_FILES);
   const ids = await demoData(t, registry);
@@ -79,24 +82,36 @@ test('every page is accessible, quiet and fits', async (t) => {
   await signIn(page, registry);
   const storageState = await page.context().storageState();
   ids.provided = await somebodyOfTheProvider(t, registry, page);
-  for (const { colorScheme, width } of LOOKS) {
-    await t.test(`${colorScheme}, ${width} px`, async (t) => {
-      const { page, complaints, expectStatus } = await openPage(t, { viewport: { width, height: 1000 }, colorScheme, storageState });
-      const wrong = [];
-      for (const [name, address, expected = 200] of PAGES) {
-        if (expected !== 200) expectStatus(expected);
-        const answer = await page.goto(registry.base + (typeof address === 'string' ? address : address(ids)));
-        const status = answer.status() === expected ? [] : [`answered ${answer.status()}`];
-        const axe = await accessibilityProblems(page);
-        const over = await sidewaysOverflow(page, width);
-        t.diagnostic(`${name}: axe ${axe.length}, console ${complaints.length}, overflow ${over.length}`);
-        wrong.push(...[...status, ...axe, ...over, ...complaints.splice(0)].map((what) => `${name}: ${what}`));
-        await picture(page, `${name}-${colorScheme}-${width}`);
-      }
-      assert.deepEqual(wrong, []);
-    });
+  const tests = [];
+  for (const width of WIDTHS) {
+    for (let first = 0; first < PAGES.length; first += EACH) {
+      const pages = PAGES.slice(first, first + EACH);
+      const title = `${width} px, ${pages[0][0]} to ${pages.at(-1)[0]}`;
+      tests.push(t.test(title, { timeout: LIMIT }, (t) => look(t, { registry, ids, pages, width, storageState })));
+    }
   }
+  await Promise.all(tests);
 });
+
+/** Opens each of `pages` in a window of this width, and looks at it in each theme. */
+async function look(t, { registry, ids, pages, width, storageState }) {
+  const { page, complaints, expectStatus } = await openPage(t, { viewport: { width, height: 1000 }, storageState });
+  const wrong = [];
+  for (const [name, address, expected = 200] of pages) {
+    if (expected !== 200) expectStatus(expected);
+    const answer = await page.goto(registry.base + (typeof address === 'string' ? address : address(ids)));
+    if (answer.status() !== expected) wrong.push(`${name}: answered ${answer.status()}`);
+    for (const colorScheme of THEMES) {
+      await page.emulateMedia({ colorScheme });
+      const axe = await accessibilityProblems(page);
+      const over = await sidewaysOverflow(page, width);
+      t.diagnostic(`${name}, ${colorScheme}: axe ${axe.length}, console ${complaints.length}, overflow ${over.length}`);
+      wrong.push(...[...axe, ...over, ...complaints.splice(0)].map((what) => `${name}, ${colorScheme}: ${what}`));
+      await picture(page, `${name}-${colorScheme}-${width}`);
+    }
+  }
+  assert.deepEqual(wrong, []);
+}
 
 /** Signs somebody in by the identity provider; answers with their id, which `page` of an admin finds. */
 async function somebodyOfTheProvider(t, registry, page) {

@@ -1,7 +1,7 @@
 // Signing in by the organisation's identity provider, a real one: there, back, and everything that may go wrong on the way.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { expectAccessible, flow, MODES, openPage, startRegistry } from './fixture.mjs';
+import { LIMIT, MODES, expectAccessible, flow, openPage, startRegistry } from './fixture.mjs';
 import { identityProvider, signInThere, toProvider } from './identity-provider.mjs';
 
 const workspaces = async (api) => {
@@ -137,7 +137,7 @@ flow('a provider that is away is said to be, and the password works on', async (
   await guest.page.context().close();
 }, MODES, (t) => identityProvider(t, { started: false }));
 
-test('where passwords are off, the provider is the only way on the page', async (t) => {
+test('where passwords are off, the provider is the only way on the page', { timeout: LIMIT }, async (t) => {
   const { environment } = await identityProvider(t);
   const registry = await startRegistry(t, { ...environment, MCP_REGISTRY__AUTH__PASSWORDS: 'false' });
   const { page } = await openPage(t);
