@@ -24,7 +24,7 @@ const PATIENCE = 30_000;
 /** How many tests of a file run at the same time, each in a context of its own: much of each is waiting for the other side. */
 export const AT_ONCE = 2;
 /** Milliseconds that one test may take in one mode. On an idle machine none takes a tenth of it. */
-export const LIMIT = 300_000;
+export const LIMIT = 600_000;
 
 // What a file's tests share, gone when they are: a browser, and an installation to copy.
 const shared = [];
@@ -180,7 +180,7 @@ export async function step(t, name, work) {
 }
 
 /** Looks at a page again until it shows something, as a person would: registrations happen in the background. */
-export async function reloadUntil(page, locator, seconds = 15) {
+export async function reloadUntil(page, locator, seconds = 60) {
   const end = Date.now() + seconds * 1000;
   while (!(await locator.first().isVisible())) {
     assert.ok(Date.now() < end, `not on the page after ${seconds} s: ${await page.getByRole('main').innerText()}`);

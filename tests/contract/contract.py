@@ -71,7 +71,10 @@ def run(asked, document, sandboxes, folder):
     wanted = [one for one in IDENTITIES if not asked.identity or one.name in asked.identity]
     # Those that change things take longest.
     wanted.sort(key=lambda one: one.silent)
-    with ProcessPoolExecutor(asked.jobs, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+    # A process for each: schemathesis keeps checks and hooks for all there is. What it imports is imported once.
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["campaign"])
+    with ProcessPoolExecutor(asked.jobs, mp_context=context, max_tasks_per_child=1) as pool:
         jobs = [
             pool.submit(campaign, one, world, folder / f"deployment-{number}", secrets, copy, asked.examples, document, asked.operation)
             for number, one in enumerate(wanted)

@@ -16,7 +16,7 @@ SETTINGS = {
     "EGRESS__ALLOW_HTTP_LOOPBACK": "true",
     # Each request says that it came from another address, so that the limit of bad credentials stands in nobody's way.
     "SERVER__TRUSTED_PROXIES": "127.0.0.1",
-    "SERVER__WORKERS": "2",
+    "SERVER__WORKERS": "1",
     "LIMITS__BURST": "1000000",
     "LIMITS__PER_SECOND": "1000000",
     "WORKER__REQUEST_TIMEOUT": "2",

@@ -71,6 +71,11 @@ impl Browser {
         self
     }
 
+    /// The same browser and session at a copy of its server.
+    pub(crate) fn at_copy(&self, t: &TestServer) -> Self {
+        Self { client: t.anonymous(), cookie: self.cookie.clone() }
+    }
+
     /// The same with a session's cookie, `name=value`.
     pub(crate) fn with_cookie(mut self, cookie: &str) -> Self {
         cookie.clone_into(&mut self.cookie);

@@ -217,7 +217,7 @@ async fn gateway_documents(client: &Client) -> String {
             {
                 return page.text;
             }
-            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     });
     settled.await.expect("all registrations end")

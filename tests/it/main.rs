@@ -24,6 +24,23 @@ macro_rules! on_both {
     };
 }
 
+/// One test as several, which run side by side: each does the part whose number it gets, `PARTS` says how many there are.
+macro_rules! in_parts {
+    (async fn $name:ident($part:ident: usize in [$($each:ident = $number:literal),+]) $body:block) => {
+        mod $name {
+            use super::*;
+            const PARTS: usize = [$($number),+].len();
+            async fn run($part: usize) $body
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $each() {
+                    run($number).await;
+                }
+            )+
+        }
+    };
+}
+
 mod admin;
 mod api;
 mod architecture;

@@ -11,6 +11,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::process::Child;
 
+/// Between two looks: whoever asks without a pause takes the processor from what is waited for.
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// Saves a server with a worker-less process, kills it, starts another one: it is registered within five seconds.
 async fn killed_between_save_and_registration(engine: Engine) {
     const CANARY: &str = "canary-7Kq-value";
@@ -44,7 +47,7 @@ async fn killed_between_save_and_registration(engine: Engine) {
             if document["registration"]["state"] == "registered" {
                 return document;
             }
-            tokio::task::yield_now().await;
+            tokio::time::sleep(PAUSE).await;
         }
     });
     let document = found.await.expect("registered within five seconds after the restart");
@@ -111,7 +114,7 @@ async fn two_replicas_and_two_workers_serve_one_deployment() {
             if document["client"]["client_id"] == event["client_id"] {
                 return;
             }
-            tokio::task::yield_now().await;
+            tokio::time::sleep(PAUSE).await;
         }
     });
     found.await.expect("the other replica serves it");
@@ -147,7 +150,7 @@ async fn one_address_has_a_share_of_the_connections() {
     held.pop();
     let freed = tokio::time::timeout(Duration::from_secs(10), async {
         while !ask(&mut connect(&serving, one).await).await.starts_with("HTTP/1.1 200") {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(PAUSE).await;
         }
     });
     freed.await.expect("who leaves makes room");

@@ -53,6 +53,18 @@ impl TestDatabase {
         Self { url, folder: tempfile::tempdir().expect("a temporary folder"), engine: Engine::Postgres }
     }
 
+    /// Another SQLite database that holds the same, as it is now.
+    pub async fn copy(&self) -> Self {
+        assert_eq!(self.engine, Engine::Sqlite, "only a file is copied");
+        let copy = Self::new(self.engine).await;
+        let connection = self.connect().await;
+        let file = copy.folder.path().join("registry.sqlite");
+        let sql = format!("VACUUM INTO '{}'", file.display());
+        connection.execute_unprepared(&sql).await.expect("a copy");
+        connection.close().await.expect("close");
+        copy
+    }
+
     /// A raw connection, for looking at what is really stored.
     pub async fn connect(&self) -> DatabaseConnection {
         Database::connect(&self.url).await.expect("the test's database")

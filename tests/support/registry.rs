@@ -50,6 +50,7 @@ pub struct TestRegistry {
     pub key: SealingKey,
     /// Its settings.
     pub settings: Settings,
+    outside: Arc<Outside>,
 }
 
 impl TestRegistry {
@@ -69,12 +70,24 @@ impl TestRegistry {
         let clock = Arc::new(TestClock::new());
         let key = SealingKey::generate().expect("random numbers");
         let ring = SealingRing::new(vec![key.clone()]).expect("a ring");
+        let outside = outside(&settings);
+        let registry = Registry::open(&database.url, settings.clone(), ring, clock.clone(), outside.clone())
+            .await
+            .expect("an open database");
+        registry.migrate().await.expect("a migrated database");
+        Self { registry, clock, database, key, settings, outside }
+    }
+
+    /// The same on a copy of its SQLite database: what happens here does not happen there. They share the clock.
+    pub async fn copy(&self) -> Self {
+        let (database, ring) = (self.database.copy().await, SealingRing::new(vec![self.key.clone()]));
+        let (settings, clock) = (self.settings.clone(), self.clock.clone());
+        let outside = self.outside.clone();
         let registry =
-            Registry::open(&database.url, settings.clone(), ring, clock.clone(), outside(&settings))
+            Registry::open(&database.url, settings.clone(), ring.expect("a ring"), clock.clone(), outside)
                 .await
                 .expect("an open database");
-        registry.migrate().await.expect("a migrated database");
-        Self { registry, clock, database, key, settings }
+        Self { registry, clock, database, key: self.key.clone(), settings, outside: self.outside.clone() }
     }
 
     /// A second process on the same database.

@@ -294,6 +294,13 @@ impl Pages {
         Self { world, people, draft }
     }
 
+    /// The same again, as it is now, on a database of its own.
+    async fn copy(&self) -> Self {
+        let world = self.world.copy().await;
+        let people = self.people.iter().map(|person| person.at_copy(&world.server)).collect();
+        Self { world, people, draft: self.draft.clone() }
+    }
+
     fn fill(&self, path: &str) -> String {
         let path = path
             .replace("{draft}", &self.draft)
@@ -306,18 +313,23 @@ impl Pages {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_page_and_form_answers_every_identity_as_the_table_says() {
+in_parts! {
+async fn every_page_and_form_answers_every_identity_as_the_table_says(part: usize in [first = 0, second = 1, third = 2, fourth = 3]) {
     let listed: BTreeSet<_> = TABLE.iter().map(|row| row.0.to_owned()).collect();
     let known = routes();
     let missing: Vec<_> = known.symmetric_difference(&listed).collect();
     assert!(missing.is_empty(), "routes without a row, or rows without a route: {missing:#?}");
 
     let mut wrong = Vec::new();
-    let mut pages = Pages::new().await;
-    for Row(route, expected) in TABLE {
+    let kept = Pages::new().await;
+    // What nobody is allowed to change stays as it is, so it is asked here.
+    let asked = kept.copy().await;
+    for Row(route, expected) in TABLE.iter().skip(part).step_by(PARTS) {
         let (method, path) = route.split_once(' ').unwrap();
         for (index, expected) in expected.iter().enumerate() {
+            // What somebody is allowed to do is done to a copy of their own.
+            let own = if method == "POST" && *expected < 400 && index > 0 { Some(kept.copy().await) } else { None };
+            let pages = own.as_ref().unwrap_or(&asked);
             let path = pages.fill(path);
             let person = &pages.people[index];
             let reply = match method {
@@ -328,11 +340,8 @@ async fn every_page_and_form_answers_every_identity_as_the_table_says() {
             if answer != *expected {
                 wrong.push(format!("{route} as {}: {answer} instead of {expected}", WHO[index]));
             }
-            // What somebody was allowed to do is undone.
-            if method == "POST" && answer < 400 && index > 0 {
-                pages = Pages::new().await;
-            }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
 }

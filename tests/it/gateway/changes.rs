@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use support::{Client, Engine, TestRegistry, TestServer, follow};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_mins(2);
 const SOON: Duration = Duration::from_secs(1);
 
 /// A stream of server-sent events, read one by one.

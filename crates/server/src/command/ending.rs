@@ -1,7 +1,6 @@
 //! The signals that tell this process to end.
 
 use super::Failed;
-use std::future::Future;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// SIGTERM and SIGINT, caught from the moment this is made: until then each of them kills the process at once. A signal
