@@ -157,7 +157,7 @@ pub static CODES: &[Code] = &[
     code(
         "more_findings",
         &[Notice],
-        "There are more findings than are listed; at most 100 of each severity are.",
+        "There are more findings than are listed: 100 are, errors first.",
     ),
     code(
         "unknown_placeholder",

@@ -98,6 +98,7 @@ impl Gathering {
         check_member(field, value, &format!("/{name}"), &mut report);
         let refused = report
             .into_findings()
+            .0
             .into_iter()
             .find(|finding| finding.severity == Severity::Error || field.is_ignored());
         if let Some(finding) = refused {
@@ -186,7 +187,7 @@ impl Gathering {
                 effective.gateway.insert(field.name.to_owned(), without_nulls(setting.value));
             }
         }
-        self.findings.0.extend(judge(&effective));
+        self.findings.0.extend(judge(&effective).0);
         self.overridden.sort_by(|a, b| (&a.member, a.level).cmp(&(&b.member, b.level)));
         self.ignored.sort_by(|a, b| (&a.member, a.level).cmp(&(&b.member, b.level)));
         Resolution {
