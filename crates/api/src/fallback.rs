@@ -8,6 +8,7 @@ use crate::{finish, problem};
 use actix_web::dev::ResourceDef;
 use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, HttpResponse, web};
+use registry_core::finding::shorten;
 use std::sync::LazyLock;
 
 /// Documented paths with their methods.
@@ -41,10 +42,12 @@ pub(crate) async fn answer(request: HttpRequest) -> Result<HttpResponse, Failure
 }
 
 fn failure(method: &str, path: &str) -> Failure {
+    let mut shown = path.to_owned();
+    shorten(&mut shown, finish::MAX_SHOWN_PATH);
     let Some((_, allowed)) = PATHS.iter().find(|(pattern, _)| pattern.is_match(path)) else {
         return Failure::request(
             &problem::UNKNOWN_PATH,
-            format!("There is no operation at `{path}`. See `/openapi.json`."),
+            format!("There is no operation at `{shown}`. See `/openapi.json`."),
         );
     };
     Failure::Request {

@@ -70,6 +70,8 @@ kinds! {
         "The version in `If-Match` is not the present one. Read again and repeat the change on what is there now.";
     TOO_LARGE = 413 "too_large", "Too large",
         "The body is longer than allowed. The detail names the limit.";
+    URI_TOO_LONG = 414 "uri_too_long", "Address too long",
+        "Path and query together are longer than any operation takes. The detail names the limit.";
     UNSUPPORTED_MEDIA_TYPE = 415 "unsupported_media_type", "Not JSON by its label",
         "Bodies must be labelled `Content-Type: application/json`.";
     INVALID_INPUT = 422 "invalid_input", "Cannot be saved",
@@ -237,7 +239,7 @@ fn invalid(findings: &Findings) -> Problem {
     let mut errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
     let kind =
         if errors.all(|finding| finding.code == INVALID_JSON.code) { &INVALID_JSON } else { &INVALID_INPUT };
-    Problem::new(kind, detail, findings.0.clone())
+    Problem::new(kind, detail, findings.clone().bounded().0)
 }
 
 /// The problem as an answer.

@@ -1,10 +1,13 @@
 //! The one error of the application, free of any transport.
 
 use registry_core::clock::Timestamp;
-use registry_core::finding::{Finding, Findings};
+use registry_core::finding::{Finding, Findings, shorten};
 use registry_core::permission::Permission;
 use sea_orm::sqlx;
 use std::fmt;
+
+/// At most this many bytes of a name are repeated in a sentence.
+const MAX_SHOWN: usize = 200;
 
 /// What every use case answers with.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -145,7 +148,11 @@ impl fmt::Display for Error {
                 formatter,
                 "A stored secret is sealed with the key `{id}`, which is not configured here. `mcp-registry seal status` says what that costs."
             ),
-            Self::NotFound { what, reference } => write!(formatter, "There is no {what} `{reference}`."),
+            Self::NotFound { what, reference } => {
+                let mut shown = reference.clone();
+                shorten(&mut shown, MAX_SHOWN);
+                write!(formatter, "There is no {what} `{shown}`.")
+            }
             Self::Stale { current } => write!(
                 formatter,
                 "Somebody else saved in the meantime; the present version is {current}. Read it again and repeat your change."

@@ -157,7 +157,7 @@ impl Registry {
             }
         };
         self.judge_url(&new.url)?;
-        let slug = names::slug(&write.txn, SlugSpace::Integrations, new.slug.as_deref(), &name).await?;
+        let slug = self.free_integration_slug(&write.txn, actor, new.slug.as_deref(), &name).await?;
         let id = self.new_id();
         if let Some((draft, _)) = sealed {
             write.hand_over(("draft", draft), ("integration", id)).await?;
@@ -202,6 +202,27 @@ impl Registry {
         }
         write.audit(event("integration.created", &model).after(snapshot(&model)));
         Ok((model, stored.findings))
+    }
+
+    /// The slug for a new integration: the given one, or one made from its name. Slugs are unique in the organisation, so
+    /// that somebody bound to a workspace learns whether any workspace has one: only so often (`docs/threat-model.md`).
+    pub(crate) async fn free_integration_slug(
+        &self,
+        db: &impl ConnectionTrait,
+        actor: &Actor,
+        given: Option<&str>,
+        name: &str,
+    ) -> Result<Slug> {
+        let slug = names::slug(db, SlugSpace::Integrations, given, name).await;
+        let is_taken = match (&slug, given) {
+            (Ok(slug), None) => *slug != Slug::from_name(name),
+            (Err(Error::Conflict { .. }), _) => true,
+            _ => false,
+        };
+        if is_taken {
+            self.count_taken_slug(actor)?;
+        }
+        slug
     }
 
     /// One integration.

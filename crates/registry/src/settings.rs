@@ -90,11 +90,13 @@ pub struct RequestLimits {
     pub at_once: usize,
     /// How long one may take.
     pub patience: Duration,
+    /// So many connections of one gateway key follow changes at once; at least 1.
+    pub followers: usize,
 }
 
 impl Default for RequestLimits {
     fn default() -> Self {
-        Self { burst: 500, per_second: 100, at_once: 256, patience: Duration::from_mins(1) }
+        Self { burst: 500, per_second: 100, at_once: 256, patience: Duration::from_mins(1), followers: 1_000 }
     }
 }
 

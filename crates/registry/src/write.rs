@@ -123,6 +123,29 @@ impl Registry {
         Ok(txn)
     }
 
+    /// The row of `secret`, sealed. Takes no write, so that many can be sealed before one begins.
+    pub(crate) fn sealed_row(
+        &self,
+        id: SealedId,
+        owner: (&'static str, Uuid),
+        pointer: &str,
+        secret: &str,
+    ) -> Result<sealed_value::ActiveModel> {
+        let sealed = self.ring().seal(id, secret)?;
+        Ok(sealed_value::ActiveModel {
+            id: Set(id.0),
+            owner_kind: Set(owner.0.to_owned()),
+            owner_id: Set(owner.1),
+            pointer: Set(pointer.to_owned()),
+            key_id: Set(sealed.key_id),
+            data_key: Set(sealed.data_key),
+            nonce: Set(sealed.nonce),
+            ciphertext: Set(sealed.ciphertext),
+            bound_to: Set(None),
+            created_at: Set(millis(self.now())),
+        })
+    }
+
     /// A new id, ordered by time.
     pub(crate) fn new_id(&self) -> Uuid {
         static CONTEXT: std::sync::Mutex<ContextV7> = std::sync::Mutex::new(ContextV7::new());
@@ -179,21 +202,8 @@ impl Write<'_> {
         pointer: &str,
         secret: &str,
     ) -> Result<()> {
-        let sealed = self.registry.ring().seal(id, secret)?;
-        sealed_value::ActiveModel {
-            id: Set(id.0),
-            owner_kind: Set(owner.0.to_owned()),
-            owner_id: Set(owner.1),
-            pointer: Set(pointer.to_owned()),
-            key_id: Set(sealed.key_id),
-            data_key: Set(sealed.data_key),
-            nonce: Set(sealed.nonce),
-            ciphertext: Set(sealed.ciphertext),
-            bound_to: Set(None),
-            created_at: Set(self.millis()),
-        }
-        .insert(&self.txn)
-        .await?;
+        let row = self.registry.sealed_row(id, owner, pointer, secret)?;
+        sealed_value::Entity::insert(row).exec_without_returning(&self.txn).await?;
         Ok(())
     }
 

@@ -169,7 +169,7 @@ const TABLE: &[Row] = &[
 ];
 
 /// A form that is good, as it is sent for a route.
-fn form(route: &str) -> &'static [(&'static str, &'static str)] {
+pub(super) fn form(route: &str) -> &'static [(&'static str, &'static str)] {
     match route.strip_prefix("POST ").unwrap_or_default() {
         "/account/place" => &[("place", "")],
         "/account/password" => &[("current", ""), ("password", "a long enough password")],
@@ -270,14 +270,14 @@ const LEVELS: [&str; 4] = [
 ];
 
 /// The same things as for the API, somebody of each kind with a session, and a draft of the manager's.
-struct Pages {
+pub(super) struct Pages {
     world: World,
-    people: Vec<Browser>,
+    pub(super) people: Vec<Browser>,
     draft: String,
 }
 
 impl Pages {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let world = World::new().await;
         let t = &world.server;
         let people = vec![
@@ -294,7 +294,7 @@ impl Pages {
         Self { world, people, draft }
     }
 
-    fn fill(&self, path: &str) -> String {
+    pub(super) fn fill(&self, path: &str) -> String {
         let path = path
             .replace("{draft}", &self.draft)
             .replace("{person}", &self.world.user)

@@ -3,6 +3,7 @@
 pub(crate) mod authorization;
 mod bad_input;
 mod document;
+mod largest;
 mod limits;
 mod main_job;
 mod preflight;

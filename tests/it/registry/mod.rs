@@ -1,6 +1,7 @@
 //! The application's use cases on both databases.
 
 mod audit;
+mod bulk;
 mod configurations;
 mod drafts;
 mod integrations;

@@ -33,7 +33,7 @@ pub(crate) struct ImportIntegrations {
     /// Each as `POST /v1/mcp-integrations` takes it, as an export or as a list gives it. `workspace` names the workspace it
     /// shall belong to, `status` says whether it is in use. At most 500.
     #[expect(dead_code, reason = "read from the text, so that findings have their lines")]
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<Object>, max_items = 500)]
     integrations: Vec<Box<RawValue>>,
 }
 
@@ -67,7 +67,7 @@ impl From<Imported> for ImportedView {
         let made = imported.integrations.into_iter();
         Self {
             integrations: made.map(|one| MadeView { id: one.id.0, slug: one.slug.into() }).collect(),
-            findings: imported.findings.0,
+            findings: imported.findings.bounded().0,
         }
     }
 }

@@ -39,7 +39,7 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListRegistrations {
     /// Only these states, separated by commas.
-    #[param(example = "failed,retrying")]
+    #[param(value_type = Option<Vec<State>>, style = Form, explode = false, max_items = 50, example = json!(["failed", "retrying"]))]
     state: Option<String>,
     /// Only those of this workspace (id or slug).
     #[param(example = "acme")]
@@ -58,7 +58,7 @@ pub(crate) struct ListRegistrations {
     issuer: Option<String>,
     /// Part of the name or slug of server, workspace or integration, of the `client_id` or of the last error, ignoring case;
     /// `workspace/server` means both.
-    #[param(example = "linear")]
+    #[param(max_length = 300, example = "linear")]
     search: Option<String>,
     /// The page, from 0.
     #[param(minimum = 0, example = 0)]

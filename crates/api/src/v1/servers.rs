@@ -119,10 +119,10 @@ pub(crate) struct ListServers {
     #[param(example = "linear")]
     mcp_integration_id: Option<String>,
     /// Only these: ids or slugs, separated by commas.
-    #[param(example = "linear,github")]
+    #[param(value_type = Option<Vec<String>>, style = Form, explode = false, max_items = 100, example = json!(["linear", "github"]))]
     id: Option<String>,
     /// Part of the name or slug, ignoring case.
-    #[param(example = "linear")]
+    #[param(max_length = 300, example = "linear")]
     search: Option<String>,
     /// The page, from 0.
     #[param(minimum = 0, example = 0)]

@@ -196,7 +196,8 @@ mod tests {
     #[test]
     fn no_finding_is_long() {
         let name = "é".repeat(600);
-        let finding = Finding::error(format!("/a/{name}/{name}"), "wrong", name.repeat(10)).suggest(name.repeat(10));
+        let finding =
+            Finding::error(format!("/a/{name}/{name}"), "wrong", name.repeat(10)).suggest(name.repeat(10));
         let findings = Findings::from(finding).bounded();
         assert_eq!(findings.0[0].pointer, "/a");
         assert!(findings.0[0].message.len() < 2060 && findings.0[0].suggestion.is_none());

@@ -40,7 +40,9 @@ pub fn verify(text: &str, known: &KnownSecrets) -> Verified {
         report.push(Finding::error(
             "",
             "too_many",
-            format!("The Advanced Configuration may hold at most {MAX_VALUES} members and list entries in all."),
+            format!(
+                "The Advanced Configuration may hold at most {MAX_VALUES} members and list entries in all."
+            ),
         ));
     } else if parsed.check_names(&mut report) {
         check_document(&parsed.value, &mut report);

@@ -154,11 +154,7 @@ pub static CODES: &[Code] = &[
         &[Error],
         "A marker stands for no secret of this configuration. Enter the secret itself.",
     ),
-    code(
-        "more_findings",
-        &[Notice],
-        "There are more findings than are listed: 100 are, errors first.",
-    ),
+    code("more_findings", &[Notice], "There are more findings than are listed: 100 are, errors first."),
     code(
         "unknown_placeholder",
         &[Error],

@@ -4,7 +4,7 @@ use super::{Draft, DraftStep, LIFE, approach, chosen, event, owner, reach, save,
 use crate::checks::Preview;
 use crate::entity::{draft, workspace};
 use crate::layers::parse_layer;
-use crate::names::{self, SlugSpace};
+use crate::names;
 use crate::preflight::EXAMPLE_NAMES;
 use crate::secrets::{sealed_ids, store};
 use crate::stored::{json, millis};
@@ -56,7 +56,7 @@ impl Registry {
     pub async fn propose_names(&self, actor: &Actor, url: &str) -> Result<Option<(String, Slug)>> {
         actor.require(Permission::CreateIntegrations)?;
         let Some(name) = names::from_address(url) else { return Ok(None) };
-        let slug = names::slug(self.db(), SlugSpace::Integrations, None, &name).await?;
+        let slug = self.free_integration_slug(self.db(), actor, None, &name).await?;
         Ok(Some((name, slug)))
     }
 
@@ -64,7 +64,7 @@ impl Registry {
     pub async fn create_draft(&self, actor: &Actor, address: DraftAddress) -> Result<Draft> {
         actor.require(Permission::CreateIntegrations)?;
         let mut write = self.begin_write(actor).await?;
-        let (name, slug) = self.judge_address(&write.txn, &address).await?;
+        let (name, slug) = self.judge_address(&write.txn, actor, &address).await?;
         let (kind, owner) = owner(actor);
         let own = actor.workspace().map(|own| own.0);
         let row = draft::Model {
@@ -103,7 +103,7 @@ impl Registry {
         actor.require(Permission::CreateIntegrations)?;
         let mut write = self.begin_write(actor).await?;
         let before = self.open_draft(&write, actor, id).await?;
-        let (name, slug) = self.judge_address(&write.txn, &address).await?;
+        let (name, slug) = self.judge_address(&write.txn, actor, &address).await?;
         let mut after = before.clone();
         after.name = name;
         after.slug = slug.to_string();
@@ -235,6 +235,7 @@ impl Registry {
     async fn judge_address(
         &self,
         db: &impl ConnectionTrait,
+        actor: &Actor,
         address: &DraftAddress,
     ) -> Result<(String, Slug)> {
         self.judge_url(&address.url)?;
@@ -242,7 +243,7 @@ impl Registry {
         let name =
             names::name(&name.or_else(|| names::from_address(&address.url)).unwrap_or_default(), "/name")?;
         let given = address.slug.as_deref().filter(|slug| !slug.is_empty());
-        let slug = names::slug(db, SlugSpace::Integrations, given, &name).await?;
+        let slug = self.free_integration_slug(db, actor, given, &name).await?;
         Ok((name, slug))
     }
 

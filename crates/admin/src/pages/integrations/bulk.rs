@@ -56,6 +56,10 @@ struct DonePage {
     list: String,
 }
 
+/// The most integrations that one form is about: as many as one list shows.
+const MOST: usize = 1_000;
+const TOO_MANY: &str = "These are more than 1,000 integrations. Choose fewer.";
+
 #[post("/integrations")]
 async fn act(
     request: HttpRequest,
@@ -65,6 +69,9 @@ async fn act(
     let (registry, actor) = (&visitor.registry, &visitor.actor);
     let value = |wanted: &str| form.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
     let list = Query::of_address(value("list").unwrap_or_default());
+    if form.iter().filter(|(name, _)| name == "one").count() > MOST {
+        return Err(Failure::Request(StatusCode::UNPROCESSABLE_ENTITY, TOO_MANY));
+    }
     let mut chosen = Vec::new();
     let mut refused = Vec::new();
     for (_, slug) in form.iter().filter(|(name, _)| name == "one") {
