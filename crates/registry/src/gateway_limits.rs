@@ -13,8 +13,8 @@ use std::time::Duration;
 const NEEDS: (u32, Duration) = (200, Duration::from_millis(100));
 /// Reports: one for each server that stops working at once; then one a second.
 const REPORTS: (u32, Duration) = (100, Duration::from_secs(1));
-/// Documents that are not in memory, or not for this key yet: all servers of a large gateway that begins, then 100 a second.
-const DOCUMENTS: (u32, Duration) = (5_000, Duration::from_millis(10));
+/// Documents that are not in memory: those of a gateway that begins without the list, then 100 a second.
+const DOCUMENTS: (u32, Duration) = (2_000, Duration::from_millis(10));
 /// Pages of the list of documents, up to 500 documents each.
 const PAGES: (u32, Duration) = (400, Duration::from_millis(200));
 /// Requests to follow changes: each waits up to a minute, unless there is something new.
