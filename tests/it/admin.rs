@@ -8,6 +8,7 @@ mod integrations;
 mod keys;
 mod people;
 mod provider;
+mod reregister;
 mod roles;
 mod saving;
 mod sessions;

@@ -140,11 +140,12 @@ fn every_reason_in_the_code_is_in_the_table_and_the_other_way_round() {
     assert!(named.len() > 30, "the marks find nothing any more: {named:?}");
     // Codes of answers to people, not of registrations.
     let elsewhere = [
+        "confirmation_outdated",
+        "confirmation_required",
         "email_taken",
         "integration_disabled",
         "integration_of_workspace",
         "last_admin",
-        "nothing_to_register",
         "orphan_resolved",
         "person_deactivated",
         "person_known",

@@ -26,6 +26,8 @@ pub(crate) enum Failure {
     Render(askama::Error),
     /// The request itself is at fault.
     Request(StatusCode, &'static str),
+    /// The form's field of this name holds a word that is none of its choices.
+    Choice(&'static str),
 }
 
 impl From<registry::Error> for Failure {
@@ -47,6 +49,10 @@ impl fmt::Display for Failure {
             Self::Application(error) => error.fmt(formatter),
             Self::Render(_) => formatter.write_str("An internal error occurred."),
             Self::Request(_, message) => formatter.write_str(message),
+            Self::Choice(field) => write!(
+                formatter,
+                "The field `{field}` of the form holds a word that is not one of its choices; nothing was changed. Load the page again and choose there."
+            ),
         }
     }
 }
@@ -75,6 +81,7 @@ impl ResponseError for Failure {
         match self {
             Self::SignIn { .. } => StatusCode::SEE_OTHER,
             Self::Request(status, _) => *status,
+            Self::Choice(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Render(_) | Self::Application(E::Internal(_)) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Application(error) => match error {
                 E::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
@@ -120,7 +127,7 @@ impl Failure {
             Self::SignIn { .. } => return None,
             Self::Application(registry::Error::Internal(error)) => tracing::error!(%error, "a page failed"),
             Self::Render(error) => tracing::error!(%error, "a template failed"),
-            Self::Application(_) | Self::Request(..) => {}
+            Self::Application(_) | Self::Request(..) | Self::Choice(_) => {}
         }
         let status = self.status_code();
         let (heading, advice) = words(status.as_u16());
@@ -210,7 +217,7 @@ pub(crate) fn form(error: UrlencodedError, _: &HttpRequest) -> actix_web::Error 
         ),
         _ => Failure::Request(
             StatusCode::UNPROCESSABLE_ENTITY,
-            "The form could not be read, or a field of it is missing; nothing was changed.",
+            "The form could not be read: a field is missing, or holds a word that is not one of its choices. Nothing was changed.",
         ),
     }
     .into()

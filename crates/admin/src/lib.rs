@@ -11,6 +11,7 @@
 //! * `pages/<noun>.rs` holds a noun's pages, each with its template in `templates/pages/`.
 
 mod assets;
+mod choice;
 mod consent;
 mod diff;
 mod failure;

@@ -69,6 +69,7 @@ mod reach;
 mod reconciliation;
 mod recording;
 mod registrations;
+mod reregistration;
 mod resealing;
 mod revisions;
 mod seal;
@@ -118,7 +119,7 @@ pub use identity_provider::{Arrival, Departure, ProviderSettings};
 pub use integration_copies::{Copied, Imported};
 pub use integration_counts::{Health, IntegrationCounts};
 pub use integration_list::{IntegrationFilter, IntegrationSort, IntegrationViews, OwnerFilter};
-pub use integration_upkeep::{ClientsAt, Deletion, IntegrationEvent, Which};
+pub use integration_upkeep::{ClientsAt, Deletion, IntegrationEvent};
 pub use integrations::{Integration, IntegrationChange, NewIntegration};
 pub use key_sets::KeySource;
 pub use layers::Replacements;
@@ -141,6 +142,7 @@ pub use registrations::{
     Attempt, LastAnswer, OAuthClient, Registration, RegistrationDetail, RegistrationFilter,
     RetriedRegistrations,
 };
+pub use reregistration::{Confirmed, ReregisterScope, Reregistration, SkippedRegistrations};
 pub use resealing::{Resealed, SealingKeyUse};
 pub use revisions::Revision;
 pub use seal::{SealingKey, SealingRing};

@@ -15,6 +15,7 @@ mod held;
 mod life;
 mod recovery;
 mod refusals;
+pub(crate) mod reregistration;
 mod success;
 
 /// A worker that stops when the guard is dropped.
