@@ -80,7 +80,7 @@ mod tests {
         }
         let owned: Vec<(String, String)> =
             pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        apply(TEXT, &Submitted::from(owned))
+        apply(TEXT, &Submitted::read(owned).unwrap())
     }
 
     #[test]
