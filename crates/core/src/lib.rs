@@ -21,6 +21,7 @@ pub mod id;
 pub mod locate;
 pub mod logo;
 pub mod metadata;
+pub mod names;
 pub mod oauth;
 pub mod permission;
 pub mod preflight;

@@ -45,6 +45,7 @@ mod integration_counts;
 mod integration_list;
 mod integration_upkeep;
 mod integrations;
+mod key_chain;
 mod key_rotation;
 mod key_sets;
 mod key_text;

@@ -118,7 +118,7 @@ on_both! {
         for door in &doors {
             secret(door).await;
         }
-        registry.revoke_api_key(&registry.operator(), id).await.unwrap();
+        registry.revoke_api_key(&registry.operator(), id, false).await.unwrap();
         for door in &doors {
             until(SOON, async || door.get(DOCUMENT).await.status == 401).await;
         }

@@ -4,6 +4,7 @@ mod audit;
 mod configurations;
 mod drafts;
 mod integrations;
+mod key_chain;
 pub(crate) mod logos;
 mod people;
 mod records;
