@@ -61,6 +61,11 @@ impl Granted {
         self.organisation.map_or(NO_ROLE, Role::as_str)
     }
 
+    /// Whether somebody is an admin, of the organisation or of a workspace.
+    pub(crate) fn is_admin(&self) -> bool {
+        self.organisation == Some(Role::Admin) || self.workspaces.iter().any(|(_, role)| *role == Role::Admin)
+    }
+
     pub(crate) fn is_nothing(&self) -> bool {
         self.organisation.is_none() && self.workspaces.is_empty()
     }
