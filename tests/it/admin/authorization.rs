@@ -91,7 +91,8 @@ const TABLE: &[Row] = &[
     Row("GET /integrations/{integration}/history", PAGE),
     Row("GET /integrations/{integration}/history/restore", PAGE),
     Row("POST /integrations/{integration}/history/restore", [401, 404, 403, 409, 409]),
-    Row("POST /integrations/{integration}/reregister", [401, 404, 403, 409, 409]),
+    Row("GET /integrations/{integration}/re-register", EDIT),
+    Row("POST /integrations/{integration}/re-register", SEND),
     Row("POST /integrations/{integration}/servers", SEND),
     Row("POST /integrations/{integration}/test", SEND),
     Row("GET /keys", ANYBODY),
@@ -108,7 +109,7 @@ const TABLE: &[Row] = &[
     Row("POST /registrations/{registration}/client", SEND),
     Row("POST /registrations/{registration}/retry", SEND),
     Row(
-        "GET /registrations/{registration}/{action:re-register|approve|skip|withdraw}",
+        "GET /registrations/{registration}/{action:retry|re-register|approve|skip|withdraw}",
         [303, 404, 403, 409, 409],
     ),
     Row("POST /registrations/{registration}/{action:re-register|approve|skip|withdraw}", SEND),
@@ -194,7 +195,6 @@ fn form(route: &str) -> &'static [(&'static str, &'static str)] {
             ("version", "1"),
             ("intent", "save"),
         ],
-        "/integrations/{integration}/reregister" => &[("which", "all")],
         "/integrations/{integration}/servers" => &[("workspace", "acme")],
         "/keys" => &[("letters", "on")],
         "/orphans/{orphan}/resolve" => &[("note", "Deleted by hand.")],
@@ -301,6 +301,7 @@ impl Pages {
             .replace("{digest}", &"0".repeat(64))
             .replace("{hash}/{name:.*}", "0/unknown.css")
             .replace("/restore", "/restore?number=1")
+            .replace("{action:retry|re-register|approve|skip|withdraw}", "withdraw")
             .replace("{action:re-register|approve|skip|withdraw}", "withdraw");
         format!("/ui{}", self.world.fill(&path))
     }
