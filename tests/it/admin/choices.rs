@@ -163,7 +163,7 @@ fn every_form_of_the_pages_is_in_the_table_of_choices() {
 }
 
 /// Words that are no choice of any form.
-const WORDS: [&str; 4] = ["bogus", "ALL", "all ", "on;yes"];
+const WORDS: [&str; 2] = ["bogus", "ALL "];
 
 #[tokio::test]
 async fn unknown_word_of_a_choice_is_refused_and_nothing_is_saved() {

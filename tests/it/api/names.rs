@@ -66,38 +66,17 @@ async fn invisible_character_in_a_name_is_refused_by_every_operation() {
     let listed: BTreeSet<_> = table.iter().map(|row| row.0.to_owned()).collect();
     assert_eq!(listed, documented(), "operations with a name, and rows");
 
-    let names = [
-        '\0',
-        '\n',
-        '\u{7f}',
-        '\u{ad}',
-        '\u{61c}',
-        '\u{200b}',
-        '\u{200e}',
-        '\u{200f}',
-        '\u{202a}',
-        '\u{202e}',
-        '\u{2060}',
-        '\u{2066}',
-        '\u{2069}',
-        '\u{feff}',
-        '\u{e0041}',
-    ];
+    // All such characters: `registry_core::names`.
+    let names = ['\0', '\n', '\u{200b}', '\u{200f}', '\u{202e}', '\u{2069}'];
     let mut wrong = Vec::new();
     for (operation, path, body) in &table {
         let method: Method = operation.split(' ').next().unwrap().to_uppercase().parse().unwrap();
         for character in names {
-            for name in [format!("Ac{character}me"), format!("A{character}")] {
-                let mut body = body.clone();
-                body["name"] = json!(name);
-                let answer = Client::send(admin.request(method.clone(), path).json(&body)).await;
-                let at_end = name.ends_with('\n');
-                if !at_end
-                    && (answer.status != 422
-                        || !answer.errors().iter().any(|(pointer, _)| pointer == "/name"))
-                {
-                    wrong.push(format!("{operation} with {name:?}: {} {}", answer.status, answer.text));
-                }
+            let mut body = body.clone();
+            body["name"] = json!(format!("Ac{character}me"));
+            let answer = Client::send(admin.request(method.clone(), path).json(&body)).await;
+            if answer.status != 422 || !answer.errors().iter().any(|(pointer, _)| pointer == "/name") {
+                wrong.push(format!("{operation} with {character:?}: {} {}", answer.status, answer.text));
             }
         }
         let mut visible = body.clone();
