@@ -75,7 +75,7 @@ async fn invisible_character_in_a_name_is_refused_by_every_operation() {
             let mut body = body.clone();
             body["name"] = json!(format!("Ac{character}me"));
             let answer = Client::send(admin.request(method.clone(), path).json(&body)).await;
-            if answer.status != 422 || !answer.errors().iter().any(|(pointer, _)| pointer == "/name") {
+            if answer.status != 422 || !answer.errors().iter().any(|(_, pointer)| pointer == "/name") {
                 wrong.push(format!("{operation} with {character:?}: {} {}", answer.status, answer.text));
             }
         }
@@ -89,7 +89,7 @@ async fn invisible_character_in_a_name_is_refused_by_every_operation() {
     let import = json!({ "integrations": [{ "name": "A\u{202e}b", "url": URL, "auth_type": "none", "transport": "http" }] });
     let refused = admin.post("/v1/mcp-integrations/import", &import).await.expect(422);
     assert!(
-        refused.errors().iter().any(|(pointer, _)| pointer == "/integrations/0/name"),
+        refused.errors().iter().any(|(_, pointer)| pointer == "/integrations/0/name"),
         "{}",
         refused.text
     );

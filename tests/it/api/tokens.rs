@@ -166,7 +166,7 @@ async fn key_made_with_a_token_ends_with_the_token() {
         t.with_token(&sign(&header(), &fraction)).post("/v1/api-keys", &bare).await.expect(200).json();
     assert_eq!(fraction["expires_at"], made["expires_at"]);
     let refused = admin.post("/v1/api-keys", &body(Some(exp + 60))).await.expect(422);
-    assert_eq!(refused.errors(), [("/expires_at".to_owned(), "outlives_maker".to_owned())]);
+    assert_eq!(refused.errors(), [("outlives_maker".to_owned(), "/expires_at".to_owned())]);
     let sooner = admin.post("/v1/api-keys", &body(Some(exp - 60))).await.expect(200).json();
     assert_eq!(sooner["findings"], json!([]));
 

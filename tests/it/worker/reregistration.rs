@@ -188,7 +188,7 @@ async fn reregistration_over_rest_is_previewed_and_never_more_than_named() {
     let refused = manager.post(path, &json!({})).await.expect(409);
     assert_eq!(
         refused.errors(),
-        [("/confirm".to_owned(), "confirmation_required".to_owned())],
+        [("confirmation_required".to_owned(), "/confirm".to_owned())],
         "{}",
         refused.text
     );
