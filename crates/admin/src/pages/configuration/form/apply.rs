@@ -56,6 +56,7 @@ fn posted(
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::{Submitted, apply};
 
