@@ -194,6 +194,7 @@ impl Registry {
             pre_registered: false,
             unreachable: false,
             last_test: None,
+            address_by_admin: may_vouch(actor),
         };
         model.set_configuration(stored.text.clone());
         insert_unique(model.clone().into_active_model().reset_all().insert(&write.txn).await, &slug)?;
@@ -201,7 +202,27 @@ impl Registry {
             add_revision(write, ("integration", id), stored.text, None, None).await?;
         }
         write.audit(event("integration.created", &model).after(snapshot(&model)));
-        Ok((model, stored.findings))
+        let mut findings = stored.findings;
+        findings.0.extend(self.withheld(&write.txn, &model).await?);
+        Ok((model, findings))
+    }
+
+    /// What is said where secrets of the organisation's layer are not sent to the address of an integration.
+    pub(crate) async fn withheld(
+        &self,
+        db: &impl ConnectionTrait,
+        model: &integration::Model,
+    ) -> Result<Option<Finding>> {
+        let withheld = model.workspace_id.is_none()
+            && model.withholds_organisation_secrets()
+            && !self.organisation_layer(db).await?.sealed_ids().is_empty();
+        Ok(withheld.then(|| {
+            Finding::warning(
+                "/url",
+                "secret_withheld",
+                "Secrets of the organisation's configuration are not sent to this address, because it was chosen by somebody who may not change that configuration. An admin who saves the address again has them sent there.",
+            )
+        }))
     }
 
     /// One integration.
@@ -233,6 +254,12 @@ impl Registry {
         let mapped = mappings_of(db, [model.id]).await?.remove(&model.id).unwrap_or_default();
         into_integration(model, owner, counts, mapped)
     }
+}
+
+/// Whether addresses that this caller chooses may be sent the secrets of the organisation's layer: whoever may write that
+/// layer could enter them there anyway.
+pub(crate) fn may_vouch(actor: &Actor) -> bool {
+    actor.workspace().is_none() && actor.can(Permission::WriteOrganisation)
 }
 
 /// A caller bound to a workspace changes only that workspace's integrations.
@@ -314,6 +341,12 @@ pub(crate) fn transport(model: &integration::Model) -> Result<Transport> {
 }
 
 impl integration::Model {
+    /// Whether secrets of the organisation's layer stay away from its address (`docs/client-metadata.md`): a workspace
+    /// chose it, or somebody who may not write that layer.
+    pub(crate) fn withholds_organisation_secrets(&self) -> bool {
+        self.workspace_id.is_some() || !self.address_by_admin
+    }
+
     /// Sets the configuration, and what lists must know of it.
     pub(crate) fn set_configuration(&mut self, text: Option<String>) {
         let layer = text.as_deref().and_then(|text| AdvancedConfiguration::from_stored(text).ok());

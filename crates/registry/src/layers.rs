@@ -189,7 +189,7 @@ impl Registry {
                 &layers.server_layer.with_members(&layers.server_mapped),
             ],
             (&layers.workspace.slug, &layers.server.slug),
-            layers.integration.workspace_id.is_some(),
+            layers.integration.withholds_organisation_secrets(),
         )
     }
 
@@ -207,12 +207,13 @@ impl Registry {
     }
 
     /// What these layers, low to high from the organisation's to the server's, give for `(workspace, server)`;
-    /// `of_workspace`: the integration belongs to a workspace.
+    /// `withheld`: secrets of the organisation's layer stay away, because others than those who may write it chose the
+    /// integration's address.
     pub(crate) fn resolve_layers(
         &self,
         [organisation, integration, workspace, server]: [&AdvancedConfiguration; 4],
         names: (&str, &str),
-        of_workspace: bool,
+        withheld: bool,
     ) -> Resolution {
         let callbacks = self.settings().callbacks();
         let mut resolution = resolve(
@@ -225,7 +226,7 @@ impl Registry {
             ],
             &ResolveContext { workspace: names.0, server: names.1, callbacks: &callbacks },
         );
-        if of_workspace {
+        if withheld {
             withhold_organisation_secrets(&mut resolution);
         }
         self.check_document(&mut resolution);
@@ -276,8 +277,9 @@ impl Registry {
     }
 }
 
-/// The address of a workspace's own integration is that workspace's choice: secrets of the organisation must not go
-/// there, neither in a registration nor through a gateway (`domain.md` §4).
+/// Where somebody who may not write the organisation's layer chose the address (a workspace its own integration's, a
+/// manager any integration's), secrets of the organisation must not go there, neither in a registration nor through a
+/// gateway nor in a test (`domain.md` §4).
 fn withhold_organisation_secrets(resolution: &mut Resolution) {
     let from_organisation =
         |resolution: &Resolution, member: &str| resolution.origins.get(member) == Some(&Origin::Organisation);
@@ -308,7 +310,7 @@ fn withhold_organisation_secrets(resolution: &mut Resolution) {
             value: serde_json::Value::String("secret".to_owned()),
             code: "secret_withheld".to_owned(),
             reason:
-                "A secret of the organisation is not used for an integration whose address a workspace chose."
+                "A secret of the organisation is not used for an integration whose address was chosen by somebody who may not change the organisation's configuration. An admin who saves the address of an integration of the organisation again has it used."
                     .to_owned(),
         });
     }

@@ -1,6 +1,7 @@
 //! Preflight: everything about a registration but the registration itself. Nothing is saved, no secret is opened.
 
 use crate::entity::{integration, sealed_value, workspace};
+use crate::integrations::may_vouch;
 use crate::layers::{self, Scope, parse_layer};
 use crate::registrations::briefs;
 use crate::secret_mappings::members_of;
@@ -90,6 +91,7 @@ impl Registry {
         let mut model = integrations::find(self.db(), actor, reference).await?;
         if let Some(url) = what_if.url {
             self.judge_url(&url)?;
+            model.address_by_admin = may_vouch(actor) || url == model.url && model.address_by_admin;
             model.url = url;
         }
         let stored = model.configuration.as_deref();
@@ -123,7 +125,7 @@ impl Registry {
         let resolution = self.resolve_layers(
             [&organisation, &layer, &nothing, &nothing],
             (&names.0, &names.1),
-            workspace.is_some(),
+            workspace.is_some() || !may_vouch(actor),
         );
         findings.extend_below("/configurations", resolution.findings.clone());
         let (url, auth_type) = (new.url, new.auth_type);
@@ -256,6 +258,7 @@ impl Registry {
         let servers = self.load_layers(self.db(), scope, false).await?;
         if let Some(mut layers) = servers.into_iter().find(fits) {
             layers.integration_layer = Arc::new(layer);
+            layers.integration = Arc::new(model.clone());
             let resolution = self.resolve_server(&layers);
             let names = (layers.workspace.slug.clone(), layers.server.slug.clone());
             return Ok((names, Some(layers.server.id), resolution));
@@ -275,7 +278,7 @@ impl Registry {
         let resolution = self.resolve_layers(
             [&organisation, &layer, &of_workspace, &AdvancedConfiguration::empty()],
             (&name, &model.slug),
-            model.workspace_id.is_some(),
+            model.withholds_organisation_secrets(),
         );
         Ok(((name, model.slug.clone()), None, resolution))
     }

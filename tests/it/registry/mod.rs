@@ -10,3 +10,4 @@ mod records;
 mod schema;
 mod sealing;
 mod secret_mappings;
+mod withheld;

@@ -3,6 +3,7 @@
 use super::{Draft, DraftStep, LIFE, approach, chosen, event, owner, reach, save, show, snapshot};
 use crate::checks::Preview;
 use crate::entity::{draft, workspace};
+use crate::integrations::may_vouch;
 use crate::layers::parse_layer;
 use crate::names::{self, SlugSpace};
 use crate::preflight::EXAMPLE_NAMES;
@@ -175,7 +176,7 @@ impl Registry {
         let Some(layer) = layer else {
             return Ok(Judged { findings, preview: None });
         };
-        let (names, resolution) = self.resolve_draft(&row, &layer).await?;
+        let (names, resolution) = self.resolve_draft(actor, &row, &layer).await?;
         findings.extend_below("", resolution.findings.clone());
         let digest = resolution.effective.digest();
         let preview = Preview { workspace: names.0, server: names.1, integration: None, resolution, digest };
@@ -249,6 +250,7 @@ impl Registry {
     /// What a configuration gives for the first chosen workspace, or for an example; with the names it is given for.
     pub(super) async fn resolve_draft(
         &self,
+        actor: &Actor,
         row: &draft::Model,
         layer: &AdvancedConfiguration,
     ) -> Result<((String, String), Resolution)> {
@@ -264,7 +266,11 @@ impl Registry {
         let organisation = self.organisation_layer(self.db()).await?;
         let nothing = AdvancedConfiguration::empty();
         let layers = [&organisation, layer, &nothing, &nothing];
-        let resolution = self.resolve_layers(layers, (&names.0, &names.1), row.workspace_id.is_some());
+        let resolution = self.resolve_layers(
+            layers,
+            (&names.0, &names.1),
+            row.workspace_id.is_some() || !may_vouch(actor),
+        );
         Ok((names, resolution))
     }
 
