@@ -15,6 +15,7 @@
 
 pub mod backoff;
 pub mod clock;
+mod echo;
 pub mod egress;
 pub mod finding;
 pub mod id;

@@ -32,6 +32,7 @@ mod connection;
 mod costs;
 mod deployment;
 mod drafts;
+mod echoes;
 #[expect(unreachable_pub, reason = "sea-orm's derives want public items in this private module")]
 mod entity;
 mod error;
@@ -111,6 +112,7 @@ pub use connection::{ConnectionTest, LastTest};
 pub use costs::Affected;
 pub use deployment::{Counters, Organisation};
 pub use drafts::{Draft, DraftAddress, DraftStep, Finished, Judged, Kept};
+pub use echoes::exchanges_without;
 pub use error::{Error, Result};
 pub use gateway_needs::{Ensured, Standing, Verdict};
 pub use gateways::{GatewayDocument, GatewayPage, entity_tag};

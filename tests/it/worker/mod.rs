@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 mod crash;
 mod held;
+mod isolation;
 mod life;
 mod recovery;
 mod refusals;
