@@ -37,6 +37,7 @@ mod m20261123_000015_sealing;
 mod m20261123_000016_audit_checkpoint;
 mod m20261123_000017_identity;
 mod m20261123_000018_secret_mapping;
+mod m20261123_000019_settings_generation;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -76,6 +77,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000016_audit_checkpoint::Migration),
             Box::new(m20261123_000017_identity::Migration),
             Box::new(m20261123_000018_secret_mapping::Migration),
+            Box::new(m20261123_000019_settings_generation::Migration),
         ]
     }
 }

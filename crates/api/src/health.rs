@@ -7,7 +7,7 @@ use crate::responses::ProbeProblems;
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use chrono::{DateTime, Utc};
-use registry::{Counters, Error, Registry};
+use registry::{Counters, Error, Registry, SettingsStanding};
 use serde::Serialize;
 use std::fmt::Write;
 use utoipa::ToSchema;
@@ -27,11 +27,27 @@ pub(crate) struct Health {
     /// With `degraded`: since when the database has been away.
     #[serde(skip_serializing_if = "Option::is_none")]
     stale_since: Option<DateTime<Utc>>,
+    /// With `ready`, during a rollout: `previous generation` when this process still has the settings of before. It works
+    /// with those in force, and stays in service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settings: Option<&'static str>,
+    /// The settings that differ from those in force, by name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    differing_settings: Vec<&'static str>,
 }
 
 impl Health {
     fn new(status: &'static str) -> Self {
-        Self { status, stale_since: None }
+        Self { status, stale_since: None, settings: None, differing_settings: Vec::new() }
+    }
+
+    fn ready(settings: SettingsStanding) -> Self {
+        match settings {
+            SettingsStanding::Previous(differing_settings) => {
+                Self { settings: Some("previous generation"), differing_settings, ..Self::new("ready") }
+            }
+            _ => Self::new("ready"),
+        }
     }
 }
 
@@ -50,7 +66,8 @@ pub(crate) async fn check_health(request: HttpRequest) -> HttpResponse {
 
 /// Whether this process may serve
 ///
-/// The database answers, its schema is up to date, and this process is configured like the deployment. While the
+/// The database answers, its schema is up to date, and this process is configured like the deployment, or as it was before
+/// the settings were last changed: then `settings` says so until the rollout ends. While the
 /// database is away, a process that holds documents for gateways stays in service for them, and says so.
 #[utoipa::path(
     tag = "operation",
@@ -66,10 +83,10 @@ pub(crate) async fn check_readiness(request: HttpRequest, state: web::Data<ApiSt
         return guarded(&request, finish::answer(&request, &error.into()));
     }
     let response = match state.registry.ready().await {
-        Ok(()) => HttpResponse::Ok().json(Health::new("ready")),
+        Ok(ready) => HttpResponse::Ok().json(Health::ready(ready.settings)),
         Err(Error::Unavailable(_)) if serves_gateways(&state.registry) => {
             let stale_since = state.registry.away_since();
-            HttpResponse::Ok().json(Health { status: "degraded", stale_since })
+            HttpResponse::Ok().json(Health { stale_since, ..Health::new("degraded") })
         }
         Err(error) => finish::answer(&request, &error.into()),
     };

@@ -86,6 +86,10 @@ kinds! {
         "Too much is being worked on at this moment; nothing was looked at. Try again shortly.";
     TIMED_OUT = 503 "timed_out", "Took too long",
         "The request took too long and was given up. It may have been done all the same: look before you repeat it.";
+    KEY_MISSING = 503 "key_missing", "Sealing key missing",
+        "This process does not have the sealing key that stored secrets need, so it saved or read nothing. The detail names the key and says what the operator does.";
+    SETTINGS_DIFFER = 503 "settings_differ", "Configured otherwise",
+        "This process is configured otherwise than the deployment, so it changed nothing. Another process can do it; the operator configures all of them alike.";
     UNAVAILABLE = 503 "unavailable", "Not available now",
         "The database, or something else this deployment needs, cannot be used now. Try again shortly.";
 }
@@ -205,9 +209,11 @@ pub(crate) fn describe(failure: &Failure) -> Problem {
         Error::TimedOut => Problem::new(&TIMED_OUT, error.to_string(), Vec::new()),
         Error::TooLarge { .. } => Problem::new(&TOO_LARGE, error.to_string(), Vec::new()),
         Error::NotImplemented(_) => Problem::new(&NOT_IMPLEMENTED, error.to_string(), Vec::new()),
-        Error::Unavailable(_) | Error::KeyMissing(_) => {
-            Problem::new(&UNAVAILABLE, error.to_string(), Vec::new())
+        Error::KeyMissing(_) | Error::CannotSeal(_) => {
+            Problem::new(&KEY_MISSING, error.to_string(), Vec::new())
         }
+        Error::SettingsDiffer(_) => Problem::new(&SETTINGS_DIFFER, error.to_string(), Vec::new()),
+        Error::Unavailable(_) => Problem::new(&UNAVAILABLE, error.to_string(), Vec::new()),
         Error::Internal(_) => Problem::new(&INTERNAL, INTERNAL_DETAIL.to_owned(), Vec::new()),
     }
 }

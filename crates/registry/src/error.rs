@@ -76,6 +76,11 @@ pub enum Error {
     Unavailable(String),
     /// A stored secret is sealed with a key of this id, which is not here.
     KeyMissing(String),
+    /// This process has a sealing key that is not the deployment's, so it seals nothing: what it would seal nobody could
+    /// open. The sentence says which key, and what to do.
+    CannotSeal(String),
+    /// The settings of this process are not those of the deployment, so it changes nothing. The sentence names them.
+    SettingsDiffer(String),
     /// A fault of ours. Shown as "internal error"; logged with the request id.
     Internal(Box<dyn std::error::Error + Send + Sync>),
 }
@@ -133,9 +138,11 @@ impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unauthenticated(message) | Self::NotImplemented(message) => formatter.write_str(message),
-            Self::Forbidden { message, .. } | Self::Conflict { message, .. } | Self::Unavailable(message) => {
-                formatter.write_str(message)
-            }
+            Self::Forbidden { message, .. }
+            | Self::Conflict { message, .. }
+            | Self::Unavailable(message)
+            | Self::CannotSeal(message)
+            | Self::SettingsDiffer(message) => formatter.write_str(message),
             Self::Overloaded => formatter
                 .write_str("Too much is being worked on at this moment. Nothing was looked at; try again shortly."),
             Self::TimedOut => formatter.write_str(

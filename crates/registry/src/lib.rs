@@ -28,6 +28,7 @@ mod checks;
 mod clients;
 mod clock_watch;
 mod configurations;
+mod connecting;
 mod connection;
 mod costs;
 mod deployment;
@@ -38,6 +39,7 @@ mod error;
 mod gateway_limits;
 mod gateway_needs;
 mod gateways;
+mod generations;
 mod identity_provider;
 mod integration_changes;
 mod integration_copies;
@@ -54,6 +56,7 @@ mod load;
 mod lockout;
 mod logos;
 mod memberships;
+mod migrating;
 mod names;
 mod operations;
 mod orphan_table;
@@ -109,11 +112,13 @@ pub use clients::NewClient;
 pub use configurations::{Configuration, NewConfiguration, Saved, Subject};
 pub use connection::{ConnectionTest, LastTest};
 pub use costs::Affected;
-pub use deployment::{Counters, Organisation};
+pub use connecting::Missing;
+pub use deployment::{Counters, Organisation, Readiness};
 pub use drafts::{Draft, DraftAddress, DraftStep, Finished, Judged, Kept};
 pub use error::{Error, Result};
 pub use gateway_needs::{Ensured, Standing, Verdict};
 pub use gateways::{GatewayDocument, GatewayPage, entity_tag};
+pub use generations::{SettingsStanding, SharedSettings};
 pub use identity_provider::{Arrival, Departure, ProviderSettings};
 pub use integration_copies::{Copied, Imported};
 pub use integration_counts::{Health, IntegrationCounts};
@@ -126,6 +131,7 @@ pub use live::{Coding, Followed, GatewayChange, Happening, HeldDocument};
 pub use load::{Allowance, InHand};
 pub use logos::{Logo, LogoFile, LogoState};
 pub use memberships::{Membership, Roles};
+pub use migrating::{Migrated, Recording};
 pub use operations::EnteredClient;
 pub use orphan_table::orphan_table;
 pub use orphans::{Orphan, OrphanFilter};
@@ -168,6 +174,7 @@ pub struct Registry {
 struct Inner {
     db: DatabaseConnection,
     settings: Settings,
+    in_force: std::sync::RwLock<Arc<generations::InForce>>,
     ring: SealingRing,
     keys: Option<tokens::TokenKeys>,
     clock: Arc<dyn Clock>,
@@ -192,7 +199,7 @@ impl Registry {
         &self.inner.db
     }
 
-    /// How this deployment is configured.
+    /// How this process is configured. What all processes share is in [`Self::shared_settings`].
     pub fn settings(&self) -> &Settings {
         &self.inner.settings
     }

@@ -134,15 +134,15 @@ impl Registry {
     async fn fly(&self, actor: &Actor, hypothesis: Hypothesis) -> Result<Preflight> {
         let Hypothesis { names, server, url, auth_type, resolution, findings } = hypothesis;
         let effective = resolution.effective.clone();
-        let settings = self.settings();
+        let shared = self.shared_settings();
         let desired = Desired {
             digest: effective.digest(),
             effective,
             mcp_url: url.clone(),
             auth_type,
             standing: Standing::Wanted,
-            publishes_documents: settings.cimd_public_url.is_some(),
-            rules: settings.life,
+            publishes_documents: shared.cimd_public_url.is_some(),
+            rules: self.settings().life,
         };
         let Discovered { result, trace, .. } = if auth_type.needs_client() {
             self.discover(actor, &desired).await?
@@ -150,7 +150,7 @@ impl Registry {
             let nothing = Failure::new(FailureClass::Configuration, "not_needed", "Nothing is looked for.");
             Discovered { result: Err(nothing), trace: Vec::new(), other_resource: None }
         };
-        let document = document_url(settings.cimd_public_url.as_deref().unwrap_or_default(), "{id}");
+        let document = document_url(shared.cimd_public_url.as_deref().unwrap_or_default(), "{id}");
         let forecast = forecast(&desired, &result, &document, self.now());
         let bound_to = self.bound_issuer(&desired.effective, forecast.method).await?;
         let discovery = result.ok();
@@ -175,7 +175,7 @@ impl Registry {
             current,
             url,
             auth_type,
-            callbacks: self.settings().callbacks(),
+            callbacks: shared.callbacks(),
             trace,
             discovery,
             with_initial_access_token: token && forecast.method == Some(RegistrationMethod::Dcr),

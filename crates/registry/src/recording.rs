@@ -81,6 +81,8 @@ impl Registry {
     ) -> Result<Option<AttemptId>> {
         let write = self.begin_write(&Actor::worker(&claim.worker)).await?;
         let Some(row) = claimed(&write, claim).await? else { return Ok(None) };
+        // What is answered may have to be sealed: nothing is sent by whoever cannot.
+        write.permit()?;
         let id = self.enter_attempt(&write, &row, claim, situation, (step, request, adjustments)).await?;
         write.commit().await?;
         Ok(Some(id))
@@ -161,7 +163,7 @@ impl Registry {
         claim: &Claim,
         situation: &Situation,
     ) -> Result<Option<std::result::Result<Published, Failure>>> {
-        let Some(public) = &self.settings().cimd_public_url else {
+        let Some(public) = &situation.layers.in_force.settings.cimd_public_url else {
             return Err(Error::Internal("a document without `cimd.public_url`".into()));
         };
         let write = self.begin_write(&Actor::worker(&claim.worker)).await?;

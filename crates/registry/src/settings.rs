@@ -14,7 +14,7 @@ use std::time::Duration;
 use url::{Host, Url};
 
 /// The path behind each gateway URL where authorization servers send people back (seed, "Security Notes").
-const CALLBACK_PATH: &str = "/oauth/upstream-callback";
+pub(crate) const CALLBACK_PATH: &str = "/oauth/upstream-callback";
 
 /// The application's part of the configuration.
 #[derive(Clone, Debug)]
@@ -138,11 +138,6 @@ pub struct JwtSettings {
 }
 
 impl Settings {
-    /// `<gateway-url>/oauth/upstream-callback`, one per gateway URL.
-    pub fn callbacks(&self) -> Vec<String> {
-        self.gateway_urls.iter().map(|url| format!("{url}{CALLBACK_PATH}")).collect()
-    }
-
     /// What is wrong with these settings; pointers name the configuration key (`/gateway/urls/0`).
     pub fn check(&self) -> Findings {
         let mut findings = Findings::default();

@@ -3,8 +3,10 @@
 //! [`Registry::begin_write`] opens it, [`Write::commit`] closes it; dropped without commit, nothing happened.
 
 use crate::actor::{Actor, Door};
-use crate::entity::{audit_event, change, sealed_value, sequence};
+use crate::entity::{audit_event, change, deployment, sealed_value, sequence};
 use crate::live::CHANNEL;
+use crate::resealing::known_keys;
+use crate::seal::Permit;
 use crate::stored::{hex, millis};
 use crate::{Error, Registry, Result};
 use registry_core::clock::Timestamp;
@@ -27,6 +29,8 @@ pub(crate) struct Write<'a> {
     pub(crate) txn: DatabaseTransaction,
     pub(crate) now: Timestamp,
     pub(crate) registry: &'a Registry,
+    /// What the deployment recorded, as this write found it when it began.
+    deployment: Vec<deployment::Model>,
     actor: Actor,
     events: Vec<Event>,
     changes: Vec<Change>,
@@ -86,7 +90,7 @@ struct Change {
 }
 
 impl Registry {
-    /// Opens a write. On SQLite it takes the write lock at once, so that what is read inside cannot be overtaken.
+    /// Opens a write, and refuses it where this process is configured otherwise than the deployment. On SQLite it takes the write lock at once, so that what is read inside cannot be overtaken.
     pub(crate) async fn begin_write(&self, actor: &Actor) -> Result<Write<'_>> {
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
@@ -99,10 +103,17 @@ impl Registry {
             // with the layers around it, and writing it, nobody else's write comes in. Workers lock their own rows.
             txn.execute_unprepared(PEOPLE_LOCK).await?;
         }
+        // What a balancer is told by `/readyz` stops nobody who asks this process directly: it is refused here.
+        let deployment = deployment::Entity::find().all(&txn).await?;
+        let in_force = self.take_over_settings(&deployment, false)?;
+        if actor.origin.door != Door::Cli {
+            in_force.standing.require()?;
+        }
         Ok(Write {
             txn,
             now: self.now(),
             registry: self,
+            deployment,
             actor: actor.clone(),
             events: Vec::new(),
             changes: Vec::new(),
@@ -137,8 +148,21 @@ impl Write<'_> {
     pub(crate) async fn as_people(&self) -> Result<()> {
         if self.txn.get_database_backend() == DbBackend::Postgres {
             self.txn.execute_unprepared(PEOPLE_LOCK).await?;
+            // They may have been changed while this waited.
+            let deployment = deployment::Entity::find().all(&self.txn).await?;
+            let in_force = self.registry.take_over_settings(&deployment, false)?;
+            if self.actor.origin.door != Door::Cli {
+                in_force.standing.require()?;
+            }
         }
         Ok(())
+    }
+
+    /// Leave to seal. To be asked before something is sent whose answer will have to be sealed.
+    pub(crate) fn permit(&self) -> Result<Permit<'_>> {
+        let rows = self.deployment.iter().filter(|row| row.key.starts_with("sealing."));
+        let recorded = rows.map(|row| Ok((row.key.clone(), serde_json::from_str(&row.value)?)));
+        self.registry.ring().permit(&known_keys(&recorded.collect::<Result<_>>()?))
     }
 
     /// Adds an audit event.
@@ -179,7 +203,7 @@ impl Write<'_> {
         pointer: &str,
         secret: &str,
     ) -> Result<()> {
-        let sealed = self.registry.ring().seal(id, secret)?;
+        let sealed = self.permit()?.seal(id, secret)?;
         sealed_value::ActiveModel {
             id: Set(id.0),
             owner_kind: Set(owner.0.to_owned()),
@@ -224,7 +248,7 @@ impl Write<'_> {
     /// Writes audit events and changes in commit order, and commits. Taking the one `sequence` row last makes the order
     /// of its numbers the order of commits on both engines, and holds others up for two statements only.
     pub(crate) async fn commit(self) -> Result<()> {
-        let Self { txn, now, registry, actor, events, changes } = self;
+        let Self { txn, now, registry, actor, events, changes, deployment: _ } = self;
         let told = !changes.is_empty();
         if !events.is_empty() || !changes.is_empty() {
             let row = sequence::Entity::find_by_id(1).lock_exclusive().one(&txn).await?.ok_or_else(|| {

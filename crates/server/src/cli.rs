@@ -31,7 +31,7 @@ pub enum Command {
     /// Only register clients: no listener (for deployments with several processes)
     Work,
     /// Bring the database up to date and record what all processes must agree on
-    Migrate,
+    Migrate(Migrate),
     /// Print the OpenAPI document
     Openapi(Openapi),
     /// API keys
@@ -64,6 +64,17 @@ pub struct Serve {
     /// Leave registering to `mcp-registry work` in other processes
     #[arg(long)]
     pub no_worker: bool,
+}
+
+/// Options of `migrate`.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Migrate {
+    /// End a rollout of changed settings: from now on only processes with the settings in force are in service
+    #[arg(long, conflicts_with = "put_back")]
+    pub finish_rollout: bool,
+    /// Put the settings of before a rollout back in force: run it with those settings
+    #[arg(long)]
+    pub put_back: bool,
 }
 
 /// Options of `openapi`.

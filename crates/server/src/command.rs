@@ -3,6 +3,7 @@
 mod audit;
 mod backup;
 mod check;
+mod database;
 pub mod demo;
 mod key;
 mod migrate;
@@ -15,16 +16,10 @@ mod user;
 mod work;
 
 use crate::cli::{Audit, Cli, Command, Key, Seal, User};
-use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::outgoing::{guarded, operator};
-use crate::secrets::Secrets;
-use crate::upstream::Outside;
-use crate::{keys, telemetry};
-use registry::Registry;
+use crate::telemetry;
 use std::fmt;
 use std::io::{ErrorKind, Write};
-use std::sync::Arc;
 
 /// Why a command did not do what was asked: a sentence for the operator.
 #[derive(Debug, Clone)]
@@ -83,7 +78,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failed> {
     match cli.command {
         Command::Serve(options) => serve::run(&config, options).await,
         Command::Work => work::run(&config).await,
-        Command::Migrate => migrate::run(&config).await,
+        Command::Migrate(options) => migrate::run(&config, options).await,
         Command::Key(Key::Create(options)) => key::create(&config, options).await,
         Command::User(User::Link(options)) => user::link(&config, &options).await,
         Command::User(User::Reset(options)) => user::reset(&config, &options).await,
@@ -93,36 +88,4 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failed> {
         Command::Seal(command) => seal::run(&config, command).await,
         Command::Check | Command::Openapi(_) | Command::Demo(_) | Command::Sandbox(_) => Ok(()),
     }
-}
-
-/// The application on this configuration's database, as it is.
-async fn open(config: &Config) -> Result<Registry, Failed> {
-    open_on(config, config.database.url.expose()).await
-}
-
-/// The same on another database.
-async fn open_on(config: &Config, url: &str) -> Result<Registry, Failed> {
-    let settings = config.checked_settings().map_err(Failed::new)?;
-    keys::prepare_folder(config).map_err(Failed::new)?;
-    let ring = keys::ring(config).await.map_err(Failed::new)?;
-    let guarded = guarded(config, settings.egress.clone()).map_err(Failed::new)?;
-    let operator = operator(config).map_err(Failed::new)?;
-    let outside = Outside(guarded, operator.clone(), Secrets::new(config, operator));
-    Ok(Registry::open(url, settings, ring, Arc::new(SystemClock), Arc::new(outside)).await?)
-}
-
-/// The same, its schema brought up to date on SQLite; on PostgreSQL that is the work of `migrate`, run once per release.
-async fn open_migrated(config: &Config) -> Result<Registry, Failed> {
-    let registry = open(config).await?;
-    if config.database.url.is_sqlite() {
-        registry.migrate().await?;
-    }
-    Ok(registry)
-}
-
-/// The same, refused when it is not ready for use.
-async fn open_ready(config: &Config) -> Result<Registry, Failed> {
-    let registry = open_migrated(config).await?;
-    registry.ready().await?;
-    Ok(registry)
 }

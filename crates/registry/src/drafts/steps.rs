@@ -130,7 +130,7 @@ impl Registry {
         let before = self.open_draft(&write, actor, id).await?;
         judge_choice(&before, chosen, &entered)?;
         let old = before.configuration.as_deref().unwrap_or_default();
-        let publishes = self.settings().cimd_public_url.is_some();
+        let publishes = self.shared_settings().cimd_public_url.is_some();
         let text = chosen.apply(old, approach(&before)?, entered, publishes).ok_or_else(|| {
             Error::invalid(Finding::error(
                 "/approach",

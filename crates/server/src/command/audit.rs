@@ -1,12 +1,13 @@
 //! `mcp-registry audit verify`.
 
-use super::{Failed, open_ready, print};
+use super::database::visit;
+use super::{Failed, print};
 use crate::cli::VerifyAudit;
 use crate::config::Config;
 
 /// Says what the log's chain came to; fails where it breaks.
 pub(super) async fn verify(config: &Config, options: &VerifyAudit) -> Result<(), Failed> {
-    let registry = open_ready(config).await?;
+    let registry = visit(config).await?.registry;
     let verdict = registry.verify_audit(&registry.operator(), &options.public_key).await?;
     if let Some(broken) = verdict.broken {
         return Err(Failed::new(format!(

@@ -1,11 +1,12 @@
 //! `mcp-registry restore`, for SQLite: a copy takes the database's place, after it was judged as a whole.
 
 use super::backup::{sync_folder, with_end};
-use super::{Failed, open, open_on, print};
+use super::database::{open_copy, say, which};
+use super::{Failed, print};
 use crate::cli::Restore;
 use crate::clock::SystemClock;
 use crate::config::Config;
-use registry::Released;
+use registry::{Recording, Released};
 use registry_core::clock::Clock;
 use std::fs::{self, File, Permissions};
 use std::io::{Error, ErrorKind};
@@ -57,7 +58,13 @@ pub(super) async fn restore(config: &Config, options: &Restore) -> Result<(), Fa
     }
     fs::rename(&draft, &database).map_err(failed)?;
     sync_folder(&database).map_err(failed)?;
-    open(config).await?.ready().await?;
+    let restored = open_copy(config, config.database.url.expose()).await?;
+    restored.usable().await?;
+    restored.check_keys().await?;
+    say(format_args!("database {}", which(&config.database.url)));
+    if let Some(remark) = restored.settings_standing().await?.remark() {
+        say(format_args!("warning: {remark}"));
+    }
     print(format_args!("{} is restored from {}", database.display(), source.display()))?;
     print(format_args!(
         "keys that were revoked and people who were deactivated since that copy come in again: look at both"
@@ -66,8 +73,9 @@ pub(super) async fn restore(config: &Config, options: &Restore) -> Result<(), Fa
 
 /// Brings the copy up to date; refuses what the configured sealing keys do not open; notes the restoration in it.
 async fn judge(config: &Config, draft: &Path) -> Result<(), Failed> {
-    let copy = open_on(config, &format!("sqlite://{}?mode=rw", draft.display())).await?;
-    copy.migrate().await?;
+    let copy = open_copy(config, &format!("sqlite://{}?mode=rw", draft.display())).await?;
+    // Its settings are those of its time, whatever this shell has.
+    copy.bring_up(Recording::Nothing).await?;
     let lost: u64 = copy.sealing_keys(&copy.operator()).await?.iter().map(|key| key.unreadable).sum();
     if lost > 0 {
         return Err(Failed::new(format!(

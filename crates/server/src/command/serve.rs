@@ -1,7 +1,8 @@
 //! `mcp-registry serve`: API, pages and worker in one process.
 
 use super::work::{Worker, told_to_end};
-use super::{Failed, open_migrated, print, user};
+use super::database::{join, say, which};
+use super::{Failed, print, user};
 use crate::app::{self, Parts};
 use crate::cli::Serve;
 use crate::config::Config;
@@ -32,7 +33,7 @@ pub struct Running {
 
 /// Opens the database, listens, and starts the worker unless told otherwise. Returns as soon as requests are answered.
 pub async fn start(config: &Config, options: Serve) -> Result<Running, Failed> {
-    let registry = open_migrated(config).await?;
+    let registry = join(config).await?;
     let parts = Parts {
         registry: registry.clone(),
         metrics: telemetry::metrics(),
@@ -108,6 +109,7 @@ impl Running {
 /// Serves until the process is told to end.
 pub(super) async fn run(config: &Config, options: Serve) -> Result<(), Failed> {
     let mut running = start(config, options).await?;
+    say(format_args!("database {}", which(&config.database.url)));
     announce(config, &running).await?;
     tokio::select! {
         () = told_to_end() => tracing::info!("ending"),
@@ -146,6 +148,12 @@ async fn announce(config: &Config, running: &Running) -> Result<(), Failed> {
     if let Err(error) = running.registry().ready().await {
         tracing::warn!("not ready: {error}");
         return Ok(());
+    }
+    // For commands that print links, in shells that know nothing of this process.
+    if (config.server.public_url.is_some() || config.database.url.is_sqlite())
+        && let Err(error) = running.registry().note_address(&base).await
+    {
+        tracing::warn!(%error, "the address of this deployment could not be noted");
     }
     // Where several processes serve, each would print a link of its own: there it is `mcp-registry user link`.
     if config.database.url.is_sqlite() && !running.registry().has_people().await? {

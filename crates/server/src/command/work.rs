@@ -1,6 +1,7 @@
 //! `mcp-registry work`, and the worker that `serve` carries along.
 
-use super::{Failed, open_migrated};
+use super::Failed;
+use super::database::{join, say, which};
 use crate::config::Config;
 use crate::outgoing::guarded;
 use registration_worker::WorkerOptions;
@@ -20,7 +21,8 @@ const PAUSE: Duration = Duration::from_secs(2);
 
 /// Registers clients until the process is told to end.
 pub(super) async fn run(config: &Config) -> Result<(), Failed> {
-    let registry = open_migrated(config).await?;
+    let registry = join(config).await?;
+    say(format_args!("database {}", which(&config.database.url)));
     let stop = CancellationToken::new();
     let mut worker = Worker::start(config, registry, stop.clone())?;
     tokio::select! {
