@@ -123,7 +123,10 @@ impl Failure {
             Self::Application(_) | Self::Request(..) => {}
         }
         let status = self.status_code();
-        let (heading, advice) = words(status.as_u16());
+        let (heading, mut advice) = words(status.as_u16());
+        if let Self::Application(registry::Error::CannotSeal(_) | registry::Error::SettingsDiffer(_)) = self {
+            advice = "Nothing was changed. Whoever runs this deployment has to mend it.";
+        }
         let here = request.uri().path_and_query().map(ToString::to_string);
         let page = Page {
             shell: Shell::around(request, heading),

@@ -154,6 +154,9 @@ impl Registry {
     pub async fn check_keys(&self) -> Result<()> {
         let recorded = recorded(self.db()).await?;
         self.check_ring(&recorded)?;
+        if let Err(refused) = self.ring().permit(&resealing::known_keys(&recorded)) {
+            return Err(Error::Unavailable(refused.to_string()));
+        }
         let given_up = resealing::given_up(&recorded);
         for key in resealing::used_keys(self.db()).await? {
             // One that a process saved something with after the keys were changed.

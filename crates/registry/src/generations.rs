@@ -213,7 +213,7 @@ impl Registry {
         });
         let mut held = self.inner.in_force.write().unwrap_or_else(PoisonError::into_inner);
         if anew || read.generation >= held.generation {
-            let changed = held.generation != 0 && held.settings != read.settings;
+            let changed = held.settings != read.settings;
             *held = read.clone();
             if changed {
                 // What is held for gateways was resolved with the values of before.

@@ -121,13 +121,13 @@ impl SealingRing {
         for (id, check) in self.check_values() {
             if known.get(&id).is_some_and(|known| *known != check) {
                 return Err(Error::CannotSeal(format!(
-                    "The sealing key `{id}` of this process is not the one that stored secrets are sealed with, so nothing was saved. Give this process the right key (`sealing`)."
+                    "The sealing key `{id}` of this process is not the one that stored secrets are sealed with, so nothing was saved that needs it. Give this process the right key (`sealing`)."
                 )));
             }
         }
         if !known.contains_key(self.primary()) {
             return Err(Error::CannotSeal(format!(
-                "The deployment does not know the sealing key `{}`, the first one of this process, so nothing was saved. Run `mcp-registry migrate` with the sealing keys of this process, or give it those of the others (`sealing`).",
+                "The deployment does not know the sealing key `{}`, the first one of this process, so nothing was saved that needs it. Run `mcp-registry migrate` with the sealing keys of this process, or give it those of the others (`sealing`).",
                 self.primary()
             )));
         }

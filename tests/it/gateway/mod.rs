@@ -5,6 +5,7 @@ mod memory;
 mod needs;
 mod outage;
 mod replicas;
+mod rolling;
 
 use registry::{NewApiKey, NewConfiguration, Registry, Replacements, Subject};
 use registry_core::permission::Role;

@@ -3,6 +3,7 @@
 mod audit;
 mod configurations;
 mod drafts;
+mod generations;
 mod integrations;
 pub(crate) mod logos;
 mod people;

@@ -57,10 +57,14 @@ pub(super) async fn visit(config: &Config) -> Result<Visited, Failed> {
 /// The database of a deployment that this process is going to be part of. SQLite is made where there is none, and brought
 /// up to date; on PostgreSQL that is the work of `migrate`, run once per release.
 pub(super) async fn join(config: &Config) -> Result<Registry, Failed> {
-    if !config.database.url.is_sqlite() {
-        return open_making(config).await;
-    }
     let registry = open_making(config).await?;
+    if !config.database.url.is_sqlite() {
+        // The settings in force, before anything is answered. A database that is away or not migrated says so later.
+        if let Err(error) = registry.settings_standing().await {
+            tracing::debug!(%error, "the shared settings could not be read yet");
+        }
+        return Ok(registry);
+    }
     let standing = registry.bring_up(Recording::Nothing).await?.settings;
     let Some(remark) = standing.remark() else { return Ok(registry) };
     registry.disconnect().await?;
