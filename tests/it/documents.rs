@@ -154,6 +154,8 @@ fn every_reason_in_the_code_is_in_the_table_and_the_other_way_round() {
         "ambiguous_slug",
         "issuer_busy",
         "not_needed",
+        "nothing_to_put_back",
+        "other_settings",
         "sealing_key_present",
         "secret_withheld",
         "signs_in_with_provider",

@@ -15,11 +15,7 @@ pub enum Missing {
 }
 
 /// Opens the database behind `url`.
-pub(crate) async fn connect(
-    url: &str,
-    max_connections: u32,
-    missing: Missing,
-) -> Result<DatabaseConnection> {
+pub(crate) async fn connect(url: &str, max_connections: u32, missing: Missing) -> Result<DatabaseConnection> {
     let mut options = ConnectOptions::new(url);
     options
         .sqlx_logging(false)

@@ -170,7 +170,7 @@ impl Registry {
     /// How the settings of this process compare with those recorded, as the database has them now.
     pub async fn settings_standing(&self) -> Result<SettingsStanding> {
         let rows = deployment::Entity::find().all(self.db()).await?;
-        Ok(self.take_over_settings(&rows, true)?.standing.clone())
+        Ok(self.take_over_settings(&rows)?.standing.clone())
     }
 
     /// The ids of the keys that something is sealed with, or will be. None where nothing was ever sealed.

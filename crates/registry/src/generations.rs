@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Key of the recorded generations in `deployment`.
 pub(crate) const SETTINGS: &str = "settings";
@@ -168,7 +169,13 @@ pub(crate) struct InForce {
     /// The values that every process works with.
     pub(crate) settings: Arc<SharedSettings>,
     pub(crate) standing: SettingsStanding,
+    /// When this process took it over.
+    since: Instant,
 }
+
+/// An earlier generation is believed when the later one was taken over longer ago than any reading lasts: then the database
+/// was restored. Within that time it is a reading that was overtaken.
+const OVERTAKEN: Duration = Duration::from_secs(10);
 
 impl InForce {
     /// Before anything was read: this process's own.
@@ -178,6 +185,7 @@ impl InForce {
             generation: 0,
             settings: Arc::new(own),
             standing: SettingsStanding::Unrecorded,
+            since: Instant::now(),
         }
     }
 }
@@ -193,9 +201,8 @@ impl Registry {
         self.inner.in_force.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Takes over what `rows` of `deployment` say of the shared settings. `anew`: also when that is an earlier generation,
-    /// as in a database that was restored.
-    pub(crate) fn take_over_settings(&self, rows: &[deployment::Model], anew: bool) -> Result<Arc<InForce>> {
+    /// Takes over what `rows` of `deployment` say of the shared settings.
+    pub(crate) fn take_over_settings(&self, rows: &[deployment::Model]) -> Result<Arc<InForce>> {
         let known = self.in_force();
         let own = || self.settings().shared();
         let Some(row) = rows.iter().find(|row| row.key == SETTINGS) else {
@@ -210,9 +217,10 @@ impl Registry {
             generation: recorded.generation,
             standing: SettingsStanding::of(&own(), Some(&recorded)),
             settings: Arc::new(recorded.in_force),
+            since: Instant::now(),
         });
         let mut held = self.inner.in_force.write().unwrap_or_else(PoisonError::into_inner);
-        if anew || read.generation >= held.generation {
+        if read.generation >= held.generation || held.since.elapsed() > OVERTAKEN {
             let changed = held.settings != read.settings;
             *held = read.clone();
             if changed {

@@ -112,7 +112,9 @@ impl Registry {
             });
         }
         let next = match before.clone() {
-            None => Generations { generation: 1, since: write.millis(), in_force: own.clone(), previous: None },
+            None => {
+                Generations { generation: 1, since: write.millis(), in_force: own.clone(), previous: None }
+            }
             Some(mut before) => {
                 let changes = match standing {
                     SettingsStanding::Current | SettingsStanding::Unrecorded => false,
@@ -164,7 +166,8 @@ impl Registry {
         let recorded = recorded(&write.txn).await?;
         let before = Generations::read(&recorded)?;
         let own = self.settings().shared();
-        let (SettingsStanding::Current, Some(mut next)) = (SettingsStanding::of(&own, before.as_ref()), before)
+        let (SettingsStanding::Current, Some(mut next)) =
+            (SettingsStanding::of(&own, before.as_ref()), before)
         else {
             return Err(Error::Conflict {
                 code: "other_settings",

@@ -145,6 +145,7 @@ impl Registry {
     pub async fn situation(&self, claim: &Claim) -> Result<Option<Situation>> {
         let mut write = self.begin_write(&Actor::worker(&claim.worker)).await?;
         let Some(mut row) = claimed(&write, claim).await? else { return Ok(None) };
+        write.look_again().await?;
         let layers = self.layers_of(&write, row.server_id).await?;
         let desired = self.desired(&layers, Some(&row))?;
         let open = attempt::Entity::find()

@@ -305,7 +305,8 @@ mod tests {
     fn the_parts_of_a_row_cannot_be_exchanged() {
         let ring = SealingRing::new(vec![SealingKey::generate().unwrap()]).unwrap();
         let (row, other) = (SealedId(Uuid::from_u128(1)), SealedId(Uuid::from_u128(2)));
-        let (mut first, second) = (permit(&ring).seal(row, "first").unwrap(), permit(&ring).seal(other, "second").unwrap());
+        let (mut first, second) =
+            (permit(&ring).seal(row, "first").unwrap(), permit(&ring).seal(other, "second").unwrap());
         first.data_key = second.data_key;
         assert!(ring.open(row, &first).is_err(), "another row's data key");
         let first = permit(&ring).seal(row, &"x".repeat(32)).unwrap();

@@ -105,7 +105,7 @@ impl Registry {
         }
         // What a balancer is told by `/readyz` stops nobody who asks this process directly: it is refused here.
         let deployment = deployment::Entity::find().all(&txn).await?;
-        let in_force = self.take_over_settings(&deployment, false)?;
+        let in_force = self.take_over_settings(&deployment)?;
         if actor.origin.door != Door::Cli {
             in_force.standing.require()?;
         }
@@ -148,14 +148,20 @@ impl Write<'_> {
     pub(crate) async fn as_people(&self) -> Result<()> {
         if self.txn.get_database_backend() == DbBackend::Postgres {
             self.txn.execute_unprepared(PEOPLE_LOCK).await?;
-            // They may have been changed while this waited.
-            let deployment = deployment::Entity::find().all(&self.txn).await?;
-            let in_force = self.registry.take_over_settings(&deployment, false)?;
-            if self.actor.origin.door != Door::Cli {
-                in_force.standing.require()?;
-            }
+            self.look_again().await?;
         }
         Ok(())
+    }
+
+    /// Takes over shared settings that were changed while this waited for a lock. For what is worked out from rows that a
+    /// change of settings marks: once such a row is locked, its mark and the settings belong together.
+    pub(crate) async fn look_again(&self) -> Result<()> {
+        if self.txn.get_database_backend() != DbBackend::Postgres {
+            return Ok(());
+        }
+        let deployment = deployment::Entity::find().all(&self.txn).await?;
+        let in_force = self.registry.take_over_settings(&deployment)?;
+        if self.actor.origin.door == Door::Cli { Ok(()) } else { in_force.standing.require() }
     }
 
     /// Leave to seal. To be asked before something is sent whose answer will have to be sealed.

@@ -139,7 +139,11 @@ fn serve(folder: &Path) -> (Process, String) {
 
 fn get(address: &str, path: &str, key: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nx-portkey-api-key: {key}\r\nconnection: close\r\n\r\n").unwrap();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nhost: {address}\r\nx-portkey-api-key: {key}\r\nconnection: close\r\n\r\n"
+    )
+    .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer
@@ -176,7 +180,10 @@ fn no_command_in_another_shell_takes_a_running_server_out_of_service() {
     let mut link = binary(folder.path(), &["user", "link", "--email", "bob@acme.com"]);
     link.env("MCP_REGISTRY__SERVER__PUBLIC_URL", "https://other.example");
     let (printed, warned) = said_of(link);
-    assert!(printed.starts_with("https://other.example/") && warned.contains("https://registry.example"), "{warned}");
+    assert!(
+        printed.starts_with("https://other.example/") && warned.contains("https://registry.example"),
+        "{warned}"
+    );
 
     // A second process with other settings does not start beside it, and says what to do.
     for name in ["serve", "work"] {
@@ -222,7 +229,11 @@ fn no_command_makes_a_database_but_those_that_are_to() {
                 assert!(files(folder.path()).is_empty(), "{} made {:?}", row.name, files(folder.path()));
                 if row.name != "restore" {
                     let working = folder.path().canonicalize().unwrap();
-                    for part in ["There is no database at ./data/registry.sqlite", &*working.to_string_lossy(), "database.url"] {
+                    for part in [
+                        "There is no database at ./data/registry.sqlite",
+                        &*working.to_string_lossy(),
+                        "database.url",
+                    ] {
                         assert!(said(&output).contains(part), "{}: {}", row.name, said(&output));
                     }
                 }

@@ -22,10 +22,16 @@ fn changes(settings: &Settings) -> Vec<(&'static str, Settings)> {
     let mut branding = settings.clone();
     branding.branding.client_name = "Renamed {workspace}/{server}".to_owned();
     let gateway = Settings { gateway_urls: vec![NEW.to_owned()], ..settings.clone() };
-    let documents = Settings { cimd_public_url: Some("https://documents.example.com".to_owned()), ..settings.clone() };
+    let documents =
+        Settings { cimd_public_url: Some("https://documents.example.com".to_owned()), ..settings.clone() };
     let mut secrets = settings.clone();
     secrets.secrets.insert("added".to_owned(), SecretReference::default());
-    vec![("branding", branding), ("gateway.urls", gateway), ("cimd.public_url", documents), ("secrets", secrets)]
+    vec![
+        ("branding", branding),
+        ("gateway.urls", gateway),
+        ("cimd.public_url", documents),
+        ("secrets", secrets),
+    ]
 }
 
 async fn standing(registry: &Registry) -> SettingsStanding {

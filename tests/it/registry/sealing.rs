@@ -2,8 +2,8 @@
 
 use crate::keeping::rows;
 use registry::{
-    AccessChange, AccessUpdate, Actor, Error, IntegrationChange, NewIntegration, NewServer, RegistrationFilter,
-    Registry, SealingKey, SealingKeyUse, ServerChange, ServerRef, Subject,
+    AccessChange, AccessUpdate, Actor, Error, IntegrationChange, NewIntegration, NewServer,
+    RegistrationFilter, Registry, SealingKey, SealingKeyUse, ServerChange, ServerRef, Subject,
 };
 use registry_core::permission::Role;
 use registry_core::registration::{AuthType, State, Transport};
@@ -157,7 +157,10 @@ async fn with_wrong_keys(t: &TestRegistry) -> Vec<(&'static str, Registry)> {
     let id = line.split_once(':').unwrap().0;
     vec![
         ("another key of the same name", t.process_with_keys(vec![SealingKey::new(id, [7; 32])]).await),
-        ("a key that nobody announced", t.process_with_keys(vec![SealingKey::new("own", [8; 32]), t.key.clone()]).await),
+        (
+            "a key that nobody announced",
+            t.process_with_keys(vec![SealingKey::new("own", [8; 32]), t.key.clone()]).await,
+        ),
         (
             "another key below the right one",
             t.process_with_keys(vec![SealingKey::new("own", [8; 32]), SealingKey::new(id, [7; 32])]).await,
@@ -167,7 +170,9 @@ async fn with_wrong_keys(t: &TestRegistry) -> Vec<(&'static str, Registry)> {
 
 async fn refused<T>(what: &str, done: impl Future<Output = registry::Result<T>>) {
     match done.await {
-        Err(Error::CannotSeal(why)) => assert!(why.contains("sealing key") && why.contains("nothing was saved"), "{why}"),
+        Err(Error::CannotSeal(why)) => {
+            assert!(why.contains("sealing key") && why.contains("nothing was saved"), "{why}")
+        }
         Err(other) => panic!("{what}: {other:?}"),
         Ok(_) => panic!("{what}: was acknowledged"),
     }

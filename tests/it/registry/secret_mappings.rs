@@ -4,8 +4,8 @@ use mcp_registry::config::{Config, DeclaredSecret};
 use mcp_registry::secrets::Secrets;
 use mcp_registry::upstream::Outside;
 use registry::{
-    Error, IntegrationChange, NewIntegration, Recording, Registry, SealingRing, SecretMapping, SecretReference,
-    ServerChange, ServerRef, Settings, Subject, ValueFormat,
+    Error, IntegrationChange, NewIntegration, Recording, Registry, SealingRing, SecretMapping,
+    SecretReference, ServerChange, ServerRef, Settings, Subject, ValueFormat,
 };
 use registry_core::permission::Role;
 use registry_core::registration::{AuthType, Transport};

@@ -119,8 +119,7 @@ async fn refuse_a_new_key(config: &Config, path: &Path) -> Result<(), Failed> {
     if !file.is_some_and(|file| file.metadata().is_ok_and(|file| file.len() > 0)) {
         return Ok(());
     }
-    let registry =
-        open_on(config, config.database.url.expose(), keys::fleeting()?, Missing::Refuse).await?;
+    let registry = open_on(config, config.database.url.expose(), keys::fleeting()?, Missing::Refuse).await?;
     let sealed_with: Vec<String> = registry.sealed_with().await?.into_iter().collect();
     registry.disconnect().await?;
     if sealed_with.is_empty() {
@@ -140,7 +139,8 @@ fn require_database(config: &Config) -> Result<(), Failed> {
     if !config.database.url.is_sqlite() {
         return Ok(());
     }
-    let folder = std::env::current_dir().map_or_else(|_| "?".to_owned(), |folder| folder.display().to_string());
+    let folder =
+        std::env::current_dir().map_or_else(|_| "?".to_owned(), |folder| folder.display().to_string());
     match config.database.url.sqlite_file() {
         Some(file) if Path::new(file).is_file() => Ok(()),
         Some(file) => Err(Failed::new(format!(
@@ -170,7 +170,12 @@ async fn is_alone(config: &Config) -> Result<bool, Failed> {
     Ok(false)
 }
 
-async fn open_on(config: &Config, url: &str, ring: SealingRing, missing: Missing) -> Result<Registry, Failed> {
+async fn open_on(
+    config: &Config,
+    url: &str,
+    ring: SealingRing,
+    missing: Missing,
+) -> Result<Registry, Failed> {
     let settings = config.checked_settings().map_err(Failed::new)?;
     let guarded = guarded(config, settings.egress.clone()).map_err(Failed::new)?;
     let operator = operator(config).map_err(Failed::new)?;
@@ -187,7 +192,8 @@ pub(super) fn which(url: &DatabaseUrl) -> String {
         return "in memory".to_owned();
     }
     let Ok(url) = Url::parse(url.expose()) else { return "PostgreSQL".to_owned() };
-    let named = |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+    let named =
+        |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
     let host = url.host_str().filter(|host| !host.is_empty()).map(str::to_owned).or_else(|| named("host"));
     let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
     let database = Some(url.path().trim_start_matches('/').to_owned()).filter(|name| !name.is_empty());

@@ -1,7 +1,7 @@
 //! `mcp-registry serve`: API, pages and worker in one process.
 
+use super::database::{join, which};
 use super::work::{Worker, told_to_end};
-use super::database::{join, say, which};
 use super::{Failed, print, user};
 use crate::app::{self, Parts};
 use crate::cli::Serve;
@@ -109,7 +109,7 @@ impl Running {
 /// Serves until the process is told to end.
 pub(super) async fn run(config: &Config, options: Serve) -> Result<(), Failed> {
     let mut running = start(config, options).await?;
-    say(format_args!("database {}", which(&config.database.url)));
+    tracing::info!(database = which(&config.database.url), "database opened");
     announce(config, &running).await?;
     tokio::select! {
         () = told_to_end() => tracing::info!("ending"),

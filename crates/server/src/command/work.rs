@@ -1,7 +1,7 @@
 //! `mcp-registry work`, and the worker that `serve` carries along.
 
 use super::Failed;
-use super::database::{join, say, which};
+use super::database::{join, which};
 use crate::config::Config;
 use crate::outgoing::guarded;
 use registration_worker::WorkerOptions;
@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// Registers clients until the process is told to end.
 pub(super) async fn run(config: &Config) -> Result<(), Failed> {
     let registry = join(config).await?;
-    say(format_args!("database {}", which(&config.database.url)));
+    tracing::info!(database = which(&config.database.url), "database opened");
     let stop = CancellationToken::new();
     let mut worker = Worker::start(config, registry, stop.clone())?;
     tokio::select! {
