@@ -3,7 +3,7 @@
 use crate::deployment::{KEY_CHECK, SCHEMA, newest_migration, record, recorded};
 use crate::entity::{deployment, organisation, registration};
 use crate::generations::{FORMER_KEYS, Generations, SETTINGS, SettingsStanding, names};
-use crate::resealing::announce_keys;
+use crate::resealing::{announce_keys, known_keys};
 use crate::stored::millis;
 use crate::write::{Event, Write};
 use crate::{Error, Registry, Result};
@@ -60,7 +60,7 @@ impl Registry {
             self.check_ring(&recorded)?;
         }
         let needed = self.needed_keys(&write.txn).await?;
-        announce_keys(&write, &recorded, &needed).await?;
+        announce_keys(&write, known_keys(&recorded), &needed).await?;
         record(&write, KEY_CHECK, needed).await?;
         let schema = newest_migration();
         if recorded.get(SCHEMA) != Some(&schema) {

@@ -173,10 +173,13 @@ impl Registry {
         if keys.remove(id).is_none() && lost == 0 {
             return Err(Error::not_found("sealing key", id));
         }
-        record(&write, KEY_CHECK, Value::Object(keys)).await?;
+        // Whoever gives a key up says with what it goes on: the keys that are here.
+        let needed = self.needed_keys(&write.txn).await?;
         let mut known = known_keys(&recorded);
         known.remove(id);
-        record(&write, KNOWN, json!(known)).await?;
+        announce_keys(&write, known, &needed).await?;
+        keys.extend(needed.as_object().cloned().unwrap_or_default());
+        record(&write, KEY_CHECK, Value::Object(keys)).await?;
         let mut given_up = given_up(&recorded);
         given_up.insert(id.to_owned());
         record(&write, GIVEN_UP, json!(given_up)).await?;
@@ -201,17 +204,20 @@ pub(crate) fn known_keys(recorded: &BTreeMap<String, Value>) -> BTreeMap<String,
     members.filter_map(|(id, check)| Some((id.clone(), check.as_str()?.to_owned()))).collect()
 }
 
-/// Announces the keys of this process that seal something or will. What is announced stays so.
+/// Announces the keys of this process that seal something or will, beside those `known` already. Another key of the name of
+/// a known one is refused.
 pub(crate) async fn announce_keys(
     write: &Write<'_>,
-    recorded: &BTreeMap<String, Value>,
+    mut known: BTreeMap<String, String>,
     needed: &Value,
 ) -> Result<()> {
-    let mut known = json!(known_keys(recorded));
-    if let (Some(known), Some(needed)) = (known.as_object_mut(), needed.as_object()) {
-        known.extend(needed.clone());
+    let needed = needed.as_object().into_iter().flatten();
+    for (id, check) in needed.filter_map(|(id, check)| Some((id, check.as_str()?))) {
+        // What is known stays: a differing one is found below.
+        known.entry(id.clone()).or_insert_with(|| check.to_owned());
     }
-    record(write, KNOWN, known).await
+    write.registry.ring().permit(&known)?;
+    record(write, KNOWN, json!(known)).await
 }
 
 /// Whether an error is about a key that somebody said will not come back: then what it sealed is lost. Otherwise it is only

@@ -20,6 +20,10 @@ pub(super) async fn run(config: &Config, command: Seal) -> Result<(), Failed> {
             Some(why) => Err(Failed::new(format!("{why} Nothing was changed."))),
             None => rotate(&registry).await,
         },
+        Seal::Abandon(_) if lost.is_some() => Err(Failed::new(format!(
+            "{} First put a new key there (`mcp-registry seal new-key` prints one); then give the old one up.",
+            lost.unwrap_or_default()
+        ))),
         Seal::Abandon(options) => {
             let lost = registry.abandon_sealing_key(&registry.operator(), &options.key).await?;
             print(format_args!(
