@@ -26,6 +26,8 @@ pub(crate) enum Failure {
     Render(askama::Error),
     /// The request itself is at fault.
     Request(StatusCode, &'static str),
+    /// Something that was typed or asked for is at fault, and is named.
+    Input(StatusCode, String),
 }
 
 impl From<registry::Error> for Failure {
@@ -47,6 +49,7 @@ impl fmt::Display for Failure {
             Self::Application(error) => error.fmt(formatter),
             Self::Render(_) => formatter.write_str("An internal error occurred."),
             Self::Request(_, message) => formatter.write_str(message),
+            Self::Input(_, message) => formatter.write_str(message),
         }
     }
 }
@@ -74,7 +77,7 @@ impl ResponseError for Failure {
         use registry::Error as E;
         match self {
             Self::SignIn { .. } => StatusCode::SEE_OTHER,
-            Self::Request(status, _) => *status,
+            Self::Request(status, _) | Self::Input(status, _) => *status,
             Self::Render(_) | Self::Application(E::Internal(_)) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Application(error) => match error {
                 E::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
@@ -120,7 +123,7 @@ impl Failure {
             Self::SignIn { .. } => return None,
             Self::Application(registry::Error::Internal(error)) => tracing::error!(%error, "a page failed"),
             Self::Render(error) => tracing::error!(%error, "a template failed"),
-            Self::Application(_) | Self::Request(..) => {}
+            Self::Application(_) | Self::Request(..) | Self::Input(..) => {}
         }
         let status = self.status_code();
         let (heading, advice) = words(status.as_u16());
@@ -159,6 +162,7 @@ impl Failure {
 /// What a status is called on a page, and what is usually done about it.
 fn words(status: u16) -> (&'static str, &'static str) {
     match status {
+        400 => ("This address cannot be used", ""),
         401 => ("Sign in again", ""),
         403 => ("You may not do this", "An admin can change what you may do, under Settings, People."),
         404 | 405 => {

@@ -40,6 +40,13 @@ pub(crate) async fn answer(request: HttpRequest) -> Result<HttpResponse, Failure
     Err(failure(request.method().as_str(), request.path()))
 }
 
+/// The name of the parameter that is the segment with this index of `path`, as the document calls it.
+pub(crate) fn parameter_at(path: &str, index: usize) -> Option<&'static str> {
+    let (pattern, _) = PATHS.iter().find(|(pattern, _)| pattern.is_match(path))?;
+    let segment = pattern.pattern()?.split('/').skip(1).nth(index)?;
+    segment.split_once('{')?.1.split(['}', ':']).next()
+}
+
 fn failure(method: &str, path: &str) -> Failure {
     let Some((_, allowed)) = PATHS.iter().find(|(pattern, _)| pattern.is_match(path)) else {
         return Failure::request(
@@ -68,5 +75,8 @@ mod tests {
         assert_eq!(allow("PATCH", "/v1/mcp-servers/linear"), (405, Some("GET, PUT, DELETE".to_owned())));
         assert_eq!(allow("DELETE", "/v1/gateway/servers/acme/linear"), (405, Some("GET".to_owned())));
         assert_eq!(allow("GET", "/v1/nothing"), (404, None));
+        assert_eq!(parameter_at("/v1/gateway/servers/acme/linear", 4), Some("server"));
+        assert_eq!(parameter_at("/v1/gateway/servers/acme/linear", 1), None);
+        assert_eq!(parameter_at("/oauth/clients/abc.json", 2), Some("document"));
     }
 }

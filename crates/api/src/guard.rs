@@ -3,6 +3,7 @@
 use crate::ApiState;
 use crate::extract::sender;
 use crate::failure::Failure;
+use crate::nul;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
@@ -21,6 +22,7 @@ pub(crate) async fn guard(
     let Some(state) = request.app_data::<web::Data<ApiState>>().cloned() else {
         return next.call(request).await;
     };
+    nul::refuse_in(request.uri())?;
     let path = request.path();
     let gateways = path.starts_with(GATEWAYS);
     let address = sender(&state, request.request());

@@ -27,6 +27,7 @@ mod health;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod mounted;
+mod nul;
 mod problem;
 mod query;
 mod responses;

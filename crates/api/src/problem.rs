@@ -38,8 +38,8 @@ macro_rules! kinds {
 kinds! {
     INVALID_JSON = 400 "invalid_json", "Not JSON",
         "The body is not JSON (RFC 8259) in UTF-8. `line` and `column` say where it stops being so.";
-    INVALID_PARAMETER = 400 "invalid_parameter", "Bad query parameter or header",
-        "A query parameter or a header has a value that is not accepted. The detail names it and says what is.";
+    INVALID_PARAMETER = 400 "invalid_parameter", "Bad parameter or header",
+        "A parameter of the path or the query, or a header, has a value that is not accepted. The detail names it and says what is.";
     UNAUTHENTICATED = 401 "unauthenticated", "Not signed in",
         "There is no credential, or it is not good. Send an API key in `x-portkey-api-key`, or a key or token in `Authorization: Bearer`.";
     FORBIDDEN = 403 "forbidden", "Not allowed",

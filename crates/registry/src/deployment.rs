@@ -1,12 +1,14 @@
 //! Opening, migrating, readiness: what all processes of a deployment must agree on.
 
 use crate::actor::Actor;
+use crate::database_fault::DatabaseFault;
 use crate::entity::{deployment, organisation, registration};
 use crate::gateway_limits::GatewayLimits;
 use crate::key_sets;
 use crate::resealing;
 use crate::sign_in_limits::SignInLimits;
 use crate::stored::millis;
+use crate::writability::is_distrusted;
 use crate::write::{Event, Write};
 use crate::{Door, Error, Inner, Outside, Registry, Result, SealingRing, Settings, registrations, tokens};
 use registry_core::clock::Clock;
@@ -184,7 +186,7 @@ impl Registry {
                 )));
             }
         }
-        Ok(())
+        self.require_writable().await
     }
 
     /// Numbers for metrics.
@@ -302,24 +304,34 @@ async fn connect(url: &str, max_connections: u32) -> Result<DatabaseConnection> 
             .pragma("synchronous", "FULL")
     });
     // SQLite ends a transaction by itself when its disk is full, and the driver goes on believing in it: what is
-    // "committed" on such a connection later is only a savepoint that never reaches the disk.
+    // "committed" on such a connection later is only a savepoint that never reaches the disk. And a connection that was
+    // opened while nothing could be written may never write: both are given up.
     options.map_sqlx_sqlite_pool_opts(|options| {
-        options.after_release(|connection, _| {
-            Box::pin(async move {
-                // Also waits for a rollback that is still to be made.
-                connection.ping().await?;
-                Ok(!connection.is_in_transaction())
+        options
+            .after_release(|connection, about| {
+                Box::pin(async move {
+                    // Also waits for a rollback that is still to be made.
+                    connection.ping().await?;
+                    Ok(!connection.is_in_transaction() && !is_distrusted(about.age))
+                })
             })
-        })
+            .before_acquire(|_, about| Box::pin(async move { Ok(!is_distrusted(about.age)) }))
+    });
+    options.map_sqlx_postgres_pool_opts(|options| {
+        options
+            .after_release(|_, about| Box::pin(async move { Ok(!is_distrusted(about.age)) }))
+            .before_acquire(|_, about| Box::pin(async move { Ok(!is_distrusted(about.age)) }))
     });
     let mut db = Database::connect(options).await.map_err(|error| {
         tracing::debug!(%error, "connecting to the database failed");
         let why = match &error {
-            DbErr::Conn(RuntimeErr::SqlxError(error)) => crate::error::unwritable(error),
+            DbErr::Conn(RuntimeErr::SqlxError(error)) => DatabaseFault::of(error),
             _ => None,
         };
-        let why =
-            why.unwrap_or("The database cannot be opened. Check `database.url` and that it is reachable.");
+        let why = why.filter(|fault| *fault != DatabaseFault::Away).map_or(
+            "The database cannot be opened. Check `database.url` and that it is reachable.",
+            DatabaseFault::sentence,
+        );
         Error::Unavailable(why.to_owned())
     })?;
     // How much work requests make of the database: the first thing to look at when they grow slow.

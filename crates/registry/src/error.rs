@@ -1,9 +1,10 @@
 //! The one error of the application, free of any transport.
 
+use crate::database_fault::DatabaseFault;
+use crate::writability;
 use registry_core::clock::Timestamp;
 use registry_core::finding::{Finding, Findings};
 use registry_core::permission::Permission;
-use sea_orm::sqlx;
 use std::fmt;
 
 /// What every use case answers with.
@@ -181,63 +182,20 @@ impl std::error::Error for Error {
 impl From<sea_orm::DbErr> for Error {
     fn from(error: sea_orm::DbErr) -> Self {
         use sea_orm::{DbErr, RuntimeErr};
+        let cause = match &error {
+            DbErr::Conn(RuntimeErr::SqlxError(cause))
+            | DbErr::Exec(RuntimeErr::SqlxError(cause))
+            | DbErr::Query(RuntimeErr::SqlxError(cause)) => Some(cause),
+            _ => None,
+        };
+        if let Some((fault, cause)) = cause.and_then(|cause| Some((DatabaseFault::of(cause)?, cause))) {
+            writability::note(fault, cause);
+            return fault.into();
+        }
         match error {
-            DbErr::Conn(_) | DbErr::ConnectionAcquire(_) => unreachable_now(),
-            DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))
-                if is_away(&error) =>
-            {
-                unreachable_now()
-            }
-            DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))
-                if let Some(why) = unwritable(&error) =>
-            {
-                tracing::error!(%error, "the database cannot be written");
-                Self::Unavailable(why.to_owned())
-            }
+            DbErr::Conn(_) | DbErr::ConnectionAcquire(_) => DatabaseFault::Away.into(),
             other => Self::Internal(Box::new(other)),
         }
-    }
-}
-
-fn unreachable_now() -> Error {
-    Error::Unavailable("The database cannot be reached now. Try again shortly.".to_owned())
-}
-
-/// Why nothing can be written now although the database answers: SQLite's result codes, PostgreSQL's SQLSTATE.
-pub(crate) fn unwritable(error: &sqlx::Error) -> Option<&'static str> {
-    const FULL: &str =
-        "The database cannot be written: its disk is full. Nothing was saved; reading goes on.";
-    const READ_ONLY: &str = "The database cannot be written: its disk, folder or file is read-only or not there. Nothing was saved.";
-    const REFUSES: &str =
-        "The database cannot be written: its disk is full or broken. Nothing was saved; reading goes on.";
-    const LOCKED: &str = "Another process keeps the database locked. Nothing was saved. Try again shortly.";
-    let sqlx::Error::Database(error) = error else { return None };
-    let code = error.code()?;
-    match code.parse::<u32>() {
-        // SQLITE_FULL
-        Ok(13) => Some(FULL),
-        // SQLITE_IOERR when it writes, syncs, truncates or extends its files.
-        Ok(778 | 1034 | 1290 | 1546 | 4874) => Some(REFUSES),
-        // SQLITE_BUSY
-        Ok(code) if code & 0xff == 5 => Some(LOCKED),
-        // SQLITE_READONLY and its kin; SQLITE_CANTOPEN of a file it has to make.
-        Ok(code) if code & 0xff == 8 || code & 0xff == 14 => Some(READ_ONLY),
-        _ => match &*code {
-            "53100" => Some(FULL),
-            // io_error
-            "58030" => Some(REFUSES),
-            "25006" => Some(READ_ONLY),
-            _ => None,
-        },
-    }
-}
-
-/// Whether the connection broke, or PostgreSQL is being stopped or started (class 57P).
-fn is_away(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
-        sqlx::Error::Database(error) => error.code().is_some_and(|code| code.starts_with("57P")),
-        _ => false,
     }
 }
 

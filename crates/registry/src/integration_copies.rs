@@ -8,6 +8,7 @@ use crate::{Actor, Error, Integration, NewIntegration, Registry, Result, SecretM
 use registry_core::finding::{Finding, Findings};
 use registry_core::locate::placed;
 use registry_core::metadata::map_markers;
+use registry_core::nul;
 use registry_core::permission::Permission;
 use registry_core::registration::{AuthType, Transport};
 use registry_core::slug::{Reference, Slug};
@@ -148,7 +149,7 @@ impl Registry {
 
     async fn add_all(&self, write: &mut Write<'_>, actor: &Actor, text: &str) -> Result<Imported> {
         actor.require(Permission::CreateIntegrations)?;
-        let (prefix, items) = items(text).map_err(Error::invalid)?;
+        let (prefix, items) = items(text).map_err(Error::Invalid)?;
         let mut integrations = Vec::with_capacity(items.len());
         let mut findings = Findings::default();
         for (index, item) in items.into_iter().enumerate() {
@@ -244,7 +245,7 @@ fn exported(integrations: &[Integration]) -> Result<String> {
 }
 
 /// The integrations in a text, and the pointer of the list they stand in, if it is one.
-fn items(text: &str) -> std::result::Result<(Option<&'static str>, Vec<&RawValue>), Finding> {
+fn items(text: &str) -> std::result::Result<(Option<&'static str>, Vec<&RawValue>), Findings> {
     #[derive(Deserialize)]
     struct File<'a> {
         #[serde(borrow)]
@@ -256,8 +257,14 @@ fn items(text: &str) -> std::result::Result<(Option<&'static str>, Vec<&RawValue
         let mut finding = Finding::error("", "invalid_json", format!("This is no JSON: {why}."));
         finding.line = u32::try_from(error.line()).ok();
         finding.column = u32::try_from(error.column()).ok();
-        finding
+        Findings::from(finding)
     })?;
+    if text.contains(nul::ESCAPE) {
+        let nul = nul::findings(text, &serde_json::from_str(text).unwrap_or_default());
+        if !nul.is_empty() {
+            return Err(Findings(nul));
+        }
+    }
     let found = if let Ok(items) = serde_json::from_str(text) {
         (Some(""), items)
     } else if let Ok(File { integrations }) = serde_json::from_str(text) {
@@ -266,13 +273,14 @@ fn items(text: &str) -> std::result::Result<(Option<&'static str>, Vec<&RawValue
         (None, vec![whole])
     };
     match found.1.len() {
-        0 => Err(Finding::error("", "empty_value", "There is no integration in it.")),
+        0 => Err(Finding::error("", "empty_value", "There is no integration in it.").into()),
         1..=MOST => Ok(found),
         many => Err(Finding::error(
             "",
             "too_many",
             format!("These are {many} integrations; one import takes {MOST}. Split it."),
-        )),
+        )
+        .into()),
     }
 }
 

@@ -30,6 +30,7 @@ mod clock_watch;
 mod configurations;
 mod connection;
 mod costs;
+mod database_fault;
 mod deployment;
 mod drafts;
 #[expect(unreachable_pub, reason = "sea-orm's derives want public items in this private module")]
@@ -87,6 +88,7 @@ mod upstream;
 mod users;
 mod workspace_overview;
 mod workspaces;
+mod writability;
 mod write;
 
 use registry_core::clock::{Clock, Timestamp, to_millis};

@@ -5,6 +5,7 @@ use crate::settings::JwtSettings;
 use crate::{Actor, Error, Origin, Registry, Result, workspaces};
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use registry_core::id::WorkspaceId;
+use registry_core::nul;
 use registry_core::permission::Role;
 use registry_core::slug::Reference;
 use serde_json::{Map, Value};
@@ -71,6 +72,11 @@ impl Judge {
             let mut validation = self.validation.clone();
             validation.algorithms = vec![header.alg];
             match decode::<Map<String, Value>>(token, &candidate.verifier, &validation) {
+                Ok(data) if data.claims.values().any(nul::is_within) => {
+                    return Err(Error::Unauthenticated(
+                        "A claim of this token contains the character NUL, which cannot be stored.",
+                    ));
+                }
                 Ok(data) => return Ok(data.claims),
                 Err(error) => match error.kind() {
                     ErrorKind::ExpiredSignature => refusal = "This token has expired.",

@@ -3,10 +3,11 @@
 //! [`Registry::begin_write`] opens it, [`Write::commit`] closes it; dropped without commit, nothing happened.
 
 use crate::actor::{Actor, Door};
+use crate::database_fault::DatabaseFault;
 use crate::entity::{audit_event, change, sealed_value, sequence};
 use crate::live::CHANNEL;
 use crate::stored::{hex, millis};
-use crate::{Error, Registry, Result};
+use crate::{Error, Registry, Result, writability};
 use registry_core::clock::Timestamp;
 use registry_core::id::{SealedId, ServerId, WorkspaceId};
 use sea_orm::sea_query::Expr;
@@ -92,8 +93,7 @@ impl Registry {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..Default::default()
         };
-        #[expect(clippy::disallowed_methods, reason = "the one place that opens transactions")]
-        let txn = self.db().begin_with_options(options).await?;
+        let txn = self.begin_somewhere(options).await?;
         if actor.origin.door != Door::Worker && txn.get_database_backend() == DbBackend::Postgres {
             // What SQLite's immediate transactions give, here by one lock: between reading a row, judging it together
             // with the layers around it, and writing it, nobody else's write comes in. Workers lock their own rows.
@@ -107,6 +107,20 @@ impl Registry {
             events: Vec::new(),
             changes: Vec::new(),
         })
+    }
+
+    /// A transaction on a connection that can write, where there is one: of those in the pool some may have been opened
+    /// while the database was read-only.
+    async fn begin_somewhere(&self, options: TransactionOptions) -> Result<DatabaseTransaction> {
+        for _ in 0..=self.settings().max_connections {
+            #[expect(clippy::disallowed_methods, reason = "the one place that opens transactions")]
+            let begun = self.db().begin_with_options(options).await.map_err(Error::from);
+            match begun {
+                Err(Error::Unavailable(_)) if self.is_read_only() => {}
+                begun => return begun,
+            }
+        }
+        Err(DatabaseFault::ReadOnly.into())
     }
 
     /// Opens a reading of many rows that belong together: all of them as they were at one moment.
@@ -267,6 +281,7 @@ impl Write<'_> {
             }
         }
         txn.commit().await?;
+        writability::note_written();
         registry.inner.bell.notify_waiters();
         Ok(())
     }

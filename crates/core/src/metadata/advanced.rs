@@ -8,6 +8,7 @@ use super::secret::{KnownSecrets, MARKER_PREFIX, NewSecret, Slot, marker, parse_
 use super::text::{self, Parsed};
 use crate::finding::{Finding, Findings, pointer_push};
 use crate::id::SealedId;
+use crate::nul;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
@@ -32,7 +33,10 @@ pub fn verify(text: &str, known: &KnownSecrets) -> Verified {
     let mut report = Report::default();
     let mut kept = BTreeMap::new();
     let mut typed = Vec::new();
-    if parsed.check_names(&mut report) {
+    let nul = nul::findings_in_object(text, &parsed.value);
+    if !nul.is_empty() {
+        nul.into_iter().for_each(|finding| report.push(finding));
+    } else if parsed.check_names(&mut report) {
         check_document(&parsed.value, &mut report);
         let slots = slots(&parsed.value);
         check_stray_markers(&parsed.value, &slots, known, &mut report);

@@ -72,6 +72,11 @@ pub static CODES: &[Code] = &[
         &[Error],
         "The string holds control characters, characters that turn the direction of writing, or non-ASCII where only ASCII is allowed.",
     ),
+    code(
+        "nul_character",
+        &[Error],
+        "A string or the name of a member contains the character NUL (`\\u0000`), which cannot be stored. Remove it.",
+    ),
     code("duplicate_value", &[Warning], "A value stands twice in a list, or a scope twice in `scope`."),
     code(
         "invalid_value",
