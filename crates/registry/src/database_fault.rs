@@ -6,6 +6,7 @@ use registry_core::nul;
 use sea_orm::sqlx;
 use sea_orm::sqlx::postgres::PgDatabaseError;
 use sea_orm::sqlx::sqlite::SqliteError;
+use sea_orm::{DbErr, RuntimeErr};
 
 /// What is wrong, whatever the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +51,16 @@ impl DatabaseFault {
                 let code = sqlx::error::DatabaseError::code(error)?;
                 Self::of_sqlite(code.parse().ok()?)
             }
+            _ => None,
+        }
+    }
+
+    /// The same of an error of the layer above, with its cause.
+    pub(crate) fn cause_of(error: &DbErr) -> Option<(Self, &sqlx::Error)> {
+        match error {
+            DbErr::Conn(RuntimeErr::SqlxError(cause))
+            | DbErr::Exec(RuntimeErr::SqlxError(cause))
+            | DbErr::Query(RuntimeErr::SqlxError(cause)) => Some((Self::of(cause)?, cause)),
             _ => None,
         }
     }
@@ -131,7 +142,7 @@ impl DatabaseFault {
                 "The database cannot be written: its disk, folder or file is read-only or not there, or its server accepts no writes. Nothing was saved. Make it writable; writing then works again without a restart."
             }
             Self::DiskFails => {
-                "The database cannot be written: its disk is full or broken. Nothing was saved; reading goes on."
+                "The database cannot be written: its disk is full, read-only or broken. Nothing was saved; reading goes on. Mend the disk; writing then works again without a restart."
             }
             Self::Damaged => "The database is damaged. The operator must restore a backup.",
             Self::OutOfMemory => {

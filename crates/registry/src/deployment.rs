@@ -2,7 +2,7 @@
 
 use crate::actor::Actor;
 use crate::database_fault::DatabaseFault;
-use crate::entity::{deployment, organisation, registration};
+use crate::entity::{deployment, organisation, registration, sealed_value};
 use crate::gateway_limits::GatewayLimits;
 use crate::key_sets;
 use crate::resealing;
@@ -12,7 +12,7 @@ use crate::writability::is_distrusted;
 use crate::write::{Event, Write};
 use crate::{Door, Error, Inner, Outside, Registry, Result, SealingRing, Settings, registrations, tokens};
 use registry_core::clock::Clock;
-use registry_core::id::OrganisationId;
+use registry_core::id::{OrganisationId, SealedId};
 use registry_core::metadata::Branding;
 use registry_core::permission::Permission;
 use registry_core::registration::State;
@@ -21,7 +21,7 @@ use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::sqlx::Connection;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ConnectOptions, ConnectionTrait, Database, DatabaseConnection,
-    DbBackend, DbErr, EntityTrait, RuntimeErr,
+    DbBackend, EntityTrait,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -106,12 +106,7 @@ impl Registry {
     /// Brings the schema up to date and records what every process must agree on. Where the callbacks or the defaults
     /// changed since the last time, every registration is looked at again.
     pub async fn migrate(&self) -> Result<()> {
-        if let Some(step) = Migrator::unknown_step(self.db()).await? {
-            return Err(Error::Unavailable(format!(
-                "The database was brought up to date by a newer release (`{step}`). Use that release, or restore a backup of before."
-            )));
-        }
-        Migrator::up(self.db(), None).await?;
+        self.migrate_schema().await?;
         let mut write = self.begin_write(&self.operator()).await?;
         if organisation::Entity::find().one(&write.txn).await?.is_none() {
             organisation::ActiveModel {
@@ -155,6 +150,66 @@ impl Registry {
         write.commit().await
     }
 
+    /// Brings the schema up to date and nothing else; needs no sealing key.
+    pub async fn migrate_schema(&self) -> Result<()> {
+        if let Some(step) = Migrator::unknown_step(self.db()).await? {
+            return Err(Error::Unavailable(format!(
+                "The database was brought up to date by a newer release (`{step}`). Use that release, or restore a backup of before."
+            )));
+        }
+        Ok(Migrator::up(self.db(), None).await?)
+    }
+
+    /// Whether the database answers and its schema is that of this program.
+    pub async fn check_schema(&self) -> Result<()> {
+        self.db().ping().await?;
+        // Asking the migrator would create its table; a process that only serves needs no right to do that.
+        let recorded = recorded(self.db()).await.unwrap_or_default();
+        if recorded.get(SCHEMA) == Some(&newest_migration()) {
+            return Ok(());
+        }
+        Err(Error::Unavailable(
+            "The database schema is not up to date. Run `mcp-registry migrate`.".to_owned(),
+        ))
+    }
+
+    /// What this process cannot read of what is stored because sealing keys are lost or others: a sentence for each key.
+    pub async fn lost_keys(&self) -> Result<Vec<String>> {
+        let recorded = recorded(self.db()).await?;
+        let given_up = resealing::given_up(&recorded);
+        let ours: BTreeMap<_, _> = self.ring().check_values().into_iter().collect();
+        let mut lost = Vec::new();
+        for (key, values) in resealing::key_uses(self.db()).await? {
+            let right = recorded.get(KEY_CHECK).and_then(|checks| checks.get(&key)).and_then(Value::as_str);
+            let what = match ours.get(&key) {
+                Some(own) if right.is_none_or(|right| right == own) => continue,
+                Some(_) => "is not the one",
+                None => "is not here",
+            };
+            if !given_up.contains(&key) {
+                lost.push(format!(
+                    "The sealing key `{key}` {what}: {values} stored secrets cannot be read without it. `mcp-registry seal status` lists them."
+                ));
+            }
+        }
+        Ok(lost)
+    }
+
+    /// The key that a sealed value is sealed with, where the key of that id here is another one.
+    pub(crate) async fn wrong_key_of(
+        &self,
+        db: &impl ConnectionTrait,
+        id: SealedId,
+    ) -> Result<Option<String>> {
+        let Some(row) = sealed_value::Entity::find_by_id(id.0).one(db).await? else { return Ok(None) };
+        let recorded = recorded(db).await?;
+        let right =
+            recorded.get(KEY_CHECK).and_then(|checks| checks.get(&row.key_id)).and_then(Value::as_str);
+        let own = self.ring().check_values().into_iter().find(|(key, _)| *key == row.key_id);
+        let wrong = right.zip(own).is_some_and(|(right, (_, own))| right != own);
+        Ok(wrong.then_some(row.key_id))
+    }
+
     /// The operator at the machine.
     pub fn operator(&self) -> Actor {
         Actor::program("operator", "operator", Door::Cli)
@@ -163,14 +218,8 @@ impl Registry {
     /// Whether this process may serve: the database answers, its schema is ours, and the settings agree with those
     /// recorded. The sentence names what does not.
     pub async fn ready(&self) -> Result<()> {
-        self.db().ping().await?;
-        // Asking the migrator would create its table; a process that only serves needs no right to do that.
-        let recorded = recorded(self.db()).await.unwrap_or_default();
-        if recorded.get(SCHEMA) != Some(&newest_migration()) {
-            return Err(Error::Unavailable(
-                "The database schema is not up to date. Run `mcp-registry migrate`.".to_owned(),
-            ));
-        }
+        self.check_schema().await?;
+        let recorded = recorded(self.db()).await?;
         self.check_ring(&recorded)?;
         let given_up = resealing::given_up(&recorded);
         for key in resealing::used_keys(self.db()).await? {
@@ -324,10 +373,7 @@ async fn connect(url: &str, max_connections: u32) -> Result<DatabaseConnection> 
     });
     let mut db = Database::connect(options).await.map_err(|error| {
         tracing::debug!(%error, "connecting to the database failed");
-        let why = match &error {
-            DbErr::Conn(RuntimeErr::SqlxError(error)) => DatabaseFault::of(error),
-            _ => None,
-        };
+        let why = DatabaseFault::cause_of(&error).map(|(fault, _)| fault);
         let why = why.filter(|fault| *fault != DatabaseFault::Away).map_or(
             "The database cannot be opened. Check `database.url` and that it is reachable.",
             DatabaseFault::sentence,

@@ -181,14 +181,8 @@ impl std::error::Error for Error {
 
 impl From<sea_orm::DbErr> for Error {
     fn from(error: sea_orm::DbErr) -> Self {
-        use sea_orm::{DbErr, RuntimeErr};
-        let cause = match &error {
-            DbErr::Conn(RuntimeErr::SqlxError(cause))
-            | DbErr::Exec(RuntimeErr::SqlxError(cause))
-            | DbErr::Query(RuntimeErr::SqlxError(cause)) => Some(cause),
-            _ => None,
-        };
-        if let Some((fault, cause)) = cause.and_then(|cause| Some((DatabaseFault::of(cause)?, cause))) {
+        use sea_orm::DbErr;
+        if let Some((fault, cause)) = DatabaseFault::cause_of(&error) {
             writability::note(fault, cause);
             return fault.into();
         }

@@ -19,6 +19,7 @@ mod api_keys;
 mod audit;
 mod audit_chain;
 mod audit_export;
+mod audit_key;
 mod authentication;
 mod backup;
 mod buckets;
@@ -71,6 +72,7 @@ mod reconciliation;
 mod recording;
 mod registrations;
 mod resealing;
+mod restoring;
 mod revisions;
 mod seal;
 mod search;
@@ -144,6 +146,7 @@ pub use registrations::{
     RetriedRegistrations,
 };
 pub use resealing::{Resealed, SealingKeyUse};
+pub use restoring::{CurrentAccess, KeptRevocations, current_access};
 pub use revisions::Revision;
 pub use seal::{SealingKey, SealingRing};
 pub use search::{Found, Hit, Target};

@@ -199,6 +199,17 @@ pub(crate) fn given_up(recorded: &BTreeMap<String, Value>) -> BTreeSet<String> {
     ids.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
+/// The keys that something is sealed with, and how many secrets each seals.
+pub(crate) async fn key_uses(db: &impl ConnectionTrait) -> Result<Vec<(String, i64)>> {
+    let uses = sealed_value::Entity::find()
+        .select_only()
+        .column(sealed_value::Column::KeyId)
+        .column_as(sealed_value::Column::Id.count(), "values")
+        .group_by(sealed_value::Column::KeyId)
+        .order_by_asc(sealed_value::Column::KeyId);
+    Ok(uses.into_tuple().all(db).await?)
+}
+
 /// The keys that something is sealed with.
 pub(crate) async fn used_keys(db: &impl ConnectionTrait) -> Result<Vec<String>> {
     let used = sealed_value::Entity::find().select_only().column(sealed_value::Column::KeyId).distinct();

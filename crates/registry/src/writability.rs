@@ -37,7 +37,7 @@ pub(crate) fn note(fault: DatabaseFault, error: &sqlx::Error) {
         if fault == DatabaseFault::ReadOnly {
             state.distrusted = Some(Instant::now());
         }
-        state.fault.replace(fault) != Some(fault)
+        state.fault.replace(fault).is_none()
     });
     if news {
         tracing::error!(%error, "{}", fault.sentence());
@@ -69,10 +69,6 @@ impl Registry {
     /// Why nothing can be written to the database, in a sentence; `None` while writes succeed.
     pub fn unwritable(&self) -> Option<&'static str> {
         with_state(|state| state.fault).map(DatabaseFault::sentence)
-    }
-
-    pub(crate) fn is_read_only(&self) -> bool {
-        with_state(|state| state.fault) == Some(DatabaseFault::ReadOnly)
     }
 
     /// Where the last write failed: tries whether one succeeds now.

@@ -114,10 +114,15 @@ impl Registry {
     async fn begin_somewhere(&self, options: TransactionOptions) -> Result<DatabaseTransaction> {
         for _ in 0..=self.settings().max_connections {
             #[expect(clippy::disallowed_methods, reason = "the one place that opens transactions")]
-            let begun = self.db().begin_with_options(options).await.map_err(Error::from);
-            match begun {
-                Err(Error::Unavailable(_)) if self.is_read_only() => {}
-                begun => return begun,
+            let begun = self.db().begin_with_options(options).await;
+            let error = match begun {
+                Ok(txn) => return Ok(txn),
+                Err(error) => error,
+            };
+            let is_read_only = matches!(DatabaseFault::cause_of(&error), Some((DatabaseFault::ReadOnly, _)));
+            let error = Error::from(error);
+            if !is_read_only {
+                return Err(error);
             }
         }
         Err(DatabaseFault::ReadOnly.into())
