@@ -21,17 +21,21 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
 /// How this process is.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Health {
-    /// `ok` when it lives, `ready` when it may serve, `degraded` when only gateways are served, what was known last.
+    /// `ok` when it lives, `ready` when it may serve, `degraded` when only gateways are served, what was known last,
+    /// or when everything can be read and nothing can be saved.
     #[schema(example = "ok")]
     status: &'static str,
     /// With `degraded`: since when the database has been away.
     #[serde(skip_serializing_if = "Option::is_none")]
     stale_since: Option<DateTime<Utc>>,
+    /// With `degraded`: why nothing can be saved, and what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
 }
 
 impl Health {
     fn new(status: &'static str) -> Self {
-        Self { status, stale_since: None }
+        Self { status, stale_since: None, reason: None }
     }
 }
 
@@ -51,7 +55,8 @@ pub(crate) async fn check_health(request: HttpRequest) -> HttpResponse {
 /// Whether this process may serve
 ///
 /// The database answers, its schema is up to date, and this process is configured like the deployment. While the
-/// database is away, a process that holds documents for gateways stays in service for them, and says so.
+/// database is away, a process that holds documents for gateways stays in service for them, and says so; so does every
+/// process while the database can be read but not written.
 #[utoipa::path(
     tag = "operation",
     security(()),
@@ -69,7 +74,12 @@ pub(crate) async fn check_readiness(request: HttpRequest, state: web::Data<ApiSt
         Ok(()) => HttpResponse::Ok().json(Health::new("ready")),
         Err(Error::Unavailable(_)) if serves_gateways(&state.registry) => {
             let stale_since = state.registry.away_since();
-            HttpResponse::Ok().json(Health { status: "degraded", stale_since })
+            HttpResponse::Ok().json(Health { status: "degraded", stale_since, reason: None })
+        }
+        // Reading goes on, and every process has the same database: taking this one out would help nobody.
+        Err(Error::Unavailable(_)) if state.registry.unwritable().is_some() => {
+            let reason = state.registry.unwritable();
+            HttpResponse::Ok().json(Health { status: "degraded", stale_since: None, reason })
         }
         Err(error) => finish::answer(&request, &error.into()),
     };
@@ -116,6 +126,7 @@ pub(crate) async fn read_metrics(request: HttpRequest, state: web::Data<ApiState
 /// What this process holds for gateways.
 fn held(registry: &Registry) -> String {
     let (documents, bytes) = registry.held_documents();
+    let writable = u8::from(registry.unwritable().is_none());
     let stale = registry.away_since().map_or(0, |since| (registry.now() - since).num_seconds());
     format!(
         "# HELP mcp_registry_gateway_held_documents Documents in memory for gateways.\n\
@@ -123,7 +134,9 @@ fn held(registry: &Registry) -> String {
          # HELP mcp_registry_gateway_held_bytes What they may take at most.\n\
          # TYPE mcp_registry_gateway_held_bytes gauge\nmcp_registry_gateway_held_bytes {bytes}\n\
          # HELP mcp_registry_gateway_stale_seconds How long the database has been away.\n\
-         # TYPE mcp_registry_gateway_stale_seconds gauge\nmcp_registry_gateway_stale_seconds {stale}\n"
+         # TYPE mcp_registry_gateway_stale_seconds gauge\nmcp_registry_gateway_stale_seconds {stale}\n\
+         # HELP mcp_registry_database_writable Whether the last write to the database succeeded.\n\
+         # TYPE mcp_registry_database_writable gauge\nmcp_registry_database_writable {writable}\n"
     )
 }
 
