@@ -21,25 +21,38 @@ use crate::outgoing::{guarded, operator};
 use crate::secrets::Secrets;
 use crate::upstream::Outside;
 use crate::{keys, telemetry};
-use registry::Registry;
+use registry::{Registry, SealingRing};
 use std::fmt;
 use std::io::{ErrorKind, Write};
 use std::sync::Arc;
 
 /// Why a command did not do what was asked: a sentence for the operator.
 #[derive(Debug, Clone)]
-pub struct Failed(String);
+pub struct Failed {
+    message: String,
+    code: u8,
+}
 
 impl Failed {
     /// A failure with this sentence.
     pub fn new(message: impl Into<String>) -> Self {
-        Self(message.into())
+        Self { message: message.into(), code: 1 }
+    }
+
+    /// What was asked was done, and nothing was found wrong, but something could not be checked.
+    fn unchecked(message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: 3 }
+    }
+
+    /// The exit code of the process: 1, or 3 when something could not be checked.
+    pub fn code(&self) -> u8 {
+        self.code
     }
 }
 
 impl fmt::Display for Failed {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
+        formatter.write_str(&self.message)
     }
 }
 
@@ -90,6 +103,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failed> {
         Command::Backup(options) => backup::backup(&config, &options).await,
         Command::Restore(options) => restore::restore(&config, &options).await,
         Command::Audit(Audit::Verify(options)) => audit::verify(&config, &options).await,
+        Command::Audit(Audit::Restart) => audit::restart(&config).await,
         Command::Seal(command) => seal::run(&config, command).await,
         Command::Check | Command::Openapi(_) | Command::Demo(_) | Command::Sandbox(_) => Ok(()),
     }
@@ -102,9 +116,13 @@ async fn open(config: &Config) -> Result<Registry, Failed> {
 
 /// The same on another database.
 async fn open_on(config: &Config, url: &str) -> Result<Registry, Failed> {
-    let settings = config.checked_settings().map_err(Failed::new)?;
     keys::prepare_folder(config).map_err(Failed::new)?;
-    let ring = keys::ring(config).await.map_err(Failed::new)?;
+    let ring = keys::ring(config).await;
+    open_with(config, url, ring.map_err(Failed::new)?).await
+}
+
+async fn open_with(config: &Config, url: &str, ring: SealingRing) -> Result<Registry, Failed> {
+    let settings = config.checked_settings().map_err(Failed::new)?;
     let guarded = guarded(config, settings.egress.clone()).map_err(Failed::new)?;
     let operator = operator(config).map_err(Failed::new)?;
     let outside = Outside(guarded, operator.clone(), Secrets::new(config, operator));
@@ -120,9 +138,31 @@ async fn open_migrated(config: &Config) -> Result<Registry, Failed> {
     Ok(registry)
 }
 
-/// The same, refused when it is not ready for use.
-async fn open_ready(config: &Config) -> Result<Registry, Failed> {
-    let registry = open_migrated(config).await?;
-    registry.ready().await?;
+/// For commands that seal nothing: they work while a sealing key is lost, and standard error says what that costs.
+async fn open_without_keys(config: &Config) -> Result<Registry, Failed> {
+    let registry = open_with_what_is_there(config, config.database.url.expose()).await?;
+    if let Err(error) = registry.check_schema().await {
+        if !config.database.url.is_sqlite() {
+            return Err(error.into());
+        }
+        registry.migrate().await?;
+    }
+    for lost in registry.lost_keys().await? {
+        warn(&lost);
+    }
     Ok(registry)
+}
+
+/// With those sealing keys that can be read; they are never made here.
+async fn open_with_what_is_there(config: &Config, url: &str) -> Result<Registry, Failed> {
+    let ring = keys::existing(config).await.unwrap_or_else(|why| {
+        warn(&format!("{why} This goes on without sealing keys."));
+        SealingRing::none()
+    });
+    open_with(config, url, ring).await
+}
+
+/// Something that is wrong and stops nothing.
+fn warn(sentence: &str) {
+    eprintln!("mcp-registry: {sentence}");
 }

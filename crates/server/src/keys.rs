@@ -47,6 +47,18 @@ pub async fn ring(config: &Config) -> Result<SealingRing, String> {
     SealingRing::new(keys)
 }
 
+/// The same, except that no key is made beside a database that exists: what it holds is sealed with another one.
+pub(crate) async fn existing(config: &Config) -> Result<SealingRing, String> {
+    if let Source::BesideDatabase(path) = source(config)?
+        && !path.exists()
+        && config.database.url.sqlite_file().is_some_and(|file| Path::new(file).exists())
+    {
+        return Err(format!("The sealing key file {} is not there.", path.display()));
+    }
+    prepare_folder(config)?;
+    ring(config).await
+}
+
 /// Says what is wrong with the keys of this configuration, without making or running anything.
 pub(crate) fn inspect(config: &Config) -> Result<(), String> {
     let keys = match source(config)? {
@@ -221,6 +233,20 @@ mod tests {
         ring(&config).await.unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), first);
         assert_eq!(fs::read_dir(folder.path().join("new")).unwrap().count(), 1, "no draft is left");
+    }
+
+    #[tokio::test]
+    async fn lost_key_is_not_replaced_beside_a_database() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = on_sqlite(folder.path());
+        existing(&config).await.unwrap();
+        let (key, database) =
+            (folder.path().join("new/sealing.key"), folder.path().join("new/registry.sqlite"));
+        fs::write(&database, "").unwrap();
+        existing(&config).await.unwrap();
+        fs::remove_file(&key).unwrap();
+        assert!(existing(&config).await.unwrap_err().contains("sealing.key is not there"));
+        assert!(!key.exists());
     }
 
     #[tokio::test]

@@ -28,7 +28,8 @@ use rustix::fs::Mode;
 use rustix::process::umask;
 use std::process::ExitCode;
 
-/// Does what the command line says; the process's exit code: 0 done, 1 not done (standard error says why), 2 typed wrongly.
+/// Does what the command line says; the process's exit code: 0 done, 1 not done (standard error says why), 2 typed wrongly, 3 done,
+/// but something could not be checked.
 pub fn run() -> ExitCode {
     // Whatever this program writes (databases and their journals, keys, copies) is nobody else's business.
     umask(Mode::RWXG | Mode::RWXO);
@@ -44,7 +45,7 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => {
             eprintln!("mcp-registry: {failed}");
-            ExitCode::FAILURE
+            ExitCode::from(failed.code())
         }
     }
 }

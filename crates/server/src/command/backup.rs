@@ -1,6 +1,6 @@
 //! `mcp-registry backup`, for SQLite: a copy, whole or not there, while others work.
 
-use super::{Failed, open_ready, print};
+use super::{Failed, open_without_keys, print};
 use crate::cli::Backup;
 use crate::config::Config;
 use std::ffi::OsString;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// Writes a copy.
 pub(super) async fn backup(config: &Config, options: &Backup) -> Result<(), Failed> {
-    let registry = open_ready(config).await?;
+    let registry = open_without_keys(config).await?;
     let target = &options.file;
     if target.exists() {
         return Err(Failed::new(format!("{} exists. Name a new file.", target.display())));

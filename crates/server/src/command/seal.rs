@@ -1,6 +1,6 @@
 //! `mcp-registry seal …`: the keys that stored secrets are sealed with.
 
-use super::{Failed, open, print};
+use super::{Failed, open, open_with_what_is_there, print};
 use crate::cli::Seal;
 use crate::config::Config;
 use registry::{Registry, SealingKey, SealingKeyUse};
@@ -11,8 +11,11 @@ pub(super) fn new_key() -> Result<(), Failed> {
 }
 
 pub(super) async fn run(config: &Config, command: Seal) -> Result<(), Failed> {
-    // Not `open_ready`: with a key missing no process is.
-    let registry = open(config).await?;
+    let registry = match command {
+        Seal::Rotate => open(config).await?,
+        // What a lost key costs must be said without it.
+        _ => open_with_what_is_there(config, config.database.url.expose()).await?,
+    };
     match command {
         Seal::NewKey => new_key(),
         Seal::Status => status(&registry).await,

@@ -1,6 +1,6 @@
 //! `mcp-registry user …`.
 
-use super::{Failed, open_ready, print};
+use super::{Failed, open_without_keys, print};
 use crate::cli::{Link, Reset};
 use crate::config::Config;
 use registry::{Door, Origin, Registry};
@@ -8,13 +8,13 @@ use registry_core::permission::Role;
 
 /// Prints a link that signs a person in once.
 pub(super) async fn link(config: &Config, options: &Link) -> Result<(), Failed> {
-    let registry = open_ready(config).await?;
+    let registry = open_without_keys(config).await?;
     print(sign_in_link(&registry, &base(config), &options.email, options.role).await?)
 }
 
 /// Makes an admin of a person, whatever became of them, and prints a link that signs them in once.
 pub(super) async fn reset(config: &Config, options: &Reset) -> Result<(), Failed> {
-    let registry = open_ready(config).await?;
+    let registry = open_without_keys(config).await?;
     let token = registry.reset_person(&options.email, Origin::new(Door::Cli)).await?;
     print(address(&base(config), &token))
 }
