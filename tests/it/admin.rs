@@ -6,6 +6,7 @@ mod consent;
 mod failures;
 mod integrations;
 mod keys;
+mod nul;
 mod people;
 mod provider;
 mod roles;

@@ -5,5 +5,6 @@ mod bad_input;
 mod document;
 mod limits;
 mod main_job;
+mod nul;
 mod preflight;
 mod tokens;
