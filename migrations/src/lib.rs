@@ -37,6 +37,9 @@ mod m20261123_000015_sealing;
 mod m20261123_000016_audit_checkpoint;
 mod m20261123_000017_identity;
 mod m20261123_000018_secret_mapping;
+mod m20261123_000019_settings_generation;
+mod m20261126_000020_address_by_admin;
+mod m20261126_000021_key_maker;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -76,6 +79,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000016_audit_checkpoint::Migration),
             Box::new(m20261123_000017_identity::Migration),
             Box::new(m20261123_000018_secret_mapping::Migration),
+            Box::new(m20261123_000019_settings_generation::Migration),
+            Box::new(m20261126_000020_address_by_admin::Migration),
+            Box::new(m20261126_000021_key_maker::Migration),
         ]
     }
 }

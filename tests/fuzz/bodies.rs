@@ -1,20 +1,22 @@
 //! What must hold for any bytes that a parser meets: the fuzzer's targets, and the tests that replay what it found.
 
 use registry_core::clock::{Timestamp, from_unix_seconds};
-use registry_core::egress::AllowRule;
+use registry_core::egress::{AllowRule, Scope};
 use registry_core::id::SealedId;
+use registry_core::logo::{LogoAnswer, judge_logo};
 use registry_core::metadata::{
     AdvancedConfiguration, Branding, KnownSecrets, Layer, Level, ResolveContext, formatted, parse_marker,
     resolve, verify,
 };
 use registry_core::oauth::{
-    AuthorizationServerMetadata, ProtectedResource, authorization_server_urls, endpoint_is_sane,
-    issuer_matches, parse_challenges, protected_resource_urls, read_answer, read_object, resource_matches,
-    retry_after_seconds, scopes_named,
+    AuthorizationServerMetadata, Issued, ProtectedResource, Recorded, authorization_server_urls,
+    endpoint_is_sane, is_plain, is_same_origin, issuer_matches, parse_challenges, protected_resource_urls,
+    read_answer, read_object, resource_matches, retry_after_seconds, scopes_named,
 };
 use registry_core::proxies::TrustedProxies;
+use registry_core::secret::Secret;
 use registry_core::slug::{Reference, Slug};
-use serde_json::Map;
+use serde_json::{Map, Value, json};
 use std::str::FromStr;
 use url::Url;
 use uuid::Uuid;
@@ -23,11 +25,13 @@ use uuid::Uuid;
 type Body = fn(&[u8]);
 
 /// Each target by name.
-pub(crate) const TARGETS: [(&str, Body); 6] = [
+pub(crate) const TARGETS: [(&str, Body); 8] = [
     ("www_authenticate", www_authenticate),
     ("protected_resource", protected_resource),
     ("authorization_server", authorization_server),
     ("registration_answer", registration_answer),
+    ("management_answer", management_answer),
+    ("logo", logo),
     ("advanced_configuration", advanced_configuration),
     ("references", references),
 ];
@@ -120,10 +124,10 @@ fn is_here(url: &Url) -> bool {
 pub(crate) fn registration_answer(bytes: &[u8]) {
     let Some((first, body)) = bytes.split_first() else { return };
     let status = [200, 201, 400, 401, 403, 404, 429, 500, 503][usize::from(*first) % 9];
-    match read_answer(status, None, body, &Map::new(), now()) {
+    match read_answer(ENDPOINT, (status, None), body, &Map::new(), now()) {
         Ok(issued) => {
             assert!(status < 300 && !issued.client_id.is_empty());
-            assert!(issued.registration_client_uri.is_some() == issued.registration_access_token.is_some());
+            assert_fit(&issued);
             // Secrets are not in what is kept to be shown.
             for secret in issued.client_secret.iter().chain(&issued.registration_access_token) {
                 let shown = serde_json::json!(secret.expose()).to_string();
@@ -143,6 +147,102 @@ pub(crate) fn registration_answer(bytes: &[u8]) {
                 "{failure:?}"
             );
         }
+    }
+}
+
+const ENDPOINT: &str = "https://as.example.com/register";
+const CALLBACK: &str = "https://gateway.example.com/cb";
+
+/// What must hold of every client that an answer describes.
+fn assert_fit(issued: &Issued) {
+    assert!(issued.registration_client_uri.is_some() == issued.registration_access_token.is_some());
+    assert!(issued.registration_client_uri.iter().all(|uri| is_same_origin(ENDPOINT, uri)));
+    assert!(
+        !issued.client_id.is_empty() && issued.client_id.bytes().all(|byte| (0x20..0x7f).contains(&byte))
+    );
+    assert!(issued.client_secret.as_ref().is_none_or(|secret| is_plain(secret.expose())));
+    assert!(issued.warnings.iter().all(|warning| is_plain(warning) && warning.len() < 4096));
+    assert!(is_plain(&issued.token_endpoint_auth_method));
+    assert!(issued.response.iter().all(|(name, value)| is_plain(name) && is_fit(name, value)));
+}
+
+fn is_fit(name: &str, value: &Value) -> bool {
+    match value {
+        Value::String(text) => {
+            let link = name.ends_with("_uri") && !text.is_empty();
+            let web = Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+            let runs = text.trim_start().to_ascii_lowercase().starts_with("javascript:");
+            is_plain(text) && !runs && (!link || web)
+        }
+        Value::Array(items) => items.iter().all(|item| is_fit(name, item)),
+        Value::Object(members) => members.iter().all(|(name, value)| is_plain(name) && is_fit(name, value)),
+        _ => true,
+    }
+}
+
+/// The answer to a read or an update of a client (RFC 7592 §2): the first byte chooses status and request.
+pub(crate) fn management_answer(bytes: &[u8]) {
+    let Some((first, body)) = bytes.split_first() else { return };
+    let status = [200, 201, 202, 204, 400, 401, 403, 404, 429, 503][usize::from(*first >> 1) % 10];
+    let asked =
+        json!({ "client_name": "A", "redirect_uris": [CALLBACK] }).as_object().cloned().expect("an object");
+    let recorded = Recorded {
+        client_id: "client".to_owned(),
+        client_secret: Some(Secret::new("canary-secret-of-the-client")),
+        client_secret_expires_at: None,
+        client_id_issued_at: None,
+        token_endpoint_auth_method: "client_secret_post".to_owned(),
+        registration_client_uri: format!("{ENDPOINT}/client"),
+        registration_access_token: Secret::new("canary-token-of-the-client"),
+        request: asked.clone(),
+        response: asked.clone(),
+        scope: Scope::Everything,
+    };
+    let result = match first & 1 {
+        0 => recorded.read_read(status, None, body, now()),
+        _ => recorded.read_update(status, None, body, &asked, now()),
+    };
+    match result {
+        Ok(issued) => {
+            assert!(status < 300 && issued.client_id == "client");
+            assert_fit(&issued);
+            assert!(issued.registration_client_uri.is_some(), "what was known is not lost");
+            if let Some(callbacks) = issued.response.get("redirect_uris") {
+                assert_eq!(callbacks, &json!([CALLBACK]), "nobody else's callback");
+            }
+            for secret in issued.client_secret.iter().chain(&issued.registration_access_token) {
+                let mut kept = issued.response.clone();
+                kept.shift_remove("client_id");
+                assert!(!secret.is_in(&Value::Object(kept)), "a secret is kept in the clear");
+            }
+        }
+        Err(failure) => assert!(failure.message.len() < 4096 && is_plain(&failure.message), "{failure:?}"),
+    }
+}
+
+/// What a `logo_uri` answers: the first byte chooses the status, the second the label, the rest is the picture.
+pub(crate) fn logo(bytes: &[u8]) {
+    let [status, label, body @ ..] = bytes else { return };
+    let text = String::from_utf8_lossy(body);
+    let content_type = [None, Some("image/png"), Some("image/svg+xml"), Some("text/html"), Some(&*text)]
+        [usize::from(*label) % 5];
+    let answer = LogoAnswer {
+        url: "https://cdn.example.com/logo.png",
+        status: [200, 200, 200, 301, 404, 500][usize::from(*status) % 6],
+        content_type,
+        location: Some(&text).filter(|_| label & 1 == 1).map(|text| &**text),
+        body,
+    };
+    match judge_logo(&answer) {
+        Ok(picture) => {
+            assert!(answer.status == 200 && picture.media_type.starts_with("image/"), "{picture:?}");
+            assert!(
+                picture.labelled.iter().all(|label| is_plain(label) && label.len() < 1024),
+                "{picture:?}"
+            );
+            assert!(picture.pixels.is_some() == (picture.media_type != "image/svg+xml"), "{picture:?}");
+        }
+        Err(problem) => assert!(is_plain(&problem.message) && problem.message.len() < 4096, "{problem:?}"),
     }
 }
 

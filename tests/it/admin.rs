@@ -2,12 +2,16 @@
 
 mod audit;
 pub(crate) mod authorization;
+mod choices;
 mod consent;
 mod failures;
 mod integrations;
 mod keys;
+mod largest;
+mod nul;
 mod people;
 mod provider;
+mod reregister;
 mod roles;
 mod saving;
 mod sessions;
@@ -113,10 +117,15 @@ async fn pages_need_a_session_and_lead_back() {
 async fn forms_of_other_sites_do_nothing() {
     let t = TestServer::new(Engine::Sqlite).await;
     let browser = Browser::sign_in(&t).await;
+    // Our own host, with another scheme.
+    let (https, script) = (t.url.replace("http://", "https://"), t.url.replace("http://", "javascript://"));
     for (name, value) in [
         ("sec-fetch-site", "cross-site"),
         ("sec-fetch-site", "same-site"),
         ("origin", "https://evil.example"),
+        ("origin", "null"),
+        ("origin", https.as_str()),
+        ("origin", script.as_str()),
         ("x-nothing", ""),
     ] {
         let forged =
@@ -124,8 +133,33 @@ async fn forms_of_other_sites_do_nothing() {
         Client::send(forged).await.expect(403);
     }
     assert!(!browser.get("/ui/workspaces").await.expect(200).text.contains("Forged"));
+    let ours = browser.request(Method::POST, "/ui/workspaces/new").header("origin", &t.url);
+    Client::send(ours.form(&[("name", "Ours")])).await.expect(303);
     browser.post("/ui/sign-out", &[]).await.expect(303);
     browser.get("/ui/workspaces").await.expect(303);
+}
+
+#[tokio::test]
+async fn invite_link_leads_to_us_whatever_the_request_says() {
+    let t = TestServer::new(Engine::Sqlite).await;
+    let browser = Browser::sign_in(&t).await;
+    for (number, (name, value)) in [
+        ("x-forwarded-host", "evil.example"),
+        ("forwarded", "host=evil.example;proto=https"),
+        ("x-forwarded-proto", "https"),
+        ("host", "evil.example"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let email = format!("p{number}@acme.com");
+        let form = [("email", email.as_str()), ("role", "viewer"), ("workspace", "")];
+        let request =
+            browser.request(Method::POST, "/ui/settings/people/new").header("sec-fetch-site", "same-origin");
+        let shown = Client::send(request.header(name, value).form(&form)).await.expect(200);
+        assert!(shown.text.contains(&format!("{}/ui/sign-in/link?token=", t.url)), "{name}: {}", shown.text);
+        assert!(!shown.text.contains("evil.example"), "{name}");
+    }
 }
 
 #[tokio::test]

@@ -140,11 +140,12 @@ fn every_reason_in_the_code_is_in_the_table_and_the_other_way_round() {
     assert!(named.len() > 30, "the marks find nothing any more: {named:?}");
     // Codes of answers to people, not of registrations.
     let elsewhere = [
+        "confirmation_outdated",
+        "confirmation_required",
         "email_taken",
         "integration_disabled",
         "integration_of_workspace",
         "last_admin",
-        "nothing_to_register",
         "orphan_resolved",
         "person_deactivated",
         "person_known",
@@ -154,6 +155,8 @@ fn every_reason_in_the_code_is_in_the_table_and_the_other_way_round() {
         "ambiguous_slug",
         "issuer_busy",
         "not_needed",
+        "nothing_to_put_back",
+        "other_settings",
         "sealing_key_present",
         "secret_withheld",
         "signs_in_with_provider",

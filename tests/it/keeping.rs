@@ -249,14 +249,38 @@ async fn what_operations_md_says_of_postgres_brings_everything_back() {
     let mut dump = Command::new(postgres_program("pg_dump"));
     dump.args(["--format=custom", "--schema", schema, "--file"]).arg(&file).arg(base);
     let client = serving.client(&admin);
+    let leaked = installed.key(Role::Viewer).await;
     tokio::join!(run(&mut dump), furnish(&client, 10, 10));
+    let keys = client.get("/v1/api-keys").await.expect(200).json();
+    let found = keys["data"].as_array().unwrap().iter();
+    let found =
+        found.filter_map(|one| leaked.starts_with(one["prefix"].as_str()?).then_some(&one["id"])).next();
+    client.delete(&format!("/v1/api-keys/{}", found.unwrap().as_str().unwrap())).await.expect(200);
     serving.end().await;
+    // What was ended since, as operations.md says.
+    let psql = || {
+        let mut command = Command::new(postgres_program("psql"));
+        command
+            .arg(base)
+            .env("PGOPTIONS", format!("-c search_path={schema}"))
+            .args(["--set", "ON_ERROR_STOP=1"]);
+        command
+    };
+    let documented = include_str!("../../docs/operations.md");
+    let sql = documented.split("<<'SQL'\n").nth(1).unwrap().split("SQL\n").next().unwrap();
+    let asked = installed.database.folder.path().join("ask.sql");
+    std::fs::write(&asked, sql).unwrap();
+    let written = psql().args(["--no-align", "--tuples-only", "--file"]).arg(&asked).output().await.unwrap();
+    assert!(written.status.success(), "{}", String::from_utf8_lossy(&written.stderr));
+    let ended = installed.database.folder.path().join("ended.sql");
+    std::fs::write(&ended, &written.stdout).unwrap();
 
     let db = installed.database.connect().await;
     db.execute_unprepared(&format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
     drop(db);
     run(Command::new(postgres_program("pg_restore")).args(["--exit-on-error", "--dbname", base]).arg(&file))
         .await;
+    run(psql().arg("--single-transaction").arg("--file").arg(&ended)).await;
     let restored = rows(&installed.database.connect().await).await;
     assert!((10..=20).contains(&restored["server"].len()), "{}", restored["server"].len());
     assert!(installed.run(&["audit", "verify"]).await.contains("are linked"));
@@ -265,5 +289,210 @@ async fn what_operations_md_says_of_postgres_brings_everything_back() {
     let document = serving.client(&gateway).get("/v1/gateway/servers/acme/server-3").await.expect(200).json();
     assert_eq!(document["headers"]["X-Key"], CANARY);
     furnish(&serving.client(&admin), 100, 1).await;
+    serving.client(&leaked).get("/v1/workspaces").await.expect(401);
     serving.end().await;
+}
+
+/// What is run without the key that everything is sealed with, and what comes of it: the exit code, and words of what it
+/// prints.
+const WITHOUT_KEYS: [(&[&str], i32, &str); 6] = [
+    (&["user", "reset", "--email", "ann@acme.com"], 0, "/ui/sign-in/link?token="),
+    (&["user", "link", "--email", "bob@acme.com"], 0, "/ui/sign-in/link?token="),
+    (&["key", "create", "--name", "k", "--role", "viewer"], 0, "mcpr_"),
+    (&["audit", "verify"], 3, "are linked"),
+    (&["seal", "status"], 1, "MISSING"),
+    (&["check"], 0, "[database]"),
+];
+
+async fn commands_without_a_sealing_key(engine: Engine) {
+    let installed = Installation::new(TestDatabase::new(engine).await);
+    installed.run(&["migrate"]).await;
+    let admin = installed.key(Role::Admin).await;
+    let serving = installed.serve(&[]).await;
+    let client = serving.client(&admin);
+    client.post("/v1/workspaces", &json!({ "name": "Acme", "slug": "acme" })).await.expect(200);
+    furnish(&client, 0, 2).await;
+    // A worker signs the audit log as soon as it runs.
+    let db = installed.database.connect().await;
+    let signed = async || rows(&db).await["audit_checkpoint"].len();
+    let signing = tokio::time::timeout(std::time::Duration::from_secs(20), async {
+        while signed().await == 0 {
+            tokio::task::yield_now().await;
+        }
+    });
+    signing.await.expect("the log is signed");
+    db.close().await.unwrap();
+    serving.end().await;
+    assert!(installed.run(&["audit", "verify"]).await.contains("1 signed points agree"));
+
+    let (lost, wrong) = (
+        "k2:QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU=",
+        "k1:QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU=",
+    );
+    let mut installed = installed;
+    for (keys, said) in
+        [(lost, "The sealing key `k1` is not here"), (wrong, "The sealing key `k1` is not the one")]
+    {
+        installed = installed.with("SEALING__KEYS", keys);
+        for (arguments, code, printed) in WITHOUT_KEYS {
+            if (keys, arguments) == (wrong, &["seal", "status"][..]) {
+                continue;
+            }
+            let output = installed.command(arguments).output().await.unwrap();
+            let (out, error) =
+                (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+            assert_eq!(output.status.code(), Some(code), "{arguments:?}: {out} {error}");
+            assert!(out.contains(printed), "{arguments:?}: {out} {error}");
+            let silent = ["check", "seal"].contains(&arguments[0]);
+            assert!(
+                silent || error.contains(said) && error.contains("stored secrets"),
+                "{arguments:?}: {error}"
+            );
+            if arguments[0] == "audit" {
+                assert!(
+                    error.contains("could not be checked") && error.contains("sealing key `k1`"),
+                    "{error}"
+                );
+            }
+        }
+        if engine == Engine::Sqlite {
+            let copy = installed.database.folder.path().join(format!("copy-{}.sqlite", &keys[..2]));
+            let copy = copy.to_str().unwrap();
+            let copied = installed.command(&["backup", copy]).output().await.unwrap();
+            assert!(
+                copied.status.success() && String::from_utf8_lossy(&copied.stderr).contains(said),
+                "{copied:?}"
+            );
+            fails(&installed, &["restore", "--replace", copy], "--accept-lost-keys").await;
+            installed.run(&["restore", "--replace", "--accept-lost-keys", copy]).await;
+        }
+        // What needs the key says so, and changes nothing.
+        let refused = installed.command(&["audit", "restart"]).output().await.unwrap();
+        assert_eq!(refused.status.code(), Some(1));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_that_seal_nothing_work_without_the_sealing_key_on_sqlite() {
+    commands_without_a_sealing_key(Engine::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_that_seal_nothing_work_without_the_sealing_key_on_postgres() {
+    commands_without_a_sealing_key(Engine::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn restored_copy_gives_back_nothing_that_was_ended_since() {
+    let installed = Installation::new(TestDatabase::new(Engine::Sqlite).await);
+    installed.run(&["migrate"]).await;
+    let (admin, leaked, kept) = (
+        installed.key(Role::Admin).await,
+        installed.key(Role::Viewer).await,
+        installed.key(Role::Viewer).await,
+    );
+    let folder = installed.database.folder.path().to_owned();
+    let (database, copy) = (folder.join("registry.sqlite"), folder.join("copy.sqlite"));
+    let copy = copy.to_str().unwrap();
+    let serving = installed.serve(&["--no-worker"]).await;
+    let client = serving.client(&admin);
+    client.post("/v1/workspaces", &json!({ "name": "Acme", "slug": "acme" })).await.expect(200);
+    let mut people = BTreeMap::new();
+    for (email, role) in [
+        ("ann@acme.com", "manager"),
+        ("bob@acme.com", "admin"),
+        ("eve@acme.com", "viewer"),
+        ("joe@acme.com", "viewer"),
+    ] {
+        let made =
+            client.post("/v1/users", &json!({ "email": email, "role": role })).await.expect(200).json();
+        people.insert(email, format!("/v1/users/{}", made["id"].as_str().unwrap()));
+    }
+    let id_of = async |client: &Client, key: &str| {
+        let keys = client.get("/v1/api-keys").await.expect(200).json();
+        let found = keys["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|one| key.starts_with(one["prefix"].as_str().unwrap()));
+        found.unwrap()["id"].as_str().unwrap().to_owned()
+    };
+    let leaked_id = id_of(&client, &leaked).await;
+    let db = Database::connect(format!("sqlite://{}", database.display())).await.unwrap();
+    let alter = async |sql: &str| db.execute_unprepared(sql).await.unwrap();
+    alter("UPDATE \"user\" SET password_hash = 'then' WHERE email = 'eve@acme.com'").await;
+    alter("INSERT INTO membership (user_id, workspace_id, role) SELECT u.id, w.id, 'manager' FROM \"user\" u, workspace w WHERE u.email = 'eve@acme.com'").await;
+    alter("INSERT INTO session (id, user_id, token_hash, created_at, last_seen_at, expires_at) SELECT randomblob(16), id, randomblob(32), 0, 0, 99999999999999 FROM \"user\" WHERE email = 'eve@acme.com'").await;
+    installed.run(&["backup", copy]).await;
+
+    alter("UPDATE \"user\" SET password_hash = 'now' WHERE email = 'eve@acme.com'").await;
+    alter("UPDATE membership SET role = 'viewer'").await;
+    alter("DELETE FROM session").await;
+    db.close().await.unwrap();
+    client.delete(&format!("/v1/api-keys/{leaked_id}")).await.expect(200);
+    client.delete(&people["ann@acme.com"]).await.expect(200);
+    client.put(&people["bob@acme.com"], &json!({ "role": "viewer" })).await.expect(200);
+    serving.end().await;
+
+    let answers = async |installed: &Installation| {
+        let serving = installed.serve(&["--no-worker"]).await;
+        let mut statuses = Vec::new();
+        for key in [&admin, &leaked, &kept] {
+            statuses.push(serving.client(key).get("/v1/workspaces").await.status.as_u16());
+        }
+        let client = serving.client(&admin);
+        let mut found = Vec::new();
+        for path in people.values() {
+            let person = client.get(path).await;
+            let person = if person.status == 200 { person.json() } else { serde_json::Value::Null };
+            found.push((
+                person["status"].as_str().unwrap_or_default().to_owned(),
+                person["role"].as_str().unwrap_or_default().to_owned(),
+            ));
+        }
+        serving.end().await;
+        (statuses, found)
+    };
+    let said = installed.run(&["restore", "--replace", copy]).await;
+    for words in [
+        "still revoked, or ending sooner: test (mcpr_",
+        "still deactivated: ann@acme.com",
+        "with the lower role of now: bob@acme.com",
+        "with the lower role of now: eve@acme.com",
+        "with the password of now: eve@acme.com",
+        "still ended: 1 sessions",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert!(!said.contains("joe@acme.com") && said.matches("still revoked").count() == 1, "{said}");
+    let (statuses, found) = answers(&installed).await;
+    assert_eq!(statuses, [200, 401, 200]);
+    assert_eq!((found[0].0.as_str(), found[1].1.as_str()), ("deactivated", "viewer"), "{found:?}");
+    let db = Database::connect(format!("sqlite://{}", database.display())).await.unwrap();
+    let events = rows(&db).await["audit_event"].join("\n");
+    db.close().await.unwrap();
+    assert!(events.contains("database.revocations_kept") && events.contains("ann@acme.com"), "{events}");
+    let verified = installed.run(&["audit", "verify"]).await;
+    assert!(verified.contains("restored from a copy: event"), "{verified}");
+
+    // Asked for by name, everything is as it was then.
+    let said = installed.run(&["restore", "--replace", "--as-it-was", copy]).await;
+    assert!(said.contains("work again"), "{said}");
+    assert_eq!(answers(&installed).await.0, [200, 200, 200]);
+
+    // Where the database is gone nobody knows what was ended; then all keys can be revoked, or those of a time.
+    std::fs::remove_file(&database).unwrap();
+    let said = installed.run(&["restore", copy]).await;
+    assert!(said.contains("is not known") && said.contains("--revoke-keys-since"), "{said}");
+    assert_eq!(answers(&installed).await.0, [200, 200, 200]);
+    installed.run(&["restore", "--replace", "--revoke-keys-since", "2100-01-01T00:00:00Z", copy]).await;
+    assert_eq!(answers(&installed).await.0, [200, 200, 200]);
+    let said = installed.run(&["restore", "--replace", "--revoke-keys-since", "all", copy]).await;
+    assert_eq!(said.matches("revoked: test").count(), 3, "{said}");
+    assert_eq!(answers(&installed).await.0, [401, 401, 401]);
+    // A database of somebody else's says nothing about these keys.
+    let other = Installation::new(TestDatabase::new(Engine::Sqlite).await);
+    other.run(&["migrate"]).await;
+    let said = other.run(&["restore", "--replace", copy]).await;
+    assert!(said.contains("another deployment") && said.contains("is not known"), "{said}");
 }

@@ -55,6 +55,7 @@ mod keeping;
 mod peers;
 mod process;
 mod race;
+mod read_only;
 mod registry;
 mod wizard;
 mod worker;

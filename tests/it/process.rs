@@ -158,6 +158,56 @@ async fn one_address_has_a_share_of_the_connections() {
     serving.end().await;
 }
 
+/// Somebody who follows changes on a connection of their own, from an address; whether they were let in.
+async fn follows(serving: &Serving, from: [u8; 4], key: &str) -> Option<TcpStream> {
+    let mut stream = connect(serving, from).await;
+    let request = format!(
+        "GET /v1/gateway/changes HTTP/1.1\r\nhost: x\r\naccept: text/event-stream\r\nx-portkey-api-key: {key}\r\n\r\n"
+    );
+    drop(stream.write_all(request.as_bytes()).await);
+    let mut answer = [0; 512];
+    let read = tokio::time::timeout(Duration::from_secs(10), stream.read(&mut answer)).await.unwrap();
+    String::from_utf8_lossy(&answer[..read.unwrap_or(0)]).starts_with("HTTP/1.1 200").then_some(stream)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn followers_of_a_few_addresses_leave_room_for_another() {
+    let installed =
+        Installation::new(TestDatabase::new(Engine::Sqlite).await).with("LIMITS__CONNECTIONS", "40");
+    installed.run(&["migrate"]).await;
+    let gateway = installed.key(Role::Gateway).await;
+    let admin = installed.key(Role::Admin).await;
+    let serving = installed.serve(&["--no-worker"]).await;
+    let as_admin = serving.client(&admin);
+    as_admin.post("/v1/workspaces", &json!({ "name": "Acme", "slug": "acme" })).await.expect(200);
+    let body = json!({ "name": "Notes", "slug": "notes", "url": "https://notes.example/mcp", "auth_type": "none", "transport": "http" });
+    as_admin.post("/v1/mcp-integrations", &body).await.expect(200);
+    let body =
+        json!({ "name": "Notes", "slug": "notes", "mcp_integration_id": "notes", "workspace_id": "acme" });
+    as_admin.post("/v1/mcp-servers", &body).await.expect(200);
+    let mut held = Vec::new();
+    for last in 1..=5 {
+        // Each takes as much as it gets.
+        while let Some(stream) = follows(&serving, [127, 0, 1, last], &gateway).await {
+            held.push(stream);
+        }
+    }
+    assert!((20..40).contains(&held.len()), "{}", held.len());
+    for last in 1..=3 {
+        let mut fresh = connect(&serving, [127, 0, 2, last]).await;
+        assert!(ask(&mut fresh).await.starts_with("HTTP/1.1 200"), "a probe from a fresh address");
+        let request = format!(
+            "GET /v1/gateway/servers/acme/notes HTTP/1.1\r\nhost: x\r\nx-portkey-api-key: {gateway}\r\n\r\n"
+        );
+        fresh.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = [0; 512];
+        let read = tokio::time::timeout(Duration::from_secs(10), fresh.read(&mut answer)).await.unwrap();
+        assert!(String::from_utf8_lossy(&answer[..read.unwrap_or(0)]).starts_with("HTTP/1.1 200"));
+    }
+    drop(held);
+    serving.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tries_to_sign_in_cost_little_memory() {
     let installed = Installation::new(TestDatabase::new(Engine::Sqlite).await);

@@ -24,6 +24,15 @@ pub fn postgres_program(name: &str) -> PathBuf {
     found.pop().unwrap_or_else(|| panic!("{name} is not installed: run the tests through ./test"))
 }
 
+/// The library that makes a disk full or read-only for the process it is preloaded into, compiled into `folder`.
+pub async fn disk_shim(folder: &Path) -> PathBuf {
+    let shim = folder.join("full_disk.so");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/support/full_disk.c");
+    let made = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&shim).arg(source).status();
+    assert!(made.await.expect("cc runs").success());
+    shim
+}
+
 impl Cluster {
     /// A new one, running.
     pub async fn start() -> Self {
@@ -35,10 +44,7 @@ impl Cluster {
     /// The same on a disk that [`Self::fill_disk`] fills.
     pub async fn start_on_a_small_disk() -> Self {
         let mut this = Self::prepare().await;
-        let shim = this.folder.path().join("full_disk.so");
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/support/full_disk.c");
-        let made = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&shim).arg(source).status();
-        assert!(made.await.expect("cc runs").success());
+        let shim = disk_shim(this.folder.path()).await;
         this.shim = Some(shim);
         this.begin().await;
         this

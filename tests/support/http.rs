@@ -73,6 +73,12 @@ impl TestServer {
         Replica { url: format!("http://{address}"), registry, handle }
     }
 
+    /// The door of another process, on whatever it was opened with.
+    pub fn replica_of(&self, registry: Registry) -> Replica {
+        let (address, handle) = listen(0, parts(registry.clone()));
+        Replica { url: format!("http://{address}"), registry, handle }
+    }
+
     /// Somebody without credential.
     pub fn anonymous(&self) -> Client {
         Client { url: self.url.clone(), token: None }

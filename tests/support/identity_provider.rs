@@ -33,6 +33,8 @@ pub struct Behaviour {
     pub key: usize,
     /// Which of its keys its key set holds.
     pub published: Vec<usize>,
+    /// Header parameters that its tokens call critical (RFC 7515 §4.1.11); empty: none.
+    pub critical: Vec<String>,
     /// Whether it answers everything with 503.
     pub down: bool,
     /// What the token endpoint got last.
@@ -75,13 +77,15 @@ impl FakeProvider {
 
     /// A token with these claims, signed by the key that signs now.
     pub fn sign(&self, claims: &Value) -> String {
-        sign(self.does().key, claims)
+        let does = self.does();
+        sign(does.key, &does.critical, claims)
     }
 }
 
-fn sign(key: usize, claims: &Value) -> String {
+fn sign(key: usize, critical: &[String], claims: &Value) -> String {
     let (id, pem, _) = KEYS[key];
-    let header = Header { kid: Some(id.to_owned()), ..Header::new(Algorithm::EdDSA) };
+    let crit = (!critical.is_empty()).then(|| critical.to_vec());
+    let header = Header { kid: Some(id.to_owned()), crit, ..Header::new(Algorithm::EdDSA) };
     encode(&header, claims, &EncodingKey::from_ed_pem(pem.as_bytes()).expect("a key")).expect("a token")
 }
 
@@ -141,7 +145,7 @@ async fn answer(
                 "iss": issuer, "aud": "mcp-registry", "sub": "user-1", "iat": now, "exp": now + 600,
                 "email": "grace@acme.com", "email_verified": true, "groups": ["platform"],
             });
-            let token = sign(behaviour.key, &merged(usual, &behaviour.claims));
+            let token = sign(behaviour.key, &behaviour.critical, &merged(usual, &behaviour.claims));
             HttpResponse::Ok()
                 .json(json!({ "id_token": token, "access_token": "at", "token_type": "Bearer" }))
         }

@@ -21,7 +21,7 @@ mod tcp_gate;
 mod vault;
 
 pub use clock::TestClock;
-pub use cluster::{Cluster, postgres_program};
+pub use cluster::{Cluster, disk_shim, postgres_program};
 pub use database::{Engine, TestDatabase, optional_variable};
 pub use fault_proxy::{Fate, FaultProxy, SeenRegistration};
 pub use http::{Client, Replica, Reply, TestServer, follow};

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 /// Unchanged lines around a change.
 const CONTEXT: usize = 3;
-/// Pairs of lines that are compared to find versions of each other; where there are more, none are.
+/// Pairs of lines of one difference that are compared to find versions of each other; then no more are.
 const MOST_PAIRS: usize = 250_000;
 /// How long is looked for the smallest difference; afterwards a larger one will do.
-const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// What became of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +54,7 @@ impl Diff {
         let diff = TextDiff::configure().deadline(deadline).diff_slices(&old, &new);
         let mut lines = Vec::new();
         let mut shown_to = 0;
+        let mut left = MOST_PAIRS;
         for group in diff.grouped_ops(CONTEXT) {
             let start = group.first().map_or(0, |op| op.old_range().start);
             skip(&mut lines, start.saturating_sub(shown_to));
@@ -68,7 +69,8 @@ impl Diff {
                         pieces: vec![(false, old[a].to_owned())],
                     }));
                 } else {
-                    replace(&mut lines, (&old, op.old_range()), (&new, op.new_range()), deadline);
+                    let pairs = pairs(&old[op.old_range()], &new[op.new_range()], &mut left);
+                    replace(&mut lines, (&old, op.old_range()), (&new, op.new_range()), pairs, deadline);
                 }
             }
         }
@@ -97,6 +99,7 @@ fn replace(
     lines: &mut Vec<Line>,
     (old, went): (&[&str], Range<usize>),
     (new, came): (&[&str], Range<usize>),
+    pairs: Vec<(usize, usize)>,
     deadline: Instant,
 ) {
     let removed =
@@ -104,7 +107,6 @@ fn replace(
     let added = |index: usize, pieces| Line { fate: Fate::Added, old: None, new: Some(index + 1), pieces };
     let whole = |line: &str| vec![(true, line.to_owned())];
     let (mut a, mut b) = (went.start, came.start);
-    let pairs = pairs(&old[went.clone()], &new[came.clone()]);
     for (x, y) in
         pairs.into_iter().map(|(x, y)| (went.start + x, came.start + y)).chain([(went.end, came.end)])
     {
@@ -120,24 +122,27 @@ fn replace(
 }
 
 /// Which of some lines are versions of each other, in order: those that set the same member, as many as possible.
-fn pairs(old: &[&str], new: &[&str]) -> Vec<(usize, usize)> {
-    if old.len() * new.len() > MOST_PAIRS {
+fn pairs(old: &[&str], new: &[&str], left: &mut usize) -> Vec<(usize, usize)> {
+    let Some(rest) = old.len().checked_mul(new.len()).and_then(|pairs| left.checked_sub(pairs)) else {
         return Vec::new();
-    }
+    };
+    *left = rest;
+    let (old, new): (Vec<_>, Vec<_>) =
+        (old.iter().map(|line| member(line)).collect(), new.iter().map(|line| member(line)).collect());
     // The longest common subsequence of the members' names.
     let width = new.len() + 1;
     let mut best = vec![0_u32; (old.len() + 1) * width];
     for a in (0..old.len()).rev() {
         for b in (0..new.len()).rev() {
             let skipped = best[(a + 1) * width + b].max(best[a * width + b + 1]);
-            let together = if is_same_member(old[a], new[b]) { best[(a + 1) * width + b + 1] + 1 } else { 0 };
+            let together = if is_same(old[a], new[b]) { best[(a + 1) * width + b + 1] + 1 } else { 0 };
             best[a * width + b] = skipped.max(together);
         }
     }
     let (mut a, mut b) = (0, 0);
     let mut found = Vec::new();
     while a < old.len() && b < new.len() {
-        if is_same_member(old[a], new[b]) && best[a * width + b] == best[(a + 1) * width + b + 1] + 1 {
+        if is_same(old[a], new[b]) && best[a * width + b] == best[(a + 1) * width + b + 1] + 1 {
             found.push((a, b));
             (a, b) = (a + 1, b + 1);
         } else if best[(a + 1) * width + b] >= best[a * width + b + 1] {
@@ -149,15 +154,15 @@ fn pairs(old: &[&str], new: &[&str]) -> Vec<(usize, usize)> {
     found
 }
 
-/// Whether two lines set the same member, `"name": …` of a text or `name: …` of what is sent.
-fn is_same_member(one: &str, other: &str) -> bool {
-    let name = |line: &str| line.split_once(':').map(|(name, _)| name.trim().to_owned());
-    match (name(one), name(other)) {
-        (Some(one), Some(other)) => one == other,
-        // An item of a list, of which only one stands there.
-        (None, None) => one.trim_start().starts_with('"') && other.trim_start().starts_with('"'),
-        _ => false,
-    }
+/// What a line sets: `"name": …` of a text or `name: …` of what is sent; `Err` of a line without a name, with whether it is
+/// an item of a list.
+fn member(line: &str) -> Result<&str, bool> {
+    line.split_once(':').map(|(name, _)| name.trim()).ok_or_else(|| line.trim_start().starts_with('"'))
+}
+
+/// Whether two lines set the same member, or are items of a list, of which only one stands there.
+fn is_same(one: Result<&str, bool>, other: Result<&str, bool>) -> bool {
+    one == other && one != Err(false)
 }
 
 /// The pieces of two lines, what only one of them has marked.

@@ -26,6 +26,10 @@ pub(crate) enum Failure {
     Render(askama::Error),
     /// The request itself is at fault.
     Request(StatusCode, &'static str),
+    /// Something that was typed or asked for is at fault, and is named.
+    Input(StatusCode, String),
+    /// The form's field of this name holds a word that is none of its choices.
+    Choice(&'static str),
 }
 
 impl From<registry::Error> for Failure {
@@ -47,6 +51,11 @@ impl fmt::Display for Failure {
             Self::Application(error) => error.fmt(formatter),
             Self::Render(_) => formatter.write_str("An internal error occurred."),
             Self::Request(_, message) => formatter.write_str(message),
+            Self::Input(_, message) => formatter.write_str(message),
+            Self::Choice(field) => write!(
+                formatter,
+                "The field `{field}` of the form holds a word that is not one of its choices; nothing was changed. Load the page again and choose there."
+            ),
         }
     }
 }
@@ -74,7 +83,8 @@ impl ResponseError for Failure {
         use registry::Error as E;
         match self {
             Self::SignIn { .. } => StatusCode::SEE_OTHER,
-            Self::Request(status, _) => *status,
+            Self::Request(status, _) | Self::Input(status, _) => *status,
+            Self::Choice(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Render(_) | Self::Application(E::Internal(_)) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Application(error) => match error {
                 E::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
@@ -120,10 +130,13 @@ impl Failure {
             Self::SignIn { .. } => return None,
             Self::Application(registry::Error::Internal(error)) => tracing::error!(%error, "a page failed"),
             Self::Render(error) => tracing::error!(%error, "a template failed"),
-            Self::Application(_) | Self::Request(..) => {}
+            Self::Application(_) | Self::Request(..) | Self::Input(..) | Self::Choice(_) => {}
         }
         let status = self.status_code();
-        let (heading, advice) = words(status.as_u16());
+        let (heading, mut advice) = words(status.as_u16());
+        if let Self::Application(registry::Error::CannotSeal(_) | registry::Error::SettingsDiffer(_)) = self {
+            advice = "Nothing was changed. Whoever runs this deployment has to mend it.";
+        }
         let here = request.uri().path_and_query().map(ToString::to_string);
         let page = Page {
             shell: Shell::around(request, heading),
@@ -159,6 +172,7 @@ impl Failure {
 /// What a status is called on a page, and what is usually done about it.
 fn words(status: u16) -> (&'static str, &'static str) {
     match status {
+        400 => ("This address cannot be used", ""),
         401 => ("Sign in again", ""),
         403 => ("You may not do this", "An admin can change what you may do, under Settings, People."),
         404 | 405 => {
@@ -210,7 +224,7 @@ pub(crate) fn form(error: UrlencodedError, _: &HttpRequest) -> actix_web::Error 
         ),
         _ => Failure::Request(
             StatusCode::UNPROCESSABLE_ENTITY,
-            "The form could not be read, or a field of it is missing; nothing was changed.",
+            "The form could not be read: a field is missing, or holds a word that is not one of its choices. Nothing was changed.",
         ),
     }
     .into()

@@ -5,6 +5,7 @@ use crate::session::{cookie, sender, state};
 use actix_web::Error;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
 use actix_web::middleware::Next;
 
 /// A page asks for several of these; they cost nothing.
@@ -13,11 +14,19 @@ const ASSETS: &str = "/ui/assets/";
 /// Here nobody is known yet, whatever cookie they show.
 const SIGN_IN: &str = "/ui/sign-in";
 
+/// The longest path with its query, in bytes.
+const MAX_ADDRESS: usize = 8192;
+const TOO_LONG: &str =
+    "The address is longer than the 8192 bytes that are read. Search for less, or choose fewer.";
+
 /// Middleware around every page.
 pub(crate) async fn guard(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
+    if request.uri().path_and_query().map_or(0, |address| address.as_str().len()) > MAX_ADDRESS {
+        return Ok(request.error_response(Failure::Request(StatusCode::URI_TOO_LONG, TOO_LONG)));
+    }
     let registry = state(request.request()).registry.clone();
     let address = sender(request.request());
     let stranger = cookie(request.request()).is_none() && !request.path().starts_with(ASSETS);

@@ -5,18 +5,20 @@
 //!
 //! A tour in five lines:
 //! * [`configure`] mounts everything below `/ui`; it works without JavaScript.
-//! * `session` turns a cookie into a visitor, `gate` does so before every page, `origin` keeps other sites' forms out, `headers` says what a page may do.
+//! * `session` turns a cookie into a visitor, `gate` does so before every page, `origin` keeps other sites' forms out, `nul` a character that cannot be stored, `headers` says what a page may do.
 //! * `assets` are our own CSS and script, embedded by `build.rs`; `view` holds what all templates share.
 //! * `failure` turns an error of the application into a page.
 //! * `pages/<noun>.rs` holds a noun's pages, each with its template in `templates/pages/`.
 
 mod assets;
+mod choice;
 mod consent;
 mod diff;
 mod failure;
 mod gate;
 mod guard;
 mod headers;
+mod nul;
 mod origin;
 mod pages;
 mod sent;
@@ -55,6 +57,7 @@ pub fn configure(config: &mut web::ServiceConfig, state: AdminState) {
             .service(assets::serve)
             .configure(pages::routes)
             .default_service(web::to(failure::nothing_here))
+            .wrap(from_fn(nul::refuse))
             .wrap(from_fn(gate::admit))
             .wrap(from_fn(origin::guard))
             .wrap(from_fn(guard::guard))

@@ -123,7 +123,7 @@ pub(crate) struct Created {
 
 impl Created {
     pub(crate) fn new(id: Uuid, slug: impl Into<String>, findings: Findings, affected: Affected) -> Self {
-        Self { id, slug: slug.into(), findings: findings.0, affected: affected.into() }
+        Self { id, slug: slug.into(), findings: findings.bounded().0, affected: affected.into() }
     }
 
     pub(crate) fn example() -> Self {
@@ -145,7 +145,7 @@ pub(crate) struct Changed {
 
 impl Changed {
     pub(crate) fn new(findings: Findings, affected: Affected) -> Self {
-        Self { success: true, findings: findings.0, affected: affected.into() }
+        Self { success: true, findings: findings.bounded().0, affected: affected.into() }
     }
 
     /// Of something saved, whose value is shown elsewhere.

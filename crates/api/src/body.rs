@@ -14,6 +14,7 @@ use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use registry::Error;
 use registry_core::finding::{Finding, Findings};
+use registry_core::nul;
 use registry_core::permission::Permission;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
@@ -114,6 +115,10 @@ fn into_text(bytes: Vec<u8>) -> Result<String, Failure> {
 /// Judges `text` and reads it.
 pub(crate) fn parse<T: RequestBody>(text: &str) -> Result<T, Failure> {
     let value: Value = serde_json::from_str(text).map_err(|error| Failure::finding(broken(text, &error)))?;
+    let nul = nul::findings(text, &value);
+    if !nul.is_empty() {
+        return Err(Error::Invalid(Findings(nul)).into());
+    }
     let findings = shape::check::<T>(&value, T::CHANGES);
     if findings.has_errors() {
         return Err(Error::Invalid(findings).into());

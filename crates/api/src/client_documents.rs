@@ -6,6 +6,7 @@ use crate::ApiState;
 use crate::extract::{if_none_match, sender};
 use crate::failure::Failure;
 use crate::finish;
+use crate::nul;
 use crate::responses::DocumentProblems;
 use actix_web::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, ETAG, X_CONTENT_TYPE_OPTIONS};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, get, web};
@@ -64,6 +65,9 @@ pub(crate) fn head(config: &mut web::ServiceConfig) {
 async fn document(request: HttpRequest, state: web::Data<ApiState>, path: web::Path<String>) -> HttpResponse {
     if let Err(error) = state.registry.count_stranger(sender(&state, &request)) {
         return finish::answer(&request, &error.into());
+    }
+    if let Err(failure) = nul::refuse_in(request.uri()) {
+        return refused(&request, &failure);
     }
     let text = match state.registry.client_id_document(&path).await {
         Ok(Some(text)) => text,

@@ -1,9 +1,9 @@
 //! The OpenAPI 3.1 document, collected from the operations themselves.
 
-use crate::{mount, responses};
+use crate::{mount, query, responses};
 use actix_web::App;
 use utoipa::OpenApi as _;
-use utoipa::openapi::path::Operation;
+use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
@@ -76,6 +76,7 @@ pub fn document() -> OpenApi {
     for item in document.paths.paths.values_mut() {
         for operation in operations(item) {
             operation.security.get_or_insert_with(schemes);
+            operation.parameters.iter_mut().flatten().for_each(limit_text);
             let optional = operation.operation_id.as_deref().is_some_and(|id| BODY_OPTIONAL.contains(&id));
             if let Some(RefOr::T(body)) = operation.request_body.as_mut().filter(|_| optional) {
                 body.required = Some(Required::False);
@@ -93,6 +94,20 @@ fn refer_to_items(list: &mut RefOr<Schema>, item: &str) {
             .description(Some("The items of this page."))
             .build();
         list.properties.insert("data".to_owned(), Schema::Array(items).into());
+    }
+}
+
+/// Says how long the value of a query parameter may be.
+fn limit_text(parameter: &mut RefOr<Parameter>) {
+    if let RefOr::T(parameter) = parameter
+        && parameter.parameter_in == ParameterIn::Query
+        && let Some(schema) = &mut parameter.schema
+        && let Ok(mut value) = serde_json::to_value(&*schema)
+    {
+        query::document_limit(&mut value);
+        if let Ok(limited) = serde_json::from_value(value) {
+            *schema = limited;
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use registry::{Actor, Credential, Door, Error, Origin};
 use registry_core::permission::Permission;
 use serde::de::DeserializeOwned;
 use std::net::IpAddr;
+use utoipa::IntoParams;
 
 /// The hosted product's header.
 const API_KEY: &str = "x-portkey-api-key";
@@ -71,7 +72,7 @@ impl Caller {
     }
 
     /// The query parameters.
-    pub(crate) fn query<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+    pub(crate) fn query<T: DeserializeOwned + IntoParams + 'static>(&self) -> Result<T, Failure> {
         query::parse(self.request.query_string())
     }
 

@@ -8,6 +8,7 @@ use crate::{finish, problem};
 use actix_web::dev::ResourceDef;
 use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, HttpResponse, web};
+use registry_core::finding::shorten;
 use std::sync::LazyLock;
 
 /// Documented paths with their methods.
@@ -40,11 +41,20 @@ pub(crate) async fn answer(request: HttpRequest) -> Result<HttpResponse, Failure
     Err(failure(request.method().as_str(), request.path()))
 }
 
+/// The name of the parameter that is the segment with this index of `path`, as the document calls it.
+pub(crate) fn parameter_at(path: &str, index: usize) -> Option<&'static str> {
+    let (pattern, _) = PATHS.iter().find(|(pattern, _)| pattern.is_match(path))?;
+    let segment = pattern.pattern()?.split('/').skip(1).nth(index)?;
+    segment.split_once('{')?.1.split(['}', ':']).next()
+}
+
 fn failure(method: &str, path: &str) -> Failure {
+    let mut shown = path.to_owned();
+    shorten(&mut shown, finish::MAX_SHOWN_PATH);
     let Some((_, allowed)) = PATHS.iter().find(|(pattern, _)| pattern.is_match(path)) else {
         return Failure::request(
             &problem::UNKNOWN_PATH,
-            format!("There is no operation at `{path}`. See `/openapi.json`."),
+            format!("There is no operation at `{shown}`. See `/openapi.json`."),
         );
     };
     Failure::Request {
@@ -68,5 +78,8 @@ mod tests {
         assert_eq!(allow("PATCH", "/v1/mcp-servers/linear"), (405, Some("GET, PUT, DELETE".to_owned())));
         assert_eq!(allow("DELETE", "/v1/gateway/servers/acme/linear"), (405, Some("GET".to_owned())));
         assert_eq!(allow("GET", "/v1/nothing"), (404, None));
+        assert_eq!(parameter_at("/v1/gateway/servers/acme/linear", 4), Some("server"));
+        assert_eq!(parameter_at("/v1/gateway/servers/acme/linear", 1), None);
+        assert_eq!(parameter_at("/oauth/clients/abc.json", 2), Some("document"));
     }
 }

@@ -9,6 +9,7 @@ use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use registry::{Allowance, Error};
+use registry_core::finding::shorten;
 use registry_core::locate;
 use tracing_actix_web::RequestId;
 
@@ -21,6 +22,9 @@ const REQUEST_ID: [HeaderName; 2] =
 pub(crate) fn request_id(request: &HttpRequest) -> Option<String> {
     request.extensions().get::<RequestId>().map(ToString::to_string)
 }
+
+/// At most this many bytes of a path are repeated in an answer.
+pub(crate) const MAX_SHOWN_PATH: usize = 300;
 
 /// The text of the body that was read, kept for the positions of findings.
 pub(crate) struct BodyText(pub(crate) String);
@@ -57,7 +61,9 @@ fn foreign(error: &actix_web::Error) -> Failure {
 /// The problem document for one failure of `request`.
 pub(crate) fn answer(request: &HttpRequest, failure: &Failure) -> HttpResponse {
     let mut problem = problem::describe(failure);
-    problem.instance = Some(request.path().to_owned());
+    let mut path = request.path().to_owned();
+    shorten(&mut path, MAX_SHOWN_PATH);
+    problem.instance = Some(path);
     problem.request_id = request_id(request);
     if let Some(text) = request.extensions().get::<BodyText>() {
         locate::place(&text.0, &mut problem.errors);

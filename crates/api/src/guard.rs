@@ -3,11 +3,14 @@
 use crate::ApiState;
 use crate::extract::sender;
 use crate::failure::Failure;
+use crate::{nul, problem};
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::{Error, web};
 
+/// The longest path with its query, in bytes: longer than every list of ids that is taken.
+const MAX_ADDRESS: usize = 8192;
 /// What waits as long as its caller wants.
 const PATIENT: &str = "/v1/gateway/changes";
 /// Gateways are never refused for what others ask.
@@ -21,6 +24,12 @@ pub(crate) async fn guard(
     let Some(state) = request.app_data::<web::Data<ApiState>>().cloned() else {
         return next.call(request).await;
     };
+    let length = request.uri().path_and_query().map_or(0, |address| address.as_str().len());
+    if length > MAX_ADDRESS {
+        let message = format!("Path and query have {length} bytes; at most {MAX_ADDRESS} are read.");
+        return Err(Failure::request(&problem::URI_TOO_LONG, message).into());
+    }
+    nul::refuse_in(request.uri())?;
     let path = request.path();
     let gateways = path.starts_with(GATEWAYS);
     let address = sender(&state, request.request());

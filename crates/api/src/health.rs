@@ -7,7 +7,7 @@ use crate::responses::ProbeProblems;
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use chrono::{DateTime, Utc};
-use registry::{Counters, Error, Registry};
+use registry::{Counters, Error, Registry, SettingsStanding};
 use serde::Serialize;
 use std::fmt::Write;
 use utoipa::ToSchema;
@@ -21,17 +21,37 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
 /// How this process is.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Health {
-    /// `ok` when it lives, `ready` when it may serve, `degraded` when only gateways are served, what was known last.
+    /// `ok` when it lives, `ready` when it may serve, `degraded` when only gateways are served, what was known last,
+    /// or when everything can be read and nothing can be saved.
     #[schema(example = "ok")]
     status: &'static str,
     /// With `degraded`: since when the database has been away.
     #[serde(skip_serializing_if = "Option::is_none")]
     stale_since: Option<DateTime<Utc>>,
+    /// With `ready`, during a rollout: `previous generation` when this process still has the settings of before. It works
+    /// with those in force, and stays in service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settings: Option<&'static str>,
+    /// The settings that differ from those in force, by name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    differing_settings: Vec<&'static str>,
+    /// With `degraded`: why nothing can be saved, and what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
 }
 
 impl Health {
     fn new(status: &'static str) -> Self {
-        Self { status, stale_since: None }
+        Self { status, stale_since: None, settings: None, differing_settings: Vec::new(), reason: None }
+    }
+
+    fn ready(settings: SettingsStanding) -> Self {
+        match settings {
+            SettingsStanding::Previous(differing_settings) => {
+                Self { settings: Some("previous generation"), differing_settings, ..Self::new("ready") }
+            }
+            _ => Self::new("ready"),
+        }
     }
 }
 
@@ -50,8 +70,10 @@ pub(crate) async fn check_health(request: HttpRequest) -> HttpResponse {
 
 /// Whether this process may serve
 ///
-/// The database answers, its schema is up to date, and this process is configured like the deployment. While the
-/// database is away, a process that holds documents for gateways stays in service for them, and says so.
+/// The database answers, its schema is up to date, and this process is configured like the deployment, or as it was before
+/// the settings were last changed: then `settings` says so until the rollout ends. While the
+/// database is away, a process that holds documents for gateways stays in service for them, and says so; so does every
+/// process while the database can be read but not written.
 #[utoipa::path(
     tag = "operation",
     security(()),
@@ -66,10 +88,15 @@ pub(crate) async fn check_readiness(request: HttpRequest, state: web::Data<ApiSt
         return guarded(&request, finish::answer(&request, &error.into()));
     }
     let response = match state.registry.ready().await {
-        Ok(()) => HttpResponse::Ok().json(Health::new("ready")),
+        Ok(ready) => HttpResponse::Ok().json(Health::ready(ready.settings)),
         Err(Error::Unavailable(_)) if serves_gateways(&state.registry) => {
             let stale_since = state.registry.away_since();
-            HttpResponse::Ok().json(Health { status: "degraded", stale_since })
+            HttpResponse::Ok().json(Health { stale_since, ..Health::new("degraded") })
+        }
+        // Reading goes on, and every process has the same database: taking this one out would help nobody.
+        Err(Error::Unavailable(_)) if state.registry.unwritable().is_some() => {
+            let reason = state.registry.unwritable();
+            HttpResponse::Ok().json(Health { reason, ..Health::new("degraded") })
         }
         Err(error) => finish::answer(&request, &error.into()),
     };
@@ -116,6 +143,7 @@ pub(crate) async fn read_metrics(request: HttpRequest, state: web::Data<ApiState
 /// What this process holds for gateways.
 fn held(registry: &Registry) -> String {
     let (documents, bytes) = registry.held_documents();
+    let writable = u8::from(registry.unwritable().is_none());
     let stale = registry.away_since().map_or(0, |since| (registry.now() - since).num_seconds());
     format!(
         "# HELP mcp_registry_gateway_held_documents Documents in memory for gateways.\n\
@@ -123,7 +151,9 @@ fn held(registry: &Registry) -> String {
          # HELP mcp_registry_gateway_held_bytes What they may take at most.\n\
          # TYPE mcp_registry_gateway_held_bytes gauge\nmcp_registry_gateway_held_bytes {bytes}\n\
          # HELP mcp_registry_gateway_stale_seconds How long the database has been away.\n\
-         # TYPE mcp_registry_gateway_stale_seconds gauge\nmcp_registry_gateway_stale_seconds {stale}\n"
+         # TYPE mcp_registry_gateway_stale_seconds gauge\nmcp_registry_gateway_stale_seconds {stale}\n\
+         # HELP mcp_registry_database_writable Whether the last write to the database succeeded.\n\
+         # TYPE mcp_registry_database_writable gauge\nmcp_registry_database_writable {writable}\n"
     )
 }
 

@@ -27,6 +27,8 @@ mod health;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod mounted;
+mod nul;
+mod per_type;
 mod problem;
 mod query;
 mod responses;

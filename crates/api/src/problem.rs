@@ -38,8 +38,8 @@ macro_rules! kinds {
 kinds! {
     INVALID_JSON = 400 "invalid_json", "Not JSON",
         "The body is not JSON (RFC 8259) in UTF-8. `line` and `column` say where it stops being so.";
-    INVALID_PARAMETER = 400 "invalid_parameter", "Bad query parameter or header",
-        "A query parameter or a header has a value that is not accepted. The detail names it and says what is.";
+    INVALID_PARAMETER = 400 "invalid_parameter", "Bad parameter or header",
+        "A parameter of the path or the query, or a header, has a value that is not accepted. The detail names it and says what is.";
     UNAUTHENTICATED = 401 "unauthenticated", "Not signed in",
         "There is no credential, or it is not good. Send an API key in `x-portkey-api-key`, or a key or token in `Authorization: Bearer`.";
     FORBIDDEN = 403 "forbidden", "Not allowed",
@@ -70,6 +70,8 @@ kinds! {
         "The version in `If-Match` is not the present one. Read again and repeat the change on what is there now.";
     TOO_LARGE = 413 "too_large", "Too large",
         "The body is longer than allowed. The detail names the limit.";
+    URI_TOO_LONG = 414 "uri_too_long", "Address too long",
+        "Path and query together are longer than any operation takes. The detail names the limit.";
     UNSUPPORTED_MEDIA_TYPE = 415 "unsupported_media_type", "Not JSON by its label",
         "Bodies must be labelled `Content-Type: application/json`.";
     INVALID_INPUT = 422 "invalid_input", "Cannot be saved",
@@ -86,6 +88,10 @@ kinds! {
         "Too much is being worked on at this moment; nothing was looked at. Try again shortly.";
     TIMED_OUT = 503 "timed_out", "Took too long",
         "The request took too long and was given up. It may have been done all the same: look before you repeat it.";
+    KEY_MISSING = 503 "key_missing", "Sealing key missing",
+        "This process does not have the sealing key that stored secrets need, so it saved or read nothing. The detail names the key and says what the operator does.";
+    SETTINGS_DIFFER = 503 "settings_differ", "Configured otherwise",
+        "This process is configured otherwise than the deployment, so it changed nothing. Another process can do it; the operator configures all of them alike.";
     UNAVAILABLE = 503 "unavailable", "Not available now",
         "The database, or something else this deployment needs, cannot be used now. Try again shortly.";
 }
@@ -205,9 +211,11 @@ pub(crate) fn describe(failure: &Failure) -> Problem {
         Error::TimedOut => Problem::new(&TIMED_OUT, error.to_string(), Vec::new()),
         Error::TooLarge { .. } => Problem::new(&TOO_LARGE, error.to_string(), Vec::new()),
         Error::NotImplemented(_) => Problem::new(&NOT_IMPLEMENTED, error.to_string(), Vec::new()),
-        Error::Unavailable(_) | Error::KeyMissing(_) => {
-            Problem::new(&UNAVAILABLE, error.to_string(), Vec::new())
+        Error::KeyMissing(_) | Error::CannotSeal(_) => {
+            Problem::new(&KEY_MISSING, error.to_string(), Vec::new())
         }
+        Error::SettingsDiffer(_) => Problem::new(&SETTINGS_DIFFER, error.to_string(), Vec::new()),
+        Error::Unavailable(_) => Problem::new(&UNAVAILABLE, error.to_string(), Vec::new()),
         Error::Internal(_) => Problem::new(&INTERNAL, INTERNAL_DETAIL.to_owned(), Vec::new()),
     }
 }
@@ -237,7 +245,7 @@ fn invalid(findings: &Findings) -> Problem {
     let mut errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
     let kind =
         if errors.all(|finding| finding.code == INVALID_JSON.code) { &INVALID_JSON } else { &INVALID_INPUT };
-    Problem::new(kind, detail, findings.0.clone())
+    Problem::new(kind, detail, findings.clone().bounded().0)
 }
 
 /// The problem as an answer.

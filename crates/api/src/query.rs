@@ -1,27 +1,89 @@
 //! Query parameters: known ones are judged one by one, unknown ones are ignored, as the hosted product does.
 
 use crate::failure::Failure;
+use crate::per_type::PerType;
+use actix_web::web::Query;
 use registry::PageRequest;
+use registry_core::finding::echo;
 use registry_core::slug::Reference;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::collections::{HashMap, HashSet};
+use utoipa::IntoParams;
+
+/// The longest value of a parameter whose schema says nothing of its length, in characters. The OpenAPI document says it.
+const MAX_VALUE: usize = 2048;
+
+/// How much a parameter takes, as its schema says.
+enum Limit {
+    /// So many characters.
+    Characters(usize),
+    /// So many values, separated by commas.
+    Values(usize),
+}
+
+static LIMITS: PerType<HashMap<String, Limit>> = PerType::new();
+
+fn limits<T: IntoParams + 'static>() -> &'static HashMap<String, Limit> {
+    LIMITS.get::<T>(|| {
+        let parameters = T::into_params(|| None).into_iter();
+        parameters
+            .map(|parameter| {
+                let schema = serde_json::to_value(&parameter.schema).unwrap_or_default();
+                let number =
+                    |name: &str| schema[name].as_u64().and_then(|number| usize::try_from(number).ok());
+                let limit = match number("maxItems") {
+                    Some(most) => Limit::Values(most),
+                    None => Limit::Characters(number("maxLength").unwrap_or(MAX_VALUE)),
+                };
+                (parameter.name, limit)
+            })
+            .collect()
+    })
+}
 
 /// The parameters of `text`. All members of `T` must be optional.
-pub(crate) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
-    use actix_web::web::Query;
+pub(crate) fn parse<T: DeserializeOwned + IntoParams + 'static>(text: &str) -> Result<T, Failure> {
+    let pairs = Query::<Vec<(String, String)>>::from_query(text).map(Query::into_inner).unwrap_or_default();
+    let limits = limits::<T>();
+    for (name, value) in &pairs {
+        match limits.get(name) {
+            Some(Limit::Characters(most)) if value.len() > *most && value.chars().count() > *most => {
+                return Err(Failure::parameter(name, &format!("takes at most {most} characters.")));
+            }
+            Some(Limit::Values(most)) if value.split(',').count() > *most => {
+                let sentence = format!("takes at most {most} values, separated by commas.");
+                return Err(Failure::parameter(name, &sentence));
+            }
+            _ => {}
+        }
+    }
     if let Ok(query) = Query::<T>::from_query(text) {
         return Ok(query.into_inner());
     }
     let guilty = text.split('&').find(|pair| Query::<T>::from_query(pair).is_err());
-    Err(match guilty.and_then(|pair| pair.split('=').next()) {
-        Some(name) => {
-            Failure::parameter(name, "has a value that is not accepted. The API reference lists what is.")
-        }
-        // Each alone is good, so one stands there twice.
+    if let Some(name) = guilty.and_then(|pair| pair.split('=').next()) {
+        let sentence = "has a value that is not accepted. The API reference lists what is.";
+        return Err(Failure::parameter(&echo(name), sentence));
+    }
+    // Each alone is good, so one stands there twice.
+    let mut seen = HashSet::new();
+    let twice = pairs.iter().find(|(name, _)| limits.contains_key(name) && !seen.insert(name));
+    Err(match twice {
+        Some((name, _)) => Failure::parameter(name, "stands there twice. Send it once."),
         None => Failure::request(
             &crate::problem::INVALID_PARAMETER,
-            "A query parameter stands there twice. Send each once.",
+            "The query cannot be read. The API reference lists its parameters.",
         ),
     })
+}
+
+/// Says in the schema of a parameter how long its value may be, where it does not yet.
+pub(crate) fn document_limit(schema: &mut Value) {
+    let is_text = schema["type"] == "string" || schema["type"][0] == "string";
+    if is_text && schema["enum"].is_null() && schema["format"].is_null() && schema["maxLength"].is_null() {
+        schema["maxLength"] = MAX_VALUE.into();
+    }
 }
 
 /// The part of a list that `current_page` and `page_size` ask for.
@@ -69,10 +131,15 @@ pub(crate) fn words(text: Option<String>) -> Vec<String> {
 mod tests {
     use super::*;
 
-    #[derive(Debug, serde::Deserialize)]
+    #[derive(Debug, serde::Deserialize, IntoParams)]
+    #[into_params(parameter_in = Query)]
     struct Example {
         page_size: Option<u64>,
+        #[param(max_length = 300)]
         search: Option<String>,
+        #[param(value_type = Option<Vec<String>>, style = Form, explode = false, max_items = 3)]
+        id: Option<String>,
+        other: Option<String>,
     }
 
     #[test]
@@ -82,7 +149,20 @@ mod tests {
         let bad = parse::<Example>("search=a&page_size=abc").unwrap_err();
         assert!(bad.to_string().contains("`page_size`"), "{bad}");
         let twice = parse::<Example>("search=a&search=b").unwrap_err();
-        assert!(twice.to_string().contains("twice"), "{twice}");
+        assert!(twice.to_string().contains("`search` stands there twice"), "{twice}");
+    }
+
+    #[test]
+    fn a_parameter_takes_as_much_as_its_schema_says() {
+        let long = "x".repeat(301);
+        for (name, value, limit) in
+            [("search", long.as_str(), "300"), ("id", "a,b,c,d", "3"), ("other", &"x".repeat(2049), "2048")]
+        {
+            let refused = parse::<Example>(&format!("{name}={value}")).unwrap_err().to_string();
+            assert!(refused.contains(&format!("`{name}`")) && refused.contains(limit), "{refused}");
+        }
+        let good: Example = parse("id=a,b,c&other=1&unknown=1").unwrap();
+        assert_eq!((words(good.id).len(), good.other.as_deref()), (3, Some("1")));
     }
 
     #[test]

@@ -1,5 +1,13 @@
 //! What is wrong, where, how badly, and what to do about it.
 
+mod path;
+mod report;
+
+pub use path::Path;
+pub use report::{Found, MAX_FINDINGS, MORE_FINDINGS, Report, echo, shorten};
+
+pub(crate) use report::more;
+
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;

@@ -86,6 +86,7 @@ fn redirected(answer: &LogoAnswer<'_>) -> LogoProblem {
             // Where a redirect leads may carry a signature that is nobody's to see.
             url.set_query(None);
             url.set_fragment(None);
+            let _ = url.set_username("").and_then(|()| url.set_password(None));
             let shown: String = url.to_string().chars().take(300).collect();
             shown
         });

@@ -1,5 +1,6 @@
 //! A value that must never be shown.
 
+use crate::echo;
 use serde_json::Value;
 use std::fmt;
 
@@ -23,21 +24,39 @@ impl Secret {
         &self.0
     }
 
-    /// `text` without this secret, for words of an upstream that may repeat what it was sent.
+    /// `text` without this secret, however it is written, for words of an upstream that may repeat what it was sent.
     pub fn scrub(&self, text: &str) -> String {
-        if self.0.len() < LEAST { text.to_owned() } else { text.replace(&self.0, MASK) }
+        if self.0.len() < LEAST {
+            return text.to_owned();
+        }
+        let mut scrubbed = String::with_capacity(text.len());
+        let mut kept = 0;
+        for range in echo::find(&self.0, text) {
+            scrubbed.push_str(&text[kept..range.start]);
+            scrubbed.push_str(MASK);
+            kept = range.end;
+        }
+        scrubbed.push_str(&text[kept..]);
+        scrubbed
     }
 
-    /// Whether this secret stands anywhere in `value`.
+    /// Whether this secret stands anywhere in `text`, however it is written.
+    pub fn is_in_text(&self, text: &str) -> bool {
+        self.0.len() >= LEAST && !echo::find(&self.0, text).is_empty()
+    }
+
+    /// Whether this secret stands anywhere in `value`, in one text or in the texts of one list.
     pub fn is_in(&self, value: &Value) -> bool {
-        if self.0.len() < LEAST {
-            return false;
-        }
         match value {
-            Value::String(text) => text.contains(&self.0),
-            Value::Array(items) => items.iter().any(|item| self.is_in(item)),
+            Value::String(text) => self.is_in_text(text),
+            Value::Number(number) => self.is_in_text(&number.to_string()),
+            Value::Array(items) => {
+                let texts: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
+                items.iter().any(|item| self.is_in(item))
+                    || texts.len() > 1 && self.is_in_text(&texts.join(" "))
+            }
             Value::Object(members) => {
-                members.iter().any(|(name, member)| name.contains(&self.0) || self.is_in(member))
+                members.iter().any(|(name, member)| self.is_in_text(name) || self.is_in(member))
             }
             _ => false,
         }

@@ -108,7 +108,7 @@ impl fmt::Display for Slug {
 }
 
 /// How a caller names a thing: by id or by slug.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Reference {
     /// A UUID.
     Id(Uuid),

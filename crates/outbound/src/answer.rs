@@ -7,6 +7,7 @@ use crate::trouble::{Trouble, makes_no_sense, no_http};
 use registry_core::oauth::{Failure, FailureClass, retry_after_seconds};
 use reqwest::Response;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use std::net::IpAddr;
 use tokio::time::{Instant, timeout_at};
 
 /// What came back.
@@ -24,6 +25,8 @@ pub(crate) struct Answer {
     pub(crate) location: Option<String>,
     /// The body; of an answer that is no success only its beginning.
     pub(crate) body: Vec<u8>,
+    /// Where the connection went.
+    pub(crate) remote: Option<IpAddr>,
 }
 
 /// How much of a body is wanted.
@@ -51,6 +54,7 @@ pub(crate) async fn read(
         content_type: text(headers, CONTENT_TYPE),
         location: text(headers, LOCATION),
         body: Vec::new(),
+        remote: response.remote_addr().map(|remote| remote.ip()),
     };
     let Wanted::Whole(most) = wanted else { return Ok(answer) };
     if !response.status().is_success() {

@@ -2,17 +2,19 @@
 
 use crate::answer::Wanted;
 use crate::fetch::{PROTOCOL_VERSION, Place, Traced, greeting, is_hiccup, later};
-use crate::guard::{Asked, Guarded, VERSION_HEADER, shown};
+use crate::guard::{Asked, Guarded, VERSION_HEADER, host_of, shown};
+use registry_core::egress::{Scope, UrlProblem};
 use registry_core::oauth::{
     AuthorizationServerMetadata, Discovery, Exchange, Failure, FailureClass, IssuerMatch, ProtectedResource,
-    ResourceMatch, authorization_server_urls, endpoint_is_sane, issuer_matches, parse_challenges,
-    protected_resource_urls, resource_matches, scopes_named,
+    ResourceMatch, authorization_server_urls, endpoint_is_sane, is_plain, issuer_matches, make_fit,
+    parse_challenges, protected_resource_urls, resource_matches, scopes_named,
 };
 use registry_core::registration::{ActiveClient, Desired};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::time::Instant;
 use url::Url;
@@ -98,8 +100,10 @@ pub async fn discover_through<'a>(
     target: DiscoverTarget,
     gate: &'a Gate<'a>,
 ) -> DiscoverOutcome {
-    let upstream = Traced { guarded, trace: Vec::new() };
-    let mut search = Search { upstream, target, gate, other_resource: None };
+    let entered = target.overrides.values().filter_map(Value::as_str);
+    let scope = guarded.policy().scope_by_text(&target.mcp_url, entered);
+    let upstream = Traced { guarded: guarded.within(scope), trace: Vec::new() };
+    let mut search = Search { upstream, target, gate, other_resource: None, warnings: Vec::new() };
     let result = search.run().await;
     DiscoverOutcome { result, trace: search.upstream.trace, other_resource: search.other_resource }
 }
@@ -123,10 +127,12 @@ struct Server {
 }
 
 struct Search<'a> {
-    upstream: Traced<'a>,
+    upstream: Traced,
     target: DiscoverTarget,
     gate: &'a Gate<'a>,
     other_resource: Option<String>,
+    /// What was taken out of documents.
+    warnings: Vec<String>,
 }
 
 /// Protected resource metadata that may be used.
@@ -199,6 +205,7 @@ impl Search<'_> {
             metadata.insert(name.clone(), value.clone());
         }
         self.check_endpoints(&metadata)?;
+        self.make_fit(&mut metadata, &metadata_url);
         Ok(Server { metadata_url, metadata, issuer: origin, issuer_match: IssuerMatch::Legacy })
     }
 
@@ -219,6 +226,7 @@ impl Search<'_> {
             Ok(answer) => answer,
             Err(trouble) => return Err(self.upstream.lost("probe", "POST", &url, started, trouble)),
         };
+        self.note_where_it_is(&url, answer.remote);
         let note = match answer.status {
             401 => "It asks for authorization.",
             300..=399 => {
@@ -244,6 +252,20 @@ impl Search<'_> {
         }
     }
 
+    /// A server whose own address only `egress.allow` opens is in the operator's network, and may lead to what is there.
+    /// Where the connection went tells it: what a name leads to may change, but who answered over TLS has the name.
+    fn note_where_it_is(&mut self, url: &str, remote: Option<IpAddr>) {
+        let guarded = &self.upstream.guarded;
+        if remote.is_some_and(|remote| guarded.policy().is_opened(&host_of(url), remote)) {
+            self.upstream.guarded = guarded.within(Scope::Everything);
+        }
+    }
+
+    /// Takes out of a document what must not be handed on, and notes that.
+    fn make_fit(&mut self, document: &mut Map<String, Value>, place: &str) {
+        make_fit(document, &format!("The document at {}", shown(place)), &mut self.warnings);
+    }
+
     /// The protected resource metadata: where the challenge says, else the path form, else the root form.
     async fn protected_resource(&mut self, hint: Option<&str>) -> Result<Option<Resource>, Failure> {
         let mut places: Vec<String> = hint.map(str::to_owned).into_iter().collect();
@@ -251,7 +273,7 @@ impl Search<'_> {
         places.extend(known.unwrap_or_default().into_iter().filter(|place| Some(place.as_str()) != hint));
         let (mut mismatch, mut unclear) = (None, None);
         for place in places {
-            let document = match self.upstream.document("protected_resource", &place).await? {
+            let mut document = match self.upstream.document("protected_resource", &place).await? {
                 Place::Document(document) => document,
                 Place::Nothing => continue,
                 Place::Unclear(failure) => {
@@ -259,6 +281,7 @@ impl Search<'_> {
                     continue;
                 }
             };
+            self.make_fit(&mut document, &place);
             let resource = ProtectedResource(&document).resource().unwrap_or_default().to_owned();
             if let Some(matched) = resource_matches(&self.target.mcp_url, &resource) {
                 return Ok(Some(Resource { url: place, document, matched }));
@@ -295,7 +318,8 @@ impl Search<'_> {
         let (trusted, known) = (self.target.trusted_issuer.as_ref(), self.target.known_issuer.as_ref());
         let mut seen = HashSet::new();
         let mut issuers = listed;
-        issuers.retain(|issuer| seen.insert(issuer.clone()));
+        // An issuer is used as it stands, so one that would have to be cleaned is none.
+        issuers.retain(|issuer| is_plain(issuer) && seen.insert(issuer.clone()));
         issuers.sort_by_key(|issuer| (Some(issuer) != trusted, Some(issuer) != known));
         issuers.truncate(MOST_SERVERS);
         if issuers.is_empty() { Err(no_authorization_server()) } else { Ok(issuers) }
@@ -331,6 +355,7 @@ impl Search<'_> {
                 metadata.insert(name.clone(), value.clone());
             }
             self.check_endpoints(&metadata)?;
+            self.make_fit(&mut metadata, &place);
             return Ok(Server { metadata_url: place, metadata, issuer: found, issuer_match: matched });
         }
         if let Some(failure) = mismatch {
@@ -391,6 +416,18 @@ impl Search<'_> {
                 }
                 continue;
             };
+            let guarded = &self.upstream.guarded;
+            // Gateways connect there. What an admin entered is the admin's choice.
+            if self.target.overrides.get(name).and_then(Value::as_str) != Some(endpoint)
+                && let Err(UrlProblem::Address(problem)) =
+                    guarded.policy().judge_text_within(endpoint, guarded.scope())
+            {
+                return Err(Failure::new(
+                    FailureClass::Security,
+                    "address_blocked",
+                    format!("The authorization server's `{name}` is not used: {problem}."),
+                ));
+            }
             let plain = !endpoint.starts_with("https:");
             if !endpoint_is_sane(endpoint) || plain && !self.upstream.guarded.policy().allow_http_loopback {
                 return Err(Failure::new(
@@ -414,7 +451,7 @@ impl Search<'_> {
         let read = resource.as_ref().map(|resource| ProtectedResource(&resource.document));
         let named = read.and_then(|read| read.resource().map(str::to_owned));
         let scopes = scopes_named(challenge_scope.as_deref(), read);
-        let mut warnings = Vec::new();
+        let mut warnings = self.warnings.clone();
         let pkce = AuthorizationServerMetadata(&metadata).code_challenge_methods_supported();
         if !pkce.is_some_and(|methods| methods.iter().any(|method| method == "S256")) {
             warnings.push("The authorization server does not say that it supports PKCE with S256; MCP clients must refuse to sign in there.".to_owned());
@@ -434,6 +471,7 @@ impl Search<'_> {
             scopes,
             warnings,
             found_with: self.target.found_with.clone(),
+            scope: Some(self.upstream.guarded.scope().clone()),
         }
     }
 }

@@ -33,12 +33,12 @@ pub(crate) enum Place {
 }
 
 /// The guarded client, and what was asked of it.
-pub(crate) struct Traced<'a> {
-    pub(crate) guarded: &'a Guarded,
+pub(crate) struct Traced {
+    pub(crate) guarded: Guarded,
     pub(crate) trace: Vec<Exchange>,
 }
 
-impl Traced<'_> {
+impl Traced {
     /// What is at `url`. Nothing is: any refusal, a page, a redirect that is not followed; not: a server in trouble.
     pub(crate) async fn document(&mut self, step: &'static str, url: &str) -> Result<Place, Failure> {
         let started = Instant::now();

@@ -4,7 +4,7 @@ use crate::answer::{Answer, Wanted, read};
 use crate::limits::{Limits, MOST_ANSWER, MOST_HEADERS, MOST_REDIRECTS};
 use crate::resolve::{Judging, Lookup, System};
 use crate::trouble::{Trouble, trouble};
-use registry_core::egress::EgressPolicy;
+use registry_core::egress::{EgressPolicy, Scope};
 use registry_core::oauth::{Failure, FailureClass};
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LOCATION, USER_AGENT,
@@ -27,8 +27,12 @@ pub struct Guarded {
     limits: Limits,
     lookup: Arc<dyn Lookup>,
     roots: Vec<Certificate>,
+    /// Which hosts `egress.allow` counts for.
+    scope: Scope,
     /// Built with the first request: reading the machine's certificate authorities costs more than a handshake.
     client: Arc<OnceLock<Client>>,
+    /// The same for hosts that `egress.allow` does not count for.
+    outside: Arc<OnceLock<Client>>,
 }
 
 /// One request.
@@ -73,15 +77,33 @@ impl<'a> Asked<'a> {
 impl Guarded {
     /// A client that reaches what `policy` allows.
     pub fn new(policy: EgressPolicy, limits: Limits) -> Self {
-        Self { policy, limits, lookup: Arc::new(System), roots: Vec::new(), client: Arc::default() }
+        Self {
+            policy,
+            limits,
+            lookup: Arc::new(System),
+            roots: Vec::new(),
+            scope: Scope::Everything,
+            client: Arc::default(),
+            outside: Arc::default(),
+        }
+    }
+
+    /// The same client for what an integration of this scope leads to.
+    #[must_use]
+    pub fn within(&self, scope: Scope) -> Self {
+        Self { scope, ..self.clone() }
+    }
+
+    /// The client without those that were built, for another lookup or other roots.
+    fn unbuilt(self) -> Self {
+        Self { client: Arc::default(), outside: Arc::default(), ..self }
     }
 
     /// Asks `lookup` instead of the system for the addresses of names. What it says is judged all the same.
     #[must_use]
     pub fn asking(mut self, lookup: impl Lookup) -> Self {
         self.lookup = Arc::new(lookup);
-        self.client = Arc::default();
-        self
+        self.unbuilt()
     }
 
     /// Also trusts the certificate authorities in `pem`. The error says what is wrong with it.
@@ -91,12 +113,16 @@ impl Guarded {
         if self.roots.is_empty() {
             return Err("it holds no certificate in PEM form".to_owned());
         }
-        self.client = Arc::default();
-        Ok(self)
+        Ok(self.unbuilt())
     }
 
-    pub(crate) fn policy(&self) -> &EgressPolicy {
+    /// What it reaches at all.
+    pub fn policy(&self) -> &EgressPolicy {
         &self.policy
+    }
+
+    pub(crate) fn scope(&self) -> &Scope {
+        &self.scope
     }
 
     pub(crate) async fn send(&self, asked: &Asked<'_>) -> Result<Answer, Trouble> {
@@ -141,12 +167,13 @@ impl Guarded {
 
     /// One hop: judge the text; the resolver judges the addresses.
     async fn once(&self, asked: &Asked<'_>, url: &str, sent: &Arc<AtomicBool>) -> Result<Response, Trouble> {
-        let parsed = self.policy.judge_text(url).map_err(|problem| {
+        let parsed = self.policy.judge_text_within(url, &self.scope).map_err(|problem| {
             let message = format!("The address {} may not be reached: {problem}.", shown(url));
             Trouble::not_sent(FailureClass::Security, "address_blocked", message)
         })?;
+        let counts = parsed.host_str().is_some_and(|host| self.scope.includes(host));
         let mut request = self
-            .client()?
+            .client(counts)?
             .request(asked.method.clone(), parsed)
             .header(ACCEPT, asked.accept)
             .header(USER_AGENT, concat!("mcp-registry/", env!("CARGO_PKG_VERSION")));
@@ -163,20 +190,26 @@ impl Guarded {
         request.send().await.map_err(|error| trouble(error, url, sent.load(Ordering::SeqCst)))
     }
 
-    fn client(&self) -> Result<&Client, Trouble> {
-        if let Some(client) = self.client.get() {
+    /// The client for a host, by whether `egress.allow` counts for it.
+    fn client(&self, counts: bool) -> Result<&Client, Trouble> {
+        let (built, scope) = if counts {
+            (&self.client, Scope::Everything)
+        } else {
+            (&self.outside, Scope::Hosts(Vec::new()))
+        };
+        if let Some(client) = built.get() {
             return Ok(client);
         }
-        let client = self.build().map_err(|error| {
+        let client = self.build(scope).map_err(|error| {
             let message = format!("No connection could be prepared: {error}.");
             Trouble::not_sent(FailureClass::Transient, "client_failed", message)
         })?;
-        Ok(self.client.get_or_init(|| client))
+        Ok(built.get_or_init(|| client))
     }
 
     /// No proxy of the environment, no redirects but those of `follow`, nothing kept between requests, nothing sent
     /// twice.
-    fn build(&self) -> Result<Client, reqwest::Error> {
+    fn build(&self, scope: Scope) -> Result<Client, reqwest::Error> {
         #[expect(clippy::disallowed_methods, reason = "this is the one guarded place")]
         let builder = Client::builder();
         builder
@@ -184,7 +217,7 @@ impl Guarded {
             .redirect(redirect::Policy::none())
             .retry(retry::never())
             .referer(false)
-            .dns_resolver(Judging { policy: self.policy.clone(), lookup: Arc::clone(&self.lookup) })
+            .dns_resolver(Judging { policy: self.policy.clone(), scope, lookup: Arc::clone(&self.lookup) })
             .connect_timeout(self.limits.connect)
             .pool_max_idle_per_host(0)
             .http1_only()
@@ -235,7 +268,7 @@ pub(crate) fn host_of(url: &str) -> String {
 }
 
 /// A URL fit to be shown: without user, password, query and fragment.
-pub(crate) fn shown(url: &str) -> String {
+pub fn shown(url: &str) -> String {
     match Url::parse(url) {
         Ok(mut url) => {
             let _ = url.set_username("");

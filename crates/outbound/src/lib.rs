@@ -29,7 +29,7 @@ mod trouble;
 
 pub use client_id_document::{SelfCheckOutcome, self_check};
 pub use discovery::{DiscoverOutcome, DiscoverTarget, Gate, Paths, discover, discover_through};
-pub use guard::Guarded;
+pub use guard::{Guarded, shown};
 pub use limits::{Limits, MOST_ANSWER, MOST_HEADERS, MOST_METADATA, MOST_OF_A_REFUSAL, MOST_REDIRECTS};
 pub use logo::{Unpictured, fetch_logo};
 pub use management::{DeleteOutcome, ManageOutcome, delete, read, update};

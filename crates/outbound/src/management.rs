@@ -30,6 +30,7 @@ pub async fn update(guarded: &Guarded, client: &Recorded, request: &Map<String, 
 
 async fn manage(guarded: &Guarded, client: &Recorded, request: Option<&Map<String, Value>>) -> ManageOutcome {
     let started = Instant::now();
+    let guarded = &guarded.within(client.scope.clone());
     let body = request.map(|request| Value::Object(client.update(request)));
     let method = if request.is_some() { Method::PUT } else { Method::GET };
     let uri = &client.registration_client_uri;
@@ -56,13 +57,14 @@ async fn manage(guarded: &Guarded, client: &Recorded, request: Option<&Map<Strin
         Err(trouble) if trouble.maybe_sent => Err(Failure::management_answer_lost()),
         Err(trouble) => Err(trouble.failure),
     };
-    let result = result.map_err(|failure| {
-        let failure = failure.without(token);
-        match &client.client_secret {
-            Some(secret) => failure.without(secret),
-            None => failure,
-        }
-    });
+    // Also those that the answer replaced.
+    let secrets: Vec<Secret> = std::iter::once(token).chain(&client.client_secret).cloned().collect();
+    let result = result
+        .map(|mut issued| {
+            issued.hide(&secrets);
+            issued
+        })
+        .map_err(|failure| secrets.iter().fold(failure, Failure::without));
     if let Err(failure) = &result {
         exchange.excerpt.clone_from(&failure.error_description);
     }

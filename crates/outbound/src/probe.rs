@@ -30,7 +30,7 @@ pub async fn probe(
     transport: Transport,
     headers: &[(String, Secret)],
 ) -> ProbeOutcome {
-    let mut upstream = Traced { guarded, trace: Vec::new() };
+    let mut upstream = Traced { guarded: guarded.clone(), trace: Vec::new() };
     let body = greeting();
     let mut sent = vec![(VERSION_HEADER, PROTOCOL_VERSION)];
     let more = headers.iter().map(|(name, value)| (name.as_str(), value.expose()));

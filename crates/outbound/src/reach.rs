@@ -9,7 +9,7 @@ use std::time::Instant;
 
 /// Asks `url` once. Any status is an answer; without one the note says why there is none. Nothing is followed or read.
 pub async fn reach(guarded: &Guarded, url: &str) -> Exchange {
-    let mut upstream = Traced { guarded, trace: Vec::new() };
+    let mut upstream = Traced { guarded: guarded.clone(), trace: Vec::new() };
     let asked = Asked { wanted: Wanted::Headers, ..Asked::plain(Method::GET, url) };
     let started = Instant::now();
     match guarded.send(&asked).await {

@@ -2,7 +2,7 @@
 
 use crate::guard::{Asked, Guarded, shown};
 use crate::time::{millis_since, wall_clock};
-use registry_core::oauth::{Exchange, Failure, Issued, read_answer};
+use registry_core::oauth::{Exchange, Failure, FailureClass, Issued, read_answer};
 use registry_core::secret::Secret;
 use reqwest::Method;
 use serde_json::{Map, Value};
@@ -45,7 +45,7 @@ pub async fn register(
     let result = match answer {
         Ok(answer) => {
             exchange.status = Some(answer.status);
-            read_answer(answer.status, answer.retry_after, &answer.body, request, wall_clock())
+            read_answer(endpoint, (answer.status, answer.retry_after), &answer.body, request, wall_clock())
         }
         // From here on a client may exist (`domain.md` §5 rule 3).
         Err(trouble) if trouble.maybe_sent => Err(Failure::answer_lost()),
@@ -69,8 +69,13 @@ pub async fn register(
 /// An upstream may repeat what it was sent, in a refusal as well as in a client: the token goes no further.
 fn without_token(result: Result<Issued, Failure>, token: &Secret) -> Result<Issued, Failure> {
     match result {
+        Ok(issued) if token.is_in_text(&issued.client_id) => Err(Failure::new(
+            FailureClass::Protocol,
+            "client_id_missing",
+            "The authorization server answered a `client_id` that repeats the initial access token, so it is not used. Replace the token.",
+        )),
         Ok(mut issued) => {
-            issued.response.retain(|_, value| !token.is_in(value));
+            issued.hide(std::slice::from_ref(token));
             Ok(issued)
         }
         Err(mut failure) => {

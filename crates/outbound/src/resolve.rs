@@ -1,6 +1,6 @@
 //! Names: resolved once for each connection, every address judged, and connected to those and no others.
 
-use registry_core::egress::{AddressProblem, EgressPolicy};
+use registry_core::egress::{AddressProblem, EgressPolicy, Scope};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use std::fmt::Debug;
 use std::io;
@@ -48,6 +48,7 @@ pub(crate) enum NameProblem {
 #[derive(Clone, Debug)]
 pub(crate) struct Judging {
     pub(crate) policy: EgressPolicy,
+    pub(crate) scope: Scope,
     pub(crate) lookup: Arc<dyn Lookup>,
 }
 
@@ -59,7 +60,7 @@ impl Judging {
         }
         // All of them: an answer that mixes public and private addresses is an attack, not a choice.
         for address in &found {
-            self.policy.judge_address(host, *address).map_err(NameProblem::Blocked)?;
+            self.policy.judge_address_within(host, *address, &self.scope).map_err(NameProblem::Blocked)?;
         }
         // Port 0: the connector puts the URL's in.
         Ok(found.into_iter().map(|address| SocketAddr::new(address, 0)).collect())

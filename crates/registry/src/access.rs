@@ -5,22 +5,24 @@ use crate::costs::Affected;
 use crate::entity::{access, integration, server, workspace};
 use crate::integrations;
 use crate::layers::{Before, Replacements, Scope, access_enabled};
-use crate::revisions::add_revision;
-use crate::secrets::store;
+use crate::revisions::add_revisions;
+use crate::secrets::{Ready, prepare, put};
 use crate::stored::moment;
 use crate::workspaces::{self, WorkspaceRef};
 use crate::write::{Event, Write};
 use crate::{Actor, Error, Registry, Result};
 use registry_core::clock::Timestamp;
-use registry_core::finding::Findings;
+use registry_core::finding::{Finding, Findings, Report};
 use registry_core::id::{IntegrationId, WorkspaceId};
 use registry_core::permission::Permission;
 use registry_core::slug::Reference;
+use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, Iterable, QueryFilter,
+    QueryOrder,
 };
 use serde_json::json;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 /// What one workspace may do with an integration.
@@ -91,6 +93,9 @@ impl Registry {
         update: AccessUpdate,
     ) -> Result<Saved<AccessList>> {
         actor.require(Permission::UpdateIntegrations)?;
+        // What takes time comes before the write: reading, judging, sealing.
+        let model = integrations::find(self.db(), actor, reference).await?;
+        let ready = self.judge_changes(actor, &model, &update.workspaces).await?;
         let mut write = self.begin_write(actor).await?;
         let model = integrations::find(&write.txn, actor, reference).await?;
         let before = Before::take(&write, Scope::Integration(IntegrationId(model.id)))
@@ -99,16 +104,114 @@ impl Registry {
         if let Some(global) = update.global_access {
             set_global(&mut write, actor, &model, global, update.override_existing).await?;
         }
-        let mut findings = Findings::default();
-        for (index, change) in update.workspaces.into_iter().enumerate() {
-            let found = apply(&mut write, actor, &model, change, &format!("/workspaces/{index}")).await?;
-            findings.extend_below("", found);
-        }
+        let findings = apply_all(&mut write, actor, &model, update.workspaces, ready).await?;
         let affected: Affected = before.settle(&mut write, "/workspaces", "workspace access saved").await?;
         let model = integrations::find(&write.txn, actor, reference).await?;
         let value = list(&write.txn, actor, &model).await?;
         write.commit().await?;
         Ok(Saved { value, findings, affected })
+    }
+
+    /// Refuses what no state of the database could make good; judges and seals the texts as things are now.
+    async fn judge_changes(
+        &self,
+        actor: &Actor,
+        model: &integration::Model,
+        changes: &[AccessChange],
+    ) -> Result<Vec<Option<ReadyChange>>> {
+        if changes.len() > MOST {
+            let message =
+                format!("These are {} workspaces; one request takes {MOST}. Split it.", changes.len());
+            return Err(Error::invalid(Finding::error("/workspaces", "too_many", message)));
+        }
+        let places = Places::read(self.db(), actor, model, changes).await?;
+        let mut report = Report::default();
+        let mut seen = HashSet::new();
+        let mut ready = Vec::with_capacity(changes.len());
+        for (index, change) in changes.iter().enumerate() {
+            let workspace = places.workspace(&change.workspace)?;
+            if !seen.insert(workspace.id) {
+                let message = "This workspace is named twice. Name each workspace once.";
+                report.push(Finding::error(format!("/workspaces/{index}/id"), "duplicate", message));
+            }
+            let Some(text) = &change.configuration else {
+                ready.push(None);
+                continue;
+            };
+            let row = places.row(self, model, workspace);
+            match ReadyChange::make(self, index, text.as_deref(), &row) {
+                Ok(one) => ready.push(Some(one)),
+                Err(Error::Invalid(findings)) => {
+                    report.extend_below("", findings);
+                    ready.push(None);
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        if report.has_errors() { Err(Error::Invalid(report.into_findings())) } else { Ok(ready) }
+    }
+}
+
+/// The most workspaces that one request changes.
+const MOST: usize = 1_000;
+
+/// A text that was judged and sealed for an access row as it was.
+struct ReadyChange {
+    /// The row it was made for, and what that held.
+    row: Uuid,
+    held: Option<String>,
+    ready: Ready,
+}
+
+impl ReadyChange {
+    fn make(registry: &Registry, index: usize, text: Option<&str>, row: &access::Model) -> Result<Self> {
+        let prefix = format!("/workspaces/{index}/configurations");
+        let held = row.configuration.clone();
+        let ready = prepare(registry, ("access", row.id), &prefix, text, held.as_deref(), false)?;
+        Ok(Self { row: row.id, held, ready })
+    }
+
+    fn fits(&self, row: &access::Model) -> bool {
+        self.row == row.id && self.held == row.configuration
+    }
+}
+
+/// The workspaces that changes name, and their access rows, read at once.
+struct Places {
+    workspaces: HashMap<Reference, workspace::Model>,
+    rows: HashMap<Uuid, access::Model>,
+}
+
+impl Places {
+    async fn read(
+        db: &impl ConnectionTrait,
+        actor: &Actor,
+        model: &integration::Model,
+        changes: &[AccessChange],
+    ) -> Result<Self> {
+        let named: Vec<&Reference> = changes.iter().map(|change| &change.workspace).collect();
+        let workspaces = workspaces::find_all(db, actor, &named).await?;
+        let ids: HashSet<Uuid> = workspaces.values().map(|workspace| workspace.id).collect();
+        let rows = access::Entity::find()
+            .filter(access::Column::IntegrationId.eq(model.id))
+            .filter(access::Column::WorkspaceId.is_in(ids))
+            .all(db)
+            .await?;
+        Ok(Self { workspaces, rows: rows.into_iter().map(|row| (row.workspace_id, row)).collect() })
+    }
+
+    fn workspace(&self, reference: &Reference) -> Result<&workspace::Model> {
+        let found = self.workspaces.get(reference);
+        found.ok_or_else(|| Error::not_found("workspace", workspaces::show(reference)))
+    }
+
+    fn row(
+        &self,
+        registry: &Registry,
+        model: &integration::Model,
+        workspace: &workspace::Model,
+    ) -> access::Model {
+        self.rows.get(&workspace.id).cloned().unwrap_or_else(|| blank(registry, model, workspace))
     }
 }
 
@@ -155,65 +258,110 @@ pub(crate) async fn set_global(
     Ok(())
 }
 
+/// Changes the rows of many workspaces with a few statements. `ready` holds what was made of the texts before the write.
+async fn apply_all(
+    write: &mut Write<'_>,
+    actor: &Actor,
+    model: &integration::Model,
+    changes: Vec<AccessChange>,
+    ready: Vec<Option<ReadyChange>>,
+) -> Result<Findings> {
+    let places = Places::read(&write.txn, actor, model, &changes).await?;
+    let mut report = Report::default();
+    let (mut secrets, mut revisions, mut rows) = (Vec::new(), Vec::new(), Vec::new());
+    for (index, (change, ready)) in changes.into_iter().zip(ready).enumerate() {
+        let workspace = places.workspace(&change.workspace)?;
+        let mut row = places.row(write.registry, model, workspace);
+        // A row that is not there yet takes the id that its secrets were sealed for.
+        if row.version == 0
+            && let Some(ready) = &ready
+        {
+            row.id = ready.row;
+        }
+        let fresh = row.version == 0;
+        let before = row.clone();
+        if let Some(enabled) = change.enabled {
+            enable(actor, model, &mut row, workspace, enabled)?;
+        }
+        if let Some(text) = change.configuration {
+            let ready = match ready.filter(|ready| ready.fits(&row)) {
+                Some(ready) => ready,
+                // Somebody else was quicker.
+                None => ReadyChange::make(write.registry, index, text.as_deref(), &row)?,
+            };
+            let Ready { stored, secrets: sealed } = ready.ready;
+            report.extend_below("", stored.findings);
+            secrets.push(sealed);
+            if stored.text != row.configuration {
+                revisions.push((row.id, stored.text.clone()));
+            }
+            row.configuration = stored.text;
+        }
+        if row == before && !(fresh && change.enabled.is_some()) {
+            continue;
+        }
+        touch(write, &mut row);
+        write.audit(
+            Event::new("access.updated", "access", row.id)
+                .named(format!("{} in {}", model.slug, workspace.slug))
+                .in_workspace(Some(WorkspaceId(workspace.id)))
+                .before(snapshot(&before))
+                .after(snapshot(&row)),
+        );
+        rows.push(row.into_active_model().reset_all());
+    }
+    put(write, secrets).await?;
+    add_revisions(write, "access", revisions).await?;
+    for chunk in rows.chunks(MOST) {
+        let changed = access::Column::iter().filter(|column| !matches!(column, access::Column::Id));
+        access::Entity::insert_many(chunk.iter().cloned())
+            .on_conflict(OnConflict::column(access::Column::Id).update_columns(changed).to_owned())
+            .exec_without_returning(&write.txn)
+            .await?;
+    }
+    Ok(report.into_findings())
+}
+
+/// Says whether a workspace may use the integration.
+fn enable(
+    actor: &Actor,
+    model: &integration::Model,
+    row: &mut access::Model,
+    workspace: &workspace::Model,
+    enabled: bool,
+) -> Result<()> {
+    if enabled != access_enabled(model, Some(row), WorkspaceId(workspace.id)) {
+        if model.workspace_id.is_some() {
+            return Err(belongs_to_workspace());
+        }
+        // A workspace cannot let itself in.
+        integrations::require_owner(actor, model)?;
+        row.enabled = Some(enabled);
+    } else if actor.workspace().is_none() && model.workspace_id.is_none() {
+        // Said by the organisation, it holds whatever is later said for all.
+        row.enabled = Some(enabled);
+    }
+    Ok(())
+}
+
 pub(crate) async fn apply(
     write: &mut Write<'_>,
     actor: &Actor,
     model: &integration::Model,
     change: AccessChange,
-    pointer: &str,
 ) -> Result<Findings> {
-    let workspace = workspaces::find(&write.txn, actor, &change.workspace).await?;
-    let mut row = find_or_blank(write.registry, &write.txn, model, &workspace).await?;
-    let fresh = row.version == 0;
-    let before = row.clone();
-    let mut findings = Findings::default();
-    if let Some(enabled) = change.enabled {
-        if enabled != access_enabled(model, Some(&row), WorkspaceId(workspace.id)) {
-            if model.workspace_id.is_some() {
-                return Err(belongs_to_workspace());
-            }
-            // A workspace cannot let itself in.
-            integrations::require_owner(actor, model)?;
-            row.enabled = Some(enabled);
-        } else if actor.workspace().is_none() && model.workspace_id.is_none() {
-            // Said by the organisation, it holds whatever is later said for all.
-            row.enabled = Some(enabled);
-        }
-    }
-    if let Some(text) = change.configuration {
-        let stored = store(
-            write,
-            ("access", row.id),
-            &format!("{pointer}/configurations"),
-            text.as_deref(),
-            row.configuration.as_deref(),
-            false,
-        )
-        .await?;
-        findings = stored.findings;
-        if stored.text != row.configuration {
-            add_revision(write, ("access", row.id), stored.text.clone(), None, None).await?;
-        }
-        row.configuration = stored.text;
-    }
-    if row == before && !(fresh && change.enabled.is_some()) {
-        return Ok(findings);
-    }
-    touch(write, &mut row);
-    let active = row.clone().into_active_model().reset_all();
-    if fresh {
-        active.insert(&write.txn).await?;
-    } else {
-        active.update(&write.txn).await?;
-    }
-    write.audit(
-        Event::new("access.updated", "access", row.id)
-            .named(format!("{} in {}", model.slug, workspace.slug))
-            .in_workspace(Some(WorkspaceId(workspace.id)))
-            .before(snapshot(&before))
-            .after(snapshot(&row)),
-    );
-    Ok(findings)
+    apply_all(write, actor, model, vec![change], vec![None]).await
+}
+
+/// The same for many workspaces.
+pub(crate) async fn apply_each(
+    write: &mut Write<'_>,
+    actor: &Actor,
+    model: &integration::Model,
+    changes: Vec<AccessChange>,
+) -> Result<Findings> {
+    let ready = changes.iter().map(|_| None).collect();
+    apply_all(write, actor, model, changes, ready).await
 }
 
 /// Lets a workspace use an integration because an organisation admin makes a server there.
@@ -229,7 +377,7 @@ pub(crate) async fn grant(
     }
     let change =
         AccessChange { workspace: Reference::Id(workspace.id), enabled: Some(true), configuration: None };
-    apply(write, actor, model, change, "").await.map(|_| ())
+    apply(write, actor, model, change).await.map(|_| ())
 }
 
 fn touch(write: &Write<'_>, row: &mut access::Model) {
@@ -258,7 +406,12 @@ async fn find_or_blank(
         .filter(access::Column::WorkspaceId.eq(workspace.id))
         .one(db)
         .await?;
-    Ok(row.unwrap_or_else(|| access::Model {
+    Ok(row.unwrap_or_else(|| blank(registry, model, workspace)))
+}
+
+/// A row with version 0 that says what holds without a row.
+fn blank(registry: &Registry, model: &integration::Model, workspace: &workspace::Model) -> access::Model {
+    access::Model {
         id: registry.new_id(),
         integration_id: model.id,
         workspace_id: workspace.id,
@@ -270,7 +423,7 @@ async fn find_or_blank(
         updated_at: crate::stored::millis(registry.now()),
         created_by: String::new(),
         updated_by: String::new(),
-    }))
+    }
 }
 
 /// The row (perhaps a blank one) behind a workspace layer, if `actor` may know of it.

@@ -1,6 +1,7 @@
 //! Who acts, through which door, and what they may do.
 
 use crate::{Error, Result};
+use registry_core::clock::Timestamp;
 use registry_core::id::{SessionId, WorkspaceId};
 use registry_core::permission::{Permission, Role};
 
@@ -60,6 +61,8 @@ pub struct Actor {
     pub(crate) workspace: Option<WorkspaceId>,
     /// The browser session this came through.
     pub(crate) session: Option<SessionId>,
+    /// When the key or token of the caller ends; `None`: it has no end, or the caller is a signed-in person.
+    pub(crate) until: Option<Timestamp>,
     pub(crate) origin: Origin,
 }
 
@@ -115,6 +118,7 @@ impl Actor {
             scopes: Vec::new(),
             workspace: None,
             session: None,
+            until: None,
             origin: Origin::new(door),
         }
     }

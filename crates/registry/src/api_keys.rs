@@ -6,7 +6,7 @@ use crate::page::{self, Page, PageRequest};
 use crate::stored::{json, millis, moment, word};
 use crate::workspaces::{self, WorkspaceRef};
 use crate::write::Event;
-use crate::{Actor, Error, Registry, Result, names};
+use crate::{Actor, Error, Registry, Result, key_chain, names};
 use registry_core::clock::Timestamp;
 use registry_core::finding::Finding;
 use registry_core::id::{ApiKeyId, WorkspaceId};
@@ -50,6 +50,8 @@ pub struct ApiKey {
     pub revoked_at: Option<Timestamp>,
     /// The key that took its place when it was rotated.
     pub replaced_by: Option<ApiKeyId>,
+    /// The key that made it; `None`: a person, a token or the operator did.
+    pub made_by: Option<ApiKeyId>,
 }
 
 impl ApiKey {
@@ -90,6 +92,8 @@ pub struct CreatedApiKey {
     pub key: String,
     /// Everything else.
     pub record: ApiKey,
+    /// What is otherwise than one may expect: that it ends with its maker.
+    pub findings: Vec<Finding>,
 }
 
 impl std::fmt::Debug for CreatedApiKey {
@@ -99,7 +103,8 @@ impl std::fmt::Debug for CreatedApiKey {
 }
 
 impl Registry {
-    /// Makes a key. A caller whose own scopes are narrowed cannot make one that may do more.
+    /// Makes a key. A caller whose own scopes are narrowed cannot make one that may do more, and one whose key or token ends
+    /// makes none that ends later.
     pub async fn create_api_key(&self, actor: &Actor, new: NewApiKey) -> Result<CreatedApiKey> {
         actor.require_organisation(Permission::ManageKeys)?;
         let name = names::name(&new.name, "/name")?;
@@ -117,6 +122,7 @@ impl Registry {
                 "`expires_at` must be in the future.",
             )));
         }
+        let (expires_at, finding) = key_chain::end_of(actor, new.expires_at)?;
         let mut write = self.begin_write(actor).await?;
         let workspace = match &new.workspace {
             Some(reference) => Some(workspaces::find(&write.txn, actor, reference).await?),
@@ -131,7 +137,7 @@ impl Registry {
             role: new.role.as_str().to_owned(),
             scopes: serde_json::to_string(&new.scopes)?,
             workspace_id: workspace.as_ref().map(|workspace| workspace.id),
-            expires_at: new.expires_at.map(millis),
+            expires_at: expires_at.map(millis),
             last_used_at: None,
             last_address: None,
             created_by: write.actor_name(),
@@ -139,16 +145,21 @@ impl Registry {
             revoked_at: None,
             reason,
             replaced_by: None,
+            made_by: key_chain::key_of(actor),
         };
         model.clone().into_active_model().reset_all().insert(&write.txn).await?;
         write.audit(event("api_key.created", &model).after(serde_json::json!({
             "name": model.name, "prefix": model.prefix, "role": model.role, "scopes": new.scopes,
-            "expires_at": new.expires_at, "reason": model.reason,
+            "expires_at": expires_at, "reason": model.reason, "made_by": model.made_by,
         })));
         write.identities_changed();
         write.commit().await?;
         let workspace = workspace.as_ref().map(workspaces::as_ref).transpose()?;
-        Ok(CreatedApiKey { key, record: into_key(model, workspace)? })
+        Ok(CreatedApiKey {
+            key,
+            record: into_key(model, workspace)?,
+            findings: finding.into_iter().collect(),
+        })
     }
 
     /// Keys, newest first.
@@ -171,7 +182,13 @@ impl Registry {
             None => {}
         }
         let page = page::fetch(self.db(), select, request).await?;
-        let ids: Vec<_> = page.items.iter().filter_map(|model| model.workspace_id).collect();
+        let (rows, total) = (page.items, page.total);
+        Ok(Page { items: self.show_keys(rows).await?, total })
+    }
+
+    /// Rows as keys, with their workspaces.
+    pub(crate) async fn show_keys(&self, rows: Vec<api_key::Model>) -> Result<Vec<ApiKey>> {
+        let ids: Vec<_> = rows.iter().filter_map(|model| model.workspace_id).collect();
         let workspaces: HashMap<_, _> = workspace::Entity::find()
             .filter(workspace::Column::Id.is_in(ids))
             .all(self.db())
@@ -179,11 +196,12 @@ impl Registry {
             .into_iter()
             .map(|model| (model.id, model))
             .collect();
-        page.try_map(|model| {
-            let workspace =
-                model.workspace_id.and_then(|id| workspaces.get(&id)).map(workspaces::as_ref).transpose()?;
-            into_key(model, workspace)
-        })
+        rows.into_iter()
+            .map(|model| {
+                let workspace = model.workspace_id.and_then(|id| workspaces.get(&id));
+                into_key(model, workspace.map(workspaces::as_ref).transpose()?)
+            })
+            .collect()
     }
 
     /// One key.
@@ -196,22 +214,6 @@ impl Registry {
             None => None,
         };
         into_key(model, workspace.as_ref().map(workspaces::as_ref).transpose()?)
-    }
-
-    /// Ends a key at once. Revoking a revoked key does nothing.
-    pub async fn revoke_api_key(&self, actor: &Actor, id: ApiKeyId) -> Result<()> {
-        actor.require_organisation(Permission::ManageKeys)?;
-        let mut write = self.begin_write(actor).await?;
-        let missing = || Error::not_found("API key", id);
-        let model = api_key::Entity::find_by_id(id.0).one(&write.txn).await?.ok_or_else(missing)?;
-        if model.revoked_at.is_none() {
-            let mut gone = model.clone().into_active_model();
-            gone.revoked_at = Set(Some(write.millis()));
-            gone.update(&write.txn).await?;
-            write.audit(event("api_key.revoked", &model));
-            write.identities_changed();
-        }
-        write.commit().await
     }
 
     /// The actor behind a key.
@@ -275,6 +277,7 @@ fn actor(model: api_key::Model, origin: crate::Origin) -> Result<Actor> {
         scopes: json(&model.scopes, "api_key", "scopes", model.id)?,
         workspace: model.workspace_id.map(WorkspaceId),
         session: None,
+        until: key_chain::until(model.expires_at),
         name: model.name,
         origin,
     })
@@ -330,6 +333,7 @@ pub(crate) fn into_key(model: api_key::Model, workspace: Option<WorkspaceRef>) -
         created_at: moment(model.created_at),
         revoked_at: model.revoked_at.map(moment),
         replaced_by: model.replaced_by.map(ApiKeyId),
+        made_by: model.made_by.map(ApiKeyId),
     })
 }
 

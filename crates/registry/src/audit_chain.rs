@@ -1,30 +1,26 @@
-//! The audit log as evidence: its chain is checked link by link, points of it are signed once a day, and what is older
-//! than it must be kept is removed behind such a point.
+//! The audit log as evidence: its chain is checked link by link, checkpoints of it are signed once a day, and what is older
+//! than it must be kept is removed behind such a checkpoint.
 
+use crate::audit_key::{self, Checkpoints};
 use crate::deployment::{record, recorded};
 use crate::entity::{audit_checkpoint, audit_event, sequence};
-use crate::resealing::is_given_up;
 use crate::stored::{hex, millis};
 use crate::write::{Event, Write, chain_hash};
 use crate::{Actor, Error, Registry, Result};
-use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::Duration;
-use registry_core::id::SealedId;
 use registry_core::permission::Permission;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter,
-    QueryOrder, QuerySelect,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, IntoActiveModel,
+    QueryFilter, QueryOrder, QuerySelect,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
-use uuid::Uuid;
-use zeroize::Zeroizing;
+use serde_json::json;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 
-/// Key of the sealed value with the signing key in `deployment`.
-const SIGNING_KEY: &str = "audit.signing_key";
 /// Key of what is to be removed, in `deployment`.
 pub(crate) const DOOMED: &str = "audit.doomed";
 /// A point is signed when the last one is as old as this.
@@ -49,6 +45,10 @@ pub struct AuditVerdict {
     pub public_keys: BTreeSet<String>,
     /// The first thing that is not as it should be.
     pub broken: Option<BrokenLink>,
+    /// What could not be checked, and why: a sentence each.
+    pub unchecked: Vec<String>,
+    /// The number of the last event that says that the database was restored from a copy.
+    pub restored: Option<i64>,
 }
 
 /// Events that are to be removed.
@@ -66,7 +66,7 @@ pub struct BrokenLink {
     /// The number of the event (or signed point) that does not fit.
     pub number: i64,
     /// What is wrong with it.
-    pub why: &'static str,
+    pub why: Cow<'static, str>,
 }
 
 impl Registry {
@@ -74,11 +74,20 @@ impl Registry {
     /// the newest must not be long before the end: else who rewrites the log only has to leave the points out.
     pub async fn verify_audit(&self, actor: &Actor, keys: &[String]) -> Result<AuditVerdict> {
         actor.require_organisation(Permission::ReadAudit)?;
-        let db = self.begin_read().await?;
-        let mut points = BTreeMap::new();
-        for point in audit_checkpoint::Entity::find().all(&db).await? {
-            points.insert(point.number, point);
+        let mut verdict = self.check_audit(keys).await?;
+        if verdict.broken.is_none() && self.lacks_a_signing_key().await? {
+            verdict.broken = Some(BrokenLink {
+                number: verdict.last,
+                why: "no key that signs checkpoints is there although the log is older than two days: the key was removed, or no worker ever ran".into(),
+            });
         }
+        Ok(verdict)
+    }
+
+    /// The same, for the program itself.
+    pub(crate) async fn check_audit(&self, keys: &[String]) -> Result<AuditVerdict> {
+        let db = self.begin_read().await?;
+        let points = checkpoints(&db).await?;
         let end = sequence::Entity::find_by_id(1)
             .one(&db)
             .await?
@@ -91,6 +100,8 @@ impl Registry {
             checkpoints: 0,
             public_keys: points.values().map(|point| point.public_key.clone()).collect(),
             broken: None,
+            unchecked: Vec::new(),
+            restored: last_restoration(&db).await?,
         };
         for point in points.values() {
             let foreign =
@@ -98,12 +109,15 @@ impl Registry {
             if foreign || !is_signed(point) {
                 verdict.broken = Some(BrokenLink {
                     number: point.number,
-                    why: "its signed point is not signed by the key",
+                    why: "its signed point is not signed by the key".into(),
                 });
                 return Ok(verdict);
             }
         }
         verdict.broken = walk(&db, &points, &end, &mut verdict).await?;
+        if verdict.broken.is_none() {
+            verdict.broken = self.compare_with_key(&db, &points, keys.is_empty(), &mut verdict).await?;
+        }
         if verdict.broken.is_none() && !keys.is_empty() {
             verdict.broken = unsigned_end(&db, &points, &verdict).await?;
         }
@@ -132,6 +146,7 @@ impl Registry {
             point.number < end.audit && old
         });
         if due {
+            self.refuse_a_changed_log().await?;
             let mut write = self.begin_write(&Actor::worker("audit")).await?;
             // One key, although several workers may begin at once.
             write.as_people().await?;
@@ -139,6 +154,15 @@ impl Registry {
             write.commit().await?;
         }
         self.prune_audit().await
+    }
+
+    /// Once a day, before a checkpoint is signed, the whole log is checked: what was changed is never signed.
+    async fn refuse_a_changed_log(&self) -> Result<()> {
+        let broken = self.check_audit(&[]).await?.broken;
+        metrics::gauge!("mcp_registry_audit_log_changed").set(f64::from(u8::from(broken.is_some())));
+        let Some(BrokenLink { number, why }) = broken else { return Ok(()) };
+        tracing::error!(number, %why, "the audit log was changed; run `mcp-registry audit verify`");
+        Err(Error::damaged(format!("the audit log breaks at number {number}: {why}")))
     }
 
     async fn prune_audit(&self) -> Result<u64> {
@@ -208,24 +232,26 @@ impl Registry {
 /// Whether the end of the log is as young as what is not signed yet may be.
 async fn unsigned_end(
     db: &DatabaseTransaction,
-    points: &BTreeMap<i64, audit_checkpoint::Model>,
+    points: &Checkpoints,
     verdict: &AuditVerdict,
 ) -> Result<Option<BrokenLink>> {
     let Some(last) = audit_event::Entity::find_by_id(verdict.last).one(db).await? else { return Ok(None) };
     let signed = points.values().map(|point| point.at).max();
     let young = signed.is_some_and(|at| last.at - at <= 2 * EVERY.num_milliseconds());
-    Ok((!young)
-        .then_some(BrokenLink { number: verdict.last, why: "no signed point is near the end of the log" }))
+    Ok((!young).then(|| BrokenLink {
+        number: verdict.last,
+        why: "no signed point is near the end of the log".into(),
+    }))
 }
 
 /// Follows the chain; answers where it breaks.
 async fn walk(
     db: &DatabaseTransaction,
-    points: &BTreeMap<i64, audit_checkpoint::Model>,
+    points: &Checkpoints,
     end: &sequence::Model,
     verdict: &mut AuditVerdict,
 ) -> Result<Option<BrokenLink>> {
-    let broken = |number, why| Ok(Some(BrokenLink { number, why }));
+    let broken = |number, why: &'static str| Ok(Some(BrokenLink { number, why: why.into() }));
     let pruned = points.values().filter(|point| point.pruned).map(|point| point.number).max().unwrap_or(0);
     let (mut number, mut hash): (i64, Option<String>) = (0, None);
     loop {
@@ -279,25 +305,43 @@ async fn walk(
     Ok(points
         .keys()
         .find(|point| **point > end.audit)
-        .map(|point| BrokenLink { number: *point, why: "it was signed and is missing" }))
+        .map(|point| BrokenLink { number: *point, why: "it was signed and is missing".into() }))
 }
 
 async fn sign(write: &mut Write<'_>, number: i64, hash: &str, pruned: bool) -> Result<()> {
-    let key = signing_key(write).await?;
-    let at = write.millis();
-    let message = message(number, at, pruned, hash);
-    audit_checkpoint::Entity::delete_by_id(number).exec(&write.txn).await?;
-    audit_checkpoint::ActiveModel {
-        number: Set(number),
-        at: Set(at),
-        hash: Set(hash.to_owned()),
-        pruned: Set(pruned),
-        public_key: Set(hex(key.public_key().as_ref())),
-        signature: Set(STANDARD.encode(key.sign(&message))),
+    let mut points = checkpoints(&write.txn).await?;
+    let key = audit_key::for_signing(write, &points, number).await?;
+    if let Some(broken) = key.memory.as_ref().and_then(|memory| memory.contradicts(&points)) {
+        return Err(Error::damaged(format!(
+            "the audit log breaks at number {}: {}",
+            broken.number, broken.why
+        )));
     }
-    .insert(&write.txn)
-    .await?;
-    Ok(())
+    let at = write.millis();
+    let point = audit_checkpoint::Model {
+        number,
+        at,
+        hash: hash.to_owned(),
+        pruned,
+        public_key: hex(key.public_key()),
+        signature: key.sign(&message(number, at, pruned, hash)),
+    };
+    audit_checkpoint::Entity::delete_by_id(number).exec(&write.txn).await?;
+    point.clone().into_active_model().reset_all().insert(&write.txn).await?;
+    points.insert(number, point);
+    key.remember(write, &points).await
+}
+
+pub(crate) async fn checkpoints(db: &impl ConnectionTrait) -> Result<Checkpoints> {
+    let all = audit_checkpoint::Entity::find().all(db).await?;
+    Ok(all.into_iter().map(|point| (point.number, point)).collect())
+}
+
+/// The number of the last event that says that the database was restored.
+async fn last_restoration(db: &DatabaseTransaction) -> Result<Option<i64>> {
+    let restored = audit_event::Entity::find().filter(audit_event::Column::Action.eq("database.restored"));
+    let last = restored.order_by_desc(audit_event::Column::Number).one(db).await?;
+    Ok(last.map(|event| event.number))
 }
 
 fn is_signed(point: &audit_checkpoint::Model) -> bool {
@@ -312,31 +356,4 @@ fn is_signed(point: &audit_checkpoint::Model) -> bool {
 fn message(number: i64, at: i64, pruned: bool, hash: &str) -> Vec<u8> {
     let label: &[u8] = b"mcp-registry audit checkpoint\0";
     [label, &number.to_be_bytes(), &at.to_be_bytes(), &[u8::from(pruned)], hash.as_bytes()].concat()
-}
-
-/// The deployment's signing key; made on first use, and anew when the sealing key it was kept under is lost.
-async fn signing_key(write: &mut Write<'_>) -> Result<Ed25519KeyPair> {
-    let known = recorded(&write.txn).await?.remove(SIGNING_KEY);
-    let known = known.and_then(|id| serde_json::from_value::<Uuid>(id).ok()).map(SealedId);
-    if let Some(id) = known {
-        match write.registry.open_sealed(&write.txn, id).await {
-            Ok(seed) => {
-                let seed = Zeroizing::new(STANDARD.decode(seed.expose()).unwrap_or_default());
-                return Ed25519KeyPair::from_seed_unchecked(&seed)
-                    .map_err(|_| Error::corrupt("sealed_value", "ciphertext", id));
-            }
-            Err(error) if is_given_up(&write.txn, &error).await? => {
-                write.unseal([id]).await?;
-                write.audit(Event::new("audit.signing_key_replaced", "audit", id.0));
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    let mut seed = Zeroizing::new([0; 32]);
-    aws_lc_rs::rand::fill(&mut *seed).map_err(|_| Error::Internal("no random numbers".into()))?;
-    let id = SealedId(write.registry.new_id());
-    let text = Zeroizing::new(STANDARD.encode(*seed));
-    write.seal(id, ("audit", id.0), "/signing_key", &text).await?;
-    record(write, SIGNING_KEY, Value::String(id.0.to_string())).await?;
-    Ed25519KeyPair::from_seed_unchecked(&*seed).map_err(|_| Error::Internal("no signing key".into()))
 }

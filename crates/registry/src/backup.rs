@@ -117,6 +117,6 @@ fn result_code(error: &sqlx::Error) -> Option<u32> {
     Some(code & 0xff)
 }
 
-async fn open(file: &Path) -> std::result::Result<SqliteConnection, sqlx::Error> {
+pub(crate) async fn open(file: &Path) -> std::result::Result<SqliteConnection, sqlx::Error> {
     SqliteConnectOptions::new().filename(file).read_only(true).immutable(true).connect().await
 }

@@ -1,22 +1,32 @@
 //! How often each authorization server is asked: one budget for all processes, kept in the database (`domain.md` §5
 //! rule 8).
 //!
+//! The key is the origin that is contacted, never the issuer that somebody's configuration or metadata only names. A
+//! 429 pauses three things for three times: the registration that was answered so, for as long as the server asks
+//! (`not_before`, at most a day); its workspace at that origin, for minutes; everybody else at that origin, for
+//! [`MAX_PAUSE_FOR_OTHERS`]. So one workspace, or one hostile path on a shared origin, cannot stop the others (ADR 20).
+//!
 //! Kept as the generic cell rate algorithm: one moment per origin says when the bucket would be empty of debts. Whoever
 //! finds no room reserves the next free moment, so that waiting rows come one after another and in order, instead of all
 //! at once when the next token is there.
 
 use crate::entity::{issuer_budget, registration};
-use crate::reconciliation::{Claim, claimed};
-use crate::stored::{millis, moment};
+use crate::reconciliation::{Claim, Situation, claimed};
+use crate::stored::moment;
 use crate::write::Write;
 use crate::{Actor, Registry, Result};
 use registry_core::clock::Timestamp;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, QuerySelect};
 use url::Url;
+use uuid::Uuid;
 
-/// The most that an authorization server which answers 429 is slowed down by.
-const MOST_SLOWDOWN: i64 = 16;
+/// The most that an authorization server which answers 429 is slowed down by. All workspaces share it, so it is small.
+const MAX_SLOWDOWN: i64 = 2;
+/// How long a 429 holds the other registrations of the same workspace at that origin at most, in milliseconds.
+const MAX_PAUSE_FOR_WORKSPACE: i64 = 15 * 60_000;
+/// How long it holds the registrations of other workspaces at that origin at most, in milliseconds.
+const MAX_PAUSE_FOR_OTHERS: i64 = 2 * 60_000;
 /// How long it stays slowed down after its last 429, in milliseconds.
 const SLOWED_FOR: i64 = 3_600_000;
 /// How long a reserved moment may be used after it has come, in milliseconds.
@@ -31,19 +41,29 @@ pub enum Turn {
     At(Timestamp),
 }
 
-/// The budget's key: the origin of an issuer.
+/// The budget's key: the origin of an address that is contacted.
 pub(crate) fn origin_of(url: &str) -> String {
     Url::parse(url).map_or_else(|_| url.to_owned(), |url| url.origin().ascii_serialization())
 }
 
+/// The key of what one workspace is held up at an origin. No origin holds a space, so it is no origin's key.
+fn workspace_key(origin: &str, workspace: Uuid) -> String {
+    format!("{origin} {workspace}")
+}
+
 impl Registry {
-    /// Whether the worker that holds `claim` may send something to `issuer` now. If not, it has a moment of its own, which
+    /// Whether the worker that holds `claim` may send something to `url` now. If not, it has a moment of its own, which
     /// the registration keeps until it comes. `None` when the claim is lost.
-    pub async fn take_turn(&self, claim: &Claim, issuer: &str) -> Result<Option<Turn>> {
+    pub async fn take_turn(&self, claim: &Claim, situation: &Situation, url: &str) -> Result<Option<Turn>> {
         let write = self.begin_write(&Actor::worker(&claim.worker)).await?;
         let Some(row) = claimed(&write, claim).await? else { return Ok(None) };
         let now = write.millis();
-        let origin = origin_of(issuer);
+        let origin = origin_of(url);
+        let paused_until = workspace_pause(&write, &origin, situation.layers.workspace.id).await?;
+        if paused_until > now {
+            // Nothing is reserved for then: a workspace that is held up takes no room from the others.
+            return Ok(Some(Turn::At(moment(paused_until))));
+        }
         let budget = locked(&write, &origin).await?;
         // A moment that has passed long ago, or lies before the end of a pause asked for since, is no reservation.
         let reserved = row.slot_at.filter(|slot| *slot > now - SLOT_KEPT && *slot >= budget.paused_until);
@@ -64,29 +84,52 @@ impl Registry {
     }
 
     /// As [`Self::take_turn`], for a person who waits for the answer: nothing is reserved when there is no room now.
-    pub async fn take_turn_now(&self, actor: &Actor, issuer: &str) -> Result<Turn> {
+    pub async fn take_turn_now(&self, actor: &Actor, url: &str) -> Result<Turn> {
         let write = self.begin_write(actor).await?;
-        let budget = locked(&write, &origin_of(issuer)).await?;
-        let slot = reserve(&write, budget, false).await?;
+        let origin = origin_of(url);
+        let paused_until = match actor.workspace() {
+            Some(workspace) => workspace_pause(&write, &origin, workspace.0).await?,
+            None => 0,
+        };
+        let budget = locked(&write, &origin).await?;
+        let slot =
+            if paused_until > write.millis() { paused_until } else { reserve(&write, budget, false).await? };
         let waiting = slot > write.millis();
         write.commit().await?;
         Ok(if waiting { Turn::At(moment(slot)) } else { Turn::Now })
     }
 }
 
-/// Slows an authorization server down that said it is asked too often: half as often for an hour, and not at all before
-/// `until`.
-pub(crate) async fn slow_down(write: &Write<'_>, issuer: &str, until: Option<Timestamp>) -> Result<()> {
-    let origin = origin_of(issuer);
-    let row = locked(write, &origin).await?;
+/// Slows down what is sent to the origin of `url`, which answered that it is asked too often: half as often for an hour,
+/// and not at all for a while that depends on whose traffic it is (see the head of this file). `asked` is the pause that
+/// the answer asked for, in seconds.
+pub(crate) async fn slow_down(
+    write: &Write<'_>,
+    url: &str,
+    workspace: Uuid,
+    asked: Option<u64>,
+) -> Result<()> {
+    let origin = origin_of(url);
     let now = write.millis();
+    let asked = asked.map_or(MAX_PAUSE_FOR_OTHERS, |seconds| {
+        i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000)
+    });
+    let own = locked(write, &workspace_key(&origin, workspace)).await?;
+    issuer_budget::ActiveModel {
+        origin: Set(own.origin),
+        paused_until: Set(own.paused_until.max(now + asked.min(MAX_PAUSE_FOR_WORKSPACE))),
+        ..Default::default()
+    }
+    .update(&write.txn)
+    .await?;
+    let row = locked(write, &origin).await?;
     let slowdown = if row.slowed_until > now { row.slowdown } else { 1 };
-    let pause = until.map_or(now, millis);
+    let pause = now + asked.min(MAX_PAUSE_FOR_OTHERS);
     issuer_budget::ActiveModel {
         origin: Set(origin),
         // After a pause there is no burst.
         next_at: Set(row.next_at.max(pause + tolerance(write))),
-        slowdown: Set((slowdown * 2).min(MOST_SLOWDOWN)),
+        slowdown: Set((slowdown * 2).min(MAX_SLOWDOWN)),
         slowed_until: Set(now + SLOWED_FOR),
         paused_until: Set(row.paused_until.max(pause)),
     }
@@ -95,12 +138,19 @@ pub(crate) async fn slow_down(write: &Write<'_>, issuer: &str, until: Option<Tim
     Ok(())
 }
 
+/// Until when one workspace is held up at an origin.
+async fn workspace_pause(write: &Write<'_>, origin: &str, workspace: Uuid) -> Result<i64> {
+    let row = issuer_budget::Entity::find_by_id(workspace_key(origin, workspace)).one(&write.txn).await?;
+    let latest = write.millis() + MAX_PAUSE_FOR_WORKSPACE;
+    Ok(row.map_or(0, |row| row.paused_until.min(latest)))
+}
+
 /// The next free moment; taken if it is now, or if `ahead`.
 async fn reserve(write: &Write<'_>, row: issuer_budget::Model, ahead: bool) -> Result<i64> {
     let now = write.millis();
     let slot = now.max(row.next_at - tolerance(write)).max(row.paused_until);
     if slot <= now || ahead {
-        let slowdown = if row.slowed_until > now { row.slowdown } else { 1 };
+        let slowdown = if row.slowed_until > now { row.slowdown.min(MAX_SLOWDOWN) } else { 1 };
         issuer_budget::ActiveModel {
             origin: Set(row.origin),
             next_at: Set(row.next_at.max(now) + interval(write) * slowdown),
@@ -125,7 +175,23 @@ async fn locked(write: &Write<'_>, origin: &str) -> Result<issuer_budget::Model>
         .exec_without_returning(&write.txn)
         .await?;
     let row = issuer_budget::Entity::find_by_id(origin).lock_exclusive().one(&write.txn).await?;
-    row.ok_or_else(|| crate::Error::Internal("a budget vanished".into()))
+    let mut row = row.ok_or_else(|| crate::Error::Internal("a budget vanished".into()))?;
+    // An earlier release kept pauses of up to a day for everybody, and a clock may have been ahead: no pause is longer
+    // than one that is made now.
+    let too_long = row.paused_until - (write.millis() + MAX_PAUSE_FOR_WORKSPACE);
+    if too_long > 0 {
+        row.paused_until -= too_long;
+        row.next_at -= too_long;
+        issuer_budget::ActiveModel {
+            origin: Set(row.origin.clone()),
+            next_at: Set(row.next_at),
+            paused_until: Set(row.paused_until),
+            ..Default::default()
+        }
+        .update(&write.txn)
+        .await?;
+    }
+    Ok(row)
 }
 
 /// Milliseconds between two requests in the long run.

@@ -218,10 +218,11 @@ impl Registry {
                     Layer { level: Level::Integration, configuration: layer },
                 ],
             };
-            let callbacks = self.settings().callbacks();
+            let shared = self.shared_settings();
+            let callbacks = shared.callbacks();
             let (workspace, server) = ("workspace".to_owned(), "server".to_owned());
             let context = ResolveContext { workspace: &workspace, server: &server, callbacks: &callbacks };
-            let resolution = resolve(&self.settings().branding, &layers, &context);
+            let resolution = resolve(&shared.branding, &layers, &context);
             (workspace, server, resolution)
         };
         let digest = resolution.effective.digest();

@@ -95,6 +95,7 @@ impl Registry {
             secret_issued_at: Set(Some(write.millis())),
             request: Set(request.map(|request| Value::Object(request).to_string())),
             withdraw_failures: Set(0),
+            settings_generation: Set(Some(situation.layers.in_force.generation)),
             ..Default::default()
         };
         let (method, client_id, response) = match client {
@@ -187,6 +188,7 @@ impl Registry {
         if let Some(request) = request {
             model.updated_at = Set(Some(write.millis()));
             if issued.callbacks_honoured {
+                model.settings_generation = Set(Some(situation.layers.in_force.generation));
                 model.metadata_digest = Set(situation.desired.digest.clone());
                 model.update_refused = Set(None);
                 model.request = Set(Some(Value::Object(request).to_string()));
@@ -244,6 +246,7 @@ async fn republish(
     oauth_client::ActiveModel {
         id: Set(id.0),
         metadata_digest: Set(situation.desired.digest.clone()),
+        settings_generation: Set(Some(situation.layers.in_force.generation)),
         response: Set(published.text.clone()),
         updated_at: Set(Some(write.millis())),
         verified_at: Set(Some(write.millis())),

@@ -72,7 +72,7 @@ impl Registry {
         let resolution = self.resolve_layers(
             [&organisation, &layer, &nothing, &nothing],
             crate::preflight::EXAMPLE_NAMES,
-            model.workspace_id.is_some(),
+            model.withholds_organisation_secrets(),
         );
         let target = self.target(&read, &model, &resolution.effective).await?;
         read.commit().await?;

@@ -87,6 +87,14 @@ impl KnownClients {
         Ok(Self { by_server })
     }
 
+    /// A server's registration and its active client.
+    pub(crate) fn registration(
+        &self,
+        layers: &ServerLayers,
+    ) -> Option<(&registration::Model, Option<&ActiveClient>)> {
+        self.by_server.get(&layers.server.id).map(|(row, client)| (row, client.as_ref()))
+    }
+
     /// Whether a gateway has fetched a server's client, so that people may have signed in through it.
     pub(crate) fn is_used(&self, layers: &ServerLayers) -> bool {
         let known = self.by_server.get(&layers.server.id);

@@ -1,35 +1,33 @@
-//! Opening, migrating, readiness: what all processes of a deployment must agree on.
+//! Opening and readiness: what all processes of a deployment must agree on.
 
 use crate::actor::Actor;
-use crate::entity::{deployment, organisation, registration};
+use crate::connecting::{Missing, connect};
+use crate::entity::{deployment, organisation, sealed_value};
 use crate::gateway_limits::GatewayLimits;
+use crate::generations::{InForce, SettingsStanding};
 use crate::key_sets;
 use crate::resealing;
 use crate::sign_in_limits::SignInLimits;
-use crate::stored::millis;
-use crate::write::{Event, Write};
+use crate::write::Write;
 use crate::{Door, Error, Inner, Outside, Registry, Result, SealingRing, Settings, registrations, tokens};
 use registry_core::clock::Clock;
-use registry_core::id::OrganisationId;
+use registry_core::id::{OrganisationId, SealedId};
 use registry_core::metadata::Branding;
 use registry_core::permission::Permission;
 use registry_core::registration::State;
 use registry_migrations::{Migrator, MigratorTrait};
-use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
-use sea_orm::sqlx::Connection;
-use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ConnectOptions, ConnectionTrait, Database, DatabaseConnection,
-    DbBackend, DbErr, EntityTrait, RuntimeErr,
-};
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, RwLock};
 
 /// Key of the sealing ring's check values in `deployment`.
 pub(crate) const KEY_CHECK: &str = "sealing.key_check";
+/// Key of the address that people reach the deployment by.
+const ADDRESS: &str = "address";
 /// Key of the newest migration that was applied.
-const SCHEMA: &str = "schema";
+pub(crate) const SCHEMA: &str = "schema";
 
 /// The organisation, and what the deployment looks like from outside.
 #[derive(Clone, Debug)]
@@ -48,6 +46,13 @@ pub struct Organisation {
     pub public_url: Option<String>,
 }
 
+/// That a process may serve, and how it is configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Readiness {
+    /// Whether its settings are those in force, or of the generation before.
+    pub settings: SettingsStanding,
+}
+
 /// Numbers for metrics.
 #[derive(Clone, Debug)]
 pub struct Counters {
@@ -61,8 +66,20 @@ impl Registry {
         Ok(self.inner.db.clone().close().await?)
     }
 
-    /// Opens the database (`sqlite://…` or `postgres://…`). Does not migrate.
+    /// Opens the database (`sqlite://…` or `postgres://…`), making an SQLite file that is not there. Does not migrate.
     pub async fn open(
+        database_url: &str,
+        settings: Settings,
+        ring: SealingRing,
+        clock: Arc<dyn Clock>,
+        outside: Arc<dyn Outside>,
+    ) -> Result<Self> {
+        Self::open_or(Missing::Make, database_url, settings, ring, clock, outside).await
+    }
+
+    /// The same, with a say in what happens where there is no database.
+    pub async fn open_or(
+        missing: Missing,
         database_url: &str,
         settings: Settings,
         ring: SealingRing,
@@ -82,17 +99,18 @@ impl Registry {
                 .and_then(|known| if known.is_empty() { Err(none()) } else { Ok(()) })
                 .map_err(|message| Error::Unavailable(format!("`auth.oidc.algorithms`: {message}")))?;
         }
-        let db = connect(database_url, settings.max_connections).await?;
+        let db = connect(database_url, settings.max_connections, missing).await?;
         Ok(Self {
             inner: Arc::new(Inner {
                 db,
                 ring,
                 keys,
                 load: crate::load::Load::new(&clock, &settings.limits),
+                in_force: RwLock::new(Arc::new(InForce::unread(settings.shared()))),
+                gateway_limits: GatewayLimits::new(&clock, settings.limits.followers),
                 settings,
                 provider: crate::identity_provider::Provider::default(),
                 sign_in_limits: SignInLimits::new(&clock),
-                gateway_limits: GatewayLimits::new(&clock),
                 clock,
                 outside,
                 bell: tokio::sync::Notify::new(),
@@ -101,56 +119,41 @@ impl Registry {
         })
     }
 
-    /// Brings the schema up to date and records what every process must agree on. Where the callbacks or the defaults
-    /// changed since the last time, every registration is looked at again.
-    pub async fn migrate(&self) -> Result<()> {
-        if let Some(step) = Migrator::unknown_step(self.db()).await? {
-            return Err(Error::Unavailable(format!(
-                "The database was brought up to date by a newer release (`{step}`). Use that release, or restore a backup of before."
-            )));
-        }
-        Migrator::up(self.db(), None).await?;
-        let mut write = self.begin_write(&self.operator()).await?;
-        if organisation::Entity::find().one(&write.txn).await?.is_none() {
-            organisation::ActiveModel {
-                id: Set(self.new_id()),
-                name: Set("Organisation".to_owned()),
-                configuration: Set(None),
-                version: Set(1),
-                created_at: Set(write.millis()),
-                updated_at: Set(write.millis()),
-                created_by: Set(write.actor_name()),
-                updated_by: Set(write.actor_name()),
-            }
-            .insert(&write.txn)
-            .await?;
-        }
-        let mut recorded = recorded(&write.txn).await?;
-        if recorded.contains_key(KEY_CHECK) {
-            self.check_ring(&recorded)?;
-        }
-        record(&write, KEY_CHECK, self.needed_keys(&write.txn).await?).await?;
-        let mut metadata_changed = false;
-        for (key, value) in self.agreed() {
-            let old = recorded.remove(key);
-            if old.as_ref() != Some(&value) {
-                record(&write, key, value.clone()).await?;
-                if let Some(old) = old {
-                    metadata_changed |= key != SCHEMA;
-                    let event = Event::new("deployment.changed", "deployment", key);
-                    write.audit(event.before(old).after(value));
-                }
+    /// What this process cannot read of what is stored because sealing keys are lost or others: a sentence for each key.
+    pub async fn lost_keys(&self) -> Result<Vec<String>> {
+        let recorded = recorded(self.db()).await?;
+        let given_up = resealing::given_up(&recorded);
+        let ours: BTreeMap<_, _> = self.ring().check_values().into_iter().collect();
+        let mut lost = Vec::new();
+        for (key, values) in resealing::key_uses(self.db()).await? {
+            let right = recorded.get(KEY_CHECK).and_then(|checks| checks.get(&key)).and_then(Value::as_str);
+            let what = match ours.get(&key) {
+                Some(own) if right.is_none_or(|right| right == own) => continue,
+                Some(_) => "is not the one",
+                None => "is not here",
+            };
+            if !given_up.contains(&key) {
+                lost.push(format!(
+                    "The sealing key `{key}` {what}: {values} stored secrets cannot be read without it. `mcp-registry seal status` lists them."
+                ));
             }
         }
-        if metadata_changed {
-            registration::Entity::update_many()
-                .col_expr(registration::Column::Wanted, Expr::col(registration::Column::Wanted).add(1))
-                .col_expr(registration::Column::DueAt, Expr::value(millis(self.now())))
-                .col_expr(registration::Column::WantedBecause, Expr::value("deployment settings changed"))
-                .exec(&write.txn)
-                .await?;
-        }
-        write.commit().await
+        Ok(lost)
+    }
+
+    /// The key that a sealed value is sealed with, where the key of that id here is another one.
+    pub(crate) async fn wrong_key_of(
+        &self,
+        db: &impl ConnectionTrait,
+        id: SealedId,
+    ) -> Result<Option<String>> {
+        let Some(row) = sealed_value::Entity::find_by_id(id.0).one(db).await? else { return Ok(None) };
+        let recorded = recorded(db).await?;
+        let right =
+            recorded.get(KEY_CHECK).and_then(|checks| checks.get(&row.key_id)).and_then(Value::as_str);
+        let own = self.ring().check_values().into_iter().find(|(key, _)| *key == row.key_id);
+        let wrong = right.zip(own).is_some_and(|(right, (_, own))| right != own);
+        Ok(wrong.then_some(row.key_id))
     }
 
     /// The operator at the machine.
@@ -158,9 +161,22 @@ impl Registry {
         Actor::program("operator", "operator", Door::Cli)
     }
 
-    /// Whether this process may serve: the database answers, its schema is ours, and the settings agree with those
-    /// recorded. The sentence names what does not.
-    pub async fn ready(&self) -> Result<()> {
+    /// Whether this process may serve: the database answers, its schema is ours, the sealing keys are here, and the settings
+    /// are those in force or of the generation before. The sentence names what is not so.
+    pub async fn ready(&self) -> Result<Readiness> {
+        self.usable().await?;
+        self.check_keys().await?;
+        self.require_writable().await?;
+        let standing = self.settings_standing().await?;
+        match standing.require() {
+            Err(Error::SettingsDiffer(why)) => Err(Error::Unavailable(why)),
+            refused @ Err(_) => refused.map(|()| Readiness { settings: standing }),
+            Ok(()) => Ok(Readiness { settings: standing }),
+        }
+    }
+
+    /// Whether commands may work on the database: it answers, and its schema is ours.
+    pub async fn usable(&self) -> Result<()> {
         self.db().ping().await?;
         // Asking the migrator would create its table; a process that only serves needs no right to do that.
         let recorded = recorded(self.db()).await.unwrap_or_default();
@@ -169,7 +185,16 @@ impl Registry {
                 "The database schema is not up to date. Run `mcp-registry migrate`.".to_owned(),
             ));
         }
+        Ok(())
+    }
+
+    /// Whether the keys that stored secrets are sealed with are here. The sentence names the first one that is not.
+    pub async fn check_keys(&self) -> Result<()> {
+        let recorded = recorded(self.db()).await?;
         self.check_ring(&recorded)?;
+        if let Err(refused) = self.ring().permit(&resealing::known_keys(&recorded)) {
+            return Err(Error::Unavailable(refused.to_string()));
+        }
         let given_up = resealing::given_up(&recorded);
         for key in resealing::used_keys(self.db()).await? {
             // One that a process saved something with after the keys were changed.
@@ -177,14 +202,39 @@ impl Registry {
                 return Err(missing(&key));
             }
         }
-        for (key, value) in self.agreed() {
-            if recorded.get(key) != Some(&value) {
-                return Err(Error::Unavailable(format!(
-                    "This process has another `{key}` than the deployment recorded. Configure all processes alike, then run `mcp-registry migrate`."
-                )));
-            }
-        }
         Ok(())
+    }
+
+    /// How the settings of this process compare with those recorded, as the database has them now.
+    pub async fn settings_standing(&self) -> Result<SettingsStanding> {
+        let rows = deployment::Entity::find().all(self.db()).await?;
+        Ok(self.take_over_settings(&rows)?.standing.clone())
+    }
+
+    /// The ids of the keys that something is sealed with, or will be. None where nothing was ever sealed.
+    pub async fn sealed_with(&self) -> Result<BTreeSet<String>> {
+        // A database that was never brought up to date has none of these tables.
+        let Ok(recorded) = recorded(self.db()).await else { return Ok(BTreeSet::new()) };
+        let used = resealing::used_keys(self.db()).await.unwrap_or_default();
+        let mut keys: BTreeSet<String> = resealing::known_keys(&recorded).into_keys().collect();
+        keys.extend(used);
+        Ok(&keys - &resealing::given_up(&recorded))
+    }
+
+    /// The address that people reach this deployment by, as the process that serves noted it last.
+    pub async fn noted_address(&self) -> Result<Option<String>> {
+        let noted = recorded(self.db()).await?.remove(ADDRESS);
+        Ok(noted.and_then(|noted| noted.as_str().map(str::to_owned)))
+    }
+
+    /// Notes the address that people reach this deployment by, for commands that print links.
+    pub async fn note_address(&self, address: &str) -> Result<()> {
+        if self.noted_address().await?.as_deref() == Some(address) {
+            return Ok(());
+        }
+        let write = self.begin_write(&self.operator()).await?;
+        record(&write, ADDRESS, json!(address)).await?;
+        write.commit().await
     }
 
     /// Numbers for metrics.
@@ -199,31 +249,19 @@ impl Registry {
             .one(self.db())
             .await?
             .ok_or_else(|| Error::not_found("organisation", ""))?;
-        let settings = self.settings();
+        let shared = self.shared_settings();
         Ok(Organisation {
             id: OrganisationId(row.id),
             name: row.name,
-            gateway_urls: settings.gateway_urls.clone(),
-            callback_urls: settings.callbacks(),
-            branding: settings.branding.clone(),
-            public_url: settings.public_url.clone(),
+            gateway_urls: shared.gateway_urls.clone(),
+            callback_urls: shared.callbacks(),
+            branding: shared.branding.clone(),
+            public_url: self.settings().public_url.clone(),
         })
     }
 
-    /// What every process must agree on, by configuration key.
-    fn agreed(&self) -> [(&'static str, Value); 5] {
-        let settings = self.settings();
-        [
-            ("branding", json!(settings.branding)),
-            ("gateway.urls", json!(settings.gateway_urls)),
-            ("cimd.public_url", json!(settings.cimd_public_url)),
-            ("secrets", json!(settings.secrets)),
-            (SCHEMA, newest_migration()),
-        ]
-    }
-
     /// Every key that sealed something must be here, and be the same key.
-    fn check_ring(&self, recorded: &BTreeMap<String, Value>) -> Result<()> {
+    pub(crate) fn check_ring(&self, recorded: &BTreeMap<String, Value>) -> Result<()> {
         let ours: BTreeMap<_, _> = self.ring().check_values().into_iter().collect();
         let Some(Value::Object(theirs)) = recorded.get(KEY_CHECK) else {
             return Err(Error::Unavailable(
@@ -252,7 +290,7 @@ fn missing(key: &str) -> Error {
 }
 
 /// The name of the newest migration this program knows.
-fn newest_migration() -> Value {
+pub(crate) fn newest_migration() -> Value {
     json!(Migrator::migrations().last().map(|migration| migration.name().to_owned()))
 }
 
@@ -280,50 +318,4 @@ pub(crate) async fn recorded(db: &impl ConnectionTrait) -> Result<BTreeMap<Strin
             Ok((row.key, value))
         })
         .collect()
-}
-
-async fn connect(url: &str, max_connections: u32) -> Result<DatabaseConnection> {
-    let mut options = ConnectOptions::new(url);
-    options
-        .sqlx_logging(false)
-        .max_connections(max_connections)
-        .connect_timeout(Duration::from_secs(5))
-        .acquire_timeout(Duration::from_secs(8));
-    if url.starts_with("sqlite::memory:") {
-        // Each connection would have a database of its own.
-        options.max_connections(1).min_connections(1);
-    }
-    options.map_sqlx_sqlite_opts(|options| {
-        options
-            .create_if_missing(true)
-            .foreign_keys(true)
-            .busy_timeout(Duration::from_secs(10))
-            .pragma("journal_mode", "WAL")
-            .pragma("synchronous", "FULL")
-    });
-    // SQLite ends a transaction by itself when its disk is full, and the driver goes on believing in it: what is
-    // "committed" on such a connection later is only a savepoint that never reaches the disk.
-    options.map_sqlx_sqlite_pool_opts(|options| {
-        options.after_release(|connection, _| {
-            Box::pin(async move {
-                // Also waits for a rollback that is still to be made.
-                connection.ping().await?;
-                Ok(!connection.is_in_transaction())
-            })
-        })
-    });
-    let mut db = Database::connect(options).await.map_err(|error| {
-        tracing::debug!(%error, "connecting to the database failed");
-        let why = match &error {
-            DbErr::Conn(RuntimeErr::SqlxError(error)) => crate::error::unwritable(error),
-            _ => None,
-        };
-        let why =
-            why.unwrap_or("The database cannot be opened. Check `database.url` and that it is reachable.");
-        Error::Unavailable(why.to_owned())
-    })?;
-    // How much work requests make of the database: the first thing to look at when they grow slow.
-    db.set_metric_callback(|_| metrics::counter!("mcp_registry_database_statements_total").increment(1));
-    debug_assert!(matches!(db.get_database_backend(), DbBackend::Sqlite | DbBackend::Postgres));
-    Ok(db)
 }

@@ -1,10 +1,14 @@
 //! The one error of the application, free of any transport.
 
+use crate::database_fault::DatabaseFault;
+use crate::writability;
 use registry_core::clock::Timestamp;
-use registry_core::finding::{Finding, Findings};
+use registry_core::finding::{Finding, Findings, shorten};
 use registry_core::permission::Permission;
-use sea_orm::sqlx;
 use std::fmt;
+
+/// At most this many bytes of a name are repeated in a sentence.
+const MAX_SHOWN: usize = 200;
 
 /// What every use case answers with.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -76,6 +80,11 @@ pub enum Error {
     Unavailable(String),
     /// A stored secret is sealed with a key of this id, which is not here.
     KeyMissing(String),
+    /// This process has a sealing key that is not the deployment's, so it seals nothing: what it would seal nobody could
+    /// open. The sentence says which key, and what to do.
+    CannotSeal(String),
+    /// The settings of this process are not those of the deployment, so it changes nothing. The sentence names them.
+    SettingsDiffer(String),
     /// A fault of ours. Shown as "internal error"; logged with the request id.
     Internal(Box<dyn std::error::Error + Send + Sync>),
 }
@@ -133,9 +142,11 @@ impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unauthenticated(message) | Self::NotImplemented(message) => formatter.write_str(message),
-            Self::Forbidden { message, .. } | Self::Conflict { message, .. } | Self::Unavailable(message) => {
-                formatter.write_str(message)
-            }
+            Self::Forbidden { message, .. }
+            | Self::Conflict { message, .. }
+            | Self::Unavailable(message)
+            | Self::CannotSeal(message)
+            | Self::SettingsDiffer(message) => formatter.write_str(message),
             Self::Overloaded => formatter
                 .write_str("Too much is being worked on at this moment. Nothing was looked at; try again shortly."),
             Self::TimedOut => formatter.write_str(
@@ -145,7 +156,11 @@ impl fmt::Display for Error {
                 formatter,
                 "A stored secret is sealed with the key `{id}`, which is not configured here. `mcp-registry seal status` says what that costs."
             ),
-            Self::NotFound { what, reference } => write!(formatter, "There is no {what} `{reference}`."),
+            Self::NotFound { what, reference } => {
+                let mut shown = reference.clone();
+                shorten(&mut shown, MAX_SHOWN);
+                write!(formatter, "There is no {what} `{shown}`.")
+            }
             Self::Stale { current } => write!(
                 formatter,
                 "Somebody else saved in the meantime; the present version is {current}. Read it again and repeat your change."
@@ -180,64 +195,15 @@ impl std::error::Error for Error {
 
 impl From<sea_orm::DbErr> for Error {
     fn from(error: sea_orm::DbErr) -> Self {
-        use sea_orm::{DbErr, RuntimeErr};
+        use sea_orm::DbErr;
+        if let Some((fault, cause)) = DatabaseFault::cause_of(&error) {
+            writability::note(fault, cause);
+            return fault.into();
+        }
         match error {
-            DbErr::Conn(_) | DbErr::ConnectionAcquire(_) => unreachable_now(),
-            DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))
-                if is_away(&error) =>
-            {
-                unreachable_now()
-            }
-            DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))
-                if let Some(why) = unwritable(&error) =>
-            {
-                tracing::error!(%error, "the database cannot be written");
-                Self::Unavailable(why.to_owned())
-            }
+            DbErr::Conn(_) | DbErr::ConnectionAcquire(_) => DatabaseFault::Away.into(),
             other => Self::Internal(Box::new(other)),
         }
-    }
-}
-
-fn unreachable_now() -> Error {
-    Error::Unavailable("The database cannot be reached now. Try again shortly.".to_owned())
-}
-
-/// Why nothing can be written now although the database answers: SQLite's result codes, PostgreSQL's SQLSTATE.
-pub(crate) fn unwritable(error: &sqlx::Error) -> Option<&'static str> {
-    const FULL: &str =
-        "The database cannot be written: its disk is full. Nothing was saved; reading goes on.";
-    const READ_ONLY: &str = "The database cannot be written: its disk, folder or file is read-only or not there. Nothing was saved.";
-    const REFUSES: &str =
-        "The database cannot be written: its disk is full or broken. Nothing was saved; reading goes on.";
-    const LOCKED: &str = "Another process keeps the database locked. Nothing was saved. Try again shortly.";
-    let sqlx::Error::Database(error) = error else { return None };
-    let code = error.code()?;
-    match code.parse::<u32>() {
-        // SQLITE_FULL
-        Ok(13) => Some(FULL),
-        // SQLITE_IOERR when it writes, syncs, truncates or extends its files.
-        Ok(778 | 1034 | 1290 | 1546 | 4874) => Some(REFUSES),
-        // SQLITE_BUSY
-        Ok(code) if code & 0xff == 5 => Some(LOCKED),
-        // SQLITE_READONLY and its kin; SQLITE_CANTOPEN of a file it has to make.
-        Ok(code) if code & 0xff == 8 || code & 0xff == 14 => Some(READ_ONLY),
-        _ => match &*code {
-            "53100" => Some(FULL),
-            // io_error
-            "58030" => Some(REFUSES),
-            "25006" => Some(READ_ONLY),
-            _ => None,
-        },
-    }
-}
-
-/// Whether the connection broke, or PostgreSQL is being stopped or started (class 57P).
-fn is_away(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
-        sqlx::Error::Database(error) => error.code().is_some_and(|code| code.starts_with("57P")),
-        _ => false,
     }
 }
 

@@ -1,25 +1,62 @@
-//! How often one gateway may say that it needs a client, or that one does not work.
+//! How often one gateway may ask for what is not answered from memory, how many of its connections may follow changes, how
+//! often it may say that it needs a client, or that one does not work.
 
 use crate::buckets::Buckets;
-use crate::{Actor, Error, Result};
+use crate::{Actor, Error, Registry, Result};
 use registry_core::clock::Clock;
-use std::sync::Arc;
+use registry_core::permission::Permission;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Needs: people who sign in somewhere new, all at once in the morning; then ten a second.
 const NEEDS: (u32, Duration) = (200, Duration::from_millis(100));
 /// Reports: one for each server that stops working at once; then one a second.
 const REPORTS: (u32, Duration) = (100, Duration::from_secs(1));
+/// Documents that are not in memory: those of a gateway that begins without the list, then 100 a second.
+const DOCUMENTS: (u32, Duration) = (2_000, Duration::from_millis(10));
+/// Pages of the list of documents, up to 500 documents each.
+const PAGES: (u32, Duration) = (400, Duration::from_millis(200));
+/// Requests to follow changes: each waits up to a minute, unless there is something new.
+const FOLLOWS: (u32, Duration) = (1_000, Duration::from_millis(20));
+/// When somebody who follows too often at the same time may try again, in seconds.
+const TRY_AGAIN: u64 = 5;
 
-/// Counts what gateways say back, for each identity.
+/// Counts what gateways ask and say, for each identity.
 pub(crate) struct GatewayLimits {
     needs: Buckets,
     reports: Buckets,
+    documents: Buckets,
+    pages: Buckets,
+    follows: Buckets,
+    followers: Followers,
+}
+
+/// Who follows now, by identity.
+struct Followers {
+    most: usize,
+    now: Arc<Mutex<HashMap<String, usize>>>,
+}
+
+/// One who follows changes, until this is dropped.
+#[derive(Debug)]
+pub struct Following {
+    who: String,
+    now: Arc<Mutex<HashMap<String, usize>>>,
 }
 
 impl GatewayLimits {
-    pub(crate) fn new(clock: &Arc<dyn Clock>) -> Self {
-        Self { needs: Buckets::new(clock.clone(), NEEDS), reports: Buckets::new(clock.clone(), REPORTS) }
+    /// `followers`: so many of one identity at the same time.
+    pub(crate) fn new(clock: &Arc<dyn Clock>, followers: usize) -> Self {
+        let buckets = |rate| Buckets::new(clock.clone(), rate);
+        Self {
+            needs: buckets(NEEDS),
+            reports: buckets(REPORTS),
+            documents: buckets(DOCUMENTS),
+            pages: buckets(PAGES),
+            follows: buckets(FOLLOWS),
+            followers: Followers { most: followers.max(1), now: Arc::default() },
+        }
     }
 
     pub(crate) fn admit_need(&self, actor: &Actor) -> Result<()> {
@@ -28,6 +65,50 @@ impl GatewayLimits {
 
     pub(crate) fn admit_report(&self, actor: &Actor) -> Result<()> {
         count(&self.reports, actor)
+    }
+
+    pub(crate) fn admit_page(&self, actor: &Actor) -> Result<()> {
+        count(&self.pages, actor)
+    }
+}
+
+impl Registry {
+    /// Counts one document that is not answered from memory. Not while the database is away: then every document takes this
+    /// way, and nothing is read.
+    pub(crate) fn admit_document(&self, actor: &Actor) -> Result<()> {
+        if self.away_since().is_some() {
+            return Ok(());
+        }
+        count(&self.inner.gateway_limits.documents, actor)
+    }
+
+    /// Lets somebody follow changes, until what this gives is dropped.
+    pub fn admit_follower(&self, actor: &Actor) -> Result<Following> {
+        actor.require(Permission::FetchGatewayDocument)?;
+        let limits = &self.inner.gateway_limits;
+        count(&limits.follows, actor)?;
+        let Followers { most, now } = &limits.followers;
+        let who = actor.who().to_owned();
+        let mut followers = now.lock().unwrap_or_else(PoisonError::into_inner);
+        let mine = followers.get(&who).copied().unwrap_or_default();
+        if mine >= *most {
+            return Err(Error::TooManyRequests { seconds: TRY_AGAIN });
+        }
+        followers.insert(who.clone(), mine + 1);
+        drop(followers);
+        Ok(Following { who, now: now.clone() })
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        let mut followers = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = followers.get_mut(&self.who) {
+            *count -= 1;
+            if *count == 0 {
+                followers.remove(&self.who);
+            }
+        }
     }
 }
 

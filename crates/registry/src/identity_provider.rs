@@ -211,6 +211,9 @@ impl Registry {
                 claims.entry(name).or_insert(value);
             }
         }
+        if claims.values().any(registry_core::nul::is_within) {
+            return Err(failed("a claim contains the character NUL, which cannot be stored"));
+        }
         let person = self.take_in(settings, &claims, &origin).await?;
         let actor = known_person(&person, origin);
         let write = self.begin_write(&actor).await?;

@@ -3,7 +3,7 @@
 use crate::configurations::Saved;
 use crate::costs::Affected;
 use crate::entity::{access, integration, workspace};
-use crate::integrations::{event, find, require_owner, snapshot};
+use crate::integrations::{event, find, may_vouch, require_owner, snapshot};
 use crate::layers::{Before, Scope};
 use crate::revisions::add_revision;
 use crate::secret_mappings::{self, Owner, ReadMappings};
@@ -79,6 +79,8 @@ impl Registry {
         }
         if let Some(url) = change.url {
             self.judge_url(&url)?;
+            // Sent again by somebody who may, the same address is vouched for; another one is whose it is that sends it.
+            after.address_by_admin = may_vouch(actor) || url == model.url && model.address_by_admin;
             after.url = url;
         }
         if let Some(enabled) = change.enabled {
@@ -133,6 +135,7 @@ impl Registry {
             write.audit(event(action, &after).before(snapshot(&model)).after(snapshot(&after)));
             affected = before.settle(write, "/configurations", because).await?;
         }
+        findings.0.extend(self.withheld(&write.txn, &after).await?);
         let value = self.show(&write.txn, actor, after).await?;
         Ok(Saved { value, findings, affected })
     }

@@ -1,14 +1,13 @@
-//! What people ask of an integration as a whole: renew its clients, see what happened to it, see what deleting it takes.
+//! What people ask of an integration as a whole: see what happened to it, see what deleting it takes.
 
-use crate::entity::{access, audit_event, integration, oauth_client, registration, server};
+use crate::entity::{access, audit_event, oauth_client, registration, server};
 use crate::integrations::{self, require_owner};
 use crate::registrations::method;
 use crate::stored::moment;
-use crate::{Actor, Error, Registry, Result};
+use crate::{Actor, Registry, Result};
 use registry_core::clock::Timestamp;
-use registry_core::id::RegistrationId;
 use registry_core::permission::Permission;
-use registry_core::registration::{ClientStatus, RegistrationMethod, State};
+use registry_core::registration::{ClientStatus, RegistrationMethod};
 use registry_core::slug::Reference;
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
@@ -16,15 +15,6 @@ use sea_orm::{
 };
 use std::collections::BTreeMap;
 use uuid::Uuid;
-
-/// Which registrations of an integration are meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Which {
-    /// Those that need attention.
-    Troubled,
-    /// All that have a client or shall get one. People who signed in through a replaced client must do so again.
-    All,
-}
 
 /// Something that happened to an integration.
 #[derive(Clone, Debug)]
@@ -77,69 +67,6 @@ impl Deletion {
 }
 
 impl Registry {
-    /// Asks for new clients for an integration's registrations, as far as the actor may see them, and says for how many.
-    pub async fn reregister_integration(
-        &self,
-        actor: &Actor,
-        reference: &Reference,
-        which: Which,
-    ) -> Result<u64> {
-        actor.require(Permission::OperateRegistrations)?;
-        let model = integrations::find(self.db(), actor, reference).await?;
-        if !model.enabled {
-            return Err(Error::Conflict {
-                code: "integration_disabled",
-                message: "The integration is disabled, so nothing is registered for it. Enable it first."
-                    .to_owned(),
-                pointer: None,
-            });
-        }
-        let mut asked = 0;
-        for id in self.registrations_of(actor, &model, which).await? {
-            self.reregister(actor, RegistrationId(id)).await?;
-            asked += 1;
-        }
-        if asked > 0 {
-            return Ok(asked);
-        }
-        Err(Error::Conflict {
-            code: "nothing_to_register",
-            message: "No registration of it is one of those asked for.".to_owned(),
-            pointer: None,
-        })
-    }
-
-    async fn registrations_of(
-        &self,
-        actor: &Actor,
-        model: &integration::Model,
-        which: Which,
-    ) -> Result<Vec<Uuid>> {
-        let states: &[State] = match which {
-            Which::Troubled => &crate::integration_counts::ATTENTION,
-            Which::All => &[
-                State::Queued,
-                State::Registering,
-                State::Registered,
-                State::Outdated,
-                State::Retrying,
-                State::Unconfirmed,
-                State::Failed,
-            ],
-        };
-        let mut select = registration::Entity::find()
-            .select_only()
-            .column(registration::Column::Id)
-            .join(JoinType::InnerJoin, registration::Relation::Server.def())
-            .filter(server::Column::IntegrationId.eq(model.id))
-            .filter(server::Column::DeletedAt.is_null())
-            .filter(registration::Column::State.is_in(states.iter().map(|state| state.as_str())));
-        if let Some(own) = actor.workspace() {
-            select = select.filter(server::Column::WorkspaceId.eq(own.0));
-        }
-        Ok(select.order_by_asc(registration::Column::Id).into_tuple().all(self.db()).await?)
-    }
-
     /// What happened to an integration, its workspace access and its servers, as far as the actor may see them: the
     /// newest `most` events.
     pub async fn integration_events(

@@ -157,7 +157,7 @@ impl Registry {
             }
         };
         self.judge_url(&new.url)?;
-        let slug = names::slug(&write.txn, SlugSpace::Integrations, new.slug.as_deref(), &name).await?;
+        let slug = self.free_integration_slug(&write.txn, actor, new.slug.as_deref(), &name).await?;
         let id = self.new_id();
         if let Some((draft, _)) = sealed {
             write.hand_over(("draft", draft), ("integration", id)).await?;
@@ -194,6 +194,7 @@ impl Registry {
             pre_registered: false,
             unreachable: false,
             last_test: None,
+            address_by_admin: may_vouch(actor),
         };
         model.set_configuration(stored.text.clone());
         insert_unique(model.clone().into_active_model().reset_all().insert(&write.txn).await, &slug)?;
@@ -201,7 +202,48 @@ impl Registry {
             add_revision(write, ("integration", id), stored.text, None, None).await?;
         }
         write.audit(event("integration.created", &model).after(snapshot(&model)));
-        Ok((model, stored.findings))
+        let mut findings = stored.findings;
+        findings.0.extend(self.withheld(&write.txn, &model).await?);
+        Ok((model, findings))
+    }
+
+    /// What is said where secrets of the organisation's layer are not sent to the address of an integration.
+    pub(crate) async fn withheld(
+        &self,
+        db: &impl ConnectionTrait,
+        model: &integration::Model,
+    ) -> Result<Option<Finding>> {
+        let withheld = model.workspace_id.is_none()
+            && model.withholds_organisation_secrets()
+            && !self.organisation_layer(db).await?.sealed_ids().is_empty();
+        Ok(withheld.then(|| {
+            Finding::warning(
+                "/url",
+                "secret_withheld",
+                "Secrets of the organisation's configuration are not sent to this address, because it was chosen by somebody who may not change that configuration. An admin who saves the address again has them sent there.",
+            )
+        }))
+    }
+
+    /// The slug for a new integration: the given one, or one made from its name. Slugs are unique in the organisation, so
+    /// that somebody bound to a workspace learns whether any workspace has one: only so often (`docs/threat-model.md`).
+    pub(crate) async fn free_integration_slug(
+        &self,
+        db: &impl ConnectionTrait,
+        actor: &Actor,
+        given: Option<&str>,
+        name: &str,
+    ) -> Result<Slug> {
+        let slug = names::slug(db, SlugSpace::Integrations, given, name).await;
+        let is_taken = match (&slug, given) {
+            (Ok(slug), None) => *slug != Slug::from_name(name),
+            (Err(Error::Conflict { .. }), _) => true,
+            _ => false,
+        };
+        if is_taken {
+            self.count_taken_slug(actor)?;
+        }
+        slug
     }
 
     /// One integration.
@@ -233,6 +275,12 @@ impl Registry {
         let mapped = mappings_of(db, [model.id]).await?.remove(&model.id).unwrap_or_default();
         into_integration(model, owner, counts, mapped)
     }
+}
+
+/// Whether addresses that this caller chooses may be sent the secrets of the organisation's layer: whoever may write that
+/// layer could enter them there anyway.
+pub(crate) fn may_vouch(actor: &Actor) -> bool {
+    actor.workspace().is_none() && actor.can(Permission::WriteOrganisation)
 }
 
 /// A caller bound to a workspace changes only that workspace's integrations.
@@ -314,6 +362,12 @@ pub(crate) fn transport(model: &integration::Model) -> Result<Transport> {
 }
 
 impl integration::Model {
+    /// Whether secrets of the organisation's layer stay away from its address (`docs/client-metadata.md`): a workspace
+    /// chose it, or somebody who may not write that layer.
+    pub(crate) fn withholds_organisation_secrets(&self) -> bool {
+        self.workspace_id.is_some() || !self.address_by_admin
+    }
+
     /// Sets the configuration, and what lists must know of it.
     pub(crate) fn set_configuration(&mut self, text: Option<String>) {
         let layer = text.as_deref().and_then(|text| AdvancedConfiguration::from_stored(text).ok());

@@ -4,7 +4,7 @@ use crate::api_keys::{CreatedApiKey, event, into_key, require_scopes};
 use crate::entity::{api_key, workspace};
 use crate::key_text::{beginning, generate, hash};
 use crate::stored::{json, millis};
-use crate::{Actor, Error, Registry, Result, workspaces};
+use crate::{Actor, Error, Registry, Result, key_chain, workspaces};
 use chrono::Duration;
 use registry_core::id::ApiKeyId;
 use registry_core::permission::Permission;
@@ -14,8 +14,9 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel};
 const OVERLAP: Duration = Duration::hours(24);
 
 impl Registry {
-    /// Makes a key of the same name, role, scopes and workspace that lasts as long as the old one was meant to last. The
-    /// old one works for 24 hours more, or until it expires if that is sooner.
+    /// Makes a key of the same name, role, scopes and workspace that lasts as long as the old one was meant to last, but
+    /// no longer than what the caller shows: a key that rotates itself does not live longer by it. The old one works for 24
+    /// hours more, or until it expires if that is sooner.
     pub async fn rotate_api_key(&self, actor: &Actor, id: ApiKeyId) -> Result<CreatedApiKey> {
         actor.require_organisation(Permission::ManageKeys)?;
         let mut write = self.begin_write(actor).await?;
@@ -35,12 +36,15 @@ impl Registry {
             Some(id) => workspace::Entity::find_by_id(id).one(&write.txn).await?,
             None => None,
         };
+        let (expires_at, finding) = key_chain::end_of_rotated(actor, &old, now);
         let key = generate()?;
         let new = api_key::Model {
             id: self.new_id(),
             prefix: beginning(&key).to_owned(),
             key_hash: hash(&key),
-            expires_at: old.expires_at.map(|end| now + (end - old.created_at)),
+            expires_at,
+            // Who rotates a key knows the new one.
+            made_by: key_chain::key_of(actor).filter(|maker| *maker != old.id).or(old.made_by),
             last_used_at: None,
             last_address: None,
             created_by: write.actor_name(),
@@ -61,7 +65,7 @@ impl Registry {
         write.identities_changed();
         write.commit().await?;
         let workspace = workspace.as_ref().map(workspaces::as_ref).transpose()?;
-        Ok(CreatedApiKey { key, record: into_key(new, workspace)? })
+        Ok(CreatedApiKey { key, record: into_key(new, workspace)?, findings: finding.into_iter().collect() })
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::budget::origin_of;
 use crate::costs::{Affected, KnownClients};
 use crate::entity::{access, integration, organisation, registration, server, workspace};
+use crate::generations::{InForce, SharedSettings};
 use crate::secret_mappings::members_of;
 use crate::stored::moment;
 use crate::write::Write;
@@ -51,6 +52,8 @@ pub(crate) struct ServerLayers {
     pub(crate) integration_mapped: Arc<Map<String, Value>>,
     /// The same of the server's layer.
     pub(crate) server_mapped: Arc<Map<String, Value>>,
+    /// The shared settings below all layers: one generation of them for everything that is worked out from here.
+    pub(crate) in_force: Arc<InForce>,
 }
 
 /// Whether a workspace may use an integration: its own always; another's never; an organisation-wide one by its
@@ -110,6 +113,7 @@ impl Registry {
         if servers.is_empty() {
             return Ok(Vec::new());
         }
+        let in_force = self.in_force();
         let organisation_layer = Arc::new(self.organisation_layer(db).await?);
         let integrations = self.integrations_of(db, &servers, scope).await?;
         let workspaces = self.workspaces_of(db, &servers, scope).await?;
@@ -141,6 +145,7 @@ impl Registry {
                 integration_layer,
                 workspace_layer: Arc::new(workspace_layer),
                 server_layer: Arc::new(server_layer),
+                in_force: in_force.clone(),
             });
         }
         Ok(loaded)
@@ -181,7 +186,8 @@ impl Registry {
 
     /// What is sent for one server.
     pub(crate) fn resolve_server(&self, layers: &ServerLayers) -> Resolution {
-        self.resolve_layers(
+        resolve_with(
+            &layers.in_force.settings,
             [
                 &layers.organisation_layer,
                 &layers.integration_layer.with_members(&layers.integration_mapped),
@@ -189,7 +195,7 @@ impl Registry {
                 &layers.server_layer.with_members(&layers.server_mapped),
             ],
             (&layers.workspace.slug, &layers.server.slug),
-            layers.integration.workspace_id.is_some(),
+            layers.integration.withholds_organisation_secrets(),
         )
     }
 
@@ -207,44 +213,15 @@ impl Registry {
     }
 
     /// What these layers, low to high from the organisation's to the server's, give for `(workspace, server)`;
-    /// `of_workspace`: the integration belongs to a workspace.
+    /// `withheld`: secrets of the organisation's layer stay away, because others than those who may write it chose the
+    /// integration's address.
     pub(crate) fn resolve_layers(
         &self,
-        [organisation, integration, workspace, server]: [&AdvancedConfiguration; 4],
+        layers: [&AdvancedConfiguration; 4],
         names: (&str, &str),
-        of_workspace: bool,
+        withheld: bool,
     ) -> Resolution {
-        let callbacks = self.settings().callbacks();
-        let mut resolution = resolve(
-            &self.settings().branding,
-            &[
-                Layer { level: Level::Organisation, configuration: organisation },
-                Layer { level: Level::Integration, configuration: integration },
-                Layer { level: Level::Workspace, configuration: workspace },
-                Layer { level: Level::Server, configuration: server },
-            ],
-            &ResolveContext { workspace: names.0, server: names.1, callbacks: &callbacks },
-        );
-        if of_workspace {
-            withhold_organisation_secrets(&mut resolution);
-        }
-        self.check_document(&mut resolution);
-        resolution
-    }
-
-    /// A Client ID Metadata Document that is demanded must be small enough to be read (`standards.md` §5.3).
-    fn check_document(&self, resolution: &mut Resolution) {
-        let effective = &resolution.effective;
-        let (Some(public), Method::Cimd) = (&self.settings().cimd_public_url, effective.registration.method)
-        else {
-            return;
-        };
-        let url = document_url(public, &"0".repeat(32));
-        let document = client_id_document(&url, &effective.client_metadata, effective.scope_is_admins);
-        if let Err(failure) = document {
-            let pointer = format!("/{CANONICAL_WRAPPER}");
-            resolution.findings.push(Finding::error(pointer, failure.code, failure.message));
-        }
+        resolve_with(&self.shared_settings(), layers, names, withheld)
     }
 
     /// What is wanted for one server, whose registration is `row`.
@@ -270,14 +247,54 @@ impl Registry {
             mcp_url: layers.integration.url.clone(),
             auth_type: auth_type(&layers.integration)?,
             standing,
-            publishes_documents: self.settings().cimd_public_url.is_some(),
+            publishes_documents: layers.in_force.settings.cimd_public_url.is_some(),
             rules,
         })
     }
 }
 
-/// The address of a workspace's own integration is that workspace's choice: secrets of the organisation must not go
-/// there, neither in a registration nor through a gateway (`domain.md` §4).
+/// As [`Registry::resolve_layers`], above these shared settings.
+fn resolve_with(
+    shared: &SharedSettings,
+    [organisation, integration, workspace, server]: [&AdvancedConfiguration; 4],
+    names: (&str, &str),
+    withheld: bool,
+) -> Resolution {
+    let callbacks = shared.callbacks();
+    let mut resolution = resolve(
+        &shared.branding,
+        &[
+            Layer { level: Level::Organisation, configuration: organisation },
+            Layer { level: Level::Integration, configuration: integration },
+            Layer { level: Level::Workspace, configuration: workspace },
+            Layer { level: Level::Server, configuration: server },
+        ],
+        &ResolveContext { workspace: names.0, server: names.1, callbacks: &callbacks },
+    );
+    if withheld {
+        withhold_organisation_secrets(&mut resolution);
+    }
+    check_document(shared, &mut resolution);
+    resolution
+}
+
+/// A Client ID Metadata Document that is demanded must be small enough to be read (`standards.md` §5.3).
+fn check_document(shared: &SharedSettings, resolution: &mut Resolution) {
+    let effective = &resolution.effective;
+    let (Some(public), Method::Cimd) = (&shared.cimd_public_url, effective.registration.method) else {
+        return;
+    };
+    let url = document_url(public, &"0".repeat(32));
+    let document = client_id_document(&url, &effective.client_metadata, effective.scope_is_admins);
+    if let Err(failure) = document {
+        let pointer = format!("/{CANONICAL_WRAPPER}");
+        resolution.findings.push(Finding::error(pointer, failure.code, failure.message));
+    }
+}
+
+/// Where somebody who may not write the organisation's layer chose the address (a workspace its own integration's, a
+/// manager any integration's), secrets of the organisation must not go there, neither in a registration nor through a
+/// gateway nor in a test (`domain.md` §4).
 fn withhold_organisation_secrets(resolution: &mut Resolution) {
     let from_organisation =
         |resolution: &Resolution, member: &str| resolution.origins.get(member) == Some(&Origin::Organisation);
@@ -308,7 +325,7 @@ fn withhold_organisation_secrets(resolution: &mut Resolution) {
             value: serde_json::Value::String("secret".to_owned()),
             code: "secret_withheld".to_owned(),
             reason:
-                "A secret of the organisation is not used for an integration whose address a workspace chose."
+                "A secret of the organisation is not used for an integration whose address was chosen by somebody who may not change the organisation's configuration. An admin who saves the address of an integration of the organisation again has it used."
                     .to_owned(),
         });
     }

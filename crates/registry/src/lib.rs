@@ -19,6 +19,7 @@ mod api_keys;
 mod audit;
 mod audit_chain;
 mod audit_export;
+mod audit_key;
 mod authentication;
 mod backup;
 mod buckets;
@@ -28,23 +29,29 @@ mod checks;
 mod clients;
 mod clock_watch;
 mod configurations;
+mod connecting;
 mod connection;
 mod costs;
+mod database_fault;
 mod deployment;
 mod drafts;
+mod echoes;
 #[expect(unreachable_pub, reason = "sea-orm's derives want public items in this private module")]
 mod entity;
 mod error;
 mod gateway_limits;
 mod gateway_needs;
 mod gateways;
+mod generations;
 mod identity_provider;
 mod integration_changes;
 mod integration_copies;
 mod integration_counts;
+mod integration_import;
 mod integration_list;
 mod integration_upkeep;
 mod integrations;
+mod key_chain;
 mod key_rotation;
 mod key_sets;
 mod key_text;
@@ -54,6 +61,7 @@ mod load;
 mod lockout;
 mod logos;
 mod memberships;
+mod migrating;
 mod names;
 mod operations;
 mod orphan_table;
@@ -69,7 +77,9 @@ mod reach;
 mod reconciliation;
 mod recording;
 mod registrations;
+mod reregistration;
 mod resealing;
+mod restoring;
 mod revisions;
 mod seal;
 mod search;
@@ -87,6 +97,7 @@ mod upstream;
 mod users;
 mod workspace_overview;
 mod workspaces;
+mod writability;
 mod write;
 
 use registry_core::clock::{Clock, Timestamp, to_millis};
@@ -107,18 +118,23 @@ pub use budget::Turn;
 pub use checks::{Check, Checked, Preview, SentChange};
 pub use clients::NewClient;
 pub use configurations::{Configuration, NewConfiguration, Saved, Subject};
+pub use connecting::Missing;
 pub use connection::{ConnectionTest, LastTest};
 pub use costs::Affected;
-pub use deployment::{Counters, Organisation};
+pub use deployment::{Counters, Organisation, Readiness};
 pub use drafts::{Draft, DraftAddress, DraftStep, Finished, Judged, Kept};
+pub use echoes::exchanges_without;
 pub use error::{Error, Result};
+pub use gateway_limits::Following;
 pub use gateway_needs::{Ensured, Standing, Verdict};
 pub use gateways::{GatewayDocument, GatewayPage, entity_tag};
+pub use generations::{SettingsStanding, SharedSettings};
 pub use identity_provider::{Arrival, Departure, ProviderSettings};
-pub use integration_copies::{Copied, Imported};
+pub use integration_copies::Copied;
 pub use integration_counts::{Health, IntegrationCounts};
+pub use integration_import::Imported;
 pub use integration_list::{IntegrationFilter, IntegrationSort, IntegrationViews, OwnerFilter};
-pub use integration_upkeep::{ClientsAt, Deletion, IntegrationEvent, Which};
+pub use integration_upkeep::{ClientsAt, Deletion, IntegrationEvent};
 pub use integrations::{Integration, IntegrationChange, NewIntegration};
 pub use key_sets::KeySource;
 pub use layers::Replacements;
@@ -126,6 +142,7 @@ pub use live::{Coding, Followed, GatewayChange, Happening, HeldDocument};
 pub use load::{Allowance, InHand};
 pub use logos::{Logo, LogoFile, LogoState};
 pub use memberships::{Membership, Roles};
+pub use migrating::{Migrated, Recording};
 pub use operations::EnteredClient;
 pub use orphan_table::orphan_table;
 pub use orphans::{Orphan, OrphanFilter};
@@ -141,7 +158,9 @@ pub use registrations::{
     Attempt, LastAnswer, OAuthClient, Registration, RegistrationDetail, RegistrationFilter,
     RetriedRegistrations,
 };
+pub use reregistration::{Confirmed, ReregisterScope, Reregistration, SkippedRegistrations};
 pub use resealing::{Resealed, SealingKeyUse};
+pub use restoring::{CurrentAccess, KeptRevocations, current_access};
 pub use revisions::Revision;
 pub use seal::{SealingKey, SealingRing};
 pub use search::{Found, Hit, Target};
@@ -168,6 +187,7 @@ pub struct Registry {
 struct Inner {
     db: DatabaseConnection,
     settings: Settings,
+    in_force: std::sync::RwLock<Arc<generations::InForce>>,
     ring: SealingRing,
     keys: Option<tokens::TokenKeys>,
     clock: Arc<dyn Clock>,
@@ -192,7 +212,7 @@ impl Registry {
         &self.inner.db
     }
 
-    /// How this deployment is configured.
+    /// How this process is configured. What all processes share is in [`Self::shared_settings`].
     pub fn settings(&self) -> &Settings {
         &self.inner.settings
     }

@@ -50,11 +50,15 @@ pub struct InHand {
     _permit: OwnedSemaphorePermit,
 }
 
+/// Slugs that somebody bound to a workspace found taken: some by chance, then one a minute.
+const TAKEN_SLUGS: (u32, Duration) = (50, Duration::from_mins(1));
+
 /// Counts requests.
 pub(crate) struct Load {
     identities: Buckets,
     strangers: Buckets,
     refused: Buckets,
+    taken_slugs: Buckets,
     doubted: Semaphore,
     in_hand: Arc<Semaphore>,
     shares: Shares,
@@ -67,6 +71,7 @@ impl Load {
             identities: Buckets::new(clock.clone(), rate),
             strangers: Buckets::new(clock.clone(), rate),
             refused: Buckets::new(clock.clone(), REFUSED),
+            taken_slugs: Buckets::new(clock.clone(), TAKEN_SLUGS),
             doubted: Semaphore::new(DOUBTED_AT_ONCE),
             in_hand: Arc::new(Semaphore::new(limits.at_once)),
             shares: Shares::of(limits.at_once),
@@ -118,6 +123,15 @@ impl Registry {
             Err(seconds) => (0, Some(seconds)),
         };
         Some(Allowance { limit: limits.burst, window, left, wait })
+    }
+
+    /// Counts a slug that was taken, perhaps by a workspace that the caller may not know of.
+    pub(crate) fn count_taken_slug(&self, actor: &Actor) -> Result<()> {
+        if actor.workspace().is_none() {
+            return Ok(());
+        }
+        let counted = self.inner.load.taken_slugs.count(actor.who());
+        counted.map(drop).map_err(|seconds| Error::TooManyRequests { seconds })
     }
 
     /// Looks at a credential. From an address with too many that were no good they are looked at a few at a time, and one

@@ -18,6 +18,7 @@ use sea_orm::{
 };
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 
 /// How old a picture is, in milliseconds, before a save fetches it again.
 const FRESH: i64 = 3_600_000;
@@ -29,6 +30,8 @@ const LEASE: i64 = 60_000;
 const MOST_KEPT: u64 = 500;
 /// How many logos of one configuration a save fetches.
 const MOST_NAMED: usize = 8;
+/// How many rows one statement puts in.
+const MOST_AT_ONCE: usize = 1_000;
 
 /// A logo, and what is known of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -206,21 +209,33 @@ impl Registry {
     }
 }
 
-/// Notes that the logos in a saved `text` are to be fetched, those that were not fetched lately.
-pub(crate) async fn want(write: &Write<'_>, text: &str) -> Result<()> {
-    let Ok(layer) = AdvancedConfiguration::from_stored(text) else { return Ok(()) };
-    let egress = &write.registry.settings().egress;
-    let urls = logo_uris_of(&layer).into_iter().filter(|url| egress.judge_text(url).is_ok());
-    for url in urls.take(MOST_NAMED) {
-        let row = logo::Model { due_at: Some(write.millis()), ..new_row(&url) };
-        logo::Entity::insert(row.into_active_model())
+/// The addresses of the logos that `texts` name and that may be fetched, each once.
+pub(crate) fn named_in(registry: &Registry, texts: &[impl AsRef<str>]) -> BTreeSet<String> {
+    let egress = &registry.settings().egress;
+    let layers = texts.iter().filter_map(|text| AdvancedConfiguration::from_stored(text.as_ref()).ok());
+    layers
+        .flat_map(|layer| {
+            let urls = logo_uris_of(&layer).into_iter().filter(|url| egress.judge_text(url).is_ok());
+            urls.take(MOST_NAMED).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// Notes that these logos are to be fetched, those that were not fetched lately.
+pub(crate) async fn want_all(write: &Write<'_>, urls: BTreeSet<String>) -> Result<()> {
+    let now = write.millis();
+    let urls: Vec<String> = urls.into_iter().collect();
+    for chunk in urls.chunks(MOST_AT_ONCE) {
+        let rows =
+            chunk.iter().map(|url| logo::Model { due_at: Some(now), ..new_row(url) }.into_active_model());
+        logo::Entity::insert_many(rows)
             .on_conflict(OnConflict::column(logo::Column::Id).do_nothing().to_owned())
             .exec_without_returning(&write.txn)
             .await?;
         logo::Entity::update_many()
-            .set(logo::ActiveModel { due_at: Set(Some(write.millis())), ..Default::default() })
-            .filter(logo::Column::Id.eq(id_of(&url)))
-            .filter(logo::Column::FetchedAt.lt(write.millis() - FRESH))
+            .set(logo::ActiveModel { due_at: Set(Some(now)), ..Default::default() })
+            .filter(logo::Column::Id.is_in(chunk.iter().map(|url| id_of(url))))
+            .filter(logo::Column::FetchedAt.lt(now - FRESH))
             .exec(&write.txn)
             .await?;
     }

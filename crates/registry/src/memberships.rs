@@ -14,8 +14,11 @@ use sea_orm::{
     QueryFilter,
 };
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
+
+/// In at most this many workspaces somebody has a role of their own.
+const MOST: usize = 1_000;
 
 /// The word of a person without a role in the whole organisation.
 const NO_ROLE: &str = "none";
@@ -59,6 +62,11 @@ impl Granted {
     /// The word for `user.role`.
     pub(crate) fn word(&self) -> &'static str {
         self.organisation.map_or(NO_ROLE, Role::as_str)
+    }
+
+    /// Whether somebody is an admin, of the organisation or of a workspace.
+    pub(crate) fn is_admin(&self) -> bool {
+        self.organisation == Some(Role::Admin) || self.workspaces.iter().any(|(_, role)| *role == Role::Admin)
     }
 
     pub(crate) fn is_nothing(&self) -> bool {
@@ -187,14 +195,21 @@ pub(crate) async fn check(write: &Write<'_>, roles: &Roles) -> Result<Granted> {
     if roles.organisation == Some(Role::Gateway) {
         refuse("/role".to_owned(), "invalid_value", NOT_GATEWAY);
     }
+    if roles.workspaces.len() > MOST {
+        let why = format!("These are {} workspaces; at most {MOST} may be named.", roles.workspaces.len());
+        return Err(Error::invalid(Finding::error("/workspaces", "too_many", why)));
+    }
+    let named: Vec<&Reference> = roles.workspaces.iter().map(|(reference, _)| reference).collect();
+    let known = workspaces::find_all(&write.txn, write.actor(), &named).await?;
+    let mut seen = HashSet::new();
     let mut workspaces = Vec::new();
     for (index, (reference, role)) in roles.workspaces.iter().enumerate() {
         let place = format!("/workspaces/{index}");
         if *role == Role::Gateway {
             refuse(format!("{place}/role"), "invalid_value", NOT_GATEWAY);
         }
-        match workspaces::by_reference(&write.txn, reference).await? {
-            Some(found) if workspaces.iter().any(|(id, _)| *id == found.id) => {
+        match known.get(reference) {
+            Some(found) if !seen.insert(found.id) => {
                 refuse(format!("{place}/workspace_id"), "duplicate", "This workspace is named twice.");
             }
             Some(found) => workspaces.push((found.id, *role)),
@@ -209,14 +224,17 @@ pub(crate) async fn check(write: &Write<'_>, roles: &Roles) -> Result<Granted> {
 pub(crate) async fn store(write: &Write<'_>, person: Uuid, granted: &Granted) -> Result<()> {
     let old = membership::Entity::delete_many().filter(membership::Column::UserId.eq(person));
     old.exec(&write.txn).await?;
-    for (workspace, role) in &granted.workspaces {
-        membership::ActiveModel {
+    let rows: Vec<_> = granted
+        .workspaces
+        .iter()
+        .map(|(workspace, role)| membership::ActiveModel {
             user_id: Set(person),
             workspace_id: Set(*workspace),
             role: Set(role.as_str().to_owned()),
-        }
-        .insert(&write.txn)
-        .await?;
+        })
+        .collect();
+    if !rows.is_empty() {
+        membership::Entity::insert_many(rows).exec_without_returning(&write.txn).await?;
     }
     Ok(())
 }

@@ -3,22 +3,32 @@
 use crate::{Error, Result, integrations, workspaces};
 use registry_core::finding::Finding;
 use registry_core::id::WorkspaceId;
+use registry_core::names::invisible_in;
 use registry_core::slug::{Reference, Slug};
 use sea_orm::ConnectionTrait;
 use url::{Host, Url};
 
-/// A name as it is kept: trimmed, 1 to 255 characters, none of them a control character.
+/// A name as it is kept: trimmed, 1 to 255 characters, none of them invisible (see `registry_core::names`).
 pub(crate) fn name(text: &str, pointer: &str) -> Result<String> {
     let text = text.trim();
     let length = text.chars().count();
     if length == 0 {
         return Err(Error::invalid(Finding::error(pointer, "empty_value", "A name is needed. Write one.")));
     }
-    if length > 255 || text.chars().any(char::is_control) {
+    if let Some(character) = invisible_in(text) {
         return Err(Error::invalid(Finding::error(
             pointer,
             "invalid_value",
-            "A name has at most 255 characters and no control characters.",
+            format!(
+                "A name holds no control characters, direction marks or other invisible characters. Remove {character}."
+            ),
+        )));
+    }
+    if length > 255 {
+        return Err(Error::invalid(Finding::error(
+            pointer,
+            "invalid_value",
+            "A name has at most 255 characters.",
         )));
     }
     Ok(text.to_owned())

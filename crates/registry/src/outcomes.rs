@@ -1,7 +1,6 @@
 //! How the outcome of a step is written on its registration and its attempt: what failed, what that means, what was left
 //! open. Called inside the worker's guarded writes.
 
-use crate::budget::slow_down;
 use crate::entity::{attempt, oauth_client, registration};
 use crate::layers::ServerLayers;
 use crate::reconciliation::Situation;
@@ -268,11 +267,6 @@ pub(crate) async fn fail(
     let counted = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
     let consequence =
         after_failure(failure, counted(row.failures), counted(row.lost_answers), rules, write.now, jitter()?);
-    if failure.code == "rate_limited"
-        && let Some(issuer) = orphans::issuer_of(row.discovery.as_deref(), row.id)?
-    {
-        slow_down(write, &issuer, consequence.not_before).await?;
-    }
     let mut changed = registration::ActiveModel {
         id: Set(row.id),
         request: if keep_request { NotSet } else { Set(None) },

@@ -10,6 +10,7 @@ use crate::{Actor, Door, Error, Origin, Registry, Result, lockout, names};
 use chrono::Duration;
 use registry_core::finding::Finding;
 use registry_core::id::UserId;
+use registry_core::names::is_invisible;
 use registry_core::permission::{Permission, Role};
 use registry_core::slug::Reference;
 use sea_orm::{
@@ -83,8 +84,8 @@ impl Registry {
         Ok(Invited { user: self.with_places(row).await?, token })
     }
 
-    /// A new one-time link for somebody who may come in. Earlier links of theirs stop working, and so does a password that
-    /// they may have forgotten: they choose another one.
+    /// A new one-time link for somebody who may come in. Earlier links and all sessions of theirs end, and so does a password
+    /// that they may have forgotten: they choose another one.
     pub async fn new_sign_in_link(&self, actor: &Actor, id: UserId) -> Result<Invited> {
         actor.require_organisation(Permission::ManagePeople)?;
         require_whole(actor)?;
@@ -129,6 +130,10 @@ impl Registry {
             regrant(&mut write, &row, &before, &after).await?;
         }
         if name != row.name {
+            if after.is_admin() {
+                // Whose name others trust is not for a narrowed key to choose.
+                require_whole(actor)?;
+            }
             let event = Event::new("user.renamed", "user", row.id).named(&row.email);
             write.audit(event.before(json!({ "name": row.name })).after(json!({ "name": name })));
         }
@@ -153,6 +158,10 @@ impl Registry {
 
     async fn set_active(&self, actor: &Actor, id: UserId, active: bool) -> Result<()> {
         actor.require_organisation(Permission::ManagePeople)?;
+        if active {
+            // Whoever comes in again has the roles of before: that gives them as making somebody known does.
+            require_whole(actor)?;
+        }
         let mut write = self.begin_write(actor).await?;
         let row = find(&write, id).await?;
         if row.deactivated_at.is_none() == active {
@@ -347,17 +356,22 @@ fn require_whole(actor: &Actor) -> Result<()> {
     }
     Err(Error::Forbidden {
         needed: Permission::ManagePeople,
-        message: "A key or token with scopes neither gives roles nor makes sign-in links: whoever gets them may do more than it may. Use one without scopes.".to_owned(),
+        message: "A key or token with scopes neither gives roles, nor gives them back, nor makes sign-in links, nor renames admins: whoever gets them may do more than it may. Use one without scopes.".to_owned(),
     })
 }
 
 /// A link takes the place of the password there was, and of the sessions: one that was stolen could choose the next password.
 async fn end_password(write: &mut Write<'_>, row: user::Model) -> Result<user::Model> {
+    let ended = sessions::end(&write.txn, row.id, None).await?;
+    if ended > 0 {
+        let event = Event::new("user.sessions_ended", "user", row.id).named(&row.email);
+        write.audit(event.after(json!({ "sessions": ended, "because": "a new sign-in link" })));
+        write.identities_changed();
+    }
     if row.password_hash.is_none() {
         return Ok(row);
     }
     write.audit(Event::new("user.password_ended", "user", row.id).named(&row.email));
-    sessions::end(&write.txn, row.id, None).await?;
     write.identities_changed();
     let mut changed = row.into_active_model();
     changed.password_hash = Set(None);
@@ -435,7 +449,7 @@ async fn is_last_admin(write: &Write<'_>, row: &user::Model) -> Result<bool> {
 
 pub(crate) fn checked_email(email: &str) -> Result<&str> {
     let email = email.trim();
-    let odd = email.chars().any(|character| character.is_whitespace() || character.is_control());
+    let odd = email.chars().any(|character| character.is_whitespace() || is_invisible(character));
     if email.contains('@') && email.len() <= 254 && !odd {
         return Ok(email);
     }

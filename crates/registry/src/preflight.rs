@@ -1,6 +1,7 @@
 //! Preflight: everything about a registration but the registration itself. Nothing is saved, no secret is opened.
 
 use crate::entity::{integration, sealed_value, workspace};
+use crate::integrations::may_vouch;
 use crate::layers::{self, Scope, parse_layer};
 use crate::registrations::briefs;
 use crate::secret_mappings::members_of;
@@ -90,6 +91,7 @@ impl Registry {
         let mut model = integrations::find(self.db(), actor, reference).await?;
         if let Some(url) = what_if.url {
             self.judge_url(&url)?;
+            model.address_by_admin = may_vouch(actor) || url == model.url && model.address_by_admin;
             model.url = url;
         }
         let stored = model.configuration.as_deref();
@@ -123,7 +125,7 @@ impl Registry {
         let resolution = self.resolve_layers(
             [&organisation, &layer, &nothing, &nothing],
             (&names.0, &names.1),
-            workspace.is_some(),
+            workspace.is_some() || !may_vouch(actor),
         );
         findings.extend_below("/configurations", resolution.findings.clone());
         let (url, auth_type) = (new.url, new.auth_type);
@@ -134,15 +136,15 @@ impl Registry {
     async fn fly(&self, actor: &Actor, hypothesis: Hypothesis) -> Result<Preflight> {
         let Hypothesis { names, server, url, auth_type, resolution, findings } = hypothesis;
         let effective = resolution.effective.clone();
-        let settings = self.settings();
+        let shared = self.shared_settings();
         let desired = Desired {
             digest: effective.digest(),
             effective,
             mcp_url: url.clone(),
             auth_type,
             standing: Standing::Wanted,
-            publishes_documents: settings.cimd_public_url.is_some(),
-            rules: settings.life,
+            publishes_documents: shared.cimd_public_url.is_some(),
+            rules: self.settings().life,
         };
         let Discovered { result, trace, .. } = if auth_type.needs_client() {
             self.discover(actor, &desired).await?
@@ -150,7 +152,7 @@ impl Registry {
             let nothing = Failure::new(FailureClass::Configuration, "not_needed", "Nothing is looked for.");
             Discovered { result: Err(nothing), trace: Vec::new(), other_resource: None }
         };
-        let document = document_url(settings.cimd_public_url.as_deref().unwrap_or_default(), "{id}");
+        let document = document_url(shared.cimd_public_url.as_deref().unwrap_or_default(), "{id}");
         let forecast = forecast(&desired, &result, &document, self.now());
         let bound_to = self.bound_issuer(&desired.effective, forecast.method).await?;
         let discovery = result.ok();
@@ -175,7 +177,7 @@ impl Registry {
             current,
             url,
             auth_type,
-            callbacks: self.settings().callbacks(),
+            callbacks: shared.callbacks(),
             trace,
             discovery,
             with_initial_access_token: token && forecast.method == Some(RegistrationMethod::Dcr),
@@ -256,6 +258,7 @@ impl Registry {
         let servers = self.load_layers(self.db(), scope, false).await?;
         if let Some(mut layers) = servers.into_iter().find(fits) {
             layers.integration_layer = Arc::new(layer);
+            layers.integration = Arc::new(model.clone());
             let resolution = self.resolve_server(&layers);
             let names = (layers.workspace.slug.clone(), layers.server.slug.clone());
             return Ok((names, Some(layers.server.id), resolution));
@@ -275,7 +278,7 @@ impl Registry {
         let resolution = self.resolve_layers(
             [&organisation, &layer, &of_workspace, &AdvancedConfiguration::empty()],
             (&name, &model.slug),
-            model.workspace_id.is_some(),
+            model.withholds_organisation_secrets(),
         );
         Ok(((name, model.slug.clone()), None, resolution))
     }

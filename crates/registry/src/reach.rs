@@ -23,7 +23,7 @@ impl Registry {
     /// upstreams. Any answer counts: what a gateway says at its root is its own affair.
     pub async fn check_reachability(&self, actor: &Actor) -> Result<Vec<Reached>> {
         actor.require_organisation(Permission::WriteOrganisation)?;
-        let settings = self.settings();
+        let settings = self.shared_settings();
         let gateways = settings.gateway_urls.iter().map(|url| ("gateway.urls", url.clone()));
         // A document that does not exist: only the way there matters.
         let documents = settings.cimd_public_url.iter();

@@ -14,7 +14,7 @@ use crate::write::Write;
 use crate::{Error, Registry, Result};
 use registry_core::clock::Timestamp;
 use registry_core::id::{OauthClientId, RegistrationId, SealedId, ServerId};
-use registry_core::oauth::{Discovery, Failure, FailureClass, Recorded};
+use registry_core::oauth::{Discovery, Failure, FailureClass, Recorded, is_same_origin};
 use registry_core::registration::{
     ActiveClient, ClientStatus, Desired, Doubt, EndingClient, Observed, RegistrationMethod, Request, State,
 };
@@ -25,6 +25,7 @@ use sea_orm::{
     QueryFilter, QueryOrder, QuerySelect, Statement,
 };
 use serde_json::{Map, Value};
+use url::Url;
 use uuid::Uuid;
 
 /// "Look at it again when something happens": later than every clock.
@@ -68,14 +69,13 @@ pub enum Withdrawal {
     Delete {
         /// What is needed for that.
         recorded: Box<Recorded>,
-        /// The authorization server.
-        issuer: String,
         /// What it means when the token is refused (RFC 7592 §2.1: gone, or never ours): that the client is gone, where a
         /// deletion was sent before and its answer lost, or where a gateway says so too.
         gone_if_refused: Option<&'static str>,
     },
-    /// Not at all: the authorization server gave no address or token for it.
-    Unmanageable,
+    /// Not at all: the authorization server gave no address or token for it, or only an address on another origin than
+    /// the endpoint that registered it, which is here then.
+    Unmanageable(Option<String>),
     /// There is nothing to do: why.
     Nothing(&'static str),
 }
@@ -145,6 +145,7 @@ impl Registry {
     pub async fn situation(&self, claim: &Claim) -> Result<Option<Situation>> {
         let mut write = self.begin_write(&Actor::worker(&claim.worker)).await?;
         let Some(mut row) = claimed(&write, claim).await? else { return Ok(None) };
+        write.look_again().await?;
         let layers = self.layers_of(&write, row.server_id).await?;
         let desired = self.desired(&layers, Some(&row))?;
         let open = attempt::Entity::find()
@@ -206,9 +207,8 @@ impl Registry {
                         let forgotten = client.doubt.as_deref() == Some(Doubt::Forgotten.as_str());
                         forgotten.then_some("forgotten")
                     },
-                    issuer: client.issuer,
                 },
-                None => Withdrawal::Unmanageable,
+                None => Withdrawal::Unmanageable(foreign_management(&client)?),
             },
         }))
     }
@@ -236,9 +236,7 @@ impl Registry {
     }
 
     async fn read_recorded(&self, client: &oauth_client::Model) -> Result<Option<Recorded>> {
-        let (Some(uri), Some(token)) =
-            (client.registration_client_uri.clone(), client.registration_access_token_id)
-        else {
+        let (Some(uri), Some(token)) = (managed_at(client)?, client.registration_access_token_id) else {
             return Ok(None);
         };
         let read = |text: &str, column| -> Result<Map<String, Value>> {
@@ -263,6 +261,8 @@ impl Registry {
                 .transpose()?
                 .unwrap_or_default(),
             response: read(&client.response, "response")?,
+            scope: json::<Discovery>(&client.discovery, "oauth_client", "discovery", client.id)?
+                .scope(&self.settings().egress),
         }))
     }
 
@@ -400,8 +400,16 @@ async fn observed(write: &Write<'_>, row: &registration::Model) -> Result<Observ
     Ok(Observed {
         client: active.map(|client| active_client(&client)).transpose()?,
         ending: ending.collect(),
+        // What an earlier release found does not say whether it lies in the operator's network: it is looked for again.
+        rediscover_at: match &discovery {
+            Some((found, at))
+                if found.scope.is_none() && !write.registry.settings().egress.allow.is_empty() =>
+            {
+                Some(*at)
+            }
+            _ => row.rediscover_at.map(moment),
+        },
         discovery,
-        rediscover_at: row.rediscover_at.map(moment),
         failed: row.reason.clone().zip(row.failed_inputs.clone()),
         lost: row
             .lost_inputs
@@ -414,6 +422,31 @@ async fn observed(write: &Write<'_>, row: &registration::Model) -> Result<Observ
         document_unreachable_at: row.cimd_refused_at.map(moment),
         replaced_at: row.replaced_at.map(moment),
     })
+}
+
+/// Where a client is managed: only at the origin of the endpoint that registered it. Judged at each use, because earlier
+/// releases kept whatever address was answered.
+fn managed_at(client: &oauth_client::Model) -> Result<Option<String>> {
+    let Some(uri) = &client.registration_client_uri else { return Ok(None) };
+    let endpoint = registered_by(client)?;
+    Ok(is_same_origin(&endpoint, uri).then(|| uri.clone()))
+}
+
+/// A management address that was answered, but is not used because it is on another origin.
+fn foreign_management(client: &oauth_client::Model) -> Result<Option<String>> {
+    let response: Map<String, Value> = json(&client.response, "oauth_client", "response", client.id)?;
+    let answered = response.get("registration_client_uri").and_then(Value::as_str).map(str::to_owned);
+    let Some(uri) = client.registration_client_uri.clone().or(answered) else { return Ok(None) };
+    // A relative address names no origin at all: that is an address that was not given.
+    let is_foreign = Url::parse(&uri).is_ok() && !is_same_origin(&registered_by(client)?, &uri);
+    Ok(is_foreign.then_some(uri))
+}
+
+/// The endpoint that registered a client.
+fn registered_by(client: &oauth_client::Model) -> Result<String> {
+    let discovery: Discovery = json(&client.discovery, "oauth_client", "discovery", client.id)?;
+    let endpoint = discovery.authorization_server().registration_endpoint();
+    Ok(endpoint.unwrap_or(&discovery.issuer).to_owned())
 }
 
 /// A client's row as the plan sees it.
@@ -432,7 +465,7 @@ pub(crate) fn active_client(client: &oauth_client::Model) -> Result<ActiveClient
         verified_at: client.verified_at.map(moment),
         secret_issued_at: moment(client.secret_issued_at.unwrap_or(client.created_at)),
         secret_expires_at: client.client_secret_expires_at.map(moment),
-        manageable: client.registration_client_uri.is_some() && client.registration_access_token_id.is_some(),
+        manageable: managed_at(client)?.is_some() && client.registration_access_token_id.is_some(),
         update_refused: client.update_refused.clone(),
         fetched: client.fetched_at.is_some(),
         doubt: client.doubt.as_deref().and_then(Doubt::parse),

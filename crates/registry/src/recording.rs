@@ -1,7 +1,7 @@
 //! What the worker calls around each step: record that it begins, record what came of it, close the claim.
 
 use crate::actor::Actor;
-use crate::budget::origin_of;
+use crate::budget::{origin_of, slow_down};
 use crate::clients::{NewClient, take_over};
 use crate::entity::{attempt, oauth_client, registration};
 use crate::outcomes::{
@@ -81,6 +81,8 @@ impl Registry {
     ) -> Result<Option<AttemptId>> {
         let write = self.begin_write(&Actor::worker(&claim.worker)).await?;
         let Some(row) = claimed(&write, claim).await? else { return Ok(None) };
+        // What is answered may have to be sealed: nothing is sent by whoever cannot.
+        write.permit()?;
         let id = self.enter_attempt(&write, &row, claim, situation, (step, request, adjustments)).await?;
         write.commit().await?;
         Ok(Some(id))
@@ -161,7 +163,7 @@ impl Registry {
         claim: &Claim,
         situation: &Situation,
     ) -> Result<Option<std::result::Result<Published, Failure>>> {
-        let Some(public) = &self.settings().cimd_public_url else {
+        let Some(public) = &situation.layers.in_force.settings.cimd_public_url else {
             return Err(Error::Internal("a document without `cimd.public_url`".into()));
         };
         let write = self.begin_write(&Actor::worker(&claim.worker)).await?;
@@ -213,6 +215,7 @@ impl Registry {
             }
             record => record,
         };
+        heed_limit(&write, situation, &record, &exchanges).await?;
         match record {
             StepRecord::Discovered(discovery) => {
                 finish(&write, &tried, "succeeded", None, exchanges, None).await?;
@@ -308,7 +311,10 @@ impl Registry {
             discovery: Set(Some(text.clone())),
             discovered_at: Set(Some(write.millis())),
             rediscover_at: Set(Some(millis(write.now + situation.desired.rules.rediscover_every))),
-            upstream: Set(Some(origin_of(&discovery.issuer))),
+            // Shared out by whom a registration asks, not by the issuer that its metadata name.
+            upstream: Set(Some(origin_of(
+                discovery.authorization_server().registration_endpoint().unwrap_or(&discovery.issuer),
+            ))),
             updated_at: Set(write.millis()),
             ..Default::default()
         };
@@ -414,7 +420,7 @@ impl Registry {
             }
             Settlement::Wait(_) => (None, None),
             Settlement::Turn(..) if serves || situation.desired.is_gone(write.now) => (None, None),
-            Settlement::Turn(_, issuer) => (Some(State::Queued), Some(waiting_turn(&issuer))),
+            Settlement::Turn(_, url) => (Some(State::Queued), Some(waiting_turn(&origin_of(&url)))),
             // "A client may exist upstream" must stay visible; it does not become an ordinary failure.
             Settlement::Block(block, _) if block.code == Failure::answer_lost().code => {
                 (Some(State::Unconfirmed), Some(block))
@@ -465,6 +471,24 @@ impl Registry {
     }
 }
 
+/// Slows down what is sent to the origin that answered 429: the one that answered, not the issuer that metadata name.
+async fn heed_limit(
+    write: &Write<'_>,
+    situation: &Situation,
+    record: &StepRecord,
+    exchanges: &[Exchange],
+) -> Result<()> {
+    let (StepRecord::Failed(failure) | StepRecord::NotWithdrawn(_, failure)) = record else {
+        return Ok(());
+    };
+    match exchanges.last().filter(|exchange| exchange.status == Some(429)) {
+        Some(answered) if failure.code == "rate_limited" => {
+            slow_down(write, &answered.url, situation.layers.workspace.id, failure.retry_after).await
+        }
+        _ => Ok(()),
+    }
+}
+
 /// 128 random bits as text.
 fn random_id() -> Result<String> {
     let mut bytes = [0; 16];
@@ -491,11 +515,11 @@ fn cooling_down() -> Block {
     }
 }
 
-fn waiting_turn(issuer: &str) -> Block {
+fn waiting_turn(origin: &str) -> Block {
     Block {
         code: "waiting_turn".to_owned(),
         detail: Some(format!(
-            "{issuer} is asked only so often (`worker.issuer_rate`), and others came first. It is sent when its turn comes."
+            "{origin} is asked only so often (`worker.issuer_rate`), and others came first. It is sent when its turn comes."
         )),
     }
 }

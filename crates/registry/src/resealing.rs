@@ -20,6 +20,9 @@ use uuid::Uuid;
 
 /// Key of the ids of the keys that were given up, in `deployment`.
 const GIVEN_UP: &str = "sealing.given_up";
+/// Key of the check values of every key that was announced by `migrate` and not given up since, in `deployment`. A process
+/// that still seals with one that is not needed any more may do so; with one that is not here nobody seals.
+const KNOWN: &str = "sealing.known";
 /// Values sealed anew in one transaction: others wait for it.
 const BATCH: u64 = 200;
 
@@ -114,13 +117,14 @@ impl Registry {
             done.left = 0;
             loop {
                 let write = self.begin_write(actor).await?;
+                let permit = write.permit()?;
                 let rows = after(sealed_value::Entity::find(), last).filter(old(self.ring().primary()));
                 let rows = rows.all(&write.txn).await?;
                 let Some(end) = rows.last() else { break };
                 last = Some(end.id);
                 for row in rows {
                     let (id, key) = (SealedId(row.id), row.key_id.clone());
-                    match self.ring().reseal(id, sealed(row)) {
+                    match permit.reseal(id, sealed(row)) {
                         Ok(new) => done.values += put(&write, id, &key, new).await?,
                         Err(error) => {
                             tracing::warn!(sealed = %id, key, %error, "a stored secret cannot be put under another key");
@@ -136,6 +140,7 @@ impl Registry {
             }
         }
         let mut write = self.begin_write(actor).await?;
+        write.permit()?;
         let needed = self.needed_keys(&write.txn).await?;
         record(&write, KEY_CHECK, needed).await?;
         let event = Event::new("sealing.rotated", "sealing", self.ring().primary());
@@ -158,16 +163,22 @@ impl Registry {
             });
         }
         let mut write = self.begin_write(actor).await?;
-        let mut recorded = recorded(&write.txn).await?;
+        let recorded = recorded(&write.txn).await?;
         let lost = sealed_value::Entity::find().filter(sealed_value::Column::KeyId.eq(id));
         let lost = lost.count(&write.txn).await?;
-        let mut keys = match recorded.remove(KEY_CHECK) {
-            Some(Value::Object(keys)) => keys,
+        let mut keys = match recorded.get(KEY_CHECK) {
+            Some(Value::Object(keys)) => keys.clone(),
             _ => Map::new(),
         };
         if keys.remove(id).is_none() && lost == 0 {
             return Err(Error::not_found("sealing key", id));
         }
+        // Whoever gives a key up says with what it goes on: the keys that are here.
+        let needed = self.needed_keys(&write.txn).await?;
+        let mut known = known_keys(&recorded);
+        known.remove(id);
+        announce_keys(&write, known, &needed).await?;
+        keys.extend(needed.as_object().cloned().unwrap_or_default());
         record(&write, KEY_CHECK, Value::Object(keys)).await?;
         let mut given_up = given_up(&recorded);
         given_up.insert(id.to_owned());
@@ -186,6 +197,29 @@ impl Registry {
     }
 }
 
+/// The check values of the keys that were announced, by id.
+pub(crate) fn known_keys(recorded: &BTreeMap<String, Value>) -> BTreeMap<String, String> {
+    let members = [recorded.get(KEY_CHECK), recorded.get(KNOWN)];
+    let members = members.into_iter().flatten().filter_map(Value::as_object).flatten();
+    members.filter_map(|(id, check)| Some((id.clone(), check.as_str()?.to_owned()))).collect()
+}
+
+/// Announces the keys of this process that seal something or will, beside those `known` already. Another key of the name of
+/// a known one is refused.
+pub(crate) async fn announce_keys(
+    write: &Write<'_>,
+    mut known: BTreeMap<String, String>,
+    needed: &Value,
+) -> Result<()> {
+    let needed = needed.as_object().into_iter().flatten();
+    for (id, check) in needed.filter_map(|(id, check)| Some((id, check.as_str()?))) {
+        // What is known stays: a differing one is found below.
+        known.entry(id.clone()).or_insert_with(|| check.to_owned());
+    }
+    write.registry.ring().permit(&known)?;
+    record(write, KNOWN, json!(known)).await
+}
+
 /// Whether an error is about a key that somebody said will not come back: then what it sealed is lost. Otherwise it is only
 /// this process that lacks it.
 pub(crate) async fn is_given_up(db: &impl ConnectionTrait, error: &Error) -> Result<bool> {
@@ -197,6 +231,17 @@ pub(crate) async fn is_given_up(db: &impl ConnectionTrait, error: &Error) -> Res
 pub(crate) fn given_up(recorded: &BTreeMap<String, Value>) -> BTreeSet<String> {
     let ids = recorded.get(GIVEN_UP).and_then(Value::as_array);
     ids.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// The keys that something is sealed with, and how many secrets each seals.
+pub(crate) async fn key_uses(db: &impl ConnectionTrait) -> Result<Vec<(String, i64)>> {
+    let uses = sealed_value::Entity::find()
+        .select_only()
+        .column(sealed_value::Column::KeyId)
+        .column_as(sealed_value::Column::Id.count(), "values")
+        .group_by(sealed_value::Column::KeyId)
+        .order_by_asc(sealed_value::Column::KeyId);
+    Ok(uses.into_tuple().all(db).await?)
 }
 
 /// The keys that something is sealed with.

@@ -19,6 +19,7 @@ use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
     QuerySelect,
 };
+use std::collections::HashMap;
 use uuid::Uuid;
 
 /// One saved version of a configuration.
@@ -159,6 +160,44 @@ pub(crate) async fn add_revision(
     }
     .insert(&write.txn)
     .await?;
+    Ok(())
+}
+
+/// Adds the next revision of each of many configurations of one kind, without notes.
+pub(crate) async fn add_revisions(
+    write: &Write<'_>,
+    kind: &'static str,
+    texts: Vec<(Uuid, Option<String>)>,
+) -> Result<()> {
+    /// Rows that one statement puts in.
+    const ROWS: usize = 1_000;
+    for chunk in texts.chunks(ROWS) {
+        let newest: HashMap<Uuid, i64> = revision::Entity::find()
+            .select_only()
+            .column(revision::Column::SubjectId)
+            .column_as(revision::Column::Number.max(), "newest")
+            .filter(revision::Column::SubjectKind.eq(kind))
+            .filter(revision::Column::SubjectId.is_in(chunk.iter().map(|(id, _)| *id)))
+            .group_by(revision::Column::SubjectId)
+            .into_tuple::<(Uuid, i64)>()
+            .all(&write.txn)
+            .await?
+            .into_iter()
+            .collect();
+        let rows = chunk.iter().map(|(id, text)| revision::ActiveModel {
+            id: Set(write.registry.new_id()),
+            subject_kind: Set(kind.to_owned()),
+            subject_id: Set(*id),
+            number: Set(newest.get(id).copied().unwrap_or_default() + 1),
+            text: Set(text.clone()),
+            actor: Set(write.actor_name()),
+            door: Set(write.actor().origin.door.as_str().to_owned()),
+            note: Set(None),
+            restored_from: Set(None),
+            created_at: Set(write.millis()),
+        });
+        revision::Entity::insert_many(rows).exec_without_returning(&write.txn).await?;
+    }
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use registry_core::id::SealedId;
 use registry_core::secret::Secret;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -98,14 +99,19 @@ impl SealingRing {
         Ok(Self { keys })
     }
 
+    /// A ring without keys: it opens nothing and seals nothing. For commands that work while a key is lost.
+    pub fn none() -> Self {
+        Self { keys: Vec::new() }
+    }
+
     /// `(id, check value)` of each key.
     pub(crate) fn check_values(&self) -> Vec<(String, String)> {
         self.keys.iter().map(|key| (key.id.clone(), key.check_value())).collect()
     }
 
-    /// The id of the key that seals.
+    /// The id of the key that seals; empty without one.
     pub(crate) fn primary(&self) -> &str {
-        &self.keys[0].id
+        self.keys.first().map_or("", |key| &key.id)
     }
 
     /// Whether a key of this id is here.
@@ -113,16 +119,30 @@ impl SealingRing {
         self.keys.iter().any(|key| key.id == id)
     }
 
-    pub(crate) fn seal(&self, id: SealedId, secret: &str) -> Result<Sealed> {
-        let mut data_key = Zeroizing::new([0; 32]);
-        aws_lc_rs::rand::fill(&mut *data_key).map_err(|_| failed("no random numbers"))?;
-        let (nonce, ciphertext) = encrypt(&data_key, &secret_of(id), secret.as_bytes())?;
-        Ok(Sealed {
-            key_id: self.primary().to_owned(),
-            data_key: Some(self.wrap(id, &data_key)?),
-            nonce: nonce.to_vec(),
-            ciphertext,
-        })
+    /// Leave to seal with this ring, given the check values that the deployment recorded: `known` of every key that was
+    /// announced. Sealing with a key that the deployment does not know, or knows another key by the name of, would
+    /// acknowledge a secret that no other process can open.
+    pub(crate) fn permit(&self, known: &BTreeMap<String, String>) -> Result<Permit<'_>> {
+        for (id, check) in self.check_values() {
+            if known.get(&id).is_some_and(|known| *known != check) {
+                return Err(Error::CannotSeal(format!(
+                    "The sealing key `{id}` of this process is not the one that stored secrets are sealed with, so nothing was saved that needs it. Give this process the right key (`sealing`)."
+                )));
+            }
+        }
+        if !known.contains_key(self.primary()) {
+            return Err(Error::CannotSeal(format!(
+                "The deployment does not know the sealing key `{}`, the first one of this process, so nothing was saved that needs it. Run `mcp-registry migrate` with the sealing keys of this process, or give it those of the others (`sealing`).",
+                self.primary()
+            )));
+        }
+        Ok(Permit(self))
+    }
+
+    /// Seals before a write has begun. What comes of it is kept only by [`crate::write::Write::keep_sealed`], which asks for
+    /// leave.
+    pub(crate) fn seal_ahead(&self, id: SealedId, secret: &str) -> Result<Sealed> {
+        Permit(self).seal(id, secret)
     }
 
     pub(crate) fn open(&self, id: SealedId, sealed: &Sealed) -> Result<Secret> {
@@ -139,23 +159,44 @@ impl SealingRing {
         Ok(Secret::new(text.to_owned()))
     }
 
-    /// The same secret under the key that seals now. Of a secret in an envelope only the data key is touched.
-    pub(crate) fn reseal(&self, id: SealedId, sealed: Sealed) -> Result<Sealed> {
-        let Some(data_key) = &sealed.data_key else {
-            return self.seal(id, self.open(id, &sealed)?.expose());
-        };
-        let data_key = unwrap(self.key(&sealed.key_id)?, id, data_key)?;
-        let wrapped = self.wrap(id, &data_key)?;
-        Ok(Sealed { key_id: self.primary().to_owned(), data_key: Some(wrapped), ..sealed })
-    }
-
     fn key(&self, id: &str) -> Result<&SealingKey> {
         self.keys.iter().find(|key| key.id == id).ok_or_else(|| Error::KeyMissing(id.to_owned()))
     }
 
     fn wrap(&self, id: SealedId, data_key: &[u8; 32]) -> Result<Vec<u8>> {
-        let (nonce, ciphertext) = encrypt(&self.keys[0].bytes, &data_key_of(id), data_key)?;
+        let key = self.keys.first().ok_or_else(|| {
+            Error::Unavailable("Nothing can be sealed: this process has no sealing key.".to_owned())
+        })?;
+        let (nonce, ciphertext) = encrypt(&key.bytes, &data_key_of(id), data_key)?;
         Ok([nonce.as_slice(), &ciphertext].concat())
+    }
+}
+
+/// Leave to seal: the ring's keys are those of the deployment. Nothing is sealed without it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Permit<'a>(&'a SealingRing);
+
+impl Permit<'_> {
+    pub(crate) fn seal(self, id: SealedId, secret: &str) -> Result<Sealed> {
+        let mut data_key = Zeroizing::new([0; 32]);
+        aws_lc_rs::rand::fill(&mut *data_key).map_err(|_| failed("no random numbers"))?;
+        let (nonce, ciphertext) = encrypt(&data_key, &secret_of(id), secret.as_bytes())?;
+        Ok(Sealed {
+            key_id: self.0.primary().to_owned(),
+            data_key: Some(self.0.wrap(id, &data_key)?),
+            nonce: nonce.to_vec(),
+            ciphertext,
+        })
+    }
+
+    /// The same secret under the key that seals now. Of a secret in an envelope only the data key is touched.
+    pub(crate) fn reseal(self, id: SealedId, sealed: Sealed) -> Result<Sealed> {
+        let Some(data_key) = &sealed.data_key else {
+            return self.seal(id, self.0.open(id, &sealed)?.expose());
+        };
+        let data_key = unwrap(self.0.key(&sealed.key_id)?, id, data_key)?;
+        let wrapped = self.0.wrap(id, &data_key)?;
+        Ok(Sealed { key_id: self.0.primary().to_owned(), data_key: Some(wrapped), ..sealed })
     }
 }
 
@@ -213,12 +254,37 @@ mod tests {
     use super::*;
     use uuid::Uuid;
 
+    fn permit(ring: &SealingRing) -> Permit<'_> {
+        ring.permit(&ring.check_values().into_iter().collect()).unwrap()
+    }
+
+    #[test]
+    fn a_ring_seals_only_with_a_key_that_the_deployment_knows() {
+        let key = SealingKey::generate().unwrap();
+        let ring = SealingRing::new(vec![key.clone()]).unwrap();
+        let known = |id: &str, check: String| BTreeMap::from([(id.to_owned(), check)]);
+        assert!(ring.permit(&known(&key.id, key.check_value())).is_ok());
+        for (why, known) in [
+            ("nothing is known", BTreeMap::new()),
+            ("another key", known("other", key.check_value())),
+            ("another key of the same id", known(&key.id, "0011223344556677".to_owned())),
+        ] {
+            assert!(matches!(ring.permit(&known), Err(Error::CannotSeal(_))), "{why}");
+        }
+        let second = SealingKey::new("second", [7; 32]);
+        let both = SealingRing::new(vec![key.clone(), second.clone()]).unwrap();
+        let mut checks = known(&key.id, key.check_value());
+        assert!(both.permit(&checks).is_ok(), "a key that only opens need not be known yet");
+        checks.insert("second".to_owned(), "0011223344556677".to_owned());
+        assert!(both.permit(&checks).is_err(), "and may not be another one");
+    }
+
     #[test]
     fn a_secret_comes_back_only_for_its_own_row_and_key() {
         let key = SealingKey::generate().unwrap();
         let ring = SealingRing::new(vec![key.clone()]).unwrap();
         let (row, other) = (SealedId(Uuid::from_u128(1)), SealedId(Uuid::from_u128(2)));
-        let sealed = ring.seal(row, "s3cret").unwrap();
+        let sealed = permit(&ring).seal(row, "s3cret").unwrap();
         assert!(!sealed.ciphertext.windows(6).any(|window| window == b"s3cret"));
         assert_eq!(ring.open(row, &sealed).unwrap().expose(), "s3cret");
         assert!(ring.open(other, &sealed).is_err(), "a row's ciphertext must not open in another row");
@@ -229,7 +295,7 @@ mod tests {
         let foreign = SealingRing::new(vec![new]).unwrap();
         assert!(matches!(foreign.open(row, &sealed), Err(Error::KeyMissing(_))));
 
-        let again = rotated.reseal(row, sealed).unwrap();
+        let again = permit(&rotated).reseal(row, sealed).unwrap();
         assert_eq!(foreign.open(row, &again).unwrap().expose(), "s3cret");
         assert!(matches!(ring.open(row, &again), Err(Error::KeyMissing(_))), "the old key opens it no more");
         assert_eq!(SealingKey::parse(&key.to_line()).unwrap().check_value(), key.check_value());
@@ -244,7 +310,7 @@ mod tests {
         let (nonce, ciphertext) = encrypt(&key.bytes, row.0.as_bytes(), b"old").unwrap();
         let old = Sealed { key_id: key.id.clone(), data_key: None, nonce: nonce.to_vec(), ciphertext };
         assert_eq!(ring.open(row, &old).unwrap().expose(), "old");
-        let new = ring.reseal(row, old).unwrap();
+        let new = permit(&ring).reseal(row, old).unwrap();
         assert!(new.data_key.is_some());
         assert_eq!(ring.open(row, &new).unwrap().expose(), "old");
     }
@@ -253,13 +319,14 @@ mod tests {
     fn the_parts_of_a_row_cannot_be_exchanged() {
         let ring = SealingRing::new(vec![SealingKey::generate().unwrap()]).unwrap();
         let (row, other) = (SealedId(Uuid::from_u128(1)), SealedId(Uuid::from_u128(2)));
-        let (mut first, second) = (ring.seal(row, "first").unwrap(), ring.seal(other, "second").unwrap());
+        let (mut first, second) =
+            (permit(&ring).seal(row, "first").unwrap(), permit(&ring).seal(other, "second").unwrap());
         first.data_key = second.data_key;
         assert!(ring.open(row, &first).is_err(), "another row's data key");
-        let first = ring.seal(row, &"x".repeat(32)).unwrap();
+        let first = permit(&ring).seal(row, &"x".repeat(32)).unwrap();
         let swapped = Sealed {
             data_key: Some([first.nonce.as_slice(), &first.ciphertext].concat()),
-            ..ring.seal(row, "y").unwrap()
+            ..permit(&ring).seal(row, "y").unwrap()
         };
         assert!(ring.open(row, &swapped).is_err(), "a secret in the place of a data key");
     }

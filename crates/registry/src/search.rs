@@ -2,7 +2,7 @@
 
 use crate::entity::{integration, oauth_client, registration, server, workspace};
 use crate::integration_list::visible;
-use crate::stored::contains;
+use crate::stored::{MAX_SEARCH, contains};
 use crate::workspaces::stored_slug;
 use crate::{Actor, Registry, Result};
 use registry_core::id::RegistrationId;
@@ -16,8 +16,6 @@ use uuid::Uuid;
 
 /// So many of each kind are shown.
 const MOST: usize = 10;
-/// More than any name, slug or `client_id` that somebody types.
-const LONGEST: usize = 300;
 
 /// What was found, best first; of each kind at most ten.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,7 +88,7 @@ impl Found {
 impl Registry {
     /// What `text` may mean, as far as the actor may see it.
     pub async fn go_to(&self, actor: &Actor, text: &str) -> Result<Found> {
-        let text: String = text.trim().chars().take(LONGEST).collect();
+        let text: String = text.trim().chars().take(MAX_SEARCH).collect();
         if text.is_empty() {
             return Ok(Found::default());
         }

@@ -1,7 +1,7 @@
 //! Secrets of Advanced Configurations: cut out and sealed on save, kept by their markers, bound to the address they are
 //! sent to, opened for gateways alone.
 
-use crate::write::Write;
+use crate::write::{SealedRow, Write};
 use crate::{Error, Registry, Result, logos};
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::SealedId;
@@ -10,7 +10,7 @@ use registry_core::metadata::{
 };
 use sea_orm::ConnectionTrait;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use uuid::Uuid;
 
 /// A configuration as it goes into its row.
@@ -29,10 +29,55 @@ pub(crate) async fn store(
     stored: Option<&str>,
     url_changed: bool,
 ) -> Result<Stored> {
+    let ready = prepare(write.registry, owner, prefix, text, stored, url_changed)?;
+    put(write, vec![ready.secrets]).await?;
+    Ok(ready.stored)
+}
+
+/// A configuration ready to be kept, made without a write: judging and sealing take time.
+pub(crate) struct Ready {
+    pub(crate) stored: Stored,
+    pub(crate) secrets: Secrets,
+}
+
+/// What becomes of the secrets of one configuration.
+pub(crate) struct Secrets {
+    new: Vec<SealedRow>,
+    gone: Vec<SealedId>,
+    logos: BTreeSet<String>,
+}
+
+/// Puts secrets in and takes others away, of many configurations at once.
+pub(crate) async fn put(write: &Write<'_>, secrets: Vec<Secrets>) -> Result<()> {
+    /// Rows that one statement takes away: `SQLite` allows 32,766 parameters.
+    const ROWS: usize = 1_000;
+    let (mut new, mut gone, mut logos) = (Vec::new(), Vec::new(), BTreeSet::new());
+    for one in secrets {
+        new.extend(one.new);
+        gone.extend(one.gone);
+        logos.extend(one.logos);
+    }
+    write.keep_sealed(new).await?;
+    for chunk in gone.chunks(ROWS) {
+        write.unseal(chunk.iter().copied()).await?;
+    }
+    logos::want_all(write, logos).await
+}
+
+/// As [`store`], without a write: `stored` must still be what is kept when the result is put in.
+pub(crate) fn prepare(
+    registry: &Registry,
+    owner: (&'static str, Uuid),
+    prefix: &str,
+    text: Option<&str>,
+    stored: Option<&str>,
+    url_changed: bool,
+) -> Result<Ready> {
     let known = stored.map(KnownSecrets::of).unwrap_or_default();
     let Some(text) = text else {
-        write.unseal(known.0.into_values()).await?;
-        return Ok(Stored { text: None, findings: Findings::default() });
+        let gone = known.0.into_values().collect();
+        let secrets = Secrets { new: Vec::new(), gone, logos: BTreeSet::new() };
+        return Ok(Ready { stored: Stored { text: None, findings: Findings::default() }, secrets });
     };
     let verified = verify(text, &known);
     let mut findings = Findings::default();
@@ -50,18 +95,18 @@ pub(crate) async fn store(
         }
     }
     let findings = findings.into_result().map_err(Error::Invalid)?;
-    let mut ids = Vec::new();
+    let (mut ids, mut new) = (Vec::new(), Vec::new());
     for secret in verified.new_secrets() {
-        let id = SealedId(write.registry.new_id());
-        write.seal(id, owner, &secret.pointer, secret.expose()).await?;
+        let id = SealedId(registry.new_id());
+        new.push(registry.sealed_row(id, owner, &secret.pointer, secret.expose())?);
         ids.push(id);
     }
     let sealed =
         verified.sealed_text(&ids).ok_or_else(|| Error::Internal("verified text without result".into()))?;
-    let gone = known.0.into_values().filter(|id| !kept.values().any(|other| other == id));
-    write.unseal(gone).await?;
-    logos::want(write, &sealed).await?;
-    Ok(Stored { text: Some(sealed), findings })
+    let kept: HashSet<SealedId> = kept.into_values().collect();
+    let gone = known.0.into_values().filter(|id| !kept.contains(id)).collect();
+    let logos = logos::named_in(registry, &[&sealed]);
+    Ok(Ready { stored: Stored { text: Some(sealed), findings }, secrets: Secrets { new, gone, logos } })
 }
 
 /// What the secret at `pointer` is bound to: every member that says where it is sent. For members beside it these are

@@ -171,6 +171,7 @@ impl Registry {
             scopes: Vec::new(),
             workspace,
             session: Some(id),
+            until: None,
             name: person.name,
             origin,
         })

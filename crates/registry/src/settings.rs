@@ -14,7 +14,7 @@ use std::time::Duration;
 use url::{Host, Url};
 
 /// The path behind each gateway URL where authorization servers send people back (seed, "Security Notes").
-const CALLBACK_PATH: &str = "/oauth/upstream-callback";
+pub(crate) const CALLBACK_PATH: &str = "/oauth/upstream-callback";
 
 /// The application's part of the configuration.
 #[derive(Clone, Debug)]
@@ -90,11 +90,13 @@ pub struct RequestLimits {
     pub at_once: usize,
     /// How long one may take.
     pub patience: Duration,
+    /// So many connections of one gateway key follow changes at once; at least 1.
+    pub followers: usize,
 }
 
 impl Default for RequestLimits {
     fn default() -> Self {
-        Self { burst: 500, per_second: 100, at_once: 256, patience: Duration::from_mins(1) }
+        Self { burst: 500, per_second: 100, at_once: 256, patience: Duration::from_mins(1), followers: 1_000 }
     }
 }
 
@@ -138,11 +140,6 @@ pub struct JwtSettings {
 }
 
 impl Settings {
-    /// `<gateway-url>/oauth/upstream-callback`, one per gateway URL.
-    pub fn callbacks(&self) -> Vec<String> {
-        self.gateway_urls.iter().map(|url| format!("{url}{CALLBACK_PATH}")).collect()
-    }
-
     /// What is wrong with these settings; pointers name the configuration key (`/gateway/urls/0`).
     pub fn check(&self) -> Findings {
         let mut findings = Findings::default();

@@ -38,8 +38,13 @@ pub(crate) fn json<T: DeserializeOwned>(
     serde_json::from_str(text).map_err(|_| Error::corrupt(table, column, row))
 }
 
+/// The longest text that is searched for, in characters: longer than any name, slug or `client_id` that somebody types.
+/// What follows is not looked at; the API refuses it.
+pub(crate) const MAX_SEARCH: usize = 300;
+
 /// `column` contains `text`, ignoring case, with no wildcard in `text`.
 pub(crate) fn contains(column: impl IntoColumnRef, text: &str) -> SimpleExpr {
+    let text: String = text.chars().take(MAX_SEARCH).collect();
     let escaped = text.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
     Expr::expr(Func::lower(Expr::col(column))).like(LikeExpr::new(format!("%{escaped}%")).escape('\\'))
 }

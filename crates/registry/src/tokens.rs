@@ -3,8 +3,13 @@
 use crate::key_sets::{self, KeySet, KeySource};
 use crate::settings::JwtSettings;
 use crate::{Actor, Error, Origin, Registry, Result, workspaces};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::DateTime;
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use registry_core::id::WorkspaceId;
+use registry_core::names::invisible_in;
+use registry_core::nul;
 use registry_core::permission::Role;
 use registry_core::slug::Reference;
 use serde_json::{Map, Value};
@@ -56,6 +61,12 @@ impl Judge {
         const REFUSED: &str =
             "This token is not valid: it is no API key, and no signature of it could be verified.";
         let header = decode_header(token).map_err(|_| Error::Unauthenticated(REFUSED))?;
+        // No extension is understood here, and one that is critical must be (RFC 7515 §4.1.11).
+        if names_critical(token) {
+            return Err(Error::Unauthenticated(
+                "This token has a critical header parameter (`crit`) that is not understood here.",
+            ));
+        }
         if !self.algorithms.contains(&header.alg) {
             return Err(Error::Unauthenticated(
                 "This token is signed with an algorithm that is not accepted here.",
@@ -71,7 +82,15 @@ impl Judge {
             let mut validation = self.validation.clone();
             validation.algorithms = vec![header.alg];
             match decode::<Map<String, Value>>(token, &candidate.verifier, &validation) {
-                Ok(data) => return Ok(data.claims),
+                Ok(data) if data.claims.values().any(nul::is_within) => {
+                    return Err(Error::Unauthenticated(
+                        "A claim of this token contains the character NUL, which cannot be stored.",
+                    ));
+                }
+                Ok(data) if is_somebody(data.claims.get("sub")) => return Ok(data.claims),
+                Ok(_) => {
+                    refusal = "The claim `sub` of this token names nobody: it must be a visible text of 1 to 255 characters.";
+                }
                 Err(error) => match error.kind() {
                     ErrorKind::ExpiredSignature => refusal = "This token has expired.",
                     ErrorKind::ImmatureSignature => refusal = "This token is not valid yet.",
@@ -115,6 +134,8 @@ impl TokenKeys {
     ) -> Result<(Actor, Option<i64>)> {
         let claims = self.judge.claims(registry, token).await?;
         let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
+        let readable =
+            |name: &str| text(name).filter(|name| !name.trim().is_empty() && invisible_in(name).is_none());
         let subject = text("sub").unwrap_or_default();
         let role = self.role(&claims).ok_or(Error::Unauthenticated(
             "This token names no role of this registry. Ask the operator how `auth.jwt` maps roles.",
@@ -140,15 +161,18 @@ impl TokenKeys {
                 return Err(Error::Unauthenticated("The scope claim of this token is empty, or no text."));
             }
         };
-        let until = claims.get("exp").and_then(Value::as_i64).map(|seconds| seconds.saturating_mul(1_000));
+        let until = claims.get("exp").and_then(seconds).map(|seconds| seconds.saturating_mul(1_000));
         let actor = Actor {
             kind: "token",
-            name: text("email").or_else(|| text("preferred_username")).unwrap_or_else(|| subject.clone()),
+            name: readable("email")
+                .or_else(|| readable("preferred_username"))
+                .unwrap_or_else(|| subject.clone()),
             id: Some(subject),
             role,
             scopes,
             workspace,
             session: None,
+            until: until.and_then(DateTime::from_timestamp_millis),
             origin,
         };
         Ok((actor, until))
@@ -168,6 +192,30 @@ impl TokenKeys {
             )
             .max()
     }
+}
+
+/// A moment in seconds since 1970, which may be written with a fraction (RFC 7519 §2).
+fn seconds(moment: &Value) -> Option<i64> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "saturates, and a fraction of a second is of no interest"
+    )]
+    moment.as_i64().or_else(|| moment.as_f64().map(|seconds| seconds as i64))
+}
+
+/// Whether the header of a token names critical parameters, whatever stands there.
+fn names_critical(token: &str) -> bool {
+    let header = token.split('.').next().and_then(|header| URL_SAFE_NO_PAD.decode(header).ok());
+    let header: Option<Map<String, Value>> = header.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    // A header that cannot be read is not known to be without.
+    header.is_none_or(|header| header.contains_key("crit"))
+}
+
+/// Whether `sub` names somebody: limits and the record tell callers apart by it (OpenID Connect Core §2: at most 255
+/// characters).
+fn is_somebody(subject: Option<&Value>) -> bool {
+    let Some(Value::String(subject)) = subject else { return false };
+    !subject.trim().is_empty() && subject.chars().count() <= 255 && invisible_in(subject).is_none()
 }
 
 /// The words of a claim that is a text or a list of texts.

@@ -16,6 +16,7 @@ use sea_orm::{
     IntoActiveModel, QueryFilter, QueryOrder,
 };
 use serde_json::json;
+use std::collections::{BTreeSet, HashMap};
 
 /// A workspace.
 #[derive(Clone, Debug)]
@@ -249,6 +250,40 @@ pub(crate) async fn find(
         .await?
         .filter(|model| actor.sees(WorkspaceId(model.id)))
         .ok_or_else(|| Error::not_found("workspace", show(reference)))
+}
+
+/// The live workspaces of these names that `actor` may know of, with one query.
+pub(crate) async fn find_all(
+    db: &impl ConnectionTrait,
+    actor: &Actor,
+    references: &[&Reference],
+) -> Result<HashMap<Reference, workspace::Model>> {
+    let (mut ids, mut keys) = (BTreeSet::new(), BTreeSet::new());
+    for reference in references {
+        match reference {
+            Reference::Id(id) => drop(ids.insert(*id)),
+            Reference::Slug(key) => drop(keys.insert(key.clone())),
+        }
+    }
+    if ids.is_empty() && keys.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let found = workspace::Entity::find()
+        .filter(workspace::Column::DeletedAt.is_null())
+        .filter(
+            Condition::any()
+                .add(workspace::Column::Id.is_in(ids))
+                .add(workspace::Column::SlugKey.is_in(keys)),
+        )
+        .all(db)
+        .await?;
+    let seen = found.into_iter().filter(|model| actor.sees(WorkspaceId(model.id)));
+    Ok(seen
+        .flat_map(|model| {
+            let by_slug = Reference::Slug(model.slug_key.clone());
+            [(Reference::Id(model.id), model.clone()), (by_slug, model)]
+        })
+        .collect())
 }
 
 /// A reference as the caller wrote it.

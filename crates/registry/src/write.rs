@@ -3,10 +3,13 @@
 //! [`Registry::begin_write`] opens it, [`Write::commit`] closes it; dropped without commit, nothing happened.
 
 use crate::actor::{Actor, Door};
-use crate::entity::{audit_event, change, sealed_value, sequence};
+use crate::database_fault::DatabaseFault;
+use crate::entity::{audit_event, change, deployment, sealed_value, sequence};
 use crate::live::CHANNEL;
+use crate::resealing::known_keys;
+use crate::seal::Permit;
 use crate::stored::{hex, millis};
-use crate::{Error, Registry, Result};
+use crate::{Error, Registry, Result, writability};
 use registry_core::clock::Timestamp;
 use registry_core::id::{SealedId, ServerId, WorkspaceId};
 use sea_orm::sea_query::Expr;
@@ -22,11 +25,16 @@ use uuid::{ContextV7, Timestamp as UuidTime, Uuid};
 /// Held by each of people's writes to its end.
 const PEOPLE_LOCK: &str = "SELECT pg_advisory_xact_lock(7301)";
 
+/// Sealed values that one statement puts in: `SQLite` allows 32,766 parameters.
+const SEALED_ROWS: usize = 1_000;
+
 /// An open write.
 pub(crate) struct Write<'a> {
     pub(crate) txn: DatabaseTransaction,
     pub(crate) now: Timestamp,
     pub(crate) registry: &'a Registry,
+    /// What the deployment recorded, as this write found it when it began.
+    deployment: Vec<deployment::Model>,
     actor: Actor,
     events: Vec<Event>,
     changes: Vec<Change>,
@@ -86,27 +94,52 @@ struct Change {
 }
 
 impl Registry {
-    /// Opens a write. On SQLite it takes the write lock at once, so that what is read inside cannot be overtaken.
+    /// Opens a write, and refuses it where this process is configured otherwise than the deployment. On SQLite it takes the write lock at once, so that what is read inside cannot be overtaken.
     pub(crate) async fn begin_write(&self, actor: &Actor) -> Result<Write<'_>> {
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..Default::default()
         };
-        #[expect(clippy::disallowed_methods, reason = "the one place that opens transactions")]
-        let txn = self.db().begin_with_options(options).await?;
+        let txn = self.begin_somewhere(options).await?;
         if actor.origin.door != Door::Worker && txn.get_database_backend() == DbBackend::Postgres {
             // What SQLite's immediate transactions give, here by one lock: between reading a row, judging it together
             // with the layers around it, and writing it, nobody else's write comes in. Workers lock their own rows.
             txn.execute_unprepared(PEOPLE_LOCK).await?;
         }
+        // What a balancer is told by `/readyz` stops nobody who asks this process directly: it is refused here.
+        let deployment = deployment::Entity::find().all(&txn).await?;
+        let in_force = self.take_over_settings(&deployment)?;
+        if actor.origin.door != Door::Cli {
+            in_force.standing.require()?;
+        }
         Ok(Write {
             txn,
             now: self.now(),
             registry: self,
+            deployment,
             actor: actor.clone(),
             events: Vec::new(),
             changes: Vec::new(),
         })
+    }
+
+    /// A transaction on a connection that can write, where there is one: of those in the pool some may have been opened
+    /// while the database was read-only.
+    async fn begin_somewhere(&self, options: TransactionOptions) -> Result<DatabaseTransaction> {
+        for _ in 0..=self.settings().max_connections {
+            #[expect(clippy::disallowed_methods, reason = "the one place that opens transactions")]
+            let begun = self.db().begin_with_options(options).await;
+            let error = match begun {
+                Ok(txn) => return Ok(txn),
+                Err(error) => error,
+            };
+            let is_read_only = matches!(DatabaseFault::cause_of(&error), Some((DatabaseFault::ReadOnly, _)));
+            let error = Error::from(error);
+            if !is_read_only {
+                return Err(error);
+            }
+        }
+        Err(DatabaseFault::ReadOnly.into())
     }
 
     /// Opens a reading of many rows that belong together: all of them as they were at one moment.
@@ -123,6 +156,29 @@ impl Registry {
         Ok(txn)
     }
 
+    /// The row of `secret`, sealed ahead: takes no write, so that many can be sealed before one begins.
+    pub(crate) fn sealed_row(
+        &self,
+        id: SealedId,
+        owner: (&'static str, Uuid),
+        pointer: &str,
+        secret: &str,
+    ) -> Result<SealedRow> {
+        let sealed = self.ring().seal_ahead(id, secret)?;
+        Ok(SealedRow(sealed_value::ActiveModel {
+            id: Set(id.0),
+            owner_kind: Set(owner.0.to_owned()),
+            owner_id: Set(owner.1),
+            pointer: Set(pointer.to_owned()),
+            key_id: Set(sealed.key_id),
+            data_key: Set(sealed.data_key),
+            nonce: Set(sealed.nonce),
+            ciphertext: Set(sealed.ciphertext),
+            bound_to: Set(None),
+            created_at: Set(millis(self.now())),
+        }))
+    }
+
     /// A new id, ordered by time.
     pub(crate) fn new_id(&self) -> Uuid {
         static CONTEXT: std::sync::Mutex<ContextV7> = std::sync::Mutex::new(ContextV7::new());
@@ -132,13 +188,35 @@ impl Registry {
     }
 }
 
+/// A secret that was sealed before the write began. [`Write::keep_sealed`] asks whether this process may seal.
+pub(crate) struct SealedRow(sealed_value::ActiveModel);
+
 impl Write<'_> {
     /// Waits like people's writes: for what judges rows together with the layers around them.
     pub(crate) async fn as_people(&self) -> Result<()> {
         if self.txn.get_database_backend() == DbBackend::Postgres {
             self.txn.execute_unprepared(PEOPLE_LOCK).await?;
+            self.look_again().await?;
         }
         Ok(())
+    }
+
+    /// Takes over shared settings that were changed while this waited for a lock. For what is worked out from rows that a
+    /// change of settings marks: once such a row is locked, its mark and the settings belong together.
+    pub(crate) async fn look_again(&self) -> Result<()> {
+        if self.txn.get_database_backend() != DbBackend::Postgres {
+            return Ok(());
+        }
+        let deployment = deployment::Entity::find().all(&self.txn).await?;
+        let in_force = self.registry.take_over_settings(&deployment)?;
+        if self.actor.origin.door == Door::Cli { Ok(()) } else { in_force.standing.require() }
+    }
+
+    /// Leave to seal. To be asked before something is sent whose answer will have to be sealed.
+    pub(crate) fn permit(&self) -> Result<Permit<'_>> {
+        let rows = self.deployment.iter().filter(|row| row.key.starts_with("sealing."));
+        let recorded = rows.map(|row| Ok((row.key.clone(), serde_json::from_str(&row.value)?)));
+        self.registry.ring().permit(&known_keys(&recorded.collect::<Result<_>>()?))
     }
 
     /// Adds an audit event.
@@ -179,21 +257,24 @@ impl Write<'_> {
         pointer: &str,
         secret: &str,
     ) -> Result<()> {
-        let sealed = self.registry.ring().seal(id, secret)?;
-        sealed_value::ActiveModel {
-            id: Set(id.0),
-            owner_kind: Set(owner.0.to_owned()),
-            owner_id: Set(owner.1),
-            pointer: Set(pointer.to_owned()),
-            key_id: Set(sealed.key_id),
-            data_key: Set(sealed.data_key),
-            nonce: Set(sealed.nonce),
-            ciphertext: Set(sealed.ciphertext),
-            bound_to: Set(None),
-            created_at: Set(self.millis()),
+        let row = self.registry.sealed_row(id, owner, pointer, secret)?;
+        self.keep_sealed([row]).await
+    }
+
+    /// Puts secrets in that were sealed ahead, where this process may seal at all.
+    pub(crate) async fn keep_sealed(&self, rows: impl IntoIterator<Item = SealedRow>) -> Result<()> {
+        let rows: Vec<_> = rows.into_iter().map(|SealedRow(row)| row).collect();
+        if rows.is_empty() {
+            return Ok(());
         }
-        .insert(&self.txn)
-        .await?;
+        self.permit()?;
+        for chunk in rows.chunks(SEALED_ROWS) {
+            let created = chunk.iter().cloned().map(|mut row| {
+                row.created_at = Set(self.millis());
+                row
+            });
+            sealed_value::Entity::insert_many(created).exec_without_returning(&self.txn).await?;
+        }
         Ok(())
     }
 
@@ -224,7 +305,7 @@ impl Write<'_> {
     /// Writes audit events and changes in commit order, and commits. Taking the one `sequence` row last makes the order
     /// of its numbers the order of commits on both engines, and holds others up for two statements only.
     pub(crate) async fn commit(self) -> Result<()> {
-        let Self { txn, now, registry, actor, events, changes } = self;
+        let Self { txn, now, registry, actor, events, changes, deployment: _ } = self;
         let told = !changes.is_empty();
         if !events.is_empty() || !changes.is_empty() {
             let row = sequence::Entity::find_by_id(1).lock_exclusive().one(&txn).await?.ok_or_else(|| {
@@ -267,6 +348,7 @@ impl Write<'_> {
             }
         }
         txn.commit().await?;
+        writability::note_written();
         registry.inner.bell.notify_waiters();
         Ok(())
     }

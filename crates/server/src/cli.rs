@@ -1,6 +1,8 @@
 //! The command line.
 
+use chrono::DateTime;
 use clap::{Args, Parser, Subcommand};
+use registry_core::clock::Timestamp;
 use registry_core::permission::Role;
 use std::path::PathBuf;
 
@@ -31,7 +33,7 @@ pub enum Command {
     /// Only register clients: no listener (for deployments with several processes)
     Work,
     /// Bring the database up to date and record what all processes must agree on
-    Migrate,
+    Migrate(Migrate),
     /// Print the OpenAPI document
     Openapi(Openapi),
     /// API keys
@@ -64,6 +66,17 @@ pub struct Serve {
     /// Leave registering to `mcp-registry work` in other processes
     #[arg(long)]
     pub no_worker: bool,
+}
+
+/// Options of `migrate`.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Migrate {
+    /// End a rollout of changed settings: from now on only processes with the settings in force are in service
+    #[arg(long, conflicts_with = "put_back")]
+    pub finish_rollout: bool,
+    /// Put the settings of before a rollout back in force: run it with those settings
+    #[arg(long)]
+    pub put_back: bool,
 }
 
 /// Options of `openapi`.
@@ -150,13 +163,25 @@ pub struct Restore {
     /// Replace a database that exists; it is kept beside the new one
     #[arg(long)]
     pub replace: bool,
+    /// Bring everything back as it was in the copy: also keys, people, roles and sessions that were ended since
+    #[arg(long)]
+    pub as_it_was: bool,
+    /// Revoke every API key of the copy that was made at or after this moment (RFC 3339, or `all`), and end all sessions
+    #[arg(long, value_name = "TIMESTAMP", value_parser = since, conflicts_with = "as_it_was")]
+    pub revoke_keys_since: Option<Timestamp>,
+    /// Restore although sealing keys are lost: what they sealed must be entered again
+    #[arg(long)]
+    pub accept_lost_keys: bool,
 }
 
 /// Subcommands of `audit`.
 #[derive(Debug, Subcommand)]
 pub enum Audit {
-    /// Check that no event was changed, added or removed since it was written; exit 1 and name the first that was
+    /// Check that no event was changed, added or removed since it was written; exit 1 and name the first that was, 3 when
+    /// something could not be checked
     Verify(VerifyAudit),
+    /// Sign the log from now on with a new key, as it is now: when `verify` complains and you know why; on record
+    Restart,
 }
 
 /// Options of `audit verify`.
@@ -199,6 +224,15 @@ pub struct Link {
     /// What somebody new may do: admin, manager or viewer [default: admin for the first, then viewer]
     #[arg(long, value_parser = role)]
     pub role: Option<Role>,
+}
+
+fn since(text: &str) -> Result<Timestamp, String> {
+    if text == "all" {
+        return Ok(Timestamp::UNIX_EPOCH);
+    }
+    DateTime::parse_from_rfc3339(text)
+        .map(|moment| moment.to_utc())
+        .map_err(|_| "write a moment such as 2026-11-23T08:00:00Z, or `all`".to_owned())
 }
 
 fn role(text: &str) -> Result<Role, String> {

@@ -3,6 +3,7 @@
 mod audit;
 mod backup;
 mod check;
+mod database;
 pub mod demo;
 mod ending;
 mod key;
@@ -16,32 +17,39 @@ mod user;
 mod work;
 
 use crate::cli::{Audit, Cli, Command, Key, Seal, User};
-use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::outgoing::{guarded, operator};
-use crate::secrets::Secrets;
-use crate::upstream::Outside;
-use crate::{keys, telemetry};
+use crate::telemetry;
 use ending::Ending;
-use registry::Registry;
 use std::fmt;
 use std::io::{ErrorKind, Write};
-use std::sync::Arc;
 
 /// Why a command did not do what was asked: a sentence for the operator.
 #[derive(Debug, Clone)]
-pub struct Failed(String);
+pub struct Failed {
+    message: String,
+    code: u8,
+}
 
 impl Failed {
     /// A failure with this sentence.
     pub fn new(message: impl Into<String>) -> Self {
-        Self(message.into())
+        Self { message: message.into(), code: 1 }
+    }
+
+    /// What was asked was done, and nothing was found wrong, but something could not be checked.
+    fn unchecked(message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: 3 }
+    }
+
+    /// The exit code of the process: 1, or 3 when something could not be checked.
+    pub fn code(&self) -> u8 {
+        self.code
     }
 }
 
 impl fmt::Display for Failed {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
+        formatter.write_str(&self.message)
     }
 }
 
@@ -86,46 +94,15 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failed> {
     match cli.command {
         Command::Serve(options) => serve::run(&config, options, Ending::caught()?).await,
         Command::Work => work::run(&config, Ending::caught()?).await,
-        Command::Migrate => migrate::run(&config).await,
+        Command::Migrate(options) => migrate::run(&config, options).await,
         Command::Key(Key::Create(options)) => key::create(&config, options).await,
         Command::User(User::Link(options)) => user::link(&config, &options).await,
         Command::User(User::Reset(options)) => user::reset(&config, &options).await,
         Command::Backup(options) => backup::backup(&config, &options).await,
         Command::Restore(options) => restore::restore(&config, &options).await,
         Command::Audit(Audit::Verify(options)) => audit::verify(&config, &options).await,
+        Command::Audit(Audit::Restart) => audit::restart(&config).await,
         Command::Seal(command) => seal::run(&config, command).await,
         Command::Check | Command::Openapi(_) | Command::Demo(_) | Command::Sandbox(_) => Ok(()),
     }
-}
-
-/// The application on this configuration's database, as it is.
-async fn open(config: &Config) -> Result<Registry, Failed> {
-    open_on(config, config.database.url.expose()).await
-}
-
-/// The same on another database.
-async fn open_on(config: &Config, url: &str) -> Result<Registry, Failed> {
-    let settings = config.checked_settings().map_err(Failed::new)?;
-    keys::prepare_folder(config).map_err(Failed::new)?;
-    let ring = keys::ring(config).await.map_err(Failed::new)?;
-    let guarded = guarded(config, settings.egress.clone()).map_err(Failed::new)?;
-    let operator = operator(config).map_err(Failed::new)?;
-    let outside = Outside(guarded, operator.clone(), Secrets::new(config, operator));
-    Ok(Registry::open(url, settings, ring, Arc::new(SystemClock), Arc::new(outside)).await?)
-}
-
-/// The same, its schema brought up to date on SQLite; on PostgreSQL that is the work of `migrate`, run once per release.
-async fn open_migrated(config: &Config) -> Result<Registry, Failed> {
-    let registry = open(config).await?;
-    if config.database.url.is_sqlite() {
-        registry.migrate().await?;
-    }
-    Ok(registry)
-}
-
-/// The same, refused when it is not ready for use.
-async fn open_ready(config: &Config) -> Result<Registry, Failed> {
-    let registry = open_migrated(config).await?;
-    registry.ready().await?;
-    Ok(registry)
 }

@@ -31,18 +31,34 @@ enum Source {
     Fleeting,
 }
 
-/// The ring of this configuration. With SQLite and no key given, the key file is made on first use (mode 0600).
-pub async fn ring(config: &Config) -> Result<SealingRing, String> {
+/// What was found where the keys of a configuration are.
+#[derive(Debug)]
+pub enum Ring {
+    /// The keys.
+    Found(SealingRing),
+    /// Nothing yet at the place beside an SQLite database where a key is made on first use.
+    NotThere(PathBuf),
+}
+
+/// The ring of this configuration. Makes nothing.
+pub async fn find(config: &Config) -> Result<Ring, String> {
     let keys = match source(config)? {
         Source::Given => given(config)?,
         Source::Command(line) => printed(&line).await?,
         Source::File(path) => read(&path)?,
-        Source::BesideDatabase(path) => match create(&path) {
-            Ok(key) => vec![key],
-            Err(Creation::Exists) => read(&path)?,
-            Err(Creation::Failed(message)) => return Err(message),
-        },
+        Source::BesideDatabase(path) if !path.exists() => return Ok(Ring::NotThere(path)),
+        Source::BesideDatabase(path) => read(&path)?,
         Source::Fleeting => vec![SealingKey::generate().map_err(|error| error.to_string())?],
+    };
+    SealingRing::new(keys).map(Ring::Found)
+}
+
+/// Makes the key file of a new SQLite database (mode 0600); the ring with it, or with what another process made meanwhile.
+pub(crate) fn make(path: &Path) -> Result<SealingRing, String> {
+    let keys = match create(path) {
+        Ok(key) => vec![key],
+        Err(Creation::Exists) => read(path)?,
+        Err(Creation::Failed(message)) => return Err(message),
     };
     SealingRing::new(keys)
 }
@@ -213,12 +229,15 @@ mod tests {
         inspect(&config).unwrap();
         assert!(!folder.path().join("new").exists(), "looking makes nothing");
         prepare_folder(&config).unwrap();
-        ring(&config).await.unwrap();
         let file = folder.path().join("new/sealing.key");
+        assert!(matches!(find(&config).await, Ok(Ring::NotThere(path)) if path == file));
+        assert!(!file.exists(), "finding makes nothing");
+        make(&file).unwrap();
         let first = fs::read_to_string(&file).unwrap();
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::metadata(folder.path().join("new")).unwrap().permissions().mode() & 0o777, 0o700);
-        ring(&config).await.unwrap();
+        make(&file).unwrap();
+        assert!(matches!(find(&config).await, Ok(Ring::Found(_))));
         assert_eq!(fs::read_to_string(&file).unwrap(), first);
         assert_eq!(fs::read_dir(folder.path().join("new")).unwrap().count(), 1, "no draft is left");
     }
@@ -227,16 +246,16 @@ mod tests {
     async fn postgres_wants_a_key_of_its_own() {
         let mut config = Config::default();
         config.database.url = DatabaseUrl::from("postgres://localhost/registry".to_owned());
-        assert!(ring(&config).await.unwrap_err().contains("sealing.key_file"));
+        assert!(find(&config).await.unwrap_err().contains("sealing.key_file"));
         config.sealing.keys = vec![Hidden::from(SealingKey::generate().unwrap().to_line().as_str())];
-        ring(&config).await.unwrap();
+        find(&config).await.unwrap();
     }
 
     #[tokio::test]
     async fn a_bad_key_is_not_repeated() {
         let mut config = Config::default();
         config.sealing.keys = vec![Hidden::from("k1:bm90MzJieXRlcw==")];
-        let message = ring(&config).await.unwrap_err();
+        let message = find(&config).await.unwrap_err();
         assert!(message.contains("32 bytes") && !message.contains("bm90"), "{message}");
     }
 
@@ -250,7 +269,7 @@ mod tests {
         for (mode, exposed) in [(0o644, true), (0o640, false), (0o600, false)] {
             fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
             assert_eq!(exposed_file(&config).is_some(), exposed, "{mode:o}");
-            ring(&config).await.unwrap();
+            find(&config).await.unwrap();
         }
     }
 
@@ -260,7 +279,7 @@ mod tests {
         let mut config = Config::default();
         let mut told = async |script: &str| {
             config.sealing.key_command = ["/bin/sh", "-c", script].map(str::to_owned).to_vec();
-            ring(&config).await.map(drop)
+            find(&config).await.map(drop)
         };
         told(&format!("echo '# from the vault'; echo {key}")).await.unwrap();
         let message = told("echo k1:c2VjcmV0; exit 0").await.unwrap_err();
@@ -270,6 +289,6 @@ mod tests {
         let message = told("yes k1:c2VjcmV0").await.unwrap_err();
         assert!(message.contains("more than any keys") && !message.contains("c2Vj"), "{message}");
         config.sealing.keys = vec![Hidden::from(key.as_str())];
-        assert!(ring(&config).await.unwrap_err().contains("no more"));
+        assert!(find(&config).await.unwrap_err().contains("no more"));
     }
 }

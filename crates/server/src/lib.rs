@@ -32,7 +32,8 @@ use std::time::Duration;
 /// How long threads that block may hold up the end of the process.
 const SHUT_DOWN: Duration = Duration::from_secs(1);
 
-/// Does what the command line says; the process's exit code: 0 done, 1 not done (standard error says why), 2 typed wrongly.
+/// Does what the command line says; the process's exit code: 0 done, 1 not done (standard error says why), 2 typed wrongly, 3 done,
+/// but something could not be checked.
 pub fn run() -> ExitCode {
     // Whatever this program writes (databases and their journals, keys, copies) is nobody else's business.
     umask(Mode::RWXG | Mode::RWXO);
@@ -51,7 +52,7 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => {
             eprintln!("mcp-registry: {failed}");
-            ExitCode::FAILURE
+            ExitCode::from(failed.code())
         }
     }
 }

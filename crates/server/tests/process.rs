@@ -85,6 +85,7 @@ fn serve_needs_no_configuration_and_ends_in_time() {
 #[test]
 fn a_key_is_all_that_key_create_prints() {
     let folder = tempfile::tempdir().unwrap();
+    assert!(binary(folder.path(), &["migrate"]).status().unwrap().success());
     let output =
         binary(folder.path(), &["key", "create", "--name", "n", "--role", "viewer"]).output().unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();

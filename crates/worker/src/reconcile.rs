@@ -48,7 +48,7 @@ async fn attempt(
             _ if stop.is_cancelled() => Settlement::Wait(now),
             sending => match steps::execute(registry, guarded, claim, &situation, sending).await? {
                 Progress::Made => continue,
-                Progress::Waits(until, issuer) => Settlement::Turn(until, issuer),
+                Progress::Waits(until, address) => Settlement::Turn(until, address),
                 Progress::Lost => {
                     tracing::info!(registration = %claim.registration, "lease lost");
                     return Ok(());

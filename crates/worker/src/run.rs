@@ -109,7 +109,7 @@ pub async fn run(registry: Registry, guarded: Arc<Guarded>, options: WorkerOptio
 /// Whether this process is configured like the deployment and has its keys.
 async fn is_ready(registry: &Registry, was: bool) -> bool {
     match registry.ready().await {
-        Ok(()) => true,
+        Ok(_) => true,
         Err(error) => {
             if was {
                 tracing::warn!(%error, "not ready; nothing is registered until that changes");

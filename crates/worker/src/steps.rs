@@ -1,6 +1,8 @@
 //! One function per step. Each begins its attempt in the database before anything is sent and records its outcome after.
 
-use registry::{Claim, NewClient, Registry, Result, Situation, StepRecord, Turn, Withdrawal};
+use registry::{
+    Claim, NewClient, Registry, Result, Situation, StepRecord, Turn, Withdrawal, exchanges_without,
+};
 use registry_core::clock::Timestamp;
 use registry_core::id::{AttemptId, OauthClientId};
 use registry_core::metadata::Method;
@@ -9,7 +11,7 @@ use registry_core::oauth::{
     adjust_after_refusal, build_request,
 };
 use registry_core::registration::{Step, adopted_auth_method};
-use registry_outbound::{DiscoverOutcome, DiscoverTarget, Guarded};
+use registry_outbound::{DiscoverOutcome, DiscoverTarget, Guarded, shown};
 use serde_json::{Map, Value};
 
 /// How far a step came.
@@ -17,7 +19,7 @@ use serde_json::{Map, Value};
 pub(crate) enum Progress {
     /// Its outcome is recorded.
     Made,
-    /// Nothing was sent: this issuer's budget has room at that moment.
+    /// Nothing was sent: the budget of this address's origin has room at that moment.
     Waits(Timestamp, String),
     /// The claim was lost on the way.
     Lost,
@@ -32,8 +34,8 @@ pub(crate) async fn execute(
     step: Step,
 ) -> Result<Progress> {
     let going = Going { registry, guarded, claim, situation };
-    if let Some(issuer) = going.issuer_asked(&step)
-        && let Some(progress) = going.without_turn(issuer).await?
+    if let Some(address) = going.address_asked(&step).await?
+        && let Some(progress) = going.without_turn(address).await?
     {
         return Ok(progress);
     }
@@ -59,21 +61,28 @@ struct Going<'a> {
 }
 
 impl Going<'_> {
-    /// The issuer whose budget the step takes from. Discovery asks mostly others, and adopting and publishing nobody.
-    fn issuer_asked(&self, step: &Step) -> Option<String> {
-        let observed = &self.situation.observed;
-        match step {
-            Step::Register => self.discovery().map(|found| found.issuer.clone()),
-            Step::Update | Step::Verify => observed.client.as_ref().map(|client| client.issuer.clone()),
+    /// The address whose origin's budget the step takes from: the one that is contacted. Discovery asks mostly others, and
+    /// adopting and publishing nobody.
+    async fn address_asked(&self, step: &Step) -> Result<Option<String>> {
+        Ok(match (step, &self.situation.observed.client) {
+            (Step::Register, _) => self
+                .discovery()
+                .and_then(|found| found.authorization_server().registration_endpoint())
+                .map(str::to_owned),
+            (Step::Update | Step::Verify, Some(client)) => self
+                .registry
+                .recorded(self.claim, client.id)
+                .await?
+                .map(|recorded| recorded.registration_client_uri),
             _ => None,
-        }
+        })
     }
 
-    /// What becomes of a step that may not be sent to `issuer` now; `None` when it may.
-    async fn without_turn(&self, issuer: String) -> Result<Option<Progress>> {
-        Ok(match self.registry.take_turn(self.claim, &issuer).await? {
+    /// What becomes of a step that may not be sent to `address` now; `None` when it may.
+    async fn without_turn(&self, address: String) -> Result<Option<Progress>> {
+        Ok(match self.registry.take_turn(self.claim, self.situation, &address).await? {
             Some(Turn::Now) => None,
-            Some(Turn::At(moment)) => Some(Progress::Waits(moment, issuer)),
+            Some(Turn::At(moment)) => Some(Progress::Waits(moment, address)),
             None => Some(Progress::Lost),
         })
     }
@@ -152,13 +161,14 @@ impl Going<'_> {
         else {
             return Ok(Some(()));
         };
+        let guarded = self.guarded.within(discovery.scope(self.guarded.policy()));
         // The second round is the one adjusted retry that a cause may have (`standards.md` §7.2.7).
         loop {
             let Prepared { request, adjustments } = &prepared;
             let Some(attempt) = self.begin("register", Some(request), adjustments).await? else {
                 return Ok(None);
             };
-            let outcome = registry_outbound::register(self.guarded, &endpoint, request, token.as_ref()).await;
+            let outcome = registry_outbound::register(&guarded, &endpoint, request, token.as_ref()).await;
             let (record, next) = match outcome.result {
                 Ok(issued) => {
                     let client = Box::new(NewClient::Issued(Box::new(issued)));
@@ -246,20 +256,16 @@ impl Going<'_> {
         let progress = |done: Option<()>| if done.is_some() { Progress::Made } else { Progress::Lost };
         let record = match self.registry.withdrawal(self.claim, id).await? {
             None => return Ok(Progress::Lost),
-            Some(Withdrawal::Delete { recorded, issuer, gone_if_refused }) => {
-                if let Some(progress) = self.without_turn(issuer).await? {
+            Some(Withdrawal::Delete { recorded, gone_if_refused }) => {
+                let address = recorded.registration_client_uri.clone();
+                if let Some(progress) = self.without_turn(address).await? {
                     return Ok(progress);
                 }
                 return Ok(progress(self.delete(id, &recorded, gone_if_refused).await?));
             }
             Some(Withdrawal::Nothing(why)) => StepRecord::Withdrawn(id, why),
-            Some(Withdrawal::Unmanageable) => {
-                let failure = Failure::new(
-                    FailureClass::NeedsAdmin,
-                    "deletion_not_offered",
-                    "The authorization server gave no way to delete the client (RFC 7592), so it may still exist there. Ask its owner to delete it, if that matters.",
-                );
-                StepRecord::NotWithdrawn(id, failure)
+            Some(Withdrawal::Unmanageable(foreign)) => {
+                StepRecord::NotWithdrawn(id, not_deletable(foreign.as_deref()))
             }
         };
         let Some(attempt) = self.begin("withdraw", None, &[]).await? else { return Ok(Progress::Lost) };
@@ -274,8 +280,9 @@ impl Going<'_> {
     ) -> Result<Option<()>> {
         let begun = self.registry.begin_deletion(self.claim, self.situation, id).await?;
         let Some(attempt) = begun else { return Ok(None) };
+        let guarded = self.guarded.within(recorded.scope.clone());
         let token = &recorded.registration_access_token;
-        let outcome = registry_outbound::delete(self.guarded, &recorded.registration_client_uri, token).await;
+        let outcome = registry_outbound::delete(&guarded, &recorded.registration_client_uri, token).await;
         let record = match outcome.result {
             Ok(()) => StepRecord::Withdrawn(id, "deleted"),
             Err(failure) => match gone_if_refused.filter(|_| failure.code == "management_token_refused") {
@@ -300,6 +307,8 @@ impl Going<'_> {
         exchanges: Vec<Exchange>,
         step: &'static str,
     ) -> Result<Option<()>> {
+        let secrets = self.registry.known_secrets(self.claim, self.situation).await?;
+        let (record, exchanges) = (record.without(&secrets), exchanges_without(exchanges, &secrets));
         let failed = match &record {
             StepRecord::Failed(failure)
             | StepRecord::NotWithdrawn(_, failure)
@@ -321,5 +330,24 @@ impl Going<'_> {
 
     fn discovery(&self) -> Option<&Discovery> {
         self.situation.observed.discovery.as_ref().map(|(discovery, _)| discovery)
+    }
+}
+
+/// Why a client cannot be deleted that has no management address, or only one on a `foreign` origin.
+fn not_deletable(foreign: Option<&str>) -> Failure {
+    match foreign {
+        Some(address) => Failure::new(
+            FailureClass::NeedsAdmin,
+            "management_elsewhere",
+            format!(
+                "The authorization server named a management address at {}, which is another origin than its registration endpoint. The registration access token is not sent there, so the client may still exist. Ask its owner to delete it, if that matters.",
+                shown(address)
+            ),
+        ),
+        None => Failure::new(
+            FailureClass::NeedsAdmin,
+            "deletion_not_offered",
+            "The authorization server gave no way to delete the client (RFC 7592), so it may still exist there. Ask its owner to delete it, if that matters.",
+        ),
     }
 }

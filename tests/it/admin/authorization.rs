@@ -91,7 +91,8 @@ const TABLE: &[Row] = &[
     Row("GET /integrations/{integration}/history", PAGE),
     Row("GET /integrations/{integration}/history/restore", PAGE),
     Row("POST /integrations/{integration}/history/restore", [401, 404, 403, 409, 409]),
-    Row("POST /integrations/{integration}/reregister", [401, 404, 403, 409, 409]),
+    Row("GET /integrations/{integration}/re-register", EDIT),
+    Row("POST /integrations/{integration}/re-register", SEND),
     Row("POST /integrations/{integration}/servers", SEND),
     Row("POST /integrations/{integration}/test", SEND),
     Row("GET /keys", ANYBODY),
@@ -108,7 +109,7 @@ const TABLE: &[Row] = &[
     Row("POST /registrations/{registration}/client", SEND),
     Row("POST /registrations/{registration}/retry", SEND),
     Row(
-        "GET /registrations/{registration}/{action:re-register|approve|skip|withdraw}",
+        "GET /registrations/{registration}/{action:retry|re-register|approve|skip|withdraw}",
         [303, 404, 403, 409, 409],
     ),
     Row("POST /registrations/{registration}/{action:re-register|approve|skip|withdraw}", SEND),
@@ -169,7 +170,7 @@ const TABLE: &[Row] = &[
 ];
 
 /// A form that is good, as it is sent for a route.
-fn form(route: &str) -> &'static [(&'static str, &'static str)] {
+pub(super) fn form(route: &str) -> &'static [(&'static str, &'static str)] {
     match route.strip_prefix("POST ").unwrap_or_default() {
         "/account/place" => &[("place", "")],
         "/account/password" => &[("current", ""), ("password", "a long enough password")],
@@ -194,7 +195,6 @@ fn form(route: &str) -> &'static [(&'static str, &'static str)] {
             ("version", "1"),
             ("intent", "save"),
         ],
-        "/integrations/{integration}/reregister" => &[("which", "all")],
         "/integrations/{integration}/servers" => &[("workspace", "acme")],
         "/keys" => &[("letters", "on")],
         "/orphans/{orphan}/resolve" => &[("note", "Deleted by hand.")],
@@ -270,14 +270,14 @@ const LEVELS: [&str; 4] = [
 ];
 
 /// The same things as for the API, somebody of each kind with a session, and a draft of the manager's.
-struct Pages {
+pub(super) struct Pages {
     world: World,
-    people: Vec<Browser>,
+    pub(super) people: Vec<Browser>,
     draft: String,
 }
 
 impl Pages {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let world = World::new().await;
         let t = &world.server;
         let people = vec![
@@ -301,13 +301,14 @@ impl Pages {
         Self { world, people, draft: self.draft.clone() }
     }
 
-    fn fill(&self, path: &str) -> String {
+    pub(super) fn fill(&self, path: &str) -> String {
         let path = path
             .replace("{draft}", &self.draft)
             .replace("{person}", &self.world.user)
             .replace("{digest}", &"0".repeat(64))
             .replace("{hash}/{name:.*}", "0/unknown.css")
             .replace("/restore", "/restore?number=1")
+            .replace("{action:retry|re-register|approve|skip|withdraw}", "withdraw")
             .replace("{action:re-register|approve|skip|withdraw}", "withdraw");
         format!("/ui{}", self.world.fill(&path))
     }

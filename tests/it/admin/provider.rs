@@ -175,10 +175,18 @@ async fn what_does_not_belong_to_this_sign_in_lets_nobody_in() {
         json!({ "iss": "https://evil.example" }),
         json!({ "exp": past }),
         json!({ "sub": "" }),
+        json!({ "sub": " \t" }),
+        json!({ "sub": "ann\u{202e}" }),
+        json!({ "sub": "s".repeat(256) }),
+        json!({ "sub": 7 }),
         json!({ "sub": null }),
     ] {
         refused(&t, &provider, claims, failed).await;
     }
+    // With a critical header parameter, which nobody here understands.
+    provider.does().critical = vec!["exp".into()];
+    refused(&t, &provider, json!({}), failed).await;
+    provider.does().critical.clear();
     // Signed by a key that the provider does not publish.
     provider.does().key = 1;
     refused(&t, &provider, json!({}), failed).await;

@@ -92,8 +92,8 @@ async fn a_button_that_is_unknown_saves_nothing() {
     let t = TestServer::new(Engine::Sqlite).await;
     linear(&t, Some(&named("Before"))).await;
     let browser = Browser::sign_in(&t).await;
-    for intent in ["", "check", "nonsense"] {
-        post(&browser, &named("After"), "1", "1", intent).await.expect(200);
+    for (intent, status) in [("", 200), ("check", 200), ("nonsense", 422)] {
+        post(&browser, &named("After"), "1", "1", intent).await.expect(status);
         assert_eq!(stored(&t).await, named("Before"), "{intent}");
     }
 }

@@ -130,7 +130,7 @@ const TABLE: &[Row] = &[
 ];
 
 /// A body that is good, for operations that take one.
-fn body(operation: &str) -> Value {
+pub(crate) fn body(operation: &str) -> Value {
     let named = json!({ "oauth_client_metadata": { "client_name": "A" } });
     match operation {
         "check_advanced_configuration" | "update_organisation_configuration" => {

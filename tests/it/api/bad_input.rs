@@ -197,3 +197,40 @@ on_both! {
         }
     }
 }
+
+/// Slugs are unique in the organisation: a workspace cannot be kept from learning that one is taken, but from asking often.
+#[tokio::test]
+async fn a_workspace_learns_of_taken_slugs_only_so_often() {
+    let t = TestServer::new(Engine::Sqlite).await;
+    let admin = t.client(Role::Admin, None).await;
+    for slug in ["acme", "beta"] {
+        admin.post("/v1/workspaces", &json!({ "name": slug, "slug": slug })).await.expect(200);
+    }
+    let mut foreign = integration(&Value::Null);
+    foreign["workspace_id"] = json!("beta");
+    admin.post("/v1/mcp-integrations", &foreign).await.expect(200);
+    let bound = t.client(Role::Manager, Some("acme")).await;
+    bound.get("/v1/mcp-integrations/linear").await.expect(404);
+    let mut guess = integration(&Value::Null);
+    guess["workspace_id"] = json!("acme");
+    let mut told = 0;
+    let refused = loop {
+        let reply = bound.post("/v1/mcp-integrations", &guess).await;
+        if reply.status != 409 {
+            break reply.expect(429);
+        }
+        told += 1;
+        assert!(told <= 60, "no limit");
+    };
+    assert!((50..=51).contains(&told), "{told}");
+    assert!(refused.header("retry-after").parse::<u64>().unwrap() > 1);
+    // Neither by many in one import, nor by names.
+    let one = json!({ "name": "Linear", "url": "https://mcp.linear.app/mcp", "auth_type": "none", "transport": "http" });
+    bound.post("/v1/mcp-integrations/import", &json!({ "integrations": [one] })).await.expect(429);
+    guess["slug"] = Value::Null;
+    bound.post("/v1/mcp-integrations", &guess).await.expect(429);
+    // What is free is made, and who sees the whole organisation is not held up.
+    guess["name"] = json!("Notes");
+    bound.post("/v1/mcp-integrations", &guess).await.expect(200);
+    admin.post("/v1/mcp-integrations", &foreign).await.expect(409);
+}

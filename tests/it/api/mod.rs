@@ -3,7 +3,10 @@
 pub(crate) mod authorization;
 mod bad_input;
 mod document;
+mod largest;
 mod limits;
 mod main_job;
+mod names;
+mod nul;
 mod preflight;
 mod tokens;

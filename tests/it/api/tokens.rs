@@ -90,6 +90,13 @@ async fn anything_else_is_nobody() {
         ("role by its own name though mapped", json!({ "groups": ["admin"] })),
         ("a scope claim that is no text", json!({ "mcp_registry_scope": { "mcp_servers.read": true } })),
         ("a scope claim with something else in it", json!({ "mcp_registry_scope": ["workspaces.read", 1] })),
+        ("an empty `sub`", json!({ "sub": "" })),
+        ("a blank `sub`", json!({ "sub": " \n\t" })),
+        ("an invisible `sub`", json!({ "sub": "\u{200b}" })),
+        ("a `sub` with a direction mark", json!({ "sub": "ann\u{202e}" })),
+        ("a `sub` that is too long", json!({ "sub": "s".repeat(256) })),
+        ("a `sub` that is no text", json!({ "sub": 7 })),
+        ("no `sub`", json!({ "sub": null })),
         ("an empty scope claim", json!({ "mcp_registry_scope": "" })),
         ("an empty list of scopes", json!({ "mcp_registry_scope": [] })),
         ("a workspace that does not exist", json!({ "workspace": "nowhere" })),
@@ -120,6 +127,58 @@ async fn anything_else_is_nobody() {
     ] {
         t.with_token(&token).get("/v1/workspaces").await.expect(401);
     }
+}
+
+#[tokio::test]
+async fn token_with_a_critical_header_is_refused() {
+    let t = server().await;
+    for critical in [vec!["x".to_owned()], vec!["exp".to_owned()], vec!["b64".to_owned()], Vec::new()] {
+        let header = Header { crit: Some(critical), ..header() };
+        let refused =
+            t.with_token(&sign(&header, &claims(&json!({})))).get("/v1/workspaces").await.expect(401);
+        assert!(refused.text.contains("`crit`"), "{}", refused.text);
+    }
+    t.with_token(&sign(&header(), &claims(&json!({})))).get("/v1/workspaces").await.expect(200);
+}
+
+#[tokio::test]
+async fn key_made_with_a_token_ends_with_the_token() {
+    let t = server().await;
+    let exp = jsonwebtoken::get_current_timestamp() + 3600;
+    let admin = t.with_token(&sign(&header(), &claims(&json!({ "exp": exp, "email": "ann@acme.com" }))));
+    let body = |end: Option<u64>| {
+        let end = end.map(|end| chrono::DateTime::from_timestamp(end.cast_signed(), 0).unwrap().to_rfc3339());
+        json!({ "name": "k", "role": "admin", "expires_at": end })
+    };
+    let mut bare = body(None);
+    bare.as_object_mut().unwrap().remove("expires_at");
+    let made = admin.post("/v1/api-keys", &bare).await.expect(200).json();
+    let end = chrono::DateTime::parse_from_rfc3339(made["expires_at"].as_str().unwrap()).unwrap();
+    assert_eq!(end.timestamp(), exp.cast_signed());
+    assert_eq!(
+        (&made["findings"][0]["code"], &made["findings"][0]["pointer"]),
+        (&json!("ends_with_maker"), &json!("/expires_at"))
+    );
+    assert_eq!((&made["created_by"], &made["made_by"]), (&json!("ann@acme.com"), &json!(null)));
+    // Written with a fraction it is an end all the same.
+    let fraction = claims(&json!({ "exp": f64::from(u32::try_from(exp).unwrap()) + 0.5 }));
+    let fraction =
+        t.with_token(&sign(&header(), &fraction)).post("/v1/api-keys", &bare).await.expect(200).json();
+    assert_eq!(fraction["expires_at"], made["expires_at"]);
+    let refused = admin.post("/v1/api-keys", &body(Some(exp + 60))).await.expect(422);
+    assert_eq!(refused.errors(), [("outlives_maker".to_owned(), "/expires_at".to_owned())]);
+    let sooner = admin.post("/v1/api-keys", &body(Some(exp - 60))).await.expect(200).json();
+    assert_eq!(sooner["findings"], json!([]));
+
+    // What it made makes another: shown, and revoked together.
+    let child = t.with_token(made["key"].as_str().unwrap());
+    let grandchild = child.post("/v1/api-keys", &bare).await.expect(200).json();
+    assert_eq!((&grandchild["made_by"], &grandchild["expires_at"]), (&made["id"], &made["expires_at"]));
+    let path = format!("/v1/api-keys/{}", made["id"].as_str().unwrap());
+    admin.delete(&format!("{path}?with=everything")).await.expect(400);
+    let revoked = admin.delete(&format!("{path}?with=made")).await.expect(200).json();
+    assert_eq!(revoked["revoked"], 2);
+    t.with_token(grandchild["key"].as_str().unwrap()).get("/v1/workspaces").await.expect(401);
 }
 
 #[tokio::test]

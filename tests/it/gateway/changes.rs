@@ -285,7 +285,7 @@ async fn a_revoked_key_hears_that_and_nothing_more() {
         let mut goes_on = Events::open(&Client::new(&replica.url, &other), None, None).await;
         goes_on.expect("start").await;
         let began = Instant::now();
-        t.inner.registry.revoke_api_key(&t.inner.admin(), id).await.unwrap();
+        t.inner.registry.revoke_api_key(&t.inner.admin(), id, false).await.unwrap();
         ended.expect("identities").await;
         while let Some(event) = ended.next().await {
             // The making of the keys, which this replica hears of late.

@@ -1,10 +1,12 @@
 //! The gateway's door: documents from memory, changes followed live, steadiness.
 
 mod changes;
+mod limits;
 mod memory;
 mod needs;
 mod outage;
 mod replicas;
+mod rolling;
 
 use registry::{NewApiKey, NewConfiguration, Registry, Replacements, Subject};
 use registry_core::permission::Role;

@@ -29,7 +29,17 @@ on_both! {
         assert_eq!((whole.events, whole.first, whole.last, whole.checkpoints, whole.broken), (15, Some(1), 15, 1, None));
 
         let db = t.database.connect().await;
+        t.clock.advance(chrono::Duration::days(3));
         for (sql, number, why) in [
+            // Without any checkpoint the chain alone is whole, and so is one that was written anew.
+            ("DELETE FROM audit_checkpoint", 12, "missing from the log"),
+            ("DELETE FROM audit_checkpoint; DELETE FROM audit_event WHERE number > 11; UPDATE sequence SET audit = 11, audit_hash = (SELECT hash FROM audit_event WHERE number = 11)", 12, "missing from the log"),
+            ("DELETE FROM audit_checkpoint; DELETE FROM audit_event; UPDATE sequence SET audit = 0, audit_hash = ''", 12, "missing from the log"),
+            ("DELETE FROM deployment WHERE key = 'audit.signing_key'", 15, "was removed or changed"),
+            ("DELETE FROM sealed_value WHERE owner_kind = 'audit'", 15, "was removed or changed"),
+            ("UPDATE sealed_value SET ciphertext = nonce WHERE owner_kind = 'audit'", 15, "was removed or changed"),
+            ("DELETE FROM audit_checkpoint; DELETE FROM deployment WHERE key = 'audit.signing_key'", 15, "was removed or changed"),
+            ("DELETE FROM audit_checkpoint; DELETE FROM deployment WHERE key = 'audit.signing_key'; DELETE FROM sealed_value WHERE owner_kind = 'audit'", 15, "no key that signs"),
             ("UPDATE audit_event SET actor_name = 'nobody' WHERE number = 7", 7, "changed"),
             ("UPDATE audit_event SET before = '{}' WHERE number = 9", 9, "changed"),
             ("DELETE FROM audit_event WHERE number = 5", 6, "before it is missing"),
@@ -45,13 +55,15 @@ on_both! {
             alter(&db, "CREATE TABLE kept_event AS SELECT * FROM audit_event").await;
             alter(&db, "CREATE TABLE kept_point AS SELECT * FROM audit_checkpoint").await;
             alter(&db, "CREATE TABLE kept_sequence AS SELECT * FROM sequence").await;
+            alter(&db, "CREATE TABLE kept_deployment AS SELECT * FROM deployment").await;
+            alter(&db, "CREATE TABLE kept_sealed AS SELECT * FROM sealed_value").await;
             for statement in sql.split("; ") {
                 alter(&db, statement).await;
             }
             let broken = verify(&t.registry).await.broken.unwrap_or_else(|| panic!("{sql} was not found"));
             assert_eq!(broken.number, number, "{sql}: {}", broken.why);
             assert!(broken.why.contains(why), "{sql}: {}", broken.why);
-            for (table, kept) in [("audit_event", "kept_event"), ("audit_checkpoint", "kept_point"), ("sequence", "kept_sequence")] {
+            for (table, kept) in [("audit_event", "kept_event"), ("audit_checkpoint", "kept_point"), ("sequence", "kept_sequence"), ("deployment", "kept_deployment"), ("sealed_value", "kept_sealed")] {
                 alter(&db, &format!("DELETE FROM {table}")).await;
                 alter(&db, &format!("INSERT INTO {table} SELECT * FROM {kept}")).await;
                 alter(&db, &format!("DROP TABLE {kept}")).await;
@@ -72,18 +84,58 @@ on_both! {
         events(&t, 3).await;
         t.registry.keep_audit().await.unwrap();
         let keys: Vec<String> = verify(&t.registry).await.public_keys.into_iter().collect();
-        let check = async || t.registry.verify_audit(&t.admin(), &keys).await.unwrap().broken.map(|broken| broken.why);
+        let check = async || t.registry.verify_audit(&t.admin(), &keys).await.unwrap().broken.map(|broken| broken.why.into_owned());
         assert_eq!(check().await, None);
         let noted = verify(&t.registry).await;
         assert_eq!(t.registry.audit_hash(&t.admin(), noted.last).await.unwrap(), Some(noted.last_hash));
         t.clock.advance(chrono::Duration::days(3));
         events(&t, 1).await;
-        assert_eq!(check().await, Some("no signed point is near the end of the log"), "nobody signs any more");
+        assert_eq!(check().await.as_deref(), Some("no signed point is near the end of the log"), "nobody signs any more");
         t.registry.keep_audit().await.unwrap();
         assert_eq!(check().await, None);
         alter(&t.database.connect().await, "DELETE FROM audit_checkpoint").await;
-        assert_eq!(verify(&t.registry).await.broken, None, "the chain alone is whole");
-        assert_eq!(check().await, Some("no signed point is near the end of the log"));
+        assert!(check().await.unwrap().contains("known to the signing key but missing"));
+    }
+}
+
+on_both! {
+    async fn signing_key_remembers_every_checkpoint_and_signs_no_changed_log(t: TestRegistry) {
+        events(&t, 3).await;
+        t.registry.keep_audit().await.unwrap();
+        t.clock.advance(chrono::Duration::hours(25));
+        events(&t, 3).await;
+        t.registry.keep_audit().await.unwrap();
+        let whole = verify(&t.registry).await;
+        assert_eq!((whole.checkpoints, whole.broken, whole.unchecked), (2, None, Vec::new()));
+
+        // Sealed anew with another key it remembers the same.
+        let new = SealingKey::generate().unwrap();
+        let rotating = t.process_with_keys(vec![new.clone(), t.key.clone()]).await;
+        rotating.migrate().await.unwrap();
+        rotating.reseal(&rotating.operator()).await.unwrap();
+        let verdict = verify(&rotating).await;
+        assert_eq!((verdict.broken, verdict.unchecked), (None, Vec::new()));
+        // A process without that key says what it cannot check; so does one with another key of the same name.
+        let verdict = verify(&t.registry).await;
+        assert_eq!((verdict.broken, verdict.unchecked.len()), (None, 1));
+
+        let db = t.database.connect().await;
+        alter(&db, "DELETE FROM audit_checkpoint WHERE number = 3").await;
+        let broken = verify(&rotating).await.broken.unwrap();
+        assert!(broken.why.contains("knows 2 checkpoints, the log has 1"), "{}", broken.why);
+        alter(&db, "DELETE FROM audit_checkpoint").await;
+        t.clock.advance(chrono::Duration::hours(25));
+        events(&t, 1).await;
+        assert!(rotating.keep_audit().await.is_err(), "a changed log is not signed");
+        assert_eq!(verify(&rotating).await.broken.unwrap().number, 6, "and stays one that was changed");
+        // Only a person goes on from there, and that is on record.
+        rotating.restart_audit(&rotating.operator()).await.unwrap();
+        rotating.keep_audit().await.unwrap();
+        let verdict = verify(&rotating).await;
+        assert_eq!((verdict.broken, verdict.checkpoints, verdict.unchecked.len()), (None, 1, 1));
+        let key: Vec<String> = verdict.public_keys.into_iter().collect();
+        let verdict = rotating.verify_audit(&rotating.operator(), &key).await.unwrap();
+        assert_eq!((verdict.broken, verdict.unchecked), (None, Vec::new()), "with the new key noted all is said");
     }
 }
 
@@ -132,7 +184,7 @@ on_both! {
         let db = t.database.connect().await;
         alter(&db, "DELETE FROM audit_event WHERE number = 11").await;
         let broken = verify(&t.registry).await.broken.unwrap();
-        assert_eq!((broken.number, broken.why), (12, "the events before it are missing"), "more than was signed off");
+        assert_eq!((broken.number, &*broken.why), (12, "the events before it are missing"), "more than was signed off");
     }
 }
 

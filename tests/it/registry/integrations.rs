@@ -1,7 +1,8 @@
 //! Integrations as people find, copy, carry and switch them off.
 
 use registry::{
-    Error, Imported, IntegrationChange, IntegrationFilter, IntegrationSort, Page, PageRequest, Which,
+    Error, Imported, IntegrationChange, IntegrationFilter, IntegrationSort, Page, PageRequest,
+    ReregisterScope,
 };
 use registry_core::permission::Role;
 use registry_core::registration::AuthType;
@@ -156,12 +157,13 @@ on_both! {
         t.integration("linear", URL, None).await;
         t.server("linear", "acme").await;
         switch(&t, "linear", false).await;
-        let refused = t.registry.reregister_integration(&t.admin(), &"linear".into(), Which::All).await;
+        let refused = t.registry.reregister_integration(&t.admin(), &"linear".into(), ReregisterScope::All, None).await;
         assert!(matches!(refused, Err(Error::Conflict { code: "integration_disabled", .. })), "{refused:?}");
         switch(&t, "linear", true).await;
-        let none = t.registry.reregister_integration(&t.admin(), &"linear".into(), Which::Troubled).await;
-        assert!(matches!(none, Err(Error::Conflict { code: "nothing_to_register", .. })), "{none:?}");
-        assert_eq!(t.registry.reregister_integration(&t.admin(), &"linear".into(), Which::All).await.unwrap(), 1);
+        let failed = t.registry.reregister_integration(&t.admin(), &"linear".into(), ReregisterScope::Failed, None).await;
+        assert_eq!(failed.unwrap().queued, 0);
+        let all = t.registry.reregister_integration(&t.admin(), &"linear".into(), ReregisterScope::All, None).await;
+        assert_eq!(all.unwrap().queued, 1);
         let events = t.registry.integration_events(&t.admin(), &Reference::parse("linear"), 2).await.unwrap();
         let actions: Vec<_> = events.iter().map(|event| event.action.as_str()).collect();
         assert_eq!(actions, ["integration.enabled", "integration.disabled"]);

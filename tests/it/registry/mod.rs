@@ -1,12 +1,16 @@
 //! The application's use cases on both databases.
 
 mod audit;
+mod bulk;
 mod configurations;
 mod drafts;
+mod generations;
 mod integrations;
+mod key_chain;
 pub(crate) mod logos;
 mod people;
 mod records;
 mod schema;
 mod sealing;
 mod secret_mappings;
+mod withheld;

@@ -2,7 +2,10 @@
 
 use chrono::Duration;
 use futures_util::future::join_all;
-use registry::{Actor, Door, Error, NewPerson, Origin, PersonChange, Registry, Roles, User};
+use registry::{
+    Actor, AuditFilter, Door, Error, NewApiKey, NewPerson, Origin, PageRequest, PersonChange, Registry,
+    Roles, User,
+};
 use registry_core::permission::Role;
 use registry_core::slug::Reference;
 use sea_orm::{ConnectionTrait, Statement};
@@ -178,6 +181,65 @@ on_both! {
         let late = t.registry.create_sign_in_link("ann@acme.com", cli()).await.unwrap();
         t.clock.advance(Duration::hours(25));
         assert!(t.registry.sign_in_with_link(&late, web("192.0.2.1")).await.is_err(), "a day is over");
+    }
+}
+
+on_both! {
+    async fn new_link_ends_sessions_also_of_somebody_without_a_password(t: TestRegistry) {
+        let new = |email: &str| NewPerson { email: email.to_owned(), name: String::new(), roles: Roles::one(Role::Viewer, None) };
+        for (email, by_cli) in [("ann@acme.com", false), ("bob@acme.com", true)] {
+            let invited = t.registry.invite(&t.admin(), new(email)).await.unwrap();
+            let session = t.registry.sign_in_with_link(&invited.token, web("192.0.2.1")).await.unwrap().session;
+            behind(&t, &session).await.unwrap();
+            let token = if by_cli {
+                t.registry.create_sign_in_link(email, Origin::new(Door::Cli)).await.unwrap()
+            } else {
+                t.registry.new_sign_in_link(&t.admin(), invited.user.id).await.unwrap().token
+            };
+            assert!(matches!(behind(&t, &session).await, Err(Error::Unauthenticated(_))), "{email} was signed out");
+            let filter = AuditFilter { action: Some("user.sessions_ended".into()), ..AuditFilter::default() };
+            let events = t.registry.audit_events(&t.admin(), filter, PageRequest::new(0, 10)).await.unwrap();
+            assert_eq!(events.items[0].subject_name.as_deref(), Some(email));
+            let again = t.registry.sign_in_with_link(&token, web("192.0.2.1")).await.unwrap();
+            behind(&t, &again.session).await.unwrap();
+        }
+    }
+}
+
+on_both! {
+    async fn key_with_scopes_gives_nothing_back(t: TestRegistry) {
+        let boss = person(&t, "boss@acme.com", Roles::one(Role::Admin, None)).await;
+        let gone = person(&t, "gone@acme.com", Roles::one(Role::Admin, None)).await;
+        let viewer = person(&t, "viewer@acme.com", Roles::one(Role::Viewer, None)).await;
+        t.registry.deactivate_person(&t.admin(), gone.id).await.unwrap();
+        t.registry.deactivate_person(&t.admin(), viewer.id).await.unwrap();
+        let scoped = NewApiKey {
+            name: "scoped".into(), role: Role::Admin, scopes: vec!["people.manage".into()], workspace: None, expires_at: None, reason: None,
+        };
+        let key = t.registry.create_api_key(&t.admin(), scoped).await.unwrap().key;
+        let key = t.registry.authenticate(registry::Credential::Token(&key), Origin::new(Door::Api)).await.unwrap();
+        let (r, name) = (&t.registry, |name: &str| PersonChange { name: Some(name.to_owned()), ..PersonChange::default() });
+        let role = PersonChange { role: Some(Some(Role::Admin)), ..PersonChange::default() };
+        let new = NewPerson { email: "new@acme.com".into(), name: String::new(), roles: Roles::one(Role::Viewer, None) };
+        for (verb, outcome) in [
+            ("reactivate an admin", r.reactivate_person(&key, gone.id).await),
+            ("reactivate a viewer", r.reactivate_person(&key, viewer.id).await),
+            ("invite", r.invite(&key, new).await.map(drop)),
+            ("a new link", r.new_sign_in_link(&key, boss.id).await.map(drop)),
+            ("change a role", r.change_person(&key, viewer.id, role).await.map(drop)),
+            ("rename an admin", r.change_person(&key, boss.id, name("Mallory")).await.map(drop)),
+            ("rename an admin who is out", r.change_person(&key, gone.id, name("Mallory")).await.map(drop)),
+        ] {
+            assert!(matches!(outcome, Err(Error::Forbidden { .. })), "{verb}: {outcome:?}");
+        }
+        assert!(try_in(&t.registry, "gone@acme.com", PASSWORD, "192.0.2.1").await.is_err());
+        // What takes away, or gives nobody anything, is what the scope is for.
+        r.change_person(&key, viewer.id, name("Vic")).await.unwrap();
+        r.end_sessions_of(&key, boss.id).await.unwrap();
+        r.deactivate_person(&key, viewer.id).await.unwrap();
+        // And nothing that a whole key may not.
+        r.reactivate_person(&t.admin(), gone.id).await.unwrap();
+        try_in(&t.registry, "gone@acme.com", PASSWORD, "192.0.2.1").await.unwrap();
     }
 }
 

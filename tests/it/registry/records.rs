@@ -51,7 +51,7 @@ on_both! {
         t.clock.advance(chrono::Duration::hours(2));
         assert!(matches!(enter(&brief.key).await, Err(Error::Unauthenticated(_))));
         assert!(enter(&lasting.key).await.is_ok());
-        t.registry.revoke_api_key(&t.admin(), lasting.record.id).await.unwrap();
+        t.registry.revoke_api_key(&t.admin(), lasting.record.id, false).await.unwrap();
         assert!(matches!(enter(&lasting.key).await, Err(Error::Unauthenticated(_))));
     }
 }

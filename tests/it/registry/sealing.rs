@@ -1,11 +1,18 @@
 //! The sealing keys over time, on both databases: changed while others work, interrupted, lost.
 
-use registry::{Error, IntegrationChange, Registry, SealingKey, SealingKeyUse};
+use crate::keeping::rows;
+use registry::{
+    AccessChange, AccessUpdate, Actor, Error, IntegrationChange, NewIntegration, NewServer,
+    RegistrationFilter, Registry, SealingKey, SealingKeyUse, ServerChange, ServerRef, Subject,
+};
 use registry_core::permission::Role;
+use registry_core::registration::{AuthType, State, Transport};
+use registry_core::secret::Secret;
 use registry_core::slug::Reference;
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
-use support::{Engine, TestRegistry};
+use std::future::Future;
+use support::{Client, Engine, TestRegistry, TestServer};
 
 /// A server whose gateway document holds this secret.
 async fn with_secret(t: &TestRegistry, slug: &str, secret: &str) {
@@ -141,5 +148,151 @@ on_both! {
         assert!(matches!(t.registry.sealing_keys(&admin).await, Err(Error::Unauthenticated(_))));
         assert!(matches!(t.registry.reseal(&admin).await, Err(Error::Unauthenticated(_))));
         assert!(matches!(t.registry.abandon_sealing_key(&admin, "k").await, Err(Error::Unauthenticated(_))));
+    }
+}
+
+/// What a process gives that has another key of the same name, and one that has a key of its own that nobody announced.
+async fn with_wrong_keys(t: &TestRegistry) -> Vec<(&'static str, Registry)> {
+    let line = t.key.to_line();
+    let id = line.split_once(':').unwrap().0;
+    vec![
+        ("another key of the same name", t.process_with_keys(vec![SealingKey::new(id, [7; 32])]).await),
+        (
+            "a key that nobody announced",
+            t.process_with_keys(vec![SealingKey::new("own", [8; 32]), t.key.clone()]).await,
+        ),
+        (
+            "another key below the right one",
+            t.process_with_keys(vec![SealingKey::new("own", [8; 32]), SealingKey::new(id, [7; 32])]).await,
+        ),
+    ]
+}
+
+async fn refused<T>(what: &str, done: impl Future<Output = registry::Result<T>>) {
+    match done.await {
+        Err(Error::CannotSeal(why)) => {
+            assert!(why.contains("sealing key") && why.contains("nothing was saved"), "{why}")
+        }
+        Err(other) => panic!("{what}: {other:?}"),
+        Ok(_) => panic!("{what}: was acknowledged"),
+    }
+}
+
+on_both! {
+    async fn a_process_with_a_wrong_key_seals_nothing_and_leaves_nothing_half_saved(t: TestRegistry) {
+        t.workspace("acme").await;
+        with_secret(&t, "linear", "s3cret").await;
+        let admin = t.actor(Role::Admin, None).await;
+        let every = RegistrationFilter { states: State::ALL.to_vec(), ..RegistrationFilter::default() };
+        let registrations = t.registry.registrations(&admin, every.clone(), registry::PageRequest::default()).await.unwrap();
+        let registration = registrations.items[0].id;
+        let draft = t.registry.create_draft(&admin, registry::DraftAddress {
+            url: "https://draft.example.com/mcp".into(), name: None, slug: None, transport: Transport::Http,
+        }).await.unwrap();
+        let text = || json!({ "headers": { "X-Key": "lost" } }).to_string();
+        let linear = Reference::parse("linear");
+        let server = ServerRef { server: linear.clone(), workspace: Some(Reference::parse("acme")) };
+        let db = t.database.connect().await;
+        for (which, wrong) in with_wrong_keys(&t).await {
+            let before = rows(&db).await;
+            let integration = NewIntegration {
+                name: "New".into(),
+                slug: None,
+                description: None,
+                url: "https://new.example.com/mcp".into(),
+                auth_type: AuthType::Headers,
+                transport: Transport::Http,
+                workspace: None,
+                configuration: Some(text()),
+                secret_mappings: Vec::new(),
+            };
+            let new_server = NewServer {
+                integration: linear.clone(),
+                workspace: Some(Reference::parse("acme")),
+                name: "Another".into(),
+                slug: None,
+                description: None,
+                configuration: Some(text()),
+                secret_mappings: Vec::new(),
+            };
+            let change = IntegrationChange { configuration: Some(Some(text())), ..IntegrationChange::default() };
+            let server_change = ServerChange { configuration: Some(Some(text())), ..ServerChange::default() };
+            let access = AccessUpdate {
+                workspaces: vec![AccessChange { workspace: Reference::parse("acme"), enabled: None, configuration: Some(Some(text())) }],
+                ..AccessUpdate::default()
+            };
+            refused("an integration", wrong.create_integration(&admin, integration)).await;
+            refused("a change", wrong.update_integration(&admin, &linear, change, None)).await;
+            refused("a server", wrong.create_server(&admin, new_server)).await;
+            refused("a server's change", wrong.update_server(&admin, &server, server_change, None)).await;
+            refused("access", wrong.update_integration_access(&admin, &linear, access)).await;
+            for subject in [Subject::Organisation, Subject::Integration(linear.clone()), Subject::Server(server.clone())] {
+                refused("a layer", wrong.set_configuration(&admin, &subject, Some(text()), None, None)).await;
+            }
+            refused("a draft", wrong.set_draft_configuration(&admin, draft.id, Some(&text()))).await;
+            let client = registry::EnteredClient {
+                client_id: "abc".into(),
+                client_secret: Some(Secret::new("lost")),
+                token_endpoint_auth_method: None,
+            };
+            refused("a client", wrong.enter_client(&admin, registration, client)).await;
+            refused("a token", wrong.enter_access_token(&admin, registration, Secret::new("lost"))).await;
+            refused("the audit log's key", wrong.keep_audit()).await;
+            refused("a rotation", wrong.reseal(&wrong.operator())).await;
+            assert!(rows(&db).await == before, "{which}: something was saved");
+
+            // A worker sends nothing whose answer it could not keep.
+            let claim = wrong.claim_due("wrong", 1, 1).await.unwrap().pop().unwrap();
+            let situation = wrong.situation(&claim).await.unwrap().unwrap();
+            refused("an attempt", wrong.begin_attempt(&claim, &situation, "register", None, &[])).await;
+            let free = "UPDATE registration SET lease_until = 0, lease_owner = NULL";
+            db.execute_unprepared(free).await.unwrap();
+
+            // Reading goes on, and what seals nothing is saved.
+            wrong.integration(&admin, &linear).await.unwrap();
+            wrong.registration(&admin, registration).await.unwrap();
+            let described = IntegrationChange { description: Some(Some(which.into())), ..IntegrationChange::default() };
+            wrong.update_integration(&admin, &linear, described, None).await.unwrap();
+            assert!(wrong.ready().await.is_err(), "{which}");
+            t.registry.ready().await.unwrap();
+        }
+        let gateway: Actor = t.actor(Role::Gateway, None).await;
+        let document = t.registry.gateway_document(&gateway, "acme", "linear").await.unwrap();
+        let document: Value = serde_json::from_slice(&document.body).unwrap();
+        assert_eq!(document["headers"]["X-Key"], "s3cret");
+        assert!(t.registry.keep_audit().await.is_ok());
+        assert!(keys(&t.registry).await.iter().all(|key| key.unreadable == 0));
+    }
+}
+
+on_both! {
+    async fn a_replica_with_a_wrong_key_says_key_missing_and_the_others_go_on(t: TestServer) {
+        t.inner.workspace("acme").await;
+        with_secret(&t.inner, "linear", "s3cret").await;
+        let key = t.key(Role::Admin, None).await;
+        let (_, wrong) = with_wrong_keys(&t.inner).await.remove(0);
+        let replica = t.replica_of(wrong);
+        let client = Client::new(&replica.url, &key);
+        client.get("/readyz").await.expect(503);
+        let configurations = json!({ "headers": { "X-Key": "lost" } });
+        let integration = json!({ "name": "New", "url": "https://new.example.com/mcp", "auth_type": "headers", "transport": "http", "configurations": configurations });
+        let server = json!({ "name": "Two", "mcp_integration_id": "linear", "workspace_id": "acme", "configurations": configurations });
+        let changed = json!({ "configurations": configurations });
+        let writes = [
+            client.post("/v1/mcp-integrations", &integration).await,
+            client.put("/v1/mcp-integrations/linear", &changed).await,
+            client.post("/v1/mcp-servers", &server).await,
+            client.put("/v1/mcp-servers/linear?workspace_id=acme", &changed).await,
+        ];
+        for reply in writes {
+            assert_eq!(reply.status, 503, "{}", reply.text);
+            assert_eq!(reply.json()["code"], "key_missing", "{}", reply.text);
+            assert!(!reply.header("retry-after").is_empty());
+        }
+        client.get("/v1/mcp-integrations/linear").await.expect(200);
+        let healthy = t.with_token(&key);
+        healthy.get("/readyz").await.expect(200);
+        healthy.put("/v1/mcp-integrations/linear", &changed).await.expect(200);
+        assert_eq!(document(&t.inner, &t.inner.registry, "linear").await["headers"]["X-Key"], "lost");
     }
 }

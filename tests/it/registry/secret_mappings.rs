@@ -4,8 +4,8 @@ use mcp_registry::config::{Config, DeclaredSecret};
 use mcp_registry::secrets::Secrets;
 use mcp_registry::upstream::Outside;
 use registry::{
-    Error, IntegrationChange, NewIntegration, Registry, SealingRing, SecretMapping, SecretReference,
-    ServerChange, ServerRef, Settings, Subject, ValueFormat,
+    Error, IntegrationChange, NewIntegration, Recording, Registry, SealingRing, SecretMapping,
+    SecretReference, ServerChange, ServerRef, Settings, Subject, ValueFormat,
 };
 use registry_core::permission::Role;
 use registry_core::registration::{AuthType, Transport};
@@ -67,6 +67,7 @@ impl World {
         let registry = Registry::open(&t.database.url, settings, ring, t.clock.clone(), Arc::new(outside))
             .await
             .unwrap();
+        registry.migrate().await.unwrap();
         t.workspace("acme").await;
         Self { t, registry, file, vault, config, _folder: folder }
     }
@@ -276,6 +277,8 @@ on_both! {
             secrets.remove("ours");
             secrets.extend(narrowed.map(|narrowed| ("ours".to_owned(), narrowed)));
             let restarted = w.restarted(secrets).await;
+            restarted.migrate().await.unwrap();
+            assert_eq!(w.registry.refresh_secrets().await.unwrap(), 0, "{what}: during a rollout only who has the new ones");
             assert_eq!(restarted.refresh_secrets().await.unwrap(), 1, "{what}");
             assert!(w.document("linear").await["headers"]["X-Key"].is_null(), "{what}");
             let shown = restarted.integration(&w.t.admin(), &Reference::parse("linear")).await.unwrap();
@@ -283,6 +286,7 @@ on_both! {
             assert!(told.contains("does not allow"), "{told}");
             assert_eq!(restarted.refresh_secrets().await.unwrap(), 0, "said once");
             // Allowed again it is back.
+            w.registry.bring_up(Recording::PutBack).await.unwrap();
             assert_eq!(w.registry.refresh_secrets().await.unwrap(), 1, "{what}");
             assert_eq!(w.document("linear").await["headers"]["X-Key"], CANARY, "{what}");
         }

@@ -12,9 +12,11 @@ use tokio_util::sync::CancellationToken;
 
 mod crash;
 mod held;
+mod isolation;
 mod life;
 mod recovery;
 mod refusals;
+pub(crate) mod reregistration;
 mod success;
 
 /// A worker that stops when the guard is dropped.

@@ -1,5 +1,6 @@
 //! Which workspaces may use an integration: one row a workspace, one form.
 
+use crate::choice::ticked;
 use crate::failure::Failure;
 use crate::session::Visitor;
 use crate::view::{Shell, go, html};
@@ -121,18 +122,18 @@ struct Form {
 }
 
 impl Form {
-    fn read(fields: Vec<(String, String)>) -> Self {
+    fn read(fields: Vec<(String, String)>) -> Result<Self, Failure> {
         let mut form = Self::default();
         for (name, value) in fields {
             match name.as_str() {
                 "shown" => _ = form.shown.insert(value),
                 "on" => _ = form.on.insert(value),
-                "every_new" => form.every_new = true,
-                "confirmed" => form.confirmed = true,
+                "every_new" => form.every_new = ticked("every_new", &value)?,
+                "confirmed" => form.confirmed = ticked("confirmed", &value)?,
                 _ => {}
             }
         }
-        form
+        Ok(form)
     }
 
     /// Whether the workspace shall have access afterwards.
@@ -161,7 +162,7 @@ async fn save(
     path: web::Path<String>,
     fields: web::Form<Vec<(String, String)>>,
 ) -> Result<HttpResponse, Failure> {
-    let (form, reference) = (Form::read(fields.into_inner()), Reference::parse(&path));
+    let (form, reference) = (Form::read(fields.into_inner())?, Reference::parse(&path));
     let (registry, actor) = (&visitor.registry, &visitor.actor);
     let integration = registry.integration(actor, &reference).await?;
     let now = registry.access_overview(actor, &reference).await?;

@@ -146,17 +146,25 @@ async fn end_one(visitor: Visitor, path: web::Path<SessionId>) -> Result<HttpRes
 
 #[derive(Deserialize)]
 struct Theme {
-    theme: String,
+    theme: ThemeChoice,
     #[serde(default)]
     next: Option<String>,
 }
 
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ThemeChoice {
+    System,
+    Light,
+    Dark,
+}
+
 #[post("/theme")]
 async fn theme(form: web::Form<Theme>) -> HttpResponse {
-    let chosen = match form.theme.as_str() {
-        "light" => "light",
-        "dark" => "dark",
-        _ => "system",
+    let chosen = match form.theme {
+        ThemeChoice::Light => "light",
+        ThemeChoice::Dark => "dark",
+        ThemeChoice::System => "system",
     };
     let mut response = go(local(form.next.as_deref()));
     drop(response.add_cookie(&kept(THEME_COOKIE, chosen)));

@@ -57,13 +57,23 @@ async fn show(request: HttpRequest, visitor: Visitor) -> Result<HttpResponse, Fa
 
 #[derive(Deserialize)]
 struct Letters {
-    letters: String,
+    letters: Switch,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Switch {
+    On,
+    Off,
 }
 
 #[post("/keys")]
 async fn switch(form: web::Form<Letters>) -> HttpResponse {
     let mut response = go("/ui/keys?done=changed");
-    let chosen = if form.letters == "off" { "off" } else { "on" };
+    let chosen = match form.letters {
+        Switch::On => "on",
+        Switch::Off => "off",
+    };
     drop(response.add_cookie(&kept(KEYS_COOKIE, chosen)));
     response
 }

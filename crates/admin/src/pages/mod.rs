@@ -22,6 +22,7 @@ use crate::session::Visitor;
 use actix_web::HttpRequest;
 use actix_web::web::ServiceConfig;
 use registry_core::finding::Finding;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// All pages. Where two patterns fit an address the earlier one wins, so `new` comes before `{integration}`.
 pub(crate) fn routes(config: &mut ServiceConfig) {
@@ -45,12 +46,24 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .configure(settings::routes);
 }
 
-/// Where this deployment is reached, without trailing slash: as configured, else as this browser reached it.
+/// Where this deployment is reached, without trailing slash: as configured, else where this process listens. Never as the
+/// request says: a link that lets somebody in must not lead to whatever host the sender names.
 fn base_url(request: &HttpRequest, visitor: &Visitor) -> String {
     visitor.registry.settings().public_url.clone().unwrap_or_else(|| {
-        let connection = request.connection_info();
-        format!("{}://{}", connection.scheme(), connection.host())
+        let config = request.app_config();
+        let scheme = if config.secure() { "https" } else { "http" };
+        format!("{scheme}://{}", reachable(config.local_addr()))
     })
+}
+
+/// The address to write for one that is listened at: no place can be reached as "all of them".
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        IpAddr::V4(_) | IpAddr::V6(_) => {}
+    }
+    address
 }
 
 /// What stands in the way of a form; else the error itself.

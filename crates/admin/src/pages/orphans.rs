@@ -156,7 +156,19 @@ async fn table(visitor: Visitor, query: web::Query<Query>) -> Result<HttpRespons
 struct Resolve {
     note: String,
     /// Where the list was.
-    view: String,
+    view: View,
+}
+
+/// Which orphans the list shows.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum View {
+    /// Those that wait for somebody.
+    #[default]
+    #[serde(rename = "")]
+    Open,
+    /// Also those that are dealt with.
+    All,
 }
 
 #[post("/orphans/{orphan}/resolve")]
@@ -169,7 +181,7 @@ async fn resolve(
     let form = form.into_inner();
     let note = Some(form.note.trim().to_owned()).filter(|note| !note.is_empty());
     match visitor.registry.resolve_orphan(&visitor.actor, *path, note).await {
-        Ok(_) if form.view == "all" => Ok(go("/ui/orphans?view=all&done=resolved")),
+        Ok(_) if form.view == View::All => Ok(go("/ui/orphans?view=all&done=resolved")),
         Ok(_) => Ok(go("/ui/orphans?done=resolved")),
         Err(Error::Conflict { message, .. }) => {
             let query = Query { view: "all".to_owned(), ..Query::default() };

@@ -60,7 +60,7 @@ pub(super) fn problem(request: &HttpRequest, next: String, error: &registry::Err
     let status = match error {
         Error::Unauthenticated(_) => StatusCode::UNPROCESSABLE_ENTITY,
         Error::TooManyTries { .. } => StatusCode::TOO_MANY_REQUESTS,
-        Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Unavailable(_) | Error::SettingsDiffer(_) => StatusCode::SERVICE_UNAVAILABLE,
         _ => return None,
     };
     let page =

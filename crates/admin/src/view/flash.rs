@@ -42,7 +42,11 @@ pub(super) fn flash(request: &HttpRequest) -> Option<String> {
         "reactivated" => "They may sign in again.".to_owned(),
         "link" => "You are signed in, and the link is used up. Set a password, so that you can come back."
             .to_owned(),
-        "revoked" => "The key is revoked.".to_owned(),
+        "revoked" => match number() {
+            0 => "The key was revoked already.".to_owned(),
+            1 => "The key is revoked.".to_owned(),
+            several => format!("{several} keys are revoked."),
+        },
         "retry" => "It is tried again now.".to_owned(),
         "reregister" | "approve" => "A new client is being registered.".to_owned(),
         "skip" => "The client is kept as it is. The next change asks again.".to_owned(),

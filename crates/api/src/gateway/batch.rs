@@ -8,6 +8,7 @@ use crate::failure::Failure;
 use crate::query;
 use crate::responses::GatewayProblems;
 use actix_web::{get, web};
+use metrics::counter;
 use registry::GatewayPage;
 use registry_core::permission::Permission;
 use serde::{Deserialize, Serialize};
@@ -77,6 +78,7 @@ pub(crate) async fn list_gateway_servers(state: web::Data<ApiState>, caller: Cal
     }
     let GatewayPage { documents, has_more, revision } =
         state.registry.gateway_documents(&caller.actor, asked.workspace.as_deref(), since, most).await?;
+    counter!("mcp_registry_gateway_documents_total", "from" => "list").increment(documents.len() as u64);
     let data = documents
         .into_iter()
         .map(|document| serde_json::from_slice(&document.body))

@@ -10,7 +10,7 @@ use actix_web::http::header::{ACCEPT, CACHE_CONTROL, HeaderMap};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use futures_util::stream;
-use registry::{Actor, Credential, Error, Followed, GatewayChange, Happening, Registry};
+use registry::{Actor, Credential, Error, Followed, Following, GatewayChange, Happening, Registry};
 use registry_core::permission::Permission;
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
@@ -122,6 +122,7 @@ pub(crate) async fn follow_gateway_changes(
     let asked: FollowChanges = caller.query()?;
     let known = query::revision("Last-Event-ID", last_event(request.headers())?)?;
     let since = known.or(query::revision("since", asked.since)?);
+    let following = state.registry.admit_follower(&caller.actor)?;
     let accepts = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accepts.contains("text/event-stream") {
         let credential = credential(request.headers())?.to_owned();
@@ -131,6 +132,7 @@ pub(crate) async fn follow_gateway_changes(
             credential,
             since,
             ended: false,
+            _following: following,
         };
         return Ok(HttpResponse::Ok()
             .content_type("text/event-stream")
@@ -171,6 +173,8 @@ struct Follower {
     credential: String,
     since: Option<i64>,
     ended: bool,
+    /// Counted as long as the stream lives.
+    _following: Following,
 }
 
 impl Follower {

@@ -89,6 +89,7 @@ pub(crate) async fn fetch_gateway_server(
     if let Some(generation) = asked.generation {
         let found =
             registry.gateway_document_of(&caller.actor, &workspace, &server, Some(generation)).await?;
+        counter!("mcp_registry_gateway_documents_total", "from" => "database").increment(1);
         return Ok(send(request.headers(), None, None, &found));
     }
     let at_least = query::revision("at_least", asked.at_least)?.unwrap_or_default();

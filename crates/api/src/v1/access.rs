@@ -43,7 +43,8 @@ pub(crate) struct GlobalAccess {
 #[derive(Deserialize, Validate, ToSchema)]
 #[schema(as = UpdateMcpIntegrationWorkspaces)]
 pub(crate) struct UpdateAccess {
-    /// The named workspaces.
+    /// The named workspaces, each once.
+    #[schema(max_items = 1000)]
     workspaces: Option<Vec<AccessItem>>,
     /// Whether workspaces without an access row of their own may use the integration.
     global_workspace_access: Option<GlobalAccess>,

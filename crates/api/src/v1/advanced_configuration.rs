@@ -32,7 +32,7 @@ pub(crate) struct CheckConfiguration {
     #[schema(value_type = Option<Object>)]
     configurations: Option<Box<RawValue>>,
     /// The Advanced Configuration as typed, which need not be JSON yet.
-    #[schema(example = "{\"oauth_client_metadata\": {}}")]
+    #[schema(max_length = 262144, example = "{\"oauth_client_metadata\": {}}")]
     text: Option<String>,
     /// Judge it as the organisation's.
     #[schema(example = false)]
@@ -148,7 +148,7 @@ pub(crate) async fn check_advanced_configuration(
     let view = ConfigurationCheck {
         object: "configuration-check",
         valid: checked.findings.iter().all(|finding| finding.severity != Severity::Error),
-        findings: checked.findings.0,
+        findings: checked.findings.bounded().0,
         preview: checked.preview.map(|preview| {
             ClientMetadataView::of(preview.workspace, preview.server, preview.resolution, preview.digest)
         }),

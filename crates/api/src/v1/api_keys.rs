@@ -10,7 +10,7 @@ use crate::query;
 use crate::responses::{CreateProblems, ListProblems, ReadProblems, RotateProblems};
 use actix_web::{delete, get, post, web};
 use chrono::{DateTime, Utc};
-use registry::{ApiKey, ApiKeyFilter, Error, NewApiKey};
+use registry::{ApiKey, ApiKeyFilter, CreatedApiKey, Error, NewApiKey};
 use registry_core::finding::Finding;
 use registry_core::id::ApiKeyId;
 use registry_core::permission::{Permission, Role};
@@ -109,6 +109,11 @@ pub(crate) struct ApiKeyView {
     revoked_at: Option<DateTime<Utc>>,
     /// Id of the key that took its place when it was rotated.
     replaced_by: Option<Uuid>,
+    /// Id of the key that made it; null: a person, a token or the operator did (`created_by`).
+    made_by: Option<Uuid>,
+    /// Notices about a new key, such as that it ends with the key or token that made it. Only in the answer that makes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    findings: Option<Vec<Finding>>,
     /// The key itself. Only in the answer that makes it; it is never shown again.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "mcpr_…")]
@@ -134,6 +139,8 @@ impl From<ApiKey> for ApiKeyView {
             created_at: key.created_at,
             revoked_at: key.revoked_at,
             replaced_by: key.replaced_by.map(|id| id.0),
+            made_by: key.made_by.map(|id| id.0),
+            findings: None,
             key: None,
         }
     }
@@ -158,9 +165,50 @@ impl ApiKeyView {
             created_at: example::moment(),
             revoked_at: None,
             replaced_by: None,
+            made_by: None,
+            findings: None,
             key: None,
         }
     }
+
+    /// In the answer that makes it.
+    fn made(made: CreatedApiKey) -> Self {
+        Self { key: Some(made.key), findings: Some(made.findings), ..made.record.into() }
+    }
+
+    fn example_of_new() -> Self {
+        Self { key: Some("mcpr_AbCd…".to_owned()), findings: Some(Vec::new()), ..Self::example() }
+    }
+}
+
+/// What else is revoked.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct RevokeApiKey {
+    /// `made`: also every key that came of it: those it made or rotated, those that they made, and so on.
+    #[param(example = "made")]
+    with: Option<With>,
+}
+
+/// What is revoked beside a key.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = RevokeWith)]
+pub(crate) enum With {
+    /// Every key that came of it.
+    Made,
+}
+
+/// Keys that were revoked.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RevokedApiKeys)]
+pub(crate) struct RevokedView {
+    /// Always true.
+    #[schema(example = true)]
+    success: bool,
+    /// How many keys ended by this. 0: it was revoked already.
+    #[schema(example = 1)]
+    revoked: u64,
 }
 
 /// Nothing more to say.
@@ -179,12 +227,14 @@ impl Done {
 
 /// Create an API key
 ///
-/// The answer is the only place where the key itself is shown.
+/// The answer is the only place where the key itself is shown. A key ends no later than the key or token that makes it:
+/// without `expires_at` it ends with that (`findings` says so), and a later moment is refused (422). A signed-in person has
+/// no such end.
 #[utoipa::path(
     tag = "keys",
     request_body(content = CreateApiKey, description = "The key.", example = json!({ "name": "gateway eu-1", "role": "gateway" })),
     responses(
-        (status = 200, description = "It was made. Keep `key`.", body = ApiKeyView, example = json!(ApiKeyView { key: Some("mcpr_AbCd…".to_owned()), ..ApiKeyView::example() })),
+        (status = 200, description = "It was made. Keep `key`.", body = ApiKeyView, example = json!(ApiKeyView::example_of_new())),
         CreateProblems,
     )
 )]
@@ -200,7 +250,7 @@ pub(crate) async fn create_api_key(state: web::Data<ApiState>, sent: Sent<Create
         reason: body.reason,
     };
     let made = state.registry.create_api_key(&caller.actor, new).await?;
-    Ok(answer::ok(&ApiKeyView { key: Some(made.key), ..made.record.into() }))
+    Ok(answer::ok(&ApiKeyView::made(made)))
 }
 
 /// List API keys
@@ -238,14 +288,15 @@ pub(crate) async fn read_api_key(
 
 /// Rotate an API key
 ///
-/// Makes a key of the same name, role, scopes and workspace, which lasts as long as the old one was meant to last. The old
+/// Makes a key of the same name, role, scopes and workspace, which lasts as long as the old one was meant to last, but no
+/// longer than the key or token that rotates it: a key that rotates itself does not live longer by it. The old
 /// key works for 24 hours more, or until it expires if that is sooner. The answer is the only place where the new key is
 /// shown.
 #[utoipa::path(
     tag = "keys",
     params(("key" = Uuid, Path, description = "Id of the key that is replaced.")),
     responses(
-        (status = 200, description = "The new key. Keep `key`.", body = ApiKeyView, example = json!(ApiKeyView { key: Some("mcpr_AbCd…".to_owned()), ..ApiKeyView::example() })),
+        (status = 200, description = "The new key. Keep `key`.", body = ApiKeyView, example = json!(ApiKeyView::example_of_new())),
         RotateProblems,
     )
 )]
@@ -256,16 +307,16 @@ pub(crate) async fn rotate_api_key(
     path: web::Path<String>,
 ) -> Answer {
     let made = state.registry.rotate_api_key(&caller.actor, id(&path)?).await?;
-    Ok(answer::ok(&ApiKeyView { key: Some(made.key), ..made.record.into() }))
+    Ok(answer::ok(&ApiKeyView::made(made)))
 }
 
 /// Revoke an API key
 ///
-/// It stops working at once and stays in the list.
+/// It stops working at once and stays in the list. With `?with=made` so does every key that came of it.
 #[utoipa::path(
     tag = "keys",
-    params(("key" = Uuid, Path, description = "Id of the key.")),
-    responses((status = 200, description = "It is revoked.", body = Done, example = json!(Done::yes())), ReadProblems)
+    params(("key" = Uuid, Path, description = "Id of the key."), RevokeApiKey),
+    responses((status = 200, description = "It is revoked.", body = RevokedView, example = json!(RevokedView { success: true, revoked: 1 })), ListProblems, ReadProblems)
 )]
 #[delete("/api-keys/{key}")]
 pub(crate) async fn revoke_api_key(
@@ -273,8 +324,10 @@ pub(crate) async fn revoke_api_key(
     caller: Caller,
     path: web::Path<String>,
 ) -> Answer {
-    state.registry.revoke_api_key(&caller.actor, id(&path)?).await?;
-    Ok(answer::ok(&Done::yes()))
+    let asked: RevokeApiKey = caller.query()?;
+    let made = asked.with == Some(With::Made);
+    let revoked = state.registry.revoke_api_key(&caller.actor, id(&path)?, made).await?;
+    Ok(answer::ok(&RevokedView { success: true, revoked }))
 }
 
 fn id(text: &str) -> Result<ApiKeyId, Failure> {

@@ -103,6 +103,9 @@ pub(crate) struct OAuthClientView {
     id: Uuid,
     /// Its generation; only grows.
     generation: i64,
+    /// The generation of the settings that all processes share (`gateway.urls`, `branding` and the like) it was asked for
+    /// with, or last updated to; null: it is older than those.
+    settings_generation: Option<i64>,
     /// What it is good for.
     status: ClientStatus,
     /// How it came to be.
@@ -148,6 +151,7 @@ impl From<OAuthClient> for OAuthClientView {
         Self {
             id: client.id.0,
             generation: client.generation,
+            settings_generation: client.settings_generation,
             status: client.status,
             method: client.method,
             issuer: client.issuer,
@@ -178,6 +182,7 @@ impl OAuthClientView {
         Self {
             id: example::id(7),
             generation: 1,
+            settings_generation: Some(1),
             status: ClientStatus::Active,
             method: RegistrationMethod::Dcr,
             issuer: example::ISSUER.to_owned(),

@@ -1,13 +1,13 @@
-//! Copies and imports of integrations, and new clients for all of one's registrations.
+//! Copies and imports of integrations.
 
 use crate::ApiState;
 use crate::answer::{self, Answer};
 use crate::body::{RequestBody, Sent};
 use crate::example;
 use crate::query;
-use crate::responses::{ChangeProblems, CreateProblems};
+use crate::responses::CreateProblems;
 use actix_web::{post, web};
-use registry::{Copied, Imported, Which};
+use registry::{Copied, Imported};
 use registry_core::finding::Finding;
 use registry_core::permission::Permission;
 use registry_core::slug::Reference;
@@ -19,7 +19,7 @@ use uuid::Uuid;
 use validator::Validate;
 
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
-    config.service(import_integrations).service(duplicate_integration).service(reregister_integration);
+    config.service(import_integrations).service(duplicate_integration);
 }
 
 /// Integrations to make, all of them or none.
@@ -33,7 +33,7 @@ pub(crate) struct ImportIntegrations {
     /// Each as `POST /v1/mcp-integrations` takes it, as an export or as a list gives it. `workspace` names the workspace it
     /// shall belong to, `status` says whether it is in use. At most 500.
     #[expect(dead_code, reason = "read from the text, so that findings have their lines")]
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<Object>, max_items = 500)]
     integrations: Vec<Box<RawValue>>,
 }
 
@@ -67,7 +67,7 @@ impl From<Imported> for ImportedView {
         let made = imported.integrations.into_iter();
         Self {
             integrations: made.map(|one| MadeView { id: one.id.0, slug: one.slug.into() }).collect(),
-            findings: imported.findings.0,
+            findings: imported.findings.bounded().0,
         }
     }
 }
@@ -124,39 +124,6 @@ impl CopiedView {
     }
 }
 
-/// Which registrations get a new client.
-#[derive(Clone, Copy, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = WhichRegistrations)]
-pub(crate) enum WhichRegistrations {
-    /// Those that need attention.
-    #[default]
-    Troubled,
-    /// All. People who signed in through a replaced client must do so again.
-    All,
-}
-
-/// Which registrations of an integration are meant.
-#[derive(Deserialize, Validate, ToSchema)]
-#[schema(as = ReregisterMcpIntegration)]
-pub(crate) struct ReregisterIntegration {
-    /// `troubled` when absent.
-    which: Option<WhichRegistrations>,
-}
-
-impl RequestBody for ReregisterIntegration {
-    const NEEDS: Permission = Permission::OperateRegistrations;
-}
-
-/// How many registrations are on their way.
-#[derive(Serialize, ToSchema)]
-#[schema(as = QueuedRegistrations)]
-pub(crate) struct QueuedView {
-    /// Registrations that get a new client.
-    #[schema(example = 2)]
-    queued: u64,
-}
-
 /// Import integrations
 ///
 /// All of them or none: a refusal (422) names each mistake with its place in the body, and nothing is saved. The secrets of
@@ -199,29 +166,4 @@ pub(crate) async fn duplicate_integration(
     let original = Reference::parse(&path);
     let copied = state.registry.duplicate_integration(&caller.actor, &original, body.name, slug).await?;
     Ok(answer::ok(&CopiedView::from(copied)))
-}
-
-/// Get new clients for an integration's registrations
-///
-/// For those that need attention, or for all. 409 where none is one of those asked for, or the integration is switched off.
-#[utoipa::path(
-    tag = "integrations",
-    params(("integration" = String, Path, description = "Id or slug of the integration.", example = "linear")),
-    request_body(content = ReregisterIntegration, description = "Which.", example = json!({ "which": "troubled" })),
-    responses((status = 200, description = "They are queued.", body = QueuedView, example = json!(QueuedView { queued: 2 })), ChangeProblems)
-)]
-#[post("/mcp-integrations/{integration}/re-register")]
-pub(crate) async fn reregister_integration(
-    state: web::Data<ApiState>,
-    path: web::Path<String>,
-    sent: Sent<ReregisterIntegration>,
-) -> Answer {
-    let (caller, body, _) = sent.into_parts();
-    let which = match body.which.unwrap_or_default() {
-        WhichRegistrations::Troubled => Which::Troubled,
-        WhichRegistrations::All => Which::All,
-    };
-    let queued =
-        state.registry.reregister_integration(&caller.actor, &Reference::parse(&path), which).await?;
-    Ok(answer::ok(&QueuedView { queued }))
 }

@@ -209,7 +209,7 @@ impl From<Sort> for IntegrationSort {
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListIntegrations {
     /// Part of the name, slug or URL, or a whole `client_id`, ignoring case.
-    #[param(example = "linear")]
+    #[param(max_length = 300, example = "linear")]
     search: Option<String>,
     /// Whose; all when absent.
     #[param(inline)]

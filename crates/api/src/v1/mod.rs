@@ -14,6 +14,7 @@ mod organisation;
 mod orphans;
 mod preflight;
 mod registrations;
+mod reregistration;
 mod revisions;
 mod saving;
 mod secret_mappings;
@@ -35,6 +36,7 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     connection_tests::routes(config);
     organisation::routes(config);
     advanced_configuration::routes(config);
+    reregistration::routes(config);
     registrations::routes(config);
     orphans::routes(config);
     api_keys::routes(config);

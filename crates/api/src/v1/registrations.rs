@@ -39,7 +39,7 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListRegistrations {
     /// Only these states, separated by commas.
-    #[param(example = "failed,retrying")]
+    #[param(value_type = Option<Vec<State>>, style = Form, explode = false, max_items = 50, example = json!(["failed", "retrying"]))]
     state: Option<String>,
     /// Only those of this workspace (id or slug).
     #[param(example = "acme")]
@@ -58,7 +58,7 @@ pub(crate) struct ListRegistrations {
     issuer: Option<String>,
     /// Part of the name or slug of server, workspace or integration, of the `client_id` or of the last error, ignoring case;
     /// `workspace/server` means both.
-    #[param(example = "linear")]
+    #[param(max_length = 300, example = "linear")]
     search: Option<String>,
     /// The page, from 0.
     #[param(minimum = 0, example = 0)]
@@ -288,7 +288,8 @@ pub(crate) async fn read_registration(
 
 /// Try a registration again now
 ///
-/// Whatever was planned. A client that works is kept.
+/// Whatever was planned. A client that works is kept. In state `unconfirmed` the registration is sent again, and the request
+/// whose answer was lost may have left a client behind (`GET /v1/orphans`).
 #[utoipa::path(
     tag = "registrations",
     params(("registration" = Uuid, Path, description = "Id of the registration.")),
@@ -309,7 +310,8 @@ pub(crate) async fn retry_registration(
 
 /// Make a new client
 ///
-/// Although there is one. People who signed in through the old one must consent again.
+/// Although there is one. People who signed in through the old one must consent again. An old client that cannot be deleted
+/// from here stays behind at the authorization server (`GET /v1/orphans`); so may one of a request whose answer was lost.
 #[utoipa::path(
     tag = "registrations",
     params(("registration" = Uuid, Path, description = "Id of the registration.")),
@@ -415,7 +417,8 @@ impl RequestBody for EnterClient {
 
 /// Enter a client registered by hand
 ///
-/// The same as setting `client_id` (and `client_secret`) in the server's Advanced Configuration, as a new revision of it.
+/// The same as setting `client_id` (and `client_secret`) in the server's Advanced Configuration, as a new revision of it. It
+/// takes the place of the client there is: people who signed in through that one must sign in again.
 #[utoipa::path(
     tag = "registrations",
     params(("registration" = Uuid, Path, description = "Id of the registration.")),

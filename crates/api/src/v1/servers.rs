@@ -119,10 +119,10 @@ pub(crate) struct ListServers {
     #[param(example = "linear")]
     mcp_integration_id: Option<String>,
     /// Only these: ids or slugs, separated by commas.
-    #[param(example = "linear,github")]
+    #[param(value_type = Option<Vec<String>>, style = Form, explode = false, max_items = 100, example = json!(["linear", "github"]))]
     id: Option<String>,
     /// Part of the name or slug, ignoring case.
-    #[param(example = "linear")]
+    #[param(max_length = 300, example = "linear")]
     search: Option<String>,
     /// The page, from 0.
     #[param(minimum = 0, example = 0)]
@@ -367,7 +367,8 @@ pub(crate) async fn list_servers(state: web::Data<ApiState>, caller: Caller) -> 
         ids: query::words(asked.id).iter().map(|word| Reference::parse(word)).collect(),
     };
     let found = state.registry.servers(&caller.actor, filter, page).await?;
-    let gateway = state.registry.settings().gateway_urls.first();
+    let shared = state.registry.shared_settings();
+    let gateway = shared.gateway_urls.first();
     Ok(answer::ok(&Listed::new(found, page, |one| ServerView::new(one, gateway))?))
 }
 
@@ -387,7 +388,8 @@ pub(crate) async fn read_server(
     path: web::Path<String>,
 ) -> Answer {
     let found = state.registry.server(&caller.actor, &named(&caller, &path)?).await?;
-    let gateway = state.registry.settings().gateway_urls.first();
+    let shared = state.registry.shared_settings();
+    let gateway = shared.gateway_urls.first();
     Ok(answer::versioned(found.version, &ServerView::new(found, gateway)?))
 }
 

@@ -72,7 +72,7 @@ impl RequestBody for UpdateWorkspace {
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListWorkspaces {
     /// Part of the name or slug, ignoring case.
-    #[param(example = "acme")]
+    #[param(max_length = 300, example = "acme")]
     search: Option<String>,
     /// The page, from 0.
     #[param(minimum = 0, example = 0)]

@@ -125,6 +125,11 @@ pub enum AddressProblem {
         "{0} is a cloud's service for its own machines or no server's address, and is never reached, whatever `egress.allow` says"
     )]
     Never(String),
+    /// Allowed, but not for the integration at hand.
+    #[error(
+        "the address {0} is private; `egress.allow` opens it only for integrations whose own address it opens too, so no public server leads there"
+    )]
+    NotForThis(IpAddr),
     /// A name of this machine that leads elsewhere.
     #[error("a name of this machine leads to {0}, which is not this machine")]
     Elsewhere(IpAddr),
@@ -133,6 +138,11 @@ pub enum AddressProblem {
 impl EgressPolicy {
     /// Judges a URL by its text, without resolving names.
     pub fn judge_text(&self, text: &str) -> Result<Url, UrlProblem> {
+        self.judge_text_within(text, &Scope::Everything)
+    }
+
+    /// As [`Self::judge_text`], for what an integration of this scope leads to.
+    pub fn judge_text_within(&self, text: &str, scope: &Scope) -> Result<Url, UrlProblem> {
         if text
             .chars()
             .any(|character| character.is_control() || character.is_whitespace() || character == '\\')
@@ -165,16 +175,16 @@ impl EgressPolicy {
         }
         let text = url.host_str().unwrap_or_default();
         match host {
-            Host::Ipv4(address) => self.judge_address(text, address.into())?,
-            Host::Ipv6(address) => self.judge_address(text, address.into())?,
+            Host::Ipv4(address) => self.judge_address_within(text, address.into(), scope)?,
+            Host::Ipv6(address) => self.judge_address_within(text, address.into(), scope)?,
             Host::Domain(name) if is_metadata_name(name) => {
                 return Err(AddressProblem::Never(undotted(name).to_owned()).into());
             }
             // Known without asking anybody where it leads.
             Host::Domain(_) if loopback => {
-                let first = self.judge_address(text, Ipv4Addr::LOCALHOST.into());
+                let first = self.judge_address_within(text, Ipv4Addr::LOCALHOST.into(), scope);
                 first.or_else(|problem| {
-                    self.judge_address(text, Ipv6Addr::LOCALHOST.into()).map_err(|_| problem)
+                    self.judge_address_within(text, Ipv6Addr::LOCALHOST.into(), scope).map_err(|_| problem)
                 })?;
             }
             Host::Domain(_) => {}
@@ -184,6 +194,16 @@ impl EgressPolicy {
 
     /// Judges one address that `host` led to, when connecting.
     pub fn judge_address(&self, host: &str, address: IpAddr) -> Result<(), AddressProblem> {
+        self.judge_address_within(host, address, &Scope::Everything)
+    }
+
+    /// As [`Self::judge_address`], for what an integration of this scope leads to.
+    pub fn judge_address_within(
+        &self,
+        host: &str,
+        address: IpAddr,
+        scope: &Scope,
+    ) -> Result<(), AddressProblem> {
         let loopback = Host::parse(host).is_ok_and(|host| names_loopback(&borrowed(&host)));
         let host = undotted(host.trim_start_matches('[').trim_end_matches(']'));
         let real = routed(address);
@@ -199,13 +219,81 @@ impl EgressPolicy {
             return Err(AddressProblem::Elsewhere(address));
         }
         let own = self.allow_http_loopback && loopback;
-        let listed = || {
-            self.allow.iter().any(|rule| match rule {
-                AllowRule::Host(name) => name.eq_ignore_ascii_case(host),
-                AllowRule::Network(network) => network.contains(&real) || network.contains(&address),
-            })
+        if reach == Reach::Public || own {
+            return Ok(());
+        }
+        match (self.lists(host, address), scope.includes(host)) {
+            (true, true) => Ok(()),
+            (true, false) => Err(AddressProblem::NotForThis(address)),
+            (false, _) => Err(AddressProblem::Private(address)),
+        }
+    }
+
+    /// Whether an entry of the list names this host, or a network of this address.
+    fn lists(&self, host: &str, address: IpAddr) -> bool {
+        let real = routed(address);
+        self.allow.iter().any(|rule| match rule {
+            AllowRule::Host(name) => name.eq_ignore_ascii_case(host),
+            AllowRule::Network(network) => network.contains(&real) || network.contains(&address),
+        })
+    }
+
+    /// Whether a connection to `host` that went to `address` was possible only because the list opens it.
+    pub fn is_opened(&self, host: &str, address: IpAddr) -> bool {
+        let host = undotted(host.trim_start_matches('[').trim_end_matches(']'));
+        reach(address) == Reach::Private && self.lists(host, address)
+    }
+
+    /// The scope of an integration as far as its texts tell: `url` is its own address, `entered` are those that an admin
+    /// entered beside it. A name that only a network of the list opens is known when it has been connected to.
+    pub fn scope_by_text<'a>(&self, url: &'a str, entered: impl IntoIterator<Item = &'a str>) -> Scope {
+        let host_of = |url: &str| Url::parse(url).ok().and_then(|url| url.host().map(|host| host.to_owned()));
+        let opened = match host_of(url) {
+            Some(Host::Domain(name)) => {
+                let name = undotted(&name);
+                self.allow
+                    .iter()
+                    .any(|rule| matches!(rule, AllowRule::Host(host) if host.eq_ignore_ascii_case(name)))
+            }
+            Some(Host::Ipv4(address)) => self.is_opened("", address.into()),
+            Some(Host::Ipv6(address)) => self.is_opened("", address.into()),
+            None => false,
         };
-        if reach == Reach::Public || own || listed() { Ok(()) } else { Err(AddressProblem::Private(address)) }
+        if opened {
+            return Scope::Everything;
+        }
+        let mut hosts: Vec<String> = std::iter::once(url)
+            .chain(entered)
+            .filter_map(host_of)
+            .map(|host| {
+                undotted(host.to_string().trim_start_matches('[').trim_end_matches(']')).to_ascii_lowercase()
+            })
+            .collect();
+        hosts.sort();
+        hosts.dedup();
+        Scope::Hosts(hosts)
+    }
+}
+
+/// For which hosts `egress.allow` counts. An integration in the operator's network may lead anywhere in the list; a public
+/// one leads to public addresses alone, so that a stranger's metadata do not reach inside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// The whole list counts: the integration's own address is one that the list opens.
+    Everything,
+    /// It counts for these hosts alone: those that an admin entered.
+    Hosts(Vec<String>),
+}
+
+impl Scope {
+    /// Whether `egress.allow` counts for this host.
+    pub fn includes(&self, host: &str) -> bool {
+        let host = undotted(host.trim_start_matches('[').trim_end_matches(']'));
+        match self {
+            Self::Everything => true,
+            Self::Hosts(hosts) => hosts.iter().any(|one| one.eq_ignore_ascii_case(host)),
+        }
     }
 }
 

@@ -6,13 +6,18 @@ use super::report::{Report, label};
 use super::rules::{check_document, variant};
 use super::secret::{KnownSecrets, MARKER_PREFIX, NewSecret, Slot, marker, parse_marker, slots};
 use super::text::{self, Parsed};
-use crate::finding::{Finding, Findings, pointer_push};
+use crate::finding::{Finding, Findings, Path};
 use crate::id::SealedId;
+use crate::nul;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::ops::Range;
+
+/// The most members and list entries of one Advanced Configuration, at all depths together. Judging one costs more than
+/// reading it.
+const MAX_VALUES: usize = 10_000;
 
 /// Judges the text of an Advanced Configuration as a person wrote it: strict JSON (RFC 8259), one object, at most
 /// 256 KiB. An empty text sets nothing. `known` holds the markers that may stand in it.
@@ -32,11 +37,25 @@ pub fn verify(text: &str, known: &KnownSecrets) -> Verified {
     let mut report = Report::default();
     let mut kept = BTreeMap::new();
     let mut typed = Vec::new();
-    if parsed.check_names(&mut report) {
+    let nul = nul::findings_in_object(text, &parsed.value);
+    if count_values(&parsed.value) > MAX_VALUES {
+        report.push(Finding::error(
+            "",
+            "too_many",
+            format!(
+                "The Advanced Configuration may hold at most {MAX_VALUES} members and list entries in all."
+            ),
+        ));
+    } else if !nul.is_empty() {
+        nul.into_iter().for_each(|finding| report.push(finding));
+    } else if parsed.check_names(&mut report) {
         check_document(&parsed.value, &mut report);
         let slots = slots(&parsed.value);
         check_stray_markers(&parsed.value, &slots, known, &mut report);
         for slot in slots {
+            if report.is_closed() {
+                break;
+            }
             if !slot.value.starts_with(MARKER_PREFIX) {
                 typed.push((NewSecret::new(slot.canonical, slot.value.to_owned()), slot.pointer));
             } else if let Some(id) = accepted(&slot, known) {
@@ -95,41 +114,41 @@ fn check_stray_markers(
     report: &mut Report,
 ) {
     let places: HashSet<&str> = slots.iter().map(|slot| slot.pointer.as_str()).collect();
-    let mut pending: Vec<(String, &Value)> =
-        document.iter().map(|(name, value)| (pointer_push("", name), value)).collect();
-    while let Some((pointer, value)) = pending.pop() {
-        match value {
-            Value::String(text) if text.starts_with(MARKER_PREFIX) && !places.contains(pointer.as_str()) => {
+    let root = Path::at("");
+    for (name, value) in document {
+        find_markers(value, &root.member(name), &mut |pointer, text| {
+            if !places.contains(pointer.as_str()) {
                 report.push(refused_marker(&pointer, text, known));
             }
-            Value::Array(list) => {
-                pending.extend(
-                    list.iter()
-                        .enumerate()
-                        .filter(|(_, value)| may_hold_marker(value))
-                        .map(|(index, value)| (format!("{pointer}/{index}"), value)),
-                );
-            }
-            Value::Object(object) => {
-                pending.extend(
-                    object
-                        .iter()
-                        .filter(|(_, value)| may_hold_marker(value))
-                        .map(|(name, value)| (pointer_push(&pointer, name), value)),
-                );
-            }
-            _ => {}
-        }
+            !report.is_closed()
+        });
     }
 }
 
-/// Spares the pointers of everything that cannot be or hold a marker.
-fn may_hold_marker(value: &Value) -> bool {
+/// Gives each string that looks like a marker to `found`, as long as that wants more.
+fn find_markers(value: &Value, path: &Path<'_>, found: &mut impl FnMut(String, &str) -> bool) -> bool {
     match value {
-        Value::String(text) => text.starts_with(MARKER_PREFIX),
-        Value::Array(_) | Value::Object(_) => true,
-        _ => false,
+        Value::String(text) if text.starts_with(MARKER_PREFIX) => found(path.pointer(), text),
+        Value::Array(list) => {
+            list.iter().enumerate().all(|(index, value)| find_markers(value, &path.element(index), found))
+        }
+        Value::Object(object) => {
+            object.iter().all(|(name, value)| find_markers(value, &path.member(name), found))
+        }
+        _ => true,
     }
+}
+
+/// How many members and elements a document has.
+fn count_values(document: &Map<String, Value>) -> usize {
+    fn count(value: &Value) -> usize {
+        match value {
+            Value::Array(list) => list.len() + list.iter().map(count).sum::<usize>(),
+            Value::Object(object) => count_values(object),
+            _ => 0,
+        }
+    }
+    document.len() + document.values().map(count).sum::<usize>()
 }
 
 /// What [`verify`] found. Its `Debug` shows neither the text nor a secret.

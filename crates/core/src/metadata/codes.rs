@@ -72,6 +72,11 @@ pub static CODES: &[Code] = &[
         &[Error],
         "The string holds control characters, characters that turn the direction of writing, or non-ASCII where only ASCII is allowed.",
     ),
+    code(
+        "nul_character",
+        &[Error],
+        "A string or the name of a member contains the character NUL (`\\u0000`), which cannot be stored. Remove it.",
+    ),
     code("duplicate_value", &[Warning], "A value stands twice in a list, or a scope twice in `scope`."),
     code(
         "invalid_value",
@@ -154,11 +159,7 @@ pub static CODES: &[Code] = &[
         &[Error],
         "A marker stands for no secret of this configuration. Enter the secret itself.",
     ),
-    code(
-        "more_findings",
-        &[Notice],
-        "There are more findings than are listed; at most 100 of each severity are.",
-    ),
+    code("more_findings", &[Notice], "There are more findings than are listed: 100 are, errors first."),
     code(
         "unknown_placeholder",
         &[Error],

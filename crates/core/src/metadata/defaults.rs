@@ -89,7 +89,7 @@ impl Branding {
                 "`client_name` may hold the placeholders {workspace} and {server} and no other braces.",
             ));
         }
-        Findings(report.into_findings())
+        report.into_findings()
     }
 
     /// The client metadata it stands for, for one server (both arguments are slugs).

@@ -4,6 +4,8 @@
 //! hosted product's gateway reads them; `registration` is ours.
 
 use super::field::{Field, Kind, Rule, Section, Usage};
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 const TOP: Section = Section::TopLevel;
 const CM: Section = Section::ClientMetadata;
@@ -49,7 +51,9 @@ const ALGORITHMS: &[&str] = &[
 
 /// The row of `name` in `section`.
 pub fn find(section: Section, name: &str) -> Option<&'static Field> {
-    in_section(section).find(|field| field.name == name)
+    static ROWS: LazyLock<HashMap<(Section, &'static str), &'static Field>> =
+        LazyLock::new(|| FIELDS.iter().rev().map(|field| ((field.section, field.name), field)).collect());
+    ROWS.get(&(section, name)).copied()
 }
 
 /// All rows of `section`, in the order of the table.

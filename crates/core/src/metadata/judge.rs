@@ -4,11 +4,11 @@ use super::CANONICAL_WRAPPER;
 use super::cross::{check_grants, secret_unused};
 use super::effective::{EffectiveMetadata, Method};
 use super::report::Report;
-use crate::finding::Finding;
+use crate::finding::{Finding, Findings};
 use serde_json::Value;
 
 /// Rules about several members, on the result.
-pub(super) fn judge(effective: &EffectiveMetadata) -> Vec<Finding> {
+pub(super) fn judge(effective: &EffectiveMetadata) -> Findings {
     let pointer = format!("/{CANONICAL_WRAPPER}");
     let mut report = Report::default();
     check_grants(&effective.client_metadata, &pointer, &mut report);

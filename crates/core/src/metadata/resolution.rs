@@ -116,8 +116,8 @@ pub struct Resolution {
     pub findings: Findings,
     /// Where each effective value comes from, by member: `client_name`, `registration.method`, `headers`.
     pub origins: BTreeMap<String, Origin>,
-    /// Values hidden by others, by member, low to high.
+    /// Values hidden by others, by member, low to high; at most 100.
     pub overridden: Vec<Overridden>,
-    /// Values without effect, by member, low to high.
+    /// Values without effect, by member, low to high; at most 100.
     pub ignored: Vec<Ignored>,
 }

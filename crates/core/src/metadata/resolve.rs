@@ -11,7 +11,7 @@ use super::resolution::{Ignored, Layer, Origin, Overridden, Resolution, ResolveC
 use super::rules::{Variant, check_member, is_language_tag, variant};
 use super::suggest::looks_secret;
 use super::{AdvancedConfiguration, CANONICAL_WRAPPER, parse_marker};
-use crate::finding::{Finding, Findings, Severity};
+use crate::finding::{Finding, Findings, MAX_FINDINGS, Severity};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -33,6 +33,13 @@ pub fn resolve(branding: &Branding, layers: &[Layer<'_>], context: &ResolveConte
         gathering.layer(layer.level, layer.configuration);
     }
     gathering.finish(context)
+}
+
+/// Adds one, as long as there are no more than an answer may list.
+fn push_bounded<T>(list: &mut Vec<T>, one: T) {
+    if list.len() < MAX_FINDINGS {
+        list.push(one);
+    }
 }
 
 #[derive(Default)]
@@ -85,29 +92,36 @@ impl Gathering {
             let code =
                 if section == Section::TopLevel { "unknown_top_level_member" } else { "unknown_member" };
             let value = if looks_secret(name) { Value::from(SECRET) } else { value.clone() };
-            self.ignored.push(Ignored {
-                reason: format!("`{member}` is not a known member."),
-                member,
-                level,
-                value,
-                code: code.to_owned(),
-            });
+            push_bounded(
+                &mut self.ignored,
+                Ignored {
+                    reason: format!("`{member}` is not a known member."),
+                    member,
+                    level,
+                    value,
+                    code: code.to_owned(),
+                },
+            );
             return;
         };
         let mut report = Report::default();
         check_member(field, value, &format!("/{name}"), &mut report);
         let refused = report
             .into_findings()
+            .0
             .into_iter()
             .find(|finding| finding.severity == Severity::Error || field.is_ignored());
         if let Some(finding) = refused {
-            self.ignored.push(Ignored {
-                member,
-                level,
-                value: shown(field, value),
-                code: finding.code.into_owned(),
-                reason: finding.message,
-            });
+            push_bounded(
+                &mut self.ignored,
+                Ignored {
+                    member,
+                    level,
+                    value: shown(field, value),
+                    code: finding.code.into_owned(),
+                    reason: finding.message,
+                },
+            );
             return;
         }
         // Of one level the last counts, should a caller give a level twice.
@@ -120,13 +134,16 @@ impl Gathering {
         let winner = settings.pop()?;
         let by = Origin::from(winner.level);
         for hidden in settings {
-            self.overridden.push(Overridden {
-                member: member.to_owned(),
-                level: hidden.level,
-                value: shown(hidden.field, &hidden.value),
-                by,
-                reason: format!("The {} level sets `{member}` too, and is higher.", by.as_str()),
-            });
+            push_bounded(
+                &mut self.overridden,
+                Overridden {
+                    member: member.to_owned(),
+                    level: hidden.level,
+                    value: shown(hidden.field, &hidden.value),
+                    by,
+                    reason: format!("The {} level sets `{member}` too, and is higher.", by.as_str()),
+                },
+            );
         }
         self.origins.insert(member.to_owned(), by);
         Some(winner)
@@ -151,16 +168,19 @@ impl Gathering {
                     self.origins.insert(name.clone(), highest.into());
                     group.insert(setting.field.name.to_owned(), setting.value);
                 } else {
-                    self.overridden.push(Overridden {
-                        member: name.clone(),
-                        level: setting.level,
-                        value: shown(setting.field, &setting.value),
-                        by: highest.into(),
-                        reason: format!(
-                            "`{name}` and what belongs to it come together from one level; the {} level sets some of it, and is higher.",
-                            highest.as_str()
-                        ),
-                    });
+                    push_bounded(
+                        &mut self.overridden,
+                        Overridden {
+                            member: name.clone(),
+                            level: setting.level,
+                            value: shown(setting.field, &setting.value),
+                            by: highest.into(),
+                            reason: format!(
+                                "`{name}` and what belongs to it come together from one level; the {} level sets some of it, and is higher.",
+                                highest.as_str()
+                            ),
+                        },
+                    );
                 }
             }
         }
@@ -186,7 +206,7 @@ impl Gathering {
                 effective.gateway.insert(field.name.to_owned(), without_nulls(setting.value));
             }
         }
-        self.findings.0.extend(judge(&effective));
+        self.findings.0.extend(judge(&effective).0);
         self.overridden.sort_by(|a, b| (&a.member, a.level).cmp(&(&b.member, b.level)));
         self.ignored.sort_by(|a, b| (&a.member, a.level).cmp(&(&b.member, b.level)));
         Resolution {
@@ -238,13 +258,16 @@ impl Gathering {
         );
         self.origins.remove(member);
         self.findings.push(Finding::error(pointer, "secret_crosses_levels", reason.clone()));
-        self.ignored.push(Ignored {
-            member: member.to_owned(),
-            level,
-            value: Value::from(SECRET),
-            code: "secret_crosses_levels".to_owned(),
-            reason,
-        });
+        push_bounded(
+            &mut self.ignored,
+            Ignored {
+                member: member.to_owned(),
+                level,
+                value: Value::from(SECRET),
+                code: "secret_crosses_levels".to_owned(),
+                reason,
+            },
+        );
     }
 
     fn registration(&mut self, effective: &mut EffectiveMetadata) {
@@ -308,13 +331,16 @@ impl Gathering {
             if is_empty && field.name != "response_types" {
                 // RFC 7591 knows no empty value in a request; leaving the member out says the same.
                 self.origins.remove(field.name);
-                self.ignored.push(Ignored {
-                    member: field.name.to_owned(),
-                    level: setting.level,
-                    value: setting.value,
-                    code: "empty_list".to_owned(),
-                    reason: format!("An empty `{}` is left out of the request.", field.name),
-                });
+                push_bounded(
+                    &mut self.ignored,
+                    Ignored {
+                        member: field.name.to_owned(),
+                        level: setting.level,
+                        value: setting.value,
+                        code: "empty_list".to_owned(),
+                        reason: format!("An empty `{}` is left out of the request.", field.name),
+                    },
+                );
                 continue;
             }
             metadata.insert(field.name.to_owned(), setting.value);

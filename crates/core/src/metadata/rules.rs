@@ -102,6 +102,7 @@ pub(super) fn check_section(
     report: &mut Report,
 ) {
     let mut seen_variants = std::collections::HashSet::new();
+    let mut has_too_many = false;
     for (name, value) in object {
         if value.is_null() {
             continue;
@@ -110,6 +111,10 @@ pub(super) fn check_section(
         if let Some(field) = find(section, name) {
             check_member(field, value, &at, report);
         } else if let Some(Variant { base, tag }) = variant(section, name) {
+            if seen_variants.len() >= MAX_MEMBERS {
+                has_too_many = true;
+                continue;
+            }
             if !is_language_tag(tag) {
                 report.push(Finding::error(
                     &at,
@@ -135,6 +140,13 @@ pub(super) fn check_section(
         } else {
             check_unknown(section, name, value, &at, report);
         }
+    }
+    if has_too_many {
+        report.push(Finding::error(
+            pointer,
+            "too_many",
+            format!("`{}` may have at most {MAX_MEMBERS} members in other languages.", label(pointer)),
+        ));
     }
     for field in in_section(section).filter(|field| field.required) {
         if object.get(field.name).is_none_or(Value::is_null) {

@@ -12,14 +12,19 @@ pub(super) fn nearest(name: &str, candidates: impl Iterator<Item = &'static str>
         return None;
     }
     let wanted = simplified(name);
+    let length = wanted.chars().count();
     let mut best: Option<(usize, &'static str)> = None;
     for candidate in candidates {
-        let simple = simplified(candidate);
-        let allowed = (wanted.chars().count().min(simple.chars().count()) / 4).max(1);
-        let mut distance = damerau_levenshtein(&wanted, &simple);
         let is_part = name.len() > 3
             && (candidate.strip_prefix(name).is_some_and(|rest| rest.starts_with('_'))
                 || candidate.strip_suffix(name).is_some_and(|rest| rest.ends_with('_')));
+        // Each letter more or less is a step of the distance: what differs too much in length is not compared.
+        let letters = candidate.bytes().filter(|byte| !matches!(byte, b'_' | b'-' | b' ')).count();
+        let allowed = (length.min(letters) / 4).max(1);
+        if !is_part && length.abs_diff(letters) > allowed {
+            continue;
+        }
+        let mut distance = damerau_levenshtein(&wanted, &simplified(candidate));
         if is_part {
             // Worse than any misspelling, better than nothing.
             distance = distance.min(MAX_COMPARED);
@@ -35,6 +40,10 @@ pub(super) fn nearest(name: &str, candidates: impl Iterator<Item = &'static str>
 
 /// Whether a member of this name would hold a secret, so that it must not be kept in readable text.
 pub(super) fn looks_secret(name: &str) -> bool {
+    // Names of members are bounded; the elements of lists have none.
+    if name.is_empty() {
+        return false;
+    }
     let simple = simplified(name);
     ["secret", "password", "passwd", "privatekey", "apikey", "accesstoken", "bearertoken", "refreshtoken"]
         .iter()

@@ -1,8 +1,8 @@
 //! The text itself: strict JSON, and where in it everything stands.
 
 use super::report::{Report, echo};
-use crate::finding::{Finding, Findings, pointer_push};
-use jsonc_parser::ast::{Object, ObjectProp, Value as Node};
+use crate::finding::{Finding, Findings, Path, Severity, more};
+use jsonc_parser::ast::{Object, Value as Node};
 use jsonc_parser::common::Ranged;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use serde_json::{Map, Value};
@@ -92,7 +92,7 @@ fn invalid_json(why: &str, line: usize, column: usize) -> Finding {
 impl Parsed<'_> {
     /// Finds duplicate members and names too long to be handled; `false` if there are such names.
     pub(super) fn check_names(&self, report: &mut Report) -> bool {
-        self.tree.as_ref().is_none_or(|tree| check_names(tree, "", report))
+        self.tree.as_ref().is_none_or(|tree| check_names(tree, &Path::at(""), report))
     }
 
     /// The bytes of the value at `pointer`.
@@ -124,13 +124,7 @@ impl Parsed<'_> {
                 finding
             })
             .collect();
-        if dropped > 0 {
-            findings.push(Finding::notice(
-                "",
-                "more_findings",
-                format!("{dropped} more findings are not listed."),
-            ));
-        }
+        findings.extend(more(dropped));
         Findings(findings)
     }
 
@@ -189,64 +183,55 @@ fn is_about_the_name(code: &str) -> bool {
     )
 }
 
-fn check_names(object: &Object<'_>, pointer: &str, report: &mut Report) -> bool {
+fn check_names(object: &Object<'_>, path: &Path<'_>, report: &mut Report) -> bool {
     let mut seen = HashSet::new();
     let mut short = true;
     for property in &object.properties {
         let name = property.name.as_str();
-        if name.chars().nth(MAX_NAME).is_some() {
+        let is_long = name.len() > MAX_NAME && name.chars().nth(MAX_NAME).is_some();
+        let is_twin = !is_long && !seen.insert(name);
+        if (is_long || is_twin) && report.is_full(Severity::Error) {
+            report.drop_one();
+        } else if is_long {
             report.push_at(
                 Finding::error(
-                    pointer,
+                    path.pointer(),
                     "too_long",
                     format!("The name of a member may have at most {MAX_NAME} characters."),
                 ),
                 property.range.start,
             );
-            short = false;
-            continue;
-        }
-        if !seen.insert(name) {
+        } else if is_twin {
             report.push_at(
                 Finding::error(
-                    pointer_push(pointer, name),
+                    path.member(name).pointer(),
                     "duplicate_member",
                     format!("`{}` stands twice in the same object. Keep one of them.", echo(name)),
                 ),
                 property.range.start,
             );
         }
-        short &= check_node(property, pointer, report);
+        short &= !is_long;
+        if !is_long {
+            short &= check_node(&property.value, &path.member(name), report);
+        }
     }
     short
 }
 
-fn check_node(property: &ObjectProp<'_>, pointer: &str, report: &mut Report) -> bool {
-    match &property.value {
-        Node::Object(object) => check_names(object, &pointer_push(pointer, property.name.as_str()), report),
-        Node::Array(_) => {
-            check_elements(&property.value, &pointer_push(pointer, property.name.as_str()), report)
+/// As deep as the text is: `serde_json` has refused more than 128 levels.
+fn check_node(node: &Node<'_>, path: &Path<'_>, report: &mut Report) -> bool {
+    match node {
+        Node::Object(object) => check_names(object, path, report),
+        Node::Array(array) => {
+            let mut short = true;
+            for (index, element) in array.elements.iter().enumerate() {
+                short &= check_node(element, &path.element(index), report);
+            }
+            short
         }
         _ => true,
     }
-}
-
-fn check_elements(node: &Node<'_>, pointer: &str, report: &mut Report) -> bool {
-    let mut short = true;
-    if let Node::Array(array) = node {
-        for (index, element) in array.elements.iter().enumerate() {
-            match element {
-                Node::Object(object) => {
-                    short &= check_names(object, &format!("{pointer}/{index}"), report);
-                }
-                Node::Array(_) => {
-                    short &= check_elements(element, &format!("{pointer}/{index}"), report);
-                }
-                _ => {}
-            }
-        }
-    }
-    short
 }
 
 /// `text` with each range replaced; the ranges do not overlap.

@@ -4,13 +4,17 @@ use super::field::Section;
 use super::fields::{find, in_section};
 use super::report::{Report, echo, label};
 use super::suggest::{looks_secret, nearest};
-use crate::finding::{Finding, Severity, pointer_push};
+use crate::finding::{Finding, Path, Severity};
 use serde_json::Value;
 
 /// Judges the member `name`, which `section` does not have; `value` is not null.
 pub(super) fn check_unknown(section: Section, name: &str, value: &Value, pointer: &str, report: &mut Report) {
     let shown = echo(name);
-    if let Some(at) = readable_secret(section, name, value, pointer) {
+    if report.is_closed() {
+        report.drop_one();
+        return;
+    }
+    if let Some(at) = readable_secret(section, name, value, &Path::at(pointer)) {
         report.push(Finding::error(
             &at,
             "misplaced_secret",
@@ -52,23 +56,23 @@ pub(super) fn check_unknown(section: Section, name: &str, value: &Value, pointer
 }
 
 /// The pointer of the first string that would be kept readable although its name says that it is a secret.
-fn readable_secret(section: Section, name: &str, value: &Value, pointer: &str) -> Option<String> {
+fn readable_secret(section: Section, name: &str, value: &Value, path: &Path<'_>) -> Option<String> {
     let misspelt =
         || nearest(name, in_section(section).filter(|field| field.secret).map(|field| field.name)).is_some();
     let is_secret_elsewhere =
         || Section::ALL.iter().any(|section| find(*section, name).is_some_and(|field| field.secret));
     match value {
         Value::String(text) if !text.is_empty() => {
-            (looks_secret(name) || misspelt() || is_secret_elsewhere()).then(|| pointer.to_owned())
+            (looks_secret(name) || misspelt() || is_secret_elsewhere()).then(|| path.pointer())
         }
         Value::Object(object) if misspelt() || is_secret_elsewhere() => {
-            object.iter().find(|(_, value)| value.is_string()).map(|(name, _)| pointer_push(pointer, name))
+            object.iter().find(|(_, value)| value.is_string()).map(|(name, _)| path.member(name).pointer())
         }
-        Value::Object(object) => object
-            .iter()
-            .find_map(|(name, value)| readable_secret(section, name, value, &pointer_push(pointer, name))),
+        Value::Object(object) => {
+            object.iter().find_map(|(name, value)| readable_secret(section, name, value, &path.member(name)))
+        }
         Value::Array(list) => list.iter().enumerate().find_map(|(index, value)| match value {
-            Value::Object(_) => readable_secret(section, "", value, &format!("{pointer}/{index}")),
+            Value::Object(_) => readable_secret(section, "", value, &path.element(index)),
             _ => None,
         }),
         _ => None,

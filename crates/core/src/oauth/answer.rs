@@ -1,8 +1,9 @@
 //! Answers to registrations (RFC 7591 §3.2.1): lenient about form, strict about what matters (`standards.md` §7.2).
 
-use super::discovery::endpoint_is_sane;
 use super::failure::{Failure, FailureClass, classify_refusal, clean};
+use super::handed_on::{is_plain, make_fit};
 use super::json::read_object;
+use super::management_address::management;
 use crate::clock::Timestamp;
 use crate::secret::Secret;
 use serde_json::{Map, Value, json};
@@ -36,10 +37,10 @@ pub struct Issued {
     pub callbacks_honoured: bool,
 }
 
-/// Reads the answer to `request`.
+/// Reads the answer of `endpoint` to `request`.
 pub fn read_answer(
-    status: u16,
-    retry_after: Option<u64>,
+    endpoint: &str,
+    (status, retry_after): (u16, Option<u64>),
     body: &[u8],
     request: &Map<String, Value>,
     now: Timestamp,
@@ -48,7 +49,7 @@ pub fn read_answer(
         return Err(classify_refusal(status, retry_after, body));
     }
     let Some(answer) = read_object(body) else { return Err(not_json()) };
-    issue(answer, request, now)
+    issue(answer, endpoint, request, now)
 }
 
 pub(super) fn not_json() -> Failure {
@@ -59,9 +60,10 @@ pub(super) fn not_json() -> Failure {
     )
 }
 
-/// The client that `answer` describes, wherever its members came from; it was asked for with `request`.
+/// The client that `answer` of `endpoint` describes, wherever its members came from; it was asked for with `request`.
 pub(super) fn issue(
     mut answer: Map<String, Value>,
+    endpoint: &str,
     request: &Map<String, Value>,
     now: Timestamp,
 ) -> Result<Issued, Failure> {
@@ -82,26 +84,34 @@ pub(super) fn issue(
             )
         })?
         .to_owned();
+    if secret.as_ref().is_some_and(|secret| !is_plain(secret.expose())) {
+        return Err(Failure::new(
+            FailureClass::Protocol,
+            "secret_missing",
+            "The authorization server issued a secret that cannot be used: it holds control or invisible characters (RFC 6749 appendix A.2).",
+        ));
+    }
+    // What the registration is managed with is judged below, and the id above: both are used as they stand.
+    let stated_uri = answer.get("registration_client_uri").and_then(Value::as_str).map(str::to_owned);
+    // These are compared with those that were asked for.
+    let callbacks = answer.shift_remove("redirect_uris");
+    make_fit(&mut answer, "The answer", &mut warnings);
+    answer.extend(callbacks.map(|callbacks| ("redirect_uris".to_owned(), callbacks)));
     for name in ["redirect_uris", "grant_types", "response_types", "contacts"] {
         if let Some(Value::String(one)) = answer.get(name).cloned() {
             warnings.push(format!("`{name}` was answered as one string instead of a list."));
             answer.insert(name.to_owned(), json!([one]));
         }
     }
-    check_callbacks(&answer, request, &mut warnings)?;
+    check_callbacks(&mut answer, request, &mut warnings)?;
     let expires_at = expiry(&mut answer, secret.is_some(), now, &mut warnings)?;
     let issued_at = seconds(answer.get("client_id_issued_at"));
     answer.shift_remove("client_id_issued_at");
     let method = auth_method(&answer, request, secret.is_some(), &mut warnings)?;
     warn_of_differences(&answer, request, &mut warnings);
-    let uri = answer.get("registration_client_uri").and_then(Value::as_str).map(str::to_owned);
-    // Both together or neither: one alone manages nothing, and a relative URI may not be completed (RFC 7592 §3).
-    let (uri, token) = match (uri.filter(|uri| endpoint_is_sane(uri)), token) {
-        (Some(uri), Some(token)) => (Some(uri), Some(token)),
-        _ => (None, None),
-    };
-    hide(&mut answer, &[secret.as_ref(), token.as_ref()], &mut warnings);
-    Ok(Issued {
+    let unused_token = token.clone();
+    let (uri, token) = management(stated_uri, token, endpoint, &mut warnings);
+    let mut issued = Issued {
         client_id,
         client_secret: secret,
         client_id_issued_at: issued_at,
@@ -112,19 +122,16 @@ pub(super) fn issue(
         response: answer,
         warnings,
         callbacks_honoured: true,
-    })
-}
-
-/// Removes members that repeat a secret under another name: `response` is kept and shown.
-fn hide(answer: &mut Map<String, Value>, secrets: &[Option<&Secret>], warnings: &mut Vec<String>) {
-    answer.retain(|name, value| {
-        // Stubs issue a secret equal to the id; the id is no secret.
-        let shown = name == "client_id" || !secrets.iter().flatten().any(|secret| secret.is_in(value));
-        if !shown {
-            warnings.push(format!("`{}` repeats a secret and is not kept.", clean(name, 60)));
-        }
-        shown
-    });
+    };
+    let own: Vec<Secret> = issued
+        .client_secret
+        .iter()
+        .chain(&issued.registration_access_token)
+        .chain(&unused_token)
+        .cloned()
+        .collect();
+    issued.hide(&own);
+    Ok(issued)
 }
 
 /// RFC 7591 §3.2.1: values may be replaced; what then does not work as asked is said.
@@ -175,12 +182,14 @@ fn seconds(value: Option<&Value>) -> Option<i64> {
     }
 }
 
+/// Ours must be among the callbacks that were registered; then exactly ours are kept, in our order.
 fn check_callbacks(
-    answer: &Map<String, Value>,
+    answer: &mut Map<String, Value>,
     request: &Map<String, Value>,
     warnings: &mut Vec<String>,
 ) -> Result<(), Failure> {
     let Some(Value::Array(registered)) = answer.get("redirect_uris") else {
+        answer.shift_remove("redirect_uris");
         warnings.push(
             "The answer does not repeat `redirect_uris`; it is believed that they were registered."
                 .to_owned(),
@@ -188,14 +197,27 @@ fn check_callbacks(
         return Ok(());
     };
     let wanted = request.get("redirect_uris").and_then(Value::as_array).cloned().unwrap_or_default();
-    if wanted.iter().all(|uri| registered.contains(uri)) {
-        return Ok(());
+    if !wanted.iter().all(|uri| registered.contains(uri)) {
+        return Err(Failure::new(
+            FailureClass::NeedsAdmin,
+            "redirect_uris_not_honoured",
+            "The authorization server registered other callbacks than the gateway's, so nobody could come back from it. Ask its owner to allow the callback URL shown here.",
+        ));
     }
-    Err(Failure::new(
-        FailureClass::NeedsAdmin,
-        "redirect_uris_not_honoured",
-        "The authorization server registered other callbacks than the gateway's, so nobody could come back from it. Ask its owner to allow the callback URL shown here.",
-    ))
+    let others: Vec<&Value> = registered.iter().filter(|uri| !wanted.contains(uri)).collect();
+    if let Some(first) = others.first() {
+        warnings.push(format!(
+            "The authorization server registered callbacks that were not asked for: {} of them, first {}. Gateways get only those that were asked for. Ask its owner to remove the others.",
+            others.len(),
+            first.as_str().map_or_else(|| "one that is no text".to_owned(), |uri| clean(uri, 200))
+        ));
+    }
+    if wanted.is_empty() {
+        answer.shift_remove("redirect_uris");
+    } else {
+        answer.insert("redirect_uris".to_owned(), Value::Array(wanted));
+    }
+    Ok(())
 }
 
 fn expiry(

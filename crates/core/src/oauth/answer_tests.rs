@@ -22,7 +22,7 @@ fn request() -> Map<String, Value> {
 }
 
 fn read(status: u16, body: &Value) -> Result<Issued, Failure> {
-    read_answer(status, None, body.to_string().as_bytes(), &request(), now())
+    read_answer("https://h/register", (status, None), body.to_string().as_bytes(), &request(), now())
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn oddities_of_real_servers_are_read() {
     let mut post = request();
     post.insert("token_endpoint_auth_method".into(), json!("client_secret_post"));
     let body = br#"{"client_id":"c","client_secret":"s"}"#;
-    let canny = read_answer(201, None, body, &post, now()).unwrap();
+    let canny = read_answer("https://h/register", (201, None), body, &post, now()).unwrap();
     assert_eq!(canny.token_endpoint_auth_method, "client_secret_post");
     assert_eq!(canny.client_secret_expires_at, None);
     assert!(canny.warnings.iter().any(|warning| warning.contains("client_secret_expires_at")));
@@ -114,14 +114,18 @@ fn what_matters_is_strict() {
         assert_eq!(read(status, &body).unwrap_err().code, code, "{status} {body}");
     }
     for body in [r#"{"client_id":"a","client_id":"b"}"#, r#"{"client_id":"a"} trailing"#] {
-        let twice = read_answer(201, None, body.as_bytes(), &request(), now()).unwrap_err();
+        let twice =
+            read_answer("https://h/register", (201, None), body.as_bytes(), &request(), now()).unwrap_err();
         assert_eq!(twice.code, "answer_not_json");
     }
     let long = json!({ "client_id": "x".repeat(9000) });
     assert_eq!(read(201, &long).unwrap_err().code, "client_id_missing");
-    let html = read_answer(200, None, b"<html>sign in</html>", &request(), now()).unwrap_err();
+    let html = read_answer("https://h/register", (200, None), b"<html>sign in</html>", &request(), now())
+        .unwrap_err();
     assert_eq!(html.code, "answer_not_json");
-    let cut = read_answer(403, None, "Forbidden\n\u{7}".as_bytes(), &request(), now()).unwrap_err();
+    let cut =
+        read_answer("https://h/register", (403, None), "Forbidden\n\u{7}".as_bytes(), &request(), now())
+            .unwrap_err();
     assert_eq!(cut.error_description.as_deref(), Some("Forbidden"));
 }
 
@@ -141,6 +145,7 @@ fn discovery(metadata: &Value, scopes: &[&str]) -> Discovery {
         scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
         warnings: Vec::new(),
         found_with: String::new(),
+        scope: None,
     }
 }
 
@@ -299,11 +304,119 @@ fn only_what_a_registration_may_hold_is_sent() {
 proptest::proptest! {
     #[test]
     fn hostile_answers_never_panic_and_never_show_a_secret(status: u16, body in ".{0,200}", id in "[a-z]{0,8}") {
-        let _ = read_answer(status, None, body.as_bytes(), &request(), now());
+        let _ = read_answer("https://h/register", (status, None), body.as_bytes(), &request(), now());
         let odd = json!({ "client_id": id, "client_secret": "canary", "registration_access_token": ["canary"], "x": body });
         if let Ok(issued) = read(201, &odd) {
             let shown = format!("{issued:?}");
             proptest::prop_assert!(!shown.contains("canary"));
+        }
+    }
+}
+
+/// A client that is known, and what its server answers to registration, read and update with `more` in it.
+fn answers(more: &Value) -> [(&'static str, Result<Issued, Failure>); 3] {
+    let known = map(&json!({ "client_id": "c", "redirect_uris": ["https://g/cb"], "client_name": "A" }));
+    let recorded = super::super::Recorded {
+        client_id: "c".into(),
+        client_secret: None,
+        client_secret_expires_at: None,
+        client_id_issued_at: None,
+        token_endpoint_auth_method: "none".into(),
+        registration_client_uri: "https://h/register/c".into(),
+        registration_access_token: Secret::new("known-token-of-c"),
+        request: request(),
+        response: known.clone(),
+        scope: crate::egress::Scope::Everything,
+    };
+    let mut answer = known;
+    answer.extend(map(more));
+    let body = Value::Object(answer).to_string();
+    [
+        ("registration", read_answer("https://h/register", (201, None), body.as_bytes(), &request(), now())),
+        ("read", recorded.read_read(200, None, body.as_bytes(), now())),
+        ("update", recorded.read_update(200, None, body.as_bytes(), &request(), now())),
+    ]
+}
+
+#[test]
+fn answers_of_every_kind_are_cleaned_the_same_way() {
+    let evil = json!(["https://evil/cb", "https://g/cb"]);
+    for (more, gone, said) in [
+        (json!({ "redirect_uris": evil }), "evil", "not asked for"),
+        (json!({ "redirect_uris": ["https://g/cb", "javascript:x", 7] }), "javascript", "not asked for"),
+        (json!({ "policy_uri": "javascript:alert(1)" }), "javascript", "`policy_uri`"),
+        (json!({ "tos_uri#ja": "data:text/html,x" }), "data:", "`tos_uri#ja`"),
+        (json!({ "logo_uri": ["file:///x"] }), "file:", "`logo_uri`"),
+        (json!({ "jwks_uri": "ftp://h/x" }), "ftp:", "`jwks_uri`"),
+        (json!({ "client_uri": "/relative" }), "relative", "`client_uri`"),
+        (json!({ "extra": { "deep": ["javascript:x"] } }), "javascript", "`deep`"),
+        (json!({ "client_name": "a\u{202e}b\u{1b}c\u{0}d\u{200b}e" }), "\u{202e}", "`client_name`"),
+        (json!({ "client_name#ja": "a\u{2066}b" }), "\u{2066}", "`client_name#ja`"),
+        (json!({ "scope": "a\u{7f}b" }), "\u{7f}", "`scope`"),
+        (json!({ "x\u{202e}y": 1 }), "\u{202e}", "names hold"),
+        (json!({ "token_endpoint_auth_method": "none\u{200b}" }), "\u{200b}", "`token_endpoint_auth_method`"),
+    ] {
+        for (kind, issued) in answers(&more) {
+            let issued = issued.unwrap();
+            let kept = Value::Object(issued.response.clone()).to_string();
+            assert!(
+                !kept.contains(gone) && !kept.contains(&gone.escape_unicode().to_string()),
+                "{kind} {more}: {kept}"
+            );
+            assert!(
+                issued.warnings.iter().any(|one| one.contains(said)),
+                "{kind} {more}: {:?}",
+                issued.warnings
+            );
+            assert_eq!(issued.response["redirect_uris"], json!(["https://g/cb"]), "{kind} {more}");
+            assert!(issued.warnings.iter().all(|one| is_plain(one)), "{kind}: {:?}", issued.warnings);
+        }
+    }
+    // A registration without ours is none; an update leaves those that were known.
+    let [registration, reading, update] =
+        answers(&json!({ "redirect_uris": ["https://evil/cb"] })).map(|(_, result)| result);
+    assert_eq!(registration.unwrap_err().code, "redirect_uris_not_honoured");
+    for issued in [reading.unwrap(), update.unwrap()] {
+        assert!(!issued.callbacks_honoured);
+        assert_eq!(issued.response["redirect_uris"], json!(["https://g/cb"]));
+    }
+    for id in ["a\u{202e}", "a\u{0}", "a\nb", "\u{fc}", "a\u{200b}"] {
+        assert_eq!(read(201, &json!({ "client_id": id })).unwrap_err().code, "client_id_missing", "{id:?}");
+    }
+    for secret in ["a\u{0}b", "a\nb", "a\u{202e}b"] {
+        assert_eq!(
+            read(201, &json!({ "client_id": "c", "client_secret": secret })).unwrap_err().code,
+            "secret_missing"
+        );
+    }
+}
+
+#[test]
+fn management_address_has_the_origin_of_the_endpoint_that_answered() {
+    for (uri, used) in [
+        ("https://h/register/c", true),
+        ("https://h:443/elsewhere", true),
+        ("https://H/register/c", true),
+        ("https://h:8443/register/c", false),
+        ("https://h.evil/register/c", false),
+        ("https://evil/register/c", false),
+        ("https://h@evil/c", false),
+        ("http://127.0.0.1:48430/steal", false),
+    ] {
+        let more =
+            json!({ "registration_client_uri": uri, "registration_access_token": "another-token-of-c" });
+        for (kind, issued) in answers(&more) {
+            let issued = issued.unwrap();
+            let kept = (kind != "registration").then_some("https://h/register/c");
+            let expected = if used { Some(uri) } else { kept };
+            assert_eq!(issued.registration_client_uri.as_deref(), expected, "{kind} {uri}");
+            let said = issued.warnings.iter().any(|one| one.contains("management address"));
+            assert_eq!(
+                said,
+                !used && (kind != "registration" || !uri.contains('@')),
+                "{kind} {uri}: {:?}",
+                issued.warnings
+            );
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Discovery documents: protected resource metadata (RFC 9728) and authorization server metadata (RFC 8414, OpenID
 //! Connect Discovery), where they are, and when they may be believed.
 
-use crate::egress::names_loopback;
+use crate::egress::{EgressPolicy, Scope, names_loopback};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::Url;
@@ -39,12 +39,20 @@ pub struct Discovery {
     /// What an admin had set when it was found (`EffectiveMetadata::discovery_inputs`); empty: not recorded.
     #[serde(default)]
     pub found_with: String,
+    /// For which hosts `egress.allow` counts in what follows; `None`: an earlier release found it.
+    #[serde(default)]
+    pub scope: Option<Scope>,
 }
 
 impl Discovery {
     /// The authorization server's metadata, read.
     pub fn authorization_server(&self) -> AuthorizationServerMetadata<'_> {
         AuthorizationServerMetadata(&self.metadata)
+    }
+
+    /// For which hosts `policy` opens the operator's network in what is asked because of this.
+    pub fn scope(&self, policy: &EgressPolicy) -> Scope {
+        self.scope.clone().unwrap_or_else(|| policy.scope_by_text(&self.mcp_url, []))
     }
 
     /// Whether its issuer was made up for a server of the MCP revision 2025-03-26.

@@ -2,8 +2,11 @@
 
 use super::answer::{Issued, issue, not_json};
 use super::failure::{Failure, FailureClass, classify_refusal};
+use super::handed_on::is_same_origin;
 use super::json::read_object;
+use super::management_address::foreign_management;
 use crate::clock::Timestamp;
+use crate::egress::Scope;
 use crate::secret::Secret;
 use serde_json::{Map, Value, json};
 
@@ -36,6 +39,8 @@ pub struct Recorded {
     pub request: Map<String, Value>,
     /// What was last answered, without secrets.
     pub response: Map<String, Value>,
+    /// For which hosts `egress.allow` counts there.
+    pub scope: Scope,
 }
 
 impl Recorded {
@@ -103,6 +108,16 @@ impl Recorded {
                 "The authorization server answered with another client than the one that was asked for.",
             ));
         }
+        // The token goes on being sent where the client was managed until now, whatever address the answer names.
+        let endpoint = &self.registration_client_uri;
+        let foreign = answer
+            .get("registration_client_uri")
+            .and_then(Value::as_str)
+            .filter(|uri| !is_same_origin(endpoint, uri))
+            .map(|uri| foreign_management(endpoint, uri));
+        if foreign.is_some() {
+            answer.shift_remove("registration_client_uri");
+        }
         let new_secret = answer.contains_key("client_secret");
         let new_expiry = answer.contains_key("client_secret_expires_at");
         let mut whole = self.update(request);
@@ -114,13 +129,18 @@ impl Recorded {
             // 0 is never; the expiry that is known is put back below, past or not.
             whole.insert("client_secret_expires_at".to_owned(), json!(0));
         }
-        let mut issued = match issue(whole.clone(), request, now) {
+        let mut issued = match issue(whole.clone(), endpoint, request, now) {
             Err(failure) if failure.code == "redirect_uris_not_honoured" => {
                 let mut asked = request.clone();
                 asked.shift_remove("redirect_uris");
-                let mut issued = issue(whole, &asked, now)?;
+                let mut issued = issue(whole, endpoint, &asked, now)?;
                 issued.warnings.push(failure.message);
                 issued.callbacks_honoured = false;
+                // What was answered is nobody's callback here: those stay that were known to be registered.
+                issued.response.shift_remove("redirect_uris");
+                if let Some(known) = self.known_callbacks() {
+                    issued.response.insert("redirect_uris".to_owned(), known);
+                }
                 issued
             }
             result => result?,
@@ -129,7 +149,16 @@ impl Recorded {
             issued.client_secret_expires_at = self.client_secret_expires_at;
         }
         issued.client_id_issued_at = issued.client_id_issued_at.or(self.client_id_issued_at);
+        issued.warnings.extend(foreign);
         Ok(issued)
+    }
+
+    /// The callbacks that were asked for before, as far as they were answered.
+    fn known_callbacks(&self) -> Option<Value> {
+        let asked = self.request.get("redirect_uris")?.as_array()?;
+        let answered = self.response.get("redirect_uris").and_then(Value::as_array);
+        let known = asked.iter().filter(|uri| answered.is_none_or(|answered| answered.contains(uri)));
+        Some(Value::Array(known.cloned().collect()))
     }
 }
 
@@ -174,6 +203,7 @@ mod tests {
                 "token_endpoint_auth_method": "client_secret_post", "subject_type": "public", "jwks": null,
                 "registration_client_uri": "https://h/register/c",
             })),
+            scope: Scope::Everything,
         }
     }
 

@@ -7,8 +7,11 @@ mod client_id_document;
 mod discovery;
 mod exchange;
 mod failure;
+mod handed_on;
+mod hide;
 mod json;
 mod management;
+mod management_address;
 mod request;
 
 pub use answer::{Issued, read_answer};
@@ -22,6 +25,7 @@ pub use discovery::{
 pub use exchange::Exchange;
 pub(crate) use failure::clean;
 pub use failure::{Failure, FailureClass, MANAGEMENT_ANSWER_LOST, classify_refusal, retry_after_seconds};
+pub use handed_on::{is_plain, is_same_origin, make_fit};
 pub use json::read_object;
 pub use management::Recorded;
 pub use request::{

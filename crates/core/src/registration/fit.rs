@@ -104,3 +104,44 @@ pub fn cost(desired: &Desired, client: Option<&ActiveClient>, now: crate::clock:
         Fit::Replace => Cost::Asked,
     }
 }
+
+/// What a new client for a server costs when a person asks for one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReplacementCost {
+    /// A gateway fetched the client there is, and it is replaced: people who signed in through it must do so again.
+    pub signs_out: bool,
+    /// A client may stay at the authorization server that nobody here uses: the one there is cannot be deleted from here,
+    /// or an earlier request lost its answer.
+    pub leaves_client: bool,
+}
+
+/// What making a new client for `desired` costs although there is `client`. `answer_lost`: an earlier registration was
+/// sent and no answer came, so that it may have made a client.
+pub fn replacement_cost(
+    desired: &Desired,
+    client: Option<&ActiveClient>,
+    answer_lost: bool,
+) -> ReplacementCost {
+    use RegistrationMethod as R;
+    let method = configured_method(desired);
+    let entered = desired.effective.credentials.as_ref();
+    let replaced = client.filter(|client| match client.method {
+        // The same client is taken again: its id stays.
+        R::PreRegistered => {
+            !matches!(method, Method::Auto | Method::PreRegistered)
+                || entered.is_none_or(|entered| entered.client_id != client.client_id)
+        }
+        // The document is published again at the same address.
+        R::Cimd => match method {
+            Method::Cimd => !desired.publishes_documents,
+            Method::Auto => entered.is_some() || !desired.publishes_documents,
+            Method::Dcr | Method::PreRegistered => true,
+        },
+        R::Dcr => true,
+    });
+    ReplacementCost {
+        signs_out: replaced.is_some_and(|client| client.fetched),
+        leaves_client: answer_lost
+            || replaced.is_some_and(|client| client.method == R::Dcr && !client.manageable),
+    }
+}

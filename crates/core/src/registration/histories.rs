@@ -359,6 +359,7 @@ impl World {
             issuer: issuer(self.named),
             metadata,
             found_with: self.desired.effective.discovery_inputs(),
+            scope: None,
             ..Discovery::default()
         };
         self.observed.discovery = Some((found, self.now));

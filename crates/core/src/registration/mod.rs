@@ -9,7 +9,7 @@ mod reasons;
 mod state;
 mod terms;
 
-pub use fit::{Cost, cost};
+pub use fit::{Cost, ReplacementCost, cost, replacement_cost};
 pub use known::{ActiveClient, Desired, Doubt, EndingClient, LifeRules, Observed, Request, Standing};
 pub use method::{Choice, choose_method};
 pub use outcome::{

@@ -372,6 +372,12 @@ pub static REASONS: &[Reason] = &[
         "Ask its owner to delete the client, if that matters; then resolve the entry.",
     ),
     reason(
+        "management_elsewhere",
+        O::Ledger,
+        "The authorization server named a management address on another origin than its registration endpoint, so the registration access token is not sent there.",
+        "Ask its owner to delete the client, if that matters; then resolve the entry.",
+    ),
+    reason(
         "deletion_not_supported",
         O::Ledger,
         "The authorization server answered that it deletes no clients.",

@@ -2,6 +2,7 @@
 
 use crate::hostile::{PATIENCE, answering};
 use crate::upstream::{Reply, guarded, hasty};
+use registry_core::egress::Scope;
 use registry_core::oauth::{FailureClass, Recorded};
 use registry_core::secret::Secret;
 use registry_outbound::{delete, read, register, update};
@@ -57,6 +58,7 @@ async fn refused_connections_are_never_ambiguous() {
         registration_access_token: Secret::new("canary"),
         request: Map::new(),
         response: Map::new(),
+        scope: Scope::Everything,
     };
     let (guarded, request) = (guarded(), Map::new());
     for failure in [

@@ -12,5 +12,6 @@ mod names;
 mod probe;
 mod redirects;
 mod registration;
+mod scope;
 mod tls;
 mod upstream;

@@ -93,15 +93,17 @@ impl Registry {
             made.global_access = true;
         }
         if row.workspace_id.is_none() {
-            for workspace in &all {
+            let changes = all.iter().filter_map(|workspace| {
                 let enabled = wanted.contains(&workspace.id);
+                let workspace = Reference::Id(workspace.id);
                 // Those that were looked at and left out stay out, although every new one is let in.
-                if enabled || row.every_new {
-                    let workspace = Reference::Id(workspace.id);
-                    let change = AccessChange { workspace, enabled: Some(enabled), configuration: None };
-                    access::apply(write, actor, &made, change, "").await?;
-                }
-            }
+                (enabled || row.every_new).then(|| AccessChange {
+                    workspace,
+                    enabled: Some(enabled),
+                    configuration: None,
+                })
+            });
+            access::apply_each(write, actor, &made, changes.collect()).await?;
         }
         let mut affected = Affected::default();
         for workspace in all.iter().filter(|workspace| wanted.contains(&workspace.id)) {

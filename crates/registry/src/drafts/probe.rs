@@ -22,7 +22,7 @@ impl Registry {
         if fresh || row.integration_id.is_some() {
             return show(self.db(), actor, row).await;
         }
-        let (_, resolution) = self.resolve_draft(&row, &Self::draft_layer(&row)?).await?;
+        let (_, resolution) = self.resolve_draft(actor, &row, &Self::draft_layer(&row)?).await?;
         let settings = self.settings();
         let desired = Desired {
             digest: resolution.effective.digest(),

@@ -3,8 +3,9 @@
 use super::{Draft, DraftStep, LIFE, approach, chosen, event, owner, reach, save, show, snapshot};
 use crate::checks::Preview;
 use crate::entity::{draft, workspace};
+use crate::integrations::may_vouch;
 use crate::layers::parse_layer;
-use crate::names::{self, SlugSpace};
+use crate::names;
 use crate::preflight::EXAMPLE_NAMES;
 use crate::secrets::{sealed_ids, store};
 use crate::stored::{json, millis};
@@ -56,7 +57,7 @@ impl Registry {
     pub async fn propose_names(&self, actor: &Actor, url: &str) -> Result<Option<(String, Slug)>> {
         actor.require(Permission::CreateIntegrations)?;
         let Some(name) = names::from_address(url) else { return Ok(None) };
-        let slug = names::slug(self.db(), SlugSpace::Integrations, None, &name).await?;
+        let slug = self.free_integration_slug(self.db(), actor, None, &name).await?;
         Ok(Some((name, slug)))
     }
 
@@ -64,7 +65,7 @@ impl Registry {
     pub async fn create_draft(&self, actor: &Actor, address: DraftAddress) -> Result<Draft> {
         actor.require(Permission::CreateIntegrations)?;
         let mut write = self.begin_write(actor).await?;
-        let (name, slug) = self.judge_address(&write.txn, &address).await?;
+        let (name, slug) = self.judge_address(&write.txn, actor, &address).await?;
         let (kind, owner) = owner(actor);
         let own = actor.workspace().map(|own| own.0);
         let row = draft::Model {
@@ -103,7 +104,7 @@ impl Registry {
         actor.require(Permission::CreateIntegrations)?;
         let mut write = self.begin_write(actor).await?;
         let before = self.open_draft(&write, actor, id).await?;
-        let (name, slug) = self.judge_address(&write.txn, &address).await?;
+        let (name, slug) = self.judge_address(&write.txn, actor, &address).await?;
         let mut after = before.clone();
         after.name = name;
         after.slug = slug.to_string();
@@ -130,7 +131,7 @@ impl Registry {
         let before = self.open_draft(&write, actor, id).await?;
         judge_choice(&before, chosen, &entered)?;
         let old = before.configuration.as_deref().unwrap_or_default();
-        let publishes = self.settings().cimd_public_url.is_some();
+        let publishes = self.shared_settings().cimd_public_url.is_some();
         let text = chosen.apply(old, approach(&before)?, entered, publishes).ok_or_else(|| {
             Error::invalid(Finding::error(
                 "/approach",
@@ -175,7 +176,7 @@ impl Registry {
         let Some(layer) = layer else {
             return Ok(Judged { findings, preview: None });
         };
-        let (names, resolution) = self.resolve_draft(&row, &layer).await?;
+        let (names, resolution) = self.resolve_draft(actor, &row, &layer).await?;
         findings.extend_below("", resolution.findings.clone());
         let digest = resolution.effective.digest();
         let preview = Preview { workspace: names.0, server: names.1, integration: None, resolution, digest };
@@ -235,6 +236,7 @@ impl Registry {
     async fn judge_address(
         &self,
         db: &impl ConnectionTrait,
+        actor: &Actor,
         address: &DraftAddress,
     ) -> Result<(String, Slug)> {
         self.judge_url(&address.url)?;
@@ -242,13 +244,14 @@ impl Registry {
         let name =
             names::name(&name.or_else(|| names::from_address(&address.url)).unwrap_or_default(), "/name")?;
         let given = address.slug.as_deref().filter(|slug| !slug.is_empty());
-        let slug = names::slug(db, SlugSpace::Integrations, given, &name).await?;
+        let slug = self.free_integration_slug(db, actor, given, &name).await?;
         Ok((name, slug))
     }
 
     /// What a configuration gives for the first chosen workspace, or for an example; with the names it is given for.
     pub(super) async fn resolve_draft(
         &self,
+        actor: &Actor,
         row: &draft::Model,
         layer: &AdvancedConfiguration,
     ) -> Result<((String, String), Resolution)> {
@@ -264,7 +267,11 @@ impl Registry {
         let organisation = self.organisation_layer(self.db()).await?;
         let nothing = AdvancedConfiguration::empty();
         let layers = [&organisation, layer, &nothing, &nothing];
-        let resolution = self.resolve_layers(layers, (&names.0, &names.1), row.workspace_id.is_some());
+        let resolution = self.resolve_layers(
+            layers,
+            (&names.0, &names.1),
+            row.workspace_id.is_some() || !may_vouch(actor),
+        );
         Ok((names, resolution))
     }
 

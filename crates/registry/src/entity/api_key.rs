@@ -19,6 +19,7 @@ pub struct Model {
     pub revoked_at: Option<i64>,
     pub reason: Option<String>,
     pub replaced_by: Option<Uuid>,
+    pub made_by: Option<Uuid>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

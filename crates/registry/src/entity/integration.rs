@@ -27,6 +27,7 @@ pub struct Model {
     pub pre_registered: bool,
     pub unreachable: bool,
     pub last_test: Option<String>,
+    pub address_by_admin: bool,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

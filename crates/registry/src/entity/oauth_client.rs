@@ -36,6 +36,8 @@ pub struct Model {
     pub withdrawal: Option<String>,
     pub withdrawal_detail: Option<String>,
     pub withdraw_failures: i64,
+    /// The generation of shared settings that it was asked for with; null: before there were any.
+    pub settings_generation: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -84,6 +84,7 @@ impl Registry {
         generation: Option<i64>,
     ) -> Result<GatewayDocument> {
         actor.require(Permission::FetchGatewayDocument)?;
+        self.admit_document(actor)?;
         let model = self.find_gateway_server(actor, workspace, server).await?;
         // One moment: a secret that is renewed meanwhile is neither missing nor beside another generation's id.
         let read = self.begin_read().await?;
@@ -107,6 +108,7 @@ impl Registry {
         most: u64,
     ) -> Result<GatewayPage> {
         actor.require(Permission::FetchGatewayDocument)?;
+        self.inner.gateway_limits.admit_page(actor)?;
         let read = self.begin_read().await?;
         let workspace = match (workspace, actor.workspace()) {
             (Some(name), _) => Some(workspaces::find(&read, actor, &Reference::parse(name)).await?.id),
@@ -175,6 +177,7 @@ impl Registry {
     /// Puts the first reading of each document's secrets by this caller on record, for each generation (`domain.md` §6).
     async fn audit_secrets(&self, actor: &Actor, documents: &[&Facts]) -> Result<()> {
         let secret = documents.iter().filter(|document| document.secret);
+        let secret = secret.filter(|document| !self.counts_reading(actor, document));
         let mut read: BTreeMap<String, &Facts> =
             secret.map(|document| (reading_of(document.secret_holder(), actor), *document)).collect();
         if read.is_empty() {
@@ -189,7 +192,9 @@ impl Registry {
             .all(self.db())
             .await?;
         for subject in known {
-            read.remove(&subject);
+            if let Some(document) = read.remove(&subject) {
+                self.count_reading(actor, document);
+            }
         }
         if read.is_empty() {
             return Ok(());

@@ -8,7 +8,7 @@ use crate::stored::json as read_json;
 use crate::{Error, Registry, Result};
 use registry_core::id::SealedId;
 use registry_core::metadata::EffectiveMetadata;
-use registry_core::oauth::Discovery;
+use registry_core::oauth::{Discovery, make_fit};
 use registry_core::registration::State;
 use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect};
 use serde_json::{Map, Value, json};
@@ -173,6 +173,10 @@ impl Registry {
         let response: Map<String, Value> =
             read_json(&client.response, "oauth_client", "response", client.id)?;
         let mut members = presentable(response);
+        // Only the callbacks that were asked for, also of what an earlier release kept.
+        if let Some(asked) = asked_callbacks(client)? {
+            members.insert("redirect_uris".into(), asked);
+        }
         // What the answer left out holds as it was asked for (RFC 7591 §3.2.1 demands all of it; many leave some out).
         for name in ["redirect_uris", "grant_types", "response_types", "client_name"] {
             if let Some(value) = effective.client_metadata.get(name) {
@@ -308,7 +312,16 @@ fn registration_member(
     Ok(Value::Object(member))
 }
 
-/// Without the nulls and empty texts that MCP SDKs cannot parse (`standards.md` §8.4).
-fn presentable(members: Map<String, Value>) -> Map<String, Value> {
+/// The callbacks that a registered client was last asked for; `None` of a client that nobody registered.
+fn asked_callbacks(client: &oauth_client::Model) -> Result<Option<Value>> {
+    let Some(text) = &client.request else { return Ok(None) };
+    let mut request: Map<String, Value> = read_json(text, "oauth_client", "request", client.id)?;
+    Ok(request.shift_remove("redirect_uris").filter(Value::is_array))
+}
+
+/// Without the nulls and empty texts that MCP SDKs cannot parse (`standards.md` §8.4), and without what must not be handed
+/// on: it was taken out when it came, but an earlier release may have kept it.
+fn presentable(mut members: Map<String, Value>) -> Map<String, Value> {
+    make_fit(&mut members, "", &mut Vec::new());
     members.into_iter().filter(|(_, value)| !value.is_null() && value.as_str() != Some("")).collect()
 }

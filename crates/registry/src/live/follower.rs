@@ -142,6 +142,8 @@ impl Registry {
             let identities = rows.iter().any(|row| row.server_id.is_none());
             let changes = describe(self.db(), rows).await?;
             if identities {
+                // Shared settings are told of in the same way.
+                self.settings_standing().await?;
                 live.identities_due.store(true, Ordering::SeqCst);
             }
             live.feed.keep(changes);

@@ -34,16 +34,21 @@ pub(crate) struct Identity {
 
 impl Identity {
     pub(crate) fn new(actor: Actor, key: Option<Uuid>, valid_until: Option<i64>) -> Self {
-        let digest = Sha256::digest(actor.who().as_bytes());
-        let mut who = [0; 16];
-        who.copy_from_slice(&digest[..16]);
         Self {
-            actor,
             key,
-            who: u128::from_be_bytes(who),
+            who: Self::who_of(&actor),
+            actor,
             valid_until: valid_until.unwrap_or(i64::MAX),
             used_at: AtomicI64::new(0),
         }
+    }
+
+    /// Who somebody is in the record of readings.
+    pub(super) fn who_of(actor: &Actor) -> u128 {
+        let digest = Sha256::digest(actor.who().as_bytes());
+        let mut who = [0; 16];
+        who.copy_from_slice(&digest[..16]);
+        u128::from_be_bytes(who)
     }
 }
 

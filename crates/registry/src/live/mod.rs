@@ -57,6 +57,11 @@ impl Live {
         self.feed.announced.subscribe()
     }
 
+    /// What is held was prepared with shared settings that are not in force any more.
+    pub(crate) fn settings_changed(&self) {
+        self.documents.outdate_all();
+    }
+
     pub(crate) fn applied(&self) -> i64 {
         self.applied.load(Ordering::SeqCst)
     }

@@ -3,7 +3,7 @@
 use super::document::HeldDocument;
 use super::identity::{Identity, fingerprint};
 use crate::entity::api_key;
-use crate::gateways::{Prepared, READING, reading_of};
+use crate::gateways::{Facts, Prepared, READING, reading_of};
 use crate::stored::millis;
 use crate::write::Event;
 use crate::{Actor, Error, Origin, Registry, Result};
@@ -13,6 +13,7 @@ use registry_core::permission::Permission;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use uuid::Uuid;
@@ -114,6 +115,7 @@ impl Registry {
         {
             return Ok(held);
         }
+        self.admit_document(actor)?;
         let model = self.find_gateway_server(actor, workspace, server).await?;
         let read = self.begin_read().await?;
         let as_of = self.newest_revision(&read).await?;
@@ -141,6 +143,31 @@ impl Registry {
             settle();
         }
         held
+    }
+
+    /// Counts a reading of secrets by a caller whose first one this process knows to be on record; whether it does.
+    pub(crate) fn counts_reading(&self, actor: &Actor, facts: &Facts) -> bool {
+        let readings = self.inner.live.readings.pin();
+        let reading = readings.get(&(Identity::who_of(actor), facts.secret_holder()));
+        reading.map(|reading| reading.count.fetch_add(1, Ordering::Relaxed)).is_some()
+    }
+
+    /// Counts a reading of secrets that is on record already, as [`Self::held_document`] counts those from memory.
+    pub(crate) fn count_reading(&self, actor: &Actor, facts: &Facts) {
+        let live = &self.inner.live;
+        if !live.is_following() {
+            return;
+        }
+        let identity = Arc::new(Identity::new(actor.clone(), None, None));
+        let readings = live.readings.pin();
+        let reading = readings.get_or_insert_with((identity.who, facts.secret_holder()), || Reading {
+            count: AtomicU64::new(0),
+            name: facts.name.clone(),
+            workspace: facts.workspace,
+            generation: facts.client.map(|client| client.generation),
+            identity,
+        });
+        reading.count.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Writes down when held keys were last used.
@@ -188,9 +215,16 @@ impl Registry {
         if readings.len() > MOST {
             readings.pin().clear();
         }
+        // One write for each caller, however many documents it read.
+        let mut by_caller: BTreeMap<String, (Actor, Vec<Event>)> = BTreeMap::new();
         for (who, event) in counted {
+            by_caller.entry(who.who().to_owned()).or_insert_with(|| (who, Vec::new())).1.push(event);
+        }
+        for (who, events) in by_caller.into_values() {
             let mut write = self.begin_write(&who).await?;
-            write.audit(event);
+            for event in events {
+                write.audit(event);
+            }
             write.commit().await?;
         }
         Ok(())

@@ -190,7 +190,7 @@ impl Registry {
             registration,
             attempts: attempts.into_iter().map(TryInto::try_into).collect::<Result<_>>()?,
             clients: clients.into_iter().map(TryInto::try_into).collect::<Result<_>>()?,
-            callback_urls: self.settings().callbacks(),
+            callback_urls: self.shared_settings().callbacks(),
         })
     }
 

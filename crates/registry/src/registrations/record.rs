@@ -50,6 +50,9 @@ pub struct OAuthClient {
     pub id: OauthClientId,
     /// 1 for the first.
     pub generation: i64,
+    /// The generation of the settings that all processes share it was asked for with, or last updated to; `None`: before
+    /// there were any.
+    pub settings_generation: Option<i64>,
     /// What it is good for.
     pub status: ClientStatus,
     /// How it came to be.
@@ -124,6 +127,7 @@ impl TryFrom<oauth_client::Model> for OAuthClient {
         Ok(Self {
             id: OauthClientId(row.id),
             generation: row.generation,
+            settings_generation: row.settings_generation,
             status: word(ClientStatus::parse, &row.status, "oauth_client", "status", row.id)?,
             method: method(&row)?,
             has_secret: row.client_secret_id.is_some(),

@@ -17,7 +17,7 @@ use std::collections::{BTreeSet, HashMap};
 use uuid::Uuid;
 
 impl Registry {
-    pub(super) async fn show_registrations(
+    pub(crate) async fn show_registrations(
         &self,
         db: &impl ConnectionTrait,
         rows: Vec<registration::Model>,

@@ -107,7 +107,8 @@ pub(super) fn judge(
         );
     }
     let name = &mapping.reference;
-    let Some(declared) = write.registry.settings().secrets.get(name) else {
+    let shared = write.registry.shared_settings();
+    let Some(declared) = shared.secrets.get(name) else {
         findings.push(Unread::Undeclared.finding(place, name));
         return false;
     };

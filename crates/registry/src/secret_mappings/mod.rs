@@ -9,14 +9,14 @@ mod storing;
 
 use registry_core::clock::Timestamp;
 use registry_core::finding::pointer_push;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use judging::Owner;
 pub(crate) use reading::ReadMappings;
 pub(crate) use storing::{apply, has_any, mappings_of, members_of, refuse_overlap, remove_all};
 
 /// A secret that the operator declared: who may use it, and where it may be sent.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretReference {
     /// Slugs of the workspaces that may use it; `None`: all, and integrations of the organisation.
     pub workspaces: Option<Vec<String>>,

@@ -14,6 +14,7 @@ pub(crate) struct ReadMappings(pub(super) Vec<(SecretMapping, std::result::Resul
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unread {
     Undeclared,
+    Elsewhere,
     Unreadable,
     NotJson,
     NotText,
@@ -29,6 +30,13 @@ impl Unread {
                 "unknown_secret_reference",
                 format!(
                     "No secret `{name}` is declared for this. The operator declares secrets in the configuration file (`secrets.{name}`)."
+                ),
+            ),
+            Self::Elsewhere => (
+                "secret_reference_id",
+                "secret_unreadable",
+                format!(
+                    "The secret `{name}` is declared with settings that this process does not have yet. Try again when all processes have been restarted with them."
                 ),
             ),
             Self::Unreadable => (
@@ -63,11 +71,14 @@ impl Unread {
 impl Registry {
     /// Reads what mappings need. Never inside a transaction: a vault may be slow.
     pub(crate) async fn read_mappings(&self, mappings: Vec<SecretMapping>) -> ReadMappings {
+        let shared = self.shared_settings();
         let mut texts: BTreeMap<String, Option<SecretText>> = BTreeMap::new();
         let mut read = Vec::with_capacity(mappings.len());
         for mapping in mappings {
             if !self.settings().secrets.contains_key(&mapping.reference) {
-                read.push((mapping, Err(Unread::Undeclared)));
+                // Declared with settings that only newer processes have, during a rollout.
+                let elsewhere = shared.secrets.contains_key(&mapping.reference);
+                read.push((mapping, Err(if elsewhere { Unread::Elsewhere } else { Unread::Undeclared })));
                 continue;
             }
             if !texts.contains_key(&mapping.reference) {

@@ -24,7 +24,14 @@ const TAKEN_AWAY: &str = "The operator does not allow this secret here any more;
 impl Registry {
     /// Reads every mapped secret again. Where one changed, the servers concerned change with it; where one cannot be read
     /// or does not fit any more, the value of before stays. Answers how many things changed.
+    ///
+    /// During a rollout only processes that declare the secrets as they are in force do so: with the declarations of
+    /// before others would take back what these took over.
     pub async fn refresh_secrets(&self) -> Result<u64> {
+        self.settings_standing().await?.require()?;
+        if self.settings().secrets != self.shared_settings().secrets {
+            return Ok(0);
+        }
         let mut owners: BTreeMap<(String, Uuid), Vec<SecretMapping>> = BTreeMap::new();
         for row in secret_mapping::Entity::find().all(self.db()).await? {
             owners.entry((row.owner_kind.clone(), row.owner_id)).or_default().push(mapping(row)?);

@@ -1,7 +1,7 @@
 //! Mappings as rows, beside what their secrets held when they were read last.
 
 use super::judging::{Owner, canonical, judge};
-use super::reading::ReadMappings;
+use super::reading::{ReadMappings, Unread};
 use super::{MappedSecret, SecretMapping, ValueFormat};
 use crate::entity::secret_mapping;
 use crate::secrets::open_markers;
@@ -56,6 +56,10 @@ pub(crate) async fn apply(
         }
         let value = match value {
             Ok(value) => value,
+            // Nothing is wrong with what was sent: another process can do it.
+            Err(unread @ Unread::Elsewhere) => {
+                return Err(Error::SettingsDiffer(unread.finding(&place, &mapping.reference).message));
+            }
             Err(unread) => {
                 findings.push(unread.finding(&place, &mapping.reference));
                 continue;

@@ -194,14 +194,16 @@ impl Registry {
             );
         }
         if !filter.ids.is_empty() {
-            let mut any = Condition::any();
-            for reference in &filter.ids {
-                any = match reference {
-                    Reference::Id(id) => any.add(server::Column::Id.eq(*id)),
-                    Reference::Slug(key) => any.add(server::Column::SlugKey.eq(key)),
-                };
+            // Two lists, not a term for each: expressions are walked and dropped recursively.
+            let (mut ids, mut keys) = (Vec::new(), Vec::new());
+            for reference in filter.ids {
+                match reference {
+                    Reference::Id(id) => ids.push(id),
+                    Reference::Slug(key) => keys.push(key),
+                }
             }
-            select = select.filter(any);
+            let any = Condition::any().add(server::Column::Id.is_in(ids));
+            select = select.filter(any.add(server::Column::SlugKey.is_in(keys)));
         }
         let select = select.order_by_asc(server::Column::SlugKey).order_by_asc(server::Column::Id);
         let found = page::fetch(self.db(), select, request).await?;

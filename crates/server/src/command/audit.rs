@@ -1,12 +1,13 @@
-//! `mcp-registry audit verify`.
+//! `mcp-registry audit …`.
 
-use super::{Failed, open_ready, print};
+use super::database::visit;
+use super::{Failed, print};
 use crate::cli::VerifyAudit;
 use crate::config::Config;
 
 /// Says what the log's chain came to; fails where it breaks.
 pub(super) async fn verify(config: &Config, options: &VerifyAudit) -> Result<(), Failed> {
-    let registry = open_ready(config).await?;
+    let registry = visit(config).await?.registry;
     let verdict = registry.verify_audit(&registry.operator(), &options.public_key).await?;
     if let Some(broken) = verdict.broken {
         return Err(Failed::new(format!(
@@ -21,9 +22,12 @@ pub(super) async fn verify(config: &Config, options: &VerifyAudit) -> Result<(),
         // What was removed behind a signed point cannot be compared any more.
         let removed = verdict.first.is_some_and(|first| number < first);
         if !removed && registry.audit_hash(&registry.operator(), number).await?.as_deref() != Some(hash) {
-            return Err(Failed::new(format!(
-                "Number {number} is not the event that was noted: the log was changed."
-            )));
+            return Err(Failed::new(match verdict.restored {
+                Some(event) => format!(
+                    "Number {number} is not the event that was noted. This database was restored from a copy (event {event} says so): events that were noted between that copy and the restoration are in the database that was kept beside it. Otherwise the log was changed."
+                ),
+                None => format!("Number {number} is not the event that was noted: the log was changed."),
+            }));
         }
     }
     match verdict.first {
@@ -37,5 +41,24 @@ pub(super) async fn verify(config: &Config, options: &VerifyAudit) -> Result<(),
     for key in &verdict.public_keys {
         print(format_args!("signed with {key}"))?;
     }
-    Ok(())
+    if let Some(event) = verdict.restored {
+        print(format_args!("restored from a copy: event {event}"))?;
+    }
+    if verdict.unchecked.is_empty() {
+        return Ok(());
+    }
+    Err(Failed::unchecked(format!(
+        "Nothing wrong was found, but this could not be checked. {}",
+        verdict.unchecked.join(" ")
+    )))
+}
+
+/// Signs the log from now on with a new key.
+pub(super) async fn restart(config: &Config) -> Result<(), Failed> {
+    let registry = visit(config).await?.registry;
+    registry.ready().await?;
+    registry.restart_audit(&registry.operator()).await?;
+    print(
+        "The audit log is signed with a new key from now on. Note the public key that `mcp-registry audit verify` prints tomorrow.",
+    )
 }

@@ -1,6 +1,7 @@
 //! `mcp-registry backup`, for SQLite: a copy, whole or not there, while others work.
 
-use super::{Failed, open_ready, print};
+use super::database::visit;
+use super::{Failed, print};
 use crate::cli::Backup;
 use crate::config::Config;
 use std::ffi::OsString;
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 /// Writes a copy.
 pub(super) async fn backup(config: &Config, options: &Backup) -> Result<(), Failed> {
-    let registry = open_ready(config).await?;
+    let registry = visit(config).await?.registry;
     let target = &options.file;
     if target.exists() {
         return Err(Failed::new(format!("{} exists. Name a new file.", target.display())));

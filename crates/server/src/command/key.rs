@@ -1,6 +1,7 @@
 //! `mcp-registry key create`.
 
-use super::{Failed, open_ready, print};
+use super::database::visit;
+use super::{Failed, print};
 use crate::cli::NewKey;
 use crate::config::Config;
 use registry::NewApiKey;
@@ -8,7 +9,7 @@ use registry_core::slug::Reference;
 
 /// Makes a key and prints it, and nothing else, on standard output.
 pub(super) async fn create(config: &Config, options: NewKey) -> Result<(), Failed> {
-    let registry = open_ready(config).await?;
+    let registry = visit(config).await?.registry;
     let created = registry
         .create_api_key(
             &registry.operator(),

@@ -1,11 +1,12 @@
 //! `mcp-registry restore`, for SQLite: a copy takes the database's place, after it was judged as a whole.
 
 use super::backup::{sync_folder, with_end};
-use super::{Failed, open, open_on, print};
+use super::database::{open_copy, say, which};
+use super::{Failed, print};
 use crate::cli::Restore;
 use crate::clock::SystemClock;
 use crate::config::Config;
-use registry::Released;
+use registry::{CurrentAccess, Recording, Registry, Released};
 use registry_core::clock::Clock;
 use std::fs::{self, File, Permissions};
 use std::io::{Error, ErrorKind};
@@ -24,6 +25,7 @@ pub(super) async fn restore(config: &Config, options: &Restore) -> Result<(), Fa
     };
     let source = &options.file;
     registry::check_copy(source).await?;
+    let mut current = None;
     if database.exists() {
         if !options.replace {
             return Err(Failed::new(format!(
@@ -33,6 +35,8 @@ pub(super) async fn restore(config: &Config, options: &Restore) -> Result<(), Fa
         }
         if registry::release(&database).await? == Released::Damaged {
             print(format_args!("what is there is damaged"))?;
+        } else if !options.as_it_was {
+            current = registry::current_access(&database).await;
         }
     }
     crate::keys::prepare_folder(config).map_err(Failed::new)?;
@@ -43,7 +47,7 @@ pub(super) async fn restore(config: &Config, options: &Restore) -> Result<(), Fa
     let judged = async {
         fs::copy(source, &draft).map_err(failed)?;
         give(&draft, &database).map_err(failed)?;
-        judge(config, &draft).await?;
+        judge(config, options, &draft, current.as_ref()).await?;
         File::open(&draft).and_then(|file| file.sync_all()).map_err(failed)
     };
     if let Err(refused) = judged.await {
@@ -57,24 +61,47 @@ pub(super) async fn restore(config: &Config, options: &Restore) -> Result<(), Fa
     }
     fs::rename(&draft, &database).map_err(failed)?;
     sync_folder(&database).map_err(failed)?;
-    open(config).await?.ready().await?;
-    print(format_args!("{} is restored from {}", database.display(), source.display()))?;
-    print(format_args!(
-        "keys that were revoked and people who were deactivated since that copy come in again: look at both"
-    ))
+    let restored = open_copy(config, config.database.url.expose(), options.accept_lost_keys).await?;
+    restored.usable().await?;
+    if !options.accept_lost_keys {
+        restored.check_keys().await?;
+    }
+    say(format_args!("database {}", which(&config.database.url)));
+    if let Some(remark) = restored.settings_standing().await?.remark() {
+        say(format_args!("warning: {remark}"));
+    }
+    print(format_args!("{} is restored from {}", database.display(), source.display()))
 }
 
-/// Brings the copy up to date; refuses what the configured sealing keys do not open; notes the restoration in it.
-async fn judge(config: &Config, draft: &Path) -> Result<(), Failed> {
-    let copy = open_on(config, &format!("sqlite://{}?mode=rw", draft.display())).await?;
-    copy.migrate().await?;
-    let lost: u64 = copy.sealing_keys(&copy.operator()).await?.iter().map(|key| key.unreadable).sum();
-    if lost > 0 {
+/// Brings the copy up to date; refuses what the configured sealing keys do not open; notes the restoration in it, and takes
+/// away in it what was taken away since.
+async fn judge(
+    config: &Config,
+    options: &Restore,
+    draft: &Path,
+    current: Option<&CurrentAccess>,
+) -> Result<(), Failed> {
+    let url = format!("sqlite://{}?mode=rw", draft.display());
+    let copy = open_copy(config, &url, options.accept_lost_keys).await?;
+    copy.migrate_schema().await?;
+    let lost = copy.lost_keys().await?;
+    if lost.is_empty() {
+        // Its settings are those of its time, whatever this shell has.
+        copy.bring_up(Recording::Nothing).await?;
+    } else if !options.accept_lost_keys {
         return Err(Failed::new(format!(
-            "{lost} secrets of the copy cannot be opened with the sealing keys that are configured. Bring the keys of that time back."
+            "{} Nothing was restored. Bring the keys of that time back; if they are lost, add `--accept-lost-keys`.",
+            lost.join(" ")
+        )));
+    }
+    let lost: u64 = copy.sealing_keys(&copy.operator()).await?.iter().map(|key| key.unreadable).sum();
+    if lost > 0 && !options.accept_lost_keys {
+        return Err(Failed::new(format!(
+            "{lost} secrets of the copy cannot be opened with the sealing keys that are configured. Restore another copy; or add `--accept-lost-keys`, and enter them again."
         )));
     }
     copy.note_restored(&copy.operator()).await?;
+    revoke(&copy, options, current).await?;
     copy.disconnect().await?;
     match registry::release(draft).await? {
         Released::Whole => Ok(()),
@@ -82,6 +109,44 @@ async fn judge(config: &Config, draft: &Path) -> Result<(), Failed> {
             Err(Failed::new("The copy was damaged while it was judged; nothing was restored."))
         }
     }
+}
+
+/// What was taken away since the copy was made stays so, where that is known; says what does.
+async fn revoke(copy: &Registry, options: &Restore, current: Option<&CurrentAccess>) -> Result<(), Failed> {
+    let mut known = false;
+    if let Some(current) = current {
+        if let Some(kept) = copy.keep_revocations(&copy.operator(), current).await? {
+            known = true;
+            for (what, names) in [
+                ("still revoked, or ending sooner", &kept.keys),
+                ("still deactivated", &kept.deactivated),
+                ("with the lower role of now", &kept.roles),
+                ("with the password of now", &kept.passwords),
+            ] {
+                for name in names {
+                    print(format_args!("{what}: {name}"))?;
+                }
+            }
+            if kept.sessions > 0 {
+                print(format_args!("still ended: {} sessions", kept.sessions))?;
+            }
+        } else {
+            print("what is there is the database of another deployment")?;
+        }
+    }
+    if let Some(since) = options.revoke_keys_since {
+        for name in copy.revoke_keys_made_since(&copy.operator(), since).await? {
+            print(format_args!("revoked: {name}"))?;
+        }
+    }
+    if options.as_it_was {
+        print("keys, people, roles and sessions that were ended after that copy work again: look at them")?;
+    } else if !known {
+        print(
+            "what was ended after that copy is not known: API keys that were revoked and people who were deactivated since work again. Look at both; `--revoke-keys-since` revokes keys while restoring.",
+        )?;
+    }
+    Ok(())
 }
 
 /// The copy belongs to whom the database belonged to, or its folder, whoever restores it; nobody else reads it.

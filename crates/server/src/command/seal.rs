@@ -1,6 +1,7 @@
 //! `mcp-registry seal …`: the keys that stored secrets are sealed with.
 
-use super::{Failed, open, print};
+use super::database::{Visited, visit};
+use super::{Failed, print};
 use crate::cli::Seal;
 use crate::config::Config;
 use registry::{Registry, SealingKey, SealingKeyUse};
@@ -11,12 +12,18 @@ pub(super) fn new_key() -> Result<(), Failed> {
 }
 
 pub(super) async fn run(config: &Config, command: Seal) -> Result<(), Failed> {
-    // Not `open_ready`: with a key missing no process is.
-    let registry = open(config).await?;
+    let Visited { registry, lost } = visit(config).await?;
     match command {
         Seal::NewKey => new_key(),
-        Seal::Status => status(&registry).await,
-        Seal::Rotate => rotate(&registry).await,
+        Seal::Status => status(&registry, lost.is_some()).await,
+        Seal::Rotate => match lost {
+            Some(why) => Err(Failed::new(format!("{why} Nothing was changed."))),
+            None => rotate(&registry).await,
+        },
+        Seal::Abandon(_) if lost.is_some() => Err(Failed::new(format!(
+            "{} First put a new key there (`mcp-registry seal new-key` prints one); then give the old one up.",
+            lost.unwrap_or_default()
+        ))),
         Seal::Abandon(options) => {
             let lost = registry.abandon_sealing_key(&registry.operator(), &options.key).await?;
             print(format_args!(
@@ -28,8 +35,10 @@ pub(super) async fn run(config: &Config, command: Seal) -> Result<(), Failed> {
 }
 
 /// A line for each key, then one for each secret that cannot be opened; fails if there is one.
-async fn status(registry: &Registry) -> Result<(), Failed> {
-    let keys = registry.sealing_keys(&registry.operator()).await?;
+async fn status(registry: &Registry, lost: bool) -> Result<(), Failed> {
+    let mut keys = registry.sealing_keys(&registry.operator()).await?;
+    // What stands in for keys that are not here is nobody's.
+    keys.retain(|key| !(lost && key.primary));
     for key in &keys {
         let place = match key {
             SealingKeyUse { present: false, .. } => "MISSING",

@@ -1,8 +1,9 @@
 //! `mcp-registry serve`: API, pages and worker in one process.
 
+use super::database::{join, which};
 use super::ending::Ending;
 use super::work::Worker;
-use super::{Failed, open_migrated, print, user};
+use super::{Failed, print, user};
 use crate::app::{self, Parts};
 use crate::cli::Serve;
 use crate::config::Config;
@@ -33,7 +34,7 @@ pub struct Running {
 
 /// Opens the database, listens, and starts the worker unless told otherwise. Returns as soon as requests are answered.
 pub async fn start(config: &Config, options: Serve) -> Result<Running, Failed> {
-    let registry = open_migrated(config).await?;
+    let registry = join(config).await?;
     let parts = Parts {
         registry: registry.clone(),
         metrics: telemetry::metrics(),
@@ -113,6 +114,7 @@ pub(super) async fn run(config: &Config, options: Serve, mut ending: Ending) -> 
         return Ok(());
     };
     let mut running = running?;
+    tracing::info!(database = which(&config.database.url), "database opened");
     if let Some(announced) = ending.or_told(announce(config, &running)).await {
         announced?;
     } else {
@@ -156,6 +158,12 @@ async fn announce(config: &Config, running: &Running) -> Result<(), Failed> {
     if let Err(error) = running.registry().ready().await {
         tracing::warn!("not ready: {error}");
         return Ok(());
+    }
+    // For commands that print links, in shells that know nothing of this process.
+    if (config.server.public_url.is_some() || config.database.url.is_sqlite())
+        && let Err(error) = running.registry().note_address(&base).await
+    {
+        tracing::warn!(%error, "the address of this deployment could not be noted");
     }
     // Where several processes serve, each would print a link of its own: there it is `mcp-registry user link`.
     if config.database.url.is_sqlite() && !running.registry().has_people().await? {

@@ -1,7 +1,8 @@
 //! `mcp-registry work`, and the worker that `serve` carries along.
 
+use super::database::{join, which};
 use super::ending::Ending;
-use super::{Failed, open_migrated, print};
+use super::{Failed, print};
 use crate::config::Config;
 use crate::outgoing::guarded;
 use registration_worker::WorkerOptions;
@@ -20,12 +21,14 @@ const PAUSE: Duration = Duration::from_secs(2);
 
 /// Registers clients until the process is told to end. Says so on standard output when it has opened the database.
 pub(super) async fn run(config: &Config, mut ending: Ending) -> Result<(), Failed> {
-    let Some(registry) = ending.or_told(open_migrated(config)).await else {
+    let Some(registry) = ending.or_told(join(config)).await else {
         tracing::info!("told to end while starting");
         return Ok(());
     };
+    let registry = registry?;
+    tracing::info!(database = which(&config.database.url), "database opened");
     let stop = CancellationToken::new();
-    let mut worker = Worker::start(config, registry?, stop.clone())?;
+    let mut worker = Worker::start(config, registry, stop.clone())?;
     print("worker started")?;
     tokio::select! {
         () = ending.told() => tracing::info!("ending"),

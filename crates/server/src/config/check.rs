@@ -250,6 +250,7 @@ impl Config {
             ("limits.at_once", limits.at_once as u64),
             ("limits.seconds", limits.seconds),
             ("limits.connections", limits.connections as u64),
+            ("limits.followers", limits.followers as u64),
         ] {
             if value == 0 {
                 findings.push(at_least_one(key));
@@ -260,6 +261,7 @@ impl Config {
             per_second: limits.per_second,
             at_once: limits.at_once,
             patience: Duration::from_secs(limits.seconds),
+            followers: limits.followers,
         }
     }
 

@@ -335,11 +335,13 @@ pub struct RequestLimits {
     pub seconds: u64,
     /// So many connections are open at once; the next waits.
     pub connections: usize,
+    /// So many connections of one gateway key follow changes at once; the next is answered with 429.
+    pub followers: usize,
 }
 
 impl Default for RequestLimits {
     fn default() -> Self {
-        Self { burst: 500, per_second: 100, at_once: 256, seconds: 60, connections: 10_000 }
+        Self { burst: 500, per_second: 100, at_once: 256, seconds: 60, connections: 10_000, followers: 1_000 }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Rotating and revoking a key, each after a question.
 
 use super::{Created, Query};
+use crate::choice::Tick;
 use crate::failure::Failure;
 use crate::session::Visitor;
 use crate::view::{Shell, go, html};
@@ -10,12 +11,15 @@ use askama::Template;
 use registry::ApiKey;
 use registry_core::clock::Timestamp;
 use registry_core::id::ApiKeyId;
+use serde::Deserialize;
 
 #[derive(Template)]
 #[template(path = "pages/api_key_revoke.html")]
 struct RevokePage {
     shell: Shell,
     key: ApiKey,
+    /// Keys that came of it and still work.
+    made: Vec<ApiKey>,
     now: Timestamp,
 }
 
@@ -47,7 +51,7 @@ pub(super) async fn rotate(
     path: web::Path<ApiKeyId>,
 ) -> Result<HttpResponse, Failure> {
     let made = visitor.registry.rotate_api_key(&visitor.actor, *path).await?;
-    let created = Created { name: made.record.name, key: made.key, rotated: true };
+    let created = Created { name: made.record.name, key: made.key, rotated: true, findings: made.findings };
     super::render(&request, &visitor, &Query::default(), Some(created)).await
 }
 
@@ -59,12 +63,24 @@ pub(super) async fn confirm_revoke(
 ) -> Result<HttpResponse, Failure> {
     let key = visitor.registry.api_key(&visitor.actor, *path).await?;
     let shell = Shell::of(&request, &visitor, "api-keys", format!("Revoke {}", key.name));
-    let page = RevokePage { shell, key, now: visitor.registry.now() };
+    let made = visitor.registry.keys_made_by(&visitor.actor, *path).await?;
+    let page = RevokePage { shell, key, made, now: visitor.registry.now() };
     Ok(html(StatusCode::OK, &page)?)
 }
 
 #[post("/api-keys/{key}/revoke")]
-pub(super) async fn revoke(visitor: Visitor, path: web::Path<ApiKeyId>) -> Result<HttpResponse, Failure> {
-    visitor.registry.revoke_api_key(&visitor.actor, *path).await?;
-    Ok(go("/ui/api-keys?done=revoked"))
+pub(super) async fn revoke(
+    visitor: Visitor,
+    path: web::Path<ApiKeyId>,
+    form: web::Form<Revoke>,
+) -> Result<HttpResponse, Failure> {
+    let ended = visitor.registry.revoke_api_key(&visitor.actor, *path, form.made.is_some()).await?;
+    Ok(go(format!("/ui/api-keys?done=revoked-{ended}")))
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Revoke {
+    /// Whether the keys that came of it end, too.
+    made: Option<Tick>,
 }

@@ -13,6 +13,7 @@ use registry::{NewApiKey, Workspace};
 use registry_core::finding::Finding;
 use registry_core::permission::{Permission, Role, SCOPES};
 use registry_core::slug::Reference;
+use serde::Deserialize;
 
 #[derive(Template)]
 #[template(path = "pages/api_key_new.html")]
@@ -38,6 +39,16 @@ pub(crate) fn anchor(pointer: &str) -> &str {
         field => field,
     }
     .trim()
+}
+
+/// How much of the role the key gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Access {
+    All,
+    Read,
+    Write,
+    Chosen,
 }
 
 /// What was typed. Scopes are boxes of one name, so the form is read as pairs.
@@ -94,15 +105,21 @@ impl Form {
             problems.push(Finding::error("/role", "missing_member", "Choose a role."));
         }
         let role = role.unwrap_or(Role::Gateway);
-        let scopes = match self.access.as_str() {
+        let access = crate::choice::find(&self.access);
+        let scopes = match access {
             // A gateway's key fetches documents; there is nothing to narrow.
-            _ if role == Role::Gateway => Vec::new(),
-            "read" => Preset::Read.scopes(role),
-            "write" => Preset::Write.scopes(role),
-            "chosen" => self.scopes.clone(),
-            _ => Vec::new(),
+            Some(_) if role == Role::Gateway => Vec::new(),
+            Some(Access::All) => Vec::new(),
+            Some(Access::Read) => Preset::Read.scopes(role),
+            Some(Access::Write) => Preset::Write.scopes(role),
+            Some(Access::Chosen) => self.scopes.clone(),
+            // Never the whole role for want of a word.
+            None => {
+                problems.push(Finding::error("/access", "missing_member", "Choose what the key may do."));
+                Vec::new()
+            }
         };
-        if self.access == "chosen" && role != Role::Gateway {
+        if access == Some(Access::Chosen) && role != Role::Gateway {
             problems.extend(self.check_chosen(role));
         }
         let expires_at = match (self.days.as_str(), self.days.parse::<i64>()) {
@@ -192,7 +209,8 @@ pub(super) async fn submit(
     };
     match visitor.registry.create_api_key(&visitor.actor, new).await {
         Ok(made) => {
-            let created = Created { name: made.record.name, key: made.key, rotated: false };
+            let created =
+                Created { name: made.record.name, key: made.key, rotated: false, findings: made.findings };
             super::render(&request, &visitor, &Query::default(), Some(created)).await
         }
         Err(registry::Error::Invalid(findings)) => render(&request, &visitor, form, findings.0).await,

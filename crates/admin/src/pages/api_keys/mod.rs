@@ -13,6 +13,7 @@ use actix_web::{HttpRequest, HttpResponse, get, web};
 use askama::Template;
 use registry::{ApiKey, ApiKeyFilter, PageRequest, Workspace, WorkspaceFilter};
 use registry_core::clock::Timestamp;
+use registry_core::finding::Finding;
 use serde::Deserialize;
 
 /// Its addresses.
@@ -53,6 +54,8 @@ struct Created {
     key: String,
     /// Whether it takes the place of another.
     rotated: bool,
+    /// What is otherwise than one may expect.
+    findings: Vec<Finding>,
 }
 
 #[derive(Default, Deserialize)]

@@ -35,6 +35,12 @@ impl Fix {
     }
 }
 
+/// Whether `intent` is such a button, whatever the text allows.
+pub(super) fn is_act(intent: &str) -> bool {
+    let what = intent.split_once(':').map_or(intent, |(what, _)| what);
+    matches!(what, "format" | "insert" | "unwrap" | "wrap" | "rename" | "remove" | "https")
+}
+
 /// What the button `intent` makes of `text`, and what to say about it; `None` if it is not such a button, or if the
 /// text does not allow it.
 pub(super) fn act(intent: &str, text: &str) -> Option<(String, String)> {

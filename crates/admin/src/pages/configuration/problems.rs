@@ -4,6 +4,9 @@ use super::acts::Fix;
 use super::form::{Entry, Form};
 use registry_core::finding::{Finding, Findings, Severity};
 
+/// At most so many bytes of text are read to find out which findings get a button: all of a usual text, few of a huge one.
+const FIXED_BYTES: usize = 1_000_000;
+
 /// One.
 #[derive(Debug)]
 pub(super) struct Problem {
@@ -31,7 +34,16 @@ impl Problem {
             }
         }
         findings.sort_by_key(|finding| (std::cmp::Reverse(finding.severity), finding.line));
-        findings.into_iter().enumerate().map(|(index, finding)| of(finding, index, text, form)).collect()
+        // Each button is tried on the whole text.
+        let fixed = (FIXED_BYTES / text.len().max(1)).max(1);
+        findings
+            .into_iter()
+            .enumerate()
+            .map(|(index, finding)| {
+                let fix = if index < fixed { Fix::of(&finding, text) } else { None };
+                of(finding, index, fix, form)
+            })
+            .collect()
     }
 
     /// Whether it prevents saving.
@@ -40,7 +52,7 @@ impl Problem {
     }
 }
 
-fn of(finding: Finding, index: usize, text: &str, form: Option<&Form>) -> Problem {
+fn of(finding: Finding, index: usize, fix: Option<Fix>, form: Option<&Form>) -> Problem {
     let field = form.and_then(|form| form.fields.iter().find(|entry| entry.is_about(&finding)));
     let target = match (form, field) {
         (None, _) => "configuration".to_owned(),
@@ -53,14 +65,7 @@ fn of(finding: Finding, index: usize, text: &str, form: Option<&Form>) -> Proble
         Some(name) => format!("{advice} Did you mean `{name}`?").trim_start().to_owned(),
         None => advice.to_owned(),
     };
-    Problem {
-        title: title.to_owned(),
-        advice,
-        fix: Fix::of(&finding, text),
-        target,
-        is_at_field: field.is_some(),
-        finding,
-    }
+    Problem { title: title.to_owned(), advice, fix, target, is_at_field: field.is_some(), finding }
 }
 
 /// The first sentence and the rest.

@@ -49,7 +49,17 @@ pub(super) struct Submitted {
     /// The version of the row that was looked at.
     version: i64,
     #[serde(default)]
-    intent: String,
+    intent: Intent,
+}
+
+/// The button.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Intent {
+    #[default]
+    Now,
+    /// Clients that only a new one can take the place of serve on until somebody approves.
+    Later,
 }
 
 /// Asks whether to.
@@ -69,7 +79,10 @@ pub(super) async fn restore(
     form: web::Form<Submitted>,
 ) -> Result<HttpResponse, Failure> {
     let place = Place::of_request(&request, &visitor).await?;
-    let replacements = if form.intent == "later" { Replacements::Held } else { Replacements::ByRule };
+    let replacements = match form.intent {
+        Intent::Now => Replacements::ByRule,
+        Intent::Later => Replacements::Held,
+    };
     let saved = visitor
         .registry
         .revert(&visitor.actor, &place.subject, form.number, Some(form.version), replacements)

@@ -4,7 +4,7 @@ use super::acts::act;
 use super::place::Place;
 use super::saving::{Decision, review, save};
 use super::show::{PageState, show};
-use super::submitted::Submitted;
+use super::submitted::{Intent, Submitted};
 use crate::failure::Failure;
 use crate::session::Visitor;
 use crate::view::go;
@@ -18,34 +18,41 @@ pub(super) async fn submit(
     pairs: Vec<(String, String)>,
 ) -> Result<HttpResponse, Failure> {
     let stored = visitor.registry.configuration(&visitor.actor, &place.subject).await?;
-    let submitted = Submitted::from(pairs);
+    let submitted = Submitted::read(pairs)?;
     let mut typed = submitted.typed(stored.text.as_deref());
-    let decision = match submitted.intent.as_str() {
-        "save" => Decision::Open,
-        "save-now" => Decision::Now,
-        "save-later" => Decision::Later,
-        "review" => return review(request, visitor, place, typed).await,
+    let decision = match submitted.intent {
+        Intent::Save => Decision::Open,
+        Intent::SaveNow => Decision::Now,
+        Intent::SaveLater => Decision::Later,
+        Intent::Review => return review(request, visitor, place, typed).await,
         // Whatever else is posted, nothing is saved by it.
         intent => {
             let state = match intent {
-                "form" | "json" => {
-                    typed.choice.as_form = intent == "form";
+                Intent::Form | Intent::Json => {
+                    typed.choice.as_form = intent == Intent::Form;
                     if typed.whole() == stored.text.as_deref().unwrap_or_default() {
                         return Ok(go(format!("{}?{}", place.action, typed.choice.query(""))));
                     }
                     PageState::Read
                 }
-                "edit" => PageState::Read,
+                Intent::Edit => PageState::Read,
                 // The page itself asks while somebody types: it shows what there is to say and makes no note of it.
-                "" if request.headers().contains_key("hx-request") => PageState::Read,
-                "logo" => PageState::Logo,
-                _ => match act(intent, &typed.text) {
+                Intent::Typing if request.headers().contains_key("hx-request") => PageState::Read,
+                Intent::Logo => PageState::Logo,
+                Intent::Act(intent) => match act(&intent, &typed.text) {
                     Some((text, said)) => {
                         typed.text = text;
                         PageState::Changed(said)
                     }
                     None => PageState::Checked,
                 },
+                // The four that save are above.
+                Intent::Check
+                | Intent::Typing
+                | Intent::Save
+                | Intent::SaveNow
+                | Intent::SaveLater
+                | Intent::Review => PageState::Checked,
             };
             return show(request, visitor, place, stored, typed, state, Findings::default()).await;
         }

@@ -1,9 +1,68 @@
 //! What was posted from the page, and the text it stands for.
 
+use super::acts::is_act;
 use super::choice::Choice;
 use super::form;
 use super::show::laid_out;
 use super::typed::Typed;
+use crate::choice::{known, read, ticked};
+use crate::failure::Failure;
+use serde::Deserialize;
+
+/// A button of the page.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Intent {
+    /// Says what is wrong; nothing is saved.
+    Check,
+    /// None: the page asks while somebody types.
+    #[default]
+    Typing,
+    /// Saves; where people must sign in again it is asked about first.
+    Save,
+    /// Saves, and replaces clients at once.
+    SaveNow,
+    /// Saves; clients that only a new one can take the place of serve on.
+    SaveLater,
+    /// Shows what saving would change.
+    Review,
+    /// Edits the text as a form.
+    Form,
+    /// Edits the text as JSON.
+    Json,
+    /// Goes back to editing.
+    Edit,
+    /// Fetches the logo again.
+    Logo,
+    /// Changes the text: see [`super::acts`].
+    Act(String),
+}
+
+impl Intent {
+    fn read(word: &str) -> Result<Self, Failure> {
+        Ok(match word {
+            "" => Self::Typing,
+            "check" => Self::Check,
+            "save" => Self::Save,
+            "save-now" => Self::SaveNow,
+            "save-later" => Self::SaveLater,
+            "review" => Self::Review,
+            "form" => Self::Form,
+            "json" => Self::Json,
+            "edit" => Self::Edit,
+            "logo" => Self::Logo,
+            act if is_act(act) => Self::Act(act.to_owned()),
+            _ => return Err(Failure::Choice("intent")),
+        })
+    }
+}
+
+/// How the text is edited.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum As {
+    Form,
+    Json,
+}
 
 /// Every control of the page. A control that the page did not have was not posted.
 #[derive(Debug, Default)]
@@ -17,35 +76,39 @@ pub(super) struct Submitted {
     /// For the history.
     note: String,
     /// The button.
-    pub(super) intent: String,
+    pub(super) intent: Intent,
     /// What the table shows, and whether the text was edited as a form.
     choice: Choice,
     /// The rest, as posted: `field.…`, `was.…`, `secret:…`.
     others: Vec<(String, String)>,
 }
 
-impl From<Vec<(String, String)>> for Submitted {
-    fn from(pairs: Vec<(String, String)>) -> Self {
+impl Submitted {
+    /// What was posted. A word that is no choice is refused, and so is a version that is no number: it would mean "save over
+    /// whatever there is".
+    pub(super) fn read(pairs: Vec<(String, String)>) -> Result<Self, Failure> {
+        let number = |name, value: &str| match value {
+            "" => Ok(None),
+            value => known(name, value.parse().ok()).map(Some),
+        };
         let mut submitted = Self { choice: Choice { all: false, ..Choice::default() }, ..Self::default() };
         for (name, value) in pairs {
             match name.as_str() {
                 // Browsers send line ends as CR LF; what is stored has the ones that were typed.
                 "configuration" => submitted.configuration = value.replace("\r\n", "\n"),
-                "version" => submitted.version = value.parse().ok(),
-                "base" => submitted.base = value.parse().ok(),
+                "version" => submitted.version = number("version", &value)?,
+                "base" => submitted.base = number("base", &value)?,
                 "note" => submitted.note = value,
-                "intent" => submitted.intent = value,
+                "intent" => submitted.intent = Intent::read(&value)?,
                 "server" => submitted.choice.server = value,
-                "all" => submitted.choice.all = true,
-                "as" => submitted.choice.as_form = value == "form",
+                "all" => submitted.choice.all = ticked("all", &value)?,
+                "as" => submitted.choice.as_form = read::<As>("as", &value)? == As::Form,
                 _ => submitted.others.push((name, value)),
             }
         }
-        submitted
+        Ok(submitted)
     }
-}
 
-impl Submitted {
     /// What it stands for: the text with what was changed in the form. A text that is still the `stored` one is that
     /// one, byte for byte.
     pub(super) fn typed(&self, stored: Option<&str>) -> Typed {

@@ -1,6 +1,7 @@
 //! Step 1: where the server is, and what it is called here. Also where one's drafts wait.
 
 use super::{Problem, Wizard, host, onwards, open, step_page};
+use crate::choice::known;
 use crate::failure::Failure;
 use crate::session::Visitor;
 use crate::view::{Shell, go, html};
@@ -53,7 +54,19 @@ struct Form {
     name: String,
     slug: String,
     transport: String,
-    intent: String,
+    intent: Intent,
+}
+
+/// The button.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Intent {
+    #[default]
+    Go,
+    /// Keeps it for later.
+    Draft,
+    /// Takes the address that the server itself names.
+    Use,
 }
 
 impl Form {
@@ -63,18 +76,23 @@ impl Form {
             name: draft.name.clone(),
             slug: draft.slug.to_string(),
             transport: draft.transport.as_str().to_owned(),
-            intent: String::new(),
+            intent: Intent::Go,
         }
     }
 
-    fn address(&self) -> DraftAddress {
+    fn address(&self) -> Result<DraftAddress, Failure> {
         let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
-        DraftAddress {
+        // A form without the choice means the usual one.
+        let transport = match self.transport.trim() {
+            "" => Transport::Http,
+            word => known("transport", Transport::parse(word))?,
+        };
+        Ok(DraftAddress {
             url: self.url.trim().to_owned(),
             name: given(&self.name),
             slug: given(&self.slug),
-            transport: Transport::parse(&self.transport).unwrap_or(Transport::Http),
-        }
+            transport,
+        })
     }
 }
 
@@ -101,17 +119,17 @@ async fn create(
     form: web::Form<Form>,
 ) -> Result<HttpResponse, Failure> {
     let form = form.into_inner();
-    let draft = match visitor.registry.create_draft(&visitor.actor, form.address()).await {
+    let draft = match visitor.registry.create_draft(&visitor.actor, form.address()?).await {
         Ok(draft) => draft,
         Err(error) => {
             let problems = problems(&visitor, &form, error).await?;
             return render(&request, &visitor, None, form, problems).await;
         }
     };
-    if form.intent != "draft" {
+    if form.intent != Intent::Draft {
         check(&visitor, draft.id).await?;
     }
-    Ok(onwards(&form.intent, draft.id, DraftStep::Check))
+    Ok(onwards(form.intent == Intent::Draft, draft.id, DraftStep::Check))
 }
 
 #[get("/drafts/{draft}/url")]
@@ -141,25 +159,25 @@ async fn submit(
         Err(elsewhere) => return Ok(elsewhere),
     };
     let mut form = form.into_inner();
-    if form.intent == "use" {
+    if form.intent == Intent::Use {
         // The address that the server itself names; everything else stays.
         form = Form { url: form.url, ..Form::of(&draft) };
     }
     // Its own slug is nobody else's.
-    let kept = match visitor.registry.set_draft_address(&visitor.actor, draft.id, form.address()).await {
+    let kept = match visitor.registry.set_draft_address(&visitor.actor, draft.id, form.address()?).await {
         Ok(kept) => kept,
         Err(error) => {
             let problems = problems(&visitor, &form, error).await?;
             return render(&request, &visitor, Some(&draft), form, problems).await;
         }
     };
-    if form.intent != "draft" && kept.draft.examination.is_none() {
+    if form.intent != Intent::Draft && kept.draft.examination.is_none() {
         check(&visitor, draft.id).await?;
     }
-    if !kept.findings.is_empty() && form.intent != "draft" {
+    if !kept.findings.is_empty() && form.intent != Intent::Draft {
         return Ok(go(format!("{}?done=forgotten", step_page(draft.id, DraftStep::Check))));
     }
-    Ok(onwards(&form.intent, draft.id, DraftStep::Check))
+    Ok(onwards(form.intent == Intent::Draft, draft.id, DraftStep::Check))
 }
 
 /// Checks the server. That it was asked too often is no reason to stay here: the next page says that nothing is known yet.

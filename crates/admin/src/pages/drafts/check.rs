@@ -1,6 +1,6 @@
 //! Step 2: what discovery found, and how gateways shall identify themselves.
 
-use super::choice::{self, Form};
+use super::choice::{self, Form, Intent};
 use super::{Problem, Wizard, host, onwards, open, step_page};
 use crate::failure::Failure;
 use crate::session::Visitor;
@@ -147,18 +147,18 @@ async fn submit(
         Ok(draft) => draft,
         Err(elsewhere) => return Ok(elsewhere),
     };
-    let form = Form::read(fields.into_inner(), &draft);
+    let form = Form::read(fields.into_inner(), &draft)?;
     let refused = StatusCode::UNPROCESSABLE_ENTITY;
     let Some(approach) = form.approach else {
-        if form.intent == "draft" {
-            return Ok(onwards(&form.intent, draft.id, DraftStep::Check));
+        if form.intent == Intent::Draft {
+            return Ok(onwards(form.intent == Intent::Draft, draft.id, DraftStep::Check));
         }
         let problems = vec![Problem::new("approach", "Say how the gateway shall identify itself.")];
         return render(&request, &visitor, refused, draft, form, problems).await;
     };
     let saved = visitor.registry.choose_approach(&visitor.actor, draft.id, approach, form.entered()).await;
     match saved {
-        Ok(_) => Ok(onwards(&form.intent, draft.id, DraftStep::Metadata)),
+        Ok(_) => Ok(onwards(form.intent == Intent::Draft, draft.id, DraftStep::Metadata)),
         Err(Error::Invalid(findings)) => {
             let errors = findings.0.into_iter();
             let problems = errors.map(|finding| Problem::of(finding, field)).collect();

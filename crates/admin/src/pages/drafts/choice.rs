@@ -1,8 +1,11 @@
 //! How each way for gateways to identify themselves is called on pages, and the form it is chosen with.
 
+use crate::choice::{known, read, ticked};
+use crate::failure::Failure;
 use registry::Draft;
 use registry_core::metadata::{KnownSecrets, parse_marker};
 use registry_core::preflight::{Approach, Entered};
+use serde::Deserialize;
 use serde_json::Value;
 
 /// A way in the fewest words.
@@ -54,6 +57,16 @@ pub(super) struct Header {
     pub(super) stored: bool,
 }
 
+/// The button.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Intent {
+    #[default]
+    Go,
+    /// Keeps it for later.
+    Draft,
+}
+
 /// The form.
 #[derive(Clone, Default)]
 pub(super) struct Form {
@@ -62,7 +75,7 @@ pub(super) struct Form {
     pub(super) client_secret: String,
     pub(super) without_secret: bool,
     pub(super) headers: Vec<Header>,
-    pub(super) intent: String,
+    pub(super) intent: Intent,
     /// Whether a `client_secret` is stored.
     pub(super) has_secret: bool,
 }
@@ -104,16 +117,16 @@ impl Form {
     }
 
     /// As it was sent. Read by hand because headers come several times.
-    pub(super) fn read(fields: Vec<(String, String)>, draft: &Draft) -> Self {
+    pub(super) fn read(fields: Vec<(String, String)>, draft: &Draft) -> Result<Self, Failure> {
         let mut stored = Self::default();
         stored.add_stored(draft);
         let mut form = Self { has_secret: stored.has_secret, ..Self::default() };
         for (name, value) in fields {
             match name.as_str() {
-                "approach" => form.approach = Approach::parse(&value),
+                "approach" => form.approach = Some(known("approach", Approach::parse(&value))?),
                 "client_id" => value.trim().clone_into(&mut form.client_id),
                 "client_secret" => form.client_secret = value,
-                "without_secret" => form.without_secret = true,
+                "without_secret" => form.without_secret = ticked("without_secret", &value)?,
                 "header_name" => {
                     let name = value.trim().to_owned();
                     let stored = stored.headers.iter().any(|header| header.stored && header.name == name);
@@ -125,13 +138,13 @@ impl Form {
                         header.value = value;
                     }
                 }
-                "intent" => form.intent = value,
+                "intent" => form.intent = read("intent", &value)?,
                 _ => {}
             }
         }
         form.headers.retain(|header| !(header.name.is_empty() && header.value.is_empty()));
         form.pad();
-        form
+        Ok(form)
     }
 
     pub(super) fn entered(&self) -> Entered {

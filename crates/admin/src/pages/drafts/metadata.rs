@@ -71,16 +71,18 @@ impl Start {
         Self { word: "insert-compliance", name: "Compliance" },
         Self { word: "insert-scopes", name: "Scopes" },
     ];
+}
 
-    /// The client metadata of this example; `None` if there is no such one.
-    fn example(word: &str) -> Option<Value> {
-        Some(match word {
-            "insert-branding" => json!({
+impl Intent {
+    /// The client metadata that it inserts, if it is such a button.
+    fn example(self) -> Option<Value> {
+        Some(match self {
+            Self::InsertBranding => json!({
                 "client_name": "Your Company Name",
                 "client_uri": "https://yourcompany.com",
                 "logo_uri": "https://yourcompany.com/logo.png",
             }),
-            "insert-compliance" => json!({
+            Self::InsertCompliance => json!({
                 "client_name": "Acme Corp MCP Gateway",
                 "client_uri": "https://acme.com",
                 "logo_uri": "https://acme.com/assets/logo.png",
@@ -91,8 +93,8 @@ impl Start {
                 "tos_uri": "https://acme.com/legal/terms",
                 "policy_uri": "https://acme.com/legal/privacy",
             }),
-            "insert-scopes" => json!({ "scope": "read:projects write:issues admin:webhooks" }),
-            _ => return None,
+            Self::InsertScopes => json!({ "scope": "read:projects write:issues admin:webhooks" }),
+            Self::Go | Self::Draft | Self::Check => return None,
         })
     }
 }
@@ -116,7 +118,22 @@ fn with_example(text: &str, example: &Value) -> Option<String> {
 struct Submitted {
     configuration: String,
     #[serde(default)]
-    intent: String,
+    intent: Intent,
+}
+
+/// The button.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Intent {
+    #[default]
+    Go,
+    /// Keeps it for later.
+    Draft,
+    /// Says what is wrong and saves nothing.
+    Check,
+    InsertBranding,
+    InsertCompliance,
+    InsertScopes,
 }
 
 #[get("/drafts/{draft}/metadata")]
@@ -148,18 +165,16 @@ async fn submit(
     let form = form.into_inner();
     // Browsers send line ends as CR LF; what is stored has the ones that were typed.
     let mut text = form.configuration.replace("\r\n", "\n");
-    if form.intent == "check" {
-        return render(&request, &visitor, draft, text, Said { checked: true, ..Said::default() }).await;
-    }
-    if let Some(example) = Start::example(&form.intent) {
-        if let Some(more) = with_example(&text, &example) {
+    let looks_on = !matches!(form.intent, Intent::Go | Intent::Draft);
+    if looks_on {
+        if let Some(more) = form.intent.example().and_then(|example| with_example(&text, &example)) {
             text = more;
         }
         return render(&request, &visitor, draft, text, Said { checked: true, ..Said::default() }).await;
     }
     let new = Some(text.as_str()).filter(|text| !text.trim().is_empty());
     match visitor.registry.set_draft_configuration(&visitor.actor, draft.id, new).await {
-        Ok(_) => Ok(onwards(&form.intent, draft.id, DraftStep::Workspaces)),
+        Ok(_) => Ok(onwards(form.intent == Intent::Draft, draft.id, DraftStep::Workspaces)),
         Err(Error::Invalid(refused)) => {
             render(&request, &visitor, draft, text, Said { refused, ..Said::default() }).await
         }
@@ -223,16 +238,20 @@ async fn render(
 mod tests {
     use super::*;
 
+    fn example(word: &str) -> Value {
+        crate::choice::find::<Intent>(word).and_then(Intent::example).unwrap()
+    }
+
     #[test]
     fn an_example_adds_what_is_not_set_and_replaces_nothing() {
         for start in Start::ALL {
-            let text = with_example("", &Start::example(start.word).unwrap()).unwrap();
+            let text = with_example("", &example(start.word)).unwrap();
             let verified = registry_core::metadata::verify(&text, &KnownSecrets::default());
             assert!(verified.findings.is_empty(), "{}: {:?}", start.word, verified.findings);
         }
         let text = with_example(
             r#"{"tools":["a"],"oauth_metadata":{"scope":"mine"}}"#,
-            &Start::example("insert-compliance").unwrap(),
+            &example("insert-compliance"),
         );
         let value: Value = serde_json::from_str(&text.unwrap()).unwrap();
         assert_eq!(value["oauth_metadata"]["scope"], "mine");

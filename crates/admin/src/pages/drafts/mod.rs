@@ -197,6 +197,6 @@ async fn open(visitor: &Visitor, path: &web::Path<DraftId>) -> Result<Result<Dra
 }
 
 /// Where a saved step leads: on, or back to the list when one wants to go on later.
-fn onwards(intent: &str, id: DraftId, next: DraftStep) -> HttpResponse {
-    if intent == "draft" { go("/ui/integrations/new?done=draft") } else { go(step_page(id, next)) }
+fn onwards(later: bool, id: DraftId, next: DraftStep) -> HttpResponse {
+    if later { go("/ui/integrations/new?done=draft") } else { go(step_page(id, next)) }
 }

@@ -187,11 +187,7 @@ async fn done(
         let filter = RegistrationFilter { integration: Some(reference), ..RegistrationFilter::default() };
         let registrations = registry.registrations(actor, filter, all).await?.items;
         let organisation = registry.organisation(actor).await?;
-        let public = organisation.public_url.unwrap_or_else(|| {
-            // As this browser reaches it; shown to nobody else.
-            let connection = request.connection_info();
-            format!("{}://{}", connection.scheme(), connection.host())
-        });
+        let public = crate::pages::base_url(request, visitor);
         rows = servers
             .into_iter()
             .map(|server| {

@@ -1,6 +1,7 @@
 //! Step 4: who can use it.
 
 use super::{Problem, Wizard, onwards, open};
+use crate::choice::{known, read, ticked};
 use crate::failure::Failure;
 use crate::session::Visitor;
 use crate::view::{Shell, go, html};
@@ -65,43 +66,61 @@ struct Submitted {
     q: String,
     /// What was searched for before.
     searched: String,
-    intent: String,
+    intent: Intent,
+}
+
+/// The button.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Intent {
+    #[default]
+    Go,
+    /// Keeps it for later.
+    Draft,
+    /// Looks for others.
+    Search,
+    /// Ticks all that are shown.
+    All,
+    /// Ticks none of those that are shown.
+    None,
+    /// The Enter key.
+    Enter,
 }
 
 impl Submitted {
     /// Whether one wants to see others before going on. Enter sends the form from wherever one is: in the search field,
     /// which then holds something new, it means the search.
     fn looks_on(&self) -> bool {
-        match self.intent.as_str() {
-            "search" | "all" | "none" => true,
-            "enter" => self.q.trim() != self.searched.trim(),
-            _ => false,
+        match self.intent {
+            Intent::Search | Intent::All | Intent::None => true,
+            Intent::Enter => self.q.trim() != self.searched.trim(),
+            Intent::Go | Intent::Draft => false,
         }
     }
 
-    fn read(fields: Vec<(String, String)>) -> Self {
+    fn read(fields: Vec<(String, String)>) -> Result<Self, Failure> {
         let mut form = Self::default();
         for (name, value) in fields {
             match name.as_str() {
-                "workspaces" => form.chosen.extend(value.parse::<WorkspaceId>().ok()),
-                "shown" => form.shown.extend(value.parse::<WorkspaceId>().ok()),
-                "every_new" => form.every_new = true,
+                "workspaces" => _ = form.chosen.insert(known("workspaces", value.parse().ok())?),
+                "shown" => _ = form.shown.insert(known("shown", value.parse().ok())?),
+                "every_new" => form.every_new = ticked("every_new", &value)?,
                 "q" => form.q = value,
                 "searched" => form.searched = value,
-                "intent" => form.intent = value,
+                "intent" => form.intent = read("intent", &value)?,
                 _ => {}
             }
         }
-        form
+        Ok(form)
     }
 
     /// What is chosen now: what stood on the page as it was left, and everything that a search had hidden.
     fn selection(&self, draft: &Draft) -> Vec<WorkspaceId> {
         let hidden = draft.workspaces.iter().map(|one| one.id).filter(|id| !self.shown.contains(id));
-        let here = match self.intent.as_str() {
-            "all" => self.shown.clone(),
-            "none" => BTreeSet::new(),
-            _ => self.chosen.clone(),
+        let here = match self.intent {
+            Intent::All => self.shown.clone(),
+            Intent::None => BTreeSet::new(),
+            Intent::Go | Intent::Draft | Intent::Search | Intent::Enter => self.chosen.clone(),
         };
         hidden.chain(here).collect()
     }
@@ -131,7 +150,7 @@ async fn submit(
         Ok(draft) => draft,
         Err(elsewhere) => return Ok(elsewhere),
     };
-    let form = Submitted::read(fields.into_inner());
+    let form = Submitted::read(fields.into_inner())?;
     let selection = form.selection(&draft);
     let (registry, actor) = (&visitor.registry, &visitor.actor);
     // Also a search saves what is checked: nothing is lost by looking for more.
@@ -141,7 +160,7 @@ async fn submit(
                 url::form_urlencoded::Serializer::new(String::new()).append_pair("q", &form.q).finish();
             Ok(go(format!("{}?{query}", super::step_page(draft.id, DraftStep::Workspaces))))
         }
-        Ok(_) => Ok(onwards(&form.intent, draft.id, DraftStep::Register)),
+        Ok(_) => Ok(onwards(form.intent == Intent::Draft, draft.id, DraftStep::Register)),
         Err(Error::Invalid(findings)) => {
             let problems = findings.0.into_iter();
             let problems = problems.map(|one| Problem::of(one, |_| "every_new".to_owned())).collect();

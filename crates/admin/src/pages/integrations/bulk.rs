@@ -2,6 +2,7 @@
 
 use super::copies::file;
 use super::query::Query;
+use super::reregister::{self, Form, Way};
 use crate::failure::Failure;
 use crate::session::Visitor;
 use crate::view::{Shell, go, html};
@@ -9,20 +10,26 @@ use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, post, web};
 use askama::Template;
-use registry::{Error, Integration, IntegrationChange, Which};
+use registry::{Error, Integration, IntegrationChange};
 use registry_core::permission::Permission;
 use registry_core::slug::Reference;
+use serde::Deserialize;
 
 pub(super) fn routes(config: &mut ServiceConfig) {
     config.service(act);
 }
 
-/// What is done to each.
-#[derive(Clone, Copy)]
-enum Deed {
-    Reregister,
+/// The button.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Intent {
+    Export,
     Enable,
     Disable,
+    /// Those that failed; where more would happen it is asked about.
+    Reregister,
+    /// Shows what could be registered again.
+    Weigh,
 }
 
 #[derive(Template)]
@@ -56,6 +63,10 @@ struct DonePage {
     list: String,
 }
 
+/// The most integrations that one form is about: as many as one list shows.
+const MOST: usize = 1_000;
+const TOO_MANY: &str = "These are more than 1,000 integrations. Choose fewer.";
+
 #[post("/integrations")]
 async fn act(
     request: HttpRequest,
@@ -64,7 +75,12 @@ async fn act(
 ) -> Result<HttpResponse, Failure> {
     let (registry, actor) = (&visitor.registry, &visitor.actor);
     let value = |wanted: &str| form.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+    let sure = value("sure").map_or(Ok(false), |word| crate::choice::ticked("sure", word))?;
+    let intent: Intent = crate::choice::read("intent", value("intent").unwrap_or_default())?;
     let list = Query::of_address(value("list").unwrap_or_default());
+    if form.iter().filter(|(name, _)| name == "one").count() > MOST {
+        return Err(Failure::Request(StatusCode::UNPROCESSABLE_ENTITY, TOO_MANY));
+    }
     let mut chosen = Vec::new();
     let mut refused = Vec::new();
     for (_, slug) in form.iter().filter(|(name, _)| name == "one") {
@@ -75,13 +91,15 @@ async fn act(
             Err(error) => return Err(error.into()),
         }
     }
-    let deed = match value("intent") {
-        _ if chosen.is_empty() && refused.is_empty() => return Ok(go(list.after("nothing"))),
-        Some("export") => {
+    if chosen.is_empty() && refused.is_empty() {
+        return Ok(go(list.after("nothing")));
+    }
+    match intent {
+        Intent::Export => {
             let these: Vec<Reference> = chosen.iter().map(|one| one.id.into()).collect();
-            return Ok(file("integrations", registry.export_these_integrations(actor, &these).await?));
+            Ok(file("integrations", registry.export_these_integrations(actor, &these).await?))
         }
-        Some("disable") if value("sure").is_none() => {
+        Intent::Disable if !sure => {
             actor.require(Permission::UpdateIntegrations)?;
             let page = DisablePage {
                 shell: Shell::of(&request, &visitor, "integrations", "Disable integrations"),
@@ -90,35 +108,33 @@ async fn act(
                 kept: registry.settings().life.withdraw_after.num_days(),
                 list: list.here(),
             };
-            return Ok(html(StatusCode::OK, &page)?);
+            Ok(html(StatusCode::OK, &page)?)
         }
-        Some("disable") => Deed::Disable,
-        Some("enable") => Deed::Enable,
-        Some("reregister") => Deed::Reregister,
-        _ => return Ok(go(list.after("nothing"))),
-    };
-    carry_out(&request, &visitor, deed, (chosen, refused), &list).await
+        Intent::Enable => switch_all(&request, &visitor, true, (chosen, refused), &list).await,
+        Intent::Disable => switch_all(&request, &visitor, false, (chosen, refused), &list).await,
+        Intent::Weigh => {
+            reregister::ask(&request, &visitor, (chosen, refused), &Form::failed(), Way::of_list(&list)).await
+        }
+        Intent::Reregister => {
+            let form = Form::read(&form)?;
+            let form = if form.is_sure() { form } else { Form::failed() };
+            reregister::act(&request, &visitor, (chosen, refused), &form, Way::of_list(&list)).await
+        }
+    }
 }
 
-/// Does it to each that it makes a difference for; one that is refused does not keep it from the others.
-async fn carry_out(
+/// Switches each that is not so yet; one that is refused does not keep it from the others.
+async fn switch_all(
     request: &HttpRequest,
     visitor: &Visitor,
-    deed: Deed,
+    enabled: bool,
     (chosen, mut refused): (Vec<Integration>, Vec<(String, String)>),
     list: &Query,
 ) -> Result<HttpResponse, Failure> {
     visitor.actor.require(Permission::UpdateIntegrations)?;
     let (mut done, mut changed) = (Vec::new(), 0);
     for one in chosen {
-        let outcome = match deed {
-            Deed::Reregister if one.enabled && one.counts.attention > 0 => {
-                visitor.registry.reregister_integration(&visitor.actor, &one.id.into(), Which::Troubled).await
-            }
-            Deed::Reregister => Ok(0),
-            Deed::Enable | Deed::Disable => switch(visitor, &one, matches!(deed, Deed::Enable)).await,
-        };
-        match outcome {
+        match switch(visitor, &one, enabled).await {
             Ok(count) => {
                 changed += count;
                 done.push(one);
@@ -128,16 +144,24 @@ async fn carry_out(
             Err(error) => refused.push((one.name, error.to_string())),
         }
     }
-    let (word, heading) = match deed {
-        Deed::Reregister => ("queued", "Re-register integrations"),
-        Deed::Enable => ("enabled", "Enable integrations"),
-        Deed::Disable => ("disabled", "Disable integrations"),
-    };
+    let (word, heading) =
+        if enabled { ("enabled", "Enable integrations") } else { ("disabled", "Disable integrations") };
     if refused.is_empty() {
         return Ok(go(list.after(&format!("{word}-{changed}"))));
     }
+    done_page(request, visitor, heading, done, refused, list.here())
+}
+
+/// What was done and what was refused.
+pub(super) fn done_page(
+    request: &HttpRequest,
+    visitor: &Visitor,
+    heading: &'static str,
+    done: Vec<Integration>,
+    refused: Vec<(String, String)>,
+    list: String,
+) -> Result<HttpResponse, Failure> {
     let shell = Shell::of(request, visitor, "integrations", format!("Problem: {}", heading.to_lowercase()));
-    let list = list.here();
     Ok(html(StatusCode::UNPROCESSABLE_ENTITY, &DonePage { shell, heading, done, refused, list })?)
 }
 

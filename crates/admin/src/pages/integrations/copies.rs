@@ -58,11 +58,19 @@ struct ImportPage {
     problems: Vec<Finding>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Deserialize)]
 struct Import {
+    #[serde(default)]
     text: String,
-    intent: String,
+    intent: ImportIntent,
+}
+
+/// The button.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ImportIntent {
+    Check,
+    Import,
 }
 
 #[get("/integrations/new/import")]
@@ -81,13 +89,12 @@ async fn import(
 ) -> Result<HttpResponse, Failure> {
     let Import { text, intent } = form.into_inner();
     let (registry, actor) = (&visitor.registry, &visitor.actor);
-    let made = if intent == "check" {
-        registry.weigh_import(actor, &text).await
-    } else {
-        registry.import_integrations(actor, &text).await
+    let made = match intent {
+        ImportIntent::Check => registry.weigh_import(actor, &text).await,
+        ImportIntent::Import => registry.import_integrations(actor, &text).await,
     };
     let (status, title, weighed, problems) = match made {
-        Ok(made) if intent != "check" => {
+        Ok(made) if intent == ImportIntent::Import => {
             return Ok(go(format!("/ui/integrations?done=imported-{}", made.integrations.len())));
         }
         Ok(made) => (StatusCode::OK, "Import integrations", Some(made), Vec::new()),

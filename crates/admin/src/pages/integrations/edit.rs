@@ -1,6 +1,7 @@
 //! An integration's name, address and authentication.
 
 use super::field;
+use crate::choice::known;
 use crate::failure::Failure;
 use crate::pages::{filled, problems};
 use crate::session::Visitor;
@@ -30,8 +31,20 @@ struct Form {
     transport: String,
     /// What the form was made from, so that nobody's change is lost.
     version: i64,
-    /// `save`, or after the cost was shown `now` or `later`.
-    intent: String,
+    intent: Intent,
+}
+
+/// The button.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Intent {
+    /// Asks first where clients are replaced.
+    #[default]
+    Save,
+    /// After the cost was shown: clients are replaced at once.
+    Now,
+    /// After the cost was shown: clients serve on until somebody approves.
+    Later,
 }
 
 #[derive(Template)]
@@ -60,23 +73,28 @@ impl Form {
             auth: integration.auth_type.as_str().to_owned(),
             transport: integration.transport.as_str().to_owned(),
             version: integration.version,
-            intent: String::new(),
+            intent: Intent::Save,
         }
     }
 
     /// What differs from the integration as it is.
-    fn change(&self, now: &Integration) -> IntegrationChange {
+    fn change(&self, now: &Integration) -> Result<IntegrationChange, Failure> {
+        let auth_type = known("auth", AuthType::parse(&self.auth))?;
+        let transport = known("transport", Transport::parse(&self.transport))?;
         let description = filled(&self.description);
         let url = self.url.trim();
-        IntegrationChange {
+        Ok(IntegrationChange {
             name: (self.name != now.name).then(|| self.name.clone()),
             description: (description != now.description).then_some(description),
             url: (url != now.url).then(|| url.to_owned()),
-            auth_type: AuthType::parse(&self.auth).filter(|auth| *auth != now.auth_type),
-            transport: Transport::parse(&self.transport).filter(|one| *one != now.transport),
-            replacements: if self.intent == "later" { Replacements::Held } else { Replacements::ByRule },
+            auth_type: (auth_type != now.auth_type).then_some(auth_type),
+            transport: (transport != now.transport).then_some(transport),
+            replacements: match self.intent {
+                Intent::Later => Replacements::Held,
+                Intent::Save | Intent::Now => Replacements::ByRule,
+            },
             ..IntegrationChange::default()
-        }
+        })
     }
 }
 
@@ -119,8 +137,8 @@ async fn save(
     let (registry, actor) = (&visitor.registry, &visitor.actor);
     let (form, reference) = (form.into_inner(), Reference::parse(&path));
     let integration = registry.integration(actor, &reference).await?;
-    let change = form.change(&integration);
-    let saved = if form.intent == "save" {
+    let change = form.change(&integration)?;
+    let saved = if form.intent == Intent::Save {
         // The cost is asked about once, before anything is done.
         match registry.weigh_integration_change(actor, &reference, change.clone(), Some(form.version)).await {
             Ok(weighed) if weighed.affected.replaced + weighed.affected.rediscovered > 0 => {

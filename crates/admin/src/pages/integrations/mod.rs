@@ -6,6 +6,7 @@ mod delete;
 mod edit;
 mod list;
 mod query;
+mod reregister;
 mod show;
 mod switch;
 
@@ -23,6 +24,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .configure(copies::routes)
         .configure(edit::routes)
         .configure(switch::routes)
+        .configure(reregister::routes)
         .configure(delete::routes)
         .configure(show::routes);
 }

@@ -65,7 +65,7 @@ async fn show(
     let issuers: BTreeSet<String> = registrations.into_iter().filter_map(|one| one.issuer).collect();
     let page = IntegrationPage {
         shell: Shell::of(&request, &visitor, "integrations", integration.name.clone()),
-        gateway: registry.settings().gateway_urls.first().cloned(),
+        gateway: registry.shared_settings().gateway_urls.first().cloned(),
         states: counts.into_iter().filter(|(_, count)| *count > 0).collect(),
         issuers: issuers.into_iter().collect(),
         changes: registry.integration_events(actor, &reference, CHANGES).await?,

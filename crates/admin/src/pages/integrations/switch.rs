@@ -1,4 +1,4 @@
-//! One integration switched off and on, tested, and registered again.
+//! One integration switched off and on, and tested.
 
 use super::bulk;
 use crate::failure::Failure;
@@ -8,12 +8,12 @@ use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use askama::Template;
-use registry::{Integration, Which};
+use registry::Integration;
 use registry_core::permission::Permission;
 use registry_core::slug::Reference;
 
 pub(super) fn routes(config: &mut ServiceConfig) {
-    config.service(confirm_disable).service(disable).service(enable).service(test).service(reregister);
+    config.service(confirm_disable).service(disable).service(enable).service(test);
 }
 
 #[derive(Template)]
@@ -63,12 +63,4 @@ async fn enable(visitor: Visitor, path: web::Path<String>) -> Result<HttpRespons
 async fn test(visitor: Visitor, path: web::Path<String>) -> Result<HttpResponse, Failure> {
     visitor.registry.test_integration(&visitor.actor, &Reference::parse(&path)).await?;
     Ok(go(format!("/ui/integrations/{}?done=tested", path.as_str())))
-}
-
-#[post("/integrations/{integration}/reregister")]
-async fn reregister(visitor: Visitor, path: web::Path<String>) -> Result<HttpResponse, Failure> {
-    let integration = find(&visitor, &path).await?;
-    let reference = integration.id.into();
-    let queued = visitor.registry.reregister_integration(&visitor.actor, &reference, Which::Troubled).await?;
-    Ok(go(format!("/ui/integrations/{}?done=queued-{queued}", integration.slug)))
 }

@@ -3,6 +3,7 @@
 use super::changes::{Change, changes};
 use super::list::Problem;
 use super::open;
+use crate::choice::Tick;
 use crate::failure::Failure;
 use crate::session::Visitor;
 use crate::view::{Shell, go, html};
@@ -14,7 +15,7 @@ use registry::{Error, OAuthClient, Registration, ServerRef};
 use registry_core::clock::Timestamp;
 use registry_core::id::RegistrationId;
 use registry_core::permission::Permission;
-use registry_core::registration::{ClientStatus, State};
+use registry_core::registration::{ClientStatus, ReplacementCost, State};
 use registry_core::slug::Reference;
 use serde::Deserialize;
 
@@ -26,6 +27,8 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Action {
+    /// Send a registration again whose answer was lost.
+    Retry,
     /// Make a new client although there is one.
     ReRegister,
     /// Agree that an outdated client is replaced.
@@ -39,6 +42,7 @@ enum Action {
 impl Action {
     fn verb(self) -> &'static str {
         match self {
+            Self::Retry => "Send again",
             Self::ReRegister => "Re-register",
             Self::Approve => "Approve",
             Self::Skip => "Skip this version",
@@ -46,8 +50,20 @@ impl Action {
         }
     }
 
+    /// The last part of its address.
+    fn path(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::ReRegister => "re-register",
+            Self::Approve => "approve",
+            Self::Skip => "skip",
+            Self::Withdraw => "withdraw",
+        }
+    }
+
     fn question(self) -> &'static str {
         match self {
+            Self::Retry => "Send the registration again?",
             Self::ReRegister => "Register a new client?",
             Self::Approve => "Replace the client?",
             Self::Skip => "Keep the client as it is?",
@@ -66,30 +82,50 @@ struct ConfirmPage {
     /// What a new client would say differently.
     changes: Vec<Change>,
     action: Action,
+    /// What making a new client costs.
+    cost: ReplacementCost,
     now: Timestamp,
 }
 
-#[get("/registrations/{registration}/{action:re-register|approve|skip|withdraw}")]
+impl ConfirmPage {
+    /// Whether a client may stay behind at the authorization server.
+    fn leaves_client(&self) -> bool {
+        self.cost.leaves_client && matches!(self.action, Action::Retry | Action::ReRegister | Action::Approve)
+    }
+}
+
+#[get("/registrations/{registration}/{action:retry|re-register|approve|skip|withdraw}")]
 async fn confirm(
     request: HttpRequest,
     visitor: Visitor,
     path: web::Path<(RegistrationId, Action)>,
 ) -> Result<HttpResponse, Failure> {
     let (id, action) = path.into_inner();
+    ask(&request, &visitor, id, action).await
+}
+
+/// Asks whether to, and says what it costs.
+async fn ask(
+    request: &HttpRequest,
+    visitor: &Visitor,
+    id: RegistrationId,
+    action: Action,
+) -> Result<HttpResponse, Failure> {
     visitor.actor.require(Permission::OperateRegistrations)?;
     let (registry, actor) = (&visitor.registry, &visitor.actor);
     let detail = registry.registration(actor, id).await?;
     let registration = detail.registration.clone();
     if let Some(message) = stands_in_the_way(&registration, action) {
         let problem = Problem { field: "", message: message.to_owned() };
-        return open::refused(&request, &visitor, id, problem, StatusCode::CONFLICT).await;
+        return open::refused(request, visitor, id, problem, StatusCode::CONFLICT).await;
     }
     let server = ServerRef { server: Reference::Id(registration.server.0), workspace: None };
     let wanted = registry.client_metadata(actor, &server).await?.resolution.effective.client_metadata;
     let page = ConfirmPage {
-        shell: Shell::of(&request, &visitor, "registrations", action.verb()),
+        shell: Shell::of(request, visitor, "registrations", action.verb()),
         changes: changes(&detail, &wanted),
         client: detail.clients.into_iter().find(|client| client.status == ClientStatus::Active),
+        cost: registry.weigh_one_reregistration(actor, &registration).await?,
         now: registry.now(),
         registration,
         action,
@@ -111,12 +147,29 @@ fn stands_in_the_way(registration: &Registration, action: Action) -> Option<&'st
     }
 }
 
+/// Whether somebody answered the question.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Asked {
+    sure: Option<Tick>,
+}
+
+/// Tries again now. Where that may leave a client behind it is asked about first, also when the page with the button was of
+/// a time when it did not.
 #[post("/registrations/{registration}/retry")]
 async fn retry(
     request: HttpRequest,
     visitor: Visitor,
     path: web::Path<RegistrationId>,
+    form: web::Form<Asked>,
 ) -> Result<HttpResponse, Failure> {
+    if form.sure.is_none() {
+        visitor.actor.require(Permission::OperateRegistrations)?;
+        let found = visitor.registry.registration(&visitor.actor, *path).await?.registration;
+        if found.state == State::Unconfirmed && !found.server_deleted {
+            return ask(&request, &visitor, *path, Action::Retry).await;
+        }
+    }
     let asked = visitor.registry.retry_registration(&visitor.actor, *path).await;
     answer(&request, &visitor, *path, asked, "retry").await
 }
@@ -130,6 +183,7 @@ async fn act(
     let (id, action) = path.into_inner();
     let (registry, actor) = (&visitor.registry, &visitor.actor);
     let (asked, done) = match action {
+        Action::Retry => (registry.retry_registration(actor, id).await, "retry"),
         Action::ReRegister => (registry.reregister(actor, id).await, "reregister"),
         Action::Approve => (registry.approve_registration(actor, id).await, "approve"),
         Action::Skip => (registry.skip_registration(actor, id).await, "skip"),

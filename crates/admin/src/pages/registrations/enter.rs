@@ -3,6 +3,7 @@
 use super::actions::answer;
 use super::list::Problem;
 use super::open;
+use crate::choice::known;
 use crate::failure::Failure;
 use crate::session::Visitor;
 use crate::view::{Shell, html};
@@ -113,6 +114,7 @@ async fn submit(
     form: web::Form<Form>,
 ) -> Result<HttpResponse, Failure> {
     let form = form.into_inner();
+    known("method", METHODS.iter().find(|(word, _)| *word == form.method))?;
     if form.client_id.trim().is_empty() {
         let finding = Finding::error("/client_id", "empty_value", "Write the `client_id` that was issued.");
         return render(&request, &visitor, *path, &form, vec![finding]).await;

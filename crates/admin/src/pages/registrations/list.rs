@@ -183,6 +183,8 @@ pub(super) async fn retry_failed(
     form: web::Form<Query>,
 ) -> Result<HttpResponse, Failure> {
     let query = form.into_inner();
+    // A filter that is not understood would mean more registrations than are shown.
+    query.check()?;
     let retried = visitor.registry.retry_failed(&visitor.actor, query.filter()).await?;
     // Failed no more, they would not be in the list of the failed.
     let back = query.with_state("").address(None);

@@ -1,5 +1,7 @@
 //! What the list is asked for: all of it stands in the address, so that Back, bookmarks and links keep it.
 
+use crate::choice::known;
+use crate::failure::Failure;
 use registry::RegistrationFilter;
 use registry_core::id::RegistrationId;
 use registry_core::registration::{RegistrationMethod, State};
@@ -30,6 +32,17 @@ impl Query {
 
     pub(super) fn is_live(&self) -> bool {
         self.live != "off"
+    }
+
+    /// Refuses words that are none of the choices.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        if !self.state.is_empty() {
+            known("state", self.chosen())?;
+        }
+        if !self.method.is_empty() {
+            known("method", RegistrationMethod::parse(&self.method))?;
+        }
+        Ok(())
     }
 
     /// Whether it leaves anything out.

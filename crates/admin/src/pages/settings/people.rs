@@ -128,7 +128,7 @@ struct LinkPage {
     own: bool,
 }
 
-/// Asked only where a password ends with it.
+/// Asked only where sessions or a password may end with it.
 #[get("/settings/people/{person}/link")]
 pub(super) async fn confirm_link(
     request: HttpRequest,

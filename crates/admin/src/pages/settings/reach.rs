@@ -39,13 +39,13 @@ pub(super) async fn check(request: HttpRequest, visitor: Visitor) -> Result<Http
 
 fn render(request: &HttpRequest, visitor: &Visitor, reached: Vec<Reached>) -> Result<HttpResponse, Failure> {
     visitor.actor.require_organisation(Permission::ReadOrganisation)?;
-    let settings = visitor.registry.settings();
+    let settings = visitor.registry.shared_settings();
     let page = Page {
         shell: Shell::of(request, visitor, "settings", "Gateways and callbacks"),
         gateways: settings.gateway_urls.clone(),
         callbacks: settings.callbacks(),
         documents: settings.cimd_public_url.clone(),
-        public_url: settings.public_url.clone(),
+        public_url: visitor.registry.settings().public_url.clone(),
         may_check: visitor.actor.can(Permission::WriteOrganisation),
         reached,
         now: visitor.registry.now(),

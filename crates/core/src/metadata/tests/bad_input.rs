@@ -36,6 +36,12 @@ pub(super) const CASES: &[(&str, &[&str])] = &[
         &["illegal_character error /oauth_client_metadata/client_name"],
     ),
     (
+        r#"{"oauth_client_metadata":{"client_name":"Ac\u0000me"}}"#,
+        &["nul_character error /oauth_client_metadata/client_name"],
+    ),
+    (r#"{"unknown":{"deep":["\u0000"]}}"#, &["nul_character error /unknown/deep/0"]),
+    (r#"{"headers":{"X-\u0000":"a"}}"#, &["nul_character error /headers/X-\0"]),
+    (
         r#"{"oauth_client_metadata":{"client_name":"Acme \u202eemca"}}"#,
         &["illegal_character error /oauth_client_metadata/client_name"],
     ),

@@ -56,6 +56,7 @@ fn posted(
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::{Submitted, apply};
 
@@ -80,7 +81,7 @@ mod tests {
         }
         let owned: Vec<(String, String)> =
             pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        apply(TEXT, &Submitted::from(owned))
+        apply(TEXT, &Submitted::read(owned).unwrap())
     }
 
     #[test]

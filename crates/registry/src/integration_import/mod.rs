@@ -1,0 +1,372 @@
+//! Imports: many integrations made at once, all of them or none.
+//!
+//! Everything that takes time is done before the write begins: reading and judging the text, sealing its secrets. The
+//! write only looks at what others may have changed meanwhile (slugs, workspaces) and puts the rows in, many with one
+//! statement, so that it holds other writes for milliseconds.
+
+mod reading;
+
+use crate::entity::{integration, revision, workspace};
+use crate::integration_counts::{IntegrationCounts, owners_of};
+use crate::integrations::{self, into_integration, may_vouch, snapshot};
+use crate::write::{Event, SealedRow, Write};
+use crate::{Actor, Error, Integration, Registry, Result, logos, names, workspaces};
+use reading::{Item, items};
+use registry_core::finding::{Finding, Findings, Report, echo};
+use registry_core::id::SealedId;
+use registry_core::locate::placed;
+use registry_core::metadata::{KnownSecrets, Verified, verify};
+use registry_core::permission::Permission;
+use registry_core::slug::{Reference, Slug};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
+    QuerySelect, SqlErr,
+};
+use serde_json::json;
+use std::collections::{HashMap, HashSet};
+
+/// What an import made.
+#[derive(Clone, Debug)]
+pub struct Imported {
+    /// The integrations, in the order of the text.
+    pub integrations: Vec<Integration>,
+    /// Warnings and notices, with their places in the text.
+    pub findings: Findings,
+}
+
+/// Rows that one statement puts in: `SQLite` allows 32,766 parameters.
+const ROWS: usize = 1_000;
+
+/// What is said of mappings in an import.
+const NOT_IMPORTED: &str = "Members that come from declared secrets are not imported. Map them again over the API, to secrets that the operator of this deployment declared.";
+
+/// An integration that was judged as far as the text tells.
+struct Judged {
+    /// Its pointer in the text.
+    place: String,
+    item: Item,
+    slug: Option<Slug>,
+    workspace: Option<Reference>,
+    configuration: Option<Verified>,
+}
+
+/// The rows of one integration.
+struct Rows {
+    integration: integration::Model,
+    configuration: Option<String>,
+    sealed: Vec<SealedRow>,
+}
+
+impl Registry {
+    /// Makes the integrations that `text` names, all of them or none. `text` is what an export gives, a list of
+    /// integrations, or one; each as `POST /v1/mcp-integrations` takes it.
+    pub async fn import_integrations(&self, actor: &Actor, text: &str) -> Result<Imported> {
+        let (judged, findings) = self.judge_import(actor, text).await?;
+        let mut rows = self.import_rows(actor, &judged)?;
+        let logos: Vec<String> = rows.iter().filter_map(|one| one.configuration.clone()).collect();
+        let logos = logos::named_in(self, &logos);
+        let mut write = self.begin_write(actor).await?;
+        let mut report = Report::default();
+        let places = self.find_places(&write.txn, actor, &judged, &mut report).await?;
+        if report.has_errors() {
+            // Somebody else was quicker. The text is looked at when the write is over.
+            drop(write);
+            return Err(refused(text, report.into_findings()));
+        }
+        for (one, (slug, workspace)) in rows.iter_mut().zip(places) {
+            one.place(&slug, workspace, write.millis());
+        }
+        insert_all(&mut write, &mut rows).await?;
+        logos::want_all(&write, logos).await?;
+        write.commit().await?;
+        let made = rows.into_iter().map(|one| one.integration).collect();
+        Ok(Imported { integrations: self.show_made(made).await?, findings })
+    }
+
+    /// What an import would make; nothing is kept, and no write begins.
+    pub async fn weigh_import(&self, actor: &Actor, text: &str) -> Result<Imported> {
+        let (judged, findings) = self.judge_import(actor, text).await?;
+        let mut rows = self.import_rows(actor, &judged)?;
+        let places = self.find_places(self.db(), actor, &judged, &mut Report::default()).await?;
+        for (one, (slug, workspace)) in rows.iter_mut().zip(places) {
+            one.place(&slug, workspace, crate::stored::millis(self.now()));
+        }
+        let made = rows.into_iter().map(|one| one.integration).collect();
+        Ok(Imported { integrations: self.show_made(made).await?, findings })
+    }
+
+    /// Judges a whole text, with what can be read now; `Err` with every mistake. The findings have their positions.
+    async fn judge_import(&self, actor: &Actor, text: &str) -> Result<(Vec<Judged>, Findings)> {
+        actor.require(Permission::CreateIntegrations)?;
+        let (prefix, items) = items(text).map_err(Error::Invalid)?;
+        let mut report = Report::default();
+        let mut judged = Vec::with_capacity(items.len());
+        for (index, item) in items.into_iter().enumerate() {
+            let place = prefix.map(|prefix| format!("{prefix}/{index}")).unwrap_or_default();
+            let read = Item::read(item).and_then(|item| self.judge_item(actor, &place, item));
+            match read {
+                Ok((one, findings)) => {
+                    report.extend_below(&place, findings);
+                    judged.push(one);
+                }
+                Err(findings) => report.extend_below(&place, findings),
+            }
+        }
+        self.find_places(self.db(), actor, &judged, &mut report).await?;
+        if report.has_errors() {
+            return Err(refused(text, report.into_findings()));
+        }
+        Ok((judged, placed(text, report.into_findings())))
+    }
+
+    /// Judges one integration by itself.
+    fn judge_item(
+        &self,
+        actor: &Actor,
+        place: &str,
+        mut item: Item,
+    ) -> std::result::Result<(Judged, Findings), Findings> {
+        let mut report = Report::default();
+        let refusal = |error: Error| match error {
+            Error::Invalid(findings) => findings,
+            other => Findings::from(Finding::error("", "invalid_value", other.to_string())),
+        };
+        let mut take = |findings: Findings| report.extend_below("", findings);
+        match names::name(&item.name, "/name") {
+            Ok(name) => item.name = name,
+            Err(error) => take(refusal(error)),
+        }
+        match names::description(item.description.take()) {
+            Ok(description) => item.description = description,
+            Err(error) => take(refusal(error)),
+        }
+        if let Err(error) = self.judge_url(&item.url) {
+            take(refusal(error));
+        }
+        let slug = match item.slug.as_deref().map(names::given_slug).transpose() {
+            Ok(slug) => slug,
+            Err(error) => {
+                take(refusal(error));
+                None
+            }
+        };
+        let configuration = item.configurations.take().map(|text| verify(&text, &KnownSecrets::default()));
+        if let Some(verified) = &configuration {
+            report.extend_below("/configurations", verified.findings.clone());
+        }
+        let workspace = match (&item.workspace, actor.workspace()) {
+            (Some(named), _) => Some(Reference::parse(named)),
+            (None, own) => own.map(Into::into),
+        };
+        if item.global_access && workspace.is_some() {
+            let message = "An integration that belongs to one workspace cannot be opened to others.";
+            report.push(Finding::error("/global_workspace_access", "integration_of_workspace", message));
+        }
+        if item.mapped {
+            report.push(Finding::warning("/secret_mappings", "not_imported", NOT_IMPORTED));
+        }
+        let has_errors = report.has_errors();
+        let findings = report.into_findings();
+        if has_errors {
+            return Err(findings);
+        }
+        Ok((Judged { place: place.to_owned(), item, slug, workspace, configuration }, findings))
+    }
+
+    /// Slug and workspace of each, as things are in `db`; what stands in the way goes into `report`.
+    async fn find_places(
+        &self,
+        db: &impl ConnectionTrait,
+        actor: &Actor,
+        judged: &[Judged],
+        report: &mut Report,
+    ) -> Result<Vec<(Slug, Option<workspace::Model>)>> {
+        let named: Vec<&Reference> = judged.iter().filter_map(|one| one.workspace.as_ref()).collect();
+        let workspaces = workspaces::find_all(db, actor, &named).await?;
+        let mut taken: HashSet<String> = integration::Entity::find()
+            .select_only()
+            .column(integration::Column::SlugKey)
+            .filter(integration::Column::DeletedAt.is_null())
+            .into_tuple()
+            .all(db)
+            .await?
+            .into_iter()
+            .collect();
+        // The highest number that was given to a name, so that many of one name are not counted anew each.
+        let mut numbers: HashMap<String, u32> = HashMap::new();
+        let mut places = Vec::with_capacity(judged.len());
+        for one in judged {
+            let workspace = match &one.workspace {
+                None => None,
+                Some(reference) => {
+                    let found = workspaces.get(reference).cloned();
+                    if found.is_none() {
+                        let shown = echo(&workspaces::show(reference));
+                        let message = format!("There is no workspace `{shown}`.");
+                        let pointer = format!("{}/workspace", one.place);
+                        report.push(Finding::error(pointer, "not_found", message));
+                    }
+                    found
+                }
+            };
+            let slug = match &one.slug {
+                Some(slug) => {
+                    if taken.contains(&slug.key()) {
+                        self.count_taken_slug(actor)?;
+                        let message = format!("The slug `{slug}` is taken. Choose another one.");
+                        report.push(Finding::error(format!("{}/slug", one.place), "slug_taken", message));
+                    }
+                    slug.clone()
+                }
+                None => {
+                    let base = Slug::from_name(&one.item.name);
+                    let number = numbers.entry(base.key()).or_insert(1);
+                    let mut slug = base.clone();
+                    if *number == 1 && taken.contains(&slug.key()) {
+                        self.count_taken_slug(actor)?;
+                    }
+                    while *number > 1 || taken.contains(&slug.key()) {
+                        *number = (*number).max(1) + 1;
+                        slug = base.numbered(*number);
+                        if !taken.contains(&slug.key()) {
+                            break;
+                        }
+                    }
+                    slug
+                }
+            };
+            taken.insert(slug.key());
+            places.push((slug, workspace));
+        }
+        Ok(places)
+    }
+
+    /// The rows, secrets sealed; slugs, workspaces and times are set when the write has begun.
+    fn import_rows(&self, actor: &Actor, judged: &[Judged]) -> Result<Vec<Rows>> {
+        judged
+            .iter()
+            .map(|one| {
+                let id = self.new_id();
+                let mut sealed = Vec::new();
+                let mut ids = Vec::new();
+                for secret in one.configuration.iter().flat_map(Verified::new_secrets) {
+                    let sealed_id = SealedId(self.new_id());
+                    let row =
+                        self.sealed_row(sealed_id, ("integration", id), &secret.pointer, secret.expose())?;
+                    sealed.push(row);
+                    ids.push(sealed_id);
+                }
+                let configuration = one.configuration.as_ref().map(|verified| {
+                    let text = verified.sealed_text(&ids);
+                    text.ok_or_else(|| Error::Internal("verified text without result".into()))
+                });
+                let configuration = configuration.transpose()?;
+                let item = &one.item;
+                let mut model = integration::Model {
+                    id,
+                    workspace_id: None,
+                    slug: String::new(),
+                    slug_key: String::new(),
+                    name: item.name.clone(),
+                    description: item.description.clone(),
+                    url: item.url.clone(),
+                    auth_type: item.auth_type.as_str().to_owned(),
+                    transport: item.transport.as_str().to_owned(),
+                    global_access: item.global_access,
+                    configuration: None,
+                    version: 1,
+                    created_at: 0,
+                    updated_at: 0,
+                    created_by: actor.name.clone(),
+                    updated_by: actor.name.clone(),
+                    deleted_at: None,
+                    enabled: item.enabled,
+                    custom_metadata: false,
+                    pre_registered: false,
+                    unreachable: false,
+                    last_test: None,
+                    address_by_admin: may_vouch(actor),
+                };
+                model.set_configuration(configuration.clone());
+                Ok(Rows { integration: model, configuration, sealed })
+            })
+            .collect()
+    }
+
+    async fn show_made(&self, made: Vec<integration::Model>) -> Result<Vec<Integration>> {
+        let owners = owners_of(self.db(), &made).await?;
+        made.into_iter()
+            .map(|model| {
+                let owner = model.workspace_id.and_then(|id| owners.get(&id).cloned());
+                // Nobody uses them yet.
+                into_integration(model, owner, IntegrationCounts::default(), Vec::new())
+            })
+            .collect()
+    }
+}
+
+impl Rows {
+    fn place(&mut self, slug: &Slug, workspace: Option<workspace::Model>, now: i64) {
+        self.integration.slug = slug.to_string();
+        self.integration.slug_key = slug.key();
+        self.integration.workspace_id = workspace.map(|workspace| workspace.id);
+        self.integration.created_at = now;
+        self.integration.updated_at = now;
+    }
+}
+
+async fn insert_all(write: &mut Write<'_>, rows: &mut [Rows]) -> Result<()> {
+    let now = write.millis();
+    let mut sealed = Vec::new();
+    let mut revisions = Vec::new();
+    for one in rows.iter_mut() {
+        let model = &one.integration;
+        sealed.append(&mut one.sealed);
+        if one.configuration.is_some() {
+            let row = revision::Model {
+                id: write.registry.new_id(),
+                subject_kind: "integration".to_owned(),
+                subject_id: model.id,
+                number: 1,
+                text: one.configuration.clone(),
+                actor: write.actor_name(),
+                door: write.actor().origin.door.as_str().to_owned(),
+                note: None,
+                restored_from: None,
+                created_at: now,
+            };
+            revisions.push(row.into_active_model().reset_all());
+        }
+        write.audit(integrations::event("integration.created", model).after(snapshot(model)));
+        if model.global_access {
+            let event = Event::new("integration.global_access", "integration", model.id).named(&model.slug);
+            write.audit(event.before(json!(false)).after(json!(true)));
+        }
+    }
+    for chunk in rows.chunks(ROWS) {
+        let models = chunk.iter().map(|one| one.integration.clone().into_active_model().reset_all());
+        let inserted = integration::Entity::insert_many(models).exec_without_returning(&write.txn).await;
+        inserted.map_err(quicker)?;
+    }
+    write.keep_sealed(sealed).await?;
+    for chunk in revisions.chunks(ROWS) {
+        revision::Entity::insert_many(chunk.iter().cloned()).exec_without_returning(&write.txn).await?;
+    }
+    Ok(())
+}
+
+/// People's writes come one after the other, so that only something beside them can have taken a slug meanwhile.
+fn quicker(error: DbErr) -> Error {
+    match error.sql_err() {
+        Some(SqlErr::UniqueConstraintViolation(_)) => Error::Conflict {
+            code: "slug_taken",
+            message: "One of the slugs was taken a moment ago. Import again to see which.".to_owned(),
+            pointer: None,
+        },
+        _ => error.into(),
+    }
+}
+
+fn refused(text: &str, findings: Findings) -> Error {
+    Error::Invalid(placed(text, findings))
+}
