@@ -153,6 +153,7 @@ fn every_reason_in_the_code_is_in_the_table_and_the_other_way_round() {
         "registration_withdrawn",
         "slug_taken",
         "ambiguous_slug",
+        "conflict",
         "issuer_busy",
         "not_needed",
         "nothing_to_put_back",

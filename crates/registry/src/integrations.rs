@@ -216,13 +216,7 @@ impl Registry {
         let withheld = model.workspace_id.is_none()
             && model.withholds_organisation_secrets()
             && !self.organisation_layer(db).await?.sealed_ids().is_empty();
-        Ok(withheld.then(|| {
-            Finding::warning(
-                "/url",
-                "secret_withheld",
-                "Secrets of the organisation's configuration are not sent to this address, because it was chosen by somebody who may not change that configuration. An admin who saves the address again has them sent there.",
-            )
-        }))
+        Ok(withheld.then(secret_withheld))
     }
 
     /// The slug for a new integration: the given one, or one made from its name. Slugs are unique in the organisation, so
@@ -275,6 +269,15 @@ impl Registry {
         let mapped = mappings_of(db, [model.id]).await?.remove(&model.id).unwrap_or_default();
         into_integration(model, owner, counts, mapped)
     }
+}
+
+/// Says that secrets of the organisation's layer are not sent to an integration's address.
+pub(crate) fn secret_withheld() -> Finding {
+    Finding::warning(
+        "/url",
+        "secret_withheld",
+        "Secrets of the organisation's configuration are not sent to this address, because it was chosen by somebody who may not change that configuration. An admin who saves the address again has them sent there.",
+    )
 }
 
 /// Whether addresses that this caller chooses may be sent the secrets of the organisation's layer: whoever may write that

@@ -53,6 +53,7 @@ const TABLE: &[Row] = &[
     row("backup", &["copy.sqlite"], Alone::Refuses, true),
     row("restore", &["there-is-no-copy.sqlite"], Alone::Refuses, false),
     row("audit verify", &[], Alone::Refuses, true),
+    row("audit restart", &[], Alone::Refuses, false),
     row("seal new-key", &[], Alone::Unconcerned, true),
     row("seal status", &[], Alone::Refuses, true),
     row("seal rotate", &[], Alone::Refuses, false),

@@ -214,8 +214,9 @@ async fn the_theme_is_kept_by_the_server() {
         let page = Client::send(t.anonymous().request(Method::GET, path).header(COOKIE, &both)).await;
         assert!(page.text.contains(r#"data-theme="dark""#), "{path}: {}", page.text);
     }
-    let away =
-        browser.post("/ui/theme", &[("theme", "x\"><script>"), ("next", "https://evil")]).await.expect(303);
+    let away = browser.post("/ui/theme", &[("theme", "system"), ("next", "https://evil")]).await.expect(303);
     assert_eq!(away.headers[LOCATION], "/ui/integrations");
     assert!(away.headers[SET_COOKIE].to_str().unwrap().contains("=system;"), "{away:?}");
+    let unknown = browser.post("/ui/theme", &[("theme", "x\"><script>")]).await.expect(422);
+    assert!(!unknown.headers.contains_key(SET_COOKIE), "{unknown:?}");
 }

@@ -417,7 +417,8 @@ async fn every_list_and_text_has_a_limit(engine: Engine) {
                 // 1,500 of them fit into 3 kB and once ended the process.
                 let refused = client.get(&list(1_500)).await;
                 assert!([400, 414].contains(&refused.status.as_u16()), "{id} {name}: {}", refused.text);
-                let refused = client.get(&list(10_000)).await;
+                // As many as the test's own HTTP client lets through: it takes addresses of up to 65,534 bytes.
+                let refused = client.get(&list(65_000 / (one.len() + 1))).await;
                 assert!([400, 414].contains(&refused.status.as_u16()), "{id} {name}: {}", refused.text);
             } else if has_type(schema, "string") {
                 let long = client.get(&format!("{path}?{name}={}", "x".repeat(60_000))).await;

@@ -1,6 +1,6 @@
 //! What one gateway's key may ask of the database and of the listener.
 
-use super::{furnish, until};
+use super::{configure, furnish, until};
 use registry::{AuditFilter, Error, PageRequest, RequestLimits, Settings};
 use registry_core::permission::Role;
 use reqwest::Method;
@@ -111,9 +111,11 @@ async fn a_key_follows_changes_only_so_often_at_once() {
     one.get("/v1/gateway/servers/acme/linear").await.expect(200);
     assert_eq!(stream(&other).await.status(), 200, "another key has its own");
     held.pop();
-    // The stream is given up when the next sign of life cannot be sent, or when something happens.
+    // A stream that nobody reads any more is given up when something happens that it cannot be told.
     until(Duration::from_secs(40), async || {
-        t.inner.workspace(&format!("w{}", uuid::Uuid::new_v4().simple())).await;
+        let name = uuid::Uuid::new_v4().simple().to_string();
+        let text = serde_json::json!({ "oauth_client_metadata": { "client_name": name } }).to_string();
+        configure(&t.inner.registry, "linear", &text).await;
         one.get("/v1/gateway/changes?since=0&wait=0").await.status == 200
     })
     .await;

@@ -46,6 +46,9 @@ async fn longest_write(url: String, engine: Engine, over: Arc<AtomicBool>) -> Du
     longest
 }
 
+/// How long an import may hold the write. What the compiler did not optimise takes four times as long and more.
+const MAX_HOLD: Duration = Duration::from_millis(if cfg!(debug_assertions) { 500 } else { 100 });
+
 /// The processor time of this process so far (proc(5): `utime` and `stime`, in hundredths of a second).
 fn spent() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
@@ -69,12 +72,12 @@ on_both! {
             let longest = watched.await.unwrap().mul_f64(share.min(1.0));
             assert_eq!(made.unwrap().integrations.len(), 500);
             held.push(longest);
-            if longest < Duration::from_millis(100) {
+            if longest < MAX_HOLD {
                 break;
             }
         }
         eprintln!("held: {held:?}");
-        assert!(held.iter().min().unwrap() < &Duration::from_millis(100), "{held:?}");
+        assert!(held.iter().min().unwrap() < &MAX_HOLD, "{held:?}");
     }
 }
 

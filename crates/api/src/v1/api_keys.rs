@@ -186,7 +186,7 @@ impl ApiKeyView {
 #[into_params(parameter_in = Query)]
 pub(crate) struct RevokeApiKey {
     /// `made`: also every key that came of it: those it made or rotated, those that they made, and so on.
-    #[param(example = "made")]
+    #[param(inline, example = "made")]
     with: Option<With>,
 }
 

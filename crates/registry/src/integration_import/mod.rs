@@ -8,7 +8,7 @@ mod reading;
 
 use crate::entity::{integration, revision, workspace};
 use crate::integration_counts::{IntegrationCounts, owners_of};
-use crate::integrations::{self, into_integration, may_vouch, snapshot};
+use crate::integrations::{self, into_integration, may_vouch, secret_withheld, snapshot};
 use crate::write::{Event, SealedRow, Write};
 use crate::{Actor, Error, Integration, Registry, Result, logos, names, workspaces};
 use reading::{Item, items};
@@ -115,6 +115,11 @@ impl Registry {
         self.find_places(self.db(), actor, &judged, &mut report).await?;
         if report.has_errors() {
             return Err(refused(text, report.into_findings()));
+        }
+        if !may_vouch(actor) && !self.organisation_layer(self.db()).await?.sealed_ids().is_empty() {
+            for one in judged.iter().filter(|one| one.workspace.is_none()) {
+                report.extend_below(&one.place, secret_withheld().into());
+            }
         }
         Ok((judged, placed(text, report.into_findings())))
     }

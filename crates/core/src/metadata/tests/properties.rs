@@ -61,7 +61,13 @@ proptest! {
         if let Some(kept) = verified.sealed_text(&ids(verified.new_secrets().len())) {
             let known = KnownSecrets::of(&kept);
             let again = verify(&kept, &known);
-            prop_assert_eq!(&again.findings, &verified.findings);
+            // A marker is shorter or longer than its secret, so that what stands behind it in the line moves.
+            let findings = |verified: &Verified| {
+                let mut findings = verified.findings.clone();
+                findings.0.iter_mut().for_each(|finding| (finding.line, finding.column) = (None, None));
+                findings
+            };
+            prop_assert_eq!(findings(&again), findings(&verified));
             prop_assert!(again.new_secrets().is_empty());
             let configuration = AdvancedConfiguration::from_stored(&kept).unwrap();
             let resolution = resolved(&[(Level::Server, &configuration)]);

@@ -12,6 +12,7 @@ const INEXPRESSIBLE: &[&str] = &[
     "insecure_url",
     "misplaced_secret",
     "marker_moved",
+    "nul_character",
     "unknown_marker",
 ];
 /// Among errors of these codes some can be said by pattern, others take a parser.
