@@ -19,7 +19,7 @@ fn start(mut command: Command) -> Child {
 async fn ends_when_told_upon(command: Command, line: &str) {
     let mut child = start(command);
     let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
-    let said = tokio::time::timeout(Duration::from_secs(60), output.next_line()).await;
+    let said = tokio::time::timeout(Duration::from_mins(1), output.next_line()).await;
     let said = said.expect("it starts in time").unwrap().expect("a line");
     tell_to_end(&child);
     assert!(said.starts_with(line), "{said}");
@@ -59,7 +59,7 @@ async fn process_ends_cleanly_when_told_while_it_opens_the_database() {
         let installed =
             Installation::new(TestDatabase::new(Engine::Sqlite).await).with("DATABASE__URL", &url);
         let mut child = start(installed.command(&[command]));
-        let asked = tokio::time::timeout(Duration::from_secs(60), mute.accept()).await;
+        let asked = tokio::time::timeout(Duration::from_mins(1), mute.accept()).await;
         let _held = asked.expect("it connects in time").unwrap();
         tell_to_end(&child);
         end(&mut child).await;
@@ -72,7 +72,7 @@ async fn process_that_was_told_to_end_while_it_made_its_database_serves_afterwar
         let installed = Installation::new(TestDatabase::new(Engine::Sqlite).await);
         let mut child = start(installed.command(&[command]));
         let file = installed.database.folder.path().join("registry.sqlite");
-        let made = tokio::time::timeout(Duration::from_secs(60), async {
+        let made = tokio::time::timeout(Duration::from_mins(1), async {
             while !file.exists() {
                 tokio::task::yield_now().await;
             }

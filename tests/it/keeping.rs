@@ -252,9 +252,8 @@ async fn what_operations_md_says_of_postgres_brings_everything_back() {
     let leaked = installed.key(Role::Viewer).await;
     tokio::join!(run(&mut dump), furnish(&client, 10, 10));
     let keys = client.get("/v1/api-keys").await.expect(200).json();
-    let found = keys["data"].as_array().unwrap().iter();
-    let found =
-        found.filter_map(|one| leaked.starts_with(one["prefix"].as_str()?).then_some(&one["id"])).next();
+    let mut found = keys["data"].as_array().unwrap().iter();
+    let found = found.find_map(|one| leaked.starts_with(one["prefix"].as_str()?).then_some(&one["id"]));
     client.delete(&format!("/v1/api-keys/{}", found.unwrap().as_str().unwrap())).await.expect(200);
     serving.end().await;
     // What was ended since, as operations.md says.
@@ -383,6 +382,7 @@ async fn commands_that_seal_nothing_work_without_the_sealing_key_on_postgres() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 async fn restored_copy_gives_back_nothing_that_was_ended_since() {
     let installed = Installation::new(TestDatabase::new(Engine::Sqlite).await);
     installed.run(&["migrate"]).await;

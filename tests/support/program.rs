@@ -98,7 +98,7 @@ impl Installation {
             }
             log
         });
-        let listening = tokio::time::timeout(Duration::from_secs(60), async {
+        let listening = tokio::time::timeout(Duration::from_mins(1), async {
             while let Some(line) = output.next_line().await.expect("readable lines") {
                 if let Some(url) = line.split_once("listening on ").map(|(_, url)| url.trim().to_owned()) {
                     return Some(url);

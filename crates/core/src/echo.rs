@@ -32,7 +32,7 @@ pub(crate) fn find(secret: &str, text: &str) -> Vec<Range<usize>> {
     }
     let needles = Needles::of(secret);
     if text.len() > MAX_TEXT {
-        return vec![0..text.len()];
+        return std::iter::once(0..text.len()).collect();
     }
     let mut reading: Vec<Read> = text
         .char_indices()

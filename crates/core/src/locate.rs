@@ -124,7 +124,7 @@ impl Scan<'_> {
         loop {
             self.skip_space();
             match self.peek()? {
-                b'}' => return self.step(),
+                b'}' => break,
                 b',' => self.at += 1,
                 b'"' => {
                     let name = self.string()?;
@@ -136,6 +136,8 @@ impl Scan<'_> {
                 _ => return None,
             }
         }
+        self.at += 1;
+        Some(())
     }
 
     fn elements(&mut self, wanted: &mut Wanted, node: usize) -> Option<()> {
@@ -144,7 +146,7 @@ impl Scan<'_> {
         loop {
             self.skip_space();
             match self.peek()? {
-                b']' => return self.step(),
+                b']' => break,
                 b',' => self.at += 1,
                 _ => {
                     let child = wanted.nodes[node].children.get(index.to_string().as_str()).copied();
@@ -153,6 +155,8 @@ impl Scan<'_> {
                 }
             }
         }
+        self.at += 1;
+        Some(())
     }
 
     fn one(&mut self, wanted: &mut Wanted, child: Option<usize>) -> Option<()> {
@@ -223,11 +227,6 @@ impl Scan<'_> {
 
     fn peek(&self) -> Option<u8> {
         self.text.get(self.at).copied()
-    }
-
-    fn step(&mut self) -> Option<()> {
-        self.at += 1;
-        Some(())
     }
 
     fn skip_space(&mut self) {

@@ -1,7 +1,7 @@
 //! The character NUL (U+0000): PostgreSQL cannot store it in text, SQLite can. It is refused wherever input arrives, so
 //! that both databases answer alike.
 
-use crate::finding::{Finding, pointer_push};
+use crate::finding::{Finding, Path, echo};
 use serde_json::{Map, Value};
 
 /// The stable code of every finding about it.
@@ -16,7 +16,7 @@ const MAX_FINDINGS: usize = 100;
 pub fn findings(text: &str, value: &Value) -> Vec<Finding> {
     let mut found = Vec::new();
     if text.contains(ESCAPE) {
-        look(value, &Way::Root, &mut found);
+        look(value, Path::at(""), &mut found);
     }
     found
 }
@@ -25,7 +25,7 @@ pub fn findings(text: &str, value: &Value) -> Vec<Finding> {
 pub fn findings_in_object(text: &str, members: &Map<String, Value>) -> Vec<Finding> {
     let mut found = Vec::new();
     if text.contains(ESCAPE) {
-        look_into(members, &Way::Root, &mut found);
+        look_into(members, Path::at(""), &mut found);
     }
     found
 }
@@ -40,60 +40,43 @@ pub fn is_within(value: &Value) -> bool {
     }
 }
 
-/// The way to a value; made into a pointer only where something is found, so that looking stays linear.
-enum Way<'a> {
-    Root,
-    Item(&'a Way<'a>, usize),
-    Member(&'a Way<'a>, &'a str),
-}
-
-impl Way<'_> {
-    fn pointer(&self) -> String {
-        match self {
-            Self::Root => String::new(),
-            Self::Item(above, index) => format!("{}/{index}", above.pointer()),
-            Self::Member(above, name) => pointer_push(&above.pointer(), name),
-        }
-    }
-}
-
-fn look(value: &Value, way: &Way<'_>, found: &mut Vec<Finding>) {
+fn look(value: &Value, place: Path<'_>, found: &mut Vec<Finding>) {
     match value {
         Value::String(text) if text.contains('\0') => {
             add(
                 found,
-                way,
+                place,
                 "This text contains the character NUL (`\\u0000`), which cannot be stored. Remove it.",
             );
         }
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                look(item, &Way::Item(way, index), found);
+                look(item, place.element(index), found);
             }
         }
-        Value::Object(members) => look_into(members, way, found),
+        Value::Object(members) => look_into(members, place, found),
         _ => {}
     }
 }
 
-fn look_into(members: &Map<String, Value>, way: &Way<'_>, found: &mut Vec<Finding>) {
+fn look_into(members: &Map<String, Value>, place: Path<'_>, found: &mut Vec<Finding>) {
     for (name, member) in members {
-        let below = Way::Member(way, name);
+        let below = place.member(name);
         if name.contains('\0') {
             add(
                 found,
-                &below,
+                below,
                 "The name of this member contains the character NUL (`\\u0000`), which cannot be stored. Remove it.",
             );
             continue;
         }
-        look(member, &below, found);
+        look(member, below, found);
     }
 }
 
-fn add(found: &mut Vec<Finding>, way: &Way<'_>, message: &'static str) {
+fn add(found: &mut Vec<Finding>, place: Path<'_>, message: &'static str) {
     if found.len() < MAX_FINDINGS {
-        found.push(Finding::error(way.pointer(), CODE, message));
+        found.push(Finding::error(place.pointer(), CODE, message));
     }
 }
 
@@ -127,7 +110,7 @@ pub fn in_pairs(text: &str) -> Option<Place> {
         if name.contains('\0') {
             return Some(Place::Name);
         }
-        value.contains('\0').then(|| Place::Value(name.into_owned()))
+        value.contains('\0').then(|| Place::Value(echo(&name)))
     })
 }
 

@@ -313,9 +313,9 @@ async fn apply_all(
     put(write, secrets).await?;
     add_revisions(write, "access", revisions).await?;
     for chunk in rows.chunks(MOST) {
-        let changed = access::Column::iter().filter(|column| !matches!(column, access::Column::Id));
+        let columns = access::Column::iter().filter(|column| !matches!(column, access::Column::Id));
         access::Entity::insert_many(chunk.iter().cloned())
-            .on_conflict(OnConflict::column(access::Column::Id).update_columns(changed).to_owned())
+            .on_conflict(OnConflict::column(access::Column::Id).update_columns(columns).to_owned())
             .exec_without_returning(&write.txn)
             .await?;
     }

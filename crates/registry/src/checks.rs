@@ -106,7 +106,7 @@ impl Registry {
         let mut changes = Vec::new();
         let clients = KnownClients::of(self.db(), &servers).await?;
         for layers in &mut servers {
-            let before = self.resolve_server(layers);
+            let before = layers.resolution();
             match carrier {
                 Some(Carrier::Organisation(_)) => layers.organisation_layer = layer.clone(),
                 Some(Carrier::Integration(_)) => layers.integration_layer = layer.clone(),
@@ -114,7 +114,7 @@ impl Registry {
                 Some(Carrier::Server(_)) => layers.server_layer = layer.clone(),
                 None => {}
             }
-            let after = self.resolve_server(layers);
+            let after = layers.resolution();
             for finding in after.findings.iter().filter(|finding| !before.findings.0.contains(finding)) {
                 let mut finding = finding.clone();
                 finding.message = format!(
@@ -205,7 +205,7 @@ impl Registry {
         };
         let integration = chosen.map(|layers| layers.integration.slug.clone());
         let (workspace, server, resolution) = if let Some(layers) = chosen {
-            (layers.workspace.slug.clone(), layers.server.slug.clone(), self.resolve_server(layers))
+            (layers.workspace.slug.clone(), layers.server.slug.clone(), layers.resolution())
         } else {
             // No server yet: show an example, so that a first configuration can be judged before anything exists.
             let organisation_layer = self.organisation_layer(self.db()).await?;

@@ -110,7 +110,7 @@ impl Registry {
         let model = servers::find(&read, actor, reference).await?;
         let layers = self.load_layers(&read, Scope::Server(ServerId(model.id)), false).await?.pop();
         let layers = layers.ok_or_else(|| Error::not_found("server", model.id))?;
-        let effective = self.resolve_server(&layers).effective;
+        let effective = layers.resolution().effective;
         let target = self.target(&read, &layers.integration, &effective).await?;
         read.commit().await?;
         let test = self.probe(model.name, &layers.integration, target).await?;

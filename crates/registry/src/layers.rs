@@ -56,6 +56,23 @@ pub(crate) struct ServerLayers {
     pub(crate) in_force: Arc<InForce>,
 }
 
+impl ServerLayers {
+    /// What is sent for one server.
+    pub(crate) fn resolution(&self) -> Resolution {
+        resolve_with(
+            &self.in_force.settings,
+            [
+                &self.organisation_layer,
+                &self.integration_layer.with_members(&self.integration_mapped),
+                &self.workspace_layer,
+                &self.server_layer.with_members(&self.server_mapped),
+            ],
+            (&self.workspace.slug, &self.server.slug),
+            self.integration.withholds_organisation_secrets(),
+        )
+    }
+}
+
 /// Whether a workspace may use an integration: its own always; another's never; an organisation-wide one by its
 /// access row, or for all.
 pub(crate) fn access_enabled(
@@ -184,21 +201,6 @@ impl Registry {
         Ok(select.all(db).await?.into_iter().map(|model| (model.id, Arc::new(model))).collect())
     }
 
-    /// What is sent for one server.
-    pub(crate) fn resolve_server(&self, layers: &ServerLayers) -> Resolution {
-        resolve_with(
-            &layers.in_force.settings,
-            [
-                &layers.organisation_layer,
-                &layers.integration_layer.with_members(&layers.integration_mapped),
-                &layers.workspace_layer,
-                &layers.server_layer.with_members(&layers.server_mapped),
-            ],
-            (&layers.workspace.slug, &layers.server.slug),
-            layers.integration.withholds_organisation_secrets(),
-        )
-    }
-
     /// The organisation's layer.
     pub(crate) async fn organisation_layer(
         &self,
@@ -230,7 +232,7 @@ impl Registry {
         layers: &ServerLayers,
         row: Option<&registration::Model>,
     ) -> Result<Desired> {
-        let effective = self.resolve_server(layers).effective;
+        let effective = layers.resolution().effective;
         let rules = self.settings().life;
         let stopped = row.is_some_and(|row| row.stopped_at.is_some());
         let standing = if layers.server.deleted_at.is_some() || stopped {
@@ -393,7 +395,7 @@ impl Before {
         let servers = loaded
             .into_iter()
             .map(|layers| {
-                let resolution = write.registry.resolve_server(&layers);
+                let resolution = layers.resolution();
                 (layers.server.id, (layers, resolution))
             })
             .collect();
@@ -418,7 +420,7 @@ impl Before {
         let servers = write.registry.load_layers(&write.txn, self.scope, false).await?;
         let clients = KnownClients::of(&write.txn, &servers).await?;
         for layers in servers {
-            let resolution = write.registry.resolve_server(&layers);
+            let resolution = layers.resolution();
             let name = format!("{}/{}", layers.workspace.slug, layers.server.slug);
             let old = self.servers.get(&layers.server.id);
             let known: &[Finding] = old.map_or(&[], |(_, old)| &old.findings.0);

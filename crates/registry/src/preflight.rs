@@ -259,7 +259,7 @@ impl Registry {
         if let Some(mut layers) = servers.into_iter().find(fits) {
             layers.integration_layer = Arc::new(layer);
             layers.integration = Arc::new(model.clone());
-            let resolution = self.resolve_server(&layers);
+            let resolution = layers.resolution();
             let names = (layers.workspace.slug.clone(), layers.server.slug.clone());
             return Ok((names, Some(layers.server.id), resolution));
         }

@@ -81,7 +81,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failed> {
     // What runs until it is told to end catches the signals for that before it does anything else.
     match &cli.command {
         Command::Openapi(options) => return openapi::run(options),
-        Command::Demo(options) => return demo::run(options.once, Ending::caught()?).await,
+        Command::Demo(options) => return Box::pin(demo::run(options.once, Ending::caught()?)).await,
         Command::Sandbox(options) => return sandbox::run(options, Ending::caught()?).await,
         Command::Seal(Seal::NewKey) => return seal::new_key(),
         _ => {}

@@ -45,9 +45,8 @@ pub async fn find(config: &Config) -> Result<Ring, String> {
     let keys = match source(config)? {
         Source::Given => given(config)?,
         Source::Command(line) => printed(&line).await?,
-        Source::File(path) => read(&path)?,
         Source::BesideDatabase(path) if !path.exists() => return Ok(Ring::NotThere(path)),
-        Source::BesideDatabase(path) => read(&path)?,
+        Source::File(path) | Source::BesideDatabase(path) => read(&path)?,
         Source::Fleeting => vec![SealingKey::generate().map_err(|error| error.to_string())?],
     };
     SealingRing::new(keys).map(Ring::Found)

@@ -1,6 +1,6 @@
 //! Every command beside a running server, in an empty folder, and without the sealing key: none changes what it was not
 //! asked to change. A new command must be entered in the table.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use clap::CommandFactory;
 use mcp_registry::cli::Cli;

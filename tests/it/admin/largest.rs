@@ -106,7 +106,7 @@ async fn send(pages: &Pages, path: &str, form: &str) -> (Reply, Duration) {
     let (reply, probe) =
         tokio::join!(Client::send(request), Client::send(admin.request(Method::GET, "/healthz")));
     probe.expect(200);
-    (reply, spent() - before)
+    (reply, spent().saturating_sub(before))
 }
 
 /// The processor time so far (proc(5): `utime` and `stime`, in hundredths of a second).
@@ -118,7 +118,7 @@ fn spent() -> Duration {
 }
 
 async fn largest_forms(part: usize) {
-    let pages = Pages::new().await;
+    let pages = Box::pin(Pages::new()).await;
     let (mut wrong, mut sent, mut worst) = (Vec::new(), 0, (Duration::ZERO, String::new()));
     let routes = routes();
     // What reads no form is not asked, nor what would end the session.
@@ -150,15 +150,15 @@ async fn largest_forms(part: usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_largest_forms_are_answered_quickly_and_briefly_1() {
-    largest_forms(0).await;
+    Box::pin(largest_forms(0)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_largest_forms_are_answered_quickly_and_briefly_2() {
-    largest_forms(1).await;
+    Box::pin(largest_forms(1)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_largest_forms_are_answered_quickly_and_briefly_3() {
-    largest_forms(2).await;
+    Box::pin(largest_forms(2)).await;
 }

@@ -89,7 +89,7 @@ fn texts(document: &Value, schema: &Value, way: &mut Vec<Option<String>>, found:
 }
 
 fn pointer(way: &[Option<String>]) -> String {
-    way.iter().map(|step| format!("/{}", step.as_deref().unwrap_or("0"))).collect()
+    way.iter().flat_map(|step| ["/", step.as_deref().unwrap_or("0")]).collect()
 }
 
 fn body(way: &[Option<String>], value: &Value) -> Value {

@@ -92,6 +92,7 @@ const BRANDING: Change = ("branding", "BRANDING__CLIENT_NAME", "Renamed ({worksp
 const DOCUMENTS: Change = ("cimd.public_url", "CIMD__PUBLIC_URL", "https://documents.example.com");
 const SECRETS: Change = ("secrets", "", "");
 
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 async fn rolling(engine: Engine, steps: &[Change]) {
     let sandbox = Sandbox::start(Options::default()).await.unwrap();
     let mut installed = Installation::new(TestDatabase::new(engine).await)
@@ -194,11 +195,11 @@ async fn rolling(engine: Engine, steps: &[Change]) {
         };
         when(setting, all).await;
         // 2. One replica after the other is replaced.
-        for place in 0..replicas.len() {
+        for (place, replica) in replicas.iter_mut().enumerate() {
             let new = installed.serve(&[]).await;
             balancer.urls.lock().unwrap()[place].clone_from(&new.url);
-            std::mem::replace(&mut replicas[place], new).end().await;
-            let ready = replicas[place].client("").get("/readyz").await.expect(200).json();
+            std::mem::replace(replica, new).end().await;
+            let ready = replica.client("").get("/readyz").await.expect(200).json();
             assert_eq!(ready, json!({ "status": "ready" }), "{setting}");
             balancer.until(8, 2, &load).await;
         }

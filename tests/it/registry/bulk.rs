@@ -67,7 +67,7 @@ on_both! {
             let (began, before) = (Instant::now(), spent());
             let made = t.registry.import_integrations(&t.admin(), &text).await;
             // On a busy machine everything takes longer in proportion.
-            let share = (spent() - before).as_secs_f64() / began.elapsed().as_secs_f64();
+            let share = spent().saturating_sub(before).as_secs_f64() / began.elapsed().as_secs_f64();
             over.store(true, Ordering::SeqCst);
             let longest = watched.await.unwrap().mul_f64(share.min(1.0));
             assert_eq!(made.unwrap().integrations.len(), 500);
@@ -104,7 +104,7 @@ on_both! {
     async fn an_import_finds_slugs_for_many_of_one_name(t: TestRegistry) {
         t.integration("notes", "https://notes.example.com/mcp", None).await;
         let one = r#"{ "name": "Notes", "url": "https://n.example.com/mcp", "auth_type": "none", "transport": "http" }"#;
-        let text = format!("[{}]", vec![one; 4].join(","));
+        let text = format!("[{}]", [one; 4].join(","));
         let weighed = t.registry.weigh_import(&t.admin(), &text).await.unwrap();
         let made = t.registry.import_integrations(&t.admin(), &text).await.unwrap();
         let slugs: Vec<_> = made.integrations.iter().map(|one| one.slug.to_string()).collect();

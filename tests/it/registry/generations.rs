@@ -20,7 +20,7 @@ const NEW_CALLBACK: &str = "https://new.example.com/oauth/upstream-callback";
 /// Each shared setting, changed.
 fn changes(settings: &Settings) -> Vec<(&'static str, Settings)> {
     let mut branding = settings.clone();
-    branding.branding.client_name = "Renamed {workspace}/{server}".to_owned();
+    "Renamed {workspace}/{server}".clone_into(&mut branding.branding.client_name);
     let gateway = Settings { gateway_urls: vec![NEW.to_owned()], ..settings.clone() };
     let documents =
         Settings { cimd_public_url: Some("https://documents.example.com".to_owned()), ..settings.clone() };
@@ -194,8 +194,8 @@ on_both! {
         }
         old_worker.stop().await;
         new_worker.stop().await;
-        let updates = sandbox.requests().iter().filter(|request| request.method == "PUT").count();
-        assert_eq!(updates, 4, "one for the settings, one for each save");
+        let puts = sandbox.requests().iter().filter(|request| request.method == "PUT").count();
+        assert_eq!(puts, 4, "one for the settings, one for each save");
     }
 }
 

@@ -171,7 +171,7 @@ async fn with_wrong_keys(t: &TestRegistry) -> Vec<(&'static str, Registry)> {
 async fn refused<T>(what: &str, done: impl Future<Output = registry::Result<T>>) {
     match done.await {
         Err(Error::CannotSeal(why)) => {
-            assert!(why.contains("sealing key") && why.contains("nothing was saved"), "{why}")
+            assert!(why.contains("sealing key") && why.contains("nothing was saved"), "{why}");
         }
         Err(other) => panic!("{what}: {other:?}"),
         Ok(_) => panic!("{what}: was acknowledged"),
@@ -223,7 +223,7 @@ on_both! {
             };
             refused("an integration", wrong.create_integration(&admin, integration)).await;
             refused("a change", wrong.update_integration(&admin, &linear, change, None)).await;
-            refused("a server", wrong.create_server(&admin, new_server)).await;
+            refused("a server", Box::pin(wrong.create_server(&admin, new_server))).await;
             refused("a server's change", wrong.update_server(&admin, &server, server_change, None)).await;
             refused("access", wrong.update_integration_access(&admin, &linear, access)).await;
             for subject in [Subject::Organisation, Subject::Integration(linear.clone()), Subject::Server(server.clone())] {
@@ -235,9 +235,9 @@ on_both! {
                 client_secret: Some(Secret::new("lost")),
                 token_endpoint_auth_method: None,
             };
-            refused("a client", wrong.enter_client(&admin, registration, client)).await;
+            refused("a client", Box::pin(wrong.enter_client(&admin, registration, client))).await;
             refused("a token", wrong.enter_access_token(&admin, registration, Secret::new("lost"))).await;
-            refused("the audit log's key", wrong.keep_audit()).await;
+            refused("the audit log's key", Box::pin(wrong.keep_audit())).await;
             refused("a rotation", wrong.reseal(&wrong.operator())).await;
             assert!(rows(&db).await == before, "{which}: something was saved");
 

@@ -32,7 +32,7 @@ pub(crate) struct CheckConfiguration {
     #[schema(value_type = Option<Object>)]
     configurations: Option<Box<RawValue>>,
     /// The Advanced Configuration as typed, which need not be JSON yet.
-    #[schema(max_length = 262144, example = "{\"oauth_client_metadata\": {}}")]
+    #[schema(max_length = 262_144, example = "{\"oauth_client_metadata\": {}}")]
     text: Option<String>,
     /// Judge it as the organisation's.
     #[schema(example = false)]

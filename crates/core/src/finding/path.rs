@@ -24,11 +24,13 @@ impl<'a> Path<'a> {
     }
 
     /// The member `name` of the object here.
+    #[must_use]
     pub fn member(&'a self, name: &'a str) -> Self {
         Self { parent: Some(self), token: Token::Name(name) }
     }
 
     /// The element `index` of the list here.
+    #[must_use]
     pub fn element(&'a self, index: usize) -> Self {
         Self { parent: Some(self), token: Token::Index(index) }
     }

@@ -47,7 +47,9 @@ pub fn verify(text: &str, known: &KnownSecrets) -> Verified {
             ),
         ));
     } else if !nul.is_empty() {
-        nul.into_iter().for_each(|finding| report.push(finding));
+        for finding in nul {
+            report.push(finding);
+        }
     } else if parsed.check_names(&mut report) {
         check_document(&parsed.value, &mut report);
         let slots = slots(&parsed.value);

@@ -97,7 +97,7 @@ impl Registry {
                 let enabled = wanted.contains(&workspace.id);
                 let workspace = Reference::Id(workspace.id);
                 // Those that were looked at and left out stay out, although every new one is let in.
-                (enabled || row.every_new).then(|| AccessChange {
+                (enabled || row.every_new).then_some(AccessChange {
                     workspace,
                     enabled: Some(enabled),
                     configuration: None,

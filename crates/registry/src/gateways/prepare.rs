@@ -126,7 +126,7 @@ impl Registry {
                 document
                     .insert("registration".into(), registration_member(row, client.as_ref(), unreadable)?);
             }
-            let effective = self.resolve_server(layers).effective;
+            let effective = layers.resolution().effective;
             if let (Some(client), Some(discovery)) = (&client, discovery) {
                 self.add_client_members(read, &mut document, &effective, client, discovery).await?;
             }

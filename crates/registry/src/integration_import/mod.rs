@@ -214,31 +214,28 @@ impl Registry {
                     found
                 }
             };
-            let slug = match &one.slug {
-                Some(slug) => {
-                    if taken.contains(&slug.key()) {
-                        self.count_taken_slug(actor)?;
-                        let message = format!("The slug `{slug}` is taken. Choose another one.");
-                        report.push(Finding::error(format!("{}/slug", one.place), "slug_taken", message));
-                    }
-                    slug.clone()
+            let slug = if let Some(slug) = &one.slug {
+                if taken.contains(&slug.key()) {
+                    self.count_taken_slug(actor)?;
+                    let message = format!("The slug `{slug}` is taken. Choose another one.");
+                    report.push(Finding::error(format!("{}/slug", one.place), "slug_taken", message));
                 }
-                None => {
-                    let base = Slug::from_name(&one.item.name);
-                    let number = numbers.entry(base.key()).or_insert(1);
-                    let mut slug = base.clone();
-                    if *number == 1 && taken.contains(&slug.key()) {
-                        self.count_taken_slug(actor)?;
-                    }
-                    while *number > 1 || taken.contains(&slug.key()) {
-                        *number = (*number).max(1) + 1;
-                        slug = base.numbered(*number);
-                        if !taken.contains(&slug.key()) {
-                            break;
-                        }
-                    }
-                    slug
+                slug.clone()
+            } else {
+                let base = Slug::from_name(&one.item.name);
+                let number = numbers.entry(base.key()).or_insert(1);
+                let mut slug = base.clone();
+                if *number == 1 && taken.contains(&slug.key()) {
+                    self.count_taken_slug(actor)?;
                 }
+                while *number > 1 || taken.contains(&slug.key()) {
+                    *number = (*number).max(1) + 1;
+                    slug = base.numbered(*number);
+                    if !taken.contains(&slug.key()) {
+                        break;
+                    }
+                }
+                slug
             };
             taken.insert(slug.key());
             places.push((slug, workspace));

@@ -219,7 +219,7 @@ impl Registry {
             .await?
             .pop()
             .ok_or_else(|| Error::not_found("server", show(&reference.server)))?;
-        let resolution = self.resolve_server(&layers);
+        let resolution = layers.resolution();
         let last = attempt::Entity::find()
             .inner_join_registration(model.id)
             .filter(attempt::Column::Step.eq("register"))

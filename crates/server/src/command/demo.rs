@@ -39,7 +39,7 @@ struct Stage {
 /// Runs the demo; with `once` it ends after the printout, else on Ctrl-C. Fails if a step did not give what it should.
 pub(super) async fn run(once: bool, mut ending: Ending) -> Result<(), Failed> {
     let interrupted = || Failed::new("Interrupted.");
-    let stage = ending.or_told(set_up()).await.ok_or_else(interrupted)??;
+    let stage = ending.or_told(Box::pin(set_up())).await.ok_or_else(interrupted)??;
     let outcome = ending.or_told(show(&stage, once)).await.ok_or_else(interrupted).flatten();
     if outcome.is_ok() && !once {
         ending.told().await;

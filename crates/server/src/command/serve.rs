@@ -109,13 +109,13 @@ impl Running {
 
 /// Serves until the process is told to end, also while it is still starting.
 pub(super) async fn run(config: &Config, options: Serve, mut ending: Ending) -> Result<(), Failed> {
-    let Some(running) = ending.or_told(start(config, options)).await else {
+    let Some(running) = ending.or_told(Box::pin(start(config, options))).await else {
         tracing::info!("told to end while starting");
         return Ok(());
     };
     let mut running = running?;
     tracing::info!(database = which(&config.database.url), "database opened");
-    if let Some(announced) = ending.or_told(announce(config, &running)).await {
+    if let Some(announced) = ending.or_told(Box::pin(announce(config, &running))).await {
         announced?;
     } else {
         running.stop().await;

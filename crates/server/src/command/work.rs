@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 
 /// Registers clients until the process is told to end. Says so on standard output when it has opened the database.
 pub(super) async fn run(config: &Config, mut ending: Ending) -> Result<(), Failed> {
-    let Some(registry) = ending.or_told(join(config)).await else {
+    let Some(registry) = ending.or_told(Box::pin(join(config))).await else {
         tracing::info!("told to end while starting");
         return Ok(());
     };
