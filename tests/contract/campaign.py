@@ -128,7 +128,7 @@ class Campaign:
                     "enabled": False,
                     **{name: {"enabled": True} for name in names},
                     # 412 is a refusal too: what was read is judged before what is sent.
-                    "negative_data_rejection": {"enabled": True, "expected-statuses": [*REFUSED, "412", "413"]},
+                    "negative_data_rejection": {"enabled": True, "expected-statuses": [*REFUSED, "412", "413", "414"]},
                     # What is not built yet says so.
                     "not_a_server_error": {"enabled": True, "expected-statuses": ["2xx", "3xx", "4xx", "501"]},
                 },

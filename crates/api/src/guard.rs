@@ -4,7 +4,7 @@ use crate::ApiState;
 use crate::extract::sender;
 use crate::failure::Failure;
 use crate::{nul, problem};
-use actix_web::body::MessageBody;
+use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::{Error, web};
@@ -20,23 +20,28 @@ const GATEWAYS: &str = "/v1/gateway/";
 pub(crate) async fn guard(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
+) -> Result<ServiceResponse<BoxBody>, Error> {
     let Some(state) = request.app_data::<web::Data<ApiState>>().cloned() else {
-        return next.call(request).await;
+        return next.call(request).await.map(ServiceResponse::map_into_boxed_body);
     };
     let length = request.uri().path_and_query().map_or(0, |address| address.as_str().len());
     if length > MAX_ADDRESS {
         let message = format!("Path and query have {length} bytes; at most {MAX_ADDRESS} are read.");
-        return Err(Failure::request(&problem::URI_TOO_LONG, message).into());
+        return Ok(request.error_response(Failure::request(&problem::URI_TOO_LONG, message)));
     }
-    nul::refuse_in(request.uri())?;
+    if let Err(refusal) = nul::refuse_in(request.uri()) {
+        return Ok(request.error_response(refusal));
+    }
     let path = request.path();
     let gateways = path.starts_with(GATEWAYS);
     let address = sender(&state, request.request());
-    let _in_hand =
-        (!gateways).then(|| state.registry.take_in_hand(address)).transpose().map_err(Failure::from)?;
+    let _in_hand = match (!gateways).then(|| state.registry.take_in_hand(address)).transpose() {
+        Ok(in_hand) => in_hand,
+        Err(error) => return Ok(request.error_response(Failure::from(error))),
+    };
     if path == PATIENT {
-        return next.call(request).await;
+        return next.call(request).await.map(ServiceResponse::map_into_boxed_body);
     }
-    state.registry.patiently(next.call(request)).await.map_err(Failure::from)?
+    let answered = state.registry.patiently(next.call(request)).await.map_err(Failure::from)?;
+    answered.map(ServiceResponse::map_into_boxed_body)
 }

@@ -58,10 +58,12 @@ impl From<ScopeView> for ReregisterScope {
 #[schema(as = ConfirmedConsequences)]
 pub(crate) struct ConfirmedView {
     /// Registrations whose users must sign in again.
-    #[schema(example = 4)]
+    #[validate(range(max = 1_000_000))]
+    #[schema(maximum = 1_000_000, example = 4)]
     users_sign_in_again: u64,
     /// Registrations that may leave a client behind.
-    #[schema(example = 0)]
+    #[validate(range(max = 1_000_000))]
+    #[schema(maximum = 1_000_000, example = 0)]
     may_leave_client: u64,
 }
 
