@@ -56,7 +56,7 @@ pub(super) async fn verify(config: &Config, options: &VerifyAudit) -> Result<(),
 /// Signs the log from now on with a new key.
 pub(super) async fn restart(config: &Config) -> Result<(), Failed> {
     let registry = visit(config).await?.registry;
-    registry.ready().await?;
+    registry.check_keys().await?;
     registry.restart_audit(&registry.operator()).await?;
     print(
         "The audit log is signed with a new key from now on. Note the public key that `mcp-registry audit verify` prints tomorrow.",
