@@ -1,6 +1,7 @@
 //! Registration management (RFC 7592): the body of an update, and what an answer changes of what is known.
 
 use super::answer::{Issued, issue, not_json};
+use super::discovery::endpoint_is_sane;
 use super::failure::{Failure, FailureClass, classify_refusal};
 use super::handed_on::is_same_origin;
 use super::json::read_object;
@@ -110,13 +111,18 @@ impl Recorded {
         }
         // The token goes on being sent where the client was managed until now, whatever address the answer names.
         let endpoint = &self.registration_client_uri;
-        let foreign = answer
-            .get("registration_client_uri")
-            .and_then(Value::as_str)
-            .filter(|uri| !is_same_origin(endpoint, uri))
-            .map(|uri| foreign_management(endpoint, uri));
+        let foreign = answer.get("registration_client_uri").and_then(|uri| match uri.as_str() {
+            Some(uri) if !is_same_origin(endpoint, uri) => Some(foreign_management(endpoint, uri)),
+            Some(uri) if endpoint_is_sane(uri) => None,
+            _ => Some(
+                "The answer names an address for managing the client that cannot be used. The known one stays in use.".to_owned(),
+            ),
+        });
         if foreign.is_some() {
             answer.shift_remove("registration_client_uri");
+        }
+        if answer.get("registration_access_token").is_some_and(|token| !token.is_string()) {
+            answer.shift_remove("registration_access_token");
         }
         let new_secret = answer.contains_key("client_secret");
         let new_expiry = answer.contains_key("client_secret_expires_at");
@@ -283,5 +289,20 @@ mod tests {
     fn secrets_are_hidden_from_debug_output() {
         let text = format!("{:?}", recorded());
         assert!(!text.contains("s1") && !text.contains("t1"), "{text}");
+    }
+
+    #[test]
+    fn management_that_an_answer_makes_unusable_stays_what_it_was() {
+        for odd in [
+            json!({ "registration_client_uri": "https://h/register/c#a" }),
+            json!({ "registration_client_uri": "https://me@h/register/c" }),
+            json!({ "registration_client_uri": "no address" }),
+            json!({ "registration_client_uri": 7 }),
+            json!({ "registration_access_token": 7 }),
+        ] {
+            let read = recorded().read_read(200, None, odd.to_string().as_bytes(), now()).unwrap();
+            assert_eq!(read.registration_client_uri.as_deref(), Some("https://h/register/c"), "{odd}");
+            assert!(read.registration_access_token.is_some(), "{odd}");
+        }
     }
 }
