@@ -169,7 +169,8 @@ fn assert_fit(issued: &Issued) {
 fn is_fit(name: &str, value: &Value) -> bool {
     match value {
         Value::String(text) => {
-            let link = name.ends_with("_uri") && !text.is_empty();
+            // What stands behind `#` is a language (RFC 7591 §2.2).
+            let link = name.split('#').next().is_some_and(|name| name.ends_with("_uri")) && !text.is_empty();
             let web = Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
             let runs = text.trim_start().to_ascii_lowercase().starts_with("javascript:");
             is_plain(text) && !runs && (!link || web)
