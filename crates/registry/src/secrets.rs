@@ -6,7 +6,7 @@ use crate::{Error, Registry, Result, logos};
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::SealedId;
 use registry_core::metadata::{
-    AdvancedConfiguration, CANONICAL_WRAPPER, KnownSecrets, map_markers, parse_marker, verify,
+    AdvancedConfiguration, CANONICAL_WRAPPER, KnownSecrets, Verified, map_markers, parse_marker, verify,
 };
 use sea_orm::ConnectionTrait;
 use serde_json::Value;
@@ -95,18 +95,28 @@ pub(crate) fn prepare(
         }
     }
     let findings = findings.into_result().map_err(Error::Invalid)?;
-    let (mut ids, mut new) = (Vec::new(), Vec::new());
-    for secret in verified.new_secrets() {
-        let id = SealedId(registry.new_id());
-        new.push(registry.sealed_row(id, owner, &secret.pointer, secret.expose())?);
-        ids.push(id);
-    }
-    let sealed =
-        verified.sealed_text(&ids).ok_or_else(|| Error::Internal("verified text without result".into()))?;
+    let (sealed, new) = seal_new(registry, owner, &verified)?;
     let kept: HashSet<SealedId> = kept.into_values().collect();
     let gone = known.0.into_values().filter(|id| !kept.contains(id)).collect();
     let logos = logos::named_in(registry, &[&sealed]);
     Ok(Ready { stored: Stored { text: Some(sealed), findings }, secrets: Secrets { new, gone, logos } })
+}
+
+/// The text that is kept of a verified one, with markers in place of its new secrets, and these, sealed for `owner`.
+pub(crate) fn seal_new(
+    registry: &Registry,
+    owner: (&'static str, Uuid),
+    verified: &Verified,
+) -> Result<(String, Vec<SealedRow>)> {
+    let (mut ids, mut rows) = (Vec::new(), Vec::new());
+    for secret in verified.new_secrets() {
+        let id = SealedId(registry.new_id());
+        rows.push(registry.sealed_row(id, owner, &secret.pointer, secret.expose())?);
+        ids.push(id);
+    }
+    let text =
+        verified.sealed_text(&ids).ok_or_else(|| Error::Internal("verified text without result".into()))?;
+    Ok((text, rows))
 }
 
 /// What the secret at `pointer` is bound to: every member that says where it is sent. For members beside it these are

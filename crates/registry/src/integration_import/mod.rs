@@ -9,11 +9,11 @@ mod reading;
 use crate::entity::{integration, revision, workspace};
 use crate::integration_counts::{IntegrationCounts, owners_of};
 use crate::integrations::{self, into_integration, may_vouch, secret_withheld, snapshot};
+use crate::secrets::seal_new;
 use crate::write::{Event, SealedRow, Write};
 use crate::{Actor, Error, Integration, Registry, Result, logos, names, workspaces};
 use reading::{Item, items};
 use registry_core::finding::{Finding, Findings, Report, echo};
-use registry_core::id::SealedId;
 use registry_core::locate::placed;
 use registry_core::metadata::{KnownSecrets, Verified, verify};
 use registry_core::permission::Permission;
@@ -249,20 +249,8 @@ impl Registry {
             .iter()
             .map(|one| {
                 let id = self.new_id();
-                let mut sealed = Vec::new();
-                let mut ids = Vec::new();
-                for secret in one.configuration.iter().flat_map(Verified::new_secrets) {
-                    let sealed_id = SealedId(self.new_id());
-                    let row =
-                        self.sealed_row(sealed_id, ("integration", id), &secret.pointer, secret.expose())?;
-                    sealed.push(row);
-                    ids.push(sealed_id);
-                }
-                let configuration = one.configuration.as_ref().map(|verified| {
-                    let text = verified.sealed_text(&ids);
-                    text.ok_or_else(|| Error::Internal("verified text without result".into()))
-                });
-                let configuration = configuration.transpose()?;
+                let sealed = one.configuration.as_ref().map(|text| seal_new(self, ("integration", id), text));
+                let (configuration, sealed) = sealed.transpose()?.unzip();
                 let item = &one.item;
                 let mut model = integration::Model {
                     id,
@@ -290,7 +278,7 @@ impl Registry {
                     address_by_admin: may_vouch(actor),
                 };
                 model.set_configuration(configuration.clone());
-                Ok(Rows { integration: model, configuration, sealed })
+                Ok(Rows { integration: model, configuration, sealed: sealed.unwrap_or_default() })
             })
             .collect()
     }
