@@ -3,14 +3,13 @@
 use crate::configurations::Saved;
 use crate::costs::Affected;
 use crate::entity::{access, integration, server, workspace};
-use crate::integrations;
 use crate::layers::{Before, Replacements, Scope, access_enabled};
 use crate::revisions::add_revisions;
 use crate::secrets::{Ready, prepare, put};
 use crate::stored::moment;
-use crate::workspaces::{self, WorkspaceRef};
+use crate::workspaces::WorkspaceRef;
 use crate::write::{Event, Write};
-use crate::{Actor, Error, Registry, Result};
+use crate::{Actor, Error, Registry, Result, integrations, workspaces};
 use registry_core::clock::Timestamp;
 use registry_core::finding::{Finding, Findings, Report};
 use registry_core::id::{IntegrationId, WorkspaceId};

@@ -1,11 +1,11 @@
 //! Every workspace as one integration sees it: whether it may use it, what it has of it, what it sets over it.
 
 use crate::entity::{access, oauth_client, registration, server, workspace};
-use crate::integrations::{self, require_owner};
+use crate::integrations::require_owner;
 use crate::layers::access_enabled;
 use crate::stored::moment;
-use crate::workspaces::{self, WorkspaceRef};
-use crate::{Actor, Registry, Result};
+use crate::workspaces::WorkspaceRef;
+use crate::{Actor, Registry, Result, integrations, workspaces};
 use registry_core::clock::Timestamp;
 use registry_core::id::WorkspaceId;
 use registry_core::permission::Permission;

@@ -1,8 +1,8 @@
 //! What an authorization server said of itself, as far as it concerns whoever writes client metadata.
 
 use crate::entity::registration;
-use crate::servers::{self, ServerRef};
-use crate::{Actor, Error, Registry, Result};
+use crate::servers::ServerRef;
+use crate::{Actor, Error, Registry, Result, servers};
 use registry_core::oauth::{AuthorizationServerMetadata, Discovery};
 use registry_core::permission::Permission;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};

@@ -2,11 +2,11 @@
 
 use crate::entity::{api_key, workspace};
 use crate::key_text::{beginning, checksum_holds, generate, hash};
-use crate::page::{self, Page, PageRequest};
+use crate::page::{Page, PageRequest};
 use crate::stored::{json, millis, moment, word};
-use crate::workspaces::{self, WorkspaceRef};
+use crate::workspaces::WorkspaceRef;
 use crate::write::Event;
-use crate::{Actor, Error, Registry, Result, key_chain, names};
+use crate::{Actor, Error, Registry, Result, key_chain, names, page, workspaces};
 use registry_core::clock::Timestamp;
 use registry_core::finding::Finding;
 use registry_core::id::{ApiKeyId, WorkspaceId};

@@ -1,9 +1,9 @@
 //! The audit log: reading it page by page.
 
 use crate::entity::audit_event;
-use crate::page::{self, Page, PageRequest};
+use crate::page::{Page, PageRequest};
 use crate::stored::{contains, json, millis, moment};
-use crate::{Actor, Error, Registry, Result};
+use crate::{Actor, Error, Registry, Result, page};
 use registry_core::clock::Timestamp;
 use registry_core::id::{AuditEventId, WorkspaceId};
 use registry_core::permission::Permission;

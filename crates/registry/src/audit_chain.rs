@@ -1,12 +1,12 @@
 //! The audit log as evidence: its chain is checked link by link, checkpoints of it are signed once a day, and what is older
 //! than it must be kept is removed behind such a checkpoint.
 
-use crate::audit_key::{self, Checkpoints};
+use crate::audit_key::Checkpoints;
 use crate::deployment::{record, recorded};
 use crate::entity::{audit_checkpoint, audit_event, sequence};
 use crate::stored::{hex, millis};
 use crate::write::{Event, Write, chain_hash};
-use crate::{Actor, Error, Registry, Result};
+use crate::{Actor, Error, Registry, Result, audit_key};
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -2,11 +2,11 @@
 
 use crate::entity::integration;
 use crate::layers::{Scope, auth_type, parse_layer};
+use crate::ports::upstream::ProbeTarget;
 use crate::preflight::discreet;
 use crate::secret_mappings::members_of;
 use crate::secrets::open_markers;
 use crate::servers::ServerRef;
-use crate::upstream::ProbeTarget;
 use crate::write::Event;
 use crate::{Actor, Error, Registry, Result, integrations, servers};
 use registry_core::clock::Timestamp;

@@ -5,11 +5,12 @@ use crate::connecting::{Missing, connect};
 use crate::entity::{deployment, organisation, sealed_value};
 use crate::gateway_limits::GatewayLimits;
 use crate::generations::{InForce, SettingsStanding};
-use crate::key_sets;
-use crate::resealing;
 use crate::sign_in_limits::SignInLimits;
 use crate::write::Write;
-use crate::{Door, Error, Inner, Outside, Registry, Result, SealingRing, Settings, registrations, tokens};
+use crate::{
+    Door, Error, Inner, Outside, Registry, Result, SealingRing, Settings, key_sets, registrations, resealing,
+    tokens,
+};
 use registry_core::clock::Clock;
 use registry_core::id::{OrganisationId, SealedId};
 use registry_core::metadata::Branding;

@@ -4,15 +4,14 @@
 use crate::entity::user;
 use crate::key_sets::KeySource;
 use crate::key_text::random_base62;
-use crate::memberships::{self, Granted};
-use crate::outside::PartyRequest;
+use crate::memberships::Granted;
 use crate::people::{add, checked_email, regrant_by_provider};
+use crate::ports::outside::PartyRequest;
 use crate::sign_in::{known as known_person, visitor};
 use crate::tokens::Judge;
 use crate::users::email_key;
-use crate::workspaces;
 use crate::write::{Event, Write};
-use crate::{Error, Origin, Registry, Result, SignedIn, names};
+use crate::{Error, Origin, Registry, Result, SignedIn, memberships, names, workspaces};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use registry_core::permission::Role;

@@ -3,8 +3,8 @@
 use crate::entity::{integration, oauth_client, registration, server, workspace};
 use crate::integrations::Integration;
 use crate::stored::word;
-use crate::workspaces::{self, WorkspaceRef};
-use crate::{Actor, Result};
+use crate::workspaces::WorkspaceRef;
+use crate::{Actor, Result, workspaces};
 use registry_core::registration::{ClientStatus, RegistrationMethod, State};
 use sea_orm::sea_query::{Expr, ExprTrait, Func};
 use sea_orm::{

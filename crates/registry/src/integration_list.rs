@@ -3,11 +3,10 @@
 use crate::entity::{access, integration, oauth_client, registration, server};
 use crate::integration_counts::{ATTENTION, counts_of, owners_of};
 use crate::integrations::{Integration, into_integration};
-use crate::page::{self, Page, PageRequest};
+use crate::page::{Page, PageRequest};
 use crate::secret_mappings::mappings_of;
 use crate::stored::contains;
-use crate::workspaces;
-use crate::{Actor, Registry, Result};
+use crate::{Actor, Registry, Result, page, workspaces};
 use registry_core::id::WorkspaceId;
 use registry_core::permission::Permission;
 use registry_core::registration::{AuthType, ClientStatus, RegistrationMethod, State};

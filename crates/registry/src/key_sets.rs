@@ -1,6 +1,6 @@
 //! Key sets (RFC 7517 §5) that tokens are judged by: given once, or kept fresh from an address.
 
-use crate::outside::{Parties, PartyRequest};
+use crate::ports::outside::{Parties, PartyRequest};
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use registry_core::clock::Timestamp;

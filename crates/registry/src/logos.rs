@@ -2,9 +2,9 @@
 //! (`ui.md` §2). What is kept says no more than what anybody sees who opens the address.
 
 use crate::entity::logo;
+use crate::ports::upstream::FetchedLogo;
 use crate::preflight::UNREACHABLE;
 use crate::stored::{hex, millis, moment};
-use crate::upstream::FetchedLogo;
 use crate::write::Write;
 use crate::{Actor, Error, Registry, Result, Turn};
 use registry_core::clock::Timestamp;

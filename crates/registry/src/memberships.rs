@@ -2,9 +2,9 @@
 
 use crate::entity::{membership, user, workspace};
 use crate::stored::word;
-use crate::workspaces::{self, WorkspaceRef};
+use crate::workspaces::WorkspaceRef;
 use crate::write::{Event, Write};
-use crate::{Actor, Error, Registry, Result};
+use crate::{Actor, Error, Registry, Result, workspaces};
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::WorkspaceId;
 use registry_core::permission::Role;

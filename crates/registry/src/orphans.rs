@@ -3,12 +3,11 @@
 
 use crate::entity::{attempt, oauth_client, orphan};
 use crate::layers::ServerLayers;
-use crate::page::{self, Page, PageRequest};
+use crate::page::{Page, PageRequest};
 use crate::registrations::workspace_of;
 use crate::stored::{contains, json, moment};
-use crate::workspaces;
 use crate::write::{Event, Write};
-use crate::{Actor, Error, Registry, Result};
+use crate::{Actor, Error, Registry, Result, page, workspaces};
 use registry_core::clock::Timestamp;
 use registry_core::id::{OrphanId, RegistrationId, WorkspaceId};
 use registry_core::oauth::{Discovery, Failure};

@@ -2,11 +2,11 @@
 
 use crate::entity::{sign_in_link, user};
 use crate::key_text::random_base62;
-use crate::memberships::{self, Granted, Roles};
-use crate::sessions::{self, token_hash};
+use crate::memberships::{Granted, Roles};
+use crate::sessions::token_hash;
 use crate::users::{User, email_key};
 use crate::write::{Event, Write};
-use crate::{Actor, Door, Error, Origin, Registry, Result, lockout, names};
+use crate::{Actor, Door, Error, Origin, Registry, Result, lockout, memberships, names, sessions};
 use chrono::Duration;
 use registry_core::finding::Finding;
 use registry_core::id::UserId;

@@ -2,13 +2,13 @@
 
 use crate::entity::{integration, sealed_value, workspace};
 use crate::integrations::may_vouch;
-use crate::layers::{self, Scope, parse_layer};
+use crate::layers::{Scope, parse_layer};
+use crate::ports::upstream::{Answering, Discovered};
 use crate::registrations::briefs;
 use crate::secret_mappings::members_of;
-use crate::upstream::{Answering, Discovered};
 use crate::{
-    Actor, Error, NewIntegration, RegistrationBrief, Registry, Result, Turn, access, integrations, names,
-    workspaces,
+    Actor, Error, NewIntegration, RegistrationBrief, Registry, Result, Turn, access, integrations, layers,
+    names, workspaces,
 };
 use registry_core::finding::Findings;
 use registry_core::id::{IntegrationId, WorkspaceId};

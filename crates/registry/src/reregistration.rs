@@ -3,11 +3,10 @@
 
 use crate::costs::KnownClients;
 use crate::entity::{integration, registration};
-use crate::integrations;
 use crate::layers::{Scope, ServerLayers};
 use crate::operations::Ask;
 use crate::stored::word;
-use crate::{Actor, Error, Registration, Registry, Result};
+use crate::{Actor, Error, Registration, Registry, Result, integrations};
 use registry_core::id::IntegrationId;
 use registry_core::permission::Permission;
 use registry_core::registration::{ReplacementCost, Standing, State, replacement_cost};

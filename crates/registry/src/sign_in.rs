@@ -2,10 +2,10 @@
 
 use crate::entity::{session, sign_in_link, user};
 use crate::people::end_links;
-use crate::sessions::{self, token_hash};
+use crate::sessions::token_hash;
 use crate::users::{User, email_key};
 use crate::write::{Event, Write};
-use crate::{Actor, Door, Error, Origin, Registry, Result, lockout, memberships, passwords};
+use crate::{Actor, Door, Error, Origin, Registry, Result, lockout, memberships, passwords, sessions};
 use registry_core::clock::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{

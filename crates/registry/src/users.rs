@@ -1,10 +1,10 @@
 //! People: who there is.
 
 use crate::entity::user;
-use crate::memberships::{self, Membership, organisation_role};
-use crate::page::{self, Page, PageRequest};
+use crate::memberships::{Membership, organisation_role};
+use crate::page::{Page, PageRequest};
 use crate::stored::moment;
-use crate::{Actor, Error, Registry, Result};
+use crate::{Actor, Error, Registry, Result, memberships, page};
 use registry_core::clock::Timestamp;
 use registry_core::id::{UserId, WorkspaceId};
 use registry_core::permission::{Permission, Role};

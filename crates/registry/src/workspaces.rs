@@ -2,11 +2,11 @@
 
 use crate::entity::{api_key, integration, membership, server, user, workspace};
 use crate::layers::Scope;
-use crate::names::{self, SlugSpace};
-use crate::page::{self, Page, PageRequest};
+use crate::names::SlugSpace;
+use crate::page::{Page, PageRequest};
 use crate::stored::{contains, moment};
 use crate::write::{Event, Write};
-use crate::{Actor, Error, Registry, Result};
+use crate::{Actor, Error, Registry, Result, names, page};
 use registry_core::clock::Timestamp;
 use registry_core::id::WorkspaceId;
 use registry_core::permission::Permission;

@@ -1,13 +1,13 @@
 //! From a draft to an integration with its access and servers: all in one transaction, or nothing.
 
 use super::{approach, chosen, draft, event, snapshot};
-use crate::access::{self, AccessChange};
+use crate::access::AccessChange;
 use crate::costs::Affected;
 use crate::entity::{integration, workspace};
 use crate::servers::NewServer;
 use crate::stored::word;
 use crate::write::Write;
-use crate::{Actor, Error, NewIntegration, Registry, Result};
+use crate::{Actor, Error, NewIntegration, Registry, Result, access};
 use registry_core::finding::Finding;
 use registry_core::id::{DraftId, IntegrationId};
 use registry_core::permission::Permission;

@@ -9,12 +9,12 @@ pub use finish::Finished;
 pub use steps::{DraftAddress, Judged, Kept};
 
 use crate::entity::{draft, workspace};
-use crate::page::{self, Page, PageRequest};
+use crate::page::{Page, PageRequest};
 use crate::secrets::sealed_ids;
 use crate::stored::{json, millis, moment, word};
-use crate::workspaces::{self, WorkspaceRef, stored_slug};
+use crate::workspaces::{WorkspaceRef, stored_slug};
 use crate::write::{Event, Write};
-use crate::{Actor, Error, Registry, Result};
+use crate::{Actor, Error, Registry, Result, page, workspaces};
 use chrono::Duration;
 use registry_core::clock::Timestamp;
 use registry_core::id::{DraftId, IntegrationId, WorkspaceId};

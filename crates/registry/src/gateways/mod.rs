@@ -4,13 +4,11 @@ mod prepare;
 
 pub(crate) use prepare::{Facts, Prepared, last_changes};
 
-use crate::Coding;
 use crate::entity::{audit_event, change, oauth_client};
-use crate::servers::{self, ServerRef};
+use crate::servers::ServerRef;
 use crate::stored::{hex, millis};
-use crate::workspaces;
 use crate::write::Event;
-use crate::{Actor, Error, Registry, Result};
+use crate::{Actor, Coding, Error, Registry, Result, servers, workspaces};
 use bytes::Bytes;
 use registry_core::id::WorkspaceId;
 use registry_core::permission::Permission;

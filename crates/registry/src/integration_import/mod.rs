@@ -8,10 +8,10 @@ mod reading;
 
 use crate::entity::{integration, revision, workspace};
 use crate::integration_counts::{IntegrationCounts, owners_of};
-use crate::integrations::{self, into_integration, may_vouch, secret_withheld, snapshot};
+use crate::integrations::{into_integration, may_vouch, secret_withheld, snapshot};
 use crate::secrets::seal_new;
 use crate::write::{Event, SealedRow, Write};
-use crate::{Actor, Error, Integration, Registry, Result, logos, names, workspaces};
+use crate::{Actor, Error, Integration, Registry, Result, integrations, logos, names, workspaces};
 use reading::{Item, items};
 use registry_core::finding::{Finding, Findings, Report, echo};
 use registry_core::locate::placed;

@@ -6,8 +6,8 @@ use crate::entity::{attempt, integration, oauth_client, registration, revision, 
 use crate::orphans::issuer_of;
 use crate::servers::integration_ref;
 use crate::stored::{json, moment, word};
-use crate::workspaces::{self, stored_slug};
-use crate::{Error, Registry, Result};
+use crate::workspaces::stored_slug;
+use crate::{Error, Registry, Result, workspaces};
 use registry_core::id::{RegistrationId, ServerId};
 use registry_core::oauth::Exchange;
 use registry_core::registration::{ClientStatus, State};

@@ -2,7 +2,7 @@
 
 use super::{SecretMapping, ValueFormat};
 use crate::Registry;
-use crate::outside::SecretText;
+use crate::ports::outside::SecretText;
 use registry_core::finding::Finding;
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -4,14 +4,17 @@ use super::{NewServer, Server, ServerChange, ServerRef, find, into_server};
 use crate::configurations::Saved;
 use crate::costs::Affected;
 use crate::entity::{integration, registration, server, workspace};
-use crate::layers::{self, Before, Scope, access_enabled};
+use crate::layers::{Before, Scope, access_enabled};
+use crate::names::SlugSpace;
 use crate::page::Page;
 use crate::revisions::add_revision;
-use crate::secret_mappings::{self, Owner, ReadMappings, mappings_of};
+use crate::secret_mappings::{Owner, ReadMappings, mappings_of};
 use crate::secrets::{sealed_ids, store};
 use crate::workspaces::{Deleted, insert_unique, show};
 use crate::write::{Event, Write};
-use crate::{Actor, Error, Registry, Result, access, integrations, names, names::SlugSpace, workspaces};
+use crate::{
+    Actor, Error, Registry, Result, access, integrations, layers, names, secret_mappings, workspaces,
+};
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::{ServerId, WorkspaceId};
 use registry_core::permission::Permission;

@@ -5,13 +5,12 @@ mod changing;
 pub(crate) use changing::delete_all;
 
 use crate::entity::{attempt, integration, registration, server, workspace};
-use crate::integrations;
 use crate::layers::{Replacements, Scope};
-use crate::page::{self, Page, PageRequest};
+use crate::page::{Page, PageRequest};
 use crate::secret_mappings::{MappedSecret, SecretMapping, mappings_of};
 use crate::stored::{contains, json, moment, word};
 use crate::workspaces::{WorkspaceRef, show, stored_slug};
-use crate::{Actor, Error, Registry, Result, registrations, workspaces};
+use crate::{Actor, Error, Registry, Result, integrations, page, registrations, workspaces};
 use registry_core::clock::Timestamp;
 use registry_core::id::{IntegrationId, RegistrationId, ServerId};
 use registry_core::metadata::Resolution;

@@ -1,6 +1,6 @@
 //! Everything outside, as the application was given it.
 
-use crate::upstream::{Answering, Upstream};
+use crate::ports::upstream::{Answering, Upstream};
 use registry_core::secret::Secret;
 use serde_json::{Map, Value};
 
