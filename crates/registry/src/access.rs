@@ -2,13 +2,13 @@
 
 use crate::configurations::Saved;
 use crate::costs::Affected;
-use crate::entity::{access, integration, server, workspace};
 use crate::layers::{Before, Replacements, Scope, access_enabled};
 use crate::revisions::add_revisions;
 use crate::secrets::{Ready, prepare, put};
-use crate::stored::moment;
+use crate::storage::columns::moment;
+use crate::storage::entity::{access, integration, server, workspace};
+use crate::storage::write::{Event, Write};
 use crate::workspaces::WorkspaceRef;
-use crate::write::{Event, Write};
 use crate::{Actor, Error, Registry, Result, integrations, workspaces};
 use registry_core::clock::Timestamp;
 use registry_core::finding::{Finding, Findings, Report};
@@ -418,8 +418,8 @@ fn blank(registry: &Registry, model: &integration::Model, workspace: &workspace:
         enabled: None,
         configuration: None,
         version: 0,
-        created_at: crate::stored::millis(registry.now()),
-        updated_at: crate::stored::millis(registry.now()),
+        created_at: crate::storage::columns::millis(registry.now()),
+        updated_at: crate::storage::columns::millis(registry.now()),
         created_by: String::new(),
         updated_by: String::new(),
     }

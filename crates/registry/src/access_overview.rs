@@ -1,9 +1,9 @@
 //! Every workspace as one integration sees it: whether it may use it, what it has of it, what it sets over it.
 
-use crate::entity::{access, oauth_client, registration, server, workspace};
 use crate::integrations::require_owner;
 use crate::layers::access_enabled;
-use crate::stored::moment;
+use crate::storage::columns::moment;
+use crate::storage::entity::{access, oauth_client, registration, server, workspace};
 use crate::workspaces::WorkspaceRef;
 use crate::{Actor, Registry, Result, integrations, workspaces};
 use registry_core::clock::Timestamp;

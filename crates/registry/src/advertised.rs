@@ -1,7 +1,7 @@
 //! What an authorization server said of itself, as far as it concerns whoever writes client metadata.
 
-use crate::entity::registration;
 use crate::servers::ServerRef;
+use crate::storage::entity::registration;
 use crate::{Actor, Error, Registry, Result, servers};
 use registry_core::oauth::{AuthorizationServerMetadata, Discovery};
 use registry_core::permission::Permission;

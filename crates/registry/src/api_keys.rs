@@ -1,11 +1,11 @@
 //! API keys of automation and gateways. Only a hash of a key is kept; how one is written: `key_text`.
 
-use crate::entity::{api_key, workspace};
 use crate::key_text::{beginning, checksum_holds, generate, hash};
 use crate::page::{Page, PageRequest};
-use crate::stored::{json, millis, moment, word};
+use crate::storage::columns::{json, millis, moment, word};
+use crate::storage::entity::{api_key, workspace};
+use crate::storage::write::Event;
 use crate::workspaces::WorkspaceRef;
-use crate::write::Event;
 use crate::{Actor, Error, Registry, Result, key_chain, names, page, workspaces};
 use registry_core::clock::Timestamp;
 use registry_core::finding::Finding;

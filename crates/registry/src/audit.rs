@@ -1,8 +1,8 @@
 //! The audit log: reading it page by page.
 
-use crate::entity::audit_event;
 use crate::page::{Page, PageRequest};
-use crate::stored::{contains, json, millis, moment};
+use crate::storage::columns::{contains, json, millis, moment};
+use crate::storage::entity::audit_event;
 use crate::{Actor, Error, Registry, Result, page};
 use registry_core::clock::Timestamp;
 use registry_core::id::{AuditEventId, WorkspaceId};

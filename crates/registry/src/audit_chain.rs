@@ -3,9 +3,9 @@
 
 use crate::audit_key::Checkpoints;
 use crate::deployment::{record, recorded};
-use crate::entity::{audit_checkpoint, audit_event, sequence};
-use crate::stored::{hex, millis};
-use crate::write::{Event, Write, chain_hash};
+use crate::storage::columns::{hex, millis};
+use crate::storage::entity::{audit_checkpoint, audit_event, sequence};
+use crate::storage::write::{Event, Write, chain_hash};
 use crate::{Actor, Error, Registry, Result, audit_key};
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use base64::Engine;

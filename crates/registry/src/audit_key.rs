@@ -3,9 +3,9 @@
 
 use crate::audit_chain::{AuditVerdict, BrokenLink, checkpoints};
 use crate::deployment::{record, recorded};
-use crate::entity::{audit_checkpoint, audit_event, organisation, sealed_value, sequence};
 use crate::resealing::is_given_up;
-use crate::write::{Event, Write};
+use crate::storage::entity::{audit_checkpoint, audit_event, organisation, sealed_value, sequence};
+use crate::storage::write::{Event, Write};
 use crate::{Actor, Error, Registry, Result};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
@@ -252,7 +252,7 @@ pub(crate) async fn is_old(registry: &Registry, db: &impl ConnectionTrait) -> Re
     });
     let since = [first.map(|event| event.at), house.map(|row| row.created_at), sealed];
     let since = since.into_iter().flatten().min();
-    Ok(since.is_some_and(|since| crate::stored::millis(registry.now()) - since > OLD))
+    Ok(since.is_some_and(|since| crate::storage::columns::millis(registry.now()) - since > OLD))
 }
 
 /// The key to sign with. One that may be trusted is made where there never was one, and where the sealing key of the last

@@ -1,7 +1,7 @@
 //! From a credential to an [`Actor`].
 
 use crate::live::{Identity, fingerprint};
-use crate::stored::millis;
+use crate::storage::columns::millis;
 use crate::{Actor, Error, Origin, Registry, Result, key_sets, key_text};
 use registry_core::permission::Permission;
 use std::sync::Arc;

@@ -10,10 +10,10 @@
 //! finds no room reserves the next free moment, so that waiting rows come one after another and in order, instead of all
 //! at once when the next token is there.
 
-use crate::entity::{issuer_budget, registration};
 use crate::reconciliation::{Claim, Situation, claimed};
-use crate::stored::moment;
-use crate::write::Write;
+use crate::storage::columns::moment;
+use crate::storage::entity::{issuer_budget, registration};
+use crate::storage::write::Write;
 use crate::{Actor, Registry, Result};
 use registry_core::clock::Timestamp;
 use sea_orm::sea_query::OnConflict;

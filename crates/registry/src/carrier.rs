@@ -1,11 +1,11 @@
 //! The row that carries a configuration: found, read and written alike at every level.
 
 use crate::configurations::{Configuration, Subject};
-use crate::entity::{access, integration, organisation, server};
 use crate::layers::Scope;
 use crate::revisions::last_revision;
-use crate::stored::moment;
-use crate::write::Write;
+use crate::storage::columns::moment;
+use crate::storage::entity::{access, integration, organisation, server};
+use crate::storage::write::Write;
 use crate::{Actor, Error, Registry, Result, access as access_rows, integrations, servers};
 use registry_core::id::{IntegrationId, ServerId, WorkspaceId};
 use registry_core::permission::Permission;

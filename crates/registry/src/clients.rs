@@ -1,11 +1,11 @@
 //! How clients are written: a new generation, an update, the end of one. Called inside the worker's guarded writes.
 
-use crate::entity::{oauth_client, registration};
 use crate::outcomes::event;
 use crate::reconciliation::Situation;
 use crate::recording::Published;
 use crate::registrations::{active_clients, workspace_of};
-use crate::write::Write;
+use crate::storage::entity::{oauth_client, registration};
+use crate::storage::write::Write;
 use crate::{Error, Registry, Result};
 use registry_core::id::{OauthClientId, SealedId, ServerId};
 use registry_core::metadata::Credentials;

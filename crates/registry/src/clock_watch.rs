@@ -3,8 +3,8 @@
 
 use crate::audit_chain::DOOMED;
 use crate::deployment::{record, recorded};
-use crate::entity::{issuer_budget, oauth_client, registration};
-use crate::write::Event;
+use crate::storage::entity::{issuer_budget, oauth_client, registration};
+use crate::storage::write::Event;
 use crate::{Actor, Registry, Result};
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter};
@@ -22,7 +22,7 @@ impl Registry {
     /// Sees whether the clock was set back since somebody last looked, and moves everything that waits back with it.
     /// Answers by how much.
     pub async fn watch_clock(&self) -> Result<Option<Duration>> {
-        let now = crate::stored::millis(self.now());
+        let now = crate::storage::columns::millis(self.now());
         let seen = recorded(self.db()).await?.get(SEEN).and_then(Value::as_i64);
         if seen.is_some_and(|seen| (seen - LITTLE..seen + STALE).contains(&now)) {
             return Ok(None);

@@ -6,7 +6,7 @@ use crate::layers::{Before, Replacements};
 use crate::revisions::add_revision;
 use crate::secrets::store;
 use crate::servers::ServerRef;
-use crate::write::{Event, Write};
+use crate::storage::write::{Event, Write};
 use crate::{Actor, Registry, Result, names, secret_mappings};
 use registry_core::clock::Timestamp;
 use registry_core::finding::Findings;

@@ -1,13 +1,13 @@
 //! Tests of the connection to an upstream MCP server.
 
-use crate::entity::integration;
 use crate::layers::{Scope, auth_type, parse_layer};
 use crate::ports::upstream::ProbeTarget;
 use crate::preflight::discreet;
 use crate::secret_mappings::members_of;
 use crate::secrets::open_markers;
 use crate::servers::ServerRef;
-use crate::write::Event;
+use crate::storage::entity::integration;
+use crate::storage::write::Event;
 use crate::{Actor, Error, Registry, Result, integrations, servers};
 use registry_core::clock::Timestamp;
 use registry_core::id::{ServerId, WorkspaceId};

@@ -1,8 +1,8 @@
 //! What a change costs: how many clients are updated, replaced, or wait for a person. Said before it is saved and after.
 
-use crate::entity::{oauth_client, registration};
 use crate::layers::ServerLayers;
 use crate::reconciliation::active_client;
+use crate::storage::entity::{oauth_client, registration};
 use crate::{Registry, Result};
 use registry_core::registration::{ActiveClient, ClientStatus, Cost, cost};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};

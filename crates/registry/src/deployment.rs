@@ -1,12 +1,12 @@
 //! Opening and readiness: what all processes of a deployment must agree on.
 
 use crate::actor::Actor;
-use crate::connecting::{Missing, connect};
-use crate::entity::{deployment, organisation, sealed_value};
 use crate::gateway_limits::GatewayLimits;
-use crate::generations::{InForce, SettingsStanding};
 use crate::sign_in_limits::SignInLimits;
-use crate::write::Write;
+use crate::storage::connect::{Missing, connect};
+use crate::storage::entity::{deployment, organisation, sealed_value};
+use crate::storage::settings_generations::{InForce, SettingsStanding};
+use crate::storage::write::Write;
 use crate::{
     Door, Error, Inner, Outside, Registry, Result, SealingRing, Settings, key_sets, registrations, resealing,
     tokens,

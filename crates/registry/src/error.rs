@@ -1,7 +1,7 @@
 //! The one error of the application, free of any transport.
 
-use crate::database_fault::DatabaseFault;
-use crate::writability;
+use crate::storage::database_fault::DatabaseFault;
+use crate::storage::writability;
 use registry_core::clock::Timestamp;
 use registry_core::finding::{Finding, Findings, shorten};
 use registry_core::permission::Permission;

@@ -1,10 +1,10 @@
 //! What gateways say back: that they need a client now, and that a client does not work (`domain.md` §6).
 
-use crate::entity::{oauth_client, registration};
 use crate::gateways::GatewayDocument;
 use crate::registrations::{active_clients, usable};
-use crate::stored::{millis, moment};
-use crate::write::Event;
+use crate::storage::columns::{millis, moment};
+use crate::storage::entity::{oauth_client, registration};
+use crate::storage::write::Event;
 use crate::{Actor, Error, Registry, Result, workspaces};
 use chrono::Duration;
 use registry_core::clock::Timestamp;
@@ -179,7 +179,7 @@ impl Registry {
     async fn doubt(
         &self,
         actor: &Actor,
-        server: &crate::entity::server::Model,
+        server: &crate::storage::entity::server::Model,
         client: &oauth_client::Model,
         error: &str,
     ) -> Result<Verdict> {

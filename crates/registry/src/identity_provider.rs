@@ -1,16 +1,16 @@
 //! Signing in by the organisation's identity provider: `OpenID` Connect Core 1.0 §3.1 (authorization code) with PKCE
 //! (RFC 7636) and the issuer in the answer (RFC 9207). What it says of a person's groups is what they may do here.
 
-use crate::entity::user;
 use crate::key_sets::KeySource;
 use crate::key_text::random_base62;
 use crate::memberships::Granted;
 use crate::people::{add, checked_email, regrant_by_provider};
 use crate::ports::outside::PartyRequest;
 use crate::sign_in::{known as known_person, visitor};
+use crate::storage::entity::user;
+use crate::storage::write::{Event, Write};
 use crate::tokens::Judge;
 use crate::users::email_key;
-use crate::write::{Event, Write};
 use crate::{Error, Origin, Registry, Result, SignedIn, memberships, names, workspaces};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};

@@ -2,14 +2,14 @@
 
 use crate::configurations::Saved;
 use crate::costs::Affected;
-use crate::entity::{access, integration, workspace};
 use crate::integrations::{event, find, may_vouch, require_owner, snapshot};
 use crate::layers::{Before, Scope};
 use crate::revisions::add_revision;
 use crate::secret_mappings::{Owner, ReadMappings};
 use crate::secrets::{sealed_ids, store};
+use crate::storage::entity::{access, integration, workspace};
+use crate::storage::write::Write;
 use crate::workspaces::Deleted;
-use crate::write::Write;
 use crate::{Actor, Error, Integration, IntegrationChange, Registry, Result, names, secret_mappings};
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::IntegrationId;

@@ -1,8 +1,8 @@
 //! How integrations are used and how they fare.
 
-use crate::entity::{integration, oauth_client, registration, server, workspace};
 use crate::integrations::Integration;
-use crate::stored::word;
+use crate::storage::columns::word;
+use crate::storage::entity::{integration, oauth_client, registration, server, workspace};
 use crate::workspaces::WorkspaceRef;
 use crate::{Actor, Result, workspaces};
 use registry_core::registration::{ClientStatus, RegistrationMethod, State};

@@ -1,9 +1,9 @@
 //! What people ask of an integration as a whole: see what happened to it, see what deleting it takes.
 
-use crate::entity::{access, audit_event, oauth_client, registration, server};
 use crate::integrations::require_owner;
 use crate::registrations::method;
-use crate::stored::moment;
+use crate::storage::columns::moment;
+use crate::storage::entity::{access, audit_event, oauth_client, registration, server};
 use crate::{Actor, Registry, Result, integrations};
 use registry_core::clock::Timestamp;
 use registry_core::permission::Permission;

@@ -2,16 +2,16 @@
 
 use crate::configurations::Saved;
 use crate::costs::Affected;
-use crate::entity::{access, integration};
 use crate::integration_counts::{IntegrationCounts, counts_of, owners_of};
 use crate::layers::Replacements;
 use crate::names::SlugSpace;
 use crate::revisions::add_revision;
 use crate::secret_mappings::{MappedSecret, Owner, SecretMapping, mappings_of};
 use crate::secrets::store;
-use crate::stored::{json as read_json, moment, word};
+use crate::storage::columns::{json as read_json, moment, word};
+use crate::storage::entity::{access, integration};
+use crate::storage::write::{Event, Write};
 use crate::workspaces::{WorkspaceRef, insert_unique, show, stored_slug};
-use crate::write::{Event, Write};
 use crate::{Actor, Error, LastTest, Registry, Result, names, secret_mappings, workspaces};
 use registry_core::clock::Timestamp;
 use registry_core::finding::{Finding, Findings};

@@ -1,8 +1,8 @@
 //! Keys that make keys: what a caller makes ends with the caller, and a key is revoked together with all that came of it.
 
 use crate::api_keys::{ApiKey, event};
-use crate::entity::api_key;
-use crate::stored::{millis, moment};
+use crate::storage::columns::{millis, moment};
+use crate::storage::entity::api_key;
 use crate::{Actor, Error, Registry, Result};
 use registry_core::clock::Timestamp;
 use registry_core::finding::Finding;

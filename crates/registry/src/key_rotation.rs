@@ -1,9 +1,9 @@
 //! Rotating an API key: a new one beside the old one, which goes on for a day.
 
 use crate::api_keys::{CreatedApiKey, event, into_key, require_scopes};
-use crate::entity::{api_key, workspace};
 use crate::key_text::{beginning, generate, hash};
-use crate::stored::{json, millis};
+use crate::storage::columns::{json, millis};
+use crate::storage::entity::{api_key, workspace};
 use crate::{Actor, Error, Registry, Result, key_chain, workspaces};
 use chrono::Duration;
 use registry_core::id::ApiKeyId;

@@ -2,11 +2,11 @@
 
 use crate::budget::origin_of;
 use crate::costs::{Affected, KnownClients};
-use crate::entity::{access, integration, organisation, registration, server, workspace};
-use crate::generations::{InForce, SharedSettings};
 use crate::secret_mappings::members_of;
-use crate::stored::moment;
-use crate::write::Write;
+use crate::storage::columns::moment;
+use crate::storage::entity::{access, integration, organisation, registration, server, workspace};
+use crate::storage::settings_generations::{InForce, SharedSettings};
+use crate::storage::write::Write;
 use crate::{Error, Registry, Result, workspaces};
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::{IntegrationId, ServerId, WorkspaceId};
@@ -367,7 +367,13 @@ async fn access_of(
 }
 
 pub(crate) fn auth_type(integration: &integration::Model) -> Result<AuthType> {
-    crate::stored::word(AuthType::parse, &integration.auth_type, "integration", "auth_type", integration.id)
+    crate::storage::columns::word(
+        AuthType::parse,
+        &integration.auth_type,
+        "integration",
+        "auth_type",
+        integration.id,
+    )
 }
 
 /// What becomes of clients that are not as wanted after a change, where only a new one would be: people who signed in

@@ -21,7 +21,6 @@ mod audit_chain;
 mod audit_export;
 mod audit_key;
 mod authentication;
-mod backup;
 mod buckets;
 mod budget;
 mod carrier;
@@ -29,20 +28,15 @@ mod checks;
 mod clients;
 mod clock_watch;
 mod configurations;
-mod connecting;
 mod connection;
 mod costs;
-mod database_fault;
 mod deployment;
 mod drafts;
 mod echoes;
-#[expect(unreachable_pub, reason = "sea-orm's derives want public items in this private module")]
-mod entity;
 mod error;
 mod gateway_limits;
 mod gateway_needs;
 mod gateways;
-mod generations;
 mod identity_provider;
 mod integration_changes;
 mod integration_copies;
@@ -91,13 +85,11 @@ mod settings;
 mod shares;
 mod sign_in;
 mod sign_in_limits;
-mod stored;
+mod storage;
 mod tokens;
 mod users;
 mod workspace_overview;
 mod workspaces;
-mod writability;
-mod write;
 
 use registry_core::clock::{Clock, Timestamp, to_millis};
 use sea_orm::DatabaseConnection;
@@ -112,12 +104,10 @@ pub use audit::{AuditEvent, AuditFilter, AuditResult, AuditSeek, AuditStretch};
 pub use audit_chain::{AuditVerdict, BrokenLink};
 pub use audit_export::{AuditFormat, export_audit};
 pub use authentication::Credential;
-pub use backup::{Released, check_copy, release};
 pub use budget::Turn;
 pub use checks::{Check, Checked, Preview, SentChange};
 pub use clients::NewClient;
 pub use configurations::{Configuration, NewConfiguration, Saved, Subject};
-pub use connecting::Missing;
 pub use connection::{ConnectionTest, LastTest};
 pub use costs::Affected;
 pub use deployment::{Counters, Organisation, Readiness};
@@ -127,7 +117,6 @@ pub use error::{Error, Result};
 pub use gateway_limits::Following;
 pub use gateway_needs::{Ensured, Standing, Verdict};
 pub use gateways::{GatewayDocument, GatewayPage, entity_tag};
-pub use generations::{SettingsStanding, SharedSettings};
 pub use identity_provider::{Arrival, Departure, ProviderSettings};
 pub use integration_copies::Copied;
 pub use integration_counts::{Health, IntegrationCounts};
@@ -175,6 +164,9 @@ pub use sessions::Session;
 pub use settings::{IssuerRate, JwtSettings, RequestLimits, Settings};
 pub use shares::{Share, Shares};
 pub use sign_in::SignedIn;
+pub use storage::backup::{Released, check_copy, release};
+pub use storage::connect::Missing;
+pub use storage::settings_generations::{SettingsStanding, SharedSettings};
 pub use users::User;
 pub use workspace_overview::{WorkspaceIntegration, WorkspaceLosses, WorkspaceSummary};
 pub use workspaces::{Deleted, NewWorkspace, Workspace, WorkspaceChange, WorkspaceFilter, WorkspaceRef};
@@ -188,7 +180,7 @@ pub struct Registry {
 struct Inner {
     db: DatabaseConnection,
     settings: Settings,
-    in_force: std::sync::RwLock<Arc<generations::InForce>>,
+    in_force: std::sync::RwLock<Arc<storage::settings_generations::InForce>>,
     ring: SealingRing,
     keys: Option<tokens::TokenKeys>,
     clock: Arc<dyn Clock>,

@@ -1,8 +1,8 @@
 //! Who was refused too often in a row has to wait, longer each time: whatever process they ask, and whether or not there
 //! is anybody of that e-mail address.
 
-use crate::entity::sign_in_failure;
-use crate::write::Write;
+use crate::storage::entity::sign_in_failure;
+use crate::storage::write::Write;
 use crate::{Error, Result};
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};

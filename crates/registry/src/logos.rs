@@ -1,11 +1,11 @@
 //! Logos: fetched by this server, kept, and shown from our own origin, so that a page asks nobody else for a picture
 //! (`ui.md` §2). What is kept says no more than what anybody sees who opens the address.
 
-use crate::entity::logo;
 use crate::ports::upstream::FetchedLogo;
 use crate::preflight::UNREACHABLE;
-use crate::stored::{hex, millis, moment};
-use crate::write::Write;
+use crate::storage::columns::{hex, millis, moment};
+use crate::storage::entity::logo;
+use crate::storage::write::Write;
 use crate::{Actor, Error, Registry, Result, Turn};
 use registry_core::clock::Timestamp;
 use registry_core::logo::{LogoProblem, logo_uris, logo_uris_of};

@@ -1,9 +1,9 @@
 //! What people may do where: a role in the whole organisation, roles in single workspaces, and the place they act in.
 
-use crate::entity::{membership, user, workspace};
-use crate::stored::word;
+use crate::storage::columns::word;
+use crate::storage::entity::{membership, user, workspace};
+use crate::storage::write::{Event, Write};
 use crate::workspaces::WorkspaceRef;
-use crate::write::{Event, Write};
 use crate::{Actor, Error, Registry, Result, workspaces};
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::WorkspaceId;

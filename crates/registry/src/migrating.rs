@@ -1,11 +1,11 @@
 //! Bringing the database up to date, and recording what every process must agree on.
 
 use crate::deployment::{KEY_CHECK, SCHEMA, newest_migration, record, recorded};
-use crate::entity::{deployment, organisation, registration};
-use crate::generations::{FORMER_KEYS, Generations, SETTINGS, SettingsStanding, names};
 use crate::resealing::{announce_keys, known_keys};
-use crate::stored::millis;
-use crate::write::{Event, Write};
+use crate::storage::columns::millis;
+use crate::storage::entity::{deployment, organisation, registration};
+use crate::storage::settings_generations::{FORMER_KEYS, Generations, SETTINGS, SettingsStanding, names};
+use crate::storage::write::{Event, Write};
 use crate::{Error, Registry, Result};
 use registry_migrations::{Migrator, MigratorTrait};
 use sea_orm::sea_query::{Expr, ExprTrait};

@@ -1,9 +1,9 @@
 //! What people can do about a registration: try again, replace, keep, withdraw, enter a client by hand.
 
-use crate::entity::{oauth_client, registration};
 use crate::layers::Scope;
 use crate::registrations::Registration;
-use crate::write::{Event, Write};
+use crate::storage::entity::{oauth_client, registration};
+use crate::storage::write::{Event, Write};
 use crate::{Actor, Error, Registry, Result, Subject};
 use registry_core::id::{RegistrationId, ServerId};
 use registry_core::metadata::{ALIAS_WRAPPER, CANONICAL_WRAPPER};

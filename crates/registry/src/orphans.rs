@@ -1,12 +1,12 @@
 //! The orphan ledger: clients that may exist at an authorization server and that nobody here uses, because the answer that
 //! named them was lost or because they could not be withdrawn (`domain.md` §5).
 
-use crate::entity::{attempt, oauth_client, orphan};
 use crate::layers::ServerLayers;
 use crate::page::{Page, PageRequest};
 use crate::registrations::workspace_of;
-use crate::stored::{contains, json, moment};
-use crate::write::{Event, Write};
+use crate::storage::columns::{contains, json, moment};
+use crate::storage::entity::{attempt, oauth_client, orphan};
+use crate::storage::write::{Event, Write};
 use crate::{Actor, Error, Registry, Result, page, workspaces};
 use registry_core::clock::Timestamp;
 use registry_core::id::{OrphanId, RegistrationId, WorkspaceId};

@@ -1,12 +1,12 @@
 //! How the outcome of a step is written on its registration and its attempt: what failed, what that means, what was left
 //! open. Called inside the worker's guarded writes.
 
-use crate::entity::{attempt, oauth_client, registration};
 use crate::layers::ServerLayers;
 use crate::reconciliation::Situation;
 use crate::registrations::{active_clients, workspace_of};
-use crate::stored::{json, millis};
-use crate::write::{Event, Write};
+use crate::storage::columns::{json, millis};
+use crate::storage::entity::{attempt, oauth_client, registration};
+use crate::storage::write::{Event, Write};
 use crate::{Error, Result, orphans};
 use chrono::Duration;
 use registry_core::backoff;

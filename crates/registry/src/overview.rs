@@ -2,11 +2,11 @@
 
 use crate::Registry;
 use crate::actor::Actor;
-use crate::entity::{api_key, organisation, registration, server, workspace};
 use crate::error::Result;
 use crate::integration_counts::ATTENTION;
 use crate::integration_list::visible;
-use crate::stored::moment;
+use crate::storage::columns::moment;
+use crate::storage::entity::{api_key, organisation, registration, server, workspace};
 use registry_core::clock::Timestamp;
 use registry_core::permission::{Permission, Role};
 use registry_core::registration::State;

@@ -1,7 +1,7 @@
 //! Passwords: argon2id, a few at a time, never on a thread that serves others.
 
 use crate::people::end_links;
-use crate::write::Event;
+use crate::storage::write::Event;
 use crate::{Actor, Error, Registry, Result, lockout, sessions};
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};

@@ -1,11 +1,11 @@
 //! Inviting people, changing what they may do, ending their access.
 
-use crate::entity::{sign_in_link, user};
 use crate::key_text::random_base62;
 use crate::memberships::{Granted, Roles};
 use crate::sessions::token_hash;
+use crate::storage::entity::{sign_in_link, user};
+use crate::storage::write::{Event, Write};
 use crate::users::{User, email_key};
-use crate::write::{Event, Write};
 use crate::{Actor, Door, Error, Origin, Registry, Result, lockout, memberships, names, sessions};
 use chrono::Duration;
 use registry_core::finding::Finding;

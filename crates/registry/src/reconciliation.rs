@@ -4,13 +4,13 @@
 //! rule 7). What came of a step is written in `recording`.
 
 use crate::actor::Actor;
-use crate::entity::{attempt, oauth_client, registration, sealed_value};
 use crate::layers::{Scope, ServerLayers};
 use crate::outcomes::{ANSWER_LOST, leave_open, superseded};
 use crate::registrations::{active_clients, method};
 use crate::resealing::is_given_up;
-use crate::stored::{json, millis, moment};
-use crate::write::Write;
+use crate::storage::columns::{json, millis, moment};
+use crate::storage::entity::{attempt, oauth_client, registration, sealed_value};
+use crate::storage::write::Write;
 use crate::{Error, Registry, Result};
 use registry_core::clock::Timestamp;
 use registry_core::id::{OauthClientId, RegistrationId, SealedId, ServerId};

@@ -3,14 +3,14 @@
 use crate::actor::Actor;
 use crate::budget::{origin_of, slow_down};
 use crate::clients::{NewClient, take_over};
-use crate::entity::{attempt, oauth_client, registration};
 use crate::outcomes::{
     INTERRUPTED, deletion_sent, event, fail, finish, keep_withdrawing, manage_failed, settled, superseded,
 };
 use crate::reconciliation::{Claim, NEVER, Situation, claimed, lease_clock};
 use crate::registrations::workspace_of;
-use crate::stored::{hex, millis};
-use crate::write::Write;
+use crate::storage::columns::{hex, millis};
+use crate::storage::entity::{attempt, oauth_client, registration};
+use crate::storage::write::Write;
 use crate::{Error, Registry, Result, orphans};
 use registry_core::clock::Timestamp;
 use registry_core::id::{AttemptId, OauthClientId, SealedId, ServerId};

@@ -2,10 +2,10 @@
 //! named it or confirmed it.
 
 use crate::costs::KnownClients;
-use crate::entity::{integration, registration};
 use crate::layers::{Scope, ServerLayers};
 use crate::operations::Ask;
-use crate::stored::word;
+use crate::storage::columns::word;
+use crate::storage::entity::{integration, registration};
 use crate::{Actor, Error, Registration, Registry, Result, integrations};
 use registry_core::id::IntegrationId;
 use registry_core::permission::Permission;

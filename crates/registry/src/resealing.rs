@@ -1,11 +1,11 @@
 //! The sealing keys over time: what each of them seals, a new key for what is stored, what a lost key costs.
 
 use crate::deployment::{KEY_CHECK, record, recorded};
-use crate::entity::{
+use crate::seal::Sealed;
+use crate::storage::entity::{
     access, draft, integration, oauth_client, registration, sealed_value, server, workspace,
 };
-use crate::seal::Sealed;
-use crate::write::{Event, Write};
+use crate::storage::write::{Event, Write};
 use crate::{Actor, Door, Error, Registry, Result};
 use registry_core::id::SealedId;
 use registry_core::secret::Secret;

@@ -1,8 +1,8 @@
 //! What was taken away from people and keys after a copy was made, and must not come back with the copy.
 
-use crate::backup::open;
-use crate::entity::{api_key, membership, organisation, session, sign_in_link, user};
-use crate::write::{Event, Write};
+use crate::storage::backup::open;
+use crate::storage::entity::{api_key, membership, organisation, session, sign_in_link, user};
+use crate::storage::write::{Event, Write};
 use crate::{Actor, Error, Registry, Result, sessions};
 use registry_core::clock::Timestamp;
 use registry_core::permission::{Permission, Role};
@@ -125,9 +125,9 @@ impl Registry {
         if own.is_none_or(|own| own.id != current.organisation) {
             return Ok(None);
         }
-        let made = crate::entity::audit_event::Entity::find()
-            .filter(crate::entity::audit_event::Column::Action.eq("database.backed_up"))
-            .order_by_desc(crate::entity::audit_event::Column::Number)
+        let made = crate::storage::entity::audit_event::Entity::find()
+            .filter(crate::storage::entity::audit_event::Column::Action.eq("database.backed_up"))
+            .order_by_desc(crate::storage::entity::audit_event::Column::Number)
             .one(&write.txn)
             .await?;
         let grew = made.is_some_and(|made| current.events.get(&made.number) == Some(&made.hash));
@@ -148,7 +148,7 @@ impl Registry {
         let mut write = self.begin_write(actor).await?;
         let keys = api_key::Entity::find()
             .filter(api_key::Column::RevokedAt.is_null())
-            .filter(api_key::Column::CreatedAt.gte(crate::stored::millis(since)));
+            .filter(api_key::Column::CreatedAt.gte(crate::storage::columns::millis(since)));
         let mut names = Vec::new();
         for key in keys.all(&write.txn).await? {
             names.push(shown(&key));

@@ -3,13 +3,13 @@
 use crate::carrier::Carrier;
 use crate::checks::Checked;
 use crate::configurations::{Configuration, Saved, Subject, Written};
-use crate::entity::revision;
 use crate::layers::Replacements;
 use crate::page::{Page, PageRequest};
 use crate::secrets::with_present_secrets;
 use crate::servers::ServerRef;
-use crate::stored::moment;
-use crate::write::Write;
+use crate::storage::columns::moment;
+use crate::storage::entity::revision;
+use crate::storage::write::Write;
 use crate::{Actor, Error, Registry, Result, names, page};
 use registry_core::clock::Timestamp;
 use registry_core::finding::{Finding, Findings};

@@ -59,7 +59,7 @@ impl SealingKey {
     pub(crate) fn check_value(&self) -> String {
         let digest =
             Sha256::new().chain_update(b"mcp-registry key check\0").chain_update(*self.bytes).finalize();
-        crate::stored::hex(&digest[..8])
+        crate::storage::columns::hex(&digest[..8])
     }
 }
 
@@ -139,7 +139,7 @@ impl SealingRing {
         Ok(Permit(self))
     }
 
-    /// Seals before a write has begun. What comes of it is kept only by [`crate::write::Write::keep_sealed`], which asks for
+    /// Seals before a write has begun. What comes of it is kept only by [`crate::storage::write::Write::keep_sealed`], which asks for
     /// leave.
     pub(crate) fn seal_ahead(&self, id: SealedId, secret: &str) -> Result<Sealed> {
         Permit(self).seal(id, secret)

@@ -1,8 +1,8 @@
 //! Go to: from a few typed characters to the things they may mean, each kind with one bounded query.
 
-use crate::entity::{integration, oauth_client, registration, server, workspace};
 use crate::integration_list::visible;
-use crate::stored::{MAX_SEARCH, contains};
+use crate::storage::columns::{MAX_SEARCH, contains};
+use crate::storage::entity::{integration, oauth_client, registration, server, workspace};
 use crate::workspaces::stored_slug;
 use crate::{Actor, Registry, Result};
 use registry_core::id::RegistrationId;

@@ -1,9 +1,9 @@
 //! Browser sessions: who is behind a cookie, the list of one's own, ending them.
 
-use crate::entity::{session, user};
 use crate::key_text::random_base62;
-use crate::stored::{millis, moment};
-use crate::write::{Event, Write};
+use crate::storage::columns::{millis, moment};
+use crate::storage::entity::{session, user};
+use crate::storage::write::{Event, Write};
 use crate::{Actor, Error, Origin, Registry, Result, memberships};
 use chrono::Duration;
 use registry_core::clock::Timestamp;

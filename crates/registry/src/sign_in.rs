@@ -1,10 +1,10 @@
 //! Signing in and out: by password, by one-time link.
 
-use crate::entity::{session, sign_in_link, user};
 use crate::people::end_links;
 use crate::sessions::token_hash;
+use crate::storage::entity::{session, sign_in_link, user};
+use crate::storage::write::{Event, Write};
 use crate::users::{User, email_key};
-use crate::write::{Event, Write};
 use crate::{Actor, Door, Error, Origin, Registry, Result, lockout, memberships, passwords, sessions};
 use registry_core::clock::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait};

@@ -1,9 +1,9 @@
 //! People: who there is.
 
-use crate::entity::user;
 use crate::memberships::{Membership, organisation_role};
 use crate::page::{Page, PageRequest};
-use crate::stored::moment;
+use crate::storage::columns::moment;
+use crate::storage::entity::user;
 use crate::{Actor, Error, Registry, Result, memberships, page};
 use registry_core::clock::Timestamp;
 use registry_core::id::{UserId, WorkspaceId};

@@ -1,9 +1,9 @@
 //! Workspaces with what is in them: for the list, for the page of one, and for what its deletion would take along.
 
-use crate::entity::{access, api_key, integration, registration, server, user};
 use crate::layers::access_enabled;
 use crate::page::{Page, PageRequest};
 use crate::servers::{IntegrationRef, integration_ref};
+use crate::storage::entity::{access, api_key, integration, registration, server, user};
 use crate::{Actor, Registry, Result, Workspace, WorkspaceFilter, workspaces};
 use registry_core::id::WorkspaceId;
 use registry_core::permission::Permission;

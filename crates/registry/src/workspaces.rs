@@ -1,11 +1,11 @@
 //! Workspaces: teams inside the organisation.
 
-use crate::entity::{api_key, integration, membership, server, user, workspace};
 use crate::layers::Scope;
 use crate::names::SlugSpace;
 use crate::page::{Page, PageRequest};
-use crate::stored::{contains, moment};
-use crate::write::{Event, Write};
+use crate::storage::columns::{contains, moment};
+use crate::storage::entity::{api_key, integration, membership, server, user, workspace};
+use crate::storage::write::{Event, Write};
 use crate::{Actor, Error, Registry, Result, names, page};
 use registry_core::clock::Timestamp;
 use registry_core::id::WorkspaceId;

@@ -3,10 +3,10 @@
 use super::{approach, chosen, draft, event, snapshot};
 use crate::access::AccessChange;
 use crate::costs::Affected;
-use crate::entity::{integration, workspace};
 use crate::servers::NewServer;
-use crate::stored::word;
-use crate::write::Write;
+use crate::storage::columns::word;
+use crate::storage::entity::{integration, workspace};
+use crate::storage::write::Write;
 use crate::{Actor, Error, NewIntegration, Registry, Result, access};
 use registry_core::finding::Finding;
 use registry_core::id::{DraftId, IntegrationId};

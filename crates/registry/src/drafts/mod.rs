@@ -8,12 +8,12 @@ mod steps;
 pub use finish::Finished;
 pub use steps::{DraftAddress, Judged, Kept};
 
-use crate::entity::{draft, workspace};
 use crate::page::{Page, PageRequest};
 use crate::secrets::sealed_ids;
-use crate::stored::{json, millis, moment, word};
+use crate::storage::columns::{json, millis, moment, word};
+use crate::storage::entity::{draft, workspace};
+use crate::storage::write::{Event, Write};
 use crate::workspaces::{WorkspaceRef, stored_slug};
-use crate::write::{Event, Write};
 use crate::{Actor, Error, Registry, Result, page, workspaces};
 use chrono::Duration;
 use registry_core::clock::Timestamp;

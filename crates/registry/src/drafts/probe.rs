@@ -1,7 +1,7 @@
 //! The check of a draft: real discovery, told in words and kept.
 
 use super::{Draft, draft, save, show};
-use crate::stored::millis;
+use crate::storage::columns::millis;
 use crate::{Actor, Registry, Result};
 use chrono::Duration;
 use registry_core::id::DraftId;

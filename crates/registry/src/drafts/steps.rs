@@ -2,13 +2,13 @@
 
 use super::{Draft, DraftStep, LIFE, approach, chosen, event, owner, reach, save, show, snapshot};
 use crate::checks::Preview;
-use crate::entity::{draft, workspace};
 use crate::integrations::may_vouch;
 use crate::layers::parse_layer;
 use crate::preflight::EXAMPLE_NAMES;
 use crate::secrets::{sealed_ids, store};
-use crate::stored::{json, millis};
-use crate::write::Write;
+use crate::storage::columns::{json, millis};
+use crate::storage::entity::{draft, workspace};
+use crate::storage::write::Write;
 use crate::{Actor, Error, Registry, Result, names};
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::{DraftId, WorkspaceId};

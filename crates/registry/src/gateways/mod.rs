@@ -4,10 +4,10 @@ mod prepare;
 
 pub(crate) use prepare::{Facts, Prepared, last_changes};
 
-use crate::entity::{audit_event, change, oauth_client};
 use crate::servers::ServerRef;
-use crate::stored::{hex, millis};
-use crate::write::Event;
+use crate::storage::columns::{hex, millis};
+use crate::storage::entity::{audit_event, change, oauth_client};
+use crate::storage::write::Event;
 use crate::{Actor, Coding, Error, Registry, Result, servers, workspaces};
 use bytes::Bytes;
 use registry_core::id::WorkspaceId;
@@ -145,7 +145,7 @@ impl Registry {
         actor: &Actor,
         workspace: &str,
         server: &str,
-    ) -> Result<crate::entity::server::Model> {
+    ) -> Result<crate::storage::entity::server::Model> {
         let reference =
             ServerRef { server: Reference::parse(server), workspace: Some(Reference::parse(workspace)) };
         servers::find(self.db(), actor, &reference).await

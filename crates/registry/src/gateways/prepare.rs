@@ -1,10 +1,10 @@
 //! Resolved documents as the database has them at one moment, for whoever may read them.
 
-use crate::entity::{change, oauth_client, registration};
 use crate::layers::{Scope, ServerLayers, auth_type};
 use crate::registrations::{active_clients, method, usable};
 use crate::secrets::{open_markers, without_markers};
-use crate::stored::json as read_json;
+use crate::storage::columns::json as read_json;
+use crate::storage::entity::{change, oauth_client, registration};
 use crate::{Error, Registry, Result};
 use registry_core::id::SealedId;
 use registry_core::metadata::EffectiveMetadata;

@@ -6,11 +6,11 @@
 
 mod reading;
 
-use crate::entity::{integration, revision, workspace};
 use crate::integration_counts::{IntegrationCounts, owners_of};
 use crate::integrations::{into_integration, may_vouch, secret_withheld, snapshot};
 use crate::secrets::seal_new;
-use crate::write::{Event, SealedRow, Write};
+use crate::storage::entity::{integration, revision, workspace};
+use crate::storage::write::{Event, SealedRow, Write};
 use crate::{Actor, Error, Integration, Registry, Result, integrations, logos, names, workspaces};
 use reading::{Item, items};
 use registry_core::finding::{Finding, Findings, Report, echo};
@@ -89,7 +89,7 @@ impl Registry {
         let mut rows = self.import_rows(actor, &judged)?;
         let places = self.find_places(self.db(), actor, &judged, &mut Report::default()).await?;
         for (one, (slug, workspace)) in rows.iter_mut().zip(places) {
-            one.place(&slug, workspace, crate::stored::millis(self.now()));
+            one.place(&slug, workspace, crate::storage::columns::millis(self.now()));
         }
         let made = rows.into_iter().map(|one| one.integration).collect();
         Ok(Imported { integrations: self.show_made(made).await?, findings })

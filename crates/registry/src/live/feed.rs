@@ -1,7 +1,7 @@
 //! The newest changes in memory, and what a follower of them gets: everything once, in the order of commits.
 
-use crate::entity::{change, deployment, sequence, server, workspace};
 use crate::gateways::last_changes;
+use crate::storage::entity::{change, deployment, sequence, server, workspace};
 use crate::{Actor, Error, Registry, Result};
 use registry_core::id::WorkspaceId;
 use registry_core::permission::Permission;

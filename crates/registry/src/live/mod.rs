@@ -93,7 +93,7 @@ impl Registry {
     pub fn away_since(&self) -> Option<Timestamp> {
         match self.inner.live.away_since.load(Ordering::Relaxed) {
             0 => None,
-            millis => Some(crate::stored::moment(millis)),
+            millis => Some(crate::storage::columns::moment(millis)),
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use super::document::HeldDocument;
 use super::identity::{Identity, fingerprint};
-use crate::entity::api_key;
 use crate::gateways::{Facts, Prepared, READING, reading_of};
-use crate::stored::millis;
-use crate::write::Event;
+use crate::storage::columns::millis;
+use crate::storage::entity::api_key;
+use crate::storage::write::Event;
 use crate::{Actor, Error, Origin, Registry, Result};
 use papaya::HashMap;
 use registry_core::id::WorkspaceId;

@@ -1,9 +1,9 @@
 //! How registrations stand, in short: for lists of servers, for metrics, for whoever needs the active client.
 
 use crate::Result;
-use crate::entity::{oauth_client, registration};
 use crate::servers::RegistrationBrief;
-use crate::stored::{moment, word};
+use crate::storage::columns::{moment, word};
+use crate::storage::entity::{oauth_client, registration};
 use registry_core::clock::Timestamp;
 use registry_core::id::{RegistrationId, WorkspaceId};
 use registry_core::registration::{ClientStatus, Doubt, RegistrationMethod, State};

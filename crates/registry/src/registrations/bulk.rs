@@ -1,8 +1,8 @@
 //! One thing asked for many registrations at once.
 
 use super::{Registration, RegistrationFilter};
-use crate::entity::registration;
 use crate::operations::Ask;
+use crate::storage::entity::registration;
 use crate::{Actor, Error, Registry, Result};
 use registry_core::permission::Permission;
 use registry_core::registration::State;

@@ -1,8 +1,8 @@
 //! What is kept of the past of a registration: attempts and generations of its client.
 
 use super::brief::method;
-use crate::entity::{attempt, oauth_client};
-use crate::stored::{json, moment, word};
+use crate::storage::columns::{json, moment, word};
+use crate::storage::entity::{attempt, oauth_client};
 use crate::{Error, Result};
 use registry_core::clock::Timestamp;
 use registry_core::id::{AttemptId, OauthClientId};

@@ -1,8 +1,8 @@
 //! From a filter to the rows it means.
 
 use super::RegistrationFilter;
-use crate::entity::{integration, oauth_client, registration, server, workspace};
-use crate::stored::contains;
+use crate::storage::columns::contains;
+use crate::storage::entity::{integration, oauth_client, registration, server, workspace};
 use crate::{Actor, Registry, Result, integrations, servers, workspaces};
 use registry_core::registration::{ClientStatus, State};
 use sea_orm::sea_query::{Query, SelectStatement, SimpleExpr};

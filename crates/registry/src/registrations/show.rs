@@ -2,10 +2,10 @@
 
 use super::brief::{active_clients, by_id, method, usable};
 use super::{LastAnswer, Registration};
-use crate::entity::{attempt, integration, oauth_client, registration, revision, server, workspace};
 use crate::orphans::issuer_of;
 use crate::servers::integration_ref;
-use crate::stored::{json, moment, word};
+use crate::storage::columns::{json, moment, word};
+use crate::storage::entity::{attempt, integration, oauth_client, registration, revision, server, workspace};
 use crate::workspaces::stored_slug;
 use crate::{Error, Registry, Result, workspaces};
 use registry_core::id::{RegistrationId, ServerId};

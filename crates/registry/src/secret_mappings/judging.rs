@@ -3,8 +3,8 @@
 use super::reading::Unread;
 use super::{PREFIX, SecretMapping};
 use crate::Result;
-use crate::entity::{integration, server, workspace};
-use crate::write::{Event, Write};
+use crate::storage::entity::{integration, server, workspace};
+use crate::storage::write::{Event, Write};
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::WorkspaceId;
 use registry_core::metadata::{AdvancedConfiguration, Section, find};

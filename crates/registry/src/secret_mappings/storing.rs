@@ -3,10 +3,10 @@
 use super::judging::{Owner, canonical, judge};
 use super::reading::{ReadMappings, Unread};
 use super::{MappedSecret, SecretMapping, ValueFormat};
-use crate::entity::secret_mapping;
 use crate::secrets::open_markers;
-use crate::stored::{moment, word};
-use crate::write::Write;
+use crate::storage::columns::{moment, word};
+use crate::storage::entity::secret_mapping;
+use crate::storage::write::Write;
 use crate::{Error, Result};
 use registry_core::finding::{Finding, Findings, Severity};
 use registry_core::id::SealedId;

@@ -3,15 +3,15 @@
 use super::{NewServer, Server, ServerChange, ServerRef, find, into_server};
 use crate::configurations::Saved;
 use crate::costs::Affected;
-use crate::entity::{integration, registration, server, workspace};
 use crate::layers::{Before, Scope, access_enabled};
 use crate::names::SlugSpace;
 use crate::page::Page;
 use crate::revisions::add_revision;
 use crate::secret_mappings::{Owner, ReadMappings, mappings_of};
 use crate::secrets::{sealed_ids, store};
+use crate::storage::entity::{integration, registration, server, workspace};
+use crate::storage::write::{Event, Write};
 use crate::workspaces::{Deleted, insert_unique, show};
-use crate::write::{Event, Write};
 use crate::{
     Actor, Error, Registry, Result, access, integrations, layers, names, secret_mappings, workspaces,
 };
@@ -193,9 +193,9 @@ async fn usable_integration(
 ) -> Result<integration::Model> {
     let missing = || Error::not_found("integration", show(reference));
     let model = integrations::by_reference(&write.txn, reference).await?.ok_or_else(missing)?;
-    let row = crate::entity::access::Entity::find()
-        .filter(crate::entity::access::Column::IntegrationId.eq(model.id))
-        .filter(crate::entity::access::Column::WorkspaceId.eq(workspace.id))
+    let row = crate::storage::entity::access::Entity::find()
+        .filter(crate::storage::entity::access::Column::IntegrationId.eq(model.id))
+        .filter(crate::storage::entity::access::Column::WorkspaceId.eq(workspace.id))
         .one(&write.txn)
         .await?;
     if access_enabled(&model, row.as_ref(), WorkspaceId(workspace.id)) {

@@ -4,11 +4,11 @@ mod changing;
 
 pub(crate) use changing::delete_all;
 
-use crate::entity::{attempt, integration, registration, server, workspace};
 use crate::layers::{Replacements, Scope};
 use crate::page::{Page, PageRequest};
 use crate::secret_mappings::{MappedSecret, SecretMapping, mappings_of};
-use crate::stored::{contains, json, moment, word};
+use crate::storage::columns::{contains, json, moment, word};
+use crate::storage::entity::{attempt, integration, registration, server, workspace};
 use crate::workspaces::{WorkspaceRef, show, stored_slug};
 use crate::{Actor, Error, Registry, Result, integrations, page, registrations, workspaces};
 use registry_core::clock::Timestamp;

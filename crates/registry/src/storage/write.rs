@@ -3,13 +3,14 @@
 //! [`Registry::begin_write`] opens it, [`Write::commit`] closes it; dropped without commit, nothing happened.
 
 use crate::actor::{Actor, Door};
-use crate::database_fault::DatabaseFault;
-use crate::entity::{audit_event, change, deployment, sealed_value, sequence};
 use crate::live::CHANNEL;
 use crate::resealing::known_keys;
 use crate::seal::Permit;
-use crate::stored::{hex, millis};
-use crate::{Error, Registry, Result, writability};
+use crate::storage::columns::{hex, millis};
+use crate::storage::database_fault::DatabaseFault;
+use crate::storage::entity::{audit_event, change, deployment, sealed_value, sequence};
+use crate::storage::writability;
+use crate::{Error, Registry, Result};
 use registry_core::clock::Timestamp;
 use registry_core::id::{SealedId, ServerId, WorkspaceId};
 use sea_orm::sea_query::Expr;

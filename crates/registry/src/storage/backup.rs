@@ -1,8 +1,8 @@
 //! Copies of an SQLite database: made while others work, and judged before they take a database's place. PostgreSQL has
 //! programs of its own for that.
 
-use crate::entity::deployment;
-use crate::write::Event;
+use crate::storage::entity::deployment;
+use crate::storage::write::Event;
 use crate::{Actor, Error, Registry, Result};
 use registry_core::permission::Permission;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};

@@ -1,7 +1,7 @@
 //! How the database is opened.
 
-use crate::database_fault::DatabaseFault;
-use crate::writability::is_distrusted;
+use crate::storage::database_fault::DatabaseFault;
+use crate::storage::writability::is_distrusted;
 use crate::{Error, Result};
 use sea_orm::sqlx::Connection;
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr};

@@ -1,0 +1,11 @@
+//! The database: entities, the one way to write, typed columns, backup, faults of the database.
+
+pub(crate) mod backup;
+pub(crate) mod columns;
+pub(crate) mod connect;
+pub(crate) mod database_fault;
+#[expect(unreachable_pub, reason = "sea-orm's derives want public items in this private module")]
+pub(crate) mod entity;
+pub(crate) mod settings_generations;
+pub(crate) mod writability;
+pub(crate) mod write;
