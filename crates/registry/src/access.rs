@@ -4,7 +4,7 @@ use crate::configurations::Saved;
 use crate::costs::Affected;
 use crate::layers::{Before, Replacements, Scope, access_enabled};
 use crate::revisions::add_revisions;
-use crate::secrets::{Ready, prepare, put};
+use crate::secrets::markers::{Ready, prepare, put};
 use crate::storage::columns::moment;
 use crate::storage::entity::{access, integration, server, workspace};
 use crate::storage::write::{Event, Write};

@@ -3,7 +3,7 @@
 
 use crate::audit_chain::{AuditVerdict, BrokenLink, checkpoints};
 use crate::deployment::{record, recorded};
-use crate::resealing::is_given_up;
+use crate::secrets::rotation::is_given_up;
 use crate::storage::entity::{audit_checkpoint, audit_event, organisation, sealed_value, sequence};
 use crate::storage::write::{Event, Write};
 use crate::{Actor, Error, Registry, Result};

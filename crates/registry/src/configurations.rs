@@ -4,7 +4,7 @@ use crate::carrier::Carrier;
 use crate::costs::Affected;
 use crate::layers::{Before, Replacements};
 use crate::revisions::add_revision;
-use crate::secrets::store;
+use crate::secrets::markers::store;
 use crate::servers::ServerRef;
 use crate::storage::write::{Event, Write};
 use crate::{Actor, Registry, Result, names, secret_mappings};

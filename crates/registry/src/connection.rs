@@ -4,7 +4,7 @@ use crate::layers::{Scope, auth_type, parse_layer};
 use crate::ports::upstream::ProbeTarget;
 use crate::preflight::discreet;
 use crate::secret_mappings::members_of;
-use crate::secrets::open_markers;
+use crate::secrets::markers::open_markers;
 use crate::servers::ServerRef;
 use crate::storage::entity::integration;
 use crate::storage::write::Event;

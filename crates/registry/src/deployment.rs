@@ -2,14 +2,14 @@
 
 use crate::actor::Actor;
 use crate::gateway_limits::GatewayLimits;
+use crate::secrets::rotation;
 use crate::sign_in_limits::SignInLimits;
 use crate::storage::connect::{Missing, connect};
 use crate::storage::entity::{deployment, organisation, sealed_value};
 use crate::storage::settings_generations::{InForce, SettingsStanding};
 use crate::storage::write::Write;
 use crate::{
-    Door, Error, Inner, Outside, Registry, Result, SealingRing, Settings, key_sets, registrations, resealing,
-    tokens,
+    Door, Error, Inner, Outside, Registry, Result, SealingRing, Settings, key_sets, registrations, tokens,
 };
 use registry_core::clock::Clock;
 use registry_core::id::{OrganisationId, SealedId};
@@ -123,10 +123,10 @@ impl Registry {
     /// What this process cannot read of what is stored because sealing keys are lost or others: a sentence for each key.
     pub async fn lost_keys(&self) -> Result<Vec<String>> {
         let recorded = recorded(self.db()).await?;
-        let given_up = resealing::given_up(&recorded);
+        let given_up = rotation::given_up(&recorded);
         let ours: BTreeMap<_, _> = self.ring().check_values().into_iter().collect();
         let mut lost = Vec::new();
-        for (key, values) in resealing::key_uses(self.db()).await? {
+        for (key, values) in rotation::key_uses(self.db()).await? {
             let right = recorded.get(KEY_CHECK).and_then(|checks| checks.get(&key)).and_then(Value::as_str);
             let what = match ours.get(&key) {
                 Some(own) if right.is_none_or(|right| right == own) => continue,
@@ -193,11 +193,11 @@ impl Registry {
     pub async fn check_keys(&self) -> Result<()> {
         let recorded = recorded(self.db()).await?;
         self.check_ring(&recorded)?;
-        if let Err(refused) = self.ring().permit(&resealing::known_keys(&recorded)) {
+        if let Err(refused) = self.ring().permit(&rotation::known_keys(&recorded)) {
             return Err(Error::Unavailable(refused.to_string()));
         }
-        let given_up = resealing::given_up(&recorded);
-        for key in resealing::used_keys(self.db()).await? {
+        let given_up = rotation::given_up(&recorded);
+        for key in rotation::used_keys(self.db()).await? {
             // One that a process saved something with after the keys were changed.
             if !self.ring().has(&key) && !given_up.contains(&key) {
                 return Err(missing(&key));
@@ -216,10 +216,10 @@ impl Registry {
     pub async fn sealed_with(&self) -> Result<BTreeSet<String>> {
         // A database that was never brought up to date has none of these tables.
         let Ok(recorded) = recorded(self.db()).await else { return Ok(BTreeSet::new()) };
-        let used = resealing::used_keys(self.db()).await.unwrap_or_default();
-        let mut keys: BTreeSet<String> = resealing::known_keys(&recorded).into_keys().collect();
+        let used = rotation::used_keys(self.db()).await.unwrap_or_default();
+        let mut keys: BTreeSet<String> = rotation::known_keys(&recorded).into_keys().collect();
         keys.extend(used);
-        Ok(&keys - &resealing::given_up(&recorded))
+        Ok(&keys - &rotation::given_up(&recorded))
     }
 
     /// The address that people reach this deployment by, as the process that serves noted it last.

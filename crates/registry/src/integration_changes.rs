@@ -6,7 +6,7 @@ use crate::integrations::{event, find, may_vouch, require_owner, snapshot};
 use crate::layers::{Before, Scope};
 use crate::revisions::add_revision;
 use crate::secret_mappings::{Owner, ReadMappings};
-use crate::secrets::{sealed_ids, store};
+use crate::secrets::markers::{sealed_ids, store};
 use crate::storage::entity::{access, integration, workspace};
 use crate::storage::write::Write;
 use crate::workspaces::Deleted;

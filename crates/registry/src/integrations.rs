@@ -7,7 +7,7 @@ use crate::layers::Replacements;
 use crate::names::SlugSpace;
 use crate::revisions::add_revision;
 use crate::secret_mappings::{MappedSecret, Owner, SecretMapping, mappings_of};
-use crate::secrets::store;
+use crate::secrets::markers::store;
 use crate::storage::columns::{json as read_json, moment, word};
 use crate::storage::entity::{access, integration};
 use crate::storage::write::{Event, Write};

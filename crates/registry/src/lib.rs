@@ -72,10 +72,8 @@ mod reconciliation;
 mod recording;
 mod registrations;
 mod reregistration;
-mod resealing;
 mod restoring;
 mod revisions;
-mod seal;
 mod search;
 mod secret_mappings;
 mod secrets;
@@ -150,12 +148,12 @@ pub use registrations::{
     RetriedRegistrations,
 };
 pub use reregistration::{Confirmed, ReregisterScope, Reregistration, SkippedRegistrations};
-pub use resealing::{Resealed, SealingKeyUse};
 pub use restoring::{CurrentAccess, KeptRevocations, current_access};
 pub use revisions::Revision;
-pub use seal::{SealingKey, SealingRing};
 pub use search::{Found, Hit, Target};
 pub use secret_mappings::{MappedSecret, SecretMapping, SecretReference, ValueFormat};
+pub use secrets::envelope::{SealingKey, SealingRing};
+pub use secrets::rotation::{Resealed, SealingKeyUse};
 pub use servers::{
     ClientMetadata, IntegrationRef, NewServer, RegistrationBrief, Server, ServerChange, ServerFilter,
     ServerRef,

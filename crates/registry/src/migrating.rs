@@ -1,7 +1,7 @@
 //! Bringing the database up to date, and recording what every process must agree on.
 
 use crate::deployment::{KEY_CHECK, SCHEMA, newest_migration, record, recorded};
-use crate::resealing::{announce_keys, known_keys};
+use crate::secrets::rotation::{announce_keys, known_keys};
 use crate::storage::columns::millis;
 use crate::storage::entity::{deployment, organisation, registration};
 use crate::storage::settings_generations::{FORMER_KEYS, Generations, SETTINGS, SettingsStanding, names};

@@ -7,7 +7,7 @@ use crate::actor::Actor;
 use crate::layers::{Scope, ServerLayers};
 use crate::outcomes::{ANSWER_LOST, leave_open, superseded};
 use crate::registrations::{active_clients, method};
-use crate::resealing::is_given_up;
+use crate::secrets::rotation::is_given_up;
 use crate::storage::columns::{json, millis, moment};
 use crate::storage::entity::{attempt, oauth_client, registration, sealed_value};
 use crate::storage::write::Write;

@@ -5,7 +5,7 @@ use crate::checks::Checked;
 use crate::configurations::{Configuration, Saved, Subject, Written};
 use crate::layers::Replacements;
 use crate::page::{Page, PageRequest};
-use crate::secrets::with_present_secrets;
+use crate::secrets::markers::with_present_secrets;
 use crate::servers::ServerRef;
 use crate::storage::columns::moment;
 use crate::storage::entity::revision;

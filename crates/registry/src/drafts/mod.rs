@@ -9,7 +9,7 @@ pub use finish::Finished;
 pub use steps::{DraftAddress, Judged, Kept};
 
 use crate::page::{Page, PageRequest};
-use crate::secrets::sealed_ids;
+use crate::secrets::markers::sealed_ids;
 use crate::storage::columns::{json, millis, moment, word};
 use crate::storage::entity::{draft, workspace};
 use crate::storage::write::{Event, Write};

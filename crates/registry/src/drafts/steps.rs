@@ -5,7 +5,7 @@ use crate::checks::Preview;
 use crate::integrations::may_vouch;
 use crate::layers::parse_layer;
 use crate::preflight::EXAMPLE_NAMES;
-use crate::secrets::{sealed_ids, store};
+use crate::secrets::markers::{sealed_ids, store};
 use crate::storage::columns::{json, millis};
 use crate::storage::entity::{draft, workspace};
 use crate::storage::write::Write;

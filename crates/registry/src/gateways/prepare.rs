@@ -2,7 +2,7 @@
 
 use crate::layers::{Scope, ServerLayers, auth_type};
 use crate::registrations::{active_clients, method, usable};
-use crate::secrets::{open_markers, without_markers};
+use crate::secrets::markers::{open_markers, without_markers};
 use crate::storage::columns::json as read_json;
 use crate::storage::entity::{change, oauth_client, registration};
 use crate::{Error, Registry, Result};

@@ -8,7 +8,7 @@ mod reading;
 
 use crate::integration_counts::{IntegrationCounts, owners_of};
 use crate::integrations::{into_integration, may_vouch, secret_withheld, snapshot};
-use crate::secrets::seal_new;
+use crate::secrets::markers::seal_new;
 use crate::storage::entity::{integration, revision, workspace};
 use crate::storage::write::{Event, SealedRow, Write};
 use crate::{Actor, Error, Integration, Registry, Result, integrations, logos, names, workspaces};

@@ -3,7 +3,7 @@
 use super::judging::{Owner, canonical, judge};
 use super::reading::{ReadMappings, Unread};
 use super::{MappedSecret, SecretMapping, ValueFormat};
-use crate::secrets::open_markers;
+use crate::secrets::markers::open_markers;
 use crate::storage::columns::{moment, word};
 use crate::storage::entity::secret_mapping;
 use crate::storage::write::Write;

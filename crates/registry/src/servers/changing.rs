@@ -8,7 +8,7 @@ use crate::names::SlugSpace;
 use crate::page::Page;
 use crate::revisions::add_revision;
 use crate::secret_mappings::{Owner, ReadMappings, mappings_of};
-use crate::secrets::{sealed_ids, store};
+use crate::secrets::markers::{sealed_ids, store};
 use crate::storage::entity::{integration, registration, server, workspace};
 use crate::storage::write::{Event, Write};
 use crate::workspaces::{Deleted, insert_unique, show};

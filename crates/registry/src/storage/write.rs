@@ -4,8 +4,8 @@
 
 use crate::actor::{Actor, Door};
 use crate::live::CHANNEL;
-use crate::resealing::known_keys;
-use crate::seal::Permit;
+use crate::secrets::envelope::Permit;
+use crate::secrets::rotation::known_keys;
 use crate::storage::columns::{hex, millis};
 use crate::storage::database_fault::DatabaseFault;
 use crate::storage::entity::{audit_event, change, deployment, sealed_value, sequence};
