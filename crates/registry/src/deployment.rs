@@ -1,9 +1,9 @@
 //! Opening and readiness: what all processes of a deployment must agree on.
 
 use crate::actor::Actor;
-use crate::gateway_limits::GatewayLimits;
+use crate::limits::gateway::GatewayLimits;
+use crate::limits::sign_in::SignInLimits;
 use crate::secrets::rotation;
-use crate::sign_in_limits::SignInLimits;
 use crate::storage::connect::{Missing, connect};
 use crate::storage::entity::{deployment, organisation, sealed_value};
 use crate::storage::settings_generations::{InForce, SettingsStanding};
@@ -106,7 +106,7 @@ impl Registry {
                 db,
                 ring,
                 keys,
-                load: crate::load::Load::new(&clock, &settings.limits),
+                load: crate::limits::requests::Load::new(&clock, &settings.limits),
                 in_force: RwLock::new(Arc::new(InForce::unread(settings.shared()))),
                 gateway_limits: GatewayLimits::new(&clock, settings.limits.followers),
                 settings,

@@ -21,7 +21,6 @@ mod audit_chain;
 mod audit_export;
 mod audit_key;
 mod authentication;
-mod buckets;
 mod budget;
 mod carrier;
 mod checks;
@@ -34,7 +33,6 @@ mod deployment;
 mod drafts;
 mod echoes;
 mod error;
-mod gateway_limits;
 mod gateway_needs;
 mod gateways;
 mod identity_provider;
@@ -50,8 +48,8 @@ mod key_rotation;
 mod key_sets;
 mod key_text;
 mod layers;
+mod limits;
 mod live;
-mod load;
 mod lockout;
 mod logos;
 mod memberships;
@@ -80,9 +78,7 @@ mod secrets;
 mod servers;
 mod sessions;
 mod settings;
-mod shares;
 mod sign_in;
-mod sign_in_limits;
 mod storage;
 mod tokens;
 mod users;
@@ -112,7 +108,6 @@ pub use deployment::{Counters, Organisation, Readiness};
 pub use drafts::{Draft, DraftAddress, DraftStep, Finished, Judged, Kept};
 pub use echoes::exchanges_without;
 pub use error::{Error, Result};
-pub use gateway_limits::Following;
 pub use gateway_needs::{Ensured, Standing, Verdict};
 pub use gateways::{GatewayDocument, GatewayPage, entity_tag};
 pub use identity_provider::{Arrival, Departure, ProviderSettings};
@@ -124,8 +119,10 @@ pub use integration_upkeep::{ClientsAt, Deletion, IntegrationEvent};
 pub use integrations::{Integration, IntegrationChange, NewIntegration};
 pub use key_sets::KeySource;
 pub use layers::Replacements;
+pub use limits::gateway::Following;
+pub use limits::per_client::{Share, Shares};
+pub use limits::requests::{Allowance, InHand};
 pub use live::{Coding, Followed, GatewayChange, Happening, HeldDocument};
-pub use load::{Allowance, InHand};
 pub use logos::{Logo, LogoFile, LogoState};
 pub use memberships::{Membership, Roles};
 pub use migrating::{Migrated, Recording};
@@ -160,7 +157,6 @@ pub use servers::{
 };
 pub use sessions::Session;
 pub use settings::{IssuerRate, JwtSettings, RequestLimits, Settings};
-pub use shares::{Share, Shares};
 pub use sign_in::SignedIn;
 pub use storage::backup::{Released, check_copy, release};
 pub use storage::connect::Missing;
@@ -183,10 +179,10 @@ struct Inner {
     keys: Option<tokens::TokenKeys>,
     clock: Arc<dyn Clock>,
     outside: Arc<dyn Outside>,
-    load: load::Load,
+    load: limits::requests::Load,
     provider: identity_provider::Provider,
-    sign_in_limits: sign_in_limits::SignInLimits,
-    gateway_limits: gateway_limits::GatewayLimits,
+    sign_in_limits: limits::sign_in::SignInLimits,
+    gateway_limits: limits::gateway::GatewayLimits,
     /// Rung after each commit of this process, so that a worker beside us need not wait for its next poll.
     bell: tokio::sync::Notify,
     live: live::Live,

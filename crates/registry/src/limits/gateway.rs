@@ -1,7 +1,7 @@
 //! How often one gateway may ask for what is not answered from memory, how many of its connections may follow changes, how
 //! often it may say that it needs a client, or that one does not work.
 
-use crate::buckets::Buckets;
+use crate::limits::rate_limiter::Buckets;
 use crate::{Actor, Error, Registry, Result};
 use registry_core::clock::Clock;
 use registry_core::permission::Permission;

@@ -1,9 +1,9 @@
 //! How much one caller may ask, how much is worked on at once, how long it may take.
 
-use crate::buckets::{Buckets, Left};
+use crate::limits::per_client::{Share, Shares};
+use crate::limits::rate_limiter::{Buckets, Left};
+use crate::limits::sign_in::network;
 use crate::settings::RequestLimits;
-use crate::shares::{Share, Shares};
-use crate::sign_in_limits::network;
 use crate::{Actor, Error, Registry, Result};
 use registry_core::clock::Clock;
 use registry_core::permission::Role;

@@ -5,7 +5,7 @@
 //! quarter, four have a seventh each, a hundred have less than a hundredth each, and something is always left for an
 //! address that holds little (dynamic thresholds, Choudhury and Hahne 1998).
 
-use crate::sign_in_limits::network;
+use crate::limits::sign_in::network;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,6 +1,6 @@
 //! How often somebody may try to sign in, by the address they come from. By the e-mail address they try: `lockout`.
 
-use crate::buckets::Buckets;
+use crate::limits::rate_limiter::Buckets;
 use crate::{Error, Result};
 use registry_core::clock::Clock;
 use std::net::IpAddr;
