@@ -1,7 +1,7 @@
 //! A machine's clock that is set back: what was put off until a moment would wait until that moment comes again, days or
 //! years later. It is moved along with the clock.
 
-use crate::audit_chain::DOOMED;
+use crate::audit::chain::DOOMED;
 use crate::deployment::{record, recorded};
 use crate::storage::entity::{issuer_budget, oauth_client, registration};
 use crate::storage::write::Event;

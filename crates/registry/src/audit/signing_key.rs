@@ -1,7 +1,7 @@
 //! The key that signs checkpoints of the audit log, and what it remembers of them. Both are sealed together, so that
 //! nobody without the sealing key can change what is remembered: who deletes every checkpoint is found.
 
-use crate::audit_chain::{AuditVerdict, BrokenLink, checkpoints};
+use crate::audit::chain::{AuditVerdict, BrokenLink, checkpoints};
 use crate::deployment::{record, recorded};
 use crate::secrets::rotation::is_given_up;
 use crate::storage::entity::{audit_checkpoint, audit_event, organisation, sealed_value, sequence};

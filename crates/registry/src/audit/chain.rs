@@ -1,12 +1,13 @@
 //! The audit log as evidence: its chain is checked link by link, checkpoints of it are signed once a day, and what is older
 //! than it must be kept is removed behind such a checkpoint.
 
-use crate::audit_key::Checkpoints;
+use crate::audit::signing_key;
+use crate::audit::signing_key::Checkpoints;
 use crate::deployment::{record, recorded};
 use crate::storage::columns::{hex, millis};
 use crate::storage::entity::{audit_checkpoint, audit_event, sequence};
 use crate::storage::write::{Event, Write, chain_hash};
-use crate::{Actor, Error, Registry, Result, audit_key};
+use crate::{Actor, Error, Registry, Result};
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -310,7 +311,7 @@ async fn walk(
 
 async fn sign(write: &mut Write<'_>, number: i64, hash: &str, pruned: bool) -> Result<()> {
     let mut points = checkpoints(&write.txn).await?;
-    let key = audit_key::for_signing(write, &points, number).await?;
+    let key = signing_key::for_signing(write, &points, number).await?;
     if let Some(broken) = key.memory.as_ref().and_then(|memory| memory.contradicts(&points)) {
         return Err(Error::damaged(format!(
             "the audit log breaks at number {}: {}",
