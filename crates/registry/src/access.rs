@@ -1,9 +1,9 @@
 //! Workspace access: which workspaces may use an integration, and the workspace layer of its configuration.
 
-use crate::configurations::Saved;
-use crate::costs::Affected;
-use crate::layers::{Before, Replacements, Scope, access_enabled};
-use crate::revisions::add_revisions;
+use crate::configuration::costs::Affected;
+use crate::configuration::layers::{Before, Replacements, Scope, access_enabled};
+use crate::configuration::revisions::add_revisions;
+use crate::configuration::save::Saved;
 use crate::secrets::markers::{Ready, prepare, put};
 use crate::storage::columns::moment;
 use crate::storage::entity::{access, integration, server, workspace};

@@ -1,7 +1,7 @@
 //! Every workspace as one integration sees it: whether it may use it, what it has of it, what it sets over it.
 
+use crate::configuration::layers::access_enabled;
 use crate::integrations::require_owner;
-use crate::layers::access_enabled;
 use crate::storage::columns::moment;
 use crate::storage::entity::{access, oauth_client, registration, server, workspace};
 use crate::workspaces::WorkspaceRef;

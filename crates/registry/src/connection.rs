@@ -1,9 +1,9 @@
 //! Tests of the connection to an upstream MCP server.
 
-use crate::layers::{Scope, auth_type, parse_layer};
+use crate::configuration::layers::{Scope, auth_type, parse_layer};
+use crate::configuration::mapped_secrets::members_of;
 use crate::ports::upstream::ProbeTarget;
 use crate::preflight::discreet;
-use crate::secret_mappings::members_of;
 use crate::secrets::markers::open_markers;
 use crate::servers::ServerRef;
 use crate::storage::entity::integration;

@@ -1,16 +1,17 @@
 //! Changes of integrations, what they cost, and their end.
 
-use crate::configurations::Saved;
-use crate::costs::Affected;
+use crate::configuration::costs::Affected;
+use crate::configuration::layers::{Before, Scope};
+use crate::configuration::mapped_secrets;
+use crate::configuration::mapped_secrets::{Owner, ReadMappings};
+use crate::configuration::revisions::add_revision;
+use crate::configuration::save::Saved;
 use crate::integrations::{event, find, may_vouch, require_owner, snapshot};
-use crate::layers::{Before, Scope};
-use crate::revisions::add_revision;
-use crate::secret_mappings::{Owner, ReadMappings};
 use crate::secrets::markers::{sealed_ids, store};
 use crate::storage::entity::{access, integration, workspace};
 use crate::storage::write::Write;
 use crate::workspaces::Deleted;
-use crate::{Actor, Error, Integration, IntegrationChange, Registry, Result, names, secret_mappings};
+use crate::{Actor, Error, Integration, IntegrationChange, Registry, Result, names};
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::IntegrationId;
 use registry_core::permission::Permission;
@@ -112,7 +113,7 @@ impl Registry {
             }
             after.set_configuration(stored.text);
         }
-        if url_changed && read.is_none() && secret_mappings::has_any(&write.txn, model.id).await? {
+        if url_changed && read.is_none() && mapped_secrets::has_any(&write.txn, model.id).await? {
             return Err(Error::invalid(Finding::error(
                 "/secret_mappings",
                 "secret_reentry_required",
@@ -120,7 +121,7 @@ impl Registry {
             )));
         }
         let owner = Owner::integration(&write.txn, &after).await?;
-        let remapped = secret_mappings::apply(write, &owner, read).await?;
+        let remapped = mapped_secrets::apply(write, &owner, read).await?;
         let mut affected = Affected::default();
         if after != model || remapped {
             after.version += 1;
@@ -206,7 +207,7 @@ pub(crate) async fn mark_deleted(write: &mut Write<'_>, model: integration::Mode
         .chain(sealed_ids(model.configuration.as_deref()))
         .map(|(_, id)| id);
     write.unseal(secrets).await?;
-    secret_mappings::remove_all(write, model.id).await?;
+    mapped_secrets::remove_all(write, model.id).await?;
     let mut gone = model.clone().into_active_model();
     gone.deleted_at = Set(Some(write.millis()));
     gone.version = Set(model.version + 1);

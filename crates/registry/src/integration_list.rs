@@ -1,9 +1,9 @@
 //! Lists of integrations: filtered, ordered and counted in the database, over all rows.
 
+use crate::configuration::mapped_secrets::mappings_of;
 use crate::integration_counts::{ATTENTION, counts_of, owners_of};
 use crate::integrations::{Integration, into_integration};
 use crate::page::{Page, PageRequest};
-use crate::secret_mappings::mappings_of;
 use crate::storage::columns::contains;
 use crate::storage::entity::{access, integration, oauth_client, registration, server};
 use crate::{Actor, Registry, Result, page, workspaces};

@@ -1,18 +1,19 @@
 //! Integrations: an upstream MCP server's address, its auth type, its Advanced Configuration.
 
-use crate::configurations::Saved;
-use crate::costs::Affected;
+use crate::configuration::costs::Affected;
+use crate::configuration::layers::Replacements;
+use crate::configuration::mapped_secrets;
+use crate::configuration::mapped_secrets::{MappedSecret, Owner, SecretMapping, mappings_of};
+use crate::configuration::revisions::add_revision;
+use crate::configuration::save::Saved;
 use crate::integration_counts::{IntegrationCounts, counts_of, owners_of};
-use crate::layers::Replacements;
 use crate::names::SlugSpace;
-use crate::revisions::add_revision;
-use crate::secret_mappings::{MappedSecret, Owner, SecretMapping, mappings_of};
 use crate::secrets::markers::store;
 use crate::storage::columns::{json as read_json, moment, word};
 use crate::storage::entity::{access, integration};
 use crate::storage::write::{Event, Write};
 use crate::workspaces::{WorkspaceRef, insert_unique, show, stored_slug};
-use crate::{Actor, Error, LastTest, Registry, Result, names, secret_mappings, workspaces};
+use crate::{Actor, Error, LastTest, Registry, Result, names, workspaces};
 use registry_core::clock::Timestamp;
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::{IntegrationId, WorkspaceId};
@@ -130,7 +131,7 @@ impl Registry {
         let mut write = self.begin_write(actor).await?;
         let (model, findings) = self.create_integration_in(&mut write, actor, new, None).await?;
         let owner = Owner::integration(&write.txn, &model).await?;
-        secret_mappings::apply(&mut write, &owner, Some(read)).await?;
+        mapped_secrets::apply(&mut write, &owner, Some(read)).await?;
         let value = self.show(&write.txn, actor, model).await?;
         write.commit().await?;
         Ok(Saved { value, findings, affected: Affected::default() })
@@ -324,7 +325,11 @@ pub(crate) async fn find(
         .filter(access::Column::WorkspaceId.eq(own.0))
         .one(db)
         .await?;
-    if crate::layers::access_enabled(&model, row.as_ref(), own) { Ok(model) } else { Err(missing()) }
+    if crate::configuration::layers::access_enabled(&model, row.as_ref(), own) {
+        Ok(model)
+    } else {
+        Err(missing())
+    }
 }
 
 pub(crate) fn into_integration(
@@ -336,7 +341,7 @@ pub(crate) fn into_integration(
     Ok(Integration {
         id: IntegrationId(model.id),
         slug: stored_slug(&model.slug, "integration", model.id)?,
-        auth_type: crate::layers::auth_type(&model)?,
+        auth_type: crate::configuration::layers::auth_type(&model)?,
         transport: transport(&model)?,
         name: model.name,
         description: model.description,

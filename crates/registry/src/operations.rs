@@ -1,6 +1,6 @@
 //! What people can do about a registration: try again, replace, keep, withdraw, enter a client by hand.
 
-use crate::layers::Scope;
+use crate::configuration::layers::Scope;
 use crate::registrations::Registration;
 use crate::storage::entity::{oauth_client, registration};
 use crate::storage::write::{Event, Write};

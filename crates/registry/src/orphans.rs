@@ -1,7 +1,7 @@
 //! The orphan ledger: clients that may exist at an authorization server and that nobody here uses, because the answer that
 //! named them was lost or because they could not be withdrawn (`domain.md` §5).
 
-use crate::layers::ServerLayers;
+use crate::configuration::layers::ServerLayers;
 use crate::page::{Page, PageRequest};
 use crate::registrations::workspace_of;
 use crate::storage::columns::{contains, json, moment};

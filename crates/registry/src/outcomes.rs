@@ -1,7 +1,7 @@
 //! How the outcome of a step is written on its registration and its attempt: what failed, what that means, what was left
 //! open. Called inside the worker's guarded writes.
 
-use crate::layers::ServerLayers;
+use crate::configuration::layers::ServerLayers;
 use crate::reconciliation::Situation;
 use crate::registrations::{active_clients, workspace_of};
 use crate::storage::columns::{json, millis};

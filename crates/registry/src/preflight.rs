@@ -1,14 +1,15 @@
 //! Preflight: everything about a registration but the registration itself. Nothing is saved, no secret is opened.
 
+use crate::configuration::layers;
+use crate::configuration::layers::{Scope, parse_layer};
+use crate::configuration::mapped_secrets::members_of;
 use crate::integrations::may_vouch;
-use crate::layers::{Scope, parse_layer};
 use crate::ports::upstream::{Answering, Discovered};
 use crate::registrations::briefs;
-use crate::secret_mappings::members_of;
 use crate::storage::entity::{integration, sealed_value, workspace};
 use crate::{
-    Actor, Error, NewIntegration, RegistrationBrief, Registry, Result, Turn, access, integrations, layers,
-    names, workspaces,
+    Actor, Error, NewIntegration, RegistrationBrief, Registry, Result, Turn, access, integrations, names,
+    workspaces,
 };
 use registry_core::finding::Findings;
 use registry_core::id::{IntegrationId, WorkspaceId};

@@ -4,7 +4,7 @@
 //! rule 7). What came of a step is written in `recording`.
 
 use crate::actor::Actor;
-use crate::layers::{Scope, ServerLayers};
+use crate::configuration::layers::{Scope, ServerLayers};
 use crate::outcomes::{ANSWER_LOST, leave_open, superseded};
 use crate::registrations::{active_clients, method};
 use crate::secrets::rotation::is_given_up;

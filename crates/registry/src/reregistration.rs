@@ -1,8 +1,8 @@
 //! New clients for many registrations of one integration: what that costs is said first, and done only when the caller
 //! named it or confirmed it.
 
-use crate::costs::KnownClients;
-use crate::layers::{Scope, ServerLayers};
+use crate::configuration::costs::KnownClients;
+use crate::configuration::layers::{Scope, ServerLayers};
 use crate::operations::Ask;
 use crate::storage::columns::word;
 use crate::storage::entity::{integration, registration};

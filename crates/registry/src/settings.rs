@@ -1,8 +1,8 @@
 //! What the operator configured and the application needs to know.
 
+use crate::configuration::mapped_secrets::SecretReference;
 use crate::identity_provider::ProviderSettings;
 use crate::key_sets::KeySource;
-use crate::secret_mappings::SecretReference;
 use registry_core::egress::EgressPolicy;
 use registry_core::finding::{Finding, Findings};
 use registry_core::metadata::Branding;

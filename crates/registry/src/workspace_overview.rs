@@ -1,6 +1,6 @@
 //! Workspaces with what is in them: for the list, for the page of one, and for what its deletion would take along.
 
-use crate::layers::access_enabled;
+use crate::configuration::layers::access_enabled;
 use crate::page::{Page, PageRequest};
 use crate::servers::{IntegrationRef, integration_ref};
 use crate::storage::entity::{access, api_key, integration, registration, server, user};

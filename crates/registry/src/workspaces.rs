@@ -1,6 +1,6 @@
 //! Workspaces: teams inside the organisation.
 
-use crate::layers::Scope;
+use crate::configuration::layers::Scope;
 use crate::names::SlugSpace;
 use crate::page::{Page, PageRequest};
 use crate::storage::columns::{contains, moment};

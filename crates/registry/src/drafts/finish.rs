@@ -2,7 +2,7 @@
 
 use super::{approach, chosen, draft, event, snapshot};
 use crate::access::AccessChange;
-use crate::costs::Affected;
+use crate::configuration::costs::Affected;
 use crate::servers::NewServer;
 use crate::storage::columns::word;
 use crate::storage::entity::{integration, workspace};

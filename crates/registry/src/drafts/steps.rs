@@ -1,9 +1,9 @@
 //! The steps of a draft: address, approach, configuration, workspaces.
 
 use super::{Draft, DraftStep, LIFE, approach, chosen, event, owner, reach, save, show, snapshot};
-use crate::checks::Preview;
+use crate::configuration::check::Preview;
+use crate::configuration::layers::parse_layer;
 use crate::integrations::may_vouch;
-use crate::layers::parse_layer;
 use crate::preflight::EXAMPLE_NAMES;
 use crate::secrets::markers::{sealed_ids, store};
 use crate::storage::columns::{json, millis};

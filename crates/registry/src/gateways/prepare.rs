@@ -1,6 +1,6 @@
 //! Resolved documents as the database has them at one moment, for whoever may read them.
 
-use crate::layers::{Scope, ServerLayers, auth_type};
+use crate::configuration::layers::{Scope, ServerLayers, auth_type};
 use crate::registrations::{active_clients, method, usable};
 use crate::secrets::markers::{open_markers, without_markers};
 use crate::storage::columns::json as read_json;

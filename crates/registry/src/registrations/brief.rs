@@ -72,6 +72,6 @@ pub(crate) async fn count_states(db: &impl ConnectionTrait) -> Result<Vec<(State
 }
 
 /// The workspace of a registration, for events.
-pub(crate) fn workspace_of(layers: &crate::layers::ServerLayers) -> WorkspaceId {
+pub(crate) fn workspace_of(layers: &crate::configuration::layers::ServerLayers) -> WorkspaceId {
     WorkspaceId(layers.workspace.id)
 }

@@ -1,20 +1,19 @@
 //! Making, changing and deleting servers.
 
 use super::{NewServer, Server, ServerChange, ServerRef, find, into_server};
-use crate::configurations::Saved;
-use crate::costs::Affected;
-use crate::layers::{Before, Scope, access_enabled};
+use crate::configuration::costs::Affected;
+use crate::configuration::layers::{Before, Scope, access_enabled};
+use crate::configuration::mapped_secrets::{Owner, ReadMappings, mappings_of};
+use crate::configuration::revisions::add_revision;
+use crate::configuration::save::Saved;
+use crate::configuration::{layers, mapped_secrets};
 use crate::names::SlugSpace;
 use crate::page::Page;
-use crate::revisions::add_revision;
-use crate::secret_mappings::{Owner, ReadMappings, mappings_of};
 use crate::secrets::markers::{sealed_ids, store};
 use crate::storage::entity::{integration, registration, server, workspace};
 use crate::storage::write::{Event, Write};
 use crate::workspaces::{Deleted, insert_unique, show};
-use crate::{
-    Actor, Error, Registry, Result, access, integrations, layers, names, secret_mappings, workspaces,
-};
+use crate::{Actor, Error, Registry, Result, access, integrations, names, workspaces};
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::{ServerId, WorkspaceId};
 use registry_core::permission::Permission;
@@ -89,7 +88,7 @@ impl Registry {
             add_revision(write, ("server", id), stored.text, None, None).await?;
         }
         let owner = Owner::server(&write.txn, &model, &integration).await?;
-        secret_mappings::apply(write, &owner, read).await?;
+        mapped_secrets::apply(write, &owner, read).await?;
         write.audit(event("server.created", &model).after(snapshot(&model)));
         let affected = before.settle(write, "/configurations", "server created").await?;
         Ok(MadeServer { model, integration, workspace, findings: stored.findings, affected })
@@ -137,7 +136,7 @@ impl Registry {
         let integration = integration::Entity::find_by_id(model.integration_id).one(&write.txn).await?;
         let integration = integration.ok_or_else(|| Error::corrupt("server", "integration_id", model.id))?;
         let owner = Owner::server(&write.txn, &after, &integration).await?;
-        let remapped = secret_mappings::apply(&mut write, &owner, read).await?;
+        let remapped = mapped_secrets::apply(&mut write, &owner, read).await?;
         let mut affected = Affected::default();
         if after != model || remapped {
             after.version += 1;
@@ -225,7 +224,7 @@ pub(crate) async fn delete_all(write: &mut Write<'_>, scope: Scope<'_>, deleted:
     for layers in write.registry.load_layers(&write.txn, scope, false).await? {
         let model = layers.server.clone();
         write.unseal(sealed_ids(model.configuration.as_deref()).into_values()).await?;
-        secret_mappings::remove_all(write, model.id).await?;
+        mapped_secrets::remove_all(write, model.id).await?;
         let mut gone = model.clone().into_active_model();
         gone.deleted_at = Set(Some(write.millis()));
         gone.version = Set(model.version + 1);

@@ -4,9 +4,9 @@ mod changing;
 
 pub(crate) use changing::delete_all;
 
-use crate::layers::{Replacements, Scope};
+use crate::configuration::layers::{Replacements, Scope};
+use crate::configuration::mapped_secrets::{MappedSecret, SecretMapping, mappings_of};
 use crate::page::{Page, PageRequest};
-use crate::secret_mappings::{MappedSecret, SecretMapping, mappings_of};
 use crate::storage::columns::{contains, json, moment, word};
 use crate::storage::entity::{attempt, integration, registration, server, workspace};
 use crate::workspaces::{WorkspaceRef, show, stored_slug};

@@ -1,10 +1,11 @@
 //! Judging an Advanced Configuration without saving it: what is wrong with it, what would be sent, what that costs.
 
-use crate::carrier::Carrier;
-use crate::configurations::Subject;
-use crate::costs::{Affected, KnownClients};
+use crate::configuration::costs::{Affected, KnownClients};
+use crate::configuration::layers;
+use crate::configuration::owner::Carrier;
+use crate::configuration::save::Subject;
 use crate::servers::ServerRef;
-use crate::{Actor, Error, Registry, Result, WorkspaceRef, layers, servers};
+use crate::{Actor, Error, Registry, Result, WorkspaceRef, servers};
 use registry_core::finding::Findings;
 use registry_core::id::{SealedId, ServerId, WorkspaceId};
 use registry_core::metadata::{

@@ -1,13 +1,14 @@
 //! Advanced Configurations at all their levels: reading and saving.
 
-use crate::carrier::Carrier;
-use crate::costs::Affected;
-use crate::layers::{Before, Replacements};
-use crate::revisions::add_revision;
+use crate::configuration::costs::Affected;
+use crate::configuration::layers::{Before, Replacements};
+use crate::configuration::mapped_secrets;
+use crate::configuration::owner::Carrier;
+use crate::configuration::revisions::add_revision;
 use crate::secrets::markers::store;
 use crate::servers::ServerRef;
 use crate::storage::write::{Event, Write};
-use crate::{Actor, Registry, Result, names, secret_mappings};
+use crate::{Actor, Registry, Result, names};
 use registry_core::clock::Timestamp;
 use registry_core::finding::Findings;
 use registry_core::slug::Reference;
@@ -125,7 +126,7 @@ impl Registry {
         let before = Before::take(write, carrier.scope()).await?.with(replacements);
         let owner = (carrier.kind(), carrier.id());
         let stored = store(write, owner, "", written.text.as_deref(), carrier.text(), false).await?;
-        secret_mappings::refuse_overlap(write, carrier.id(), stored.text.as_deref()).await?;
+        mapped_secrets::refuse_overlap(write, carrier.id(), stored.text.as_deref()).await?;
         let event = Event::new("configuration.saved", carrier.kind(), carrier.id())
             .in_workspace(carrier.workspace())
             .before(json!(carrier.text()))

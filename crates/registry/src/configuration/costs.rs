@@ -1,6 +1,6 @@
 //! What a change costs: how many clients are updated, replaced, or wait for a person. Said before it is saved and after.
 
-use crate::layers::ServerLayers;
+use crate::configuration::layers::ServerLayers;
 use crate::reconciliation::active_client;
 use crate::storage::entity::{oauth_client, registration};
 use crate::{Registry, Result};

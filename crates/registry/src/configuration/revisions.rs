@@ -1,9 +1,9 @@
 //! The saved versions of Advanced Configurations: listed, restored, never erased.
 
-use crate::carrier::Carrier;
-use crate::checks::Checked;
-use crate::configurations::{Configuration, Saved, Subject, Written};
-use crate::layers::Replacements;
+use crate::configuration::check::Checked;
+use crate::configuration::layers::Replacements;
+use crate::configuration::owner::Carrier;
+use crate::configuration::save::{Configuration, Saved, Subject, Written};
 use crate::page::{Page, PageRequest};
 use crate::secrets::markers::with_present_secrets;
 use crate::servers::ServerRef;

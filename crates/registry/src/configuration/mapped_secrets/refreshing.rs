@@ -4,7 +4,7 @@ use super::SecretMapping;
 use super::judging::{Owner, is_allowed};
 use super::reading::ReadMappings;
 use super::storing::{forget, is_of, mapping, opened, rows_of, seal};
-use crate::layers::{Before, Scope};
+use crate::configuration::layers::{Before, Scope};
 use crate::secrets::rotation::is_given_up;
 use crate::storage::entity::{integration, sealed_value, secret_mapping, server};
 use crate::storage::write::Write;

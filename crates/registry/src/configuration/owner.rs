@@ -1,8 +1,8 @@
 //! The row that carries a configuration: found, read and written alike at every level.
 
-use crate::configurations::{Configuration, Subject};
-use crate::layers::Scope;
-use crate::revisions::last_revision;
+use crate::configuration::layers::Scope;
+use crate::configuration::revisions::last_revision;
+use crate::configuration::save::{Configuration, Subject};
 use crate::storage::columns::moment;
 use crate::storage::entity::{access, integration, organisation, server};
 use crate::storage::write::Write;
