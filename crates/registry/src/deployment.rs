@@ -3,14 +3,13 @@
 use crate::actor::Actor;
 use crate::limits::gateway::GatewayLimits;
 use crate::limits::sign_in::SignInLimits;
+use crate::registration::registrations;
 use crate::secrets::rotation;
 use crate::storage::connect::{Missing, connect};
 use crate::storage::entity::{deployment, organisation, sealed_value};
 use crate::storage::settings_generations::{InForce, SettingsStanding};
 use crate::storage::write::Write;
-use crate::{
-    Door, Error, Inner, Outside, Registry, Result, SealingRing, Settings, key_sets, registrations, tokens,
-};
+use crate::{Door, Error, Inner, Outside, Registry, Result, SealingRing, Settings, key_sets, tokens};
 use registry_core::clock::Clock;
 use registry_core::id::{OrganisationId, SealedId};
 use registry_core::metadata::Branding;

@@ -1,7 +1,7 @@
 //! What gateways say back: that they need a client now, and that a client does not work (`domain.md` §6).
 
 use crate::gateways::GatewayDocument;
-use crate::registrations::{active_clients, usable};
+use crate::registration::registrations::{active_clients, usable};
 use crate::storage::columns::{millis, moment};
 use crate::storage::entity::{oauth_client, registration};
 use crate::storage::write::Event;

@@ -1,7 +1,7 @@
 //! What people ask of an integration as a whole: see what happened to it, see what deleting it takes.
 
 use crate::integrations::require_owner;
-use crate::registrations::method;
+use crate::registration::registrations::method;
 use crate::storage::columns::moment;
 use crate::storage::entity::{access, audit_event, oauth_client, registration, server};
 use crate::{Actor, Registry, Result, integrations};

@@ -5,7 +5,7 @@ use crate::configuration::layers::{Scope, parse_layer};
 use crate::configuration::mapped_secrets::members_of;
 use crate::integrations::may_vouch;
 use crate::ports::upstream::{Answering, Discovered};
-use crate::registrations::briefs;
+use crate::registration::registrations::briefs;
 use crate::storage::entity::{integration, sealed_value, workspace};
 use crate::{
     Actor, Error, NewIntegration, RegistrationBrief, Registry, Result, Turn, access, integrations, names,

@@ -1,8 +1,8 @@
 //! The five layers of servers as they stand in the database, and what follows from a change to one of them.
 
-use crate::budget::origin_of;
 use crate::configuration::costs::{Affected, KnownClients};
 use crate::configuration::mapped_secrets::members_of;
+use crate::registration::issuer_rate::origin_of;
 use crate::storage::columns::moment;
 use crate::storage::entity::{access, integration, organisation, registration, server, workspace};
 use crate::storage::settings_generations::{InForce, SharedSettings};

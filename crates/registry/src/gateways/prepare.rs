@@ -1,7 +1,7 @@
 //! Resolved documents as the database has them at one moment, for whoever may read them.
 
 use crate::configuration::layers::{Scope, ServerLayers, auth_type};
-use crate::registrations::{active_clients, method, usable};
+use crate::registration::registrations::{active_clients, method, usable};
 use crate::secrets::markers::{open_markers, without_markers};
 use crate::storage::columns::json as read_json;
 use crate::storage::entity::{change, oauth_client, registration};

@@ -2,12 +2,13 @@
 //! open. Called inside the worker's guarded writes.
 
 use crate::configuration::layers::ServerLayers;
-use crate::reconciliation::Situation;
-use crate::registrations::{active_clients, workspace_of};
+use crate::registration::orphans;
+use crate::registration::reconciliation::Situation;
+use crate::registration::registrations::{active_clients, workspace_of};
 use crate::storage::columns::{json, millis};
 use crate::storage::entity::{attempt, oauth_client, registration};
 use crate::storage::write::{Event, Write};
-use crate::{Error, Result, orphans};
+use crate::{Error, Result};
 use chrono::Duration;
 use registry_core::backoff;
 use registry_core::id::{OauthClientId, SealedId, ServerId};
@@ -196,7 +197,7 @@ pub(crate) async fn leave_open(
         _ => {}
     }
     let now = write.now;
-    let serves = active.is_some_and(|client| crate::registrations::usable(&client, now));
+    let serves = active.is_some_and(|client| crate::registration::registrations::usable(&client, now));
     // What was sent was what a person asked for: it is not sent again for the same word.
     let keep_request = left.step != "register";
     fail(write, row, layers, desired, (&left.step, &failure), serves, keep_request).await

@@ -2,7 +2,7 @@
 
 use super::brief::{active_clients, by_id, method, usable};
 use super::{LastAnswer, Registration};
-use crate::orphans::issuer_of;
+use crate::registration::orphans::issuer_of;
 use crate::servers::integration_ref;
 use crate::storage::columns::{json, moment, word};
 use crate::storage::entity::{attempt, integration, oauth_client, registration, revision, server, workspace};

@@ -1,17 +1,18 @@
 //! What the worker calls around each step: record that it begins, record what came of it, close the claim.
 
 use crate::actor::Actor;
-use crate::budget::{origin_of, slow_down};
-use crate::clients::{NewClient, take_over};
-use crate::outcomes::{
+use crate::registration::clients::{NewClient, take_over};
+use crate::registration::failures::{
     INTERRUPTED, deletion_sent, event, fail, finish, keep_withdrawing, manage_failed, settled, superseded,
 };
-use crate::reconciliation::{Claim, NEVER, Situation, claimed, lease_clock};
-use crate::registrations::workspace_of;
+use crate::registration::issuer_rate::{origin_of, slow_down};
+use crate::registration::orphans;
+use crate::registration::reconciliation::{Claim, NEVER, Situation, claimed, lease_clock};
+use crate::registration::registrations::workspace_of;
 use crate::storage::columns::{hex, millis};
 use crate::storage::entity::{attempt, oauth_client, registration};
 use crate::storage::write::Write;
-use crate::{Error, Registry, Result, orphans};
+use crate::{Error, Registry, Result};
 use registry_core::clock::Timestamp;
 use registry_core::id::{AttemptId, OauthClientId, SealedId, ServerId};
 use registry_core::oauth::{

@@ -5,8 +5,8 @@
 
 use crate::actor::Actor;
 use crate::configuration::layers::{Scope, ServerLayers};
-use crate::outcomes::{ANSWER_LOST, leave_open, superseded};
-use crate::registrations::{active_clients, method};
+use crate::registration::failures::{ANSWER_LOST, leave_open, superseded};
+use crate::registration::registrations::{active_clients, method};
 use crate::secrets::rotation::is_given_up;
 use crate::storage::columns::{json, millis, moment};
 use crate::storage::entity::{attempt, oauth_client, registration, sealed_value};

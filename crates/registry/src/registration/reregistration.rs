@@ -3,7 +3,7 @@
 
 use crate::configuration::costs::KnownClients;
 use crate::configuration::layers::{Scope, ServerLayers};
-use crate::operations::Ask;
+use crate::registration::actions::Ask;
 use crate::storage::columns::word;
 use crate::storage::entity::{integration, registration};
 use crate::{Actor, Error, Registration, Registry, Result, integrations};

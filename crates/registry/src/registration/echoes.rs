@@ -1,7 +1,7 @@
 //! What was sent to an upstream once and is repeated by it later is hidden before it is kept.
 
-use crate::reconciliation::{Claim, Situation};
-use crate::recording::StepRecord;
+use crate::registration::reconciliation::{Claim, Situation};
+use crate::registration::recording::StepRecord;
 use crate::{Error, Registry, Result};
 use registry_core::oauth::{Exchange, Failure};
 use registry_core::secret::Secret;

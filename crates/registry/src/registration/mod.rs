@@ -1,0 +1,14 @@
+//! A registration's life as the registry records it: listing, actions, the queue of the worker, clients, orphaned clients.
+
+pub(crate) mod actions;
+pub(crate) mod advertised;
+pub(crate) mod clients;
+pub(crate) mod echoes;
+pub(crate) mod failures;
+pub(crate) mod issuer_rate;
+pub(crate) mod orphans;
+pub(crate) mod orphans_csv;
+pub(crate) mod reconciliation;
+pub(crate) mod recording;
+pub(crate) mod registrations;
+pub(crate) mod reregistration;
