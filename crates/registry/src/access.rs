@@ -1,15 +1,17 @@
 //! Workspace access: which workspaces may use an integration, and the workspace layer of its configuration.
 
 use crate::configuration::costs::Affected;
-use crate::configuration::layers::{Before, Replacements, Scope, access_enabled};
+use crate::configuration::layers::{Before, Replacements, Scope};
 use crate::configuration::revisions::add_revisions;
 use crate::configuration::save::Saved;
+use crate::lookup::integrations::access_enabled;
+use crate::lookup::workspaces::WorkspaceRef;
+use crate::lookup::{integrations, workspaces};
 use crate::secrets::markers::{Ready, prepare, put};
 use crate::storage::columns::moment;
 use crate::storage::entity::{access, integration, server, workspace};
 use crate::storage::write::{Event, Write};
-use crate::workspaces::WorkspaceRef;
-use crate::{Actor, Error, Registry, Result, integrations, workspaces};
+use crate::{Actor, Error, Registry, Result};
 use registry_core::clock::Timestamp;
 use registry_core::finding::{Finding, Findings, Report};
 use registry_core::id::{IntegrationId, WorkspaceId};
@@ -201,7 +203,7 @@ impl Places {
 
     fn workspace(&self, reference: &Reference) -> Result<&workspace::Model> {
         let found = self.workspaces.get(reference);
-        found.ok_or_else(|| Error::not_found("workspace", workspaces::show(reference)))
+        found.ok_or_else(|| Error::not_found("workspace", crate::lookup::slugs::show(reference)))
     }
 
     fn row(

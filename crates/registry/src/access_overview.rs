@@ -1,11 +1,11 @@
 //! Every workspace as one integration sees it: whether it may use it, what it has of it, what it sets over it.
 
-use crate::configuration::layers::access_enabled;
-use crate::integrations::require_owner;
+use crate::lookup::integrations::{access_enabled, require_owner};
+use crate::lookup::workspaces::WorkspaceRef;
+use crate::lookup::{integrations, workspaces};
 use crate::storage::columns::moment;
 use crate::storage::entity::{access, oauth_client, registration, server, workspace};
-use crate::workspaces::WorkspaceRef;
-use crate::{Actor, Registry, Result, integrations, workspaces};
+use crate::{Actor, Registry, Result};
 use registry_core::clock::Timestamp;
 use registry_core::id::WorkspaceId;
 use registry_core::permission::Permission;

@@ -1,12 +1,13 @@
 //! API keys of automation and gateways. Only a hash of a key is kept; how one is written: `key_text`.
 
 use crate::key_text::{beginning, checksum_holds, generate, hash};
+use crate::lookup::workspaces::WorkspaceRef;
+use crate::lookup::{naming, workspaces};
 use crate::page::{Page, PageRequest};
 use crate::storage::columns::{json, millis, moment, word};
 use crate::storage::entity::{api_key, workspace};
 use crate::storage::write::Event;
-use crate::workspaces::WorkspaceRef;
-use crate::{Actor, Error, Registry, Result, key_chain, names, page, workspaces};
+use crate::{Actor, Error, Registry, Result, key_chain, page};
 use registry_core::clock::Timestamp;
 use registry_core::finding::Finding;
 use registry_core::id::{ApiKeyId, WorkspaceId};
@@ -107,7 +108,7 @@ impl Registry {
     /// makes none that ends later.
     pub async fn create_api_key(&self, actor: &Actor, new: NewApiKey) -> Result<CreatedApiKey> {
         actor.require_organisation(Permission::ManageKeys)?;
-        let name = names::name(&new.name, "/name")?;
+        let name = naming::name(&new.name, "/name")?;
         check_scopes(&new.scopes)?;
         require_scopes(actor, &new.scopes, new.workspace.is_some())?;
         let reason = new.reason.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());

@@ -2,13 +2,14 @@
 
 use crate::configuration::layers::{Scope, auth_type, parse_layer};
 use crate::configuration::mapped_secrets::members_of;
+use crate::lookup::servers::ServerRef;
+use crate::lookup::{integrations, servers};
 use crate::ports::upstream::ProbeTarget;
 use crate::preflight::discreet;
 use crate::secrets::markers::open_markers;
-use crate::servers::ServerRef;
 use crate::storage::entity::integration;
 use crate::storage::write::Event;
-use crate::{Actor, Error, Registry, Result, integrations, servers};
+use crate::{Actor, Error, Registry, Result};
 use registry_core::clock::Timestamp;
 use registry_core::id::{ServerId, WorkspaceId};
 use registry_core::metadata::{AdvancedConfiguration, EffectiveMetadata};

@@ -1,11 +1,12 @@
 //! What gateways say back: that they need a client now, and that a client does not work (`domain.md` §6).
 
 use crate::gateways::GatewayDocument;
+use crate::lookup::workspaces;
 use crate::registration::registrations::{active_clients, usable};
 use crate::storage::columns::{millis, moment};
 use crate::storage::entity::{oauth_client, registration};
 use crate::storage::write::Event;
-use crate::{Actor, Error, Registry, Result, workspaces};
+use crate::{Actor, Error, Registry, Result};
 use chrono::Duration;
 use registry_core::clock::Timestamp;
 use registry_core::id::{RegistrationId, ServerId, WorkspaceId};

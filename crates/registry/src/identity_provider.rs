@@ -3,6 +3,7 @@
 
 use crate::key_sets::KeySource;
 use crate::key_text::random_base62;
+use crate::lookup::{naming, workspaces};
 use crate::memberships::Granted;
 use crate::people::{add, checked_email, regrant_by_provider};
 use crate::ports::outside::PartyRequest;
@@ -11,7 +12,7 @@ use crate::storage::entity::user;
 use crate::storage::write::{Event, Write};
 use crate::tokens::Judge;
 use crate::users::email_key;
-use crate::{Error, Origin, Registry, Result, SignedIn, memberships, names, workspaces};
+use crate::{Error, Origin, Registry, Result, SignedIn, memberships};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use registry_core::permission::Role;
@@ -371,7 +372,7 @@ impl Registry {
                 return Err(Error::Unauthenticated(NO_GROUP));
             }
             let name = text("name").filter(|name| !name.trim().is_empty()).unwrap_or(email);
-            let name = names::name(name, "/name").unwrap_or_else(|_| email.to_owned());
+            let name = naming::name(name, "/name").unwrap_or_else(|_| email.to_owned());
             let row = add(&mut write, email, name, &granted, Some(subject)).await?;
             write.commit().await?;
             return Ok(row);

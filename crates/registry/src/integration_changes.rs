@@ -6,12 +6,14 @@ use crate::configuration::mapped_secrets;
 use crate::configuration::mapped_secrets::{Owner, ReadMappings};
 use crate::configuration::revisions::add_revision;
 use crate::configuration::save::Saved;
-use crate::integrations::{event, find, may_vouch, require_owner, snapshot};
+use crate::integrations::{event, may_vouch, snapshot};
+use crate::lookup::deleted::Deleted;
+use crate::lookup::integrations::{find, require_owner};
+use crate::lookup::naming;
 use crate::secrets::markers::{sealed_ids, store};
 use crate::storage::entity::{access, integration, workspace};
 use crate::storage::write::Write;
-use crate::workspaces::Deleted;
-use crate::{Actor, Error, Integration, IntegrationChange, Registry, Result, names};
+use crate::{Actor, Error, Integration, IntegrationChange, Registry, Result};
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::IntegrationId;
 use registry_core::permission::Permission;
@@ -62,15 +64,15 @@ impl Registry {
         actor.require(Permission::UpdateIntegrations)?;
         let model = find(&write.txn, actor, reference).await?;
         require_owner(actor, &model)?;
-        names::expect_version(expected_version, model.version)?;
+        naming::expect_version(expected_version, model.version)?;
         let before =
             Before::take(write, Scope::Integration(IntegrationId(model.id))).await?.with(change.replacements);
         let mut after = model.clone();
         if let Some(name) = change.name {
-            after.name = names::name(&name, "/name")?;
+            after.name = naming::name(&name, "/name")?;
         }
         if let Some(description) = change.description {
-            after.description = names::description(description)?;
+            after.description = naming::description(description)?;
         }
         if let Some(auth_type) = change.auth_type {
             auth_type.as_str().clone_into(&mut after.auth_type);
@@ -152,7 +154,7 @@ impl Registry {
         let mut write = self.begin_write(actor).await?;
         let model = find(&write.txn, actor, reference).await?;
         require_owner(actor, &model)?;
-        names::expect_version(expected_version, model.version)?;
+        naming::expect_version(expected_version, model.version)?;
         let mut deleted = Deleted::default();
         crate::servers::delete_all(&mut write, Scope::Integration(IntegrationId(model.id)), &mut deleted)
             .await?;

@@ -1,10 +1,11 @@
 //! How integrations are used and how they fare.
 
 use crate::integrations::Integration;
+use crate::lookup::workspaces;
+use crate::lookup::workspaces::WorkspaceRef;
 use crate::storage::columns::word;
 use crate::storage::entity::{integration, oauth_client, registration, server, workspace};
-use crate::workspaces::WorkspaceRef;
-use crate::{Actor, Result, workspaces};
+use crate::{Actor, Result};
 use registry_core::registration::{ClientStatus, RegistrationMethod, State};
 use sea_orm::sea_query::{Expr, ExprTrait, Func};
 use sea_orm::{

@@ -3,10 +3,11 @@
 use crate::configuration::mapped_secrets::mappings_of;
 use crate::integration_counts::{ATTENTION, counts_of, owners_of};
 use crate::integrations::{Integration, into_integration};
+use crate::lookup::workspaces;
 use crate::page::{Page, PageRequest};
 use crate::storage::columns::contains;
 use crate::storage::entity::{access, integration, oauth_client, registration, server};
-use crate::{Actor, Registry, Result, page, workspaces};
+use crate::{Actor, Registry, Result, page};
 use registry_core::id::WorkspaceId;
 use registry_core::permission::Permission;
 use registry_core::registration::{AuthType, ClientStatus, RegistrationMethod, State};

@@ -1,10 +1,11 @@
 //! What people ask of an integration as a whole: see what happened to it, see what deleting it takes.
 
-use crate::integrations::require_owner;
+use crate::lookup::integrations;
+use crate::lookup::integrations::require_owner;
 use crate::registration::registrations::method;
 use crate::storage::columns::moment;
 use crate::storage::entity::{access, audit_event, oauth_client, registration, server};
-use crate::{Actor, Registry, Result, integrations};
+use crate::{Actor, Registry, Result};
 use registry_core::clock::Timestamp;
 use registry_core::permission::Permission;
 use registry_core::registration::{ClientStatus, RegistrationMethod};

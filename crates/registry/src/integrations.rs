@@ -7,13 +7,15 @@ use crate::configuration::mapped_secrets::{MappedSecret, Owner, SecretMapping, m
 use crate::configuration::revisions::add_revision;
 use crate::configuration::save::Saved;
 use crate::integration_counts::{IntegrationCounts, counts_of, owners_of};
-use crate::names::SlugSpace;
+use crate::lookup::integrations::{find, transport};
+use crate::lookup::slugs::{SlugSpace, insert_unique, stored_slug};
+use crate::lookup::workspaces::WorkspaceRef;
+use crate::lookup::{naming, slugs, workspaces};
 use crate::secrets::markers::store;
-use crate::storage::columns::{json as read_json, moment, word};
-use crate::storage::entity::{access, integration};
+use crate::storage::columns::{json as read_json, moment};
+use crate::storage::entity::integration;
 use crate::storage::write::{Event, Write};
-use crate::workspaces::{WorkspaceRef, insert_unique, show, stored_slug};
-use crate::{Actor, Error, LastTest, Registry, Result, names, workspaces};
+use crate::{Actor, Error, LastTest, Registry, Result};
 use registry_core::clock::Timestamp;
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::{IntegrationId, WorkspaceId};
@@ -21,7 +23,7 @@ use registry_core::metadata::{AdvancedConfiguration, CANONICAL_WRAPPER};
 use registry_core::permission::Permission;
 use registry_core::registration::{AuthType, Transport};
 use registry_core::slug::{Reference, Slug};
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -146,8 +148,8 @@ impl Registry {
         new: NewIntegration,
         sealed: Option<(Uuid, &str)>,
     ) -> Result<(integration::Model, Findings)> {
-        let name = names::name(&new.name, "/name")?;
-        let description = names::description(new.description)?;
+        let name = naming::name(&new.name, "/name")?;
+        let description = naming::description(new.description)?;
         let workspace_id = match (&new.workspace, actor.workspace()) {
             (Some(reference), _) => Some(workspaces::find(&write.txn, actor, reference).await?.id),
             (None, None) => None,
@@ -230,7 +232,7 @@ impl Registry {
         given: Option<&str>,
         name: &str,
     ) -> Result<Slug> {
-        let slug = names::slug(db, SlugSpace::Integrations, given, name).await;
+        let slug = slugs::slug(db, SlugSpace::Integrations, given, name).await;
         let is_taken = match (&slug, given) {
             (Ok(slug), None) => *slug != Slug::from_name(name),
             (Err(Error::Conflict { .. }), _) => true,
@@ -288,50 +290,6 @@ pub(crate) fn may_vouch(actor: &Actor) -> bool {
     actor.workspace().is_none() && actor.can(Permission::WriteOrganisation)
 }
 
-/// A caller bound to a workspace changes only that workspace's integrations.
-pub(crate) fn require_owner(actor: &Actor, model: &integration::Model) -> Result<()> {
-    if actor.workspace().is_some() && model.workspace_id != actor.workspace().map(|id| id.0) {
-        return Err(Error::Forbidden {
-            needed: Permission::UpdateIntegrations,
-            message: "This integration belongs to the organisation. Change the workspace layer or a server instead, or ask an organisation admin.".to_owned(),
-        });
-    }
-    Ok(())
-}
-
-pub(crate) async fn by_reference(
-    db: &impl ConnectionTrait,
-    reference: &Reference,
-) -> Result<Option<integration::Model>> {
-    let select = integration::Entity::find().filter(integration::Column::DeletedAt.is_null());
-    let select = match reference {
-        Reference::Id(id) => select.filter(integration::Column::Id.eq(*id)),
-        Reference::Slug(key) => select.filter(integration::Column::SlugKey.eq(key)),
-    };
-    Ok(select.one(db).await?)
-}
-
-/// The live integration of this name, if `actor` may know of it.
-pub(crate) async fn find(
-    db: &impl ConnectionTrait,
-    actor: &Actor,
-    reference: &Reference,
-) -> Result<integration::Model> {
-    let missing = || Error::not_found("integration", show(reference));
-    let model = by_reference(db, reference).await?.ok_or_else(missing)?;
-    let Some(own) = actor.workspace() else { return Ok(model) };
-    let row = access::Entity::find()
-        .filter(access::Column::IntegrationId.eq(model.id))
-        .filter(access::Column::WorkspaceId.eq(own.0))
-        .one(db)
-        .await?;
-    if crate::configuration::layers::access_enabled(&model, row.as_ref(), own) {
-        Ok(model)
-    } else {
-        Err(missing())
-    }
-}
-
 pub(crate) fn into_integration(
     model: integration::Model,
     workspace: Option<WorkspaceRef>,
@@ -364,10 +322,6 @@ pub(crate) fn into_integration(
             .transpose()?,
         counts,
     })
-}
-
-pub(crate) fn transport(model: &integration::Model) -> Result<Transport> {
-    word(Transport::parse, &model.transport, "integration", "transport", model.id)
 }
 
 impl integration::Model {

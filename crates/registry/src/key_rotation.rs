@@ -2,9 +2,10 @@
 
 use crate::api_keys::{CreatedApiKey, event, into_key, require_scopes};
 use crate::key_text::{beginning, generate, hash};
+use crate::lookup::workspaces;
 use crate::storage::columns::{json, millis};
 use crate::storage::entity::{api_key, workspace};
-use crate::{Actor, Error, Registry, Result, key_chain, workspaces};
+use crate::{Actor, Error, Registry, Result, key_chain};
 use chrono::Duration;
 use registry_core::id::ApiKeyId;
 use registry_core::permission::Permission;

@@ -41,9 +41,9 @@ mod limits;
 mod live;
 mod lockout;
 mod logos;
+mod lookup;
 mod memberships;
 mod migrating;
-mod names;
 mod overview;
 mod page;
 mod passwords;
@@ -102,6 +102,10 @@ pub use limits::per_client::{Share, Shares};
 pub use limits::requests::{Allowance, InHand};
 pub use live::{Coding, Followed, GatewayChange, Happening, HeldDocument};
 pub use logos::{Logo, LogoFile, LogoState};
+pub use lookup::deleted::Deleted;
+pub use lookup::integrations::IntegrationRef;
+pub use lookup::servers::{RegistrationBrief, ServerRef};
+pub use lookup::workspaces::WorkspaceRef;
 pub use memberships::{Membership, Roles};
 pub use migrating::{Migrated, Recording};
 pub use overview::Overview;
@@ -131,10 +135,7 @@ pub use restoring::{CurrentAccess, KeptRevocations, current_access};
 pub use search::{Found, Hit, Target};
 pub use secrets::envelope::{SealingKey, SealingRing};
 pub use secrets::rotation::{Resealed, SealingKeyUse};
-pub use servers::{
-    ClientMetadata, IntegrationRef, NewServer, RegistrationBrief, Server, ServerChange, ServerFilter,
-    ServerRef,
-};
+pub use servers::{ClientMetadata, NewServer, Server, ServerChange, ServerFilter};
 pub use sessions::Session;
 pub use settings::{IssuerRate, JwtSettings, RequestLimits, Settings};
 pub use sign_in::SignedIn;
@@ -143,7 +144,7 @@ pub use storage::connect::Missing;
 pub use storage::settings_generations::{SettingsStanding, SharedSettings};
 pub use users::User;
 pub use workspace_overview::{WorkspaceIntegration, WorkspaceLosses, WorkspaceSummary};
-pub use workspaces::{Deleted, NewWorkspace, Workspace, WorkspaceChange, WorkspaceFilter, WorkspaceRef};
+pub use workspaces::{NewWorkspace, Workspace, WorkspaceChange, WorkspaceFilter};
 
 /// The application. Cheap to clone; all clones share one database pool.
 #[derive(Clone)]

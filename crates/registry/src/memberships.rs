@@ -1,10 +1,11 @@
 //! What people may do where: a role in the whole organisation, roles in single workspaces, and the place they act in.
 
+use crate::lookup::workspaces;
+use crate::lookup::workspaces::WorkspaceRef;
 use crate::storage::columns::word;
 use crate::storage::entity::{membership, user, workspace};
 use crate::storage::write::{Event, Write};
-use crate::workspaces::WorkspaceRef;
-use crate::{Actor, Error, Registry, Result, workspaces};
+use crate::{Actor, Error, Registry, Result};
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::WorkspaceId;
 use registry_core::permission::Role;
@@ -93,7 +94,7 @@ impl Registry {
             None if organisation_role(&person)?.is_some() => None,
             None => return Err(Error::not_found("role", "in the whole organisation")),
             Some(reference) => {
-                let missing = || Error::not_found("workspace", workspaces::show(reference));
+                let missing = || Error::not_found("workspace", crate::lookup::slugs::show(reference));
                 let found = workspaces::by_reference(&write.txn, reference).await?.ok_or_else(missing)?;
                 let member = membership::Entity::find_by_id((person.id, found.id)).one(&write.txn).await?;
                 Some(member.ok_or_else(missing)?.workspace_id)

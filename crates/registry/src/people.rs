@@ -1,12 +1,13 @@
 //! Inviting people, changing what they may do, ending their access.
 
 use crate::key_text::random_base62;
+use crate::lookup::naming;
 use crate::memberships::{Granted, Roles};
 use crate::sessions::token_hash;
 use crate::storage::entity::{sign_in_link, user};
 use crate::storage::write::{Event, Write};
 use crate::users::{User, email_key};
-use crate::{Actor, Door, Error, Origin, Registry, Result, lockout, memberships, names, sessions};
+use crate::{Actor, Door, Error, Origin, Registry, Result, lockout, memberships, sessions};
 use chrono::Duration;
 use registry_core::finding::Finding;
 use registry_core::id::UserId;
@@ -67,7 +68,7 @@ impl Registry {
         require_whole(actor)?;
         let email = checked_email(&new.email)?;
         let name = if new.name.trim().is_empty() { before_at(email) } else { &new.name };
-        let name = names::name(name, "/name")?;
+        let name = naming::name(name, "/name")?;
         let mut write = self.begin_write(actor).await?;
         let namesake = user::Entity::find().filter(user::Column::EmailKey.eq(email_key(email)));
         if namesake.one(&write.txn).await?.is_some() {
@@ -121,7 +122,7 @@ impl Registry {
             workspaces: change.workspaces.unwrap_or_else(|| before.workspaces.iter().map(by_id).collect()),
         };
         let after = memberships::check(&write, &roles).await?;
-        let name = change.name.map_or_else(|| Ok(row.name.clone()), |name| names::name(&name, "/name"))?;
+        let name = change.name.map_or_else(|| Ok(row.name.clone()), |name| naming::name(&name, "/name"))?;
         if before == after && name == row.name {
             return self.with_places(row).await;
         }

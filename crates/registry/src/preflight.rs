@@ -4,13 +4,11 @@ use crate::configuration::layers;
 use crate::configuration::layers::{Scope, parse_layer};
 use crate::configuration::mapped_secrets::members_of;
 use crate::integrations::may_vouch;
+use crate::lookup::{integrations, naming, slugs, workspaces};
 use crate::ports::upstream::{Answering, Discovered};
 use crate::registration::registrations::briefs;
 use crate::storage::entity::{integration, sealed_value, workspace};
-use crate::{
-    Actor, Error, NewIntegration, RegistrationBrief, Registry, Result, Turn, access, integrations, names,
-    workspaces,
-};
+use crate::{Actor, Error, NewIntegration, RegistrationBrief, Registry, Result, Turn, access};
 use registry_core::finding::Findings;
 use registry_core::id::{IntegrationId, WorkspaceId};
 use registry_core::metadata::{AdvancedConfiguration, EffectiveMetadata, Resolution};
@@ -111,12 +109,12 @@ impl Registry {
     /// What a registration of an integration that is not saved yet would be.
     pub async fn preflight_new_integration(&self, actor: &Actor, new: NewIntegration) -> Result<Preflight> {
         actor.require(Permission::CreateIntegrations)?;
-        let name = names::name(&new.name, "/name")?;
+        let name = naming::name(&new.name, "/name")?;
         self.judge_url(&new.url)?;
         let (layer, mut findings) = self.hypothetical(new.configuration.as_deref(), None)?;
         let workspace = self.workspace_to_show(actor, new.workspace.as_ref(), None).await?;
         let server = match new.slug {
-            Some(text) => names::given_slug(&text)?,
+            Some(text) => slugs::given_slug(&text)?,
             None => Slug::from_name(&name),
         };
         let server = server.to_string();

@@ -1,9 +1,9 @@
 //! Go to: from a few typed characters to the things they may mean, each kind with one bounded query.
 
 use crate::integration_list::visible;
+use crate::lookup::slugs::stored_slug;
 use crate::storage::columns::{MAX_SEARCH, contains};
 use crate::storage::entity::{integration, oauth_client, registration, server, workspace};
-use crate::workspaces::stored_slug;
 use crate::{Actor, Registry, Result};
 use registry_core::id::RegistrationId;
 use registry_core::permission::Permission;

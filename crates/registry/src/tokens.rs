@@ -1,8 +1,9 @@
 //! Bearer tokens of an identity provider: JWTs (RFC 7519) checked against the issuer's key set.
 
 use crate::key_sets::{KeySet, KeySource};
+use crate::lookup::workspaces;
 use crate::settings::JwtSettings;
-use crate::{Actor, Error, Origin, Registry, Result, key_sets, workspaces};
+use crate::{Actor, Error, Origin, Registry, Result, key_sets};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::DateTime;

@@ -1,10 +1,10 @@
 //! Workspaces with what is in them: for the list, for the page of one, and for what its deletion would take along.
 
-use crate::configuration::layers::access_enabled;
+use crate::lookup::integrations::{IntegrationRef, access_enabled, integration_ref};
+use crate::lookup::workspaces;
 use crate::page::{Page, PageRequest};
-use crate::servers::{IntegrationRef, integration_ref};
 use crate::storage::entity::{access, api_key, integration, registration, server, user};
-use crate::{Actor, Registry, Result, Workspace, WorkspaceFilter, workspaces};
+use crate::{Actor, Registry, Result, Workspace, WorkspaceFilter};
 use registry_core::id::WorkspaceId;
 use registry_core::permission::Permission;
 use registry_core::registration::State;

@@ -1,22 +1,24 @@
 //! Workspaces: teams inside the organisation.
 
 use crate::configuration::layers::Scope;
-use crate::names::SlugSpace;
+use crate::lookup::deleted::Deleted;
+use crate::lookup::slugs::{SlugSpace, insert_unique, stored_slug};
+use crate::lookup::workspaces::find;
+use crate::lookup::{naming, slugs};
 use crate::page::{Page, PageRequest};
 use crate::storage::columns::{contains, moment};
-use crate::storage::entity::{api_key, integration, membership, server, user, workspace};
+use crate::storage::entity::{api_key, integration, membership, user, workspace};
 use crate::storage::write::{Event, Write};
-use crate::{Actor, Error, Registry, Result, names, page};
+use crate::{Actor, Error, Registry, Result, page};
 use registry_core::clock::Timestamp;
 use registry_core::id::WorkspaceId;
 use registry_core::permission::Permission;
 use registry_core::slug::{Reference, Slug};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait,
-    IntoActiveModel, QueryFilter, QueryOrder,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter,
+    QueryOrder,
 };
 use serde_json::json;
-use std::collections::{BTreeSet, HashMap};
 
 /// A workspace.
 #[derive(Clone, Debug)]
@@ -35,17 +37,6 @@ pub struct Workspace {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
-}
-
-/// A workspace as other things name it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WorkspaceRef {
-    /// Its id.
-    pub id: WorkspaceId,
-    /// Its slug.
-    pub slug: Slug,
-    /// Its name for people.
-    pub name: String,
 }
 
 /// What is needed to make a workspace.
@@ -75,25 +66,14 @@ pub struct WorkspaceFilter {
     pub search: Option<String>,
 }
 
-/// What a deletion took along.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Deleted {
-    /// Integrations of the deleted workspace.
-    pub integrations: u64,
-    /// Servers.
-    pub servers: u64,
-    /// Registrations whose clients will be withdrawn.
-    pub registrations: u64,
-}
-
 impl Registry {
     /// Makes a workspace.
     pub async fn create_workspace(&self, actor: &Actor, new: NewWorkspace) -> Result<Workspace> {
         actor.require_organisation(Permission::CreateWorkspaces)?;
-        let name = names::name(&new.name, "/name")?;
-        let description = names::description(new.description)?;
+        let name = naming::name(&new.name, "/name")?;
+        let description = naming::description(new.description)?;
         let mut write = self.begin_write(actor).await?;
-        let slug = names::slug(&write.txn, SlugSpace::Workspaces, new.slug.as_deref(), &name).await?;
+        let slug = slugs::slug(&write.txn, SlugSpace::Workspaces, new.slug.as_deref(), &name).await?;
         let model = workspace::Model {
             id: self.new_id(),
             slug: slug.to_string(),
@@ -154,13 +134,13 @@ impl Registry {
         actor.require_organisation(Permission::UpdateWorkspaces)?;
         let mut write = self.begin_write(actor).await?;
         let before = find(&write.txn, actor, reference).await?;
-        names::expect_version(expected_version, before.version)?;
+        naming::expect_version(expected_version, before.version)?;
         let mut after = before.clone();
         if let Some(name) = change.name {
-            after.name = names::name(&name, "/name")?;
+            after.name = naming::name(&name, "/name")?;
         }
         if let Some(description) = change.description {
-            after.description = names::description(description)?;
+            after.description = naming::description(description)?;
         }
         if after != before {
             after.version += 1;
@@ -183,7 +163,7 @@ impl Registry {
         actor.require_organisation(Permission::DeleteWorkspaces)?;
         let mut write = self.begin_write(actor).await?;
         let model = find(&write.txn, actor, reference).await?;
-        names::expect_version(expected_version, model.version)?;
+        naming::expect_version(expected_version, model.version)?;
         let id = WorkspaceId(model.id);
         let own = integration::Entity::find()
             .filter(integration::Column::WorkspaceId.eq(model.id))
@@ -227,94 +207,6 @@ async fn revoke_identities(write: &mut Write<'_>, workspace: WorkspaceId) -> Res
     Ok(())
 }
 
-/// The live workspace of this name, whoever asks.
-pub(crate) async fn by_reference(
-    db: &impl ConnectionTrait,
-    reference: &Reference,
-) -> Result<Option<workspace::Model>> {
-    let select = workspace::Entity::find().filter(workspace::Column::DeletedAt.is_null());
-    let select = match reference {
-        Reference::Id(id) => select.filter(workspace::Column::Id.eq(*id)),
-        Reference::Slug(key) => select.filter(workspace::Column::SlugKey.eq(key)),
-    };
-    Ok(select.one(db).await?)
-}
-
-/// The live workspace of this name, if `actor` may know of it.
-pub(crate) async fn find(
-    db: &impl ConnectionTrait,
-    actor: &Actor,
-    reference: &Reference,
-) -> Result<workspace::Model> {
-    by_reference(db, reference)
-        .await?
-        .filter(|model| actor.sees(WorkspaceId(model.id)))
-        .ok_or_else(|| Error::not_found("workspace", show(reference)))
-}
-
-/// The live workspaces of these names that `actor` may know of, with one query.
-pub(crate) async fn find_all(
-    db: &impl ConnectionTrait,
-    actor: &Actor,
-    references: &[&Reference],
-) -> Result<HashMap<Reference, workspace::Model>> {
-    let (mut ids, mut keys) = (BTreeSet::new(), BTreeSet::new());
-    for reference in references {
-        match reference {
-            Reference::Id(id) => drop(ids.insert(*id)),
-            Reference::Slug(key) => drop(keys.insert(key.clone())),
-        }
-    }
-    if ids.is_empty() && keys.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let found = workspace::Entity::find()
-        .filter(workspace::Column::DeletedAt.is_null())
-        .filter(
-            Condition::any()
-                .add(workspace::Column::Id.is_in(ids))
-                .add(workspace::Column::SlugKey.is_in(keys)),
-        )
-        .all(db)
-        .await?;
-    let seen = found.into_iter().filter(|model| actor.sees(WorkspaceId(model.id)));
-    Ok(seen
-        .flat_map(|model| {
-            let by_slug = Reference::Slug(model.slug_key.clone());
-            [(Reference::Id(model.id), model.clone()), (by_slug, model)]
-        })
-        .collect())
-}
-
-/// A reference as the caller wrote it.
-pub(crate) fn show(reference: &Reference) -> String {
-    match reference {
-        Reference::Id(id) => id.to_string(),
-        Reference::Slug(slug) => slug.clone(),
-    }
-}
-
-/// A unique violation on insert is a slug that somebody took a moment ago.
-pub(crate) fn insert_unique<T>(result: std::result::Result<T, sea_orm::DbErr>, slug: &Slug) -> Result<T> {
-    result.map_err(|error| match error.sql_err() {
-        Some(sea_orm::SqlErr::UniqueConstraintViolation(_)) => names::slug_taken(slug),
-        _ => error.into(),
-    })
-}
-
-/// A stored slug; rows hold only judged ones.
-pub(crate) fn stored_slug(text: &str, table: &'static str, row: uuid::Uuid) -> Result<Slug> {
-    Slug::parse(text).map_err(|_| Error::corrupt(table, "slug", row))
-}
-
-pub(crate) fn as_ref(model: &workspace::Model) -> Result<WorkspaceRef> {
-    Ok(WorkspaceRef {
-        id: WorkspaceId(model.id),
-        slug: stored_slug(&model.slug, "workspace", model.id)?,
-        name: model.name.clone(),
-    })
-}
-
 impl TryFrom<workspace::Model> for Workspace {
     type Error = Error;
     fn try_from(model: workspace::Model) -> Result<Self> {
@@ -336,19 +228,4 @@ fn event(action: &'static str, model: &workspace::Model) -> Event {
 
 fn snapshot(model: &workspace::Model) -> serde_json::Value {
     json!({ "slug": model.slug, "name": model.name, "description": model.description })
-}
-
-/// Whether `slug` is taken in a workspace's servers.
-pub(crate) async fn server_slug_taken(
-    db: &impl ConnectionTrait,
-    workspace: WorkspaceId,
-    slug: &Slug,
-) -> Result<bool> {
-    Ok(server::Entity::find()
-        .filter(server::Column::WorkspaceId.eq(workspace.0))
-        .filter(server::Column::SlugKey.eq(slug.key()))
-        .filter(server::Column::DeletedAt.is_null())
-        .one(db)
-        .await?
-        .is_some())
 }

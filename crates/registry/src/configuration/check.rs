@@ -4,8 +4,9 @@ use crate::configuration::costs::{Affected, KnownClients};
 use crate::configuration::layers;
 use crate::configuration::owner::Carrier;
 use crate::configuration::save::Subject;
-use crate::servers::ServerRef;
-use crate::{Actor, Error, Registry, Result, WorkspaceRef, servers};
+use crate::lookup::servers;
+use crate::lookup::servers::ServerRef;
+use crate::{Actor, Error, Registry, Result, WorkspaceRef};
 use registry_core::finding::Findings;
 use registry_core::id::{SealedId, ServerId, WorkspaceId};
 use registry_core::metadata::{

@@ -2,12 +2,14 @@
 
 use crate::configuration::costs::{Affected, KnownClients};
 use crate::configuration::mapped_secrets::members_of;
+use crate::lookup::integrations::access_enabled;
+use crate::lookup::workspaces;
 use crate::registration::issuer_rate::origin_of;
 use crate::storage::columns::moment;
 use crate::storage::entity::{access, integration, organisation, registration, server, workspace};
 use crate::storage::settings_generations::{InForce, SharedSettings};
 use crate::storage::write::Write;
-use crate::{Error, Registry, Result, workspaces};
+use crate::{Error, Registry, Result};
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::{IntegrationId, ServerId, WorkspaceId};
 use registry_core::metadata::{
@@ -70,19 +72,6 @@ impl ServerLayers {
             (&self.workspace.slug, &self.server.slug),
             self.integration.withholds_organisation_secrets(),
         )
-    }
-}
-
-/// Whether a workspace may use an integration: its own always; another's never; an organisation-wide one by its
-/// access row, or for all.
-pub(crate) fn access_enabled(
-    integration: &integration::Model,
-    row: Option<&access::Model>,
-    workspace: WorkspaceId,
-) -> bool {
-    match integration.workspace_id {
-        Some(owner) => owner == workspace.0,
-        None => row.and_then(|row| row.enabled).unwrap_or(integration.global_access),
     }
 }
 
@@ -540,7 +529,7 @@ pub(crate) fn names_of(
 ) -> Result<(crate::WorkspaceRef, registry_core::slug::Slug, ServerId)> {
     Ok((
         workspaces::as_ref(&layers.workspace)?,
-        workspaces::stored_slug(&layers.server.slug, "server", layers.server.id)?,
+        crate::lookup::slugs::stored_slug(&layers.server.slug, "server", layers.server.id)?,
         ServerId(layers.server.id),
     ))
 }

@@ -3,10 +3,11 @@
 use crate::configuration::layers::Scope;
 use crate::configuration::revisions::last_revision;
 use crate::configuration::save::{Configuration, Subject};
+use crate::lookup::{integrations, servers};
 use crate::storage::columns::moment;
 use crate::storage::entity::{access, integration, organisation, server};
 use crate::storage::write::Write;
-use crate::{Actor, Error, Registry, Result, access as access_rows, integrations, servers};
+use crate::{Actor, Error, Registry, Result, access as access_rows};
 use registry_core::id::{IntegrationId, ServerId, WorkspaceId};
 use registry_core::permission::Permission;
 use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel};

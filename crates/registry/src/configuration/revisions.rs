@@ -4,13 +4,14 @@ use crate::configuration::check::Checked;
 use crate::configuration::layers::Replacements;
 use crate::configuration::owner::Carrier;
 use crate::configuration::save::{Configuration, Saved, Subject, Written};
+use crate::lookup::naming;
+use crate::lookup::servers::ServerRef;
 use crate::page::{Page, PageRequest};
 use crate::secrets::markers::with_present_secrets;
-use crate::servers::ServerRef;
 use crate::storage::columns::moment;
 use crate::storage::entity::revision;
 use crate::storage::write::Write;
-use crate::{Actor, Error, Registry, Result, names, page};
+use crate::{Actor, Error, Registry, Result, page};
 use registry_core::clock::Timestamp;
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::RevisionId;
@@ -95,7 +96,7 @@ impl Registry {
     ) -> Result<Saved<Configuration>> {
         let mut write = self.begin_write(actor).await?;
         let carrier = self.writable_carrier(&mut write, actor, subject).await?;
-        names::expect_version(expected_version, carrier.version())?;
+        naming::expect_version(expected_version, carrier.version())?;
         let row = find(&write.txn, &carrier, number).await?;
         let (text, notices) = with_present_secrets_or_none(row.text, &carrier)?;
         let written = Written { text, note: None, restored_from: Some(number) };

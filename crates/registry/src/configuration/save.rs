@@ -5,10 +5,11 @@ use crate::configuration::layers::{Before, Replacements};
 use crate::configuration::mapped_secrets;
 use crate::configuration::owner::Carrier;
 use crate::configuration::revisions::add_revision;
+use crate::lookup::naming;
+use crate::lookup::servers::ServerRef;
 use crate::secrets::markers::store;
-use crate::servers::ServerRef;
 use crate::storage::write::{Event, Write};
-use crate::{Actor, Registry, Result, names};
+use crate::{Actor, Registry, Result};
 use registry_core::clock::Timestamp;
 use registry_core::finding::Findings;
 use registry_core::slug::Reference;
@@ -109,7 +110,7 @@ impl Registry {
     ) -> Result<Saved<Configuration>> {
         let mut write = self.begin_write(actor).await?;
         let carrier = self.writable_carrier(&mut write, actor, subject).await?;
-        names::expect_version(new.expected_version, carrier.version())?;
+        naming::expect_version(new.expected_version, carrier.version())?;
         let text = Written { text: new.text, note: new.note, restored_from: None };
         let saved = self.save_text(&mut write, carrier, text, new.replacements).await?;
         write.commit().await?;

@@ -5,17 +5,17 @@ mod finish;
 mod probe;
 mod steps;
 
-pub use finish::Finished;
-pub use steps::{DraftAddress, Judged, Kept};
-
+use crate::lookup::slugs::stored_slug;
+use crate::lookup::workspaces;
+use crate::lookup::workspaces::WorkspaceRef;
 use crate::page::{Page, PageRequest};
 use crate::secrets::markers::sealed_ids;
 use crate::storage::columns::{json, millis, moment, word};
 use crate::storage::entity::{draft, workspace};
 use crate::storage::write::{Event, Write};
-use crate::workspaces::{WorkspaceRef, stored_slug};
-use crate::{Actor, Error, Registry, Result, page, workspaces};
+use crate::{Actor, Error, Registry, Result, page};
 use chrono::Duration;
+pub use finish::Finished;
 use registry_core::clock::Timestamp;
 use registry_core::id::{DraftId, IntegrationId, WorkspaceId};
 use registry_core::permission::{Permission, Role};
@@ -26,6 +26,7 @@ use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
 };
 use serde_json::Value;
+pub use steps::{DraftAddress, Judged, Kept};
 use uuid::Uuid;
 
 /// How long a draft lives without being changed.

@@ -4,12 +4,13 @@ use super::{Draft, DraftStep, LIFE, approach, chosen, event, owner, reach, save,
 use crate::configuration::check::Preview;
 use crate::configuration::layers::parse_layer;
 use crate::integrations::may_vouch;
+use crate::lookup::naming;
 use crate::preflight::EXAMPLE_NAMES;
 use crate::secrets::markers::{sealed_ids, store};
 use crate::storage::columns::{json, millis};
 use crate::storage::entity::{draft, workspace};
 use crate::storage::write::Write;
-use crate::{Actor, Error, Registry, Result, names};
+use crate::{Actor, Error, Registry, Result};
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::{DraftId, WorkspaceId};
 use registry_core::metadata::{AdvancedConfiguration, Resolution, map_markers};
@@ -55,7 +56,7 @@ impl Registry {
     /// A name and a free slug for a server at `url`; `None` if that is no address.
     pub async fn propose_names(&self, actor: &Actor, url: &str) -> Result<Option<(String, Slug)>> {
         actor.require(Permission::CreateIntegrations)?;
-        let Some(name) = names::from_address(url) else { return Ok(None) };
+        let Some(name) = naming::from_address(url) else { return Ok(None) };
         let slug = self.free_integration_slug(self.db(), actor, None, &name).await?;
         Ok(Some((name, slug)))
     }
@@ -241,7 +242,7 @@ impl Registry {
         self.judge_url(&address.url)?;
         let name = address.name.clone().filter(|name| !name.trim().is_empty());
         let name =
-            names::name(&name.or_else(|| names::from_address(&address.url)).unwrap_or_default(), "/name")?;
+            naming::name(&name.or_else(|| naming::from_address(&address.url)).unwrap_or_default(), "/name")?;
         let given = address.slug.as_deref().filter(|slug| !slug.is_empty());
         let slug = self.free_integration_slug(db, actor, given, &name).await?;
         Ok((name, slug))

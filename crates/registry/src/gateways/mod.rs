@@ -2,14 +2,14 @@
 
 mod prepare;
 
-pub(crate) use prepare::{Facts, Prepared, last_changes};
-
-use crate::servers::ServerRef;
+use crate::lookup::servers::ServerRef;
+use crate::lookup::{servers, workspaces};
 use crate::storage::columns::{hex, millis};
 use crate::storage::entity::{audit_event, change, oauth_client};
 use crate::storage::write::Event;
-use crate::{Actor, Coding, Error, Registry, Result, servers, workspaces};
+use crate::{Actor, Coding, Error, Registry, Result};
 use bytes::Bytes;
+pub(crate) use prepare::{Facts, Prepared, last_changes};
 use registry_core::id::WorkspaceId;
 use registry_core::permission::Permission;
 use registry_core::registration::ClientStatus;

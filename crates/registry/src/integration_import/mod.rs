@@ -8,10 +8,11 @@ mod reading;
 
 use crate::integration_counts::{IntegrationCounts, owners_of};
 use crate::integrations::{into_integration, may_vouch, secret_withheld, snapshot};
+use crate::lookup::{naming, slugs, workspaces};
 use crate::secrets::markers::seal_new;
 use crate::storage::entity::{integration, revision, workspace};
 use crate::storage::write::{Event, SealedRow, Write};
-use crate::{Actor, Error, Integration, Registry, Result, integrations, logos, names, workspaces};
+use crate::{Actor, Error, Integration, Registry, Result, integrations, logos};
 use reading::{Item, items};
 use registry_core::finding::{Finding, Findings, Report, echo};
 use registry_core::locate::placed;
@@ -137,18 +138,18 @@ impl Registry {
             other => Findings::from(Finding::error("", "invalid_value", other.to_string())),
         };
         let mut take = |findings: Findings| report.extend_below("", findings);
-        match names::name(&item.name, "/name") {
+        match naming::name(&item.name, "/name") {
             Ok(name) => item.name = name,
             Err(error) => take(refusal(error)),
         }
-        match names::description(item.description.take()) {
+        match naming::description(item.description.take()) {
             Ok(description) => item.description = description,
             Err(error) => take(refusal(error)),
         }
         if let Err(error) = self.judge_url(&item.url) {
             take(refusal(error));
         }
-        let slug = match item.slug.as_deref().map(names::given_slug).transpose() {
+        let slug = match item.slug.as_deref().map(slugs::given_slug).transpose() {
             Ok(slug) => slug,
             Err(error) => {
                 take(refusal(error));
@@ -206,7 +207,7 @@ impl Registry {
                 Some(reference) => {
                     let found = workspaces.get(reference).cloned();
                     if found.is_none() {
-                        let shown = echo(&workspaces::show(reference));
+                        let shown = echo(&crate::lookup::slugs::show(reference));
                         let message = format!("There is no workspace `{shown}`.");
                         let pointer = format!("{}/workspace", one.place);
                         report.push(Finding::error(pointer, "not_found", message));

@@ -1,8 +1,9 @@
 //! What an authorization server said of itself, as far as it concerns whoever writes client metadata.
 
-use crate::servers::ServerRef;
+use crate::lookup::servers;
+use crate::lookup::servers::ServerRef;
 use crate::storage::entity::registration;
-use crate::{Actor, Error, Registry, Result, servers};
+use crate::{Actor, Error, Registry, Result};
 use registry_core::oauth::{AuthorizationServerMetadata, Discovery};
 use registry_core::permission::Permission;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};

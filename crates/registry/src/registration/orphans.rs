@@ -2,12 +2,13 @@
 //! named them was lost or because they could not be withdrawn (`domain.md` §5).
 
 use crate::configuration::layers::ServerLayers;
+use crate::lookup::workspaces;
 use crate::page::{Page, PageRequest};
 use crate::registration::registrations::workspace_of;
 use crate::storage::columns::{contains, json, moment};
 use crate::storage::entity::{attempt, oauth_client, orphan};
 use crate::storage::write::{Event, Write};
-use crate::{Actor, Error, Registry, Result, page, workspaces};
+use crate::{Actor, Error, Registry, Result, page};
 use registry_core::clock::Timestamp;
 use registry_core::id::{OrphanId, RegistrationId, WorkspaceId};
 use registry_core::oauth::{Discovery, Failure};

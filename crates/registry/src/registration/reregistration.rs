@@ -3,10 +3,11 @@
 
 use crate::configuration::costs::KnownClients;
 use crate::configuration::layers::{Scope, ServerLayers};
+use crate::lookup::integrations;
 use crate::registration::actions::Ask;
 use crate::storage::columns::word;
 use crate::storage::entity::{integration, registration};
-use crate::{Actor, Error, Registration, Registry, Result, integrations};
+use crate::{Actor, Error, Registration, Registry, Result};
 use registry_core::id::IntegrationId;
 use registry_core::permission::Permission;
 use registry_core::registration::{ReplacementCost, Standing, State, replacement_cost};

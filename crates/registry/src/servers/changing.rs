@@ -2,18 +2,20 @@
 
 use super::{NewServer, Server, ServerChange, ServerRef, find, into_server};
 use crate::configuration::costs::Affected;
-use crate::configuration::layers::{Before, Scope, access_enabled};
+use crate::configuration::layers::{Before, Scope};
 use crate::configuration::mapped_secrets::{Owner, ReadMappings, mappings_of};
 use crate::configuration::revisions::add_revision;
 use crate::configuration::save::Saved;
 use crate::configuration::{layers, mapped_secrets};
-use crate::names::SlugSpace;
+use crate::lookup::deleted::Deleted;
+use crate::lookup::integrations::access_enabled;
+use crate::lookup::slugs::{SlugSpace, insert_unique, show};
+use crate::lookup::{integrations, naming, slugs, workspaces};
 use crate::page::Page;
 use crate::secrets::markers::{sealed_ids, store};
 use crate::storage::entity::{integration, registration, server, workspace};
 use crate::storage::write::{Event, Write};
-use crate::workspaces::{Deleted, insert_unique, show};
-use crate::{Actor, Error, Registry, Result, access, integrations, names, workspaces};
+use crate::{Actor, Error, Registry, Result, access};
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::{ServerId, WorkspaceId};
 use registry_core::permission::Permission;
@@ -45,8 +47,8 @@ impl Registry {
         new: NewServer,
         read: Option<ReadMappings>,
     ) -> Result<MadeServer> {
-        let name = names::name(&new.name, "/name")?;
-        let description = names::description(new.description)?;
+        let name = naming::name(&new.name, "/name")?;
+        let description = naming::description(new.description)?;
         let workspace = match (&new.workspace, actor.workspace()) {
             (Some(reference), _) => workspaces::find(&write.txn, actor, reference).await?,
             (None, Some(own)) => workspaces::find(&write.txn, actor, &own.into()).await?,
@@ -61,7 +63,7 @@ impl Registry {
         let integration = usable_integration(write, actor, &new.integration, &workspace).await?;
         let workspace_id = WorkspaceId(workspace.id);
         let slug =
-            names::slug(&write.txn, SlugSpace::ServersOf(workspace_id), new.slug.as_deref(), &name).await?;
+            slugs::slug(&write.txn, SlugSpace::ServersOf(workspace_id), new.slug.as_deref(), &name).await?;
         let id = self.new_id();
         let stored =
             store(write, ("server", id), "/configurations", new.configuration.as_deref(), None, false)
@@ -106,14 +108,14 @@ impl Registry {
         let read = self.read_changed(change.secret_mappings).await;
         let mut write = self.begin_write(actor).await?;
         let model = find(&write.txn, actor, reference).await?;
-        names::expect_version(expected_version, model.version)?;
+        naming::expect_version(expected_version, model.version)?;
         let before = Before::take(&write, Scope::Server(ServerId(model.id))).await?.with(change.replacements);
         let mut after = model.clone();
         if let Some(name) = change.name {
-            after.name = names::name(&name, "/name")?;
+            after.name = naming::name(&name, "/name")?;
         }
         if let Some(description) = change.description {
-            after.description = names::description(description)?;
+            after.description = naming::description(description)?;
         }
         let mut findings = Findings::default();
         if let Some(text) = change.configuration {
@@ -166,7 +168,7 @@ impl Registry {
         actor.require(Permission::DeleteServers)?;
         let mut write = self.begin_write(actor).await?;
         let model = find(&write.txn, actor, reference).await?;
-        names::expect_version(expected_version, model.version)?;
+        naming::expect_version(expected_version, model.version)?;
         let mut deleted = Deleted::default();
         delete_all(&mut write, Scope::Server(ServerId(model.id)), &mut deleted).await?;
         write.commit().await?;

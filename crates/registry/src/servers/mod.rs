@@ -2,43 +2,28 @@
 
 mod changing;
 
-pub(crate) use changing::delete_all;
-
 use crate::configuration::layers::{Replacements, Scope};
 use crate::configuration::mapped_secrets::{MappedSecret, SecretMapping, mappings_of};
+use crate::lookup::integrations::{IntegrationRef, integration_ref};
+use crate::lookup::servers::{RegistrationBrief, ServerRef, find};
+use crate::lookup::slugs::{show, stored_slug};
+use crate::lookup::workspaces::WorkspaceRef;
+use crate::lookup::{integrations, workspaces};
 use crate::page::{Page, PageRequest};
 use crate::registration::registrations;
-use crate::storage::columns::{contains, json, moment, word};
+use crate::storage::columns::{contains, json, moment};
 use crate::storage::entity::{attempt, integration, registration, server, workspace};
-use crate::workspaces::{WorkspaceRef, show, stored_slug};
-use crate::{Actor, Error, Registry, Result, integrations, page, workspaces};
+use crate::{Actor, Error, Registry, Result, page};
+pub(crate) use changing::delete_all;
 use registry_core::clock::Timestamp;
-use registry_core::id::{IntegrationId, RegistrationId, ServerId};
+use registry_core::id::ServerId;
 use registry_core::metadata::Resolution;
 use registry_core::oauth::Adjustment;
 use registry_core::permission::Permission;
-use registry_core::registration::{AuthType, State, Transport};
 use registry_core::slug::{Reference, Slug};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashMap};
-
-/// An integration as servers name it.
-#[derive(Clone, Debug)]
-pub struct IntegrationRef {
-    /// Its id.
-    pub id: IntegrationId,
-    /// Its slug.
-    pub slug: Slug,
-    /// Its name for people.
-    pub name: String,
-    /// The upstream MCP server's address.
-    pub url: String,
-    /// How gateways authenticate there.
-    pub auth_type: AuthType,
-    /// The MCP transport.
-    pub transport: Transport,
-}
 
 /// A server.
 #[derive(Clone, Debug)]
@@ -69,17 +54,6 @@ pub struct Server {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
-}
-
-/// How a server's registration stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RegistrationBrief {
-    /// Its id.
-    pub id: RegistrationId,
-    /// Where the effort stands.
-    pub state: State,
-    /// Whether there is an active, unexpired client.
-    pub usable: bool,
 }
 
 /// What is needed to make a server.
@@ -129,15 +103,6 @@ pub struct ServerFilter {
     pub search: Option<String>,
     /// Only these; empty: all.
     pub ids: Vec<Reference>,
-}
-
-/// How a caller names a server: a bare slug needs the workspace where several have it.
-#[derive(Clone, Debug)]
-pub struct ServerRef {
-    /// Id or slug.
-    pub server: Reference,
-    /// Id or slug of the workspace.
-    pub workspace: Option<Reference>,
 }
 
 /// What is sent for one server.
@@ -284,54 +249,6 @@ impl Registry {
             into_server(model, integration, workspace, brief, mapped)
         })
     }
-}
-
-/// The live server of this name, if `actor` may know of it.
-pub(crate) async fn find(
-    db: &impl ConnectionTrait,
-    actor: &Actor,
-    reference: &ServerRef,
-) -> Result<server::Model> {
-    let missing = || Error::not_found("server", show(&reference.server));
-    let mut select = server::Entity::find().filter(server::Column::DeletedAt.is_null());
-    if let Some(workspace) = &reference.workspace {
-        let workspace = workspaces::find(db, actor, workspace).await?;
-        select = select.filter(server::Column::WorkspaceId.eq(workspace.id));
-    }
-    if let Some(own) = actor.workspace() {
-        select = select.filter(server::Column::WorkspaceId.eq(own.0));
-    }
-    select = match &reference.server {
-        Reference::Id(id) => select.filter(server::Column::Id.eq(*id)),
-        Reference::Slug(key) => select.filter(server::Column::SlugKey.eq(key)),
-    };
-    let found = select.find_also_related(workspace::Entity).all(db).await?;
-    if found.len() > 1 {
-        let mut names: Vec<_> =
-            found.iter().filter_map(|(_, workspace)| workspace.as_ref()).map(|w| &*w.slug).collect();
-        names.sort_unstable();
-        return Err(Error::Conflict {
-            code: "ambiguous_slug",
-            message: format!(
-                "Several workspaces have a server `{}`: {}. Say which with `workspace_id`.",
-                show(&reference.server),
-                names.join(", ")
-            ),
-            pointer: None,
-        });
-    }
-    found.into_iter().next().map(|(model, _)| model).ok_or_else(missing)
-}
-
-pub(crate) fn integration_ref(model: &integration::Model) -> Result<IntegrationRef> {
-    Ok(IntegrationRef {
-        id: IntegrationId(model.id),
-        slug: stored_slug(&model.slug, "integration", model.id)?,
-        name: model.name.clone(),
-        url: model.url.clone(),
-        auth_type: word(AuthType::parse, &model.auth_type, "integration", "auth_type", model.id)?,
-        transport: integrations::transport(model)?,
-    })
 }
 
 fn into_server(

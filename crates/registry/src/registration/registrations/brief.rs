@@ -1,7 +1,7 @@
 //! How registrations stand, in short: for lists of servers, for metrics, for whoever needs the active client.
 
 use crate::Result;
-use crate::servers::RegistrationBrief;
+use crate::lookup::servers::RegistrationBrief;
 use crate::storage::columns::{moment, word};
 use crate::storage::entity::{oauth_client, registration};
 use registry_core::clock::Timestamp;

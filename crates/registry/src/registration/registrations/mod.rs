@@ -10,10 +10,11 @@ pub(crate) use brief::{active_clients, briefs, count_states, method, usable, wor
 pub use bulk::RetriedRegistrations;
 pub use record::{Attempt, OAuthClient};
 
+use crate::lookup::integrations::IntegrationRef;
+use crate::lookup::servers::ServerRef;
+use crate::lookup::workspaces::WorkspaceRef;
 use crate::page::{Page, PageRequest};
-use crate::servers::{IntegrationRef, ServerRef};
 use crate::storage::entity::{attempt, oauth_client, registration};
-use crate::workspaces::WorkspaceRef;
 use crate::{Actor, Error, Registry, Result};
 use registry_core::clock::Timestamp;
 use registry_core::id::{RegistrationId, ServerId};

@@ -1,9 +1,10 @@
 //! From a filter to the rows it means.
 
 use super::RegistrationFilter;
+use crate::lookup::{integrations, servers, workspaces};
 use crate::storage::columns::contains;
 use crate::storage::entity::{integration, oauth_client, registration, server, workspace};
-use crate::{Actor, Registry, Result, integrations, servers, workspaces};
+use crate::{Actor, Registry, Result};
 use registry_core::registration::{ClientStatus, State};
 use sea_orm::sea_query::{Query, SelectStatement, SimpleExpr};
 use sea_orm::{

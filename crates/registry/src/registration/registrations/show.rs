@@ -2,12 +2,13 @@
 
 use super::brief::{active_clients, by_id, method, usable};
 use super::{LastAnswer, Registration};
+use crate::lookup::integrations::integration_ref;
+use crate::lookup::slugs::stored_slug;
+use crate::lookup::workspaces;
 use crate::registration::orphans::issuer_of;
-use crate::servers::integration_ref;
 use crate::storage::columns::{json, moment, word};
 use crate::storage::entity::{attempt, integration, oauth_client, registration, revision, server, workspace};
-use crate::workspaces::stored_slug;
-use crate::{Error, Registry, Result, workspaces};
+use crate::{Error, Registry, Result};
 use registry_core::id::{RegistrationId, ServerId};
 use registry_core::oauth::Exchange;
 use registry_core::registration::{ClientStatus, State};

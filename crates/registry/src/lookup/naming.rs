@@ -1,11 +1,8 @@
-//! Names for people and slugs for URLs.
+//! Names and descriptions of things, as users write them.
 
-use crate::{Error, Result, integrations, workspaces};
+use crate::{Error, Result};
 use registry_core::finding::Finding;
-use registry_core::id::WorkspaceId;
 use registry_core::names::invisible_in;
-use registry_core::slug::{Reference, Slug};
-use sea_orm::ConnectionTrait;
 use url::{Host, Url};
 
 /// A name as it is kept: trimmed, 1 to 255 characters, none of them invisible (see `registry_core::names`).
@@ -64,66 +61,6 @@ pub(crate) fn description(text: Option<String>) -> Result<Option<String>> {
         )));
     }
     Ok(text)
-}
-
-/// Where a slug must be unique.
-#[derive(Clone, Copy)]
-pub(crate) enum SlugSpace {
-    Workspaces,
-    Integrations,
-    ServersOf(WorkspaceId),
-}
-
-impl SlugSpace {
-    async fn has(self, db: &impl ConnectionTrait, slug: &Slug) -> Result<bool> {
-        let reference = Reference::Slug(slug.key());
-        Ok(match self {
-            Self::Workspaces => workspaces::by_reference(db, &reference).await?.is_some(),
-            Self::Integrations => integrations::by_reference(db, &reference).await?.is_some(),
-            Self::ServersOf(workspace) => workspaces::server_slug_taken(db, workspace, slug).await?,
-        })
-    }
-}
-
-/// The slug to use: the given one, judged and found free, or one made from `name` that is free.
-pub(crate) async fn slug(
-    db: &impl ConnectionTrait,
-    space: SlugSpace,
-    given: Option<&str>,
-    name: &str,
-) -> Result<Slug> {
-    if let Some(text) = given {
-        let slug = given_slug(text)?;
-        if space.has(db, &slug).await? {
-            return Err(slug_taken(&slug));
-        }
-        return Ok(slug);
-    }
-    let base = Slug::from_name(name);
-    if !space.has(db, &base).await? {
-        return Ok(base);
-    }
-    for number in 2..10_000 {
-        let slug = base.numbered(number);
-        if !space.has(db, &slug).await? {
-            return Ok(slug);
-        }
-    }
-    Err(slug_taken(&base))
-}
-
-/// A slug as somebody wrote it, judged.
-pub(crate) fn given_slug(text: &str) -> Result<Slug> {
-    Slug::parse(text)
-        .map_err(|error| Error::invalid(Finding::error("/slug", "invalid_slug", format!("Here {error}."))))
-}
-
-pub(crate) fn slug_taken(slug: &Slug) -> Error {
-    Error::Conflict {
-        code: "slug_taken",
-        message: format!("The slug `{slug}` is taken. Choose another one."),
-        pointer: Some("/slug"),
-    }
 }
 
 /// Compares the version a caller has read with the present one.
