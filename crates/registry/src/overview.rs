@@ -3,8 +3,8 @@
 use crate::Registry;
 use crate::actor::Actor;
 use crate::error::Result;
-use crate::integration_counts::ATTENTION;
-use crate::integration_list::visible;
+use crate::integrations::counts::ATTENTION;
+use crate::integrations::list::visible;
 use crate::storage::columns::moment;
 use crate::storage::entity::{api_key, organisation, registration, server, workspace};
 use registry_core::clock::Timestamp;

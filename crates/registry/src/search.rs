@@ -1,6 +1,6 @@
 //! Go to: from a few typed characters to the things they may mean, each kind with one bounded query.
 
-use crate::integration_list::visible;
+use crate::integrations::list::visible;
 use crate::lookup::slugs::stored_slug;
 use crate::storage::columns::{MAX_SEARCH, contains};
 use crate::storage::entity::{integration, oauth_client, registration, server, workspace};
@@ -142,7 +142,7 @@ impl Registry {
                 .add(contains(integration::Column::Url, text)),
         );
         if let Some(own) = actor.workspace() {
-            select = select.filter(crate::integration_list::usable_in(own));
+            select = select.filter(crate::integrations::list::usable_in(own));
         }
         let rows: Vec<(Uuid, String, String, i32)> = select
             .select_only()

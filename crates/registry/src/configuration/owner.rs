@@ -3,11 +3,12 @@
 use crate::configuration::layers::Scope;
 use crate::configuration::revisions::last_revision;
 use crate::configuration::save::{Configuration, Subject};
+use crate::integrations::access as access_rows;
 use crate::lookup::{integrations, servers};
 use crate::storage::columns::moment;
 use crate::storage::entity::{access, integration, organisation, server};
 use crate::storage::write::Write;
-use crate::{Actor, Error, Registry, Result, access as access_rows};
+use crate::{Actor, Error, Registry, Result};
 use registry_core::id::{IntegrationId, ServerId, WorkspaceId};
 use registry_core::permission::Permission;
 use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel};

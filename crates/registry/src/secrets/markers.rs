@@ -1,8 +1,9 @@
 //! Secrets of Advanced Configurations: cut out and sealed on save, kept by their markers, bound to the address they are
 //! sent to, opened for gateways alone.
 
+use crate::integrations::logos;
 use crate::storage::write::{SealedRow, Write};
-use crate::{Error, Registry, Result, logos};
+use crate::{Error, Registry, Result};
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::SealedId;
 use registry_core::metadata::{

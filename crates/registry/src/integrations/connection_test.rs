@@ -2,10 +2,10 @@
 
 use crate::configuration::layers::{Scope, auth_type, parse_layer};
 use crate::configuration::mapped_secrets::members_of;
+use crate::integrations::preflight::discreet;
 use crate::lookup::servers::ServerRef;
 use crate::lookup::{integrations, servers};
 use crate::ports::upstream::ProbeTarget;
-use crate::preflight::discreet;
 use crate::secrets::markers::open_markers;
 use crate::storage::entity::integration;
 use crate::storage::write::Event;
@@ -72,7 +72,7 @@ impl Registry {
         let nothing = AdvancedConfiguration::empty();
         let resolution = self.resolve_layers(
             [&organisation, &layer, &nothing, &nothing],
-            crate::preflight::EXAMPLE_NAMES,
+            crate::integrations::preflight::EXAMPLE_NAMES,
             model.withholds_organisation_secrets(),
         );
         let target = self.target(&read, &model, &resolution.effective).await?;

@@ -1,21 +1,23 @@
 //! Making, changing and deleting servers.
 
-use super::{NewServer, Server, ServerChange, ServerRef, find, into_server};
 use crate::configuration::costs::Affected;
 use crate::configuration::layers::{Before, Scope};
 use crate::configuration::mapped_secrets::{Owner, ReadMappings, mappings_of};
 use crate::configuration::revisions::add_revision;
 use crate::configuration::save::Saved;
 use crate::configuration::{layers, mapped_secrets};
+use crate::integrations::access;
 use crate::lookup::deleted::Deleted;
 use crate::lookup::integrations::access_enabled;
+use crate::lookup::servers::{ServerRef, find};
 use crate::lookup::slugs::{SlugSpace, insert_unique, show};
 use crate::lookup::{integrations, naming, slugs, workspaces};
 use crate::page::Page;
 use crate::secrets::markers::{sealed_ids, store};
+use crate::servers::crud::{NewServer, Server, ServerChange, into_server};
 use crate::storage::entity::{integration, registration, server, workspace};
 use crate::storage::write::{Event, Write};
-use crate::{Actor, Error, Registry, Result, access};
+use crate::{Actor, Error, Registry, Result};
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::{ServerId, WorkspaceId};
 use registry_core::permission::Permission;

@@ -3,12 +3,13 @@
 use crate::configuration::layers;
 use crate::configuration::layers::{Scope, parse_layer};
 use crate::configuration::mapped_secrets::members_of;
-use crate::integrations::may_vouch;
+use crate::integrations::access;
+use crate::integrations::crud::may_vouch;
 use crate::lookup::{integrations, naming, slugs, workspaces};
 use crate::ports::upstream::{Answering, Discovered};
 use crate::registration::registrations::briefs;
 use crate::storage::entity::{integration, sealed_value, workspace};
-use crate::{Actor, Error, NewIntegration, RegistrationBrief, Registry, Result, Turn, access};
+use crate::{Actor, Error, NewIntegration, RegistrationBrief, Registry, Result, Turn};
 use registry_core::finding::Findings;
 use registry_core::id::{IntegrationId, WorkspaceId};
 use registry_core::metadata::{AdvancedConfiguration, EffectiveMetadata, Resolution};

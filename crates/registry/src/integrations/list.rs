@@ -1,8 +1,8 @@
 //! Lists of integrations: filtered, ordered and counted in the database, over all rows.
 
 use crate::configuration::mapped_secrets::mappings_of;
-use crate::integration_counts::{ATTENTION, counts_of, owners_of};
-use crate::integrations::{Integration, into_integration};
+use crate::integrations::counts::{ATTENTION, counts_of, owners_of};
+use crate::integrations::crud::{Integration, into_integration};
 use crate::lookup::workspaces;
 use crate::page::{Page, PageRequest};
 use crate::storage::columns::contains;

@@ -6,7 +6,7 @@ use crate::configuration::mapped_secrets;
 use crate::configuration::mapped_secrets::{Owner, ReadMappings};
 use crate::configuration::revisions::add_revision;
 use crate::configuration::save::Saved;
-use crate::integrations::{event, may_vouch, snapshot};
+use crate::integrations::crud::{event, may_vouch, snapshot};
 use crate::lookup::deleted::Deleted;
 use crate::lookup::integrations::{find, require_owner};
 use crate::lookup::naming;
@@ -156,8 +156,12 @@ impl Registry {
         require_owner(actor, &model)?;
         naming::expect_version(expected_version, model.version)?;
         let mut deleted = Deleted::default();
-        crate::servers::delete_all(&mut write, Scope::Integration(IntegrationId(model.id)), &mut deleted)
-            .await?;
+        crate::servers::update::delete_all(
+            &mut write,
+            Scope::Integration(IntegrationId(model.id)),
+            &mut deleted,
+        )
+        .await?;
         mark_deleted(&mut write, model).await?;
         write.commit().await?;
         Ok(deleted)

@@ -6,7 +6,7 @@ use crate::configuration::mapped_secrets;
 use crate::configuration::mapped_secrets::{MappedSecret, Owner, SecretMapping, mappings_of};
 use crate::configuration::revisions::add_revision;
 use crate::configuration::save::Saved;
-use crate::integration_counts::{IntegrationCounts, counts_of, owners_of};
+use crate::integrations::counts::{IntegrationCounts, counts_of, owners_of};
 use crate::lookup::integrations::{find, transport};
 use crate::lookup::slugs::{SlugSpace, insert_unique, stored_slug};
 use crate::lookup::workspaces::WorkspaceRef;

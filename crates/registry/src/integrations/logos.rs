@@ -1,8 +1,8 @@
 //! Logos: fetched by this server, kept, and shown from our own origin, so that a page asks nobody else for a picture
 //! (`ui.md` §2). What is kept says no more than what anybody sees who opens the address.
 
+use crate::integrations::preflight::UNREACHABLE;
 use crate::ports::upstream::FetchedLogo;
-use crate::preflight::UNREACHABLE;
 use crate::storage::columns::{hex, millis, moment};
 use crate::storage::entity::logo;
 use crate::storage::write::Write;

@@ -1,6 +1,6 @@
 //! Integrations as text: copies of one, exports of many.
 
-use crate::integration_list::IntegrationFilter;
+use crate::integrations::list::IntegrationFilter;
 use crate::page::PageRequest;
 use crate::{Actor, Integration, NewIntegration, Registry, Result, SecretMapping};
 use registry_core::metadata::map_markers;

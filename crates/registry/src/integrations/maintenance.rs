@@ -127,7 +127,7 @@ impl Registry {
         actor.require(Permission::DeleteIntegrations)?;
         let model = integrations::find(self.db(), actor, reference).await?;
         require_owner(actor, &model)?;
-        let access = crate::access::list(self.db(), actor, &model).await?;
+        let access = crate::integrations::access::list(self.db(), actor, &model).await?;
         let scope =
             crate::configuration::layers::Scope::Integration(registry_core::id::IntegrationId(model.id));
         let servers = self.load_layers(self.db(), scope, false).await?;

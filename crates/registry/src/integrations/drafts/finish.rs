@@ -1,13 +1,14 @@
 //! From a draft to an integration with its access and servers: all in one transaction, or nothing.
 
 use super::{approach, chosen, draft, event, snapshot};
-use crate::access::AccessChange;
 use crate::configuration::costs::Affected;
-use crate::servers::NewServer;
+use crate::integrations::access;
+use crate::integrations::access::AccessChange;
+use crate::servers::crud::NewServer;
 use crate::storage::columns::word;
 use crate::storage::entity::{integration, workspace};
 use crate::storage::write::Write;
-use crate::{Actor, Error, NewIntegration, Registry, Result, access};
+use crate::{Actor, Error, NewIntegration, Registry, Result};
 use registry_core::finding::Finding;
 use registry_core::id::{DraftId, IntegrationId};
 use registry_core::permission::Permission;

@@ -3,9 +3,9 @@
 use super::{Draft, DraftStep, LIFE, approach, chosen, event, owner, reach, save, show, snapshot};
 use crate::configuration::check::Preview;
 use crate::configuration::layers::parse_layer;
-use crate::integrations::may_vouch;
+use crate::integrations::crud::may_vouch;
+use crate::integrations::preflight::EXAMPLE_NAMES;
 use crate::lookup::naming;
-use crate::preflight::EXAMPLE_NAMES;
 use crate::secrets::markers::{sealed_ids, store};
 use crate::storage::columns::{json, millis};
 use crate::storage::entity::{draft, workspace};

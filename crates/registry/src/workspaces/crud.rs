@@ -171,9 +171,9 @@ impl Registry {
             .all(&write.txn)
             .await?;
         let mut deleted = Deleted { integrations: own.len() as u64, ..Deleted::default() };
-        crate::servers::delete_all(&mut write, Scope::Workspace(id), &mut deleted).await?;
+        crate::servers::update::delete_all(&mut write, Scope::Workspace(id), &mut deleted).await?;
         for integration in own {
-            crate::integration_changes::mark_deleted(&mut write, integration).await?;
+            crate::integrations::update::mark_deleted(&mut write, integration).await?;
         }
         revoke_identities(&mut write, id).await?;
         let mut gone = model.clone().into_active_model();

@@ -1,6 +1,6 @@
 //! The text of an import: integrations as an export, a list or a single object gives them.
 
-use crate::integration_copies::GlobalAccess;
+use crate::integrations::export::GlobalAccess;
 use registry_core::finding::{Finding, Findings, Report, Severity, echo, pointer_push};
 use registry_core::nul;
 use registry_core::registration::{AuthType, Transport};

@@ -1,6 +1,6 @@
 //! How integrations are used and how they fare.
 
-use crate::integrations::Integration;
+use crate::integrations::crud::Integration;
 use crate::lookup::workspaces;
 use crate::lookup::workspaces::WorkspaceRef;
 use crate::storage::columns::word;

@@ -6,13 +6,14 @@
 
 mod reading;
 
-use crate::integration_counts::{IntegrationCounts, owners_of};
-use crate::integrations::{into_integration, may_vouch, secret_withheld, snapshot};
+use crate::integrations::counts::{IntegrationCounts, owners_of};
+use crate::integrations::crud::{into_integration, may_vouch, secret_withheld, snapshot};
+use crate::integrations::{crud, logos};
 use crate::lookup::{naming, slugs, workspaces};
 use crate::secrets::markers::seal_new;
 use crate::storage::entity::{integration, revision, workspace};
 use crate::storage::write::{Event, SealedRow, Write};
-use crate::{Actor, Error, Integration, Registry, Result, integrations, logos};
+use crate::{Actor, Error, Integration, Registry, Result};
 use reading::{Item, items};
 use registry_core::finding::{Finding, Findings, Report, echo};
 use registry_core::locate::placed;
@@ -328,7 +329,7 @@ async fn insert_all(write: &mut Write<'_>, rows: &mut [Rows]) -> Result<()> {
             };
             revisions.push(row.into_active_model().reset_all());
         }
-        write.audit(integrations::event("integration.created", model).after(snapshot(model)));
+        write.audit(crud::event("integration.created", model).after(snapshot(model)));
         if model.global_access {
             let event = Event::new("integration.global_access", "integration", model.id).named(&model.slug);
             write.audit(event.before(json!(false)).after(json!(true)));

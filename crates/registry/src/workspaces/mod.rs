@@ -1,0 +1,4 @@
+//! Workspaces.
+
+pub(crate) mod crud;
+pub(crate) mod overview;
