@@ -12,44 +12,23 @@
 //! * What reaches out itself (preflight, tests of the connection) does so through [`Upstream`].
 
 mod actor;
-mod api_keys;
 mod audit;
-mod authentication;
-mod clock_watch;
 mod configuration;
+mod dashboard;
 mod deployment;
 mod error;
-mod gateway_needs;
-mod gateways;
-mod identity_provider;
+mod gateway;
+mod identity;
 mod integrations;
-mod key_chain;
-mod key_rotation;
-mod key_sets;
-mod key_text;
 mod limits;
-mod live;
-mod lockout;
 mod lookup;
-mod memberships;
-mod migrating;
-mod overview;
 mod page;
-mod passwords;
-mod people;
 mod ports;
-mod reach;
 mod registration;
-mod restoring;
-mod search;
 mod secrets;
 mod servers;
-mod sessions;
 mod settings;
-mod sign_in;
 mod storage;
-mod tokens;
-mod users;
 mod workspaces;
 
 use registry_core::clock::{Clock, Timestamp, to_millis};
@@ -57,22 +36,34 @@ use sea_orm::DatabaseConnection;
 use std::sync::Arc;
 
 pub use actor::{Actor, Door, Origin};
-pub use api_keys::{ApiKey, ApiKeyFilter, CreatedApiKey, NewApiKey};
 pub use audit::chain::{AuditVerdict, BrokenLink};
 pub use audit::events::{AuditEvent, AuditFilter, AuditResult, AuditSeek, AuditStretch};
 pub use audit::export::{AuditFormat, export_audit};
-pub use authentication::Credential;
 pub use configuration::check::{Check, Checked, Preview, SentChange};
 pub use configuration::costs::Affected;
 pub use configuration::layers::Replacements;
 pub use configuration::mapped_secrets::{MappedSecret, SecretMapping, SecretReference, ValueFormat};
 pub use configuration::revisions::Revision;
 pub use configuration::save::{Configuration, NewConfiguration, Saved, Subject};
-pub use deployment::{Counters, Organisation, Readiness};
+pub use dashboard::overview::Overview;
+pub use dashboard::search::{Found, Hit, Target};
+pub use deployment::migration::{Migrated, Recording};
+pub use deployment::open::{Counters, Organisation, Readiness};
+pub use deployment::restore::{CurrentAccess, KeptRevocations, current_access};
 pub use error::{Error, Result};
-pub use gateway_needs::{Ensured, Standing, Verdict};
-pub use gateways::{GatewayDocument, GatewayPage, entity_tag};
-pub use identity_provider::{Arrival, Departure, ProviderSettings};
+pub use gateway::cache::{Coding, Followed, GatewayChange, Happening, HeldDocument};
+pub use gateway::documents::{GatewayDocument, GatewayPage, entity_tag};
+pub use gateway::feedback::{Ensured, Standing, Verdict};
+pub use gateway::reachability::Reached;
+pub use identity::api_keys::api_key::{ApiKey, ApiKeyFilter, CreatedApiKey, NewApiKey};
+pub use identity::authentication::Credential;
+pub use identity::bearer::jwks::KeySource;
+pub use identity::login::sign_in::SignedIn;
+pub use identity::memberships::{Membership, Roles};
+pub use identity::oidc::identity_provider::{Arrival, Departure, ProviderSettings};
+pub use identity::sessions::Session;
+pub use identity::user_admin::{Invited, NewPerson, PersonChange};
+pub use identity::users::User;
 pub use integrations::access::{Access, AccessChange, AccessList, AccessUpdate};
 pub use integrations::access_overview::{AccessOverview, WorkspaceAccess};
 pub use integrations::connection_test::{ConnectionTest, LastTest};
@@ -85,25 +76,18 @@ pub use integrations::list::{IntegrationFilter, IntegrationSort, IntegrationView
 pub use integrations::logos::{Logo, LogoFile, LogoState};
 pub use integrations::maintenance::{ClientsAt, Deletion, IntegrationEvent};
 pub use integrations::preflight::{Preflight, WhatIf};
-pub use key_sets::KeySource;
 pub use limits::gateway::Following;
 pub use limits::per_client::{Share, Shares};
 pub use limits::requests::{Allowance, InHand};
-pub use live::{Coding, Followed, GatewayChange, Happening, HeldDocument};
 pub use lookup::deleted::Deleted;
 pub use lookup::integrations::IntegrationRef;
 pub use lookup::servers::{RegistrationBrief, ServerRef};
 pub use lookup::workspaces::WorkspaceRef;
-pub use memberships::{Membership, Roles};
-pub use migrating::{Migrated, Recording};
-pub use overview::Overview;
 pub use page::{Page, PageRequest};
-pub use people::{Invited, NewPerson, PersonChange};
 pub use ports::outside::{
     Outside, Parties, PartyAnswer, PartyRequest, SecretMembers, SecretStore, SecretText,
 };
 pub use ports::upstream::{Answering, Discovered, FetchedLogo, Gate, ProbeTarget, Probed, Upstream};
-pub use reach::Reached;
 pub use registration::actions::EnteredClient;
 pub use registration::advertised::Advertised;
 pub use registration::clients::NewClient;
@@ -118,18 +102,13 @@ pub use registration::registrations::{
     RetriedRegistrations,
 };
 pub use registration::reregistration::{Confirmed, ReregisterScope, Reregistration, SkippedRegistrations};
-pub use restoring::{CurrentAccess, KeptRevocations, current_access};
-pub use search::{Found, Hit, Target};
 pub use secrets::envelope::{SealingKey, SealingRing};
 pub use secrets::rotation::{Resealed, SealingKeyUse};
 pub use servers::crud::{ClientMetadata, NewServer, Server, ServerChange, ServerFilter};
-pub use sessions::Session;
 pub use settings::{IssuerRate, JwtSettings, RequestLimits, Settings};
-pub use sign_in::SignedIn;
 pub use storage::backup::{Released, check_copy, release};
 pub use storage::connect::Missing;
 pub use storage::settings_generations::{SettingsStanding, SharedSettings};
-pub use users::User;
 pub use workspaces::crud::{NewWorkspace, Workspace, WorkspaceChange, WorkspaceFilter};
 pub use workspaces::overview::{WorkspaceIntegration, WorkspaceLosses, WorkspaceSummary};
 
@@ -144,16 +123,16 @@ struct Inner {
     settings: Settings,
     in_force: std::sync::RwLock<Arc<storage::settings_generations::InForce>>,
     ring: SealingRing,
-    keys: Option<tokens::TokenKeys>,
+    keys: Option<identity::bearer::verifier::TokenKeys>,
     clock: Arc<dyn Clock>,
     outside: Arc<dyn Outside>,
     load: limits::requests::Load,
-    provider: identity_provider::Provider,
+    provider: identity::oidc::identity_provider::Provider,
     sign_in_limits: limits::sign_in::SignInLimits,
     gateway_limits: limits::gateway::GatewayLimits,
     /// Rung after each commit of this process, so that a worker beside us need not wait for its next poll.
     bell: tokio::sync::Notify,
-    live: live::Live,
+    live: gateway::cache::Live,
 }
 
 impl std::fmt::Debug for Registry {

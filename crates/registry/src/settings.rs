@@ -1,8 +1,8 @@
 //! What the operator configured and the application needs to know.
 
 use crate::configuration::mapped_secrets::SecretReference;
-use crate::identity_provider::ProviderSettings;
-use crate::key_sets::KeySource;
+use crate::identity::bearer::jwks::KeySource;
+use crate::identity::oidc::identity_provider::ProviderSettings;
 use registry_core::egress::EgressPolicy;
 use registry_core::finding::{Finding, Findings};
 use registry_core::metadata::Branding;
@@ -155,7 +155,7 @@ impl Settings {
             ));
         }
         if let Some(jwt) = &self.jwt
-            && let Err(message) = crate::tokens::TokenKeys::new(jwt)
+            && let Err(message) = crate::identity::bearer::verifier::TokenKeys::new(jwt)
         {
             findings.push(Finding::error("/auth/jwt", "invalid_value", message));
         }

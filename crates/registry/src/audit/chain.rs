@@ -3,7 +3,7 @@
 
 use crate::audit::signing_key;
 use crate::audit::signing_key::Checkpoints;
-use crate::deployment::{record, recorded};
+use crate::deployment::open::{record, recorded};
 use crate::storage::columns::{hex, millis};
 use crate::storage::entity::{audit_checkpoint, audit_event, sequence};
 use crate::storage::write::{Event, Write, chain_hash};

@@ -3,7 +3,7 @@
 //! [`Registry::begin_write`] opens it, [`Write::commit`] closes it; dropped without commit, nothing happened.
 
 use crate::actor::{Actor, Door};
-use crate::live::CHANNEL;
+use crate::gateway::cache::CHANNEL;
 use crate::secrets::envelope::Permit;
 use crate::secrets::rotation::known_keys;
 use crate::storage::columns::{hex, millis};

@@ -1,10 +1,11 @@
 //! Browser sessions: who is behind a cookie, the list of one's own, ending them.
 
-use crate::key_text::random_base62;
+use crate::identity::api_keys::format::random_base62;
+use crate::identity::memberships;
 use crate::storage::columns::{millis, moment};
 use crate::storage::entity::{session, user};
 use crate::storage::write::{Event, Write};
-use crate::{Actor, Error, Origin, Registry, Result, memberships};
+use crate::{Actor, Error, Origin, Registry, Result};
 use chrono::Duration;
 use registry_core::clock::Timestamp;
 use registry_core::id::{SessionId, UserId};

@@ -1,6 +1,6 @@
 //! What gateways say back: that they need a client now, and that a client does not work (`domain.md` §6).
 
-use crate::gateways::GatewayDocument;
+use crate::gateway::documents::GatewayDocument;
 use crate::lookup::workspaces;
 use crate::registration::registrations::{active_clients, usable};
 use crate::storage::columns::{millis, moment};

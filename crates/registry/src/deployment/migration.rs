@@ -1,6 +1,6 @@
 //! Bringing the database up to date, and recording what every process must agree on.
 
-use crate::deployment::{KEY_CHECK, SCHEMA, newest_migration, record, recorded};
+use crate::deployment::open::{KEY_CHECK, SCHEMA, newest_migration, record, recorded};
 use crate::secrets::rotation::{announce_keys, known_keys};
 use crate::storage::columns::millis;
 use crate::storage::entity::{deployment, organisation, registration};

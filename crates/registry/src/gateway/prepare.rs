@@ -1,6 +1,7 @@
 //! Resolved documents as the database has them at one moment, for whoever may read them.
 
 use crate::configuration::layers::{Scope, ServerLayers, auth_type};
+use crate::gateway::documents::clients_of_generation;
 use crate::registration::registrations::{active_clients, method, usable};
 use crate::secrets::markers::{open_markers, without_markers};
 use crate::storage::columns::json as read_json;
@@ -74,7 +75,7 @@ impl Registry {
         let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
         let clients = match generation {
             None => active_clients(read, ids).await?,
-            Some(generation) => super::clients_of_generation(read, ids, generation).await?,
+            Some(generation) => clients_of_generation(read, ids, generation).await?,
         };
         let rows: HashMap<Uuid, registration::Model> =
             rows.into_iter().map(|row| (row.server_id, row)).collect();

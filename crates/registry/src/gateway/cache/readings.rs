@@ -2,7 +2,8 @@
 
 use super::document::HeldDocument;
 use super::identity::{Identity, fingerprint};
-use crate::gateways::{Facts, Prepared, READING, reading_of};
+use crate::gateway::documents::{READING, reading_of};
+use crate::gateway::prepare::{Facts, Prepared};
 use crate::storage::columns::millis;
 use crate::storage::entity::api_key;
 use crate::storage::write::Event;

@@ -1,11 +1,13 @@
 //! Signing in and out: by password, by one-time link.
 
-use crate::people::end_links;
-use crate::sessions::token_hash;
+use crate::identity::login::{lockout, passwords};
+use crate::identity::sessions::token_hash;
+use crate::identity::user_admin::end_links;
+use crate::identity::users::{User, email_key};
+use crate::identity::{memberships, sessions};
 use crate::storage::entity::{session, sign_in_link, user};
 use crate::storage::write::{Event, Write};
-use crate::users::{User, email_key};
-use crate::{Actor, Door, Error, Origin, Registry, Result, lockout, memberships, passwords, sessions};
+use crate::{Actor, Door, Error, Origin, Registry, Result};
 use registry_core::clock::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{

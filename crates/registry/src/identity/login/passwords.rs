@@ -1,8 +1,10 @@
 //! Passwords: argon2id, a few at a time, never on a thread that serves others.
 
-use crate::people::end_links;
+use crate::identity::login::lockout;
+use crate::identity::sessions;
+use crate::identity::user_admin::end_links;
 use crate::storage::write::Event;
-use crate::{Actor, Error, Registry, Result, lockout, sessions};
+use crate::{Actor, Error, Registry, Result};
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use registry_core::finding::Finding;

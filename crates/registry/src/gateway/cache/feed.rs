@@ -1,6 +1,6 @@
 //! The newest changes in memory, and what a follower of them gets: everything once, in the order of commits.
 
-use crate::gateways::last_changes;
+use crate::gateway::prepare::last_changes;
 use crate::storage::entity::{change, deployment, sequence, server, workspace};
 use crate::{Actor, Error, Registry, Result};
 use registry_core::id::WorkspaceId;

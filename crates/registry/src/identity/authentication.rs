@@ -1,8 +1,10 @@
 //! From a credential to an [`Actor`].
 
-use crate::live::{Identity, fingerprint};
+use crate::gateway::cache::{Identity, fingerprint};
+use crate::identity::api_keys::format;
+use crate::identity::bearer::jwks;
 use crate::storage::columns::millis;
-use crate::{Actor, Error, Origin, Registry, Result, key_sets, key_text};
+use crate::{Actor, Error, Origin, Registry, Result};
 use registry_core::permission::Permission;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -67,7 +69,7 @@ impl Registry {
         token: &str,
         origin: Origin,
     ) -> Result<(Actor, Option<Uuid>, Option<i64>)> {
-        if key_text::looks_like_key(token) {
+        if format::looks_like_key(token) {
             let (actor, key, until) = self.actor_of_key(token, origin).await?;
             return Ok((actor, Some(key), until));
         }
@@ -76,7 +78,7 @@ impl Registry {
         ))?;
         let (actor, until) = keys.actor(self, token, origin).await?;
         // Held no longer than keys are: one that the issuer took back must not serve on by tokens of before.
-        let judged_again = millis(self.now()) + key_sets::FRESH;
+        let judged_again = millis(self.now()) + jwks::FRESH;
         Ok((actor, None, Some(until.map_or(judged_again, |until| until.min(judged_again)))))
     }
 }

@@ -1,9 +1,10 @@
 //! Bearer tokens of an identity provider: JWTs (RFC 7519) checked against the issuer's key set.
 
-use crate::key_sets::{KeySet, KeySource};
+use crate::identity::bearer::jwks;
+use crate::identity::bearer::jwks::{KeySet, KeySource};
 use crate::lookup::workspaces;
 use crate::settings::JwtSettings;
-use crate::{Actor, Error, Origin, Registry, Result, key_sets};
+use crate::{Actor, Error, Origin, Registry, Result};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::DateTime;
@@ -41,7 +42,7 @@ impl Judge {
         source: &KeySource,
         leeway: Duration,
     ) -> std::result::Result<Self, String> {
-        let algorithms = key_sets::algorithms(algorithms)?;
+        let algorithms = jwks::algorithms(algorithms)?;
         if algorithms.is_empty() || audience.is_empty() || issuer.is_empty() {
             return Err("`issuer`, `audience` and `algorithms` must each have a value".to_owned());
         }

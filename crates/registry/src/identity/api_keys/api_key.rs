@@ -1,13 +1,14 @@
 //! API keys of automation and gateways. Only a hash of a key is kept; how one is written: `key_text`.
 
-use crate::key_text::{beginning, checksum_holds, generate, hash};
+use crate::identity::api_keys::chain;
+use crate::identity::api_keys::format::{beginning, checksum_holds, generate, hash};
 use crate::lookup::workspaces::WorkspaceRef;
 use crate::lookup::{naming, workspaces};
 use crate::page::{Page, PageRequest};
 use crate::storage::columns::{json, millis, moment, word};
 use crate::storage::entity::{api_key, workspace};
 use crate::storage::write::Event;
-use crate::{Actor, Error, Registry, Result, key_chain, page};
+use crate::{Actor, Error, Registry, Result, page};
 use registry_core::clock::Timestamp;
 use registry_core::finding::Finding;
 use registry_core::id::{ApiKeyId, WorkspaceId};
@@ -123,7 +124,7 @@ impl Registry {
                 "`expires_at` must be in the future.",
             )));
         }
-        let (expires_at, finding) = key_chain::end_of(actor, new.expires_at)?;
+        let (expires_at, finding) = chain::end_of(actor, new.expires_at)?;
         let mut write = self.begin_write(actor).await?;
         let workspace = match &new.workspace {
             Some(reference) => Some(workspaces::find(&write.txn, actor, reference).await?),
@@ -146,7 +147,7 @@ impl Registry {
             revoked_at: None,
             reason,
             replaced_by: None,
-            made_by: key_chain::key_of(actor),
+            made_by: chain::key_of(actor),
         };
         model.clone().into_active_model().reset_all().insert(&write.txn).await?;
         write.audit(event("api_key.created", &model).after(serde_json::json!({
@@ -278,7 +279,7 @@ fn actor(model: api_key::Model, origin: crate::Origin) -> Result<Actor> {
         scopes: json(&model.scopes, "api_key", "scopes", model.id)?,
         workspace: model.workspace_id.map(WorkspaceId),
         session: None,
-        until: key_chain::until(model.expires_at),
+        until: chain::until(model.expires_at),
         name: model.name,
         origin,
     })

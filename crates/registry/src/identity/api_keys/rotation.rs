@@ -1,11 +1,12 @@
 //! Rotating an API key: a new one beside the old one, which goes on for a day.
 
-use crate::api_keys::{CreatedApiKey, event, into_key, require_scopes};
-use crate::key_text::{beginning, generate, hash};
+use crate::identity::api_keys::api_key::{CreatedApiKey, event, into_key, require_scopes};
+use crate::identity::api_keys::chain;
+use crate::identity::api_keys::format::{beginning, generate, hash};
 use crate::lookup::workspaces;
 use crate::storage::columns::{json, millis};
 use crate::storage::entity::{api_key, workspace};
-use crate::{Actor, Error, Registry, Result, key_chain};
+use crate::{Actor, Error, Registry, Result};
 use chrono::Duration;
 use registry_core::id::ApiKeyId;
 use registry_core::permission::Permission;
@@ -37,7 +38,7 @@ impl Registry {
             Some(id) => workspace::Entity::find_by_id(id).one(&write.txn).await?,
             None => None,
         };
-        let (expires_at, finding) = key_chain::end_of_rotated(actor, &old, now);
+        let (expires_at, finding) = chain::end_of_rotated(actor, &old, now);
         let key = generate()?;
         let new = api_key::Model {
             id: self.new_id(),
@@ -45,7 +46,7 @@ impl Registry {
             key_hash: hash(&key),
             expires_at,
             // Who rotates a key knows the new one.
-            made_by: key_chain::key_of(actor).filter(|maker| *maker != old.id).or(old.made_by),
+            made_by: chain::key_of(actor).filter(|maker| *maker != old.id).or(old.made_by),
             last_used_at: None,
             last_address: None,
             created_by: write.actor_name(),

@@ -1,6 +1,7 @@
 //! Prepared documents, by `workspace/server`.
 
-use crate::gateways::{Facts, GatewayDocument, Prepared};
+use crate::gateway::documents::GatewayDocument;
+use crate::gateway::prepare::{Facts, Prepared};
 use flate2::write::GzEncoder;
 use papaya::HashMap;
 use std::collections::HashMap as Locked;

@@ -1,10 +1,11 @@
 //! People: who there is.
 
-use crate::memberships::{Membership, organisation_role};
+use crate::identity::memberships;
+use crate::identity::memberships::{Membership, organisation_role};
 use crate::page::{Page, PageRequest};
 use crate::storage::columns::moment;
 use crate::storage::entity::user;
-use crate::{Actor, Error, Registry, Result, memberships, page};
+use crate::{Actor, Error, Registry, Result, page};
 use registry_core::clock::Timestamp;
 use registry_core::id::{UserId, WorkspaceId};
 use registry_core::permission::{Permission, Role};

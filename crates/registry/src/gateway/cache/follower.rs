@@ -3,7 +3,7 @@
 use super::document::HeldDocument;
 use super::feed::{PRUNED, describe, pruned};
 use super::identity::Identity;
-use crate::deployment::record;
+use crate::deployment::open::record;
 use crate::storage::columns::millis;
 use crate::storage::entity::change;
 use crate::{Error, Registry, Result};

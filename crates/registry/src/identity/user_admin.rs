@@ -1,13 +1,15 @@
 //! Inviting people, changing what they may do, ending their access.
 
-use crate::key_text::random_base62;
+use crate::identity::api_keys::format::random_base62;
+use crate::identity::login::lockout;
+use crate::identity::memberships::{Granted, Roles};
+use crate::identity::sessions::token_hash;
+use crate::identity::users::{User, email_key};
+use crate::identity::{memberships, sessions};
 use crate::lookup::naming;
-use crate::memberships::{Granted, Roles};
-use crate::sessions::token_hash;
 use crate::storage::entity::{sign_in_link, user};
 use crate::storage::write::{Event, Write};
-use crate::users::{User, email_key};
-use crate::{Actor, Door, Error, Origin, Registry, Result, lockout, memberships, sessions};
+use crate::{Actor, Door, Error, Origin, Registry, Result};
 use chrono::Duration;
 use registry_core::finding::Finding;
 use registry_core::id::UserId;

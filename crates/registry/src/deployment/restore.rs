@@ -1,9 +1,10 @@
 //! What was taken away from people and keys after a copy was made, and must not come back with the copy.
 
+use crate::identity::sessions;
 use crate::storage::backup::open;
 use crate::storage::entity::{api_key, membership, organisation, session, sign_in_link, user};
 use crate::storage::write::{Event, Write};
-use crate::{Actor, Error, Registry, Result, sessions};
+use crate::{Actor, Error, Registry, Result};
 use registry_core::clock::Timestamp;
 use registry_core::permission::{Permission, Role};
 use sea_orm::sqlx::sqlite::SqliteConnection;
@@ -152,7 +153,7 @@ impl Registry {
         let mut names = Vec::new();
         for key in keys.all(&write.txn).await? {
             names.push(shown(&key));
-            write.audit(crate::api_keys::event("api_key.revoked", &key));
+            write.audit(crate::identity::api_keys::api_key::event("api_key.revoked", &key));
             let mut gone = key.into_active_model();
             gone.revoked_at = Set(Some(write.millis()));
             gone.update(&write.txn).await?;

@@ -1,6 +1,7 @@
 //! Opening and readiness: what all processes of a deployment must agree on.
 
 use crate::actor::Actor;
+use crate::identity::bearer::{jwks, verifier};
 use crate::limits::gateway::GatewayLimits;
 use crate::limits::sign_in::SignInLimits;
 use crate::registration::registrations;
@@ -9,7 +10,7 @@ use crate::storage::connect::{Missing, connect};
 use crate::storage::entity::{deployment, organisation, sealed_value};
 use crate::storage::settings_generations::{InForce, SettingsStanding};
 use crate::storage::write::Write;
-use crate::{Door, Error, Inner, Outside, Registry, Result, SealingRing, Settings, key_sets, tokens};
+use crate::{Door, Error, Inner, Outside, Registry, Result, SealingRing, Settings};
 use registry_core::clock::Clock;
 use registry_core::id::{OrganisationId, SealedId};
 use registry_core::metadata::Branding;
@@ -89,11 +90,11 @@ impl Registry {
         let keys = settings
             .jwt
             .as_ref()
-            .map(tokens::TokenKeys::new)
+            .map(verifier::TokenKeys::new)
             .transpose()
             .map_err(|message| Error::Unavailable(format!("`auth.jwt`: {message}")))?;
         if let Some(provider) = &settings.provider {
-            let known = key_sets::algorithms(&provider.algorithms);
+            let known = jwks::algorithms(&provider.algorithms);
             let none = || "at least one algorithm is needed".to_owned();
             known
                 .and_then(|known| if known.is_empty() { Err(none()) } else { Ok(()) })
@@ -109,12 +110,12 @@ impl Registry {
                 in_force: RwLock::new(Arc::new(InForce::unread(settings.shared()))),
                 gateway_limits: GatewayLimits::new(&clock, settings.limits.followers),
                 settings,
-                provider: crate::identity_provider::Provider::default(),
+                provider: crate::identity::oidc::identity_provider::Provider::default(),
                 sign_in_limits: SignInLimits::new(&clock),
                 clock,
                 outside,
                 bell: tokio::sync::Notify::new(),
-                live: crate::live::Live::default(),
+                live: crate::gateway::cache::Live::default(),
             }),
         })
     }

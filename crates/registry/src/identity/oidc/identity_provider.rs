@@ -1,18 +1,19 @@
 //! Signing in by the organisation's identity provider: `OpenID` Connect Core 1.0 §3.1 (authorization code) with PKCE
 //! (RFC 7636) and the issuer in the answer (RFC 9207). What it says of a person's groups is what they may do here.
 
-use crate::key_sets::KeySource;
-use crate::key_text::random_base62;
+use crate::identity::api_keys::format::random_base62;
+use crate::identity::bearer::jwks::KeySource;
+use crate::identity::bearer::verifier::Judge;
+use crate::identity::login::sign_in::{known as known_person, visitor};
+use crate::identity::memberships;
+use crate::identity::memberships::Granted;
+use crate::identity::user_admin::{add, checked_email, regrant_by_provider};
+use crate::identity::users::email_key;
 use crate::lookup::{naming, workspaces};
-use crate::memberships::Granted;
-use crate::people::{add, checked_email, regrant_by_provider};
 use crate::ports::outside::PartyRequest;
-use crate::sign_in::{known as known_person, visitor};
 use crate::storage::entity::user;
 use crate::storage::write::{Event, Write};
-use crate::tokens::Judge;
-use crate::users::email_key;
-use crate::{Error, Origin, Registry, Result, SignedIn, memberships};
+use crate::{Error, Origin, Registry, Result, SignedIn};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use registry_core::permission::Role;

@@ -1,7 +1,6 @@
 //! What gateways get: one consistent document per server (`domain.md` §6).
 
-mod prepare;
-
+use crate::gateway::prepare::Facts;
 use crate::lookup::servers::ServerRef;
 use crate::lookup::{servers, workspaces};
 use crate::storage::columns::{hex, millis};
@@ -9,7 +8,6 @@ use crate::storage::entity::{audit_event, change, oauth_client};
 use crate::storage::write::Event;
 use crate::{Actor, Coding, Error, Registry, Result};
 use bytes::Bytes;
-pub(crate) use prepare::{Facts, Prepared, last_changes};
 use registry_core::id::WorkspaceId;
 use registry_core::permission::Permission;
 use registry_core::registration::ClientStatus;
@@ -218,7 +216,7 @@ pub(crate) fn reading_of(holder: Uuid, reader: &Actor) -> String {
 }
 
 /// The clients of this generation, active or draining.
-async fn clients_of_generation(
+pub(crate) async fn clients_of_generation(
     read: &DatabaseTransaction,
     registrations: impl IntoIterator<Item = Uuid>,
     generation: i64,

@@ -1,0 +1,3 @@
+//! Sign-in through an OpenID Connect provider.
+
+pub(crate) mod identity_provider;
