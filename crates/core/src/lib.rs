@@ -26,6 +26,7 @@ pub mod metadata;
 pub mod names;
 pub mod nul;
 pub mod oauth;
+pub mod origin;
 pub mod permission;
 pub mod preflight;
 pub mod proxies;

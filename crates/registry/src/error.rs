@@ -1,7 +1,5 @@
 //! The one error of the application, free of any transport.
 
-use crate::storage::database_fault::DatabaseFault;
-use crate::storage::writability;
 use registry_core::clock::Timestamp;
 use registry_core::finding::{Finding, Findings, shorten};
 use registry_core::permission::Permission;
@@ -189,20 +187,6 @@ impl std::error::Error for Error {
         match self {
             Self::Internal(source) => Some(&**source),
             _ => None,
-        }
-    }
-}
-
-impl From<sea_orm::DbErr> for Error {
-    fn from(error: sea_orm::DbErr) -> Self {
-        use sea_orm::DbErr;
-        if let Some((fault, cause)) = DatabaseFault::cause_of(&error) {
-            writability::note(fault, cause);
-            return fault.into();
-        }
-        match error {
-            DbErr::Conn(_) | DbErr::ConnectionAcquire(_) => DatabaseFault::Away.into(),
-            other => Self::Internal(Box::new(other)),
         }
     }
 }

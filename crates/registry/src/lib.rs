@@ -11,6 +11,7 @@
 //! * `reconciliation` and `recording` are what the worker calls: claim, load; begin, finish, settle.
 //! * What reaches out itself (preflight, tests of the connection) does so through [`Upstream`].
 
+mod access;
 mod actor;
 mod audit;
 mod configuration;
@@ -35,6 +36,8 @@ use registry_core::clock::{Clock, Timestamp, to_millis};
 use sea_orm::DatabaseConnection;
 use std::sync::Arc;
 
+pub use access::access::{Access, AccessChange, AccessList, AccessUpdate};
+pub use access::overview::{AccessOverview, WorkspaceAccess};
 pub use actor::{Actor, Door, Origin};
 pub use audit::chain::{AuditVerdict, BrokenLink};
 pub use audit::events::{AuditEvent, AuditFilter, AuditResult, AuditSeek, AuditStretch};
@@ -42,7 +45,7 @@ pub use audit::export::{AuditFormat, export_audit};
 pub use configuration::check::{Check, Checked, Preview, SentChange};
 pub use configuration::costs::Affected;
 pub use configuration::layers::Replacements;
-pub use configuration::mapped_secrets::{MappedSecret, SecretMapping, SecretReference, ValueFormat};
+pub use configuration::mapped_secrets::{MappedSecret, SecretMapping, ValueFormat};
 pub use configuration::revisions::Revision;
 pub use configuration::save::{Configuration, NewConfiguration, Saved, Subject};
 pub use dashboard::overview::Overview;
@@ -57,15 +60,12 @@ pub use gateway::feedback::{Ensured, Standing, Verdict};
 pub use gateway::reachability::Reached;
 pub use identity::api_keys::api_key::{ApiKey, ApiKeyFilter, CreatedApiKey, NewApiKey};
 pub use identity::authentication::Credential;
-pub use identity::bearer::jwks::KeySource;
 pub use identity::login::sign_in::SignedIn;
 pub use identity::memberships::{Membership, Roles};
-pub use identity::oidc::identity_provider::{Arrival, Departure, ProviderSettings};
+pub use identity::oidc::identity_provider::{Arrival, Departure};
 pub use identity::sessions::Session;
 pub use identity::user_admin::{Invited, NewPerson, PersonChange};
 pub use identity::users::User;
-pub use integrations::access::{Access, AccessChange, AccessList, AccessUpdate};
-pub use integrations::access_overview::{AccessOverview, WorkspaceAccess};
 pub use integrations::connection_test::{ConnectionTest, LastTest};
 pub use integrations::counts::{Health, IntegrationCounts};
 pub use integrations::crud::{Integration, IntegrationChange, NewIntegration};
@@ -90,21 +90,23 @@ pub use ports::outside::{
 pub use ports::upstream::{Answering, Discovered, FetchedLogo, Gate, ProbeTarget, Probed, Upstream};
 pub use registration::actions::EnteredClient;
 pub use registration::advertised::Advertised;
+pub use registration::bulk::RetriedRegistrations;
 pub use registration::clients::NewClient;
 pub use registration::echoes::exchanges_without;
 pub use registration::issuer_rate::Turn;
+pub use registration::list::{LastAnswer, Registration, RegistrationDetail, RegistrationFilter};
 pub use registration::orphans::{Orphan, OrphanFilter};
 pub use registration::orphans_csv::orphan_table;
 pub use registration::reconciliation::{Claim, Situation, Withdrawal};
+pub use registration::record::{Attempt, OAuthClient};
 pub use registration::recording::{Published, Settlement, StepRecord};
-pub use registration::registrations::{
-    Attempt, LastAnswer, OAuthClient, Registration, RegistrationDetail, RegistrationFilter,
-    RetriedRegistrations,
-};
 pub use registration::reregistration::{Confirmed, ReregisterScope, Reregistration, SkippedRegistrations};
 pub use secrets::envelope::{SealingKey, SealingRing};
 pub use secrets::rotation::{Resealed, SealingKeyUse};
 pub use servers::crud::{ClientMetadata, NewServer, Server, ServerChange, ServerFilter};
+pub use settings::KeySource;
+pub use settings::ProviderSettings;
+pub use settings::SecretReference;
 pub use settings::{IssuerRate, JwtSettings, RequestLimits, Settings};
 pub use storage::backup::{Released, check_copy, release};
 pub use storage::connect::Missing;

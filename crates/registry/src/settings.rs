@@ -1,14 +1,16 @@
 //! What the operator configured and the application needs to know.
 
-use crate::configuration::mapped_secrets::SecretReference;
-use crate::identity::bearer::jwks::KeySource;
-use crate::identity::oidc::identity_provider::ProviderSettings;
 use registry_core::egress::EgressPolicy;
 use registry_core::finding::{Finding, Findings};
 use registry_core::metadata::Branding;
 use registry_core::permission::Role;
 use registry_core::proxies::TrustedProxies;
 use registry_core::registration::{LifeRules, RetryRules};
+use registry_core::secret::Secret;
+use sea_orm::{ActiveModelTrait, ColumnTrait, QueryFilter};
+use serde::Deserialize;
+use serde::Serialize;
+use sha2::Digest;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use url::{Host, Url};
@@ -140,8 +142,8 @@ pub struct JwtSettings {
 }
 
 impl Settings {
-    /// What is wrong with these settings; pointers name the configuration key (`/gateway/urls/0`).
-    pub fn check(&self) -> Findings {
+    /// What is wrong with these values, each for itself; pointers name the configuration key (`/gateway/urls/0`).
+    pub(crate) fn check_values(&self) -> Findings {
         let mut findings = Findings::default();
         findings.extend_below("/branding", self.branding.check());
         self.check_gateway_urls(&mut findings);
@@ -153,11 +155,6 @@ impl Settings {
                 "invalid_url",
                 "`cimd.public_url` must be an https URL without query, e.g. \"https://mcp.example.com\".",
             ));
-        }
-        if let Some(jwt) = &self.jwt
-            && let Err(message) = crate::identity::bearer::verifier::TokenKeys::new(jwt)
-        {
-            findings.push(Finding::error("/auth/jwt", "invalid_value", message));
         }
         findings
     }
@@ -208,4 +205,52 @@ fn is_loopback(url: &Url) -> bool {
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
     }
+}
+
+/// Where a key set comes from.
+#[derive(Clone, Debug)]
+pub enum KeySource {
+    /// The JWK Set itself, as JSON text.
+    Text(String),
+    /// The address of one, which the operator trusts.
+    Url(String),
+}
+
+/// The organisation's identity provider, and what its people may do here.
+#[derive(Clone, Debug)]
+pub struct ProviderSettings {
+    /// The exact issuer; its metadata are at `/.well-known/openid-configuration` below it.
+    pub issuer: String,
+    /// What we are there.
+    pub client_id: String,
+    /// Our secret there; none: a public client.
+    pub client_secret: Option<Secret>,
+    /// Scopes to ask for; `openid` among them.
+    pub scopes: Vec<String>,
+    /// Where it sends people back: `<server.public_url>/ui/sign-in/provider/callback`.
+    pub redirect_uri: String,
+    /// Accepted signature algorithms of ID tokens, asymmetric ones only.
+    pub algorithms: Vec<String>,
+    /// The claim with the groups: a string or a list of strings, in the ID token or from the userinfo endpoint.
+    pub groups_claim: String,
+    /// Group → role, in the whole organisation or in the workspace of this slug; in force anew with each sign-in. Empty:
+    /// administrators here say what people may do.
+    pub groups: BTreeMap<String, (Role, Option<String>)>,
+    /// What whoever is in none of the groups may do in the whole organisation; none: they are not let in.
+    pub default_role: Option<Role>,
+    /// Whether e-mail addresses that the provider does not call verified are believed.
+    pub trust_email: bool,
+    /// What the button says: "Sign in with …".
+    pub label: String,
+    /// Tolerated clock difference.
+    pub leeway: Duration,
+}
+
+/// A secret that the operator declared: who may use it, and where it may be sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretReference {
+    /// Slugs of the workspaces that may use it; `None`: all, and integrations of the organisation.
+    pub workspaces: Option<Vec<String>>,
+    /// Hosts of MCP servers it may be sent to; empty: any.
+    pub hosts: Vec<String>,
 }

@@ -3,8 +3,8 @@
 
 use crate::audit::signing_key;
 use crate::audit::signing_key::Checkpoints;
-use crate::deployment::open::{record, recorded};
 use crate::storage::columns::{hex, millis};
+use crate::storage::deployment_values::{record, recorded};
 use crate::storage::entity::{audit_checkpoint, audit_event, sequence};
 use crate::storage::write::{Event, Write, chain_hash};
 use crate::{Actor, Error, Registry, Result};

@@ -1,6 +1,6 @@
 //! The audit log for other programs: a table, and JSON lines.
 
-use crate::registration::orphans_csv::harmless;
+use crate::storage::csv::harmless;
 use crate::{AuditEvent, Error, Result};
 use chrono::SecondsFormat;
 use serde_json::json;

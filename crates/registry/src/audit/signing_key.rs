@@ -2,8 +2,8 @@
 //! nobody without the sealing key can change what is remembered: who deletes every checkpoint is found.
 
 use crate::audit::chain::{AuditVerdict, BrokenLink, checkpoints};
-use crate::deployment::open::{record, recorded};
 use crate::secrets::rotation::is_given_up;
+use crate::storage::deployment_values::{record, recorded};
 use crate::storage::entity::{audit_checkpoint, audit_event, organisation, sealed_value, sequence};
 use crate::storage::write::{Event, Write};
 use crate::{Actor, Error, Registry, Result};

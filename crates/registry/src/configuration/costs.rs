@@ -1,7 +1,7 @@
 //! What a change costs: how many clients are updated, replaced, or wait for a person. Said before it is saved and after.
 
 use crate::configuration::layers::ServerLayers;
-use crate::registration::reconciliation::active_client;
+use crate::lookup::clients::active_client;
 use crate::storage::entity::{oauth_client, registration};
 use crate::{Registry, Result};
 use registry_core::registration::{ActiveClient, ClientStatus, Cost, cost};

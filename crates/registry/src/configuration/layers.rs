@@ -4,7 +4,6 @@ use crate::configuration::costs::{Affected, KnownClients};
 use crate::configuration::mapped_secrets::members_of;
 use crate::lookup::integrations::access_enabled;
 use crate::lookup::workspaces;
-use crate::registration::issuer_rate::origin_of;
 use crate::storage::columns::moment;
 use crate::storage::entity::{access, integration, organisation, registration, server, workspace};
 use crate::storage::settings_generations::{InForce, SharedSettings};
@@ -17,6 +16,7 @@ use registry_core::metadata::{
     ResolveContext, parse_marker, resolve,
 };
 use registry_core::oauth::{client_id_document, document_url};
+use registry_core::origin::origin_of;
 use registry_core::registration::{AuthType, Cost, Desired, Standing, State};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,

@@ -1,5 +1,6 @@
 //! Advanced Configuration: the layers, saving with a dry run of the impact, revisions, secrets mapped into it.
 
+pub(crate) mod access_rows;
 pub(crate) mod check;
 pub(crate) mod costs;
 pub(crate) mod layers;

@@ -1,9 +1,9 @@
 //! The row that carries a configuration: found, read and written alike at every level.
 
+use crate::configuration::access_rows;
 use crate::configuration::layers::Scope;
 use crate::configuration::revisions::last_revision;
 use crate::configuration::save::{Configuration, Subject};
-use crate::integrations::access as access_rows;
 use crate::lookup::{integrations, servers};
 use crate::storage::columns::moment;
 use crate::storage::entity::{access, integration, organisation, server};

@@ -2,7 +2,7 @@
 //! years later. It is moved along with the clock.
 
 use crate::audit::chain::DOOMED;
-use crate::deployment::open::{record, recorded};
+use crate::storage::deployment_values::{record, recorded};
 use crate::storage::entity::{issuer_budget, oauth_client, registration};
 use crate::storage::write::Event;
 use crate::{Actor, Registry, Result};

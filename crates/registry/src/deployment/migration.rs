@@ -1,8 +1,9 @@
 //! Bringing the database up to date, and recording what every process must agree on.
 
-use crate::deployment::open::{KEY_CHECK, SCHEMA, newest_migration, record, recorded};
+use crate::deployment::open::{SCHEMA, newest_migration};
 use crate::secrets::rotation::{announce_keys, known_keys};
 use crate::storage::columns::millis;
+use crate::storage::deployment_values::{KEY_CHECK, record, recorded};
 use crate::storage::entity::{deployment, organisation, registration};
 use crate::storage::settings_generations::{FORMER_KEYS, Generations, SETTINGS, SettingsStanding, names};
 use crate::storage::write::{Event, Write};

@@ -4,12 +4,12 @@ use crate::actor::Actor;
 use crate::identity::bearer::{jwks, verifier};
 use crate::limits::gateway::GatewayLimits;
 use crate::limits::sign_in::SignInLimits;
-use crate::registration::registrations;
+use crate::registration::brief;
 use crate::secrets::rotation;
 use crate::storage::connect::{Missing, connect};
+use crate::storage::deployment_values::{KEY_CHECK, record, recorded};
 use crate::storage::entity::{deployment, organisation, sealed_value};
 use crate::storage::settings_generations::{InForce, SettingsStanding};
-use crate::storage::write::Write;
 use crate::{Door, Error, Inner, Outside, Registry, Result, SealingRing, Settings};
 use registry_core::clock::Clock;
 use registry_core::id::{OrganisationId, SealedId};
@@ -17,14 +17,11 @@ use registry_core::metadata::Branding;
 use registry_core::permission::Permission;
 use registry_core::registration::State;
 use registry_migrations::{Migrator, MigratorTrait};
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait};
+use sea_orm::{ConnectionTrait, EntityTrait};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, RwLock};
 
-/// Key of the sealing ring's check values in `deployment`.
-pub(crate) const KEY_CHECK: &str = "sealing.key_check";
 /// Key of the address that people reach the deployment by.
 const ADDRESS: &str = "address";
 /// Key of the newest migration that was applied.
@@ -240,7 +237,7 @@ impl Registry {
 
     /// Numbers for metrics.
     pub async fn counters(&self) -> Result<Counters> {
-        Ok(Counters { registrations: registrations::count_states(self.db()).await? })
+        Ok(Counters { registrations: brief::count_states(self.db()).await? })
     }
 
     /// The organisation.
@@ -293,30 +290,4 @@ fn missing(key: &str) -> Error {
 /// The name of the newest migration this program knows.
 pub(crate) fn newest_migration() -> Value {
     json!(Migrator::migrations().last().map(|migration| migration.name().to_owned()))
-}
-
-/// Writes one value that every process must agree on.
-pub(crate) async fn record(write: &Write<'_>, key: &str, value: Value) -> Result<()> {
-    let row = deployment::ActiveModel {
-        key: Set(key.to_owned()),
-        value: Set(value.to_string()),
-        updated_at: Set(write.millis()),
-    };
-    let replace = OnConflict::column(deployment::Column::Key)
-        .update_columns([deployment::Column::Value, deployment::Column::UpdatedAt])
-        .to_owned();
-    deployment::Entity::insert(row).on_conflict(replace).exec_without_returning(&write.txn).await?;
-    Ok(())
-}
-
-pub(crate) async fn recorded(db: &impl ConnectionTrait) -> Result<BTreeMap<String, Value>> {
-    deployment::Entity::find()
-        .all(db)
-        .await?
-        .into_iter()
-        .map(|row| {
-            let value = serde_json::from_str(&row.value)?;
-            Ok((row.key, value))
-        })
-        .collect()
 }

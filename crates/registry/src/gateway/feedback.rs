@@ -1,8 +1,8 @@
 //! What gateways say back: that they need a client now, and that a client does not work (`domain.md` §6).
 
 use crate::gateway::documents::GatewayDocument;
+use crate::lookup::clients::{active_clients, usable};
 use crate::lookup::workspaces;
-use crate::registration::registrations::{active_clients, usable};
 use crate::storage::columns::{millis, moment};
 use crate::storage::entity::{oauth_client, registration};
 use crate::storage::write::Event;

@@ -2,7 +2,7 @@
 
 use crate::configuration::layers::{Scope, ServerLayers, auth_type};
 use crate::gateway::documents::clients_of_generation;
-use crate::registration::registrations::{active_clients, method, usable};
+use crate::lookup::clients::{active_clients, method, usable};
 use crate::secrets::markers::{open_markers, without_markers};
 use crate::storage::columns::json as read_json;
 use crate::storage::entity::{change, oauth_client, registration};

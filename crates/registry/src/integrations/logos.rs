@@ -5,11 +5,11 @@ use crate::integrations::preflight::UNREACHABLE;
 use crate::ports::upstream::FetchedLogo;
 use crate::storage::columns::{hex, millis, moment};
 use crate::storage::entity::logo;
+use crate::storage::wanted_logos::{id_of, new_row};
 use crate::storage::write::Write;
 use crate::{Actor, Error, Registry, Result, Turn};
 use registry_core::clock::Timestamp;
-use registry_core::logo::{LogoProblem, logo_uris, logo_uris_of};
-use registry_core::metadata::AdvancedConfiguration;
+use registry_core::logo::{LogoProblem, logo_uris};
 use registry_core::permission::Permission;
 use sea_orm::sea_query::{LockBehavior, LockType, OnConflict};
 use sea_orm::{
@@ -18,20 +18,13 @@ use sea_orm::{
 };
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
 
-/// How old a picture is, in milliseconds, before a save fetches it again.
-const FRESH: i64 = 3_600_000;
 /// How soon a person may ask for it again, in milliseconds: an impatient one must not become a flood.
 const PATIENCE: i64 = 10_000;
 /// How long a worker has, in milliseconds, before another may try.
 const LEASE: i64 = 60_000;
 /// How many rows are kept; the ones fetched longest ago go first and are fetched again when somebody asks.
 const MOST_KEPT: u64 = 500;
-/// How many logos of one configuration a save fetches.
-const MOST_NAMED: usize = 8;
-/// How many rows one statement puts in.
-const MOST_AT_ONCE: usize = 1_000;
 
 /// A logo, and what is known of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -209,39 +202,6 @@ impl Registry {
     }
 }
 
-/// The addresses of the logos that `texts` name and that may be fetched, each once.
-pub(crate) fn named_in(registry: &Registry, texts: &[impl AsRef<str>]) -> BTreeSet<String> {
-    let egress = &registry.settings().egress;
-    let layers = texts.iter().filter_map(|text| AdvancedConfiguration::from_stored(text.as_ref()).ok());
-    layers
-        .flat_map(|layer| {
-            let urls = logo_uris_of(&layer).into_iter().filter(|url| egress.judge_text(url).is_ok());
-            urls.take(MOST_NAMED).collect::<Vec<_>>()
-        })
-        .collect()
-}
-
-/// Notes that these logos are to be fetched, those that were not fetched lately.
-pub(crate) async fn want_all(write: &Write<'_>, urls: BTreeSet<String>) -> Result<()> {
-    let now = write.millis();
-    let urls: Vec<String> = urls.into_iter().collect();
-    for chunk in urls.chunks(MOST_AT_ONCE) {
-        let rows =
-            chunk.iter().map(|url| logo::Model { due_at: Some(now), ..new_row(url) }.into_active_model());
-        logo::Entity::insert_many(rows)
-            .on_conflict(OnConflict::column(logo::Column::Id).do_nothing().to_owned())
-            .exec_without_returning(&write.txn)
-            .await?;
-        logo::Entity::update_many()
-            .set(logo::ActiveModel { due_at: Set(Some(now)), ..Default::default() })
-            .filter(logo::Column::Id.is_in(chunk.iter().map(|url| id_of(url))))
-            .filter(logo::Column::FetchedAt.lt(now - FRESH))
-            .exec(&write.txn)
-            .await?;
-    }
-    Ok(())
-}
-
 async fn forget_oldest(write: &Write<'_>) -> Result<()> {
     let gone: Vec<String> = logo::Entity::find()
         .select_only()
@@ -257,29 +217,6 @@ async fn forget_oldest(write: &Write<'_>) -> Result<()> {
         logo::Entity::delete_many().filter(logo::Column::Id.is_in(gone)).exec(&write.txn).await?;
     }
     Ok(())
-}
-
-fn id_of(url: &str) -> String {
-    hex(&Sha256::digest(url))
-}
-
-/// A row about which nothing is known.
-fn new_row(url: &str) -> logo::Model {
-    logo::Model {
-        id: id_of(url),
-        url: url.to_owned(),
-        due_at: None,
-        fetched_at: None,
-        media_type: None,
-        labelled: None,
-        width: None,
-        height: None,
-        size: None,
-        bytes: None,
-        digest: None,
-        problem_code: None,
-        problem: None,
-    }
 }
 
 impl From<LogoProblem> for LogoState {

@@ -1,8 +1,8 @@
 //! What people ask of an integration as a whole: see what happened to it, see what deleting it takes.
 
+use crate::lookup::clients::method;
 use crate::lookup::integrations;
 use crate::lookup::integrations::require_owner;
-use crate::registration::registrations::method;
 use crate::storage::columns::moment;
 use crate::storage::entity::{access, audit_event, oauth_client, registration, server};
 use crate::{Actor, Registry, Result};
@@ -127,7 +127,7 @@ impl Registry {
         actor.require(Permission::DeleteIntegrations)?;
         let model = integrations::find(self.db(), actor, reference).await?;
         require_owner(actor, &model)?;
-        let access = crate::integrations::access::list(self.db(), actor, &model).await?;
+        let access = crate::access::access::list(self.db(), actor, &model).await?;
         let scope =
             crate::configuration::layers::Scope::Integration(registry_core::id::IntegrationId(model.id));
         let servers = self.load_layers(self.db(), scope, false).await?;

@@ -1,7 +1,5 @@
 //! Integrations: the catalogue, who has access, drafts, preflight, tests of the connection, logos, import and export.
 
-pub(crate) mod access;
-pub(crate) mod access_overview;
 pub(crate) mod connection_test;
 pub(crate) mod counts;
 pub(crate) mod crud;

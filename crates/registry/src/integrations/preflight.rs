@@ -1,13 +1,12 @@
 //! Preflight: everything about a registration but the registration itself. Nothing is saved, no secret is opened.
 
-use crate::configuration::layers;
 use crate::configuration::layers::{Scope, parse_layer};
 use crate::configuration::mapped_secrets::members_of;
-use crate::integrations::access;
+use crate::configuration::{access_rows, layers};
 use crate::integrations::crud::may_vouch;
 use crate::lookup::{integrations, naming, slugs, workspaces};
 use crate::ports::upstream::{Answering, Discovered};
-use crate::registration::registrations::briefs;
+use crate::registration::brief::briefs;
 use crate::storage::entity::{integration, sealed_value, workspace};
 use crate::{Actor, Error, NewIntegration, RegistrationBrief, Registry, Result, Turn};
 use registry_core::finding::Findings;
@@ -266,7 +265,7 @@ impl Registry {
         let of_workspace = match workspace {
             Some(workspace) => {
                 let (integration, workspace) = (Reference::Id(model.id), Reference::Id(workspace.id));
-                let row = access::find(self, self.db(), actor, &integration, &workspace).await?;
+                let row = access_rows::find(self, self.db(), actor, &integration, &workspace).await?;
                 parse_layer(row.configuration.as_deref(), "access", row.id)?
             }
             None => AdvancedConfiguration::empty(),

@@ -1,7 +1,7 @@
 //! What people can do about a registration: try again, replace, keep, withdraw, enter a client by hand.
 
 use crate::configuration::layers::Scope;
-use crate::registration::registrations::Registration;
+use crate::registration::list::Registration;
 use crate::storage::entity::{oauth_client, registration};
 use crate::storage::write::{Event, Write};
 use crate::{Actor, Error, Registry, Result, Subject};

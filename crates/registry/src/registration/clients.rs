@@ -1,9 +1,10 @@
 //! How clients are written: a new generation, an update, the end of one. Called inside the worker's guarded writes.
 
+use crate::lookup::clients::active_clients;
+use crate::registration::brief::workspace_of;
 use crate::registration::failures::event;
 use crate::registration::reconciliation::Situation;
 use crate::registration::recording::Published;
-use crate::registration::registrations::{active_clients, workspace_of};
 use crate::storage::entity::{oauth_client, registration};
 use crate::storage::write::Write;
 use crate::{Error, Registry, Result};

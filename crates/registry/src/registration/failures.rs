@@ -2,9 +2,10 @@
 //! open. Called inside the worker's guarded writes.
 
 use crate::configuration::layers::ServerLayers;
+use crate::lookup::clients::active_clients;
+use crate::registration::brief::workspace_of;
 use crate::registration::orphans;
 use crate::registration::reconciliation::Situation;
-use crate::registration::registrations::{active_clients, workspace_of};
 use crate::storage::columns::{json, millis};
 use crate::storage::entity::{attempt, oauth_client, registration};
 use crate::storage::write::{Event, Write};
@@ -197,7 +198,7 @@ pub(crate) async fn leave_open(
         _ => {}
     }
     let now = write.now;
-    let serves = active.is_some_and(|client| crate::registration::registrations::usable(&client, now));
+    let serves = active.is_some_and(|client| crate::lookup::clients::usable(&client, now));
     // What was sent was what a person asked for: it is not sent again for the same word.
     let keep_request = left.step != "register";
     fail(write, row, layers, desired, (&left.step, &failure), serves, keep_request).await

@@ -16,9 +16,9 @@ use crate::storage::entity::{issuer_budget, registration};
 use crate::storage::write::Write;
 use crate::{Actor, Registry, Result};
 use registry_core::clock::Timestamp;
+use registry_core::origin::origin_of;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, QuerySelect};
-use url::Url;
 use uuid::Uuid;
 
 /// The most that an authorization server which answers 429 is slowed down by. All workspaces share it, so it is small.
@@ -39,11 +39,6 @@ pub enum Turn {
     Now,
     /// Not before this moment.
     At(Timestamp),
-}
-
-/// The budget's key: the origin of an address that is contacted.
-pub(crate) fn origin_of(url: &str) -> String {
-    Url::parse(url).map_or_else(|_| url.to_owned(), |url| url.origin().ascii_serialization())
 }
 
 /// The key of what one workspace is held up at an origin. No origin holds a space, so it is no origin's key.

@@ -4,7 +4,7 @@
 use crate::configuration::layers::ServerLayers;
 use crate::lookup::workspaces;
 use crate::page::{Page, PageRequest};
-use crate::registration::registrations::workspace_of;
+use crate::registration::brief::workspace_of;
 use crate::storage::columns::{contains, json, moment};
 use crate::storage::entity::{attempt, oauth_client, orphan};
 use crate::storage::write::{Event, Write};

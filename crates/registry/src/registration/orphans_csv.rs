@@ -1,5 +1,6 @@
 //! The orphan ledger as a table, for the owners of authorization servers.
 
+use crate::storage::csv::harmless;
 use crate::{Error, Orphan, Result};
 use chrono::SecondsFormat;
 use registry_core::clock::Timestamp;
@@ -46,11 +47,6 @@ fn write(orphans: Vec<Orphan>) -> std::result::Result<Vec<u8>, csv::Error> {
         writer.write_record(cells.map(harmless))?;
     }
     writer.into_inner().map_err(|error| error.into_error().into())
-}
-
-/// A cell that no spreadsheet takes for a formula: an authorization server chose some of these texts.
-pub(crate) fn harmless(cell: String) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell }
 }
 
 #[cfg(test)]

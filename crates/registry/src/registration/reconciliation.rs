@@ -5,8 +5,8 @@
 
 use crate::actor::Actor;
 use crate::configuration::layers::{Scope, ServerLayers};
+use crate::lookup::clients::{active_client, active_clients, foreign_management, managed_at, method};
 use crate::registration::failures::{ANSWER_LOST, leave_open, superseded};
-use crate::registration::registrations::{active_clients, method};
 use crate::secrets::rotation::is_given_up;
 use crate::storage::columns::{json, millis, moment};
 use crate::storage::entity::{attempt, oauth_client, registration, sealed_value};
@@ -14,9 +14,9 @@ use crate::storage::write::Write;
 use crate::{Error, Registry, Result};
 use registry_core::clock::Timestamp;
 use registry_core::id::{OauthClientId, RegistrationId, SealedId, ServerId};
-use registry_core::oauth::{Discovery, Failure, FailureClass, Recorded, is_same_origin};
+use registry_core::oauth::{Discovery, Failure, FailureClass, Recorded};
 use registry_core::registration::{
-    ActiveClient, ClientStatus, Desired, Doubt, EndingClient, Observed, RegistrationMethod, Request, State,
+    ClientStatus, Desired, Doubt, EndingClient, Observed, RegistrationMethod, Request, State,
 };
 use registry_core::secret::Secret;
 use sea_orm::sea_query::{Expr, LockBehavior, LockType};
@@ -25,7 +25,6 @@ use sea_orm::{
     QueryFilter, QueryOrder, QuerySelect, Statement,
 };
 use serde_json::{Map, Value};
-use url::Url;
 use uuid::Uuid;
 
 /// "Look at it again when something happens": later than every clock.
@@ -421,54 +420,5 @@ async fn observed(write: &Write<'_>, row: &registration::Model) -> Result<Observ
         held: row.held.clone(),
         document_unreachable_at: row.cimd_refused_at.map(moment),
         replaced_at: row.replaced_at.map(moment),
-    })
-}
-
-/// Where a client is managed: only at the origin of the endpoint that registered it. Judged at each use, because earlier
-/// releases kept whatever address was answered.
-fn managed_at(client: &oauth_client::Model) -> Result<Option<String>> {
-    let Some(uri) = &client.registration_client_uri else { return Ok(None) };
-    let endpoint = registered_by(client)?;
-    Ok(is_same_origin(&endpoint, uri).then(|| uri.clone()))
-}
-
-/// A management address that was answered, but is not used because it is on another origin.
-fn foreign_management(client: &oauth_client::Model) -> Result<Option<String>> {
-    let response: Map<String, Value> = json(&client.response, "oauth_client", "response", client.id)?;
-    let answered = response.get("registration_client_uri").and_then(Value::as_str).map(str::to_owned);
-    let Some(uri) = client.registration_client_uri.clone().or(answered) else { return Ok(None) };
-    // A relative address names no origin at all: that is an address that was not given.
-    let is_foreign = Url::parse(&uri).is_ok() && !is_same_origin(&registered_by(client)?, &uri);
-    Ok(is_foreign.then_some(uri))
-}
-
-/// The endpoint that registered a client.
-fn registered_by(client: &oauth_client::Model) -> Result<String> {
-    let discovery: Discovery = json(&client.discovery, "oauth_client", "discovery", client.id)?;
-    let endpoint = discovery.authorization_server().registration_endpoint();
-    Ok(endpoint.unwrap_or(&discovery.issuer).to_owned())
-}
-
-/// A client's row as the plan sees it.
-pub(crate) fn active_client(client: &oauth_client::Model) -> Result<ActiveClient> {
-    let discovery: Discovery = json(&client.discovery, "oauth_client", "discovery", client.id)?;
-    Ok(ActiveClient {
-        id: OauthClientId(client.id),
-        client_id: client.client_id.clone(),
-        method: method(client)?,
-        issuer: client.issuer.clone(),
-        legacy_issuer: discovery.is_legacy(),
-        digest: client.metadata_digest.clone(),
-        mcp_url: discovery.mcp_url,
-        created_at: moment(client.created_at),
-        updated_at: client.updated_at.map(moment),
-        verified_at: client.verified_at.map(moment),
-        secret_issued_at: moment(client.secret_issued_at.unwrap_or(client.created_at)),
-        secret_expires_at: client.client_secret_expires_at.map(moment),
-        manageable: managed_at(client)?.is_some() && client.registration_access_token_id.is_some(),
-        update_refused: client.update_refused.clone(),
-        fetched: client.fetched_at.is_some(),
-        doubt: client.doubt.as_deref().and_then(Doubt::parse),
-        withdraw_not_before: client.withdraw_not_before.map(moment),
     })
 }

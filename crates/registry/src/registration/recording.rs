@@ -1,14 +1,14 @@
 //! What the worker calls around each step: record that it begins, record what came of it, close the claim.
 
 use crate::actor::Actor;
+use crate::registration::brief::workspace_of;
 use crate::registration::clients::{NewClient, take_over};
 use crate::registration::failures::{
     INTERRUPTED, deletion_sent, event, fail, finish, keep_withdrawing, manage_failed, settled, superseded,
 };
-use crate::registration::issuer_rate::{origin_of, slow_down};
+use crate::registration::issuer_rate::slow_down;
 use crate::registration::orphans;
 use crate::registration::reconciliation::{Claim, NEVER, Situation, claimed, lease_clock};
-use crate::registration::registrations::workspace_of;
 use crate::storage::columns::{hex, millis};
 use crate::storage::entity::{attempt, oauth_client, registration};
 use crate::storage::write::Write;
@@ -18,6 +18,7 @@ use registry_core::id::{AttemptId, OauthClientId, SealedId, ServerId};
 use registry_core::oauth::{
     Adjustment, Discovery, Exchange, Failure, FailureClass, Issued, client_id_document, document_url,
 };
+use registry_core::origin::origin_of;
 use registry_core::registration::{Block, ClientStatus, RegistrationMethod, State};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait,

@@ -1,8 +1,9 @@
 //! Secrets of Advanced Configurations: cut out and sealed on save, kept by their markers, bound to the address they are
 //! sent to, opened for gateways alone.
 
-use crate::integrations::logos;
-use crate::storage::write::{SealedRow, Write};
+use crate::secrets::sealed_rows::SealedRow;
+use crate::storage::wanted_logos;
+use crate::storage::write::Write;
 use crate::{Error, Registry, Result};
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::SealedId;
@@ -62,7 +63,7 @@ pub(crate) async fn put(write: &Write<'_>, secrets: Vec<Secrets>) -> Result<()> 
     for chunk in gone.chunks(ROWS) {
         write.unseal(chunk.iter().copied()).await?;
     }
-    logos::want_all(write, logos).await
+    wanted_logos::want_all(write, logos).await
 }
 
 /// As [`store`], without a write: `stored` must still be what is kept when the result is put in.
@@ -99,7 +100,7 @@ pub(crate) fn prepare(
     let (sealed, new) = seal_new(registry, owner, &verified)?;
     let kept: HashSet<SealedId> = kept.into_values().collect();
     let gone = known.0.into_values().filter(|id| !kept.contains(id)).collect();
-    let logos = logos::named_in(registry, &[&sealed]);
+    let logos = wanted_logos::named_in(registry, &[&sealed]);
     Ok(Ready { stored: Stored { text: Some(sealed), findings }, secrets: Secrets { new, gone, logos } })
 }
 

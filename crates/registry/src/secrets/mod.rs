@@ -3,3 +3,4 @@
 pub(crate) mod envelope;
 pub(crate) mod markers;
 pub(crate) mod rotation;
+pub(crate) mod sealed_rows;

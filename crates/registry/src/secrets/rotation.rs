@@ -1,7 +1,7 @@
 //! The sealing keys over time: what each of them seals, a new key for what is stored, what a lost key costs.
 
-use crate::deployment::open::{KEY_CHECK, record, recorded};
 use crate::secrets::envelope::Sealed;
+use crate::storage::deployment_values::{KEY_CHECK, record, recorded};
 use crate::storage::entity::{
     access, draft, integration, oauth_client, registration, sealed_value, server, workspace,
 };

@@ -8,7 +8,7 @@ use crate::lookup::slugs::{show, stored_slug};
 use crate::lookup::workspaces::WorkspaceRef;
 use crate::lookup::{integrations, workspaces};
 use crate::page::{Page, PageRequest};
-use crate::registration::registrations;
+use crate::registration::brief;
 use crate::storage::columns::{contains, json, moment};
 use crate::storage::entity::{attempt, integration, registration, server, workspace};
 use crate::{Actor, Error, Registry, Result, page};
@@ -211,7 +211,7 @@ impl Registry {
         db: &impl ConnectionTrait,
         server: uuid::Uuid,
     ) -> Result<Option<RegistrationBrief>> {
-        Ok(registrations::briefs(db, [server], self.now()).await?.remove(&server))
+        Ok(brief::briefs(db, [server], self.now()).await?.remove(&server))
     }
 
     pub(crate) async fn show_servers(
@@ -236,7 +236,7 @@ impl Registry {
             .map(|model| (model.id, model))
             .collect();
         let mut mapped = mappings_of(db, page.items.iter().map(|model| model.id)).await?;
-        let briefs = registrations::briefs(db, page.items.iter().map(|model| model.id), self.now()).await?;
+        let briefs = brief::briefs(db, page.items.iter().map(|model| model.id), self.now()).await?;
         page.try_map(|model| {
             let missing = || Error::corrupt("server", "integration_id", model.id);
             let integration = integrations.get(&model.integration_id).ok_or_else(missing)?;

@@ -1,12 +1,12 @@
 //! Making, changing and deleting servers.
 
+use crate::access::access;
 use crate::configuration::costs::Affected;
 use crate::configuration::layers::{Before, Scope};
 use crate::configuration::mapped_secrets::{Owner, ReadMappings, mappings_of};
 use crate::configuration::revisions::add_revision;
 use crate::configuration::save::Saved;
 use crate::configuration::{layers, mapped_secrets};
-use crate::integrations::access;
 use crate::lookup::deleted::Deleted;
 use crate::lookup::integrations::access_enabled;
 use crate::lookup::servers::{ServerRef, find};

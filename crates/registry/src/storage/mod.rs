@@ -3,9 +3,13 @@
 pub(crate) mod backup;
 pub(crate) mod columns;
 pub(crate) mod connect;
+pub(crate) mod csv;
 pub(crate) mod database_fault;
+pub(crate) mod deployment_values;
 #[expect(unreachable_pub, reason = "sea-orm's derives want public items in this private module")]
 pub(crate) mod entity;
+pub(crate) mod notify;
 pub(crate) mod settings_generations;
+pub(crate) mod wanted_logos;
 pub(crate) mod writability;
 pub(crate) mod write;

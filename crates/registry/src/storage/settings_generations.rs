@@ -2,8 +2,7 @@
 //! the other with changed settings, two generations are valid: the newest, whose values every process works with, and the
 //! one before it (`docs/adr/0019`).
 
-use crate::configuration::mapped_secrets::SecretReference;
-use crate::settings::CALLBACK_PATH;
+use crate::settings::{CALLBACK_PATH, SecretReference};
 use crate::storage::entity::deployment;
 use crate::{Error, Registry, Result, Settings};
 use registry_core::metadata::Branding;

@@ -3,8 +3,8 @@
 //!
 //! A process has one database, and errors are judged where no handle to it is at hand: so this is one state a process.
 
-use crate::deployment::open::record;
 use crate::storage::database_fault::DatabaseFault;
+use crate::storage::deployment_values::record;
 use crate::{Actor, Error, Registry, Result};
 use sea_orm::sqlx;
 use serde_json::json;

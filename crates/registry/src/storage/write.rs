@@ -3,21 +3,17 @@
 //! [`Registry::begin_write`] opens it, [`Write::commit`] closes it; dropped without commit, nothing happened.
 
 use crate::actor::{Actor, Door};
-use crate::gateway::cache::CHANNEL;
-use crate::secrets::envelope::Permit;
-use crate::secrets::rotation::known_keys;
 use crate::storage::columns::{hex, millis};
 use crate::storage::database_fault::DatabaseFault;
-use crate::storage::entity::{audit_event, change, deployment, sealed_value, sequence};
+use crate::storage::entity::{audit_event, change, deployment, sequence};
+use crate::storage::notify::CHANNEL;
 use crate::storage::writability;
 use crate::{Error, Registry, Result};
 use registry_core::clock::Timestamp;
-use registry_core::id::{SealedId, ServerId, WorkspaceId};
-use sea_orm::sea_query::Expr;
+use registry_core::id::{ServerId, WorkspaceId};
 use sea_orm::{
-    AccessMode, ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction,
-    DbBackend, EntityTrait, IsolationLevel, QueryFilter, QuerySelect, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
+    AccessMode, ActiveModelTrait, ActiveValue::Set, ConnectionTrait, DatabaseTransaction, DbBackend,
+    EntityTrait, IsolationLevel, QuerySelect, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -26,16 +22,13 @@ use uuid::{ContextV7, Timestamp as UuidTime, Uuid};
 /// Held by each of people's writes to its end.
 const PEOPLE_LOCK: &str = "SELECT pg_advisory_xact_lock(7301)";
 
-/// Sealed values that one statement puts in: `SQLite` allows 32,766 parameters.
-const SEALED_ROWS: usize = 1_000;
-
 /// An open write.
 pub(crate) struct Write<'a> {
     pub(crate) txn: DatabaseTransaction,
     pub(crate) now: Timestamp,
     pub(crate) registry: &'a Registry,
     /// What the deployment recorded, as this write found it when it began.
-    deployment: Vec<deployment::Model>,
+    pub(crate) deployment: Vec<deployment::Model>,
     actor: Actor,
     events: Vec<Event>,
     changes: Vec<Change>,
@@ -157,29 +150,6 @@ impl Registry {
         Ok(txn)
     }
 
-    /// The row of `secret`, sealed ahead: takes no write, so that many can be sealed before one begins.
-    pub(crate) fn sealed_row(
-        &self,
-        id: SealedId,
-        owner: (&'static str, Uuid),
-        pointer: &str,
-        secret: &str,
-    ) -> Result<SealedRow> {
-        let sealed = self.ring().seal_ahead(id, secret)?;
-        Ok(SealedRow(sealed_value::ActiveModel {
-            id: Set(id.0),
-            owner_kind: Set(owner.0.to_owned()),
-            owner_id: Set(owner.1),
-            pointer: Set(pointer.to_owned()),
-            key_id: Set(sealed.key_id),
-            data_key: Set(sealed.data_key),
-            nonce: Set(sealed.nonce),
-            ciphertext: Set(sealed.ciphertext),
-            bound_to: Set(None),
-            created_at: Set(millis(self.now())),
-        }))
-    }
-
     /// A new id, ordered by time.
     pub(crate) fn new_id(&self) -> Uuid {
         static CONTEXT: std::sync::Mutex<ContextV7> = std::sync::Mutex::new(ContextV7::new());
@@ -188,9 +158,6 @@ impl Registry {
         Uuid::new_v7(UuidTime::from_unix(&CONTEXT, seconds, now.timestamp_subsec_nanos()))
     }
 }
-
-/// A secret that was sealed before the write began. [`Write::keep_sealed`] asks whether this process may seal.
-pub(crate) struct SealedRow(sealed_value::ActiveModel);
 
 impl Write<'_> {
     /// Waits like people's writes: for what judges rows together with the layers around them.
@@ -211,13 +178,6 @@ impl Write<'_> {
         let deployment = deployment::Entity::find().all(&self.txn).await?;
         let in_force = self.registry.take_over_settings(&deployment)?;
         if self.actor.origin.door == Door::Cli { Ok(()) } else { in_force.standing.require() }
-    }
-
-    /// Leave to seal. To be asked before something is sent whose answer will have to be sealed.
-    pub(crate) fn permit(&self) -> Result<Permit<'_>> {
-        let rows = self.deployment.iter().filter(|row| row.key.starts_with("sealing."));
-        let recorded = rows.map(|row| Ok((row.key.clone(), serde_json::from_str(&row.value)?)));
-        self.registry.ring().permit(&known_keys(&recorded.collect::<Result<_>>()?))
     }
 
     /// Adds an audit event.
@@ -248,59 +208,6 @@ impl Write<'_> {
 
     pub(crate) fn millis(&self) -> i64 {
         millis(self.now)
-    }
-
-    /// Seals `secret` in a row of its own.
-    pub(crate) async fn seal(
-        &mut self,
-        id: SealedId,
-        owner: (&'static str, Uuid),
-        pointer: &str,
-        secret: &str,
-    ) -> Result<()> {
-        let row = self.registry.sealed_row(id, owner, pointer, secret)?;
-        self.keep_sealed([row]).await
-    }
-
-    /// Puts secrets in that were sealed ahead, where this process may seal at all.
-    pub(crate) async fn keep_sealed(&self, rows: impl IntoIterator<Item = SealedRow>) -> Result<()> {
-        let rows: Vec<_> = rows.into_iter().map(|SealedRow(row)| row).collect();
-        if rows.is_empty() {
-            return Ok(());
-        }
-        self.permit()?;
-        for chunk in rows.chunks(SEALED_ROWS) {
-            let created = chunk.iter().cloned().map(|mut row| {
-                row.created_at = Set(self.millis());
-                row
-            });
-            sealed_value::Entity::insert_many(created).exec_without_returning(&self.txn).await?;
-        }
-        Ok(())
-    }
-
-    /// Gives sealed values to another owner.
-    pub(crate) async fn hand_over(&self, from: (&'static str, Uuid), to: (&'static str, Uuid)) -> Result<()> {
-        sealed_value::Entity::update_many()
-            .col_expr(sealed_value::Column::OwnerKind, Expr::value(to.0))
-            .col_expr(sealed_value::Column::OwnerId, Expr::value(to.1))
-            .filter(sealed_value::Column::OwnerKind.eq(from.0))
-            .filter(sealed_value::Column::OwnerId.eq(from.1))
-            .exec(&self.txn)
-            .await?;
-        Ok(())
-    }
-
-    /// Forgets sealed values.
-    pub(crate) async fn unseal(&self, ids: impl IntoIterator<Item = SealedId>) -> Result<()> {
-        let ids: Vec<Uuid> = ids.into_iter().map(|id| id.0).collect();
-        if !ids.is_empty() {
-            sealed_value::Entity::delete_many()
-                .filter(sealed_value::Column::Id.is_in(ids))
-                .exec(&self.txn)
-                .await?;
-        }
-        Ok(())
     }
 
     /// Writes audit events and changes in commit order, and commits. Taking the one `sequence` row last makes the order

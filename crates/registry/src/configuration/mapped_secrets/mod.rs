@@ -9,20 +9,11 @@ mod storing;
 
 use registry_core::clock::Timestamp;
 use registry_core::finding::pointer_push;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 pub(crate) use judging::Owner;
 pub(crate) use reading::ReadMappings;
 pub(crate) use storing::{apply, has_any, mappings_of, members_of, refuse_overlap, remove_all};
-
-/// A secret that the operator declared: who may use it, and where it may be sent.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SecretReference {
-    /// Slugs of the workspaces that may use it; `None`: all, and integrations of the organisation.
-    pub workspaces: Option<Vec<String>>,
-    /// Hosts of MCP servers it may be sent to; empty: any.
-    pub hosts: Vec<String>,
-}
 
 /// How a secret's text becomes a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -3,9 +3,10 @@
 use super::document::HeldDocument;
 use super::feed::{PRUNED, describe, pruned};
 use super::identity::Identity;
-use crate::deployment::open::record;
 use crate::storage::columns::millis;
+use crate::storage::deployment_values::record;
 use crate::storage::entity::change;
+use crate::storage::notify::CHANNEL;
 use crate::{Error, Registry, Result};
 use sea_orm::sqlx::postgres::PgListener;
 use sea_orm::sqlx::sqlite::SqliteConnection;
@@ -19,8 +20,6 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
-/// The channel that commits are told on (PostgreSQL).
-pub(crate) const CHANNEL: &str = "mcp_registry_changes";
 /// How long at most until a commit of another process is seen when nothing tells of it.
 const SAFETY: Duration = Duration::from_millis(500);
 /// How often another process's commits are looked for in SQLite; the look costs some microseconds.

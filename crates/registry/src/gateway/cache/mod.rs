@@ -20,7 +20,6 @@ mod readings;
 
 pub use document::{Coding, HeldDocument};
 pub use feed::{Followed, GatewayChange, Happening};
-pub(crate) use follower::CHANNEL;
 pub(crate) use identity::{Identity, fingerprint};
 
 use crate::Registry;

@@ -1,6 +1,7 @@
 //! Key sets (RFC 7517 §5) that tokens are judged by: given once, or kept fresh from an address.
 
 use crate::ports::outside::{Parties, PartyRequest};
+use crate::settings::KeySource;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use registry_core::clock::Timestamp;
@@ -11,15 +12,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(crate) const FRESH: i64 = 600_000;
 /// They are asked for at most this often, whatever tokens come along.
 const PAUSE: i64 = 30_000;
-
-/// Where a key set comes from.
-#[derive(Clone, Debug)]
-pub enum KeySource {
-    /// The JWK Set itself, as JSON text.
-    Text(String),
-    /// The address of one, which the operator trusts.
-    Url(String),
-}
 
 /// A key, and the algorithms it may verify.
 pub(crate) struct Key {

@@ -1,9 +1,9 @@
 //! Bearer tokens of an identity provider: JWTs (RFC 7519) checked against the issuer's key set.
 
 use crate::identity::bearer::jwks;
-use crate::identity::bearer::jwks::{KeySet, KeySource};
+use crate::identity::bearer::jwks::KeySet;
 use crate::lookup::workspaces;
-use crate::settings::JwtSettings;
+use crate::settings::{JwtSettings, KeySource};
 use crate::{Actor, Error, Origin, Registry, Result};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -2,7 +2,6 @@
 //! (RFC 7636) and the issuer in the answer (RFC 9207). What it says of a person's groups is what they may do here.
 
 use crate::identity::api_keys::format::random_base62;
-use crate::identity::bearer::jwks::KeySource;
 use crate::identity::bearer::verifier::Judge;
 use crate::identity::login::sign_in::{known as known_person, visitor};
 use crate::identity::memberships;
@@ -11,6 +10,7 @@ use crate::identity::user_admin::{add, checked_email, regrant_by_provider};
 use crate::identity::users::email_key;
 use crate::lookup::{naming, workspaces};
 use crate::ports::outside::PartyRequest;
+use crate::settings::{KeySource, ProviderSettings};
 use crate::storage::entity::user;
 use crate::storage::write::{Event, Write};
 use crate::{Error, Origin, Registry, Result, SignedIn};
@@ -25,7 +25,6 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 use url::Url;
 
 /// The provider's metadata are read again when they are as old as this, in milliseconds.
@@ -33,36 +32,6 @@ const FRESH: i64 = 3_600_000;
 /// A provider that could not be asked is asked again after so long, in milliseconds: whoever signs in meanwhile need not
 /// wait for it.
 const RETRY: i64 = 5_000;
-
-/// The organisation's identity provider, and what its people may do here.
-#[derive(Clone, Debug)]
-pub struct ProviderSettings {
-    /// The exact issuer; its metadata are at `/.well-known/openid-configuration` below it.
-    pub issuer: String,
-    /// What we are there.
-    pub client_id: String,
-    /// Our secret there; none: a public client.
-    pub client_secret: Option<Secret>,
-    /// Scopes to ask for; `openid` among them.
-    pub scopes: Vec<String>,
-    /// Where it sends people back: `<server.public_url>/ui/sign-in/provider/callback`.
-    pub redirect_uri: String,
-    /// Accepted signature algorithms of ID tokens, asymmetric ones only.
-    pub algorithms: Vec<String>,
-    /// The claim with the groups: a string or a list of strings, in the ID token or from the userinfo endpoint.
-    pub groups_claim: String,
-    /// Group → role, in the whole organisation or in the workspace of this slug; in force anew with each sign-in. Empty:
-    /// administrators here say what people may do.
-    pub groups: BTreeMap<String, (Role, Option<String>)>,
-    /// What whoever is in none of the groups may do in the whole organisation; none: they are not let in.
-    pub default_role: Option<Role>,
-    /// Whether e-mail addresses that the provider does not call verified are believed.
-    pub trust_email: bool,
-    /// What the button says: "Sign in with …".
-    pub label: String,
-    /// Tolerated clock difference.
-    pub leeway: Duration,
-}
 
 /// What is sent to the provider, and what the browser keeps until it comes back.
 #[derive(Clone)]

@@ -1,9 +1,9 @@
 //! From a draft to an integration with its access and servers: all in one transaction, or nothing.
 
 use super::{approach, chosen, draft, event, snapshot};
+use crate::access::access;
+use crate::access::access::AccessChange;
 use crate::configuration::costs::Affected;
-use crate::integrations::access;
-use crate::integrations::access::AccessChange;
 use crate::servers::crud::NewServer;
 use crate::storage::columns::word;
 use crate::storage::entity::{integration, workspace};

@@ -7,12 +7,14 @@
 mod reading;
 
 use crate::integrations::counts::{IntegrationCounts, owners_of};
+use crate::integrations::crud;
 use crate::integrations::crud::{into_integration, may_vouch, secret_withheld, snapshot};
-use crate::integrations::{crud, logos};
 use crate::lookup::{naming, slugs, workspaces};
 use crate::secrets::markers::seal_new;
+use crate::secrets::sealed_rows::SealedRow;
 use crate::storage::entity::{integration, revision, workspace};
-use crate::storage::write::{Event, SealedRow, Write};
+use crate::storage::wanted_logos;
+use crate::storage::write::{Event, Write};
 use crate::{Actor, Error, Integration, Registry, Result};
 use reading::{Item, items};
 use registry_core::finding::{Finding, Findings, Report, echo};
@@ -66,7 +68,7 @@ impl Registry {
         let (judged, findings) = self.judge_import(actor, text).await?;
         let mut rows = self.import_rows(actor, &judged)?;
         let logos: Vec<String> = rows.iter().filter_map(|one| one.configuration.clone()).collect();
-        let logos = logos::named_in(self, &logos);
+        let logos = wanted_logos::named_in(self, &logos);
         let mut write = self.begin_write(actor).await?;
         let mut report = Report::default();
         let places = self.find_places(&write.txn, actor, &judged, &mut report).await?;
@@ -79,7 +81,7 @@ impl Registry {
             one.place(&slug, workspace, write.millis());
         }
         insert_all(&mut write, &mut rows).await?;
-        logos::want_all(&write, logos).await?;
+        wanted_logos::want_all(&write, logos).await?;
         write.commit().await?;
         let made = rows.into_iter().map(|one| one.integration).collect();
         Ok(Imported { integrations: self.show_made(made).await?, findings })

@@ -1,19 +1,10 @@
 //! Registrations as people see them, and what they can do about them.
 
-mod brief;
-mod bulk;
-mod record;
-mod select;
-mod show;
-
-pub(crate) use brief::{active_clients, briefs, count_states, method, usable, workspace_of};
-pub use bulk::RetriedRegistrations;
-pub use record::{Attempt, OAuthClient};
-
 use crate::lookup::integrations::IntegrationRef;
 use crate::lookup::servers::ServerRef;
 use crate::lookup::workspaces::WorkspaceRef;
 use crate::page::{Page, PageRequest};
+use crate::registration::record::{Attempt, OAuthClient};
 use crate::storage::entity::{attempt, oauth_client, registration};
 use crate::{Actor, Error, Registry, Result};
 use registry_core::clock::Timestamp;

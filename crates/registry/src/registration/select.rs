@@ -1,7 +1,7 @@
 //! From a filter to the rows it means.
 
-use super::RegistrationFilter;
 use crate::lookup::{integrations, servers, workspaces};
+use crate::registration::list::RegistrationFilter;
 use crate::storage::columns::contains;
 use crate::storage::entity::{integration, oauth_client, registration, server, workspace};
 use crate::{Actor, Registry, Result};

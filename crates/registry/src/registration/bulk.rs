@@ -1,7 +1,7 @@
 //! One thing asked for many registrations at once.
 
-use super::{Registration, RegistrationFilter};
 use crate::registration::actions::Ask;
+use crate::registration::list::{Registration, RegistrationFilter};
 use crate::storage::entity::registration;
 use crate::{Actor, Error, Registry, Result};
 use registry_core::permission::Permission;

@@ -1,40 +1,19 @@
 //! How registrations stand, in short: for lists of servers, for metrics, for whoever needs the active client.
 
 use crate::Result;
+use crate::lookup::clients::{active_clients, usable};
 use crate::lookup::servers::RegistrationBrief;
-use crate::storage::columns::{moment, word};
-use crate::storage::entity::{oauth_client, registration};
+use crate::storage::columns::word;
+use crate::storage::entity::registration;
 use registry_core::clock::Timestamp;
 use registry_core::id::{RegistrationId, WorkspaceId};
-use registry_core::registration::{ClientStatus, Doubt, RegistrationMethod, State};
+use registry_core::registration::State;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use std::collections::HashMap;
 use uuid::Uuid;
 
 pub(super) fn by_id<T>(rows: Vec<T>, key: impl Fn(&T) -> Uuid) -> HashMap<Uuid, T> {
     rows.into_iter().map(|row| (key(&row), row)).collect()
-}
-
-/// The active clients of some registrations.
-pub(crate) async fn active_clients(
-    db: &impl ConnectionTrait,
-    registrations: impl IntoIterator<Item = Uuid>,
-) -> Result<Vec<oauth_client::Model>> {
-    Ok(oauth_client::Entity::find()
-        .filter(oauth_client::Column::RegistrationId.is_in(registrations))
-        .filter(oauth_client::Column::Status.eq(ClientStatus::Active.as_str()))
-        .all(db)
-        .await?)
-}
-
-/// Whether gateways can use this client now.
-pub(crate) fn usable(client: &oauth_client::Model, now: Timestamp) -> bool {
-    client.doubt.as_deref() != Some(Doubt::Forgotten.as_str())
-        && client.client_secret_expires_at.is_none_or(|expiry| moment(expiry) > now)
-}
-
-pub(crate) fn method(client: &oauth_client::Model) -> Result<RegistrationMethod> {
-    word(RegistrationMethod::parse, &client.method, "oauth_client", "method", client.id)
 }
 
 /// How the registrations of some servers stand.

@@ -1,5 +1,6 @@
 //! Workspace access: which workspaces may use an integration, and the workspace layer of its configuration.
 
+use crate::configuration::access_rows::{blank, find_or_blank};
 use crate::configuration::costs::Affected;
 use crate::configuration::layers::{Before, Replacements, Scope};
 use crate::configuration::revisions::add_revisions;
@@ -393,54 +394,6 @@ fn belongs_to_workspace() -> Error {
         message: "This integration belongs to one workspace and cannot be opened to others.".to_owned(),
         pointer: None,
     }
-}
-
-/// The access row of a workspace, or one with version 0 that says what holds without a row.
-async fn find_or_blank(
-    registry: &Registry,
-    db: &impl ConnectionTrait,
-    model: &integration::Model,
-    workspace: &workspace::Model,
-) -> Result<access::Model> {
-    let row = access::Entity::find()
-        .filter(access::Column::IntegrationId.eq(model.id))
-        .filter(access::Column::WorkspaceId.eq(workspace.id))
-        .one(db)
-        .await?;
-    Ok(row.unwrap_or_else(|| blank(registry, model, workspace)))
-}
-
-/// A row with version 0 that says what holds without a row.
-fn blank(registry: &Registry, model: &integration::Model, workspace: &workspace::Model) -> access::Model {
-    access::Model {
-        id: registry.new_id(),
-        integration_id: model.id,
-        workspace_id: workspace.id,
-        // As the integration says for all, until somebody decides for this workspace.
-        enabled: None,
-        configuration: None,
-        version: 0,
-        created_at: crate::storage::columns::millis(registry.now()),
-        updated_at: crate::storage::columns::millis(registry.now()),
-        created_by: String::new(),
-        updated_by: String::new(),
-    }
-}
-
-/// The row (perhaps a blank one) behind a workspace layer, if `actor` may know of it.
-pub(crate) async fn find(
-    registry: &Registry,
-    db: &impl ConnectionTrait,
-    actor: &Actor,
-    integration: &Reference,
-    workspace: &Reference,
-) -> Result<access::Model> {
-    let model = integrations::find(db, actor, integration).await?;
-    let workspace = workspaces::find(db, actor, workspace).await?;
-    if model.workspace_id.is_some_and(|owner| owner != workspace.id) {
-        return Err(Error::not_found("workspace", workspace.slug));
-    }
-    find_or_blank(registry, db, &model, &workspace).await
 }
 
 pub(crate) async fn list(

@@ -1,6 +1,6 @@
 //! What is kept of the past of a registration: attempts and generations of its client.
 
-use super::brief::method;
+use crate::lookup::clients::method;
 use crate::storage::columns::{json, moment, word};
 use crate::storage::entity::{attempt, oauth_client};
 use crate::{Error, Result};

@@ -1,10 +1,11 @@
 //! From rows to registrations as people see them, for a whole page with a fixed number of queries.
 
-use super::brief::{active_clients, by_id, method, usable};
-use super::{LastAnswer, Registration};
+use crate::lookup::clients::{active_clients, method, usable};
 use crate::lookup::integrations::integration_ref;
 use crate::lookup::slugs::stored_slug;
 use crate::lookup::workspaces;
+use crate::registration::brief::by_id;
+use crate::registration::list::{LastAnswer, Registration};
 use crate::registration::orphans::issuer_of;
 use crate::storage::columns::{json, moment, word};
 use crate::storage::entity::{attempt, integration, oauth_client, registration, revision, server, workspace};
