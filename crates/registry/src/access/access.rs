@@ -2,8 +2,9 @@
 
 use crate::configuration::access_rows::{blank, find_or_blank};
 use crate::configuration::costs::Affected;
-use crate::configuration::layers::{Before, Replacements, Scope};
-use crate::configuration::revisions::add_revisions;
+use crate::configuration::impact::{Before, Replacements};
+use crate::configuration::layers::Scope;
+use crate::configuration::revision_rows::add_revisions;
 use crate::configuration::save::Saved;
 use crate::lookup::integrations::access_enabled;
 use crate::lookup::workspaces::WorkspaceRef;

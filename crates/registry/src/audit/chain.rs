@@ -1,26 +1,21 @@
 //! The audit log as evidence: its chain is checked link by link, checkpoints of it are signed once a day, and what is older
 //! than it must be kept is removed behind such a checkpoint.
 
+use crate::audit::checkpoints::{AuditVerdict, BrokenLink, Checkpoints, checkpoints, is_signed, message};
 use crate::audit::signing_key;
-use crate::audit::signing_key::Checkpoints;
 use crate::storage::columns::{hex, millis};
 use crate::storage::deployment_values::{record, recorded};
 use crate::storage::entity::{audit_checkpoint, audit_event, sequence};
 use crate::storage::write::{Event, Write, chain_hash};
 use crate::{Actor, Error, Registry, Result};
-use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use chrono::Duration;
 use registry_core::permission::Permission;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, IntoActiveModel,
-    QueryFilter, QueryOrder, QuerySelect,
+    ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter,
+    QueryOrder, QuerySelect,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::borrow::Cow;
-use std::collections::BTreeSet;
 
 /// Key of what is to be removed, in `deployment`.
 pub(crate) const DOOMED: &str = "audit.doomed";
@@ -29,29 +24,6 @@ const EVERY: Duration = Duration::days(1);
 /// Events read or removed at a time.
 const BATCH: u64 = 2_000;
 
-/// What the log's chain came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuditVerdict {
-    /// Events that are linked as they should be.
-    pub events: u64,
-    /// The number of the first event that is still there.
-    pub first: Option<i64>,
-    /// The number of the last one.
-    pub last: i64,
-    /// The last one's hash.
-    pub last_hash: String,
-    /// Signed points that agree with the chain.
-    pub checkpoints: u64,
-    /// The keys those were signed with: Ed25519 public keys (RFC 8032), hex.
-    pub public_keys: BTreeSet<String>,
-    /// The first thing that is not as it should be.
-    pub broken: Option<BrokenLink>,
-    /// What could not be checked, and why: a sentence each.
-    pub unchecked: Vec<String>,
-    /// The number of the last event that says that the database was restored from a copy.
-    pub restored: Option<i64>,
-}
-
 /// Events that are to be removed.
 #[derive(Deserialize, Serialize)]
 struct Doomed {
@@ -59,15 +31,6 @@ struct Doomed {
     through: i64,
     /// When that was noted, in milliseconds since 1970.
     at: i64,
-}
-
-/// Where the chain breaks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BrokenLink {
-    /// The number of the event (or signed point) that does not fit.
-    pub number: i64,
-    /// What is wrong with it.
-    pub why: Cow<'static, str>,
 }
 
 impl Registry {
@@ -333,28 +296,9 @@ async fn sign(write: &mut Write<'_>, number: i64, hash: &str, pruned: bool) -> R
     key.remember(write, &points).await
 }
 
-pub(crate) async fn checkpoints(db: &impl ConnectionTrait) -> Result<Checkpoints> {
-    let all = audit_checkpoint::Entity::find().all(db).await?;
-    Ok(all.into_iter().map(|point| (point.number, point)).collect())
-}
-
 /// The number of the last event that says that the database was restored.
 async fn last_restoration(db: &DatabaseTransaction) -> Result<Option<i64>> {
     let restored = audit_event::Entity::find().filter(audit_event::Column::Action.eq("database.restored"));
     let last = restored.order_by_desc(audit_event::Column::Number).one(db).await?;
     Ok(last.map(|event| event.number))
-}
-
-fn is_signed(point: &audit_checkpoint::Model) -> bool {
-    let message = message(point.number, point.at, point.pruned, &point.hash);
-    let key: Option<Vec<u8>> = (0..point.public_key.len() / 2)
-        .map(|byte| u8::from_str_radix(point.public_key.get(2 * byte..2 * byte + 2)?, 16).ok())
-        .collect();
-    let (Some(key), Ok(signature)) = (key, STANDARD.decode(&point.signature)) else { return false };
-    UnparsedPublicKey::new(&ED25519, key).verify(&message, &signature).is_ok()
-}
-
-fn message(number: i64, at: i64, pruned: bool, hash: &str) -> Vec<u8> {
-    let label: &[u8] = b"mcp-registry audit checkpoint\0";
-    [label, &number.to_be_bytes(), &at.to_be_bytes(), &[u8::from(pruned)], hash.as_bytes()].concat()
 }

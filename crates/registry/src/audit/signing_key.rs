@@ -1,7 +1,7 @@
 //! The key that signs checkpoints of the audit log, and what it remembers of them. Both are sealed together, so that
 //! nobody without the sealing key can change what is remembered: who deletes every checkpoint is found.
 
-use crate::audit::chain::{AuditVerdict, BrokenLink, checkpoints};
+use crate::audit::checkpoints::{AuditVerdict, BrokenLink, Checkpoints, checkpoints};
 use crate::secrets::rotation::is_given_up;
 use crate::storage::deployment_values::{record, recorded};
 use crate::storage::entity::{audit_checkpoint, audit_event, organisation, sealed_value, sequence};
@@ -17,7 +17,6 @@ use sea_orm::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -27,9 +26,6 @@ const SIGNING_KEY: &str = "audit.signing_key";
 const OWNER: &str = "audit";
 /// A log older than this, in milliseconds, has a checkpoint wherever a worker runs: two days.
 const OLD: i64 = 2 * 24 * 60 * 60 * 1000;
-
-/// All checkpoints by the number of their event.
-pub(crate) type Checkpoints = BTreeMap<i64, audit_checkpoint::Model>;
 
 /// What is sealed.
 #[derive(Deserialize, Serialize)]

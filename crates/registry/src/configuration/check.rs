@@ -2,8 +2,7 @@
 
 use crate::configuration::costs::{Affected, KnownClients};
 use crate::configuration::layers;
-use crate::configuration::owner::Carrier;
-use crate::configuration::save::Subject;
+use crate::configuration::owner::{Carrier, Subject};
 use crate::lookup::servers;
 use crate::lookup::servers::ServerRef;
 use crate::{Actor, Error, Registry, Result, WorkspaceRef};

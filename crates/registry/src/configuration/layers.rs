@@ -1,27 +1,21 @@
 //! The five layers of servers as they stand in the database, and what follows from a change to one of them.
 
-use crate::configuration::costs::{Affected, KnownClients};
 use crate::configuration::mapped_secrets::members_of;
 use crate::lookup::integrations::access_enabled;
 use crate::lookup::workspaces;
 use crate::storage::columns::moment;
 use crate::storage::entity::{access, integration, organisation, registration, server, workspace};
 use crate::storage::settings_generations::{InForce, SharedSettings};
-use crate::storage::write::Write;
 use crate::{Error, Registry, Result};
-use registry_core::finding::{Finding, Findings};
+use registry_core::finding::Finding;
 use registry_core::id::{IntegrationId, ServerId, WorkspaceId};
 use registry_core::metadata::{
     AdvancedConfiguration, CANONICAL_WRAPPER, Ignored, Layer, Level, Method, Origin, Resolution,
     ResolveContext, parse_marker, resolve,
 };
 use registry_core::oauth::{client_id_document, document_url};
-use registry_core::origin::origin_of;
-use registry_core::registration::{AuthType, Cost, Desired, Standing, State};
-use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect,
-};
+use registry_core::registration::{AuthType, Desired, Standing};
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -363,164 +357,6 @@ pub(crate) fn auth_type(integration: &integration::Model) -> Result<AuthType> {
         "auth_type",
         integration.id,
     )
-}
-
-/// What becomes of clients that are not as wanted after a change, where only a new one would be: people who signed in
-/// through the old one must then sign in again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Replacements {
-    /// As `registration.replace` and the rules say (`domain.md` §5 rule 6).
-    #[default]
-    ByRule,
-    /// None is replaced because of this change: they serve on as `outdated` until somebody approves. The next change that
-    /// reaches them is decided anew.
-    Held,
-}
-
-/// The state of some servers before a change, to see afterwards what the change did to each.
-pub(crate) struct Before {
-    scope: Scope<'static>,
-    servers: HashMap<Uuid, (ServerLayers, Resolution)>,
-    replacements: Replacements,
-}
-
-impl Before {
-    pub(crate) async fn take(write: &Write<'_>, scope: Scope<'static>) -> Result<Self> {
-        let loaded = write.registry.load_layers(&write.txn, scope, false).await?;
-        let servers = loaded
-            .into_iter()
-            .map(|layers| {
-                let resolution = layers.resolution();
-                (layers.server.id, (layers, resolution))
-            })
-            .collect();
-        Ok(Self { scope, servers, replacements: Replacements::ByRule })
-    }
-
-    /// The same with a say in when clients are replaced.
-    pub(crate) fn with(self, replacements: Replacements) -> Self {
-        Self { replacements, ..self }
-    }
-
-    /// Judges each server after the change and wakes its registration where something changed. Refuses a change that
-    /// would leave a server with metadata that contradict each other; `pointer` is where the change was made.
-    pub(crate) async fn settle(
-        self,
-        write: &mut Write<'_>,
-        pointer: &str,
-        because: &str,
-    ) -> Result<Affected> {
-        let mut affected = Affected::default();
-        let mut broken = Findings::default();
-        let servers = write.registry.load_layers(&write.txn, self.scope, false).await?;
-        let clients = KnownClients::of(&write.txn, &servers).await?;
-        for layers in servers {
-            let resolution = layers.resolution();
-            let name = format!("{}/{}", layers.workspace.slug, layers.server.slug);
-            let old = self.servers.get(&layers.server.id);
-            let known: &[Finding] = old.map_or(&[], |(_, old)| &old.findings.0);
-            for finding in resolution.findings.iter().filter(|finding| !known.contains(finding)) {
-                let mut finding = finding.clone().below(pointer);
-                finding.message = format!("For the server {name}: {}", finding.message);
-                broken.push(finding);
-            }
-            let unchanged = old.is_some_and(|(old_layers, old)| {
-                old.effective == resolution.effective
-                    && old_layers.integration.url == layers.integration.url
-                    && old_layers.integration.auth_type == layers.integration.auth_type
-                    && old_layers.integration.transport == layers.integration.transport
-                    && old_layers.enabled == layers.enabled
-            });
-            if unchanged {
-                continue;
-            }
-            affected.servers += 1;
-            let workspace = WorkspaceId(layers.workspace.id);
-            write.server_changed(workspace, ServerId(layers.server.id));
-            if wake(write, &layers, because).await? {
-                affected.registrations += 1;
-                let cost = clients.cost(write.registry, &layers)?;
-                affected.count(match self.replacements {
-                    Replacements::Held if hold(write, &layers).await? && cost == Cost::Replaced => {
-                        Cost::Asked
-                    }
-                    _ => cost,
-                });
-            }
-        }
-        if broken.has_errors() {
-            return Err(Error::Invalid(broken));
-        }
-        Ok(affected)
-    }
-}
-
-/// Makes the registration of a server due now, creating it where one is needed. True if there is one.
-pub(crate) async fn wake(write: &mut Write<'_>, layers: &ServerLayers, because: &str) -> Result<bool> {
-    let now = write.millis();
-    let row = registration::Entity::find()
-        .filter(registration::Column::ServerId.eq(layers.server.id))
-        .lock_exclusive()
-        .one(&write.txn)
-        .await?;
-    let Some(row) = row else {
-        if !auth_type(&layers.integration)?.needs_client() {
-            return Ok(false);
-        }
-        registration::ActiveModel {
-            id: Set(write.registry.new_id()),
-            server_id: Set(layers.server.id),
-            state: Set(State::Queued.as_str().to_owned()),
-            due_at: Set(now),
-            wanted: Set(1),
-            wanted_because: Set(Some(because.to_owned())),
-            unwanted_since: Set((!layers.enabled).then_some(now)),
-            upstream: Set(Some(origin_of(&layers.integration.url))),
-            failures: Set(0),
-            lost_answers: Set(0),
-            lease_until: Set(0),
-            fence: Set(0),
-            created_at: Set(now),
-            updated_at: Set(now),
-            ..Default::default()
-        }
-        .insert(&write.txn)
-        .await?;
-        return Ok(true);
-    };
-    let mut changed = registration::ActiveModel {
-        id: Set(row.id),
-        wanted: Set(row.wanted + 1),
-        wanted_because: Set(Some(because.to_owned())),
-        due_at: Set(now),
-        updated_at: Set(now),
-        unwanted_since: Set(if layers.enabled { None } else { row.unwanted_since.or(Some(now)) }),
-        ..Default::default()
-    };
-    // What a person had to mend may be mended now: say so at once instead of showing the old failure.
-    if row.state == State::Failed.as_str() || row.state == State::Withdrawn.as_str() {
-        changed.state = Set(State::Queued.as_str().to_owned());
-        changed.reason = Set(None);
-        changed.detail = Set(None);
-        changed.error = Set(None);
-        changed.error_description = Set(None);
-    }
-    changed.update(&write.txn).await?;
-    Ok(true)
-}
-
-/// Notes that the client of a server is not replaced for what is wanted now unless a person approves. True if it holds.
-async fn hold(write: &Write<'_>, layers: &ServerLayers) -> Result<bool> {
-    let row = registration::Entity::find()
-        .filter(registration::Column::ServerId.eq(layers.server.id))
-        .one(&write.txn)
-        .await?;
-    let Some(row) = row else { return Ok(false) };
-    let held = write.registry.desired(layers, Some(&row))?.inputs();
-    registration::ActiveModel { id: Set(row.id), held: Set(Some(held)), ..Default::default() }
-        .update(&write.txn)
-        .await?;
-    Ok(true)
 }
 
 /// The one workspace and slug pair of each server, for pickers and messages.

@@ -3,8 +3,10 @@
 pub(crate) mod access_rows;
 pub(crate) mod check;
 pub(crate) mod costs;
+pub(crate) mod impact;
 pub(crate) mod layers;
 pub(crate) mod mapped_secrets;
 pub(crate) mod owner;
+pub(crate) mod revision_rows;
 pub(crate) mod revisions;
 pub(crate) mod save;

@@ -2,15 +2,17 @@
 
 use crate::configuration::access_rows;
 use crate::configuration::layers::Scope;
-use crate::configuration::revisions::last_revision;
-use crate::configuration::save::{Configuration, Subject};
+use crate::configuration::revision_rows::last_revision;
+use crate::lookup::servers::ServerRef;
 use crate::lookup::{integrations, servers};
 use crate::storage::columns::moment;
 use crate::storage::entity::{access, integration, organisation, server};
 use crate::storage::write::Write;
 use crate::{Actor, Error, Registry, Result};
+use registry_core::clock::Timestamp;
 use registry_core::id::{IntegrationId, ServerId, WorkspaceId};
 use registry_core::permission::Permission;
+use registry_core::slug::Reference;
 use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel};
 use uuid::Uuid;
 
@@ -196,4 +198,37 @@ impl Registry {
             revision: last_revision(db, carrier.kind(), carrier.id()).await?,
         })
     }
+}
+
+/// Which level's configuration is meant.
+#[derive(Clone, Debug)]
+pub enum Subject {
+    /// The organisation's.
+    Organisation,
+    /// An integration's.
+    Integration(Reference),
+    /// The workspace layer of an integration: its access row.
+    Access {
+        /// The integration.
+        integration: Reference,
+        /// The workspace.
+        workspace: Reference,
+    },
+    /// A server's.
+    Server(ServerRef),
+}
+
+/// One level's configuration.
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    /// As the user wrote it, secrets replaced by markers; `None` when nothing is set.
+    pub text: Option<String>,
+    /// Version of the row that carries it, for `If-Match`.
+    pub version: i64,
+    /// When that row was last changed.
+    pub updated_at: Timestamp,
+    /// Who changed it.
+    pub updated_by: String,
+    /// Number of the newest revision; 0 when never saved.
+    pub revision: i64,
 }

@@ -1,52 +1,16 @@
 //! Advanced Configurations at all their levels: reading and saving.
 
 use crate::configuration::costs::Affected;
-use crate::configuration::layers::{Before, Replacements};
+use crate::configuration::impact::{Before, Replacements};
 use crate::configuration::mapped_secrets;
-use crate::configuration::owner::Carrier;
-use crate::configuration::revisions::add_revision;
+use crate::configuration::owner::{Carrier, Configuration, Subject};
+use crate::configuration::revision_rows::add_revision;
 use crate::lookup::naming;
-use crate::lookup::servers::ServerRef;
 use crate::secrets::markers::store;
 use crate::storage::write::{Event, Write};
 use crate::{Actor, Registry, Result};
-use registry_core::clock::Timestamp;
 use registry_core::finding::Findings;
-use registry_core::slug::Reference;
 use serde_json::json;
-
-/// Which level's configuration is meant.
-#[derive(Clone, Debug)]
-pub enum Subject {
-    /// The organisation's.
-    Organisation,
-    /// An integration's.
-    Integration(Reference),
-    /// The workspace layer of an integration: its access row.
-    Access {
-        /// The integration.
-        integration: Reference,
-        /// The workspace.
-        workspace: Reference,
-    },
-    /// A server's.
-    Server(ServerRef),
-}
-
-/// One level's configuration.
-#[derive(Clone, Debug)]
-pub struct Configuration {
-    /// As the user wrote it, secrets replaced by markers; `None` when nothing is set.
-    pub text: Option<String>,
-    /// Version of the row that carries it, for `If-Match`.
-    pub version: i64,
-    /// When that row was last changed.
-    pub updated_at: Timestamp,
-    /// Who changed it.
-    pub updated_by: String,
-    /// Number of the newest revision; 0 when never saved.
-    pub revision: i64,
-}
 
 /// A saved thing, with what was found in it that did not prevent saving.
 #[derive(Clone, Debug)]

@@ -153,7 +153,7 @@ impl Registry {
         let mut names = Vec::new();
         for key in keys.all(&write.txn).await? {
             names.push(shown(&key));
-            write.audit(crate::identity::api_keys::api_key::event("api_key.revoked", &key));
+            write.audit(crate::identity::api_keys::record::event("api_key.revoked", &key));
             let mut gone = key.into_active_model();
             gone.revoked_at = Set(Some(write.millis()));
             gone.update(&write.txn).await?;

@@ -10,10 +10,9 @@ use crate::{Actor, Coding, Error, Registry, Result};
 use bytes::Bytes;
 use registry_core::id::WorkspaceId;
 use registry_core::permission::Permission;
-use registry_core::registration::ClientStatus;
 use registry_core::slug::Reference;
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -213,20 +212,6 @@ pub(crate) const READING: &str = "client_secret";
 /// The subject of one caller's readings of one holder's secrets.
 pub(crate) fn reading_of(holder: Uuid, reader: &Actor) -> String {
     format!("{holder}:{}", reader.who())
-}
-
-/// The clients of this generation, active or draining.
-pub(crate) async fn clients_of_generation(
-    read: &DatabaseTransaction,
-    registrations: impl IntoIterator<Item = Uuid>,
-    generation: i64,
-) -> Result<Vec<oauth_client::Model>> {
-    Ok(oauth_client::Entity::find()
-        .filter(oauth_client::Column::RegistrationId.is_in(registrations))
-        .filter(oauth_client::Column::Generation.eq(generation))
-        .filter(oauth_client::Column::Status.ne(ClientStatus::Withdrawn.as_str()))
-        .all(read)
-        .await?)
 }
 
 /// A strong entity tag of `bytes`, with its quotes (RFC 9110 §8.8.3).

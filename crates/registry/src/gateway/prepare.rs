@@ -1,7 +1,6 @@
 //! Resolved documents as the database has them at one moment, for whoever may read them.
 
 use crate::configuration::layers::{Scope, ServerLayers, auth_type};
-use crate::gateway::documents::clients_of_generation;
 use crate::lookup::clients::{active_clients, method, usable};
 use crate::secrets::markers::{open_markers, without_markers};
 use crate::storage::columns::json as read_json;
@@ -10,9 +9,12 @@ use crate::{Error, Registry, Result};
 use registry_core::id::SealedId;
 use registry_core::metadata::EffectiveMetadata;
 use registry_core::oauth::{Discovery, make_fit};
+use registry_core::registration::ClientStatus;
 use registry_core::registration::State;
+use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect};
 use serde_json::{Map, Value, json};
+use sha2::Digest;
 use std::collections::HashMap;
 use std::error::Error as _;
 use uuid::Uuid;
@@ -325,4 +327,18 @@ fn asked_callbacks(client: &oauth_client::Model) -> Result<Option<Value>> {
 fn presentable(mut members: Map<String, Value>) -> Map<String, Value> {
     make_fit(&mut members, "", &mut Vec::new());
     members.into_iter().filter(|(_, value)| !value.is_null() && value.as_str() != Some("")).collect()
+}
+
+/// The clients of this generation, active or draining.
+pub(crate) async fn clients_of_generation(
+    read: &DatabaseTransaction,
+    registrations: impl IntoIterator<Item = Uuid>,
+    generation: i64,
+) -> Result<Vec<oauth_client::Model>> {
+    Ok(oauth_client::Entity::find()
+        .filter(oauth_client::Column::RegistrationId.is_in(registrations))
+        .filter(oauth_client::Column::Generation.eq(generation))
+        .filter(oauth_client::Column::Status.ne(ClientStatus::Withdrawn.as_str()))
+        .all(read)
+        .await?)
 }

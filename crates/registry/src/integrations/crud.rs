@@ -1,16 +1,17 @@
 //! Integrations: an upstream MCP server's address, its auth type, its Advanced Configuration.
 
 use crate::configuration::costs::Affected;
-use crate::configuration::layers::Replacements;
+use crate::configuration::impact::Replacements;
 use crate::configuration::mapped_secrets;
 use crate::configuration::mapped_secrets::{MappedSecret, Owner, SecretMapping, mappings_of};
-use crate::configuration::revisions::add_revision;
+use crate::configuration::revision_rows::add_revision;
 use crate::configuration::save::Saved;
 use crate::integrations::counts::{IntegrationCounts, counts_of, owners_of};
+use crate::lookup::free_slug::SlugSpace;
 use crate::lookup::integrations::{find, transport};
-use crate::lookup::slugs::{SlugSpace, insert_unique, stored_slug};
+use crate::lookup::slugs::{insert_unique, stored_slug};
 use crate::lookup::workspaces::WorkspaceRef;
-use crate::lookup::{naming, slugs, workspaces};
+use crate::lookup::{free_slug, naming, workspaces};
 use crate::secrets::markers::store;
 use crate::storage::columns::{json as read_json, moment};
 use crate::storage::entity::integration;
@@ -232,7 +233,7 @@ impl Registry {
         given: Option<&str>,
         name: &str,
     ) -> Result<Slug> {
-        let slug = slugs::slug(db, SlugSpace::Integrations, given, name).await;
+        let slug = free_slug::slug(db, SlugSpace::Integrations, given, name).await;
         let is_taken = match (&slug, given) {
             (Ok(slug), None) => *slug != Slug::from_name(name),
             (Err(Error::Conflict { .. }), _) => true,

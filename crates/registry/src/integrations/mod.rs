@@ -5,6 +5,7 @@ pub(crate) mod counts;
 pub(crate) mod crud;
 pub(crate) mod drafts;
 pub(crate) mod export;
+pub(crate) mod health;
 pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod logos;

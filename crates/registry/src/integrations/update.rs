@@ -1,10 +1,11 @@
 //! Changes of integrations, what they cost, and their end.
 
 use crate::configuration::costs::Affected;
-use crate::configuration::layers::{Before, Scope};
+use crate::configuration::impact::Before;
+use crate::configuration::layers::Scope;
 use crate::configuration::mapped_secrets;
 use crate::configuration::mapped_secrets::{Owner, ReadMappings};
-use crate::configuration::revisions::add_revision;
+use crate::configuration::revision_rows::add_revision;
 use crate::configuration::save::Saved;
 use crate::integrations::crud::{event, may_vouch, snapshot};
 use crate::lookup::deleted::Deleted;

@@ -2,9 +2,8 @@
 
 use crate::lookup::clients::active_clients;
 use crate::registration::brief::workspace_of;
+use crate::registration::context::Situation;
 use crate::registration::failures::event;
-use crate::registration::reconciliation::Situation;
-use crate::registration::recording::Published;
 use crate::storage::entity::{oauth_client, registration};
 use crate::storage::write::Write;
 use crate::{Error, Registry, Result};
@@ -306,4 +305,13 @@ pub(crate) async fn end_active(write: &Write<'_>, registration: Uuid, status: Cl
         .await?;
     }
     Ok(())
+}
+
+/// A document that is published now.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// Where: the `client_id`.
+    pub url: String,
+    /// The document.
+    pub text: String,
 }

@@ -1,6 +1,6 @@
 //! What was sent to an upstream once and is repeated by it later is hidden before it is kept.
 
-use crate::registration::reconciliation::{Claim, Situation};
+use crate::registration::context::{Claim, Situation};
 use crate::registration::recording::StepRecord;
 use crate::{Error, Registry, Result};
 use registry_core::oauth::{Exchange, Failure};

@@ -4,8 +4,8 @@
 use crate::configuration::layers::ServerLayers;
 use crate::lookup::clients::active_clients;
 use crate::registration::brief::workspace_of;
+use crate::registration::context::Situation;
 use crate::registration::orphans;
-use crate::registration::reconciliation::Situation;
 use crate::storage::columns::{json, millis};
 use crate::storage::entity::{attempt, oauth_client, registration};
 use crate::storage::write::{Event, Write};

@@ -10,7 +10,7 @@
 //! finds no room reserves the next free moment, so that waiting rows come one after another and in order, instead of all
 //! at once when the next token is there.
 
-use crate::registration::reconciliation::{Claim, Situation, claimed};
+use crate::registration::context::{Claim, Situation, claimed};
 use crate::storage::columns::moment;
 use crate::storage::entity::{issuer_budget, registration};
 use crate::storage::write::Write;

@@ -5,6 +5,7 @@ pub(crate) mod advertised;
 pub(crate) mod brief;
 pub(crate) mod bulk;
 pub(crate) mod clients;
+pub(crate) mod context;
 pub(crate) mod echoes;
 pub(crate) mod failures;
 pub(crate) mod issuer_rate;

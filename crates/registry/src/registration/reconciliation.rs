@@ -6,6 +6,7 @@
 use crate::actor::Actor;
 use crate::configuration::layers::{Scope, ServerLayers};
 use crate::lookup::clients::{active_client, active_clients, foreign_management, managed_at, method};
+use crate::registration::context::{Claim, NEVER, Situation, claimed, lease_clock};
 use crate::registration::failures::{ANSWER_LOST, leave_open, superseded};
 use crate::secrets::rotation::is_given_up;
 use crate::storage::columns::{json, millis, moment};
@@ -16,50 +17,16 @@ use registry_core::clock::Timestamp;
 use registry_core::id::{OauthClientId, RegistrationId, SealedId, ServerId};
 use registry_core::oauth::{Discovery, Failure, FailureClass, Recorded};
 use registry_core::registration::{
-    ClientStatus, Desired, Doubt, EndingClient, Observed, RegistrationMethod, Request, State,
+    ClientStatus, Doubt, EndingClient, Observed, RegistrationMethod, Request, State,
 };
 use registry_core::secret::Secret;
 use sea_orm::sea_query::{Expr, LockBehavior, LockType};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, PaginatorTrait,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait,
     QueryFilter, QueryOrder, QuerySelect, Statement,
 };
 use serde_json::{Map, Value};
 use uuid::Uuid;
-
-/// "Look at it again when something happens": later than every clock.
-pub(crate) const NEVER: i64 = i64::MAX;
-
-/// A registration that one worker holds for a while.
-#[derive(Clone, Debug)]
-pub struct Claim {
-    /// The registration.
-    pub registration: RegistrationId,
-    /// Grows with each claim; a write with an older one is refused.
-    pub(crate) fence: i64,
-    pub(crate) worker: String,
-}
-
-/// What is wanted and known of a claimed registration.
-#[derive(Clone, Debug)]
-pub struct Situation {
-    /// `workspace/server`, for logs.
-    pub name: String,
-    /// What is wanted.
-    pub desired: Desired,
-    /// What is known.
-    pub observed: Observed,
-    pub(crate) state: State,
-    pub(crate) wanted: i64,
-    pub(crate) layers: ServerLayers,
-}
-
-impl Situation {
-    /// Whether gateways have a client they can use meanwhile.
-    pub(crate) fn serves(&self, now: Timestamp) -> bool {
-        self.observed.client.as_ref().is_some_and(|client| client.usable(now))
-    }
-}
 
 /// How a client can be withdrawn.
 #[derive(Debug)]
@@ -318,29 +285,6 @@ impl Registry {
     }
 }
 
-/// The claimed row, locked, if the claim still holds.
-pub(crate) async fn claimed(write: &Write<'_>, claim: &Claim) -> Result<Option<registration::Model>> {
-    Ok(registration::Entity::find_by_id(claim.registration.0)
-        .filter(registration::Column::Fence.eq(claim.fence))
-        .lock_exclusive()
-        .one(&write.txn)
-        .await?)
-}
-
-/// Milliseconds by the clock that leases are judged by: on PostgreSQL the database's, because workers' clocks differ.
-pub(crate) async fn lease_clock(write: &Write<'_>) -> Result<i64> {
-    if write.txn.get_database_backend() != DbBackend::Postgres {
-        return Ok(write.millis());
-    }
-    let statement = Statement::from_string(
-        DbBackend::Postgres,
-        "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS now",
-    );
-    let row = write.txn.query_one_raw(statement).await?;
-    let row = row.ok_or_else(|| Error::Internal("the database has no clock".into()))?;
-    Ok(row.try_get::<i64>("", "now")?)
-}
-
 /// The due registrations to claim, fairly: each upstream's first before anybody's second, and none that has `most_each` in
 /// the hands of `worker` already.
 async fn fair_candidates(
@@ -378,7 +322,7 @@ async fn fair_candidates(
 }
 
 /// What is known of a registration.
-async fn observed(write: &Write<'_>, row: &registration::Model) -> Result<Observed> {
+pub(crate) async fn observed(write: &Write<'_>, row: &registration::Model) -> Result<Observed> {
     let clients = oauth_client::Entity::find()
         .filter(oauth_client::Column::RegistrationId.eq(row.id))
         .filter(oauth_client::Column::Status.eq(ClientStatus::Draining.as_str()))

@@ -2,13 +2,13 @@
 
 use crate::actor::Actor;
 use crate::registration::brief::workspace_of;
-use crate::registration::clients::{NewClient, take_over};
+use crate::registration::clients::{NewClient, Published, take_over};
+use crate::registration::context::{Claim, NEVER, Situation, claimed, lease_clock};
 use crate::registration::failures::{
     INTERRUPTED, deletion_sent, event, fail, finish, keep_withdrawing, manage_failed, settled, superseded,
 };
 use crate::registration::issuer_rate::slow_down;
 use crate::registration::orphans;
-use crate::registration::reconciliation::{Claim, NEVER, Situation, claimed, lease_clock};
 use crate::storage::columns::{hex, millis};
 use crate::storage::entity::{attempt, oauth_client, registration};
 use crate::storage::write::Write;
@@ -60,15 +60,6 @@ pub enum Settlement {
     Ask(Block, Option<Timestamp>),
     /// All is as wanted.
     Rest(State, Option<Timestamp>),
-}
-
-/// A document that is published now.
-#[derive(Clone, Debug)]
-pub struct Published {
-    /// Where: the `client_id`.
-    pub url: String,
-    /// The document.
-    pub text: String,
 }
 
 impl Registry {

@@ -1,6 +1,7 @@
 //! Servers: integrations made available in one workspace.
 
-use crate::configuration::layers::{Replacements, Scope};
+use crate::configuration::impact::Replacements;
+use crate::configuration::layers::Scope;
 use crate::configuration::mapped_secrets::{MappedSecret, SecretMapping, mappings_of};
 use crate::lookup::integrations::{IntegrationRef, integration_ref};
 use crate::lookup::servers::{RegistrationBrief, ServerRef, find};

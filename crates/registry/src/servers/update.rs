@@ -2,16 +2,18 @@
 
 use crate::access::access;
 use crate::configuration::costs::Affected;
-use crate::configuration::layers::{Before, Scope};
+use crate::configuration::impact::Before;
+use crate::configuration::layers::Scope;
 use crate::configuration::mapped_secrets::{Owner, ReadMappings, mappings_of};
-use crate::configuration::revisions::add_revision;
+use crate::configuration::revision_rows::add_revision;
 use crate::configuration::save::Saved;
-use crate::configuration::{layers, mapped_secrets};
+use crate::configuration::{impact, mapped_secrets};
 use crate::lookup::deleted::Deleted;
+use crate::lookup::free_slug::SlugSpace;
 use crate::lookup::integrations::access_enabled;
 use crate::lookup::servers::{ServerRef, find};
-use crate::lookup::slugs::{SlugSpace, insert_unique, show};
-use crate::lookup::{integrations, naming, slugs, workspaces};
+use crate::lookup::slugs::{insert_unique, show};
+use crate::lookup::{free_slug, integrations, naming, workspaces};
 use crate::page::Page;
 use crate::secrets::markers::{sealed_ids, store};
 use crate::servers::crud::{NewServer, Server, ServerChange, into_server};
@@ -65,7 +67,8 @@ impl Registry {
         let integration = usable_integration(write, actor, &new.integration, &workspace).await?;
         let workspace_id = WorkspaceId(workspace.id);
         let slug =
-            slugs::slug(&write.txn, SlugSpace::ServersOf(workspace_id), new.slug.as_deref(), &name).await?;
+            free_slug::slug(&write.txn, SlugSpace::ServersOf(workspace_id), new.slug.as_deref(), &name)
+                .await?;
         let id = self.new_id();
         let stored =
             store(write, ("server", id), "/configurations", new.configuration.as_deref(), None, false)
@@ -240,7 +243,7 @@ pub(crate) async fn delete_all(write: &mut Write<'_>, scope: Scope<'_>, deleted:
             .await?
             .is_some();
         if has_registration {
-            layers::wake(write, &layers, "server deleted").await?;
+            impact::wake(write, &layers, "server deleted").await?;
             deleted.registrations += 1;
         }
         write.server_changed(WorkspaceId(model.workspace_id), ServerId(model.id));

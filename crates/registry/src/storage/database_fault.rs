@@ -1,7 +1,6 @@
 //! What an error of the database means, one table for each engine: the codes of one are never read as those of the other.
 
 use crate::Error;
-use crate::storage::writability;
 use registry_core::finding::Finding;
 use registry_core::nul;
 use sea_orm::sqlx;
@@ -174,20 +173,6 @@ impl From<DatabaseFault> for Error {
             // Input is refused before it comes here; what does so nevertheless is no reason to ask again.
             DatabaseFault::UnstorableText => Self::invalid(Finding::error("", nul::CODE, message)),
             _ => Self::Unavailable(message),
-        }
-    }
-}
-
-impl From<sea_orm::DbErr> for Error {
-    fn from(error: sea_orm::DbErr) -> Self {
-        use sea_orm::DbErr;
-        if let Some((fault, cause)) = DatabaseFault::cause_of(&error) {
-            writability::note(fault, cause);
-            return fault.into();
-        }
-        match error {
-            DbErr::Conn(_) | DbErr::ConnectionAcquire(_) => DatabaseFault::Away.into(),
-            other => Self::Internal(Box::new(other)),
         }
     }
 }

@@ -13,3 +13,4 @@ pub(crate) mod settings_generations;
 pub(crate) mod wanted_logos;
 pub(crate) mod writability;
 pub(crate) mod write;
+pub(crate) mod write_probe;

@@ -3,28 +3,24 @@
 //!
 //! A process has one database, and errors are judged where no handle to it is at hand: so this is one state a process.
 
+use crate::Error;
 use crate::storage::database_fault::DatabaseFault;
-use crate::storage::deployment_values::record;
-use crate::{Actor, Error, Registry, Result};
+use crate::storage::writability;
 use sea_orm::sqlx;
-use serde_json::json;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Key of the last try, in `deployment`.
-const TRIED: &str = "disk.tried";
-
 static STATE: Mutex<State> = Mutex::new(State { fault: None, distrusted: None });
 
-struct State {
+pub(crate) struct State {
     /// Why nothing can be written, since a write failed for it.
-    fault: Option<DatabaseFault>,
+    pub(crate) fault: Option<DatabaseFault>,
     /// Connections that were opened before this moment may be read-only for as long as they live: SQLite opens a file that
     /// cannot be written for reading, and a server that became a standby stays one.
     distrusted: Option<Instant>,
 }
 
-fn with_state<T>(look: impl FnOnce(&mut State) -> T) -> T {
+pub(crate) fn with_state<T>(look: impl FnOnce(&mut State) -> T) -> T {
     look(&mut STATE.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
@@ -65,22 +61,16 @@ pub(crate) fn is_distrusted(age: Duration) -> bool {
     with_state(|state| state.distrusted).is_some_and(|moment| age >= moment.elapsed())
 }
 
-impl Registry {
-    /// Why nothing can be written to the database, in a sentence; `None` while writes succeed.
-    pub fn unwritable(&self) -> Option<&'static str> {
-        with_state(|state| state.fault).map(DatabaseFault::sentence)
-    }
-
-    /// Where the last write failed: tries whether one succeeds now.
-    pub(crate) async fn require_writable(&self) -> Result<()> {
-        if self.unwritable().is_none() {
-            return Ok(());
+impl From<sea_orm::DbErr> for Error {
+    fn from(error: sea_orm::DbErr) -> Self {
+        use sea_orm::DbErr;
+        if let Some((fault, cause)) = DatabaseFault::cause_of(&error) {
+            writability::note(fault, cause);
+            return fault.into();
         }
-        let write = self.begin_write(&Actor::worker("disk")).await?;
-        record(&write, TRIED, json!(write.millis())).await?;
-        write.commit().await.map_err(|error| match self.unwritable() {
-            Some(sentence) => Error::Unavailable(sentence.to_owned()),
-            None => error,
-        })
+        match error {
+            DbErr::Conn(_) | DbErr::ConnectionAcquire(_) => DatabaseFault::Away.into(),
+            other => Self::Internal(Box::new(other)),
+        }
     }
 }

@@ -2,9 +2,10 @@
 
 use crate::configuration::layers::Scope;
 use crate::lookup::deleted::Deleted;
-use crate::lookup::slugs::{SlugSpace, insert_unique, stored_slug};
+use crate::lookup::free_slug::SlugSpace;
+use crate::lookup::slugs::{insert_unique, stored_slug};
 use crate::lookup::workspaces::find;
-use crate::lookup::{naming, slugs};
+use crate::lookup::{free_slug, naming};
 use crate::page::{Page, PageRequest};
 use crate::storage::columns::{contains, moment};
 use crate::storage::entity::{api_key, integration, membership, user, workspace};
@@ -73,7 +74,7 @@ impl Registry {
         let name = naming::name(&new.name, "/name")?;
         let description = naming::description(new.description)?;
         let mut write = self.begin_write(actor).await?;
-        let slug = slugs::slug(&write.txn, SlugSpace::Workspaces, new.slug.as_deref(), &name).await?;
+        let slug = free_slug::slug(&write.txn, SlugSpace::Workspaces, new.slug.as_deref(), &name).await?;
         let model = workspace::Model {
             id: self.new_id(),
             slug: slug.to_string(),

@@ -1,6 +1,6 @@
 //! Keys that make keys: what a caller makes ends with the caller, and a key is revoked together with all that came of it.
 
-use crate::identity::api_keys::api_key::{ApiKey, event};
+use crate::identity::api_keys::record::{ApiKey, event};
 use crate::storage::columns::{millis, moment};
 use crate::storage::entity::api_key;
 use crate::{Actor, Error, Registry, Result};

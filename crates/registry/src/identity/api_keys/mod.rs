@@ -3,4 +3,5 @@
 pub(crate) mod api_key;
 pub(crate) mod chain;
 pub(crate) mod format;
+pub(crate) mod record;
 pub(crate) mod rotation;

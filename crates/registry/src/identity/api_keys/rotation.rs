@@ -1,8 +1,9 @@
 //! Rotating an API key: a new one beside the old one, which goes on for a day.
 
-use crate::identity::api_keys::api_key::{CreatedApiKey, event, into_key, require_scopes};
+use crate::identity::api_keys::api_key::{CreatedApiKey, require_scopes};
 use crate::identity::api_keys::chain;
 use crate::identity::api_keys::format::{beginning, generate, hash};
+use crate::identity::api_keys::record::{event, into_key};
 use crate::lookup::workspaces;
 use crate::storage::columns::{json, millis};
 use crate::storage::entity::{api_key, workspace};
