@@ -23,7 +23,7 @@ mod identity;
 mod integrations;
 mod limits;
 mod lookup;
-mod page;
+mod pagination;
 mod ports;
 mod registration;
 mod secrets;
@@ -86,7 +86,7 @@ pub use lookup::deleted::Deleted;
 pub use lookup::integrations::IntegrationRef;
 pub use lookup::servers::{RegistrationBrief, ServerRef};
 pub use lookup::workspaces::WorkspaceRef;
-pub use page::{Page, PageRequest};
+pub use pagination::{Page, PageRequest};
 pub use ports::outside::{
     Outside, Parties, PartyAnswer, PartyRequest, SecretMembers, SecretStore, SecretText,
 };

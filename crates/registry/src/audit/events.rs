@@ -1,9 +1,9 @@
 //! The audit log: reading it page by page.
 
-use crate::page::{Page, PageRequest};
+use crate::pagination::{Page, PageRequest};
 use crate::storage::columns::{contains, json, millis, moment};
 use crate::storage::entity::audit_event;
-use crate::{Actor, Error, Registry, Result, page};
+use crate::{Actor, Error, Registry, Result, pagination};
 use registry_core::clock::Timestamp;
 use registry_core::id::{AuditEventId, WorkspaceId};
 use registry_core::permission::Permission;
@@ -152,7 +152,7 @@ impl Registry {
     ) -> Result<Page<AuditEvent>> {
         actor.require_organisation(Permission::ReadAudit)?;
         let select = select(filter).order_by_desc(audit_event::Column::Number);
-        page::fetch(self.db(), select, request).await?.try_map(TryInto::try_into)
+        pagination::fetch(self.db(), select, request).await?.try_map(TryInto::try_into)
     }
 
     /// At most `size` events at a place of the log. Nothing is counted: it only grows.

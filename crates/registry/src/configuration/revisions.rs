@@ -6,11 +6,11 @@ use crate::configuration::owner::{Carrier, Configuration, Subject};
 use crate::configuration::save::{Saved, Written};
 use crate::lookup::naming;
 use crate::lookup::servers::ServerRef;
-use crate::page::{Page, PageRequest};
+use crate::pagination::{Page, PageRequest};
 use crate::secrets::markers::with_present_secrets;
 use crate::storage::columns::moment;
 use crate::storage::entity::revision;
-use crate::{Actor, Error, Registry, Result, page};
+use crate::{Actor, Error, Registry, Result, pagination};
 use registry_core::clock::Timestamp;
 use registry_core::finding::Findings;
 use registry_core::id::RevisionId;
@@ -52,7 +52,7 @@ impl Registry {
             .filter(revision::Column::SubjectKind.eq(carrier.kind()))
             .filter(revision::Column::SubjectId.eq(carrier.id()))
             .order_by_desc(revision::Column::Number);
-        page::fetch(self.db(), select, request).await?.try_map(|row| Ok(row.into()))
+        pagination::fetch(self.db(), select, request).await?.try_map(|row| Ok(row.into()))
     }
 
     /// One saved version.

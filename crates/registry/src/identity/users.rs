@@ -2,10 +2,10 @@
 
 use crate::identity::memberships;
 use crate::identity::memberships::{Membership, organisation_role};
-use crate::page::{Page, PageRequest};
+use crate::pagination::{Page, PageRequest};
 use crate::storage::columns::moment;
 use crate::storage::entity::user;
-use crate::{Actor, Error, Registry, Result, page};
+use crate::{Actor, Error, Registry, Result, pagination};
 use registry_core::clock::Timestamp;
 use registry_core::id::{UserId, WorkspaceId};
 use registry_core::permission::{Permission, Role};
@@ -44,7 +44,7 @@ impl Registry {
     pub async fn people(&self, actor: &Actor, request: PageRequest) -> Result<Page<User>> {
         actor.require_organisation(Permission::ManagePeople)?;
         let select = user::Entity::find().order_by_asc(user::Column::Name).order_by_asc(user::Column::Id);
-        let page = page::fetch(self.db(), select, request).await?;
+        let page = pagination::fetch(self.db(), select, request).await?;
         let ids: Vec<_> = page.items.iter().map(|row| row.id).collect();
         let mut places = memberships::of(self.db(), &ids).await?;
         page.try_map(|row| {

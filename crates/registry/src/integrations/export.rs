@@ -1,7 +1,7 @@
 //! Integrations as text: copies of one, exports of many.
 
 use crate::integrations::list::IntegrationFilter;
-use crate::page::PageRequest;
+use crate::pagination::PageRequest;
 use crate::{Actor, Integration, NewIntegration, Registry, Result, SecretMapping};
 use registry_core::metadata::map_markers;
 use registry_core::registration::{AuthType, Transport};

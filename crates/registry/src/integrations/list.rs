@@ -4,10 +4,10 @@ use crate::configuration::mapped_secrets::mappings_of;
 use crate::integrations::counts::{ATTENTION, counts_of, owners_of};
 use crate::integrations::crud::{Integration, into_integration};
 use crate::lookup::workspaces;
-use crate::page::{Page, PageRequest};
+use crate::pagination::{Page, PageRequest};
 use crate::storage::columns::contains;
 use crate::storage::entity::{access, integration, oauth_client, registration, server};
-use crate::{Actor, Registry, Result, page};
+use crate::{Actor, Registry, Result, pagination};
 use registry_core::id::WorkspaceId;
 use registry_core::permission::Permission;
 use registry_core::registration::{AuthType, ClientStatus, RegistrationMethod, State};
@@ -102,8 +102,11 @@ impl Registry {
             let workspace = workspaces::find(self.db(), actor, reference).await?;
             select = select.filter(usable_in(WorkspaceId(workspace.id)));
         }
-        let found =
-            page::fetch(self.db(), ordered(narrowed(select, actor, &filter), actor, filter.sort), request);
+        let found = pagination::fetch(
+            self.db(),
+            ordered(narrowed(select, actor, &filter), actor, filter.sort),
+            request,
+        );
         let found = found.await?;
         let counts = counts_of(self.db(), actor, found.items.iter().map(|model| model.id)).await?;
         let owners = owners_of(self.db(), &found.items).await?;

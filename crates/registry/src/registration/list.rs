@@ -3,7 +3,7 @@
 use crate::lookup::integrations::IntegrationRef;
 use crate::lookup::servers::ServerRef;
 use crate::lookup::workspaces::WorkspaceRef;
-use crate::page::{Page, PageRequest};
+use crate::pagination::{Page, PageRequest};
 use crate::registration::record::{Attempt, OAuthClient};
 use crate::storage::entity::{attempt, oauth_client, registration};
 use crate::{Actor, Error, Registry, Result};
@@ -131,7 +131,7 @@ impl Registry {
             .await?
             .order_by_desc(registration::Column::UpdatedAt)
             .order_by_asc(registration::Column::Id);
-        let page = crate::page::fetch(self.db(), select, request).await?;
+        let page = crate::pagination::fetch(self.db(), select, request).await?;
         Ok(Page { items: self.show_registrations(self.db(), page.items).await?, total: page.total })
     }
 

@@ -3,12 +3,12 @@
 
 use crate::configuration::layers::ServerLayers;
 use crate::lookup::workspaces;
-use crate::page::{Page, PageRequest};
+use crate::pagination::{Page, PageRequest};
 use crate::registration::brief::workspace_of;
 use crate::storage::columns::{contains, json, moment};
 use crate::storage::entity::{attempt, oauth_client, orphan};
 use crate::storage::write::{Event, Write};
-use crate::{Actor, Error, Registry, Result, page};
+use crate::{Actor, Error, Registry, Result, pagination};
 use registry_core::clock::Timestamp;
 use registry_core::id::{OrphanId, RegistrationId, WorkspaceId};
 use registry_core::oauth::{Discovery, Failure};
@@ -110,7 +110,7 @@ impl Registry {
             );
         }
         let select = select.order_by_desc(orphan::Column::Since).order_by_desc(orphan::Column::Id);
-        page::fetch(self.db(), select, request).await?.try_map(TryInto::try_into)
+        pagination::fetch(self.db(), select, request).await?.try_map(TryInto::try_into)
     }
 
     /// How many entries wait for somebody.

@@ -8,11 +8,11 @@ use crate::lookup::servers::{RegistrationBrief, ServerRef, find};
 use crate::lookup::slugs::{show, stored_slug};
 use crate::lookup::workspaces::WorkspaceRef;
 use crate::lookup::{integrations, workspaces};
-use crate::page::{Page, PageRequest};
+use crate::pagination::{Page, PageRequest};
 use crate::registration::brief;
 use crate::storage::columns::{contains, json, moment};
 use crate::storage::entity::{attempt, integration, registration, server, workspace};
-use crate::{Actor, Error, Registry, Result, page};
+use crate::{Actor, Error, Registry, Result, pagination};
 use registry_core::clock::Timestamp;
 use registry_core::id::ServerId;
 use registry_core::metadata::Resolution;
@@ -169,7 +169,7 @@ impl Registry {
             select = select.filter(any.add(server::Column::SlugKey.is_in(keys)));
         }
         let select = select.order_by_asc(server::Column::SlugKey).order_by_asc(server::Column::Id);
-        let found = page::fetch(self.db(), select, request).await?;
+        let found = pagination::fetch(self.db(), select, request).await?;
         self.show_servers(self.db(), found).await
     }
 

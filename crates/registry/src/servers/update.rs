@@ -14,7 +14,7 @@ use crate::lookup::integrations::access_enabled;
 use crate::lookup::servers::{ServerRef, find};
 use crate::lookup::slugs::{insert_unique, show};
 use crate::lookup::{free_slug, integrations, naming, workspaces};
-use crate::page::Page;
+use crate::pagination::Page;
 use crate::secrets::markers::{sealed_ids, store};
 use crate::servers::crud::{NewServer, Server, ServerChange, into_server};
 use crate::storage::entity::{integration, registration, server, workspace};

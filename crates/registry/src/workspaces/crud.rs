@@ -6,11 +6,11 @@ use crate::lookup::free_slug::SlugSpace;
 use crate::lookup::slugs::{insert_unique, stored_slug};
 use crate::lookup::workspaces::find;
 use crate::lookup::{free_slug, naming};
-use crate::page::{Page, PageRequest};
+use crate::pagination::{Page, PageRequest};
 use crate::storage::columns::{contains, moment};
 use crate::storage::entity::{api_key, integration, membership, user, workspace};
 use crate::storage::write::{Event, Write};
-use crate::{Actor, Error, Registry, Result, page};
+use crate::{Actor, Error, Registry, Result, pagination};
 use registry_core::clock::Timestamp;
 use registry_core::id::WorkspaceId;
 use registry_core::permission::Permission;
@@ -121,7 +121,7 @@ impl Registry {
             );
         }
         let select = select.order_by_asc(workspace::Column::SlugKey);
-        page::fetch(self.db(), select, request).await?.try_map(TryInto::try_into)
+        pagination::fetch(self.db(), select, request).await?.try_map(TryInto::try_into)
     }
 
     /// Changes a workspace.

@@ -2,7 +2,7 @@
 
 use crate::lookup::integrations::{IntegrationRef, access_enabled, integration_ref};
 use crate::lookup::workspaces;
-use crate::page::{Page, PageRequest};
+use crate::pagination::{Page, PageRequest};
 use crate::storage::entity::{access, api_key, integration, registration, server, user};
 use crate::{Actor, Registry, Result, Workspace, WorkspaceFilter};
 use registry_core::id::WorkspaceId;

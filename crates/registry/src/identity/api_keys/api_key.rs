@@ -4,10 +4,10 @@ use crate::identity::api_keys::chain;
 use crate::identity::api_keys::format::{beginning, checksum_holds, generate, hash};
 use crate::identity::api_keys::record::{ApiKey, event, into_key};
 use crate::lookup::{naming, workspaces};
-use crate::page::{Page, PageRequest};
+use crate::pagination::{Page, PageRequest};
 use crate::storage::columns::{json, millis, word};
 use crate::storage::entity::{api_key, workspace};
-use crate::{Actor, Error, Registry, Result, page};
+use crate::{Actor, Error, Registry, Result, pagination};
 use registry_core::clock::Timestamp;
 use registry_core::finding::Finding;
 use registry_core::id::{ApiKeyId, WorkspaceId};
@@ -140,7 +140,7 @@ impl Registry {
             }
             None => {}
         }
-        let page = page::fetch(self.db(), select, request).await?;
+        let page = pagination::fetch(self.db(), select, request).await?;
         let (rows, total) = (page.items, page.total);
         Ok(Page { items: self.show_keys(rows).await?, total })
     }

@@ -8,12 +8,12 @@ mod steps;
 use crate::lookup::slugs::stored_slug;
 use crate::lookup::workspaces;
 use crate::lookup::workspaces::WorkspaceRef;
-use crate::page::{Page, PageRequest};
+use crate::pagination::{Page, PageRequest};
 use crate::secrets::markers::sealed_ids;
 use crate::storage::columns::{json, millis, moment, word};
 use crate::storage::entity::{draft, workspace};
 use crate::storage::write::{Event, Write};
-use crate::{Actor, Error, Registry, Result, page};
+use crate::{Actor, Error, Registry, Result, pagination};
 use chrono::Duration;
 pub use finish::Finished;
 use registry_core::clock::Timestamp;
@@ -121,7 +121,7 @@ impl Registry {
             .filter(draft::Column::ExpiresAt.gt(millis(self.now())))
             .order_by_desc(draft::Column::UpdatedAt)
             .order_by_desc(draft::Column::Id);
-        let found = page::fetch(self.db(), select, request).await?;
+        let found = pagination::fetch(self.db(), select, request).await?;
         let mut items = Vec::with_capacity(found.items.len());
         for row in found.items {
             items.push(show(self.db(), actor, row).await?);
