@@ -1,17 +1,19 @@
 //! Five levels become one: the highest level that sets a member wins, and everybody can see why.
 
 use super::defaults::Branding;
-use super::display::{SECRET, object_without_nulls, shown, without_nulls};
 use super::effective::{Credentials, EffectiveMetadata, Level, RegistrationPolicy};
-use super::field::{Field, Section, Usage};
-use super::fields::{FIELDS, find, in_section};
 use super::judge::judge;
-use super::report::Report;
 use super::resolution::{Ignored, Layer, Origin, Overridden, Resolution, ResolveContext};
-use super::rules::{Variant, check_member, is_language_tag, variant};
-use super::suggest::looks_secret;
-use super::{AdvancedConfiguration, CANONICAL_WRAPPER, parse_marker};
 use crate::finding::{Finding, Findings, MAX_FINDINGS, Severity};
+use crate::metadata::fields::display::{SECRET, object_without_nulls, shown, without_nulls};
+use crate::metadata::fields::field::{Field, Section, Usage};
+use crate::metadata::fields::marker::parse_marker;
+use crate::metadata::fields::names::CANONICAL_WRAPPER;
+use crate::metadata::fields::suggest::looks_secret;
+use crate::metadata::fields::table::{FIELDS, find, in_section};
+use crate::metadata::rules::document::{Variant, check_member, is_language_tag, variant};
+use crate::metadata::rules::report::Report;
+use crate::metadata::text::advanced::AdvancedConfiguration;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 

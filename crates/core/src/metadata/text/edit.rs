@@ -1,6 +1,6 @@
 //! Changing one member of a text that a person wrote: every byte that has nothing to do with it stays.
 
-use super::text::{self, apply};
+use super::parse::{self, apply};
 use jsonc_parser::ast::{Object, Value as Node};
 use jsonc_parser::common::Ranged;
 use serde_json::{Map, Value};
@@ -8,14 +8,14 @@ use std::ops::Range;
 
 /// The members of the object `text` is (none of an empty one); `None` if it is not the text of an object.
 pub fn read_members(text: &str) -> Option<Map<String, Value>> {
-    text::parse(text).ok().map(|parsed| parsed.value)
+    parse::parse(text).ok().map(|parsed| parsed.value)
 }
 
 /// `text` with the member at `pointer` (RFC 6901, through objects only) set to `value`; objects on the way to it that
 /// are not there are made. Of duplicates the last is meant. `None` if `text` is not the text of an object, or if
 /// something else than an object stands on the way.
 pub fn set_member(text: &str, pointer: &str, value: &Value) -> Option<String> {
-    let parsed = text::parse(text).ok()?;
+    let parsed = parse::parse(text).ok()?;
     let path = tokens(pointer)?;
     let Some(tree) = &parsed.tree else {
         return Some(Style::PLAIN.write(&nested(&path, value.clone()), ""));
@@ -50,7 +50,7 @@ pub fn remove_member(text: &str, pointer: &str) -> Option<String> {
     let path = tokens(pointer)?;
     let mut text = text.to_owned();
     loop {
-        let parsed = text::parse(&text).ok()?;
+        let parsed = parse::parse(&text).ok()?;
         let Some((object, index)) = parsed.tree.as_ref().and_then(|tree| find(tree, &path)) else {
             return Some(text);
         };
@@ -67,7 +67,7 @@ pub fn remove_member(text: &str, pointer: &str) -> Option<String> {
 /// `text` with the member at `pointer` called `name`. `None` if there is no such member, or one of that name beside it.
 pub fn rename_member(text: &str, pointer: &str, name: &str) -> Option<String> {
     let path = tokens(pointer)?;
-    let parsed = text::parse(text).ok()?;
+    let parsed = parse::parse(text).ok()?;
     let (object, index) = find(parsed.tree.as_ref()?, &path)?;
     if object.properties.iter().any(|property| property.name.as_str() == name) {
         return None;

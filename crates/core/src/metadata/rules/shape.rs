@@ -1,12 +1,12 @@
 //! JSON types in words.
 
-use super::field::{Field, Kind, Rule};
 use super::report::{Report, echo, label};
 use crate::finding::Finding;
+use crate::metadata::fields::field::{Field, Kind, Rule};
 use serde_json::Value;
 
 /// Reports that the value at `pointer` is not what `expected` says.
-pub(super) fn wrong_type(pointer: &str, expected: &str, found: &Value, hint: &str, report: &mut Report) {
+pub(crate) fn wrong_type(pointer: &str, expected: &str, found: &Value, hint: &str, report: &mut Report) {
     let found = match found {
         Value::Null => "null",
         Value::Bool(_) => "true or false",
@@ -23,7 +23,7 @@ pub(super) fn wrong_type(pointer: &str, expected: &str, found: &Value, hint: &st
 }
 
 /// What the member must be, in words.
-pub(super) fn expected(field: &Field) -> &'static str {
+pub(crate) fn expected(field: &Field) -> &'static str {
     match field.kind {
         Kind::String if field.rule == Rule::Scope => "one string of space-separated scopes",
         Kind::String => "a string",
@@ -39,7 +39,7 @@ pub(super) fn expected(field: &Field) -> &'static str {
 }
 
 /// What to write instead, where the value says so. Never holds a secret.
-pub(super) fn hint(field: &Field, value: &Value) -> String {
+pub(crate) fn hint(field: &Field, value: &Value) -> String {
     if field.secret {
         return String::new();
     }

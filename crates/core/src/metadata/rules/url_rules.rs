@@ -5,10 +5,10 @@ use crate::finding::Finding;
 use url::{Host, Url};
 
 /// The longest URL, in characters.
-pub(super) const MAX_URL: usize = 2048;
+pub(crate) const MAX_URL: usize = 2048;
 
 /// A page or an image that people see at consent (RFC 7591 §2).
-pub(super) fn check_link(text: &str, is_logo: bool, pointer: &str, report: &mut Report) {
+pub(crate) fn check_link(text: &str, is_logo: bool, pointer: &str, report: &mut Report) {
     let Some(url) = parse(text, pointer, report) else {
         return;
     };
@@ -34,7 +34,7 @@ pub(super) fn check_link(text: &str, is_logo: bool, pointer: &str, report: &mut 
 }
 
 /// An endpoint, or with `is_issuer` an issuer identifier (RFC 8414 §2).
-pub(super) fn check_endpoint(text: &str, is_issuer: bool, pointer: &str, report: &mut Report) {
+pub(crate) fn check_endpoint(text: &str, is_issuer: bool, pointer: &str, report: &mut Report) {
     let Some(url) = parse(text, pointer, report) else {
         return;
     };
@@ -151,7 +151,7 @@ fn authority(text: &str, scheme_length: usize) -> Option<&str> {
 }
 
 /// Whether the URL's host is this machine by its text.
-pub(super) fn is_loopback(url: &Url) -> bool {
+pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),

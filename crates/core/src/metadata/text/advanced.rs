@@ -1,13 +1,14 @@
 //! The whole Advanced Configuration: verified as a person wrote it, and read back as it was kept.
 
-use super::field::{Section, Usage};
-use super::fields::find;
-use super::report::{Report, label};
-use super::rules::{check_document, variant};
-use super::secret::{KnownSecrets, MARKER_PREFIX, NewSecret, Slot, marker, parse_marker, slots};
-use super::text::{self, Parsed};
+use super::parse::{self, Parsed};
+use super::secret::{KnownSecrets, NewSecret, Slot, slots};
 use crate::finding::{Finding, Findings, Path};
 use crate::id::SealedId;
+use crate::metadata::fields::field::{Section, Usage};
+use crate::metadata::fields::marker::{MARKER_PREFIX, marker, parse_marker};
+use crate::metadata::fields::table::find;
+use crate::metadata::rules::document::{check_document, variant};
+use crate::metadata::rules::report::{Report, label};
 use crate::nul;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -22,7 +23,7 @@ const MAX_VALUES: usize = 10_000;
 /// Judges the text of an Advanced Configuration as a person wrote it: strict JSON (RFC 8259), one object, at most
 /// 256 KiB. An empty text sets nothing. `known` holds the markers that may stand in it.
 pub fn verify(text: &str, known: &KnownSecrets) -> Verified {
-    let parsed = match text::parse(text) {
+    let parsed = match parse::parse(text) {
         Ok(parsed) => parsed,
         Err(finding) => {
             return Verified {
@@ -202,7 +203,7 @@ impl Verified {
             .zip(strings)
             .map(|(range, string)| (range.clone(), format!("\"{string}\"")))
             .collect();
-        text::apply(&self.text, &edits)
+        parse::apply(&self.text, &edits)
     }
 }
 
@@ -227,7 +228,7 @@ impl AdvancedConfiguration {
     /// Reads what [`Verified::sealed_text`] gave. Judges only that it is one JSON object: rules may have become
     /// stricter since it was kept, and what they refuse is left out when it is resolved.
     pub fn from_stored(text: &str) -> Result<Self, Findings> {
-        let Parsed { value, .. } = text::parse(text)?;
+        let Parsed { value, .. } = parse::parse(text)?;
         let mut canonical = Map::new();
         for (name, member) in &value {
             let name = match find(Section::TopLevel, name) {
@@ -282,7 +283,7 @@ impl AdvancedConfiguration {
 
     /// How many members of the client metadata it sets that are sent (language variants count).
     pub fn client_metadata_field_count(&self) -> usize {
-        self.section(super::CANONICAL_WRAPPER).map_or(0, |metadata| {
+        self.section(crate::metadata::fields::names::CANONICAL_WRAPPER).map_or(0, |metadata| {
             metadata
                 .iter()
                 .filter(|(name, value)| {
@@ -295,7 +296,7 @@ impl AdvancedConfiguration {
     }
 
     /// The object under the canonical key `name`.
-    pub(super) fn section(&self, name: &str) -> Option<&Map<String, Value>> {
+    pub(crate) fn section(&self, name: &str) -> Option<&Map<String, Value>> {
         self.value.get(name).and_then(Value::as_object)
     }
 }

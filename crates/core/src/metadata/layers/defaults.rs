@@ -1,11 +1,11 @@
 //! The deployment's own values: what is sent when no level says otherwise.
 
-use super::cross::check_grants;
-use super::field::Section;
-use super::fields::find;
-use super::report::Report;
-use super::rules::check_member;
 use crate::finding::{Finding, Findings};
+use crate::metadata::fields::field::Section;
+use crate::metadata::fields::table::find;
+use crate::metadata::rules::cross::check_grants;
+use crate::metadata::rules::document::check_member;
+use crate::metadata::rules::report::Report;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -93,7 +93,7 @@ impl Branding {
     }
 
     /// The client metadata it stands for, for one server (both arguments are slugs).
-    pub(super) fn members(&self, workspace: &str, server: &str) -> Map<String, Value> {
+    pub(crate) fn members(&self, workspace: &str, server: &str) -> Map<String, Value> {
         let mut members = match serde_json::to_value(self) {
             Ok(Value::Object(members)) => members,
             _ => Map::new(),

@@ -1,14 +1,14 @@
 //! Rules about several members, on the result of the resolution.
 
-use super::CANONICAL_WRAPPER;
-use super::cross::{check_grants, secret_unused};
 use super::effective::{EffectiveMetadata, Method};
-use super::report::Report;
 use crate::finding::{Finding, Findings};
+use crate::metadata::fields::names::CANONICAL_WRAPPER;
+use crate::metadata::rules::cross::{check_grants, secret_unused};
+use crate::metadata::rules::report::Report;
 use serde_json::Value;
 
 /// Rules about several members, on the result.
-pub(super) fn judge(effective: &EffectiveMetadata) -> Findings {
+pub(crate) fn judge(effective: &EffectiveMetadata) -> Findings {
     let pointer = format!("/{CANONICAL_WRAPPER}");
     let mut report = Report::default();
     check_grants(&effective.client_metadata, &pointer, &mut report);

@@ -1,15 +1,15 @@
 //! Values as people and gateways see them: no secret, no null.
 
 use super::field::{Field, Kind};
-use super::fields::find;
 use super::suggest::looks_secret;
+use super::table::find;
 use serde_json::{Map, Value};
 
 /// What stands for a secret on every page and in every answer.
-pub(super) const SECRET: &str = "secret";
+pub(crate) const SECRET: &str = "secret";
 
 /// `value` as it may be shown.
-pub(super) fn shown(field: &Field, value: &Value) -> Value {
+pub(crate) fn shown(field: &Field, value: &Value) -> Value {
     match value {
         Value::Object(map) if field.secret => map
             .iter()
@@ -40,7 +40,7 @@ pub(super) fn shown(field: &Field, value: &Value) -> Value {
 }
 
 /// `value` without the members that are null, which mean "not set".
-pub(super) fn without_nulls(value: Value) -> Value {
+pub(crate) fn without_nulls(value: Value) -> Value {
     match value {
         Value::Object(object) => Value::Object(
             object
@@ -55,7 +55,7 @@ pub(super) fn without_nulls(value: Value) -> Value {
 }
 
 /// The same of an object.
-pub(super) fn object_without_nulls(value: Value) -> Map<String, Value> {
+pub(crate) fn object_without_nulls(value: Value) -> Map<String, Value> {
     match without_nulls(value) {
         Value::Object(object) => object,
         _ => Map::new(),

@@ -1,8 +1,8 @@
 //! Rules about several members at once.
 
-use super::field::Section;
 use super::report::Report;
 use crate::finding::{Finding, pointer_push};
+use crate::metadata::fields::field::Section;
 use serde_json::{Map, Value};
 
 /// RFC 7591 §2: what an omitted list stands for.
@@ -12,7 +12,7 @@ const DEFAULT_RESPONSE_TYPES: &[&str] = &["code"];
 const JWT_SOURCES: [&str; 3] = ["jwksUri", "jwks", "introspectEndpoint"];
 
 /// Judges the members of one object of one text together. What other levels may still add is judged after resolution.
-pub(super) fn check_object(
+pub(crate) fn check_object(
     section: Section,
     object: &Map<String, Value>,
     pointer: &str,
@@ -40,7 +40,7 @@ pub(super) fn check_object(
 }
 
 /// A client secret is set, and the auth method says that it is not used.
-pub(super) fn secret_unused(pointer: &str) -> Finding {
+pub(crate) fn secret_unused(pointer: &str) -> Finding {
     Finding::warning(
         pointer_push(pointer, "token_endpoint_auth_method"),
         "secret_unused",
@@ -49,7 +49,7 @@ pub(super) fn secret_unused(pointer: &str) -> Finding {
 }
 
 /// RFC 7591 §2.1, an omitted list taking its default first.
-pub(super) fn check_grants(object: &Map<String, Value>, pointer: &str, report: &mut Report) {
+pub(crate) fn check_grants(object: &Map<String, Value>, pointer: &str, report: &mut Report) {
     // Ill-typed lists have a finding of their own.
     let list = |name: &str, default: &[&str]| -> Option<Vec<String>> {
         match object.get(name) {

@@ -1,7 +1,7 @@
 //! The text itself: strict JSON, and where in it everything stands.
 
-use super::report::{Report, echo};
 use crate::finding::{Finding, Findings, Path, Severity, more};
+use crate::metadata::rules::report::{Report, echo};
 use jsonc_parser::ast::{Object, Value as Node};
 use jsonc_parser::common::Ranged;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
@@ -13,11 +13,11 @@ use std::ops::Range;
 const MAX_NAME: usize = 256;
 
 /// A text that is one JSON object.
-pub(super) struct Parsed<'a> {
+pub(crate) struct Parsed<'a> {
     /// The object; of a duplicate member the last value.
-    pub(super) value: Map<String, Value>,
+    pub(crate) value: Map<String, Value>,
     /// The same with places; absent for an empty text, which says "nothing is set".
-    pub(super) tree: Option<Object<'a>>,
+    pub(crate) tree: Option<Object<'a>>,
 }
 
 /// Everything the parser tolerates beyond RFC 8259, switched off.
@@ -35,8 +35,8 @@ const STRICT: ParseOptions = ParseOptions {
 };
 
 /// Reads `text`, or says why not: `too_large`, `invalid_json` or `not_an_object`.
-pub(super) fn parse(text: &str) -> Result<Parsed<'_>, Finding> {
-    if text.len() > super::MAX_CONFIGURATION_BYTES {
+pub(crate) fn parse(text: &str) -> Result<Parsed<'_>, Finding> {
+    if text.len() > crate::metadata::fields::names::MAX_CONFIGURATION_BYTES {
         return Err(whole("too_large", "The Advanced Configuration may have at most 256 KiB."));
     }
     if text.trim_ascii().is_empty() {
@@ -91,17 +91,17 @@ fn invalid_json(why: &str, line: usize, column: usize) -> Finding {
 
 impl Parsed<'_> {
     /// Finds duplicate members and names too long to be handled; `false` if there are such names.
-    pub(super) fn check_names(&self, report: &mut Report) -> bool {
+    pub(crate) fn check_names(&self, report: &mut Report) -> bool {
         self.tree.as_ref().is_none_or(|tree| check_names(tree, &Path::at(""), report))
     }
 
     /// The bytes of the value at `pointer`.
-    pub(super) fn value_range(&self, pointer: &str) -> Option<Range<usize>> {
+    pub(crate) fn value_range(&self, pointer: &str) -> Option<Range<usize>> {
         self.locate(pointer).map(|place| place.value)
     }
 
     /// `report` in the order of the text, each finding with line and column where its pointer leads somewhere.
-    pub(super) fn place(&self, text: &str, report: Report) -> Findings {
+    pub(crate) fn place(&self, text: &str, report: Report) -> Findings {
         let (kept, dropped) = report.into_parts();
         let mut placed: Vec<(usize, Finding)> = kept
             .into_iter()
@@ -235,7 +235,7 @@ fn check_node(node: &Node<'_>, path: &Path<'_>, report: &mut Report) -> bool {
 }
 
 /// `text` with each range replaced; the ranges do not overlap.
-pub(super) fn apply(text: &str, edits: &[(Range<usize>, String)]) -> String {
+pub(crate) fn apply(text: &str, edits: &[(Range<usize>, String)]) -> String {
     let mut sorted: Vec<&(Range<usize>, String)> = edits.iter().collect();
     sorted.sort_by_key(|(range, _)| range.start);
     let mut changed = String::with_capacity(text.len());

@@ -1,15 +1,17 @@
 //! How members are called in sentences.
 
-pub(super) use crate::finding::{Report, echo};
+pub(crate) use crate::finding::{Report, echo};
 
 /// The longest label, in bytes: of members deep inside something only the innermost names are said.
 const MAX_LABEL: usize = 240;
 
 /// How people call the member at `pointer`: `scope`, `contacts[1]`, `jwt_validation.jwksUri`.
-pub(super) fn label(pointer: &str) -> String {
+pub(crate) fn label(pointer: &str) -> String {
     let mut label = String::new();
     for (index, token) in pointer.split('/').skip(1).enumerate() {
-        let is_wrapper = index == 0 && (token == super::CANONICAL_WRAPPER || token == super::ALIAS_WRAPPER);
+        let is_wrapper = index == 0
+            && (token == crate::metadata::fields::names::CANONICAL_WRAPPER
+                || token == crate::metadata::fields::names::ALIAS_WRAPPER);
         if is_wrapper && pointer[1..].contains('/') {
             continue;
         }

@@ -1,35 +1,36 @@
 //! Judges a document against the table: structure first, then each value by its kind.
 
-use super::field::{Field, Kind, Rule, Section};
-use super::fields::{RESERVED_PARAMETERS, find, in_section};
 use super::report::{Report, echo, label};
 use super::shape::{expected, hint, wrong_type};
 use super::string_rules::check_string;
 use super::unknown::check_unknown;
-use super::{ALIAS_WRAPPER, CANONICAL_WRAPPER};
 use crate::finding::{Finding, pointer_push};
+use crate::metadata::fields::field::{Field, Kind, Rule, Section};
+use crate::metadata::fields::names::ALIAS_WRAPPER;
+use crate::metadata::fields::names::CANONICAL_WRAPPER;
+use crate::metadata::fields::table::{RESERVED_PARAMETERS, find, in_section};
 use serde_json::{Map, Value};
 
 /// The longest list.
-pub(super) const MAX_ITEMS: usize = 1000;
+pub(crate) const MAX_ITEMS: usize = 1000;
 /// The most members of an object whose names are free (headers, parameters, claims).
-pub(super) const MAX_MEMBERS: usize = 100;
+pub(crate) const MAX_MEMBERS: usize = 100;
 
 /// A language variant taken apart: `client_name#fr`.
-pub(super) struct Variant<'a> {
-    pub(super) base: &'static Field,
-    pub(super) tag: &'a str,
+pub(crate) struct Variant<'a> {
+    pub(crate) base: &'static Field,
+    pub(crate) tag: &'a str,
 }
 
 /// The variant that `name` is, if its base is a member that may have variants (RFC 7591 §2.2).
-pub(super) fn variant(section: Section, name: &str) -> Option<Variant<'_>> {
+pub(crate) fn variant(section: Section, name: &str) -> Option<Variant<'_>> {
     let (base, tag) = name.split_once('#')?;
     let base = find(section, base).filter(|field| field.localised)?;
     Some(Variant { base, tag })
 }
 
 /// Whether `tag` has the shape of a BCP 47 language tag.
-pub(super) fn is_language_tag(tag: &str) -> bool {
+pub(crate) fn is_language_tag(tag: &str) -> bool {
     let mut subtags = tag.split('-');
     let first = subtags.next().unwrap_or_default();
     let others: Vec<&str> = subtags.collect();
@@ -41,7 +42,7 @@ pub(super) fn is_language_tag(tag: &str) -> bool {
 }
 
 /// Judges the whole Advanced Configuration.
-pub(super) fn check_document(document: &Map<String, Value>, report: &mut Report) {
+pub(crate) fn check_document(document: &Map<String, Value>, report: &mut Report) {
     let mut without_wrapper: Vec<&str> = Vec::new();
     for (name, value) in document {
         if value.is_null() {
@@ -95,7 +96,7 @@ pub(super) fn check_document(document: &Map<String, Value>, report: &mut Report)
 }
 
 /// Judges an object of the table, its pointer being `pointer`.
-pub(super) fn check_section(
+pub(crate) fn check_section(
     section: Section,
     object: &Map<String, Value>,
     pointer: &str,
@@ -169,8 +170,8 @@ fn doubled_wrapper(pointer: &str, name: &str, why: &str) -> Finding {
 }
 
 /// Judges the value (not null) of a known member.
-pub(super) fn check_member(field: &Field, value: &Value, pointer: &str, report: &mut Report) {
-    if let super::Usage::Ignored { reason } = field.usage {
+pub(crate) fn check_member(field: &Field, value: &Value, pointer: &str, report: &mut Report) {
+    if let crate::metadata::fields::field::Usage::Ignored { reason } = field.usage {
         report.push(Finding::notice(
             pointer,
             "ignored_member",

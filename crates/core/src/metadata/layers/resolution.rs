@@ -1,8 +1,8 @@
 //! What resolution takes and gives.
 
-use super::AdvancedConfiguration;
 use super::effective::{EffectiveMetadata, Level};
 use crate::finding::Findings;
+use crate::metadata::text::advanced::AdvancedConfiguration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -189,7 +189,7 @@ pub struct Field {
 
 impl Field {
     /// A row with the given facts and nothing special about it.
-    pub(super) const fn new(
+    pub(crate) const fn new(
         section: Section,
         name: &'static str,
         title: &'static str,
@@ -214,43 +214,43 @@ impl Field {
         }
     }
 
-    pub(super) const fn rule(mut self, rule: Rule) -> Self {
+    pub(crate) const fn rule(mut self, rule: Rule) -> Self {
         self.rule = rule;
         self
     }
 
-    pub(super) const fn secret(mut self) -> Self {
+    pub(crate) const fn secret(mut self) -> Self {
         self.secret = true;
         self
     }
 
-    pub(super) const fn localised(mut self) -> Self {
+    pub(crate) const fn localised(mut self) -> Self {
         self.localised = true;
         self
     }
 
-    pub(super) const fn required(mut self) -> Self {
+    pub(crate) const fn required(mut self) -> Self {
         self.required = true;
         self
     }
 
-    pub(super) const fn not_empty(mut self) -> Self {
+    pub(crate) const fn not_empty(mut self) -> Self {
         self.not_empty = true;
         self
     }
 
-    pub(super) const fn alias_of(mut self, canonical: &'static str) -> Self {
+    pub(crate) const fn alias_of(mut self, canonical: &'static str) -> Self {
         self.alias_of = Some(canonical);
         self
     }
 
-    pub(super) const fn default(mut self, json: &'static str) -> Self {
+    pub(crate) const fn default(mut self, json: &'static str) -> Self {
         self.default = Some(json);
         self
     }
 
     /// The sentence for people and an example (JSON text).
-    pub(super) const fn say(mut self, help: &'static str, example: &'static str) -> Self {
+    pub(crate) const fn say(mut self, help: &'static str, example: &'static str) -> Self {
         self.help = help;
         self.example = example;
         self

@@ -7,7 +7,7 @@ const MAX_COMPARED: usize = 64;
 
 /// The candidate a person probably meant by `name`: the same but for case, `-` and `_`, a few swapped letters, or a
 /// missing first or last word (`name` for `client_name`).
-pub(super) fn nearest(name: &str, candidates: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+pub(crate) fn nearest(name: &str, candidates: impl Iterator<Item = &'static str>) -> Option<&'static str> {
     if name.is_empty() || name.len() > MAX_COMPARED {
         return None;
     }
@@ -39,7 +39,7 @@ pub(super) fn nearest(name: &str, candidates: impl Iterator<Item = &'static str>
 }
 
 /// Whether a member of this name would hold a secret, so that it must not be kept in readable text.
-pub(super) fn looks_secret(name: &str) -> bool {
+pub(crate) fn looks_secret(name: &str) -> bool {
     // Names of members are bounded; the elements of lists have none.
     if name.is_empty() {
         return false;

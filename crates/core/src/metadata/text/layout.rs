@@ -1,9 +1,10 @@
 //! A text laid out anew, and members put where they belong: numbers and strings stay spelt as they are.
 
-use super::field::Section;
-use super::fields::find;
-use super::text;
-use super::{ALIAS_WRAPPER, CANONICAL_WRAPPER};
+use super::parse;
+use crate::metadata::fields::field::Section;
+use crate::metadata::fields::names::ALIAS_WRAPPER;
+use crate::metadata::fields::names::CANONICAL_WRAPPER;
+use crate::metadata::fields::table::find;
 use jsonc_parser::ast::Value as Node;
 use jsonc_parser::common::Ranged;
 
@@ -71,7 +72,7 @@ enum Tree {
 type Members = Vec<(String, Tree)>;
 
 fn tree(text: &str) -> Option<Members> {
-    let parsed = text::parse(text).ok()?;
+    let parsed = parse::parse(text).ok()?;
     let properties = parsed.tree?.properties;
     Some(properties.iter().map(|one| (one.name.as_str().to_owned(), branch(text, &one.value))).collect())
 }

@@ -1,15 +1,17 @@
 //! The JSON Schema of the Advanced Configuration, made from the table.
 //!
-//! It refuses nothing that [`super::verify`] accepts, and says what a schema can say; the rest (secure endpoints,
+//! It refuses nothing that [`crate::metadata::verify`] accepts, and says what a schema can say; the rest (secure endpoints,
 //! duplicates, markers, rules about several members) only `verify` knows. `doNotSuggest`, `deprecationMessage` and
 //! `markdownDescription` are understood by vscode-json-languageservice.
 
-use super::field::{Field, Kind, Rule, Section};
-use super::fields::{GRANT_TYPES, RESERVED_PARAMETERS, in_section};
-use super::rules::{MAX_ITEMS, MAX_MEMBERS};
+use super::document::{MAX_ITEMS, MAX_MEMBERS};
 use super::string_rules::{MAX_HEADER_VALUE, MAX_NAME, MAX_SCOPE};
 use super::url_rules::MAX_URL;
-use super::{ALIAS_WRAPPER, CANONICAL_WRAPPER, Usage};
+use crate::metadata::fields::field::Usage;
+use crate::metadata::fields::field::{Field, Kind, Rule, Section};
+use crate::metadata::fields::names::ALIAS_WRAPPER;
+use crate::metadata::fields::names::CANONICAL_WRAPPER;
+use crate::metadata::fields::table::{GRANT_TYPES, RESERVED_PARAMETERS, in_section};
 use serde_json::{Map, Value, json};
 
 /// A BCP 47 language tag by its shape.

@@ -3,29 +3,15 @@
 //! Pointers of secrets are those of the canonical spelling (`/headers/X`, also where the text says `custom_headers`),
 //! so that respelling a key loses no secret.
 
-use super::field::{Kind, Section};
-use super::fields::find;
-use super::text;
+use super::parse;
 use crate::finding::pointer_push;
 use crate::id::SealedId;
+use crate::metadata::fields::field::{Kind, Section};
+use crate::metadata::fields::marker::{marker, parse_marker};
+use crate::metadata::fields::table::find;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fmt;
-
-/// What every marker starts with.
-pub(super) const MARKER_PREFIX: &str = "$sealed:";
-
-/// The text that stands in place of the sealed value `id`.
-pub fn marker(id: SealedId) -> String {
-    format!("{MARKER_PREFIX}{id}")
-}
-
-/// The id in a marker, if `text` is exactly one.
-pub fn parse_marker(text: &str) -> Option<SealedId> {
-    let id: SealedId = text.strip_prefix(MARKER_PREFIX)?.parse().ok()?;
-    // One spelling only: no braces, no capitals.
-    (marker(id) == text).then_some(id)
-}
 
 /// The markers that may be sent back, by the JSON Pointer (canonical spelling) at which they may stand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,7 +20,7 @@ pub struct KnownSecrets(pub BTreeMap<String, SealedId>);
 impl KnownSecrets {
     /// The markers in a stored text; none if it is not the text of an object.
     pub fn of(stored_text: &str) -> Self {
-        let Ok(parsed) = text::parse(stored_text) else {
+        let Ok(parsed) = parse::parse(stored_text) else {
             return Self::default();
         };
         Self(
@@ -55,7 +41,7 @@ pub struct NewSecret {
 }
 
 impl NewSecret {
-    pub(super) fn new(pointer: String, value: String) -> Self {
+    pub(crate) fn new(pointer: String, value: String) -> Self {
         Self { pointer, value }
     }
 
@@ -82,7 +68,7 @@ pub struct SecretPlace {
 
 /// All places of secrets in `text`, in its order; none if it is not the text of an object.
 pub fn secret_places(text: &str) -> Vec<SecretPlace> {
-    let Ok(parsed) = text::parse(text) else {
+    let Ok(parsed) = parse::parse(text) else {
         return Vec::new();
     };
     slots(&parsed.value)
@@ -92,17 +78,17 @@ pub fn secret_places(text: &str) -> Vec<SecretPlace> {
 }
 
 /// A string at a place where strings are secrets.
-pub(super) struct Slot<'a> {
+pub(crate) struct Slot<'a> {
     /// As the text spells it.
-    pub(super) pointer: String,
+    pub(crate) pointer: String,
     /// As the canonical spelling has it.
-    pub(super) canonical: String,
+    pub(crate) canonical: String,
     /// The secret, or its marker.
-    pub(super) value: &'a str,
+    pub(crate) value: &'a str,
 }
 
 /// All secrets of a document, in its order.
-pub(super) fn slots(document: &Map<String, Value>) -> Vec<Slot<'_>> {
+pub(crate) fn slots(document: &Map<String, Value>) -> Vec<Slot<'_>> {
     let mut found = Vec::new();
     collect(Section::TopLevel, document, "", "", &mut found);
     found
@@ -152,7 +138,7 @@ pub fn map_markers(
     stored_text: &str,
     mut change: impl FnMut(&str, SealedId) -> Option<SealedId>,
 ) -> Option<String> {
-    let parsed = text::parse(stored_text).ok()?;
+    let parsed = parse::parse(stored_text).ok()?;
     let mut edits = Vec::new();
     for slot in slots(&parsed.value) {
         if let Some(id) = parse_marker(slot.value) {
@@ -164,5 +150,5 @@ pub fn map_markers(
             }
         }
     }
-    Some(text::apply(stored_text, &edits))
+    Some(parse::apply(stored_text, &edits))
 }

@@ -1,14 +1,14 @@
 //! Members nobody knows: what was probably meant, and secrets that must not stay readable.
 
-use super::field::Section;
-use super::fields::{find, in_section};
 use super::report::{Report, echo, label};
-use super::suggest::{looks_secret, nearest};
 use crate::finding::{Finding, Path, Severity};
+use crate::metadata::fields::field::Section;
+use crate::metadata::fields::suggest::{looks_secret, nearest};
+use crate::metadata::fields::table::{find, in_section};
 use serde_json::Value;
 
 /// Judges the member `name`, which `section` does not have; `value` is not null.
-pub(super) fn check_unknown(section: Section, name: &str, value: &Value, pointer: &str, report: &mut Report) {
+pub(crate) fn check_unknown(section: Section, name: &str, value: &Value, pointer: &str, report: &mut Report) {
     let shown = echo(name);
     if report.is_closed() {
         report.drop_one();

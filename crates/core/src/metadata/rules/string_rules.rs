@@ -1,23 +1,23 @@
 //! Judges one string by its rule.
 
-use super::field::{Field, Rule};
-use super::fields::GRANT_TYPES;
 use super::report::{Report, echo, label};
-use super::suggest::nearest;
 use super::url_rules::{check_endpoint, check_link};
 use crate::finding::Finding;
+use crate::metadata::fields::field::{Field, Rule};
+use crate::metadata::fields::suggest::nearest;
+use crate::metadata::fields::table::GRANT_TYPES;
 use validator::ValidateEmail;
 
 /// The longest `scope`, in characters.
-pub(super) const MAX_SCOPE: usize = 4096;
+pub(crate) const MAX_SCOPE: usize = 4096;
 /// The longest header value or parameter, in characters.
-pub(super) const MAX_HEADER_VALUE: usize = 8192;
+pub(crate) const MAX_HEADER_VALUE: usize = 8192;
 /// The longest contact, grant type or header name, in characters.
-pub(super) const MAX_NAME: usize = 255;
+pub(crate) const MAX_NAME: usize = 255;
 
 /// Judges `text` by the rule of `field`. Says nothing about the value of a secret.
-pub(super) fn check_string(field: &Field, text: &str, pointer: &str, report: &mut Report) {
-    if super::parse_marker(text).is_some() && field.secret {
+pub(crate) fn check_string(field: &Field, text: &str, pointer: &str, report: &mut Report) {
+    if crate::metadata::fields::marker::parse_marker(text).is_some() && field.secret {
         return;
     }
     match field.rule {
@@ -66,12 +66,12 @@ pub(super) fn check_string(field: &Field, text: &str, pointer: &str, report: &mu
 }
 
 /// Whether nothing can be seen of `text`.
-pub(super) fn is_blank(text: &str) -> bool {
+pub(crate) fn is_blank(text: &str) -> bool {
     text.chars().all(|character| character.is_whitespace() || character == '\u{feff}')
 }
 
 /// Characters that break lines or turn the direction of writing, so that a consent page would show something else.
-pub(super) fn is_forbidden(character: char) -> bool {
+pub(crate) fn is_forbidden(character: char) -> bool {
     character.is_control() || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
@@ -247,7 +247,7 @@ fn check_one_of(
 }
 
 /// RFC 9110 §5.6.2: `token`.
-pub(super) fn is_header_name(name: &str) -> bool {
+pub(crate) fn is_header_name(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= MAX_NAME
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))

@@ -34,7 +34,7 @@ pub const RESERVED_PARAMETERS: &[&str] = &[
 ];
 
 /// Grant types with a registered name that may be asked for (RFC 7591 §2); others by absolute URI.
-pub(super) const GRANT_TYPES: &[&str] = &[
+pub(crate) const GRANT_TYPES: &[&str] = &[
     "authorization_code",
     "refresh_token",
     "client_credentials",
