@@ -283,7 +283,3 @@ fn auth_method(
     }
     Ok(method.to_owned())
 }
-
-#[cfg(test)]
-#[path = "answer_tests.rs"]
-mod tests;

@@ -32,3 +32,6 @@ pub use request::{
     Adjustment, Negotiated, Prepared, RequestPolicy, ScopePolicy, adjust_after_refusal, build_request,
     negotiate_auth_method,
 };
+
+#[cfg(test)]
+mod tests;

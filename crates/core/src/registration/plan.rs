@@ -1,5 +1,6 @@
 //! What to do next for one registration. Pure: no I/O, no time of its own.
 
+use super::block::Block;
 use super::fit::{Fit, fit, may_replace, updatable};
 use super::known::{ActiveClient, Desired, Doubt, Observed, Request, Standing};
 use super::method::{Choice, choose_method};
@@ -18,15 +19,6 @@ fn discovery_freshness() -> Duration {
 /// How long a document that could not be read through its public address is not relied on.
 fn document_patience() -> Duration {
     Duration::hours(1)
-}
-
-/// Why nothing can be done without a person. The code is stable (`docs/registration-failures.md`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Block {
-    /// Reason code.
-    pub code: String,
-    /// A sentence for people; `None` keeps the one recorded with the failure.
-    pub detail: Option<String>,
 }
 
 /// The next thing to do. Moments say when to look again at the latest; `None`: when something happens.

@@ -1,10 +1,10 @@
-#![expect(clippy::unwrap_used, reason = "tests")]
+//! The plan, case by case.
 
-use super::*;
 use crate::clock::Timestamp;
 use crate::id::{OauthClientId, SealedId};
 use crate::metadata::{Credentials, EffectiveMetadata, Level, Method, ReplacePolicy};
 use crate::oauth::{Discovery, Failure, FailureClass as C, IssuerMatch};
+use crate::registration::*;
 use chrono::{DateTime, Duration};
 use serde_json::{Map, json};
 

@@ -1,11 +1,14 @@
-#![expect(clippy::unwrap_used, reason = "tests")]
+//! Answers to registrations, and retries after refusals.
 
-use super::super::{
-    Discovery, IssuerMatch, RequestPolicy, ScopePolicy, adjust_after_refusal, build_request,
-    negotiate_auth_method,
+use crate::clock::Timestamp;
+use crate::oauth::handed_on::is_plain;
+use crate::oauth::{
+    Discovery, Failure, FailureClass, Issued, IssuerMatch, RequestPolicy, ScopePolicy, adjust_after_refusal,
+    build_request, classify_refusal, negotiate_auth_method, read_answer,
 };
-use super::*;
+use crate::secret::Secret;
 use chrono::DateTime;
+use serde_json::{Map, Value, json};
 
 fn now() -> Timestamp {
     DateTime::from_timestamp(1_800_000_000, 0).unwrap()
@@ -316,7 +319,7 @@ proptest::proptest! {
 /// A client that is known, and what its server answers to registration, read and update with `more` in it.
 fn answers(more: &Value) -> [(&'static str, Result<Issued, Failure>); 3] {
     let known = map(&json!({ "client_id": "c", "redirect_uris": ["https://g/cb"], "client_name": "A" }));
-    let recorded = super::super::Recorded {
+    let recorded = crate::oauth::Recorded {
         client_id: "c".into(),
         client_secret: None,
         client_secret_expires_at: None,
