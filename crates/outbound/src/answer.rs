@@ -1,9 +1,9 @@
 //! Answers, read as streams under a cap and a deadline.
 
-use crate::guard::host_of;
 use crate::limits::MOST_OF_A_REFUSAL;
 use crate::time::wall_clock;
 use crate::trouble::{Trouble, makes_no_sense, no_http};
+use crate::url_text::host_of;
 use registry_core::oauth::{Failure, FailureClass, retry_after_seconds};
 use reqwest::Response;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};

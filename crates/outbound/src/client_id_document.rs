@@ -1,8 +1,9 @@
 //! The check that a published Client ID Metadata Document can be read as an authorization server would read it.
 
 use crate::answer::Wanted;
-use crate::guard::{Asked, Guarded, shown};
+use crate::guard::{Asked, Guarded};
 use crate::time::millis_since;
+use crate::url_text::shown;
 use registry_core::oauth::{Exchange, Failure, FailureClass, MOST_DOCUMENT};
 use reqwest::Method;
 use std::time::Instant;

@@ -2,7 +2,8 @@
 
 use crate::answer::Wanted;
 use crate::fetch::{PROTOCOL_VERSION, Place, Traced, greeting, is_hiccup, later};
-use crate::guard::{Asked, Guarded, VERSION_HEADER, host_of, shown};
+use crate::guard::{Asked, Guarded, VERSION_HEADER};
+use crate::url_text::{host_of, shown};
 use registry_core::egress::{Scope, UrlProblem};
 use registry_core::oauth::{
     AuthorizationServerMetadata, Discovery, Exchange, Failure, FailureClass, IssuerMatch, ProtectedResource,

@@ -1,10 +1,11 @@
 //! Documents of upstreams, with every exchange on record.
 
 use crate::answer::{Answer, Wanted};
-use crate::guard::{Asked, Guarded, VERSION_HEADER, shown};
+use crate::guard::{Asked, Guarded, VERSION_HEADER};
 use crate::limits::MOST_METADATA;
 use crate::time::millis_since;
 use crate::trouble::Trouble;
+use crate::url_text::shown;
 use registry_core::oauth::{Exchange, Failure, FailureClass, read_object};
 use reqwest::Method;
 use serde_json::{Map, Value, json};

@@ -4,6 +4,7 @@ use crate::answer::{Answer, Wanted, read};
 use crate::limits::{Limits, MOST_ANSWER, MOST_HEADERS, MOST_REDIRECTS};
 use crate::resolve::{Judging, Lookup, System};
 use crate::trouble::{Trouble, trouble};
+use crate::url_text::{host_of, shown};
 use registry_core::egress::{EgressPolicy, Scope};
 use registry_core::oauth::{Failure, FailureClass};
 use reqwest::header::{
@@ -260,27 +261,6 @@ fn redirect_refused(message: &str) -> Trouble {
     Trouble::not_sent(FailureClass::Protocol, "redirect_not_allowed", message)
 }
 
-pub(crate) fn host_of(url: &str) -> String {
-    Url::parse(url)
-        .ok()
-        .and_then(|url| url.host_str().map(str::to_owned))
-        .unwrap_or_else(|| "The upstream".to_owned())
-}
-
-/// A URL fit to be shown: without user, password, query and fragment.
-pub fn shown(url: &str) -> String {
-    match Url::parse(url) {
-        Ok(mut url) => {
-            let _ = url.set_username("");
-            let _ = url.set_password(None);
-            url.set_query(None);
-            url.set_fragment(None);
-            url.to_string().chars().filter(|c| !c.is_control()).take(300).collect()
-        }
-        Err(_) => "(not a URL)".to_owned(),
-    }
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
@@ -301,13 +281,6 @@ mod tests {
         assert!(!Asked { method: get(), json: Some(&body), ..document }.may_be_redirected());
         assert!(!Asked { method: get(), follow: false, ..document }.may_be_redirected());
         assert!(!Asked { method: get(), headers: &[("x-api-key", "k")], ..document }.may_be_redirected());
-    }
-
-    #[test]
-    fn urls_are_shown_without_what_may_be_secret() {
-        assert_eq!(shown("https://u:p@h.example/x?token=t#f"), "https://h.example/x");
-        assert_eq!(shown("not a URL"), "(not a URL)");
-        assert_eq!(shown(&format!("https://h.example/{}", "x".repeat(999))).len(), 300);
     }
 
     #[test]

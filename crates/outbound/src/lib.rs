@@ -26,10 +26,11 @@ mod registration;
 mod resolve;
 mod time;
 mod trouble;
+mod url_text;
 
 pub use client_id_document::{SelfCheckOutcome, self_check};
 pub use discovery::{DiscoverOutcome, DiscoverTarget, Gate, Paths, discover, discover_through};
-pub use guard::{Guarded, shown};
+pub use guard::Guarded;
 pub use limits::{Limits, MOST_ANSWER, MOST_HEADERS, MOST_METADATA, MOST_OF_A_REFUSAL, MOST_REDIRECTS};
 pub use logo::{Unpictured, fetch_logo};
 pub use management::{DeleteOutcome, ManageOutcome, delete, read, update};
@@ -38,3 +39,4 @@ pub use probe::{ProbeOutcome, probe};
 pub use reach::reach;
 pub use registration::{RegisterOutcome, register};
 pub use resolve::{Addresses, Lookup};
+pub use url_text::shown;

@@ -1,7 +1,8 @@
 //! Management of registered clients (RFC 7592).
 
-use crate::guard::{Asked, Guarded, shown};
+use crate::guard::{Asked, Guarded};
 use crate::time::{millis_since, wall_clock};
+use crate::url_text::shown;
 use registry_core::oauth::{Exchange, Failure, FailureClass, Issued, Recorded, classify_refusal};
 use registry_core::secret::Secret;
 use reqwest::Method;

@@ -1,7 +1,7 @@
 //! What it means that nothing came back.
 
-use crate::guard::host_of;
 use crate::resolve::NameProblem;
+use crate::url_text::host_of;
 use registry_core::oauth::{Failure, FailureClass};
 use std::error::Error;
 use std::io;
