@@ -1,8 +1,8 @@
 //! A registry on a fresh database, and actors of every kind.
 
 use crate::{Engine, TestClock, TestDatabase};
+use mcp_registry::adapters::ExternalServices;
 use mcp_registry::secrets::Secrets;
-use mcp_registry::upstream::Outside;
 use registry::{
     Actor, Credential, Door, Integration, IssuerRate, NewApiKey, NewIntegration, NewServer, NewWorkspace,
     Origin, Registry, RequestLimits, SealingKey, SealingRing, Server, Settings, Workspace,
@@ -30,8 +30,8 @@ pub const SEED_ENTERPRISE: &str = r#"{
 }"#;
 
 /// The way out that the binary plugs in.
-pub fn outside(settings: &Settings) -> Arc<Outside> {
-    Arc::new(Outside(
+pub fn outside(settings: &Settings) -> Arc<ExternalServices> {
+    Arc::new(ExternalServices(
         Guarded::new(settings.egress.clone(), Limits::default()),
         Operator::default(),
         Secrets::default(),
@@ -50,7 +50,7 @@ pub struct TestRegistry {
     pub key: SealingKey,
     /// Its settings.
     pub settings: Settings,
-    outside: Arc<Outside>,
+    outside: Arc<ExternalServices>,
 }
 
 impl TestRegistry {

@@ -3,25 +3,26 @@
 //!
 //! This crate must not know rules of any kind: it decides nothing about integrations, metadata or registrations.
 //!
-//! A tour in five lines:
+//! A tour in six lines:
 //! * [`config::Config`]: every setting, where it comes from, what is wrong with it.
 //! * [`app::build`]: the one actix `App` that the binary serves and tests call.
 //! * [`command`]: what each subcommand does; [`command::serve::start`] runs everything in this process.
 //! * [`command::demo`]: registry and sandbox together, through the public API.
-//! * [`keys`], [`secrets`], [`telemetry`], [`clock`], [`upstream`]: sealing keys, secrets kept elsewhere, logs and metrics,
-//!   the time, the way out.
+//! * [`validation`]: what is wrong with the configuration, and the application's settings made of it.
+//! * [`sealing_keys`], [`secrets`], [`telemetry`], [`clock`], [`adapters`]: sealing keys, secrets kept elsewhere, logs and
+//!   metrics, the time, the outgoing clients.
 
+pub mod adapters;
 pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod command;
 pub mod config;
 mod connections;
-pub mod keys;
-mod outgoing;
+pub mod sealing_keys;
 pub mod secrets;
 pub mod telemetry;
-pub mod upstream;
+pub mod validation;
 
 use clap::Parser;
 use rustix::fs::Mode;

@@ -1,8 +1,8 @@
 //! Members that come from where the operator keeps secrets: files, and a vault that speaks as HashiCorp's does.
 
+use mcp_registry::adapters::ExternalServices;
 use mcp_registry::config::{Config, DeclaredSecret};
 use mcp_registry::secrets::Secrets;
-use mcp_registry::upstream::Outside;
 use registry::{
     Error, IntegrationChange, NewIntegration, Recording, Registry, SealingRing, SecretMapping,
     SecretReference, ServerChange, ServerRef, Settings, Subject, ValueFormat,
@@ -58,7 +58,7 @@ impl World {
         let checked = config.check();
         assert!(!checked.findings.has_errors(), "{:?}", checked.findings);
         let settings = Settings { secrets: checked.settings.secrets, ..t.settings.clone() };
-        let outside = Outside(
+        let outside = ExternalServices(
             Guarded::new(settings.egress.clone(), Limits::default()),
             Operator::default(),
             Secrets::new(&config, Operator::default()),
@@ -76,7 +76,7 @@ impl World {
     async fn restarted(&self, secrets: BTreeMap<String, SecretReference>) -> Registry {
         let settings = Settings { secrets, ..self.registry.settings().clone() };
         let ring = SealingRing::new(vec![self.t.key.clone()]).unwrap();
-        let outside = Arc::new(Outside(
+        let outside = Arc::new(ExternalServices(
             Guarded::new(settings.egress.clone(), Limits::default()),
             Operator::default(),
             Secrets::new(&self.config, Operator::default()),

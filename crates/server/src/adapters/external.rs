@@ -14,15 +14,15 @@ use reqwest::Method;
 /// The guarded client for upstreams, the one for the operator's own parties, and the operator's secrets, as the
 /// application knows them.
 #[derive(Clone, Debug)]
-pub struct Outside(pub Guarded, pub Operator, pub Secrets);
+pub struct ExternalServices(pub Guarded, pub Operator, pub Secrets);
 
-impl SecretStore for Outside {
+impl SecretStore for ExternalServices {
     fn read_secret<'a>(&'a self, name: &'a str) -> Answering<'a, Result<SecretText, String>> {
         self.2.read_secret(name)
     }
 }
 
-impl Parties for Outside {
+impl Parties for ExternalServices {
     fn ask<'a>(&'a self, request: PartyRequest<'a>) -> Answering<'a, Result<PartyAnswer, String>> {
         Box::pin(async move {
             let PartyRequest { url, headers, form } = &request;
@@ -37,7 +37,7 @@ impl Parties for Outside {
     }
 }
 
-impl Upstream for Outside {
+impl Upstream for ExternalServices {
     fn discover<'a>(&'a self, desired: &'a Desired, gate: &'a Gate<'a>) -> Answering<'a, Discovered> {
         Box::pin(async move {
             let target = DiscoverTarget::of(desired, None);

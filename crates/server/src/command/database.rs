@@ -1,12 +1,11 @@
 //! How a command takes the deployment's database: what it may make there, what it records, and what it says about it.
 
 use super::Failed;
+use crate::adapters::{ExternalServices, guarded, operator};
 use crate::clock::SystemClock;
 use crate::config::{Config, DatabaseUrl};
-use crate::keys::{self, Ring};
-use crate::outgoing::{guarded, operator};
+use crate::sealing_keys::{self, Ring};
 use crate::secrets::Secrets;
-use crate::upstream::Outside;
 use registry::{Migrated, Missing, Recording, Registry, Released, SealingRing, SettingsStanding};
 use std::path::Path;
 use std::sync::Arc;
@@ -36,7 +35,7 @@ pub(super) fn say(text: impl std::fmt::Display) {
 pub(super) async fn visit(config: &Config) -> Result<Visited, Failed> {
     require_database(config)?;
     let url = config.database.url.expose();
-    let (ring, lost) = match keys::find(config).await {
+    let (ring, lost) = match sealing_keys::find(config).await {
         Ok(Ring::Found(ring)) => (ring, None),
         Ok(Ring::NotThere(path)) => {
             (SealingRing::none(), Some(format!("The sealing key file {} is not there.", absolute(&path))))
@@ -96,12 +95,12 @@ pub(super) async fn join(config: &Config) -> Result<Registry, Failed> {
 
 /// The database, made where there is none: for `migrate`, and for [`join`].
 pub(super) async fn open_making(config: &Config) -> Result<Registry, Failed> {
-    keys::prepare_folder(config).map_err(Failed::new)?;
-    let ring = match keys::find(config).await.map_err(Failed::new)? {
+    sealing_keys::prepare_folder(config).map_err(Failed::new)?;
+    let ring = match sealing_keys::find(config).await.map_err(Failed::new)? {
         Ring::Found(ring) => ring,
         Ring::NotThere(path) => {
             refuse_a_new_key(config, &path).await?;
-            keys::make(&path).map_err(Failed::new)?
+            sealing_keys::make(&path).map_err(Failed::new)?
         }
     };
     open_on(config, config.database.url.expose(), ring, Missing::Make).await
@@ -109,7 +108,7 @@ pub(super) async fn open_making(config: &Config) -> Result<Registry, Failed> {
 
 /// Another database with the same keys, which must be here unless `without_keys` accepts that they are lost.
 pub(super) async fn open_copy(config: &Config, url: &str, without_keys: bool) -> Result<Registry, Failed> {
-    let ring = match keys::find(config).await {
+    let ring = match sealing_keys::find(config).await {
         Ok(Ring::Found(ring)) => ring,
         Ok(Ring::NotThere(_)) | Err(_) if without_keys => SealingRing::none(),
         Err(why) => return Err(Failed::new(why)),
@@ -190,7 +189,7 @@ async fn open_on(
     let settings = config.checked_settings().map_err(Failed::new)?;
     let guarded = guarded(config, settings.egress.clone()).map_err(Failed::new)?;
     let operator = operator(config).map_err(Failed::new)?;
-    let outside = Outside(guarded, operator.clone(), Secrets::new(config, operator));
+    let outside = ExternalServices(guarded, operator.clone(), Secrets::new(config, operator));
     Ok(Registry::open_or(missing, url, settings, ring, Arc::new(SystemClock), Arc::new(outside)).await?)
 }
 

@@ -3,8 +3,8 @@
 use super::database::{join, which};
 use super::ending::Ending;
 use super::{Failed, print};
+use crate::adapters::guarded;
 use crate::config::Config;
-use crate::outgoing::guarded;
 use registration_worker::WorkerOptions;
 use registry::Registry;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Makes of the section `auth.oidc` what the application needs.
 
-use super::sections::{Config, Oidc};
+use crate::config::{Config, Oidc};
 use registry::ProviderSettings;
 use registry_core::finding::{Finding, Findings};
 use registry_core::permission::Role;

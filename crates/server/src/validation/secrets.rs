@@ -1,7 +1,6 @@
 //! Judges the sections `secrets` and `vault`.
 
-use super::redact::Hidden;
-use super::sections::{Config, Kept};
+use crate::config::{Config, Kept};
 use registry::SecretReference;
 use registry_core::finding::{Finding, Findings};
 use registry_outbound::judge_operator_url;
@@ -53,14 +52,5 @@ impl Config {
             declared.insert(name.clone(), reference);
         }
         declared
-    }
-
-    /// The variables that declared secrets are kept in, as they are when the process starts.
-    #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
-    pub(crate) fn secret_variables(&self) -> BTreeMap<String, Hidden> {
-        let variables = self.secrets.values().filter_map(|secret| secret.env.as_ref());
-        variables
-            .filter_map(|name| Some((name.clone(), Hidden::from(std::env::var(name).ok()?.as_str()))))
-            .collect()
     }
 }
