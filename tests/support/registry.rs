@@ -11,7 +11,7 @@ use registry_core::egress::EgressPolicy;
 use registry_core::permission::Role;
 use registry_core::registration::{AuthType, Transport};
 use registry_core::slug::Reference;
-use registry_outbound::{Guarded, Limits, Operator};
+use registry_outbound::{Limits, TrustedClient, UpstreamClient};
 use std::sync::Arc;
 
 /// The seed's "Example: Enterprise Compliance", word for word.
@@ -32,8 +32,8 @@ pub const SEED_ENTERPRISE: &str = r#"{
 /// The way out that the binary plugs in.
 pub fn outside(settings: &Settings) -> Arc<ExternalServices> {
     Arc::new(ExternalServices(
-        Guarded::new(settings.egress.clone(), Limits::default()),
-        Operator::default(),
+        UpstreamClient::new(settings.egress.clone(), Limits::default()),
+        TrustedClient::default(),
         Secrets::default(),
     ))
 }

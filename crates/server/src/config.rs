@@ -11,7 +11,7 @@ mod sources;
 
 pub use redact::{DatabaseUrl, Hidden};
 pub use sections::{
-    Audit, Auth, Cimd, Config, Database, DeclaredSecret, Egress, Gateway, Jwt, Kept, Log, LogFormat, Oidc,
-    Sealing, Server, Ui, Vault, Worker,
+    Audit, Auth, Cimd, Config, Database, DeclaredSecret, Egress, Gateway, Jwt, Log, LogFormat, Oidc, Sealing,
+    SecretSource, Server, Ui, Vault, Worker,
 };
 pub use sources::{LoadError, known_keys};

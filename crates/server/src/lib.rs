@@ -31,7 +31,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 /// How long threads that block may hold up the end of the process.
-const SHUT_DOWN: Duration = Duration::from_secs(1);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Does what the command line says; the process's exit code: 0 done, 1 not done (standard error says why), 2 typed wrongly, 3 done,
 /// but something could not be checked.
@@ -48,7 +48,7 @@ pub fn run() -> ExitCode {
     };
     let outcome = runtime.block_on(command::run(cli));
     // A thread that still waits for something outside, a name that is looked up, holds nobody up.
-    runtime.shutdown_timeout(SHUT_DOWN);
+    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => {

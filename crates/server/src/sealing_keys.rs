@@ -13,9 +13,9 @@ use tokio::process::Command;
 use zeroize::Zeroizing;
 
 /// How long a program may take to print the keys.
-const PATIENCE: Duration = Duration::from_secs(10);
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 /// What it may print, in bytes: a thousand keys.
-const MOST_PRINTED: u64 = 64 * 1024;
+const MAX_OUTPUT_BYTES: u64 = 64 * 1024;
 
 /// Where the keys of this configuration are.
 enum Source {
@@ -144,16 +144,16 @@ async fn printed(line: &[String]) -> Result<Vec<SealingKey>, String> {
         let mut child = command.kill_on_drop(true).spawn().map_err(|error| failed(&error.to_string()))?;
         let mut text = Zeroizing::new(Vec::new());
         if let Some(output) = child.stdout.take() {
-            let output = output.take(MOST_PRINTED + 1).read_to_end(&mut text).await;
+            let output = output.take(MAX_OUTPUT_BYTES + 1).read_to_end(&mut text).await;
             output.map_err(|error| failed(&error.to_string()))?;
         }
-        if text.len() as u64 > MOST_PRINTED {
+        if text.len() as u64 > MAX_OUTPUT_BYTES {
             return Err(failed("it printed more than any keys are"));
         }
         let status = child.wait().await.map_err(|error| failed(&error.to_string()))?;
         if status.success() { Ok(text) } else { Err(failed(&format!("it failed, {status}"))) }
     };
-    let printed = tokio::time::timeout(PATIENCE, run)
+    let printed = tokio::time::timeout(COMMAND_TIMEOUT, run)
         .await
         .map_err(|_| failed("it did not end within 10 seconds"))??;
     let text = std::str::from_utf8(&printed).map_err(|_| failed("it did not print text"))?;

@@ -10,7 +10,7 @@ use registry::{
 use registry_core::permission::Role;
 use registry_core::registration::{AuthType, Transport};
 use registry_core::slug::Reference;
-use registry_outbound::{Guarded, Limits, Operator};
+use registry_outbound::{Limits, TrustedClient, UpstreamClient};
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -59,9 +59,9 @@ impl World {
         assert!(!checked.findings.has_errors(), "{:?}", checked.findings);
         let settings = Settings { secrets: checked.settings.secrets, ..t.settings.clone() };
         let outside = ExternalServices(
-            Guarded::new(settings.egress.clone(), Limits::default()),
-            Operator::default(),
-            Secrets::new(&config, Operator::default()),
+            UpstreamClient::new(settings.egress.clone(), Limits::default()),
+            TrustedClient::default(),
+            Secrets::new(&config, TrustedClient::default()),
         );
         let ring = SealingRing::new(vec![t.key.clone()]).unwrap();
         let registry = Registry::open(&t.database.url, settings, ring, t.clock.clone(), Arc::new(outside))
@@ -77,9 +77,9 @@ impl World {
         let settings = Settings { secrets, ..self.registry.settings().clone() };
         let ring = SealingRing::new(vec![self.t.key.clone()]).unwrap();
         let outside = Arc::new(ExternalServices(
-            Guarded::new(settings.egress.clone(), Limits::default()),
-            Operator::default(),
-            Secrets::new(&self.config, Operator::default()),
+            UpstreamClient::new(settings.egress.clone(), Limits::default()),
+            TrustedClient::default(),
+            Secrets::new(&self.config, TrustedClient::default()),
         ));
         Registry::open(&self.t.database.url, settings, ring, self.t.clock.clone(), outside).await.unwrap()
     }

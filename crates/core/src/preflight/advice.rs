@@ -1,4 +1,4 @@
-//! One thing that is foreseen before a registration is tried, and the facts it is derived from.
+//! One thing that is foreseen before a registration is tried, and the inputs it is derived from.
 
 use super::forecast::Forecast;
 use crate::metadata::{Origin, Resolution};
@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 /// How sure it is that something goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Weight {
+pub enum AdviceSeverity {
     /// By what the authorization server says of itself, the registration or the sign-in will fail.
     Refusal,
     /// Some authorization servers refuse it.
@@ -21,7 +21,7 @@ pub enum Weight {
     Note,
 }
 
-impl Weight {
+impl AdviceSeverity {
     /// The word used on the wire and on pages.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -39,7 +39,7 @@ pub struct Advice {
     #[schema(example = "scope_not_listed")]
     pub code: String,
     /// How sure it is.
-    pub weight: Weight,
+    pub weight: AdviceSeverity,
     /// The members of the client metadata it is about.
     #[schema(example = json!(["scope"]))]
     pub members: Vec<String>,
@@ -49,7 +49,7 @@ pub struct Advice {
 
 /// What an advice is made from.
 #[derive(Clone, Copy, Debug)]
-pub struct Facts<'a> {
+pub struct AdviceInputs<'a> {
     /// What is wanted, and where each value comes from.
     pub resolution: &'a Resolution,
     /// What was found.
@@ -63,9 +63,9 @@ pub struct Facts<'a> {
 }
 
 /// What a rule says: the members it is about, and the sentence.
-pub(super) type Said = (Vec<String>, String);
+pub(super) type AdviceText = (Vec<String>, String);
 
-impl<'a> Facts<'a> {
+impl<'a> AdviceInputs<'a> {
     pub(super) fn server(&self) -> AuthorizationServerMetadata<'a> {
         self.discovery.authorization_server()
     }

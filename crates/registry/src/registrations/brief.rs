@@ -6,7 +6,7 @@ use crate::servers::RegistrationBrief;
 use crate::stored::{moment, word};
 use registry_core::clock::Timestamp;
 use registry_core::id::{RegistrationId, WorkspaceId};
-use registry_core::registration::{ClientStatus, Doubt, RegistrationMethod, State};
+use registry_core::registration::{ClientStatus, RegistrationMethod, State, Verification};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -29,7 +29,7 @@ pub(crate) async fn active_clients(
 
 /// Whether gateways can use this client now.
 pub(crate) fn usable(client: &oauth_client::Model, now: Timestamp) -> bool {
-    client.doubt.as_deref() != Some(Doubt::Forgotten.as_str())
+    client.doubt.as_deref() != Some(Verification::Forgotten.as_str())
         && client.client_secret_expires_at.is_none_or(|expiry| moment(expiry) > now)
 }
 

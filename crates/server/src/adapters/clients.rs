@@ -2,28 +2,28 @@
 
 use crate::config::Config;
 use registry_core::egress::EgressPolicy;
-use registry_outbound::{Guarded, Limits, Operator};
+use registry_outbound::{Limits, TrustedClient, UpstreamClient};
 use std::fs;
 use std::time::Duration;
 
 /// The client for the operator's own parties: the same certificate authorities are trusted.
-pub(crate) fn operator(config: &Config) -> Result<Operator, String> {
+pub(crate) fn operator(config: &Config) -> Result<TrustedClient, String> {
     match &config.egress.ca_file {
-        None => Ok(Operator::default()),
+        None => Ok(TrustedClient::default()),
         Some(path) => {
             let failed =
                 |what: &dyn std::fmt::Display| format!("The certificate file {}: {what}.", path.display());
             let pem = fs::read(path).map_err(|error| failed(&error))?;
-            Operator::default().trusting(&pem).map_err(|error| failed(&error))
+            TrustedClient::default().trusting(&pem).map_err(|error| failed(&error))
         }
     }
 }
 
 /// The client for upstreams: what may be reached, how long a request may take, whose certificates are trusted.
-pub(crate) fn guarded(config: &Config, policy: EgressPolicy) -> Result<Guarded, String> {
+pub(crate) fn guarded(config: &Config, policy: EgressPolicy) -> Result<UpstreamClient, String> {
     let total = Duration::from_secs(config.worker.request_timeout);
     let limits = Limits { total, connect: Limits::default().connect.min(total) };
-    let guarded = Guarded::new(policy, limits);
+    let guarded = UpstreamClient::new(policy, limits);
     let Some(path) = &config.egress.ca_file else { return Ok(guarded) };
     let failed = |what: &dyn std::fmt::Display| format!("The certificate file {}: {what}.", path.display());
     let pem = fs::read(path).map_err(|error| failed(&error))?;

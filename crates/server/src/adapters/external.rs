@@ -1,29 +1,30 @@
 //! Plugs outbound into the registry: what preflight and test reach the outside with.
 
 use crate::secrets::Secrets;
+use futures_util::future::BoxFuture;
 use registry::{
-    Answering, Discovered, FetchedLogo, Gate, Parties, PartyAnswer, PartyRequest, ProbeTarget, Probed,
-    SecretStore, SecretText, Upstream,
+    Discovered, FetchedLogo, Parties, PartyAnswer, PartyRequest, ProbeTarget, Probed, SecretStore,
+    SecretText, Upstream,
 };
 use registry_core::oauth::Exchange;
 use registry_core::registration::Desired;
 use registry_core::secret::Secret;
-use registry_outbound::{DiscoverTarget, Guarded, Operator, Unpictured};
+use registry_outbound::{BeforeRequest, DiscoverTarget, LogoError, TrustedClient, UpstreamClient};
 use reqwest::Method;
 
 /// The guarded client for upstreams, the one for the operator's own parties, and the operator's secrets, as the
 /// application knows them.
 #[derive(Clone, Debug)]
-pub struct ExternalServices(pub Guarded, pub Operator, pub Secrets);
+pub struct ExternalServices(pub UpstreamClient, pub TrustedClient, pub Secrets);
 
 impl SecretStore for ExternalServices {
-    fn read_secret<'a>(&'a self, name: &'a str) -> Answering<'a, Result<SecretText, String>> {
+    fn read_secret<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<SecretText, String>> {
         self.2.read_secret(name)
     }
 }
 
 impl Parties for ExternalServices {
-    fn ask<'a>(&'a self, request: PartyRequest<'a>) -> Answering<'a, Result<PartyAnswer, String>> {
+    fn ask<'a>(&'a self, request: PartyRequest<'a>) -> BoxFuture<'a, Result<PartyAnswer, String>> {
         Box::pin(async move {
             let PartyRequest { url, headers, form } = &request;
             let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.expose())).collect();
@@ -38,32 +39,36 @@ impl Parties for ExternalServices {
 }
 
 impl Upstream for ExternalServices {
-    fn discover<'a>(&'a self, desired: &'a Desired, gate: &'a Gate<'a>) -> Answering<'a, Discovered> {
+    fn discover<'a>(
+        &'a self,
+        desired: &'a Desired,
+        before_request: &'a BeforeRequest<'a>,
+    ) -> BoxFuture<'a, Discovered> {
         Box::pin(async move {
             let target = DiscoverTarget::of(desired, None);
-            let found = registry_outbound::discover_through(&self.0, target, gate).await;
+            let found = registry_outbound::discover_through(&self.0, target, before_request).await;
             Discovered { result: found.result, trace: found.trace, other_resource: found.other_resource }
         })
     }
 
-    fn probe(&self, target: ProbeTarget) -> Answering<'_, Probed> {
+    fn probe(&self, target: ProbeTarget) -> BoxFuture<'_, Probed> {
         Box::pin(async move {
             let ProbeTarget { url, transport, headers } = target;
             let answered = registry_outbound::probe(&self.0, &url, transport, &headers).await;
             Probed { exchange: answered.exchange, speaks: answered.speaks }
         })
     }
-    fn fetch_logo<'a>(&'a self, url: &'a str) -> Answering<'a, FetchedLogo> {
+    fn fetch_logo<'a>(&'a self, url: &'a str) -> BoxFuture<'a, FetchedLogo> {
         Box::pin(async move {
             match registry_outbound::fetch_logo(&self.0, url).await {
                 Ok((picture, bytes)) => FetchedLogo::Picture { picture, bytes },
-                Err(Unpictured::Answered(problem)) => FetchedLogo::Problem(problem),
-                Err(Unpictured::Unanswered(failure)) => FetchedLogo::Unanswered(failure.message),
+                Err(LogoError::Answered(problem)) => FetchedLogo::Problem(problem),
+                Err(LogoError::Unanswered(failure)) => FetchedLogo::Unanswered(failure.message),
             }
         })
     }
 
-    fn reach<'a>(&'a self, url: &'a str) -> Answering<'a, Exchange> {
+    fn reach<'a>(&'a self, url: &'a str) -> BoxFuture<'a, Exchange> {
         Box::pin(registry_outbound::reach(&self.0, url))
     }
 }

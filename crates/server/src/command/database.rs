@@ -13,9 +13,9 @@ use std::time::Duration;
 use url::Url;
 
 /// How often a database that seems to be in use is looked at before that is believed: a backup is over soon.
-const LOOKS: u32 = 15;
+const MAX_LOCK_CHECKS: u32 = 15;
 /// Between two such looks.
-const PAUSE: Duration = Duration::from_millis(200);
+const LOCK_CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
 /// The deployment's database, opened by a command that looks after it.
 pub(super) struct Visited {
@@ -165,7 +165,7 @@ fn require_database(config: &Config) -> Result<(), Failed> {
 /// Whether no other process has the SQLite database open.
 async fn is_alone(config: &Config) -> Result<bool, Failed> {
     let Some(file) = config.database.url.sqlite_file() else { return Ok(true) };
-    for _ in 0..LOOKS {
+    for _ in 0..MAX_LOCK_CHECKS {
         match registry::release(Path::new(file)).await {
             Ok(Released::Whole) => return Ok(true),
             Ok(Released::Damaged) => {
@@ -174,7 +174,7 @@ async fn is_alone(config: &Config) -> Result<bool, Failed> {
                     which(&config.database.url)
                 )));
             }
-            Err(_) => tokio::time::sleep(PAUSE).await,
+            Err(_) => tokio::time::sleep(LOCK_CHECK_INTERVAL).await,
         }
     }
     Ok(false)

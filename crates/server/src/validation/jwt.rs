@@ -4,7 +4,7 @@ use crate::config::Jwt;
 use registry::{JwtSettings, KeySource};
 use registry_core::finding::{Finding, Findings};
 use registry_core::permission::Role;
-use registry_outbound::judge_operator_url;
+use registry_outbound::check_trusted_url;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ pub(super) fn settings(jwt: &Jwt, findings: &mut Findings) -> Option<JwtSettings
     }
     let key_set = match (&jwt.key_set_file, &jwt.key_set_url) {
         (None, Some(url)) => {
-            if let Err(why) = judge_operator_url(url) {
+            if let Err(why) = check_trusted_url(url) {
                 findings.push(Finding::error(
                     "/auth/jwt/key_set_url",
                     "invalid_url",

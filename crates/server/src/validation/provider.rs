@@ -5,7 +5,7 @@ use registry::ProviderSettings;
 use registry_core::finding::{Finding, Findings};
 use registry_core::permission::Role;
 use registry_core::secret::Secret;
-use registry_outbound::judge_operator_url;
+use registry_outbound::check_trusted_url;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ impl Config {
             }
             return None;
         };
-        if let Err(why) = judge_operator_url(&issuer) {
+        if let Err(why) = check_trusted_url(&issuer) {
             refuse("issuer", "invalid_url", format!("`auth.oidc.issuer` may not be asked: {why}."));
         }
         if oidc.client_id.is_empty() {

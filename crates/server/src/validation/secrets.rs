@@ -1,9 +1,9 @@
 //! Judges the sections `secrets` and `vault`.
 
-use crate::config::{Config, Kept};
+use crate::config::{Config, SecretSource};
 use registry::SecretReference;
 use registry_core::finding::{Finding, Findings};
-use registry_outbound::judge_operator_url;
+use registry_outbound::check_trusted_url;
 use std::collections::BTreeMap;
 
 impl Config {
@@ -13,7 +13,7 @@ impl Config {
             findings.push(Finding::error(key, code, why));
         };
         if let Some(address) = &self.vault.address {
-            if let Err(why) = judge_operator_url(address) {
+            if let Err(why) = check_trusted_url(address) {
                 refuse(
                     "/vault/address".to_owned(),
                     "invalid_url",
@@ -27,18 +27,18 @@ impl Config {
         }
         let mut declared = BTreeMap::new();
         for (name, secret) in &self.secrets {
-            match secret.kept() {
-                Kept::Nowhere => refuse(
+            match secret.source() {
+                SecretSource::Missing => refuse(
                     format!("/secrets/{name}"),
                     "missing_value",
                     format!("`secrets.{name}` says one of `env`, `file` and `vault`: where it is kept."),
                 ),
-                Kept::Vault(_) if self.vault.address.is_none() => refuse(
+                SecretSource::Vault(_) if self.vault.address.is_none() => refuse(
                     format!("/secrets/{name}/vault"),
                     "missing_value",
                     format!("`secrets.{name}` is kept in a vault, but `vault.address` is not set."),
                 ),
-                Kept::Vault(path) if !path.contains('/') => refuse(
+                SecretSource::Vault(path) if !path.contains('/') => refuse(
                     format!("/secrets/{name}/vault"),
                     "invalid_value",
                     format!(

@@ -7,7 +7,7 @@ use registry::{IssuerRate, RequestLimits, Settings};
 use registry_core::egress::{AllowRule, EgressPolicy};
 use registry_core::finding::{Finding, Findings};
 use registry_core::proxies::TrustedProxies;
-use registry_core::registration::{LifeRules, RetryRules};
+use registry_core::registration::{LifecycleRules, RetryRules};
 use std::time::Duration;
 
 impl Config {
@@ -31,7 +31,7 @@ impl Config {
             // Three requests may follow one another under one lease (`domain.md` §5).
             lease: request_timeout.saturating_mul(3),
             retry: RetryRules { unconfirmed_pause: seconds(self.worker.unconfirmed_pause) },
-            life: LifeRules {
+            life: LifecycleRules {
                 rediscover_every: seconds(self.worker.rediscover_every),
                 refresh_unused_after: seconds(self.worker.refresh_unused_after),
                 drain_for: seconds(self.worker.drain_for),

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 /// The placeholders of [`Branding::client_name`]: the workspace's and the server's slug.
 pub const PLACEHOLDERS: [&str; 2] = ["{workspace}", "{server}"];
 /// The longest slug, with which the name must still fit.
-const LONGEST_SLUG: usize = 50;
+const MAX_SLUG: usize = 50;
 
 /// The `branding` section of the deployment's configuration: the lowest level of client metadata. `Default` gives the
 /// seed's values ("Default Values").
@@ -72,7 +72,7 @@ impl Default for Branding {
 impl Branding {
     /// Judges the section by the same rules as an Advanced Configuration; pointers are relative to the section.
     pub fn check(&self) -> Findings {
-        let longest = "x".repeat(LONGEST_SLUG);
+        let longest = "x".repeat(MAX_SLUG);
         let members = self.members(&longest, &longest);
         let mut report = Report::default();
         for (name, value) in &members {

@@ -128,9 +128,9 @@ impl Parsed<'_> {
         Findings(findings)
     }
 
-    fn locate(&self, pointer: &str) -> Option<Place> {
+    fn locate(&self, pointer: &str) -> Option<Position> {
         let tree = self.tree.as_ref()?;
-        let mut place = Place { name: tree.range.start, value: tree.range.start..tree.range.end };
+        let mut place = Position { name: tree.range.start, value: tree.range.start..tree.range.end };
         let mut node: Option<&Node<'_>> = None;
         for token in pointer.split('/').skip(1) {
             let token = token.replace("~1", "/").replace("~0", "~");
@@ -152,7 +152,7 @@ impl Parsed<'_> {
                 }
                 _ => return None,
             };
-            place = Place { name, value: next.range().start..next.range().end };
+            place = Position { name, value: next.range().start..next.range().end };
             node = Some(next);
         }
         Some(place)
@@ -160,7 +160,7 @@ impl Parsed<'_> {
 }
 
 /// Byte offsets of a member.
-struct Place {
+struct Position {
     name: usize,
     value: Range<usize>,
 }

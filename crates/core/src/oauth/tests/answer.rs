@@ -1,9 +1,10 @@
 //! Answers to registrations, and retries after refusals.
 
 use crate::clock::Timestamp;
+use crate::metadata::ScopePolicy;
 use crate::oauth::handed_on::is_plain;
 use crate::oauth::{
-    Discovery, Failure, FailureClass, Issued, IssuerMatch, RequestPolicy, ScopePolicy, adjust_after_refusal,
+    Discovery, Failure, FailureClass, Issued, IssuerMatch, RequestPolicy, adjust_after_refusal,
     build_request, classify_refusal, negotiate_auth_method, read_answer,
 };
 use crate::secret::Secret;
@@ -319,7 +320,7 @@ proptest::proptest! {
 /// A client that is known, and what its server answers to registration, read and update with `more` in it.
 fn answers(more: &Value) -> [(&'static str, Result<Issued, Failure>); 3] {
     let known = map(&json!({ "client_id": "c", "redirect_uris": ["https://g/cb"], "client_name": "A" }));
-    let recorded = crate::oauth::Recorded {
+    let recorded = crate::oauth::ManagedClient {
         client_id: "c".into(),
         client_secret: None,
         client_secret_expires_at: None,

@@ -18,7 +18,7 @@ impl Scenario {
             let Server { clients, made, .. } = std::mem::take(server);
             (server.clients, server.made) = (clients, made);
         }
-        self.desired.standing = Standing::Wanted;
+        self.desired.presence = DesiredPresence::Present;
         self.desired.effective.registration.method = Method::Auto;
         self.observed.skipped = None;
         self.observed.request = Some(Request::Retry);
@@ -26,7 +26,7 @@ impl Scenario {
         for _ in 0..60 {
             self.reconcile();
             let step = plan(&self.desired, &self.observed, self.now);
-            if matches!(step, Step::Ask(..) | Step::Block(..)) {
+            if matches!(step, Step::AwaitApproval(..) | Step::Blocked(..)) {
                 // Of an entered client at another issuer, only a new word of the admin's makes a difference.
                 self.desired.effective.authorization_server.trusted_issuer = Some(issuer(self.named));
                 self.observed.request = Some(Request::Reregister);

@@ -37,7 +37,7 @@ pub(super) struct Known {
 
 /// What is recorded of a client besides what the plan sees.
 #[derive(Clone, Debug)]
-pub(super) struct Recorded {
+pub(super) struct ModelRecord {
     pub(super) token: Option<u32>,
     pub(super) issuer: usize,
 }
@@ -51,7 +51,7 @@ pub(super) struct Scenario {
     pub(super) named: usize,
     pub(super) desired: Desired,
     pub(super) observed: Observed,
-    pub(super) recorded: HashMap<OauthClientId, (Recorded, ActiveClient)>,
+    pub(super) recorded: HashMap<OauthClientId, (ModelRecord, ActiveClient)>,
     pub(super) failures: u32,
     pub(super) losses: u32,
     /// When the last registration's answer was lost, the inputs it was sent for, and where to.
@@ -146,9 +146,9 @@ impl Scenario {
                 digest: "0".into(),
                 mcp_url: "https://h/mcp".into(),
                 auth_type: AuthType::OauthAuto,
-                standing: Standing::Wanted,
+                presence: DesiredPresence::Present,
                 publishes_documents: false,
-                rules: LifeRules::default(),
+                rules: LifecycleRules::default(),
             },
             observed: Observed::default(),
             recorded: HashMap::new(),
@@ -190,7 +190,8 @@ impl Scenario {
             }
             Event::Access(on) => {
                 let until = self.now + self.desired.rules.withdraw_after;
-                self.desired.standing = if *on { Standing::Wanted } else { Standing::Paused(until) };
+                self.desired.presence =
+                    if *on { DesiredPresence::Present } else { DesiredPresence::Suspended(until) };
             }
             Event::Publish(on) => self.desired.publishes_documents = *on,
             Event::Name(server) => self.named = *server,
@@ -230,14 +231,14 @@ impl Scenario {
     /// As `Registry::report` does, by one gateway and then another.
     pub(super) fn report(&mut self) {
         let Some(client) = &mut self.observed.client else { return };
-        if client.doubt.is_some() {
+        if client.verification.is_some() {
             return;
         }
         if self.reported {
-            client.doubt = Some(Doubt::Forgotten);
+            client.verification = Some(Verification::Forgotten);
         } else {
             self.reported = true;
-            client.doubt = client.manageable.then_some(Doubt::Reported);
+            client.verification = client.manageable.then_some(Verification::Reported);
         }
     }
 
@@ -256,12 +257,12 @@ impl Scenario {
                 Step::Verify => self.manage(ManagementStep::Verify),
                 Step::Withdraw(id) => self.withdraw(id),
                 Step::Wait(until) => return self.rest(Some(until)),
-                Step::Block(block, until) => {
+                Step::Blocked(block, until) => {
                     self.observed.failed = Some((block.code, self.desired.inputs()));
                     return self.rest(until);
                 }
-                Step::Ask(_, until) => return self.rest(until),
-                Step::Rest(state, until) => {
+                Step::AwaitApproval(_, until) => return self.rest(until),
+                Step::Idle(state, until) => {
                     if state == State::Registered {
                         self.failures = 0;
                         self.observed.failed = None;
@@ -286,7 +287,7 @@ impl Scenario {
         let asked = self.observed.request.is_some();
         let sends = !matches!(
             step,
-            Step::Wait(_) | Step::Block(..) | Step::Ask(..) | Step::Rest(..) | Step::Withdraw(_)
+            Step::Wait(_) | Step::Blocked(..) | Step::AwaitApproval(..) | Step::Idle(..) | Step::Withdraw(_)
         );
         if sends && !asked {
             let early = self.observed.not_before.is_some_and(|moment| moment > self.now);
@@ -311,14 +312,16 @@ impl Scenario {
                 // Somebody may have skipped since what was held; then the client is kept like any other.
                 let held = self.observed.held == inputs && self.observed.skipped != inputs;
                 let serves = client.is_some_and(|client| {
-                    client.usable(self.now) && client.doubt.is_none() && client.digest != self.desired.digest
+                    client.usable(self.now)
+                        && client.verification.is_none()
+                        && client.digest != self.desired.digest
                 });
                 let dynamic = client.is_some_and(|client| client.method == RegistrationMethod::Dcr);
                 assert!(asked || !(held && serves && dynamic), "replaced though held: {self:#?}");
             }
             // Rule 2: managed with the token of its own server only.
             Step::Update | Step::Verify => assert!(client.unwrap().manageable, "{self:#?}"),
-            Step::Rest(State::Registered, _) if self.desired.standing == Standing::Wanted => {
+            Step::Idle(State::Registered, _) if self.desired.presence == DesiredPresence::Present => {
                 let client = client.unwrap();
                 assert!(client.usable(self.now), "rests on a client nobody can use: {self:#?}");
                 let skipped = self.observed.skipped.as_ref() == Some(&self.desired.inputs());

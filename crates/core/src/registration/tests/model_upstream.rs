@@ -72,7 +72,7 @@ impl Scenario {
             && client.issuer == issuer(at)
         {
             client.digest.clone_from(&self.desired.digest);
-            client.doubt = None;
+            client.verification = None;
             return self.settled();
         }
         self.add(RegistrationMethod::Cimd, "document".into(), at, false, None);
@@ -92,7 +92,7 @@ impl Scenario {
         expiry: Option<Timestamp>,
     ) {
         if let Some(old) = self.observed.client.take() {
-            if old.doubt == Some(Doubt::Forgotten) {
+            if old.verification == Some(Verification::Forgotten) {
                 self.observed.replaced_at = Some(self.now);
             }
             self.observed.ending.push(EndingClient { id: old.id, ended_at: self.now, not_before: None });
@@ -116,10 +116,10 @@ impl Scenario {
             manageable,
             update_refused: None,
             fetched: false,
-            doubt: None,
+            verification: None,
             withdraw_not_before: None,
         };
-        let recorded = Recorded { token: manageable.then_some(1), issuer: at };
+        let recorded = ModelRecord { token: manageable.then_some(1), issuer: at };
         self.recorded.insert(id, (recorded, client.clone()));
         self.observed.client = Some(client);
         self.settled();
@@ -168,7 +168,7 @@ impl Scenario {
         let client = self.observed.client.as_mut().unwrap();
         match answer {
             Ok(token) => {
-                client.doubt = None;
+                client.verification = None;
                 client.verified_at = Some(now);
                 self.reported = false;
                 if step == ManagementStep::Update {
@@ -185,20 +185,20 @@ impl Scenario {
                 use ManagementConsequence as C;
                 match after_management_failure(&failure, step, client) {
                     None => {}
-                    Some(C::InDoubt) => client.doubt = Some(Doubt::UpdateLost),
-                    Some(C::Forgotten) => return client.doubt = Some(Doubt::Forgotten),
+                    Some(C::InDoubt) => client.verification = Some(Verification::UpdateLost),
+                    Some(C::Forgotten) => return client.verification = Some(Verification::Forgotten),
                     Some(C::RefusedAndAsked) => {
                         client.update_refused = Some(digest);
-                        return client.doubt = Some(Doubt::Reported);
+                        return client.verification = Some(Verification::Reported);
                     }
                     Some(C::Refused) => {
                         client.update_refused = Some(digest);
-                        return client.doubt = None;
+                        return client.verification = None;
                     }
-                    Some(C::Unreadable) => return client.doubt = None,
+                    Some(C::Unreadable) => return client.verification = None,
                     Some(C::Unmanageable) => {
                         client.manageable = false;
-                        client.doubt = None;
+                        client.verification = None;
                         self.recorded.get_mut(&id).unwrap().0.token = None;
                         return;
                     }
@@ -234,8 +234,8 @@ impl Scenario {
     pub(super) fn withdraw(&mut self, id: OauthClientId) {
         let active = self.observed.client.as_ref().is_some_and(|client| client.id == id);
         let (recorded, client) = self.recorded[&id].clone();
-        let forgotten = client.doubt == Some(Doubt::Forgotten)
-            || active && self.observed.client.as_ref().unwrap().doubt == Some(Doubt::Forgotten);
+        let forgotten = client.verification == Some(Verification::Forgotten)
+            || active && self.observed.client.as_ref().unwrap().verification == Some(Verification::Forgotten);
         let dcr = client.method == RegistrationMethod::Dcr;
         let server = &mut self.servers[recorded.issuer];
         if dcr && recorded.token.is_some() && server.down {

@@ -21,9 +21,9 @@ fn desired(change: impl FnOnce(&mut Desired)) -> Desired {
         digest: "d1".into(),
         mcp_url: URL.into(),
         auth_type: AuthType::OauthAuto,
-        standing: Standing::Wanted,
+        presence: DesiredPresence::Present,
         publishes_documents: false,
-        rules: LifeRules::default(),
+        rules: LifecycleRules::default(),
     };
     change(&mut desired);
     desired
@@ -74,7 +74,7 @@ fn client(method: RegistrationMethod, digest: &str) -> ActiveClient {
         manageable: false,
         update_refused: None,
         fetched: true,
-        doubt: None,
+        verification: None,
         withdraw_not_before: None,
     }
 }
@@ -104,13 +104,13 @@ fn known(change: impl FnOnce(&mut ActiveClient)) -> Observed {
 
 fn code(step: Step) -> String {
     match step {
-        Step::Block(block, _) | Step::Ask(block, _) => block.code,
+        Step::Blocked(block, _) | Step::AwaitApproval(block, _) => block.code,
         other => panic!("{other:?}"),
     }
 }
 
 fn rest() -> Step {
-    Step::Rest(State::Registered, None)
+    Step::Idle(State::Registered, None)
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn a_client_that_is_as_wanted_rests() {
     assert_eq!(plan(&better, &asked, now()), Step::Publish, "a person can move it");
     let later = now() + Duration::days(1);
     let scheduled = Observed { rediscover_at: Some(later), ..registered("d1") };
-    assert_eq!(plan(&plain(), &scheduled, now()), Step::Rest(State::Registered, Some(later)));
+    assert_eq!(plan(&plain(), &scheduled, now()), Step::Idle(State::Registered, Some(later)));
     assert_eq!(plan(&plain(), &scheduled, later), Step::Discover);
 }
 
@@ -239,7 +239,7 @@ fn a_change_costs_as_little_as_possible() {
         assert_eq!(cost(desired, observed.client.as_ref(), now()), Cost::Asked, "{what}");
         let skipped = Observed { skipped: Some(desired.inputs()), ..observed.clone() };
         assert!(
-            matches!(plan(desired, &skipped, now()), Step::Rest(State::Registered, _)),
+            matches!(plan(desired, &skipped, now()), Step::Idle(State::Registered, _)),
             "{what}, skipped"
         );
         let approved = Observed { request: Some(Request::Reregister), ..observed };
@@ -330,9 +330,9 @@ fn secrets_are_renewed_in_time() {
             client.secret_expires_at = Some(now() + Duration::hours(hours));
         })
     };
-    let renew_at = expiring(20).client.unwrap().renew_at(LifeRules::default()).unwrap();
+    let renew_at = expiring(20).client.unwrap().renew_at(LifecycleRules::default()).unwrap();
     assert_eq!(renew_at, now() - Duration::hours(20) + Duration::minutes(1600), "two thirds of 40 hours");
-    assert_eq!(plan(&plain(), &expiring(20), now()), Step::Rest(State::Registered, Some(renew_at)));
+    assert_eq!(plan(&plain(), &expiring(20), now()), Step::Idle(State::Registered, Some(renew_at)));
     assert_eq!(plan(&plain(), &expiring(5), now()), Step::Register);
     let ask = desired(|desired| desired.effective.registration.replace = Some(ReplacePolicy::Ask));
     assert_eq!(code(plan(&ask, &expiring(5), now())), "secret_expiring");
@@ -349,10 +349,11 @@ fn secrets_are_renewed_in_time() {
 
 #[test]
 fn doubts_are_cleared_before_anything_else() {
-    let doubted = |doubt| known(|client| (client.doubt, client.manageable) = (Some(doubt), true));
-    assert_eq!(plan(&plain(), &doubted(Doubt::UpdateLost), now()), Step::Verify);
-    assert_eq!(plan(&plain(), &doubted(Doubt::Reported), now()), Step::Verify);
-    let forgotten = doubted(Doubt::Forgotten);
+    let doubted =
+        |verification| known(|client| (client.verification, client.manageable) = (Some(verification), true));
+    assert_eq!(plan(&plain(), &doubted(Verification::UpdateLost), now()), Step::Verify);
+    assert_eq!(plan(&plain(), &doubted(Verification::Reported), now()), Step::Verify);
+    let forgotten = doubted(Verification::Forgotten);
     assert!(!forgotten.client.as_ref().unwrap().usable(now()));
     assert_eq!(plan(&plain(), &forgotten, now()), Step::Register);
     let lately = Observed { replaced_at: Some(now() - Duration::minutes(1)), ..forgotten.clone() };
@@ -363,7 +364,7 @@ fn doubts_are_cleared_before_anything_else() {
     );
     let polite = Observed { not_before: Some(now() + Duration::minutes(5)), ..forgotten };
     assert_eq!(plan(&plain(), &polite, now()), Step::Wait(now() + Duration::minutes(5)));
-    let mut entered = known(|client| client.doubt = Some(Doubt::Forgotten));
+    let mut entered = known(|client| client.verification = Some(Verification::Forgotten));
     entered.client.as_mut().unwrap().method = RegistrationMethod::PreRegistered;
     assert_eq!(code(plan(&desired(with_credentials), &entered, now())), "invalid_client");
 }
@@ -401,12 +402,12 @@ fn politeness_and_failures_hold_until_a_person_insists() {
 fn what_is_not_wanted_is_withdrawn() {
     let draining =
         |days: i64| EndingClient { id: id(2), ended_at: now() - Duration::days(days), not_before: None };
-    let gone = desired(|desired| desired.standing = Standing::Gone);
+    let gone = desired(|desired| desired.presence = DesiredPresence::Absent);
     let both = Observed { ending: vec![draining(0)], ..registered("d1") };
     assert_eq!(plan(&gone, &both, now()), Step::Withdraw(id(1)), "at once");
     let last = Observed { client: None, ..both.clone() };
     assert_eq!(plan(&gone, &last, now()), Step::Withdraw(id(2)));
-    assert_eq!(plan(&gone, &nothing(), now()), Step::Rest(State::Withdrawn, None));
+    assert_eq!(plan(&gone, &nothing(), now()), Step::Idle(State::Withdrawn, None));
     let mut later = last;
     later.ending[0].not_before = Some(now() + Duration::hours(1));
     assert_eq!(plan(&gone, &later, now()), Step::Wait(now() + Duration::hours(1)), "still withdrawing");
@@ -415,14 +416,14 @@ fn what_is_not_wanted_is_withdrawn() {
     assert_eq!(cost(&none, registered("d1").client.as_ref(), now()), Cost::Withdrawn);
     // A replaced client drains first.
     let drained = now() + Duration::days(7);
-    assert_eq!(plan(&plain(), &both, now()), Step::Rest(State::Registered, Some(drained)));
+    assert_eq!(plan(&plain(), &both, now()), Step::Idle(State::Registered, Some(drained)));
     let old = Observed { ending: vec![draining(7)], ..registered("d1") };
     assert_eq!(plan(&plain(), &old, now()), Step::Withdraw(id(2)));
     // Access switched off: kept for a while, nothing new.
     let until = now() + Duration::days(30);
-    let paused = desired(|desired| desired.standing = Standing::Paused(until));
-    assert_eq!(plan(&paused, &registered("old"), now()), Step::Rest(State::Registered, Some(until)));
-    assert_eq!(plan(&paused, &nothing(), now()), Step::Rest(State::Withdrawn, Some(until)));
+    let paused = desired(|desired| desired.presence = DesiredPresence::Suspended(until));
+    assert_eq!(plan(&paused, &registered("old"), now()), Step::Idle(State::Registered, Some(until)));
+    assert_eq!(plan(&paused, &nothing(), now()), Step::Idle(State::Withdrawn, Some(until)));
     assert_eq!(plan(&paused, &registered("d1"), until), Step::Withdraw(id(1)));
 }
 

@@ -1,28 +1,30 @@
 //! The client for addresses that the operator wrote into the configuration: the identity provider, its key sets, a vault.
 //! They may be private; time and size are capped all the same, and nothing is redirected.
 
+use crate::url_text::host_of;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
 use reqwest::{Certificate, Client, Method, redirect, retry};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::time::timeout;
+use tracing::Instrument;
 use url::{Host, Url};
 
 /// The whole exchange.
-const TOTAL: Duration = Duration::from_secs(5);
+const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The most of an answer, in bytes after decompression.
-const MOST: usize = 512 * 1024;
+const MAX_RESPONSE_BYTES: usize = 512 * 1024;
 
 /// The client for the operator's own parties. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct Operator {
+pub struct TrustedClient {
     roots: Vec<Certificate>,
     client: Arc<OnceLock<Client>>,
 }
 
 /// What came back, whatever its status.
 #[derive(Clone, Debug)]
-pub struct OperatorAnswer {
+pub struct TrustedResponse {
     /// HTTP status.
     pub status: u16,
     /// The body; may hold secrets.
@@ -30,7 +32,7 @@ pub struct OperatorAnswer {
 }
 
 /// Why an address of the configuration may not be asked.
-pub fn judge_operator_url(text: &str) -> Result<Url, &'static str> {
+pub fn check_trusted_url(text: &str) -> Result<Url, &'static str> {
     let url = Url::parse(text).map_err(|_| "it is no URL")?;
     let here = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
@@ -46,7 +48,7 @@ pub fn judge_operator_url(text: &str) -> Result<Url, &'static str> {
     }
 }
 
-impl Operator {
+impl TrustedClient {
     /// Also trusts the certificate authorities in `pem`. The error says what is wrong with it.
     pub fn trusting(mut self, pem: &[u8]) -> Result<Self, String> {
         self.roots = Certificate::from_pem_bundle(pem).map_err(|error| error.to_string())?;
@@ -54,15 +56,35 @@ impl Operator {
         Ok(self)
     }
 
-    /// Asks once; headers may hold secrets. The error is a sentence for the log: it holds neither headers nor body.
+    /// Sends one request; headers may hold secrets. The error is a sentence for the log: it holds neither headers nor body.
+    /// The request has a tracing span with method, host and status.
     pub async fn send(
         &self,
         method: Method,
         url: &str,
         headers: &[(&str, &str)],
         form: Option<&[(&str, &str)]>,
-    ) -> Result<OperatorAnswer, String> {
-        let parsed = judge_operator_url(url).map_err(|why| format!("{url} may not be asked: {why}"))?;
+    ) -> Result<TrustedResponse, String> {
+        let span = tracing::info_span!(
+            "outgoing_request",
+            purpose = "trusted_service",
+            %method,
+            host = host_of(url),
+            status = tracing::field::Empty,
+        );
+        let response = self.exchange(method, url, headers, form).instrument(span.clone()).await?;
+        span.record("status", response.status);
+        Ok(response)
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        url: &str,
+        headers: &[(&str, &str)],
+        form: Option<&[(&str, &str)]>,
+    ) -> Result<TrustedResponse, String> {
+        let parsed = check_trusted_url(url).map_err(|why| format!("{url} may not be outgoing: {why}"))?;
         let failed = |what: &dyn std::fmt::Display| format!("{url}: {what}");
         let mut request = self
             .client()
@@ -86,14 +108,16 @@ impl Operator {
             let status = response.status().as_u16();
             let mut body = Vec::new();
             while let Some(chunk) = response.chunk().await.map_err(|error| failed(&error.without_url()))? {
-                if body.len() + chunk.len() > MOST {
-                    return Err(failed(&format_args!("more than {MOST} bytes")));
+                if body.len() + chunk.len() > MAX_RESPONSE_BYTES {
+                    return Err(failed(&format_args!("more than {MAX_RESPONSE_BYTES} bytes")));
                 }
                 body.extend_from_slice(&chunk);
             }
-            Ok(OperatorAnswer { status, body })
+            Ok(TrustedResponse { status, body })
         };
-        timeout(TOTAL, exchange).await.unwrap_or_else(|_| Err(failed(&"no answer within 5 seconds")))
+        timeout(EXCHANGE_TIMEOUT, exchange)
+            .await
+            .unwrap_or_else(|_| Err(failed(&"no answer within 5 seconds")))
     }
 
     fn client(&self) -> Result<&Client, reqwest::Error> {
@@ -106,7 +130,7 @@ impl Operator {
             .redirect(redirect::Policy::none())
             .retry(retry::never())
             .referer(false)
-            .connect_timeout(TOTAL)
+            .connect_timeout(EXCHANGE_TIMEOUT)
             .pool_max_idle_per_host(0)
             .http1_only()
             .tls_certs_merge(self.roots.clone())
@@ -117,7 +141,7 @@ impl Operator {
 
 #[cfg(test)]
 mod tests {
-    use super::judge_operator_url;
+    use super::check_trusted_url;
 
     #[test]
     fn plain_http_stays_on_this_machine() {
@@ -128,12 +152,12 @@ mod tests {
             "http://[::1]/",
             "http://localhost/",
         ] {
-            assert!(judge_operator_url(fine).is_ok(), "{fine}");
+            assert!(check_trusted_url(fine).is_ok(), "{fine}");
         }
         for odd in
             ["http://idp.corp.internal/", "http://10.0.0.7/", "ftp://h/", "file:///etc/passwd", "no URL", ""]
         {
-            assert!(judge_operator_url(odd).is_err(), "{odd}");
+            assert!(check_trusted_url(odd).is_err(), "{odd}");
         }
     }
 }

@@ -8,7 +8,7 @@ use std::io;
 
 /// Why nothing came back.
 #[derive(Clone, Debug)]
-pub(crate) struct Trouble {
+pub(crate) struct TransportError {
     /// What kind, and a sentence for people.
     pub(crate) failure: Failure,
     /// Whether the request may have reached the upstream, so that it may have acted on it.
@@ -19,14 +19,14 @@ pub(crate) struct Trouble {
     pub(crate) maybe_sent: bool,
 }
 
-impl Trouble {
+impl TransportError {
     pub(crate) fn not_sent(class: FailureClass, code: &'static str, message: impl Into<String>) -> Self {
         Self { failure: Failure::new(class, code, message), maybe_sent: false }
     }
 }
 
 /// What an error of the HTTP client means.
-pub(crate) fn trouble(error: reqwest::Error, url: &str, sent: bool) -> Trouble {
+pub(crate) fn transport_error(error: reqwest::Error, url: &str, sent: bool) -> TransportError {
     let host = host_of(url);
     let problem = causes(&error).find_map(|cause| cause.downcast_ref::<NameProblem>()).cloned();
     // Where no connection stood, nothing was sent, be there a body or not.
@@ -56,7 +56,7 @@ pub(crate) fn trouble(error: reqwest::Error, url: &str, sent: bool) -> Trouble {
         }
     };
     tracing::debug!(code = failure.code, error = ?error.without_url(), "exchange failed");
-    Trouble { failure, maybe_sent }
+    TransportError { failure, maybe_sent }
 }
 
 /// The failure of an answer that cannot be read, however often it is asked for.

@@ -1,9 +1,9 @@
 //! The guarded client (`standards.md` §6.1): one connection for one request, to an address that was judged.
 
 use crate::answer::{Answer, Wanted, read};
-use crate::limits::{Limits, MOST_ANSWER, MOST_HEADERS, MOST_REDIRECTS};
-use crate::resolve::{Judging, Lookup, System};
-use crate::trouble::{Trouble, trouble};
+use crate::limits::{Limits, MAX_REDIRECTS, MAX_RESPONSE_BYTES, MAX_RESPONSE_HEADERS};
+use crate::resolve::{FilteringResolver, Lookup, System};
+use crate::transport_error::{TransportError, transport_error};
 use crate::url_text::{host_of, shown};
 use registry_core::egress::{EgressPolicy, Scope};
 use registry_core::oauth::{Failure, FailureClass};
@@ -16,6 +16,7 @@ use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument;
 use url::Url;
 
 /// The one header of discovery: it says nothing secret.
@@ -23,7 +24,7 @@ pub(crate) const VERSION_HEADER: &str = "mcp-protocol-version";
 
 /// The client for every URL that is not the operator's own. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Guarded {
+pub struct UpstreamClient {
     policy: EgressPolicy,
     limits: Limits,
     lookup: Arc<dyn Lookup>,
@@ -37,7 +38,9 @@ pub struct Guarded {
 }
 
 /// One request.
-pub(crate) struct Asked<'a> {
+pub(crate) struct OutgoingRequest<'a> {
+    /// What the request is for; a field of its tracing span.
+    pub(crate) purpose: &'static str,
     pub(crate) method: Method,
     pub(crate) url: &'a str,
     pub(crate) accept: &'static str,
@@ -50,17 +53,18 @@ pub(crate) struct Asked<'a> {
     pub(crate) follow: bool,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> OutgoingRequest<'a> {
     /// For a JSON answer of an authorization server: carries nothing, follows nowhere.
-    pub(crate) fn plain(method: Method, url: &'a str) -> Self {
+    pub(crate) fn plain(purpose: &'static str, method: Method, url: &'a str) -> Self {
         Self {
+            purpose,
             method,
             url,
             accept: "application/json",
             bearer: None,
             json: None,
             headers: &[],
-            wanted: Wanted::Whole(MOST_ANSWER),
+            wanted: Wanted::Whole(MAX_RESPONSE_BYTES),
             follow: false,
         }
     }
@@ -75,7 +79,7 @@ impl<'a> Asked<'a> {
     }
 }
 
-impl Guarded {
+impl UpstreamClient {
     /// A client that reaches what `policy` allows.
     pub fn new(policy: EgressPolicy, limits: Limits) -> Self {
         Self {
@@ -126,29 +130,48 @@ impl Guarded {
         &self.scope
     }
 
-    pub(crate) async fn send(&self, asked: &Asked<'_>) -> Result<Answer, Trouble> {
+    /// Sends one request in a tracing span of its own. The span holds the purpose, method, host and status; never a
+    /// path, a query string or a header.
+    pub(crate) async fn send(&self, outgoing: &OutgoingRequest<'_>) -> Result<Answer, TransportError> {
+        let span = tracing::info_span!(
+            "outgoing_request",
+            purpose = outgoing.purpose,
+            method = %outgoing.method,
+            host = host_of(outgoing.url),
+            status = tracing::field::Empty,
+        );
+        let answer = self.exchange(outgoing).instrument(span.clone()).await?;
+        span.record("status", answer.status);
+        Ok(answer)
+    }
+
+    async fn exchange(&self, outgoing: &OutgoingRequest<'_>) -> Result<Answer, TransportError> {
         let deadline = Instant::now() + self.limits.total;
         let sent = Arc::new(AtomicBool::new(false));
-        let Ok(followed) = timeout_at(deadline, self.follow(asked, &sent)).await else {
+        let Ok(followed) = timeout_at(deadline, self.follow(outgoing, &sent)).await else {
             let message = format!(
                 "{} did not answer within {} seconds.",
-                host_of(asked.url),
+                host_of(outgoing.url),
                 self.limits.total.as_secs_f32()
             );
             let failure = Failure::new(FailureClass::Transient, "timeout", message);
-            return Err(Trouble { failure, maybe_sent: sent.load(Ordering::SeqCst) });
+            return Err(TransportError { failure, maybe_sent: sent.load(Ordering::SeqCst) });
         };
         let (response, url) = followed?;
-        read(response, &url, asked.wanted, deadline).await
+        read(response, &url, outgoing.wanted, deadline).await
     }
 
-    async fn follow(&self, asked: &Asked<'_>, sent: &Arc<AtomicBool>) -> Result<(Response, String), Trouble> {
-        let mut url = asked.url.to_owned();
-        for _ in 0..=MOST_REDIRECTS {
-            let response = self.once(asked, &url, sent).await?;
+    async fn follow(
+        &self,
+        outgoing: &OutgoingRequest<'_>,
+        sent: &Arc<AtomicBool>,
+    ) -> Result<(Response, String), TransportError> {
+        let mut url = outgoing.url.to_owned();
+        for _ in 0..=MAX_REDIRECTS {
+            let response = self.once(outgoing, &url, sent).await?;
             let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
             let redirected = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
-            let (Some(location), true, true) = (location, redirected, asked.may_be_redirected()) else {
+            let (Some(location), true, true) = (location, redirected, outgoing.may_be_redirected()) else {
                 return Ok((response, url));
             };
             let next = Url::parse(&url)
@@ -167,32 +190,37 @@ impl Guarded {
     }
 
     /// One hop: judge the text; the resolver judges the addresses.
-    async fn once(&self, asked: &Asked<'_>, url: &str, sent: &Arc<AtomicBool>) -> Result<Response, Trouble> {
+    async fn once(
+        &self,
+        outgoing: &OutgoingRequest<'_>,
+        url: &str,
+        sent: &Arc<AtomicBool>,
+    ) -> Result<Response, TransportError> {
         let parsed = self.policy.judge_text_within(url, &self.scope).map_err(|problem| {
             let message = format!("The address {} may not be reached: {problem}.", shown(url));
-            Trouble::not_sent(FailureClass::Security, "address_blocked", message)
+            TransportError::not_sent(FailureClass::Security, "address_blocked", message)
         })?;
         let counts = parsed.host_str().is_some_and(|host| self.scope.includes(host));
         let mut request = self
             .client(counts)?
-            .request(asked.method.clone(), parsed)
-            .header(ACCEPT, asked.accept)
+            .request(outgoing.method.clone(), parsed)
+            .header(ACCEPT, outgoing.accept)
             .header(USER_AGENT, concat!("mcp-registry/", env!("CARGO_PKG_VERSION")));
-        for (name, value) in asked.headers {
+        for (name, value) in outgoing.headers {
             request = request.header(*name, hidden(value)?);
         }
-        if let Some(token) = asked.bearer {
+        if let Some(token) = outgoing.bearer {
             request = request.header(AUTHORIZATION, hidden(&format!("Bearer {token}"))?);
         }
-        match asked.json {
+        match outgoing.json {
             Some(json) => request = with_body(request, json, sent),
             None => sent.store(true, Ordering::SeqCst),
         }
-        request.send().await.map_err(|error| trouble(error, url, sent.load(Ordering::SeqCst)))
+        request.send().await.map_err(|error| transport_error(error, url, sent.load(Ordering::SeqCst)))
     }
 
     /// The client for a host, by whether `egress.allow` counts for it.
-    fn client(&self, counts: bool) -> Result<&Client, Trouble> {
+    fn client(&self, counts: bool) -> Result<&Client, TransportError> {
         let (built, scope) = if counts {
             (&self.client, Scope::Everything)
         } else {
@@ -203,7 +231,7 @@ impl Guarded {
         }
         let client = self.build(scope).map_err(|error| {
             let message = format!("No connection could be prepared: {error}.");
-            Trouble::not_sent(FailureClass::Transient, "client_failed", message)
+            TransportError::not_sent(FailureClass::Transient, "client_failed", message)
         })?;
         Ok(built.get_or_init(|| client))
     }
@@ -218,11 +246,15 @@ impl Guarded {
             .redirect(redirect::Policy::none())
             .retry(retry::never())
             .referer(false)
-            .dns_resolver(Judging { policy: self.policy.clone(), scope, lookup: Arc::clone(&self.lookup) })
+            .dns_resolver(FilteringResolver {
+                policy: self.policy.clone(),
+                scope,
+                lookup: Arc::clone(&self.lookup),
+            })
             .connect_timeout(self.limits.connect)
             .pool_max_idle_per_host(0)
             .http1_only()
-            .http1_max_headers(MOST_HEADERS)
+            .http1_max_headers(MAX_RESPONSE_HEADERS)
             .tls_certs_merge(self.roots.clone())
             .build()
     }
@@ -245,9 +277,9 @@ fn with_body(request: RequestBuilder, json: &Value, sent: &Arc<AtomicBool>) -> R
 }
 
 /// A header's value, which may be a secret.
-fn hidden(text: &str) -> Result<HeaderValue, Trouble> {
+fn hidden(text: &str) -> Result<HeaderValue, TransportError> {
     let mut value = HeaderValue::from_str(text).map_err(|_| {
-        Trouble::not_sent(
+        TransportError::not_sent(
             FailureClass::Configuration,
             "token_not_sendable",
             "A token or header holds characters that no HTTP header can carry, such as a line break. Enter it again.",
@@ -257,8 +289,8 @@ fn hidden(text: &str) -> Result<HeaderValue, Trouble> {
     Ok(value)
 }
 
-fn redirect_refused(message: &str) -> Trouble {
-    Trouble::not_sent(FailureClass::Protocol, "redirect_not_allowed", message)
+fn redirect_refused(message: &str) -> TransportError {
+    TransportError::not_sent(FailureClass::Protocol, "redirect_not_allowed", message)
 }
 
 #[cfg(test)]
@@ -269,24 +301,30 @@ mod tests {
     #[test]
     fn only_a_get_that_carries_nothing_is_redirected() {
         let body = Value::Null;
-        let document = Asked { follow: true, ..Asked::plain(Method::GET, "https://as.example/") };
+        let document = OutgoingRequest {
+            follow: true,
+            ..OutgoingRequest::plain("test", Method::GET, "https://as.example/")
+        };
         assert!(document.may_be_redirected());
         let versioned = [(VERSION_HEADER, "2025-11-25")];
-        assert!(Asked { method: Method::GET, headers: &versioned, ..document }.may_be_redirected());
+        assert!(OutgoingRequest { method: Method::GET, headers: &versioned, ..document }.may_be_redirected());
         for method in [Method::POST, Method::PUT, Method::DELETE, Method::HEAD] {
-            assert!(!Asked { method, ..document }.may_be_redirected());
+            assert!(!OutgoingRequest { method, ..document }.may_be_redirected());
         }
         let get = || Method::GET;
-        assert!(!Asked { method: get(), bearer: Some("t"), ..document }.may_be_redirected());
-        assert!(!Asked { method: get(), json: Some(&body), ..document }.may_be_redirected());
-        assert!(!Asked { method: get(), follow: false, ..document }.may_be_redirected());
-        assert!(!Asked { method: get(), headers: &[("x-api-key", "k")], ..document }.may_be_redirected());
+        assert!(!OutgoingRequest { method: get(), bearer: Some("t"), ..document }.may_be_redirected());
+        assert!(!OutgoingRequest { method: get(), json: Some(&body), ..document }.may_be_redirected());
+        assert!(!OutgoingRequest { method: get(), follow: false, ..document }.may_be_redirected());
+        assert!(
+            !OutgoingRequest { method: get(), headers: &[("x-api-key", "k")], ..document }
+                .may_be_redirected()
+        );
     }
 
     #[test]
     fn a_file_without_certificates_is_an_error() {
-        let guarded = Guarded::new(EgressPolicy::default(), Limits::default());
-        assert!(guarded.trusting(b"nonsense").unwrap_err().contains("no certificate"));
+        let http = UpstreamClient::new(EgressPolicy::default(), Limits::default());
+        assert!(http.trusting(b"nonsense").unwrap_err().contains("no certificate"));
     }
 
     #[test]
