@@ -9,7 +9,7 @@ use registry_core::metadata::{
     resolve, verify,
 };
 use registry_core::oauth::{
-    AuthorizationServerMetadata, Issued, ProtectedResource, Recorded, authorization_server_urls,
+    AuthorizationServerMetadata, Issued, ManagedClient, ProtectedResource, authorization_server_urls,
     endpoint_is_sane, is_plain, is_same_origin, issuer_matches, parse_challenges, protected_resource_urls,
     read_answer, read_object, resource_matches, retry_after_seconds, scopes_named,
 };
@@ -187,7 +187,7 @@ pub(crate) fn management_answer(bytes: &[u8]) {
     let status = [200, 201, 202, 204, 400, 401, 403, 404, 429, 503][usize::from(*first >> 1) % 10];
     let asked =
         json!({ "client_name": "A", "redirect_uris": [CALLBACK] }).as_object().cloned().expect("an object");
-    let recorded = Recorded {
+    let recorded = ManagedClient {
         client_id: "client".to_owned(),
         client_secret: Some(Secret::new("canary-secret-of-the-client")),
         client_secret_expires_at: None,

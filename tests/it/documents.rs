@@ -3,9 +3,9 @@
 use registry_core::egress::{HANDED_OUT, METADATA, METADATA_NAMES, NO_SERVER, PRIVATE, Range};
 use registry_core::metadata::{CODES, FIELDS, Kind, Rule, Section, Usage};
 use registry_core::preflight::ADVICE;
-use registry_core::registration::{Outlook, REASONS};
+use registry_core::registration::{REASONS, RetryClass};
 use registry_outbound::{
-    Limits, MOST_ANSWER, MOST_HEADERS, MOST_METADATA, MOST_OF_A_REFUSAL, MOST_REDIRECTS,
+    Limits, MAX_METADATA_BYTES, MAX_REDIRECTS, MAX_REFUSAL_BYTES, MAX_RESPONSE_BYTES, MAX_RESPONSE_HEADERS,
 };
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -85,13 +85,13 @@ fn the_page_on_problems_lists_every_finding() {
 #[test]
 fn the_page_on_failures_lists_every_reason() {
     let mut made = String::new();
-    for outlook in Outlook::ALL {
+    for retry_class in RetryClass::ALL {
         let _ = writeln!(
             made,
             "## {}\n\n| reason | what happened | what to do |\n|---|---|---|",
-            outlook.title()
+            retry_class.title()
         );
-        for reason in REASONS.iter().filter(|reason| reason.outlook == outlook) {
+        for reason in REASONS.iter().filter(|reason| reason.retry_class == retry_class) {
             let _ = writeln!(made, "| `{}` | {} | {} |", reason.code, reason.meaning, reason.next);
         }
         made.push('\n');
@@ -224,11 +224,14 @@ fn the_page_on_egress_lists_every_range_and_limit() {
             format!("{} seconds (`worker.request_timeout`)", total.as_secs()),
         ),
         ("Opening a connection: name, TCP, TLS", format!("{} seconds", connect.as_secs())),
-        ("Redirects of a metadata document", MOST_REDIRECTS.to_string()),
-        ("Headers of an answer", MOST_HEADERS.to_string()),
-        ("A metadata document", format!("{} KiB", MOST_METADATA / 1024)),
-        ("An answer to a registration or to a client's management", format!("{} KiB", MOST_ANSWER / 1024)),
-        ("What is read of a refusal", format!("{} KiB", MOST_OF_A_REFUSAL / 1024)),
+        ("Redirects of a metadata document", MAX_REDIRECTS.to_string()),
+        ("Headers of an answer", MAX_RESPONSE_HEADERS.to_string()),
+        ("A metadata document", format!("{} KiB", MAX_METADATA_BYTES / 1024)),
+        (
+            "An answer to a registration or to a client's management",
+            format!("{} KiB", MAX_RESPONSE_BYTES / 1024),
+        ),
+        ("What is read of a refusal", format!("{} KiB", MAX_REFUSAL_BYTES / 1024)),
     ] {
         let _ = writeln!(made, "| {what} | {limit} |");
     }

@@ -2,7 +2,7 @@
 
 use registry::{IssuerRate, Settings};
 use registry_core::permission::Role;
-use registry_outbound::{Guarded, Limits};
+use registry_outbound::{Limits, UpstreamClient};
 use registry_sandbox::{Options, Sandbox};
 use sea_orm::{DatabaseConnection, FromQueryResult, Statement};
 use serde_json::json;
@@ -78,7 +78,7 @@ async fn four_tasks_register_sixty_servers_once_each() {
                 poll: Duration::from_millis(50),
                 drain: Duration::from_secs(5),
             };
-            let guarded = Arc::new(Guarded::new(t.settings.egress.clone(), Limits::default()));
+            let guarded = Arc::new(UpstreamClient::new(t.settings.egress.clone(), Limits::default()));
             tokio::spawn(registration_worker::run(t.registry.clone(), guarded, options, stop.clone()))
         })
         .collect();

@@ -9,7 +9,7 @@ use registry::{PageRequest, RegistrationFilter, Subject};
 use registry_core::id::RegistrationId;
 use registry_core::registration::State;
 use registry_core::slug::Reference;
-use registry_outbound::{Guarded, Limits};
+use registry_outbound::{Limits, UpstreamClient};
 use registry_sandbox::{Options, Sandbox};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, Statement, TransactionTrait};
 use std::sync::Arc;
@@ -153,7 +153,7 @@ async fn save_as(t: &TestRegistry, number: usize, client_name: &str) {
 /// Lets a worker register the only server there is.
 async fn register(t: &TestRegistry) -> RegistrationId {
     let stop = CancellationToken::new();
-    let guarded = Arc::new(Guarded::new(t.settings.egress.clone(), Limits::default()));
+    let guarded = Arc::new(UpstreamClient::new(t.settings.egress.clone(), Limits::default()));
     let options = WorkerOptions {
         name: "estate".to_owned(),
         concurrency: 1,

@@ -1,8 +1,8 @@
 //! A registry on a fresh database, and actors of every kind.
 
 use crate::{Engine, TestClock, TestDatabase};
+use mcp_registry::adapters::ExternalServices;
 use mcp_registry::secrets::Secrets;
-use mcp_registry::upstream::Outside;
 use registry::{
     Actor, Credential, Door, Integration, IssuerRate, NewApiKey, NewIntegration, NewServer, NewWorkspace,
     Origin, Registry, RequestLimits, SealingKey, SealingRing, Server, Settings, Workspace,
@@ -11,7 +11,7 @@ use registry_core::egress::EgressPolicy;
 use registry_core::permission::Role;
 use registry_core::registration::{AuthType, Transport};
 use registry_core::slug::Reference;
-use registry_outbound::{Guarded, Limits, Operator};
+use registry_outbound::{Limits, TrustedClient, UpstreamClient};
 use std::sync::Arc;
 
 /// The seed's "Example: Enterprise Compliance", word for word.
@@ -30,10 +30,10 @@ pub const SEED_ENTERPRISE: &str = r#"{
 }"#;
 
 /// The way out that the binary plugs in.
-pub fn outside(settings: &Settings) -> Arc<Outside> {
-    Arc::new(Outside(
-        Guarded::new(settings.egress.clone(), Limits::default()),
-        Operator::default(),
+pub fn outside(settings: &Settings) -> Arc<ExternalServices> {
+    Arc::new(ExternalServices(
+        UpstreamClient::new(settings.egress.clone(), Limits::default()),
+        TrustedClient::default(),
         Secrets::default(),
     ))
 }
@@ -50,7 +50,7 @@ pub struct TestRegistry {
     pub key: SealingKey,
     /// Its settings.
     pub settings: Settings,
-    outside: Arc<Outside>,
+    outside: Arc<ExternalServices>,
 }
 
 impl TestRegistry {

@@ -8,7 +8,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::middleware::Next;
 use actix_web::{Error, web};
-use registry_core::nul::{Place, in_pairs, in_path};
+use registry_core::nul::{NulLocation, in_pairs, in_path};
 
 /// Middleware around every page. Reads a form to its end, as the page would, and hands it on.
 pub(crate) async fn refuse(
@@ -50,10 +50,10 @@ fn is_form(request: &ServiceRequest) -> bool {
     })
 }
 
-fn refusal(status: StatusCode, what: &str, place: Place) -> Failure {
+fn refusal(status: StatusCode, what: &str, place: NulLocation) -> Failure {
     let subject = match place {
-        Place::Value(name) => format!("The {what} `{name}`"),
-        Place::Name | Place::Segment(_) => format!("The name of a {what}"),
+        NulLocation::Value(name) => format!("The {what} `{name}`"),
+        NulLocation::Name | NulLocation::Segment(_) => format!("The name of a {what}"),
     };
     Failure::Input(
         status,

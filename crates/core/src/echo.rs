@@ -279,5 +279,4 @@ fn merged(mut found: Vec<Range<usize>>) -> Vec<Range<usize>> {
 }
 
 #[cfg(test)]
-#[path = "echo_tests.rs"]
 mod tests;

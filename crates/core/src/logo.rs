@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 use url::Url;
 
 /// The most of a logo, in bytes (`ui.md` §2).
-pub const MOST_LOGO: usize = 256 * 1024;
+pub const MAX_LOGO_BYTES: usize = 256 * 1024;
 /// The longest side of a logo, in pixels: a small file can unfold into more than a browser can hold.
-pub const MOST_PIXELS: usize = 4096;
+pub const MAX_LOGO_PIXELS: usize = 4096;
 
 /// What was answered when a logo was asked for, without following a redirect.
 #[derive(Clone, Copy, Debug)]
@@ -53,9 +53,9 @@ impl LogoProblem {
         Self { code, message: message.into() }
     }
 
-    /// The problem of an answer that goes on after [`MOST_LOGO`].
+    /// The problem of an answer that goes on after [`MAX_LOGO_BYTES`].
     pub fn too_large() -> Self {
-        let most = MOST_LOGO / 1024;
+        let most = MAX_LOGO_BYTES / 1024;
         Self::new("too_large", format!("is larger than {most} kB. Use a smaller picture."))
     }
 }
@@ -121,12 +121,12 @@ fn measured(body: &[u8]) -> Result<(u32, u32), LogoProblem> {
     let Some(size) = size else {
         return Err(LogoProblem::new("broken", "begins like a picture, but is broken."));
     };
-    let sane = |side: usize| u32::try_from(side).ok().filter(|_| side <= MOST_PIXELS);
+    let sane = |side: usize| u32::try_from(side).ok().filter(|_| side <= MAX_LOGO_PIXELS);
     sane(size.width).zip(sane(size.height)).ok_or_else(|| {
         let (width, height) = (size.width, size.height);
         LogoProblem::new(
             "too_many_pixels",
-            format!("is {width}×{height} pixels. Use at most {MOST_PIXELS} on each side."),
+            format!("is {width}×{height} pixels. Use at most {MAX_LOGO_PIXELS} on each side."),
         )
     })
 }

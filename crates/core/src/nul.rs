@@ -82,7 +82,7 @@ fn add(found: &mut Vec<Finding>, place: Path<'_>, message: &'static str) {
 
 /// A part of an address or form that contains NUL.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum NulLocation {
     /// The segment of the path with this index, 0 for the first.
     Segment(usize),
     /// The value of the parameter or field of this name.
@@ -92,15 +92,15 @@ pub enum Place {
 }
 
 /// The first segment of `path` (percent-encoded) that contains NUL.
-pub fn in_path(path: &str) -> Option<Place> {
+pub fn in_path(path: &str) -> Option<NulLocation> {
     if !path.contains("%00") {
         return None;
     }
-    path.split('/').skip(1).position(|segment| segment.contains("%00")).map(Place::Segment)
+    path.split('/').skip(1).position(|segment| segment.contains("%00")).map(NulLocation::Segment)
 }
 
 /// The first pair of `text`, which is a query or a form in `application/x-www-form-urlencoded`, that contains NUL.
-pub fn in_pairs(text: &str) -> Option<Place> {
+pub fn in_pairs(text: &str) -> Option<NulLocation> {
     // A form may hold the byte itself; an address cannot.
     if !text.contains("%00") && !text.contains('\0') {
         return None;
@@ -108,9 +108,9 @@ pub fn in_pairs(text: &str) -> Option<Place> {
     let mut pairs = url::form_urlencoded::parse(text.as_bytes());
     pairs.find_map(|(name, value)| {
         if name.contains('\0') {
-            return Some(Place::Name);
+            return Some(NulLocation::Name);
         }
-        value.contains('\0').then(|| Place::Value(echo(&name)))
+        value.contains('\0').then(|| NulLocation::Value(echo(&name)))
     })
 }
 
@@ -136,11 +136,11 @@ mod tests {
 
     #[test]
     fn nul_in_addresses_and_forms_has_a_place() {
-        assert_eq!(in_path("/v1/workspaces/a%00"), Some(Place::Segment(2)));
+        assert_eq!(in_path("/v1/workspaces/a%00"), Some(NulLocation::Segment(2)));
         assert_eq!(in_path("/v1/workspaces/%2500"), None, "this is the text `%00`");
-        assert_eq!(in_pairs("a=b&search=x%00y"), Some(Place::Value("search".to_owned())));
-        assert_eq!(in_pairs("a=b&sea%00rch=x"), Some(Place::Name));
-        assert_eq!(in_pairs("a=x\0"), Some(Place::Value("a".to_owned())));
+        assert_eq!(in_pairs("a=b&search=x%00y"), Some(NulLocation::Value("search".to_owned())));
+        assert_eq!(in_pairs("a=b&sea%00rch=x"), Some(NulLocation::Name));
+        assert_eq!(in_pairs("a=x\0"), Some(NulLocation::Value("a".to_owned())));
         assert_eq!(in_pairs("a=%2500"), None);
     }
 }

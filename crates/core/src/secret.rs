@@ -7,7 +7,7 @@ use std::fmt;
 /// What stands where a secret was.
 const MASK: &str = "[secret]";
 /// Shorter texts are no secrets; replacing them would only spoil what is shown.
-const LEAST: usize = 4;
+const MIN_SECRET_BYTES: usize = 4;
 
 /// A secret text. Neither `Debug` nor serialisation shows it.
 #[derive(Clone, PartialEq, Eq)]
@@ -26,7 +26,7 @@ impl Secret {
 
     /// `text` without this secret, however it is written, for words of an upstream that may repeat what it was sent.
     pub fn scrub(&self, text: &str) -> String {
-        if self.0.len() < LEAST {
+        if self.0.len() < MIN_SECRET_BYTES {
             return text.to_owned();
         }
         let mut scrubbed = String::with_capacity(text.len());
@@ -42,7 +42,7 @@ impl Secret {
 
     /// Whether this secret stands anywhere in `text`, however it is written.
     pub fn is_in_text(&self, text: &str) -> bool {
-        self.0.len() >= LEAST && !echo::find(&self.0, text).is_empty()
+        self.0.len() >= MIN_SECRET_BYTES && !echo::find(&self.0, text).is_empty()
     }
 
     /// Whether this secret stands anywhere in `value`, in one text or in the texts of one list.

@@ -1,9 +1,9 @@
 //! Answers, read as streams under a cap and a deadline.
 
-use crate::guard::host_of;
-use crate::limits::MOST_OF_A_REFUSAL;
+use crate::limits::MAX_REFUSAL_BYTES;
 use crate::time::wall_clock;
-use crate::trouble::{Trouble, makes_no_sense, no_http};
+use crate::transport_error::{TransportError, makes_no_sense, no_http};
+use crate::url_text::host_of;
 use registry_core::oauth::{Failure, FailureClass, retry_after_seconds};
 use reqwest::Response;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -45,7 +45,7 @@ pub(crate) async fn read(
     url: &str,
     wanted: Wanted,
     deadline: Instant,
-) -> Result<Answer, Trouble> {
+) -> Result<Answer, TransportError> {
     let headers = response.headers();
     let mut answer = Answer {
         status: response.status().as_u16(),
@@ -58,7 +58,7 @@ pub(crate) async fn read(
     };
     let Wanted::Whole(most) = wanted else { return Ok(answer) };
     if !response.status().is_success() {
-        let _ = timeout_at(deadline, collect(&mut response, &mut answer.body, MOST_OF_A_REFUSAL)).await;
+        let _ = timeout_at(deadline, collect(&mut response, &mut answer.body, MAX_REFUSAL_BYTES)).await;
         return Ok(answer);
     }
     let host = host_of(url);
@@ -81,7 +81,7 @@ pub(crate) async fn read(
             format!("{host} did not finish its answer in time."),
         ),
     };
-    Err(Trouble { failure, maybe_sent: true })
+    Err(TransportError { failure, maybe_sent: true })
 }
 
 enum End {

@@ -1,9 +1,10 @@
 //! The check that a published Client ID Metadata Document can be read as an authorization server would read it.
 
 use crate::answer::Wanted;
-use crate::guard::{Asked, Guarded, shown};
+use crate::client::{OutgoingRequest, UpstreamClient};
 use crate::time::millis_since;
-use registry_core::oauth::{Exchange, Failure, FailureClass, MOST_DOCUMENT};
+use crate::url_text::shown;
+use registry_core::oauth::{Exchange, Failure, FailureClass, MAX_DOCUMENT_BYTES};
 use reqwest::Method;
 use std::time::Instant;
 
@@ -17,13 +18,13 @@ pub struct SelfCheckOutcome {
 }
 
 /// Fetches `url` through its public name: 200 and exactly `document`, without a redirect (draft -01 §4).
-pub async fn self_check(guarded: &Guarded, url: &str, document: &str) -> SelfCheckOutcome {
+pub async fn self_check(http: &UpstreamClient, url: &str, document: &str) -> SelfCheckOutcome {
     let started = Instant::now();
-    let answer = guarded
-        .send(&Asked {
-            wanted: Wanted::Whole(MOST_DOCUMENT),
+    let answer = http
+        .send(&OutgoingRequest {
+            wanted: Wanted::Whole(MAX_DOCUMENT_BYTES),
             // An authorization server must not follow a redirect either.
-            ..Asked::plain(Method::GET, url)
+            ..OutgoingRequest::plain("self_check", Method::GET, url)
         })
         .await;
     let mut exchange = Exchange {
@@ -41,7 +42,7 @@ pub async fn self_check(guarded: &Guarded, url: &str, document: &str) -> SelfChe
                 status => Some(format!("{status} is answered there instead of 200")),
             }
         }
-        Err(trouble) => Some(trouble.failure.message),
+        Err(transport_error) => Some(transport_error.failure.message),
     };
     let result = problem.map_or(Ok(()), |problem| {
         Err(Failure::new(

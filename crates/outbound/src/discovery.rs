@@ -1,8 +1,10 @@
 //! Finding a server's authorization server, in the order of `standards.md` §3.
 
 use crate::answer::Wanted;
-use crate::fetch::{PROTOCOL_VERSION, Place, Traced, greeting, is_hiccup, later};
-use crate::guard::{Asked, Guarded, VERSION_HEADER, host_of, shown};
+use crate::client::{OutgoingRequest, UpstreamClient, VERSION_HEADER};
+use crate::fetch::{DocumentLookup, ExchangeLog, PROTOCOL_VERSION, greeting, is_hiccup, later};
+use crate::url_text::{host_of, shown};
+use futures_util::future::BoxFuture;
 use registry_core::egress::{Scope, UrlProblem};
 use registry_core::oauth::{
     AuthorizationServerMetadata, Discovery, Exchange, Failure, FailureClass, IssuerMatch, ProtectedResource,
@@ -13,14 +15,12 @@ use registry_core::registration::{ActiveClient, Desired};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
-use std::future::Future;
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::time::Instant;
 use url::Url;
 
 /// How many of the authorization servers that a resource names are tried.
-const MOST_SERVERS: usize = 4;
+const MAX_AUTHORIZATION_SERVERS: usize = 4;
 /// What to look for.
 #[derive(Clone, Debug, Default)]
 pub struct DiscoverTarget {
@@ -85,32 +85,31 @@ pub struct DiscoverOutcome {
     pub other_resource: Option<String>,
 }
 
-/// Asked with an issuer before anything is sent to it; a failure ends the search there.
-pub type Gate<'a> =
-    dyn Fn(String) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>> + Send + Sync + 'a;
+/// Called with an issuer before anything is sent to it; a failure ends the search there.
+pub type BeforeRequest<'a> = dyn Fn(String) -> BoxFuture<'a, Result<(), Failure>> + Send + Sync + 'a;
 
 /// Finds the authorization server of `target`.
-pub async fn discover(guarded: &Guarded, target: DiscoverTarget) -> DiscoverOutcome {
-    discover_through(guarded, target, &|_| Box::pin(async { Ok(()) })).await
+pub async fn discover(http: &UpstreamClient, target: DiscoverTarget) -> DiscoverOutcome {
+    discover_through(http, target, &|_| Box::pin(async { Ok(()) })).await
 }
 
-/// The same, each authorization server only if `gate` lets it be asked.
+/// The same, each authorization server only if `before_request` lets it be asked.
 pub async fn discover_through<'a>(
-    guarded: &'a Guarded,
+    http: &'a UpstreamClient,
     target: DiscoverTarget,
-    gate: &'a Gate<'a>,
+    before_request: &'a BeforeRequest<'a>,
 ) -> DiscoverOutcome {
     let entered = target.overrides.values().filter_map(Value::as_str);
-    let scope = guarded.policy().scope_by_text(&target.mcp_url, entered);
-    let upstream = Traced { guarded: guarded.within(scope), trace: Vec::new() };
-    let mut search = Search { upstream, target, gate, other_resource: None, warnings: Vec::new() };
+    let scope = http.policy().scope_by_text(&target.mcp_url, entered);
+    let upstream = ExchangeLog { http: http.within(scope), trace: Vec::new() };
+    let mut search = Search { upstream, target, before_request, other_resource: None, warnings: Vec::new() };
     let result = search.run().await;
     DiscoverOutcome { result, trace: search.upstream.trace, other_resource: search.other_resource }
 }
 
 /// What asking the MCP address said.
 #[derive(Default)]
-struct Probed {
+struct ProbeResult {
     /// Where the protected resource metadata are.
     hint: Option<String>,
     scope: Option<String>,
@@ -127,9 +126,9 @@ struct Server {
 }
 
 struct Search<'a> {
-    upstream: Traced,
+    upstream: ExchangeLog,
     target: DiscoverTarget,
-    gate: &'a Gate<'a>,
+    before_request: &'a BeforeRequest<'a>,
     other_resource: Option<String>,
     /// What was taken out of documents.
     warnings: Vec<String>,
@@ -152,7 +151,7 @@ impl Search<'_> {
         })
     }
 
-    async fn find(&mut self, probed: &Probed) -> Result<Discovery, Failure> {
+    async fn find(&mut self, probed: &ProbeResult) -> Result<Discovery, Failure> {
         let resource = self.protected_resource(probed.hint.as_deref()).await?;
         let issuers = match self.issuers(resource.as_ref()) {
             Err(_) if self.target.legacy && resource.is_none() => {
@@ -193,13 +192,13 @@ impl Search<'_> {
             .map_err(|_| no_authorization_server())?
             .origin()
             .ascii_serialization();
-        (self.gate)(origin.clone()).await?;
+        (self.before_request)(origin.clone()).await?;
         let place = format!("{origin}/.well-known/oauth-authorization-server");
         let (mut metadata, metadata_url) =
             match self.upstream.document("authorization_server", &place).await? {
-                Place::Document(metadata) => (metadata, place),
-                Place::Nothing => (default_endpoints(&origin), origin.clone()),
-                Place::Unclear(failure) => return Err(failure),
+                DocumentLookup::Document(metadata) => (metadata, place),
+                DocumentLookup::Nothing => (default_endpoints(&origin), origin.clone()),
+                DocumentLookup::Unclear(failure) => return Err(failure),
             };
         for (name, value) in &self.target.overrides {
             metadata.insert(name.clone(), value.clone());
@@ -211,20 +210,22 @@ impl Search<'_> {
 
     /// An unauthenticated request to the MCP address: the challenge may say where the metadata are and which scopes are
     /// needed. No challenge does not mean no authorization: some servers challenge later requests only.
-    async fn probe(&mut self) -> Result<Probed, Failure> {
+    async fn probe(&mut self) -> Result<ProbeResult, Failure> {
         let body = greeting();
         let url = self.target.mcp_url.clone();
-        let asked = Asked {
+        let outgoing = OutgoingRequest {
             accept: "application/json, text/event-stream",
             json: Some(&body),
             headers: &[(VERSION_HEADER, PROTOCOL_VERSION)],
             wanted: Wanted::Headers,
-            ..Asked::plain(Method::POST, &url)
+            ..OutgoingRequest::plain("probe", Method::POST, &url)
         };
         let started = Instant::now();
-        let answer = match self.upstream.guarded.send(&asked).await {
+        let answer = match self.upstream.http.send(&outgoing).await {
             Ok(answer) => answer,
-            Err(trouble) => return Err(self.upstream.lost("probe", "POST", &url, started, trouble)),
+            Err(transport_error) => {
+                return Err(self.upstream.lost("probe", "POST", &url, started, transport_error));
+            }
         };
         self.note_where_it_is(&url, answer.remote);
         let note = match answer.status {
@@ -243,7 +244,7 @@ impl Search<'_> {
             Some(hiccup) if answer.status != 500 && answer.status != 501 => Err(hiccup),
             hiccup => {
                 let challenges = parse_challenges(answer.challenges.iter().map(String::as_str));
-                Ok(Probed {
+                Ok(ProbeResult {
                     hint: challenges.iter().find_map(|one| one.resource_metadata()).map(str::to_owned),
                     scope: challenges.iter().find_map(|one| one.scope()).map(str::to_owned),
                     hiccup,
@@ -255,9 +256,9 @@ impl Search<'_> {
     /// A server whose own address only `egress.allow` opens is in the operator's network, and may lead to what is there.
     /// Where the connection went tells it: what a name leads to may change, but who answered over TLS has the name.
     fn note_where_it_is(&mut self, url: &str, remote: Option<IpAddr>) {
-        let guarded = &self.upstream.guarded;
-        if remote.is_some_and(|remote| guarded.policy().is_opened(&host_of(url), remote)) {
-            self.upstream.guarded = guarded.within(Scope::Everything);
+        let http = &self.upstream.http;
+        if remote.is_some_and(|remote| http.policy().is_opened(&host_of(url), remote)) {
+            self.upstream.http = http.within(Scope::Everything);
         }
     }
 
@@ -274,9 +275,9 @@ impl Search<'_> {
         let (mut mismatch, mut unclear) = (None, None);
         for place in places {
             let mut document = match self.upstream.document("protected_resource", &place).await? {
-                Place::Document(document) => document,
-                Place::Nothing => continue,
-                Place::Unclear(failure) => {
+                DocumentLookup::Document(document) => document,
+                DocumentLookup::Nothing => continue,
+                DocumentLookup::Unclear(failure) => {
                     unclear = unclear.or(Some(failure));
                     continue;
                 }
@@ -321,18 +322,18 @@ impl Search<'_> {
         // An issuer is used as it stands, so one that would have to be cleaned is none.
         issuers.retain(|issuer| is_plain(issuer) && seen.insert(issuer.clone()));
         issuers.sort_by_key(|issuer| (Some(issuer) != trusted, Some(issuer) != known));
-        issuers.truncate(MOST_SERVERS);
+        issuers.truncate(MAX_AUTHORIZATION_SERVERS);
         if issuers.is_empty() { Err(no_authorization_server()) } else { Ok(issuers) }
     }
 
     async fn authorization_server(&mut self, listed: &str) -> Result<Server, Failure> {
-        (self.gate)(listed.to_owned()).await?;
+        (self.before_request)(listed.to_owned()).await?;
         let (mut mismatch, mut unclear) = (None, None);
         for place in authorization_server_urls(listed) {
             let mut metadata = match self.upstream.document("authorization_server", &place).await? {
-                Place::Document(metadata) => metadata,
-                Place::Nothing => continue,
-                Place::Unclear(failure) => {
+                DocumentLookup::Document(metadata) => metadata,
+                DocumentLookup::Nothing => continue,
+                DocumentLookup::Unclear(failure) => {
                     unclear = unclear.or(Some(failure));
                     continue;
                 }
@@ -416,11 +417,11 @@ impl Search<'_> {
                 }
                 continue;
             };
-            let guarded = &self.upstream.guarded;
+            let http = &self.upstream.http;
             // Gateways connect there. What an admin entered is the admin's choice.
             if self.target.overrides.get(name).and_then(Value::as_str) != Some(endpoint)
                 && let Err(UrlProblem::Address(problem)) =
-                    guarded.policy().judge_text_within(endpoint, guarded.scope())
+                    http.policy().judge_text_within(endpoint, http.scope())
             {
                 return Err(Failure::new(
                     FailureClass::Security,
@@ -429,7 +430,7 @@ impl Search<'_> {
                 ));
             }
             let plain = !endpoint.starts_with("https:");
-            if !endpoint_is_sane(endpoint) || plain && !self.upstream.guarded.policy().allow_http_loopback {
+            if !endpoint_is_sane(endpoint) || plain && !self.upstream.http.policy().allow_http_loopback {
                 return Err(Failure::new(
                     FailureClass::Security,
                     "endpoint_not_allowed",
@@ -471,7 +472,7 @@ impl Search<'_> {
             scopes,
             warnings,
             found_with: self.target.found_with.clone(),
-            scope: Some(self.upstream.guarded.scope().clone()),
+            scope: Some(self.upstream.http.scope().clone()),
         }
     }
 }

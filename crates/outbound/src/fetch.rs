@@ -1,10 +1,11 @@
 //! Documents of upstreams, with every exchange on record.
 
 use crate::answer::{Answer, Wanted};
-use crate::guard::{Asked, Guarded, VERSION_HEADER, shown};
-use crate::limits::MOST_METADATA;
+use crate::client::{OutgoingRequest, UpstreamClient, VERSION_HEADER};
+use crate::limits::MAX_METADATA_BYTES;
 use crate::time::millis_since;
-use crate::trouble::Trouble;
+use crate::transport_error::TransportError;
+use crate::url_text::shown;
 use registry_core::oauth::{Exchange, Failure, FailureClass, read_object};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
@@ -25,7 +26,7 @@ pub(crate) fn greeting() -> Value {
 }
 
 /// What is at a place where a document may be.
-pub(crate) enum Place {
+pub(crate) enum DocumentLookup {
     Document(Map<String, Value>),
     Nothing,
     /// A 502: what proxies answer for what does not exist, and also for what is down. Others are asked first.
@@ -33,40 +34,46 @@ pub(crate) enum Place {
 }
 
 /// The guarded client, and what was asked of it.
-pub(crate) struct Traced {
-    pub(crate) guarded: Guarded,
+pub(crate) struct ExchangeLog {
+    pub(crate) http: UpstreamClient,
     pub(crate) trace: Vec<Exchange>,
 }
 
-impl Traced {
-    /// What is at `url`. Nothing is: any refusal, a page, a redirect that is not followed; not: a server in trouble.
-    pub(crate) async fn document(&mut self, step: &'static str, url: &str) -> Result<Place, Failure> {
+impl ExchangeLog {
+    /// What is at `url`. Nothing is: any refusal, a page, a redirect that is not followed; not: a server that fails temporarily.
+    pub(crate) async fn document(
+        &mut self,
+        step: &'static str,
+        url: &str,
+    ) -> Result<DocumentLookup, Failure> {
         let started = Instant::now();
-        let asked = Asked {
+        let outgoing = OutgoingRequest {
             headers: &[(VERSION_HEADER, PROTOCOL_VERSION)],
-            wanted: Wanted::Whole(MOST_METADATA),
+            wanted: Wanted::Whole(MAX_METADATA_BYTES),
             follow: true,
-            ..Asked::plain(Method::GET, url)
+            ..OutgoingRequest::plain("metadata", Method::GET, url)
         };
-        let answer = match self.guarded.send(&asked).await {
+        let answer = match self.http.send(&outgoing).await {
             Ok(answer) => answer,
             // Answers that are no document, however they fail to be one: the next place is asked.
-            Err(trouble) if trouble.failure.class == FailureClass::Protocol => {
-                self.lost(step, "GET", url, started, trouble);
-                return Ok(Place::Nothing);
+            Err(transport_error) if transport_error.failure.class == FailureClass::Protocol => {
+                self.lost(step, "GET", url, started, transport_error);
+                return Ok(DocumentLookup::Nothing);
             }
-            Err(trouble) => return Err(self.lost(step, "GET", url, started, trouble)),
+            Err(transport_error) => return Err(self.lost(step, "GET", url, started, transport_error)),
         };
         if is_hiccup(answer.status) {
             let failure = later(&shown(url), &answer);
             self.record(step, "GET", url, started, Some(&answer), &failure.message);
-            return if answer.status == 502 { Ok(Place::Unclear(failure)) } else { Err(failure) };
+            return if answer.status == 502 { Ok(DocumentLookup::Unclear(failure)) } else { Err(failure) };
         }
         let document = (answer.status == 200).then(|| read_object(&answer.body));
         let (place, note) = match document {
-            Some(Some(document)) => (Place::Document(document), "Found."),
-            Some(None) => (Place::Nothing, "It answered with something that is no sane JSON object."),
-            None => (Place::Nothing, "There is none here."),
+            Some(Some(document)) => (DocumentLookup::Document(document), "Found."),
+            Some(None) => {
+                (DocumentLookup::Nothing, "It answered with something that is no sane JSON object.")
+            }
+            None => (DocumentLookup::Nothing, "There is none here."),
         };
         self.record(step, "GET", url, started, Some(&answer), note);
         Ok(place)
@@ -98,14 +105,14 @@ impl Traced {
         method: &str,
         url: &str,
         started: Instant,
-        trouble: Trouble,
+        transport_error: TransportError,
     ) -> Failure {
-        self.record(step, method, url, started, None, &trouble.failure.message);
-        trouble.failure
+        self.record(step, method, url, started, None, &transport_error.failure.message);
+        transport_error.failure
     }
 }
 
-/// Statuses of a server that is in trouble or busy, and may be well later.
+/// Status codes of a temporary failure.
 pub(crate) fn is_hiccup(status: u16) -> bool {
     matches!(status, 408 | 425 | 429 | 500..=599)
 }

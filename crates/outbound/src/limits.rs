@@ -19,12 +19,12 @@ impl Default for Limits {
 }
 
 /// How many redirects a GET of a metadata document follows.
-pub const MOST_REDIRECTS: usize = 3;
+pub const MAX_REDIRECTS: usize = 3;
 /// How many headers an answer may have.
-pub const MOST_HEADERS: usize = 100;
+pub const MAX_RESPONSE_HEADERS: usize = 100;
 /// The most of a metadata document, in bytes after decompression.
-pub const MOST_METADATA: usize = 256 * 1024;
+pub const MAX_METADATA_BYTES: usize = 256 * 1024;
 /// The most of an answer to a registration or to the management of a client, in bytes after decompression.
-pub const MOST_ANSWER: usize = 64 * 1024;
+pub const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 /// How much of a refusal is read, in bytes after decompression: its first words are what a person needs.
-pub const MOST_OF_A_REFUSAL: usize = 8 * 1024;
+pub const MAX_REFUSAL_BYTES: usize = 8 * 1024;

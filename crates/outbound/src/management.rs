@@ -1,8 +1,9 @@
 //! Management of registered clients (RFC 7592).
 
-use crate::guard::{Asked, Guarded, shown};
+use crate::client::{OutgoingRequest, UpstreamClient};
 use crate::time::{millis_since, wall_clock};
-use registry_core::oauth::{Exchange, Failure, FailureClass, Issued, Recorded, classify_refusal};
+use crate::url_text::shown;
+use registry_core::oauth::{Exchange, Failure, FailureClass, Issued, ManagedClient, classify_refusal};
 use registry_core::secret::Secret;
 use reqwest::Method;
 use serde_json::{Map, Value};
@@ -19,18 +20,26 @@ pub struct ManageOutcome {
 }
 
 /// Asks whether the client is known (RFC 7592 §2.1).
-pub async fn read(guarded: &Guarded, client: &Recorded) -> ManageOutcome {
-    manage(guarded, client, None).await
+pub async fn read(http: &UpstreamClient, client: &ManagedClient) -> ManageOutcome {
+    manage(http, client, None).await
 }
 
 /// Brings the client up to `request` (RFC 7592 §2.2).
-pub async fn update(guarded: &Guarded, client: &Recorded, request: &Map<String, Value>) -> ManageOutcome {
-    manage(guarded, client, Some(request)).await
+pub async fn update(
+    http: &UpstreamClient,
+    client: &ManagedClient,
+    request: &Map<String, Value>,
+) -> ManageOutcome {
+    manage(http, client, Some(request)).await
 }
 
-async fn manage(guarded: &Guarded, client: &Recorded, request: Option<&Map<String, Value>>) -> ManageOutcome {
+async fn manage(
+    http: &UpstreamClient,
+    client: &ManagedClient,
+    request: Option<&Map<String, Value>>,
+) -> ManageOutcome {
     let started = Instant::now();
-    let guarded = &guarded.within(client.scope.clone());
+    let http = &http.within(client.scope.clone());
     let body = request.map(|request| Value::Object(client.update(request)));
     let method = if request.is_some() { Method::PUT } else { Method::GET };
     let uri = &client.registration_client_uri;
@@ -41,8 +50,12 @@ async fn manage(guarded: &Guarded, client: &Recorded, request: Option<&Map<Strin
         ..Exchange::default()
     };
     let token = &client.registration_access_token;
-    let answer = guarded
-        .send(&Asked { bearer: Some(token.expose()), json: body.as_ref(), ..Asked::plain(method, uri) })
+    let answer = http
+        .send(&OutgoingRequest {
+            bearer: Some(token.expose()),
+            json: body.as_ref(),
+            ..OutgoingRequest::plain("management", method, uri)
+        })
         .await;
     let result = match answer {
         Ok(answer) => {
@@ -54,8 +67,8 @@ async fn manage(guarded: &Guarded, client: &Recorded, request: Option<&Map<Strin
             }
         }
         // Reading may rotate the token as well (RFC 7592 §5).
-        Err(trouble) if trouble.maybe_sent => Err(Failure::management_answer_lost()),
-        Err(trouble) => Err(trouble.failure),
+        Err(transport_error) if transport_error.maybe_sent => Err(Failure::management_answer_lost()),
+        Err(transport_error) => Err(transport_error.failure),
     };
     // Also those that the answer replaced.
     let secrets: Vec<Secret> = std::iter::once(token).chain(&client.client_secret).cloned().collect();
@@ -88,10 +101,14 @@ pub struct DeleteOutcome {
 
 /// Deletes the client at `uri` (RFC 7592 §2.3). 401 means the token is not good, which is also what a client that is
 /// gone already looks like (§2.1): it counts as not deleted, because nobody can tell.
-pub async fn delete(guarded: &Guarded, uri: &str, token: &Secret) -> DeleteOutcome {
+pub async fn delete(http: &UpstreamClient, uri: &str, token: &Secret) -> DeleteOutcome {
     let started = Instant::now();
-    let answer =
-        guarded.send(&Asked { bearer: Some(token.expose()), ..Asked::plain(Method::DELETE, uri) }).await;
+    let answer = http
+        .send(&OutgoingRequest {
+            bearer: Some(token.expose()),
+            ..OutgoingRequest::plain("deregistration", Method::DELETE, uri)
+        })
+        .await;
     let mut exchange = Exchange {
         step: "management".to_owned(),
         method: "DELETE".to_owned(),
@@ -107,7 +124,7 @@ pub async fn delete(guarded: &Guarded, uri: &str, token: &Secret) -> DeleteOutco
                     Err(classify_refusal(status, answer.retry_after, &answer.body))
                 }
                 // Gone already: what was wanted.
-                404 | 410 if !is_there(guarded, uri, token).await => Ok(()),
+                404 | 410 if !is_there(http, uri, token).await => Ok(()),
                 401 => Err(Failure::new(
                     FailureClass::NeedsAdmin,
                     "management_token_refused",
@@ -122,10 +139,12 @@ pub async fn delete(guarded: &Guarded, uri: &str, token: &Secret) -> DeleteOutco
             }
         }
         // It may have been deleted all the same, and then the next try is refused with 401.
-        Err(trouble) if trouble.maybe_sent && trouble.failure.class == FailureClass::Transient => {
-            Err(Failure { class: FailureClass::Ambiguous, ..trouble.failure })
+        Err(transport_error)
+            if transport_error.maybe_sent && transport_error.failure.class == FailureClass::Transient =>
+        {
+            Err(Failure { class: FailureClass::Ambiguous, ..transport_error.failure })
         }
-        Err(trouble) => Err(trouble.failure),
+        Err(transport_error) => Err(transport_error.failure),
     };
     let result = result.map_err(|failure| failure.without(token));
     exchange.note = match &result {
@@ -145,8 +164,12 @@ fn not_deletable() -> Failure {
 }
 
 /// Whether the client can be read where its deletion found nothing: npm `oidc-provider` without management answers so.
-async fn is_there(guarded: &Guarded, uri: &str, token: &Secret) -> bool {
-    let answer =
-        guarded.send(&Asked { bearer: Some(token.expose()), ..Asked::plain(Method::GET, uri) }).await;
+async fn is_there(http: &UpstreamClient, uri: &str, token: &Secret) -> bool {
+    let answer = http
+        .send(&OutgoingRequest {
+            bearer: Some(token.expose()),
+            ..OutgoingRequest::plain("deregistration", Method::GET, uri)
+        })
+        .await;
     answer.is_ok_and(|answer| answer.status == 200)
 }

@@ -1,8 +1,8 @@
 //! One request to an MCP server, to see whether it answers.
 
 use crate::answer::Wanted;
-use crate::fetch::{PROTOCOL_VERSION, Traced, greeting};
-use crate::guard::{Asked, Guarded, VERSION_HEADER};
+use crate::client::{OutgoingRequest, UpstreamClient, VERSION_HEADER};
+use crate::fetch::{ExchangeLog, PROTOCOL_VERSION, greeting};
 use registry_core::oauth::Exchange;
 use registry_core::registration::Transport;
 use registry_core::secret::Secret;
@@ -25,12 +25,12 @@ pub struct ProbeOutcome {
 /// Asks the MCP server at `url` once, as a client of its transport would begin, with these headers. Redirects are not
 /// followed: the headers may be secrets.
 pub async fn probe(
-    guarded: &Guarded,
+    http: &UpstreamClient,
     url: &str,
     transport: Transport,
     headers: &[(String, Secret)],
 ) -> ProbeOutcome {
-    let mut upstream = Traced { guarded: guarded.clone(), trace: Vec::new() };
+    let mut upstream = ExchangeLog { http: http.clone(), trace: Vec::new() };
     let body = greeting();
     let mut sent = vec![(VERSION_HEADER, PROTOCOL_VERSION)];
     let more = headers.iter().map(|(name, value)| (name.as_str(), value.expose()));
@@ -39,16 +39,22 @@ pub async fn probe(
         Transport::Http => (Method::POST, "POST", "application/json, text/event-stream", Some(&body)),
         Transport::Sse => (Method::GET, "GET", "text/event-stream", None),
     };
-    let asked = Asked { accept, json, headers: &sent, wanted: Wanted::Headers, ..Asked::plain(method, url) };
+    let outgoing = OutgoingRequest {
+        accept,
+        json,
+        headers: &sent,
+        wanted: Wanted::Headers,
+        ..OutgoingRequest::plain("probe", method, url)
+    };
     let started = Instant::now();
-    let speaks = match guarded.send(&asked).await {
+    let speaks = match http.send(&outgoing).await {
         Ok(answer) => {
             upstream.record("probe", name, url, started, Some(&answer), "It answered.");
             let label = answer.content_type.as_deref().unwrap_or_default().to_ascii_lowercase();
             label.starts_with("application/json") || label.starts_with("text/event-stream")
         }
-        Err(trouble) => {
-            upstream.lost("probe", name, url, started, trouble);
+        Err(transport_error) => {
+            upstream.lost("probe", name, url, started, transport_error);
             false
         }
     };

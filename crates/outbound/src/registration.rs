@@ -1,7 +1,8 @@
 //! One registration (RFC 7591 §3).
 
-use crate::guard::{Asked, Guarded, shown};
+use crate::client::{OutgoingRequest, UpstreamClient};
 use crate::time::{millis_since, wall_clock};
+use crate::url_text::shown;
 use registry_core::oauth::{Exchange, Failure, FailureClass, Issued, read_answer};
 use registry_core::secret::Secret;
 use reqwest::Method;
@@ -22,18 +23,18 @@ pub struct RegisterOutcome {
 
 /// Sends `request` to `endpoint`, once. A redirect is an answer, never followed: the body would go elsewhere.
 pub async fn register(
-    guarded: &Guarded,
+    http: &UpstreamClient,
     endpoint: &str,
     request: &Map<String, Value>,
     initial_access_token: Option<&Secret>,
 ) -> RegisterOutcome {
     let started = Instant::now();
     let body = Value::Object(request.clone());
-    let answer = guarded
-        .send(&Asked {
+    let answer = http
+        .send(&OutgoingRequest {
             bearer: initial_access_token.map(Secret::expose),
             json: Some(&body),
-            ..Asked::plain(Method::POST, endpoint)
+            ..OutgoingRequest::plain("registration", Method::POST, endpoint)
         })
         .await;
     let mut exchange = Exchange {
@@ -48,8 +49,8 @@ pub async fn register(
             read_answer(endpoint, (answer.status, answer.retry_after), &answer.body, request, wall_clock())
         }
         // From here on a client may exist (`domain.md` §5 rule 3).
-        Err(trouble) if trouble.maybe_sent => Err(Failure::answer_lost()),
-        Err(trouble) => Err(trouble.failure),
+        Err(transport_error) if transport_error.maybe_sent => Err(Failure::answer_lost()),
+        Err(transport_error) => Err(transport_error.failure),
     };
     let result = match initial_access_token {
         Some(token) => without_token(result, token),

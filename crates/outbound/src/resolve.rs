@@ -1,15 +1,15 @@
 //! Names: resolved once for each connection, every address judged, and connected to those and no others.
 
+use futures_util::future::BoxFuture;
 use registry_core::egress::{AddressProblem, EgressPolicy, Scope};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use std::fmt::Debug;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
 use std::sync::Arc;
 
 /// The addresses of a name, still to come. The error says that there are none.
-pub type Addresses = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
+pub type Addresses = BoxFuture<'static, io::Result<Vec<IpAddr>>>;
 
 /// Who is asked for the addresses of a name: the system, or a script of a test.
 pub trait Lookup: Debug + Send + Sync + 'static {
@@ -46,13 +46,13 @@ pub(crate) enum NameProblem {
 /// connecting nobody asks again, so a name that changes its mind (DNS rebinding) gains nothing. Literal addresses do
 /// not come here; they are judged with the text of the URL.
 #[derive(Clone, Debug)]
-pub(crate) struct Judging {
+pub(crate) struct FilteringResolver {
     pub(crate) policy: EgressPolicy,
     pub(crate) scope: Scope,
     pub(crate) lookup: Arc<dyn Lookup>,
 }
 
-impl Judging {
+impl FilteringResolver {
     async fn judged(self, host: &str) -> Result<Vec<SocketAddr>, NameProblem> {
         let found = self.lookup.addresses(host).await.map_err(|_| NameProblem::NotFound)?;
         if found.is_empty() {
@@ -67,7 +67,7 @@ impl Judging {
     }
 }
 
-impl Resolve for Judging {
+impl Resolve for FilteringResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let judging = self.clone();
         Box::pin(async move { Ok(Box::new(judging.judged(name.as_str()).await?.into_iter()) as Addrs) })

@@ -5,7 +5,7 @@ use registry_core::finding::{Finding, Findings};
 use registry_core::metadata::Branding;
 use registry_core::permission::Role;
 use registry_core::proxies::TrustedProxies;
-use registry_core::registration::{LifeRules, RetryRules};
+use registry_core::registration::{LifecycleRules, RetryRules};
 use registry_core::secret::Secret;
 use sea_orm::{ActiveModelTrait, ColumnTrait, QueryFilter};
 use serde::Deserialize;
@@ -42,7 +42,7 @@ pub struct Settings {
     /// How patient retries are.
     pub retry: RetryRules,
     /// How long clients last.
-    pub life: LifeRules,
+    pub life: LifecycleRules,
     /// How often one authorization server is asked for something, by all workers together.
     pub issuer_rate: IssuerRate,
     /// How much is asked, at once and in time.
@@ -70,7 +70,7 @@ impl Default for Settings {
             passwords: true,
             lease: Duration::from_secs(30),
             retry: RetryRules::default(),
-            life: LifeRules::default(),
+            life: LifecycleRules::default(),
             issuer_rate: IssuerRate::default(),
             limits: RequestLimits::default(),
             trusted_proxies: TrustedProxies::default(),

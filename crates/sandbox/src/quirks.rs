@@ -51,7 +51,7 @@ pub enum MetadataForm {
 /// What a registration request's `scope` leads to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ScopePolicy {
+pub enum ScopeHandling {
     /// Registered as asked.
     #[default]
     Accept,
@@ -163,7 +163,7 @@ pub struct Quirks {
     /// 400 unless the auth method is listed; absent: `none`, `client_secret_post`, `client_secret_basic`.
     pub accepted_auth_methods: Option<Vec<String>>,
     /// What a `scope` in the request leads to.
-    pub scope_policy: ScopePolicy,
+    pub scope_policy: ScopeHandling,
 
     // Registration: what is registered and answered
     /// Status of a successful registration (Figma, glewlwyd: 200).
@@ -249,7 +249,7 @@ impl Default for Quirks {
             refuse_unknown_members: false,
             redirect_hosts: None,
             accepted_auth_methods: None,
-            scope_policy: ScopePolicy::Accept,
+            scope_policy: ScopeHandling::Accept,
             success_status: 201,
             registration_body: None,
             lost_answers: 0,

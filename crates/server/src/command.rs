@@ -24,7 +24,8 @@ use std::fmt;
 use std::io::{ErrorKind, Write};
 
 /// Why a command did not do what was asked: a sentence for the operator.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
 pub struct Failed {
     message: String,
     code: u8,
@@ -46,14 +47,6 @@ impl Failed {
         self.code
     }
 }
-
-impl fmt::Display for Failed {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Failed {}
 
 impl From<registry::Error> for Failed {
     fn from(error: registry::Error) -> Self {

@@ -12,9 +12,9 @@ use std::net::Shutdown;
 use std::time::Duration;
 
 /// An answer of which so long nothing was taken is given up.
-const STALLED: Duration = Duration::from_mins(1);
+const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
 /// Files that everything else needs: the database, upstreams, the log.
-const OTHER_FILES: u64 = 256;
+const RESERVED_FILES: u64 = 256;
 
 /// Counts the connections of each address. Cheap to clone.
 #[derive(Clone)]
@@ -27,7 +27,7 @@ pub(crate) struct Connections {
 impl Connections {
     /// As many as the configuration allows and this process may open.
     pub(crate) fn new(wanted: usize, proxies: TrustedProxies) -> Self {
-        let files = open_files().saturating_sub(OTHER_FILES);
+        let files = open_files().saturating_sub(RESERVED_FILES);
         let most = wanted.min(usize::try_from(files).unwrap_or(usize::MAX)).max(1);
         if most < wanted {
             tracing::warn!(
@@ -48,7 +48,7 @@ impl Connections {
     pub(crate) fn admit(&self, stream: &dyn Any, extensions: &mut Extensions) {
         let Some(stream) = stream.downcast_ref::<TcpStream>() else { return };
         let socket = SockRef::from(stream);
-        drop(socket.set_tcp_user_timeout(Some(STALLED)));
+        drop(socket.set_tcp_user_timeout(Some(WRITE_TIMEOUT)));
         let Ok(peer) = stream.peer_addr() else { return };
         if self.proxies.include(peer.ip()) {
             return;

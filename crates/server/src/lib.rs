@@ -3,25 +3,26 @@
 //!
 //! This crate must not know rules of any kind: it decides nothing about integrations, metadata or registrations.
 //!
-//! A tour in five lines:
+//! A tour in six lines:
 //! * [`config::Config`]: every setting, where it comes from, what is wrong with it.
 //! * [`app::build`]: the one actix `App` that the binary serves and tests call.
 //! * [`command`]: what each subcommand does; [`command::serve::start`] runs everything in this process.
 //! * [`command::demo`]: registry and sandbox together, through the public API.
-//! * [`keys`], [`secrets`], [`telemetry`], [`clock`], [`upstream`]: sealing keys, secrets kept elsewhere, logs and metrics,
-//!   the time, the way out.
+//! * [`validation`]: what is wrong with the configuration, and the application's settings made of it.
+//! * [`sealing_keys`], [`secrets`], [`telemetry`], [`clock`], [`adapters`]: sealing keys, secrets kept elsewhere, logs and
+//!   metrics, the time, the outgoing clients.
 
+pub mod adapters;
 pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod command;
 pub mod config;
 mod connections;
-pub mod keys;
-mod outgoing;
+pub mod sealing_keys;
 pub mod secrets;
 pub mod telemetry;
-pub mod upstream;
+pub mod validation;
 
 use clap::Parser;
 use rustix::fs::Mode;
@@ -30,7 +31,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 /// How long threads that block may hold up the end of the process.
-const SHUT_DOWN: Duration = Duration::from_secs(1);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Does what the command line says; the process's exit code: 0 done, 1 not done (standard error says why), 2 typed wrongly, 3 done,
 /// but something could not be checked.
@@ -47,7 +48,7 @@ pub fn run() -> ExitCode {
     };
     let outcome = runtime.block_on(command::run(cli));
     // A thread that still waits for something outside, a name that is looked up, holds nobody up.
-    runtime.shutdown_timeout(SHUT_DOWN);
+    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => {

@@ -1,24 +1,25 @@
 //! Where the operator keeps the secrets that integrations name: variables, files, a vault.
 
-use crate::config::{Config, Hidden, Kept};
-use registry::{Answering, SecretMembers, SecretStore, SecretText};
+use crate::config::{Config, Hidden, SecretSource};
+use futures_util::future::BoxFuture;
+use registry::{SecretMembers, SecretStore, SecretText};
 use registry_core::secret::Secret;
-use registry_outbound::Operator;
+use registry_outbound::TrustedClient;
 use reqwest::Method;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// The most of a file.
-const MOST: u64 = 512 * 1024;
+const MAX_SECRET_FILE_BYTES: u64 = 512 * 1024;
 
 /// The declared secrets, ready to be read. `Debug` shows none.
 #[derive(Clone, Debug, Default)]
 pub struct Secrets {
-    places: BTreeMap<String, Kept>,
+    sources: BTreeMap<String, SecretSource>,
     variables: BTreeMap<String, Hidden>,
     vault: Option<Vault>,
-    operator: Operator,
+    operator: TrustedClient,
 }
 
 /// `HashiCorp` Vault, the KV secrets engine, version 2.
@@ -32,10 +33,10 @@ struct Vault {
 
 impl Secrets {
     /// Those of this configuration.
-    pub fn new(config: &Config, operator: Operator) -> Self {
+    pub fn new(config: &Config, operator: TrustedClient) -> Self {
         let vault = &config.vault;
         Self {
-            places: config.secrets.iter().map(|(name, one)| (name.clone(), one.kept())).collect(),
+            sources: config.secrets.iter().map(|(name, one)| (name.clone(), one.source())).collect(),
             variables: config.secret_variables(),
             vault: vault.address.clone().map(|address| Vault {
                 address,
@@ -48,23 +49,23 @@ impl Secrets {
     }
 
     async fn read(&self, name: &str) -> Result<SecretText, String> {
-        let place = self.places.get(name).ok_or("it is not declared")?;
+        let place = self.sources.get(name).ok_or("it is not declared")?;
         match place {
-            Kept::Nowhere => Err("it says neither `env` nor `file` nor `vault`".to_owned()),
-            Kept::Variable(variable) => match self.variables.get(variable) {
+            SecretSource::Missing => Err("it says neither `env` nor `file` nor `vault`".to_owned()),
+            SecretSource::Variable(variable) => match self.variables.get(variable) {
                 Some(value) => Ok(SecretText::Text(Secret::new(value.expose()))),
                 None => Err(format!("the variable {variable} was not set when this process started")),
             },
-            Kept::File(path) => {
+            SecretSource::File(path) => {
                 let failed = |what: &dyn std::fmt::Display| format!("the file {}: {what}", path.display());
                 let size = std::fs::metadata(path).map_err(|error| failed(&error))?.len();
-                if size > MOST {
+                if size > MAX_SECRET_FILE_BYTES {
                     return Err(failed(&"it is too large"));
                 }
                 let text = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
                 Ok(SecretText::Text(Secret::new(text.trim_end_matches(['\r', '\n']))))
             }
-            Kept::Vault(path) => self.read_vault(path).await,
+            SecretSource::Vault(path) => self.read_vault(path).await,
         }
     }
 
@@ -98,7 +99,7 @@ impl Secrets {
 }
 
 impl SecretStore for Secrets {
-    fn read_secret<'a>(&'a self, name: &'a str) -> Answering<'a, Result<SecretText, String>> {
+    fn read_secret<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<SecretText, String>> {
         Box::pin(self.read(name))
     }
 }

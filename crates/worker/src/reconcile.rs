@@ -3,7 +3,7 @@
 use crate::steps::{self, Progress};
 use registry::{Claim, Registry, Result, Settlement};
 use registry_core::registration::{Step as Planned, plan};
-use registry_outbound::Guarded;
+use registry_outbound::UpstreamClient;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -13,7 +13,7 @@ const MOST_STEPS: usize = 12;
 /// Brings one claimed registration as far as it goes now.
 pub(crate) async fn reconcile(
     registry: Registry,
-    guarded: Arc<Guarded>,
+    guarded: Arc<UpstreamClient>,
     claim: Claim,
     stop: CancellationToken,
 ) {
@@ -25,7 +25,7 @@ pub(crate) async fn reconcile(
 
 async fn attempt(
     registry: &Registry,
-    guarded: &Guarded,
+    guarded: &UpstreamClient,
     claim: &Claim,
     stop: &CancellationToken,
 ) -> Result<()> {
@@ -41,9 +41,9 @@ async fn attempt(
         }
         let settlement = match planned {
             Planned::Wait(until) => Settlement::Wait(until),
-            Planned::Rest(state, until) => Settlement::Rest(state, until),
-            Planned::Block(block, until) => Settlement::Block(block, until),
-            Planned::Ask(block, until) => Settlement::Ask(block, until),
+            Planned::Idle(state, until) => Settlement::Rest(state, until),
+            Planned::Blocked(block, until) => Settlement::Block(block, until),
+            Planned::AwaitApproval(block, until) => Settlement::Ask(block, until),
             // Told to stop between two steps: hand the row back, due at once.
             _ if stop.is_cancelled() => Settlement::Wait(now),
             sending => match steps::execute(registry, guarded, claim, &situation, sending).await? {

@@ -4,7 +4,7 @@ use crate::logos;
 use crate::reconcile::reconcile;
 use chrono::TimeDelta;
 use registry::Registry;
-use registry_outbound::Guarded;
+use registry_outbound::UpstreamClient;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
@@ -34,7 +34,12 @@ pub struct WorkerOptions {
 
 /// Works until `stop`. Returns when nothing is in flight any more, at the latest after `options.drain`; a request cut
 /// off then is found by the next worker as a lost answer.
-pub async fn run(registry: Registry, guarded: Arc<Guarded>, options: WorkerOptions, stop: CancellationToken) {
+pub async fn run(
+    registry: Registry,
+    guarded: Arc<UpstreamClient>,
+    options: WorkerOptions,
+    stop: CancellationToken,
+) {
     tracing::info!(worker = %options.name, concurrency = options.concurrency, "worker started");
     // Pictures are fetched beside the registrations: a slow host of them holds no client up.
     let logos = tokio::spawn(logos::run(registry.clone(), options.clone(), stop.clone()));

@@ -7,11 +7,11 @@ use registry_core::clock::Timestamp;
 use registry_core::id::{AttemptId, OauthClientId};
 use registry_core::metadata::Method;
 use registry_core::oauth::{
-    Adjustment, Discovery, Exchange, Failure, FailureClass, Prepared, Recorded, RequestPolicy,
+    Adjustment, Discovery, Exchange, Failure, FailureClass, ManagedClient, Prepared, RequestPolicy,
     adjust_after_refusal, build_request,
 };
 use registry_core::registration::{Step, adopted_auth_method};
-use registry_outbound::{DiscoverOutcome, DiscoverTarget, Guarded, shown};
+use registry_outbound::{DiscoverOutcome, DiscoverTarget, UpstreamClient, shown};
 use serde_json::{Map, Value};
 
 /// How far a step came.
@@ -28,7 +28,7 @@ pub(crate) enum Progress {
 /// Executes one step.
 pub(crate) async fn execute(
     registry: &Registry,
-    guarded: &Guarded,
+    guarded: &UpstreamClient,
     claim: &Claim,
     situation: &Situation,
     step: Step,
@@ -47,7 +47,7 @@ pub(crate) async fn execute(
         Step::Update => going.update().await?,
         Step::Verify => going.verify().await?,
         Step::Withdraw(client) => return going.withdraw(client).await,
-        Step::Wait(_) | Step::Block(..) | Step::Ask(..) | Step::Rest(..) => Some(()),
+        Step::Wait(_) | Step::Blocked(..) | Step::AwaitApproval(..) | Step::Idle(..) => Some(()),
     };
     Ok(if done.is_some() { Progress::Made } else { Progress::Lost })
 }
@@ -55,7 +55,7 @@ pub(crate) async fn execute(
 /// One registration in hand. Methods answer `None` when the claim is lost.
 struct Going<'a> {
     registry: &'a Registry,
-    guarded: &'a Guarded,
+    guarded: &'a UpstreamClient,
     claim: &'a Claim,
     situation: &'a Situation,
 }
@@ -275,7 +275,7 @@ impl Going<'_> {
     async fn delete(
         &self,
         id: OauthClientId,
-        recorded: &Recorded,
+        recorded: &ManagedClient,
         gone_if_refused: Option<&'static str>,
     ) -> Result<Option<()>> {
         let begun = self.registry.begin_deletion(self.claim, self.situation, id).await?;

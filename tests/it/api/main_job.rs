@@ -2,7 +2,7 @@
 
 use registration_worker::WorkerOptions;
 use registry_core::permission::Role;
-use registry_outbound::{Guarded, Limits};
+use registry_outbound::{Limits, UpstreamClient};
 use registry_sandbox::{Options, Sandbox};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ on_both! {
         let stop = CancellationToken::new();
         let registry = &t.inner.registry;
         let options = WorkerOptions { name: "test".into(), concurrency: 2, poll: Duration::from_millis(50), drain: Duration::from_secs(5) };
-        let guarded = Arc::new(Guarded::new(registry.settings().egress.clone(), Limits::default()));
+        let guarded = Arc::new(UpstreamClient::new(registry.settings().egress.clone(), Limits::default()));
         let worker = tokio::spawn(registration_worker::run(registry.clone(), guarded, options, stop.clone()));
 
         let admin = t.client(Role::Admin, None).await;

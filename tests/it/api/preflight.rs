@@ -2,7 +2,7 @@
 
 use registration_worker::WorkerOptions;
 use registry_core::permission::Role;
-use registry_outbound::{Guarded, Limits};
+use registry_outbound::{Limits, UpstreamClient};
 use registry_sandbox::{Options, Quirks, Sandbox};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
@@ -56,7 +56,7 @@ on_both! {
         let registry = &t.inner.registry;
         let stop = CancellationToken::new();
         let options = WorkerOptions { name: "test".into(), concurrency: 1, poll: Duration::from_millis(50), drain: Duration::from_secs(5) };
-        let guarded = Arc::new(Guarded::new(registry.settings().egress.clone(), Limits::default()));
+        let guarded = Arc::new(UpstreamClient::new(registry.settings().egress.clone(), Limits::default()));
         let worker = tokio::spawn(registration_worker::run(registry.clone(), guarded, options, stop.clone()));
         assert!(sandbox.wait_for_registration(1, Duration::from_secs(10)).await);
         stop.cancel();
@@ -165,7 +165,7 @@ on_both! {
         let registry = &t.inner.registry;
         let stop = CancellationToken::new();
         let options = WorkerOptions { name: "test".into(), concurrency: 1, poll: Duration::from_millis(50), drain: Duration::from_secs(5) };
-        let guarded = Arc::new(Guarded::new(registry.settings().egress.clone(), Limits::default()));
+        let guarded = Arc::new(UpstreamClient::new(registry.settings().egress.clone(), Limits::default()));
         let worker = tokio::spawn(registration_worker::run(registry.clone(), guarded, options, stop.clone()));
         assert!(first.wait_for_registration(1, Duration::from_secs(10)).await);
         stop.cancel();

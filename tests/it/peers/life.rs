@@ -5,7 +5,7 @@ use registration_worker::WorkerOptions;
 use registry::{Orphan, OrphanFilter, PageRequest, Settings};
 use registry_core::egress::EgressPolicy;
 use registry_core::permission::Role;
-use registry_outbound::{Guarded, Limits};
+use registry_outbound::{Limits, UpstreamClient};
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -73,7 +73,7 @@ impl Life {
             drain: Duration::from_secs(5),
         };
         let registry = t.inner.registry.clone();
-        let mut guarded = Guarded::new(registry.settings().egress.clone(), Limits::default());
+        let mut guarded = UpstreamClient::new(registry.settings().egress.clone(), Limits::default());
         if let Some(front) = at.front {
             guarded = guarded.trusting(&std::fs::read(front.text("ca_file")).unwrap()).unwrap();
         }

@@ -1,8 +1,8 @@
 //! Members that come from where the operator keeps secrets: files, and a vault that speaks as HashiCorp's does.
 
+use mcp_registry::adapters::ExternalServices;
 use mcp_registry::config::{Config, DeclaredSecret};
 use mcp_registry::secrets::Secrets;
-use mcp_registry::upstream::Outside;
 use registry::{
     Error, IntegrationChange, NewIntegration, Recording, Registry, SealingRing, SecretMapping,
     SecretReference, ServerChange, ServerRef, Settings, Subject, ValueFormat,
@@ -10,7 +10,7 @@ use registry::{
 use registry_core::permission::Role;
 use registry_core::registration::{AuthType, Transport};
 use registry_core::slug::Reference;
-use registry_outbound::{Guarded, Limits, Operator};
+use registry_outbound::{Limits, TrustedClient, UpstreamClient};
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -58,10 +58,10 @@ impl World {
         let checked = config.check();
         assert!(!checked.findings.has_errors(), "{:?}", checked.findings);
         let settings = Settings { secrets: checked.settings.secrets, ..t.settings.clone() };
-        let outside = Outside(
-            Guarded::new(settings.egress.clone(), Limits::default()),
-            Operator::default(),
-            Secrets::new(&config, Operator::default()),
+        let outside = ExternalServices(
+            UpstreamClient::new(settings.egress.clone(), Limits::default()),
+            TrustedClient::default(),
+            Secrets::new(&config, TrustedClient::default()),
         );
         let ring = SealingRing::new(vec![t.key.clone()]).unwrap();
         let registry = Registry::open(&t.database.url, settings, ring, t.clock.clone(), Arc::new(outside))
@@ -76,10 +76,10 @@ impl World {
     async fn restarted(&self, secrets: BTreeMap<String, SecretReference>) -> Registry {
         let settings = Settings { secrets, ..self.registry.settings().clone() };
         let ring = SealingRing::new(vec![self.t.key.clone()]).unwrap();
-        let outside = Arc::new(Outside(
-            Guarded::new(settings.egress.clone(), Limits::default()),
-            Operator::default(),
-            Secrets::new(&self.config, Operator::default()),
+        let outside = Arc::new(ExternalServices(
+            UpstreamClient::new(settings.egress.clone(), Limits::default()),
+            TrustedClient::default(),
+            Secrets::new(&self.config, TrustedClient::default()),
         ));
         Registry::open(&self.t.database.url, settings, ring, self.t.clock.clone(), outside).await.unwrap()
     }

@@ -3,7 +3,7 @@
 use registration_worker::WorkerOptions;
 use registry::{PageRequest, RegistrationDetail, RegistrationFilter, Registry};
 use registry_core::registration::State;
-use registry_outbound::{Guarded, Limits};
+use registry_outbound::{Limits, UpstreamClient};
 use registry_sandbox::{Options, Quirks, Sandbox};
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +35,7 @@ impl Working {
             poll: Duration::from_millis(50),
             drain: Duration::from_secs(5),
         };
-        let guarded = Arc::new(Guarded::new(policy, limits));
+        let guarded = Arc::new(UpstreamClient::new(policy, limits));
         let task = tokio::spawn(registration_worker::run(registry.clone(), guarded, options, stop.clone()));
         Self { stop, task }
     }

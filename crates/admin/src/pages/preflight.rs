@@ -8,7 +8,7 @@ use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, post, web};
 use askama::Template;
 use registry::{Integration, Preflight, WhatIf};
-use registry_core::preflight::Weight;
+use registry_core::preflight::AdviceSeverity;
 use registry_core::slug::Reference;
 
 /// Its addresses.
@@ -27,7 +27,7 @@ struct PreflightPage {
 impl PreflightPage {
     /// Whether something will go wrong for certain.
     fn refused(&self) -> bool {
-        self.found.advice.iter().any(|advice| advice.weight == Weight::Refusal)
+        self.found.advice.iter().any(|advice| advice.weight == AdviceSeverity::Refusal)
     }
 
     /// The note at the top: how bad, and its icon.
@@ -54,11 +54,11 @@ impl PreflightPage {
 
 /// How an advice looks: the class of its mark, and its icon.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "askama passes references")]
-pub(crate) fn weight_look(weight: &Weight) -> (&'static str, &'static str) {
+pub(crate) fn weight_look(weight: &AdviceSeverity) -> (&'static str, &'static str) {
     match weight {
-        Weight::Refusal => ("bad", "bad"),
-        Weight::Risk => ("warn", "warn"),
-        Weight::Note => ("info", "info"),
+        AdviceSeverity::Refusal => ("bad", "bad"),
+        AdviceSeverity::Risk => ("warn", "warn"),
+        AdviceSeverity::Note => ("info", "info"),
     }
 }
 

@@ -13,7 +13,7 @@ use registry::{Preflight, WhatIf};
 use registry_core::finding::Finding;
 use registry_core::oauth::{Discovery, Exchange, IssuerMatch, ResourceMatch};
 use registry_core::permission::Permission;
-use registry_core::preflight::{Advice, Weight};
+use registry_core::preflight::{Advice, AdviceSeverity};
 use registry_core::registration::{AuthType, RegistrationMethod, State};
 use registry_core::slug::Reference;
 use serde::{Deserialize, Serialize};
@@ -206,7 +206,7 @@ impl From<Discovery> for DiscoveryView {
 impl From<Preflight> for PreflightView {
     fn from(found: Preflight) -> Self {
         let forecast = found.forecast;
-        let refused = found.advice.iter().any(|advice| advice.weight == Weight::Refusal);
+        let refused = found.advice.iter().any(|advice| advice.weight == AdviceSeverity::Refusal);
         let (reason, detail) = forecast.block.map_or((None, None), |block| (Some(block.code), block.detail));
         let registration =
             forecast.prepared.zip(forecast.endpoint).map(|(prepared, endpoint)| PlannedRegistration {
@@ -304,7 +304,7 @@ impl PreflightView {
             document: None,
             advice: vec![Advice {
                 code: "branding_host_differs".to_owned(),
-                weight: Weight::Risk,
+                weight: AdviceSeverity::Risk,
                 members: list(&["client_uri", "logo_uri"]),
                 message: "The callback is on https://gateway.acme.com, these pages are on https://acme.com. Authorization servers should compare them (RFC 7591 §5); if one refuses, put them on the callback's host or leave them out.".to_owned(),
             }],

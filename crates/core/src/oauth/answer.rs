@@ -9,7 +9,7 @@ use crate::secret::Secret;
 use serde_json::{Map, Value, json};
 
 /// The longest `client_id` kept, in bytes: some encode whole metadata.
-const MOST_CLIENT_ID: usize = 8 * 1024;
+const MAX_CLIENT_ID_BYTES: usize = 8 * 1024;
 
 /// A client as the authorization server registered it.
 #[derive(Clone, Debug)]
@@ -75,7 +75,7 @@ pub(super) fn issue(
     let client_id = answer
         .get("client_id")
         .and_then(Value::as_str)
-        .filter(|id| id.len() <= MOST_CLIENT_ID && id.bytes().all(|byte| (0x20..0x7f).contains(&byte)))
+        .filter(|id| id.len() <= MAX_CLIENT_ID_BYTES && id.bytes().all(|byte| (0x20..0x7f).contains(&byte)))
         .ok_or_else(|| {
             Failure::new(
                 FailureClass::Protocol,
@@ -283,7 +283,3 @@ fn auth_method(
     }
     Ok(method.to_owned())
 }
-
-#[cfg(test)]
-#[path = "answer_tests.rs"]
-mod tests;

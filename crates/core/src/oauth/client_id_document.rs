@@ -5,7 +5,7 @@ use super::failure::{Failure, FailureClass};
 use serde_json::{Map, Value, json};
 
 /// The size below which every authorization server reads a document (draft -01 §6.6 recommends 5 kB as their limit).
-pub const MOST_DOCUMENT: usize = 4096;
+pub const MAX_DOCUMENT_BYTES: usize = 4096;
 
 /// The path below `cimd.public_url` where the document `id` is.
 pub fn document_path(id: &str) -> String {
@@ -39,12 +39,12 @@ pub fn client_id_document(
         document.shift_remove(name);
     }
     let text = Value::Object(document).to_string();
-    if text.len() >= MOST_DOCUMENT {
+    if text.len() >= MAX_DOCUMENT_BYTES {
         return Err(Failure::new(
             FailureClass::Configuration,
             "cimd_document_too_large",
             format!(
-                "The Client ID Metadata Document would have {} bytes; authorization servers read fewer than {MOST_DOCUMENT}. Shorten the client metadata, for instance by leaving out language variants.",
+                "The Client ID Metadata Document would have {} bytes; authorization servers read fewer than {MAX_DOCUMENT_BYTES}. Shorten the client metadata, for instance by leaving out language variants.",
                 text.len()
             ),
         ));
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_document_stays_small() {
-        let wanted = metadata(json!({ "client_name": "x".repeat(MOST_DOCUMENT) }));
+        let wanted = metadata(json!({ "client_name": "x".repeat(MAX_DOCUMENT_BYTES) }));
         let failure = client_id_document("https://h/c.json", &wanted, false).unwrap_err();
         assert_eq!(failure.code, "cimd_document_too_large");
     }

@@ -221,7 +221,7 @@ pub fn resource_matches(server: &str, resource: &str) -> Option<ResourceMatch> {
 /// later, because a registered scope is a ceiling (`standards.md` §4.4). Each once; what is no scope token (RFC 6749
 /// §3.3) is left out, and everything beyond 4 KiB.
 pub fn scopes_named(challenge: Option<&str>, resource: Option<ProtectedResource<'_>>) -> Vec<String> {
-    const MOST: usize = 4096;
+    const MAX_ENDPOINT_BYTES: usize = 4096;
     let is_token = |scope: &str| {
         !scope.is_empty() && scope.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
     };
@@ -231,7 +231,7 @@ pub fn scopes_named(challenge: Option<&str>, resource: Option<ProtectedResource<
     for scope in challenged.chain(supported) {
         if is_token(&scope) && !scopes.contains(&scope) {
             length += scope.len() + 1;
-            if length > MOST {
+            if length > MAX_ENDPOINT_BYTES {
                 break;
             }
             scopes.push(scope);

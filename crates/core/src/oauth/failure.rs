@@ -6,7 +6,7 @@ use chrono::DateTime;
 use serde_json::Value;
 
 /// The longest pause that an upstream may ask for, in seconds (`standards.md` §7.3).
-const MOST_RETRY_AFTER: u64 = 24 * 60 * 60;
+const MAX_RETRY_AFTER: u64 = 24 * 60 * 60;
 
 /// The code of a read or an update whose answer was lost.
 pub const MANAGEMENT_ANSWER_LOST: &str = "management_answer_lost";
@@ -133,7 +133,7 @@ pub fn retry_after_seconds(header: &str, now: Timestamp) -> Option<u64> {
         let date = DateTime::parse_from_rfc2822(&header.replace("GMT", "+0000")).ok()?;
         u64::try_from((date.to_utc() - now).num_seconds()).ok()
     })?;
-    Some(seconds.min(MOST_RETRY_AFTER))
+    Some(seconds.min(MAX_RETRY_AFTER))
 }
 
 /// What a refused registration means: `status` is not 200 or 201.

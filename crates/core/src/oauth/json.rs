@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use std::fmt;
 
 /// The deepest nesting that is read (`standards.md` §6.1).
-const MOST_DEPTH: usize = 32;
+const MAX_DEPTH: usize = 32;
 
 /// Reads a JSON object, strictly: two parsers that disagree about a member that is there twice are a way past a check,
 /// so such a document says nothing (`standards.md` §6.1). A byte order mark before it is tolerated (RFC 8259 §8.1).
@@ -27,7 +27,7 @@ struct Strict {
 
 impl Strict {
     fn below<E: Error>(self) -> Result<Self, E> {
-        if self.depth == MOST_DEPTH {
+        if self.depth == MAX_DEPTH {
             return Err(E::custom("nested too deeply"));
         }
         Ok(Self { depth: self.depth + 1 })

@@ -21,7 +21,7 @@ const NOT_SENT: [&str; 4] = [
 
 /// A client as it is recorded: everything an answer may leave out.
 #[derive(Clone, Debug)]
-pub struct Recorded {
+pub struct ManagedClient {
     /// Its id.
     pub client_id: String,
     /// Its secret.
@@ -44,7 +44,7 @@ pub struct Recorded {
     pub scope: Scope,
 }
 
-impl Recorded {
+impl ManagedClient {
     /// The body of the update to `request`: full replacement, so everything that was answered is repeated, what we asked
     /// for before and do not want any more is left out (which deletes it), and the rest is as wanted now (RFC 7592 §2.2).
     pub fn update(&self, request: &Map<String, Value>) -> Map<String, Value> {
@@ -194,8 +194,8 @@ mod tests {
         serde_json::from_value(value).unwrap()
     }
 
-    fn recorded() -> Recorded {
-        Recorded {
+    fn recorded() -> ManagedClient {
+        ManagedClient {
             client_id: "c".into(),
             client_secret: Some(Secret::new("s1")),
             client_secret_expires_at: Some(1_000),

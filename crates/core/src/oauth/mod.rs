@@ -16,7 +16,7 @@ mod request;
 
 pub use answer::{Issued, read_answer};
 pub use challenge::{Challenge, parse_challenges};
-pub use client_id_document::{MOST_DOCUMENT, client_id_document, document_path, document_url};
+pub use client_id_document::{MAX_DOCUMENT_BYTES, client_id_document, document_path, document_url};
 pub use discovery::{
     AuthorizationServerMetadata, Discovery, IssuerMatch, ProtectedResource, ResourceMatch,
     authorization_server_urls, endpoint_is_sane, issuer_matches, protected_resource_urls, resource_matches,
@@ -27,8 +27,11 @@ pub(crate) use failure::clean;
 pub use failure::{Failure, FailureClass, MANAGEMENT_ANSWER_LOST, classify_refusal, retry_after_seconds};
 pub use handed_on::{is_plain, is_same_origin, make_fit};
 pub use json::read_object;
-pub use management::Recorded;
+pub use management::ManagedClient;
 pub use request::{
-    Adjustment, Negotiated, Prepared, RequestPolicy, ScopePolicy, adjust_after_refusal, build_request,
+    Adjustment, Negotiated, Prepared, RequestPolicy, adjust_after_refusal, build_request,
     negotiate_auth_method,
 };
+
+#[cfg(test)]
+mod tests;

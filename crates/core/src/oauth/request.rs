@@ -3,6 +3,7 @@
 
 use super::discovery::Discovery;
 use super::failure::{Failure, FailureClass, clean};
+use crate::metadata::{EffectiveMetadata, ScopePolicy};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -23,17 +24,6 @@ pub struct Adjustment {
     pub why: String,
 }
 
-/// Whether `scope` is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ScopePolicy {
-    /// The admin's; else what challenge and resource name; else not.
-    Auto,
-    /// As `Auto`, and if nothing is named what the authorization server lists.
-    Always,
-    /// Not.
-    Never,
-}
-
 /// What of the metadata an admin chose, so that it is not for us to change.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestPolicy {
@@ -49,17 +39,12 @@ pub struct RequestPolicy {
 
 impl RequestPolicy {
     /// What of `effective` an admin chose.
-    pub fn of(effective: &crate::metadata::EffectiveMetadata) -> Self {
-        use crate::metadata::ScopePolicy as Wanted;
+    pub fn of(effective: &EffectiveMetadata) -> Self {
         Self {
             auth_method_is_admins: effective.auth_method_is_admins,
             scope_is_admins: effective.scope_is_admins,
             application_type_is_admins: effective.application_type_is_admins,
-            scope_policy: match effective.registration.scope {
-                Wanted::Auto => ScopePolicy::Auto,
-                Wanted::Always => ScopePolicy::Always,
-                Wanted::Never => ScopePolicy::Never,
-            },
+            scope_policy: effective.registration.scope,
         }
     }
 }

@@ -1,7 +1,6 @@
-//! The one table of what can be foreseen before a registration is tried.
+//! One thing that is foreseen before a registration is tried, and the inputs it is derived from.
 
 use super::forecast::Forecast;
-use super::{notes, rules};
 use crate::metadata::{Origin, Resolution};
 use crate::oauth::{AuthorizationServerMetadata, Discovery};
 use crate::registration::RegistrationMethod;
@@ -13,7 +12,7 @@ use utoipa::ToSchema;
 /// How sure it is that something goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Weight {
+pub enum AdviceSeverity {
     /// By what the authorization server says of itself, the registration or the sign-in will fail.
     Refusal,
     /// Some authorization servers refuse it.
@@ -22,7 +21,7 @@ pub enum Weight {
     Note,
 }
 
-impl Weight {
+impl AdviceSeverity {
     /// The word used on the wire and on pages.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -40,7 +39,7 @@ pub struct Advice {
     #[schema(example = "scope_not_listed")]
     pub code: String,
     /// How sure it is.
-    pub weight: Weight,
+    pub weight: AdviceSeverity,
     /// The members of the client metadata it is about.
     #[schema(example = json!(["scope"]))]
     pub members: Vec<String>,
@@ -50,7 +49,7 @@ pub struct Advice {
 
 /// What an advice is made from.
 #[derive(Clone, Copy, Debug)]
-pub struct Facts<'a> {
+pub struct AdviceInputs<'a> {
     /// What is wanted, and where each value comes from.
     pub resolution: &'a Resolution,
     /// What was found.
@@ -64,194 +63,9 @@ pub struct Facts<'a> {
 }
 
 /// What a rule says: the members it is about, and the sentence.
-pub(super) type Said = (Vec<String>, String);
+pub(super) type AdviceText = (Vec<String>, String);
 
-/// One row of the table.
-#[derive(Clone, Copy, Debug)]
-pub struct Rule {
-    /// Stable code.
-    pub code: &'static str,
-    /// How sure it is.
-    pub weight: Weight,
-    /// What it means, for the documentation.
-    pub meaning: &'static str,
-    pub(super) judge: fn(&Facts<'_>) -> Option<Said>,
-}
-
-/// Every rule; what is sure comes first.
-pub static ADVICE: &[Rule] = &[
-    Rule {
-        code: "auth_method_not_offered",
-        weight: Weight::Refusal,
-        meaning: "An admin set a `token_endpoint_auth_method` that the authorization server does not list. It is not sent.",
-        judge: rules::auth_method_not_offered,
-    },
-    Rule {
-        code: "secret_of_other_issuer",
-        weight: Weight::Refusal,
-        meaning: "The stored secret or initial access token was first used with another authorization server; it is never sent to this one. Enter it again if the server has moved.",
-        judge: rules::secret_of_other_issuer,
-    },
-    Rule {
-        code: "pkce_not_offered",
-        weight: Weight::Refusal,
-        meaning: "The authorization server does not list PKCE with S256, without which MCP clients must refuse to sign in (MCP 2025-11-25).",
-        judge: rules::pkce_not_offered,
-    },
-    Rule {
-        code: "auth_method_needs_secret",
-        weight: Weight::Refusal,
-        meaning: "The client that was entered has no secret, and the authorization server lists no method without one.",
-        judge: rules::auth_method_needs_secret,
-    },
-    Rule {
-        code: "scope_not_listed",
-        weight: Weight::Risk,
-        meaning: "A scope that would be registered is not in the authorization server's `scopes_supported`. Strict servers (oidc-provider, Keycloak) refuse it.",
-        judge: rules::scope_not_listed,
-    },
-    Rule {
-        code: "grant_type_not_listed",
-        weight: Weight::Risk,
-        meaning: "A grant type that would be registered is not in `grant_types_supported`. `refresh_token` is not judged: many servers do not list it.",
-        judge: rules::grant_type_not_listed,
-    },
-    Rule {
-        code: "response_type_not_listed",
-        weight: Weight::Risk,
-        meaning: "A response type that would be registered is not in `response_types_supported`.",
-        judge: rules::response_type_not_listed,
-    },
-    Rule {
-        code: "redirect_allow_list",
-        weight: Weight::Risk,
-        meaning: "This service was seen to let only callbacks or clients in that it knows beforehand.",
-        judge: rules::redirect_allow_list,
-    },
-    Rule {
-        code: "loopback_callback",
-        weight: Weight::Risk,
-        meaning: "The callback is on this machine (as shipped), the authorization server is not: only people on the gateway's machine can sign in.",
-        judge: rules::loopback_callback,
-    },
-    Rule {
-        code: "branding_host_differs",
-        weight: Weight::Risk,
-        meaning: "Name pages or the logo are on another host or scheme than the callback, which authorization servers should treat as suspicious (RFC 7591 §5).",
-        judge: rules::branding_host_differs,
-    },
-    Rule {
-        code: "logo_not_https",
-        weight: Weight::Risk,
-        meaning: "The logo is an http URL: authorization servers refuse it or do not show it.",
-        judge: rules::logo_not_https,
-    },
-    Rule {
-        code: "logo_not_shown",
-        weight: Weight::Risk,
-        meaning: "When the logo was last fetched, it was no picture that people would see: moved, missing, too large, or no image. Fetch it again on the Advanced configuration page once it is mended.",
-        judge: rules::logo_not_shown,
-    },
-    Rule {
-        code: "language_variants",
-        weight: Weight::Risk,
-        meaning: "Language variants (`client_name#fr`) would be sent. Servers that refuse members they do not know (Keycloak) refuse these, too.",
-        judge: rules::language_variants,
-    },
-    Rule {
-        code: "contact_no_email",
-        weight: Weight::Risk,
-        meaning: "A contact is no e-mail address, and oidc-provider refuses those.",
-        judge: rules::contact_no_email,
-    },
-    Rule {
-        code: "software_id_selects_no_client",
-        weight: Weight::Note,
-        meaning: "A `software_id` says what the software is. It does not select a client that was registered before: that is `client_id`.",
-        judge: notes::software_id_selects_no_client,
-    },
-    Rule {
-        code: "initial_access_token_unknown",
-        weight: Weight::Note,
-        meaning: "Whether registration needs an initial access token (RFC 7591 §3) cannot be known before it is tried.",
-        judge: notes::initial_access_token_unknown,
-    },
-    Rule {
-        code: "redirect_hosts_unknown",
-        weight: Weight::Note,
-        meaning: "Whether the authorization server takes callbacks of any host cannot be known before it is tried.",
-        judge: notes::redirect_hosts_unknown,
-    },
-    Rule {
-        code: "auth_methods_not_listed",
-        weight: Weight::Note,
-        meaning: "The authorization server does not say how clients may authenticate. What it answers is used.",
-        judge: notes::auth_methods_not_listed,
-    },
-    Rule {
-        code: "no_scope_sent",
-        weight: Weight::Note,
-        meaning: "No scope would be registered although the authorization server lists some; some servers then never grant any.",
-        judge: notes::no_scope_sent,
-    },
-    Rule {
-        code: "callback_by_hand",
-        weight: Weight::Note,
-        meaning: "A client that was registered by hand must have exactly our callbacks; nobody but its owner can check that.",
-        judge: notes::callback_by_hand,
-    },
-    Rule {
-        code: "cimd_offered",
-        weight: Weight::Note,
-        meaning: "The authorization server reads Client ID Metadata Documents, which this integration does not use.",
-        judge: notes::cimd_offered,
-    },
-    Rule {
-        code: "document_is_public",
-        weight: Weight::Note,
-        meaning: "A Client ID Metadata Document can be read by everybody, and its name as shipped shows workspace and server.",
-        judge: notes::document_is_public,
-    },
-    Rule {
-        code: "document_reachable_unknown",
-        weight: Weight::Note,
-        meaning: "Whether the authorization server can read a Client ID Metadata Document shows only when it is published.",
-        judge: notes::document_reachable_unknown,
-    },
-    Rule {
-        code: "endpoint_elsewhere",
-        weight: Weight::Note,
-        meaning: "An endpoint is on another host than the issuer. That is allowed and worth a look.",
-        judge: notes::endpoint_elsewhere,
-    },
-    Rule {
-        code: "issuer_spelt_differently",
-        weight: Weight::Note,
-        meaning: "The issuer is not spelt as it was expected, or nobody named one. Only the slash of an empty path is tolerated, what `registration.trusted_issuer` names, and a server of the MCP revision 2025-03-26 where `registration.legacy_discovery` allows it.",
-        judge: notes::issuer_spelt_differently,
-    },
-    Rule {
-        code: "resource_wider",
-        weight: Weight::Note,
-        meaning: "Tokens are asked for a resource that is more than this server's address.",
-        judge: notes::resource_wider,
-    },
-];
-
-/// Everything that is foreseen, in the order of the table.
-pub fn advise(facts: &Facts<'_>) -> Vec<Advice> {
-    let advice = |rule: &Rule| {
-        (rule.judge)(facts).map(|(members, message)| Advice {
-            code: rule.code.to_owned(),
-            weight: rule.weight,
-            members,
-            message,
-        })
-    };
-    ADVICE.iter().filter_map(advice).collect()
-}
-
-impl<'a> Facts<'a> {
+impl<'a> AdviceInputs<'a> {
     pub(super) fn server(&self) -> AuthorizationServerMetadata<'a> {
         self.discovery.authorization_server()
     }

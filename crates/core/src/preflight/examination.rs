@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 /// How a probe went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Grade {
+pub enum Quality {
     /// As it should be.
     Good,
     /// It may do, but is worth a look.
@@ -25,7 +25,7 @@ pub enum Grade {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probe {
     /// How it went.
-    pub grade: Grade,
+    pub grade: Quality,
     /// What was found, a few words.
     pub title: String,
     /// The norm it follows, or how much it matters.
@@ -177,7 +177,7 @@ fn closed(code: &str) -> Option<&'static str> {
     })
 }
 
-fn probe(grade: Grade, title: &str, norm: &str, detail: impl Into<String>) -> Probe {
+fn probe(grade: Quality, title: &str, norm: &str, detail: impl Into<String>) -> Probe {
     Probe {
         grade,
         title: title.to_owned(),
@@ -199,15 +199,15 @@ fn took(trace: &[Exchange], step: &str) -> Option<u64> {
 fn endpoint(trace: &[Exchange]) -> Probe {
     let norm = "MCP";
     let Some(one) = trace.iter().find(|one| one.step == "probe") else {
-        return probe(Grade::Unknown, "MCP endpoint not asked", norm, "");
+        return probe(Quality::Unknown, "MCP endpoint not asked", norm, "");
     };
     let (grade, title) = match one.status {
-        None => (Grade::Bad, "MCP endpoint cannot be reached"),
-        Some(401) => (Grade::Good, "MCP endpoint answers and asks for OAuth"),
-        Some(200..=299) => (Grade::Good, "MCP endpoint answers without asking for authorization"),
-        Some(404 | 410) => (Grade::Bad, "No MCP endpoint at this address"),
-        Some(300..=399) => (Grade::Bad, "MCP endpoint redirects"),
-        Some(_) => (Grade::Doubtful, "MCP endpoint answers with an error"),
+        None => (Quality::Bad, "MCP endpoint cannot be reached"),
+        Some(401) => (Quality::Good, "MCP endpoint answers and asks for OAuth"),
+        Some(200..=299) => (Quality::Good, "MCP endpoint answers without asking for authorization"),
+        Some(404 | 410) => (Quality::Bad, "No MCP endpoint at this address"),
+        Some(300..=399) => (Quality::Bad, "MCP endpoint redirects"),
+        Some(_) => (Quality::Doubtful, "MCP endpoint answers with an error"),
     };
     let status = one.status.map(|status| format!("{status}. ")).unwrap_or_default();
     Probe { duration_ms: Some(one.duration_ms), ..probe(grade, title, norm, format!("{status}{}", one.note)) }
@@ -227,29 +227,29 @@ fn protected_resource(
         Ok(discovery) => match &discovery.protected_resource {
             Some(document) => resource_found(discovery, document.clone()),
             None => probe(
-                Grade::Doubtful,
+                Quality::Doubtful,
                 "No protected resource metadata",
                 NORM,
                 "The server names no resource; its authorization server was found without.",
             ),
         },
         Err(failure) if failure.code == "resource_mismatch" => {
-            let mut told = probe(Grade::Bad, TITLE, NORM, failure.message.clone());
+            let mut told = probe(Quality::Bad, TITLE, NORM, failure.message.clone());
             told.instead = other_resource.filter(|other| !other.is_empty()).map(str::to_owned);
             told
         }
-        Err(_) if !asked => probe(Grade::Unknown, TITLE, NORM, "Not looked for."),
+        Err(_) if !asked => probe(Quality::Unknown, TITLE, NORM, "Not looked for."),
         // Found, and what failed is what it led to.
         Err(failure) if read.is_some() && failure.code != "authorization_server_not_found" => {
-            probe(Grade::Good, TITLE, NORM, read.map(|one| one.url.clone()).unwrap_or_default())
+            probe(Quality::Good, TITLE, NORM, read.map(|one| one.url.clone()).unwrap_or_default())
         }
         Err(failure) if failure.code == "authorization_server_not_found" => probe(
-            Grade::Doubtful,
+            Quality::Doubtful,
             "No protected resource metadata",
             NORM,
             "The server names no authorization server, as one without OAuth does.",
         ),
-        Err(failure) => probe(Grade::Bad, TITLE, NORM, failure.message.clone()),
+        Err(failure) => probe(Quality::Bad, TITLE, NORM, failure.message.clone()),
     };
     told.duration_ms = took(trace, STEP);
     told
@@ -259,10 +259,10 @@ fn resource_found(discovery: &Discovery, document: Map<String, Value>) -> Probe 
     let resource = &discovery.resource;
     let mut told = if discovery.resource_match == Some(ResourceMatch::Exact) {
         let detail = format!("resource = {resource}, matches the URL");
-        probe(Grade::Good, "Protected resource metadata", "RFC 9728", detail)
+        probe(Quality::Good, "Protected resource metadata", "RFC 9728", detail)
     } else {
         let detail = format!("resource = {resource}, which is more than this URL");
-        let mut told = probe(Grade::Doubtful, "Protected resource metadata", "RFC 9728", detail);
+        let mut told = probe(Quality::Doubtful, "Protected resource metadata", "RFC 9728", detail);
         told.instead = Some(resource.clone());
         told
     };
@@ -276,15 +276,15 @@ fn authorization_server(found: &Result<Discovery, Failure>, trace: &[Exchange]) 
     const NORM: &str = "RFC 8414";
     let mut told = match found {
         Ok(discovery) => {
-            let mut told = probe(Grade::Good, TITLE, NORM, discovery.metadata_url.clone());
+            let mut told = probe(Quality::Good, TITLE, NORM, discovery.metadata_url.clone());
             told.document = Some(discovery.metadata.clone());
             told
         }
         Err(failure) if trace.iter().any(|one| one.step == STEP) => {
-            probe(Grade::Bad, TITLE, NORM, failure.message.clone())
+            probe(Quality::Bad, TITLE, NORM, failure.message.clone())
         }
         Err(_) => {
-            probe(Grade::Unknown, TITLE, NORM, "Not looked for: nothing names an authorization server.")
+            probe(Quality::Unknown, TITLE, NORM, "Not looked for: nothing names an authorization server.")
         }
     };
     told.duration_ms = took(trace, STEP);
@@ -301,7 +301,7 @@ fn offers(discovery: &Discovery) -> Vec<Probe> {
     let public = methods.as_ref().map(|methods| methods.iter().any(|method| method == "none"));
     if let (Some(endpoint), true, Some(true)) = (endpoint, s256, public) {
         return vec![probe(
-            Grade::Good,
+            Quality::Good,
             "Registration endpoint, S256 PKCE, public clients",
             "RFC 7591",
             endpoint,
@@ -309,19 +309,19 @@ fn offers(discovery: &Discovery) -> Vec<Probe> {
     }
     vec![
         match endpoint {
-            Some(endpoint) => probe(Grade::Good, "Registration endpoint", "RFC 7591", endpoint),
+            Some(endpoint) => probe(Quality::Good, "Registration endpoint", "RFC 7591", endpoint),
             None => probe(
-                Grade::Doubtful,
+                Quality::Doubtful,
                 "No registration endpoint",
                 "RFC 7591",
                 "Clients are not registered automatically here.",
             ),
         },
         if s256 {
-            probe(Grade::Good, "PKCE with S256", "RFC 7636", "Supported.")
+            probe(Quality::Good, "PKCE with S256", "RFC 7636", "Supported.")
         } else {
             probe(
-                Grade::Bad,
+                Quality::Bad,
                 "No PKCE with S256",
                 "RFC 7636",
                 "The authorization server does not say that it supports it; MCP clients must refuse to sign in there.",
@@ -329,16 +329,16 @@ fn offers(discovery: &Discovery) -> Vec<Probe> {
         },
         match public {
             Some(true) => {
-                probe(Grade::Good, "Public clients", "RFC 8414", "Clients without a secret are accepted.")
+                probe(Quality::Good, "Public clients", "RFC 8414", "Clients without a secret are accepted.")
             }
             Some(false) => probe(
-                Grade::Doubtful,
+                Quality::Doubtful,
                 "No public clients",
                 "RFC 8414",
                 format!("Clients must authenticate: {}.", methods.unwrap_or_default().join(", ")),
             ),
             None => probe(
-                Grade::Doubtful,
+                Quality::Doubtful,
                 "Public clients not listed",
                 "RFC 8414",
                 "The authorization server does not list auth methods. What it answers when registering is used.",
@@ -350,14 +350,16 @@ fn offers(discovery: &Discovery) -> Vec<Probe> {
 fn documents(desired: &Desired, discovery: &Discovery) -> Probe {
     let supported = discovery.authorization_server().client_id_metadata_document_supported();
     let (grade, title, detail) = match (supported, desired.publishes_documents) {
-        (true, true) => (Grade::Good, "Client ID Metadata Documents", "The authorization server reads them."),
+        (true, true) => {
+            (Quality::Good, "Client ID Metadata Documents", "The authorization server reads them.")
+        }
         (true, false) => (
-            Grade::Good,
+            Quality::Good,
             "Client ID Metadata Documents",
             "The authorization server reads them; this deployment publishes none (`cimd.public_url` is not set).",
         ),
         (false, _) => (
-            Grade::Unknown,
+            Quality::Unknown,
             "No Client ID Metadata Documents",
             "The authorization server does not say that it reads them.",
         ),
@@ -370,8 +372,8 @@ fn scopes(discovery: &Discovery) -> Probe {
     let scopes = if discovery.scopes.is_empty() { &listed } else { &discovery.scopes };
     if scopes.is_empty() {
         let detail = "The default sends no scope. Set one in the next step if sign-in asks for too little.";
-        return probe(Grade::Doubtful, "No scopes advertised", "optional", detail);
+        return probe(Quality::Doubtful, "No scopes advertised", "optional", detail);
     }
     let title = format!("{} scope{} advertised", scopes.len(), if scopes.len() == 1 { "" } else { "s" });
-    probe(Grade::Good, &title, "optional", scopes.join(" "))
+    probe(Quality::Good, &title, "optional", scopes.join(" "))
 }

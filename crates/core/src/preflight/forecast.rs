@@ -51,7 +51,7 @@ pub fn forecast(
         // What is missing whatever the upstream says goes before what happened there.
         Err(failure) => {
             return Forecast::blocked(match plan(desired, &Observed::default(), now) {
-                Step::Block(block, _) => block,
+                Step::Blocked(block, _) => block,
                 _ => of_failure(failure),
             });
         }

@@ -13,12 +13,14 @@ mod examination;
 mod forecast;
 mod notes;
 mod rules;
+mod table;
 
-pub use advice::{ADVICE, Advice, Facts, Rule, Weight, advise};
+pub use advice::{Advice, AdviceInputs, AdviceSeverity};
 pub use approach::{Approach, Entered};
 pub use connection::connection_problem;
-pub use examination::{Examination, Grade, Openness, Probe, Way, examine};
+pub use examination::{Examination, Openness, Probe, Quality, Way, examine};
 pub use forecast::{Forecast, forecast};
+pub use table::{ADVICE, Rule, advise};
 
 #[cfg(test)]
 mod tests;

@@ -1,13 +1,13 @@
 //! The judges of notes, in the order of the table. Each says nothing where there is nothing to know.
 
-use super::advice::{Facts, Said};
+use super::advice::{AdviceInputs, AdviceText};
 use super::rules::{AUTH_METHOD, known_allow_list, quoted, said, short};
 use crate::oauth::{IssuerMatch, ResourceMatch};
 use crate::registration::RegistrationMethod;
 use url::Url;
 
-pub(super) fn software_id_selects_no_client(facts: &Facts<'_>) -> Option<Said> {
-    let sent = facts.sent()?.contains_key("software_id") && facts.is_admins("software_id");
+pub(super) fn software_id_selects_no_client(inputs: &AdviceInputs<'_>) -> Option<AdviceText> {
+    let sent = inputs.sent()?.contains_key("software_id") && inputs.is_admins("software_id");
     if !sent {
         return None;
     }
@@ -17,9 +17,9 @@ pub(super) fn software_id_selects_no_client(facts: &Facts<'_>) -> Option<Said> {
     )
 }
 
-pub(super) fn initial_access_token_unknown(facts: &Facts<'_>) -> Option<Said> {
-    let registers = facts.forecast.method == Some(RegistrationMethod::Dcr);
-    if !registers || facts.resolution.effective.registration.initial_access_token.is_some() {
+pub(super) fn initial_access_token_unknown(inputs: &AdviceInputs<'_>) -> Option<AdviceText> {
+    let registers = inputs.forecast.method == Some(RegistrationMethod::Dcr);
+    if !registers || inputs.resolution.effective.registration.initial_access_token.is_some() {
         return None;
     }
     said(
@@ -28,23 +28,23 @@ pub(super) fn initial_access_token_unknown(facts: &Facts<'_>) -> Option<Said> {
     )
 }
 
-pub(super) fn redirect_hosts_unknown(facts: &Facts<'_>) -> Option<Said> {
-    let registers = facts.forecast.method == Some(RegistrationMethod::Dcr);
-    if !registers || known_allow_list(facts).is_some() {
+pub(super) fn redirect_hosts_unknown(inputs: &AdviceInputs<'_>) -> Option<AdviceText> {
+    let registers = inputs.forecast.method == Some(RegistrationMethod::Dcr);
+    if !registers || known_allow_list(inputs).is_some() {
         return None;
     }
     said(
         &["redirect_uris"],
         format!(
             "Whether this authorization server takes callbacks of any host shows only when a client is registered. If it refuses, ask its owner to allow {}.",
-            facts.callbacks().join(" and ")
+            inputs.callbacks().join(" and ")
         ),
     )
 }
 
-pub(super) fn auth_methods_not_listed(facts: &Facts<'_>) -> Option<Said> {
-    let method = facts.sent()?.get(AUTH_METHOD)?.as_str()?;
-    if facts.server().token_endpoint_auth_methods_supported().is_some() {
+pub(super) fn auth_methods_not_listed(inputs: &AdviceInputs<'_>) -> Option<AdviceText> {
+    let method = inputs.sent()?.get(AUTH_METHOD)?.as_str()?;
+    if inputs.server().token_endpoint_auth_methods_supported().is_some() {
         return None;
     }
     said(
@@ -55,11 +55,11 @@ pub(super) fn auth_methods_not_listed(facts: &Facts<'_>) -> Option<Said> {
     )
 }
 
-pub(super) fn no_scope_sent(facts: &Facts<'_>) -> Option<Said> {
-    let listed = facts.server().scopes_supported().filter(|scopes| !scopes.is_empty())?;
+pub(super) fn no_scope_sent(inputs: &AdviceInputs<'_>) -> Option<AdviceText> {
+    let listed = inputs.server().scopes_supported().filter(|scopes| !scopes.is_empty())?;
     // A document leaves it out on purpose: it would cap what may be asked for later.
-    let registers = facts.forecast.method == Some(RegistrationMethod::Dcr);
-    if !registers || facts.sent()?.contains_key("scope") {
+    let registers = inputs.forecast.method == Some(RegistrationMethod::Dcr);
+    if !registers || inputs.sent()?.contains_key("scope") {
         return None;
     }
     said(
@@ -71,22 +71,22 @@ pub(super) fn no_scope_sent(facts: &Facts<'_>) -> Option<Said> {
     )
 }
 
-pub(super) fn callback_by_hand(facts: &Facts<'_>) -> Option<Said> {
-    if facts.forecast.method != Some(RegistrationMethod::PreRegistered) {
+pub(super) fn callback_by_hand(inputs: &AdviceInputs<'_>) -> Option<AdviceText> {
+    if inputs.forecast.method != Some(RegistrationMethod::PreRegistered) {
         return None;
     }
     said(
         &["redirect_uris"],
         format!(
             "Check at the authorization server that the client you entered has exactly these callbacks: {}.",
-            facts.callbacks().join(", ")
+            inputs.callbacks().join(", ")
         ),
     )
 }
 
-pub(super) fn cimd_offered(facts: &Facts<'_>) -> Option<Said> {
-    let unused = facts.forecast.method != Some(RegistrationMethod::Cimd);
-    if !unused || !facts.server().client_id_metadata_document_supported() {
+pub(super) fn cimd_offered(inputs: &AdviceInputs<'_>) -> Option<AdviceText> {
+    let unused = inputs.forecast.method != Some(RegistrationMethod::Cimd);
+    if !unused || !inputs.server().client_id_metadata_document_supported() {
         return None;
     }
     said(
@@ -95,9 +95,9 @@ pub(super) fn cimd_offered(facts: &Facts<'_>) -> Option<Said> {
     )
 }
 
-pub(super) fn document_is_public(facts: &Facts<'_>) -> Option<Said> {
-    let published = facts.forecast.method == Some(RegistrationMethod::Cimd);
-    if !published || facts.is_admins("client_name") {
+pub(super) fn document_is_public(inputs: &AdviceInputs<'_>) -> Option<AdviceText> {
+    let published = inputs.forecast.method == Some(RegistrationMethod::Cimd);
+    if !published || inputs.is_admins("client_name") {
         return None;
     }
     said(
@@ -106,8 +106,8 @@ pub(super) fn document_is_public(facts: &Facts<'_>) -> Option<Said> {
     )
 }
 
-pub(super) fn document_reachable_unknown(facts: &Facts<'_>) -> Option<Said> {
-    if facts.forecast.method != Some(RegistrationMethod::Cimd) {
+pub(super) fn document_reachable_unknown(inputs: &AdviceInputs<'_>) -> Option<AdviceText> {
+    if inputs.forecast.method != Some(RegistrationMethod::Cimd) {
         return None;
     }
     said(
@@ -116,12 +116,12 @@ pub(super) fn document_reachable_unknown(facts: &Facts<'_>) -> Option<Said> {
     )
 }
 
-pub(super) fn endpoint_elsewhere(facts: &Facts<'_>) -> Option<Said> {
-    let issuer = Url::parse(&facts.discovery.issuer).ok()?;
+pub(super) fn endpoint_elsewhere(inputs: &AdviceInputs<'_>) -> Option<AdviceText> {
+    let issuer = Url::parse(&inputs.discovery.issuer).ok()?;
     let elsewhere: Vec<String> = ["authorization_endpoint", "token_endpoint", "registration_endpoint"]
         .into_iter()
         .filter_map(|name| {
-            let url = Url::parse(facts.server().endpoint(name)?).ok()?;
+            let url = Url::parse(inputs.server().endpoint(name)?).ok()?;
             let host = url.host_str().unwrap_or_default().to_owned();
             (url.host_str() != issuer.host_str()).then(|| format!("`{name}` on {}", short(&host)))
         })
@@ -139,8 +139,8 @@ pub(super) fn endpoint_elsewhere(facts: &Facts<'_>) -> Option<Said> {
     )
 }
 
-pub(super) fn issuer_spelt_differently(facts: &Facts<'_>) -> Option<Said> {
-    let why = match facts.discovery.issuer_match {
+pub(super) fn issuer_spelt_differently(inputs: &AdviceInputs<'_>) -> Option<AdviceText> {
+    let why = match inputs.discovery.issuer_match {
         IssuerMatch::Exact => return None,
         IssuerMatch::RootSlash => "only the slash at the end differs, which is tolerated",
         IssuerMatch::Trusted => "it is trusted because of `registration.trusted_issuer`",
@@ -149,7 +149,7 @@ pub(super) fn issuer_spelt_differently(facts: &Facts<'_>) -> Option<Said> {
                 &[],
                 format!(
                     "Nobody named an issuer, as servers of the MCP revision 2025-03-26 do; {} stands for one.",
-                    short(&facts.discovery.issuer)
+                    short(&inputs.discovery.issuer)
                 ),
             );
         }
@@ -158,14 +158,14 @@ pub(super) fn issuer_spelt_differently(facts: &Facts<'_>) -> Option<Said> {
         &[],
         format!(
             "The metadata name the issuer {}, expected was {}: {why}. Gateways compare with the first.",
-            short(&facts.discovery.issuer),
-            short(&facts.discovery.authorization_server_listed)
+            short(&inputs.discovery.issuer),
+            short(&inputs.discovery.authorization_server_listed)
         ),
     )
 }
 
-pub(super) fn resource_wider(facts: &Facts<'_>) -> Option<Said> {
-    let wider = facts.discovery.resource_match == Some(ResourceMatch::Prefix);
+pub(super) fn resource_wider(inputs: &AdviceInputs<'_>) -> Option<AdviceText> {
+    let wider = inputs.discovery.resource_match == Some(ResourceMatch::Prefix);
     if !wider {
         return None;
     }
@@ -173,7 +173,7 @@ pub(super) fn resource_wider(facts: &Facts<'_>) -> Option<Said> {
         &[],
         format!(
             "Tokens are asked for {}, of which this server's address is a part.",
-            short(&facts.discovery.resource)
+            short(&inputs.discovery.resource)
         ),
     )
 }

@@ -1,7 +1,7 @@
 //! The judges of refusals and risks, in the order of the table, and what judges share. Each says nothing where all is
 //! well.
 
-use super::advice::{Facts, Said};
+use super::advice::{AdviceInputs, AdviceText};
 use crate::egress::names_loopback;
 use crate::registration::RegistrationMethod;
 use serde_json::Value;
@@ -24,10 +24,10 @@ const PAGES: [&str; 4] = ["client_uri", "logo_uri", "tos_uri", "policy_uri"];
 
 pub(super) const AUTH_METHOD: &str = "token_endpoint_auth_method";
 
-pub(super) fn auth_method_not_offered(facts: &Facts<'_>) -> Option<Said> {
-    let effective = &facts.resolution.effective;
+pub(super) fn auth_method_not_offered(inputs: &AdviceInputs<'_>) -> Option<AdviceText> {
+    let effective = &inputs.resolution.effective;
     let method = effective.client_metadata.get(AUTH_METHOD)?.as_str()?;
-    let listed = facts.server().token_endpoint_auth_methods_supported()?;
+    let listed = inputs.server().token_endpoint_auth_methods_supported()?;
     if !effective.auth_method_is_admins || listed.iter().any(|one| one == method) {
         return None;
     }
@@ -40,20 +40,20 @@ pub(super) fn auth_method_not_offered(facts: &Facts<'_>) -> Option<Said> {
     )
 }
 
-pub(super) fn secret_of_other_issuer(facts: &Facts<'_>) -> Option<Said> {
-    let bound = facts.secret_bound_to.filter(|bound| *bound != facts.discovery.issuer)?;
+pub(super) fn secret_of_other_issuer(inputs: &AdviceInputs<'_>) -> Option<AdviceText> {
+    let bound = inputs.secret_bound_to.filter(|bound| *bound != inputs.discovery.issuer)?;
     said(
         &[],
         format!(
             "The stored secret or token was first used with {}, so it is not sent to {}. If the server has moved, enter it again.",
             short(bound),
-            short(&facts.discovery.issuer)
+            short(&inputs.discovery.issuer)
         ),
     )
 }
 
-pub(super) fn pkce_not_offered(facts: &Facts<'_>) -> Option<Said> {
-    let listed = facts.server().code_challenge_methods_supported();
+pub(super) fn pkce_not_offered(inputs: &AdviceInputs<'_>) -> Option<AdviceText> {
+    let listed = inputs.server().code_challenge_methods_supported();
     let what = match &listed {
         None => {
             "does not say that it supports PKCE (`code_challenge_methods_supported` is absent)".to_owned()
@@ -69,10 +69,10 @@ pub(super) fn pkce_not_offered(facts: &Facts<'_>) -> Option<Said> {
     )
 }
 
-pub(super) fn auth_method_needs_secret(facts: &Facts<'_>) -> Option<Said> {
-    let credentials = facts.resolution.effective.credentials.as_ref()?;
-    let listed = facts.server().token_endpoint_auth_methods_supported()?;
-    let by_hand = facts.forecast.method == Some(RegistrationMethod::PreRegistered);
+pub(super) fn auth_method_needs_secret(inputs: &AdviceInputs<'_>) -> Option<AdviceText> {
+    let credentials = inputs.resolution.effective.credentials.as_ref()?;
+    let listed = inputs.server().token_endpoint_auth_methods_supported()?;
+    let by_hand = inputs.forecast.method == Some(RegistrationMethod::PreRegistered);
     if !by_hand || credentials.client_secret.is_some() || listed.iter().any(|one| one == "none") {
         return None;
     }
@@ -85,15 +85,15 @@ pub(super) fn auth_method_needs_secret(facts: &Facts<'_>) -> Option<Said> {
     )
 }
 
-pub(super) fn scope_not_listed(facts: &Facts<'_>) -> Option<Said> {
-    let listed = facts.server().scopes_supported()?;
-    let scope = facts.sent()?.get("scope")?.as_str()?;
+pub(super) fn scope_not_listed(inputs: &AdviceInputs<'_>) -> Option<AdviceText> {
+    let listed = inputs.server().scopes_supported()?;
+    let scope = inputs.sent()?.get("scope")?.as_str()?;
     let missing: Vec<String> =
         scope.split(' ').filter(|one| !listed.iter().any(|known| known == one)).map(str::to_owned).collect();
     if missing.is_empty() {
         return None;
     }
-    let advice = if facts.is_admins("scope") {
+    let advice = if inputs.is_admins("scope") {
         "If it refuses, take them out of `scope`."
     } else {
         "They are those the MCP server names. If it refuses, they are left out by themselves, once."
@@ -101,8 +101,8 @@ pub(super) fn scope_not_listed(facts: &Facts<'_>) -> Option<Said> {
     said(&["scope"], format!("The authorization server does not list {}. {advice}", quoted(&missing)))
 }
 
-pub(super) fn grant_type_not_listed(facts: &Facts<'_>) -> Option<Said> {
-    let missing = not_listed(facts, "grant_types", "grant_types_supported", &["refresh_token"])?;
+pub(super) fn grant_type_not_listed(inputs: &AdviceInputs<'_>) -> Option<AdviceText> {
+    let missing = not_listed(inputs, "grant_types", "grant_types_supported", &["refresh_token"])?;
     said(
         &["grant_types"],
         format!(
@@ -112,8 +112,8 @@ pub(super) fn grant_type_not_listed(facts: &Facts<'_>) -> Option<Said> {
     )
 }
 
-pub(super) fn response_type_not_listed(facts: &Facts<'_>) -> Option<Said> {
-    let missing = not_listed(facts, "response_types", "response_types_supported", &[])?;
+pub(super) fn response_type_not_listed(inputs: &AdviceInputs<'_>) -> Option<AdviceText> {
+    let missing = not_listed(inputs, "response_types", "response_types_supported", &[])?;
     said(
         &["response_types"],
         format!(
@@ -123,22 +123,22 @@ pub(super) fn response_type_not_listed(facts: &Facts<'_>) -> Option<Said> {
     )
 }
 
-pub(super) fn redirect_allow_list(facts: &Facts<'_>) -> Option<Said> {
-    facts.sent()?;
-    let (service, what) = known_allow_list(facts)?;
+pub(super) fn redirect_allow_list(inputs: &AdviceInputs<'_>) -> Option<AdviceText> {
+    inputs.sent()?;
+    let (service, what) = known_allow_list(inputs)?;
     let members = if what.contains("client_name") { "client_name" } else { "redirect_uris" };
     said(
         &[members],
         format!(
             "{service} was seen to register only {what}. If it refuses, ask it to allow {}, or register a client there by hand and enter its `client_id`.",
-            facts.callbacks().join(" and ")
+            inputs.callbacks().join(" and ")
         ),
     )
 }
 
-pub(super) fn loopback_callback(facts: &Facts<'_>) -> Option<Said> {
-    let issuer = Url::parse(&facts.discovery.issuer).ok()?;
-    let callback = facts.callback()?;
+pub(super) fn loopback_callback(inputs: &AdviceInputs<'_>) -> Option<AdviceText> {
+    let issuer = Url::parse(&inputs.discovery.issuer).ok()?;
+    let callback = inputs.callback()?;
     if !is_loopback(&callback) || is_loopback(&issuer) {
         return None;
     }
@@ -150,9 +150,9 @@ pub(super) fn loopback_callback(facts: &Facts<'_>) -> Option<Said> {
     )
 }
 
-pub(super) fn branding_host_differs(facts: &Facts<'_>) -> Option<Said> {
-    let callback = facts.callback().filter(|callback| !is_loopback(callback))?;
-    let sent = facts.sent()?;
+pub(super) fn branding_host_differs(inputs: &AdviceInputs<'_>) -> Option<AdviceText> {
+    let callback = inputs.callback().filter(|callback| !is_loopback(callback))?;
+    let sent = inputs.sent()?;
     let differs = |value: &Value| {
         let url = value.as_str().and_then(|text| Url::parse(text).ok())?;
         (url.host_str() != callback.host_str() || url.scheme() != callback.scheme()).then_some(url)
@@ -181,8 +181,8 @@ pub(super) fn branding_host_differs(facts: &Facts<'_>) -> Option<Said> {
     Some((members, message))
 }
 
-pub(super) fn logo_not_https(facts: &Facts<'_>) -> Option<Said> {
-    let members = members_where(facts, |name, value| {
+pub(super) fn logo_not_https(inputs: &AdviceInputs<'_>) -> Option<AdviceText> {
+    let members = members_where(inputs, |name, value| {
         base(name) == "logo_uri" && value.as_str().is_some_and(|text| !text.starts_with("https:"))
     })?;
     Some((
@@ -191,27 +191,27 @@ pub(super) fn logo_not_https(facts: &Facts<'_>) -> Option<Said> {
     ))
 }
 
-pub(super) fn logo_not_shown(facts: &Facts<'_>) -> Option<Said> {
-    let (url, what) = facts.broken_logo?;
+pub(super) fn logo_not_shown(inputs: &AdviceInputs<'_>) -> Option<AdviceText> {
+    let (url, what) = inputs.broken_logo?;
     let members =
-        members_where(facts, |name, value| base(name) == "logo_uri" && value.as_str() == Some(url))?;
+        members_where(inputs, |name, value| base(name) == "logo_uri" && value.as_str() == Some(url))?;
     Some((members, format!("The logo will not be seen: {} {what}", short(url))))
 }
 
-pub(super) fn language_variants(facts: &Facts<'_>) -> Option<Said> {
-    let members = members_where(facts, |name, _| name.contains('#'))?;
+pub(super) fn language_variants(inputs: &AdviceInputs<'_>) -> Option<AdviceText> {
+    let members = members_where(inputs, |name, _| name.contains('#'))?;
     Some((
         members,
         "Language variants would be sent. If the authorization server refuses members it does not know (as Keycloak does), take them out for this server.".to_owned(),
     ))
 }
 
-pub(super) fn contact_no_email(facts: &Facts<'_>) -> Option<Said> {
+pub(super) fn contact_no_email(inputs: &AdviceInputs<'_>) -> Option<AdviceText> {
     let plain = |contact: &&str| {
         let (name, host) = contact.rsplit_once('@').unwrap_or_default();
         name.is_empty() || !host.contains('.') || contact.contains(char::is_whitespace)
     };
-    let odd: Vec<String> = facts.sent_list("contacts").into_iter().filter(plain).map(short).collect();
+    let odd: Vec<String> = inputs.sent_list("contacts").into_iter().filter(plain).map(short).collect();
     if odd.is_empty() {
         return None;
     }
@@ -225,13 +225,13 @@ pub(super) fn contact_no_email(facts: &Facts<'_>) -> Option<Said> {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "every judge ends with it, and judges may have nothing to say")]
-pub(super) fn said(members: &[&str], message: String) -> Option<Said> {
+pub(super) fn said(members: &[&str], message: String) -> Option<AdviceText> {
     Some((members.iter().map(|&member| member.to_owned()).collect(), message))
 }
 
 /// The members that would be sent and that `fits`; `None`: none.
-fn members_where(facts: &Facts<'_>, fits: impl Fn(&str, &Value) -> bool) -> Option<Vec<String>> {
-    let found: Vec<String> = facts
+fn members_where(inputs: &AdviceInputs<'_>, fits: impl Fn(&str, &Value) -> bool) -> Option<Vec<String>> {
+    let found: Vec<String> = inputs
         .sent()?
         .iter()
         .filter(|(name, value)| fits(name, value))
@@ -241,9 +241,9 @@ fn members_where(facts: &Facts<'_>, fits: impl Fn(&str, &Value) -> bool) -> Opti
 }
 
 /// What would be sent and is not in a list of the authorization server; `None` also where there is no such list.
-fn not_listed(facts: &Facts<'_>, member: &str, list: &str, spared: &[&str]) -> Option<Vec<String>> {
-    let listed = facts.discovery.metadata.get(list)?.as_array().filter(|list| !list.is_empty())?;
-    let missing: Vec<String> = facts
+fn not_listed(inputs: &AdviceInputs<'_>, member: &str, list: &str, spared: &[&str]) -> Option<Vec<String>> {
+    let listed = inputs.discovery.metadata.get(list)?.as_array().filter(|list| !list.is_empty())?;
+    let missing: Vec<String> = inputs
         .sent_list(member)
         .into_iter()
         .filter(|one| !spared.contains(one) && !listed.iter().any(|known| known == one))
@@ -253,8 +253,8 @@ fn not_listed(facts: &Facts<'_>, member: &str, list: &str, spared: &[&str]) -> O
 }
 
 /// The service that was seen to keep a list, and of what.
-pub(super) fn known_allow_list(facts: &Facts<'_>) -> Option<(&'static str, &'static str)> {
-    let urls = [&facts.discovery.issuer, &facts.discovery.mcp_url];
+pub(super) fn known_allow_list(inputs: &AdviceInputs<'_>) -> Option<(&'static str, &'static str)> {
+    let urls = [&inputs.discovery.issuer, &inputs.discovery.mcp_url];
     let hosts: Vec<String> = urls
         .into_iter()
         .filter_map(|url| Url::parse(url).ok()?.host_str().map(str::to_ascii_lowercase))
@@ -277,10 +277,10 @@ fn base(name: &str) -> &str {
 }
 
 pub(super) fn quoted(words: &[String]) -> String {
-    const MOST: usize = 10;
+    const MAX_LISTED: usize = 10;
     let mut list =
-        words.iter().take(MOST).map(|word| format!("`{}`", short(word))).collect::<Vec<_>>().join(", ");
-    if words.len() > MOST {
+        words.iter().take(MAX_LISTED).map(|word| format!("`{}`", short(word))).collect::<Vec<_>>().join(", ");
+    if words.len() > MAX_LISTED {
         list.push_str(", …");
     }
     list

@@ -7,7 +7,7 @@ use crate::metadata::{
     AdvancedConfiguration, Branding, Layer, Level, Resolution, ResolveContext, resolve, verify,
 };
 use crate::oauth::{Discovery, Exchange, Failure, FailureClass, IssuerMatch, ResourceMatch};
-use crate::registration::{AuthType, Desired, LifeRules, RegistrationMethod, Standing};
+use crate::registration::{AuthType, Desired, DesiredPresence, LifecycleRules, RegistrationMethod};
 use chrono::DateTime;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -75,9 +75,9 @@ fn desired(resolution: &Resolution) -> Desired {
         digest: resolution.effective.digest(),
         mcp_url: "https://mcp.example/mcp".to_owned(),
         auth_type: AuthType::OauthAuto,
-        standing: Standing::Wanted,
+        presence: DesiredPresence::Present,
         publishes_documents: false,
-        rules: LifeRules::default(),
+        rules: LifecycleRules::default(),
     }
 }
 
@@ -87,14 +87,14 @@ fn foreseen(configuration: &Value, callback: &str, change: impl FnOnce(&mut Disc
     let mut discovery = discovery();
     change(&mut discovery);
     let forecast = forecast(&desired(&resolution), &Ok(discovery.clone()), DOCUMENT, now());
-    let facts = Facts {
+    let inputs = AdviceInputs {
         resolution: &resolution,
         discovery: &discovery,
         forecast: &forecast,
         secret_bound_to: None,
         broken_logo: None,
     };
-    advise(&facts)
+    advise(&inputs)
 }
 
 /// Codes alone, without the two notes that every dynamic registration gets.
@@ -126,7 +126,10 @@ fn nothing_but_what_cannot_be_known_is_said_of_a_good_server() {
     let found: Vec<_> = found.iter().map(|one| (one.code.as_str(), one.weight)).collect();
     assert_eq!(
         found,
-        [("initial_access_token_unknown", Weight::Note), ("redirect_hosts_unknown", Weight::Note)]
+        [
+            ("initial_access_token_unknown", AdviceSeverity::Note),
+            ("redirect_hosts_unknown", AdviceSeverity::Note)
+        ]
     );
 }
 
@@ -180,18 +183,18 @@ fn a_logo_that_was_no_picture_is_a_risk_where_it_is_sent() {
     for (url, is_said) in [("https://gateway.acme.com/logo.png", true), ("https://acme.com/other.png", false)]
     {
         let broken_logo = Some((url, "answered 404."));
-        let facts = Facts {
+        let inputs = AdviceInputs {
             resolution: &resolution,
             discovery: &discovery,
             forecast: &forecast,
             secret_bound_to: None,
             broken_logo,
         };
-        let advice = advise(&facts);
+        let advice = advise(&inputs);
         let said = advice.iter().find(|one| one.code == "logo_not_shown");
         assert_eq!(said.is_some(), is_said, "{advice:#?}");
         if let Some(said) = said {
-            assert_eq!((said.weight, &*said.members), (Weight::Risk, &["logo_uri".to_owned()][..]));
+            assert_eq!((said.weight, &*said.members), (AdviceSeverity::Risk, &["logo_uri".to_owned()][..]));
             assert!(said.message.ends_with("logo.png answered 404."), "{}", said.message);
         }
     }
@@ -256,14 +259,18 @@ fn a_client_entered_by_hand_is_taken_over_and_its_secret_stays_with_its_issuer()
     let forecast = forecast(&desired(&resolution), &Ok(discovery.clone()), DOCUMENT, now());
     assert_eq!((forecast.method, &forecast.prepared), (Some(RegistrationMethod::PreRegistered), &None));
     for (bound, refused) in [("https://as.example", false), ("https://old.example", true)] {
-        let facts = Facts {
+        let inputs = AdviceInputs {
             resolution: &resolution,
             discovery: &discovery,
             forecast: &forecast,
             secret_bound_to: Some(bound),
             broken_logo: None,
         };
-        assert_eq!(advise(&facts).iter().any(|one| one.code == "secret_of_other_issuer"), refused, "{bound}");
+        assert_eq!(
+            advise(&inputs).iter().any(|one| one.code == "secret_of_other_issuer"),
+            refused,
+            "{bound}"
+        );
     }
 }
 
@@ -317,14 +324,14 @@ fn a_document_is_shown_as_it_would_be_published() {
     let forecast = forecast(&desired, &Ok(discovery.clone()), DOCUMENT, now());
     assert_eq!((forecast.method, &forecast.prepared), (Some(RegistrationMethod::Cimd), &None));
     assert_eq!(forecast.document.as_ref().expect("a document")["client_id"], DOCUMENT);
-    let facts = Facts {
+    let inputs = AdviceInputs {
         resolution: &resolution,
         discovery: &discovery,
         forecast: &forecast,
         secret_bound_to: None,
         broken_logo: None,
     };
-    let codes: Vec<_> = advise(&facts).into_iter().map(|one| one.code).collect();
+    let codes: Vec<_> = advise(&inputs).into_iter().map(|one| one.code).collect();
     assert_eq!(codes, ["language_variants", "document_reachable_unknown"]);
 }
 
@@ -385,7 +392,9 @@ fn a_discovery_is_told_and_leads_to_a_proposal() {
         examine(&wanted, &Ok(discovery), &trace, None)
     };
     let well = told(&|_| {});
-    assert!(well.reached && well.probes.iter().all(|one| one.grade == Grade::Good || one.norm == "optional"));
+    assert!(
+        well.reached && well.probes.iter().all(|one| one.grade == Quality::Good || one.norm == "optional")
+    );
     assert_eq!(well.probes[1].duration_ms, Some(14), "both places that were asked count");
     assert_eq!(well.probes[3].title, "Registration endpoint, S256 PKCE, public clients");
     assert_eq!(well.proposed, Some(Approach::Register));
@@ -401,7 +410,7 @@ fn a_discovery_is_told_and_leads_to_a_proposal() {
     assert_eq!(by_hand.proposed, Some(Approach::ByHand));
     assert!(matches!(by_hand.openness(Approach::Register), Openness::Closed(_)));
     let bad: Vec<_> =
-        by_hand.probes.iter().filter(|one| one.grade == Grade::Bad).map(|one| &*one.title).collect();
+        by_hand.probes.iter().filter(|one| one.grade == Quality::Bad).map(|one| &*one.title).collect();
     assert_eq!(bad, ["No PKCE with S256"]);
 
     let wider = told(&|found| {
@@ -421,7 +430,7 @@ fn a_failed_discovery_closes_only_what_cannot_change_by_itself() {
     let away = told(None, FailureClass::Transient, "unreachable");
     assert!(!away.reached && away.proposed.is_none());
     assert_eq!(*away.openness(Approach::Register), Openness::Unknown);
-    assert_eq!(away.probes[0].grade, Grade::Bad);
+    assert_eq!(away.probes[0].grade, Quality::Bad);
 
     for (status, proposed) in
         [(Some(200), Some(Approach::Nothing)), (Some(401), Some(Approach::Headers)), (Some(404), None)]

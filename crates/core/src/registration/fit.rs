@@ -1,6 +1,6 @@
 //! How a client that exists fits what is wanted now, and what a change of what is wanted will cost.
 
-use super::known::{ActiveClient, Desired};
+use super::known::{ActiveClient, Desired, DesiredPresence};
 use super::method::configured_method;
 use super::state::RegistrationMethod;
 use crate::metadata::{Method, ReplacePolicy};
@@ -92,7 +92,7 @@ pub fn cost(desired: &Desired, client: Option<&ActiveClient>, now: crate::clock:
     if desired.is_gone(now) {
         return if client.is_some() { Cost::Withdrawn } else { Cost::Nothing };
     }
-    if matches!(desired.standing, super::Standing::Paused(_)) {
+    if matches!(desired.presence, DesiredPresence::Suspended(_)) {
         return Cost::Nothing;
     }
     let Some(client) = client else { return Cost::Registered };

@@ -9,7 +9,7 @@ use chrono::Duration;
 
 /// How long things last. From the configuration's `worker` section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LifeRules {
+pub struct LifecycleRules {
     /// How often the authorization server of a registered client is looked for again.
     pub rediscover_every: Duration,
     /// How old a client that no gateway ever fetched may become before it is checked or replaced: servers prune
@@ -26,7 +26,7 @@ pub struct LifeRules {
     pub least_secret_life: Duration,
 }
 
-impl Default for LifeRules {
+impl Default for LifecycleRules {
     fn default() -> Self {
         Self {
             rediscover_every: Duration::days(1),
@@ -41,13 +41,13 @@ impl Default for LifeRules {
 
 /// Whether a client is wanted at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// It is.
-    Wanted,
+pub enum DesiredPresence {
+    /// It is wanted.
+    Present,
     /// Access is switched off: what there is is kept until this moment, nothing new is made.
-    Paused(Timestamp),
+    Suspended(Timestamp),
     /// The server is gone, needs no client, or a person withdrew it.
-    Gone,
+    Absent,
 }
 
 /// What is wanted for one server, resolved from the five layers.
@@ -62,11 +62,11 @@ pub struct Desired {
     /// How gateways authenticate there.
     pub auth_type: AuthType,
     /// Whether a client is wanted.
-    pub standing: Standing,
+    pub presence: DesiredPresence,
     /// Whether this deployment publishes Client ID Metadata Documents.
     pub publishes_documents: bool,
     /// How long things last.
-    pub rules: LifeRules,
+    pub rules: LifecycleRules,
 }
 
 impl Desired {
@@ -94,17 +94,17 @@ impl Desired {
     /// Whether nothing of it is wanted any more at `now`.
     pub fn is_gone(&self, now: Timestamp) -> bool {
         !self.auth_type.needs_client()
-            || match self.standing {
-                Standing::Wanted => false,
-                Standing::Paused(until) => until <= now,
-                Standing::Gone => true,
+            || match self.presence {
+                DesiredPresence::Present => false,
+                DesiredPresence::Suspended(until) => until <= now,
+                DesiredPresence::Absent => true,
             }
     }
 }
 
 /// Why it is not certain that the authorization server still knows the active client as it is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doubt {
+pub enum Verification {
     /// The answer to an update was lost: secret and management token may have been rotated.
     UpdateLost,
     /// A gateway says that the authorization server does not know the client; it can be asked (RFC 7592 §2.1).
@@ -113,7 +113,7 @@ pub enum Doubt {
     Forgotten,
 }
 
-impl Doubt {
+impl Verification {
     const ALL: [Self; 3] = [Self::UpdateLost, Self::Reported, Self::Forgotten];
 
     /// The word kept in the database.
@@ -125,7 +125,7 @@ impl Doubt {
         }
     }
 
-    /// The doubt with this word.
+    /// The verification with this word.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|one| one.as_str() == word)
     }
@@ -165,7 +165,7 @@ pub struct ActiveClient {
     /// Whether a gateway ever fetched it: then people may have consented to it.
     pub fetched: bool,
     /// Why it may not be known upstream any more.
-    pub doubt: Option<Doubt>,
+    pub verification: Option<Verification>,
     /// Before when its deletion is not tried (again).
     pub withdraw_not_before: Option<Timestamp>,
 }
@@ -173,11 +173,12 @@ pub struct ActiveClient {
 impl ActiveClient {
     /// Whether a gateway can use it at `now`.
     pub fn usable(&self, now: Timestamp) -> bool {
-        self.doubt != Some(Doubt::Forgotten) && self.secret_expires_at.is_none_or(|expiry| expiry > now)
+        self.verification != Some(Verification::Forgotten)
+            && self.secret_expires_at.is_none_or(|expiry| expiry > now)
     }
 
     /// When its secret is renewed: after two thirds of its life, but not before the least life has passed.
-    pub fn renew_at(&self, rules: LifeRules) -> Option<Timestamp> {
+    pub fn renew_at(&self, rules: LifecycleRules) -> Option<Timestamp> {
         let life = self.secret_expires_at? - self.secret_issued_at;
         Some(self.secret_issued_at + (life * 2 / 3).max(rules.least_secret_life))
     }

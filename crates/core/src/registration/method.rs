@@ -1,8 +1,8 @@
 //! Which way to a client: pre-registered, a Client ID Metadata Document, dynamic registration, or a person
 //! (MCP 2026-07-28, "Client Registration"; `domain.md` §5).
 
+use super::block::Block;
 use super::known::Desired;
-use super::plan::Block;
 use super::state::AuthType;
 use crate::metadata::Method;
 use crate::oauth::Discovery;

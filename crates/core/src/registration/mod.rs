@@ -1,5 +1,6 @@
 //! The standing effort to have a valid OAuth client for one server: its states, what to do next, what a failure means.
 
+mod block;
 mod fit;
 mod known;
 mod method;
@@ -9,18 +10,19 @@ mod reasons;
 mod state;
 mod terms;
 
+pub use block::Block;
 pub use fit::{Cost, ReplacementCost, cost, replacement_cost};
-pub use known::{ActiveClient, Desired, Doubt, EndingClient, LifeRules, Observed, Request, Standing};
+pub use known::{
+    ActiveClient, Desired, DesiredPresence, EndingClient, LifecycleRules, Observed, Request, Verification,
+};
 pub use method::{Choice, choose_method};
 pub use outcome::{
     Consequence, ManagementConsequence, ManagementStep, RetryRules, after_failure, after_management_failure,
 };
-pub use plan::{Block, Step, plan};
-pub use reasons::{Outlook, REASONS, Reason};
+pub use plan::{Step, plan};
+pub use reasons::{REASONS, Reason, RetryClass};
 pub use state::{AuthType, ClientStatus, RegistrationMethod, State, Transport};
 pub use terms::adopted_auth_method;
 
-#[cfg(test)]
-mod histories;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! What a failure means for the registration it happened to (`standards.md` §7.4).
 
-use super::known::{ActiveClient, Doubt};
+use super::known::{ActiveClient, Verification};
 use super::state::State;
 use crate::backoff;
 use crate::clock::Timestamp;
@@ -54,7 +54,7 @@ pub fn after_failure(
     match failure.class {
         FailureClass::Transient => {
             let asked = failure.retry_after.map(|seconds| {
-                let cap = backoff::RETRY_AFTER_CAP.as_secs();
+                let cap = backoff::MAX_RETRY_AFTER.as_secs();
                 Duration::seconds(i64::try_from(seconds.min(cap)).unwrap_or(i64::MAX))
             });
             again_after(asked.map_or_else(backoff, |asked| asked.max(Duration::seconds(1))))
@@ -110,8 +110,8 @@ pub fn after_management_failure(
         FailureClass::Ambiguous => return Some(C::InDoubt),
         _ => {}
     }
-    let reported = client.doubt == Some(Doubt::Reported);
-    let unused = !client.fetched && client.doubt.is_none();
+    let reported = client.verification == Some(Verification::Reported);
+    let unused = !client.fetched && client.verification.is_none();
     Some(match (failure.code, step) {
         // Clients can be read at some addresses and not changed there (`oidc-provider` without management): reading tells.
         ("client_forgotten", ManagementStep::Update) => C::RefusedAndAsked,

@@ -1,7 +1,8 @@
 //! What to do next for one registration. Pure: no I/O, no time of its own.
 
+use super::block::Block;
 use super::fit::{Fit, fit, may_replace, updatable};
-use super::known::{ActiveClient, Desired, Doubt, Observed, Request, Standing};
+use super::known::{ActiveClient, Desired, DesiredPresence, Observed, Request, Verification};
 use super::method::{Choice, choose_method};
 use super::state::{RegistrationMethod, State};
 use crate::clock::Timestamp;
@@ -18,15 +19,6 @@ fn discovery_freshness() -> Duration {
 /// How long a document that could not be read through its public address is not relied on.
 fn document_patience() -> Duration {
     Duration::hours(1)
-}
-
-/// Why nothing can be done without a person. The code is stable (`docs/registration-failures.md`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Block {
-    /// Reason code.
-    pub code: String,
-    /// A sentence for people; `None` keeps the one recorded with the failure.
-    pub detail: Option<String>,
 }
 
 /// The next thing to do. Moments say when to look again at the latest; `None`: when something happens.
@@ -49,11 +41,11 @@ pub enum Step {
     /// Not yet: look again at the moment given.
     Wait(Timestamp),
     /// A person must act: the effort has failed.
-    Block(Block, Option<Timestamp>),
+    Blocked(Block, Option<Timestamp>),
     /// The client serves, but only a new one would be as wanted, and a person must agree (`outdated`).
-    Ask(Block, Option<Timestamp>),
+    AwaitApproval(Block, Option<Timestamp>),
     /// All is as wanted.
-    Rest(State, Option<Timestamp>),
+    Idle(State, Option<Timestamp>),
 }
 
 /// The next step for a registration. Called again after each step until it says wait, block, ask or rest.
@@ -61,20 +53,22 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Step {
     if desired.is_gone(now) {
         return withdrawal(desired, observed, now);
     }
-    let step = match desired.standing {
-        Standing::Paused(until) => {
+    let step = match desired.presence {
+        DesiredPresence::Suspended(until) => {
             let state = if observed.client.is_some() { State::Registered } else { State::Withdrawn };
-            Step::Rest(state, Some(until))
+            Step::Idle(state, Some(until))
         }
-        Standing::Wanted | Standing::Gone => effort(desired, observed, now),
+        DesiredPresence::Present | DesiredPresence::Absent => effort(desired, observed, now),
     };
     let Some((due, id)) = next_ending(desired, observed, now) else { return step };
     match step {
-        Step::Wait(_) | Step::Block(..) | Step::Ask(..) | Step::Rest(..) if due <= now => Step::Withdraw(id),
+        Step::Wait(_) | Step::Blocked(..) | Step::AwaitApproval(..) | Step::Idle(..) if due <= now => {
+            Step::Withdraw(id)
+        }
         Step::Wait(until) => Step::Wait(until.min(due)),
-        Step::Block(block, until) => Step::Block(block, earliest([until, Some(due)])),
-        Step::Ask(block, until) => Step::Ask(block, earliest([until, Some(due)])),
-        Step::Rest(state, until) => Step::Rest(state, earliest([until, Some(due)])),
+        Step::Blocked(block, until) => Step::Blocked(block, earliest([until, Some(due)])),
+        Step::AwaitApproval(block, until) => Step::AwaitApproval(block, earliest([until, Some(due)])),
+        Step::Idle(state, until) => Step::Idle(state, earliest([until, Some(due)])),
         sending => sending,
     }
 }
@@ -89,7 +83,7 @@ fn withdrawal(desired: &Desired, observed: &Observed, now: Timestamp) -> Step {
     match ending {
         Some((due, id)) if due <= now => Step::Withdraw(id),
         Some((due, _)) => Step::Wait(due),
-        None => Step::Rest(State::Withdrawn, None),
+        None => Step::Idle(State::Withdrawn, None),
     }
 }
 
@@ -103,12 +97,12 @@ fn effort(desired: &Desired, observed: &Observed, now: Timestamp) -> Step {
     if observed.request == Some(Request::Reregister) {
         return obtain(desired, observed, now);
     }
-    match client.doubt {
-        Some(Doubt::UpdateLost | Doubt::Reported) if client.manageable => {
+    match client.verification {
+        Some(Verification::UpdateLost | Verification::Reported) if client.manageable => {
             return polite(observed, now, Step::Verify);
         }
-        Some(Doubt::Forgotten) => return recover(desired, observed, client, now),
-        Some(Doubt::UpdateLost | Doubt::Reported) | None => {}
+        Some(Verification::Forgotten) => return recover(desired, observed, client, now),
+        Some(Verification::UpdateLost | Verification::Reported) | None => {}
     }
     let expired = !client.usable(now);
     let known =
@@ -171,7 +165,7 @@ fn keep(
         Some(moment) if moment <= now && client.manageable => polite(observed, now, Step::Verify),
         // Nobody has it, so nobody is asked to sign in again.
         Some(moment) if moment <= now => obtain(desired, observed, now),
-        refresh => Step::Rest(State::Registered, earliest([until, refresh])),
+        refresh => Step::Idle(State::Registered, earliest([until, refresh])),
     }
 }
 
@@ -228,7 +222,7 @@ fn at_another_issuer(
     let only_asked = client.method == RegistrationMethod::Dcr && (by_policy || is_held(desired, observed));
     if only_asked && client.usable(now) {
         if observed.skipped.as_ref() == Some(&desired.inputs()) {
-            return Step::Rest(State::Registered, until);
+            return Step::Idle(State::Registered, until);
         }
         return ask(
             "issuer_changed",
@@ -243,7 +237,7 @@ fn at_another_issuer(
 fn recover(desired: &Desired, observed: &Observed, client: &ActiveClient, now: Timestamp) -> Step {
     let asked = observed.request.is_some();
     if client.method == RegistrationMethod::PreRegistered && fit(desired, client) == Fit::Current && !asked {
-        return Step::Block(
+        return Step::Blocked(
             Block {
                 code: "invalid_client".to_owned(),
                 detail: Some("The authorization server does not accept the client that you entered. Check its `client_id` and `client_secret` there, and enter them again.".to_owned()),
@@ -273,7 +267,7 @@ fn obtain(desired: &Desired, observed: &Observed, now: Timestamp) -> Step {
     let Some((discovery, _)) = fresh else {
         // Without credentials nothing would be gained by looking.
         return match choose_blindly(desired) {
-            Some(block) => Step::Block(block, None),
+            Some(block) => Step::Blocked(block, None),
             None => polite(observed, now, Step::Discover),
         };
     };
@@ -283,10 +277,10 @@ fn obtain(desired: &Desired, observed: &Observed, now: Timestamp) -> Step {
         Choice::Publish => Step::Publish,
         Choice::Register if is_lost(desired, observed) => {
             let lost = Failure::answer_lost();
-            return Step::Block(Block { code: lost.code.to_owned(), detail: Some(lost.message) }, None);
+            return Step::Blocked(Block { code: lost.code.to_owned(), detail: Some(lost.message) }, None);
         }
         Choice::Register => Step::Register,
-        Choice::Nobody(block) => return Step::Block(block, None),
+        Choice::Nobody(block) => return Step::Blocked(block, None),
     };
     polite(observed, now, step)
 }
@@ -310,7 +304,7 @@ fn choose_blindly(desired: &Desired) -> Option<Block> {
 fn blocked(desired: &Desired, observed: &Observed, until: Option<Timestamp>) -> Option<Step> {
     let (code, inputs) = observed.failed.as_ref()?;
     let stays = observed.request.is_none() && *inputs == desired.inputs();
-    stays.then(|| Step::Block(Block { code: code.clone(), detail: None }, until))
+    stays.then(|| Step::Blocked(Block { code: code.clone(), detail: None }, until))
 }
 
 /// Whether whoever saved what is wanted now wanted replacements to wait for a person.
@@ -335,11 +329,11 @@ fn polite(observed: &Observed, now: Timestamp, step: Step) -> Step {
 }
 
 fn ask(code: &str, detail: &str, until: Option<Timestamp>) -> Step {
-    Step::Ask(Block { code: code.to_owned(), detail: Some(detail.to_owned()) }, until)
+    Step::AwaitApproval(Block { code: code.to_owned(), detail: Some(detail.to_owned()) }, until)
 }
 
 fn issuer_changed(until: Option<Timestamp>) -> Step {
-    Step::Block(
+    Step::Blocked(
         Block {
             code: "issuer_changed".to_owned(),
             detail: Some("The server names another authorization server than the one your client was used with. If that is right, set `issuer` in the Advanced Configuration to the new one, or enter the client registered there.".to_owned()),

@@ -3,7 +3,7 @@
 
 /// What becomes of a registration with this reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outlook {
+pub enum RetryClass {
     /// It is tried again by itself, later each time.
     Retries,
     /// A client may exist that nobody knows of, or secrets may have been replaced: tried once more, then a person decides.
@@ -11,30 +11,30 @@ pub enum Outlook {
     /// Tried twice, then a person is needed.
     RetriesOnce,
     /// A person is needed: an admin here, or the authorization server's owner.
-    NeedsPerson,
+    NeedsUser,
     /// Stopped for safety.
     Security,
     /// The client serves; a person must agree to a new one.
-    Asks,
+    AwaitsApproval,
     /// It waits in line.
-    Waits,
+    Queued,
     /// Another way is taken without anybody.
-    GoesOn,
+    FallsBack,
     /// Why a client is in the orphan ledger.
     Ledger,
 }
 
-impl Outlook {
+impl RetryClass {
     /// All of them, in the order of the page.
     pub const ALL: [Self; 9] = [
         Self::Retries,
         Self::Unconfirmed,
         Self::RetriesOnce,
-        Self::NeedsPerson,
+        Self::NeedsUser,
         Self::Security,
-        Self::Asks,
-        Self::Waits,
-        Self::GoesOn,
+        Self::AwaitsApproval,
+        Self::Queued,
+        Self::FallsBack,
         Self::Ledger,
     ];
 
@@ -44,11 +44,11 @@ impl Outlook {
             Self::Retries => "Tried again by itself, later each time",
             Self::Unconfirmed => "Sent, and the answer lost",
             Self::RetriesOnce => "The answer makes no sense: tried twice",
-            Self::NeedsPerson => "Needs a person",
+            Self::NeedsUser => "Needs a person",
             Self::Security => "Stopped for safety",
-            Self::Asks => "Serves, and waits for an agreement",
-            Self::Waits => "Waits in line",
-            Self::GoesOn => "Another way is taken",
+            Self::AwaitsApproval => "Serves, and waits for an agreement",
+            Self::Queued => "Waits in line",
+            Self::FallsBack => "Another way is taken",
             Self::Ledger => "Why a client is in the ledger of orphans",
         }
     }
@@ -60,332 +60,337 @@ pub struct Reason {
     /// Stable code.
     pub code: &'static str,
     /// What becomes of the registration.
-    pub outlook: Outlook,
+    pub retry_class: RetryClass,
     /// What happened.
     pub meaning: &'static str,
     /// What a person can do.
     pub next: &'static str,
 }
 
-const fn reason(code: &'static str, outlook: Outlook, meaning: &'static str, next: &'static str) -> Reason {
-    Reason { code, outlook, meaning, next }
+const fn reason(
+    code: &'static str,
+    retry_class: RetryClass,
+    meaning: &'static str,
+    next: &'static str,
+) -> Reason {
+    Reason { code, retry_class, meaning, next }
 }
 
-use Outlook as O;
+use RetryClass as R;
 
 /// All of them.
 pub static REASONS: &[Reason] = &[
     reason(
         "upstream_unavailable",
-        O::Retries,
+        R::Retries,
         "The upstream answered 408, 425 or 5xx.",
         "Nothing; `Retry-After` is honoured.",
     ),
     reason(
         "rate_limited",
-        O::Retries,
+        R::Retries,
         "The authorization server answered 429; it is asked half as often for an hour.",
         "Nothing; `Retry-After` is honoured. Lower `worker.issuer_rate` if it happens often.",
     ),
     reason(
         "timeout",
-        O::Retries,
+        R::Retries,
         "The upstream did not answer in time.",
         "Nothing, or raise `worker.request_timeout`.",
     ),
     reason(
         "name_not_found",
-        O::Retries,
+        R::Retries,
         "The upstream's name cannot be resolved.",
         "Check the URL and this machine's DNS.",
     ),
     reason(
         "connection_failed",
-        O::Retries,
+        R::Retries,
         "The upstream cannot be connected to.",
         "Check the URL, the firewall and whether it runs.",
     ),
-    reason("connection_lost", O::Retries, "The connection broke before the answer was complete.", "Nothing."),
+    reason("connection_lost", R::Retries, "The connection broke before the answer was complete.", "Nothing."),
     reason(
         "certificate_not_trusted",
-        O::Retries,
+        R::Retries,
         "The upstream shows a certificate that is not trusted.",
         "For an authority of your own: `egress.ca_file`.",
     ),
     reason(
         "client_failed",
-        O::Retries,
+        R::Retries,
         "No connection could be prepared on this machine.",
         "See this process's log.",
     ),
     reason(
         "interrupted",
-        O::Retries,
+        R::Retries,
         "A worker stopped in the middle of a step that leaves nothing behind.",
         "Nothing.",
     ),
     reason(
         "cimd_self_check_failed",
-        O::Retries,
+        R::Retries,
         "The published Client ID Metadata Document cannot be read through `cimd.public_url`.",
         "Open the `client_id` from outside; mend DNS, proxy or certificate. Under `auto`, dynamic registration is used meanwhile where it is offered.",
     ),
     reason(
         "answer_lost",
-        O::Unconfirmed,
+        R::Unconfirmed,
         "The registration was sent, its answer never read: a client may exist that nobody knows. It is in the ledger of orphans.",
         "It is repeated once after a pause. After a second loss: Retry, or enter the client by hand.",
     ),
     reason(
         "management_answer_lost",
-        O::Unconfirmed,
+        R::Unconfirmed,
         "The client was read or updated (RFC 7592) and the answer lost: its secret and token may have been replaced.",
         "It is asked again after a pause. If the token was replaced, the client can no longer be managed.",
     ),
     reason(
         "answer_not_http",
-        O::RetriesOnce,
+        R::RetriesOnce,
         "What came back is no HTTP answer.",
         "Check the URL; tell the upstream's owner.",
     ),
     reason(
         "answer_not_json",
-        O::RetriesOnce,
+        R::RetriesOnce,
         "The answer is no JSON object, or has a member twice.",
         "Tell the upstream's owner.",
     ),
     reason(
         "answer_too_large",
-        O::RetriesOnce,
+        R::RetriesOnce,
         "The answer is larger than anything sensible.",
         "Tell the upstream's owner.",
     ),
     reason(
         "unexpected_status",
-        O::RetriesOnce,
+        R::RetriesOnce,
         "The status is none that answers a registration.",
         "Check the registration endpoint; tell the upstream's owner.",
     ),
     reason(
         "redirect_not_allowed",
-        O::RetriesOnce,
+        R::RetriesOnce,
         "It redirects where nothing may be followed.",
         "Enter the address it redirects to.",
     ),
     reason(
         "client_id_missing",
-        O::RetriesOnce,
+        R::RetriesOnce,
         "The answer holds no usable `client_id`.",
         "Tell the upstream's owner.",
     ),
     reason(
         "client_id_changed",
-        O::RetriesOnce,
+        R::RetriesOnce,
         "It answered about another client than the one asked for.",
         "Tell the upstream's owner.",
     ),
     reason(
         "client_secret_expired",
-        O::RetriesOnce,
+        R::RetriesOnce,
         "It issued a secret that has expired already.",
         "Tell the upstream's owner.",
     ),
     reason(
         "secret_missing",
-        O::RetriesOnce,
+        R::RetriesOnce,
         "It registered an auth method with a secret and issued none.",
         "Set `token_endpoint_auth_method`, or tell the upstream's owner.",
     ),
     reason(
         "authorization_server_not_found",
-        O::NeedsPerson,
+        R::NeedsUser,
         "The MCP server names no authorization server (RFC 9728).",
         "Choose another authentication, or enter `issuer` and endpoints; for a server of the MCP revision 2025-03-26 set `registration.legacy_discovery`.",
     ),
     reason(
         "metadata_not_found",
-        O::NeedsPerson,
+        R::NeedsUser,
         "The authorization server publishes no metadata (RFC 8414).",
         "Enter `issuer`, `authorization_endpoint` and `token_endpoint`.",
     ),
     reason(
         "metadata_incomplete",
-        O::NeedsPerson,
+        R::NeedsUser,
         "Its metadata lack an endpoint.",
         "Enter the endpoint in the Advanced Configuration.",
     ),
     reason(
         "registration_not_supported",
-        O::NeedsPerson,
+        R::NeedsUser,
         "It offers no dynamic registration.",
         "Register a client by hand with the callback shown, then enter its `client_id`.",
     ),
     reason(
         "registration_not_allowed",
-        O::NeedsPerson,
+        R::NeedsUser,
         "It refuses this client; its words say why.",
         "Ask its owner to allow the name or the callback, or enter a client registered by hand.",
     ),
     reason(
         "initial_access_token_needed",
-        O::NeedsPerson,
+        R::NeedsUser,
         "It registers nobody without an initial access token, or does not accept the one entered.",
         "Enter `registration.initial_access_token`.",
     ),
     reason(
         "token_not_sendable",
-        O::NeedsPerson,
+        R::NeedsUser,
         "The token entered holds characters that no HTTP header can carry.",
         "Enter it again.",
     ),
     reason(
         "invalid_redirect_uri",
-        O::NeedsPerson,
+        R::NeedsUser,
         "It does not accept the gateway's callback.",
         "Ask its owner to allow the callback shown.",
     ),
     reason(
         "redirect_uris_not_honoured",
-        O::NeedsPerson,
+        R::NeedsUser,
         "It registered other callbacks than the gateway's.",
         "Ask its owner to allow the callback shown.",
     ),
     reason(
         "invalid_client_metadata",
-        O::NeedsPerson,
+        R::NeedsUser,
         "It refuses the client metadata; its words say which member.",
         "Change the Advanced Configuration; it is tried again at once.",
     ),
     reason(
         "auth_method_not_supported",
-        O::NeedsPerson,
+        R::NeedsUser,
         "There is no way to authenticate that both sides know, or not the one set.",
         "Change or remove `token_endpoint_auth_method`.",
     ),
     reason(
         "pre_registered_client_missing",
-        O::NeedsPerson,
+        R::NeedsUser,
         "Only a client registered by hand is to be used, and none is entered.",
         "Enter `client_id` (and `client_secret`).",
     ),
     reason(
         "cimd_not_available",
-        O::NeedsPerson,
+        R::NeedsUser,
         "`registration.method` is `cimd`, but this deployment publishes no documents.",
         "The operator sets `cimd.public_url`, or choose another method.",
     ),
     reason(
         "cimd_not_supported",
-        O::NeedsPerson,
+        R::NeedsUser,
         "`registration.method` is `cimd`, but the authorization server does not read documents.",
         "Choose another method.",
     ),
     reason(
         "cimd_auth_method",
-        O::NeedsPerson,
+        R::NeedsUser,
         "A public document holds no secret, but one is asked for.",
         "Remove `token_endpoint_auth_method`, or choose another method.",
     ),
     reason(
         "cimd_document_too_large",
-        O::NeedsPerson,
+        R::NeedsUser,
         "The document would be larger than authorization servers read.",
         "Shorten the metadata, language variants above all.",
     ),
     reason(
         "invalid_client",
-        O::NeedsPerson,
+        R::NeedsUser,
         "Gateways report that the client you entered is refused.",
         "Check `client_id` and `client_secret` there, and enter them again.",
     ),
     reason(
         "resource_mismatch",
-        O::Security,
+        R::Security,
         "The metadata are for another resource than this server's address.",
         "Correct the integration's URL, or ask the server's owner.",
     ),
     reason(
         "issuer_mismatch",
-        O::Security,
+        R::Security,
         "The metadata name another issuer than expected (RFC 8414 §3.3).",
         "If that is right, set `registration.trusted_issuer`.",
     ),
     reason(
         "issuer_changed",
-        O::Security,
+        R::Security,
         "The server names another authorization server than the one your client, secret or token was used with.",
         "If that is right, set `issuer`, or enter client, secret or token again. A client registered dynamically is replaced by itself, unless `registration.replace` is `ask`.",
     ),
-    reason("endpoint_not_allowed", O::Security, "An endpoint is no https URL.", "Tell the upstream's owner."),
+    reason("endpoint_not_allowed", R::Security, "An endpoint is no https URL.", "Tell the upstream's owner."),
     reason(
         "address_blocked",
-        O::Security,
+        R::Security,
         "A name leads to a private or reserved address.",
         "The operator can allow it: [`egress.allow`](egress.md).",
     ),
     reason(
         "metadata_changed",
-        O::Asks,
+        R::AwaitsApproval,
         "Metadata changed after the client was registered, and only a new client can carry them.",
         "Approve, or skip this version.",
     ),
     reason(
         "secret_expiring",
-        O::Asks,
+        R::AwaitsApproval,
         "The secret expires soon, and only a new client brings a new one.",
         "Approve; when it has expired it is replaced without asking.",
     ),
     reason(
         "waiting_turn",
-        O::Waits,
+        R::Queued,
         "The authorization server is asked only so often (`worker.issuer_rate`), and others came first.",
         "Nothing.",
     ),
     reason(
         "cooling_down",
-        O::Waits,
+        R::Queued,
         "There is no usable client, and the last one was made a short while ago (`worker.replace_cooldown`, `worker.least_secret_life`).",
         "Nothing, or Retry to have a new one now.",
     ),
     reason(
         "management_token_refused",
-        O::GoesOn,
+        R::FallsBack,
         "The registration access token is not accepted any more, or the client is gone (RFC 7592 §2.1).",
         "Nothing: the client is replaced or kept, by policy.",
     ),
     reason(
         "management_not_allowed",
-        O::GoesOn,
+        R::FallsBack,
         "The client cannot be read or changed there.",
         "Nothing: a change needs a new client, by policy.",
     ),
     reason(
         "client_forgotten",
-        O::GoesOn,
+        R::FallsBack,
         "The authorization server does not know the client any more.",
         "Nothing: it is replaced.",
     ),
     reason(
         "deletion_not_offered",
-        O::Ledger,
+        R::Ledger,
         "The authorization server gave no address or token to delete the client with.",
         "Ask its owner to delete the client, if that matters; then resolve the entry.",
     ),
     reason(
         "management_elsewhere",
-        O::Ledger,
+        R::Ledger,
         "The authorization server named a management address on another origin than its registration endpoint, so the registration access token is not sent there.",
         "Ask its owner to delete the client, if that matters; then resolve the entry.",
     ),
     reason(
         "deletion_not_supported",
-        O::Ledger,
+        R::Ledger,
         "The authorization server answered that it deletes no clients.",
         "Ask its owner to delete the client, if that matters; then resolve the entry.",
     ),
     reason(
         "deletion_refused",
-        O::Ledger,
+        R::Ledger,
         "The authorization server refused the deletion.",
         "Ask its owner to delete the client, if that matters; then resolve the entry.",
     ),

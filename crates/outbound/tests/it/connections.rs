@@ -1,9 +1,9 @@
 //! Connections that never carry a request: nobody can have acted on one.
 
-use crate::hostile::{PATIENCE, answering};
+use crate::hostile::{TEST_TIMEOUT, answering};
 use crate::upstream::{Reply, guarded, hasty};
 use registry_core::egress::Scope;
-use registry_core::oauth::{FailureClass, Recorded};
+use registry_core::oauth::{FailureClass, ManagedClient};
 use registry_core::secret::Secret;
 use registry_outbound::{delete, read, register, update};
 use serde_json::Map;
@@ -36,7 +36,8 @@ async fn handshakes_that_lead_nowhere() {
         let client = if expected == "timeout" { hasty() } else { guarded() };
         let request = Map::new();
         let sending = register(&client, &url, &request, None);
-        let (outcome, ()) = timeout(PATIENCE, async { tokio::join!(sending, serving) }).await.expect(what);
+        let (outcome, ()) =
+            timeout(TEST_TIMEOUT, async { tokio::join!(sending, serving) }).await.expect(what);
         let failure = outcome.result.unwrap_err();
         assert_eq!((failure.class, failure.code), (FailureClass::Transient, expected), "{what}");
     }
@@ -48,7 +49,7 @@ async fn refused_connections_are_never_ambiguous() {
     let gone = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}/register", gone.local_addr().unwrap());
     drop(gone);
-    let client = Recorded {
+    let client = ManagedClient {
         client_id: "c".to_owned(),
         client_secret: None,
         client_secret_expires_at: None,
@@ -71,7 +72,7 @@ async fn refused_connections_are_never_ambiguous() {
     }
     // Where one stood, anything may have happened.
     let upstream = answering(Reply::Close).await;
-    let client = Recorded { registration_client_uri: upstream.url("/register"), ..client };
+    let client = ManagedClient { registration_client_uri: upstream.url("/register"), ..client };
     for failure in [
         update(&guarded, &client, &request).await.result.unwrap_err(),
         read(&guarded, &client).await.result.unwrap_err(),

@@ -3,14 +3,14 @@
 use crate::upstream::{Reply, Upstream, guarded, gzipped_spaces, hasty};
 use registry_core::egress::EgressPolicy;
 use registry_core::oauth::{Failure, FailureClass};
-use registry_outbound::{DiscoverOutcome, DiscoverTarget, Guarded, Limits, discover};
+use registry_outbound::{DiscoverOutcome, DiscoverTarget, Limits, UpstreamClient, discover};
 
-async fn search(guarded: &Guarded, mcp_url: &str) -> DiscoverOutcome {
+async fn search(guarded: &UpstreamClient, mcp_url: &str) -> DiscoverOutcome {
     let target = DiscoverTarget { mcp_url: mcp_url.to_owned(), ..DiscoverTarget::default() };
     discover(guarded, target).await
 }
 
-async fn failure(guarded: &Guarded, mcp_url: &str) -> Failure {
+async fn failure(guarded: &UpstreamClient, mcp_url: &str) -> Failure {
     search(guarded, mcp_url).await.result.unwrap_err()
 }
 
@@ -19,7 +19,7 @@ const PLACE: &str = "/.well-known/oauth-protected-resource";
 #[tokio::test]
 async fn private_addresses_are_refused_before_anything_is_sent() {
     let upstream = Upstream::start(|_, _| Reply::status(401)).await;
-    let strict = Guarded::new(EgressPolicy::default(), Limits::default());
+    let strict = UpstreamClient::new(EgressPolicy::default(), Limits::default());
     let port = upstream.origin.rsplit(':').next().unwrap();
     for url in [
         upstream.url("/mcp"),

@@ -3,32 +3,32 @@
 use crate::upstream::{Reply, Seen, Upstream, guarded, gzipped_spaces, gzipped_spaces_without_end, hasty};
 use registry_core::oauth::FailureClass;
 use registry_core::secret::Secret;
-use registry_outbound::{DiscoverTarget, Guarded, delete, discover, register};
+use registry_outbound::{DiscoverTarget, UpstreamClient, delete, discover, register};
 use serde_json::{Map, json};
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
 /// Without limits any of these would take longer.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 /// More than the caps, and what two sockets keep between them.
-const MOST_TAKEN: u64 = 16 * 1024 * 1024;
+const MAX_BYTES_SENT: u64 = 16 * 1024 * 1024;
 /// How much more memory all of one test may take than the process had before, in KiB. The floods are hundreds of MiB.
-const MOST_MEMORY: u64 = 64 * 1024;
+const MAX_MEMORY_KIB: u64 = 64 * 1024;
 
 /// What is said of a document that is answered so.
-type Said = (&'static str, &'static str);
-const TOO_LARGE: Said = ("authorization_server_not_found", "answered with more than 262144 bytes.");
-const NO_HTTP: Said = ("authorization_server_not_found", "no HTTP, or with more headers than are read.");
-const NO_JSON: Said =
+type Response = (&'static str, &'static str);
+const TOO_LARGE: Response = ("authorization_server_not_found", "answered with more than 262144 bytes.");
+const NO_HTTP: Response = ("authorization_server_not_found", "no HTTP, or with more headers than are read.");
+const NO_JSON: Response =
     ("authorization_server_not_found", "answered with something that is no sane JSON object.");
-const NONE_HERE: Said = ("authorization_server_not_found", "There is none here.");
-const FOUND: Said = ("resource_mismatch", "Found.");
-const NO_ANSWER: Said = ("timeout", "did not answer within 0.8 seconds.");
+const NONE_HERE: Response = ("authorization_server_not_found", "There is none here.");
+const FOUND: Response = ("resource_mismatch", "Found.");
+const NO_ANSWER: Response = ("timeout", "did not answer within 0.8 seconds.");
 /// Before or in the body: that depends on how busy the machine is.
-const OUT_OF_TIME: Said = ("timeout", "");
-const NO_END: Said = ("timeout", "did not finish its answer in time.");
-const BROKEN_OFF: Said = ("connection_lost", "broke off in the middle of its answer.");
-const CLOSED: Said = ("connection_lost", "closed the connection without an answer.");
+const OUT_OF_TIME: Response = ("timeout", "");
+const NO_END: Response = ("timeout", "did not finish its answer in time.");
+const BROKEN_OFF: Response = ("connection_lost", "broke off in the middle of its answer.");
+const CLOSED: Response = ("connection_lost", "closed the connection without an answer.");
 
 /// What is said of a registration that is answered so.
 const LOST: (FailureClass, &str) = (FailureClass::Ambiguous, "answer_lost");
@@ -58,32 +58,32 @@ pub(crate) async fn answering(reply: Reply) -> Upstream {
 }
 
 /// Sends a GET and a POST to servers that answer so. Both end in time, take little, and leave no connection open.
-async fn check(what: &str, reply: Reply, document: Said, registration: (FailureClass, &str)) {
+async fn check(what: &str, reply: Reply, document: Response, registration: (FailureClass, &str)) {
     // Little time where that is the limit; else enough for the slowest machine.
     let client = if document.0 == "timeout" { hasty() } else { guarded() };
     let taken = both(&client, what, reply, document, registration).await;
-    assert!(taken < MOST_TAKEN, "{what}: {taken} bytes were taken");
+    assert!(taken < MAX_BYTES_SENT, "{what}: {taken} bytes were taken");
 }
 
 /// The same, but for how much is taken: that is returned.
 async fn both(
-    client: &Guarded,
+    client: &UpstreamClient,
     what: &str,
     reply: Reply,
-    document: Said,
+    document: Response,
     registration: (FailureClass, &str),
 ) -> u64 {
     let (got, posted) = (answering(reply.clone()).await, answering(reply).await);
     let get = async {
         let target = DiscoverTarget { mcp_url: got.url("/mcp"), ..DiscoverTarget::default() };
-        let outcome = timeout(PATIENCE, discover(client, target)).await.expect(what);
+        let outcome = timeout(TEST_TIMEOUT, discover(client, target)).await.expect(what);
         let note = outcome.trace[1].note.as_str();
         assert!(note.ends_with(document.1), "{what}: GET: {note}");
         assert_eq!(outcome.result.unwrap_err().code, document.0, "{what}: GET");
     };
     let post = async {
         let (url, request) = (posted.url("/register"), Map::new());
-        let outcome = timeout(PATIENCE, register(client, &url, &request, None)).await.expect(what);
+        let outcome = timeout(TEST_TIMEOUT, register(client, &url, &request, None)).await.expect(what);
         let failure = outcome.result.unwrap_err();
         assert_eq!((failure.class, failure.code), registration, "{what}: POST");
     };
@@ -128,7 +128,7 @@ async fn bodies_without_end() {
         check(what, reply, TOO_LARGE, LOST).await;
     }
     let grown = peak_memory() - before;
-    assert!(grown < MOST_MEMORY, "{grown} KiB");
+    assert!(grown < MAX_MEMORY_KIB, "{grown} KiB");
 }
 
 #[tokio::test]
@@ -150,7 +150,7 @@ async fn headers_without_measure() {
         check(what, reply, NO_HTTP, LOST).await;
     }
     let grown = peak_memory() - before;
-    assert!(grown < MOST_MEMORY, "{grown} KiB");
+    assert!(grown < MAX_MEMORY_KIB, "{grown} KiB");
 }
 
 #[tokio::test]
@@ -246,7 +246,7 @@ async fn what_only_time_ends() {
         both(&hasty(), what, reply, said, LOST).await;
     }
     let grown = peak_memory() - before;
-    assert!(grown < MOST_MEMORY, "{grown} KiB");
+    assert!(grown < MAX_MEMORY_KIB, "{grown} KiB");
 }
 
 #[tokio::test]
@@ -325,7 +325,7 @@ async fn deletions_end_in_time_too() {
         let upstream = answering(reply).await;
         let token = Secret::new("canary");
         let deleting = async { delete(&client, &upstream.url("/register"), &token).await };
-        let failure = timeout(PATIENCE, deleting).await.unwrap().result.unwrap_err();
+        let failure = timeout(TEST_TIMEOUT, deleting).await.unwrap().result.unwrap_err();
         assert_eq!((failure.class, failure.code), expected);
         upstream.left_alone().await;
     }
@@ -347,10 +347,10 @@ async fn the_body_of_a_challenge_is_not_read() {
         })
         .await;
         let target = DiscoverTarget { mcp_url: upstream.url("/mcp"), ..DiscoverTarget::default() };
-        let outcome = timeout(PATIENCE, discover(&guarded(), target)).await.unwrap();
+        let outcome = timeout(TEST_TIMEOUT, discover(&guarded(), target)).await.unwrap();
         assert_eq!(outcome.result.unwrap_err().code, "authorization_server_not_found");
         upstream.left_alone().await;
-        assert!(upstream.written() < MOST_TAKEN);
+        assert!(upstream.written() < MAX_BYTES_SENT);
     }
 }
 

@@ -3,8 +3,8 @@
 use crate::names::Script;
 use crate::upstream::{Reply, Upstream, guarded, gzipped_spaces, hasty};
 use registry_core::egress::EgressPolicy;
-use registry_core::logo::{MOST_LOGO, Picture};
-use registry_outbound::{Guarded, Limits, Unpictured, fetch_logo};
+use registry_core::logo::{MAX_LOGO_BYTES, Picture};
+use registry_outbound::{Limits, LogoError, UpstreamClient, fetch_logo};
 
 /// The beginning of a PNG, 512×256, and nothing more.
 fn png() -> Vec<u8> {
@@ -16,10 +16,10 @@ fn image(content_type: &str, body: Vec<u8>) -> Reply {
 }
 
 /// The code and the words of what went wrong.
-async fn problem(client: &Guarded, url: &str) -> (String, String) {
+async fn problem(client: &UpstreamClient, url: &str) -> (String, String) {
     match fetch_logo(client, url).await.unwrap_err() {
-        Unpictured::Answered(problem) => (problem.code.to_owned(), problem.message),
-        Unpictured::Unanswered(failure) => (format!("unanswered {}", failure.code), failure.message),
+        LogoError::Answered(problem) => (problem.code.to_owned(), problem.message),
+        LogoError::Unanswered(failure) => (format!("unanswered {}", failure.code), failure.message),
     }
 }
 
@@ -73,11 +73,11 @@ async fn a_picture_without_end_is_cut() {
     let flood = Upstream::start(move |_, _| Reply::Flood(head.clone(), vec![0; 64 * 1024])).await;
     assert_eq!(problem(&guarded(), &flood.url("/logo.png")).await.0, "too_large");
     flood.left_alone().await;
-    assert!(flood.written() < 32 * MOST_LOGO as u64, "{}", flood.written());
+    assert!(flood.written() < 32 * MAX_LOGO_BYTES as u64, "{}", flood.written());
 
     // A few hundred bytes that unfold to more.
     let bomb = Upstream::start(|_, _| {
-        image("image/svg+xml", gzipped_spaces(2 * MOST_LOGO / 1024)).header("content-encoding", "gzip")
+        image("image/svg+xml", gzipped_spaces(2 * MAX_LOGO_BYTES / 1024)).header("content-encoding", "gzip")
     })
     .await;
     assert_eq!(problem(&guarded(), &bomb.url("/logo.svg")).await.0, "too_large");
@@ -93,7 +93,7 @@ async fn a_slow_picture_is_given_up() {
 
 #[tokio::test]
 async fn private_addresses_are_not_asked() {
-    let strict = || Guarded::new(EgressPolicy::default(), Limits::default());
+    let strict = || UpstreamClient::new(EgressPolicy::default(), Limits::default());
     let inside = strict().asking(Script::in_turn(&[&["10.9.9.9"]]));
     for (client, url) in [
         (strict(), "https://10.0.0.1/logo.png"),

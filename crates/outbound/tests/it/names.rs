@@ -4,7 +4,7 @@ use crate::authority::Authority;
 use crate::upstream::{Reply, Upstream};
 use registry_core::egress::{EgressPolicy, METADATA, NO_SERVER, PRIVATE};
 use registry_core::oauth::{Failure, FailureClass};
-use registry_outbound::{Addresses, DiscoverTarget, Guarded, Limits, Lookup, discover, register};
+use registry_outbound::{Addresses, DiscoverTarget, Limits, Lookup, UpstreamClient, discover, register};
 use serde_json::{Map, json};
 use std::collections::VecDeque;
 use std::io;
@@ -77,11 +77,11 @@ fn allowing(rules: &[&str]) -> EgressPolicy {
 }
 
 /// Whether a registration at `url` came about, or why not.
-async fn registered(client: &Guarded, url: &str) -> Result<(), Failure> {
+async fn registered(client: &UpstreamClient, url: &str) -> Result<(), Failure> {
     register(client, url, &Map::new(), None).await.result.map(drop)
 }
 
-async fn class_and_code(client: &Guarded, url: &str) -> (FailureClass, &'static str) {
+async fn class_and_code(client: &UpstreamClient, url: &str) -> (FailureClass, &'static str) {
     let failure = registered(client, url).await.unwrap_err();
     (failure.class, failure.code)
 }
@@ -97,7 +97,7 @@ async fn a_name_that_changes_its_mind_gains_nothing() {
     let good = Upstream::start_at("127.0.0.2:0", tls(), issue).await;
     let private = Upstream::start_at(&format!("127.0.0.3:{}", good.port), tls(), issue).await;
     let script = Script::in_turn(&[&["127.0.0.2"], &["127.0.0.3"], &["127.0.0.2"]]);
-    let client = Guarded::new(allowing(&["127.0.0.2"]), Limits::default())
+    let client = UpstreamClient::new(allowing(&["127.0.0.2"]), Limits::default())
         .asking(script.clone())
         .trusting(authority.pem.as_bytes())
         .unwrap();
@@ -127,7 +127,7 @@ async fn every_request_and_every_hop_asks_once() {
         })
         .await;
     let script = Script::always(&["127.0.0.1"]);
-    let client = Guarded::new(allowing(&["127.0.0.1"]), Limits::default())
+    let client = UpstreamClient::new(allowing(&["127.0.0.1"]), Limits::default())
         .asking(script.clone())
         .trusting(authority.pem.as_bytes())
         .unwrap();
@@ -156,7 +156,7 @@ async fn one_bad_address_among_good_ones_is_enough() {
         &["::"],
     ] {
         let script = Script::always(answer);
-        let client = Guarded::new(EgressPolicy::default(), Limits::default()).asking(script.clone());
+        let client = UpstreamClient::new(EgressPolicy::default(), Limits::default()).asking(script.clone());
         assert_eq!(class_and_code(&client, &url).await, BLOCKED, "{answer:?}");
         assert_eq!(script.asked().len(), 1);
     }
@@ -166,8 +166,8 @@ async fn one_bad_address_among_good_ones_is_enough() {
 #[tokio::test]
 async fn names_lead_to_no_private_range_and_lists_open_no_cloud() {
     let script = Script::default();
-    let strict = Guarded::new(EgressPolicy::default(), Limits::default()).asking(script.clone());
-    let open = Guarded::new(allowing(&["0.0.0.0/0", "::/0", "as.example"]), Limits::default())
+    let strict = UpstreamClient::new(EgressPolicy::default(), Limits::default()).asking(script.clone());
+    let open = UpstreamClient::new(allowing(&["0.0.0.0/0", "::/0", "as.example"]), Limits::default())
         .asking(script.clone());
     for (range, never) in PRIVATE
         .iter()
@@ -204,7 +204,7 @@ async fn names_without_an_answer() {
     let url = "https://as.example/register";
     let client = |total: u64, connect: u64| {
         let limits = Limits { total: Duration::from_millis(total), connect: Duration::from_millis(connect) };
-        Guarded::new(EgressPolicy::default(), limits)
+        UpstreamClient::new(EgressPolicy::default(), limits)
     };
     // Whichever of the two limits is the shorter one; nothing was sent, so nothing is ambiguous.
     for patient in [client(600_000, 100), client(100, 600_000)] {
@@ -219,7 +219,7 @@ async fn names_without_an_answer() {
         assert_eq!(class_and_code(&client, url).await, (FailureClass::Transient, "name_not_found"));
     }
     // The system is asked where no script is given.
-    let system = Guarded::new(allowing(&["localhost"]), Limits::default());
+    let system = UpstreamClient::new(allowing(&["localhost"]), Limits::default());
     assert_eq!(
         class_and_code(&system, "https://localhost:1/register").await,
         (FailureClass::Transient, "connection_failed")

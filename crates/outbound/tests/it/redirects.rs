@@ -5,13 +5,13 @@ use crate::names::Script;
 use crate::upstream::{Reply, Upstream, guarded};
 use registry_core::egress::EgressPolicy;
 use registry_core::secret::Secret;
-use registry_outbound::{DiscoverTarget, Guarded, Limits, delete, discover, register, self_check};
+use registry_outbound::{DiscoverTarget, Limits, UpstreamClient, delete, discover, register, self_check};
 use serde_json::Map;
 
 const PLACE: &str = "/.well-known/oauth-protected-resource/mcp";
 
 /// What is said of a document that is redirected to `location`, and how many requests that took.
-async fn said(client: &Guarded, upstream: &Upstream, mcp_url: String) -> (String, String) {
+async fn said(client: &UpstreamClient, upstream: &Upstream, mcp_url: String) -> (String, String) {
     let target = DiscoverTarget { mcp_url, ..DiscoverTarget::default() };
     let outcome = discover(client, target).await;
     assert_eq!(upstream.asked()[1], format!("GET {PLACE}"));
@@ -53,7 +53,7 @@ async fn to_other_schemes_and_private_addresses_they_are_not_followed() {
             .await;
         // The server, twice, and then whatever name it redirects to.
         let script = Script::in_turn(&[&["127.0.0.2"], &["127.0.0.2"], &["10.9.9.9"]]);
-        let client = Guarded::new(policy.clone(), Limits::default())
+        let client = UpstreamClient::new(policy.clone(), Limits::default())
             .asking(script)
             .trusting(authority.pem.as_bytes())
             .unwrap();

@@ -3,7 +3,7 @@
 use crate::upstream::{Reply, Upstream, guarded, hasty};
 use registry_core::oauth::FailureClass;
 use registry_core::secret::Secret;
-use registry_outbound::{Guarded, RegisterOutcome, register};
+use registry_outbound::{RegisterOutcome, UpstreamClient, register};
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
@@ -14,11 +14,11 @@ fn request() -> Map<String, Value> {
         .clone()
 }
 
-async fn send(guarded: &Guarded, url: &str) -> RegisterOutcome {
+async fn send(guarded: &UpstreamClient, url: &str) -> RegisterOutcome {
     register(guarded, url, &request(), None).await
 }
 
-async fn class_and_code(guarded: &Guarded, url: &str) -> (FailureClass, &'static str) {
+async fn class_and_code(guarded: &UpstreamClient, url: &str) -> (FailureClass, &'static str) {
     let failure = send(guarded, url).await.result.unwrap_err();
     (failure.class, failure.code)
 }

@@ -5,7 +5,7 @@ use crate::names::Script;
 use crate::upstream::{Reply, Seen, Upstream};
 use registry_core::egress::{EgressPolicy, Scope};
 use registry_core::oauth::FailureClass;
-use registry_outbound::{DiscoverTarget, Guarded, Limits, discover, register};
+use registry_outbound::{DiscoverTarget, Limits, UpstreamClient, discover, register};
 use serde_json::{Map, Value, json};
 
 const PR: &str = "/.well-known/oauth-protected-resource/mcp";
@@ -16,9 +16,9 @@ type Leads = fn(&str, &str, &Seen) -> Reply;
 
 /// A client for which all names lead to 127.0.0.5, where `rules` open that; http to this machine is allowed as for
 /// development, which makes servers there reachable but opens nothing else.
-fn client(rules: &[&str], authority: &Authority) -> Guarded {
+fn client(rules: &[&str], authority: &Authority) -> UpstreamClient {
     let allow = rules.iter().map(|rule| rule.parse().unwrap()).collect();
-    Guarded::new(EgressPolicy { allow, allow_http_loopback: true }, Limits::default())
+    UpstreamClient::new(EgressPolicy { allow, allow_http_loopback: true }, Limits::default())
         .asking(Script::always(&["127.0.0.5"]))
         .trusting(authority.pem.as_bytes())
         .unwrap()

@@ -6,16 +6,16 @@ use crate::upstream::{Reply, Upstream};
 use registry_core::egress::EgressPolicy;
 use registry_core::oauth::{Failure, FailureClass};
 use registry_core::secret::Secret;
-use registry_outbound::{Guarded, Limits, register};
+use registry_outbound::{Limits, UpstreamClient, register};
 use serde_json::{Map, json};
 use tokio_rustls::TlsAcceptor;
 
 const NAME: &str = "as.example";
 
 /// A client that may reach this machine over https, where `as.example` and `other.example` are.
-fn client() -> Guarded {
+fn client() -> UpstreamClient {
     let policy = EgressPolicy { allow: vec!["127.0.0.0/8".parse().unwrap()], ..EgressPolicy::default() };
-    Guarded::new(policy, Limits::default()).asking(Script::always(&["127.0.0.1"]))
+    UpstreamClient::new(policy, Limits::default()).asking(Script::always(&["127.0.0.1"]))
 }
 
 async fn serving(tls: TlsAcceptor) -> Upstream {
@@ -24,7 +24,7 @@ async fn serving(tls: TlsAcceptor) -> Upstream {
 }
 
 /// Registers at `host`; a client's id, or why there is none.
-async fn registered(client: &Guarded, upstream: &Upstream, host: &str) -> Result<String, Failure> {
+async fn registered(client: &UpstreamClient, upstream: &Upstream, host: &str) -> Result<String, Failure> {
     let url = format!("https://{host}:{}/register", upstream.port);
     let token = Secret::new("canary");
     let outcome = register(client, &url, &Map::new(), Some(&token)).await;

@@ -1,7 +1,7 @@
 //! A server that answers what a test says, and remembers what it was asked.
 
 use registry_core::egress::EgressPolicy;
-use registry_outbound::{Guarded, Limits};
+use registry_outbound::{Limits, UpstreamClient};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -231,14 +231,14 @@ async fn receive(stream: &mut (impl AsyncRead + Unpin)) -> std::io::Result<Seen>
 }
 
 /// A client that may reach this machine.
-pub(crate) fn guarded() -> Guarded {
-    Guarded::new(loopback(), Limits::default())
+pub(crate) fn guarded() -> UpstreamClient {
+    UpstreamClient::new(loopback(), Limits::default())
 }
 
 /// A client that may reach this machine and has no patience.
-pub(crate) fn hasty() -> Guarded {
+pub(crate) fn hasty() -> UpstreamClient {
     let limits = Limits { total: Duration::from_millis(800), connect: Duration::from_millis(500) };
-    Guarded::new(loopback(), limits)
+    UpstreamClient::new(loopback(), limits)
 }
 
 fn loopback() -> EgressPolicy {

@@ -14,7 +14,7 @@ use registry_core::metadata::{
     ResolveContext, parse_marker, resolve,
 };
 use registry_core::oauth::{client_id_document, document_url};
-use registry_core::registration::{AuthType, Desired, Standing};
+use registry_core::registration::{AuthType, Desired, DesiredPresence};
 use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashMap};
@@ -219,19 +219,19 @@ impl Registry {
         let rules = self.settings().life;
         let stopped = row.is_some_and(|row| row.stopped_at.is_some());
         let standing = if layers.server.deleted_at.is_some() || stopped {
-            Standing::Gone
+            DesiredPresence::Absent
         } else if layers.enabled {
-            Standing::Wanted
+            DesiredPresence::Present
         } else {
             let since = row.and_then(|row| row.unwanted_since).map_or_else(|| self.now(), moment);
-            Standing::Paused(since + rules.withdraw_after)
+            DesiredPresence::Suspended(since + rules.withdraw_after)
         };
         Ok(Desired {
             digest: effective.digest(),
             effective,
             mcp_url: layers.integration.url.clone(),
             auth_type: auth_type(&layers.integration)?,
-            standing,
+            presence: standing,
             publishes_documents: layers.in_force.settings.cimd_public_url.is_some(),
             rules,
         })

@@ -11,7 +11,7 @@ use chrono::Duration;
 use registry_core::clock::Timestamp;
 use registry_core::id::{RegistrationId, ServerId, WorkspaceId};
 use registry_core::permission::Permission;
-use registry_core::registration::{Doubt, State};
+use registry_core::registration::{State, Verification};
 use registry_core::slug::Reference;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use serde_json::json;
@@ -190,9 +190,9 @@ impl Registry {
             .one(&write.txn)
             .await?
             .ok_or_else(|| Error::not_found("client", client.id))?;
-        match client.doubt.as_deref().and_then(Doubt::parse) {
-            Some(Doubt::Forgotten) => return Ok(Verdict::Replacing),
-            Some(Doubt::Reported | Doubt::UpdateLost) => return Ok(Verdict::Checking),
+        match client.doubt.as_deref().and_then(Verification::parse) {
+            Some(Verification::Forgotten) => return Ok(Verdict::Replacing),
+            Some(Verification::Reported | Verification::UpdateLost) => return Ok(Verdict::Checking),
             None => {}
         }
         let who = actor.who();
@@ -203,10 +203,10 @@ impl Registry {
         let (verdict, doubt) = match first {
             // Only a second report that another gateway made, or the same one later, is another report.
             Some(at) if client.reported_by.as_deref() != Some(who) || at + distinct_after() <= write.now => {
-                (Verdict::Replacing, Some(Doubt::Forgotten))
+                (Verdict::Replacing, Some(Verification::Forgotten))
             }
             Some(_) => return Ok(Verdict::Noted),
-            None if manageable => (Verdict::Checking, Some(Doubt::Reported)),
+            None if manageable => (Verdict::Checking, Some(Verification::Reported)),
             None => (Verdict::Noted, None),
         };
         if first.is_none() {

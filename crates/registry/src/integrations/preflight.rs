@@ -14,8 +14,8 @@ use registry_core::id::{IntegrationId, WorkspaceId};
 use registry_core::metadata::{AdvancedConfiguration, EffectiveMetadata, Resolution};
 use registry_core::oauth::{Discovery, Exchange, Failure, FailureClass, document_url};
 use registry_core::permission::Permission;
-use registry_core::preflight::{Advice, Facts, Forecast, advise, forecast};
-use registry_core::registration::{AuthType, Desired, RegistrationMethod, Standing};
+use registry_core::preflight::{Advice, AdviceInputs, Forecast, advise, forecast};
+use registry_core::registration::{AuthType, Desired, DesiredPresence, RegistrationMethod};
 use registry_core::slug::{Reference, Slug};
 use sea_orm::EntityTrait;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -141,7 +141,7 @@ impl Registry {
             effective,
             mcp_url: url.clone(),
             auth_type,
-            standing: Standing::Wanted,
+            presence: DesiredPresence::Present,
             publishes_documents: shared.cimd_public_url.is_some(),
             rules: self.settings().life,
         };
@@ -157,7 +157,7 @@ impl Registry {
         let discovery = result.ok();
         let broken_logo = self.broken_logo(&desired.effective.client_metadata).await?;
         let advice = discovery.as_ref().map_or_else(Vec::new, |discovery| {
-            advise(&Facts {
+            advise(&AdviceInputs {
                 resolution: &resolution,
                 discovery,
                 forecast: &forecast,

@@ -6,7 +6,7 @@ use crate::storage::entity::oauth_client;
 use registry_core::clock::Timestamp;
 use registry_core::id::OauthClientId;
 use registry_core::oauth::{Discovery, is_same_origin};
-use registry_core::registration::{ActiveClient, ClientStatus, Doubt, RegistrationMethod};
+use registry_core::registration::{ActiveClient, ClientStatus, RegistrationMethod, Verification};
 use sea_orm::ActiveModelTrait;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 use serde_json::{Map, Value};
@@ -40,7 +40,7 @@ pub(crate) fn active_client(client: &oauth_client::Model) -> Result<ActiveClient
         manageable: managed_at(client)?.is_some() && client.registration_access_token_id.is_some(),
         update_refused: client.update_refused.clone(),
         fetched: client.fetched_at.is_some(),
-        doubt: client.doubt.as_deref().and_then(Doubt::parse),
+        verification: client.doubt.as_deref().and_then(Verification::parse),
         withdraw_not_before: client.withdraw_not_before.map(moment),
     })
 }
@@ -59,7 +59,7 @@ pub(crate) async fn active_clients(
 
 /// Whether gateways can use this client now.
 pub(crate) fn usable(client: &oauth_client::Model, now: Timestamp) -> bool {
-    client.doubt.as_deref() != Some(Doubt::Forgotten.as_str())
+    client.doubt.as_deref() != Some(Verification::Forgotten.as_str())
         && client.client_secret_expires_at.is_none_or(|expiry| moment(expiry) > now)
 }
 

@@ -52,7 +52,7 @@ pub enum FetchedLogo {
     Picture {
         /// What it is.
         picture: Picture,
-        /// Its bytes, at most [`registry_core::logo::MOST_LOGO`].
+        /// Its bytes, at most [`registry_core::logo::MAX_LOGO_BYTES`].
         bytes: Vec<u8>,
     },
     /// An answer that is no picture.

@@ -15,7 +15,7 @@ use registry_core::backoff;
 use registry_core::id::{OauthClientId, SealedId, ServerId};
 use registry_core::oauth::{Exchange, Failure, FailureClass};
 use registry_core::registration::{
-    Consequence, Desired, Doubt, ManagementConsequence, ManagementStep, State, after_failure,
+    Consequence, Desired, ManagementConsequence, ManagementStep, State, Verification, after_failure,
     after_management_failure,
 };
 use sea_orm::sea_query::Expr;
@@ -52,18 +52,18 @@ pub(crate) async fn manage_failed(
         .await?
         .ok_or_else(|| Error::not_found("client", active.id))?;
     let mut changed = oauth_client::ActiveModel { id: Set(client.id), ..Default::default() };
-    let doubted = |doubt: Doubt| Set(Some(doubt.as_str().to_owned()));
+    let doubted = |doubt: Verification| Set(Some(doubt.as_str().to_owned()));
     match consequence {
         C::InDoubt => {
             // Said so until the next answer.
-            changed.doubt = doubted(Doubt::UpdateLost);
+            changed.doubt = doubted(Verification::UpdateLost);
             changed.update(&write.txn).await?;
             return Ok(false);
         }
-        C::Forgotten => changed.doubt = doubted(Doubt::Forgotten),
+        C::Forgotten => changed.doubt = doubted(Verification::Forgotten),
         C::RefusedAndAsked => {
             changed.update_refused = Set(Some(situation.desired.digest.clone()));
-            changed.doubt = doubted(Doubt::Reported);
+            changed.doubt = doubted(Verification::Reported);
         }
         C::Refused => {
             changed.update_refused = Set(Some(situation.desired.digest.clone()));
@@ -183,7 +183,7 @@ pub(crate) async fn leave_open(
             if let Some(client) = &active {
                 oauth_client::ActiveModel {
                     id: Set(client.id),
-                    doubt: Set(Some(Doubt::UpdateLost.as_str().to_owned())),
+                    doubt: Set(Some(Verification::UpdateLost.as_str().to_owned())),
                     ..Default::default()
                 }
                 .update(&write.txn)

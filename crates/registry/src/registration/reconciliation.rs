@@ -15,9 +15,9 @@ use crate::storage::write::Write;
 use crate::{Error, Registry, Result};
 use registry_core::clock::Timestamp;
 use registry_core::id::{OauthClientId, RegistrationId, SealedId, ServerId};
-use registry_core::oauth::{Discovery, Failure, FailureClass, Recorded};
+use registry_core::oauth::{Discovery, Failure, FailureClass, ManagedClient};
 use registry_core::registration::{
-    ClientStatus, Doubt, EndingClient, Observed, RegistrationMethod, Request, State,
+    ClientStatus, EndingClient, Observed, RegistrationMethod, Request, State, Verification,
 };
 use registry_core::secret::Secret;
 use sea_orm::sea_query::{Expr, LockBehavior, LockType};
@@ -34,7 +34,7 @@ pub enum Withdrawal {
     /// By deleting it (RFC 7592 §2.3).
     Delete {
         /// What is needed for that.
-        recorded: Box<Recorded>,
+        recorded: Box<ManagedClient>,
         /// What it means when the token is refused (RFC 7592 §2.1: gone, or never ours): that the client is gone, where a
         /// deletion was sent before and its answer lost, or where a gateway says so too.
         gone_if_refused: Option<&'static str>,
@@ -138,7 +138,7 @@ impl Registry {
 
     /// A client of a claimed registration with everything needed to manage it (RFC 7592); `None` when the claim is lost or
     /// it is not manageable.
-    pub async fn recorded(&self, claim: &Claim, id: OauthClientId) -> Result<Option<Recorded>> {
+    pub async fn recorded(&self, claim: &Claim, id: OauthClientId) -> Result<Option<ManagedClient>> {
         if !self.holds(claim).await? {
             return Ok(None);
         }
@@ -170,7 +170,7 @@ impl Registry {
                     gone_if_refused: if client.withdrawal.as_deref() == Some(ANSWER_LOST) {
                         Some("deleted")
                     } else {
-                        let forgotten = client.doubt.as_deref() == Some(Doubt::Forgotten.as_str());
+                        let forgotten = client.doubt.as_deref() == Some(Verification::Forgotten.as_str());
                         forgotten.then_some("forgotten")
                     },
                 },
@@ -190,7 +190,7 @@ impl Registry {
         Ok(others > 0)
     }
 
-    async fn open_recorded(&self, client: &oauth_client::Model) -> Result<Option<Recorded>> {
+    async fn open_recorded(&self, client: &oauth_client::Model) -> Result<Option<ManagedClient>> {
         match self.read_recorded(client).await {
             // Without its token the client cannot be managed any more, as if the server had never offered it.
             Err(error) if is_given_up(self.db(), &error).await? => {
@@ -201,7 +201,7 @@ impl Registry {
         }
     }
 
-    async fn read_recorded(&self, client: &oauth_client::Model) -> Result<Option<Recorded>> {
+    async fn read_recorded(&self, client: &oauth_client::Model) -> Result<Option<ManagedClient>> {
         let (Some(uri), Some(token)) = (managed_at(client)?, client.registration_access_token_id) else {
             return Ok(None);
         };
@@ -212,7 +212,7 @@ impl Registry {
             Some(id) => Some(self.open_sealed(self.db(), SealedId(id)).await?),
             None => None,
         };
-        Ok(Some(Recorded {
+        Ok(Some(ManagedClient {
             client_id: client.client_id.clone(),
             client_secret,
             client_secret_expires_at: client.client_secret_expires_at.map(|millis| millis / 1000),

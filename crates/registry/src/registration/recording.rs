@@ -219,7 +219,7 @@ impl Registry {
                 finish(&write, &tried, "succeeded", None, exchanges, Some(response)).await?;
                 let mut reached = settled(&row, State::Registered, write.millis(), asked_since);
                 let recovered =
-                    situation.observed.client.as_ref().is_some_and(|client| client.doubt.is_some());
+                    situation.observed.client.as_ref().is_some_and(|client| client.verification.is_some());
                 if recovered {
                     reached.replaced_at = Set(Some(write.millis()));
                 }

@@ -10,7 +10,7 @@ use crate::storage::entity::{integration, registration};
 use crate::{Actor, Error, Registration, Registry, Result};
 use registry_core::id::IntegrationId;
 use registry_core::permission::Permission;
-use registry_core::registration::{ReplacementCost, Standing, State, replacement_cost};
+use registry_core::registration::{DesiredPresence, ReplacementCost, State, replacement_cost};
 use registry_core::slug::Reference;
 use sea_orm::ConnectionTrait;
 use std::collections::BTreeMap;
@@ -224,15 +224,15 @@ impl Registry {
         let desired = self.desired(layers, Some(row))?;
         // What was lost before a later answer is in the ledger already: only an open question can become another client.
         let lost = row.state == State::Unconfirmed.as_str();
-        let why = match desired.standing {
-            Standing::Paused(_) => Some((
+        let why = match desired.presence {
+            DesiredPresence::Suspended(_) => Some((
                 "access_disabled",
                 "The workspace has no access to the integration, so nothing is registered. Switch access on first.",
             )),
             _ if desired.is_gone(self.now()) => {
                 Some(("no_client_wanted", "The server needs no OAuth client, or its client was withdrawn."))
             }
-            Standing::Wanted | Standing::Gone => None,
+            DesiredPresence::Present | DesiredPresence::Absent => None,
         };
         Ok(Some((row, replacement_cost(&desired, client, lost), why)))
     }

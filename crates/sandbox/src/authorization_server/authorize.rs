@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use url::Url;
 
 /// Seconds a person may think, and a code may live.
-const PATIENCE: i64 = 600;
+const CODE_TTL: i64 = 600;
 
 /// Judges the request and shows the consent page.
 pub(super) fn ask(state: &State, request: &HttpRequest) -> HttpResponse {
@@ -63,7 +63,7 @@ pub(super) fn ask(state: &State, request: &HttpRequest) -> HttpResponse {
         scope: scope.to_owned(),
         state: state_parameter.map(str::to_owned),
         code_challenge: challenge.to_owned(),
-        expires_at: now_seconds() + PATIENCE,
+        expires_at: now_seconds() + CODE_TTL,
     };
     book.pending.insert(number, waiting);
     page
@@ -95,7 +95,7 @@ pub(super) fn decide(state: &State, body: &[u8]) -> HttpResponse {
     let code = random();
     let answer =
         back(&waiting.redirect_uri, &[("code", Some(code.as_str())), ("state", given), ("iss", issuer)]);
-    book.codes.insert(code, Authorization { expires_at: now_seconds() + PATIENCE, ..waiting });
+    book.codes.insert(code, Authorization { expires_at: now_seconds() + CODE_TTL, ..waiting });
     answer
 }
 

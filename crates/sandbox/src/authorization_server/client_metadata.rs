@@ -1,7 +1,7 @@
 //! Judging requested client metadata and completing it with defaults (RFC 7591 §2, §2.1).
 
 use crate::answer::{self, Refused};
-use crate::quirks::{Quirks, ScopePolicy};
+use crate::quirks::{Quirks, ScopeHandling};
 use actix_web::http::StatusCode;
 use serde_json::{Map, Value, json};
 use url::Url;
@@ -143,18 +143,18 @@ fn check_redirects(metadata: &Map<String, Value>, quirks: &Quirks) -> Result<(),
 fn apply_scope_policy(metadata: &mut Map<String, Value>, quirks: &Quirks) -> Result<(), Refused> {
     let Some(scope) = metadata.get("scope").and_then(Value::as_str) else { return Ok(()) };
     match quirks.scope_policy {
-        ScopePolicy::Accept => {}
-        ScopePolicy::KnownOnly => {
+        ScopeHandling::Accept => {}
+        ScopeHandling::KnownOnly => {
             if scope.split(' ').any(|asked| !quirks.scopes_supported.iter().any(|known| known == asked)) {
                 return invalid("scope must only contain Authorization Server supported scope values");
             }
         }
-        ScopePolicy::Refuse => {
+        ScopeHandling::Refuse => {
             let description = "Policy 'Allowed Client Scopes' rejected request to client-registration service. \
                                Details: Not permitted to use specified clientScope";
             return Err(answer::error(StatusCode::FORBIDDEN, "insufficient_scope", description).into());
         }
-        ScopePolicy::Ignore => drop(metadata.remove("scope")),
+        ScopeHandling::Ignore => drop(metadata.remove("scope")),
     }
     Ok(())
 }

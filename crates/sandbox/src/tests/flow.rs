@@ -28,7 +28,7 @@ async fn a_client_goes_all_the_way() {
         assert_eq!(&registered[name], asked, "{name}");
     }
     assert!(registered.get("client_secret").is_none());
-    assert!(peer.sandbox.wait_for_registration(1, LONG).await);
+    assert!(peer.sandbox.wait_for_registration(1, TEST_TIMEOUT).await);
     let received = &peer.sandbox.registrations()[0];
     assert_eq!(received.body.to_string(), metadata().to_string());
     assert_eq!(received.client_id.as_deref(), Some(id(&registered)));

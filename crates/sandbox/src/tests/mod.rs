@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 const CALLBACK: &str = "http://localhost:8787/oauth/upstream-callback";
-const LONG: Duration = Duration::from_secs(10);
+const TEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 struct Peer {
     sandbox: Sandbox,

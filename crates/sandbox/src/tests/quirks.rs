@@ -1,7 +1,7 @@
 //! Each switch at least once.
 
 use super::*;
-use crate::{MetadataForm, Refusal, ResourceMetadata, ScopePolicy};
+use crate::{MetadataForm, Refusal, ResourceMetadata, ScopeHandling};
 
 #[test]
 fn quirks_are_data() {
@@ -170,7 +170,7 @@ async fn registration_is_held_up_for_a_while() {
 async fn registration_hangs_after_reading_the_body() {
     let peer = Peer::with(Quirks { hang_seconds: 3600, ..Quirks::default() }).await;
     let request = tokio::spawn(peer.registering(&metadata()).send());
-    assert!(peer.sandbox.wait_for_request(1, LONG).await);
+    assert!(peer.sandbox.wait_for_request(1, TEST_TIMEOUT).await);
     assert_eq!(peer.sandbox.registrations()[0].client_id, None);
     peer.sandbox.stop().await;
     assert!(request.await.unwrap().is_err(), "stopping does not wait for the end of a hang");
@@ -180,7 +180,7 @@ async fn registration_hangs_after_reading_the_body() {
 async fn the_answer_is_lost_after_storing() {
     let peer = Peer::with(Quirks { lost_answers: 1, ..Quirks::default() }).await;
     assert!(peer.registering(&metadata()).send().await.is_err());
-    assert!(peer.sandbox.wait_for_registration(1, LONG).await);
+    assert!(peer.sandbox.wait_for_registration(1, TEST_TIMEOUT).await);
     let orphan = peer.sandbox.registrations()[0].client_id.clone().unwrap();
     assert!(peer.sandbox.client(&orphan).is_some());
     assert_eq!(peer.register(&metadata()).await.0, 201);
@@ -195,9 +195,9 @@ async fn registration_is_refused() {
     let hosts = Quirks { redirect_hosts: Some(vec!["approved.example".to_owned()]), ..Quirks::default() };
     let methods =
         Quirks { accepted_auth_methods: Some(vec!["client_secret_post".to_owned()]), ..Quirks::default() };
-    let scope = Quirks { scope_policy: ScopePolicy::Refuse, ..Quirks::default() };
+    let scope = Quirks { scope_policy: ScopeHandling::Refuse, ..Quirks::default() };
     let known = Quirks {
-        scope_policy: ScopePolicy::KnownOnly,
+        scope_policy: ScopeHandling::KnownOnly,
         scopes_supported: vec!["a".to_owned()],
         ..Quirks::default()
     };
@@ -302,7 +302,7 @@ async fn answers_are_odd() {
 #[tokio::test]
 async fn something_else_is_registered() {
     let mut quirks =
-        Quirks { ignore_redirect_uris: true, scope_policy: ScopePolicy::Ignore, ..Quirks::default() };
+        Quirks { ignore_redirect_uris: true, scope_policy: ScopeHandling::Ignore, ..Quirks::default() };
     quirks.replace_members.insert("application_type".to_owned(), json!("web"));
     let peer = Peer::with(quirks).await;
     let (_, client) = peer.register(&metadata()).await;

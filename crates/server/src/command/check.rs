@@ -1,7 +1,8 @@
 //! `mcp-registry check`: the settings in force as TOML, secrets masked, and what is wrong with them.
 
 use super::{Failed, print};
-use crate::config::{Checked, Config, key_of};
+use crate::config::Config;
+use crate::validation::{Checked, key_of};
 use serde_json::Value;
 use std::fmt::Write;
 

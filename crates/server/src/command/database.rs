@@ -1,12 +1,11 @@
 //! How a command takes the deployment's database: what it may make there, what it records, and what it says about it.
 
 use super::Failed;
+use crate::adapters::{ExternalServices, guarded, operator};
 use crate::clock::SystemClock;
 use crate::config::{Config, DatabaseUrl};
-use crate::keys::{self, Ring};
-use crate::outgoing::{guarded, operator};
+use crate::sealing_keys::{self, Ring};
 use crate::secrets::Secrets;
-use crate::upstream::Outside;
 use registry::{Migrated, Missing, Recording, Registry, Released, SealingRing, SettingsStanding};
 use std::path::Path;
 use std::sync::Arc;
@@ -14,9 +13,9 @@ use std::time::Duration;
 use url::Url;
 
 /// How often a database that seems to be in use is looked at before that is believed: a backup is over soon.
-const LOOKS: u32 = 15;
+const MAX_LOCK_CHECKS: u32 = 15;
 /// Between two such looks.
-const PAUSE: Duration = Duration::from_millis(200);
+const LOCK_CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
 /// The deployment's database, opened by a command that looks after it.
 pub(super) struct Visited {
@@ -36,7 +35,7 @@ pub(super) fn say(text: impl std::fmt::Display) {
 pub(super) async fn visit(config: &Config) -> Result<Visited, Failed> {
     require_database(config)?;
     let url = config.database.url.expose();
-    let (ring, lost) = match keys::find(config).await {
+    let (ring, lost) = match sealing_keys::find(config).await {
         Ok(Ring::Found(ring)) => (ring, None),
         Ok(Ring::NotThere(path)) => {
             (SealingRing::none(), Some(format!("The sealing key file {} is not there.", absolute(&path))))
@@ -96,12 +95,12 @@ pub(super) async fn join(config: &Config) -> Result<Registry, Failed> {
 
 /// The database, made where there is none: for `migrate`, and for [`join`].
 pub(super) async fn open_making(config: &Config) -> Result<Registry, Failed> {
-    keys::prepare_folder(config).map_err(Failed::new)?;
-    let ring = match keys::find(config).await.map_err(Failed::new)? {
+    sealing_keys::prepare_folder(config).map_err(Failed::new)?;
+    let ring = match sealing_keys::find(config).await.map_err(Failed::new)? {
         Ring::Found(ring) => ring,
         Ring::NotThere(path) => {
             refuse_a_new_key(config, &path).await?;
-            keys::make(&path).map_err(Failed::new)?
+            sealing_keys::make(&path).map_err(Failed::new)?
         }
     };
     open_on(config, config.database.url.expose(), ring, Missing::Make).await
@@ -109,7 +108,7 @@ pub(super) async fn open_making(config: &Config) -> Result<Registry, Failed> {
 
 /// Another database with the same keys, which must be here unless `without_keys` accepts that they are lost.
 pub(super) async fn open_copy(config: &Config, url: &str, without_keys: bool) -> Result<Registry, Failed> {
-    let ring = match keys::find(config).await {
+    let ring = match sealing_keys::find(config).await {
         Ok(Ring::Found(ring)) => ring,
         Ok(Ring::NotThere(_)) | Err(_) if without_keys => SealingRing::none(),
         Err(why) => return Err(Failed::new(why)),
@@ -166,7 +165,7 @@ fn require_database(config: &Config) -> Result<(), Failed> {
 /// Whether no other process has the SQLite database open.
 async fn is_alone(config: &Config) -> Result<bool, Failed> {
     let Some(file) = config.database.url.sqlite_file() else { return Ok(true) };
-    for _ in 0..LOOKS {
+    for _ in 0..MAX_LOCK_CHECKS {
         match registry::release(Path::new(file)).await {
             Ok(Released::Whole) => return Ok(true),
             Ok(Released::Damaged) => {
@@ -175,7 +174,7 @@ async fn is_alone(config: &Config) -> Result<bool, Failed> {
                     which(&config.database.url)
                 )));
             }
-            Err(_) => tokio::time::sleep(PAUSE).await,
+            Err(_) => tokio::time::sleep(LOCK_CHECK_INTERVAL).await,
         }
     }
     Ok(false)
@@ -190,7 +189,7 @@ async fn open_on(
     let settings = config.checked_settings().map_err(Failed::new)?;
     let guarded = guarded(config, settings.egress.clone()).map_err(Failed::new)?;
     let operator = operator(config).map_err(Failed::new)?;
-    let outside = Outside(guarded, operator.clone(), Secrets::new(config, operator));
+    let outside = ExternalServices(guarded, operator.clone(), Secrets::new(config, operator));
     Ok(Registry::open_or(missing, url, settings, ring, Arc::new(SystemClock), Arc::new(outside)).await?)
 }
 

@@ -24,9 +24,9 @@ use tempfile::TempDir;
 const WORKSPACE: &str = "acme";
 const INTEGRATION: &str = "acme-mcp";
 /// How long a registration on this machine may take. It takes some tenths of a second.
-const PATIENCE: Duration = Duration::from_secs(8);
+const STEP_TIMEOUT: Duration = Duration::from_secs(8);
 /// Between two looks at the registration.
-const PAUSE: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Everything that runs for the demo. The folder with the database goes when this does.
 struct Stage {
@@ -202,10 +202,10 @@ async fn registered(admin: &Client, server: &str) -> Result<Value, Failed> {
             "failed" | "unconfirmed" => {
                 return Err(Failed::new(format!("The registration did not succeed: {registration}")));
             }
-            _ if started.elapsed() > PATIENCE => {
-                return Err(Failed::new(format!("No registration within {PATIENCE:?}: {registration}")));
+            _ if started.elapsed() > STEP_TIMEOUT => {
+                return Err(Failed::new(format!("No registration within {STEP_TIMEOUT:?}: {registration}")));
             }
-            _ => tokio::time::sleep(PAUSE).await,
+            _ => tokio::time::sleep(POLL_INTERVAL).await,
         }
     }
 }

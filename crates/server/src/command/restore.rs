@@ -39,7 +39,7 @@ pub(super) async fn restore(config: &Config, options: &Restore) -> Result<(), Fa
             current = registry::current_access(&database).await;
         }
     }
-    crate::keys::prepare_folder(config).map_err(Failed::new)?;
+    crate::sealing_keys::prepare_folder(config).map_err(Failed::new)?;
     let failed = |error: Error| Failed::new(format!("{} cannot be written: {error}.", database.display()));
     let draft = with_end(&database, ".restoring");
     // Of a restore that was ended.

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Seconds that requests under way may still take when the process is told to end.
-const DRAIN_SECONDS: u64 = 3;
+const SHUTDOWN_TIMEOUT_SECONDS: u64 = 3;
 /// Who the first sign-in link is for, when nobody can sign in yet.
 const FIRST_ADMIN: &str = "admin@localhost";
 
@@ -48,7 +48,7 @@ pub async fn start(config: &Config, options: Serve) -> Result<Running, Failed> {
     // Signals are ours: the worker must end before the threads whose database connections it may hold.
     let mut server = HttpServer::new(move || app::build(parts.clone()))
         .disable_signals()
-        .shutdown_timeout(DRAIN_SECONDS)
+        .shutdown_timeout(SHUTDOWN_TIMEOUT_SECONDS)
         .max_connections(most.div_ceil(workers(config)))
         .on_connect(move |stream, extensions| connections.admit(stream, extensions))
         // Without it one answer in twenty came 40 ms late (docs/page-speed.md).

@@ -3,8 +3,8 @@
 use super::database::{join, which};
 use super::ending::Ending;
 use super::{Failed, print};
+use crate::adapters::guarded;
 use crate::config::Config;
-use crate::outgoing::guarded;
 use registration_worker::WorkerOptions;
 use registry::Registry;
 use std::sync::Arc;
@@ -13,11 +13,11 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a request to an upstream that is under way may still take when the process is told to end. What is cut
 /// off then is taken up again when its lease has ended.
-const DRAIN: Duration = Duration::from_secs(5);
-/// The worker keeps to `DRAIN` itself; this is for one that does not.
-const GIVE_UP: Duration = Duration::from_millis(5500);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// The worker keeps to `DRAIN_TIMEOUT` itself; this is for one that does not.
+const ABORT_TIMEOUT: Duration = Duration::from_millis(5500);
 /// Between two looks whether the database is ready.
-const PAUSE: Duration = Duration::from_secs(2);
+const READY_POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Registers clients until the process is told to end. Says so on standard output when it has opened the database.
 pub(super) async fn run(config: &Config, mut ending: Ending) -> Result<(), Failed> {
@@ -54,7 +54,7 @@ impl Worker {
             name: worker_name(),
             concurrency: config.worker.concurrency,
             poll: Duration::from_millis(config.worker.poll_ms),
-            drain: DRAIN,
+            drain: DRAIN_TIMEOUT,
         };
         Ok(Self(tokio::spawn(async move {
             if stop.run_until_cancelled(until_ready(&registry)).await.is_some() {
@@ -72,7 +72,7 @@ impl Worker {
 
     /// Waits, not for long, until nothing is under way any more.
     pub(super) async fn drain(mut self) {
-        if tokio::time::timeout(GIVE_UP, self.ended()).await.is_err() {
+        if tokio::time::timeout(ABORT_TIMEOUT, self.ended()).await.is_err() {
             tracing::warn!("the worker did not end in time and is cut off");
             self.0.abort();
         }
@@ -94,6 +94,6 @@ async fn until_ready(registry: &Registry) {
             tracing::warn!("not ready: {message}");
             said = message;
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(READY_POLL_INTERVAL).await;
     }
 }

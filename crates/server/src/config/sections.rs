@@ -363,9 +363,9 @@ pub struct DeclaredSecret {
 
 /// Where a declared secret is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kept {
+pub enum SecretSource {
     /// Nowhere, or in several places: an error of the configuration.
-    Nowhere,
+    Missing,
     /// In this variable.
     Variable(String),
     /// In this file.
@@ -376,12 +376,12 @@ pub enum Kept {
 
 impl DeclaredSecret {
     /// Where it is kept.
-    pub fn kept(&self) -> Kept {
+    pub fn source(&self) -> SecretSource {
         match (&self.env, &self.file, &self.vault) {
-            (Some(variable), None, None) => Kept::Variable(variable.clone()),
-            (None, Some(file), None) => Kept::File(file.clone()),
-            (None, None, Some(path)) => Kept::Vault(path.clone()),
-            _ => Kept::Nowhere,
+            (Some(variable), None, None) => SecretSource::Variable(variable.clone()),
+            (None, Some(file), None) => SecretSource::File(file.clone()),
+            (None, None, Some(path)) => SecretSource::Vault(path.clone()),
+            _ => SecretSource::Missing,
         }
     }
 }

@@ -5,7 +5,6 @@ use config::{ConfigError, File, FileFormat, Map, Value, ValueKind};
 use registry_core::metadata::Branding;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::Path;
 
 /// What every variable of ours begins with.
@@ -25,16 +24,9 @@ pub enum Shape {
 }
 
 /// Why the configuration could not be read. The sentence names the setting, never a secret's value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct LoadError(String);
-
-impl fmt::Display for LoadError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for LoadError {}
 
 /// Every setting, as `section.key`, with its shape. Read off the defaults, so it cannot disagree with them.
 pub fn known_keys() -> BTreeMap<String, Shape> {

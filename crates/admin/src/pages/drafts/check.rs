@@ -12,7 +12,7 @@ use askama::Template;
 use registry::{Draft, DraftStep, Error};
 use registry_core::clock::Timestamp;
 use registry_core::id::DraftId;
-use registry_core::preflight::{Approach, Grade, Openness, Probe};
+use registry_core::preflight::{Approach, Openness, Probe, Quality};
 
 /// Its addresses.
 pub(super) fn routes(config: &mut ServiceConfig) {
@@ -92,10 +92,10 @@ impl Choice {
 /// Class and icon of a probe, and the word for those who see neither.
 pub(crate) fn grade_look(probe: &Probe) -> (&'static str, &'static str, &'static str) {
     match probe.grade {
-        Grade::Good => ("ok", "tick", "Good"),
-        Grade::Doubtful => ("warn", "warn", "Worth a look"),
-        Grade::Bad => ("bad", "bad", "In the way"),
-        Grade::Unknown => ("", "dash", "Not known"),
+        Quality::Good => ("ok", "tick", "Good"),
+        Quality::Doubtful => ("warn", "warn", "Worth a look"),
+        Quality::Bad => ("bad", "bad", "In the way"),
+        Quality::Unknown => ("", "dash", "Not known"),
     }
 }
 

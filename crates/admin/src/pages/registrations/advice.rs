@@ -261,12 +261,12 @@ fn hint(error: &str) -> Option<&'static str> {
 mod tests {
     use super::{Cure, cures};
     use registry_core::metadata::{FIELDS, Section};
-    use registry_core::registration::{Outlook, REASONS};
+    use registry_core::registration::{REASONS, RetryClass};
 
     #[test]
     fn whatever_needs_a_person_has_a_way_out() {
         for reason in REASONS {
-            let needs_hands = matches!(reason.outlook, Outlook::NeedsPerson | Outlook::Unconfirmed);
+            let needs_hands = matches!(reason.retry_class, RetryClass::NeedsUser | RetryClass::Unconfirmed);
             // A lost update is asked about again by itself; nothing is to be entered for it.
             if needs_hands && reason.code != "management_answer_lost" {
                 assert!(!cures(reason.code).is_empty(), "{}", reason.code);

@@ -97,11 +97,11 @@ pub(super) fn attempt_title(attempt: &Attempt) -> String {
 }
 
 fn retried(attempt: &Attempt) -> bool {
-    use registry_core::registration::{Outlook, REASONS};
+    use registry_core::registration::{REASONS, RetryClass};
     attempt.reason.as_ref().is_some_and(|code| {
-        REASONS
-            .iter()
-            .any(|one| one.code == code && matches!(one.outlook, Outlook::Retries | Outlook::GoesOn))
+        REASONS.iter().any(|one| {
+            one.code == code && matches!(one.retry_class, RetryClass::Retries | RetryClass::FallsBack)
+        })
     })
 }
 

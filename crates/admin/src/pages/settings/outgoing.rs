@@ -27,10 +27,11 @@ pub(super) async fn show(request: HttpRequest, visitor: Visitor) -> Result<HttpR
     let settings = visitor.registry.settings();
     let (retry, life, rate) = (settings.retry, settings.life, settings.issuer_rate);
     let std = |wait| Duration::from_std(wait).unwrap_or_default();
-    let steps = format!("{} to {}, doubling", span(std(backoff::FIRST)), span(std(backoff::LONGEST)));
+    let steps =
+        format!("{} to {}, doubling", span(std(backoff::FIRST_INTERVAL)), span(std(backoff::MAX_INTERVAL)));
     let patience = vec![
         ("Between tries that may succeed by themselves", steps, None),
-        ("The longest `Retry-After` that is believed", span(std(backoff::RETRY_AFTER_CAP)), None),
+        ("The longest `Retry-After` that is believed", span(std(backoff::MAX_RETRY_AFTER)), None),
         ("One request may take", span(std(settings.lease) / 3), Some("worker.request_timeout")),
         (
             "Before repeating what had no answer, once",

@@ -3,7 +3,7 @@
 mod tables;
 
 use super::*;
-use tables::{ADDRESSES, Fate, HOSTS};
+use tables::{ADDRESSES, HOSTS, Verdict};
 
 fn policy(allow: &[&str], loopback: bool) -> EgressPolicy {
     EgressPolicy {
@@ -22,20 +22,20 @@ fn everything() -> EgressPolicy {
     policy(&rules, true)
 }
 
-fn fate(text: &str) -> Fate {
+fn verdict(text: &str) -> Verdict {
     let [strict, open] = [EgressPolicy::default(), everything()].map(|policy| policy.judge_text(text));
     match (strict, open) {
-        (Ok(_), Ok(_)) => Fate::Public,
+        (Ok(_), Ok(_)) => Verdict::Public,
         (Err(problem @ UrlProblem::Address(AddressProblem::Private(_))), Ok(_)) => {
             assert!(problem.to_string().ends_with("the operator can allow it with `egress.allow`"));
-            Fate::Private
+            Verdict::Private
         }
         (Err(UrlProblem::Address(AddressProblem::Never(_))), Err(UrlProblem::Address(problem))) => {
             assert!(problem.to_string().ends_with("is never reached, whatever `egress.allow` says"));
-            Fate::Never
+            Verdict::Never
         }
-        (Err(UrlProblem::Invalid), Err(UrlProblem::Invalid)) => Fate::Invalid,
-        (Err(UrlProblem::Userinfo), Err(UrlProblem::Userinfo)) => Fate::Userinfo,
+        (Err(UrlProblem::Invalid), Err(UrlProblem::Invalid)) => Verdict::Invalid,
+        (Err(UrlProblem::Userinfo), Err(UrlProblem::Userinfo)) => Verdict::Userinfo,
         other => panic!("{text}: {other:?}"),
     }
 }
@@ -49,12 +49,12 @@ fn addresses() {
             IpAddr::V4(v4) => format!("https://{v4}/mcp"),
             IpAddr::V6(_) => format!("https://[{address}]/mcp"),
         };
-        assert_eq!(fate(&text), expected, "{address}");
+        assert_eq!(verdict(&text), expected, "{address}");
         let strict = EgressPolicy::default().judge_address("h.example", parsed);
-        assert_eq!(strict.is_ok(), expected == Fate::Public, "{address}");
+        assert_eq!(strict.is_ok(), expected == Verdict::Public, "{address}");
         for host in ["h.example", METADATA_NAMES[0]] {
             let open = everything().judge_address(host, parsed);
-            assert_eq!(open.is_ok(), host == "h.example" && expected != Fate::Never, "{host} {address}");
+            assert_eq!(open.is_ok(), host == "h.example" && expected != Verdict::Never, "{host} {address}");
         }
     }
 }
@@ -64,9 +64,9 @@ fn spellings() {
     for (host, expected) in HOSTS {
         for scheme in ["https", "HTTPS"] {
             let text = format!("{scheme}://{host}");
-            assert_eq!(fate(&text), *expected, "{text}");
+            assert_eq!(verdict(&text), *expected, "{text}");
             if !host.is_empty() {
-                assert_eq!(fate(&format!("{text}/mcp")), *expected, "{text}/mcp");
+                assert_eq!(verdict(&format!("{text}/mcp")), *expected, "{text}/mcp");
             }
         }
     }

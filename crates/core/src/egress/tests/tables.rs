@@ -1,10 +1,10 @@
 //! What becomes of addresses and hosts, row by row.
 
-use Fate::{Invalid, Never, Private, Public, Userinfo};
+use Verdict::{Invalid, Never, Private, Public, Userinfo};
 
 /// What becomes of a host as a URL writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum Verdict {
     /// Reached.
     Public,
     /// Refused, unless the operator allows it.
@@ -18,7 +18,7 @@ pub(super) enum Fate {
 }
 
 /// Addresses as they may be written, and what becomes of them.
-pub(super) const ADDRESSES: &[(&str, Fate)] = &[
+pub(super) const ADDRESSES: &[(&str, Verdict)] = &[
     // IPv4: private, and the last and first addresses beside it
     ("9.255.255.255", Public),
     ("10.0.0.0", Private),
@@ -143,7 +143,7 @@ pub(super) const ADDRESSES: &[(&str, Fate)] = &[
 ];
 
 /// Hosts as a URL may write them.
-pub(super) const HOSTS: &[(&str, Fate)] = &[
+pub(super) const HOSTS: &[(&str, Verdict)] = &[
     ("mcp.example.com", Public),
     ("MCP.Example.COM", Public),
     ("mcp.example.com.", Public),

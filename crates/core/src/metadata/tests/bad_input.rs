@@ -494,8 +494,8 @@ fn every_example_and_default_of_the_table_is_right() {
         for json in field.default.into_iter().chain([field.example]) {
             let value: Value =
                 serde_json::from_str(json).unwrap_or_else(|_| panic!("{}: {json}", field.name));
-            let mut report = report::Report::default();
-            rules::check_member(field, &value, "/x", &mut report);
+            let mut report = crate::metadata::rules::report::Report::default();
+            crate::metadata::rules::document::check_member(field, &value, "/x", &mut report);
             let findings = report.into_findings();
             assert!(findings.is_empty(), "{}: {findings:?}", field.name);
         }

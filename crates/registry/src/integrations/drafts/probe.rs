@@ -7,7 +7,7 @@ use chrono::Duration;
 use registry_core::id::DraftId;
 use registry_core::permission::Permission;
 use registry_core::preflight::examine;
-use registry_core::registration::{AuthType, Desired, Standing};
+use registry_core::registration::{AuthType, Desired, DesiredPresence};
 
 /// A check younger than this is not repeated: whoever presses twice asks once.
 const FRESH: Duration = Duration::seconds(2);
@@ -30,7 +30,7 @@ impl Registry {
             mcp_url: row.url.clone(),
             // Whether it needs a client is what one wants to know.
             auth_type: AuthType::OauthAuto,
-            standing: Standing::Wanted,
+            presence: DesiredPresence::Present,
             publishes_documents: settings.cimd_public_url.is_some(),
             rules: settings.life,
         };

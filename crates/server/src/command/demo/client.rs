@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::time::Duration;
 
 /// Longest wait for one answer.
-const TIMEOUT: Duration = Duration::from_secs(5);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An API client with one key.
 pub(super) struct Client {
@@ -66,7 +66,7 @@ pub(super) async fn get_text(url: &str) -> Result<String, Failed> {
 fn http() -> Result<reqwest::Client, Failed> {
     reqwest::Client::builder()
         .no_proxy()
-        .timeout(TIMEOUT)
+        .timeout(REQUEST_TIMEOUT)
         .build()
         .map_err(|error| Failed::new(format!("No HTTP client: {error}.")))
 }

@@ -1,0 +1,18 @@
+//! The marker that replaces a sealed secret in a stored text.
+
+use crate::id::SealedId;
+
+/// What every marker starts with.
+pub(crate) const MARKER_PREFIX: &str = "$sealed:";
+
+/// The text that stands in place of the sealed value `id`.
+pub fn marker(id: SealedId) -> String {
+    format!("{MARKER_PREFIX}{id}")
+}
+
+/// The id in a marker, if `text` is exactly one.
+pub fn parse_marker(text: &str) -> Option<SealedId> {
+    let id: SealedId = text.strip_prefix(MARKER_PREFIX)?.parse().ok()?;
+    // One spelling only: no braces, no capitals.
+    (marker(id) == text).then_some(id)
+}

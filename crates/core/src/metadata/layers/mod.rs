@@ -1,0 +1,15 @@
+//! The levels that set metadata, laid over each other, and the result: the effective metadata of one server.
+
+mod defaults;
+mod effective;
+mod judge;
+mod resolution;
+mod resolve;
+
+pub use defaults::{Branding, PLACEHOLDERS};
+pub use effective::{
+    AuthorizationServerOverride, Credentials, EffectiveMetadata, Level, Method, RegistrationPolicy,
+    ReplacePolicy, ScopePolicy,
+};
+pub use resolution::{Ignored, Layer, Origin, Overridden, Resolution, ResolveContext};
+pub use resolve::resolve;

@@ -1,0 +1,128 @@
+//! Rules about several members at once.
+
+use super::report::Report;
+use crate::finding::{Finding, pointer_push};
+use crate::metadata::fields::field::Section;
+use serde_json::{Map, Value};
+
+/// RFC 7591 §2: what an omitted list stands for.
+const DEFAULT_GRANT_TYPES: &[&str] = &["authorization_code"];
+const DEFAULT_RESPONSE_TYPES: &[&str] = &["code"];
+/// Where the gateway learns whether a token is genuine.
+const JWT_SOURCES: [&str; 3] = ["jwksUri", "jwks", "introspectEndpoint"];
+
+/// Judges the members of one object of one text together. What other levels may still add is judged after resolution.
+pub(crate) fn check_object(
+    section: Section,
+    object: &Map<String, Value>,
+    pointer: &str,
+    report: &mut Report,
+) {
+    match section {
+        Section::ClientMetadata => {
+            check_secret_has_id(object, pointer, report);
+            check_grants(object, pointer, report);
+            check_override(object, pointer, report);
+            if is_set(object, "client_secret") && text(object, "token_endpoint_auth_method") == Some("none") {
+                report.push(secret_unused(pointer));
+            }
+        }
+        Section::ExternalAuthConfig => check_secret_has_id(object, pointer, report),
+        Section::JwtValidation if !JWT_SOURCES.iter().any(|name| is_set(object, name)) => {
+            report.push(Finding::error(
+                pointer,
+                "missing_member",
+                "`jwt_validation` needs one of `jwksUri`, `jwks` and `introspectEndpoint`.",
+            ));
+        }
+        _ => {}
+    }
+}
+
+/// A client secret is set, and the auth method says that it is not used.
+pub(crate) fn secret_unused(pointer: &str) -> Finding {
+    Finding::warning(
+        pointer_push(pointer, "token_endpoint_auth_method"),
+        "secret_unused",
+        "There is a `client_secret`, but `token_endpoint_auth_method` is `none`, so it would never be used. Set `client_secret_basic` or `client_secret_post`, or take the secret out.",
+    )
+}
+
+/// RFC 7591 §2.1, an omitted list taking its default first.
+pub(crate) fn check_grants(object: &Map<String, Value>, pointer: &str, report: &mut Report) {
+    // Ill-typed lists have a finding of their own.
+    let list = |name: &str, default: &[&str]| -> Option<Vec<String>> {
+        match object.get(name) {
+            None | Some(Value::Null) => Some(default.iter().map(|&text| text.to_owned()).collect()),
+            Some(Value::Array(list)) => list.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
+            Some(_) => None,
+        }
+    };
+    let (Some(grants), Some(responses)) =
+        (list("grant_types", DEFAULT_GRANT_TYPES), list("response_types", DEFAULT_RESPONSE_TYPES))
+    else {
+        return;
+    };
+    let has_grant = |name: &str| grants.iter().any(|grant| grant == name);
+    let mismatch = |member: &str, message: &str| {
+        Finding::error(pointer_push(pointer, member), "grant_response_mismatch", message)
+    };
+    let asks_code = responses.iter().any(|response| response == "code");
+    if asks_code && !has_grant("authorization_code") && !grants.is_empty() {
+        report.push(mismatch(
+            "grant_types",
+            "The response type `code` needs the grant type `authorization_code`. Add it to `grant_types`, or set `response_types` to [].",
+        ));
+    } else if !asks_code
+        && has_grant("authorization_code")
+        && responses.iter().all(|response| response == "code")
+    {
+        report.push(mismatch(
+            "response_types",
+            "The grant type `authorization_code` needs the response type `code`. Set `response_types` to [\"code\"].",
+        ));
+    } else if grants.iter().all(|grant| grant == "refresh_token") && !grants.is_empty() {
+        report.push(mismatch(
+            "grant_types",
+            "`refresh_token` alone gives no token to refresh. Add the grant type `authorization_code`.",
+        ));
+    }
+}
+
+fn check_secret_has_id(object: &Map<String, Value>, pointer: &str, report: &mut Report) {
+    if is_set(object, "client_secret") && !is_set(object, "client_id") {
+        report.push(Finding::error(
+            pointer_push(pointer, "client_secret"),
+            "secret_without_id",
+            "`client_secret` needs the `client_id` it belongs to beside it. The two are never taken from different levels.",
+        ));
+    }
+}
+
+/// A replaced authorization server is only complete with issuer and both endpoints (RFC 8414 §2).
+fn check_override(object: &Map<String, Value>, pointer: &str, report: &mut Report) {
+    const NEEDED: [&str; 3] = ["issuer", "authorization_endpoint", "token_endpoint"];
+    let Some(given) = NEEDED[1..].iter().find(|name| is_set(object, name)) else {
+        return;
+    };
+    let missing: Vec<String> =
+        NEEDED.iter().filter(|name| !is_set(object, name)).map(|name| format!("`{name}`")).collect();
+    if !missing.is_empty() {
+        report.push(Finding::warning(
+            pointer_push(pointer, given),
+            "incomplete_override",
+            format!(
+                "`{given}` replaces what discovery says only together with {}. Add what is missing.",
+                missing.join(" and ")
+            ),
+        ));
+    }
+}
+
+fn is_set(object: &Map<String, Value>, name: &str) -> bool {
+    object.get(name).is_some_and(|value| !value.is_null())
+}
+
+fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    object.get(name).and_then(Value::as_str)
+}

@@ -1,0 +1,14 @@
+//! The rules that values must follow, as checks, as a list of finding codes and as a JSON Schema.
+
+mod codes;
+pub(crate) mod cross;
+pub(crate) mod document;
+pub(crate) mod report;
+mod schema;
+mod shape;
+mod string_rules;
+mod unknown;
+mod url_rules;
+
+pub use codes::{CODES, Code};
+pub use schema::json_schema;

@@ -1,0 +1,261 @@
+//! Judges one string by its rule.
+
+use super::report::{Report, echo, label};
+use super::url_rules::{check_endpoint, check_link};
+use crate::finding::Finding;
+use crate::metadata::fields::field::{Field, Rule};
+use crate::metadata::fields::suggest::nearest;
+use crate::metadata::fields::table::GRANT_TYPES;
+use validator::ValidateEmail;
+
+/// The longest `scope`, in characters.
+pub(crate) const MAX_SCOPE: usize = 4096;
+/// The longest header value or parameter, in characters.
+pub(crate) const MAX_HEADER_VALUE: usize = 8192;
+/// The longest contact, grant type or header name, in characters.
+pub(crate) const MAX_NAME: usize = 255;
+
+/// Judges `text` by the rule of `field`. Says nothing about the value of a secret.
+pub(crate) fn check_string(field: &Field, text: &str, pointer: &str, report: &mut Report) {
+    if crate::metadata::fields::marker::parse_marker(text).is_some() && field.secret {
+        return;
+    }
+    match field.rule {
+        Rule::Any => {}
+        Rule::Link => check_link(text, false, pointer, report),
+        Rule::Logo => check_link(text, true, pointer, report),
+        Rule::Endpoint => check_endpoint(text, false, pointer, report),
+        Rule::Issuer => check_endpoint(text, true, pointer, report),
+        Rule::Text(max) => {
+            let _ = check_text(text, max, pointer, report);
+        }
+        Rule::Ascii(max) => check_ascii(text, max, pointer, report),
+        Rule::HeaderMap => check_ascii(text, MAX_HEADER_VALUE, pointer, report),
+        Rule::ParameterMap => {
+            let _ = check_text(text, MAX_HEADER_VALUE, pointer, report);
+        }
+        Rule::Scope => check_scope(text, pointer, report),
+        Rule::GrantType => check_grant_type(text, pointer, report),
+        Rule::Contact => check_contact(text, pointer, report),
+        Rule::OneOf(values, code) => check_one_of(values, code, text, pointer, report),
+        Rule::HeaderName => {
+            if check_text(text, MAX_NAME, pointer, report) && !is_header_name(text) {
+                report.push(Finding::error(
+                    pointer,
+                    "invalid_header_name",
+                    format!(
+                        "`{}` must be the name of a header: letters, digits and `-` only.",
+                        label(pointer)
+                    ),
+                ));
+            }
+        }
+        Rule::Duration => {
+            if !is_duration(text) {
+                report.push(Finding::error(
+                    pointer,
+                    "invalid_value",
+                    format!(
+                        "`{}` must be a number and a unit, such as `30s`, `5m`, `12h` or `1d`.",
+                        label(pointer)
+                    ),
+                ));
+            }
+        }
+    }
+}
+
+/// Whether nothing can be seen of `text`.
+pub(crate) fn is_blank(text: &str) -> bool {
+    text.chars().all(|character| character.is_whitespace() || character == '\u{feff}')
+}
+
+/// Characters that break lines or turn the direction of writing, so that a consent page would show something else.
+pub(crate) fn is_forbidden(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn check_length(text: &str, max: usize, pointer: &str, report: &mut Report) -> bool {
+    if is_blank(text) {
+        report.push(Finding::error(
+            pointer,
+            "empty_value",
+            format!(
+                "`{}` must not be empty. Leave the member out if it is not meant to be set here.",
+                label(pointer)
+            ),
+        ));
+        return false;
+    }
+    if text.chars().count() > max {
+        report.push(Finding::error(
+            pointer,
+            "too_long",
+            format!("`{}` must have at most {max} characters.", label(pointer)),
+        ));
+        return false;
+    }
+    true
+}
+
+fn check_text(text: &str, max: usize, pointer: &str, report: &mut Report) -> bool {
+    if !check_length(text, max, pointer, report) {
+        return false;
+    }
+    if text.chars().any(is_forbidden) {
+        report.push(Finding::error(
+            pointer,
+            "illegal_character",
+            format!("`{}` must hold no line breaks or other control characters.", label(pointer)),
+        ));
+        return false;
+    }
+    true
+}
+
+fn check_ascii(text: &str, max: usize, pointer: &str, report: &mut Report) {
+    if check_length(text, max, pointer, report) && !text.bytes().all(|byte| (0x20..=0x7e).contains(&byte)) {
+        report.push(Finding::error(
+            pointer,
+            "illegal_character",
+            format!("`{}` must hold printable ASCII characters only.", label(pointer)),
+        ));
+    }
+}
+
+/// RFC 6749 §3.3: `scope-token = 1*( %x21 / %x23-5B / %x5D-7E )`, one space between two.
+fn check_scope(text: &str, pointer: &str, report: &mut Report) {
+    if !check_length(text, MAX_SCOPE, pointer, report) {
+        return;
+    }
+    let member = label(pointer);
+    let is_token = |c: char| matches!(c, '\x21' | '\x23'..='\x5b' | '\x5d'..='\x7e');
+    if let Some(bad) = text.chars().find(|c| *c != ' ' && !c.is_whitespace() && !is_token(*c)) {
+        report.push(Finding::error(
+            pointer,
+            "invalid_scope",
+            format!(
+                "`{member}` must not hold `{}`: scopes are printable ASCII without quotes and backslashes.",
+                bad.escape_debug()
+            ),
+        ));
+        return;
+    }
+    let scopes: Vec<&str> = text.split_whitespace().collect();
+    if scopes.join(" ") != text {
+        report.push(
+            Finding::error(
+                pointer,
+                "invalid_scope",
+                format!("`{member}` must have exactly one space between two scopes, and none at the ends."),
+            )
+            .suggest(scopes.join(" ")),
+        );
+        return;
+    }
+    let mut seen = std::collections::HashSet::new();
+    let unique: Vec<&str> = scopes.iter().copied().filter(|scope| seen.insert(*scope)).collect();
+    if unique.len() < scopes.len() {
+        report.push(
+            Finding::warning(
+                pointer,
+                "duplicate_value",
+                format!("`{member}` names a scope twice. Once is enough."),
+            )
+            .suggest(unique.join(" ")),
+        );
+    }
+}
+
+fn check_grant_type(text: &str, pointer: &str, report: &mut Report) {
+    if !check_text(text, MAX_NAME, pointer, report) || GRANT_TYPES.contains(&text) || is_absolute_uri(text) {
+        return;
+    }
+    let finding = Finding::error(
+        pointer,
+        "unsupported_grant_type",
+        match text {
+            "implicit" | "password" => {
+                format!(
+                    "The grant type `{text}` must not be used any more (RFC 9700 §2). Use `authorization_code`."
+                )
+            }
+            _ => format!(
+                "`{}` is not a grant type. Registered ones are `authorization_code`, `refresh_token` and `client_credentials`; others are absolute URIs.",
+                echo(text)
+            ),
+        },
+    );
+    report.push(match nearest(text, GRANT_TYPES.iter().copied()) {
+        Some(right) => finding.suggest(right),
+        None => finding,
+    });
+}
+
+/// A scheme, a colon, and printable ASCII.
+fn is_absolute_uri(text: &str) -> bool {
+    text.split_once(':').is_some_and(|(scheme, rest)| {
+        scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'.' | b'-'))
+            && !rest.is_empty()
+            && rest.bytes().all(|byte| byte.is_ascii_graphic())
+    })
+}
+
+fn check_contact(text: &str, pointer: &str, report: &mut Report) {
+    if check_text(text, MAX_NAME, pointer, report) && !text.validate_email() {
+        let finding = Finding::warning(
+            pointer,
+            "invalid_email",
+            format!(
+                "`{}` is no e-mail address; some authorization servers refuse such a contact.",
+                label(pointer)
+            ),
+        );
+        report.push(match text.strip_prefix("mailto:").filter(ValidateEmail::validate_email) {
+            Some(address) => finding.suggest(address),
+            None => finding,
+        });
+    }
+}
+
+fn check_one_of(
+    values: &'static [&'static str],
+    code: &'static str,
+    text: &str,
+    pointer: &str,
+    report: &mut Report,
+) {
+    if values.contains(&text) {
+        return;
+    }
+    if is_blank(text) {
+        let _ = check_length(text, 1, pointer, report);
+        return;
+    }
+    let listed: Vec<String> = values.iter().map(|value| format!("`{value}`")).collect();
+    let choice = if values.len() == 1 { "must be" } else { "must be one of" };
+    let finding = Finding::error(
+        pointer,
+        code,
+        format!("`{}` {choice} {}, not `{}`.", label(pointer), listed.join(", "), echo(text)),
+    );
+    report.push(match nearest(text, values.iter().copied()) {
+        Some(right) => finding.suggest(right),
+        None => finding,
+    });
+}
+
+/// RFC 9110 §5.6.2: `token`.
+pub(crate) fn is_header_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= MAX_NAME
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
+fn is_duration(text: &str) -> bool {
+    text.len() <= 10
+        && text
+            .strip_suffix(['s', 'm', 'h', 'd'])
+            .is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+}

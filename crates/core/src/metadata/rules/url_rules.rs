@@ -1,0 +1,161 @@
+//! URLs judged by their text: pages and images people see, endpoints machines call.
+
+use super::report::{Report, label};
+use crate::finding::Finding;
+use url::{Host, Url};
+
+/// The longest URL, in characters.
+pub(crate) const MAX_URL: usize = 2048;
+
+/// A page or an image that people see at consent (RFC 7591 §2).
+pub(crate) fn check_link(text: &str, is_logo: bool, pointer: &str, report: &mut Report) {
+    let Some(url) = parse(text, pointer, report) else {
+        return;
+    };
+    let member = label(pointer);
+    if url.scheme() == "http" {
+        let https = format!("https{}", &text[4..]);
+        report.push(
+            Finding::warning(
+                pointer,
+                "insecure_url",
+                format!("`{member}` should be an https URL: authorization servers refuse or hide others."),
+            )
+            .suggest(https),
+        );
+    }
+    if is_logo && matches!(url.host(), Some(Host::Ipv4(_) | Host::Ipv6(_))) {
+        report.push(Finding::warning(
+            pointer,
+            "ip_literal_host",
+            format!("`{member}` names its host by address; authorization servers rarely fetch such images. Use a host name."),
+        ));
+    }
+}
+
+/// An endpoint, or with `is_issuer` an issuer identifier (RFC 8414 §2).
+pub(crate) fn check_endpoint(text: &str, is_issuer: bool, pointer: &str, report: &mut Report) {
+    let Some(url) = parse(text, pointer, report) else {
+        return;
+    };
+    let member = label(pointer);
+    if url.scheme() == "http" && !is_loopback(&url) {
+        report.push(
+            Finding::error(
+                pointer,
+                "insecure_url",
+                format!("`{member}` must be an https URL; http is for loopback hosts only."),
+            )
+            .suggest(format!("https{}", &text[4..])),
+        );
+    }
+    if url.fragment().is_some() {
+        report.push(Finding::error(
+            pointer,
+            "invalid_url",
+            format!("`{member}` must have no fragment. Leave out `#` and what follows."),
+        ));
+    }
+    if is_issuer && url.query().is_some() {
+        report.push(Finding::error(
+            pointer,
+            "invalid_url",
+            format!("`{member}` must have no query (RFC 8414 §2). Leave out `?` and what follows."),
+        ));
+    }
+}
+
+/// An absolute http or https URL of ASCII characters, with a host and without user and password; else what is wrong.
+fn parse(text: &str, pointer: &str, report: &mut Report) -> Option<Url> {
+    let member = label(pointer);
+    let invalid = |why: &str| Finding::error(pointer, "invalid_url", format!("`{member}` {why}"));
+    if text.trim().is_empty() {
+        report.push(Finding::error(
+            pointer,
+            "empty_value",
+            format!("`{member}` must not be empty. Write an https URL, or leave the member out."),
+        ));
+        return None;
+    }
+    if text.chars().count() > MAX_URL {
+        report.push(Finding::error(
+            pointer,
+            "too_long",
+            format!("`{member}` must have at most {MAX_URL} characters."),
+        ));
+        return None;
+    }
+    if text.chars().any(|character| character.is_whitespace() || character.is_control() || character == '\\')
+    {
+        report.push(invalid(
+            "must hold no spaces, line breaks or backslashes. Percent-encode them or take them out.",
+        ));
+        return None;
+    }
+    let Some(scheme) = scheme(text) else {
+        let finding = invalid("must be an absolute URL. Start it with `https://`.");
+        let https = format!("https://{}", text.trim_start_matches('/'));
+        let sensible =
+            Url::parse(&https).is_ok_and(|url| url.host_str().is_some_and(|host| host.contains('.')));
+        report.push(if sensible { finding.suggest(https) } else { finding });
+        return None;
+    };
+    if scheme != "http" && scheme != "https" {
+        report.push(Finding::error(
+            pointer,
+            "scheme_not_allowed",
+            format!("`{member}` must be an https URL; `{}:` is not allowed.", super::report::echo(&scheme)),
+        ));
+        return None;
+    }
+    let Some(authority) = authority(text, scheme.len()) else {
+        report.push(invalid("must name a host after `https://`."));
+        return None;
+    };
+    if authority.contains('@') {
+        report.push(Finding::error(
+            pointer,
+            "credentials_in_url",
+            format!("`{member}` must not carry a user name or password. Leave out everything before `@`."),
+        ));
+        return None;
+    }
+    let url = match Url::parse(text) {
+        Ok(url) => url,
+        Err(why) => {
+            report.push(invalid(&format!("is not a valid URL: {why}.")));
+            return None;
+        }
+    };
+    if !text.is_ascii() {
+        report.push(invalid("must hold ASCII characters only (RFC 3986).").suggest(url.to_string()));
+        return None;
+    }
+    Some(url)
+}
+
+/// The scheme in lower case; `acme.com:8080` and `localhost:8080` have none.
+fn scheme(text: &str) -> Option<String> {
+    let (scheme, _) = text.split_once(':')?;
+    let mut characters = scheme.chars();
+    let starts_well = characters.next().is_some_and(|first| first.is_ascii_alphabetic());
+    let is_scheme = starts_well && characters.all(|c| c.is_ascii_alphanumeric() || c == '+' || c == '-');
+    (is_scheme && !scheme.eq_ignore_ascii_case("localhost")).then(|| scheme.to_ascii_lowercase())
+}
+
+/// What stands between `://` and the path, when it is not empty.
+fn authority(text: &str, scheme_length: usize) -> Option<&str> {
+    let rest = text[scheme_length..].strip_prefix("://")?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    (end > 0).then(|| &rest[..end])
+}
+
+/// Whether the URL's host is this machine by its text.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}

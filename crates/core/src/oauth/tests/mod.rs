@@ -1,0 +1,4 @@
+//! Answers of real and hostile authorization servers.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod answer;

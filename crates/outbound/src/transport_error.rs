@@ -1,0 +1,107 @@
+//! What it means that nothing came back.
+
+use crate::resolve::NameProblem;
+use crate::url_text::host_of;
+use registry_core::oauth::{Failure, FailureClass};
+use std::error::Error;
+use std::io;
+
+/// Why nothing came back.
+#[derive(Clone, Debug)]
+pub(crate) struct TransportError {
+    /// What kind, and a sentence for people.
+    pub(crate) failure: Failure,
+    /// Whether the request may have reached the upstream, so that it may have acted on it.
+    ///
+    /// How it is told: a body is given to the connection as a stream, and the connection asks that stream for its bytes
+    /// only when it stands and the request's head is being written. Until then nobody can have received a complete
+    /// request, whatever went wrong: name, address, TCP, TLS or time. From then on anybody may have.
+    pub(crate) maybe_sent: bool,
+}
+
+impl TransportError {
+    pub(crate) fn not_sent(class: FailureClass, code: &'static str, message: impl Into<String>) -> Self {
+        Self { failure: Failure::new(class, code, message), maybe_sent: false }
+    }
+}
+
+/// What an error of the HTTP client means.
+pub(crate) fn transport_error(error: reqwest::Error, url: &str, sent: bool) -> TransportError {
+    let host = host_of(url);
+    let problem = causes(&error).find_map(|cause| cause.downcast_ref::<NameProblem>()).cloned();
+    // Where no connection stood, nothing was sent, be there a body or not.
+    let maybe_sent = sent && problem.is_none() && !error.is_connect();
+    let failure = match problem {
+        Some(NameProblem::Blocked(problem)) => {
+            let message = format!("The name {host} may not be reached: {problem}.");
+            Failure::new(FailureClass::Security, "address_blocked", message)
+        }
+        Some(NameProblem::NotFound) => Failure::new(
+            FailureClass::Transient,
+            "name_not_found",
+            format!("The name {host} cannot be resolved."),
+        ),
+        None if !error.is_connect() && makes_no_sense(&error) => no_http(&host),
+        None => {
+            let (code, what) = if error.is_timeout() {
+                ("timeout", "did not answer in time")
+            } else if let Some(what) = certificate_problem(&error) {
+                ("certificate_not_trusted", what)
+            } else if error.is_connect() {
+                ("connection_failed", "cannot be connected to")
+            } else {
+                ("connection_lost", "closed the connection without an answer")
+            };
+            Failure::new(FailureClass::Transient, code, format!("{host} {what}."))
+        }
+    };
+    tracing::debug!(code = failure.code, error = ?error.without_url(), "exchange failed");
+    TransportError { failure, maybe_sent }
+}
+
+/// The failure of an answer that cannot be read, however often it is asked for.
+pub(crate) fn no_http(host: &str) -> Failure {
+    let message =
+        format!("{host} answered with something that is no HTTP, or with more headers than are read.");
+    Failure::new(FailureClass::Protocol, "answer_not_http", message)
+}
+
+/// Whether an answer came that is not what it says it is, rather than too little of one.
+pub(crate) fn makes_no_sense(error: &(dyn Error + 'static)) -> bool {
+    causes(error).any(|cause| {
+        let parsed = cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse);
+        parsed
+            || cause.downcast_ref::<io::Error>().is_some_and(|error| {
+                matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
+            })
+    })
+}
+
+/// What is wrong with a certificate, if that is what is wrong.
+fn certificate_problem(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    use rustls::CertificateError::{
+        Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet, NotValidYetContext,
+    };
+    causes(error).find_map(|cause| match cause.downcast_ref::<rustls::Error>()? {
+        rustls::Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. }) => {
+            Some("shows a certificate for another name")
+        }
+        rustls::Error::InvalidCertificate(
+            Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. },
+        ) => Some("shows a certificate that is not valid at this time"),
+        rustls::Error::InvalidCertificate(_) => Some(
+            "shows a certificate that is not trusted (the operator can trust its authority with `egress.ca_file`)",
+        ),
+        _ => None,
+    })
+}
+
+/// `error` and what it came of. An [`io::Error`] hides the error it was made of from [`Error::source`].
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error: &&'a (dyn Error + 'static)| {
+        match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        }
+    })
+}

@@ -1,0 +1,74 @@
+//! Plugs outbound into the registry: what preflight and test reach the outside with.
+
+use crate::secrets::Secrets;
+use futures_util::future::BoxFuture;
+use registry::{
+    Discovered, FetchedLogo, Parties, PartyAnswer, PartyRequest, ProbeTarget, Probed, SecretStore,
+    SecretText, Upstream,
+};
+use registry_core::oauth::Exchange;
+use registry_core::registration::Desired;
+use registry_core::secret::Secret;
+use registry_outbound::{BeforeRequest, DiscoverTarget, LogoError, TrustedClient, UpstreamClient};
+use reqwest::Method;
+
+/// The guarded client for upstreams, the one for the operator's own parties, and the operator's secrets, as the
+/// application knows them.
+#[derive(Clone, Debug)]
+pub struct ExternalServices(pub UpstreamClient, pub TrustedClient, pub Secrets);
+
+impl SecretStore for ExternalServices {
+    fn read_secret<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<SecretText, String>> {
+        self.2.read_secret(name)
+    }
+}
+
+impl Parties for ExternalServices {
+    fn ask<'a>(&'a self, request: PartyRequest<'a>) -> BoxFuture<'a, Result<PartyAnswer, String>> {
+        Box::pin(async move {
+            let PartyRequest { url, headers, form } = &request;
+            let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.expose())).collect();
+            let form: Option<Vec<_>> =
+                form.as_ref().map(|form| form.iter().map(|(name, value)| (*name, value.expose())).collect());
+            let method = if form.is_some() { Method::POST } else { Method::GET };
+            let answer = self.1.send(method, url, &headers, form.as_deref()).await?;
+            let body = String::from_utf8(answer.body).map_err(|_| format!("{url}: the answer is no text"))?;
+            Ok(PartyAnswer { status: answer.status, body: Secret::new(body) })
+        })
+    }
+}
+
+impl Upstream for ExternalServices {
+    fn discover<'a>(
+        &'a self,
+        desired: &'a Desired,
+        before_request: &'a BeforeRequest<'a>,
+    ) -> BoxFuture<'a, Discovered> {
+        Box::pin(async move {
+            let target = DiscoverTarget::of(desired, None);
+            let found = registry_outbound::discover_through(&self.0, target, before_request).await;
+            Discovered { result: found.result, trace: found.trace, other_resource: found.other_resource }
+        })
+    }
+
+    fn probe(&self, target: ProbeTarget) -> BoxFuture<'_, Probed> {
+        Box::pin(async move {
+            let ProbeTarget { url, transport, headers } = target;
+            let answered = registry_outbound::probe(&self.0, &url, transport, &headers).await;
+            Probed { exchange: answered.exchange, speaks: answered.speaks }
+        })
+    }
+    fn fetch_logo<'a>(&'a self, url: &'a str) -> BoxFuture<'a, FetchedLogo> {
+        Box::pin(async move {
+            match registry_outbound::fetch_logo(&self.0, url).await {
+                Ok((picture, bytes)) => FetchedLogo::Picture { picture, bytes },
+                Err(LogoError::Answered(problem)) => FetchedLogo::Problem(problem),
+                Err(LogoError::Unanswered(failure)) => FetchedLogo::Unanswered(failure.message),
+            }
+        })
+    }
+
+    fn reach<'a>(&'a self, url: &'a str) -> BoxFuture<'a, Exchange> {
+        Box::pin(registry_outbound::reach(&self.0, url))
+    }
+}
