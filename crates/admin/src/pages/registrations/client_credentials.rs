@@ -2,7 +2,7 @@
 
 use super::actions::answer;
 use super::list::Problem;
-use super::show;
+use super::show::refused;
 use crate::http::choice::known;
 use crate::http::failure::Failure;
 use crate::http::session::Visitor;
@@ -88,7 +88,7 @@ async fn render(
     if detail.registration.server_deleted {
         let message = "The server of this registration is gone; no client is needed.".to_owned();
         let problem = Problem { field: "", message };
-        return show::refused(request, visitor, id, problem, StatusCode::CONFLICT).await;
+        return refused(request, visitor, id, problem, StatusCode::CONFLICT).await;
     }
     let (status, title) = if problems.is_empty() {
         (StatusCode::OK, "Enter a client")
@@ -162,5 +162,5 @@ async fn submit_token(
         }
     };
     let problem = Problem { field: "token", message: problem };
-    show::refused(&request, &visitor, *path, problem, StatusCode::UNPROCESSABLE_ENTITY).await
+    refused(&request, &visitor, *path, problem, StatusCode::UNPROCESSABLE_ENTITY).await
 }

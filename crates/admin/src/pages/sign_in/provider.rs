@@ -15,7 +15,7 @@ use serde::Deserialize;
 const PATIENCE: Duration = Duration::minutes(15);
 
 /// Its addresses.
-pub(super) fn routes(config: &mut ServiceConfig) {
+pub(in crate::pages) fn routes(config: &mut ServiceConfig) {
     config.service(depart).service(arrive);
 }
 
