@@ -11,39 +11,19 @@
 //! * `pages/<noun>.rs` holds a noun's pages, each with its template in `templates/pages/`.
 
 mod assets;
-mod choice;
-mod consent;
-mod diff;
-mod failure;
-mod gate;
-mod guard;
-mod headers;
-mod nul;
-mod origin;
+mod http;
 mod pages;
-mod sent;
-mod session;
+mod state;
 mod view;
 
 use actix_web::middleware::from_fn;
 use actix_web::web;
-use registry::Registry;
+use http::{failure, guard, nul, origin};
+use pages::failure as failure_pages;
+use pages::sign_in::session_gate;
+use state::MAX_FORM_BYTES;
 
-/// What the pages need. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct AdminState {
-    /// The application.
-    pub registry: Registry,
-    /// Whether session cookies are for https only; then they also carry the `__Host-` prefix.
-    pub secure_cookies: bool,
-    /// The version shown in the foot.
-    pub version: &'static str,
-    /// Whether the pages do without the enhancement layer, although it may be built in.
-    pub basic: bool,
-}
-
-/// The longest form that is read: an Advanced Configuration of 256 KiB, percent-encoded.
-const MOST_FORM_BYTES: usize = 1024 * 1024;
+pub use state::AdminState;
 
 /// Mounts the pages at `/ui`.
 pub fn configure(config: &mut web::ServiceConfig, state: AdminState) {
@@ -51,16 +31,16 @@ pub fn configure(config: &mut web::ServiceConfig, state: AdminState) {
     config.app_data(web::Data::new(state));
     config.route("/ui", web::get().to(async || web::Redirect::to("/ui/integrations").see_other())).service(
         web::scope("/ui")
-            .app_data(web::FormConfig::default().limit(MOST_FORM_BYTES).error_handler(failure::form))
+            .app_data(web::FormConfig::default().limit(MAX_FORM_BYTES).error_handler(failure::form))
             .app_data(web::QueryConfig::default().error_handler(failure::query))
             .app_data(web::PathConfig::default().error_handler(failure::path))
             .service(assets::serve)
             .configure(pages::routes)
-            .default_service(web::to(failure::nothing_here))
+            .default_service(web::to(failure_pages::not_found))
             .wrap(from_fn(nul::refuse))
-            .wrap(from_fn(gate::admit))
-            .wrap(from_fn(origin::guard))
-            .wrap(from_fn(guard::guard))
-            .wrap(from_fn(headers::harden)),
+            .wrap(from_fn(session_gate::load_session))
+            .wrap(from_fn(origin::refuse_other_sites))
+            .wrap(from_fn(guard::limit_requests))
+            .wrap(from_fn(failure_pages::render_failures)),
     );
 }

@@ -2,12 +2,14 @@
 //!
 //! Public: no credential, no cookie, no negotiation, always the same bytes for the same metadata.
 
-use crate::ApiState;
-use crate::extract::{if_none_match, sender};
-use crate::failure::Failure;
-use crate::finish;
-use crate::nul;
-use crate::responses::DocumentProblems;
+use crate::http::error_handler;
+use crate::http::extract::{if_none_match, sender};
+use crate::http::failure::Failure;
+use crate::http::fallback::DocumentedPaths;
+use crate::http::nul;
+use crate::http::responses::DocumentProblems;
+use crate::http::security_headers;
+use crate::state::ApiState;
 use actix_web::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, ETAG, X_CONTENT_TYPE_OPTIONS};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, get, web};
 use registry::Error;
@@ -64,9 +66,10 @@ pub(crate) fn head(config: &mut web::ServiceConfig) {
 
 async fn document(request: HttpRequest, state: web::Data<ApiState>, path: web::Path<String>) -> HttpResponse {
     if let Err(error) = state.registry.count_stranger(sender(&state, &request)) {
-        return finish::answer(&request, &error.into());
+        return error_handler::respond(&request, &error.into());
     }
-    if let Err(failure) = nul::refuse_in(request.uri()) {
+    let paths = request.app_data::<web::Data<DocumentedPaths>>();
+    if let Some(Err(failure)) = paths.map(|paths| nul::refuse_in(request.uri(), paths)) {
         return refused(&request, &failure);
     }
     let text = match state.registry.client_id_document(&path).await {
@@ -85,8 +88,8 @@ async fn document(request: HttpRequest, state: web::Data<ApiState>, path: web::P
 }
 
 fn refused(request: &HttpRequest, failure: &Failure) -> HttpResponse {
-    let mut response = finish::answer(request, failure);
-    finish::protect(response.headers_mut(), request);
+    let mut response = error_handler::respond(request, failure);
+    security_headers::add_with_request_id(response.headers_mut(), request);
     response
 }
 

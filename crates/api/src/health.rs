@@ -1,9 +1,10 @@
 //! Probes and metrics. They ask for no credential and say nothing that needs one.
 
-use crate::ApiState;
-use crate::extract::sender;
-use crate::finish;
-use crate::responses::ProbeProblems;
+use crate::http::error_handler;
+use crate::http::extract::sender;
+use crate::http::responses::ProbeProblems;
+use crate::http::security_headers;
+use crate::state::ApiState;
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use chrono::{DateTime, Utc};
@@ -85,7 +86,7 @@ pub(crate) async fn check_health(request: HttpRequest) -> HttpResponse {
 #[get("/readyz")]
 pub(crate) async fn check_readiness(request: HttpRequest, state: web::Data<ApiState>) -> HttpResponse {
     if let Err(error) = state.registry.count_stranger(sender(&state, &request)) {
-        return guarded(&request, finish::answer(&request, &error.into()));
+        return guarded(&request, error_handler::respond(&request, &error.into()));
     }
     let response = match state.registry.ready().await {
         Ok(ready) => HttpResponse::Ok().json(Health::ready(ready.settings)),
@@ -98,7 +99,7 @@ pub(crate) async fn check_readiness(request: HttpRequest, state: web::Data<ApiSt
             let reason = state.registry.unwritable();
             HttpResponse::Ok().json(Health { reason, ..Health::new("degraded") })
         }
-        Err(error) => finish::answer(&request, &error.into()),
+        Err(error) => error_handler::respond(&request, &error.into()),
     };
     guarded(&request, response)
 }
@@ -125,7 +126,7 @@ fn serves_gateways(registry: &Registry) -> bool {
 #[get("/metrics")]
 pub(crate) async fn read_metrics(request: HttpRequest, state: web::Data<ApiState>) -> HttpResponse {
     if let Err(error) = state.registry.count_stranger(sender(&state, &request)) {
-        return guarded(&request, finish::answer(&request, &error.into()));
+        return guarded(&request, error_handler::respond(&request, &error.into()));
     }
     let mut text = (state.metrics)();
     text.push_str(&held(&state.registry));
@@ -169,7 +170,7 @@ fn exposition(counters: &Counters) -> String {
 }
 
 fn guarded(request: &HttpRequest, mut response: HttpResponse) -> HttpResponse {
-    finish::protect(response.headers_mut(), request);
+    security_headers::add_with_request_id(response.headers_mut(), request);
     response
 }
 

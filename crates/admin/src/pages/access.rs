@@ -1,8 +1,8 @@
 //! Which workspaces may use an integration: one row a workspace, one form.
 
-use crate::choice::ticked;
-use crate::failure::Failure;
-use crate::session::Visitor;
+use crate::http::choice::ticked;
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;

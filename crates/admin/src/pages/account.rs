@@ -1,9 +1,9 @@
 //! One's own account: password, sessions, theme.
 
 use super::sign_in;
-use crate::failure::Failure;
+use crate::http::failure::Failure;
+use crate::http::session::{Visitor, kept, local};
 use crate::pages::settings::decided_by;
-use crate::session::{Visitor, kept, local};
 use crate::view::{Shell, THEME_COOKIE, go, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;

@@ -1,7 +1,7 @@
 //! Pictures of clients, from our own origin.
 
-use crate::failure::Failure;
-use crate::session::Visitor;
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY};
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpResponse, get, web};

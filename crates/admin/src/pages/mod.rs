@@ -6,19 +6,19 @@ mod api_keys;
 mod audit;
 mod configuration;
 mod drafts;
-mod go;
+pub(crate) mod failure;
 mod integrations;
-mod keys;
 mod logos;
 mod orphans;
 pub(crate) mod preflight;
 pub(crate) mod registrations;
+mod search;
 mod settings;
+mod shortcuts;
 pub(crate) mod sign_in;
-mod sign_in_provider;
 mod workspaces;
 
-use crate::session::Visitor;
+use crate::http::session::Visitor;
 use actix_web::HttpRequest;
 use actix_web::web::ServiceConfig;
 use registry_core::finding::Finding;
@@ -28,7 +28,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config
         .configure(sign_in::routes)
-        .configure(sign_in_provider::routes)
+        .configure(sign_in::provider::routes)
         .configure(account::routes)
         .configure(drafts::routes)
         .configure(configuration::routes)
@@ -40,8 +40,8 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .configure(workspaces::routes)
         .configure(api_keys::routes)
         .configure(logos::routes)
-        .configure(go::routes)
-        .configure(keys::routes)
+        .configure(search::routes)
+        .configure(shortcuts::routes)
         .configure(audit::routes)
         .configure(settings::routes);
 }

@@ -1,8 +1,8 @@
 //! The ledger of orphans: clients that may exist at an authorization server and that nobody here uses.
 
-use crate::failure::Failure;
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
 use crate::pages::filled;
-use crate::session::Visitor;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_DISPOSITION;

@@ -1,7 +1,7 @@
 //! "Check connection": what a registration would be, with everything that was asked for it.
 
-use crate::failure::Failure;
-use crate::session::Visitor;
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
 use crate::view::{Shell, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;

@@ -3,7 +3,7 @@
 use super::flash::{flash, flash_link};
 use super::text::{ago, initials};
 use crate::assets;
-use crate::session::{self, Visitor};
+use crate::http::session::{self, Visitor};
 use actix_web::http::header::HOST;
 use actix_web::{HttpMessage, HttpRequest};
 use registry::{Actor, Overview};

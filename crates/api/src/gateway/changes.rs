@@ -1,11 +1,11 @@
 //! What changed, as a long poll and as server-sent events.
 
-use crate::ApiState;
-use crate::answer::{self, Answer};
-use crate::extract::{Caller, credential};
-use crate::failure::Failure;
-use crate::query;
-use crate::responses::GatewayProblems;
+use crate::http::answer::{self, Answer};
+use crate::http::extract::{Caller, credential};
+use crate::http::failure::Failure;
+use crate::http::query;
+use crate::http::responses::GatewayProblems;
+use crate::state::ApiState;
 use actix_web::http::header::{ACCEPT, CACHE_CONTROL, HeaderMap};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, get, web};

@@ -1,13 +1,13 @@
 //! What gateways fetch, and what they say back.
 
-mod batch;
 mod changes;
-mod door;
-mod needs;
+mod document_cache;
+mod feedback;
+mod list;
 mod schema;
 mod servers;
 
-pub use door::{DoorService, GatewayDoor};
+pub use document_cache::{DoorService, GatewayDoor};
 pub(crate) use schema::document_schema;
 
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -16,8 +16,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     config
         .service(changes::follow_gateway_changes)
-        .service(batch::list_gateway_servers)
+        .service(list::list_gateway_servers)
         .service(servers::fetch_gateway_server)
-        .service(needs::ensure_gateway_server)
-        .service(needs::report_gateway_server);
+        .service(feedback::ensure_gateway_server)
+        .service(feedback::report_gateway_server);
 }

@@ -1,13 +1,13 @@
 //! The resolved document of one server.
 
-use crate::ApiState;
-use crate::answer::Answer;
-use crate::example;
-use crate::extract::{Caller, credential, if_none_match};
-use crate::failure::Failure;
-use crate::finish;
-use crate::query;
-use crate::responses::GatewayProblems;
+use crate::examples;
+use crate::http::answer::Answer;
+use crate::http::extract::{Caller, credential, if_none_match};
+use crate::http::failure::Failure;
+use crate::http::query;
+use crate::http::responses::GatewayProblems;
+use crate::http::security_headers;
+use crate::state::ApiState;
 use actix_web::http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
     VARY,
@@ -169,7 +169,7 @@ fn send(
     } else {
         response.insert_header((CONTENT_TYPE, JSON)).body(document.body.clone())
     };
-    finish::shield(response.headers_mut());
+    security_headers::add(response.headers_mut());
     response
 }
 
@@ -322,14 +322,14 @@ struct GatewayClient {
 impl GatewayDocumentView {
     pub(super) fn example() -> Self {
         let mut client = Map::new();
-        client.insert("client_id".to_owned(), json!(example::CLIENT_ID));
-        client.extend(example::effective());
-        client.insert("issuer".to_owned(), json!(example::ISSUER));
+        client.insert("client_id".to_owned(), json!(examples::CLIENT_ID));
+        client.extend(examples::effective());
+        client.insert("issuer".to_owned(), json!(examples::ISSUER));
         Self {
             workspace: "acme",
             server: "linear",
             integration: "linear",
-            url: example::UPSTREAM,
+            url: examples::UPSTREAM,
             transport: "http",
             auth_type: "oauth_auto",
             revision: 412,
@@ -338,7 +338,7 @@ impl GatewayDocumentView {
             reason: None,
             registration: json!({ "state": "registered", "method": "dcr" }),
             authorization_server: json!({
-                "issuer": example::ISSUER,
+                "issuer": examples::ISSUER,
                 "authorization_endpoint": "https://mcp.linear.app/authorize",
                 "token_endpoint": "https://mcp.linear.app/token",
                 "registration_endpoint": "https://mcp.linear.app/register",
@@ -347,7 +347,7 @@ impl GatewayDocumentView {
                 "metadata_url": "https://mcp.linear.app/.well-known/oauth-authorization-server"
             }),
             client: Value::Object(client),
-            resource: example::UPSTREAM,
+            resource: examples::UPSTREAM,
             scope: "mcp:read mcp:write",
             authorization_params: json!({}),
             headers: json!({}),

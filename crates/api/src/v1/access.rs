@@ -1,14 +1,14 @@
 //! Workspace access to an integration, and the workspace layer of its Advanced Configuration.
 
-use crate::ApiState;
-use crate::answer::{self, Answer, Changed, Listed};
-use crate::body::{Document, RequestBody, Sent, present, written};
-use crate::example;
-use crate::extract::Caller;
-use crate::failure::Failure;
-use crate::responses::{ChangeProblems, ListProblems, ReadProblems, RevertProblems};
+use crate::examples;
+use crate::http::answer::{self, Answer, Changed, Listed};
+use crate::http::body::{Document, RequestBody, Sent, present, written};
+use crate::http::extract::Caller;
+use crate::http::failure::Failure;
+use crate::http::responses::{ChangeProblems, ListProblems, ReadProblems, RevertProblems};
+use crate::state::ApiState;
 use crate::v1::revisions::{self, ListRevisions, RevisionView};
-use crate::v1::saving::HowToSave;
+use crate::v1::save_options::HowToSave;
 use actix_web::{get, post, put, web};
 use chrono::{DateTime, Utc};
 use registry::{Access, AccessChange, AccessUpdate, Subject};
@@ -156,8 +156,8 @@ impl AccessView {
 
     fn example() -> Self {
         Self {
-            id: example::id(2).to_string(),
-            workspace_id: example::id(2),
+            id: examples::id(2).to_string(),
+            workspace_id: examples::id(2),
             slug: "acme".to_owned(),
             name: "Acme".to_owned(),
             enabled: true,
@@ -165,9 +165,9 @@ impl AccessView {
             configurations: None,
             servers_count: 1,
             version: 1,
-            created_at: example::moment(),
-            updated_at: example::moment(),
-            last_updated_at: example::moment(),
+            created_at: examples::moment(),
+            updated_at: examples::moment(),
+            last_updated_at: examples::moment(),
         }
     }
 }

@@ -1,13 +1,13 @@
 //! The Advanced Configuration as such: checking one without saving it, and its JSON Schema.
 
-use crate::ApiState;
-use crate::answer::{self, AffectedView, Answer};
-use crate::body::{RequestBody, Sent};
-use crate::example;
-use crate::extract::Caller;
-use crate::failure::Failure;
-use crate::query;
-use crate::responses::{CallerProblems, CheckProblems};
+use crate::examples;
+use crate::http::answer::{self, AffectedView, Answer};
+use crate::http::body::{RequestBody, Sent};
+use crate::http::extract::Caller;
+use crate::http::failure::Failure;
+use crate::http::query;
+use crate::http::responses::{CallerProblems, CheckProblems};
+use crate::state::ApiState;
 use crate::v1::client_metadata::ClientMetadataView;
 use actix_web::{get, post, web};
 use registry::{Check, ServerRef, Subject};
@@ -122,7 +122,7 @@ impl ConfigurationCheck {
             valid: true,
             findings: Vec::new(),
             preview: Some(ClientMetadataView::example()),
-            affected: example::affected().into(),
+            affected: examples::affected().into(),
         }
     }
 }
@@ -134,7 +134,7 @@ impl ConfigurationCheck {
     tag = "configuration",
     request_body(
         content = CheckConfiguration, description = "The configuration, and where it would be saved.",
-        example = json!({ "configurations": example::configuration(), "mcp_integration_id": "linear" })
+        example = json!({ "configurations": examples::configuration(), "mcp_integration_id": "linear" })
     ),
     responses((status = 200, description = "What was found.", body = ConfigurationCheck, example = json!(ConfigurationCheck::example())), CheckProblems)
 )]

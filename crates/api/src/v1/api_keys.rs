@@ -1,13 +1,13 @@
 //! API keys of people, automation and gateways.
 
-use crate::ApiState;
-use crate::answer::{self, Answer, Listed};
-use crate::body::{RequestBody, Sent};
-use crate::example;
-use crate::extract::Caller;
-use crate::failure::Failure;
-use crate::query;
-use crate::responses::{CreateProblems, ListProblems, ReadProblems, RotateProblems};
+use crate::examples;
+use crate::http::answer::{self, Answer, Listed};
+use crate::http::body::{RequestBody, Sent};
+use crate::http::extract::Caller;
+use crate::http::failure::Failure;
+use crate::http::query;
+use crate::http::responses::{CreateProblems, ListProblems, ReadProblems, RotateProblems};
+use crate::state::ApiState;
 use actix_web::{delete, get, post, web};
 use chrono::{DateTime, Utc};
 use registry::{ApiKey, ApiKeyFilter, CreatedApiKey, Error, NewApiKey};
@@ -150,7 +150,7 @@ impl ApiKeyView {
     fn example() -> Self {
         Self {
             object: "api-key",
-            id: example::id(8),
+            id: examples::id(8),
             name: "gateway eu-1".to_owned(),
             prefix: "mcpr_AbCd".to_owned(),
             role: Role::Gateway,
@@ -162,7 +162,7 @@ impl ApiKeyView {
             last_used_at: None,
             last_address: None,
             created_by: "Ada".to_owned(),
-            created_at: example::moment(),
+            created_at: examples::moment(),
             revoked_at: None,
             replaced_by: None,
             made_by: None,

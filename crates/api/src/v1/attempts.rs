@@ -1,7 +1,7 @@
 //! What a registration went through: attempts, and the generations of its client.
 
-use crate::example;
-use crate::failure::Failure;
+use crate::examples;
+use crate::http::failure::Failure;
 use crate::v1::client_metadata::AdjustmentView;
 use chrono::{DateTime, Utc};
 use registry::{Attempt, Error, OAuthClient};
@@ -75,19 +75,19 @@ impl TryFrom<Attempt> for AttemptView {
 impl AttemptView {
     pub(crate) fn example() -> Self {
         Self {
-            id: example::id(6),
+            id: examples::id(6),
             number: 2,
             step: "register".to_owned(),
-            started_at: example::moment(),
-            finished_at: Some(example::moment()),
+            started_at: examples::moment(),
+            finished_at: Some(examples::moment()),
             outcome: "succeeded".to_owned(),
             reason: None,
             detail: None,
             error: None,
             error_description: None,
-            request: Some(Value::Object(example::effective())),
+            request: Some(Value::Object(examples::effective())),
             adjustments: vec![AdjustmentView::example()],
-            response: Some(json!({ "client_id": example::CLIENT_ID })),
+            response: Some(json!({ "client_id": examples::CLIENT_ID })),
             exchanges: vec![
                 json!({ "step": "registration", "method": "POST", "url": "https://mcp.linear.app/register", "status": 201 }),
             ],
@@ -177,27 +177,27 @@ impl From<OAuthClient> for OAuthClientView {
 impl OAuthClientView {
     pub(crate) fn example() -> Self {
         let mut response = Map::new();
-        response.insert("client_id".to_owned(), json!(example::CLIENT_ID));
-        response.extend(example::effective());
+        response.insert("client_id".to_owned(), json!(examples::CLIENT_ID));
+        response.extend(examples::effective());
         Self {
-            id: example::id(7),
+            id: examples::id(7),
             generation: 1,
             settings_generation: Some(1),
             status: ClientStatus::Active,
             method: RegistrationMethod::Dcr,
-            issuer: example::ISSUER.to_owned(),
-            client_id: example::CLIENT_ID.to_owned(),
+            issuer: examples::ISSUER.to_owned(),
+            client_id: examples::CLIENT_ID.to_owned(),
             has_secret: false,
             manageable: true,
             token_endpoint_auth_method: "none".to_owned(),
             client_secret_expires_at: None,
             response,
             warnings: Vec::new(),
-            created_at: example::moment(),
+            created_at: examples::moment(),
             ended_at: None,
             updated_at: None,
             verified_at: None,
-            fetched_at: Some(example::moment()),
+            fetched_at: Some(examples::moment()),
             doubt: None,
             withdrawal: None,
             withdrawal_detail: None,

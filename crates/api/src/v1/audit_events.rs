@@ -1,12 +1,12 @@
 //! The audit log.
 
-use crate::ApiState;
-use crate::answer::{self, Answer, Listed};
-use crate::example;
-use crate::extract::Caller;
-use crate::failure::Failure;
-use crate::query;
-use crate::responses::ListProblems;
+use crate::examples;
+use crate::http::answer::{self, Answer, Listed};
+use crate::http::extract::Caller;
+use crate::http::failure::Failure;
+use crate::http::query;
+use crate::http::responses::ListProblems;
+use crate::state::ApiState;
 use actix_web::{get, web};
 use chrono::{DateTime, Utc};
 use registry::{AuditEvent, AuditFilter, AuditResult};
@@ -128,23 +128,23 @@ impl AuditEventView {
     fn example() -> Self {
         Self {
             object: "audit-event",
-            id: example::id(9),
+            id: examples::id(9),
             number: 17,
-            created_at: example::moment(),
+            created_at: examples::moment(),
             actor_kind: "api_key".to_owned(),
-            actor_id: Some(example::id(8).to_string()),
+            actor_id: Some(examples::id(8).to_string()),
             actor_name: "terraform".to_owned(),
             door: "api".to_owned(),
             action: "integration.updated".to_owned(),
             subject_kind: "integration".to_owned(),
-            subject_id: Some(example::id(1).to_string()),
+            subject_id: Some(examples::id(1).to_string()),
             subject_name: Some("linear".to_owned()),
             workspace_id: None,
-            request_id: Some(example::id(10).to_string()),
+            request_id: Some(examples::id(10).to_string()),
             address: Some("192.0.2.7".to_owned()),
             before: Some(json!({ "name": "Linear" })),
             after: Some(json!({ "name": "Linear EU" })),
-            hash: example::DIGEST.to_owned(),
+            hash: examples::DIGEST.to_owned(),
         }
     }
 }

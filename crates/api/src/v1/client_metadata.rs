@@ -1,10 +1,10 @@
 //! What is sent for one server, and how it came about.
 
-use crate::ApiState;
-use crate::answer::{self, Answer};
-use crate::example;
-use crate::extract::Caller;
-use crate::responses::ReadProblems;
+use crate::examples;
+use crate::http::answer::{self, Answer};
+use crate::http::extract::Caller;
+use crate::http::responses::ReadProblems;
+use crate::state::ApiState;
 use crate::v1::servers::{InWorkspace, named};
 use actix_web::{get, web};
 use registry::ClientMetadata;
@@ -132,7 +132,7 @@ impl ClientMetadataView {
 
     /// Before anything was sent.
     pub(crate) fn example() -> Self {
-        let origins = example::effective().into_iter().map(|(name, _)| {
+        let origins = examples::effective().into_iter().map(|(name, _)| {
             let origin = match name.as_str() {
                 "redirect_uris" => Origin::Gateway,
                 "application_type" => Origin::Computed,
@@ -145,7 +145,7 @@ impl ClientMetadataView {
             object: "client-metadata",
             workspace: "acme".to_owned(),
             server: "linear".to_owned(),
-            metadata: example::effective(),
+            metadata: examples::effective(),
             origins: origins.collect(),
             overridden: vec![Overridden {
                 member: "client_name".to_owned(),
@@ -155,7 +155,7 @@ impl ClientMetadataView {
                 reason: "The integration sets `client_name`.".to_owned(),
             }],
             ignored: Vec::new(),
-            digest: example::DIGEST.to_owned(),
+            digest: examples::DIGEST.to_owned(),
             findings: Vec::new(),
             credentials: None,
             authorization_server: None,
@@ -171,7 +171,7 @@ impl ClientMetadataView {
     /// After a registration request was sent.
     fn example_sent() -> Self {
         Self {
-            request: Some(example::effective()),
+            request: Some(examples::effective()),
             adjustments: Some(vec![AdjustmentView::example()]),
             ..Self::example()
         }

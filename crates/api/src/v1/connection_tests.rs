@@ -1,10 +1,10 @@
 //! Tests of the connection to an upstream MCP server, in the wire shape of the hosted product.
 
-use crate::ApiState;
-use crate::answer::{self, Answer};
-use crate::example;
-use crate::extract::Caller;
-use crate::responses::TestProblems;
+use crate::examples;
+use crate::http::answer::{self, Answer};
+use crate::http::extract::Caller;
+use crate::http::responses::TestProblems;
+use crate::state::ApiState;
 use crate::v1::servers::{InWorkspace, named};
 use actix_web::{post, web};
 use registry::ConnectionTest;
@@ -62,7 +62,7 @@ impl ConnectionTestView {
     fn example(object: &'static str) -> Self {
         let test = ConnectionTest {
             name: "Linear".to_owned(),
-            url: example::UPSTREAM.to_owned(),
+            url: examples::UPSTREAM.to_owned(),
             status: Some(401),
             duration_ms: 87,
             problem: None,

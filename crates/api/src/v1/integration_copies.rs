@@ -1,11 +1,11 @@
 //! Copies and imports of integrations.
 
-use crate::ApiState;
-use crate::answer::{self, Answer};
-use crate::body::{RequestBody, Sent};
-use crate::example;
-use crate::query;
-use crate::responses::CreateProblems;
+use crate::examples;
+use crate::http::answer::{self, Answer};
+use crate::http::body::{RequestBody, Sent};
+use crate::http::query;
+use crate::http::responses::CreateProblems;
+use crate::state::ApiState;
 use actix_web::{post, web};
 use registry::{Copied, Imported};
 use registry_core::finding::Finding;
@@ -74,7 +74,7 @@ impl From<Imported> for ImportedView {
 
 impl ImportedView {
     fn example() -> Self {
-        let one = MadeView { id: example::id(1), slug: "linear".to_owned() };
+        let one = MadeView { id: examples::id(1), slug: "linear".to_owned() };
         Self { integrations: vec![one], findings: Vec::new() }
     }
 }
@@ -120,7 +120,7 @@ impl From<Copied> for CopiedView {
 impl CopiedView {
     fn example() -> Self {
         let left_out = vec!["/oauth_client_metadata/client_secret".to_owned()];
-        Self { id: example::id(1), slug: "linear-trials".to_owned(), left_out }
+        Self { id: examples::id(1), slug: "linear-trials".to_owned(), left_out }
     }
 }
 
@@ -132,7 +132,7 @@ impl CopiedView {
     tag = "integrations",
     request_body(content = ImportIntegrations, description = "The integrations.", example = json!({
         "object": "mcp-integrations",
-        "integrations": [{ "name": "Linear", "slug": "linear", "url": example::UPSTREAM, "auth_type": "oauth_auto", "transport": "http" }]
+        "integrations": [{ "name": "Linear", "slug": "linear", "url": examples::UPSTREAM, "auth_type": "oauth_auto", "transport": "http" }]
     })),
     responses((status = 200, description = "They were made.", body = ImportedView, example = json!(ImportedView::example())), CreateProblems)
 )]

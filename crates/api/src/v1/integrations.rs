@@ -1,18 +1,18 @@
 //! Integrations: upstream MCP servers with their authentication and Advanced Configuration.
 
-use crate::ApiState;
-use crate::answer::{self, Answer, Changed, Created, Listed, Removed};
-use crate::body::{Clearable, Document, RequestBody, Sent, present, written};
-use crate::example;
-use crate::extract::Caller;
-use crate::failure::Failure;
-use crate::query;
-use crate::responses::{
+use crate::examples;
+use crate::http::answer::{self, Answer, Changed, Created, Listed, Removed};
+use crate::http::body::{Clearable, Document, RequestBody, Sent, present, written};
+use crate::http::extract::Caller;
+use crate::http::failure::Failure;
+use crate::http::query;
+use crate::http::responses::{
     ChangeProblems, CreateProblems, DeleteProblems, ListProblems, ReadProblems, RevertProblems,
 };
+use crate::state::ApiState;
 use crate::v1::access::GlobalAccess;
 use crate::v1::revisions::{ListRevisions, RevisionView};
-use crate::v1::saving::HowToSave;
+use crate::v1::save_options::HowToSave;
 use crate::v1::secret_mappings::{self, MappingBody, MappingView};
 use actix_web::{delete, get, post, put, web};
 use chrono::{DateTime, Utc};
@@ -341,7 +341,7 @@ impl IntegrationView {
     fn example() -> Self {
         Self {
             object: "mcp-integration",
-            id: example::id(1),
+            id: examples::id(1),
             slug: "linear".to_owned(),
             name: "Linear".to_owned(),
             description: Some("Issues and projects.".to_owned()),
@@ -349,10 +349,10 @@ impl IntegrationView {
             status: IntegrationStatus::Active,
             workspace_id: None,
             workspace_slug: None,
-            url: example::UPSTREAM.to_owned(),
+            url: examples::UPSTREAM.to_owned(),
             auth_type: AuthType::OauthAuto,
             transport: Transport::Http,
-            configurations: example::stored_configuration(),
+            configurations: examples::stored_configuration(),
             global_workspace_access: GlobalAccess { enabled: false },
             secret_mappings: Vec::new(),
             workspaces_count: 2,
@@ -362,9 +362,9 @@ impl IntegrationView {
             version: 4,
             created_by: "Ada".to_owned(),
             updated_by: "Ada".to_owned(),
-            created_at: example::moment(),
-            updated_at: example::moment(),
-            last_updated_at: example::moment(),
+            created_at: examples::moment(),
+            updated_at: examples::moment(),
+            last_updated_at: examples::moment(),
         }
     }
 }
@@ -377,9 +377,9 @@ impl IntegrationView {
     request_body(
         content = CreateIntegration, description = "The integration.",
         examples(
-            ("plain" = (summary = "Nothing but the address", value = json!({ "name": "Linear", "url": example::UPSTREAM, "auth_type": "oauth_auto", "transport": "http" }))),
+            ("plain" = (summary = "Nothing but the address", value = json!({ "name": "Linear", "url": examples::UPSTREAM, "auth_type": "oauth_auto", "transport": "http" }))),
             ("branded" = (summary = "With the organisation's own client metadata", value = json!({
-                "name": "Linear", "slug": "linear", "url": example::UPSTREAM, "auth_type": "oauth_auto", "transport": "http", "configurations": example::configuration()
+                "name": "Linear", "slug": "linear", "url": examples::UPSTREAM, "auth_type": "oauth_auto", "transport": "http", "configurations": examples::configuration()
             }))),
         )
     ),
@@ -455,7 +455,7 @@ pub(crate) async fn read_integration(
         ("If-Match" = Option<String>, Header, description = "The `ETag` that was read; another present version gives 412.", example = "\"4\""),
         HowToSave,
     ),
-    request_body(content = UpdateIntegration, description = "At least one member.", example = json!({ "configurations": example::configuration() })),
+    request_body(content = UpdateIntegration, description = "At least one member.", example = json!({ "configurations": examples::configuration() })),
     responses((status = 200, description = "It was saved.", body = Changed, headers(("ETag" = String, description = "Its new version.")), example = json!(Changed::example())), ChangeProblems)
 )]
 #[put("/mcp-integrations/{integration}")]

@@ -16,7 +16,7 @@ mod preflight;
 mod registrations;
 mod reregistration;
 mod revisions;
-mod saving;
+mod save_options;
 mod secret_mappings;
 mod servers;
 mod users;

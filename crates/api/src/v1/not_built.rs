@@ -1,9 +1,9 @@
 //! Operations of the hosted product that this version does not have. They answer 501 with a problem document, so that
 //! its clients get a sentence instead of a puzzle.
 
-use crate::answer::Answer;
-use crate::extract::Caller;
-use crate::responses::NotBuiltProblems;
+use crate::http::answer::Answer;
+use crate::http::extract::Caller;
+use crate::http::responses::NotBuiltProblems;
 use actix_web::{delete, get, post, put};
 use registry::Error;
 use utoipa_actix_web::service_config::ServiceConfig;

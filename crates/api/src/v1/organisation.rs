@@ -1,14 +1,14 @@
 //! The organisation's Advanced Configuration: the level under all integrations.
 
-use crate::ApiState;
-use crate::answer::{self, Answer, Changed, Listed};
-use crate::body::{Document, RequestBody, Sent, present, written};
-use crate::example;
-use crate::extract::Caller;
-use crate::failure::Failure;
-use crate::responses::{ChangeProblems, ListProblems, ReadProblems, RevertProblems};
+use crate::examples;
+use crate::http::answer::{self, Answer, Changed, Listed};
+use crate::http::body::{Document, RequestBody, Sent, present, written};
+use crate::http::extract::Caller;
+use crate::http::failure::Failure;
+use crate::http::responses::{ChangeProblems, ListProblems, ReadProblems, RevertProblems};
+use crate::state::ApiState;
 use crate::v1::revisions::{self, ListRevisions, RevisionView};
-use crate::v1::saving::HowToSave;
+use crate::v1::save_options::HowToSave;
 use actix_web::{get, post, put, web};
 use chrono::{DateTime, Utc};
 use registry::{Configuration, Error, NewConfiguration, Subject};
@@ -92,12 +92,12 @@ impl ConfigurationView {
     fn example() -> Self {
         Self {
             object: "configuration",
-            configurations: example::stored_configuration(),
+            configurations: examples::stored_configuration(),
             revision: 1,
             version: 2,
             updated_by: "Ada".to_owned(),
-            updated_at: example::moment(),
-            last_updated_at: example::moment(),
+            updated_at: examples::moment(),
+            last_updated_at: examples::moment(),
         }
     }
 }
@@ -122,7 +122,7 @@ pub(crate) async fn read_organisation_configuration(state: web::Data<ApiState>, 
 #[utoipa::path(
     tag = "configuration",
     params(("If-Match" = Option<String>, Header, description = "The `ETag` that was read; another present version gives 412.", example = "\"2\""), HowToSave),
-    request_body(content = UpdateConfiguration, description = "The configuration.", example = json!({ "configurations": example::configuration() })),
+    request_body(content = UpdateConfiguration, description = "The configuration.", example = json!({ "configurations": examples::configuration() })),
     responses((status = 200, description = "It was saved.", body = Changed, headers(("ETag" = String, description = "Its new version.")), example = json!(Changed::example())), ChangeProblems)
 )]
 #[put("/organisation/configuration")]

@@ -1,13 +1,13 @@
 //! The ledger of orphans: clients that may exist at an authorization server and that nobody here uses.
 
-use crate::ApiState;
-use crate::answer::{self, Answer, Listed};
-use crate::body::{RequestBody, Sent};
-use crate::example;
-use crate::extract::Caller;
-use crate::failure::Failure;
-use crate::query;
-use crate::responses::{ChangeProblems, ListProblems};
+use crate::examples;
+use crate::http::answer::{self, Answer, Listed};
+use crate::http::body::{RequestBody, Sent};
+use crate::http::extract::Caller;
+use crate::http::failure::Failure;
+use crate::http::query;
+use crate::http::responses::{ChangeProblems, ListProblems};
+use crate::state::ApiState;
 use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use actix_web::{HttpResponse, get, post, web};
 use chrono::{DateTime, Utc};
@@ -122,19 +122,19 @@ impl OrphanView {
     fn example() -> Self {
         Self {
             object: "orphan",
-            id: example::id(11),
+            id: examples::id(11),
             kind: "not_withdrawn".to_owned(),
-            registration_id: example::id(5),
-            workspace_id: example::id(2),
+            registration_id: examples::id(5),
+            workspace_id: examples::id(2),
             server: "acme/linear".to_owned(),
-            issuer: Some(example::ISSUER.to_owned()),
-            client_id: Some(example::CLIENT_ID.to_owned()),
+            issuer: Some(examples::ISSUER.to_owned()),
+            client_id: Some(examples::CLIENT_ID.to_owned()),
             client_name: Some("Acme Corp MCP Gateway".to_owned()),
             registration_client_uri: None,
             reason: "deletion_not_offered".to_owned(),
             detail: "The authorization server gave no way to delete the client (RFC 7592), so it may still exist there.".to_owned(),
             contacts: vec!["security@acme.com".to_owned()],
-            since: example::moment(),
+            since: examples::moment(),
             resolved_at: None,
             resolved_by: None,
             note: None,
@@ -207,7 +207,7 @@ impl RequestBody for ResolveOrphan {
     params(("orphan" = Uuid, Path, description = "Id of the entry.")),
     request_body(content = ResolveOrphan, description = "What was done.", example = json!({ "note": "Deleted by the vendor, ticket 4711." })),
     responses(
-        (status = 200, description = "It is dealt with.", body = OrphanView, example = json!(OrphanView { resolved_at: Some(example::moment()), ..OrphanView::example() })),
+        (status = 200, description = "It is dealt with.", body = OrphanView, example = json!(OrphanView { resolved_at: Some(examples::moment()), ..OrphanView::example() })),
         ChangeProblems,
     )
 )]

@@ -1,11 +1,11 @@
 //! Preflight: what a registration would be, without registering anything.
 
-use crate::ApiState;
-use crate::answer::{self, Answer};
-use crate::body::{Document, RequestBody, Sent, present, written};
-use crate::example;
-use crate::query;
-use crate::responses::{PreflightNewProblems, PreflightProblems};
+use crate::examples;
+use crate::http::answer::{self, Answer};
+use crate::http::body::{Document, RequestBody, Sent, present, written};
+use crate::http::query;
+use crate::http::responses::{PreflightNewProblems, PreflightProblems};
+use crate::state::ApiState;
 use crate::v1::client_metadata::AdjustmentView;
 use crate::v1::integrations::CreateIntegration;
 use actix_web::{post, web};
@@ -243,8 +243,8 @@ impl From<Preflight> for PreflightView {
 
 impl PreflightView {
     fn example() -> Self {
-        let metadata = format!("{}/.well-known/oauth-authorization-server", example::ISSUER);
-        let resource = format!("{}/.well-known/oauth-protected-resource/mcp", example::ISSUER);
+        let metadata = format!("{}/.well-known/oauth-authorization-server", examples::ISSUER);
+        let resource = format!("{}/.well-known/oauth-protected-resource/mcp", examples::ISSUER);
         let exchange = |step: &str, method: &str, url: &str, status, note: &str| Exchange {
             step: step.to_owned(),
             method: method.to_owned(),
@@ -255,34 +255,34 @@ impl PreflightView {
             excerpt: None,
         };
         let list = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
-        let endpoint = |path: &str| Some(format!("{}/{path}", example::ISSUER));
+        let endpoint = |path: &str| Some(format!("{}/{path}", examples::ISSUER));
         Self {
             object: "preflight",
             ready: true,
             workspace: "acme".to_owned(),
             server: "linear".to_owned(),
-            url: example::UPSTREAM.to_owned(),
+            url: examples::UPSTREAM.to_owned(),
             auth_type: AuthType::OauthAuto,
             current_registration: Some(CurrentRegistration {
-                id: example::id(4),
+                id: examples::id(4),
                 state: State::Registered,
                 usable: true,
             }),
-            callback_urls: list(&[example::CALLBACK]),
+            callback_urls: list(&[examples::CALLBACK]),
             method: Some(RegistrationMethod::Dcr),
             reason: None,
             detail: None,
             trace: vec![
-                exchange("probe", "POST", example::UPSTREAM, 401, "It asks for authorization."),
+                exchange("probe", "POST", examples::UPSTREAM, 401, "It asks for authorization."),
                 exchange("protected_resource", "GET", &resource, 200, "Found."),
                 exchange("authorization_server", "GET", &metadata, 200, "Found."),
             ],
             discovery: Some(DiscoveryView {
-                issuer: example::ISSUER.to_owned(),
-                expected_issuer: example::ISSUER.to_owned(),
+                issuer: examples::ISSUER.to_owned(),
+                expected_issuer: examples::ISSUER.to_owned(),
                 issuer_match: IssuerMatch::Exact,
                 metadata_url: metadata,
-                resource: example::UPSTREAM.to_owned(),
+                resource: examples::UPSTREAM.to_owned(),
                 resource_match: Some(ResourceMatch::Exact),
                 resource_metadata_url: Some(resource),
                 scopes: list(&["mcp:read", "mcp:write"]),
@@ -296,9 +296,9 @@ impl PreflightView {
                 warnings: Vec::new(),
             }),
             registration: Some(PlannedRegistration {
-                endpoint: format!("{}/register", example::ISSUER),
+                endpoint: format!("{}/register", examples::ISSUER),
                 with_initial_access_token: false,
-                request: example::effective(),
+                request: examples::effective(),
                 adjustments: vec![AdjustmentView::example()],
             }),
             document: None,
@@ -321,7 +321,7 @@ impl PreflightView {
 #[utoipa::path(
     tag = "integrations",
     params(("integration" = String, Path, description = "Id or slug of the integration.", example = "linear")),
-    request_body(content = PreflightIntegration, description = "What to assume; `{}` for nothing.", example = json!({ "workspace_id": "acme", "configurations": example::configuration() })),
+    request_body(content = PreflightIntegration, description = "What to assume; `{}` for nothing.", example = json!({ "workspace_id": "acme", "configurations": examples::configuration() })),
     responses((status = 200, description = "What a registration would be, also where it cannot be.", body = PreflightView, example = json!(PreflightView::example())), PreflightProblems)
 )]
 #[post("/mcp-integrations/{integration}/preflight")]
@@ -349,7 +349,7 @@ pub(crate) async fn preflight_integration(
     tag = "integrations",
     request_body(
         content = CreateIntegration, description = "The integration.",
-        example = json!({ "name": "Linear", "url": example::UPSTREAM, "auth_type": "oauth_auto", "transport": "http", "configurations": example::configuration() })
+        example = json!({ "name": "Linear", "url": examples::UPSTREAM, "auth_type": "oauth_auto", "transport": "http", "configurations": examples::configuration() })
     ),
     responses((status = 200, description = "What a registration would be, also where it cannot be.", body = PreflightView, example = json!(PreflightView::example())), PreflightNewProblems)
 )]

@@ -1,13 +1,13 @@
 //! Registrations: the standing effort to have a valid OAuth client for each server.
 
-use crate::ApiState;
-use crate::answer::{self, Answer, Listed};
-use crate::body::{RequestBody, Sent};
-use crate::example;
-use crate::extract::Caller;
-use crate::failure::Failure;
-use crate::query;
-use crate::responses::{AskProblems, ChangeProblems, ListProblems, ReadProblems};
+use crate::examples;
+use crate::http::answer::{self, Answer, Listed};
+use crate::http::body::{RequestBody, Sent};
+use crate::http::extract::Caller;
+use crate::http::failure::Failure;
+use crate::http::query;
+use crate::http::responses::{AskProblems, ChangeProblems, ListProblems, ReadProblems};
+use crate::state::ApiState;
 use crate::v1::attempts::{AttemptView, OAuthClientView};
 use actix_web::{get, post, web};
 use chrono::{DateTime, Utc};
@@ -195,15 +195,15 @@ impl RegistrationView {
     fn example() -> Self {
         Self {
             object: "registration",
-            id: example::id(5),
-            server_id: example::id(4),
+            id: examples::id(5),
+            server_id: examples::id(4),
             server_slug: "linear".to_owned(),
             server_name: "Linear".to_owned(),
-            workspace_id: example::id(2),
+            workspace_id: examples::id(2),
             workspace_slug: "acme".to_owned(),
-            mcp_integration_id: example::id(1),
+            mcp_integration_id: examples::id(1),
             mcp_integration_slug: "linear".to_owned(),
-            mcp_integration_url: example::UPSTREAM.to_owned(),
+            mcp_integration_url: examples::UPSTREAM.to_owned(),
             auth_type: AuthType::OauthAuto,
             state: State::Registered,
             usable: true,
@@ -212,15 +212,15 @@ impl RegistrationView {
             detail: None,
             error: None,
             error_description: None,
-            issuer: Some(example::ISSUER.to_owned()),
-            client_id: Some(example::CLIENT_ID.to_owned()),
+            issuer: Some(examples::ISSUER.to_owned()),
+            client_id: Some(examples::CLIENT_ID.to_owned()),
             generation: Some(1),
             failures: 0,
             not_before: None,
-            last_attempt_at: Some(example::moment()),
-            created_at: example::moment(),
-            updated_at: example::moment(),
-            last_updated_at: example::moment(),
+            last_attempt_at: Some(examples::moment()),
+            created_at: examples::moment(),
+            updated_at: examples::moment(),
+            last_updated_at: examples::moment(),
             attempts: None,
             clients: None,
             callback_urls: None,
@@ -231,7 +231,7 @@ impl RegistrationView {
         Self {
             attempts: Some(vec![AttemptView::example()]),
             clients: Some(vec![OAuthClientView::example()]),
-            callback_urls: Some(vec![example::CALLBACK.to_owned()]),
+            callback_urls: Some(vec![examples::CALLBACK.to_owned()]),
             ..Self::example()
         }
     }

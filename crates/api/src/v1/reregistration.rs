@@ -1,9 +1,9 @@
 //! New clients for an integration's registrations: what it costs, then the act.
 
-use crate::ApiState;
-use crate::answer::{self, Answer};
-use crate::body::{RequestBody, Sent};
-use crate::responses::ChangeProblems;
+use crate::http::answer::{self, Answer};
+use crate::http::body::{RequestBody, Sent};
+use crate::http::responses::ChangeProblems;
+use crate::state::ApiState;
 use actix_web::{post, web};
 use registry::{Confirmed, ReregisterScope, Reregistration, SkippedRegistrations};
 use registry_core::permission::Permission;

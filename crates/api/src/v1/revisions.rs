@@ -1,9 +1,9 @@
 //! What all lists of saved configurations share.
 
-use crate::answer;
-use crate::example;
-use crate::failure::Failure;
-use crate::query;
+use crate::examples;
+use crate::http::answer;
+use crate::http::failure::Failure;
+use crate::http::query;
 use chrono::{DateTime, Utc};
 use registry::{Error, PageRequest, Revision};
 use serde::{Deserialize, Serialize};
@@ -77,14 +77,14 @@ impl RevisionView {
     pub(crate) fn example() -> Self {
         Self {
             object: "revision",
-            id: example::id(3),
+            id: examples::id(3),
             number: 3,
-            configurations: example::stored_configuration(),
+            configurations: examples::stored_configuration(),
             created_by: "Ada".to_owned(),
             door: "web".to_owned(),
             note: Some("New legal links.".to_owned()),
             restored_from: None,
-            created_at: example::moment(),
+            created_at: examples::moment(),
         }
     }
 }

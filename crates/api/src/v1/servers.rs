@@ -1,17 +1,17 @@
 //! Servers: integrations made available in one workspace, and what is sent for them.
 
-use crate::ApiState;
-use crate::answer::{self, AffectedView, Answer, Changed, Listed, Removed};
-use crate::body::{Clearable, Document, RequestBody, Sent, present, written};
-use crate::example;
-use crate::extract::Caller;
-use crate::failure::Failure;
-use crate::query;
-use crate::responses::{
+use crate::examples;
+use crate::http::answer::{self, AffectedView, Answer, Changed, Listed, Removed};
+use crate::http::body::{Clearable, Document, RequestBody, Sent, present, written};
+use crate::http::extract::Caller;
+use crate::http::failure::Failure;
+use crate::http::query;
+use crate::http::responses::{
     ChangeProblems, CreateServerProblems, DeleteProblems, ListProblems, ReadProblems, RevertProblems,
 };
+use crate::state::ApiState;
 use crate::v1::revisions::{self, ListRevisions, RevisionView};
-use crate::v1::saving::HowToSave;
+use crate::v1::save_options::HowToSave;
 use crate::v1::secret_mappings::{self, MappingBody, MappingView};
 use actix_web::{delete, get, post, put, web};
 use chrono::{DateTime, Utc};
@@ -179,15 +179,15 @@ pub(crate) struct CreatedServer {
 impl CreatedServer {
     fn example() -> Self {
         Self {
-            id: example::id(4),
+            id: examples::id(4),
             slug: "linear".to_owned(),
             registration: Some(RegistrationSummary {
-                id: example::id(5),
+                id: examples::id(5),
                 state: State::Queued,
                 usable: false,
             }),
             findings: Vec::new(),
-            affected: example::affected().into(),
+            affected: examples::affected().into(),
         }
     }
 }
@@ -284,33 +284,33 @@ impl ServerView {
     fn example() -> Self {
         Self {
             object: "mcp-server",
-            id: example::id(4),
+            id: examples::id(4),
             slug: "linear".to_owned(),
             name: "Linear".to_owned(),
             description: Some("Issues of the Acme team.".to_owned()),
             status: "active",
-            mcp_integration_id: example::id(1),
+            mcp_integration_id: examples::id(1),
             mcp_integration_slug: "linear".to_owned(),
             mcp_integration_name: "Linear".to_owned(),
-            mcp_integration_url: example::UPSTREAM.to_owned(),
+            mcp_integration_url: examples::UPSTREAM.to_owned(),
             auth_type: AuthType::OauthAuto,
             transport: Transport::Http,
-            workspace_id: example::id(2),
+            workspace_id: examples::id(2),
             workspace_slug: "acme".to_owned(),
             workspace_name: "Acme".to_owned(),
             url: Some("https://gateway.acme.com/acme/linear/mcp".to_owned()),
             configurations: None,
             secret_mappings: Vec::new(),
             registration: Some(RegistrationSummary {
-                id: example::id(5),
+                id: examples::id(5),
                 state: State::Registered,
                 usable: true,
             }),
             version: 1,
             created_by: "Ada".to_owned(),
-            created_at: example::moment(),
-            updated_at: example::moment(),
-            last_updated_at: example::moment(),
+            created_at: examples::moment(),
+            updated_at: examples::moment(),
+            last_updated_at: examples::moment(),
         }
     }
 }

@@ -1,14 +1,16 @@
 //! People: who may sign in, what they may do where, their sessions.
 
 use super::api_keys::Done;
-use crate::ApiState;
-use crate::answer::{self, Answer, Listed};
-use crate::body::{Clearable, RequestBody, Sent, present};
-use crate::example;
-use crate::extract::Caller;
-use crate::failure::Failure;
-use crate::query;
-use crate::responses::{InviteProblems, ListProblems, ReadProblems, UserChangeProblems, UserStateProblems};
+use crate::examples;
+use crate::http::answer::{self, Answer, Listed};
+use crate::http::body::{Clearable, RequestBody, Sent, present};
+use crate::http::extract::Caller;
+use crate::http::failure::Failure;
+use crate::http::query;
+use crate::http::responses::{
+    InviteProblems, ListProblems, ReadProblems, UserChangeProblems, UserStateProblems,
+};
+use crate::state::ApiState;
 use actix_web::{delete, get, post, put, web};
 use chrono::{DateTime, Utc};
 use registry::{Error, Invited, NewPerson, PersonChange, Roles, Session, User};
@@ -199,20 +201,20 @@ impl UserView {
     fn example() -> Self {
         Self {
             object: "user",
-            id: example::id(10),
+            id: examples::id(10),
             email: "grace@acme.com".to_owned(),
             name: "Grace".to_owned(),
             role: None,
             workspaces: vec![UserWorkspace {
-                workspace_id: example::id(1),
+                workspace_id: examples::id(1),
                 slug: "acme".to_owned(),
                 role: Role::Manager,
             }],
             status: UserStatus::Active,
             has_password: true,
             from_identity_provider: false,
-            created_at: example::moment(),
-            last_sign_in_at: Some(example::moment()),
+            created_at: examples::moment(),
+            last_sign_in_at: Some(examples::moment()),
             deactivated_at: None,
             sign_in_link: None,
         }
@@ -275,10 +277,10 @@ impl SessionView {
     fn example() -> Self {
         Self {
             object: "user-session",
-            id: example::id(11),
-            created_at: example::moment(),
-            last_seen_at: example::moment(),
-            expires_at: example::moment(),
+            id: examples::id(11),
+            created_at: examples::moment(),
+            last_seen_at: examples::moment(),
+            expires_at: examples::moment(),
             address: Some("192.0.2.7".to_owned()),
             user_agent: None,
         }

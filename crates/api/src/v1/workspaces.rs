@@ -1,12 +1,12 @@
 //! Workspaces: teams inside the organisation.
 
-use crate::ApiState;
-use crate::answer::{self, Answer, Changed, Created, Listed, Removed};
-use crate::body::{Clearable, RequestBody, Sent, present};
-use crate::example;
-use crate::extract::Caller;
-use crate::query;
-use crate::responses::{ChangeProblems, CreateProblems, DeleteProblems, ListProblems, ReadProblems};
+use crate::examples;
+use crate::http::answer::{self, Answer, Changed, Created, Listed, Removed};
+use crate::http::body::{Clearable, RequestBody, Sent, present};
+use crate::http::extract::Caller;
+use crate::http::query;
+use crate::http::responses::{ChangeProblems, CreateProblems, DeleteProblems, ListProblems, ReadProblems};
+use crate::state::ApiState;
 use actix_web::{delete, get, post, put, web};
 use chrono::{DateTime, Utc};
 use registry::{Affected, NewWorkspace, Workspace, WorkspaceChange, WorkspaceFilter};
@@ -127,14 +127,14 @@ impl WorkspaceView {
     fn example() -> Self {
         Self {
             object: "workspace",
-            id: example::id(2),
+            id: examples::id(2),
             slug: "acme".to_owned(),
             name: "Acme".to_owned(),
             description: None,
             version: 1,
-            created_at: example::moment(),
-            updated_at: example::moment(),
-            last_updated_at: example::moment(),
+            created_at: examples::moment(),
+            updated_at: examples::moment(),
+            last_updated_at: examples::moment(),
         }
     }
 }

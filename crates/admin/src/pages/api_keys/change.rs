@@ -1,9 +1,9 @@
 //! Rotating and revoking a key, each after a question.
 
 use super::{Created, Query};
-use crate::choice::Tick;
-use crate::failure::Failure;
-use crate::session::Visitor;
+use crate::http::choice::Tick;
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};

@@ -1,9 +1,9 @@
 //! The form for a new key.
 
-use super::words::{Preset, allows};
 use super::{Created, Query};
-use crate::failure::Failure;
-use crate::session::Visitor;
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
+use crate::pages::api_keys::labels::{Preset, allows};
 use crate::view::{Shell, html};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
@@ -105,7 +105,7 @@ impl Form {
             problems.push(Finding::error("/role", "missing_member", "Choose a role."));
         }
         let role = role.unwrap_or(Role::Gateway);
-        let access = crate::choice::find(&self.access);
+        let access = crate::http::choice::find(&self.access);
         let scopes = match access {
             // A gateway's key fetches documents; there is nothing to narrow.
             Some(_) if role == Role::Gateway => Vec::new(),

@@ -2,10 +2,10 @@
 
 mod change;
 mod create;
-mod words;
+mod labels;
 
-use crate::failure::Failure;
-use crate::session::Visitor;
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
 use crate::view::{Shell, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;

@@ -2,8 +2,8 @@
 //! connection off, so that nobody takes a part for the whole.
 
 use super::query::Query;
-use crate::failure::Failure;
-use crate::session::Visitor;
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, get, web};
 use futures_util::stream::try_unfold;

@@ -1,11 +1,11 @@
 //! Somebody else saved first: both texts, and what each of them changes. Nothing that was typed is lost.
 
-use super::place::Place;
-use super::show::laid_out;
-use super::typed::Typed;
-use crate::diff::{Diff, Fate};
-use crate::failure::Failure;
-use crate::session::Visitor;
+use super::layout::laid_out;
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
+use crate::pages::configuration::live_check::Typed;
+use crate::pages::configuration::preview::diff::{Diff, Fate};
+use crate::pages::configuration::scope::Place;
 use crate::view::{Shell, html};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};

@@ -1,12 +1,12 @@
 //! The history of a configuration: its versions, and what changed between two of them, in the text and in what is sent.
 
-use super::levels::LEVELS;
-use super::place::Place;
 use super::restore;
-use crate::diff::{Diff, Fate};
-use crate::failure::Failure;
-use crate::sent;
-use crate::session::Visitor;
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
+use crate::pages::configuration::preview::diff::{Diff, Fate};
+use crate::pages::configuration::preview::sent;
+use crate::pages::configuration::routes::LEVELS;
+use crate::pages::configuration::scope::Place;
 use crate::view::{Cost, Shell, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
@@ -214,7 +214,7 @@ async fn compare(
         let text = |revision: Option<&Revision>| {
             revision
                 .and_then(|revision| revision.text.as_deref())
-                .map(super::show::laid_out)
+                .map(super::layout::laid_out)
                 .unwrap_or_default()
         };
         comparison.diff = Diff::of(&text(older.as_ref()), &text(Some(&comparison.b)));

@@ -2,33 +2,35 @@
 //! reads, `submit` takes what was posted. The text and the `form` are two views of one thing: `submitted` makes a text of
 //! either, `acts` are the buttons that change it.
 
-mod acts;
 mod choice;
 mod conflict;
 mod examples;
 mod form;
 mod history;
-mod ladder;
-mod levels;
-mod place;
+mod layer_tabs;
+mod layout;
+mod live_check;
+pub(crate) mod preview;
 mod problems;
+mod quick_fixes;
 mod restore;
+mod routes;
 mod saving;
+mod scope;
 mod secrets;
 mod show;
 mod submit;
 mod submitted;
-mod typed;
 
-use crate::failure::Failure;
-use crate::session::Visitor;
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::middleware::Compress;
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use choice::Choice;
-use place::{of_access, of_integration, of_organisation, of_server};
 use registry_core::metadata::json_schema;
+use scope::{of_access, of_integration, of_organisation, of_server};
 use show::read;
 use submit::submit;
 

@@ -1,7 +1,7 @@
 //! Findings as the page lists them: the grade, what is wrong, what to write, and a button that does it.
 
-use super::acts::Fix;
 use super::form::{Entry, Form};
+use crate::pages::configuration::quick_fixes::Fix;
 use registry_core::finding::{Finding, Findings, Severity};
 
 /// At most so many bytes of text are read to find out which findings get a button: all of a usual text, few of a huge one.

@@ -1,10 +1,10 @@
 //! Restoring an earlier version: what it would change and cost, then a new version with its content.
 
-use super::place::Place;
-use super::show::laid_out;
-use crate::diff::{Diff, Fate};
-use crate::failure::Failure;
-use crate::session::Visitor;
+use super::layout::laid_out;
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
+use crate::pages::configuration::preview::diff::{Diff, Fate};
+use crate::pages::configuration::scope::Place;
 use crate::view::{Cost, Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};

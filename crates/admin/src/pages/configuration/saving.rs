@@ -1,13 +1,14 @@
 //! Saving, and the pages before it: a review of what changes, and one more question where people must sign in again.
 
 use super::conflict;
-use super::place::Place;
-use super::show::{PageState, laid_out, show};
-use super::typed::Typed;
-use crate::diff::{Diff, Fate};
-use crate::failure::Failure;
-use crate::sent;
-use crate::session::Visitor;
+use super::layout::laid_out;
+use super::show::{PageState, show};
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
+use crate::pages::configuration::live_check::Typed;
+use crate::pages::configuration::preview::diff::{Diff, Fate};
+use crate::pages::configuration::preview::sent;
+use crate::pages::configuration::scope::Place;
 use crate::view::{Cost, Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};

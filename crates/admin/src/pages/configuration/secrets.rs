@@ -1,6 +1,6 @@
 //! Secrets of a text as locked chips: where they stand, never what they are.
 
-use super::typed::Typed;
+use crate::pages::configuration::live_check::Typed;
 use registry_core::metadata::secret_places;
 
 /// One.

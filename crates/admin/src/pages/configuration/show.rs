@@ -3,15 +3,16 @@
 use super::choice::Choice;
 use super::examples::EXAMPLES;
 use super::form::{Control, Form, Source};
-use super::ladder::{Rung, ladder};
-use super::place::Place;
+use super::layout::laid_out;
 use super::problems::Problem;
 use super::secrets::Secret;
-use super::typed::Typed;
-use crate::consent::{Consent, Service};
-use crate::failure::Failure;
-use crate::sent::Table;
-use crate::session::Visitor;
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
+use crate::pages::configuration::layer_tabs::{Rung, ladder};
+use crate::pages::configuration::live_check::Typed;
+use crate::pages::configuration::preview::consent::{Consent, Service};
+use crate::pages::configuration::preview::sent::Table;
+use crate::pages::configuration::scope::Place;
 use crate::view::{Cost, Shell, html, pretty};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
@@ -19,7 +20,7 @@ use askama::Template;
 use registry::{Advertised, Check, Checked, Configuration, Preview, ServerRef};
 use registry_core::clock::Timestamp;
 use registry_core::finding::{Findings, Severity};
-use registry_core::metadata::{Level, formatted};
+use registry_core::metadata::Level;
 use registry_core::slug::Reference;
 
 #[derive(Template)]
@@ -137,14 +138,6 @@ pub(super) async fn read(
         choice,
     };
     show(request, visitor, place, stored, typed, PageState::Read, Findings::default()).await
-}
-
-/// What a program sent on one line is laid out for reading; what a person wrote is left as it is.
-pub(super) fn laid_out(text: &str) -> String {
-    if text.contains('\n') || text.len() < 60 {
-        return text.to_owned();
-    }
-    formatted(text).unwrap_or_else(|| text.to_owned())
 }
 
 pub(super) async fn show(

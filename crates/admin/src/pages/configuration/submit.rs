@@ -1,12 +1,12 @@
 //! What was posted from the page: checked, changed by a button, shown the other way, reviewed, or saved.
 
-use super::acts::act;
-use super::place::Place;
 use super::saving::{Decision, review, save};
 use super::show::{PageState, show};
 use super::submitted::{Intent, Submitted};
-use crate::failure::Failure;
-use crate::session::Visitor;
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
+use crate::pages::configuration::quick_fixes::act;
+use crate::pages::configuration::scope::Place;
 use crate::view::go;
 use actix_web::{HttpRequest, HttpResponse};
 use registry_core::finding::Findings;

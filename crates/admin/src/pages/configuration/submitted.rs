@@ -1,12 +1,12 @@
 //! What was posted from the page, and the text it stands for.
 
-use super::acts::is_act;
 use super::choice::Choice;
-use super::form;
-use super::show::laid_out;
-use super::typed::Typed;
-use crate::choice::{known, read, ticked};
-use crate::failure::Failure;
+use super::form::{self, PostedControls};
+use super::layout::laid_out;
+use crate::http::choice::{known, read, ticked};
+use crate::http::failure::Failure;
+use crate::pages::configuration::live_check::Typed;
+use crate::pages::configuration::quick_fixes::is_act;
 use serde::Deserialize;
 
 /// A button of the page.
@@ -33,7 +33,7 @@ pub(super) enum Intent {
     Edit,
     /// Fetches the logo again.
     Logo,
-    /// Changes the text: see [`super::acts`].
+    /// Changes the text: see [`crate::pages::configuration::quick_fixes`].
     Act(String),
 }
 
@@ -119,29 +119,16 @@ impl Submitted {
             name.strip_prefix("secret:").map(|pointer| (pointer.to_owned(), value.clone()))
         });
         Typed {
-            text: if self.choice.as_form { form::apply(text, self) } else { text.to_owned() },
+            text: if self.choice.as_form {
+                form::apply(text, &PostedControls(&self.others))
+            } else {
+                text.to_owned()
+            },
             secrets: secrets.collect(),
             version: self.version,
             base: self.base,
             note: self.note.clone(),
             choice: self.choice.clone(),
         }
-    }
-
-    /// What was posted of the form's control for `member`; nothing if the page had no such control.
-    pub(super) fn field(&self, member: &str) -> impl Iterator<Item = &str> {
-        self.other("field.", member)
-    }
-
-    /// What the form showed for `member`, whose control posts nothing when nothing is chosen.
-    pub(super) fn was(&self, member: &str) -> Option<&str> {
-        self.other("was.", member).next()
-    }
-
-    fn other(&self, kind: &str, name: &str) -> impl Iterator<Item = &str> {
-        self.others
-            .iter()
-            .filter(move |(key, _)| key.strip_prefix(kind) == Some(name))
-            .map(|(_, value)| value.as_str())
     }
 }

@@ -1,9 +1,9 @@
 //! Step 1: where the server is, and what it is called here. Also where one's drafts wait.
 
 use super::{Problem, Wizard, host, onwards, open, step_page};
-use crate::choice::known;
-use crate::failure::Failure;
-use crate::session::Visitor;
+use crate::http::choice::known;
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;

@@ -1,7 +1,7 @@
 //! How each way for gateways to identify themselves is called on pages, and the form it is chosen with.
 
-use crate::choice::{known, read, ticked};
-use crate::failure::Failure;
+use crate::http::choice::{known, read, ticked};
+use crate::http::failure::Failure;
 use registry::Draft;
 use registry_core::metadata::{KnownSecrets, parse_marker};
 use registry_core::preflight::{Approach, Entered};

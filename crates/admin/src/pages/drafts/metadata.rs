@@ -1,9 +1,9 @@
 //! Step 3: the Advanced Configuration, which may stay empty.
 
 use super::{Problem, Wizard, onwards, open};
-use crate::failure::Failure;
-use crate::sent::Table;
-use crate::session::Visitor;
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
+use crate::pages::configuration::preview::sent::Table;
 use crate::view::{Shell, html, pretty};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
@@ -239,7 +239,7 @@ mod tests {
     use super::*;
 
     fn example(word: &str) -> Value {
-        crate::choice::find::<Intent>(word).and_then(Intent::example).unwrap()
+        crate::http::choice::find::<Intent>(word).and_then(Intent::example).unwrap()
     }
 
     #[test]

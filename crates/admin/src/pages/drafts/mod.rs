@@ -8,8 +8,8 @@ mod metadata;
 mod register;
 mod workspaces;
 
-use crate::failure::Failure;
-use crate::session::Visitor;
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
 use crate::view::go;
 use actix_web::HttpResponse;
 use actix_web::web::{self, ServiceConfig};

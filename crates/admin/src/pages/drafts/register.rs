@@ -1,9 +1,9 @@
 //! Step 5: the summary, then the first registrations as they come.
 
 use super::{Problem, Wizard, choice, fields, step_page};
-use crate::failure::Failure;
-use crate::sent::Table;
-use crate::session::Visitor;
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
+use crate::pages::configuration::preview::sent::Table;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;

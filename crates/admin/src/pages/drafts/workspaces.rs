@@ -1,9 +1,9 @@
 //! Step 4: who can use it.
 
 use super::{Problem, Wizard, onwards, open};
-use crate::choice::{known, read, ticked};
-use crate::failure::Failure;
-use crate::session::Visitor;
+use crate::http::choice::{known, read, ticked};
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;

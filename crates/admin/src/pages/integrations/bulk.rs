@@ -1,10 +1,11 @@
 //! What can be done to several integrations at once: those that are ticked in the list.
 
 use super::copies::file;
+use super::done::done_page;
 use super::query::Query;
 use super::reregister::{self, Form, Way};
-use crate::failure::Failure;
-use crate::session::Visitor;
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
@@ -51,18 +52,6 @@ impl DisablePage {
     }
 }
 
-#[derive(Template)]
-#[template(path = "pages/integrations_done.html")]
-struct DonePage {
-    shell: Shell,
-    heading: &'static str,
-    done: Vec<Integration>,
-    /// Their names, each with the reason.
-    refused: Vec<(String, String)>,
-    /// The address of the list they were ticked in.
-    list: String,
-}
-
 /// The most integrations that one form is about: as many as one list shows.
 const MOST: usize = 1_000;
 const TOO_MANY: &str = "These are more than 1,000 integrations. Choose fewer.";
@@ -75,8 +64,8 @@ async fn act(
 ) -> Result<HttpResponse, Failure> {
     let (registry, actor) = (&visitor.registry, &visitor.actor);
     let value = |wanted: &str| form.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
-    let sure = value("sure").map_or(Ok(false), |word| crate::choice::ticked("sure", word))?;
-    let intent: Intent = crate::choice::read("intent", value("intent").unwrap_or_default())?;
+    let sure = value("sure").map_or(Ok(false), |word| crate::http::choice::ticked("sure", word))?;
+    let intent: Intent = crate::http::choice::read("intent", value("intent").unwrap_or_default())?;
     let list = Query::of_address(value("list").unwrap_or_default());
     if form.iter().filter(|(name, _)| name == "one").count() > MOST {
         return Err(Failure::Request(StatusCode::UNPROCESSABLE_ENTITY, TOO_MANY));
@@ -150,19 +139,6 @@ async fn switch_all(
         return Ok(go(list.after(&format!("{word}-{changed}"))));
     }
     done_page(request, visitor, heading, done, refused, list.here())
-}
-
-/// What was done and what was refused.
-pub(super) fn done_page(
-    request: &HttpRequest,
-    visitor: &Visitor,
-    heading: &'static str,
-    done: Vec<Integration>,
-    refused: Vec<(String, String)>,
-    list: String,
-) -> Result<HttpResponse, Failure> {
-    let shell = Shell::of(request, visitor, "integrations", format!("Problem: {}", heading.to_lowercase()));
-    Ok(html(StatusCode::UNPROCESSABLE_ENTITY, &DonePage { shell, heading, done, refused, list })?)
 }
 
 /// Switches an integration on or off and says how many that changed: 0 or 1.

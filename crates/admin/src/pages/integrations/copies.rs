@@ -2,9 +2,9 @@
 
 use super::field;
 use super::query::Query;
-use crate::failure::Failure;
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
 use crate::pages::{filled, problems};
-use crate::session::Visitor;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ContentDisposition, DispositionParam, DispositionType};

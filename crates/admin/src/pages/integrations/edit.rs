@@ -1,10 +1,10 @@
 //! An integration's name, address and authentication.
 
 use super::field;
-use crate::choice::known;
-use crate::failure::Failure;
+use crate::http::choice::known;
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
 use crate::pages::{filled, problems};
-use crate::session::Visitor;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;

@@ -3,6 +3,7 @@
 mod bulk;
 mod copies;
 mod delete;
+mod done;
 mod edit;
 mod list;
 mod query;
@@ -10,8 +11,8 @@ mod reregister;
 mod show;
 mod switch;
 
-use crate::failure::Failure;
-use crate::session::Visitor;
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
 use actix_web::web::ServiceConfig;
 use registry::{PageRequest, Workspace, WorkspaceFilter};
 use registry_core::finding::Finding;

@@ -2,8 +2,8 @@
 //! says is done without a question.
 
 use super::query::Query;
-use crate::failure::Failure;
-use crate::session::Visitor;
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
@@ -79,9 +79,9 @@ impl Form {
         let mut form = Self::default();
         for (name, value) in pairs {
             match name.as_str() {
-                "which" => form.which.push(crate::choice::read("which", value)?),
+                "which" => form.which.push(crate::http::choice::read("which", value)?),
                 "seen" => form.seen.push(value.clone()),
-                "sure" => form.sure = crate::choice::ticked("sure", value)?,
+                "sure" => form.sure = crate::http::choice::ticked("sure", value)?,
                 _ => {}
             }
         }
@@ -331,5 +331,5 @@ pub(super) async fn act(
     }
     let done = weighed.integrations.iter().filter(|one| refused.iter().all(|(name, _)| *name != one.name));
     let done = done.cloned().collect();
-    super::bulk::done_page(request, visitor, "Re-register integrations", done, refused, way.back)
+    super::done::done_page(request, visitor, "Re-register integrations", done, refused, way.back)
 }

@@ -2,10 +2,10 @@
 
 use super::changes::{Change, changes};
 use super::list::Problem;
-use super::open;
-use crate::choice::Tick;
-use crate::failure::Failure;
-use crate::session::Visitor;
+use super::show;
+use crate::http::choice::Tick;
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
@@ -117,7 +117,7 @@ async fn ask(
     let registration = detail.registration.clone();
     if let Some(message) = stands_in_the_way(&registration, action) {
         let problem = Problem { field: "", message: message.to_owned() };
-        return open::refused(request, visitor, id, problem, StatusCode::CONFLICT).await;
+        return show::refused(request, visitor, id, problem, StatusCode::CONFLICT).await;
     }
     let server = ServerRef { server: Reference::Id(registration.server.0), workspace: None };
     let wanted = registry.client_metadata(actor, &server).await?.resolution.effective.client_metadata;
@@ -203,7 +203,7 @@ pub(super) async fn answer(
     match asked {
         Ok(_) => Ok(go(format!("/ui/registrations/{id}?done={done}"))),
         Err(Error::Conflict { message, .. }) => {
-            open::refused(request, visitor, id, Problem { field: "", message }, StatusCode::CONFLICT).await
+            show::refused(request, visitor, id, Problem { field: "", message }, StatusCode::CONFLICT).await
         }
         Err(error) => Err(error.into()),
     }

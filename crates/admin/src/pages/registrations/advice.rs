@@ -1,8 +1,8 @@
 //! What happened to a registration in plain words, what the authorization server said, and what would mend it.
 
-use super::words;
-use crate::failure::Failure;
-use crate::session::Visitor;
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
+use crate::pages::registrations::labels;
 use crate::view;
 use registry::{Registration, RegistrationDetail, ServerRef};
 use registry_core::id::RegistrationId;
@@ -116,7 +116,7 @@ impl Advice {
             callback: false,
             token: Token::No,
         };
-        let troubled = words::is_trouble(one) && !one.server_deleted;
+        let troubled = labels::is_trouble(one) && !one.server_deleted;
         let Some(reason) = one.reason.as_deref().filter(|_| troubled) else { return Ok(advice) };
         for cure in cures(reason) {
             match cure {

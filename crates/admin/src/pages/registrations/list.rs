@@ -2,9 +2,9 @@
 
 use super::open::{self, Open};
 use super::query::Query;
-use super::words;
-use crate::failure::Failure;
-use crate::session::Visitor;
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
+use crate::pages::registrations::labels;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
@@ -148,7 +148,7 @@ pub(super) async fn render(
         shell: Shell::of(request, visitor, "registrations", title),
         all: counts.iter().filter(|(state, _)| *state != State::Withdrawn).map(|(_, count)| count).sum(),
         moving: open.as_ref().is_some_and(Open::moves)
-            || counts.iter().any(|(state, count)| *count > 0 && words::moves(*state)),
+            || counts.iter().any(|(state, count)| *count > 0 && labels::moves(*state)),
         previous: query.page.checked_sub(1).map(link),
         next: found.has_more(wanted).then(|| link(query.page.saturating_add(1))),
         first: query.page.saturating_mul(SIZE).saturating_add(1),

@@ -3,13 +3,14 @@
 mod actions;
 mod advice;
 mod changes;
-mod enter;
+mod client_credentials;
+mod labels;
 mod list;
 mod open;
 mod query;
-mod words;
+mod show;
 
-pub(crate) use words::{answer, is_trouble, outlook};
+pub(crate) use labels::{answer, is_trouble, outlook};
 
 use actix_web::web::ServiceConfig;
 
@@ -18,7 +19,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     config
         .service(list::show)
         .service(list::retry_failed)
-        .configure(enter::routes)
+        .configure(client_credentials::routes)
         .configure(actions::routes)
-        .service(open::show);
+        .service(show::show);
 }

@@ -1,14 +1,10 @@
 //! One registration, beside the list where there is room.
 
 use super::advice::Advice;
-use super::list;
-use super::query::Query;
-use super::words;
-use crate::failure::Failure;
-use crate::session::Visitor;
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
+use crate::pages::registrations::labels;
 use crate::view;
-use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, get, web};
 use registry::{Attempt, OAuthClient, RegistrationDetail};
 use registry_core::clock::Timestamp;
 use registry_core::id::RegistrationId;
@@ -40,7 +36,7 @@ impl Open {
     }
 
     pub(super) fn moves(&self) -> bool {
-        words::moves(self.state())
+        labels::moves(self.state())
     }
 
     pub(super) fn can_retry(&self) -> bool {
@@ -75,22 +71,22 @@ impl Open {
     }
 
     pub(super) fn retries(&self, now: &Timestamp) -> String {
-        words::retries(&self.detail.registration, now)
+        labels::retries(&self.detail.registration, now)
     }
 
     #[expect(clippy::unused_self, reason = "called from the template")]
     pub(super) fn title(&self, attempt: &Attempt) -> String {
-        words::attempt_title(attempt)
+        labels::attempt_title(attempt)
     }
 
     #[expect(clippy::unused_self, reason = "called from the template")]
     pub(super) fn look(&self, attempt: &Attempt) -> (&'static str, &'static str) {
-        words::attempt_look(attempt)
+        labels::attempt_look(attempt)
     }
 
     #[expect(clippy::unused_self, reason = "called from the template")]
     pub(super) fn duration(&self, attempt: &Attempt) -> Option<String> {
-        words::duration(attempt)
+        labels::duration(attempt)
     }
 
     /// Whether this exchange is unfolded at once: the answer that stopped everything, while nothing moves.
@@ -152,29 +148,6 @@ impl Open {
         let one = &self.detail.registration;
         one.error.is_some() || one.error_description.is_some()
     }
-}
-
-#[get("/registrations/{registration}")]
-pub(super) async fn show(
-    request: HttpRequest,
-    visitor: Visitor,
-    path: web::Path<RegistrationId>,
-    query: web::Query<Query>,
-) -> Result<HttpResponse, Failure> {
-    let open = Open::of(&visitor, *path).await?;
-    list::render(&request, &visitor, query.into_inner(), Some(open), None, StatusCode::OK).await
-}
-
-/// The page of a registration that says why nothing was done.
-pub(super) async fn refused(
-    request: &HttpRequest,
-    visitor: &Visitor,
-    id: RegistrationId,
-    problem: list::Problem,
-    status: StatusCode,
-) -> Result<HttpResponse, Failure> {
-    let open = Open::of(visitor, id).await?;
-    list::render(request, visitor, Query::default(), Some(open), Some(problem), status).await
 }
 
 /// The moment for a title.

@@ -1,7 +1,7 @@
 //! What the list is asked for: all of it stands in the address, so that Back, bookmarks and links keep it.
 
-use crate::choice::known;
-use crate::failure::Failure;
+use crate::http::choice::known;
+use crate::http::failure::Failure;
 use registry::RegistrationFilter;
 use registry_core::id::RegistrationId;
 use registry_core::registration::{RegistrationMethod, State};

@@ -1,6 +1,6 @@
 //! What the groups of the identity provider are worth here.
 
-use crate::session::Visitor;
+use crate::http::session::Visitor;
 use crate::view::capital;
 use registry::{User, Workspace};
 use registry_core::permission::Role;

@@ -1,8 +1,8 @@
 //! Inviting somebody.
 
-use super::people::{ROLES, with_link};
-use crate::failure::Failure;
-use crate::session::Visitor;
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
+use crate::pages::settings::users::{ROLES, with_link};
 use crate::view::{Shell, html};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};

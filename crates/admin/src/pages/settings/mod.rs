@@ -1,17 +1,17 @@
 //! Settings: what is in force and where it is set. Only people and the organisation's layer are changed here; the rest
 //! is the operator's, in the configuration file.
 
+mod gateways;
 mod groups;
 mod invite;
 mod outgoing;
-mod people;
-mod person;
-mod reach;
+mod user;
+mod users;
 
 pub(crate) use groups::decided_by;
 
-use crate::failure::Failure;
-use crate::session::Visitor;
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
 use crate::view::{Shell, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
@@ -25,21 +25,21 @@ use serde_json::Value;
 pub(super) fn routes(config: &mut ServiceConfig) {
     config
         .service(defaults)
-        .service(reach::show)
-        .service(reach::check)
+        .service(gateways::show)
+        .service(gateways::check)
         .service(outgoing::show)
-        .service(people::list)
-        .service(people::confirm_deactivate)
-        .service(people::deactivate)
-        .service(people::reactivate)
-        .service(person::change)
-        .service(person::end_all)
-        .service(person::end_one)
-        .service(people::confirm_link)
-        .service(people::new_link)
+        .service(users::list)
+        .service(users::confirm_deactivate)
+        .service(users::deactivate)
+        .service(users::reactivate)
+        .service(user::change)
+        .service(user::end_all)
+        .service(user::end_one)
+        .service(users::confirm_link)
+        .service(users::new_link)
         .service(invite::show)
         .service(invite::submit)
-        .service(person::show);
+        .service(user::show);
 }
 
 #[derive(Template)]

@@ -1,8 +1,8 @@
 //! What upstreams may be reached, and how patiently.
 
 use super::Tab;
-use crate::failure::Failure;
-use crate::session::Visitor;
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
 use crate::view::{Shell, html};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, get};

@@ -1,9 +1,9 @@
 //! Making and changing a workspace.
 
 use super::field;
-use crate::failure::Failure;
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
 use crate::pages::{filled, problems};
-use crate::session::Visitor;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;

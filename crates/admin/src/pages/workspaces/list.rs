@@ -1,7 +1,7 @@
 //! All workspaces, with what is in them.
 
-use crate::failure::Failure;
-use crate::session::Visitor;
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
 use crate::view::{Shell, html};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, get, web};

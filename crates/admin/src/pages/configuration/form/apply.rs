@@ -1,15 +1,34 @@
 //! From what was posted of the form to the text: only what was changed changes.
 
 use super::super::examples::wrapper;
-use super::super::submitted::Submitted;
 use super::control::{Control, fields};
 use registry_core::finding::pointer_push;
 use registry_core::metadata::{read_members, remove_member, set_member};
 use serde_json::Value;
 
+/// The controls of the form as they were posted: pairs of name and value, `field.<member>` and `was.<member>`.
+pub(in super::super) struct PostedControls<'a>(pub(in super::super) &'a [(String, String)]);
+
+impl PostedControls<'_> {
+    /// The values that the control for `member` posted; none if the page had no such control.
+    fn field(&self, member: &str) -> impl Iterator<Item = &str> {
+        self.values("field.", member)
+    }
+
+    /// The value that the form showed for `member`, whose control posts nothing when nothing is chosen.
+    fn was(&self, member: &str) -> Option<&str> {
+        self.values("was.", member).next()
+    }
+
+    fn values(&self, kind: &str, member: &str) -> impl Iterator<Item = &str> {
+        let pairs = self.0.iter().filter(move |(name, _)| name.strip_prefix(kind) == Some(member));
+        pairs.map(|(_, value)| value.as_str())
+    }
+}
+
 /// `text` with what the form's controls say. A control left as it was changes no byte, one left empty sets nothing,
 /// and what is inherited is never written down.
-pub(in super::super) fn apply(text: &str, submitted: &Submitted) -> String {
+pub(in super::super) fn apply(text: &str, controls: &PostedControls) -> String {
     let Some(document) = read_members(text) else {
         return text.to_owned();
     };
@@ -19,7 +38,7 @@ pub(in super::super) fn apply(text: &str, submitted: &Submitted) -> String {
     for field in fields() {
         let control = Control::of(field);
         let old = metadata.and_then(|metadata| metadata.get(field.name)).filter(|value| !value.is_null());
-        let Some(new) = posted(control, field.name, old, submitted) else {
+        let Some(new) = posted(control, field.name, old, controls) else {
             continue;
         };
         let pointer = pointer_push(&pointer_push("", wrapper), field.name);
@@ -39,13 +58,13 @@ fn posted(
     control: Control,
     member: &str,
     old: Option<&Value>,
-    submitted: &Submitted,
+    controls: &PostedControls,
 ) -> Option<Option<Value>> {
     if control == Control::Checks {
-        let chosen = submitted.field(member).collect::<Vec<_>>().join(" ");
-        return (submitted.was(member)? != chosen).then(|| control.read(&chosen));
+        let chosen = controls.field(member).collect::<Vec<_>>().join(" ");
+        return (controls.was(member)? != chosen).then(|| control.read(&chosen));
     }
-    let new = control.read(submitted.field(member).next()?);
+    let new = control.read(controls.field(member).next()?);
     let shown = match old.map(|value| control.show(value)) {
         // A value that fits no text field shows as an empty one; a choice nobody made is not posted at all.
         Some(None) if control == Control::Radio => return Some(new),
@@ -56,9 +75,8 @@ fn posted(
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use super::{Submitted, apply};
+    use super::{PostedControls, apply};
 
     const TEXT: &str = "{\n  \"tools\": {},\n  \"oauth_metadata\": {\n    \"client_name\": \"A\",   \"x_own\": 1e2,\n    \"client_name#fr\": \"B\",\n    \"scope\": [\"a\"],\n    \"contacts\": [\"a@b.example\"],\n    \"grant_types\": [\"refresh_token\", \"authorization_code\"]\n  }\n}";
 
@@ -81,14 +99,14 @@ mod tests {
         }
         let owned: Vec<(String, String)> =
             pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        apply(TEXT, &Submitted::read(owned).unwrap())
+        apply(TEXT, &PostedControls(&owned))
     }
 
     #[test]
     fn nothing_changed_changes_no_byte() {
         assert_eq!(posted(&[]), TEXT);
-        assert_eq!(apply(TEXT, &Submitted::default()), TEXT, "a page without the form's controls");
-        assert_eq!(apply("{", &Submitted::default()), "{");
+        assert_eq!(apply(TEXT, &PostedControls(&[])), TEXT, "a page without the form's controls");
+        assert_eq!(apply("{", &PostedControls(&[])), "{");
     }
 
     #[test]

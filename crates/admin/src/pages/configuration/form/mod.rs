@@ -3,7 +3,7 @@
 mod apply;
 mod control;
 
-pub(super) use apply::apply;
+pub(super) use apply::{PostedControls, apply};
 pub(super) use control::Control;
 
 use super::examples::wrapper;

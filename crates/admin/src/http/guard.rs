@@ -1,0 +1,50 @@
+//! Before any page: not too much at once, and no page for ever.
+
+use crate::http::failure::Failure;
+use crate::http::session::{cookie, sender, state};
+use actix_web::Error;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::middleware::Next;
+
+/// A page asks for several of these; they cost nothing.
+const ASSETS: &str = "/ui/assets/";
+
+/// Here nobody is known yet, whatever cookie they show.
+const SIGN_IN: &str = "/ui/sign-in";
+
+/// The longest path with its query, in bytes.
+const MAX_ADDRESS: usize = 8192;
+const TOO_LONG: &str =
+    "The address is longer than the 8192 bytes that are read. Search for less, or choose fewer.";
+
+/// Middleware around every page.
+pub(crate) async fn limit_requests(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    if request.uri().path_and_query().map_or(0, |address| address.as_str().len()) > MAX_ADDRESS {
+        return Ok(request.error_response(Failure::Request(StatusCode::URI_TOO_LONG, TOO_LONG)));
+    }
+    let registry = state(request.request()).registry.clone();
+    let address = sender(request.request());
+    let stranger = cookie(request.request()).is_none() && !request.path().starts_with(ASSETS);
+    let admitted = registry.take_in_hand(address).and_then(|in_hand| {
+        if stranger {
+            registry.count_stranger(address)?;
+        }
+        Ok(in_hand)
+    });
+    let _in_hand = match admitted {
+        Ok(in_hand) => in_hand,
+        Err(error) => return Ok(request.error_response(Failure::from(error))),
+    };
+    let form = !request.method().is_safe();
+    let signing_in = stranger || request.path().starts_with(SIGN_IN);
+    let work = next.call(request);
+    let answer =
+        if form && signing_in { registry.briefly(work).await } else { registry.patiently(work).await };
+    // The request went along with the work that was given up: no page can be made for it any more, only a sentence.
+    answer.map_err(Failure::from)?.map(ServiceResponse::map_into_boxed_body)
+}

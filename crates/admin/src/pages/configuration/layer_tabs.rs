@@ -1,0 +1,59 @@
+//! The five levels beside the one the page is about, each with a link to where it is changed.
+
+use crate::pages::configuration::scope::Place;
+use registry::Preview;
+use registry_core::metadata::Level;
+
+/// One level.
+#[derive(Debug)]
+pub(super) struct Rung {
+    /// The word of the level.
+    pub(super) level: &'static str,
+    /// The same with its name.
+    pub(super) words: String,
+    /// Its page, where it has one and somebody like this may open it.
+    pub(super) link: Option<String>,
+    /// Whether the page is about it.
+    pub(super) is_here: bool,
+}
+
+/// All five, low to high. Levels above the page's own are those of the server that is looked at.
+pub(super) fn ladder(place: &Place, shown: Option<&Preview>, sees_organisation: bool) -> Vec<Rung> {
+    let real = shown.filter(|preview| preview.integration.is_some());
+    let integration = place.integration.clone().or_else(|| real.and_then(|one| one.integration.clone()));
+    let workspace = place.workspace.clone().or_else(|| real.map(|one| one.workspace.clone()));
+    let server = place.server.clone().or_else(|| real.map(|one| one.server.clone()));
+    let named = |word: &str, name: Option<&String>| match name {
+        Some(name) => format!("{word} {name}"),
+        None => word.to_owned(),
+    };
+    let pair = workspace.as_ref().zip(server.as_ref());
+    let access = workspace.as_ref().zip(integration.as_ref());
+    let rungs = [
+        (Level::Default, "Default".to_owned(), Some("/ui/settings".to_owned())),
+        (
+            Level::Organisation,
+            "Organisation".to_owned(),
+            sees_organisation.then(|| "/ui/settings/organisation".to_owned()),
+        ),
+        (
+            Level::Integration,
+            named("Integration", integration.as_ref()),
+            integration.as_ref().map(|slug| format!("/ui/integrations/{slug}/config")),
+        ),
+        (
+            Level::Workspace,
+            named("Workspace", workspace.as_ref()),
+            access.map(|(team, slug)| format!("/ui/workspaces/{team}/integrations/{slug}/config")),
+        ),
+        (
+            Level::Server,
+            named("Server", pair.map(|(team, slug)| format!("{team} / {slug}")).as_ref()),
+            pair.map(|(team, slug)| format!("/ui/workspaces/{team}/servers/{slug}/config")),
+        ),
+    ];
+    rungs
+        .into_iter()
+        .map(|(level, words, link)| Rung { level: level.as_str(), words, link, is_here: level == place.rung })
+        .collect()
+}

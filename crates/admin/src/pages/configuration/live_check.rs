@@ -1,0 +1,127 @@
+//! What somebody typed and has not saved yet. It goes from page to page in the forms of `no-store` answers to the requests
+//! that carried it, and nowhere else.
+
+use super::choice::Choice;
+use crate::pages::configuration::preview::diff::Diff;
+use registry::Configuration;
+use registry_core::metadata::{AdvancedConfiguration, KnownSecrets, secret_places, set_member, verify};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// What stands for a secret that somebody typed and that is not sealed yet.
+const NEW_SECRET: &str = "a new secret";
+
+/// A text on its way to being saved.
+#[derive(Clone)]
+pub(super) struct Typed {
+    pub(super) text: String,
+    /// Secrets typed beside the text to replace stored ones, by where their markers stand in it.
+    pub(super) secrets: Vec<(String, String)>,
+    /// The version of the row it was begun on; `None`: whatever there is.
+    pub(super) version: Option<i64>,
+    /// The number of the revision it was begun on; 0: nothing was saved.
+    pub(super) base: Option<i64>,
+    /// For the history.
+    pub(super) note: String,
+    pub(super) choice: Choice,
+}
+
+impl Typed {
+    /// The text with the secrets that were typed beside it: what is judged and saved, and not shown in an editor.
+    pub(super) fn whole(&self) -> String {
+        secret_places(&self.text).iter().fold(self.text.clone(), |text, place| {
+            match self.secret(&place.pointer) {
+                "" => text,
+                secret => set_member(&text, &place.pointer, &secret.into()).unwrap_or(text),
+            }
+        })
+    }
+
+    /// The same with everything in the text.
+    pub(super) fn merged(&self) -> Self {
+        Self { text: self.whole(), secrets: Vec::new(), ..self.clone() }
+    }
+
+    /// The secret typed for the member at `pointer`; empty: none.
+    pub(super) fn secret(&self, pointer: &str) -> &str {
+        self.secrets.iter().find(|(at, _)| at == pointer).map_or("", |(_, secret)| secret)
+    }
+
+    /// As it is saved: an empty text clears the level.
+    pub(super) fn to_save(&self) -> Option<String> {
+        Some(self.text.clone()).filter(|text| !text.trim().is_empty())
+    }
+
+    /// Whether somebody else saved another text since. A new name or address beside the configuration is no conflict: the
+    /// text can then be saved on the row as it is now.
+    pub(super) fn conflicts_with(&mut self, stored: &Configuration) -> bool {
+        if self.version.is_none_or(|version| version == stored.version) {
+            return false;
+        }
+        if self.base == Some(stored.revision) {
+            self.version = Some(stored.version);
+            return false;
+        }
+        true
+    }
+
+    /// From `old` to it, secrets as words. `None` while it has errors: then it is not certain where secrets stand.
+    pub(super) fn changes(&self, old: &str, stored: Option<&str>) -> Option<Diff> {
+        let known = stored.map(KnownSecrets::of).unwrap_or_default();
+        let shown = verify(&self.text, &known).shown_text(NEW_SECRET)?;
+        Some(Diff::of(old, &shown))
+    }
+
+    /// How many members have another value than in the stored text.
+    pub(super) fn fields_changed(&self, stored: Option<&str>) -> usize {
+        fields_changed(stored.unwrap_or_default(), &self.whole())
+    }
+}
+
+/// How many members differ; 0 while one of the texts cannot be read.
+pub(super) fn fields_changed(old: &str, new: &str) -> usize {
+    let (Ok(old), Ok(new)) =
+        (AdvancedConfiguration::from_stored(old), AdvancedConfiguration::from_stored(new))
+    else {
+        return 0;
+    };
+    let (old, new) = (members(old.value()), members(new.value()));
+    let gone = old.keys().filter(|name| !new.contains_key(*name)).count();
+    gone + new.iter().filter(|(name, value)| old.get(*name) != Some(*value)).count()
+}
+
+/// Every member that is no object, by its path.
+fn members(object: &Map<String, Value>) -> BTreeMap<Vec<&str>, &Value> {
+    let mut found = BTreeMap::new();
+    let mut pending: Vec<(Vec<&str>, &Map<String, Value>)> = vec![(Vec::new(), object)];
+    while let Some((path, object)) = pending.pop() {
+        for (name, value) in object {
+            let mut path = path.clone();
+            path.push(name.as_str());
+            match value {
+                Value::Object(inner) => pending.push((path, inner)),
+                _ => {
+                    found.insert(path, value);
+                }
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fields_changed;
+
+    #[test]
+    fn members_with_another_value_are_counted() {
+        let old = r#"{"oauth_client_metadata":{"client_name":"A","scope":"a","contacts":["x@y"]}}"#;
+        let respelt = r#"{ "oauth_metadata": {"scope": "a", "client_name": "A", "contacts": ["x@y"]} }"#;
+        assert_eq!(fields_changed(old, respelt), 0, "order, spacing and spelling are no change");
+        let new =
+            r#"{"oauth_client_metadata":{"client_name":"B","contacts":["x@y","z@y"],"tos_uri":"https://a"}}"#;
+        assert_eq!(fields_changed(old, new), 4, "two changed, one gone, one new");
+        assert_eq!(fields_changed("", old), 3);
+        assert_eq!(fields_changed(old, "{"), 0, "what cannot be read is not counted");
+    }
+}

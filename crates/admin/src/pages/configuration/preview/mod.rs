@@ -1,0 +1,5 @@
+//! What a configuration leads to: the values that are sent, the consent screen, and the difference to another text.
+
+pub(crate) mod consent;
+pub(crate) mod diff;
+pub(crate) mod sent;

@@ -1,0 +1,32 @@
+//! The four levels by their addresses: what a request's path is about, and where its pages are.
+
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
+use crate::pages::configuration::scope::{Place, of_access, of_integration, of_organisation, of_server};
+use actix_web::HttpRequest;
+
+/// What the pages of each level begin with.
+pub(super) const LEVELS: [&str; 4] = [
+    "/integrations/{integration}",
+    "/workspaces/{workspace}/integrations/{integration}",
+    "/workspaces/{workspace}/servers/{server}",
+    "/settings/organisation",
+];
+
+impl Place {
+    /// What the address of `request` is about.
+    pub(super) async fn of_request(request: &HttpRequest, visitor: &Visitor) -> Result<Self, Failure> {
+        let path = request.match_info();
+        match (path.get("workspace"), path.get("integration"), path.get("server")) {
+            (Some(workspace), _, Some(server)) => of_server(visitor, workspace, server).await,
+            (Some(workspace), Some(integration), None) => of_access(visitor, workspace, integration).await,
+            (None, Some(integration), None) => of_integration(visitor, integration).await,
+            _ => Ok(of_organisation(visitor)),
+        }
+    }
+
+    /// Where its history is.
+    pub(super) fn history(&self) -> String {
+        format!("{}/history", self.action.strip_suffix("/config").unwrap_or(&self.action))
+    }
+}

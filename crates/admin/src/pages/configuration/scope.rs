@@ -1,0 +1,131 @@
+//! Which thing a configuration page is about: the organisation, an integration, a workspace's access, or a server.
+
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
+use registry::{MappedSecret, ServerRef, Subject};
+use registry_core::metadata::Level;
+use registry_core::permission::Permission;
+use registry_core::slug::Reference;
+
+/// The thing a page is about.
+pub(super) struct Place {
+    pub(super) subject: Subject,
+    /// Where the form goes.
+    pub(super) action: String,
+    /// Its name, and where it is shown.
+    pub(super) of: String,
+    pub(super) back: String,
+    /// An address below the heading.
+    pub(super) url: Option<String>,
+    /// For whom it holds, the end of a sentence.
+    pub(super) level: String,
+    pub(super) section: &'static str,
+    pub(super) may_save: bool,
+    /// Whether it is not saved because it is another owner's, whatever the role.
+    pub(super) owned_elsewhere: bool,
+    /// Which level it is.
+    pub(super) rung: Level,
+    /// The slugs that are known without asking: of the integration, the workspace and the server.
+    pub(super) integration: Option<String>,
+    pub(super) workspace: Option<String>,
+    pub(super) server: Option<String>,
+    /// Members that come from secrets which the operator declared.
+    pub(super) mapped: Vec<MappedSecret>,
+}
+
+pub(super) async fn of_integration(visitor: &Visitor, slug: &str) -> Result<Place, Failure> {
+    let reference = Reference::parse(slug);
+    let integration = visitor.registry.integration(&visitor.actor, &reference).await?;
+    let own = visitor.actor.workspace();
+    let is_owner = own.is_none() || integration.workspace.is_some_and(|owner| Some(owner.id) == own);
+    Ok(Place {
+        subject: Subject::Integration(reference),
+        action: format!("/ui/integrations/{}/config", integration.slug),
+        back: format!("/ui/integrations/{}", integration.slug),
+        of: integration.name,
+        url: Some(integration.url),
+        level: "for all workspaces".to_owned(),
+        section: "integrations",
+        may_save: is_owner && visitor.actor.can(Permission::UpdateIntegrations),
+        owned_elsewhere: !is_owner,
+        rung: Level::Integration,
+        integration: Some(integration.slug.to_string()),
+        workspace: None,
+        server: None,
+        mapped: integration.secret_mappings,
+    })
+}
+
+pub(super) async fn of_access(visitor: &Visitor, workspace: &str, slug: &str) -> Result<Place, Failure> {
+    let (integration, workspace) = (Reference::parse(slug), Reference::parse(workspace));
+    let found = visitor.registry.integration(&visitor.actor, &integration).await?;
+    let team = visitor.registry.workspace(&visitor.actor, &workspace).await?;
+    Ok(Place {
+        subject: Subject::Access { integration, workspace },
+        action: format!("/ui/workspaces/{}/integrations/{}/config", team.slug, found.slug),
+        back: format!("/ui/integrations/{}", found.slug),
+        of: found.name,
+        url: Some(found.url),
+        level: format!("for the workspace {}", team.slug),
+        section: "integrations",
+        may_save: visitor.actor.can(Permission::UpdateIntegrations),
+        owned_elsewhere: false,
+        rung: Level::Workspace,
+        integration: Some(found.slug.to_string()),
+        workspace: Some(team.slug.to_string()),
+        server: None,
+        mapped: Vec::new(),
+    })
+}
+
+pub(super) async fn of_server(visitor: &Visitor, workspace: &str, server: &str) -> Result<Place, Failure> {
+    let reference =
+        ServerRef { server: Reference::parse(server), workspace: Some(Reference::parse(workspace)) };
+    let found = visitor.registry.server(&visitor.actor, &reference).await?;
+    Ok(Place {
+        subject: Subject::Server(reference),
+        action: format!("/ui/workspaces/{}/servers/{}/config", found.workspace.slug, found.slug),
+        back: format!("/ui/workspaces/{}", found.workspace.slug),
+        level: format!("for the server {} / {}", found.workspace.slug, found.slug),
+        of: found.name,
+        url: Some(found.integration.url),
+        section: "workspaces",
+        may_save: visitor.actor.can(Permission::UpdateServers),
+        owned_elsewhere: false,
+        rung: Level::Server,
+        integration: Some(found.integration.slug.to_string()),
+        workspace: Some(found.workspace.slug.to_string()),
+        server: Some(found.slug.to_string()),
+        mapped: found.secret_mappings,
+    })
+}
+
+pub(super) fn of_organisation(visitor: &Visitor) -> Place {
+    Place {
+        subject: Subject::Organisation,
+        action: "/ui/settings/organisation".to_owned(),
+        back: "/ui/settings/organisation".to_owned(),
+        of: "Organisation".to_owned(),
+        url: None,
+        level: "for every integration of the organisation".to_owned(),
+        section: "settings",
+        may_save: visitor.actor.can(Permission::WriteOrganisation),
+        owned_elsewhere: false,
+        rung: Level::Organisation,
+        integration: None,
+        workspace: None,
+        server: None,
+        mapped: Vec::new(),
+    }
+}
+
+impl Place {
+    /// Why whoever looks at it may not save it.
+    pub(super) fn why_not(&self) -> &'static str {
+        if self.owned_elsewhere {
+            "This integration belongs to the whole organisation: a workspace may read and check its configuration, not save it. The workspace level is yours to change."
+        } else {
+            "Your role may read this and check it, not save it."
+        }
+    }
+}

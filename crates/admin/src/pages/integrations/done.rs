@@ -1,0 +1,34 @@
+//! What was done with several integrations, and what was refused.
+
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
+use crate::view::{Shell, html};
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+use registry::Integration;
+
+#[derive(Template)]
+#[template(path = "pages/integrations_done.html")]
+struct DonePage {
+    shell: Shell,
+    heading: &'static str,
+    done: Vec<Integration>,
+    /// Their names, each with the reason.
+    refused: Vec<(String, String)>,
+    /// The address of the list they were ticked in.
+    list: String,
+}
+
+/// What was done and what was refused.
+pub(super) fn done_page(
+    request: &HttpRequest,
+    visitor: &Visitor,
+    heading: &'static str,
+    done: Vec<Integration>,
+    refused: Vec<(String, String)>,
+    list: String,
+) -> Result<HttpResponse, Failure> {
+    let shell = Shell::of(request, visitor, "integrations", format!("Problem: {}", heading.to_lowercase()));
+    Ok(html(StatusCode::UNPROCESSABLE_ENTITY, &DonePage { shell, heading, done, refused, list })?)
+}

@@ -1,0 +1,33 @@
+//! The page of one registration: the list with it beside.
+
+use super::list::{self, Problem};
+use super::open::Open;
+use super::query::Query;
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, get, web};
+use registry_core::id::RegistrationId;
+
+#[get("/registrations/{registration}")]
+pub(super) async fn show(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<RegistrationId>,
+    query: web::Query<Query>,
+) -> Result<HttpResponse, Failure> {
+    let open = Open::of(&visitor, *path).await?;
+    list::render(&request, &visitor, query.into_inner(), Some(open), None, StatusCode::OK).await
+}
+
+/// The page of a registration that says why nothing was done.
+pub(super) async fn refused(
+    request: &HttpRequest,
+    visitor: &Visitor,
+    id: RegistrationId,
+    problem: Problem,
+    status: StatusCode,
+) -> Result<HttpResponse, Failure> {
+    let open = Open::of(visitor, id).await?;
+    list::render(request, visitor, Query::default(), Some(open), Some(problem), status).await
+}

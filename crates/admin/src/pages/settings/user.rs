@@ -1,0 +1,191 @@
+//! One person: what they may do where, where they are signed in.
+
+use super::decided_by;
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
+use crate::pages::settings::users::ROLES;
+use crate::view::{Shell, go, html};
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use askama::Template;
+use registry::{PersonChange, Session, User, Workspace};
+use registry_core::clock::Timestamp;
+use registry_core::finding::Finding;
+use registry_core::id::{SessionId, UserId};
+use registry_core::permission::Role;
+use registry_core::slug::Reference;
+
+#[derive(Template)]
+#[template(path = "pages/person.html")]
+struct Page {
+    shell: Shell,
+    person: User,
+    /// The identity provider, where its groups say what they may do.
+    decided_by: Option<String>,
+    /// How they can sign in.
+    ways: String,
+    /// The role in the whole organisation as chosen, `none` among them.
+    role: String,
+    /// The workspaces and roles as chosen.
+    places: Vec<(String, String)>,
+    /// Workspaces that may be added.
+    workspaces: Vec<Workspace>,
+    sessions: Vec<Session>,
+    problems: Vec<Finding>,
+    now: Timestamp,
+}
+
+impl Page {
+    fn problem(&self, pointer: &str) -> Option<&Finding> {
+        self.problems.iter().find(|finding| finding.pointer == pointer)
+    }
+
+    /// The name of a workspace by its slug.
+    fn workspace<'a>(&'a self, slug: &'a str) -> &'a str {
+        let found = self.workspaces.iter().find(|workspace| workspace.slug.as_str() == slug);
+        found.map_or(slug, |workspace| &workspace.name)
+    }
+
+    fn is_chosen(&self, slug: &str) -> bool {
+        self.places.iter().any(|(chosen, _)| chosen == slug)
+    }
+}
+
+#[get("/settings/people/{person}")]
+pub(super) async fn show(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<UserId>,
+) -> Result<HttpResponse, Failure> {
+    render(&request, &visitor, *path, None, Vec::new()).await
+}
+
+async fn render(
+    request: &HttpRequest,
+    visitor: &Visitor,
+    id: UserId,
+    chosen: Option<Chosen>,
+    problems: Vec<Finding>,
+) -> Result<HttpResponse, Failure> {
+    let person = visitor.registry.person(&visitor.actor, id).await?;
+    let chosen = chosen.unwrap_or_else(|| Chosen::of(&person));
+    let (status, title) = if problems.is_empty() {
+        (StatusCode::OK, person.name.clone())
+    } else {
+        (StatusCode::UNPROCESSABLE_ENTITY, format!("Problem: {}", person.name))
+    };
+    let page = Page {
+        shell: Shell::of(request, visitor, "settings", title),
+        role: chosen.role,
+        places: chosen.places,
+        workspaces: crate::pages::api_keys::workspaces(visitor).await?,
+        sessions: visitor.registry.sessions_of(&visitor.actor, id).await?,
+        problems,
+        now: visitor.registry.now(),
+        decided_by: decided_by(visitor, &person),
+        ways: ways(visitor, &person),
+        person,
+    };
+    Ok(html(status, &page)?)
+}
+
+/// How somebody can sign in.
+fn ways(visitor: &Visitor, person: &User) -> String {
+    let settings = visitor.registry.settings();
+    let provider = settings.provider.as_ref().filter(|_| person.from_provider);
+    let all = [
+        provider.map(|provider| provider.label.clone()),
+        (person.has_password && settings.passwords).then(|| "a password".to_owned()),
+    ];
+    let all: Vec<_> = all.into_iter().flatten().collect();
+    if all.is_empty() { "only a one-time link".to_owned() } else { all.join(", ") }
+}
+
+/// The form: a role for the organisation, and as many pairs of a workspace and a role as there are.
+struct Chosen {
+    role: String,
+    places: Vec<(String, String)>,
+}
+
+impl Chosen {
+    fn of(person: &User) -> Self {
+        let places = person.workspaces.iter();
+        Self {
+            role: person.role.map_or("none", Role::as_str).to_owned(),
+            places: places
+                .map(|one| (one.workspace.slug.to_string(), one.role.as_str().to_owned()))
+                .collect(),
+        }
+    }
+
+    /// In the order of the page: each `workspace_role` belongs to the `workspace` before it.
+    fn read(pairs: Vec<(String, String)>) -> Self {
+        let mut chosen = Self { role: String::new(), places: Vec::new() };
+        let mut workspace = String::new();
+        for (name, value) in pairs {
+            match name.as_str() {
+                "role" => chosen.role = value,
+                "workspace" => workspace = value,
+                "workspace_role" if !workspace.is_empty() && value != "none" => {
+                    chosen.places.push((std::mem::take(&mut workspace), value));
+                }
+                _ => {}
+            }
+        }
+        chosen
+    }
+
+    fn change(&self) -> Result<PersonChange, Finding> {
+        let read = |word: &str, pointer: &str| {
+            Role::parse(word)
+                .ok_or_else(|| Finding::error(pointer, "invalid_value", "Choose viewer, manager or admin."))
+        };
+        let role = if self.role == "none" { None } else { Some(read(&self.role, "/role")?) };
+        let mut workspaces = Vec::new();
+        for (index, (workspace, role)) in self.places.iter().enumerate() {
+            workspaces.push((Reference::parse(workspace), read(role, &format!("/workspaces/{index}/role"))?));
+        }
+        Ok(PersonChange { name: None, role: Some(role), workspaces: Some(workspaces) })
+    }
+}
+
+#[post("/settings/people/{person}/roles")]
+pub(super) async fn change(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<UserId>,
+    form: web::Form<Vec<(String, String)>>,
+) -> Result<HttpResponse, Failure> {
+    let chosen = Chosen::read(form.into_inner());
+    let change = match chosen.change() {
+        Ok(change) => change,
+        Err(problem) => return render(&request, &visitor, *path, Some(chosen), vec![problem]).await,
+    };
+    match visitor.registry.change_person(&visitor.actor, *path, change).await {
+        Ok(_) => Ok(go(format!("/ui/settings/people/{}?done=role", *path))),
+        Err(registry::Error::Invalid(findings)) => {
+            render(&request, &visitor, *path, Some(chosen), findings.0).await
+        }
+        Err(registry::Error::Conflict { code, message, .. }) => {
+            let problem = Finding::error("/role", code, message);
+            render(&request, &visitor, *path, Some(chosen), vec![problem]).await
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[post("/settings/people/{person}/sessions/end")]
+pub(super) async fn end_all(visitor: Visitor, path: web::Path<UserId>) -> Result<HttpResponse, Failure> {
+    let ended = visitor.registry.end_sessions_of(&visitor.actor, *path).await?;
+    Ok(go(format!("/ui/settings/people/{}?done=sessions-{ended}", *path)))
+}
+
+#[post("/settings/people/{person}/sessions/{session}/end")]
+pub(super) async fn end_one(
+    visitor: Visitor,
+    path: web::Path<(UserId, SessionId)>,
+) -> Result<HttpResponse, Failure> {
+    let (person, session) = path.into_inner();
+    visitor.registry.end_session_of(&visitor.actor, person, session).await?;
+    Ok(go(format!("/ui/settings/people/{person}?done=sessions-1")))
+}

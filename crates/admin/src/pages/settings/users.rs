@@ -1,0 +1,223 @@
+//! People: who there is, what they may do, ending their access.
+
+use super::Tab;
+use super::groups::Provider;
+use crate::http::failure::Failure;
+use crate::http::session::Visitor;
+use crate::view::{Shell, go, html};
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use askama::Template;
+use registry::{Invited, PageRequest, User};
+use registry_core::clock::Timestamp;
+use registry_core::finding::Finding;
+use registry_core::id::UserId;
+use registry_core::permission::Role;
+use serde::Deserialize;
+
+/// People on one page.
+const SIZE: u64 = 100;
+/// What people may be; gateways have keys.
+pub(super) const ROLES: [Role; 3] = [Role::Viewer, Role::Manager, Role::Admin];
+
+#[derive(Template)]
+#[template(path = "pages/people.html")]
+struct Page {
+    shell: Shell,
+    items: Vec<User>,
+    total: u64,
+    /// A link that was just made: whose, and the address.
+    link: Option<(String, String)>,
+    problems: Vec<Finding>,
+    provider: Option<Provider>,
+    now: Timestamp,
+    previous: Option<String>,
+    next: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+pub(super) struct Query {
+    #[serde(default)]
+    page: Option<u64>,
+}
+
+#[get("/settings/people")]
+pub(super) async fn list(
+    request: HttpRequest,
+    visitor: Visitor,
+    query: web::Query<Query>,
+) -> Result<HttpResponse, Failure> {
+    render(&request, &visitor, &query, None, Vec::new()).await
+}
+
+async fn render(
+    request: &HttpRequest,
+    visitor: &Visitor,
+    query: &Query,
+    link: Option<(String, String)>,
+    problems: Vec<Finding>,
+) -> Result<HttpResponse, Failure> {
+    let (status, title) = if problems.is_empty() {
+        (StatusCode::OK, "People and roles")
+    } else {
+        (StatusCode::CONFLICT, "Problem: people and roles")
+    };
+    let number = query.page.unwrap_or(1).max(1);
+    let wanted = PageRequest::new(number - 1, SIZE);
+    let found = visitor.registry.people(&visitor.actor, wanted).await?;
+    let address = |page: u64| format!("/ui/settings/people?page={page}");
+    let page = Page {
+        shell: Shell::of(request, visitor, "settings", title),
+        previous: (number > 1).then(|| address(number - 1)),
+        next: found.has_more(wanted).then(|| address(number + 1)),
+        items: found.items,
+        total: found.total,
+        link,
+        problems,
+        provider: Provider::of(visitor, &crate::pages::api_keys::workspaces(visitor).await?),
+        now: visitor.registry.now(),
+    };
+    Ok(html(status, &page)?)
+}
+
+/// The page with a link that was just made, the only time it is shown.
+pub(super) async fn with_link(
+    request: &HttpRequest,
+    visitor: &Visitor,
+    invited: Invited,
+) -> Result<HttpResponse, Failure> {
+    let base = crate::pages::base_url(request, visitor);
+    let link = format!("{base}/ui/sign-in/link?token={}", invited.token);
+    render(request, visitor, &Query::default(), Some((invited.user.name, link)), Vec::new()).await
+}
+
+/// What stands in the way, on the page itself; everything else as usual.
+async fn answer(
+    request: &HttpRequest,
+    visitor: &Visitor,
+    id: UserId,
+    outcome: registry::Result<()>,
+    done: &str,
+) -> Result<HttpResponse, Failure> {
+    match outcome {
+        Ok(()) => Ok(go(format!("/ui/settings/people?done={done}"))),
+        Err(registry::Error::Conflict { code, message, .. }) => {
+            let problems = vec![Finding::error(format!("/p{id}"), code, message)];
+            render(request, visitor, &Query::default(), None, problems).await
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[post("/settings/people/{person}/link")]
+pub(super) async fn new_link(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<UserId>,
+) -> Result<HttpResponse, Failure> {
+    let invited = visitor.registry.new_sign_in_link(&visitor.actor, *path).await?;
+    with_link(&request, &visitor, invited).await
+}
+
+#[derive(Template)]
+#[template(path = "pages/person_link.html")]
+struct LinkPage {
+    shell: Shell,
+    person: User,
+    /// Whether it is oneself.
+    own: bool,
+}
+
+/// Asked only where sessions or a password may end with it.
+#[get("/settings/people/{person}/link")]
+pub(super) async fn confirm_link(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<UserId>,
+) -> Result<HttpResponse, Failure> {
+    let person = visitor.registry.person(&visitor.actor, *path).await?;
+    let own = is_own(&visitor, &person).await;
+    let shell = Shell::of(&request, &visitor, "settings", format!("New link for {}", person.name));
+    Ok(html(StatusCode::OK, &LinkPage { shell, person, own })?)
+}
+
+async fn is_own(visitor: &Visitor, person: &User) -> bool {
+    visitor.registry.current_user(&visitor.actor).await.is_ok_and(|me| me.id == person.id)
+}
+
+#[derive(Template)]
+#[template(path = "pages/person_deactivate.html")]
+struct ConfirmPage {
+    shell: Shell,
+    person: User,
+    /// Whether it is oneself.
+    own: bool,
+    now: Timestamp,
+}
+
+#[get("/settings/people/{person}/deactivate")]
+pub(super) async fn confirm_deactivate(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<UserId>,
+) -> Result<HttpResponse, Failure> {
+    let person = visitor.registry.person(&visitor.actor, *path).await?;
+    let own = is_own(&visitor, &person).await;
+    let shell = Shell::of(&request, &visitor, "settings", format!("Deactivate {}", person.name));
+    let page = ConfirmPage { shell, person, own, now: visitor.registry.now() };
+    Ok(html(StatusCode::OK, &page)?)
+}
+
+#[post("/settings/people/{person}/deactivate")]
+pub(super) async fn deactivate(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<UserId>,
+) -> Result<HttpResponse, Failure> {
+    let outcome = visitor.registry.deactivate_person(&visitor.actor, *path).await;
+    answer(&request, &visitor, *path, outcome, "deactivated").await
+}
+
+#[post("/settings/people/{person}/reactivate")]
+pub(super) async fn reactivate(
+    request: HttpRequest,
+    visitor: Visitor,
+    path: web::Path<UserId>,
+) -> Result<HttpResponse, Failure> {
+    let outcome = visitor.registry.reactivate_person(&visitor.actor, *path).await;
+    answer(&request, &visitor, *path, outcome, "reactivated").await
+}
+
+/// How somebody stands, as icon, word and colour.
+pub(super) fn standing(person: &User) -> String {
+    let (class, icon, word) = match (&person.deactivated_at, &person.last_sign_in_at) {
+        (Some(_), _) => ("", "cross", "Deactivated"),
+        (None, None) => ("info", "clock", "Invited"),
+        (None, Some(_)) => ("ok", "tick", "Active"),
+    };
+    format!(r#"<span class="st {class}">{}{word}</span>"#, crate::view::icon(icon))
+}
+
+/// Roles that are named in a list; the others are counted.
+const NAMED: usize = 4;
+
+/// What somebody may do, in words.
+fn powers(person: &User) -> String {
+    let mut all = roles(person);
+    let more = all.len().saturating_sub(NAMED);
+    if more > 1 {
+        all.truncate(NAMED);
+        all.push(format!("and {more} more"));
+    }
+    if all.is_empty() { "Nothing".to_owned() } else { all.join(", ") }
+}
+
+/// Each role of somebody.
+pub(super) fn roles(person: &User) -> Vec<String> {
+    let whole = person.role.map(|role| crate::view::capital(role.as_str()));
+    let places = person
+        .workspaces
+        .iter()
+        .map(|one| format!("{} in {}", crate::view::capital(one.role.as_str()), one.workspace.name));
+    whole.into_iter().chain(places).collect()
+}

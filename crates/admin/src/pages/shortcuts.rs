@@ -1,0 +1,79 @@
+//! What the keyboard does, and the switch for single letters (WCAG 2.1.4).
+
+use crate::http::failure::Failure;
+use crate::http::session::{Visitor, kept};
+use crate::view::{KEYS_COOKIE, Shell, go, html};
+use actix_web::http::StatusCode;
+use actix_web::web::ServiceConfig;
+use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use askama::Template;
+use serde::Deserialize;
+
+/// Its addresses.
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config.service(show).service(switch);
+}
+
+/// Keys, where, and what they do.
+const LISTS: [(&str, &[(&str, &str)]); 3] = [
+    (
+        "Everywhere but in fields",
+        &[
+            ("/", "Go to a thing by its name"),
+            ("g i", "Integrations"),
+            ("g r", "Registrations"),
+            ("g w", "Workspaces"),
+            ("g a", "Audit log"),
+            ("?", "This page"),
+        ],
+    ),
+    (
+        "In lists",
+        &[("j", "Next row"), ("k", "Previous row"), ("Enter", "Open the row"), ("x", "Tick the row")],
+    ),
+    (
+        "In the editor",
+        &[
+            ("Ctrl S", "Save"),
+            ("Ctrl Space", "Suggest members and values"),
+            ("F8", "Next problem"),
+            ("Ctrl Shift M", "List of problems"),
+            ("Tab", "Leaves the editor"),
+            ("Esc", "Closes a suggestion or a menu"),
+        ],
+    ),
+];
+
+#[derive(Template)]
+#[template(path = "pages/keys.html")]
+struct Page {
+    shell: Shell,
+}
+
+#[get("/keys")]
+async fn show(request: HttpRequest, visitor: Visitor) -> Result<HttpResponse, Failure> {
+    Ok(html(StatusCode::OK, &Page { shell: Shell::of(&request, &visitor, "", "Keys") })?)
+}
+
+#[derive(Deserialize)]
+struct Letters {
+    letters: Switch,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Switch {
+    On,
+    Off,
+}
+
+#[post("/keys")]
+async fn switch(form: web::Form<Letters>) -> HttpResponse {
+    let mut response = go("/ui/keys?done=changed");
+    let chosen = match form.letters {
+        Switch::On => "on",
+        Switch::Off => "off",
+    };
+    drop(response.add_cookie(&kept(KEYS_COOKIE, chosen)));
+    response
+}

@@ -1,0 +1,19 @@
+//! What every page needs from the process that mounts the pages.
+
+use registry::Registry;
+
+/// What the pages need. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct AdminState {
+    /// The application.
+    pub registry: Registry,
+    /// Whether session cookies are for https only; then they also carry the `__Host-` prefix.
+    pub secure_cookies: bool,
+    /// The version shown in the foot.
+    pub version: &'static str,
+    /// Whether the pages do without the enhancement layer, although it may be built in.
+    pub basic: bool,
+}
+
+/// Maximum size of a form in bytes: an Advanced Configuration of 256 KiB, percent-encoded.
+pub(crate) const MAX_FORM_BYTES: usize = 1024 * 1024;

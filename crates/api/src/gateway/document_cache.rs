@@ -1,0 +1,90 @@
+//! The short way for what gateways ask most: a document that is held in memory, before anything else looks at the request.
+
+use super::servers::{PREFIX, held};
+use crate::http::extract::credential;
+use crate::state::ApiState;
+use actix_web::Error;
+use actix_web::body::{BoxBody, EitherBody, MessageBody};
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::http::Method;
+use futures_util::future::{Either, MapOk, Ready, TryFutureExt, ready};
+use metrics::{Counter, counter};
+
+/// Middleware to put around the whole app, outermost. What it does not answer goes the usual way, unchanged.
+#[derive(Clone)]
+pub struct GatewayDoor {
+    state: ApiState,
+    answered: Counter,
+}
+
+impl std::fmt::Debug for GatewayDoor {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("GatewayDoor")
+    }
+}
+
+impl GatewayDoor {
+    /// A door to the documents of this application.
+    pub fn new(state: ApiState) -> Self {
+        Self { state, answered: counter!("mcp_registry_gateway_documents_total", "from" => "memory") }
+    }
+}
+
+impl<S, B> Transform<S, ServiceRequest> for GatewayDoor
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+    B: MessageBody,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Transform = DoorService<S>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, inner: S) -> Self::Future {
+        ready(Ok(DoorService { door: self.clone(), inner }))
+    }
+}
+
+/// [`GatewayDoor`] around a service.
+#[derive(Debug)]
+pub struct DoorService<S> {
+    door: GatewayDoor,
+    inner: S,
+}
+
+impl<S, B> Service<ServiceRequest> for DoorService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+    B: MessageBody,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Future = Either<
+        Ready<Result<Self::Response, Error>>,
+        MapOk<S::Future, fn(ServiceResponse<B>) -> Self::Response>,
+    >;
+
+    forward_ready!(inner);
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        if let Some(response) = self.door.answer(&request) {
+            return Either::Left(ready(Ok(request.into_response(response.map_into_right_body()))));
+        }
+        Either::Right(self.inner.call(request).map_ok(ServiceResponse::map_into_left_body))
+    }
+}
+
+impl GatewayDoor {
+    fn answer(&self, request: &ServiceRequest) -> Option<actix_web::HttpResponse<BoxBody>> {
+        let name = request.path().strip_prefix(PREFIX)?;
+        if request.method() != Method::GET || !request.query_string().is_empty() {
+            return None;
+        }
+        let credential = credential(request.headers()).ok()?;
+        let registry = &self.state.registry;
+        let document = registry.held_document(credential, name)?;
+        self.answered.increment(1);
+        Some(held(request.headers(), registry.away_since(), &document))
+    }
+}

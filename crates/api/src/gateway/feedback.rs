@@ -1,0 +1,176 @@
+//! What gateways say back: I need it now; it does not work.
+
+use super::servers::{GatewayDocumentView, cacheable};
+use crate::http::answer::{self, Answer};
+use crate::http::body::{RequestBody, Sent};
+use crate::http::responses::GatewayNeedsProblems;
+use crate::state::ApiState;
+use actix_web::http::header::RETRY_AFTER;
+use actix_web::{HttpResponse, post, web};
+use chrono::{DateTime, Utc};
+use registry::{Ensured, Verdict};
+use registry_core::permission::Permission;
+use registry_core::registration::State;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use utoipa::ToSchema;
+use validator::Validate;
+
+/// How long to wait.
+#[derive(Deserialize, Validate, ToSchema)]
+pub(crate) struct Ensure {
+    /// Seconds to wait at most before 202 is answered; 5 when absent.
+    #[validate(range(min = 0, max = 30))]
+    #[schema(minimum = 0, maximum = 30, example = 5)]
+    wait: Option<u64>,
+}
+
+impl RequestBody for Ensure {
+    const NEEDS: Permission = Permission::FetchGatewayDocument;
+}
+
+/// There is no client yet.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct NotYet {
+    /// Always `ensure`.
+    #[schema(example = "ensure")]
+    object: &'static str,
+    /// Where the effort stands; absent when the server needs no client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<State>,
+    /// Stable code of why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// The same as a sentence for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    /// When it will be tried again at the earliest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_before: Option<DateTime<Utc>>,
+}
+
+impl NotYet {
+    fn example() -> Self {
+        Self {
+            object: "ensure",
+            state: Some(State::Registering),
+            reason: None,
+            detail: None,
+            not_before: None,
+        }
+    }
+}
+
+/// Need the client of a server now
+///
+/// Makes its registration due and waits briefly: 200 with the document as soon as there is a client, else 202 with where the
+/// effort stands. What politeness towards the authorization server or a person holds up stays held up.
+#[utoipa::path(
+    tag = "gateway",
+    params(
+        ("workspace" = String, Path, description = "Slug of the workspace.", example = "acme"),
+        ("server" = String, Path, description = "Slug of the server.", example = "linear"),
+    ),
+    request_body(content = Ensure, description = "How long to wait. May be left out.", example = json!({ "wait": 5 })),
+    responses(
+        (
+            status = 200, description = "There is a client.", body = GatewayDocumentView,
+            headers(("ETag" = String, description = "Strong entity tag of these bytes.")),
+            example = json!(GatewayDocumentView::example())
+        ),
+        (
+            status = 202, description = "Not yet.", body = NotYet,
+            headers(("Retry-After" = u64, description = "Seconds until asking again makes sense.")),
+            example = json!(NotYet::example())
+        ),
+        GatewayNeedsProblems,
+    )
+)]
+#[post("/servers/{workspace}/{server}/ensure")]
+pub(crate) async fn ensure_gateway_server(
+    state: web::Data<ApiState>,
+    path: web::Path<(String, String)>,
+    sent: Sent<Ensure>,
+) -> Answer {
+    let Sent { caller, body, .. } = sent;
+    let (workspace, server) = path.into_inner();
+    let wait = Duration::from_secs(body.wait.unwrap_or(5));
+    match state.registry.ensure(&caller.actor, &workspace, &server, wait).await? {
+        Ensured::Ready(document) => Ok(cacheable(HttpResponse::Ok(), &document.etag)
+            .content_type("application/json")
+            .body(document.body)),
+        Ensured::NotYet(standing) => {
+            let pause = standing.not_before.map_or(5, |moment| (moment - state.registry.now()).num_seconds());
+            Ok(HttpResponse::Accepted()
+                .insert_header((RETRY_AFTER, pause.clamp(1, 86_400).to_string()))
+                .json(NotYet {
+                    object: "ensure",
+                    state: standing.state,
+                    reason: standing.reason,
+                    detail: standing.detail,
+                    not_before: standing.not_before,
+                }))
+        }
+    }
+}
+
+/// A client that does not work.
+#[derive(Deserialize, Validate, ToSchema)]
+pub(crate) struct Report {
+    /// The generation of the client it was seen with, as in the document.
+    #[validate(range(min = 1))]
+    #[schema(minimum = 1, example = 3)]
+    generation: i64,
+    /// What was seen: `invalid_client` or `unauthorized_client` (of the token endpoint, RFC 6749 §5.2), `unknown_client`
+    /// (a page of the authorization endpoint that says so), `issuer_changed` (the protected resource metadata name
+    /// another authorization server). Anything else is ignored, `invalid_grant` above all.
+    #[validate(length(min = 1, max = 100))]
+    #[schema(min_length = 1, max_length = 100, example = "invalid_client")]
+    error: String,
+}
+
+impl RequestBody for Report {
+    const NEEDS: Permission = Permission::FetchGatewayDocument;
+}
+
+/// What is done about a report.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Reported {
+    /// Always `report`.
+    #[schema(example = "report")]
+    object: &'static str,
+    /// `stale` (of another generation than the active one: fetch the document again), `ignored`, `noted` (a second distinct
+    /// report confirms it), `checking` (the authorization server is asked), `replacing`, `rediscovering`.
+    #[schema(example = "noted")]
+    verdict: &'static str,
+}
+
+/// Report that a client does not work
+///
+/// Nothing is replaced on one gateway's word: the authorization server is asked (RFC 7592 §2.1) where it can be, else a
+/// second distinct report is needed, from another key or at least a minute later; then it is replaced once per cool-down.
+/// No report makes anything be sent before its time.
+#[utoipa::path(
+    tag = "gateway",
+    params(
+        ("workspace" = String, Path, description = "Slug of the workspace.", example = "acme"),
+        ("server" = String, Path, description = "Slug of the server.", example = "linear"),
+    ),
+    request_body(content = Report, description = "What was seen.", example = json!({ "generation": 3, "error": "invalid_client" })),
+    responses(
+        (status = 200, description = "It was heard.", body = Reported, example = json!(Reported { object: "report", verdict: "noted" })),
+        GatewayNeedsProblems,
+    )
+)]
+#[post("/servers/{workspace}/{server}/report")]
+pub(crate) async fn report_gateway_server(
+    state: web::Data<ApiState>,
+    path: web::Path<(String, String)>,
+    sent: Sent<Report>,
+) -> Answer {
+    let Sent { caller, body, .. } = sent;
+    let (workspace, server) = path.into_inner();
+    let verdict: Verdict =
+        state.registry.report(&caller.actor, &workspace, &server, body.generation, &body.error).await?;
+    Ok(answer::ok(&Reported { object: "report", verdict: verdict.as_str() }))
+}

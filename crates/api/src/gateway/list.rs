@@ -1,0 +1,88 @@
+//! The documents of many servers, for a gateway that begins.
+
+use super::servers::GatewayDocumentView;
+use crate::http::answer::{self, Answer};
+use crate::http::extract::Caller;
+use crate::http::failure::Failure;
+use crate::http::query;
+use crate::http::responses::GatewayProblems;
+use crate::state::ApiState;
+use actix_web::{get, web};
+use metrics::counter;
+use registry::GatewayPage;
+use registry_core::permission::Permission;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::{IntoParams, ToSchema};
+
+/// Documents of one page when nothing is said.
+const PAGE: u64 = 100;
+/// The most documents of one page.
+const MOST: u64 = 500;
+
+/// Which documents.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListGatewayServers {
+    /// Slug of a workspace; absent: of all that this key may see.
+    #[param(example = "acme")]
+    workspace: Option<String>,
+    /// Only what changed after this revision.
+    #[param(minimum = 0, example = 0)]
+    since: Option<i64>,
+    /// The most documents of one page; 100 when absent.
+    #[param(minimum = 1, maximum = 500, example = 100)]
+    page_size: Option<u64>,
+}
+
+/// One page of documents.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct GatewayServers {
+    /// Always `list`.
+    #[schema(example = "list")]
+    object: &'static str,
+    /// The documents, in the order of their last change.
+    #[schema(value_type = Vec<GatewayDocumentView>)]
+    data: Vec<Box<RawValue>>,
+    /// Whether there are more: ask again with `since` = `revision`.
+    #[schema(example = false)]
+    has_more: bool,
+    /// What this page reaches up to. After the last page follow the changes from here.
+    #[schema(example = 412)]
+    revision: i64,
+}
+
+/// Fetch the documents of many servers
+///
+/// For a gateway that begins. The pages go by revision: a document that changes meanwhile comes again on a later page, so
+/// nothing is missed. Servers that are gone are left out. Then follow `/v1/gateway/changes?since=` the last `revision`.
+#[utoipa::path(
+    tag = "gateway",
+    params(ListGatewayServers),
+    responses(
+        (
+            status = 200, description = "One page of documents.", body = GatewayServers,
+            example = json!({ "object": "list", "data": [GatewayDocumentView::example()], "has_more": false, "revision": 412 })
+        ),
+        GatewayProblems,
+    )
+)]
+#[get("/servers")]
+pub(crate) async fn list_gateway_servers(state: web::Data<ApiState>, caller: Caller) -> Answer {
+    caller.require(Permission::FetchGatewayDocument)?;
+    let asked: ListGatewayServers = caller.query()?;
+    let since = query::revision("since", asked.since)?.unwrap_or(0);
+    let most = asked.page_size.unwrap_or(PAGE);
+    if !(1..=MOST).contains(&most) {
+        return Err(Failure::parameter("page_size", "takes 1 to 500."));
+    }
+    let GatewayPage { documents, has_more, revision } =
+        state.registry.gateway_documents(&caller.actor, asked.workspace.as_deref(), since, most).await?;
+    counter!("mcp_registry_gateway_documents_total", "from" => "list").increment(documents.len() as u64);
+    let data = documents
+        .into_iter()
+        .map(|document| serde_json::from_slice(&document.body))
+        .collect::<Result<_, _>>()
+        .map_err(registry::Error::from)?;
+    Ok(answer::ok(&GatewayServers { object: "list", data, has_more, revision }))
+}

@@ -1,0 +1,203 @@
+//! Answers that went well, and the members they share.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::ETAG;
+use registry::{Affected, Deleted, Page, PageRequest, Saved};
+use registry_core::finding::{Finding, Findings};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::examples;
+use crate::http::failure::Failure;
+
+/// What a handler gives back.
+pub(crate) type Answer = Result<HttpResponse, Failure>;
+
+/// 200 with `view`.
+pub(crate) fn ok(view: &impl Serialize) -> HttpResponse {
+    HttpResponse::Ok().json(view)
+}
+
+/// 200 with `view` and the version for a later `If-Match`.
+pub(crate) fn versioned(version: i64, view: &impl Serialize) -> HttpResponse {
+    HttpResponse::Ok().insert_header((ETAG, format!("\"{version}\""))).json(view)
+}
+
+/// One page of a list.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Listed<T: ToSchema> {
+    /// Always `list`.
+    #[schema(example = "list")]
+    object: &'static str,
+    /// How many there are on all pages.
+    #[schema(example = 1)]
+    total: u64,
+    /// Whether there are more after this page.
+    #[schema(example = false)]
+    has_more: bool,
+    /// The items of this page.
+    data: Vec<T>,
+}
+
+impl<T: ToSchema> Listed<T> {
+    /// `page` as it stands in an answer to `request`.
+    pub(crate) fn new<U>(
+        page: Page<U>,
+        request: PageRequest,
+        view: impl FnMut(U) -> Result<T, Failure>,
+    ) -> Result<Self, Failure> {
+        let has_more = page.has_more(request);
+        let data = page.items.into_iter().map(view).collect::<Result<_, _>>()?;
+        Ok(Self { object: "list", total: page.total, has_more, data })
+    }
+
+    /// A list that is never long.
+    pub(crate) fn whole(data: Vec<T>) -> Self {
+        Self { object: "list", total: data.len() as u64, has_more: false, data }
+    }
+
+    pub(crate) fn example(one: T) -> Self {
+        Self { object: "list", total: 1, has_more: false, data: vec![one] }
+    }
+}
+
+/// What a change reaches, and what it costs.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct AffectedView {
+    /// Servers whose document changed.
+    #[schema(example = 3)]
+    servers: u64,
+    /// Registrations that are looked at again.
+    #[schema(example = 2)]
+    registrations: u64,
+    /// Of these: servers that get their first client.
+    #[schema(example = 0)]
+    registered: u64,
+    /// Clients that are updated (RFC 7592) or taken over; their ids stay, nobody notices.
+    #[schema(example = 1)]
+    updated: u64,
+    /// Clients whose authorization server is looked for at another address first; what follows depends on it.
+    #[schema(example = 0)]
+    rediscovered: u64,
+    /// Clients that are replaced without asking; people who signed in through them must do so again.
+    #[schema(example = 0)]
+    replaced: u64,
+    /// Clients that serve on until a person approves their replacement.
+    #[schema(example = 1)]
+    asked: u64,
+    /// Clients that are withdrawn.
+    #[schema(example = 0)]
+    withdrawn: u64,
+}
+
+impl From<Affected> for AffectedView {
+    fn from(affected: Affected) -> Self {
+        Self {
+            servers: affected.servers,
+            registrations: affected.registrations,
+            registered: affected.registered,
+            updated: affected.updated,
+            rediscovered: affected.rediscovered,
+            replaced: affected.replaced,
+            asked: affected.asked,
+            withdrawn: affected.withdrawn,
+        }
+    }
+}
+
+/// What was made.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Created {
+    /// Its id.
+    id: Uuid,
+    /// Its slug: given, or made from the name.
+    #[schema(example = "linear")]
+    slug: String,
+    /// Warnings and notices about what was sent; nothing in it prevented saving.
+    findings: Vec<Finding>,
+    /// What the change reached.
+    affected: AffectedView,
+}
+
+impl Created {
+    pub(crate) fn new(id: Uuid, slug: impl Into<String>, findings: Findings, affected: Affected) -> Self {
+        Self { id, slug: slug.into(), findings: findings.bounded().0, affected: affected.into() }
+    }
+
+    pub(crate) fn example() -> Self {
+        Self::new(examples::id(1), "linear", Findings::default(), Affected::default())
+    }
+}
+
+/// What was changed. A superset of the empty object that the hosted product answers with.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Changed {
+    /// Whether it was saved; always true.
+    #[schema(example = true)]
+    success: bool,
+    /// Warnings and notices about what was sent; nothing in it prevented saving.
+    findings: Vec<Finding>,
+    /// What the change reached.
+    affected: AffectedView,
+}
+
+impl Changed {
+    pub(crate) fn new(findings: Findings, affected: Affected) -> Self {
+        Self { success: true, findings: findings.bounded().0, affected: affected.into() }
+    }
+
+    /// Of something saved, whose value is shown elsewhere.
+    pub(crate) fn of<T>(saved: Saved<T>) -> Self {
+        Self::new(saved.findings, saved.affected)
+    }
+
+    pub(crate) fn example() -> Self {
+        let finding = Finding::warning(
+            "/configurations/oauth_client_metadata/client_nmae",
+            "unknown_member",
+            "`client_nmae` is not a member of `oauth_client_metadata`; it has no effect. Did you mean `client_name`?",
+        );
+        Self::new(finding.suggest("client_name").into(), examples::affected())
+    }
+}
+
+/// What a deletion took along.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Removed {
+    /// Whether it was deleted; always true.
+    #[schema(example = true)]
+    success: bool,
+    /// Integrations deleted along with it.
+    #[schema(example = 0)]
+    integrations: u64,
+    /// Servers deleted along with it.
+    #[schema(example = 2)]
+    servers: u64,
+    /// Registrations whose clients are withdrawn upstream.
+    #[schema(example = 2)]
+    registrations: u64,
+}
+
+impl From<Deleted> for Removed {
+    fn from(deleted: Deleted) -> Self {
+        Self {
+            success: true,
+            integrations: deleted.integrations,
+            servers: deleted.servers,
+            registrations: deleted.registrations,
+        }
+    }
+}
+
+impl Removed {
+    pub(crate) fn example() -> Self {
+        Deleted { integrations: 0, servers: 2, registrations: 2 }.into()
+    }
+}
+
+/// A stored text as the JSON it is, character for character as the user wrote it.
+pub(crate) fn stored(text: Option<String>) -> Result<Option<Box<RawValue>>, Failure> {
+    Ok(text.map(RawValue::from_string).transpose().map_err(registry::Error::from)?)
+}

@@ -1,0 +1,232 @@
+//! What is sent: a JSON body, judged as a whole before it is used.
+//!
+//! The order is: caller, permission, media type, size, JSON (400 with line and column), shape (422 with a finding for
+//! every wrong or unknown member), lengths (422). An absent body counts as `{}`.
+
+use crate::http::extract::{Caller, state};
+use crate::http::failure::Failure;
+use crate::http::problem_kinds;
+use crate::http::shape;
+use actix_web::dev::Payload;
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use futures_util::StreamExt;
+use futures_util::future::LocalBoxFuture;
+use registry::Error;
+use registry_core::finding::{Finding, Findings};
+use registry_core::nul;
+use registry_core::permission::Permission;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+use validator::{Validate, ValidationError, ValidationErrors, ValidationErrorsKind};
+
+/// A member of a change: `None`: not sent, `Some(None)`: null, which clears it.
+pub(crate) type Clearable<T> = Option<Option<T>>;
+
+/// A JSON document kept as it was written.
+pub(crate) type Document = Clearable<Box<RawValue>>;
+
+/// A body of one operation. Its schema says which members there are and of which type.
+pub(crate) trait RequestBody: DeserializeOwned + Validate + ToSchema + 'static {
+    /// What a caller needs for the operation.
+    const NEEDS: Permission;
+    /// Whether it changes something that exists, so that it must say at least one thing.
+    const CHANGES: bool = false;
+}
+
+/// The text of the body that was read, kept for the positions of findings.
+pub(crate) struct BodyText(pub(crate) String);
+
+/// An authenticated caller and the body it sent.
+pub(crate) struct Sent<T> {
+    pub(crate) caller: Caller,
+    pub(crate) body: T,
+    text: String,
+}
+
+impl<T: RequestBody> FromRequest for Sent<T> {
+    type Error = Failure;
+    type Future = LocalBoxFuture<'static, Result<Self, Failure>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        let payload = payload.take();
+        Box::pin(async move {
+            let caller = Caller::authenticate(request.clone()).await?;
+            caller.require(T::NEEDS)?;
+            let limit = state(&request)?.limits.body;
+            let bytes = read(request.headers(), payload, limit).await?;
+            if !bytes.is_empty() {
+                check_media_type(request.headers())?;
+            }
+            let text = into_text(bytes)?;
+            // Kept for the positions of findings, also of those that the application makes.
+            request.extensions_mut().insert(BodyText(text.clone()));
+            let body = parse(&text)?;
+            Ok(Self { caller, body, text })
+        })
+    }
+}
+
+impl<T> Sent<T> {
+    /// The caller, the body and the text it was.
+    pub(crate) fn into_parts(self) -> (Caller, T, String) {
+        (self.caller, self.body, self.text)
+    }
+}
+
+/// Reads the body, at most `limit` bytes of it.
+async fn read(headers: &HeaderMap, mut payload: Payload, limit: usize) -> Result<Vec<u8>, Failure> {
+    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > limit) {
+        return Err(Error::TooLarge { limit }.into());
+    }
+    let mut bytes = Vec::with_capacity(announced.unwrap_or(0));
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| {
+            Failure::request(&problem_kinds::INVALID_JSON, "The body broke off. Send it whole.")
+        })?;
+        if bytes.len() + chunk.len() > limit {
+            return Err(Error::TooLarge { limit }.into());
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+fn check_media_type(headers: &HeaderMap) -> Result<(), Failure> {
+    let label = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let label = label.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if label == "application/json" || (label.starts_with("application/") && label.ends_with("+json")) {
+        return Ok(());
+    }
+    Err(Failure::request(
+        &problem_kinds::UNSUPPORTED_MEDIA_TYPE,
+        "The body must be labelled `Content-Type: application/json`.",
+    ))
+}
+
+fn into_text(bytes: Vec<u8>) -> Result<String, Failure> {
+    let text = String::from_utf8(bytes).map_err(|_| {
+        Failure::request(
+            &problem_kinds::INVALID_JSON,
+            "The body is not UTF-8, which JSON is (RFC 8259 §8.1).",
+        )
+    })?;
+    Ok(if text.trim().is_empty() { "{}".to_owned() } else { text })
+}
+
+/// Judges `text` and reads it.
+pub(crate) fn parse<T: RequestBody>(text: &str) -> Result<T, Failure> {
+    let value: Value = serde_json::from_str(text).map_err(|error| Failure::finding(broken(text, &error)))?;
+    let nul = nul::findings(text, &value);
+    if !nul.is_empty() {
+        return Err(Error::Invalid(Findings(nul)).into());
+    }
+    let findings = shape::check::<T>(&value, T::CHANGES);
+    if findings.has_errors() {
+        return Err(Error::Invalid(findings).into());
+    }
+    let body: T = serde_json::from_str(text).map_err(|error| Failure::finding(misread(&error)))?;
+    body.validate().map_err(|errors| Error::Invalid(lengths(&errors)))?;
+    Ok(body)
+}
+
+/// Broken JSON, with the place where it stops being JSON.
+fn broken(text: &str, error: &serde_json::Error) -> Finding {
+    let (line, bytes) = (error.line(), error.column());
+    // serde_json counts columns in bytes; people count characters.
+    let before = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+    let column = before.char_indices().take_while(|(index, _)| *index < bytes).count().max(1);
+    let full = error.to_string();
+    let what = full.rsplit_once(" at line ").map_or(full.as_str(), |(what, _)| what);
+    let mut finding = Finding::error(
+        "",
+        problem_kinds::INVALID_JSON.code,
+        format!("The body is not JSON: {what}, at line {line}, column {column}."),
+    );
+    finding.line = u32::try_from(line).ok();
+    finding.column = u32::try_from(column).ok();
+    finding
+}
+
+/// What the shape does not show: a member that stands twice.
+fn misread(error: &serde_json::Error) -> Finding {
+    if error.to_string().starts_with("duplicate field") {
+        Finding::error("", "duplicate_member", "A member stands twice in one object. Send each once.")
+    } else {
+        Finding::error(
+            "",
+            "wrong_type",
+            "The body does not fit this operation. The API reference shows its shape.",
+        )
+    }
+}
+
+/// `validator`'s errors as findings, in the order of their pointers. Its own words hold rejected values and are not used.
+fn lengths(errors: &ValidationErrors) -> Findings {
+    fn gather(errors: &ValidationErrors, above: &str, found: &mut Vec<Finding>) {
+        for (name, kind) in errors.errors() {
+            let pointer = format!("{above}/{name}");
+            match kind {
+                ValidationErrorsKind::Field(errors) => {
+                    found.extend(errors.iter().map(|error| length(&pointer, name, error)));
+                }
+                ValidationErrorsKind::Struct(inner) => gather(inner, &pointer, found),
+                ValidationErrorsKind::List(items) => {
+                    for (index, inner) in items {
+                        gather(inner, &format!("{pointer}/{index}"), found);
+                    }
+                }
+            }
+        }
+    }
+    let mut found = Vec::new();
+    gather(errors, "", &mut found);
+    found.sort_by(|one, other| one.pointer.cmp(&other.pointer));
+    Findings(found)
+}
+
+fn length(pointer: &str, name: &str, error: &ValidationError) -> Finding {
+    if let Some(message) = &error.message {
+        return Finding::error(pointer, error.code.clone(), message.clone());
+    }
+    let number = |bound: &str| error.params.get(bound).and_then(Value::as_u64);
+    let list = error.params.get("value").is_some_and(Value::is_array);
+    let unit = if list { "items" } else { "characters" };
+    let text = error.params.get("value").and_then(Value::as_str);
+    match (number("min"), number("max")) {
+        (Some(_), _) if text == Some("") => {
+            Finding::error(pointer, "empty_value", format!("`{name}` is empty. Write something."))
+        }
+        (Some(min), Some(max)) => {
+            Finding::error(pointer, "invalid_length", format!("`{name}` has {min} to {max} {unit}."))
+        }
+        (None, Some(max)) => {
+            Finding::error(pointer, "too_long", format!("`{name}` has at most {max} {unit}."))
+        }
+        (Some(min), None) => {
+            Finding::error(pointer, "too_short", format!("`{name}` has at least {min} {unit}."))
+        }
+        (None, None) => {
+            Finding::error(pointer, "invalid_value", format!("`{name}` has a value that is not accepted."))
+        }
+    }
+}
+
+/// For members where null says something else than absence: `Some(None)` is null.
+pub(crate) fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
+
+/// The text of a document as it was written.
+pub(crate) fn written(document: Document) -> Clearable<String> {
+    document.map(|document| document.map(|raw| raw.get().to_owned()))
+}

@@ -1,0 +1,50 @@
+//! Before any operation: not too much at once, and no operation for ever.
+
+use crate::http::extract::sender;
+use crate::http::failure::Failure;
+use crate::http::fallback::DocumentedPaths;
+use crate::http::nul;
+use crate::http::problem_kinds;
+use crate::state::ApiState;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+use actix_web::{Error, web};
+
+/// The longest path with its query, in bytes: longer than every list of ids that is taken.
+const MAX_ADDRESS: usize = 8192;
+/// What waits as long as its caller wants.
+const PATIENT: &str = "/v1/gateway/changes";
+/// Gateways are never refused for what others ask.
+const GATEWAYS: &str = "/v1/gateway/";
+
+/// Middleware around every operation of `/v1`.
+pub(crate) async fn limit_requests(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let Some(state) = request.app_data::<web::Data<ApiState>>().cloned() else {
+        return next.call(request).await.map(ServiceResponse::map_into_boxed_body);
+    };
+    let length = request.uri().path_and_query().map_or(0, |address| address.as_str().len());
+    if length > MAX_ADDRESS {
+        let message = format!("Path and query have {length} bytes; at most {MAX_ADDRESS} are read.");
+        return Ok(request.error_response(Failure::request(&problem_kinds::URI_TOO_LONG, message)));
+    }
+    let paths = request.app_data::<web::Data<DocumentedPaths>>().cloned();
+    if let Some(Err(refusal)) = paths.map(|paths| nul::refuse_in(request.uri(), &paths)) {
+        return Ok(request.error_response(refusal));
+    }
+    let path = request.path();
+    let gateways = path.starts_with(GATEWAYS);
+    let address = sender(&state, request.request());
+    let _in_hand = match (!gateways).then(|| state.registry.take_in_hand(address)).transpose() {
+        Ok(in_hand) => in_hand,
+        Err(error) => return Ok(request.error_response(Failure::from(error))),
+    };
+    if path == PATIENT {
+        return next.call(request).await.map(ServiceResponse::map_into_boxed_body);
+    }
+    let answered = state.registry.patiently(next.call(request)).await.map_err(Failure::from)?;
+    answered.map(ServiceResponse::map_into_boxed_body)
+}

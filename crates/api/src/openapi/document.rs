@@ -1,0 +1,235 @@
+//! The OpenAPI 3.1 document, collected from the operations themselves.
+
+use crate::http::fallback::DocumentedPaths;
+use crate::http::query;
+use crate::http::responses;
+use crate::routes::mount;
+use actix_web::App;
+use actix_web::web::Data;
+use std::sync::LazyLock;
+use utoipa::OpenApi as _;
+use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
+use utoipa::openapi::{ArrayBuilder, LicenseBuilder, OpenApi, PathItem, Ref, RefOr, Required, Schema};
+use utoipa_actix_web::AppExt;
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "MCP Registry",
+        description = "The control plane for the OAuth client identity of MCP gateways.\n\nPaths, bodies and list envelopes are those of the hosted product's public API, so that its SDK works by changing the base URL; this API is a superset. Wherever an id is taken, the slug is taken too. Answers with an `ETag` can be changed safely by sending it back in `If-Match`. Problems are RFC 9457 documents whose `errors` name members by JSON Pointer. A query parameter that is empty counts as absent, one that is not known is ignored.",
+    ),
+    servers((url = "/", description = "This deployment")),
+    components(schemas(crate::http::problem::Problem, crate::http::problem::ProblemData, registry_core::finding::Finding, registry_core::finding::Severity)),
+    tags(
+        (name = "workspaces", description = "Teams inside the organisation."),
+        (name = "integrations", description = "Upstream MCP servers: address, authentication, Advanced Configuration."),
+        (name = "servers", description = "Integrations made available in one workspace: what gateways and users see."),
+        (name = "configuration", description = "The organisation's Advanced Configuration, checking one, and its schema."),
+        (name = "registrations", description = "The standing effort to have a valid OAuth client for each server."),
+        (name = "orphans", description = "Clients that may exist at an authorization server and that nobody here uses."),
+        (name = "keys", description = "API keys of people, automation and gateways."),
+        (name = "users", description = "People: who may sign in, what they may do where, their sessions."),
+        (name = "audit", description = "Who changed what, when, through which door."),
+        (name = "gateway", description = "What gateways fetch. Only for the role `gateway`."),
+        (name = "not built yet", description = "Operations of the hosted product that this version answers with 501."),
+        (name = "operation", description = "Probes and metrics."),
+    )
+)]
+struct Base;
+
+/// Operations whose body may be left out: there is nothing in it that must be said.
+const BODY_OPTIONAL: [&str; 4] =
+    ["ensure_gateway_server", "preflight_integration", "reregister_integration", "resolve_orphan"];
+
+/// The OpenAPI document of everything that [`crate::configure`] mounts. Needs neither database nor server.
+pub fn document() -> OpenApi {
+    let mut base = Base::openapi();
+    base.info.license = Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build());
+    let (_, mut document) = App::new().into_utoipa_app().openapi(base).configure(mount).split_for_parts();
+    let components = document.components.get_or_insert_default();
+    components.responses = responses::components();
+    for (name, schema) in &mut components.schemas {
+        if let Some(item) = name.strip_prefix("Listed_") {
+            refer_to_items(schema, item);
+        }
+    }
+    components.add_security_scheme(
+        "api_key",
+        SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(
+            "x-portkey-api-key",
+            "An API key (`mcpr_…`), or `Bearer` and a token of the configured identity provider.",
+        ))),
+    );
+    components.add_security_scheme(
+        "bearer",
+        SecurityScheme::Http(
+            HttpBuilder::new()
+                .scheme(HttpAuthScheme::Bearer)
+                .description(Some("An API key, or a JWT of the configured identity provider."))
+                .build(),
+        ),
+    );
+    let schemes = || {
+        vec![
+            SecurityRequirement::new::<_, [String; 0], String>("api_key", []),
+            SecurityRequirement::new::<_, [String; 0], String>("bearer", []),
+        ]
+    };
+    for item in document.paths.paths.values_mut() {
+        for operation in operations(item) {
+            operation.security.get_or_insert_with(schemes);
+            operation.parameters.iter_mut().flatten().for_each(limit_text);
+            let optional = operation.operation_id.as_deref().is_some_and(|id| BODY_OPTIONAL.contains(&id));
+            if let Some(RefOr::T(body)) = operation.request_body.as_mut().filter(|_| optional) {
+                body.required = Some(Required::False);
+            }
+        }
+    }
+    document
+}
+
+/// The paths of the document as app data.
+pub(crate) fn paths() -> Data<DocumentedPaths> {
+    static PATHS: LazyLock<Data<DocumentedPaths>> =
+        LazyLock::new(|| Data::new(DocumentedPaths::of(&document())));
+    PATHS.clone()
+}
+
+/// The items of a list are written out where the list is; a reference says the same.
+fn refer_to_items(list: &mut RefOr<Schema>, item: &str) {
+    if let RefOr::T(Schema::Object(list)) = list {
+        let items = ArrayBuilder::new()
+            .items(Ref::from_schema_name(item))
+            .description(Some("The items of this page."))
+            .build();
+        list.properties.insert("data".to_owned(), Schema::Array(items).into());
+    }
+}
+
+/// Says how long the value of a query parameter may be.
+fn limit_text(parameter: &mut RefOr<Parameter>) {
+    if let RefOr::T(parameter) = parameter
+        && parameter.parameter_in == ParameterIn::Query
+        && let Some(schema) = &mut parameter.schema
+        && let Ok(mut value) = serde_json::to_value(&*schema)
+    {
+        query::document_limit(&mut value);
+        if let Ok(limited) = serde_json::from_value(value) {
+            *schema = limited;
+        }
+    }
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.get, &mut item.put, &mut item.post, &mut item.delete].into_iter().flatten()
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+    use std::collections::BTreeSet;
+
+    fn every_operation() -> Vec<(String, Value)> {
+        let document = serde_json::to_value(document()).unwrap();
+        let mut found = Vec::new();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                if operation.is_object() {
+                    found.push((format!("{} {path}", method.to_uppercase()), operation.clone()));
+                }
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn every_operation_is_described() {
+        let mut ids = BTreeSet::new();
+        let operations = every_operation();
+        assert!(operations.len() > 50, "{}", operations.len());
+        for (name, operation) in operations {
+            assert!(
+                ids.insert(operation["operationId"].as_str().unwrap().to_owned()),
+                "{name}: operationId twice"
+            );
+            assert!(!operation["summary"].as_str().unwrap_or_default().is_empty(), "{name}: no summary");
+            assert_eq!(operation["tags"].as_array().map(Vec::len), Some(1), "{name}: one tag");
+            let public =
+                ["GET /healthz", "GET /readyz", "GET /metrics", "GET /oauth/clients/{document}.json"]
+                    .contains(&name.as_str());
+            let security = operation["security"].as_array().unwrap();
+            assert_eq!(
+                security.iter().all(|one| one.as_object().unwrap().is_empty()),
+                public,
+                "{name}: security"
+            );
+            if let Some(body) = operation.get("requestBody") {
+                let content = body["content"]["application/json"].as_object().unwrap();
+                assert!(
+                    content.contains_key("example") || content.contains_key("examples"),
+                    "{name}: body example"
+                );
+                let optional = BODY_OPTIONAL.contains(&operation["operationId"].as_str().unwrap());
+                assert_eq!(body["required"], !optional, "{name}: body required");
+            }
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                assert!(parameter["description"].is_string(), "{name}: {}", parameter["name"]);
+            }
+        }
+    }
+
+    #[test]
+    fn every_response_has_a_description_and_an_example() {
+        let document = serde_json::to_value(document()).unwrap();
+        for (name, operation) in every_operation() {
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                let shared = response["$ref"].as_str().and_then(|path| path.rsplit('/').next());
+                let response = shared.map_or(response, |name| &document["components"]["responses"][name]);
+                assert!(!response["description"].as_str().unwrap_or_default().is_empty(), "{name} {status}");
+                if status == "304" {
+                    continue;
+                }
+                let (media_type, content) = response["content"].as_object().unwrap().iter().next().unwrap();
+                let examples = content.get("example").or_else(|| content.get("examples"));
+                assert!(examples.is_some(), "{name} {status}: no example");
+                let problem = status.parse::<u16>().unwrap() >= 400;
+                assert_eq!(
+                    media_type == "application/problem+json",
+                    problem,
+                    "{name} {status}: {media_type}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn schemas_are_flat_and_all_there() {
+        let document = serde_json::to_value(document()).unwrap();
+        assert_eq!(document["openapi"], "3.1.0");
+        let text = document.to_string();
+        assert!(!text.contains("\"allOf\""));
+        for reference in text.split("\"#/components/schemas/").skip(1) {
+            let name = reference.split('"').next().unwrap();
+            assert!(document["components"]["schemas"][name].is_object(), "{name} is not there");
+        }
+    }
+
+    #[test]
+    fn paths_have_the_prefix_of_their_scope() {
+        let names: Vec<_> = every_operation().into_iter().map(|(name, _)| name).collect();
+        for wanted in [
+            "POST /v1/mcp-integrations",
+            "PUT /v1/mcp-servers/{server}",
+            "GET /v1/gateway/servers/{workspace}/{server}",
+            "POST /v1/advanced-configuration/check",
+            "POST /v1/registrations/{registration}/re-register",
+        ] {
+            assert!(names.iter().any(|name| name == wanted), "{wanted}: {names:?}");
+        }
+    }
+}
