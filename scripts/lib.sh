@@ -172,17 +172,21 @@ newer_or_same() { [[ $(printf '%s\n' "$1" "$2" | sort -V | head -n 1) == "$2" ]]
 checksum() { sha256sum <"$1"; }
 up_to_date() { [[ -f $1 && $(<"$1") == "$(checksum "$2")" ]]; }
 
-# A PostgreSQL cluster that lives as long as this script. Sets MCP_REGISTRY_TEST_POSTGRES_URL. With `durable` every commit
-# reaches the disk, as in production; without, nothing outlives the tests, so nothing needs to.
+# A PostgreSQL cluster that lives as long as this script. Sets MCP_REGISTRY_TEST_POSTGRES_URL.
 start_postgres() {
-    local speed="-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+    trap stop_postgres EXIT
+    trap 'exit 130' INT TERM
+    create_postgres "$1"
+}
+
+# A new PostgreSQL cluster, running; stop_postgres ends it. Sets CLUSTER (its folder) and MCP_REGISTRY_TEST_POSTGRES_URL.
+# With `durable` every commit reaches the disk, as in production; with `fast` a power cut may damage it.
+create_postgres() {
+    local port speed="-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
     [[ $1 != durable ]] || speed=""
     POSTGRES=$(postgres_programs)
     CLUSTER=$(mktemp -d /tmp/mcp-registry-postgres.XXXXXX)
-    trap stop_postgres EXIT
-    trap 'exit 130' INT TERM
     [[ $(id -u) != 0 ]] || chown nobody "$CLUSTER"
-    local port
     port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
     as_postgres "$POSTGRES/initdb" -D "$CLUSTER/data" -U registry -A trust --no-sync -E UTF8 --locale=C >/dev/null
     as_postgres "$POSTGRES/pg_ctl" -D "$CLUSTER/data" -w -l "$CLUSTER/log" start >/dev/null -o "-p $port -k $CLUSTER \
@@ -201,6 +205,20 @@ as_postgres() {
 }
 
 stop_postgres() {
+    [[ -n ${CLUSTER:-} ]] || return 0
     as_postgres "$POSTGRES/pg_ctl" -D "$CLUSTER/data" -m immediate stop >/dev/null 2>&1 || true
     rm -rf "$CLUSTER"
+}
+
+# Exports what the tests find their programs by, where it is not set already.
+export_test_programs() {
+    local node
+    node=$(PATH=$PWD/$VENV/node:$PATH command -v node || true)
+    : "${MCP_REGISTRY_TEST_BINARY:=$(realpath -m "${CARGO_TARGET_DIR:-target}")/debug/mcp-registry}"
+    : "${MCP_REGISTRY_TEST_CHROMIUM:=$(chromium_program)}"
+    : "${MCP_REGISTRY_TEST_NODE:=$node}"
+    : "${MCP_REGISTRY_TEST_PEERS_DIR:=$PWD/tests/peers}"
+    : "${MCP_REGISTRY_TEST_PYTHON:=$PWD/$VENV/bin/python}"
+    export MCP_REGISTRY_TEST_BINARY MCP_REGISTRY_TEST_CHROMIUM MCP_REGISTRY_TEST_NODE MCP_REGISTRY_TEST_PEERS_DIR \
+        MCP_REGISTRY_TEST_PYTHON
 }

@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 
+import requests.sessions
 import schemathesis
 import state
 from aim import Aim, negative
@@ -29,6 +30,8 @@ CHECKS_OF_SCHEMATHESIS = [
     "allow_header_conformance",
     "ignored_auth",
 ]
+# Everything is on loopback. To look for a proxy in the environment at each request took an eighth of the time.
+requests.sessions.get_environ_proxies = lambda *_arguments, **_named: {}
 REFUSED = ["400", "401", "403", "404", "405", "409", "415", "422"]
 SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
 

@@ -99,9 +99,9 @@ fn the_page_on_failures_lists_every_reason() {
     check("registration-failures.md", &made);
 }
 
-/// The sources that make reasons.
+/// The sources that make reasons, without their tests.
 fn sources() -> String {
-    let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut text = String::new();
     for folder in [
         "crates/core/src/oauth",
@@ -110,18 +110,29 @@ fn sources() -> String {
         "crates/worker/src",
         "crates/registry/src",
     ] {
-        for entry in std::fs::read_dir(root.join(folder)).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-            let about =
-                ["tests.rs", "histories.rs", "reasons.rs", "answer_tests.rs"].contains(&name.as_str());
-            if path.extension().is_some_and(|extension| extension == "rs") && !about {
-                let source = std::fs::read_to_string(path).unwrap();
+        for path in rust_files(&root.join(folder)) {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            if !["tests.rs", "histories.rs", "reasons.rs", "answer_tests.rs"].contains(&name) {
+                let source = std::fs::read_to_string(&path).unwrap();
                 text.push_str(source.split("#[cfg(test)]").next().unwrap());
             }
         }
     }
     text
+}
+
+/// Every Rust file below a folder.
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
 }
 
 #[test]
@@ -138,10 +149,9 @@ fn every_reason_in_the_code_is_in_the_table_and_the_other_way_round() {
         }
     }
     assert!(named.len() > 30, "the marks find nothing any more: {named:?}");
-    // Codes of answers to people, not of registrations.
+    // Codes of conflicts that the API answers with, not of registrations.
     let elsewhere = [
-        "confirmation_outdated",
-        "confirmation_required",
+        "draft_finished",
         "email_taken",
         "integration_disabled",
         "integration_of_workspace",
@@ -276,15 +286,10 @@ fn usage(usage: Usage) -> String {
 
 /// Names of functions in the Rust files below a folder.
 fn functions(folder: &Path, found: &mut BTreeSet<String>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            functions(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            for line in std::fs::read_to_string(&path).unwrap().lines() {
-                if let Some((_, rest)) = line.split_once("fn ") {
-                    found.insert(rest.split(['(', '<']).next().unwrap_or_default().to_owned());
-                }
+    for path in rust_files(folder) {
+        for line in std::fs::read_to_string(&path).unwrap().lines() {
+            if let Some((_, rest)) = line.split_once("fn ") {
+                found.insert(rest.split(['(', '<']).next().unwrap_or_default().to_owned());
             }
         }
     }
