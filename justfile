@@ -3,7 +3,7 @@
 # Lists the recipes.
 [private]
 default:
-    @just --list --unsorted
+    @{{ just_executable() }} --list --unsorted
 
 # Install the Rust toolchain, the tools and the packages of the tests
 setup:
