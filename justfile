@@ -11,8 +11,9 @@ setup:
 
 # Run the demo; rebuild and restart it after each change
 dev *ARGS:
+    @command -v watchexec >/dev/null || { echo "Missing: watchexec. \`just setup\` installs it. Without it: cargo run --package mcp-registry -- demo"; exit 1; }
     watchexec --restart --stop-signal SIGTERM --debounce 300ms \
-        --watch crates --watch migrations --watch templates --watch static/src \
+        --watch Cargo.toml --watch crates --watch migrations --watch templates --watch static/src \
         --exts rs,toml,html,css,js,svg \
         -- cargo run --package mcp-registry -- demo {{ ARGS }}
 
