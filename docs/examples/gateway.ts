@@ -5,7 +5,7 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { InvalidClientError, UnauthorizedClientError } from '@modelcontextprotocol/sdk/server/auth/errors.js';
 
 export const documents = new Map<string, any>(); // the newest document of each "workspace/server"
-const tokens = new Map<string, any>(); // by user and client: what one generation was given is nothing to another
+const tokens = new Map<string, any>(); // by user and client: tokens of one generation are useless for another
 const pause = (ms: number) => new Promise((resume) => setTimeout(resume, ms));
 
 async function ask(path: string, body?: object, signal?: AbortSignal): Promise<any> {
@@ -23,7 +23,7 @@ async function refresh(name: string, query = ''): Promise<any> {
   document ? documents.set(name, document) : documents.delete(name);
   return document;
 }
-export async function follow(signal: AbortSignal): Promise<void> { // for as long as the gateway lives
+export async function follow(signal: AbortSignal): Promise<void> { // until the gateway stops
   for (let since = await fetchAll(); !signal.aborted;) {
     const told = await ask(`/v1/gateway/changes?since=${since}&wait=30`, undefined, signal).catch(() => undefined);
     if (!told?.changes) { await pause(1000); continue; } // better: ask another replica
@@ -37,7 +37,7 @@ export async function follow(signal: AbortSignal): Promise<void> { // for as lon
 }
 export async function connect(name: string, user: string, consent: (url: URL, callback: string) => Promise<string>): Promise<Client> {
   for (let tries = 0; ; tries++) {
-    let document = documents.get(name) ?? await refresh(name); // this one document until the end: nothing is mixed
+    let document = documents.get(name) ?? await refresh(name); // one snapshot for the whole flow
     if (!document?.client) document = await ask(`/v1/gateway/servers/${name}/ensure`, { wait: 20 });
     if (!document?.client) throw new Error(`${name} has no client yet: ${document?.detail ?? document?.state}`);
     const { client, authorization_server, resource, scope, url, generation } = document, mine = `${user} ${client.issuer} ${client.client_id}`;
