@@ -1,4 +1,4 @@
-// The Advanced configuration as an admin writes it: the examples of the seed, the mistakes people make most, the form, secrets.
+// The Advanced configuration as an admin writes it: the documented examples, the mistakes people make most, the form, secrets.
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -30,7 +30,7 @@ async function linear(t, api) {
 const button = (page, name) => page.getByRole('button', { name, exact: true });
 const stored = async (api) => (await api('GET', '/v1/mcp-integrations/linear')).configurations;
 
-flow('the seed\'s three examples are typed and saved by keyboard', async ({ t, registry, api, page, step }) => {
+flow('the three documented examples are typed and saved by keyboard', async ({ t, registry, api, page, step }) => {
   await linear(t, api);
   let version = 0;
   for (const [name, text] of Object.entries(EXAMPLES)) {

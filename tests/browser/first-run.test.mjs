@@ -1,4 +1,4 @@
-// The main job as a person does it: sign in, add an integration, save the seed's example, see the registration succeed.
+// The main job as a person does it: sign in, add an integration, save the documented example, see the registration succeed.
 // The upstream is real: npm oidc-provider with a protected MCP server in front.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -22,7 +22,7 @@ async function visit(page, name) {
   await picture(page, name);
 }
 
-test('an administrator saves the seed\'s example and the client is registered', { timeout: LIMIT }, async (t) => {
+test('an administrator saves the documented example and the client is registered', { timeout: LIMIT }, async (t) => {
   const { authorizationServer, mcpUrl } = await upstream(t);
   const registry = await startRegistry(t);
   const key = await registry.run('key', 'create', '--name', 'browser test', '--role', 'admin');
@@ -65,7 +65,7 @@ test('an administrator saves the seed\'s example and the client is registered', 
     await visit(page, 'configuration-refused');
   });
 
-  await step(t, 'saves the seed\'s Enterprise Compliance example', async () => {
+  await step(t, 'saves the documented example Enterprise compliance', async () => {
     await page.goto(`${registry.base}/ui/integrations/acme-mcp/config`);
     await editor(page).fill(ENTERPRISE_COMPLIANCE);
     await page.getByRole('button', { name: 'Check', exact: true }).click();

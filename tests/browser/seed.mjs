@@ -1,4 +1,4 @@
-// The seed's three examples, word for word.
+// The three documented examples (docs/client-metadata.md).
 export const EXAMPLES = {
   'Enterprise Compliance': `{
   "oauth_client_metadata": {

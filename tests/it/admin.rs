@@ -197,7 +197,7 @@ async fn every_page_is_hardened() {
     assert!(asset.header("cache-control").contains("immutable"));
 }
 
-/// What `ui.md` §7 asks of every answer.
+/// What INV-60 asks of every answer.
 fn assert_hardened(page: &Reply, what: &str) {
     let policy = page.header("content-security-policy");
     let parts: Vec<&str> = policy.split("; ").collect();

@@ -14,7 +14,7 @@ use registry_core::slug::Reference;
 use registry_outbound::{Limits, TrustedClient, UpstreamClient};
 use std::sync::Arc;
 
-/// The seed's "Example: Enterprise Compliance", word for word.
+/// The documented example "Enterprise compliance" (docs/client-metadata.md).
 pub const SEED_ENTERPRISE: &str = r#"{
 "oauth_client_metadata": {
 "client_name": "Acme Corp MCP Gateway",

@@ -81,7 +81,7 @@ mod tests {
     use actix_web::test::{TestRequest, call_service, init_service, read_body};
     use actix_web::{App, http::header::HeaderValue};
 
-    /// What the base layer may weigh, compressed with gzip (`ui.md` §6).
+    /// What the base layer may weigh, compressed with gzip (INV-61).
     const BASE_LIMIT: usize = 15 * 1024;
     /// What all of an editor page may weigh.
     const EDITOR_LIMIT: usize = 200 * 1024;

@@ -7,7 +7,7 @@ use imagesize::ImageType;
 use serde_json::{Map, Value};
 use url::Url;
 
-/// The most of a logo, in bytes (`ui.md` §2).
+/// The most of a logo, in bytes (INV-62).
 pub const MAX_LOGO_BYTES: usize = 256 * 1024;
 /// The longest side of a logo, in pixels: a small file can unfold into more than a browser can hold.
 pub const MAX_LOGO_PIXELS: usize = 4096;

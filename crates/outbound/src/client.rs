@@ -1,4 +1,4 @@
-//! The guarded client (`standards.md` §6.1): one connection for one request, to an address that was judged.
+//! The guarded client (INV-9): one connection for one request, to an address that was judged.
 
 use crate::answer::{Answer, Wanted, read};
 use crate::limits::{Limits, MAX_REDIRECTS, MAX_RESPONSE_BYTES, MAX_RESPONSE_HEADERS};

@@ -1,4 +1,4 @@
-//! Finding a server's authorization server, in the order of `standards.md` §3.
+//! Finding a server's authorization server, in the order of INV-30.
 
 use crate::answer::Wanted;
 use crate::client::{OutgoingRequest, UpstreamClient, VERSION_HEADER};
@@ -395,7 +395,7 @@ impl Search<'_> {
     }
 
     /// Every endpoint that a client sends something to is there and https, or http on this machine where that is allowed
-    /// (`standards.md` §6.2).
+    /// (INV-32).
     fn check_endpoints(&self, metadata: &Map<String, Value>) -> Result<(), Failure> {
         const NEEDED: [&str; 2] = ["authorization_endpoint", "token_endpoint"];
         const OTHERS: [&str; 4] = [

@@ -11,7 +11,7 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 use std::time::Instant;
 
-/// Some servers answer discovery by this header (`standards.md` §3.3).
+/// Some servers answer discovery by this header (INV-30).
 pub(crate) const PROTOCOL_VERSION: &str = "2025-11-25";
 
 /// How an MCP client begins (MCP 2025-11-25, "Initialization").

@@ -1,4 +1,4 @@
-//! How long, how much, how often: what every exchange with an upstream is held to (`standards.md` §6.1). `docs/egress.md`
+//! How long, how much, how often: what every exchange with an upstream is held to (INV-9). `docs/egress.md`
 //! shows these.
 
 use std::time::Duration;

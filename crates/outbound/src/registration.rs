@@ -48,7 +48,7 @@ pub async fn register(
             exchange.status = Some(answer.status);
             read_answer(endpoint, (answer.status, answer.retry_after), &answer.body, request, wall_clock())
         }
-        // From here on a client may exist (`domain.md` §5 rule 3).
+        // From here on a client may exist (INV-3).
         Err(transport_error) if transport_error.maybe_sent => Err(Failure::answer_lost()),
         Err(transport_error) => Err(transport_error.failure),
     };

@@ -162,7 +162,7 @@ impl Going<'_> {
             return Ok(Some(()));
         };
         let guarded = self.guarded.within(discovery.scope(self.guarded.policy()));
-        // The second round is the one adjusted retry that a cause may have (`standards.md` §7.2.7).
+        // The second round is the one adjusted retry that a cause may have (INV-23).
         loop {
             let Prepared { request, adjustments } = &prepared;
             let Some(attempt) = self.begin("register", Some(request), adjustments).await? else {
@@ -195,7 +195,7 @@ impl Going<'_> {
             return Ok(Some(()));
         };
         if let Some(sealed) = credentials.client_secret {
-            // A secret belongs to the issuer it was first used with (`domain.md` §5 rule 2).
+            // A secret belongs to the issuer it was first used with (INV-2).
             match self.registry.reveal_bound(self.claim, sealed, &discovery.issuer).await? {
                 Some(Ok(_)) => {}
                 Some(Err(failure)) => return self.refuse("adopt", failure).await,

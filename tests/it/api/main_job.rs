@@ -23,7 +23,7 @@ on_both! {
         let workspace = admin.post("/v1/workspaces", &json!({ "name": "Acme", "slug": "acme" })).await.expect(200).json();
         let configurations: Value = serde_json::from_str(SEED_ENTERPRISE).unwrap();
         let checked = admin.post("/v1/advanced-configuration/check", &json!({ "configurations": configurations })).await.expect(200).json();
-        assert_eq!(checked["findings"], json!([]), "the seed's example has no finding");
+        assert_eq!(checked["findings"], json!([]), "the documented example has no finding");
         let body = json!({ "name": "Acme MCP", "slug": "acme-mcp", "url": sandbox.mcp_url(), "auth_type": "oauth_auto", "transport": "http", "configurations": configurations });
         let integration = admin.post("/v1/mcp-integrations", &body).await.expect(200).json();
         assert_eq!(integration["slug"], "acme-mcp");

@@ -1,6 +1,6 @@
 //! `kill -9` at random moments, while fifty servers register through a proxy that loses requests and answers.
 //!
-//! What must be true once it is over (`domain.md` §5 rules 1, 3 and 7): every server has one active client, nothing is
+//! What must be true once it is over (INV-1, INV-3 and INV-7): every server has one active client, nothing is
 //! stuck, and the orphan ledger and the authorization server's own list of clients agree to the last entry.
 
 mod acknowledged;

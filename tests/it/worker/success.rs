@@ -17,7 +17,7 @@ on_both! {
         let detail = registration_in(&t, State::Registered).await;
         worker.stop().await;
 
-        // What was sent: the seed's example, the defaults, the callback, `application_type`; nothing else.
+        // What was sent: the documented example, the defaults, the callback, `application_type`; nothing else.
         let mut expected: Value = serde_json::from_str(SEED_ENTERPRISE).unwrap();
         let mut expected = expected["oauth_client_metadata"].take();
         for (name, value) in [

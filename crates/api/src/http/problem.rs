@@ -94,7 +94,7 @@ impl Problem {
     }
 }
 
-/// The hosted product's code for a status (`portkey.md` §2.3); those it has no code for are request validation.
+/// The hosted product's code for a status (INV-42); those it has no code for are request validation.
 fn hosted_code(status: u16) -> &'static str {
     match status {
         401 => "AB05",

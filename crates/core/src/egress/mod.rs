@@ -1,4 +1,4 @@
-//! Which upstream addresses may be reached (`standards.md` §6.1). Saving judges the text, connecting judges the address.
+//! Which upstream addresses may be reached (INV-9). Saving judges the text, connecting judges the address.
 
 mod address;
 

@@ -1,4 +1,4 @@
-//! Answers to registrations (RFC 7591 §3.2.1): lenient about form, strict about what matters (`standards.md` §7.2).
+//! Answers to registrations (RFC 7591 §3.2.1): lenient about form, strict about what matters (INV-33).
 
 use super::failure::{Failure, FailureClass, classify_refusal, clean};
 use super::handed_on::{is_plain, make_fit};
@@ -67,7 +67,7 @@ pub(super) fn issue(
     request: &Map<String, Value>,
     now: Timestamp,
 ) -> Result<Issued, Failure> {
-    // Hydra and others write "not set" as null or "" (`standards.md` §7.1).
+    // Hydra and others write "not set" as null or "" (INV-33).
     answer.retain(|_, value| !value.is_null() && value.as_str() != Some(""));
     let mut warnings = Vec::new();
     let secret = take_text(&mut answer, "client_secret").map(Secret::new);

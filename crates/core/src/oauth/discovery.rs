@@ -78,7 +78,7 @@ pub enum IssuerMatch {
     /// The same text (RFC 8414 §3.3).
     #[default]
     Exact,
-    /// Equal but for the slash of an empty path: the commonest mistake of real servers (`standards.md` §3.6).
+    /// Equal but for the slash of an empty path: the commonest mistake of real servers (INV-31).
     RootSlash,
     /// Other than expected, but the admin says it is to be trusted (`trusted_issuer`).
     Trusted,
@@ -218,7 +218,7 @@ pub fn resource_matches(server: &str, resource: &str) -> Option<ResourceMatch> {
 }
 
 /// The scopes worth registering: those of the challenge, which are needed now, then those that the resource may need
-/// later, because a registered scope is a ceiling (`standards.md` §4.4). Each once; what is no scope token (RFC 6749
+/// later, because a registered scope is a ceiling (INV-24). Each once; what is no scope token (RFC 6749
 /// §3.3) is left out, and everything beyond 4 KiB.
 pub fn scopes_named(challenge: Option<&str>, resource: Option<ProtectedResource<'_>>) -> Vec<String> {
     const MAX_ENDPOINT_BYTES: usize = 4096;

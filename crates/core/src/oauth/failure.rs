@@ -1,11 +1,11 @@
-//! What can go wrong at an upstream, sorted by who can mend it (`standards.md` §7.4).
+//! What can go wrong at an upstream, sorted by who can mend it (INV-14).
 
 use crate::clock::Timestamp;
 use crate::secret::Secret;
 use chrono::DateTime;
 use serde_json::Value;
 
-/// The longest pause that an upstream may ask for, in seconds (`standards.md` §7.3).
+/// The longest pause that an upstream may ask for, in seconds (INV-8).
 const MAX_RETRY_AFTER: u64 = 24 * 60 * 60;
 
 /// The code of a read or an update whose answer was lost.

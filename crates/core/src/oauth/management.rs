@@ -94,7 +94,7 @@ impl ManagedClient {
     }
 
     /// What is known after `answer`: its members, then what was asked for, then what was known. Answers leave things out
-    /// (`domain.md` §5 rule 5), so an absent member says nothing.
+    /// (INV-5), so an absent member says nothing.
     fn merge(
         &self,
         mut answer: Map<String, Value>,

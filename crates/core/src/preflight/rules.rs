@@ -7,7 +7,7 @@ use crate::registration::RegistrationMethod;
 use serde_json::Value;
 use url::Url;
 
-/// Services that were seen to let only what they know register (user reports, `standards.md` §7.1), by the domain of
+/// Services that were seen to let only what they know register (user reports), by the domain of
 /// their MCP or authorization server.
 const ALLOW_LISTS: &[(&str, &str)] = &[
     ("intercom.com", "callbacks of hosts that it has on a list"),

@@ -29,7 +29,7 @@ pub(super) fn fit(desired: &Desired, client: &ActiveClient) -> Fit {
     let allowed = match (method, client.method) {
         // What an admin entered goes before everything else; what is not entered any more is not used any more.
         (Method::Auto, R::PreRegistered) => entered,
-        // A working client is never replaced because a better method appeared (`domain.md` §5).
+        // A working client is never replaced because a better method appeared (INV-10).
         (Method::Auto, R::Cimd | R::Dcr) => !entered,
         (Method::PreRegistered, used) => used == R::PreRegistered,
         (Method::Cimd, used) => used == R::Cimd,
@@ -55,7 +55,7 @@ pub(super) fn updatable(desired: &Desired, client: &ActiveClient) -> bool {
         && client.update_refused.as_ref() != Some(&desired.digest)
 }
 
-/// Whether a client that is not as wanted may be replaced without asking anybody (`domain.md` §5 rule 6): a new one
+/// Whether a client that is not as wanted may be replaced without asking anybody (INV-6): a new one
 /// costs people their consent, unless it was entered by hand or nobody can have used it yet.
 pub(super) fn may_replace(desired: &Desired, client: &ActiveClient) -> bool {
     if client.method == RegistrationMethod::PreRegistered {

@@ -13,7 +13,7 @@ pub struct LifecycleRules {
     /// How often the authorization server of a registered client is looked for again.
     pub rediscover_every: Duration,
     /// How old a client that no gateway ever fetched may become before it is checked or replaced: servers prune
-    /// clients that nobody uses, and say nothing (`standards.md` §7.3).
+    /// clients that nobody uses, and say nothing (INV-34).
     pub refresh_unused_after: Duration,
     /// How long a replaced client is kept for those who still use it, before it is withdrawn.
     pub drain_for: Duration,

@@ -1,5 +1,5 @@
 //! Which way to a client: pre-registered, a Client ID Metadata Document, dynamic registration, or a person
-//! (MCP 2026-07-28, "Client Registration"; `domain.md` §5).
+//! (MCP 2026-07-28, "Client Registration"; INV-10).
 
 use super::block::Block;
 use super::known::Desired;
@@ -65,7 +65,7 @@ fn registration(discovery: &Discovery) -> Choice {
     )
 }
 
-/// Why no Client ID Metadata Document can be used, if none can (`standards.md` §5.4): it must be offered, and our auth
+/// Why no Client ID Metadata Document can be used, if none can (INV-25): it must be offered, and our auth
 /// method, which is `none` because a public document cannot hold a secret, must be accepted.
 fn document_refused(desired: &Desired, discovery: &Discovery) -> Option<Block> {
     let server = discovery.authorization_server();

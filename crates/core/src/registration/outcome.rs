@@ -1,4 +1,4 @@
-//! What a failure means for the registration it happened to (`standards.md` §7.4).
+//! What a failure means for the registration it happened to (INV-14).
 
 use super::known::{ActiveClient, Verification};
 use super::state::State;
@@ -70,7 +70,7 @@ pub fn after_failure(
         },
         FailureClass::Ambiguous => {
             let lost_answers = lost_answers.saturating_add(1);
-            // A second loss is not repeated: each may have left a client behind (`domain.md` §5 rule 3).
+            // A second loss is not repeated: each may have left a client behind (INV-3).
             let not_before = (lost_answers < 2).then(|| now + rules.unconfirmed_pause);
             Consequence { state: State::Unconfirmed, not_before, failures, lost_answers }
         }

@@ -194,7 +194,7 @@ fn renew(
 }
 
 /// The authorization server is another than the one the client belongs to: it is never used there
-/// (`domain.md` §5 rule 2; SEP-2352).
+/// (INV-2; SEP-2352).
 fn at_another_issuer(
     desired: &Desired,
     observed: &Observed,
@@ -313,7 +313,7 @@ fn is_held(desired: &Desired, observed: &Observed) -> bool {
 }
 
 /// Whether the same registration lost its answer twice already: each may have left a client behind, so a third one waits
-/// for a person whatever else happens meanwhile (`domain.md` §5 rule 3).
+/// for a person whatever else happens meanwhile (INV-3).
 fn is_lost(desired: &Desired, observed: &Observed) -> bool {
     let twice =
         observed.lost.as_ref().is_some_and(|(count, inputs)| *count >= 2 && *inputs == desired.inputs());

@@ -1,5 +1,5 @@
 //! Every reason code a registration, an attempt or an entry of the orphan ledger can have, with what happened and what a
-//! person can do (`standards.md` §7.4). `docs/registration-failures.md` is made from this table.
+//! person can do (INV-14). `docs/registration-failures.md` is made from this table.
 
 /// What becomes of a registration with this reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

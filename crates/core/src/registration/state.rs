@@ -34,7 +34,7 @@ macro_rules! words {
 }
 
 words! {
-    /// Where the effort stands (`domain.md` §5). Whether a client is usable now is separate.
+    /// State of the registration. Whether a client is usable now is separate.
     State {
         /// Waits for a worker.
         Queued = "queued",
@@ -82,7 +82,7 @@ words! {
 }
 
 words! {
-    /// How a gateway authenticates at an upstream MCP server (wire names of `portkey.md` §1).
+    /// How a gateway authenticates at an upstream MCP server.
     AuthType {
         /// OAuth with a client obtained by the registry.
         OauthAuto = "oauth_auto",

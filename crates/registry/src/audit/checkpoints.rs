@@ -2,15 +2,12 @@
 
 use crate::Result;
 use crate::storage::entity::audit_checkpoint;
-use aws_lc_rs::signature::KeyPair;
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use sea_orm::ActiveModelTrait;
 use sea_orm::{ConnectionTrait, EntityTrait};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// All checkpoints by the number of their event.
 pub(crate) type Checkpoints = BTreeMap<i64, audit_checkpoint::Model>;

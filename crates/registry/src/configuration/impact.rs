@@ -18,7 +18,7 @@ use uuid::Uuid;
 /// through the old one must then sign in again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Replacements {
-    /// As `registration.replace` and the rules say (`domain.md` §5 rule 6).
+    /// As `registration.replace` and the rules say (INV-6).
     #[default]
     ByRule,
     /// None is replaced because of this change: they serve on as `outdated` until somebody approves. The next change that

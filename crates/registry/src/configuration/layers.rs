@@ -15,7 +15,7 @@ use registry_core::metadata::{
 };
 use registry_core::oauth::{client_id_document, document_url};
 use registry_core::registration::{AuthType, Desired, DesiredPresence};
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -263,7 +263,7 @@ fn resolve_with(
     resolution
 }
 
-/// A Client ID Metadata Document that is demanded must be small enough to be read (`standards.md` §5.3).
+/// A Client ID Metadata Document that is demanded must be small enough to be read (INV-25).
 fn check_document(shared: &SharedSettings, resolution: &mut Resolution) {
     let effective = &resolution.effective;
     let (Some(public), Method::Cimd) = (&shared.cimd_public_url, effective.registration.method) else {
@@ -279,7 +279,7 @@ fn check_document(shared: &SharedSettings, resolution: &mut Resolution) {
 
 /// Where somebody who may not write the organisation's layer chose the address (a workspace its own integration's, a
 /// manager any integration's), secrets of the organisation must not go there, neither in a registration nor through a
-/// gateway nor in a test (`domain.md` §4).
+/// gateway nor in a test (INV-20).
 fn withhold_organisation_secrets(resolution: &mut Resolution) {
     let from_organisation =
         |resolution: &Resolution, member: &str| resolution.origins.get(member) == Some(&Origin::Organisation);

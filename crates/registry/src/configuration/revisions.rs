@@ -15,9 +15,7 @@ use registry_core::clock::Timestamp;
 use registry_core::finding::Findings;
 use registry_core::id::RevisionId;
 use registry_core::permission::Permission;
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 
 /// One saved version of a configuration.
 #[derive(Clone, Debug)]

@@ -7,11 +7,10 @@ use crate::storage::write::{Event, Write};
 use crate::{Actor, Error, Registry, Result};
 use registry_core::clock::Timestamp;
 use registry_core::permission::{Permission, Role};
+use sea_orm::ActiveValue::Set;
+use sea_orm::sqlx::Row;
 use sea_orm::sqlx::sqlite::SqliteConnection;
-use sea_orm::sqlx::{self, Row};
-use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-};
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, sqlx};
 use serde::Serialize;
 use serde_json::json;
 use std::collections::{HashMap, HashSet};

@@ -1,4 +1,4 @@
-//! What gateways get: one consistent document per server (`domain.md` §6).
+//! What gateways get: one consistent document per server (INV-40).
 
 use crate::gateway::prepare::Facts;
 use crate::lookup::servers::ServerRef;
@@ -169,7 +169,7 @@ impl Registry {
         Ok(())
     }
 
-    /// Puts the first reading of each document's secrets by this caller on record, for each generation (`domain.md` §6).
+    /// Puts the first reading of each document's secrets by this caller on record, for each generation (INV-41).
     async fn audit_secrets(&self, actor: &Actor, documents: &[&Facts]) -> Result<()> {
         let secret = documents.iter().filter(|document| document.secret);
         let secret = secret.filter(|document| !self.counts_reading(actor, document));

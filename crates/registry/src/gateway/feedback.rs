@@ -1,4 +1,4 @@
-//! What gateways say back: that they need a client now, and that a client does not work (`domain.md` §6).
+//! What gateways say back: that they need a client now, and that a client does not work (INV-13).
 
 use crate::gateway::documents::GatewayDocument;
 use crate::lookup::clients::{active_clients, usable};

@@ -9,12 +9,9 @@ use crate::{Error, Registry, Result};
 use registry_core::id::SealedId;
 use registry_core::metadata::EffectiveMetadata;
 use registry_core::oauth::{Discovery, make_fit};
-use registry_core::registration::ClientStatus;
-use registry_core::registration::State;
-use sea_orm::sea_query::ExprTrait;
+use registry_core::registration::{ClientStatus, State};
 use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect};
 use serde_json::{Map, Value, json};
-use sha2::Digest;
 use std::collections::HashMap;
 use std::error::Error as _;
 use uuid::Uuid;
@@ -322,7 +319,7 @@ fn asked_callbacks(client: &oauth_client::Model) -> Result<Option<Value>> {
     Ok(request.shift_remove("redirect_uris").filter(Value::is_array))
 }
 
-/// Without the nulls and empty texts that MCP SDKs cannot parse (`standards.md` §8.4), and without what must not be handed
+/// Without the nulls and empty texts that MCP SDKs cannot parse (INV-40), and without what must not be handed
 /// on: it was taken out when it came, but an earlier release may have kept it.
 fn presentable(mut members: Map<String, Value>) -> Map<String, Value> {
     make_fit(&mut members, "", &mut Vec::new());

@@ -158,7 +158,7 @@ impl Registry {
         })
     }
 
-    /// The headers that gateways send by themselves (`portkey.md` §3.1): `headers` unless a token takes their place, and
+    /// The headers that gateways send by themselves (INV-42): `headers` unless a token takes their place, and
     /// over them `passthrough_headers`.
     async fn headers(
         &self,

@@ -24,7 +24,7 @@ use registry_core::metadata::{AdvancedConfiguration, CANONICAL_WRAPPER};
 use registry_core::permission::Permission;
 use registry_core::registration::{AuthType, Transport};
 use registry_core::slug::{Reference, Slug};
-use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, IntoActiveModel};
 use serde_json::json;
 use uuid::Uuid;
 

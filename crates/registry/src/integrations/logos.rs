@@ -1,5 +1,5 @@
 //! Logos: fetched by this server, kept, and shown from our own origin, so that a page asks nobody else for a picture
-//! (`ui.md` §2). What is kept says no more than what anybody sees who opens the address.
+//! (INV-62). What is kept says no more than what anybody sees who opens the address.
 
 use crate::integrations::preflight::UNREACHABLE;
 use crate::ports::upstream::FetchedLogo;

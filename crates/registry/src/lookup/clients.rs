@@ -7,7 +7,6 @@ use registry_core::clock::Timestamp;
 use registry_core::id::OauthClientId;
 use registry_core::oauth::{Discovery, is_same_origin};
 use registry_core::registration::{ActiveClient, ClientStatus, RegistrationMethod, Verification};
-use sea_orm::ActiveModelTrait;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 use serde_json::{Map, Value};
 use url::Url;

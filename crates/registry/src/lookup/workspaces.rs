@@ -5,7 +5,7 @@ use crate::storage::entity::workspace;
 use crate::{Actor, Error, Result};
 use registry_core::id::WorkspaceId;
 use registry_core::slug::{Reference, Slug};
-use sea_orm::{ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter};
 use std::collections::{BTreeSet, HashMap};
 
 /// A workspace as other things name it.

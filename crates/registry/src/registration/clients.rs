@@ -145,8 +145,8 @@ impl Registry {
         Ok(shown)
     }
 
-    /// Records what an update or a read answered, all of it, before anyone may use what it replaced (`domain.md` §5
-    /// rule 5). With `request` the client is now as wanted. Gives back what may be shown of the answer.
+    /// Records what an update or a read answered, all of it, before anyone may use what it replaced
+    /// (INV-5). With `request` the client is now as wanted. Gives back what may be shown of the answer.
     pub(crate) async fn update_client(
         &self,
         write: &mut Write<'_>,

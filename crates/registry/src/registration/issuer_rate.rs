@@ -1,5 +1,5 @@
-//! How often each authorization server is asked: one budget for all processes, kept in the database (`domain.md` §5
-//! rule 8).
+//! How often each authorization server is asked: one budget for all processes, kept in the database
+//! (INV-8).
 //!
 //! The key is the origin that is contacted, never the issuer that somebody's configuration or metadata only names. A
 //! 429 pauses three things for three times: the registration that was answered so, for as long as the server asks

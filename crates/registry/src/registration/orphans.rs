@@ -1,5 +1,5 @@
 //! The orphan ledger: clients that may exist at an authorization server and that nobody here uses, because the answer that
-//! named them was lost or because they could not be withdrawn (`domain.md` §5).
+//! named them was lost or because they could not be withdrawn (INV-11).
 
 use crate::configuration::layers::ServerLayers;
 use crate::lookup::workspaces;

@@ -1,7 +1,7 @@
 //! What the worker calls first: claim what is due, load what is wanted and known, open what is sent.
 //!
-//! Every write for a worker is guarded by the claim's fence: one that lost its lease writes nothing (`domain.md` §5
-//! rule 7). What came of a step is written in `recording`.
+//! Every write for a worker is guarded by the claim's fence: one that lost its lease writes nothing
+//! (INV-7). What came of a step is written in `recording`.
 
 use crate::actor::Actor;
 use crate::configuration::layers::{Scope, ServerLayers};

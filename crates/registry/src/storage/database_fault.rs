@@ -3,10 +3,9 @@
 use crate::Error;
 use registry_core::finding::Finding;
 use registry_core::nul;
-use sea_orm::sqlx;
 use sea_orm::sqlx::postgres::PgDatabaseError;
 use sea_orm::sqlx::sqlite::SqliteError;
-use sea_orm::{DbErr, RuntimeErr};
+use sea_orm::{DbErr, RuntimeErr, sqlx};
 
 /// What is wrong, whatever the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,11 +6,9 @@ use crate::storage::write::Write;
 use crate::{Registry, Result};
 use registry_core::logo::logo_uris_of;
 use registry_core::metadata::AdvancedConfiguration;
+use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, Iterable, QueryFilter,
-    QuerySelect,
-};
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 

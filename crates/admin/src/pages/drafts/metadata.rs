@@ -58,7 +58,7 @@ impl Page {
     }
 }
 
-/// Where one may start: the seed's examples.
+/// Where one may start: the documented examples.
 #[derive(Clone, Copy)]
 struct Start {
     word: &'static str,

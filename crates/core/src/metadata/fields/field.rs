@@ -99,7 +99,7 @@ pub enum Kind {
 pub enum Usage {
     /// Holds other members.
     Container,
-    /// Sent in the registration request: one of the seed's twelve, or `application_type`.
+    /// Sent in the registration request: one of the twelve customisable fields, or `application_type`.
     Sent,
     /// Of a client that was registered beforehand; resolves whole with the others of its kind.
     Credential,

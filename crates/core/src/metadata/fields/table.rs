@@ -1,6 +1,6 @@
 //! The one table: every member of the Advanced Configuration that is known.
 //!
-//! Client metadata as in the seed's tables "Available Fields" and "Default Values"; the keys for gateways as the
+//! Client metadata as in the tables of docs/client-metadata.md; the keys for gateways as the
 //! hosted product's gateway reads them; `registration` is ours.
 
 use super::field::{Field, Kind, Rule, Section, Usage};
@@ -102,7 +102,7 @@ pub static FIELDS: &[Field] = &[
         .say("Which tools the gateway lets through, and how often.", r#"{"allowed":["search"]}"#),
     Field::new(TOP, "transport", "Transport", Kind::Nested(Section::Transport), Usage::Gateway)
         .say("Which MCP transport the gateway tries first.", r#"{"preferred":"http","allowFallback":true}"#),
-    // ---- oauth_client_metadata: the seed's twelve
+    // ---- oauth_client_metadata: the twelve customisable fields
     Field::new(CM, "client_name", "Client name", Kind::String, Usage::Sent).rule(Rule::Text(255)).localised()
         .default(r#""Portkey ({workspace}/{server})""#)
         .say("Name shown during OAuth consent.", r#""Acme Corp MCP Gateway""#),

@@ -14,8 +14,8 @@ pub const PLACEHOLDERS: [&str; 2] = ["{workspace}", "{server}"];
 /// The longest slug, with which the name must still fit.
 const MAX_SLUG: usize = 50;
 
-/// The `branding` section of the deployment's configuration: the lowest level of client metadata. `Default` gives the
-/// seed's values ("Default Values").
+/// The `branding` section of the deployment's configuration: the lowest level of client metadata. `Default` gives the documented
+/// defaults.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Branding {

@@ -1,5 +1,5 @@
 //! Members of Advanced Configurations that come from where the operator keeps secrets: declared by name in the
-//! configuration file, mapped by name to a member (`portkey.md` §2.2), read outside of any transaction, kept sealed like
+//! configuration file, mapped by name to a member (INV-42), read outside of any transaction, kept sealed like
 //! every other secret, and read again by the worker.
 
 mod judging;

@@ -8,10 +8,12 @@ use crate::storage::deployment_values::record;
 use crate::storage::entity::change;
 use crate::storage::notify::CHANNEL;
 use crate::{Error, Registry, Result};
+use sea_orm::sqlx::Connection;
 use sea_orm::sqlx::postgres::PgListener;
 use sea_orm::sqlx::sqlite::SqliteConnection;
-use sea_orm::sqlx::{self, Connection};
-use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sqlx,
+};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::future::Future;

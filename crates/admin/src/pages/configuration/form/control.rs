@@ -3,7 +3,7 @@
 use registry_core::metadata::{FIELDS, Field, Kind, Rule, Section};
 use serde_json::Value;
 
-/// The members the form shows, in its order (`ui.md` §3.4).
+/// The members the form shows, in its order.
 const SHOWN: [&str; 12] = [
     "client_name",
     "client_uri",
