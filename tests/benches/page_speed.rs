@@ -65,8 +65,13 @@ impl Side {
         // The server sets up what counts statements; it comes before the first of them.
         let server = TestServer::over(t);
         let estate = Estate::furnish(&server.inner, size).await;
-        let token =
-            server.inner.registry.create_sign_in_link("ann@acme.com", Origin::new(Door::Cli)).await.unwrap();
+        let token = server
+            .inner
+            .registry
+            .users()
+            .create_sign_in_link("ann@acme.com", Origin::new(Door::Cli))
+            .await
+            .unwrap();
         let key = server.key(Role::Admin, None).await;
         #[expect(clippy::disallowed_methods, reason = "a client, on loopback only")]
         let client = reqwest::Client::builder()
@@ -120,7 +125,7 @@ impl Side {
     async fn save(&self, turn: usize, into: &mut Measured) {
         let subject = Subject::Integration(Reference::parse(&estate::integration(0)));
         let registry = &self.server.inner.registry;
-        let now = registry.configuration(&self.server.inner.admin(), &subject).await.unwrap();
+        let now = registry.configurations().get(&self.server.inner.admin(), &subject).await.unwrap();
         let form = [
             ("configuration", estate::configuration(&format!("Acme gateway, turn {turn}"))),
             ("version", now.version.to_string()),

@@ -35,7 +35,8 @@ impl Browser {
     /// Signs in through a one-time link.
     pub(crate) async fn sign_in(t: &TestServer) -> Self {
         let registry = &t.inner.registry;
-        let token = registry.create_sign_in_link("ann@acme.com", Origin::new(Door::Cli)).await.unwrap();
+        let token =
+            registry.users().create_sign_in_link("ann@acme.com", Origin::new(Door::Cli)).await.unwrap();
         let browser = Self::nobody(t);
         let shown = browser.get(&format!("/ui/sign-in/link?token={token}")).await.expect(200);
         assert!(shown.text.contains("Sign in"), "opening the link does not use it up");
@@ -63,7 +64,7 @@ impl Browser {
         let workspace = workspace.map(Reference::parse);
         let new =
             NewPerson { email: email.to_owned(), name: String::new(), roles: Roles::one(role, workspace) };
-        let invited = t.inner.registry.invite(&t.inner.admin(), new).await.unwrap();
+        let invited = t.inner.registry.users().invite(&t.inner.admin(), new).await.unwrap();
         Self::with_link(t, &invited.token).await
     }
 
@@ -229,7 +230,8 @@ fn assert_hardened(page: &Reply, what: &str) {
 #[tokio::test]
 async fn behind_tls_the_session_is_for_https_and_this_host_only() {
     let t = TestServer::secure(Engine::Sqlite).await;
-    let token = t.inner.registry.create_sign_in_link("ann@acme.com", Origin::new(Door::Cli)).await.unwrap();
+    let token =
+        t.inner.registry.users().create_sign_in_link("ann@acme.com", Origin::new(Door::Cli)).await.unwrap();
     let reply = Browser::nobody(&t).post("/ui/sign-in/link", &[("token", &token)]).await.expect(303);
     let cookie = reply.headers[SET_COOKIE].to_str().unwrap();
     assert!(cookie.starts_with("__Host-mcp_registry_session="), "{cookie}");
@@ -275,7 +277,8 @@ async fn a_configuration_is_checked_saved_and_kept_when_refused() {
     assert!(
         t.inner
             .registry
-            .integration(&t.inner.admin(), &"linear".into())
+            .integrations()
+            .get(&t.inner.admin(), &"linear".into())
             .await
             .unwrap()
             .configuration
@@ -293,7 +296,7 @@ async fn a_configuration_is_checked_saved_and_kept_when_refused() {
         .await
         .expect(409);
     assert!(conflict.text.contains("Save mine as v2"));
-    let stored = t.inner.registry.integration(&t.inner.admin(), &"linear".into()).await.unwrap();
+    let stored = t.inner.registry.integrations().get(&t.inner.admin(), &"linear".into()).await.unwrap();
     assert_eq!(stored.configuration.as_deref(), Some(SEED_ENTERPRISE));
 }
 

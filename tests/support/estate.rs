@@ -147,7 +147,7 @@ impl Estate {
 async fn save_as(t: &TestRegistry, number: usize, client_name: &str) {
     let subject = Subject::Integration(Reference::parse(&integration(number)));
     let text = Some(configuration(client_name));
-    t.registry.set_configuration(&t.admin(), &subject, text, None, None).await.expect("a save");
+    t.registry.configurations().set(&t.admin(), &subject, text, None, None).await.expect("a save");
 }
 
 /// Lets a worker register the only server there is.
@@ -164,11 +164,12 @@ async fn register(t: &TestRegistry) -> RegistrationId {
     let filter = RegistrationFilter { states: vec![State::Registered], ..RegistrationFilter::default() };
     let registered = tokio::time::timeout(Duration::from_secs(15), async {
         loop {
-            let all = t.registry.registrations(&t.admin(), filter.clone(), PageRequest::default()).await;
+            let all =
+                t.registry.registrations().list(&t.admin(), filter.clone(), PageRequest::default()).await;
             if let Some(one) = all.expect("a list").items.first() {
                 return one.id;
             }
-            t.registry.wait_for_change(Duration::from_millis(50)).await;
+            t.registry.wait_for_commit(Duration::from_millis(50)).await;
         }
     });
     let id = registered.await.expect("the sandbox registers in time");

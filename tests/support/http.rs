@@ -105,7 +105,7 @@ impl TestServer {
             expires_at: None,
             reason: None,
         };
-        registry.create_api_key(&registry.operator(), new).await.expect("a key").key
+        registry.api_keys().create(&registry.deployment().operator(), new).await.expect("a key").key
     }
 }
 
@@ -146,9 +146,9 @@ fn listen(port: u16, parts: Parts) -> (std::net::SocketAddr, actix_web::dev::Ser
 /// Has `registry` keep in memory what gateways ask for, until the test ends.
 pub async fn follow(registry: &Registry, url: &str) {
     let (following, url) = (registry.clone(), url.to_owned());
-    tokio::spawn(async move { following.follow(&url, 64 << 20, std::future::pending()).await });
-    while !registry.is_following() {
-        registry.wait_for_change(std::time::Duration::from_millis(10)).await;
+    tokio::spawn(async move { following.gateway().watch(&url, 64 << 20, std::future::pending()).await });
+    while !registry.gateway().is_watching() {
+        registry.wait_for_commit(std::time::Duration::from_millis(10)).await;
     }
 }
 

@@ -74,7 +74,7 @@ impl TestRegistry {
         let registry = Registry::open(&database.url, settings.clone(), ring, clock.clone(), outside.clone())
             .await
             .expect("an open database");
-        registry.migrate().await.expect("a migrated database");
+        registry.deployment().migrate().await.expect("a migrated database");
         Self { registry, clock, database, key, settings, outside }
     }
 
@@ -113,13 +113,13 @@ impl TestRegistry {
 
     /// The organisation's admin.
     pub fn admin(&self) -> Actor {
-        self.registry.operator()
+        self.registry.deployment().operator()
     }
 
     /// A workspace.
     pub async fn workspace(&self, slug: &str) -> Workspace {
         let new = NewWorkspace { name: slug.to_owned(), slug: Some(slug.to_owned()), description: None };
-        self.registry.create_workspace(&self.admin(), new).await.expect("a workspace")
+        self.registry.workspaces().create(&self.admin(), new).await.expect("a workspace")
     }
 
     /// An organisation-wide `oauth_auto` integration.
@@ -135,7 +135,7 @@ impl TestRegistry {
             configuration: configuration.map(str::to_owned),
             secret_mappings: Vec::new(),
         };
-        self.registry.create_integration(&self.admin(), new).await.expect("an integration").value
+        self.registry.integrations().create(&self.admin(), new).await.expect("an integration").value
     }
 
     /// A server of `integration` in `workspace` with the integration's slug.
@@ -149,7 +149,7 @@ impl TestRegistry {
             configuration: None,
             secret_mappings: Vec::new(),
         };
-        self.registry.create_server(&self.admin(), new).await.expect("a server").value
+        self.registry.servers().create(&self.admin(), new).await.expect("a server").value
     }
 
     /// As many servers of `integration` in `workspace`, with slugs of their own.
@@ -164,7 +164,7 @@ impl TestRegistry {
                 configuration: None,
                 secret_mappings: Vec::new(),
             };
-            self.registry.create_server(&self.admin(), new).await.expect("a server");
+            self.registry.servers().create(&self.admin(), new).await.expect("a server");
         }
     }
 
@@ -184,6 +184,10 @@ pub async fn actor(registry: &Registry, role: Role, workspace: Option<&str>) -> 
         expires_at: None,
         reason: None,
     };
-    let created = registry.create_api_key(&registry.operator(), new).await.expect("a key");
-    registry.authenticate(Credential::Token(&created.key), Origin::new(Door::Api)).await.expect("a valid key")
+    let created = registry.api_keys().create(&registry.deployment().operator(), new).await.expect("a key");
+    registry
+        .callers()
+        .authenticate(Credential::Token(&created.key), Origin::new(Door::Api))
+        .await
+        .expect("a valid key")
 }

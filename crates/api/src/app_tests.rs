@@ -67,7 +67,7 @@ async fn registry() -> (ApiState, [String; 3]) {
         Registry::open("sqlite::memory:", Settings::default(), ring, Arc::new(Still), Arc::new(Closed))
             .await
             .unwrap();
-    registry.migrate().await.unwrap();
+    registry.deployment().migrate().await.unwrap();
     let mut keys = Vec::new();
     for role in [Role::Admin, Role::Viewer, Role::Gateway] {
         let new = NewApiKey {
@@ -78,7 +78,7 @@ async fn registry() -> (ApiState, [String; 3]) {
             expires_at: None,
             reason: None,
         };
-        keys.push(registry.create_api_key(&registry.operator(), new).await.unwrap().key);
+        keys.push(registry.api_keys().create(&registry.deployment().operator(), new).await.unwrap().key);
     }
     let state = ApiState { registry, metrics: Arc::new(String::new), limits: Limits { body: 10_000 } };
     (state, keys.try_into().unwrap())

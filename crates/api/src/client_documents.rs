@@ -65,14 +65,14 @@ pub(crate) fn head(config: &mut web::ServiceConfig) {
 }
 
 async fn document(request: HttpRequest, state: web::Data<ApiState>, path: web::Path<String>) -> HttpResponse {
-    if let Err(error) = state.registry.count_stranger(sender(&state, &request)) {
+    if let Err(error) = state.registry.limits().count_anonymous(sender(&state, &request)) {
         return error_handler::respond(&request, &error.into());
     }
     let paths = request.app_data::<web::Data<DocumentedPaths>>();
     if let Some(Err(failure)) = paths.map(|paths| nul::refuse_in(request.uri(), paths)) {
         return refused(&request, &failure);
     }
-    let text = match state.registry.client_id_document(&path).await {
+    let text = match state.registry.registration_queue().client_id_document(&path).await {
         Ok(Some(text)) => text,
         Ok(None) => {
             let missing = Error::NotFound { what: "document", reference: path.into_inner() };

@@ -85,18 +85,18 @@ pub(crate) async fn check_health(request: HttpRequest) -> HttpResponse {
 )]
 #[get("/readyz")]
 pub(crate) async fn check_readiness(request: HttpRequest, state: web::Data<ApiState>) -> HttpResponse {
-    if let Err(error) = state.registry.count_stranger(sender(&state, &request)) {
+    if let Err(error) = state.registry.limits().count_anonymous(sender(&state, &request)) {
         return guarded(&request, error_handler::respond(&request, &error.into()));
     }
-    let response = match state.registry.ready().await {
+    let response = match state.registry.deployment().ready().await {
         Ok(ready) => HttpResponse::Ok().json(Health::ready(ready.settings)),
         Err(Error::Unavailable(_)) if serves_gateways(&state.registry) => {
-            let stale_since = state.registry.away_since();
+            let stale_since = state.registry.gateway().away_since();
             HttpResponse::Ok().json(Health { stale_since, ..Health::new("degraded") })
         }
         // Reading goes on, and every process has the same database: taking this one out would help nobody.
-        Err(Error::Unavailable(_)) if state.registry.unwritable().is_some() => {
-            let reason = state.registry.unwritable();
+        Err(Error::Unavailable(_)) if state.registry.deployment().unwritable().is_some() => {
+            let reason = state.registry.deployment().unwritable();
             HttpResponse::Ok().json(Health { reason, ..Health::new("degraded") })
         }
         Err(error) => error_handler::respond(&request, &error.into()),
@@ -106,7 +106,7 @@ pub(crate) async fn check_readiness(request: HttpRequest, state: web::Data<ApiSt
 
 /// Whether gateways still get what was known last. A load balancer that took such a process out would take that away.
 fn serves_gateways(registry: &Registry) -> bool {
-    registry.away_since().is_some() && registry.held_documents().0 > 0
+    registry.gateway().away_since().is_some() && registry.gateway().cached_documents().0 > 0
 }
 
 /// Numbers about this process and its registrations
@@ -125,13 +125,13 @@ fn serves_gateways(registry: &Registry) -> bool {
 )]
 #[get("/metrics")]
 pub(crate) async fn read_metrics(request: HttpRequest, state: web::Data<ApiState>) -> HttpResponse {
-    if let Err(error) = state.registry.count_stranger(sender(&state, &request)) {
+    if let Err(error) = state.registry.limits().count_anonymous(sender(&state, &request)) {
         return guarded(&request, error_handler::respond(&request, &error.into()));
     }
     let mut text = (state.metrics)();
     text.push_str(&held(&state.registry));
     // A database that is away must not hide what the process knows of itself.
-    match state.registry.counters().await {
+    match state.registry.deployment().counters().await {
         Ok(counters) => text.push_str(&exposition(&counters)),
         Err(error) => tracing::warn!(%error, "the registrations could not be counted"),
     }
@@ -143,9 +143,9 @@ pub(crate) async fn read_metrics(request: HttpRequest, state: web::Data<ApiState
 
 /// What this process holds for gateways.
 fn held(registry: &Registry) -> String {
-    let (documents, bytes) = registry.held_documents();
-    let writable = u8::from(registry.unwritable().is_none());
-    let stale = registry.away_since().map_or(0, |since| (registry.now() - since).num_seconds());
+    let (documents, bytes) = registry.gateway().cached_documents();
+    let writable = u8::from(registry.deployment().unwritable().is_none());
+    let stale = registry.gateway().away_since().map_or(0, |since| (registry.now() - since).num_seconds());
     format!(
         "# HELP mcp_registry_gateway_held_documents Documents in memory for gateways.\n\
          # TYPE mcp_registry_gateway_held_documents gauge\nmcp_registry_gateway_held_documents {documents}\n\

@@ -36,12 +36,15 @@ use registry_core::clock::{Clock, Timestamp, to_millis};
 use sea_orm::DatabaseConnection;
 use std::sync::Arc;
 
+pub use access::IntegrationAccess;
 pub use access::access::{Access, AccessChange, AccessList, AccessUpdate};
 pub use access::overview::{AccessOverview, WorkspaceAccess};
 pub use actor::{Actor, Door, Origin};
+pub use audit::Audit;
 pub use audit::checkpoints::{AuditVerdict, BrokenLink};
 pub use audit::events::{AuditEvent, AuditFilter, AuditResult, AuditSeek, AuditStretch};
 pub use audit::export::{AuditFormat, export_audit};
+pub use configuration::Configurations;
 pub use configuration::check::{Check, Checked, Preview, SentChange};
 pub use configuration::costs::Affected;
 pub use configuration::impact::Replacements;
@@ -49,12 +52,16 @@ pub use configuration::mapped_secrets::{MappedSecret, SecretMapping, ValueFormat
 pub use configuration::owner::{Configuration, Subject};
 pub use configuration::revisions::Revision;
 pub use configuration::save::{NewConfiguration, Saved};
+pub use dashboard::Dashboard;
 pub use dashboard::overview::Overview;
 pub use dashboard::search::{Found, Hit, Target};
+pub use deployment::Deployment;
+pub use deployment::backup::{Released, check_copy, release};
 pub use deployment::migration::{Migrated, Recording};
 pub use deployment::open::{Counters, Organisation, Readiness};
 pub use deployment::restore::{CurrentAccess, KeptRevocations, current_access};
 pub use error::{Error, Result};
+pub use gateway::Gateway;
 pub use gateway::cache::{Coding, Followed, GatewayChange, Happening, HeldDocument};
 pub use gateway::documents::{GatewayDocument, GatewayPage, entity_tag};
 pub use gateway::feedback::{Ensured, Standing, Verdict};
@@ -68,6 +75,7 @@ pub use identity::oidc::identity_provider::{Arrival, Departure};
 pub use identity::sessions::Session;
 pub use identity::user_admin::{Invited, NewPerson, PersonChange};
 pub use identity::users::User;
+pub use identity::{ApiKeys, Callers, Login, Sessions, Users};
 pub use integrations::connection_test::{ConnectionTest, LastTest};
 pub use integrations::counts::IntegrationCounts;
 pub use integrations::crud::{Integration, IntegrationChange, NewIntegration};
@@ -79,6 +87,8 @@ pub use integrations::list::{IntegrationFilter, IntegrationSort, IntegrationView
 pub use integrations::logos::{Logo, LogoFile, LogoState};
 pub use integrations::maintenance::{ClientsAt, Deletion, IntegrationEvent};
 pub use integrations::preflight::{Preflight, WhatIf};
+pub use integrations::{Drafts, Integrations, Logos, Preflights};
+pub use limits::Limits;
 pub use limits::gateway::Following;
 pub use limits::per_client::{Share, Shares};
 pub use limits::requests::{Allowance, InHand};
@@ -106,16 +116,19 @@ pub use registration::reconciliation::Withdrawal;
 pub use registration::record::{Attempt, OAuthClient};
 pub use registration::recording::{Settlement, StepRecord};
 pub use registration::reregistration::{Confirmed, ReregisterScope, Reregistration, SkippedRegistrations};
+pub use registration::{Orphans, Queue, Registrations};
+pub use secrets::Secrets;
 pub use secrets::envelope::{SealingKey, SealingRing};
 pub use secrets::rotation::{Resealed, SealingKeyUse};
+pub use servers::Servers;
 pub use servers::crud::{ClientMetadata, NewServer, Server, ServerChange, ServerFilter};
 pub use settings::KeySource;
 pub use settings::ProviderSettings;
 pub use settings::SecretReference;
 pub use settings::{IssuerRate, JwtSettings, RequestLimits, Settings};
-pub use storage::backup::{Released, check_copy, release};
 pub use storage::connect::Missing;
 pub use storage::settings_generations::{SettingsStanding, SharedSettings};
+pub use workspaces::Workspaces;
 pub use workspaces::crud::{NewWorkspace, Workspace, WorkspaceChange, WorkspaceFilter};
 pub use workspaces::overview::{WorkspaceIntegration, WorkspaceLosses, WorkspaceSummary};
 
@@ -137,8 +150,8 @@ struct Inner {
     provider: identity::oidc::identity_provider::Provider,
     sign_in_limits: limits::sign_in::SignInLimits,
     gateway_limits: limits::gateway::GatewayLimits,
-    /// Rung after each commit of this process, so that a worker beside us need not wait for its next poll.
-    bell: tokio::sync::Notify,
+    /// Notified after each commit of this process, so that a worker in it need not wait for its next poll.
+    commit_notify: tokio::sync::Notify,
     live: gateway::cache::Live,
 }
 

@@ -8,14 +8,14 @@ use tokio_util::sync::CancellationToken;
 pub(crate) async fn run(registry: Registry, options: WorkerOptions, stop: CancellationToken) {
     let work = async {
         loop {
-            match registry.fetch_due_logo(&options.name).await {
+            match registry.logos().fetch_due(&options.name).await {
                 Ok(true) => continue,
                 Ok(false) => {}
                 Err(error) => {
                     tracing::warn!(%error, source = ?std::error::Error::source(&error), "fetching a logo failed");
                 }
             }
-            registry.wait_for_change(options.poll).await;
+            registry.wait_for_commit(options.poll).await;
         }
     };
     tokio::select! {

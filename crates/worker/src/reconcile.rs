@@ -31,7 +31,7 @@ async fn attempt(
 ) -> Result<()> {
     let mut left = MOST_STEPS;
     while left > 0 {
-        let Some(situation) = registry.situation(claim).await? else { return Ok(()) };
+        let Some(situation) = registry.registration_queue().load(claim).await? else { return Ok(()) };
         let now = registry.now();
         let planned = plan(&situation.desired, &situation.observed, now);
         tracing::debug!(registration = %claim.registration, server = %situation.name, step = ?planned, "planned");
@@ -55,13 +55,13 @@ async fn attempt(
                 }
             },
         };
-        registry.settle(claim, &situation, settlement).await?;
+        registry.registration_queue().settle(claim, &situation, settlement).await?;
         return Ok(());
     }
     tracing::error!(registration = %claim.registration, "the plan does not come to rest");
-    if let Some(situation) = registry.situation(claim).await? {
+    if let Some(situation) = registry.registration_queue().load(claim).await? {
         let later = registry.now() + chrono::Duration::hours(1);
-        registry.settle(claim, &situation, Settlement::Wait(later)).await?;
+        registry.registration_queue().settle(claim, &situation, Settlement::Wait(later)).await?;
     }
     Ok(())
 }

@@ -82,7 +82,7 @@ pub async fn run(
         let free = options.concurrency.saturating_sub(in_hand.len());
         // A dead upstream holds what it has until its requests time out: some hands stay free for the others.
         let most_each = (options.concurrency - options.concurrency / 4) as u64;
-        let claims = match registry.claim_due(&options.name, free as u64, most_each).await {
+        let claims = match registry.registration_queue().claim(&options.name, free as u64, most_each).await {
             Ok(claims) => claims,
             Err(error) => {
                 tracing::warn!(%error, source = ?std::error::Error::source(&error), "claiming failed");
@@ -99,7 +99,7 @@ pub async fn run(
         tokio::select! {
             () = stop.cancelled() => {}
             Some(_) = in_hand.join_next() => {}
-            () = registry.wait_for_change(next_look(&registry, options.poll).await), if in_hand.len() < options.concurrency => {}
+            () = registry.wait_for_commit(next_look(&registry, options.poll).await), if in_hand.len() < options.concurrency => {}
         }
     }
     refreshing.abort();
@@ -113,7 +113,7 @@ pub async fn run(
 
 /// Whether this process is configured like the deployment and has its keys.
 async fn is_ready(registry: &Registry, was: bool) -> bool {
-    match registry.ready().await {
+    match registry.deployment().ready().await {
         Ok(_) => true,
         Err(error) => {
             if was {
@@ -126,12 +126,12 @@ async fn is_ready(registry: &Registry, was: bool) -> bool {
 
 /// Forgets what nobody came back for and what need not be kept any longer.
 async fn tidy(registry: &Registry) {
-    match registry.remove_expired_drafts().await {
+    match registry.drafts().remove_expired().await {
         Ok(0) => {}
         Ok(drafts) => tracing::info!(drafts, "drafts whose time was over are removed"),
         Err(error) => tracing::warn!(%error, "drafts could not be removed"),
     }
-    match registry.keep_audit().await {
+    match registry.audit().maintain().await {
         Ok(0) => {}
         Ok(events) => tracing::info!(events, "audit events whose time was over are removed"),
         Err(error) => tracing::warn!(%error, "the audit log could not be looked after"),
@@ -140,7 +140,7 @@ async fn tidy(registry: &Registry) {
 
 /// Whether the clock was set back.
 async fn watch_clock(registry: &Registry) -> bool {
-    match registry.watch_clock().await {
+    match registry.deployment().watch_clock().await {
         Ok(None) => false,
         Ok(Some(by)) => {
             tracing::warn!(?by, "the clock was set back; what waits was moved along");
@@ -155,7 +155,7 @@ async fn watch_clock(registry: &Registry) -> bool {
 
 /// Takes over what changed of the secrets that the operator keeps elsewhere.
 async fn refresh(registry: &Registry) {
-    match registry.refresh_secrets().await {
+    match registry.configurations().refresh_mapped_secrets().await {
         Ok(0) => {}
         Ok(changed) => tracing::info!(changed, "secrets changed where the operator keeps them"),
         Err(error) => tracing::warn!(%error, "the operator's secrets could not be read again"),
@@ -164,7 +164,7 @@ async fn refresh(registry: &Registry) {
 
 /// Until the next registration is due, at most `poll`.
 async fn next_look(registry: &Registry, poll: Duration) -> Duration {
-    let next = registry.next_due().await.ok().flatten();
+    let next = registry.registration_queue().next_due().await.ok().flatten();
     let until = next.and_then(|moment| (moment - registry.now()).to_std().ok());
     // A row that is due but held by another worker must not keep this one spinning.
     until.map_or(poll, |until| until.clamp(Duration::from_millis(20), poll))

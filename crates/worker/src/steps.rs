@@ -71,7 +71,8 @@ impl Going<'_> {
                 .map(str::to_owned),
             (Step::Update | Step::Verify, Some(client)) => self
                 .registry
-                .recorded(self.claim, client.id)
+                .registration_queue()
+                .managed_client(self.claim, client.id)
                 .await?
                 .map(|recorded| recorded.registration_client_uri),
             _ => None,
@@ -80,11 +81,18 @@ impl Going<'_> {
 
     /// What becomes of a step that may not be sent to `address` now; `None` when it may.
     async fn without_turn(&self, address: String) -> Result<Option<Progress>> {
-        Ok(match self.registry.take_turn(self.claim, self.situation, &address).await? {
-            Some(Turn::Now) => None,
-            Some(Turn::At(moment)) => Some(Progress::Waits(moment, address)),
-            None => Some(Progress::Lost),
-        })
+        Ok(
+            match self
+                .registry
+                .registration_queue()
+                .reserve_slot(self.claim, self.situation, &address)
+                .await?
+            {
+                Some(Turn::Now) => None,
+                Some(Turn::At(moment)) => Some(Progress::Waits(moment, address)),
+                None => Some(Progress::Lost),
+            },
+        )
     }
 
     async fn begin(
@@ -93,7 +101,10 @@ impl Going<'_> {
         request: Option<&Map<String, Value>>,
         adjustments: &[Adjustment],
     ) -> Result<Option<AttemptId>> {
-        self.registry.begin_attempt(self.claim, self.situation, step, request, adjustments).await
+        self.registry
+            .registration_queue()
+            .begin_attempt(self.claim, self.situation, step, request, adjustments)
+            .await
     }
 
     async fn discover(&self) -> Result<Option<()>> {
@@ -120,11 +131,12 @@ impl Going<'_> {
 
     /// Publishes the document, then reads it as an authorization server would.
     async fn publish(&self) -> Result<Option<()>> {
-        let published = match self.registry.publish_document(self.claim, self.situation).await? {
-            Some(Ok(published)) => published,
-            Some(Err(failure)) => return self.refuse("publish", failure).await,
-            None => return Ok(None),
-        };
+        let published =
+            match self.registry.registration_queue().publish_document(self.claim, self.situation).await? {
+                Some(Ok(published)) => published,
+                Some(Err(failure)) => return self.refuse("publish", failure).await,
+                None => return Ok(None),
+            };
         let shown = serde_json::from_str::<Map<String, Value>>(&published.text).ok();
         let Some(attempt) = self.begin("publish", shown.as_ref(), &[]).await? else { return Ok(None) };
         let checked = registry_outbound::self_check(self.guarded, &published.url, &published.text).await;
@@ -150,7 +162,12 @@ impl Going<'_> {
             Err(failure) => return self.refuse("register", failure).await,
         };
         let token = match effective.registration.initial_access_token {
-            Some(sealed) => match self.registry.reveal_bound(self.claim, sealed, &discovery.issuer).await? {
+            Some(sealed) => match self
+                .registry
+                .registration_queue()
+                .reveal_bound(self.claim, sealed, &discovery.issuer)
+                .await?
+            {
                 Some(Ok(token)) => Some(token),
                 Some(Err(failure)) => return self.refuse("register", failure).await,
                 None => return Ok(None),
@@ -196,7 +213,12 @@ impl Going<'_> {
         };
         if let Some(sealed) = credentials.client_secret {
             // A secret belongs to the issuer it was first used with (INV-2).
-            match self.registry.reveal_bound(self.claim, sealed, &discovery.issuer).await? {
+            match self
+                .registry
+                .registration_queue()
+                .reveal_bound(self.claim, sealed, &discovery.issuer)
+                .await?
+            {
                 Some(Ok(_)) => {}
                 Some(Err(failure)) => return self.refuse("adopt", failure).await,
                 None => return Ok(None),
@@ -226,7 +248,10 @@ impl Going<'_> {
                 Ok(prepared) => prepared,
                 Err(failure) => return self.refuse("update", failure).await,
             };
-        let Some(recorded) = self.registry.recorded(self.claim, client.id).await? else { return Ok(None) };
+        let Some(recorded) = self.registry.registration_queue().managed_client(self.claim, client.id).await?
+        else {
+            return Ok(None);
+        };
         let Prepared { request, adjustments } = prepared;
         let Some(attempt) = self.begin("update", Some(&request), &adjustments).await? else {
             return Ok(None);
@@ -242,7 +267,10 @@ impl Going<'_> {
     /// Asks whether the client is still known (RFC 7592 §2.1).
     async fn verify(&self) -> Result<Option<()>> {
         let Some(client) = &self.situation.observed.client else { return Ok(Some(())) };
-        let Some(recorded) = self.registry.recorded(self.claim, client.id).await? else { return Ok(None) };
+        let Some(recorded) = self.registry.registration_queue().managed_client(self.claim, client.id).await?
+        else {
+            return Ok(None);
+        };
         let Some(attempt) = self.begin("verify", None, &[]).await? else { return Ok(None) };
         let outcome = registry_outbound::read(self.guarded, &recorded).await;
         let record = match outcome.result {
@@ -254,7 +282,7 @@ impl Going<'_> {
 
     async fn withdraw(&self, id: OauthClientId) -> Result<Progress> {
         let progress = |done: Option<()>| if done.is_some() { Progress::Made } else { Progress::Lost };
-        let record = match self.registry.withdrawal(self.claim, id).await? {
+        let record = match self.registry.registration_queue().deletion(self.claim, id).await? {
             None => return Ok(Progress::Lost),
             Some(Withdrawal::Delete { recorded, gone_if_refused }) => {
                 let address = recorded.registration_client_uri.clone();
@@ -278,7 +306,7 @@ impl Going<'_> {
         recorded: &ManagedClient,
         gone_if_refused: Option<&'static str>,
     ) -> Result<Option<()>> {
-        let begun = self.registry.begin_deletion(self.claim, self.situation, id).await?;
+        let begun = self.registry.registration_queue().begin_deletion(self.claim, self.situation, id).await?;
         let Some(attempt) = begun else { return Ok(None) };
         let guarded = self.guarded.within(recorded.scope.clone());
         let token = &recorded.registration_access_token;
@@ -307,7 +335,7 @@ impl Going<'_> {
         exchanges: Vec<Exchange>,
         step: &'static str,
     ) -> Result<Option<()>> {
-        let secrets = self.registry.known_secrets(self.claim, self.situation).await?;
+        let secrets = self.registry.registration_queue().known_secrets(self.claim, self.situation).await?;
         let (record, exchanges) = (record.without(&secrets), exchanges_without(exchanges, &secrets));
         let failed = match &record {
             StepRecord::Failed(failure)
@@ -322,8 +350,11 @@ impl Going<'_> {
             tracing::info!(server = %self.situation.name, step, "step succeeded");
             "succeeded".to_owned()
         };
-        let written =
-            self.registry.finish_attempt(self.claim, self.situation, attempt, record, exchanges).await?;
+        let written = self
+            .registry
+            .registration_queue()
+            .finish_attempt(self.claim, self.situation, attempt, record, exchanges)
+            .await?;
         metrics::counter!("mcp_registry_attempts_total", "step" => step, "outcome" => outcome).increment(1);
         Ok(written.then_some(()))
     }

@@ -20,7 +20,7 @@ fn link<'a>(page: &'a Reply, rel: &str) -> Option<&'a str> {
 async fn workspaces(t: &TestServer, count: usize) {
     for number in 0..count {
         let new = NewWorkspace { name: format!("w{number}"), slug: None, description: None };
-        t.inner.registry.create_workspace(&t.inner.admin(), new).await.unwrap();
+        t.inner.registry.workspaces().create(&t.inner.admin(), new).await.unwrap();
     }
 }
 
@@ -124,7 +124,7 @@ async fn read_on(t: TestServer) {
 
 async fn workspaces_again(t: &TestServer, number: usize) {
     let new = NewWorkspace { name: format!("later {number}"), slug: None, description: None };
-    t.inner.registry.create_workspace(&t.inner.admin(), new).await.unwrap();
+    t.inner.registry.workspaces().create(&t.inner.admin(), new).await.unwrap();
 }
 
 #[tokio::test]

@@ -181,17 +181,23 @@ async fn unknown_word_of_a_choice_is_refused_and_nothing_is_saved() {
     let draft = list.split("/ui/drafts/").nth(1).unwrap().split(['/', '"']).next().unwrap().to_owned();
     t.key(Role::Viewer, None).await;
     let every = PageRequest::new(0, 1);
-    let key =
-        registry.api_keys(&t.inner.admin(), registry::ApiKeyFilter::default(), every).await.unwrap().items[0]
-            .id;
-    let person = registry.people(&t.inner.admin(), every).await.unwrap().items[0].id;
+    let key = registry
+        .api_keys()
+        .list(&t.inner.admin(), registry::ApiKeyFilter::default(), every)
+        .await
+        .unwrap()
+        .items[0]
+        .id;
+    let person = registry.users().list(&t.inner.admin(), every).await.unwrap().items[0].id;
     let found = registry
-        .registrations(&t.inner.admin(), registry::RegistrationFilter::default(), every)
+        .registrations()
+        .list(&t.inner.admin(), registry::RegistrationFilter::default(), every)
         .await
         .unwrap();
     let registration = found.items[0].id;
-    let recorded =
-        async || registry.audit_events(&t.inner.admin(), AuditFilter::default(), every).await.unwrap().total;
+    let recorded = async || {
+        registry.audit().events(&t.inner.admin(), AuditFilter::default(), every).await.unwrap().total
+    };
     let mut wrong = Vec::new();
     for Row(route, good, choices) in TABLE {
         let path = format!("/ui{route}")
@@ -239,7 +245,12 @@ async fn api_key_without_a_choice_of_access_is_not_made() {
         }
     }
     let every = PageRequest::default();
-    let keys =
-        t.inner.registry.api_keys(&t.inner.admin(), registry::ApiKeyFilter::default(), every).await.unwrap();
+    let keys = t
+        .inner
+        .registry
+        .api_keys()
+        .list(&t.inner.admin(), registry::ApiKeyFilter::default(), every)
+        .await
+        .unwrap();
     assert_eq!(keys.total, 0);
 }

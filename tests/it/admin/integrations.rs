@@ -21,7 +21,7 @@ async fn one_that_is_refused_does_not_keep_it_from_the_others() {
     assert!(done.contains("Disable integrations: 1 done, 1 refused"), "{done}");
     assert!(done.contains("href=\"/ui/integrations?sort=name\""), "the way back is the list that was left");
     let enabled = async |slug: &str| {
-        t.inner.registry.integration(&t.inner.admin(), &slug.into()).await.unwrap().enabled
+        t.inner.registry.integrations().get(&t.inner.admin(), &slug.into()).await.unwrap().enabled
     };
     assert!(!enabled("linear").await && enabled("wiki").await);
 

@@ -30,7 +30,8 @@ async fn status(t: &TestServer, key: &str) -> u16 {
 /// The one key of this name that was not replaced.
 async fn id(t: &TestServer, name: &str) -> ApiKeyId {
     let all = PageRequest::new(0, 100);
-    let keys = t.inner.registry.api_keys(&t.inner.admin(), ApiKeyFilter::default(), all).await.unwrap();
+    let keys =
+        t.inner.registry.api_keys().list(&t.inner.admin(), ApiKeyFilter::default(), all).await.unwrap();
     keys.items.into_iter().find(|key| key.name == name && key.replaced_by.is_none()).unwrap().id
 }
 

@@ -12,7 +12,7 @@ use support::{Engine, Reply, TestRegistry, TestServer};
 const PEOPLE: &str = "/ui/settings/people";
 
 async fn id(t: &TestServer, email: &str) -> UserId {
-    let people = t.inner.registry.people(&t.inner.admin(), PageRequest::new(0, 100)).await.unwrap();
+    let people = t.inner.registry.users().list(&t.inner.admin(), PageRequest::new(0, 100)).await.unwrap();
     people.items.into_iter().find(|person| person.email == email).unwrap().id
 }
 
@@ -159,7 +159,7 @@ async fn somebody_with_several_roles_acts_in_one_place_at_a_time() {
         .await
         .expect(303);
     assert!(vi.get("/ui/account").await.expect(200).text.contains("manager in acme"));
-    t.inner.registry.delete_workspace(&t.inner.admin(), &Reference::parse("acme"), None).await.unwrap();
+    t.inner.registry.workspaces().delete(&t.inner.admin(), &Reference::parse("acme"), None).await.unwrap();
     vi.get("/ui/account").await.expect(303);
 }
 

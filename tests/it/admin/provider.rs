@@ -89,7 +89,7 @@ async fn refused(t: &TestServer, provider: &FakeProvider, claims: Value, words: 
 }
 
 async fn people(t: &TestServer) -> Vec<User> {
-    t.inner.registry.people(&t.inner.admin(), PageRequest::default()).await.unwrap().items
+    t.inner.registry.users().list(&t.inner.admin(), PageRequest::default()).await.unwrap().items
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -228,7 +228,7 @@ async fn roles_follow_the_groups_and_go_with_them() {
     let all = people(&t).await;
     assert_eq!(all.len(), 2);
     let id = all.iter().find(|one| one.email != "eve@acme.com").unwrap().id;
-    t.inner.registry.deactivate_person(&t.inner.admin(), id).await.unwrap();
+    t.inner.registry.users().deactivate(&t.inner.admin(), id).await.unwrap();
     refused(&t, &provider, json!({}), "may not come in").await;
 }
 

@@ -71,7 +71,8 @@ async fn retry_of_an_unconfirmed_registration_asks_first() {
     let sandbox = mixed(&t.inner).await;
     let browser = Browser::sign_in(&t).await;
     let every = RegistrationFilter { states: vec![State::Unconfirmed], ..RegistrationFilter::default() };
-    let lost = t.inner.registry.registrations(&t.inner.admin(), every, PageRequest::default()).await.unwrap();
+    let lost =
+        t.inner.registry.registrations().list(&t.inner.admin(), every, PageRequest::default()).await.unwrap();
     let path = format!("/ui/registrations/{}", lost.items[0].id);
     let page = browser.get(&path).await.expect(200).text;
     assert!(page.contains("Send again…") && !page.contains("Retry now"), "{page}");

@@ -44,6 +44,7 @@ async fn viewers_read_and_are_told_what_they_may_not() {
     ] {
         viewer.post(path, form).await.expect(403);
     }
-    let still = t.inner.registry.integration(&t.inner.admin(), &Reference::parse("linear")).await.unwrap();
+    let still =
+        t.inner.registry.integrations().get(&t.inner.admin(), &Reference::parse("linear")).await.unwrap();
     assert!(still.enabled && still.version == 1, "nothing was changed");
 }

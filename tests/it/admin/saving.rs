@@ -32,7 +32,7 @@ async fn post(browser: &Browser, text: &str, version: &str, base: &str, intent: 
 
 async fn stored(t: &TestServer) -> String {
     let subject = Subject::Integration(Reference::parse("linear"));
-    t.inner.registry.configuration(&t.inner.admin(), &subject).await.unwrap().text.unwrap_or_default()
+    t.inner.registry.configurations().get(&t.inner.admin(), &subject).await.unwrap().text.unwrap_or_default()
 }
 
 /// What a page shows, without its markup.
@@ -124,7 +124,7 @@ async fn two_people_both_see_both_texts() {
 
     // A new name of the integration is no conflict of configurations.
     let change = registry::IntegrationChange { name: Some("Linear".into()), ..Default::default() };
-    t.inner.registry.update_integration(&t.inner.admin(), &"linear".into(), change, None).await.unwrap();
+    t.inner.registry.integrations().update(&t.inner.admin(), &"linear".into(), change, None).await.unwrap();
     post(&browser, &named("Again"), "3", "3", "save").await.expect(303);
 
     // With errors of one's own the text comes back, too, and no secret is guessed at.
@@ -156,7 +156,7 @@ async fn where_people_must_sign_in_again_saving_asks_once_more() {
     })
     .await;
     let gateway = t.inner.actor(Role::Gateway, None).await;
-    t.inner.registry.gateway_document(&gateway, "acme", "linear").await.unwrap();
+    t.inner.registry.gateway().document(&gateway, "acme", "linear").await.unwrap();
 
     let new = automatic.replace("First", "New");
     let asked = post(&browser, &new, "2", "1", "save").await.expect(200);

@@ -54,7 +54,8 @@ async fn tries_are_counted_and_the_page_says_how_long_to_wait() {
 #[tokio::test]
 async fn links_are_tried_as_seldom() {
     let t = TestServer::new(Engine::Sqlite).await;
-    let token = t.inner.registry.create_sign_in_link("ann@acme.com", Origin::new(Door::Cli)).await.unwrap();
+    let token =
+        t.inner.registry.users().create_sign_in_link("ann@acme.com", Origin::new(Door::Cli)).await.unwrap();
     let nobody = Browser::nobody(&t);
     for _ in 0..60 {
         nobody.post("/ui/sign-in/link", &[("token", "guessed")]).await.expect(422);
@@ -193,7 +194,8 @@ async fn signing_out_ends_the_session_itself() {
     let t = TestServer::new(Engine::Sqlite).await;
     let browser = ann(&t).await;
     let (_, session) = browser.cookie.split_once('=').unwrap();
-    let enter = || t.inner.registry.authenticate(Credential::Session(session), Origin::new(Door::Web));
+    let enter =
+        || t.inner.registry.callers().authenticate(Credential::Session(session), Origin::new(Door::Web));
     enter().await.unwrap();
     let out = browser.post("/ui/sign-out", &[]).await.expect(303);
     assert!(out.headers[SET_COOKIE].to_str().unwrap().contains("Max-Age=0"));

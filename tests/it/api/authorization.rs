@@ -235,7 +235,7 @@ impl World {
             configuration: Some("{}".into()),
             secret_mappings: Vec::new(),
         };
-        t.registry.create_integration(&admin, new).await.unwrap();
+        t.registry.integrations().create(&admin, new).await.unwrap();
         t.server("linear", "acme").await;
         for subject in [
             registry::Subject::Organisation,
@@ -248,14 +248,15 @@ impl World {
                 workspace: None,
             }),
         ] {
-            t.registry.set_configuration(&admin, &subject, Some("{}".into()), None, None).await.unwrap();
+            t.registry.configurations().set(&admin, &subject, Some("{}".into()), None, None).await.unwrap();
         }
         let all = t
             .registry
-            .registrations(&admin, RegistrationFilter::default(), registry::PageRequest::default())
+            .registrations()
+            .list(&admin, RegistrationFilter::default(), registry::PageRequest::default())
             .await
             .unwrap();
-        let keys = t.registry.create_api_key(
+        let keys = t.registry.api_keys().create(
             &admin,
             registry::NewApiKey {
                 name: "k".into(),
@@ -272,7 +273,7 @@ impl World {
             name: String::new(),
             roles: Roles::one(Role::Viewer, None),
         };
-        let user = t.registry.invite(&admin, new).await.unwrap().user.id.to_string();
+        let user = t.registry.users().invite(&admin, new).await.unwrap().user.id.to_string();
         let tokens = vec![
             String::new(),
             server.key(Role::Manager, Some("beta")).await,
@@ -324,7 +325,7 @@ async fn who_looks_after_people_with_a_scope_makes_nobody_more_than_itself() {
         reason: None,
     };
     let registry = &world.server.inner.registry;
-    let key = registry.create_api_key(&registry.operator(), new).await.unwrap().key;
+    let key = registry.api_keys().create(&registry.deployment().operator(), new).await.unwrap().key;
     let client = world.server.with_token(&key);
     let person = format!("/v1/users/{}", world.user);
     client.get("/v1/users").await.expect(200);

@@ -81,7 +81,7 @@ async fn where_too_much_is_worked_on_the_next_is_refused_at_once_and_gateways_ar
     let t = server(RequestLimits { at_once: 2, ..RequestLimits::default() }).await;
     let (admin, gateway) = (t.client(Role::Admin, None).await, t.client(Role::Gateway, None).await);
     let address = |last: u8| Some(IpAddr::from([203, 0, 113, last]));
-    let held: Vec<_> = (0..2).map(|one| t.inner.registry.take_in_hand(address(one)).unwrap()).collect();
+    let held: Vec<_> = (0..2).map(|one| t.inner.registry.limits().acquire(address(one)).unwrap()).collect();
     let refused = admin.get("/v1/workspaces").await.expect(503);
     assert_eq!((refused.json()["code"].as_str(), refused.header("retry-after")), (Some("overloaded"), "1"));
     let page = t.anonymous().get("/ui/sign-in").await.expect(503);
@@ -101,7 +101,7 @@ async fn where_too_much_is_worked_on_the_next_is_refused_at_once_and_gateways_ar
 #[tokio::test]
 async fn one_address_takes_a_share_of_what_is_worked_on_at_once() {
     let t = server(RequestLimits { at_once: 8, ..RequestLimits::default() }).await;
-    let take = |address: &str| t.inner.registry.take_in_hand(Some(address.parse().unwrap()));
+    let take = |address: &str| t.inner.registry.limits().acquire(Some(address.parse().unwrap()));
     let held = [take("2001:db8::1").unwrap(), take("2001:db8::2").unwrap()];
     assert!(take("2001:db8::3").is_err(), "the same network has its share");
     let others: Vec<_> = (1..=6).map(|one| take(&format!("192.0.2.{one}")).unwrap()).collect();

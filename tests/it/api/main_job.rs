@@ -38,7 +38,7 @@ on_both! {
                 if list["data"][0]["state"] == "registered" {
                     return list["data"][0].clone();
                 }
-                registry.wait_for_change(Duration::from_millis(50)).await;
+                registry.wait_for_commit(Duration::from_millis(50)).await;
             }
         })
         .await

@@ -83,7 +83,7 @@ impl Events {
 
 async fn delete(t: &TestRegistry, workspace: &str, server: &str) {
     let server = ServerRef { server: Reference::parse(server), workspace: Some(Reference::parse(workspace)) };
-    t.registry.delete_server(&t.admin(), &server, None).await.unwrap();
+    t.registry.servers().delete(&t.admin(), &server, None).await.unwrap();
 }
 
 /// Many writers in two processes, followers in both: whatever they see is everything, once, in the order of commits.
@@ -102,7 +102,7 @@ async fn many_write_and_nobody_misses_anything(engine: Engine) {
         follow(registry, &t.database.url).await;
     }
     let gateway = t.actor(Role::Gateway, None).await;
-    let start = t.registry.gateway_documents(&gateway, None, 0, 100).await.unwrap().revision;
+    let start = t.registry.gateway().documents(&gateway, None, 0, 100).await.unwrap().revision;
     let mut writers = Vec::new();
     for writer in 0..WRITERS {
         let registry = if writer % 2 == 0 { t.registry.clone() } else { second.clone() };
@@ -126,7 +126,7 @@ async fn many_write_and_nobody_misses_anything(engine: Engine) {
                 // Some are impatient: they come back all the time.
                 let wait = Duration::from_millis(follower * 50);
                 let Followed::Changes { changes, revision } =
-                    registry.follow_changes(&gateway, Some(since), wait).await.unwrap()
+                    registry.gateway().watch_changes(&gateway, Some(since), wait).await.unwrap()
                 else {
                     panic!("nothing was pruned")
                 };
@@ -265,7 +265,7 @@ async fn a_gateway_of_one_workspace_hears_of_that_one_only() {
             configuration: None,
             secret_mappings: Vec::new(),
         };
-        t.inner.registry.create_server(&t.inner.admin(), new).await.unwrap();
+        t.inner.registry.servers().create(&t.inner.admin(), new).await.unwrap();
         configure(&t.inner.registry, "linear", &header("a")).await;
         let event = events.expect("changed").await;
         assert_eq!((&event.data["workspace"], &event.data["server"]), (&json!("acme"), &json!("linear")));
@@ -285,7 +285,7 @@ async fn a_revoked_key_hears_that_and_nothing_more() {
         let mut goes_on = Events::open(&Client::new(&replica.url, &other), None, None).await;
         goes_on.expect("start").await;
         let began = Instant::now();
-        t.inner.registry.revoke_api_key(&t.inner.admin(), id, false).await.unwrap();
+        t.inner.registry.api_keys().revoke(&t.inner.admin(), id, false).await.unwrap();
         ended.expect("identities").await;
         while let Some(event) = ended.next().await {
             // The making of the keys, which this replica hears of late.
@@ -357,7 +357,7 @@ async fn a_process_that_ends_lets_its_followers_go() {
         async move { gateway.get(&format!("/v1/gateway/changes?since={start}&wait=60")).await }
     });
     let began = Instant::now();
-    t.inner.registry.close();
+    t.inner.registry.gateway().close();
     while events.block().await.is_some() {}
     poll.await.unwrap().expect(200);
     assert!(began.elapsed() < SOON, "{:?}", began.elapsed());

@@ -25,7 +25,7 @@ async fn a_key_has_a_limit_for_what_is_not_in_memory_and_none_for_what_is() {
     let document = "/v1/gateway/servers/acme/linear";
     until(SOON, async || {
         one.get(document).await.expect(200);
-        t.inner.registry.held_documents().0 == 1
+        t.inner.registry.gateway().cached_documents().0 == 1
     })
     .await;
     let pages = async || one.get("/v1/gateway/servers?page_size=1").await;
@@ -45,7 +45,7 @@ async fn a_key_has_a_limit_for_what_is_not_in_memory_and_none_for_what_is() {
     let actor = t.inner.actor(Role::Gateway, None).await;
     let mut heard = 0;
     let refused = loop {
-        match t.inner.registry.load_document(&actor, "unknown", ("acme", "nothing"), 0).await {
+        match t.inner.registry.gateway().load_document(&actor, "unknown", ("acme", "nothing"), 0).await {
             Err(Error::NotFound { .. }) => heard += 1,
             Err(other) => break other,
             Ok(_) => panic!("there is none"),
@@ -53,10 +53,10 @@ async fn a_key_has_a_limit_for_what_is_not_in_memory_and_none_for_what_is() {
         assert!(heard <= 4_000, "no limit");
     };
     assert!(matches!(refused, Error::TooManyRequests { .. }) && heard >= 2_000, "{heard}: {refused}");
-    let refused = t.inner.registry.gateway_document_of(&actor, "acme", "linear", Some(1)).await;
+    let refused = t.inner.registry.gateway().document_of(&actor, "acme", "linear", Some(1)).await;
     assert!(matches!(refused, Err(Error::TooManyRequests { .. })));
     // Others, and what is in memory, are answered all the same.
-    t.inner.registry.load_document(&actor, "unknown", ("acme", "linear"), 0).await.unwrap();
+    t.inner.registry.gateway().load_document(&actor, "unknown", ("acme", "linear"), 0).await.unwrap();
     other.get(document).await.expect(200);
     one.get(document).await.expect(200);
 }
@@ -69,20 +69,20 @@ async fn readings_that_the_database_answers_again_are_counted_on_record() {
         let stop = tokio_util::sync::CancellationToken::new();
         let following = tokio::spawn({
             let (registry, url, stop) = (t.registry.clone(), t.database.url.clone(), stop.clone());
-            async move { registry.follow(&url, 1 << 20, stop.cancelled_owned()).await }
+            async move { registry.gateway().watch(&url, 1 << 20, stop.cancelled_owned()).await }
         });
-        until(SOON, async || t.registry.is_following()).await;
+        until(SOON, async || t.registry.gateway().is_watching()).await;
         let gateway = t.actor(Role::Gateway, None).await;
         for _ in 0..7 {
-            t.registry.gateway_document(&gateway, "acme", "linear").await.unwrap();
+            t.registry.gateway().document(&gateway, "acme", "linear").await.unwrap();
         }
         for _ in 0..5 {
-            t.registry.gateway_documents(&gateway, None, 0, 100).await.unwrap();
+            t.registry.gateway().documents(&gateway, None, 0, 100).await.unwrap();
         }
         stop.cancel();
         following.await.unwrap();
         let filter = AuditFilter { action: Some("client_secret.".into()), ..AuditFilter::default() };
-        let events = t.registry.audit_events(&t.admin(), filter, PageRequest::default()).await.unwrap();
+        let events = t.registry.audit().events(&t.admin(), filter, PageRequest::default()).await.unwrap();
         let of = |action: &str| events.items.iter().filter(|one| one.action == action).collect::<Vec<_>>();
         assert_eq!(of("client_secret.read").len(), 1);
         let again: Vec<_> = of("client_secret.read_again");

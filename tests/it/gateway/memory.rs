@@ -34,7 +34,7 @@ async fn a_document_that_is_held_costs_no_statement() {
         // The first readings go on record; the key itself is a change that must be heard of before it is believed.
         until(SOON, async || {
             assert_eq!(actix_web::test::call_service(&app, request()).await.status(), 200);
-            t.inner.registry.held_document(&key, "acme/linear").is_some()
+            t.inner.registry.gateway().cached_document(&key, "acme/linear").is_some()
         })
         .await;
         let before = statements();
@@ -118,7 +118,7 @@ on_both! {
         for door in &doors {
             secret(door).await;
         }
-        registry.revoke_api_key(&registry.operator(), id, false).await.unwrap();
+        registry.api_keys().revoke(&registry.deployment().operator(), id, false).await.unwrap();
         for door in &doors {
             until(SOON, async || door.get(DOCUMENT).await.status == 401).await;
         }
@@ -131,7 +131,7 @@ on_both! {
         let registry = &t.inner.registry;
         let expires_at = Some(registry.now() + chrono::Duration::hours(1));
         let new = NewApiKey { name: "short".into(), role: Role::Gateway, scopes: Vec::new(), workspace: None, expires_at, reason: None };
-        let key = registry.create_api_key(&registry.operator(), new).await.unwrap().key;
+        let key = registry.api_keys().create(&registry.deployment().operator(), new).await.unwrap().key;
         let gateway = t.with_token(&key);
         secret(&gateway).await;
         t.inner.clock.advance(chrono::Duration::minutes(61));
@@ -234,20 +234,20 @@ on_both! {
         t.inner.servers("linear", "acme", 40).await;
         let small = t.inner.second_process().await;
         let url = t.inner.database.url.clone();
-        tokio::spawn({ let small = small.clone(); async move { small.follow(&url, ROOM, std::future::pending()).await } });
-        until(SOON, async || small.is_following()).await;
+        tokio::spawn({ let small = small.clone(); async move { small.gateway().watch(&url, ROOM, std::future::pending()).await } });
+        until(SOON, async || small.gateway().is_watching()).await;
         let gateway = t.inner.actor(Role::Gateway, None).await;
         for round in 0..3 {
             for number in 0..40 {
                 let name = format!("linear-{number}");
-                let document = small.load_document(&gateway, "", ("acme", &name), 0).await.unwrap();
+                let document = small.gateway().load_document(&gateway, "", ("acme", &name), 0).await.unwrap();
                 let document: Value = serde_json::from_slice(&document.coded(registry::Coding::Identity).body).unwrap();
                 assert_eq!(document["server"], name.as_str(), "{round}");
-                let (_, bytes) = small.held_documents();
+                let (_, bytes) = small.gateway().cached_documents();
                 assert!(bytes <= ROOM + 5_000, "{bytes} bytes are held");
             }
         }
-        assert!(small.held_documents().0 > 5);
+        assert!(small.gateway().cached_documents().0 > 5);
     }
 }
 
@@ -257,11 +257,11 @@ on_both! {
         let gateway = t.client(Role::Gateway, None).await;
         secret(&gateway).await;
         let server = ServerRef { server: Reference::parse("linear"), workspace: Some(Reference::parse("acme")) };
-        t.inner.registry.delete_server(&t.inner.admin(), &server, None).await.unwrap();
+        t.inner.registry.servers().delete(&t.inner.admin(), &server, None).await.unwrap();
         until(SOON, async || gateway.get(DOCUMENT).await.status == 404).await;
         t.inner.integration("notion", "https://mcp.notion.com/mcp", Some(&header("another"))).await;
         let new = registry::NewServer { integration: Reference::parse("notion"), workspace: Some(Reference::parse("acme")), name: "Linear".into(), slug: Some("linear".into()), description: None, configuration: None, secret_mappings: Vec::new() };
-        t.inner.registry.create_server(&t.inner.admin(), new).await.unwrap();
+        t.inner.registry.servers().create(&t.inner.admin(), new).await.unwrap();
         assert_eq!(secret(&gateway).await, "another");
     }
 }
@@ -340,28 +340,29 @@ async fn readings_from_memory_are_on_record() {
         let stop = tokio_util::sync::CancellationToken::new();
         let following = tokio::spawn({
             let (registry, url, stop) = (t.registry.clone(), t.database.url.clone(), stop.clone());
-            async move { registry.follow(&url, 1 << 20, stop.cancelled_owned()).await }
+            async move { registry.gateway().watch(&url, 1 << 20, stop.cancelled_owned()).await }
         });
-        until(SOON, async || t.registry.is_following()).await;
+        until(SOON, async || t.registry.gateway().is_watching()).await;
         let (key, _) = gateway_key(&t.registry, None).await;
         let told = || registry::Origin::new(registry::Door::Api);
         let mut loaded = 0;
         until(SOON, async || {
             // The key is itself a change: until that was heard of, nobody is believed from memory.
-            let gateway = t.registry.authenticate(registry::Credential::Token(&key), told()).await.unwrap();
-            t.registry.load_document(&gateway, &key, ("acme", "linear"), 0).await.unwrap();
+            let gateway =
+                t.registry.callers().authenticate(registry::Credential::Token(&key), told()).await.unwrap();
+            t.registry.gateway().load_document(&gateway, &key, ("acme", "linear"), 0).await.unwrap();
             loaded += 1;
-            t.registry.held_document(&key, "acme/linear").is_some()
+            t.registry.gateway().cached_document(&key, "acme/linear").is_some()
         })
         .await;
         for _ in 0..40 {
-            assert!(t.registry.held_document(&key, "acme/linear").is_some());
+            assert!(t.registry.gateway().cached_document(&key, "acme/linear").is_some());
         }
         stop.cancel();
         following.await.unwrap();
         let filter = registry::AuditFilter { action: Some("client_secret.".into()), ..Default::default() };
         let events =
-            t.registry.audit_events(&t.admin(), filter, registry::PageRequest::default()).await.unwrap();
+            t.registry.audit().events(&t.admin(), filter, registry::PageRequest::default()).await.unwrap();
         let told: Vec<_> = events.items.iter().map(|one| (one.action.as_str(), one.after.clone())).collect();
         assert!(told.iter().any(|(action, _)| *action == "client_secret.read"), "{told:?}");
         let again = told.iter().find(|(action, _)| *action == "client_secret.read_again").unwrap();
@@ -382,7 +383,11 @@ async fn a_request_allocates_the_same_among_ten_and_among_a_thousand() {
         let registry = &t.inner.registry;
         let gateway = t.inner.actor(Role::Gateway, None).await;
         for number in 0..count {
-            registry.load_document(&gateway, &key, ("acme", &format!("linear-{number}")), 0).await.unwrap();
+            registry
+                .gateway()
+                .load_document(&gateway, &key, ("acme", &format!("linear-{number}")), 0)
+                .await
+                .unwrap();
         }
         let app = actix_web::test::init_service(mcp_registry::app::build(t.parts())).await;
         let request = || {
@@ -393,7 +398,7 @@ async fn a_request_allocates_the_same_among_ten_and_among_a_thousand() {
         };
         // The first comes through the usual door, with everything that goes on record.
         assert_eq!(actix_web::test::call_service(&app, request()).await.status(), 200);
-        assert_eq!(registry.held_documents().0, count);
+        assert_eq!(registry.gateway().cached_documents().0, count);
         let next = request();
         let name = format!("acme/linear-{}", count / 2);
         let mut answer = None;
@@ -401,7 +406,7 @@ async fn a_request_allocates_the_same_among_ten_and_among_a_thousand() {
         assert_eq!(answer.expect("at once, from memory").unwrap().status(), 200);
         spent.push(info.count_total);
         let held = allocation_counter::measure(|| {
-            assert!(registry.held_document(&key, &name).is_some());
+            assert!(registry.gateway().cached_document(&key, &name).is_some());
         });
         assert_eq!(held.count_total, 0, "memory is only read");
     }

@@ -146,7 +146,7 @@ impl Life {
                 if done(&last) {
                     return;
                 }
-                self.t.inner.registry.wait_for_change(Duration::from_millis(50)).await;
+                self.t.inner.registry.wait_for_commit(Duration::from_millis(50)).await;
             }
         })
         .await;
@@ -270,7 +270,8 @@ impl Life {
         let t = &self.t.inner;
         let read = async || {
             t.registry
-                .orphans(&t.admin(), OrphanFilter::default(), PageRequest::default())
+                .orphans()
+                .list(&t.admin(), OrphanFilter::default(), PageRequest::default())
                 .await
                 .unwrap()
                 .items

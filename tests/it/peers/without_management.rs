@@ -59,7 +59,7 @@ async fn renews(script: &str) {
     // The old one is refused when its time has come.
     let refused = async {
         while life.token_endpoint_says(&first).await != "invalid_client" {
-            life.t.inner.registry.wait_for_change(Patience::from_millis(500)).await;
+            life.t.inner.registry.wait_for_commit(Patience::from_millis(500)).await;
         }
     };
     tokio::time::timeout(Patience::from_secs(LIFE + 5), refused).await.expect("it expires");

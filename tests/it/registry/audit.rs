@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use support::{Engine, TestRegistry};
 
 async fn verify(registry: &Registry) -> AuditVerdict {
-    registry.verify_audit(&registry.operator(), &[]).await.unwrap()
+    registry.audit().verify(&registry.deployment().operator(), &[]).await.unwrap()
 }
 
 async fn alter(db: &DatabaseConnection, sql: &str) {
@@ -16,14 +16,14 @@ async fn alter(db: &DatabaseConnection, sql: &str) {
 async fn events(t: &TestRegistry, count: usize) {
     for _ in 0..count {
         let new = NewWorkspace { name: "one".into(), slug: None, description: None };
-        t.registry.create_workspace(&t.admin(), new).await.unwrap();
+        t.registry.workspaces().create(&t.admin(), new).await.unwrap();
     }
 }
 
 on_both! {
     async fn whatever_is_done_to_the_log_is_found_at_its_place(t: TestRegistry) {
         events(&t, 12).await;
-        assert_eq!(t.registry.keep_audit().await.unwrap(), 0, "nothing is removed unless told so");
+        assert_eq!(t.registry.audit().maintain().await.unwrap(), 0, "nothing is removed unless told so");
         events(&t, 3).await;
         let whole = verify(&t.registry).await;
         assert_eq!((whole.events, whole.first, whole.last, whole.checkpoints, whole.broken), (15, Some(1), 15, 1, None));
@@ -72,26 +72,26 @@ on_both! {
         }
 
         let other = "00".repeat(32);
-        let verdict = t.registry.verify_audit(&t.admin(), &[other]).await.unwrap();
+        let verdict = t.registry.audit().verify(&t.admin(), &[other]).await.unwrap();
         assert!(verdict.broken.is_some(), "signed with another key");
         let key = whole.public_keys.first().unwrap();
-        assert_eq!(t.registry.verify_audit(&t.admin(), std::slice::from_ref(key)).await.unwrap().broken, None);
+        assert_eq!(t.registry.audit().verify(&t.admin(), std::slice::from_ref(key)).await.unwrap().broken, None);
     }
 }
 
 on_both! {
     async fn a_log_without_its_points_is_not_believed(t: TestRegistry) {
         events(&t, 3).await;
-        t.registry.keep_audit().await.unwrap();
+        t.registry.audit().maintain().await.unwrap();
         let keys: Vec<String> = verify(&t.registry).await.public_keys.into_iter().collect();
-        let check = async || t.registry.verify_audit(&t.admin(), &keys).await.unwrap().broken.map(|broken| broken.why.into_owned());
+        let check = async || t.registry.audit().verify(&t.admin(), &keys).await.unwrap().broken.map(|broken| broken.why.into_owned());
         assert_eq!(check().await, None);
         let noted = verify(&t.registry).await;
-        assert_eq!(t.registry.audit_hash(&t.admin(), noted.last).await.unwrap(), Some(noted.last_hash));
+        assert_eq!(t.registry.audit().hash_of(&t.admin(), noted.last).await.unwrap(), Some(noted.last_hash));
         t.clock.advance(chrono::Duration::days(3));
         events(&t, 1).await;
         assert_eq!(check().await.as_deref(), Some("no signed point is near the end of the log"), "nobody signs any more");
-        t.registry.keep_audit().await.unwrap();
+        t.registry.audit().maintain().await.unwrap();
         assert_eq!(check().await, None);
         alter(&t.database.connect().await, "DELETE FROM audit_checkpoint").await;
         assert!(check().await.unwrap().contains("known to the signing key but missing"));
@@ -101,18 +101,18 @@ on_both! {
 on_both! {
     async fn signing_key_remembers_every_checkpoint_and_signs_no_changed_log(t: TestRegistry) {
         events(&t, 3).await;
-        t.registry.keep_audit().await.unwrap();
+        t.registry.audit().maintain().await.unwrap();
         t.clock.advance(chrono::Duration::hours(25));
         events(&t, 3).await;
-        t.registry.keep_audit().await.unwrap();
+        t.registry.audit().maintain().await.unwrap();
         let whole = verify(&t.registry).await;
         assert_eq!((whole.checkpoints, whole.broken, whole.unchecked), (2, None, Vec::new()));
 
         // Sealed anew with another key it remembers the same.
         let new = SealingKey::generate().unwrap();
         let rotating = t.process_with_keys(vec![new.clone(), t.key.clone()]).await;
-        rotating.migrate().await.unwrap();
-        rotating.reseal(&rotating.operator()).await.unwrap();
+        rotating.deployment().migrate().await.unwrap();
+        rotating.secrets().reseal(&rotating.deployment().operator()).await.unwrap();
         let verdict = verify(&rotating).await;
         assert_eq!((verdict.broken, verdict.unchecked), (None, Vec::new()));
         // A process without that key says what it cannot check; so does one with another key of the same name.
@@ -126,15 +126,15 @@ on_both! {
         alter(&db, "DELETE FROM audit_checkpoint").await;
         t.clock.advance(chrono::Duration::hours(25));
         events(&t, 1).await;
-        assert!(rotating.keep_audit().await.is_err(), "a changed log is not signed");
+        assert!(rotating.audit().maintain().await.is_err(), "a changed log is not signed");
         assert_eq!(verify(&rotating).await.broken.unwrap().number, 6, "and stays one that was changed");
         // Only a person goes on from there, and that is on record.
-        rotating.restart_audit(&rotating.operator()).await.unwrap();
-        rotating.keep_audit().await.unwrap();
+        rotating.audit().restart(&rotating.deployment().operator()).await.unwrap();
+        rotating.audit().maintain().await.unwrap();
         let verdict = verify(&rotating).await;
         assert_eq!((verdict.broken, verdict.checkpoints, verdict.unchecked.len()), (None, 1, 1));
         let key: Vec<String> = verdict.public_keys.into_iter().collect();
-        let verdict = rotating.verify_audit(&rotating.operator(), &key).await.unwrap();
+        let verdict = rotating.audit().verify(&rotating.deployment().operator(), &key).await.unwrap();
         assert_eq!((verdict.broken, verdict.unchecked), (None, Vec::new()), "with the new key noted all is said");
     }
 }
@@ -142,24 +142,24 @@ on_both! {
 on_both! {
     async fn a_process_without_the_key_leaves_the_signing_key_alone(t: TestRegistry) {
         events(&t, 1).await;
-        t.registry.keep_audit().await.unwrap();
+        t.registry.audit().maintain().await.unwrap();
         let keys = verify(&t.registry).await.public_keys;
         let without = t.process_with_keys(vec![SealingKey::generate().unwrap()]).await;
-        assert!(without.ready().await.is_err());
+        assert!(without.deployment().ready().await.is_err());
         t.clock.advance(chrono::Duration::days(2));
         events(&t, 1).await;
-        assert!(matches!(without.keep_audit().await, Err(Error::KeyMissing(_))));
-        t.registry.keep_audit().await.unwrap();
+        assert!(matches!(without.audit().maintain().await, Err(Error::KeyMissing(_))));
+        t.registry.audit().maintain().await.unwrap();
         let verdict = verify(&t.registry).await;
         assert_eq!((verdict.public_keys, verdict.broken), (keys.clone(), None));
         // Given up, there is another one, and that is on record.
-        let lost = t.registry.sealing_keys(&t.registry.operator()).await.unwrap();
+        let lost = t.registry.secrets().keys(&t.registry.deployment().operator()).await.unwrap();
         let lost = lost.into_iter().find(|key| key.primary).unwrap().id;
-        without.abandon_sealing_key(&without.operator(), &lost).await.unwrap();
-        without.ready().await.unwrap();
+        without.secrets().abandon_key(&without.deployment().operator(), &lost).await.unwrap();
+        without.deployment().ready().await.unwrap();
         t.clock.advance(chrono::Duration::days(2));
         events(&t, 1).await;
-        without.keep_audit().await.unwrap();
+        without.audit().maintain().await.unwrap();
         let verdict = verify(&t.registry).await;
         assert_eq!((verdict.public_keys.len(), verdict.broken), (2, None));
     }
@@ -173,10 +173,10 @@ on_both! {
         let mut settings = t.settings.clone();
         settings.audit_keep = Some(std::time::Duration::from_hours(90 * 24));
         let keeping = t.process_with_settings(settings).await;
-        assert_eq!(keeping.keep_audit().await.unwrap(), 0, "it is noted first, and removed a day later");
+        assert_eq!(keeping.audit().maintain().await.unwrap(), 0, "it is noted first, and removed a day later");
         t.clock.advance(chrono::Duration::hours(25));
-        assert_eq!(keeping.keep_audit().await.unwrap(), 10);
-        assert_eq!(keeping.keep_audit().await.unwrap(), 0);
+        assert_eq!(keeping.audit().maintain().await.unwrap(), 10);
+        assert_eq!(keeping.audit().maintain().await.unwrap(), 0);
         let verdict = verify(&t.registry).await;
         assert_eq!((verdict.first, verdict.broken.clone()), (Some(11), None), "{verdict:?}");
         assert!(verdict.events >= 3, "the removal is an event itself: {verdict:?}");
@@ -194,15 +194,15 @@ on_both! {
         let mut settings = t.settings.clone();
         settings.audit_keep = Some(std::time::Duration::from_hours(90 * 24));
         let keeping = t.process_with_settings(settings).await;
-        keeping.watch_clock().await.unwrap();
+        keeping.deployment().watch_clock().await.unwrap();
         let before = verify(&t.registry).await.events;
         for _ in 0..2 {
             t.clock.advance(chrono::Duration::days(400));
-            keeping.watch_clock().await.unwrap();
-            assert_eq!(keeping.keep_audit().await.unwrap(), 0);
+            keeping.deployment().watch_clock().await.unwrap();
+            assert_eq!(keeping.audit().maintain().await.unwrap(), 0);
             t.clock.advance(-chrono::Duration::days(400));
-            keeping.watch_clock().await.unwrap().expect("it was set back");
-            assert_eq!(keeping.keep_audit().await.unwrap(), 0);
+            keeping.deployment().watch_clock().await.unwrap().expect("it was set back");
+            assert_eq!(keeping.audit().maintain().await.unwrap(), 0);
         }
         let verdict = verify(&t.registry).await;
         assert!(verdict.events >= before && verdict.first == Some(1), "{verdict:?}");
@@ -215,15 +215,15 @@ on_both! {
     async fn a_point_is_signed_once_a_day(t: TestRegistry) {
         events(&t, 1).await;
         for _ in 0..3 {
-            t.registry.keep_audit().await.unwrap();
+            t.registry.audit().maintain().await.unwrap();
             events(&t, 1).await;
         }
         assert_eq!(verify(&t.registry).await.checkpoints, 1);
         t.clock.advance(chrono::Duration::hours(25));
-        t.registry.keep_audit().await.unwrap();
+        t.registry.audit().maintain().await.unwrap();
         let verdict = verify(&t.registry).await;
         assert_eq!((verdict.checkpoints, verdict.public_keys.len()), (2, 1), "both with one key");
         let viewer = t.actor(Role::Viewer, None).await;
-        assert!(matches!(t.registry.verify_audit(&viewer, &[]).await, Err(Error::Forbidden { .. })));
+        assert!(matches!(t.registry.audit().verify(&viewer, &[]).await, Err(Error::Forbidden { .. })));
     }
 }

@@ -65,7 +65,7 @@ on_both! {
             let over = Arc::new(AtomicBool::new(false));
             let watched = tokio::spawn(longest_write(t.database.url.clone(), t.database.engine, over.clone()));
             let (began, before) = (Instant::now(), spent());
-            let made = t.registry.import_integrations(&t.admin(), &text).await;
+            let made = t.registry.integrations().import(&t.admin(), &text).await;
             // On a busy machine everything takes longer in proportion.
             let share = spent().saturating_sub(before).as_secs_f64() / began.elapsed().as_secs_f64();
             over.store(true, Ordering::SeqCst);
@@ -89,13 +89,13 @@ on_both! {
         let server = support::TestServer::over(t);
         let (registry, admin) = (&server.inner.registry, server.inner.admin());
         let before = statements();
-        registry.import_integrations(&admin, &few).await.unwrap();
+        registry.integrations().import(&admin, &few).await.unwrap();
         let between = statements();
-        registry.import_integrations(&admin, &text).await.unwrap();
+        registry.integrations().import(&admin, &text).await.unwrap();
         let after = statements();
         assert!(between > before && after - between <= between - before + 4, "{before} {between} {after}");
         // An import that makes nothing begins no write either.
-        let made = registry.import_integrations(&admin, &text.replace("\"name\": \"Many 499\"", "\"name\": \"\"")).await;
+        let made = registry.integrations().import(&admin, &text.replace("\"name\": \"Many 499\"", "\"name\": \"\"")).await;
         assert!(matches!(made, Err(Error::Invalid(_))));
     }
 }
@@ -105,13 +105,13 @@ on_both! {
         t.integration("notes", "https://notes.example.com/mcp", None).await;
         let one = r#"{ "name": "Notes", "url": "https://n.example.com/mcp", "auth_type": "none", "transport": "http" }"#;
         let text = format!("[{}]", [one; 4].join(","));
-        let weighed = t.registry.weigh_import(&t.admin(), &text).await.unwrap();
-        let made = t.registry.import_integrations(&t.admin(), &text).await.unwrap();
+        let weighed = t.registry.integrations().dry_run_import(&t.admin(), &text).await.unwrap();
+        let made = t.registry.integrations().import(&t.admin(), &text).await.unwrap();
         let slugs: Vec<_> = made.integrations.iter().map(|one| one.slug.to_string()).collect();
         assert_eq!(slugs, ["notes-2", "notes-3", "notes-4", "notes-5"]);
         assert_eq!(weighed.integrations.iter().map(|one| one.slug.to_string()).collect::<Vec<_>>(), slugs);
         let twice = r#"{ "name": "A", "slug": "twin", "url": "https://n.example.com/mcp", "auth_type": "none", "transport": "http" }"#;
-        let refused = t.registry.import_integrations(&t.admin(), &format!("[{twice},{twice}]")).await;
+        let refused = t.registry.integrations().import(&t.admin(), &format!("[{twice},{twice}]")).await;
         let Err(Error::Invalid(findings)) = refused else { panic!("accepted") };
         assert_eq!((findings.0[0].pointer.as_str(), findings.0[0].code.as_ref()), ("/1/slug", "slug_taken"));
     }
@@ -140,16 +140,16 @@ on_both! {
         let mut spent = Vec::new();
         for (teams, scope) in [(0..2, "a"), (2..40, "a"), (0..2, "b"), (2..40, "b")] {
             let before = statements();
-            registry.update_integration_access(&admin, &"linear".into(), update(teams, scope)).await.unwrap();
+            registry.access().update(&admin, &"linear".into(), update(teams, scope)).await.unwrap();
             spent.push(statements() - before);
         }
         assert!(spent[1] <= spent[0] + 2 && spent[3] <= spent[2] + 2, "{spent:?}");
-        let list = registry.integration_access(&admin, &"linear".into()).await.unwrap();
+        let list = registry.access().list(&admin, &"linear".into()).await.unwrap();
         assert_eq!(list.workspaces.len(), 40);
         assert!(list.workspaces.iter().all(|one| one.enabled && one.version == 2));
         assert!(list.workspaces.iter().all(|one| one.configuration.as_deref().is_some_and(|text| text.contains("$sealed:"))));
         let history = registry::Subject::Access { integration: "linear".into(), workspace: "team-7".into() };
-        let revisions = registry.revisions(&admin, &history, PageRequest::default()).await.unwrap();
+        let revisions = registry.configurations().revisions(&admin, &history, PageRequest::default()).await.unwrap();
         assert_eq!(revisions.items.iter().map(|one| one.number).collect::<Vec<_>>(), [2, 1]);
     }
 }
@@ -158,7 +158,7 @@ on_both! {
     async fn a_workspace_is_named_once_and_not_more_than_a_thousand_are(t: TestRegistry) {
         t.integration("linear", "https://mcp.linear.app/mcp", None).await;
         let new = NewWorkspace { name: "Acme".into(), slug: Some("acme".into()), description: None };
-        let acme = t.registry.create_workspace(&t.admin(), new).await.unwrap();
+        let acme = t.registry.workspaces().create(&t.admin(), new).await.unwrap();
         let change = |workspace: Reference| AccessChange {
             workspace,
             enabled: Some(true),
@@ -170,13 +170,13 @@ on_both! {
             (vec![change("acme".into()), change(id)], "duplicate", "/workspaces/1/id"),
             (vec![change("acme".into()); 1_001], "too_many", "/workspaces"),
         ] {
-            let refused = t.registry.update_integration_access(&t.admin(), &"linear".into(), update(workspaces)).await;
+            let refused = t.registry.access().update(&t.admin(), &"linear".into(), update(workspaces)).await;
             let Err(Error::Invalid(findings)) = refused else { panic!("accepted") };
             assert_eq!((findings.0[0].code.as_ref(), findings.0[0].pointer.as_str()), (code, pointer));
         }
-        let list = t.registry.integration_access(&t.admin(), &"linear".into()).await.unwrap();
+        let list = t.registry.access().list(&t.admin(), &"linear".into()).await.unwrap();
         assert!(list.workspaces.iter().all(|one| one.version == 0), "nothing was saved");
-        let all = t.registry.workspaces(&t.admin(), WorkspaceFilter::default(), PageRequest::default()).await.unwrap();
+        let all = t.registry.workspaces().list(&t.admin(), WorkspaceFilter::default(), PageRequest::default()).await.unwrap();
         assert_eq!(all.total, 1);
     }
 }

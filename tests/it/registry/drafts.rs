@@ -24,7 +24,7 @@ fn by_hand(secret: Option<&str>) -> Entered {
 }
 
 async fn draft(t: &TestRegistry, url: &str) -> Draft {
-    t.registry.create_draft(&t.admin(), address(url)).await.unwrap()
+    t.registry.drafts().create(&t.admin(), address(url)).await.unwrap()
 }
 
 /// How many rows a statement counts.
@@ -42,26 +42,26 @@ on_both! {
     async fn a_draft_is_its_owners_and_the_admins(t: TestRegistry) {
         t.workspace("acme").await;
         let ann = t.actor(Role::Manager, None).await;
-        let mine = t.registry.create_draft(&ann, address("https://mcp.linear.app/mcp")).await.unwrap();
+        let mine = t.registry.drafts().create(&ann, address("https://mcp.linear.app/mcp")).await.unwrap();
         assert_eq!((mine.name.as_str(), mine.slug.as_str(), mine.step), ("Linear", "linear", DraftStep::Check));
         for stranger in [
             t.actor(Role::Manager, None).await,
             t.actor(Role::Manager, Some("acme")).await,
             t.actor(Role::Admin, Some("acme")).await,
         ] {
-            assert!(is_not_found(&t.registry.draft(&stranger, mine.id).await));
-            assert!(is_not_found(&t.registry.discard_draft(&stranger, mine.id).await));
-            assert!(is_not_found(&t.registry.set_draft_configuration(&stranger, mine.id, None).await));
-            assert!(is_not_found(&t.registry.probe_draft(&stranger, mine.id).await));
-            assert!(is_not_found(&t.registry.finish_draft(&stranger, mine.id).await));
-            assert_eq!(t.registry.drafts(&stranger, PageRequest::default()).await.unwrap().total, 0);
+            assert!(is_not_found(&t.registry.drafts().get(&stranger, mine.id).await));
+            assert!(is_not_found(&t.registry.drafts().discard(&stranger, mine.id).await));
+            assert!(is_not_found(&t.registry.drafts().set_configuration(&stranger, mine.id, None).await));
+            assert!(is_not_found(&t.registry.drafts().probe(&stranger, mine.id).await));
+            assert!(is_not_found(&t.registry.drafts().finish(&stranger, mine.id).await));
+            assert_eq!(t.registry.drafts().list(&stranger, PageRequest::default()).await.unwrap().total, 0);
         }
         let viewer = t.actor(Role::Viewer, None).await;
-        assert!(matches!(t.registry.draft(&viewer, mine.id).await, Err(Error::Forbidden { .. })));
-        assert_eq!(t.registry.draft(&t.admin(), mine.id).await.unwrap().id, mine.id);
-        assert_eq!(t.registry.drafts(&ann, PageRequest::default()).await.unwrap().total, 1);
-        t.registry.discard_draft(&ann, mine.id).await.unwrap();
-        assert!(is_not_found(&t.registry.draft(&ann, mine.id).await));
+        assert!(matches!(t.registry.drafts().get(&viewer, mine.id).await, Err(Error::Forbidden { .. })));
+        assert_eq!(t.registry.drafts().get(&t.admin(), mine.id).await.unwrap().id, mine.id);
+        assert_eq!(t.registry.drafts().list(&ann, PageRequest::default()).await.unwrap().total, 1);
+        t.registry.drafts().discard(&ann, mine.id).await.unwrap();
+        assert!(is_not_found(&t.registry.drafts().get(&ann, mine.id).await));
     }
 }
 
@@ -76,11 +76,11 @@ on_both! {
             ("https://h.example/mcp", Some("a b"), "invalid_slug"),
         ] {
             let new = DraftAddress { slug: slug.map(str::to_owned), ..address(url) };
-            let Err(Error::Invalid(findings)) = t.registry.create_draft(&t.admin(), new).await else { panic!("{url}") };
+            let Err(Error::Invalid(findings)) = t.registry.drafts().create(&t.admin(), new).await else { panic!("{url}") };
             assert_eq!(findings.0[0].code, code);
         }
         let taken = DraftAddress { slug: Some("Linear".to_owned()), ..address("https://h.example/mcp") };
-        let refused = t.registry.create_draft(&t.admin(), taken).await;
+        let refused = t.registry.drafts().create(&t.admin(), taken).await;
         assert!(matches!(refused, Err(Error::Conflict { code: "slug_taken", .. })), "{refused:?}");
     }
 }
@@ -89,7 +89,7 @@ on_both! {
     async fn secrets_are_sealed_and_stay_at_their_address(t: TestRegistry) {
         let one = draft(&t, "https://mcp.linear.app/mcp").await;
         let (registry, admin) = (&t.registry, t.admin());
-        let kept = registry.choose_approach(&admin, one.id, Approach::ByHand, by_hand(Some(CANARY))).await.unwrap();
+        let kept = registry.drafts().choose_approach(&admin, one.id, Approach::ByHand, by_hand(Some(CANARY))).await.unwrap();
         let text = kept.draft.configuration.unwrap();
         assert!(text.contains("$sealed:") && !text.contains(CANARY), "{text}");
         for (table, column) in [
@@ -99,20 +99,20 @@ on_both! {
             assert_eq!(count(&t, &sql).await, 0, "{table}.{column}");
         }
         // Choosing again without a secret keeps the stored one, and a marker sent back in the text does.
-        let kept = registry.choose_approach(&admin, one.id, Approach::ByHand, by_hand(None)).await.unwrap();
+        let kept = registry.drafts().choose_approach(&admin, one.id, Approach::ByHand, by_hand(None)).await.unwrap();
         assert_eq!(kept.draft.configuration.as_deref(), Some(text.as_str()));
-        registry.set_draft_configuration(&admin, one.id, Some(&text)).await.unwrap();
+        registry.drafts().set_configuration(&admin, one.id, Some(&text)).await.unwrap();
         assert_eq!(count(&t, "SELECT COUNT(*) AS n FROM sealed_value").await, 1);
         // The secret was for Linear.
-        let moved = registry.set_draft_address(&admin, one.id, address("https://evil.example/mcp")).await.unwrap();
+        let moved = registry.drafts().set_address(&admin, one.id, address("https://evil.example/mcp")).await.unwrap();
         assert_eq!(moved.findings.0[0].code, "secret_reentry_required");
         assert!(!moved.draft.configuration.unwrap().contains("$sealed:"));
         assert_eq!(count(&t, "SELECT COUNT(*) AS n FROM sealed_value").await, 0);
         // Another way takes back what this one had set.
-        let kept = registry.choose_approach(&admin, one.id, Approach::Nothing, Entered::default()).await.unwrap();
+        let kept = registry.drafts().choose_approach(&admin, one.id, Approach::Nothing, Entered::default()).await.unwrap();
         assert_eq!(kept.draft.configuration, None);
-        registry.choose_approach(&admin, one.id, Approach::ByHand, by_hand(Some(CANARY))).await.unwrap();
-        registry.discard_draft(&admin, one.id).await.unwrap();
+        registry.drafts().choose_approach(&admin, one.id, Approach::ByHand, by_hand(Some(CANARY))).await.unwrap();
+        registry.drafts().discard(&admin, one.id).await.unwrap();
         assert_eq!(count(&t, "SELECT COUNT(*) AS n FROM sealed_value").await, 0, "forgotten with the draft");
     }
 }
@@ -124,33 +124,33 @@ on_both! {
         t.workspace("gamma").await;
         let one = draft(&t, "https://mcp.linear.app/mcp").await;
         let (registry, admin) = (&t.registry, t.admin());
-        let Err(Error::Invalid(findings)) = registry.finish_draft(&admin, one.id).await else { panic!("no approach yet") };
+        let Err(Error::Invalid(findings)) = registry.drafts().finish(&admin, one.id).await else { panic!("no approach yet") };
         assert_eq!(findings.0[0].pointer, "/approach");
-        registry.choose_approach(&admin, one.id, Approach::ByHand, by_hand(Some(CANARY))).await.unwrap();
-        registry.set_draft_workspaces(&admin, one.id, &[beta.id, acme.id], true).await.unwrap();
-        let finished = registry.finish_draft(&admin, one.id).await.unwrap();
+        registry.drafts().choose_approach(&admin, one.id, Approach::ByHand, by_hand(Some(CANARY))).await.unwrap();
+        registry.drafts().set_workspaces(&admin, one.id, &[beta.id, acme.id], true).await.unwrap();
+        let finished = registry.drafts().finish(&admin, one.id).await.unwrap();
         assert_eq!(finished.affected.registrations, 2);
-        let again = registry.finish_draft(&admin, one.id).await.unwrap();
+        let again = registry.drafts().finish(&admin, one.id).await.unwrap();
         assert_eq!(again.integration, finished.integration, "doing it twice does it once");
-        assert_eq!(registry.integrations(&admin, IntegrationFilter::default(), PageRequest::default()).await.unwrap().total, 1);
+        assert_eq!(registry.integrations().list(&admin, IntegrationFilter::default(), PageRequest::default()).await.unwrap().total, 1);
 
-        let integration = registry.integration(&admin, &finished.integration.into()).await.unwrap();
+        let integration = registry.integrations().get(&admin, &finished.integration.into()).await.unwrap();
         assert_eq!((integration.auth_type, integration.slug.as_str()), (AuthType::OauthAuto, "linear"));
         assert!(integration.global_access);
-        let access = registry.integration_access(&admin, &"linear".into()).await.unwrap();
+        let access = registry.access().list(&admin, &"linear".into()).await.unwrap();
         let enabled: Vec<_> = access.workspaces.iter().map(|one| (one.workspace.slug.to_string(), one.enabled)).collect();
         assert_eq!(enabled, [("acme".to_owned(), true), ("beta".to_owned(), true), ("gamma".to_owned(), false)]);
         let filter = ServerFilter { integration: Some("linear".into()), ..ServerFilter::default() };
-        assert_eq!(registry.servers(&admin, filter, PageRequest::default()).await.unwrap().total, 2);
+        assert_eq!(registry.servers().list(&admin, filter, PageRequest::default()).await.unwrap().total, 2);
         let filter = RegistrationFilter::default();
-        assert_eq!(registry.registrations(&admin, filter, PageRequest::default()).await.unwrap().total, 2);
+        assert_eq!(registry.registrations().list(&admin, filter, PageRequest::default()).await.unwrap().total, 2);
 
         // The secret is the integration's now: it is kept by its marker, and the draft's end does not forget it.
         let text = integration.configuration.unwrap();
         let subject = Subject::Integration("linear".into());
-        registry.set_configuration(&admin, &subject, Some(text), None, None).await.unwrap();
+        registry.configurations().set(&admin, &subject, Some(text), None, None).await.unwrap();
         assert_eq!(count(&t, "SELECT COUNT(*) AS n FROM sealed_value WHERE owner_kind = 'integration'").await, 1);
-        registry.discard_draft(&admin, one.id).await.unwrap();
+        registry.drafts().discard(&admin, one.id).await.unwrap();
         assert_eq!(count(&t, "SELECT COUNT(*) AS n FROM sealed_value").await, 1);
     }
 }
@@ -160,24 +160,24 @@ on_both! {
         let acme = t.workspace("acme").await;
         let one = draft(&t, "https://mcp.linear.app/mcp").await;
         let (registry, admin) = (&t.registry, t.admin());
-        registry.choose_approach(&admin, one.id, Approach::ByHand, by_hand(Some(CANARY))).await.unwrap();
-        registry.set_draft_workspaces(&admin, one.id, &[acme.id], false).await.unwrap();
+        registry.drafts().choose_approach(&admin, one.id, Approach::ByHand, by_hand(Some(CANARY))).await.unwrap();
+        registry.drafts().set_workspaces(&admin, one.id, &[acme.id], false).await.unwrap();
         // What only shows when a server is made of it: the resolved grant and response types contradict each other.
         let organisation = r#"{"oauth_client_metadata":{"grant_types":["client_credentials"],"response_types":[]}}"#;
-        registry.set_configuration(&admin, &Subject::Organisation, Some(organisation.to_owned()), None, None).await.unwrap();
+        registry.configurations().set(&admin, &Subject::Organisation, Some(organisation.to_owned()), None, None).await.unwrap();
         let broken = r#"{"oauth_client_metadata":{"client_id":"abc","response_types":["code"]}}"#;
-        registry.set_draft_configuration(&admin, one.id, Some(broken)).await.unwrap();
-        let Err(Error::Invalid(findings)) = registry.finish_draft(&admin, one.id).await else { panic!("it contradicts itself") };
+        registry.drafts().set_configuration(&admin, one.id, Some(broken)).await.unwrap();
+        let Err(Error::Invalid(findings)) = registry.drafts().finish(&admin, one.id).await else { panic!("it contradicts itself") };
         assert!(findings.0[0].message.starts_with("For the server acme/linear:"), "{findings:?}");
         for table in ["integration", "access", "server", "registration"] {
             assert_eq!(count(&t, &format!("SELECT COUNT(*) AS n FROM {table}")).await, 0, "{table}");
         }
-        let still = registry.draft(&admin, one.id).await.unwrap();
+        let still = registry.drafts().get(&admin, one.id).await.unwrap();
         assert_eq!((still.integration, still.configuration.as_deref()), (None, Some(broken)));
         // A slug that somebody took meanwhile.
-        registry.set_draft_configuration(&admin, one.id, None).await.unwrap();
+        registry.drafts().set_configuration(&admin, one.id, None).await.unwrap();
         t.integration("linear", "https://other.example/mcp", None).await;
-        let refused = registry.finish_draft(&admin, one.id).await;
+        let refused = registry.drafts().finish(&admin, one.id).await;
         assert!(matches!(refused, Err(Error::Conflict { code: "slug_taken", .. })), "{refused:?}");
     }
 }
@@ -187,15 +187,15 @@ on_both! {
         let acme = t.workspace("acme").await;
         let beta = t.workspace("beta").await;
         let ann = t.actor(Role::Manager, Some("acme")).await;
-        let one = t.registry.create_draft(&ann, address("https://mcp.linear.app/mcp")).await.unwrap();
+        let one = t.registry.drafts().create(&ann, address("https://mcp.linear.app/mcp")).await.unwrap();
         assert_eq!(one.workspaces[0].id, acme.id, "chosen from the start");
-        assert!(t.registry.set_draft_workspaces(&ann, one.id, &[acme.id], true).await.is_err());
-        let kept = t.registry.set_draft_workspaces(&ann, one.id, &[acme.id, beta.id], false).await.unwrap();
+        assert!(t.registry.drafts().set_workspaces(&ann, one.id, &[acme.id], true).await.is_err());
+        let kept = t.registry.drafts().set_workspaces(&ann, one.id, &[acme.id, beta.id], false).await.unwrap();
         assert_eq!(kept.draft.workspaces.len(), 1);
-        t.registry.choose_approach(&ann, one.id, Approach::Register, Entered::default()).await.unwrap();
+        t.registry.drafts().choose_approach(&ann, one.id, Approach::Register, Entered::default()).await.unwrap();
         // An admin may finish it; it is acme's all the same.
-        let finished = t.registry.finish_draft(&t.admin(), one.id).await.unwrap();
-        let made = t.registry.integration(&t.admin(), &finished.integration.into()).await.unwrap();
+        let finished = t.registry.drafts().finish(&t.admin(), one.id).await.unwrap();
+        let made = t.registry.integrations().get(&t.admin(), &finished.integration.into()).await.unwrap();
         assert_eq!(made.workspace.unwrap().id, acme.id);
     }
 }
@@ -204,16 +204,16 @@ on_both! {
     async fn an_old_draft_is_forgotten_with_its_secrets(t: TestRegistry) {
         let (registry, admin) = (&t.registry, t.admin());
         let old = draft(&t, "https://mcp.linear.app/mcp").await;
-        registry.choose_approach(&admin, old.id, Approach::ByHand, by_hand(Some(CANARY))).await.unwrap();
+        registry.drafts().choose_approach(&admin, old.id, Approach::ByHand, by_hand(Some(CANARY))).await.unwrap();
         t.clock.advance(chrono::TimeDelta::days(29));
         let young = draft(&t, "https://mcp.asana.com/mcp").await;
-        assert_eq!(registry.remove_expired_drafts().await.unwrap(), 0);
+        assert_eq!(registry.drafts().remove_expired().await.unwrap(), 0);
         t.clock.advance(chrono::TimeDelta::days(2));
-        assert!(is_not_found(&registry.draft(&admin, old.id).await), "gone before it is swept");
-        assert_eq!(registry.remove_expired_drafts().await.unwrap(), 1);
+        assert!(is_not_found(&registry.drafts().get(&admin, old.id).await), "gone before it is swept");
+        assert_eq!(registry.drafts().remove_expired().await.unwrap(), 1);
         assert_eq!(count(&t, "SELECT COUNT(*) AS n FROM sealed_value").await, 0);
-        assert_eq!(registry.drafts(&admin, PageRequest::default()).await.unwrap().items[0].id, young.id);
-        assert!(is_not_found(&registry.draft(&admin, DraftId(uuid::Uuid::nil())).await));
+        assert_eq!(registry.drafts().list(&admin, PageRequest::default()).await.unwrap().items[0].id, young.id);
+        assert!(is_not_found(&registry.drafts().get(&admin, DraftId(uuid::Uuid::nil())).await));
     }
 }
 
@@ -223,34 +223,34 @@ on_both! {
         let (registry, admin) = (&t.registry, t.admin());
         let one = draft(&t, &sandbox.mcp_url()).await;
         assert!(one.examination.is_none());
-        let found = registry.probe_draft(&admin, one.id).await.unwrap().examination.unwrap();
+        let found = registry.drafts().probe(&admin, one.id).await.unwrap().examination.unwrap();
         assert!(found.reached && found.proposed == Some(Approach::Register), "{found:?}");
         assert!(sandbox.registrations().is_empty(), "nothing is registered");
-        assert_eq!(registry.draft(&admin, one.id).await.unwrap().examination, Some(found), "kept");
+        assert_eq!(registry.drafts().get(&admin, one.id).await.unwrap().examination, Some(found), "kept");
 
         sandbox.set_quirks(Quirks { no_registration_endpoint: true, ..Quirks::default() });
-        let same = registry.probe_draft(&admin, one.id).await.unwrap().examination.unwrap();
+        let same = registry.drafts().probe(&admin, one.id).await.unwrap().examination.unwrap();
         assert_eq!(same.proposed, Some(Approach::Register), "whoever presses twice asks once");
         t.clock.advance(chrono::TimeDelta::seconds(3));
-        let found = registry.probe_draft(&admin, one.id).await.unwrap().examination.unwrap();
+        let found = registry.drafts().probe(&admin, one.id).await.unwrap().examination.unwrap();
         assert_eq!(found.proposed, Some(Approach::ByHand));
         assert!(matches!(found.openness(Approach::Register), Openness::Closed(_)));
-        let refused = registry.choose_approach(&admin, one.id, Approach::Register, Entered::default()).await;
+        let refused = registry.drafts().choose_approach(&admin, one.id, Approach::Register, Entered::default()).await;
         assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
 
         let elsewhere = format!("{}x", sandbox.mcp_url());
         sandbox.set_quirks(Quirks { resource: Some(elsewhere.clone()), ..Quirks::default() });
         t.clock.advance(chrono::TimeDelta::seconds(3));
-        let found = registry.probe_draft(&admin, one.id).await.unwrap().examination.unwrap();
+        let found = registry.drafts().probe(&admin, one.id).await.unwrap().examination.unwrap();
         assert_eq!(found.probes[1].instead.as_deref(), Some(elsewhere.as_str()), "{found:?}");
-        let moved = registry.set_draft_address(&admin, one.id, address(&elsewhere)).await.unwrap();
+        let moved = registry.drafts().set_address(&admin, one.id, address(&elsewhere)).await.unwrap();
         assert!(moved.draft.examination.is_none(), "what was found was about another address");
         sandbox.stop().await;
 
         t.clock.advance(chrono::TimeDelta::seconds(3));
-        let found = registry.probe_draft(&admin, one.id).await.unwrap().examination.unwrap();
+        let found = registry.drafts().probe(&admin, one.id).await.unwrap().examination.unwrap();
         assert!(!found.reached && *found.openness(Approach::Register) == Openness::Unknown, "{found:?}");
-        registry.choose_approach(&admin, one.id, Approach::Register, Entered::default()).await.unwrap();
+        registry.drafts().choose_approach(&admin, one.id, Approach::Register, Entered::default()).await.unwrap();
     }
 }
 
@@ -258,14 +258,14 @@ on_both! {
     async fn the_seeds_example_goes_through_a_draft_as_written(t: TestRegistry) {
         let one = draft(&t, "https://mcp.linear.app/mcp").await;
         let (registry, admin) = (&t.registry, t.admin());
-        let checked = registry.check_draft(&admin, one.id, Some(SEED_ENTERPRISE)).await.unwrap();
+        let checked = registry.drafts().check(&admin, one.id, Some(SEED_ENTERPRISE)).await.unwrap();
         assert!(checked.findings.is_empty(), "{:?}", checked.findings);
         assert_eq!(checked.preview.unwrap().resolution.effective.client_metadata["client_name"], "Acme Corp MCP Gateway");
-        assert!(registry.draft(&admin, one.id).await.unwrap().configuration.is_none(), "checking saves nothing");
-        registry.set_draft_configuration(&admin, one.id, Some(SEED_ENTERPRISE)).await.unwrap();
-        registry.choose_approach(&admin, one.id, Approach::Register, Entered::default()).await.unwrap();
-        registry.finish_draft(&admin, one.id).await.unwrap();
-        let made = registry.integration(&admin, &Reference::parse("linear")).await.unwrap();
+        assert!(registry.drafts().get(&admin, one.id).await.unwrap().configuration.is_none(), "checking saves nothing");
+        registry.drafts().set_configuration(&admin, one.id, Some(SEED_ENTERPRISE)).await.unwrap();
+        registry.drafts().choose_approach(&admin, one.id, Approach::Register, Entered::default()).await.unwrap();
+        registry.drafts().finish(&admin, one.id).await.unwrap();
+        let made = registry.integrations().get(&admin, &Reference::parse("linear")).await.unwrap();
         assert_eq!(made.configuration.as_deref(), Some(SEED_ENTERPRISE));
     }
 }

@@ -35,7 +35,7 @@ fn changes(settings: &Settings) -> Vec<(&'static str, Settings)> {
 }
 
 async fn standing(registry: &Registry) -> SettingsStanding {
-    registry.ready().await.unwrap().settings
+    registry.deployment().ready().await.unwrap().settings
 }
 
 fn moved(settings: &Settings, url: &str) -> Settings {
@@ -51,20 +51,20 @@ on_both! {
             // One setting after the other, each on top of those before.
             let (_, settings) = changes(&old.1).into_iter().find(|(one, _)| *one == name).unwrap();
             let new = t.process_with_settings(settings.clone()).await;
-            let foreign = new.ready().await.unwrap_err().to_string();
+            let foreign = new.deployment().ready().await.unwrap_err().to_string();
             assert!(foreign.contains(&format!("`{name}`")), "before `migrate`: {foreign}");
-            let migrated = new.migrate().await.unwrap();
+            let migrated = new.deployment().migrate().await.unwrap();
             assert_eq!((migrated.changed, migrated.settings), (vec![name], SettingsStanding::Current));
             assert_eq!(standing(&new).await, SettingsStanding::Current);
             assert_eq!(standing(&old.0).await, SettingsStanding::Previous(vec![name]));
             // It works with the values in force, also before anybody asked whether it is ready.
             let workspace = NewWorkspace { name: name.to_owned(), slug: None, description: None };
-            old.0.create_workspace(&admin, workspace).await.unwrap();
-            let shown = old.0.organisation(&admin).await.unwrap();
+            old.0.workspaces().create(&admin, workspace).await.unwrap();
+            let shown = old.0.deployment().organisation(&admin).await.unwrap();
             assert_eq!((shown.callback_urls, shown.branding), (settings.shared().callbacks(), settings.branding.clone()));
             old = (new, settings);
         }
-        let first = t.registry.ready().await.unwrap_err().to_string();
+        let first = t.registry.deployment().ready().await.unwrap_err().to_string();
         assert!(first.contains("`gateway.urls`"), "two generations back: {first}");
     }
 }
@@ -83,21 +83,21 @@ on_both! {
             other => panic!("{what}: {other:?}"),
         };
         let workspace = NewWorkspace { name: "New".into(), slug: None, description: None };
-        refused("a workspace", stray.create_workspace(&admin, workspace).await.err());
+        refused("a workspace", stray.workspaces().create(&admin, workspace).await.err());
         let linear = Reference::parse("linear");
         let change = IntegrationChange { name: Some("Other".into()), ..IntegrationChange::default() };
-        refused("an integration", stray.update_integration(&admin, &linear, change, None).await.err());
+        refused("an integration", stray.integrations().update(&admin, &linear, change, None).await.err());
         let change = WorkspaceChange { name: Some("Other".into()), ..WorkspaceChange::default() };
-        refused("a workspace's name", stray.update_workspace(&admin, &Reference::parse("acme"), change, None).await.err());
-        refused("a worker's claim", stray.claim_due("stray", 1, 1).await.err());
-        refused("secrets", stray.refresh_secrets().await.err());
-        refused("the audit log", stray.keep_audit().await.err());
+        refused("a workspace's name", stray.workspaces().update(&admin, &Reference::parse("acme"), change, None).await.err());
+        refused("a worker's claim", stray.registration_queue().claim("stray", 1, 1).await.err());
+        refused("secrets", stray.configurations().refresh_mapped_secrets().await.err());
+        refused("the audit log", stray.audit().maintain().await.err());
         assert!(rows(&db).await == before);
         // Reading goes on, with the callbacks in force once they are known.
-        assert!(stray.ready().await.is_err());
-        assert_eq!(stray.organisation(&admin).await.unwrap().callback_urls, t.settings.shared().callbacks());
+        assert!(stray.deployment().ready().await.is_err());
+        assert_eq!(stray.deployment().organisation(&admin).await.unwrap().callback_urls, t.settings.shared().callbacks());
         // Commands on the machine help out, whatever their shell has, and change no setting.
-        stray.create_api_key(&stray.operator(), registry::NewApiKey {
+        stray.api_keys().create(&stray.deployment().operator(), registry::NewApiKey {
             name: "helper".into(), role: Role::Viewer, scopes: Vec::new(), workspace: None, expires_at: None, reason: None,
         }).await.unwrap();
         assert_eq!(standing(&t.registry).await, SettingsStanding::Current);
@@ -107,19 +107,19 @@ on_both! {
 on_both! {
     async fn settings_of_before_are_put_back_only_when_told(t: TestRegistry) {
         let new = t.process_with_settings(moved(&t.settings, NEW)).await;
-        assert!(matches!(new.bring_up(Recording::PutBack).await, Err(Error::Conflict { code: "nothing_to_put_back", .. })));
-        assert_eq!(new.migrate().await.unwrap().generation, 2);
+        assert!(matches!(new.deployment().bring_up(Recording::PutBack).await, Err(Error::Conflict { code: "nothing_to_put_back", .. })));
+        assert_eq!(new.deployment().migrate().await.unwrap().generation, 2);
         // A replica that is started again in the middle of a rollout runs `migrate` first.
-        let again = t.registry.migrate().await.unwrap();
+        let again = t.registry.deployment().migrate().await.unwrap();
         assert_eq!((again.generation, again.changed, again.settings), (2, vec![], SettingsStanding::Previous(vec!["gateway.urls"])));
-        assert_eq!(new.migrate().await.unwrap().generation, 2, "twice is once");
-        let back = t.registry.bring_up(Recording::PutBack).await.unwrap();
+        assert_eq!(new.deployment().migrate().await.unwrap().generation, 2, "twice is once");
+        let back = t.registry.deployment().bring_up(Recording::PutBack).await.unwrap();
         assert_eq!((back.generation, back.changed), (3, vec!["gateway.urls"]));
         assert_eq!(standing(&t.registry).await, SettingsStanding::Current);
         assert_eq!(standing(&new).await, SettingsStanding::Previous(vec!["gateway.urls"]));
         // Nothing of it is done by whoever only looks after the database.
         let stray = t.process_with_settings(moved(&t.settings, "https://stray.example.com")).await;
-        assert_eq!(stray.bring_up(Recording::Nothing).await.unwrap().generation, 3);
+        assert_eq!(stray.deployment().bring_up(Recording::Nothing).await.unwrap().generation, 3);
         assert_eq!(standing(&t.registry).await, SettingsStanding::Current);
     }
 }
@@ -127,13 +127,13 @@ on_both! {
 on_both! {
     async fn a_rollout_ends_when_the_operator_says_so(t: TestRegistry) {
         let new = t.process_with_settings(moved(&t.settings, NEW)).await;
-        new.migrate().await.unwrap();
-        assert!(matches!(t.registry.finish_rollout().await, Err(Error::Conflict { code: "other_settings", .. })));
-        assert!(new.finish_rollout().await.unwrap());
-        assert!(!new.finish_rollout().await.unwrap(), "there is none any more");
-        let told = t.registry.ready().await.unwrap_err().to_string();
+        new.deployment().migrate().await.unwrap();
+        assert!(matches!(t.registry.deployment().finish_rollout().await, Err(Error::Conflict { code: "other_settings", .. })));
+        assert!(new.deployment().finish_rollout().await.unwrap());
+        assert!(!new.deployment().finish_rollout().await.unwrap(), "there is none any more");
+        let told = t.registry.deployment().ready().await.unwrap_err().to_string();
         assert!(told.contains("`gateway.urls`"), "{told}");
-        new.ready().await.unwrap();
+        new.deployment().ready().await.unwrap();
     }
 }
 
@@ -152,10 +152,10 @@ on_both! {
             let sql = format!("INSERT INTO deployment (key, value, updated_at) VALUES ('{key}', '{value}', 0)");
             db.execute_unprepared(&sql).await.unwrap();
         }
-        let same = t.registry.migrate().await.unwrap();
+        let same = t.registry.deployment().migrate().await.unwrap();
         assert_eq!((same.generation, same.changed), (1, vec![]));
         let new = t.process_with_settings(moved(&t.settings, NEW)).await;
-        assert_eq!(new.migrate().await.unwrap().generation, 2);
+        assert_eq!(new.deployment().migrate().await.unwrap().generation, 2);
         assert_eq!(standing(&t.registry).await, SettingsStanding::Previous(vec!["gateway.urls"]));
     }
 }
@@ -168,7 +168,7 @@ on_both! {
         assert_eq!(first.clients[0].settings_generation, Some(1));
         let new = t.process_with_settings(moved(&t.settings, NEW)).await;
         let new_worker = Working::start(&new, Limits::default());
-        new.migrate().await.unwrap();
+        new.deployment().migrate().await.unwrap();
         let has_new = |client: &registry::OAuthClient| {
             client.request.as_ref().is_some_and(|request| request["redirect_uris"][0] == NEW_CALLBACK)
         };
@@ -183,7 +183,7 @@ on_both! {
             let text = serde_json::json!({ "oauth_client_metadata": { "client_name": name } }).to_string();
             let change = IntegrationChange { configuration: Some(Some(text)), ..IntegrationChange::default() };
             let admin = t.actor(Role::Admin, None).await;
-            process.update_integration(&admin, &Reference::parse("linear"), change, None).await.unwrap();
+            process.integrations().update(&admin, &Reference::parse("linear"), change, None).await.unwrap();
             let seen = registration_when(&t, |detail| {
                 let request = detail.clients[0].request.as_ref();
                 detail.registration.state == State::Registered
@@ -212,14 +212,14 @@ on_both! {
         let named = |name: &str| serde_json::json!({ "name": name });
         let refused = early.post("/v1/workspaces", &named("One")).await.expect(503);
         assert_eq!(refused.json()["code"], "settings_differ", "{}", refused.text);
-        new.migrate().await.unwrap();
+        new.deployment().migrate().await.unwrap();
         early.get("/readyz").await.expect(200);
         early.post("/v1/workspaces", &named("Two")).await.expect(200);
         let ready = old.get("/readyz").await.expect(200).json();
         let said = serde_json::json!({ "status": "ready", "settings": "previous generation", "differing_settings": ["gateway.urls"] });
         assert_eq!(ready, said);
         t.with_token(&key).post("/v1/workspaces", &named("Three")).await.expect(200);
-        new.finish_rollout().await.unwrap();
+        new.deployment().finish_rollout().await.unwrap();
         old.get("/readyz").await.expect(503);
         let refused = t.with_token(&key).post("/v1/workspaces", &named("Four")).await.expect(503);
         assert_eq!(refused.json()["code"], "settings_differ", "{}", refused.text);

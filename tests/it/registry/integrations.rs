@@ -13,7 +13,7 @@ const URL: &str = "https://mcp.linear.app/mcp";
 const BY_HAND: &str = r#"{"oauth_client_metadata":{"client_id":"Iv1.8a61","client_secret":"canary-Zq9"}}"#;
 
 async fn slugs(t: &TestRegistry, filter: IntegrationFilter) -> Vec<String> {
-    let found = t.registry.integrations(&t.admin(), filter, PageRequest::default()).await.unwrap();
+    let found = t.registry.integrations().list(&t.admin(), filter, PageRequest::default()).await.unwrap();
     assert_eq!(found.total, u64::try_from(found.items.len()).unwrap());
     found.items.into_iter().map(|one| one.slug.to_string()).collect()
 }
@@ -24,7 +24,7 @@ fn searching(text: &str) -> IntegrationFilter {
 
 async fn switch(t: &TestRegistry, slug: &str, enabled: bool) {
     let change = IntegrationChange { enabled: Some(enabled), ..IntegrationChange::default() };
-    t.registry.update_integration(&t.admin(), &slug.into(), change, None).await.unwrap();
+    t.registry.integrations().update(&t.admin(), &slug.into(), change, None).await.unwrap();
 }
 
 on_both! {
@@ -50,7 +50,7 @@ on_both! {
         assert_eq!(only(IntegrationFilter { custom_metadata: true, ..all() }).await, ["linear"]);
         assert_eq!(only(IntegrationFilter { pre_registered: true, ..all() }).await, ["git_hub"]);
         assert_eq!(only(IntegrationFilter { enabled: Some(false), ..all() }).await, ["wiki"]);
-        let views = t.registry.integration_views(&t.admin()).await.unwrap();
+        let views = t.registry.integrations().views(&t.admin()).await.unwrap();
         let counted = [views.all, views.attention, views.custom_metadata, views.pre_registered, views.disabled];
         assert_eq!(counted, [3, 0, 1, 1, 1]);
 
@@ -59,9 +59,9 @@ on_both! {
         assert_eq!(by(IntegrationSort::NameDescending).await, ["wiki", "linear", "git_hub"]);
 
         let bound = t.actor(Role::Manager, Some("beta")).await;
-        let Page { items, total, .. } = t.registry.integrations(&bound, all(), PageRequest::default()).await.unwrap();
+        let Page { items, total, .. } = t.registry.integrations().list(&bound, all(), PageRequest::default()).await.unwrap();
         assert_eq!((items.len(), total), (0, 0), "who is bound to a workspace sees what it may use");
-        assert_eq!(t.registry.integration_views(&bound).await.unwrap().all, 0);
+        assert_eq!(t.registry.integrations().views(&bound).await.unwrap().all, 0);
     }
 }
 
@@ -83,17 +83,17 @@ on_both! {
         t.workspace("acme").await;
         t.integration("linear", URL, Some(BY_HAND)).await;
         t.server("linear", "acme").await;
-        let copied = t.registry.duplicate_integration(&t.admin(), &"linear".into(), "Trials".into(), None).await.unwrap();
+        let copied = t.registry.integrations().duplicate(&t.admin(), &"linear".into(), "Trials".into(), None).await.unwrap();
         assert_eq!(copied.left_out, ["/oauth_client_metadata/client_secret"]);
         assert_eq!((copied.value.slug.as_str(), copied.value.url.as_str()), ("trials", URL));
         assert_eq!((copied.value.counts.servers, copied.value.counts.workspaces), (0, 0));
         let text = copied.value.configuration.unwrap();
         assert!(text.contains("Iv1.8a61") && !text.contains("$sealed:") && !text.contains("canary"), "{text}");
 
-        let taken = t.registry.duplicate_integration(&t.admin(), &"linear".into(), "A".into(), Some("trials".into())).await;
+        let taken = t.registry.integrations().duplicate(&t.admin(), &"linear".into(), "A".into(), Some("trials".into())).await;
         assert!(matches!(taken, Err(Error::Conflict { code: "slug_taken", .. })), "{taken:?}");
         let viewer = t.actor(Role::Viewer, None).await;
-        let refused = t.registry.duplicate_integration(&viewer, &"linear".into(), "A".into(), None).await;
+        let refused = t.registry.integrations().duplicate(&viewer, &"linear".into(), "A".into(), None).await;
         assert!(matches!(refused, Err(Error::Forbidden { .. })), "{refused:?}");
     }
 }
@@ -103,17 +103,17 @@ on_both! {
         t.integration("linear", URL, Some(SEED_ENTERPRISE)).await;
         t.integration("wiki", "https://wiki.example/mcp", None).await;
         switch(&t, "wiki", false).await;
-        let text = t.registry.export_integrations(&t.admin(), IntegrationFilter::default()).await.unwrap();
+        let text = t.registry.integrations().export(&t.admin(), IntegrationFilter::default()).await.unwrap();
 
         let other = TestRegistry::new(Engine::Sqlite).await;
-        let weighed = other.registry.weigh_import(&other.admin(), &text).await.unwrap();
+        let weighed = other.registry.integrations().dry_run_import(&other.admin(), &text).await.unwrap();
         assert_eq!(weighed.integrations.len(), 2);
         assert!(slugs(&other, IntegrationFilter::default()).await.is_empty(), "weighing keeps nothing");
-        let Imported { integrations, findings } = other.registry.import_integrations(&other.admin(), &text).await.unwrap();
+        let Imported { integrations, findings } = other.registry.integrations().import(&other.admin(), &text).await.unwrap();
         assert!(findings.is_empty(), "{findings:?}");
         assert_eq!(integrations[0].configuration.as_deref().map(normal), Some(normal(SEED_ENTERPRISE)));
         assert_eq!(integrations.iter().map(|one| one.enabled).collect::<Vec<_>>(), [true, false]);
-        let again = other.registry.export_integrations(&other.admin(), IntegrationFilter::default()).await.unwrap();
+        let again = other.registry.integrations().export(&other.admin(), IntegrationFilter::default()).await.unwrap();
         assert_eq!(normal(&again), normal(&text));
     }
 }
@@ -132,7 +132,7 @@ on_both! {
             {{ "name": "Typo", "url": "{URL}", "auth_type": "none", "transport": "http",
                "configurations": {{ "oauth_client_metadata": {{ "contacts": "a@b" }} }} }}
         ] }}"#);
-        let Err(Error::Invalid(findings)) = t.registry.import_integrations(&t.admin(), &text).await else {
+        let Err(Error::Invalid(findings)) = t.registry.integrations().import(&t.admin(), &text).await else {
             panic!("accepted");
         };
         let found: Vec<_> = findings.iter().map(|one| (one.pointer.as_str(), one.code.as_ref(), one.line)).collect();
@@ -146,7 +146,7 @@ on_both! {
         assert_eq!(slugs(&t, IntegrationFilter::default()).await, ["linear"]);
 
         let viewer = t.actor(Role::Viewer, None).await;
-        let refused = t.registry.import_integrations(&viewer, "[]").await;
+        let refused = t.registry.integrations().import(&viewer, "[]").await;
         assert!(matches!(refused, Err(Error::Forbidden { .. })), "{refused:?}");
     }
 }
@@ -157,14 +157,14 @@ on_both! {
         t.integration("linear", URL, None).await;
         t.server("linear", "acme").await;
         switch(&t, "linear", false).await;
-        let refused = t.registry.reregister_integration(&t.admin(), &"linear".into(), ReregisterScope::All, None).await;
+        let refused = t.registry.registrations().reregister_integration(&t.admin(), &"linear".into(), ReregisterScope::All, None).await;
         assert!(matches!(refused, Err(Error::Conflict { code: "integration_disabled", .. })), "{refused:?}");
         switch(&t, "linear", true).await;
-        let failed = t.registry.reregister_integration(&t.admin(), &"linear".into(), ReregisterScope::Failed, None).await;
+        let failed = t.registry.registrations().reregister_integration(&t.admin(), &"linear".into(), ReregisterScope::Failed, None).await;
         assert_eq!(failed.unwrap().queued, 0);
-        let all = t.registry.reregister_integration(&t.admin(), &"linear".into(), ReregisterScope::All, None).await;
+        let all = t.registry.registrations().reregister_integration(&t.admin(), &"linear".into(), ReregisterScope::All, None).await;
         assert_eq!(all.unwrap().queued, 1);
-        let events = t.registry.integration_events(&t.admin(), &Reference::parse("linear"), 2).await.unwrap();
+        let events = t.registry.integrations().events(&t.admin(), &Reference::parse("linear"), 2).await.unwrap();
         let actions: Vec<_> = events.iter().map(|event| event.action.as_str()).collect();
         assert_eq!(actions, ["integration.enabled", "integration.disabled"]);
     }
@@ -177,12 +177,12 @@ on_both! {
         t.integration("linear", URL, None).await;
         t.server("linear", "acme").await;
         t.server("linear", "beta").await;
-        let losses = t.registry.weigh_integration_deletion(&t.admin(), &"linear".into()).await.unwrap();
+        let losses = t.registry.integrations().dry_run_delete(&t.admin(), &"linear".into()).await.unwrap();
         assert_eq!(losses.servers, ["acme/linear", "beta/linear"]);
         assert_eq!(losses.workspaces, ["acme", "beta"]);
         assert_eq!(losses.forgotten(), 0, "no client was registered yet");
         let bound = t.actor(Role::Manager, Some("acme")).await;
-        let refused = t.registry.weigh_integration_deletion(&bound, &"linear".into()).await;
+        let refused = t.registry.integrations().dry_run_delete(&bound, &"linear".into()).await;
         assert!(matches!(refused, Err(Error::Forbidden { .. })), "it belongs to the organisation: {refused:?}");
     }
 }

@@ -58,15 +58,15 @@ fn configuration(logo: &str) -> String {
 async fn save(t: &TestRegistry, logo: &str) {
     let subject = registry::Subject::Integration(Reference::parse("linear"));
     let text = Some(configuration(logo));
-    t.registry.set_configuration(&t.admin(), &subject, text, None, None).await.unwrap();
+    t.registry.configurations().set(&t.admin(), &subject, text, None, None).await.unwrap();
 }
 
 async fn fetch_all(registry: &Registry) {
-    while registry.fetch_due_logo("test").await.unwrap() {}
+    while registry.logos().fetch_due("test").await.unwrap() {}
 }
 
 async fn state(registry: &Registry, actor: &Actor, url: &str) -> LogoState {
-    registry.logo(actor, url).await.unwrap().state
+    registry.logos().get(actor, url).await.unwrap().state
 }
 
 on_both! {
@@ -81,7 +81,7 @@ on_both! {
         else { panic!("a picture") };
         assert_eq!((media_type.as_str(), pixels, size as usize), ("image/png", Some((512, 256)), PNG.len()));
         assert_eq!(labelled, None);
-        let file = t.registry.logo_file(&admin, &digest).await.unwrap();
+        let file = t.registry.logos().file(&admin, &digest).await.unwrap();
         assert_eq!((file.media_type.as_str(), file.bytes.as_slice()), ("image/png", PNG));
 
         save(&t, &url).await;
@@ -101,13 +101,13 @@ on_both! {
         let url = format!("{}/moved.png", host.url);
         assert_eq!(state(registry, &admin, &url).await, LogoState::Unknown);
         for _ in 0..2 {
-            let LogoState::Problem { code, message } = registry.fetch_logo(&admin, &url).await.unwrap().state
+            let LogoState::Problem { code, message } = registry.logos().fetch(&admin, &url).await.unwrap().state
             else { panic!("no picture") };
             assert_eq!((code.as_str(), host.asked()), ("redirected", 1));
             assert!(message.contains("https://elsewhere.example/l.png"), "{message}");
         }
         t.clock.advance(chrono::TimeDelta::seconds(11));
-        registry.fetch_logo(&admin, &url).await.unwrap();
+        registry.logos().fetch(&admin, &url).await.unwrap();
         assert_eq!(host.asked(), 2);
     }
 }
@@ -121,7 +121,7 @@ on_both! {
             ("https://u:p@acme.com/logo.png", "user name"),
         ] {
             t.integration(&format!("i{}", url.len()), "https://mcp.linear.app/mcp", None).await;
-            let LogoState::Problem { code, message } = registry.fetch_logo(&admin, url).await.unwrap().state
+            let LogoState::Problem { code, message } = registry.logos().fetch(&admin, url).await.unwrap().state
             else { panic!("{url}") };
             assert_eq!(code, "address_not_allowed");
             assert!(message.contains(words), "{message}");
@@ -130,7 +130,7 @@ on_both! {
         let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let mut said = Vec::new();
         for url in [format!("http://{closed}/l.png"), "https://nothing.invalid/l.png".to_owned()] {
-            said.push(registry.fetch_logo(&admin, &url).await.unwrap().state);
+            said.push(registry.logos().fetch(&admin, &url).await.unwrap().state);
         }
         assert!(matches!(&said[0], LogoState::Problem { code, .. } if code == "unreachable"), "{said:?}");
         assert_eq!(said[0], said[1]);
@@ -143,14 +143,14 @@ on_both! {
         let url = format!("{}/logo.png", host.url);
         let viewer = actor(&t.registry, Role::Viewer, None).await;
         let gateway = actor(&t.registry, Role::Gateway, None).await;
-        for result in [t.registry.fetch_logo(&gateway, &url).await, t.registry.logo(&gateway, &url).await] {
+        for result in [t.registry.logos().fetch(&gateway, &url).await, t.registry.logos().get(&gateway, &url).await] {
             assert!(matches!(result, Err(Error::Forbidden { .. })), "{result:?}");
         }
         assert_eq!(host.asked(), 0);
-        let LogoState::Picture { digest, .. } = t.registry.fetch_logo(&viewer, &url).await.unwrap().state
+        let LogoState::Picture { digest, .. } = t.registry.logos().fetch(&viewer, &url).await.unwrap().state
         else { panic!("a picture") };
-        t.registry.logo_file(&viewer, &digest).await.unwrap();
-        assert!(matches!(t.registry.logo_file(&gateway, &digest).await, Err(Error::Forbidden { .. })));
-        assert!(matches!(t.registry.logo_file(&viewer, "0000").await, Err(Error::NotFound { .. })));
+        t.registry.logos().file(&viewer, &digest).await.unwrap();
+        assert!(matches!(t.registry.logos().file(&gateway, &digest).await, Err(Error::Forbidden { .. })));
+        assert!(matches!(t.registry.logos().file(&viewer, "0000").await, Err(Error::NotFound { .. })));
     }
 }

@@ -20,20 +20,20 @@ fn web(address: &str) -> Origin {
 /// Somebody who came in by link and set a password.
 async fn person(t: &TestRegistry, email: &str, roles: Roles) -> User {
     let new = NewPerson { email: email.to_owned(), name: String::new(), roles };
-    let invited = t.registry.invite(&t.admin(), new).await.unwrap();
-    let signed_in = t.registry.sign_in_with_link(&invited.token, web("192.0.2.1")).await.unwrap();
+    let invited = t.registry.users().invite(&t.admin(), new).await.unwrap();
+    let signed_in = t.registry.login().sign_in_with_link(&invited.token, web("192.0.2.1")).await.unwrap();
     let actor = behind(t, &signed_in.session).await.unwrap();
-    t.registry.set_password(&actor, None, PASSWORD).await.unwrap();
+    t.registry.login().set_password(&actor, None, PASSWORD).await.unwrap();
     signed_in.user
 }
 
 /// Who is behind a session.
 async fn behind(t: &TestRegistry, session: &str) -> Result<Actor, Error> {
-    t.registry.authenticate(registry::Credential::Session(session), web("192.0.2.1")).await
+    t.registry.callers().authenticate(registry::Credential::Session(session), web("192.0.2.1")).await
 }
 
 async fn try_in(registry: &Registry, email: &str, password: &str, address: &str) -> Result<(), Error> {
-    registry.sign_in(email, password, web(address)).await.map(drop)
+    registry.login().sign_in(email, password, web(address)).await.map(drop)
 }
 
 on_both! {
@@ -75,32 +75,32 @@ on_both! {
         let ann = person(&t, "ann@acme.com", Roles::one(Role::Admin, None)).await;
         let eve = person(&t, "eve@acme.com", Roles::one(Role::Admin, None)).await;
         let admin = t.admin();
-        t.registry.deactivate_person(&admin, ann.id).await.unwrap();
+        t.registry.users().deactivate(&admin, ann.id).await.unwrap();
         for _ in 0..6 {
             try_in(&t.registry, "ann@acme.com", "wrong", "192.0.2.7").await.unwrap_err();
         }
-        let over_the_network = t.registry.reset_person("ann@acme.com", web("192.0.2.1")).await;
+        let over_the_network = t.registry.users().reset("ann@acme.com", web("192.0.2.1")).await;
         assert!(matches!(over_the_network, Err(Error::Unauthenticated(_))));
-        let token = t.registry.reset_person("Ann@acme.com", Origin::new(Door::Cli)).await.unwrap();
-        let back = t.registry.sign_in_with_link(&token, web("192.0.2.7")).await.unwrap();
+        let token = t.registry.users().reset("Ann@acme.com", Origin::new(Door::Cli)).await.unwrap();
+        let back = t.registry.login().sign_in_with_link(&token, web("192.0.2.7")).await.unwrap();
         assert_eq!((back.user.id, back.user.role, back.user.has_password), (ann.id, Some(Role::Admin), false));
 
         // A link to somebody with a password ends that and their sessions, but never those of the last one who can come in.
-        let kept = t.registry.new_sign_in_link(&admin, eve.id).await;
+        let kept = t.registry.users().new_sign_in_link(&admin, eve.id).await;
         assert!(matches!(kept, Err(Error::Conflict { code: "last_admin", .. })), "{kept:?}");
         let vi = person(&t, "vi@acme.com", Roles::one(Role::Viewer, None)).await;
-        let session = t.registry.sign_in("vi@acme.com", PASSWORD, web("192.0.2.9")).await.unwrap().session;
+        let session = t.registry.login().sign_in("vi@acme.com", PASSWORD, web("192.0.2.9")).await.unwrap().session;
         behind(&t, &session).await.unwrap();
-        t.registry.new_sign_in_link(&admin, vi.id).await.unwrap();
+        t.registry.users().new_sign_in_link(&admin, vi.id).await.unwrap();
         assert!(behind(&t, &session).await.is_err(), "a stolen session could choose the next password");
 
         // The last one who can come in stays, however it is tried: a link is used up.
-        let refused = t.registry.deactivate_person(&admin, eve.id).await;
+        let refused = t.registry.users().deactivate(&admin, eve.id).await;
         assert!(matches!(refused, Err(Error::Conflict { code: "last_admin", .. })), "{refused:?}");
-        t.registry.set_password(&behind(&t, &back.session).await.unwrap(), None, PASSWORD).await.unwrap();
-        t.registry.deactivate_person(&admin, eve.id).await.unwrap();
+        t.registry.login().set_password(&behind(&t, &back.session).await.unwrap(), None, PASSWORD).await.unwrap();
+        t.registry.users().deactivate(&admin, eve.id).await.unwrap();
         let nothing = PersonChange { role: Some(None), workspaces: Some(vec![(Reference::parse("acme"), Role::Admin)]), ..PersonChange::default() };
-        let refused = t.registry.change_person(&admin, ann.id, nothing).await;
+        let refused = t.registry.users().update(&admin, ann.id, nothing).await;
         assert!(matches!(refused, Err(Error::Conflict { code: "last_admin", .. })), "{refused:?}");
     }
 }
@@ -113,7 +113,7 @@ on_both! {
         let role = |slug: &str, role| (Reference::parse(slug), role);
         let refused = async |roles: Roles| {
             let new = NewPerson { email: "x@acme.com".into(), name: String::new(), roles };
-            match t.registry.invite(&t.admin(), new).await {
+            match t.registry.users().invite(&t.admin(), new).await {
                 Err(Error::Invalid(findings)) => findings.iter().map(|one| one.pointer.clone()).collect::<Vec<_>>(),
                 other => panic!("{other:?}"),
             }
@@ -126,11 +126,11 @@ on_both! {
 
         let both = Roles { organisation: Some(Role::Viewer), workspaces: vec![role("beta", Role::Manager), role("acme", Role::Viewer)] };
         let vi = person(&t, "vi@acme.com", both).await;
-        let found = t.registry.person(&t.admin(), vi.id).await.unwrap();
+        let found = t.registry.users().get(&t.admin(), vi.id).await.unwrap();
         let places: Vec<_> = found.workspaces.iter().map(|one| (one.workspace.slug.as_str(), one.role)).collect();
         assert_eq!((found.role, places), (Some(Role::Viewer), vec![("acme", Role::Viewer), ("beta", Role::Manager)]));
         let renamed = PersonChange { name: Some("Vivian".into()), ..PersonChange::default() };
-        let renamed = t.registry.change_person(&t.admin(), vi.id, renamed).await.unwrap();
+        let renamed = t.registry.users().update(&t.admin(), vi.id, renamed).await.unwrap();
         assert_eq!((renamed.name.as_str(), renamed.workspaces), ("Vivian", found.workspaces));
     }
 }
@@ -139,8 +139,8 @@ on_both! {
     async fn whoever_is_reset_while_they_sign_in_is_not_let_in(t: TestRegistry) {
         let eve = person(&t, "eve@acme.com", Roles::one(Role::Viewer, None)).await;
         let (signed_in, reset) = tokio::join!(
-            t.registry.sign_in("eve@acme.com", PASSWORD, web("192.0.2.1")),
-            t.registry.reset_person("eve@acme.com", Origin::new(Door::Cli)),
+            t.registry.login().sign_in("eve@acme.com", PASSWORD, web("192.0.2.1")),
+            t.registry.users().reset("eve@acme.com", Origin::new(Door::Cli)),
         );
         let token = reset.unwrap();
         // Before it or after it: what the old password opened is closed.
@@ -148,7 +148,7 @@ on_both! {
             let refused = behind(&t, &signed_in.session).await;
             assert!(matches!(refused, Err(Error::Unauthenticated(_))), "{refused:?}");
         }
-        assert_eq!(t.registry.sign_in_with_link(&token, web("192.0.2.1")).await.unwrap().user.id, eve.id);
+        assert_eq!(t.registry.login().sign_in_with_link(&token, web("192.0.2.1")).await.unwrap().user.id, eve.id);
     }
 }
 
@@ -169,18 +169,18 @@ on_both! {
         let ann = person(&t, "ann@acme.com", Roles::one(Role::Admin, None)).await;
         person(&t, "eve@acme.com", Roles::one(Role::Admin, None)).await;
         let cli = || Origin::new(Door::Cli);
-        let older = t.registry.create_sign_in_link("ann@acme.com", cli()).await.unwrap();
-        let newer = t.registry.new_sign_in_link(&t.admin(), ann.id).await.unwrap().token;
-        let refused = t.registry.sign_in_with_link(&older, web("192.0.2.1")).await;
+        let older = t.registry.users().create_sign_in_link("ann@acme.com", cli()).await.unwrap();
+        let newer = t.registry.users().new_sign_in_link(&t.admin(), ann.id).await.unwrap().token;
+        let refused = t.registry.login().sign_in_with_link(&older, web("192.0.2.1")).await;
         assert!(matches!(refused, Err(Error::Unauthenticated(_))), "{refused:?}");
         assert!(try_in(&t.registry, "ann@acme.com", PASSWORD, "192.0.2.1").await.is_err(), "it was forgotten");
-        let back = t.registry.sign_in_with_link(&newer, web("192.0.2.1")).await.unwrap();
+        let back = t.registry.login().sign_in_with_link(&newer, web("192.0.2.1")).await.unwrap();
         let actor = behind(&t, &back.session).await.unwrap();
-        t.registry.set_password(&actor, None, "another long password").await.unwrap();
+        t.registry.login().set_password(&actor, None, "another long password").await.unwrap();
         try_in(&t.registry, "ann@acme.com", "another long password", "192.0.2.1").await.unwrap();
-        let late = t.registry.create_sign_in_link("ann@acme.com", cli()).await.unwrap();
+        let late = t.registry.users().create_sign_in_link("ann@acme.com", cli()).await.unwrap();
         t.clock.advance(Duration::hours(25));
-        assert!(t.registry.sign_in_with_link(&late, web("192.0.2.1")).await.is_err(), "a day is over");
+        assert!(t.registry.login().sign_in_with_link(&late, web("192.0.2.1")).await.is_err(), "a day is over");
     }
 }
 
@@ -188,19 +188,19 @@ on_both! {
     async fn new_link_ends_sessions_also_of_somebody_without_a_password(t: TestRegistry) {
         let new = |email: &str| NewPerson { email: email.to_owned(), name: String::new(), roles: Roles::one(Role::Viewer, None) };
         for (email, by_cli) in [("ann@acme.com", false), ("bob@acme.com", true)] {
-            let invited = t.registry.invite(&t.admin(), new(email)).await.unwrap();
-            let session = t.registry.sign_in_with_link(&invited.token, web("192.0.2.1")).await.unwrap().session;
+            let invited = t.registry.users().invite(&t.admin(), new(email)).await.unwrap();
+            let session = t.registry.login().sign_in_with_link(&invited.token, web("192.0.2.1")).await.unwrap().session;
             behind(&t, &session).await.unwrap();
             let token = if by_cli {
-                t.registry.create_sign_in_link(email, Origin::new(Door::Cli)).await.unwrap()
+                t.registry.users().create_sign_in_link(email, Origin::new(Door::Cli)).await.unwrap()
             } else {
-                t.registry.new_sign_in_link(&t.admin(), invited.user.id).await.unwrap().token
+                t.registry.users().new_sign_in_link(&t.admin(), invited.user.id).await.unwrap().token
             };
             assert!(matches!(behind(&t, &session).await, Err(Error::Unauthenticated(_))), "{email} was signed out");
             let filter = AuditFilter { action: Some("user.sessions_ended".into()), ..AuditFilter::default() };
-            let events = t.registry.audit_events(&t.admin(), filter, PageRequest::new(0, 10)).await.unwrap();
+            let events = t.registry.audit().events(&t.admin(), filter, PageRequest::new(0, 10)).await.unwrap();
             assert_eq!(events.items[0].subject_name.as_deref(), Some(email));
-            let again = t.registry.sign_in_with_link(&token, web("192.0.2.1")).await.unwrap();
+            let again = t.registry.login().sign_in_with_link(&token, web("192.0.2.1")).await.unwrap();
             behind(&t, &again.session).await.unwrap();
         }
     }
@@ -211,34 +211,34 @@ on_both! {
         let boss = person(&t, "boss@acme.com", Roles::one(Role::Admin, None)).await;
         let gone = person(&t, "gone@acme.com", Roles::one(Role::Admin, None)).await;
         let viewer = person(&t, "viewer@acme.com", Roles::one(Role::Viewer, None)).await;
-        t.registry.deactivate_person(&t.admin(), gone.id).await.unwrap();
-        t.registry.deactivate_person(&t.admin(), viewer.id).await.unwrap();
+        t.registry.users().deactivate(&t.admin(), gone.id).await.unwrap();
+        t.registry.users().deactivate(&t.admin(), viewer.id).await.unwrap();
         let scoped = NewApiKey {
             name: "scoped".into(), role: Role::Admin, scopes: vec!["people.manage".into()], workspace: None, expires_at: None, reason: None,
         };
-        let key = t.registry.create_api_key(&t.admin(), scoped).await.unwrap().key;
-        let key = t.registry.authenticate(registry::Credential::Token(&key), Origin::new(Door::Api)).await.unwrap();
+        let key = t.registry.api_keys().create(&t.admin(), scoped).await.unwrap().key;
+        let key = t.registry.callers().authenticate(registry::Credential::Token(&key), Origin::new(Door::Api)).await.unwrap();
         let (r, name) = (&t.registry, |name: &str| PersonChange { name: Some(name.to_owned()), ..PersonChange::default() });
         let role = PersonChange { role: Some(Some(Role::Admin)), ..PersonChange::default() };
         let new = NewPerson { email: "new@acme.com".into(), name: String::new(), roles: Roles::one(Role::Viewer, None) };
         for (verb, outcome) in [
-            ("reactivate an admin", r.reactivate_person(&key, gone.id).await),
-            ("reactivate a viewer", r.reactivate_person(&key, viewer.id).await),
-            ("invite", r.invite(&key, new).await.map(drop)),
-            ("a new link", r.new_sign_in_link(&key, boss.id).await.map(drop)),
-            ("change a role", r.change_person(&key, viewer.id, role).await.map(drop)),
-            ("rename an admin", r.change_person(&key, boss.id, name("Mallory")).await.map(drop)),
-            ("rename an admin who is out", r.change_person(&key, gone.id, name("Mallory")).await.map(drop)),
+            ("reactivate an admin", r.users().reactivate(&key, gone.id).await),
+            ("reactivate a viewer", r.users().reactivate(&key, viewer.id).await),
+            ("invite", r.users().invite(&key, new).await.map(drop)),
+            ("a new link", r.users().new_sign_in_link(&key, boss.id).await.map(drop)),
+            ("change a role", r.users().update(&key, viewer.id, role).await.map(drop)),
+            ("rename an admin", r.users().update(&key, boss.id, name("Mallory")).await.map(drop)),
+            ("rename an admin who is out", r.users().update(&key, gone.id, name("Mallory")).await.map(drop)),
         ] {
             assert!(matches!(outcome, Err(Error::Forbidden { .. })), "{verb}: {outcome:?}");
         }
         assert!(try_in(&t.registry, "gone@acme.com", PASSWORD, "192.0.2.1").await.is_err());
         // What takes away, or gives nobody anything, is what the scope is for.
-        r.change_person(&key, viewer.id, name("Vic")).await.unwrap();
-        r.end_sessions_of(&key, boss.id).await.unwrap();
-        r.deactivate_person(&key, viewer.id).await.unwrap();
+        r.users().update(&key, viewer.id, name("Vic")).await.unwrap();
+        r.sessions().end_all_of(&key, boss.id).await.unwrap();
+        r.users().deactivate(&key, viewer.id).await.unwrap();
         // And nothing that a whole key may not.
-        r.reactivate_person(&t.admin(), gone.id).await.unwrap();
+        r.users().reactivate(&t.admin(), gone.id).await.unwrap();
         try_in(&t.registry, "gone@acme.com", PASSWORD, "192.0.2.1").await.unwrap();
     }
 }
@@ -246,7 +246,7 @@ on_both! {
 on_both! {
     async fn a_session_ends_after_a_week_however_it_is_used(t: TestRegistry) {
         person(&t, "ann@acme.com", Roles::one(Role::Admin, None)).await;
-        let session = t.registry.sign_in("ann@acme.com", PASSWORD, web("192.0.2.1")).await.unwrap().session;
+        let session = t.registry.login().sign_in("ann@acme.com", PASSWORD, web("192.0.2.1")).await.unwrap().session;
         for _ in 0..(7 * 24 - 1) {
             t.clock.advance(Duration::hours(1));
             behind(&t, &session).await.unwrap();

@@ -47,7 +47,7 @@ on_both! {
             known = again;
         }
         assert!(refused, "sealed secrets are not given up in silence");
-        t.registry.migrate().await.unwrap();
+        t.registry.deployment().migrate().await.unwrap();
         t.workspace("anew").await;
     }
 }
@@ -102,7 +102,7 @@ on_both! {
         }
         Migrator::up(&db, None).await.unwrap();
         assert_eq!(roles().await, [("admin".to_owned(), 0), ("none".to_owned(), 1)]);
-        let people = t.registry.people(&t.admin(), registry::PageRequest::default()).await.unwrap().items;
+        let people = t.registry.users().list(&t.admin(), registry::PageRequest::default()).await.unwrap().items;
         assert_eq!(people[1].workspaces.len(), 1);
         assert_eq!((people[1].role, people[1].workspaces[0].role.as_str()), (None, "manager"));
         Migrator::down(&db, steps).await.unwrap();

@@ -25,17 +25,17 @@ async fn enter(registry: &Registry, slug: &str, secret: &str) {
     let text = json!({ "headers": { "X-Key": secret } }).to_string();
     let change = IntegrationChange { configuration: Some(Some(text)), ..IntegrationChange::default() };
     let slug = Reference::parse(slug);
-    registry.update_integration(&registry.operator(), &slug, change, None).await.unwrap();
+    registry.integrations().update(&registry.deployment().operator(), &slug, change, None).await.unwrap();
 }
 
 async fn document(t: &TestRegistry, registry: &Registry, slug: &str) -> Value {
     let gateway = t.actor(Role::Gateway, None).await;
-    let document = registry.gateway_document(&gateway, "acme", slug).await.unwrap();
+    let document = registry.gateway().document(&gateway, "acme", slug).await.unwrap();
     serde_json::from_slice(&document.body).unwrap()
 }
 
 async fn keys(registry: &Registry) -> Vec<SealingKeyUse> {
-    registry.sealing_keys(&registry.operator()).await.unwrap()
+    registry.secrets().keys(&registry.deployment().operator()).await.unwrap()
 }
 
 on_both! {
@@ -47,9 +47,9 @@ on_both! {
         let new = SealingKey::generate().unwrap();
         // First below the old key everywhere, then above it.
         let both = t.process_with_keys(vec![t.key.clone(), new.clone()]).await;
-        both.ready().await.unwrap();
+        both.deployment().ready().await.unwrap();
         let rotating = t.process_with_keys(vec![new.clone(), t.key.clone()]).await;
-        rotating.migrate().await.unwrap();
+        rotating.deployment().migrate().await.unwrap();
 
         // Meanwhile somebody saves through a process that still seals with the old key.
         let writing = async {
@@ -57,34 +57,34 @@ on_both! {
                 enter(&both, &format!("server-{number}"), &format!("changed {number}")).await;
             }
         };
-        let operator = rotating.operator();
-        let (done, ()) = tokio::join!(rotating.reseal(&operator), writing);
+        let operator = rotating.deployment().operator();
+        let (done, ()) = tokio::join!(rotating.secrets().reseal(&operator), writing);
         assert!(done.unwrap().values >= 230);
         // What was saved after the rotation had ended is for the next one.
-        rotating.reseal(&rotating.operator()).await.unwrap();
+        rotating.secrets().reseal(&rotating.deployment().operator()).await.unwrap();
         let used = keys(&rotating).await;
         assert_eq!(used.iter().map(|key| key.values).sum::<u64>(), 250);
         assert!(used.iter().all(|key| key.primary == (key.values == 250) && key.unreadable == 0), "{used:?}");
-        assert_eq!(rotating.reseal(&rotating.operator()).await.unwrap().values, 0);
+        assert_eq!(rotating.secrets().reseal(&rotating.deployment().operator()).await.unwrap().values, 0);
 
         let without_old = t.process_with_keys(vec![new]).await;
-        without_old.migrate().await.unwrap();
-        without_old.ready().await.unwrap();
+        without_old.deployment().migrate().await.unwrap();
+        without_old.deployment().ready().await.unwrap();
         assert_eq!(document(&t, &without_old, "server-3").await["headers"]["X-Key"], "changed 3");
         assert_eq!(document(&t, &without_old, "server-249").await["headers"]["X-Key"], "secret 249");
-        let refused = t.registry.ready().await.unwrap_err().to_string();
+        let refused = t.registry.deployment().ready().await.unwrap_err().to_string();
         assert!(refused.contains("missing from `sealing`"), "a process with the old key alone: {refused}");
 
         // One that still seals with the old key saves something late: who lacks that key says so.
         enter(&both, "server-5", "late").await;
-        let refused = without_old.ready().await.unwrap_err().to_string();
+        let refused = without_old.deployment().ready().await.unwrap_err().to_string();
         assert!(refused.contains("missing from `sealing`"), "{refused}");
         // A row that is damaged holds the others up for nobody.
         enter(&both, "server-6", "damaged").await;
         let db = t.database.connect().await;
         let damaged = "UPDATE sealed_value SET data_key = nonce WHERE owner_id = (SELECT id FROM integration WHERE slug = 'server-6')";
         db.execute_unprepared(damaged).await.unwrap();
-        let done = rotating.reseal(&rotating.operator()).await.unwrap();
+        let done = rotating.secrets().reseal(&rotating.deployment().operator()).await.unwrap();
         assert_eq!((done.values, done.left), (1, 1));
     }
 }
@@ -95,21 +95,21 @@ on_both! {
         with_secret(&t, "linear", "s3cret").await;
         with_secret(&t, "notion", "other").await;
         let fresh = t.process_with_keys(vec![SealingKey::generate().unwrap()]).await;
-        let operator = fresh.operator();
-        let refused = fresh.migrate().await.unwrap_err().to_string();
+        let operator = fresh.deployment().operator();
+        let refused = fresh.deployment().migrate().await.unwrap_err().to_string();
         assert!(refused.contains("seal status"), "{refused}");
-        assert!(fresh.ready().await.is_err());
+        assert!(fresh.deployment().ready().await.is_err());
         let used = keys(&fresh).await;
         let lost = used.iter().find(|key| !key.present).unwrap();
         assert_eq!((lost.values, lost.unreadable), (2, 2));
         assert_eq!(lost.costs, ["integration linear: enter /headers/X-Key again", "integration notion: enter /headers/X-Key again"]);
 
-        assert!(matches!(fresh.abandon_sealing_key(&operator, "nobody").await, Err(Error::NotFound { .. })));
-        let present = t.registry.abandon_sealing_key(&operator, &lost.id).await;
+        assert!(matches!(fresh.secrets().abandon_key(&operator, "nobody").await, Err(Error::NotFound { .. })));
+        let present = t.registry.secrets().abandon_key(&operator, &lost.id).await;
         assert!(matches!(present, Err(Error::Conflict { code: "sealing_key_present", .. })));
-        assert_eq!(fresh.abandon_sealing_key(&operator, &lost.id).await.unwrap(), 2);
-        fresh.migrate().await.unwrap();
-        fresh.ready().await.unwrap();
+        assert_eq!(fresh.secrets().abandon_key(&operator, &lost.id).await.unwrap(), 2);
+        fresh.deployment().migrate().await.unwrap();
+        fresh.deployment().ready().await.unwrap();
 
         // The document says so, holds nothing of the secret, and is whole again once it is entered.
         let found = document(&t, &fresh, "linear").await;
@@ -118,7 +118,7 @@ on_both! {
         enter(&fresh, "linear", "again").await;
         assert_eq!(document(&t, &fresh, "linear").await["headers"]["X-Key"], "again");
         assert_eq!(document(&t, &fresh, "notion").await["registration"]["reason"], "sealing_key_missing");
-        assert_eq!(fresh.reseal(&operator).await.unwrap().left, 1);
+        assert_eq!(fresh.secrets().reseal(&operator).await.unwrap().left, 1);
     }
 }
 
@@ -131,7 +131,7 @@ on_both! {
         let damage = "UPDATE sealed_value SET ciphertext = nonce WHERE owner_id = (SELECT id FROM integration WHERE slug = 'linear')";
         db.execute_unprepared(damage).await.unwrap();
         let gateway = t.actor(Role::Gateway, None).await;
-        let page = t.registry.gateway_documents(&gateway, None, 0, 100).await.unwrap();
+        let page = t.registry.gateway().documents(&gateway, None, 0, 100).await.unwrap();
         assert_eq!(page.documents.len(), 2);
         let found = document(&t, &t.registry, "linear").await;
         assert_eq!(found["registration"]["reason"], "stored_data_damaged");
@@ -145,9 +145,9 @@ on_both! {
 on_both! {
     async fn keys_are_the_operators_alone(t: TestRegistry) {
         let admin = t.actor(Role::Admin, None).await;
-        assert!(matches!(t.registry.sealing_keys(&admin).await, Err(Error::Unauthenticated(_))));
-        assert!(matches!(t.registry.reseal(&admin).await, Err(Error::Unauthenticated(_))));
-        assert!(matches!(t.registry.abandon_sealing_key(&admin, "k").await, Err(Error::Unauthenticated(_))));
+        assert!(matches!(t.registry.secrets().keys(&admin).await, Err(Error::Unauthenticated(_))));
+        assert!(matches!(t.registry.secrets().reseal(&admin).await, Err(Error::Unauthenticated(_))));
+        assert!(matches!(t.registry.secrets().abandon_key(&admin, "k").await, Err(Error::Unauthenticated(_))));
     }
 }
 
@@ -184,9 +184,9 @@ on_both! {
         with_secret(&t, "linear", "s3cret").await;
         let admin = t.actor(Role::Admin, None).await;
         let every = RegistrationFilter { states: State::ALL.to_vec(), ..RegistrationFilter::default() };
-        let registrations = t.registry.registrations(&admin, every.clone(), registry::PageRequest::default()).await.unwrap();
+        let registrations = t.registry.registrations().list(&admin, every.clone(), registry::PageRequest::default()).await.unwrap();
         let registration = registrations.items[0].id;
-        let draft = t.registry.create_draft(&admin, registry::DraftAddress {
+        let draft = t.registry.drafts().create(&admin, registry::DraftAddress {
             url: "https://draft.example.com/mcp".into(), name: None, slug: None, transport: Transport::Http,
         }).await.unwrap();
         let text = || json!({ "headers": { "X-Key": "lost" } }).to_string();
@@ -221,46 +221,46 @@ on_both! {
                 workspaces: vec![AccessChange { workspace: Reference::parse("acme"), enabled: None, configuration: Some(Some(text())) }],
                 ..AccessUpdate::default()
             };
-            refused("an integration", wrong.create_integration(&admin, integration)).await;
-            refused("a change", wrong.update_integration(&admin, &linear, change, None)).await;
-            refused("a server", Box::pin(wrong.create_server(&admin, new_server))).await;
-            refused("a server's change", wrong.update_server(&admin, &server, server_change, None)).await;
-            refused("access", wrong.update_integration_access(&admin, &linear, access)).await;
+            refused("an integration", wrong.integrations().create(&admin, integration)).await;
+            refused("a change", wrong.integrations().update(&admin, &linear, change, None)).await;
+            refused("a server", Box::pin(wrong.servers().create(&admin, new_server))).await;
+            refused("a server's change", wrong.servers().update(&admin, &server, server_change, None)).await;
+            refused("access", wrong.access().update(&admin, &linear, access)).await;
             for subject in [Subject::Organisation, Subject::Integration(linear.clone()), Subject::Server(server.clone())] {
-                refused("a layer", wrong.set_configuration(&admin, &subject, Some(text()), None, None)).await;
+                refused("a layer", wrong.configurations().set(&admin, &subject, Some(text()), None, None)).await;
             }
-            refused("a draft", wrong.set_draft_configuration(&admin, draft.id, Some(&text()))).await;
+            refused("a draft", wrong.drafts().set_configuration(&admin, draft.id, Some(&text()))).await;
             let client = registry::EnteredClient {
                 client_id: "abc".into(),
                 client_secret: Some(Secret::new("lost")),
                 token_endpoint_auth_method: None,
             };
-            refused("a client", Box::pin(wrong.enter_client(&admin, registration, client))).await;
-            refused("a token", wrong.enter_access_token(&admin, registration, Secret::new("lost"))).await;
-            refused("the audit log's key", Box::pin(wrong.keep_audit())).await;
-            refused("a rotation", wrong.reseal(&wrong.operator())).await;
+            refused("a client", Box::pin(wrong.registrations().set_client_credentials(&admin, registration, client))).await;
+            refused("a token", wrong.registrations().set_initial_access_token(&admin, registration, Secret::new("lost"))).await;
+            refused("the audit log's key", Box::pin(wrong.audit().maintain())).await;
+            refused("a rotation", wrong.secrets().reseal(&wrong.deployment().operator())).await;
             assert!(rows(&db).await == before, "{which}: something was saved");
 
             // A worker sends nothing whose answer it could not keep.
-            let claim = wrong.claim_due("wrong", 1, 1).await.unwrap().pop().unwrap();
-            let situation = wrong.situation(&claim).await.unwrap().unwrap();
-            refused("an attempt", wrong.begin_attempt(&claim, &situation, "register", None, &[])).await;
+            let claim = wrong.registration_queue().claim("wrong", 1, 1).await.unwrap().pop().unwrap();
+            let situation = wrong.registration_queue().load(&claim).await.unwrap().unwrap();
+            refused("an attempt", wrong.registration_queue().begin_attempt(&claim, &situation, "register", None, &[])).await;
             let free = "UPDATE registration SET lease_until = 0, lease_owner = NULL";
             db.execute_unprepared(free).await.unwrap();
 
             // Reading goes on, and what seals nothing is saved.
-            wrong.integration(&admin, &linear).await.unwrap();
-            wrong.registration(&admin, registration).await.unwrap();
+            wrong.integrations().get(&admin, &linear).await.unwrap();
+            wrong.registrations().get(&admin, registration).await.unwrap();
             let described = IntegrationChange { description: Some(Some(which.into())), ..IntegrationChange::default() };
-            wrong.update_integration(&admin, &linear, described, None).await.unwrap();
-            assert!(wrong.ready().await.is_err(), "{which}");
-            t.registry.ready().await.unwrap();
+            wrong.integrations().update(&admin, &linear, described, None).await.unwrap();
+            assert!(wrong.deployment().ready().await.is_err(), "{which}");
+            t.registry.deployment().ready().await.unwrap();
         }
         let gateway: Actor = t.actor(Role::Gateway, None).await;
-        let document = t.registry.gateway_document(&gateway, "acme", "linear").await.unwrap();
+        let document = t.registry.gateway().document(&gateway, "acme", "linear").await.unwrap();
         let document: Value = serde_json::from_slice(&document.body).unwrap();
         assert_eq!(document["headers"]["X-Key"], "s3cret");
-        assert!(t.registry.keep_audit().await.is_ok());
+        assert!(t.registry.audit().maintain().await.is_ok());
         assert!(keys(&t.registry).await.iter().all(|key| key.unreadable == 0));
     }
 }

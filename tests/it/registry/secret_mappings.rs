@@ -67,7 +67,7 @@ impl World {
         let registry = Registry::open(&t.database.url, settings, ring, t.clock.clone(), Arc::new(outside))
             .await
             .unwrap();
-        registry.migrate().await.unwrap();
+        registry.deployment().migrate().await.unwrap();
         t.workspace("acme").await;
         Self { t, registry, file, vault, config, _folder: folder }
     }
@@ -101,12 +101,16 @@ impl World {
             configuration: Some("{}".into()),
             secret_mappings: mappings,
         };
-        self.registry.create_integration(&self.registry.operator(), new).await.map(drop)
+        self.registry.integrations().create(&self.registry.deployment().operator(), new).await.map(drop)
     }
 
     async fn change(&self, slug: &str, change: IntegrationChange) -> registry::Result<()> {
         let slug = Reference::parse(slug);
-        self.registry.update_integration(&self.registry.operator(), &slug, change, None).await.map(drop)
+        self.registry
+            .integrations()
+            .update(&self.registry.deployment().operator(), &slug, change, None)
+            .await
+            .map(drop)
     }
 
     async fn refused(&self, workspace: Option<&str>, mapping: SecretMapping) -> (String, String) {
@@ -122,7 +126,7 @@ impl World {
 
     async fn document(&self, slug: &str) -> Value {
         let gateway = self.t.actor(Role::Gateway, None).await;
-        let document = self.registry.gateway_document(&gateway, "acme", slug).await.unwrap();
+        let document = self.registry.gateway().document(&gateway, "acme", slug).await.unwrap();
         serde_json::from_slice(&document.body).unwrap()
     }
 }
@@ -149,12 +153,12 @@ on_both! {
         for slug in ["linear", "notion"] {
             assert_eq!(w.document(slug).await["headers"]["X-Key"], CANARY, "{slug}");
         }
-        assert_eq!(w.registry.refresh_secrets().await.unwrap(), 0, "nothing changed");
+        assert_eq!(w.registry.configurations().refresh_mapped_secrets().await.unwrap(), 0, "nothing changed");
 
         let before = w.document("linear").await["revision"].as_i64().unwrap();
         std::fs::write(&w.file, r#"{"X-Key":"new"}"#).unwrap();
         w.vault.state().entry = json!({ "headers": { "X-Key": "newer" } });
-        assert_eq!(w.registry.refresh_secrets().await.unwrap(), 2);
+        assert_eq!(w.registry.configurations().refresh_mapped_secrets().await.unwrap(), 2);
         let document = w.document("linear").await;
         assert_eq!(document["headers"]["X-Key"], "new");
         assert!(document["revision"].as_i64().unwrap() > before, "gateways are told");
@@ -163,21 +167,21 @@ on_both! {
         // Away, or nonsense: what was read before serves on, and it is said.
         w.vault.state().refuses = Some(503);
         std::fs::write(&w.file, r#"{"X-Key":["no","text"]}"#).unwrap();
-        assert_eq!(w.registry.refresh_secrets().await.unwrap(), 0);
+        assert_eq!(w.registry.configurations().refresh_mapped_secrets().await.unwrap(), 0);
         for (slug, value, problem) in [("linear", "new", "does not fit"), ("notion", "newer", "cannot be read")] {
             assert_eq!(w.document(slug).await["headers"]["X-Key"], value);
-            let shown = w.registry.integration(&w.t.admin(), &Reference::parse(slug)).await.unwrap();
+            let shown = w.registry.integrations().get(&w.t.admin(), &Reference::parse(slug)).await.unwrap();
             let told = shown.secret_mappings[0].problem.clone().unwrap();
             assert!(told.contains(problem), "{slug}: {told}");
         }
         w.vault.state().refuses = None;
-        w.registry.refresh_secrets().await.unwrap();
-        let shown = w.registry.integration(&w.t.admin(), &Reference::parse("notion")).await.unwrap();
+        w.registry.configurations().refresh_mapped_secrets().await.unwrap();
+        let shown = w.registry.integrations().get(&w.t.admin(), &Reference::parse("notion")).await.unwrap();
         assert_eq!(shown.secret_mappings[0].problem, None);
 
         // Nowhere in the database but sealed, and gone with the integration.
         std::fs::write(&w.file, format!(r#"{{"X-Key":"{CANARY}"}}"#)).unwrap();
-        assert_eq!(w.registry.refresh_secrets().await.unwrap(), 1);
+        assert_eq!(w.registry.configurations().refresh_mapped_secrets().await.unwrap(), 1);
         let db = w.t.database.connect().await;
         let count = async |sql: String| {
             let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap().unwrap();
@@ -188,7 +192,7 @@ on_both! {
         }
         assert_eq!(count("SELECT COUNT(*) AS n FROM sealed_value".into()).await, 2);
         for slug in ["linear", "notion"] {
-            w.registry.delete_integration(&w.t.admin(), &Reference::parse(slug), None).await.unwrap();
+            w.registry.integrations().delete(&w.t.admin(), &Reference::parse(slug), None).await.unwrap();
         }
         assert_eq!(count("SELECT COUNT(*) AS n FROM sealed_value".into()).await, 0);
         assert_eq!(count("SELECT COUNT(*) AS n FROM secret_mapping".into()).await, 0);
@@ -247,7 +251,7 @@ on_both! {
         w.t.server("linear", "acme").await;
         let server = ServerRef { server: Reference::parse("linear"), workspace: None };
         let change = ServerChange { secret_mappings: Some(vec![maps("headers", "bound", JSON, None)]), ..ServerChange::default() };
-        w.registry.update_server(&w.registry.operator(), &server, change, None).await.unwrap();
+        w.registry.servers().update(&w.registry.deployment().operator(), &server, change, None).await.unwrap();
         assert_eq!(w.document("linear").await["headers"]["X-Key"], CANARY);
         let elsewhere = IntegrationChange { url: Some("https://evil.example/mcp".into()), ..IntegrationChange::default() };
         match w.change("linear", elsewhere).await {
@@ -277,21 +281,21 @@ on_both! {
             secrets.remove("ours");
             secrets.extend(narrowed.map(|narrowed| ("ours".to_owned(), narrowed)));
             let restarted = w.restarted(secrets).await;
-            restarted.migrate().await.unwrap();
-            assert_eq!(w.registry.refresh_secrets().await.unwrap(), 0, "{what}: during a rollout only who has the new ones");
-            assert_eq!(restarted.refresh_secrets().await.unwrap(), 1, "{what}");
+            restarted.deployment().migrate().await.unwrap();
+            assert_eq!(w.registry.configurations().refresh_mapped_secrets().await.unwrap(), 0, "{what}: during a rollout only who has the new ones");
+            assert_eq!(restarted.configurations().refresh_mapped_secrets().await.unwrap(), 1, "{what}");
             assert!(w.document("linear").await["headers"]["X-Key"].is_null(), "{what}");
-            let shown = restarted.integration(&w.t.admin(), &Reference::parse("linear")).await.unwrap();
+            let shown = restarted.integrations().get(&w.t.admin(), &Reference::parse("linear")).await.unwrap();
             let told = shown.secret_mappings[0].problem.clone().unwrap();
             assert!(told.contains("does not allow"), "{told}");
-            assert_eq!(restarted.refresh_secrets().await.unwrap(), 0, "said once");
+            assert_eq!(restarted.configurations().refresh_mapped_secrets().await.unwrap(), 0, "said once");
             // Allowed again it is back.
-            w.registry.bring_up(Recording::PutBack).await.unwrap();
-            assert_eq!(w.registry.refresh_secrets().await.unwrap(), 1, "{what}");
+            w.registry.deployment().bring_up(Recording::PutBack).await.unwrap();
+            assert_eq!(w.registry.configurations().refresh_mapped_secrets().await.unwrap(), 1, "{what}");
             assert_eq!(w.document("linear").await["headers"]["X-Key"], CANARY, "{what}");
         }
         let filter = registry::AuditFilter { action: Some("secret.changed".into()), ..registry::AuditFilter::default() };
-        let events = w.registry.audit_events(&w.t.admin(), filter, registry::PageRequest::default()).await.unwrap();
+        let events = w.registry.audit().events(&w.t.admin(), filter, registry::PageRequest::default()).await.unwrap();
         assert_eq!(events.total, 6);
         assert!(events.items.iter().all(|event| event.subject_name.as_deref() == Some("linear")), "{:?}", events.items);
     }
@@ -304,7 +308,7 @@ on_both! {
         let change = IntegrationChange { secret_mappings: Some(Vec::new()), ..IntegrationChange::default() };
         w.change("linear", change).await.unwrap();
         let filter = registry::AuditFilter { action: Some("secret_mappings.changed".into()), ..registry::AuditFilter::default() };
-        let events = w.registry.audit_events(&w.t.admin(), filter, registry::PageRequest::default()).await.unwrap();
+        let events = w.registry.audit().events(&w.t.admin(), filter, registry::PageRequest::default()).await.unwrap();
         let mapped = json!([{ "target_field": "configurations.headers", "secret_reference_id": "file", "secret_key": null, "value_format": "json" }]);
         let told: Vec<_> = events.items.iter().map(|event| (event.before.clone(), event.after.clone())).collect();
         assert_eq!(told, [(Some(mapped.clone()), Some(json!([]))), (Some(json!([])), Some(mapped))]);
@@ -322,8 +326,8 @@ on_both! {
             other => panic!("{other:?}"),
         }
         let subject = Subject::Integration(Reference::parse("linear"));
-        let operator = w.registry.operator();
-        let saved = w.registry.set_configuration(&operator, &subject, own().unwrap(), None, None).await;
+        let operator = w.registry.deployment().operator();
+        let saved = w.registry.configurations().set(&operator, &subject, own().unwrap(), None, None).await;
         assert!(matches!(saved, Err(Error::Invalid(_))));
         // From one to the other in one step.
         let change = IntegrationChange { configuration: own(), secret_mappings: Some(Vec::new()), ..IntegrationChange::default() };
@@ -348,15 +352,15 @@ on_both! {
         let w = World::new(t).await;
         w.create("linear", None, vec![maps("headers", "file", JSON, None)]).await.unwrap();
         let admin = w.t.admin();
-        let copied = w.registry.duplicate_integration(&admin, &"linear".into(), "Trials".into(), None).await.unwrap();
+        let copied = w.registry.integrations().duplicate(&admin, &"linear".into(), "Trials".into(), None).await.unwrap();
         assert_eq!((copied.left_out, copied.value.secret_mappings.len()), (vec!["/headers".to_owned()], 0));
-        let text = w.registry.export_these_integrations(&admin, &["linear".into()]).await.unwrap();
+        let text = w.registry.integrations().export_these(&admin, &["linear".into()]).await.unwrap();
         let exported: Value = serde_json::from_str(&text).unwrap();
         let mapping = json!({ "target_field": "configurations.headers", "secret_reference_id": "file", "secret_key": null, "value_format": "json" });
         assert_eq!(exported["integrations"][0]["secret_mappings"], json!([mapping]));
         assert!(!text.contains(CANARY));
         let other = TestRegistry::new(Engine::Sqlite).await;
-        let imported = other.registry.import_integrations(&other.admin(), &text).await.unwrap();
+        let imported = other.registry.integrations().import(&other.admin(), &text).await.unwrap();
         let told: Vec<_> = imported.findings.iter().map(|one| (one.pointer.as_str(), &*one.code)).collect();
         assert_eq!(told, [("/integrations/0/secret_mappings", "not_imported")]);
     }

@@ -48,21 +48,22 @@ fn moved(url: &str) -> IntegrationChange {
 /// Whether a test of the connection sends the organisation's secrets, and whether a server of it would have them.
 async fn is_sent(t: &TestRegistry, slug: &str, heard: &Mutex<String>) -> (bool, bool) {
     heard.lock().unwrap().clear();
-    t.registry.test_integration(&t.admin(), &Reference::parse(slug)).await.unwrap();
+    t.registry.integrations().test_connection(&t.admin(), &Reference::parse(slug)).await.unwrap();
     let tested = heard.lock().unwrap().contains("ORGSECRET");
     let server = t.server(slug, "acme").await;
     let reference = ServerRef { server: Reference::Id(server.id.0), workspace: None };
-    let effective = t.registry.client_metadata(&t.admin(), &reference).await.unwrap().resolution.effective;
+    let effective =
+        t.registry.servers().client_metadata(&t.admin(), &reference).await.unwrap().resolution.effective;
     let held =
         effective.gateway.contains_key("headers") || effective.registration.initial_access_token.is_some();
-    t.registry.delete_server(&t.admin(), &reference, None).await.unwrap();
+    t.registry.servers().delete(&t.admin(), &reference, None).await.unwrap();
     (tested, held)
 }
 
 on_both! {
     async fn organisation_secrets_go_only_where_its_writers_send_them(t: TestRegistry) {
         t.workspace("acme").await;
-        t.registry.set_configuration(&t.admin(), &Subject::Organisation, Some(LAYER.into()), None, None).await.unwrap();
+        t.registry.configurations().set(&t.admin(), &Subject::Organisation, Some(LAYER.into()), None, None).await.unwrap();
         let (url, heard) = listening().await;
         let other = format!("{url}/other");
         let manager = t.actor(Role::Manager, None).await;
@@ -70,7 +71,7 @@ on_both! {
         let admin = t.actor(Role::Admin, None).await;
         let open = async |slug: &str| {
             let change = registry::AccessUpdate { global_access: Some(true), ..registry::AccessUpdate::default() };
-            let _ = t.registry.update_integration_access(&t.admin(), &Reference::parse(slug), change).await;
+            let _ = t.registry.access().update(&t.admin(), &Reference::parse(slug), change).await;
         };
         // Made.
         for (slug, actor, workspace, sent) in [
@@ -79,14 +80,14 @@ on_both! {
             ("by-manager", &manager, None, false),
             ("by-bound", &bound, Some("acme"), false),
         ] {
-            let saved = t.registry.create_integration(actor, new(slug, &url, workspace)).await.unwrap();
+            let saved = t.registry.integrations().create(actor, new(slug, &url, workspace)).await.unwrap();
             let said = saved.findings.iter().any(|one| one.code == "secret_withheld");
             assert_eq!(said, slug == "by-manager", "{slug}: {:?}", saved.findings);
             open(slug).await;
             assert_eq!(is_sent(&t, slug, &heard).await, (sent, sent), "{slug}");
         }
         // Moved, sent again, vouched for.
-        let change = async |actor, slug: &str, change| t.registry.update_integration(actor, &Reference::parse(slug), change, None).await.unwrap();
+        let change = async |actor, slug: &str, change| t.registry.integrations().update(actor, &Reference::parse(slug), change, None).await.unwrap();
         change(&manager, "by-admin", moved(&url)).await;
         assert_eq!(is_sent(&t, "by-admin", &heard).await, (true, true), "the same address is no choice");
         let saved = change(&manager, "by-admin", moved(&other)).await;
@@ -103,13 +104,13 @@ on_both! {
         assert_eq!(is_sent(&t, "by-manager", &heard).await, (true, true), "moved by an admin");
         // Copied and imported.
         for (actor, name, sent) in [(&manager, "copy-m", false), (&admin, "copy-a", true)] {
-            t.registry.duplicate_integration(actor, &Reference::parse("by-admin"), name.into(), Some(name.into())).await.unwrap();
+            t.registry.integrations().duplicate(actor, &Reference::parse("by-admin"), name.into(), Some(name.into())).await.unwrap();
             open(name).await;
             assert_eq!(is_sent(&t, name, &heard).await, (sent, sent), "{name}");
         }
         for (actor, slug, sent) in [(&manager, "import-m", false), (&admin, "import-a", true)] {
             let item = serde_json::json!({ "name": slug, "slug": slug, "url": url, "auth_type": "headers", "transport": "http", "global_workspace_access": { "enabled": true } });
-            let imported = t.registry.import_integrations(actor, &item.to_string()).await.unwrap();
+            let imported = t.registry.integrations().import(actor, &item.to_string()).await.unwrap();
             assert_eq!(imported.findings.iter().any(|one| one.code == "secret_withheld"), !sent, "{slug}");
             assert_eq!(is_sent(&t, slug, &heard).await, (sent, sent), "{slug}");
         }
@@ -119,7 +120,7 @@ on_both! {
 on_both! {
     async fn preflight_counts_no_secret_of_the_organisation_for_a_manager_s_address(t: TestRegistry) {
         t.workspace("acme").await;
-        t.registry.set_configuration(&t.admin(), &Subject::Organisation, Some(LAYER.into()), None, None).await.unwrap();
+        t.registry.configurations().set(&t.admin(), &Subject::Organisation, Some(LAYER.into()), None, None).await.unwrap();
         let sandbox = registry_sandbox::Sandbox::start(registry_sandbox::Options::default()).await.unwrap();
         t.integration("linear", &sandbox.mcp_url(), None).await;
         let manager = t.actor(Role::Manager, None).await;
@@ -130,12 +131,12 @@ on_both! {
             (&manager, elsewhere.clone(), false),
             (&t.admin(), elsewhere, true),
         ] {
-            let flown = t.registry.preflight_integration(actor, &linear, what_if).await.unwrap();
+            let flown = t.registry.preflight().run(actor, &linear, what_if).await.unwrap();
             assert_eq!(flown.with_initial_access_token, counts, "{}", flown.url);
         }
         let new = NewIntegration { auth_type: AuthType::OauthAuto, ..new("fresh", &sandbox.mcp_url(), None) };
-        assert!(!t.registry.preflight_new_integration(&manager, new.clone()).await.unwrap().with_initial_access_token);
-        assert!(t.registry.preflight_new_integration(&t.admin(), new).await.unwrap().with_initial_access_token);
+        assert!(!t.registry.preflight().run_new(&manager, new.clone()).await.unwrap().with_initial_access_token);
+        assert!(t.registry.preflight().run_new(&t.admin(), new).await.unwrap().with_initial_access_token);
         sandbox.stop().await;
     }
 }

@@ -28,7 +28,7 @@ on_both! {
         .await;
         assert_eq!(twice.registration.state, State::Unconfirmed, "a second loss waits for a person");
         t.clock.advance(chrono::Duration::hours(48));
-        t.registry.retry_registration(&t.admin(), twice.registration.id).await.unwrap();
+        t.registry.registrations().retry(&t.admin(), twice.registration.id).await.unwrap();
         registration_in(&t, State::Registered).await;
         worker.stop().await;
         assert_eq!(sandbox.registrations().len(), 3, "never repeated silently");
@@ -39,20 +39,20 @@ on_both! {
 on_both! {
     async fn a_worker_that_lost_its_lease_writes_nothing(t: TestRegistry) {
         let sandbox = upstream(&t, Quirks::default(), None).await;
-        let first = t.registry.claim_due("first", 10, 10).await.unwrap().pop().unwrap();
-        let situation = t.registry.situation(&first).await.unwrap().unwrap();
-        let attempt = t.registry.begin_attempt(&first, &situation, "register", None, &[]).await.unwrap().unwrap();
-        assert!(t.registry.claim_due("second", 10, 10).await.unwrap().is_empty(), "it is leased");
+        let first = t.registry.registration_queue().claim("first", 10, 10).await.unwrap().pop().unwrap();
+        let situation = t.registry.registration_queue().load(&first).await.unwrap().unwrap();
+        let attempt = t.registry.registration_queue().begin_attempt(&first, &situation, "register", None, &[]).await.unwrap().unwrap();
+        assert!(t.registry.registration_queue().claim("second", 10, 10).await.unwrap().is_empty(), "it is leased");
 
         // The first one stalls; its lease ends; another takes over.
         end_leases(&t).await;
-        let second = t.registry.claim_due("second", 10, 10).await.unwrap().pop().unwrap();
+        let second = t.registry.registration_queue().claim("second", 10, 10).await.unwrap().pop().unwrap();
         let failure = registry_core::oauth::Failure::answer_lost();
         let late = registry::StepRecord::Failed(failure);
-        assert!(!t.registry.finish_attempt(&first, &situation, attempt, late, Vec::new()).await.unwrap());
-        assert!(t.registry.situation(&first).await.unwrap().is_none());
+        assert!(!t.registry.registration_queue().finish_attempt(&first, &situation, attempt, late, Vec::new()).await.unwrap());
+        assert!(t.registry.registration_queue().load(&first).await.unwrap().is_none());
         // The new owner finds the request without an answer.
-        let taken = t.registry.situation(&second).await.unwrap().unwrap();
+        let taken = t.registry.registration_queue().load(&second).await.unwrap().unwrap();
         assert!(taken.observed.not_before.is_some());
         registration_in(&t, State::Unconfirmed).await;
         sandbox.stop().await;
@@ -66,16 +66,16 @@ on_both! {
             json!({ "oauth_client_metadata": metadata }).to_string()
         };
         let sandbox = upstream(&t, Quirks::default(), Some(&entered("s3cret-one"))).await;
-        let claim = t.registry.claim_due("first", 10, 10).await.unwrap().pop().unwrap();
-        let situation = t.registry.situation(&claim).await.unwrap().unwrap();
+        let claim = t.registry.registration_queue().claim("first", 10, 10).await.unwrap().pop().unwrap();
+        let situation = t.registry.registration_queue().load(&claim).await.unwrap().unwrap();
         let credentials = situation.desired.effective.credentials.clone().unwrap();
-        let attempt = t.registry.begin_attempt(&claim, &situation, "adopt", None, &[]).await.unwrap().unwrap();
+        let attempt = t.registry.registration_queue().begin_attempt(&claim, &situation, "adopt", None, &[]).await.unwrap().unwrap();
         let subject = Subject::Integration(Reference::parse("linear"));
         let text = Some(entered("s3cret-two"));
-        t.registry.set_configuration(&t.admin(), &subject, text, None, None).await.unwrap();
+        t.registry.configurations().set(&t.admin(), &subject, text, None, None).await.unwrap();
 
         let sealed = credentials.client_secret.unwrap();
-        let revealed = t.registry.reveal_bound(&claim, sealed, &sandbox.issuer()).await.unwrap().unwrap();
+        let revealed = t.registry.registration_queue().reveal_bound(&claim, sealed, &sandbox.issuer()).await.unwrap().unwrap();
         assert_eq!(revealed.unwrap_err().code, "interrupted");
         let client = NewClient::Entered {
             credentials,
@@ -83,8 +83,8 @@ on_both! {
             metadata: serde_json::Map::new(),
         };
         let record = StepRecord::Client(Box::new(client), None);
-        assert!(t.registry.finish_attempt(&claim, &situation, attempt, record, Vec::new()).await.unwrap());
-        let anew = t.registry.situation(&claim).await.unwrap().unwrap();
+        assert!(t.registry.registration_queue().finish_attempt(&claim, &situation, attempt, record, Vec::new()).await.unwrap());
+        let anew = t.registry.registration_queue().load(&claim).await.unwrap().unwrap();
         assert_ne!(anew.desired.effective.credentials.unwrap().client_secret, Some(sealed));
         assert!(anew.observed.not_before.is_none(), "at once");
 
@@ -92,7 +92,7 @@ on_both! {
         let worker = Working::start(&t.registry, Limits::default());
         registration_in(&t, State::Registered).await;
         let gateway = t.actor(Role::Gateway, None).await;
-        let document = t.registry.gateway_document(&gateway, "acme", "linear").await.unwrap();
+        let document = t.registry.gateway().document(&gateway, "acme", "linear").await.unwrap();
         assert!(String::from_utf8_lossy(&document.body).contains("s3cret-two"));
         worker.stop().await;
         sandbox.stop().await;

@@ -28,22 +28,22 @@ on_both! {
         let sandbox = upstream(&t, Quirks { no_management: true, ..Quirks::default() }, None).await;
         let worker = Working::start(&t.registry, Limits::default());
         let first = registration_in(&t, State::Registered).await;
-        let saved = t.registry.save_configuration(&t.admin(), &linear(), save("Held", Replacements::Held)).await.unwrap();
+        let saved = t.registry.configurations().save(&t.admin(), &linear(), save("Held", Replacements::Held)).await.unwrap();
         assert_eq!((saved.affected.replaced, saved.affected.asked), (0, 1), "{:?}", saved.affected);
         let outdated = registration_in(&t, State::Outdated).await;
         assert!(outdated.registration.usable && outdated.registration.client_id == first.registration.client_id);
         assert_eq!(sandbox.registrations().len(), 1, "nothing was registered");
 
-        t.registry.approve_registration(&t.admin(), outdated.registration.id).await.unwrap();
+        t.registry.registrations().approve(&t.admin(), outdated.registration.id).await.unwrap();
         let second = registration_when(&t, |detail| {
             detail.registration.state == State::Registered && detail.registration.generation == Some(2)
         })
         .await;
         assert_ne!(second.registration.client_id, first.registration.client_id);
 
-        t.registry.save_configuration(&t.admin(), &linear(), save("Held again", Replacements::Held)).await.unwrap();
+        t.registry.configurations().save(&t.admin(), &linear(), save("Held again", Replacements::Held)).await.unwrap();
         registration_in(&t, State::Outdated).await;
-        let saved = t.registry.save_configuration(&t.admin(), &linear(), save("By rule", Replacements::ByRule)).await.unwrap();
+        let saved = t.registry.configurations().save(&t.admin(), &linear(), save("By rule", Replacements::ByRule)).await.unwrap();
         assert_eq!((saved.affected.replaced, saved.affected.asked), (1, 0));
         registration_when(&t, |detail| {
             detail.registration.state == State::Registered && detail.registration.generation == Some(3)
@@ -51,7 +51,7 @@ on_both! {
         .await;
 
         // A restored version can be held back like any other.
-        let restored = t.registry.revert(&t.admin(), &linear(), 1, None, Replacements::Held).await.unwrap();
+        let restored = t.registry.configurations().revert(&t.admin(), &linear(), 1, None, Replacements::Held).await.unwrap();
         assert_eq!(restored.affected.asked, 1);
         registration_in(&t, State::Outdated).await;
         worker.stop().await;

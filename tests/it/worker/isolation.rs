@@ -31,8 +31,13 @@ async fn when(
     let found = tokio::time::timeout(std::time::Duration::from_secs(15), async {
         loop {
             let filter = RegistrationFilter { states: State::ALL.to_vec(), ..RegistrationFilter::default() };
-            let all =
-                t.registry.registrations(&t.admin(), filter, PageRequest::default()).await.unwrap().items;
+            let all = t
+                .registry
+                .registrations()
+                .list(&t.admin(), filter, PageRequest::default())
+                .await
+                .unwrap()
+                .items;
             let one = all
                 .into_iter()
                 .find(|one| one.workspace.slug.as_str() == workspace && one.server_slug.as_str() == server);
@@ -42,7 +47,7 @@ async fn when(
                 }
                 seen = Some(one);
             }
-            t.registry.wait_for_change(std::time::Duration::from_millis(50)).await;
+            t.registry.wait_for_commit(std::time::Duration::from_millis(50)).await;
         }
     });
     found.await.unwrap_or_else(|_| panic!("it never came to that; last seen: {seen:#?}"))
@@ -58,7 +63,7 @@ async fn server(t: &TestRegistry, integration: &str, workspace: &str, slug: &str
         configuration: None,
         secret_mappings: Vec::new(),
     };
-    t.registry.create_server(&t.admin(), new).await.unwrap();
+    t.registry.servers().create(&t.admin(), new).await.unwrap();
 }
 
 fn wait(registration: &Registration, t: &TestRegistry) -> Span {
@@ -81,7 +86,7 @@ on_both! {
             name: "Own".into(), slug: Some("own".into()), description: None, url: attacker.mcp_url(), auth_type: AuthType::OauthAuto,
             transport: Transport::Http, workspace: Some(Reference::parse("hostile")), configuration: Some(claims.to_string()), secret_mappings: Vec::new(),
         };
-        t.registry.create_integration(&manager, new).await.unwrap();
+        t.registry.integrations().create(&manager, new).await.unwrap();
         server(&t, "own", "hostile", "own").await;
         let worker = Working::start(&t.registry, Limits::default());
         let held = when(&t, "hostile", "own", |one| one.state == State::Retrying).await;
@@ -91,7 +96,7 @@ on_both! {
         t.integration("shared", &victim.mcp_url(), None).await;
         server(&t, "shared", "acme", "shared").await;
         when(&t, "acme", "shared", |one| one.state == State::Registered).await;
-        t.registry.preflight_integration(&t.admin(), &Reference::parse("shared"), WhatIf::default()).await.unwrap();
+        t.registry.preflight().run(&t.admin(), &Reference::parse("shared"), WhatIf::default()).await.unwrap();
         worker.stop().await;
         attacker.stop().await;
         victim.stop().await;
@@ -150,10 +155,10 @@ fn the_server() -> ServerRef {
 
 /// The only entry of the ledger, after the server was deleted: its reason and its words.
 async fn ledger_after_deletion(t: &TestRegistry) -> (String, String) {
-    t.registry.delete_server(&t.admin(), &the_server(), None).await.unwrap();
+    t.registry.servers().delete(&t.admin(), &the_server(), None).await.unwrap();
     registration_in(t, State::Withdrawn).await;
     let ledger =
-        t.registry.orphans(&t.admin(), OrphanFilter::default(), PageRequest::default()).await.unwrap();
+        t.registry.orphans().list(&t.admin(), OrphanFilter::default(), PageRequest::default()).await.unwrap();
     let [entry] = ledger.items.as_slice() else { panic!("{ledger:?}") };
     (entry.reason.clone(), entry.detail.clone())
 }
@@ -207,7 +212,7 @@ on_both! {
         let detail = registration_when(&t, |detail| detail.registration.state == State::Registered).await;
         worker.stop().await;
         let gateway = t.actor(Role::Gateway, None).await;
-        let document = t.registry.gateway_document(&gateway, "acme", "linear").await.unwrap();
+        let document = t.registry.gateway().document(&gateway, "acme", "linear").await.unwrap();
         let text = String::from_utf8(document.body.to_vec()).unwrap();
         let document: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(document["client"]["redirect_uris"], json!([ours]), "{document:#}");
@@ -252,12 +257,12 @@ on_both! {
         let worker = Working::start(&t.registry, Limits::default());
         let done = registration_in(&t, State::Registered).await;
         let gateway = t.actor(Role::Gateway, None).await;
-        let document = t.registry.gateway_document(&gateway, "acme", "linear").await.unwrap();
+        let document = t.registry.gateway().document(&gateway, "acme", "linear").await.unwrap();
         let document = String::from_utf8(document.body.to_vec()).unwrap();
         assert!(done.clients[0].warnings.iter().any(|one| one.contains("repeats a secret")), "{done:#?}");
         let refusal = Refusal { description: Some(writings.join(" / ")), ..Refusal::new(403, "access_denied") };
         sandbox.set_quirks(Quirks { registration_refusal: Some(refusal), ..quirks });
-        t.registry.reregister(&t.admin(), done.registration.id).await.unwrap();
+        t.registry.registrations().reregister(&t.admin(), done.registration.id).await.unwrap();
         let refused = registration_when(&t, |detail| detail.attempts[0].reason.as_deref() == Some("registration_not_allowed")).await;
         worker.stop().await;
         for shown in [format!("{done:?}"), document, format!("{refused:?}")] {

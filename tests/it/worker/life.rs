@@ -18,7 +18,7 @@ use support::{Engine, TestRegistry, TestServer};
 /// A gateway has the client, so that replacing it costs people their consent.
 async fn fetched(t: &TestRegistry) -> Value {
     let gateway = t.actor(Role::Gateway, None).await;
-    let document = t.registry.gateway_document(&gateway, "acme", "linear").await.unwrap();
+    let document = t.registry.gateway().document(&gateway, "acme", "linear").await.unwrap();
     serde_json::from_slice(&document.body).unwrap()
 }
 
@@ -26,7 +26,8 @@ async fn fetched(t: &TestRegistry) -> Value {
 async fn configure(t: &TestRegistry, text: &str) -> Affected {
     let subject = Subject::Integration(Reference::parse("linear"));
     t.registry
-        .set_configuration(&t.admin(), &subject, Some(text.to_owned()), None, None)
+        .configurations()
+        .set(&t.admin(), &subject, Some(text.to_owned()), None, None)
         .await
         .unwrap()
         .affected
@@ -56,7 +57,7 @@ on_both! {
         let (client_id, secret) = (first.registration.client_id.clone().unwrap(), fetched(&t).await["client"]["client_secret"].clone());
         for name in ["One", "Two"] {
             let check = Check { subject: Some(Subject::Integration(Reference::parse("linear"))), text: named(name), preview: None };
-            let said = t.registry.check_configuration(&t.admin(), check).await.unwrap().affected;
+            let said = t.registry.configurations().check(&t.admin(), check).await.unwrap().affected;
             assert_eq!((said.updated, said.replaced, said.asked), (1, 0, 0), "said before");
             assert_eq!(configure(&t, &named(name)).await.updated, 1);
             registration_when(&t, |detail| detail.registration.state == State::Registered && detail.clients[0].response["client_name"] == name).await;
@@ -85,7 +86,7 @@ on_both! {
         assert_eq!(outdated.registration.reason.as_deref(), Some("metadata_changed"));
         assert_eq!(outdated.attempts[0].step, "update");
         assert!(outdated.registration.usable);
-        t.registry.skip_registration(&t.admin(), outdated.registration.id).await.unwrap();
+        t.registry.registrations().skip(&t.admin(), outdated.registration.id).await.unwrap();
         let kept = registration_in(&t, State::Registered).await;
         assert_eq!(kept.registration.client_id, first.registration.client_id);
         assert_eq!(sandbox.registrations().len(), 1, "nothing was sent for what is skipped");
@@ -93,11 +94,11 @@ on_both! {
         configure(&t, &named("Newer")).await;
         let again = registration_in(&t, State::Outdated).await;
         sandbox.set_quirks(Quirks::default());
-        t.registry.approve_registration(&t.admin(), again.registration.id).await.unwrap();
+        t.registry.registrations().approve(&t.admin(), again.registration.id).await.unwrap();
         let replaced = registration_when(&t, |detail| detail.registration.state == State::Registered && detail.registration.generation == Some(2)).await;
         assert_eq!(replaced.clients[1].status, ClientStatus::Draining);
         assert_eq!(sandbox.client(replaced.registration.client_id.as_deref().unwrap()).unwrap().metadata["client_name"], "Newer");
-        assert!(t.registry.approve_registration(&t.admin(), again.registration.id).await.is_err(), "nothing waits any more");
+        assert!(t.registry.registrations().approve(&t.admin(), again.registration.id).await.is_err(), "nothing waits any more");
         worker.stop().await;
         sandbox.stop().await;
     }
@@ -109,11 +110,11 @@ on_both! {
         let worker = Working::start(&t.registry, Limits::default());
         let first = registration_in(&t, State::Registered).await;
         let old = first.registration.client_id.unwrap();
-        t.registry.reregister(&t.admin(), first.registration.id).await.unwrap();
+        t.registry.registrations().reregister(&t.admin(), first.registration.id).await.unwrap();
         let replaced = registration_when(&t, |detail| detail.registration.generation == Some(2) && detail.registration.state == State::Registered).await;
         assert!(sandbox.client(&old).is_some(), "it drains");
         let gateway = t.actor(Role::Gateway, None).await;
-        let draining = t.registry.gateway_document_of(&gateway, "acme", "linear", Some(1)).await.unwrap();
+        let draining = t.registry.gateway().document_of(&gateway, "acme", "linear", Some(1)).await.unwrap();
         let draining: Value = serde_json::from_slice(&draining.body).unwrap();
         assert_eq!((&draining["client"]["client_id"], &draining["generation"]), (&json!(old), &json!(1)));
         advance(&t, Span::days(8)).await;
@@ -122,7 +123,7 @@ on_both! {
         assert_eq!(done.clients[1].withdrawal.as_deref(), Some("deleted"));
         assert!(sandbox.client(&old).is_none());
         assert!(sandbox.client(&replaced.registration.client_id.unwrap()).is_some());
-        assert!(t.registry.gateway_document_of(&gateway, "acme", "linear", Some(1)).await.is_err());
+        assert!(t.registry.gateway().document_of(&gateway, "acme", "linear", Some(1)).await.is_err());
         sandbox.stop().await;
     }
 }
@@ -134,19 +135,19 @@ on_both! {
         let sandbox = upstream(&t, quirks, Some(contacts)).await;
         let worker = Working::start(&t.registry, Limits::default());
         let detail = registration_in(&t, State::Registered).await;
-        t.registry.delete_server(&t.admin(), &the_server(), None).await.unwrap();
+        t.registry.servers().delete(&t.admin(), &the_server(), None).await.unwrap();
         registration_in(&t, State::Withdrawn).await;
         worker.stop().await;
-        let ledger = t.registry.orphans(&t.admin(), OrphanFilter::default(), PageRequest::default()).await.unwrap();
+        let ledger = t.registry.orphans().list(&t.admin(), OrphanFilter::default(), PageRequest::default()).await.unwrap();
         let [entry] = ledger.items.as_slice() else { panic!("{ledger:?}") };
         assert_eq!((&*entry.kind, &*entry.reason), ("not_withdrawn", "deletion_not_offered"));
         assert_eq!(entry.client_id, detail.registration.client_id);
         assert_eq!((entry.issuer.as_deref(), &*entry.server), (Some(&*sandbox.issuer()), "acme/linear"));
         assert_eq!(entry.contacts, ["security@acme.com"]);
-        let noted = t.registry.resolve_orphan(&t.admin(), entry.id, Some("deleted by hand".into())).await.unwrap();
+        let noted = t.registry.orphans().resolve(&t.admin(), entry.id, Some("deleted by hand".into())).await.unwrap();
         assert!(noted.resolved_at.is_some());
-        assert!(t.registry.resolve_orphan(&t.admin(), entry.id, None).await.is_err(), "once");
-        assert_eq!(t.registry.open_orphans(&t.admin()).await.unwrap(), 0);
+        assert!(t.registry.orphans().resolve(&t.admin(), entry.id, None).await.is_err(), "once");
+        assert_eq!(t.registry.orphans().count_open(&t.admin()).await.unwrap(), 0);
         sandbox.stop().await;
     }
 }
@@ -158,7 +159,7 @@ on_both! {
         let detail = registration_in(&t, State::Registered).await;
         let client_id = detail.registration.client_id.unwrap();
         sandbox.set_quirks(Quirks { unavailable_management_requests: 2, ..Quirks::default() });
-        t.registry.delete_server(&t.admin(), &the_server(), None).await.unwrap();
+        t.registry.servers().delete(&t.admin(), &the_server(), None).await.unwrap();
         registration_when(&t, |detail| detail.attempts[0].step == "withdraw" && detail.attempts[0].outcome == "failed").await;
         advance(&t, Span::hours(1)).await;
         registration_when(&t, |detail| detail.attempts.iter().filter(|one| one.step == "withdraw" && one.outcome == "failed").count() == 2).await;
@@ -167,7 +168,7 @@ on_both! {
         registration_in(&t, State::Withdrawn).await;
         worker.stop().await;
         assert!(sandbox.client(&client_id).is_none());
-        assert_eq!(t.registry.open_orphans(&t.admin()).await.unwrap(), 0);
+        assert_eq!(t.registry.orphans().count_open(&t.admin()).await.unwrap(), 0);
         sandbox.stop().await;
     }
 }
@@ -184,20 +185,20 @@ on_both! {
         sandbox.set_quirks(Quirks { registration_body: Some(body), ..Quirks::default() });
         t.workspace("beta").await;
         t.server("linear", "beta").await;
-        let all = async || t.registry.registrations(&t.admin(), registry::RegistrationFilter::default(), PageRequest::default()).await.unwrap();
+        let all = async || t.registry.registrations().list(&t.admin(), registry::RegistrationFilter::default(), PageRequest::default()).await.unwrap();
         while all().await.items.iter().filter(|one| one.usable).count() < 2 {
-            t.registry.wait_for_change(std::time::Duration::from_millis(50)).await;
+            t.registry.wait_for_commit(std::time::Duration::from_millis(50)).await;
         }
         let ids: Vec<_> = all().await.items.into_iter().map(|one| one.client_id).collect();
         assert_eq!(ids[0], ids[1]);
-        t.registry.delete_server(&t.admin(), &the_server(), None).await.unwrap();
+        t.registry.servers().delete(&t.admin(), &the_server(), None).await.unwrap();
         let id = first.registration.id;
         let gone = loop {
-            let detail = t.registry.registration(&t.admin(), id).await.unwrap();
+            let detail = t.registry.registrations().get(&t.admin(), id).await.unwrap();
             if detail.registration.state == State::Withdrawn {
                 break detail;
             }
-            t.registry.wait_for_change(std::time::Duration::from_millis(50)).await;
+            t.registry.wait_for_commit(std::time::Duration::from_millis(50)).await;
         };
         worker.stop().await;
         assert_eq!(gone.clients[0].withdrawal.as_deref(), Some("shared"));
@@ -215,7 +216,7 @@ on_both! {
         let access = async |enabled: bool| {
             let change = AccessChange { workspace: Reference::parse("acme"), enabled: Some(enabled), configuration: None };
             let update = AccessUpdate { workspaces: vec![change], ..AccessUpdate::default() };
-            t.registry.update_integration_access(&t.admin(), &Reference::parse("linear"), update).await.unwrap();
+            t.registry.access().update(&t.admin(), &Reference::parse("linear"), update).await.unwrap();
         };
         access(false).await;
         advance(&t, Span::days(29)).await;
@@ -238,22 +239,22 @@ on_both! {
         let worker = Working::start(&t.registry, Limits::default());
         let detail = registration_in(&t, State::Registered).await;
         let id = detail.registration.id;
-        t.registry.withdraw_registration(&t.admin(), id).await.unwrap();
+        t.registry.registrations().deregister(&t.admin(), id).await.unwrap();
         registration_in(&t, State::Withdrawn).await;
         configure(&t, &named("New")).await;
         advance(&t, Span::days(400)).await;
         registration_in(&t, State::Withdrawn).await;
         assert_eq!(sandbox.registrations().len(), 1, "not until a person asks");
-        t.registry.retry_registration(&t.admin(), id).await.unwrap();
+        t.registry.registrations().retry(&t.admin(), id).await.unwrap();
         registration_in(&t, State::Registered).await;
         // And enters a client by hand, in the server's own layer.
         let entered = EnteredClient { client_id: "by-hand".into(), client_secret: Some(Secret::new("s3cret")), token_endpoint_auth_method: None };
-        t.registry.enter_client(&t.admin(), id, entered).await.unwrap();
+        t.registry.registrations().set_client_credentials(&t.admin(), id, entered).await.unwrap();
         let adopted = registration_when(&t, |detail| detail.registration.client_id.as_deref() == Some("by-hand") && detail.registration.state == State::Registered).await;
         worker.stop().await;
         assert_eq!(adopted.registration.method, Some(RegistrationMethod::PreRegistered));
         let subject = Subject::Server(the_server());
-        let stored = t.registry.configuration(&t.admin(), &subject).await.unwrap().text.unwrap();
+        let stored = t.registry.configurations().get(&t.admin(), &subject).await.unwrap().text.unwrap();
         assert!(stored.contains("by-hand") && !stored.contains("s3cret"), "{stored}");
         sandbox.stop().await;
     }
@@ -304,13 +305,13 @@ on_both! {
         let second = t.second_process().await;
         let workers = [Working::start(&t.registry, Limits::default()), Working::start(&second, Limits::default())];
         let waiting = async |count: usize| loop {
-            let all = t.registry.registrations(&t.admin(), registry::RegistrationFilter::default(), PageRequest::default()).await.unwrap().items;
+            let all = t.registry.registrations().list(&t.admin(), registry::RegistrationFilter::default(), PageRequest::default()).await.unwrap().items;
             if all.iter().filter(|one| one.reason.as_deref() == Some("waiting_turn")).count() == count
                 && all.iter().filter(|one| one.state == State::Registered).count() == 5 - count
             {
                 return;
             }
-            t.registry.wait_for_change(std::time::Duration::from_millis(50)).await;
+            t.registry.wait_for_commit(std::time::Duration::from_millis(50)).await;
         };
         for (waits, registered) in [(3, 2), (2, 3), (1, 4), (0, 5)] {
             tokio::time::timeout(std::time::Duration::from_secs(15), waiting(waits)).await.unwrap();
@@ -378,11 +379,11 @@ on_both! {
         assert_ne!(changed.headers["etag"].to_str().unwrap(), etag);
         assert_eq!(before["generation"], fetched(t).await["generation"]);
         // And it is gone with the server.
-        t.registry.delete_server(&t.admin(), &the_server(), None).await.unwrap();
+        t.registry.servers().delete(&t.admin(), &the_server(), None).await.unwrap();
         let gone = registration_in(t, State::Withdrawn).await;
         assert_eq!(gone.clients[0].withdrawal.as_deref(), Some("unpublished"));
         anonymous.get(&path).await.expect(404);
-        assert_eq!(t.registry.open_orphans(&t.admin()).await.unwrap(), 0);
+        assert_eq!(t.registry.orphans().count_open(&t.admin()).await.unwrap(), 0);
         worker.stop().await;
         sandbox.stop().await;
     }
@@ -403,7 +404,7 @@ on_both! {
         assert_eq!(detail.attempts.iter().rev().map(|one| &*one.step).collect::<Vec<_>>(), ["discover", "publish", "register"]);
         assert_eq!(detail.attempts[1].reason.as_deref(), Some("cimd_self_check_failed"));
         configure(&t, r#"{"registration":{"method":"cimd"}}"#).await;
-        t.registry.reregister(&t.admin(), detail.registration.id).await.unwrap();
+        t.registry.registrations().reregister(&t.admin(), detail.registration.id).await.unwrap();
         let forced = registration_in(&t, State::Retrying).await;
         assert_eq!(forced.registration.reason.as_deref(), Some("cimd_self_check_failed"));
         assert!(forced.registration.usable, "what there is serves on");

@@ -56,16 +56,19 @@ pub(crate) async fn registration_when(
     let mut seen = None;
     let found = tokio::time::timeout(Duration::from_secs(15), async {
         loop {
-            let all =
-                registry.registrations(&t.admin(), every.clone(), PageRequest::default()).await.unwrap();
+            let all = registry
+                .registrations()
+                .list(&t.admin(), every.clone(), PageRequest::default())
+                .await
+                .unwrap();
             if let Some(one) = all.items.first() {
-                let detail = registry.registration(&t.admin(), one.id).await.unwrap();
+                let detail = registry.registrations().get(&t.admin(), one.id).await.unwrap();
                 if done(&detail) {
                     return detail;
                 }
                 seen = Some(detail);
             }
-            registry.wait_for_change(Duration::from_millis(50)).await;
+            registry.wait_for_commit(Duration::from_millis(50)).await;
         }
     })
     .await;
@@ -97,7 +100,7 @@ async fn advance(t: &TestRegistry, by: chrono::Duration) {
     );
     let idle = async {
         while db.query_one_raw(held.clone()).await.unwrap().is_some() {
-            t.registry.wait_for_change(Duration::from_millis(20)).await;
+            t.registry.wait_for_commit(Duration::from_millis(20)).await;
         }
     };
     tokio::time::timeout(Duration::from_secs(15), idle).await.expect("the workers come to rest");

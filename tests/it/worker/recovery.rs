@@ -21,7 +21,7 @@ on_both! {
         let rename = async |name: &str| {
             let subject = Subject::Integration(Reference::parse("linear"));
             let text = format!(r#"{{"oauth_client_metadata":{{"client_name":"{name}"}}}}"#);
-            t.registry.set_configuration(&t.admin(), &subject, Some(text), None, None).await.unwrap();
+            t.registry.configurations().set(&t.admin(), &subject, Some(text), None, None).await.unwrap();
         };
         sandbox.set_quirks(Quirks { lost_management_answers: 1, ..Quirks::default() });
         rename("One").await;
@@ -34,11 +34,11 @@ on_both! {
         let cleared = registration_in(&t, State::Registered).await;
         assert_eq!(cleared.attempts.iter().take(2).map(|one| &*one.step).collect::<Vec<_>>(), ["update", "verify"]);
         assert_eq!(sandbox.client(&client_id).unwrap().metadata["client_name"], "One");
-        assert_eq!(t.registry.open_orphans(&t.admin()).await.unwrap(), 0, "no client came of it");
+        assert_eq!(t.registry.orphans().count_open(&t.admin()).await.unwrap(), 0, "no client came of it");
 
         // With a rotating token the lost answer took the new token along: the client lives on, unmanageable.
         let gateway = t.actor(Role::Gateway, None).await;
-        t.registry.gateway_document(&gateway, "acme", "linear").await.unwrap();
+        t.registry.gateway().document(&gateway, "acme", "linear").await.unwrap();
         sandbox.set_quirks(Quirks { lost_management_answers: 1, rotate_registration_access_token: true, ..Quirks::default() });
         rename("Two").await;
         registration_in(&t, State::Unconfirmed).await;
@@ -58,7 +58,7 @@ on_both! {
         registration_in(&t, State::Registered).await;
         let (first, second) = (t.actor(Role::Gateway, None).await, t.actor(Role::Gateway, None).await);
         let report = async |gateway: &registry::Actor, generation: i64, error: &str| {
-            t.registry.report(gateway, "acme", "linear", generation, error).await.unwrap()
+            t.registry.gateway().report(gateway, "acme", "linear", generation, error).await.unwrap()
         };
         assert_eq!(report(&first, 7, "invalid_client").await, Verdict::Stale);
         assert_eq!(report(&first, 1, "invalid_grant").await, Verdict::Ignored);
@@ -75,15 +75,15 @@ on_both! {
         let cooling = registration_when(&t, |detail| detail.registration.state == State::Retrying).await;
         assert_eq!((cooling.registration.usable, cooling.registration.reason.as_deref()), (false, Some("cooling_down")));
         advance(&t, Span::minutes(58)).await;
-        let Ensured::NotYet(_) = t.registry.ensure(&first, "acme", "linear", Duration::ZERO).await.unwrap() else { panic!("too early") };
+        let Ensured::NotYet(_) = t.registry.gateway().ensure(&first, "acme", "linear", Duration::ZERO).await.unwrap() else { panic!("too early") };
         assert_eq!(sandbox.registrations().len(), 2, "no gateway beats the cool-down");
         advance(&t, Span::minutes(3)).await;
-        let Ensured::Ready(_) = t.registry.ensure(&first, "acme", "linear", Duration::from_secs(10)).await.unwrap() else { panic!("not there") };
+        let Ensured::Ready(_) = t.registry.gateway().ensure(&first, "acme", "linear", Duration::from_secs(10)).await.unwrap() else { panic!("not there") };
         assert_eq!(sandbox.registrations().len(), 3);
         // Two gateways are no proof, and nothing can be deleted there: the old ones may still exist.
         advance(&t, Span::days(8)).await;
         registration_when(&t, |detail| detail.clients[2].withdrawal.is_some() && detail.clients[1].withdrawal.is_some()).await;
-        assert_eq!(t.registry.open_orphans(&t.admin()).await.unwrap(), 2);
+        assert_eq!(t.registry.orphans().count_open(&t.admin()).await.unwrap(), 2);
         worker.stop().await;
         sandbox.stop().await;
     }
@@ -96,8 +96,8 @@ on_both! {
         let known = registration_in(&t, State::Registered).await;
         let client_id = known.registration.client_id.unwrap();
         let gateway = t.actor(Role::Gateway, None).await;
-        t.registry.gateway_document(&gateway, "acme", "linear").await.unwrap();
-        let report = || t.registry.report(&gateway, "acme", "linear", 1, "invalid_client");
+        t.registry.gateway().document(&gateway, "acme", "linear").await.unwrap();
+        let report = || t.registry.gateway().report(&gateway, "acme", "linear", 1, "invalid_client");
         assert_eq!(report().await.unwrap(), Verdict::Checking);
         let well = registration_when(&t, |detail| detail.attempts[0].step == "verify" && detail.attempts[0].outcome == "succeeded").await;
         assert_eq!(well.registration.client_id.as_ref(), Some(&client_id), "it is known there: a false alarm");
@@ -112,7 +112,7 @@ on_both! {
         // What the gateway and the authorization server both say is gone, is.
         advance(&t, Span::days(8)).await;
         registration_when(&t, |detail| detail.clients[1].withdrawal.as_deref() == Some("forgotten")).await;
-        assert_eq!(t.registry.open_orphans(&t.admin()).await.unwrap(), 0);
+        assert_eq!(t.registry.orphans().count_open(&t.admin()).await.unwrap(), 0);
         worker.stop().await;
         sandbox.stop().await;
     }
@@ -125,16 +125,16 @@ on_both! {
         let worker = Working::start(&t.registry, Limits::default());
         let first = registration_in(&t, State::Registered).await;
         let gateway = t.actor(Role::Gateway, None).await;
-        t.registry.gateway_document(&gateway, "acme", "linear").await.unwrap();
+        t.registry.gateway().document(&gateway, "acme", "linear").await.unwrap();
         sandbox.set_quirks(Quirks { authorization_servers: Some(vec![other.issuer()]), ..Quirks::default() });
-        let report = || t.registry.report(&gateway, "acme", "linear", 1, "issuer_changed");
+        let report = || t.registry.gateway().report(&gateway, "acme", "linear", 1, "issuer_changed");
         assert_eq!(report().await.unwrap(), Verdict::Noted, "it was looked for a moment ago");
         advance(&t, Span::minutes(2)).await;
         assert_eq!(report().await.unwrap(), Verdict::Rediscovering);
         let moved = registration_when(&t, |detail| detail.registration.generation == Some(2) && detail.registration.state == State::Registered).await;
         assert_eq!(moved.registration.issuer, Some(other.issuer()));
         assert_eq!(moved.clients[1].issuer, first.registration.issuer.unwrap());
-        let document = t.registry.gateway_document(&gateway, "acme", "linear").await.unwrap();
+        let document = t.registry.gateway().document(&gateway, "acme", "linear").await.unwrap();
         let document: Value = serde_json::from_slice(&document.body).unwrap();
         assert_eq!(document["client"]["issuer"], other.issuer());
         assert_eq!(document["authorization_server"]["issuer"], other.issuer());
@@ -161,7 +161,7 @@ on_both! {
         // A person says that it is right.
         let vouched = format!(r#"{{"oauth_client_metadata":{{"client_id":"by-hand","issuer":"{}"}}}}"#, other.issuer());
         let subject = Subject::Integration(Reference::parse("linear"));
-        t.registry.set_configuration(&t.admin(), &subject, Some(vouched), None, None).await.unwrap();
+        t.registry.configurations().set(&t.admin(), &subject, Some(vouched), None, None).await.unwrap();
         let moved = registration_in(&t, State::Registered).await;
         assert_eq!((moved.registration.issuer, moved.registration.generation), (Some(other.issuer()), Some(2)));
         worker.stop().await;
@@ -196,7 +196,7 @@ on_both! {
         assert_eq!(failed.registration.reason.as_deref(), Some("authorization_server_not_found"));
         let subject = Subject::Integration(Reference::parse("linear"));
         let on = Some(r#"{"registration":{"legacy_discovery":true}}"#.to_owned());
-        t.registry.set_configuration(&t.admin(), &subject, on, None, None).await.unwrap();
+        t.registry.configurations().set(&t.admin(), &subject, on, None, None).await.unwrap();
         let found = registration_in(&t, State::Registered).await;
         assert_eq!(found.registration.issuer.as_deref(), Some(sandbox.origin()));
         worker.stop().await;

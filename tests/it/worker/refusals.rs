@@ -38,7 +38,7 @@ on_both! {
         t.clock.advance(chrono::Duration::days(3));
         let sent = sandbox.registrations().len();
         sandbox.set_quirks(Quirks::default());
-        t.registry.retry_registration(&t.admin(), failed.registration.id).await.unwrap();
+        t.registry.registrations().retry(&t.admin(), failed.registration.id).await.unwrap();
         registration_in(&t, State::Registered).await;
         assert_eq!(sandbox.registrations().len(), sent + 1, "nothing was sent between refusal and retry");
         worker.stop().await;
@@ -55,7 +55,7 @@ on_both! {
         assert_eq!(failed.registration.reason.as_deref(), Some("registration_not_allowed"));
         let subject = registry::Subject::Integration("linear".into());
         let named = Some(r#"{"oauth_client_metadata":{"client_name":"Acme"}}"#.to_owned());
-        t.registry.set_configuration(&t.admin(), &subject, named, None, None).await.unwrap();
+        t.registry.configurations().set(&t.admin(), &subject, named, None, None).await.unwrap();
         registration_in(&t, State::Registered).await;
         worker.stop().await;
         sandbox.stop().await;
@@ -96,7 +96,7 @@ on_both! {
         assert_eq!(failed.registration.reason.as_deref(), Some("initial_access_token_needed"));
         let subject = registry::Subject::Integration("linear".into());
         let text = Some(r#"{"registration":{"initial_access_token":"iat-canary"}}"#.to_owned());
-        t.registry.set_configuration(&t.admin(), &subject, text, None, None).await.unwrap();
+        t.registry.configurations().set(&t.admin(), &subject, text, None, None).await.unwrap();
         let done = registration_when(&t, |detail| detail.registration.state == State::Registered).await;
         assert!(!format!("{done:?}").contains("iat-canary"));
 
@@ -105,7 +105,7 @@ on_both! {
         let moved = Quirks { authorization_servers: Some(vec![other.issuer()]), ..Quirks::default() };
         sandbox.set_quirks(moved);
         t.clock.advance(chrono::Duration::hours(2));
-        t.registry.reregister(&t.admin(), done.registration.id).await.unwrap();
+        t.registry.registrations().reregister(&t.admin(), done.registration.id).await.unwrap();
         let stopped = |detail: &RegistrationDetail| detail.attempts[0].reason.as_deref() == Some("issuer_changed");
         let kept = registration_when(&t, stopped).await;
         assert!(kept.registration.usable, "the client that works stays");
@@ -125,7 +125,7 @@ on_both! {
         let other = Sandbox::start(Options::default()).await.unwrap();
         sandbox.set_quirks(Quirks { authorization_servers: Some(vec![other.issuer()]), ..Quirks::default() });
         t.clock.advance(chrono::Duration::hours(2));
-        t.registry.reregister(&t.admin(), adopted.registration.id).await.unwrap();
+        t.registry.registrations().reregister(&t.admin(), adopted.registration.id).await.unwrap();
         let stopped = |detail: &RegistrationDetail| detail.attempts[0].reason.as_deref() == Some("issuer_changed");
         let kept = registration_when(&t, stopped).await;
         assert!(kept.clients.iter().all(|client| client.issuer == sandbox.issuer()));

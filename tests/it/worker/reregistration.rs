@@ -39,12 +39,13 @@ pub(crate) async fn mixed(t: &TestRegistry) -> Sandbox {
     }
     let worker = Working::start(&t.registry, Limits::default());
     loop {
-        let counts = t.registry.registration_counts(&t.admin(), RegistrationFilter::default()).await.unwrap();
+        let counts =
+            t.registry.registrations().counts(&t.admin(), RegistrationFilter::default()).await.unwrap();
         let registered = counts.iter().find(|(state, _)| *state == State::Registered).unwrap().1;
         if registered == STANDING.len() as u64 {
             break;
         }
-        t.registry.wait_for_change(std::time::Duration::from_millis(50)).await;
+        t.registry.wait_for_commit(std::time::Duration::from_millis(50)).await;
     }
     worker.stop().await;
     let shut =
@@ -55,7 +56,7 @@ pub(crate) async fn mixed(t: &TestRegistry) -> Sandbox {
         override_existing: false,
         replacements: Replacements::default(),
     };
-    t.registry.update_integration_access(&t.admin(), &"linear".into(), update).await.unwrap();
+    t.registry.access().update(&t.admin(), &"linear".into(), update).await.unwrap();
     let db = t.database.connect().await;
     for (workspace, state, has_client, is_fetched) in STANDING {
         let of = format!(
@@ -87,7 +88,7 @@ pub(crate) async fn standing(t: &TestRegistry) -> BTreeMap<String, State> {
 
 async fn all(t: &TestRegistry) -> Vec<Registration> {
     let every = RegistrationFilter { states: State::ALL.to_vec(), ..RegistrationFilter::default() };
-    t.registry.registrations(&t.admin(), every, PageRequest::default()).await.unwrap().items
+    t.registry.registrations().list(&t.admin(), every, PageRequest::default()).await.unwrap().items
 }
 
 /// Queued, and per consequence.
@@ -105,8 +106,8 @@ on_both! {
         let sandbox = mixed(&t).await;
         let before = standing(&t).await;
         let (admin, linear) = (t.admin(), Reference::parse("linear"));
-        let ask = async |scope, confirmed| t.registry.reregister_integration(&admin, &linear, scope, confirmed).await;
-        let weigh = async |scope| t.registry.weigh_reregistration(&admin, &linear, scope).await.unwrap();
+        let ask = async |scope, confirmed| t.registry.registrations().reregister_integration(&admin, &linear, scope, confirmed).await;
+        let weigh = async |scope| t.registry.registrations().dry_run_reregistration(&admin, &linear, scope).await.unwrap();
         let changed = async || -> Vec<String> {
             let now = standing(&t).await;
             now.into_iter().filter(|(name, state)| before[name] != *state).map(|(name, _)| name).collect()
@@ -150,10 +151,10 @@ on_both! {
         assert!(matches!(refused, Err(Error::Conflict { code: "confirmation_required", .. })), "{refused:?}");
 
         let bound = t.actor(Role::Manager, Some("lost")).await;
-        let own = t.registry.weigh_reregistration(&bound, &linear, S::All).await.unwrap();
+        let own = t.registry.registrations().dry_run_reregistration(&bound, &linear, S::All).await.unwrap();
         assert_eq!(own.queued, 1, "others' registrations are not counted");
         let viewer = t.actor(Role::Viewer, None).await;
-        let refused = t.registry.weigh_reregistration(&viewer, &linear, S::All).await;
+        let refused = t.registry.registrations().dry_run_reregistration(&viewer, &linear, S::All).await;
         assert!(matches!(refused, Err(Error::Forbidden { .. })), "{refused:?}");
         sandbox.stop().await;
     }
@@ -166,7 +167,7 @@ on_both! {
         let worker = Working::start(&t.registry, Limits::default());
         registration_when(&t, |detail| detail.registration.state == State::Registered).await;
         worker.stop().await;
-        let found = t.registry.weigh_reregistration(&t.admin(), &"linear".into(), ReregisterScope::All).await.unwrap();
+        let found = t.registry.registrations().dry_run_reregistration(&t.admin(), &"linear".into(), ReregisterScope::All).await.unwrap();
         assert_eq!(counts(&found), [1, 0, 0, 1], "no gateway has it, and it stays at the authorization server");
         sandbox.stop().await;
     }

@@ -43,7 +43,7 @@ on_both! {
         assert_eq!(detail.attempts[0].request.as_ref(), Some(&expected));
 
         let gateway = t.actor(Role::Gateway, None).await;
-        let fetched = t.registry.gateway_document(&gateway, "acme", "linear").await.unwrap();
+        let fetched = t.registry.gateway().document(&gateway, "acme", "linear").await.unwrap();
         let document: Value = serde_json::from_slice(&fetched.body).unwrap();
         assert_eq!(document["client"]["client_id"], client.client_id.as_str());
         assert_eq!(document["client"]["issuer"], sandbox.issuer());
@@ -52,7 +52,7 @@ on_both! {
         assert_eq!(document["resource"], sandbox.mcp_url());
         assert_eq!(document["authorization_server"]["issuer"], sandbox.issuer());
         assert!(!holds_null_or_empty(&document), "{document:#}");
-        let again = t.registry.gateway_document(&gateway, "acme", "linear").await.unwrap();
+        let again = t.registry.gateway().document(&gateway, "acme", "linear").await.unwrap();
         assert_eq!(again.etag, fetched.etag, "nothing changed, so the same bytes");
         sandbox.stop().await;
     }
@@ -77,19 +77,19 @@ on_both! {
         let subject = Subject::Integration(Reference::parse("linear"));
         // While no gateway has it, nobody can have consented to it, and it is simply replaced.
         let early = Some(r#"{"oauth_client_metadata":{"client_name":"Early"}}"#.to_owned());
-        t.registry.set_configuration(&t.admin(), &subject, early, None, None).await.unwrap();
+        t.registry.configurations().set(&t.admin(), &subject, early, None, None).await.unwrap();
         registration_when(&t, |detail| detail.registration.state == State::Registered && detail.registration.generation == Some(2)).await;
         let gateway = t.actor(Role::Gateway, None).await;
-        t.registry.gateway_document(&gateway, "acme", "linear").await.unwrap();
+        t.registry.gateway().document(&gateway, "acme", "linear").await.unwrap();
         let headers = Some(r#"{"oauth_client_metadata":{"client_name":"Early"},"headers":{"X-A":"b"}}"#.to_owned());
-        t.registry.set_configuration(&t.admin(), &subject, headers, None, None).await.unwrap();
+        t.registry.configurations().set(&t.admin(), &subject, headers, None, None).await.unwrap();
         let named = Some(r#"{"oauth_client_metadata":{"client_name":"New"}}"#.to_owned());
-        t.registry.set_configuration(&t.admin(), &subject, named, None, None).await.unwrap();
+        t.registry.configurations().set(&t.admin(), &subject, named, None, None).await.unwrap();
         let outdated = registration_in(&t, State::Outdated).await;
         assert!(outdated.registration.usable, "the old client still serves");
         assert_eq!(sandbox.registrations().len(), 2, "nothing was sent for it");
 
-        t.registry.approve_registration(&t.admin(), outdated.registration.id).await.unwrap();
+        t.registry.registrations().approve(&t.admin(), outdated.registration.id).await.unwrap();
         let renewed = registration_when(&t, |detail| {
             detail.registration.state == State::Registered && detail.registration.generation == Some(3)
         })
@@ -112,7 +112,7 @@ on_both! {
         assert!(detail.clients[0].has_secret);
         let gateway = t.actor(Role::Gateway, None).await;
         let fetch = async || {
-            let document = t.registry.gateway_document(&gateway, "acme", "linear").await.unwrap();
+            let document = t.registry.gateway().document(&gateway, "acme", "linear").await.unwrap();
             serde_json::from_slice::<Value>(&document.body).unwrap()
         };
         let document = fetch().await;
@@ -125,7 +125,7 @@ on_both! {
             configuration: Some(Some(text.replace("s3cret", "other"))),
             ..IntegrationChange::default()
         };
-        t.registry.update_integration(&t.admin(), &Reference::parse("linear"), change, None).await.unwrap();
+        t.registry.integrations().update(&t.admin(), &Reference::parse("linear"), change, None).await.unwrap();
         registration_when(&t, |detail| detail.registration.generation == Some(2)).await;
         assert_eq!(fetch().await["client"]["client_secret"], "other");
         worker.stop().await;
@@ -141,7 +141,7 @@ on_both! {
         let client_id = detail.registration.client_id.unwrap();
         assert!(sandbox.client(&client_id).is_some());
         let server = ServerRef { server: Reference::parse("linear"), workspace: Some(Reference::parse("acme")) };
-        t.registry.delete_server(&t.admin(), &server, None).await.unwrap();
+        t.registry.servers().delete(&t.admin(), &server, None).await.unwrap();
         let gone = registration_in(&t, State::Withdrawn).await;
         assert_eq!(gone.clients[0].withdrawal.as_deref(), Some("deleted"));
         assert_eq!(gone.clients[0].status, ClientStatus::Withdrawn);
@@ -160,11 +160,11 @@ on_both! {
         let workers = [Working::start(&t.registry, Limits::default()), Working::start(&second, Limits::default())];
         let all = async {
             loop {
-                let counts = t.registry.registration_counts(&t.admin(), registry::RegistrationFilter::default()).await.unwrap();
+                let counts = t.registry.registrations().counts(&t.admin(), registry::RegistrationFilter::default()).await.unwrap();
                 if counts.contains(&(State::Registered, 12)) {
                     return;
                 }
-                t.registry.wait_for_change(std::time::Duration::from_millis(50)).await;
+                t.registry.wait_for_commit(std::time::Duration::from_millis(50)).await;
             }
         };
         tokio::time::timeout(std::time::Duration::from_secs(20), all).await.unwrap();
@@ -184,12 +184,12 @@ on_both! {
         worker.stop().await;
         let gateway = t.actor(Role::Gateway, None).await;
         let fetch = async || {
-            let document = t.registry.gateway_document(&gateway, "acme", "linear").await.unwrap();
+            let document = t.registry.gateway().document(&gateway, "acme", "linear").await.unwrap();
             serde_json::from_slice::<Value>(&document.body).unwrap()
         };
         assert!(fetch().await.get("client").is_some());
         let moved = IntegrationChange { url: Some("https://other.example/mcp".into()), ..IntegrationChange::default() };
-        t.registry.update_integration(&t.admin(), &Reference::parse("linear"), moved, None).await.unwrap();
+        t.registry.integrations().update(&t.admin(), &Reference::parse("linear"), moved, None).await.unwrap();
         let document = fetch().await;
         assert_eq!(document["url"], "https://other.example/mcp");
         assert!(document.get("client").is_none() && document.get("authorization_server").is_none(), "never a mix");

@@ -30,9 +30,9 @@ pub(crate) async fn limit_requests(
     let registry = state(request.request()).registry.clone();
     let address = sender(request.request());
     let stranger = cookie(request.request()).is_none() && !request.path().starts_with(ASSETS);
-    let admitted = registry.take_in_hand(address).and_then(|in_hand| {
+    let admitted = registry.limits().acquire(address).and_then(|in_hand| {
         if stranger {
-            registry.count_stranger(address)?;
+            registry.limits().count_anonymous(address)?;
         }
         Ok(in_hand)
     });
@@ -43,8 +43,11 @@ pub(crate) async fn limit_requests(
     let form = !request.method().is_safe();
     let signing_in = stranger || request.path().starts_with(SIGN_IN);
     let work = next.call(request);
-    let answer =
-        if form && signing_in { registry.briefly(work).await } else { registry.patiently(work).await };
+    let answer = if form && signing_in {
+        registry.limits().with_form_timeout(work).await
+    } else {
+        registry.limits().with_request_timeout(work).await
+    };
     // The request went along with the work that was given up: no page can be made for it any more, only a sentence.
     answer.map_err(Failure::from)?.map(ServiceResponse::map_into_boxed_body)
 }

@@ -47,13 +47,13 @@ impl Visitor {
             Failure::SignIn { next, ended }
         };
         let token = cookie(&request).ok_or_else(|| to_sign_in(false))?;
-        match state.registry.authenticate(Credential::Session(&token), origin(&request)).await {
+        match state.registry.callers().authenticate(Credential::Session(&token), origin(&request)).await {
             Ok(actor) => {
-                state.registry.count_request(&actor).map_or(Ok(()), Allowance::admit)?;
+                state.registry.limits().count_request(&actor).map_or(Ok(()), Allowance::admit)?;
                 Self::of(&state, actor).await
             }
             Err(registry::Error::Unauthenticated(_)) => {
-                state.registry.count_stranger(sender(&request))?;
+                state.registry.limits().count_anonymous(sender(&request))?;
                 Err(to_sign_in(true))
             }
             Err(error) => Err(Failure::from(error)),
@@ -63,7 +63,7 @@ impl Visitor {
     /// Somebody who is known, with what the pages say around everything.
     pub(crate) async fn of(state: &AdminState, actor: Actor) -> Result<Self, Failure> {
         let registry = state.registry.clone();
-        let overview = registry.overview(&actor).await?;
+        let overview = registry.dashboard().overview(&actor).await?;
         Ok(Self { actor, registry, overview })
     }
 }

@@ -92,7 +92,7 @@ async fn render(
     problem: Option<(StatusCode, String)>,
 ) -> Result<HttpResponse, Failure> {
     let (registry, actor) = (&visitor.registry, &visitor.actor);
-    let integration = registry.integration(actor, reference).await?;
+    let integration = registry.integrations().get(actor, reference).await?;
     let (status, problem) = match problem {
         Some((status, message)) => (status, Some(message)),
         None => (StatusCode::OK, None),
@@ -100,7 +100,7 @@ async fn render(
     let mark = if problem.is_some() { "Problem: access to" } else { "Access to" };
     let page = Page {
         shell: Shell::of(request, visitor, "integrations", format!("{mark} {}", integration.name)),
-        access: registry.access_overview(actor, reference).await?,
+        access: registry.access().overview(actor, reference).await?,
         now: registry.now(),
         integration,
         query,
@@ -164,8 +164,8 @@ async fn save(
 ) -> Result<HttpResponse, Failure> {
     let (form, reference) = (Form::read(fields.into_inner())?, Reference::parse(&path));
     let (registry, actor) = (&visitor.registry, &visitor.actor);
-    let integration = registry.integration(actor, &reference).await?;
-    let now = registry.access_overview(actor, &reference).await?;
+    let integration = registry.integrations().get(actor, &reference).await?;
+    let now = registry.access().overview(actor, &reference).await?;
     let stops = |row: &&WorkspaceAccess| row.enabled && !form.wants(row) && row.servers > 0;
     let losers: Vec<_> = now.workspaces.iter().filter(stops).cloned().collect();
     if now.may_change && !losers.is_empty() && !form.confirmed {
@@ -194,7 +194,7 @@ async fn save(
         override_existing: false,
         replacements: Replacements::default(),
     };
-    match registry.update_integration_access(actor, &reference, update).await {
+    match registry.access().update(actor, &reference, update).await {
         Ok(_) => Ok(go(format!("/ui/integrations/{}/access?done=access", integration.slug))),
         Err(Error::Conflict { message, .. }) => {
             let problem = Some((StatusCode::CONFLICT, message));

@@ -66,7 +66,7 @@ async fn render(
     } else {
         (StatusCode::UNPROCESSABLE_ENTITY, "Problem: your account")
     };
-    let user = visitor.registry.current_user(&visitor.actor).await?;
+    let user = visitor.registry.users().current(&visitor.actor).await?;
     let here = visitor.actor.workspace();
     let place = visitor.overview.workspace.as_ref().map(|name| format!(" in {name}")).unwrap_or_default();
     let page = Page {
@@ -75,7 +75,7 @@ async fn render(
         places: places(&user, here),
         decided_by: decided_by(visitor, &user),
         user,
-        sessions: visitor.registry.sessions(&visitor.actor).await?,
+        sessions: visitor.registry.sessions().list(&visitor.actor).await?,
         passwords: visitor.registry.settings().passwords,
         now: visitor.registry.now(),
         problems,
@@ -104,7 +104,7 @@ struct Place {
 #[post("/account/place")]
 async fn act_in(visitor: Visitor, form: web::Form<Place>) -> Result<HttpResponse, Failure> {
     let place = (!form.place.is_empty()).then(|| Reference::parse(&form.place));
-    visitor.registry.act_in(&visitor.actor, place.as_ref()).await?;
+    visitor.registry.callers().act_in(&visitor.actor, place.as_ref()).await?;
     Ok(go("/ui/account?done=place"))
 }
 
@@ -121,7 +121,7 @@ async fn set_password(
     visitor: Visitor,
     form: web::Form<Passwords>,
 ) -> Result<HttpResponse, Failure> {
-    match visitor.registry.set_password(&visitor.actor, Some(&form.current), &form.password).await {
+    match visitor.registry.login().set_password(&visitor.actor, Some(&form.current), &form.password).await {
         Ok(()) => Ok(go("/ui/account?done=password")),
         Err(registry::Error::Invalid(findings)) => render(&request, &visitor, findings.0).await,
         Err(error @ registry::Error::TooManyTries { .. }) => {
@@ -134,13 +134,13 @@ async fn set_password(
 
 #[post("/account/sessions/end-others")]
 async fn end_others(visitor: Visitor) -> Result<HttpResponse, Failure> {
-    let ended = visitor.registry.end_other_sessions(&visitor.actor).await?;
+    let ended = visitor.registry.sessions().end_others(&visitor.actor).await?;
     Ok(go(format!("/ui/account?done=sessions-{ended}")))
 }
 
 #[post("/account/sessions/{session}/end")]
 async fn end_one(visitor: Visitor, path: web::Path<SessionId>) -> Result<HttpResponse, Failure> {
-    visitor.registry.end_session(&visitor.actor, *path).await?;
+    visitor.registry.sessions().end(&visitor.actor, *path).await?;
     Ok(go("/ui/account?done=sessions-1"))
 }
 

@@ -17,7 +17,7 @@ const SANDBOX: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
 
 #[get("/logos/{digest}")]
 async fn show(visitor: Visitor, path: web::Path<String>) -> Result<HttpResponse, Failure> {
-    let file = visitor.registry.logo_file(&visitor.actor, &path).await?;
+    let file = visitor.registry.logos().file(&visitor.actor, &path).await?;
     let kind = file.media_type.strip_prefix("image/").unwrap_or_default();
     let name = format!("inline; filename=\"logo.{}\"", kind.split('+').next().unwrap_or_default());
     Ok(HttpResponse::Ok()

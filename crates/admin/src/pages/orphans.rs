@@ -113,7 +113,7 @@ async fn render(
 ) -> Result<HttpResponse, Failure> {
     let (registry, actor) = (&visitor.registry, &visitor.actor);
     let wanted = PageRequest::new(query.page, SIZE);
-    let found = registry.orphans(actor, query.filter(), wanted).await?;
+    let found = registry.orphans().list(actor, query.filter(), wanted).await?;
     let link = |page| Query { page, ..query.clone() }.address("/ui/orphans");
     let title = if problem.is_some() { "Problem: orphans" } else { "Orphans" };
     let page = ListPage {
@@ -123,7 +123,7 @@ async fn render(
         first: query.page.saturating_mul(SIZE).saturating_add(1),
         total: found.total,
         items: found.items,
-        open: registry.open_orphans(actor).await?,
+        open: registry.orphans().count_open(actor).await?,
         workspaces: super::integrations::all_workspaces(visitor).await?,
         may_operate: actor.can(Permission::OperateRegistrations),
         now: registry.now(),
@@ -138,7 +138,7 @@ async fn table(visitor: Visitor, query: web::Query<Query>) -> Result<HttpRespons
     let mut all = Vec::new();
     for number in 0.. {
         let wanted = PageRequest::new(number, 1000);
-        let found = visitor.registry.orphans(&visitor.actor, query.filter(), wanted).await?;
+        let found = visitor.registry.orphans().list(&visitor.actor, query.filter(), wanted).await?;
         let more = found.has_more(wanted);
         all.extend(found.items);
         if !more {
@@ -180,7 +180,7 @@ async fn resolve(
 ) -> Result<HttpResponse, Failure> {
     let form = form.into_inner();
     let note = Some(form.note.trim().to_owned()).filter(|note| !note.is_empty());
-    match visitor.registry.resolve_orphan(&visitor.actor, *path, note).await {
+    match visitor.registry.orphans().resolve(&visitor.actor, *path, note).await {
         Ok(_) if form.view == View::All => Ok(go("/ui/orphans?view=all&done=resolved")),
         Ok(_) => Ok(go("/ui/orphans?done=resolved")),
         Err(Error::Conflict { message, .. }) => {

@@ -70,8 +70,8 @@ async fn check(
     path: web::Path<String>,
 ) -> Result<HttpResponse, Failure> {
     let reference = Reference::parse(&path);
-    let integration = visitor.registry.integration(&visitor.actor, &reference).await?;
-    let found = visitor.registry.preflight_integration(&visitor.actor, &reference, WhatIf::default()).await?;
+    let integration = visitor.registry.integrations().get(&visitor.actor, &reference).await?;
+    let found = visitor.registry.preflight().run(&visitor.actor, &reference, WhatIf::default()).await?;
     let shell = Shell::of(&request, &visitor, "integrations", format!("Check {}", integration.name));
     Ok(html(StatusCode::OK, &PreflightPage { shell, integration, found })?)
 }

@@ -105,7 +105,7 @@ async fn search(
     query: web::Query<Query>,
 ) -> Result<HttpResponse, Failure> {
     let text = query.q.trim();
-    let found = visitor.registry.go_to(&visitor.actor, text).await?;
+    let found = visitor.registry.dashboard().search(&visitor.actor, text).await?;
     let places = places(&visitor, text);
     let named = places.iter().find(|place| place.name.eq_ignore_ascii_case(text));
     let exact = found.all().any(|hit| hit.exact);

@@ -122,7 +122,7 @@ pub(crate) async fn follow_gateway_changes(
     let asked: FollowChanges = caller.query()?;
     let known = query::revision("Last-Event-ID", last_event(request.headers())?)?;
     let since = known.or(query::revision("since", asked.since)?);
-    let following = state.registry.admit_follower(&caller.actor)?;
+    let following = state.registry.limits().admit_follower(&caller.actor)?;
     let accepts = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accepts.contains("text/event-stream") {
         let credential = credential(request.headers())?.to_owned();
@@ -144,7 +144,8 @@ pub(crate) async fn follow_gateway_changes(
     if wait > LONGEST {
         return Err(Failure::parameter("wait", "takes at most 60 seconds."));
     }
-    let followed = state.registry.follow_changes(&caller.actor, since, Duration::from_secs(wait)).await?;
+    let followed =
+        state.registry.gateway().watch_changes(&caller.actor, since, Duration::from_secs(wait)).await?;
     Ok(answer::ok(&match followed {
         Followed::Changes { changes, revision } => GatewayChanges {
             object: "changes",
@@ -180,11 +181,11 @@ struct Follower {
 impl Follower {
     /// The next bytes: events, or a sign of life. The end, when the credential is good no more.
     async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
-        if self.ended || self.registry.is_closing() {
+        if self.ended || self.registry.gateway().is_closing() {
             return None;
         }
         let begins = self.since.is_none();
-        let text = match self.registry.follow_changes(&self.actor, self.since, HEARTBEAT).await {
+        let text = match self.registry.gateway().watch_changes(&self.actor, self.since, HEARTBEAT).await {
             Ok(Followed::Changes { changes, revision }) => {
                 self.since = Some(revision);
                 if begins {
@@ -207,7 +208,7 @@ impl Follower {
             }
         };
         let origin = self.actor.origin().clone();
-        let known = self.registry.authenticate(Credential::Token(&self.credential), origin).await;
+        let known = self.registry.callers().authenticate(Credential::Token(&self.credential), origin).await;
         self.ended = matches!(known, Err(Error::Unauthenticated(_)));
         Some((Ok(Bytes::from(text)), self))
     }

@@ -83,8 +83,8 @@ impl GatewayDoor {
         }
         let credential = credential(request.headers()).ok()?;
         let registry = &self.state.registry;
-        let document = registry.held_document(credential, name)?;
+        let document = registry.gateway().cached_document(credential, name)?;
         self.answered.increment(1);
-        Some(held(request.headers(), registry.away_since(), &document))
+        Some(held(request.headers(), registry.gateway().away_since(), &document))
     }
 }

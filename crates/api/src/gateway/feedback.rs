@@ -95,7 +95,7 @@ pub(crate) async fn ensure_gateway_server(
     let Sent { caller, body, .. } = sent;
     let (workspace, server) = path.into_inner();
     let wait = Duration::from_secs(body.wait.unwrap_or(5));
-    match state.registry.ensure(&caller.actor, &workspace, &server, wait).await? {
+    match state.registry.gateway().ensure(&caller.actor, &workspace, &server, wait).await? {
         Ensured::Ready(document) => Ok(cacheable(HttpResponse::Ok(), &document.etag)
             .content_type("application/json")
             .body(document.body)),
@@ -170,7 +170,10 @@ pub(crate) async fn report_gateway_server(
 ) -> Answer {
     let Sent { caller, body, .. } = sent;
     let (workspace, server) = path.into_inner();
-    let verdict: Verdict =
-        state.registry.report(&caller.actor, &workspace, &server, body.generation, &body.error).await?;
+    let verdict: Verdict = state
+        .registry
+        .gateway()
+        .report(&caller.actor, &workspace, &server, body.generation, &body.error)
+        .await?;
     Ok(answer::ok(&Reported { object: "report", verdict: verdict.as_str() }))
 }

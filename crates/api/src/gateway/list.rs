@@ -77,7 +77,7 @@ pub(crate) async fn list_gateway_servers(state: web::Data<ApiState>, caller: Cal
         return Err(Failure::parameter("page_size", "takes 1 to 500."));
     }
     let GatewayPage { documents, has_more, revision } =
-        state.registry.gateway_documents(&caller.actor, asked.workspace.as_deref(), since, most).await?;
+        state.registry.gateway().documents(&caller.actor, asked.workspace.as_deref(), since, most).await?;
     counter!("mcp_registry_gateway_documents_total", "from" => "list").increment(documents.len() as u64);
     let data = documents
         .into_iter()

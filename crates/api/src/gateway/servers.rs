@@ -88,12 +88,12 @@ pub(crate) async fn fetch_gateway_server(
     let asked: FetchGatewayServer = caller.query()?;
     if let Some(generation) = asked.generation {
         let found =
-            registry.gateway_document_of(&caller.actor, &workspace, &server, Some(generation)).await?;
+            registry.gateway().document_of(&caller.actor, &workspace, &server, Some(generation)).await?;
         counter!("mcp_registry_gateway_documents_total", "from" => "database").increment(1);
         return Ok(send(request.headers(), None, None, &found));
     }
     let at_least = query::revision("at_least", asked.at_least)?.unwrap_or_default();
-    match registry.load_document(&caller.actor, credential, (&workspace, &server), at_least).await {
+    match registry.gateway().load_document(&caller.actor, credential, (&workspace, &server), at_least).await {
         Ok(document) => {
             counter!("mcp_registry_gateway_documents_total", "from" => "database").increment(1);
             Ok(held(request.headers(), None, &document))
@@ -106,10 +106,10 @@ pub(crate) async fn fetch_gateway_server(
 fn last_known(state: &ApiState, request: &HttpRequest, credential: &str, failure: Failure) -> Answer {
     let name = request.path().strip_prefix(PREFIX).unwrap_or_default();
     if let Failure::Application(Error::Unavailable(_)) = failure
-        && let Some(document) = state.registry.last_known_document(credential, name)
+        && let Some(document) = state.registry.gateway().last_known_document(credential, name)
     {
         counter!("mcp_registry_gateway_documents_total", "from" => "last_known").increment(1);
-        let since = state.registry.away_since().unwrap_or_else(|| state.registry.now());
+        let since = state.registry.gateway().away_since().unwrap_or_else(|| state.registry.now());
         return Ok(held(request.headers(), Some(since), &document));
     }
     Err(failure)

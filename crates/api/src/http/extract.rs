@@ -50,12 +50,12 @@ impl Caller {
         let token = match credential(request.headers()) {
             Ok(token) => token,
             Err(error) => {
-                state.registry.count_stranger(address)?;
+                state.registry.limits().count_anonymous(address)?;
                 return Err(error.into());
             }
         };
-        let actor = state.registry.authenticate(Credential::Token(token), origin).await?;
-        if let Some(allowance) = state.registry.count_request(&actor) {
+        let actor = state.registry.callers().authenticate(Credential::Token(token), origin).await?;
+        if let Some(allowance) = state.registry.limits().count_request(&actor) {
             request.extensions_mut().insert(allowance);
             allowance.admit()?;
         }

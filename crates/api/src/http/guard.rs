@@ -38,13 +38,14 @@ pub(crate) async fn limit_requests(
     let path = request.path();
     let gateways = path.starts_with(GATEWAYS);
     let address = sender(&state, request.request());
-    let _in_hand = match (!gateways).then(|| state.registry.take_in_hand(address)).transpose() {
+    let _in_hand = match (!gateways).then(|| state.registry.limits().acquire(address)).transpose() {
         Ok(in_hand) => in_hand,
         Err(error) => return Ok(request.error_response(Failure::from(error))),
     };
     if path == PATIENT {
         return next.call(request).await.map(ServiceResponse::map_into_boxed_body);
     }
-    let answered = state.registry.patiently(next.call(request)).await.map_err(Failure::from)?;
+    let answered =
+        state.registry.limits().with_request_timeout(next.call(request)).await.map_err(Failure::from)?;
     answered.map(ServiceResponse::map_into_boxed_body)
 }

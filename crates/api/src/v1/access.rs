@@ -201,7 +201,7 @@ pub(crate) async fn read_integration_workspaces(
 ) -> Answer {
     let asked: ReadAccess = caller.query()?;
     let slugs = caller.actor.workspace().is_some();
-    let found = state.registry.integration_access(&caller.actor, &Reference::parse(&path)).await?;
+    let found = state.registry.access().list(&caller.actor, &Reference::parse(&path)).await?;
     let rows: Vec<_> =
         found.workspaces.into_iter().map(|row| AccessView::new(row, slugs)).collect::<Result<_, _>>()?;
     let total = rows.len();
@@ -246,8 +246,7 @@ pub(crate) async fn update_integration_workspaces(
         override_existing: body.override_existing_workspace_access.unwrap_or_default(),
         replacements: HowToSave::of(&caller)?,
     };
-    let saved =
-        state.registry.update_integration_access(&caller.actor, &Reference::parse(&path), update).await?;
+    let saved = state.registry.access().update(&caller.actor, &Reference::parse(&path), update).await?;
     let findings = placed(&text, saved.findings);
     Ok(answer::ok(&Changed::new(findings, saved.affected)))
 }
@@ -273,7 +272,11 @@ pub(crate) async fn list_access_revisions(
 ) -> Answer {
     let page = caller.query::<ListRevisions>()?.page()?;
     let (integration, workspace) = path.into_inner();
-    let found = state.registry.revisions(&caller.actor, &subject(&integration, &workspace), page).await?;
+    let found = state
+        .registry
+        .configurations()
+        .revisions(&caller.actor, &subject(&integration, &workspace), page)
+        .await?;
     Ok(answer::ok(&Listed::new(found, page, RevisionView::try_from)?))
 }
 
@@ -302,6 +305,7 @@ pub(crate) async fn revert_access(
     let number = revisions::number(&number)?;
     let saved = state
         .registry
+        .configurations()
         .revert(&caller.actor, &subject, number, caller.expected_version()?, HowToSave::of(&caller)?)
         .await?;
     Ok(answer::versioned(saved.value.version, &Changed::of(saved)))

@@ -144,7 +144,7 @@ pub(crate) async fn check_advanced_configuration(
     sent: Sent<CheckConfiguration>,
 ) -> Answer {
     let (caller, body, _) = sent.into_parts();
-    let checked = state.registry.check_configuration(&caller.actor, body.into_check()?).await?;
+    let checked = state.registry.configurations().check(&caller.actor, body.into_check()?).await?;
     let view = ConfigurationCheck {
         object: "configuration-check",
         valid: checked.findings.iter().all(|finding| finding.severity != Severity::Error),

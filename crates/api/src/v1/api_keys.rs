@@ -249,7 +249,7 @@ pub(crate) async fn create_api_key(state: web::Data<ApiState>, sent: Sent<Create
         expires_at: body.expires_at.map(|text| moment(&text)).transpose()?,
         reason: body.reason,
     };
-    let made = state.registry.create_api_key(&caller.actor, new).await?;
+    let made = state.registry.api_keys().create(&caller.actor, new).await?;
     Ok(answer::ok(&ApiKeyView::made(made)))
 }
 
@@ -266,7 +266,7 @@ pub(crate) async fn create_api_key(state: web::Data<ApiState>, sent: Sent<Create
 pub(crate) async fn list_api_keys(state: web::Data<ApiState>, caller: Caller) -> Answer {
     let asked: ListApiKeys = caller.query()?;
     let page = query::page(asked.current_page, asked.page_size)?;
-    let found = state.registry.api_keys(&caller.actor, ApiKeyFilter::default(), page).await?;
+    let found = state.registry.api_keys().list(&caller.actor, ApiKeyFilter::default(), page).await?;
     Ok(answer::ok(&Listed::new(found, page, |one| Ok(ApiKeyView::from(one)))?))
 }
 
@@ -282,7 +282,7 @@ pub(crate) async fn read_api_key(
     caller: Caller,
     path: web::Path<String>,
 ) -> Answer {
-    let found = state.registry.api_key(&caller.actor, id(&path)?).await?;
+    let found = state.registry.api_keys().get(&caller.actor, id(&path)?).await?;
     Ok(answer::ok(&ApiKeyView::from(found)))
 }
 
@@ -306,7 +306,7 @@ pub(crate) async fn rotate_api_key(
     caller: Caller,
     path: web::Path<String>,
 ) -> Answer {
-    let made = state.registry.rotate_api_key(&caller.actor, id(&path)?).await?;
+    let made = state.registry.api_keys().rotate(&caller.actor, id(&path)?).await?;
     Ok(answer::ok(&ApiKeyView::made(made)))
 }
 
@@ -326,7 +326,7 @@ pub(crate) async fn revoke_api_key(
 ) -> Answer {
     let asked: RevokeApiKey = caller.query()?;
     let made = asked.with == Some(With::Made);
-    let revoked = state.registry.revoke_api_key(&caller.actor, id(&path)?, made).await?;
+    let revoked = state.registry.api_keys().revoke(&caller.actor, id(&path)?, made).await?;
     Ok(answer::ok(&RevokedView { success: true, revoked }))
 }
 

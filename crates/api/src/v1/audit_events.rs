@@ -173,7 +173,7 @@ pub(crate) async fn list_audit_events(state: web::Data<ApiState>, caller: Caller
         until: moment("until", asked.until)?,
         before_number: asked.before_number,
     };
-    let found = state.registry.audit_events(&caller.actor, filter, page).await?;
+    let found = state.registry.audit().events(&caller.actor, filter, page).await?;
     Ok(answer::ok(&Listed::new(found, page, |one| Ok(AuditEventView::from(one)))?))
 }
 

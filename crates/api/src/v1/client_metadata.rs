@@ -208,6 +208,6 @@ pub(crate) async fn read_client_metadata(
     caller: Caller,
     path: web::Path<String>,
 ) -> Answer {
-    let found = state.registry.client_metadata(&caller.actor, &named(&caller, &path)?).await?;
+    let found = state.registry.servers().client_metadata(&caller.actor, &named(&caller, &path)?).await?;
     Ok(answer::ok(&ClientMetadataView::from(found)))
 }

@@ -86,7 +86,7 @@ pub(crate) async fn test_integration(
     caller: Caller,
     path: web::Path<String>,
 ) -> Answer {
-    let test = state.registry.test_integration(&caller.actor, &Reference::parse(&path)).await?;
+    let test = state.registry.integrations().test_connection(&caller.actor, &Reference::parse(&path)).await?;
     Ok(answer::ok(&ConnectionTestView::of("mcp-integration", test)))
 }
 
@@ -105,6 +105,10 @@ pub(crate) async fn test_server(
     caller: Caller,
     path: web::Path<String>,
 ) -> Answer {
-    let test = state.registry.test_server(&caller.actor, &named(&caller, &path)?).await?;
+    let test = state
+        .registry
+        .integrations()
+        .test_connection_of_server(&caller.actor, &named(&caller, &path)?)
+        .await?;
     Ok(answer::ok(&ConnectionTestView::of("mcp-server", test)))
 }

@@ -142,7 +142,7 @@ pub(crate) async fn import_integrations(
     sent: Sent<ImportIntegrations>,
 ) -> Answer {
     let (caller, _, text) = sent.into_parts();
-    let imported = state.registry.import_integrations(&caller.actor, &text).await?;
+    let imported = state.registry.integrations().import(&caller.actor, &text).await?;
     Ok(answer::ok(&ImportedView::from(imported)))
 }
 
@@ -164,6 +164,6 @@ pub(crate) async fn duplicate_integration(
     let (caller, body, _) = sent.into_parts();
     let slug = query::filled(body.slug);
     let original = Reference::parse(&path);
-    let copied = state.registry.duplicate_integration(&caller.actor, &original, body.name, slug).await?;
+    let copied = state.registry.integrations().duplicate(&caller.actor, &original, body.name, slug).await?;
     Ok(answer::ok(&CopiedView::from(copied)))
 }

@@ -388,7 +388,7 @@ impl IntegrationView {
 #[post("/mcp-integrations")]
 pub(crate) async fn create_integration(state: web::Data<ApiState>, sent: Sent<CreateIntegration>) -> Answer {
     let (caller, body, text) = sent.into_parts();
-    let saved = state.registry.create_integration(&caller.actor, body.into()).await?;
+    let saved = state.registry.integrations().create(&caller.actor, body.into()).await?;
     let made = saved.value;
     let findings = placed(&text, saved.findings);
     Ok(answer::versioned(made.version, &Created::new(made.id.0, made.slug, findings, saved.affected)))
@@ -422,7 +422,7 @@ pub(crate) async fn list_integrations(state: web::Data<ApiState>, caller: Caller
         enabled: asked.status.map(|status| status == IntegrationStatus::Active),
         sort: asked.sort.unwrap_or_default().into(),
     };
-    let found = state.registry.integrations(&caller.actor, filter, page).await?;
+    let found = state.registry.integrations().list(&caller.actor, filter, page).await?;
     Ok(answer::ok(&Listed::new(found, page, IntegrationView::try_from)?))
 }
 
@@ -441,7 +441,7 @@ pub(crate) async fn read_integration(
     caller: Caller,
     path: web::Path<String>,
 ) -> Answer {
-    let found = state.registry.integration(&caller.actor, &Reference::parse(&path)).await?;
+    let found = state.registry.integrations().get(&caller.actor, &Reference::parse(&path)).await?;
     Ok(answer::versioned(found.version, &IntegrationView::try_from(found)?))
 }
 
@@ -478,8 +478,11 @@ pub(crate) async fn update_integration(
         replacements: HowToSave::of(&caller)?,
     };
     let expected = caller.expected_version()?;
-    let saved =
-        state.registry.update_integration(&caller.actor, &Reference::parse(&path), change, expected).await?;
+    let saved = state
+        .registry
+        .integrations()
+        .update(&caller.actor, &Reference::parse(&path), change, expected)
+        .await?;
     let findings = placed(&text, saved.findings);
     Ok(answer::versioned(saved.value.version, &Changed::new(findings, saved.affected)))
 }
@@ -503,7 +506,7 @@ pub(crate) async fn delete_integration(
 ) -> Answer {
     let expected = caller.expected_version()?;
     let deleted =
-        state.registry.delete_integration(&caller.actor, &Reference::parse(&path), expected).await?;
+        state.registry.integrations().delete(&caller.actor, &Reference::parse(&path), expected).await?;
     Ok(answer::ok(&Removed::from(deleted)))
 }
 
@@ -524,7 +527,7 @@ pub(crate) async fn list_integration_revisions(
 ) -> Answer {
     let page = caller.query::<ListRevisions>()?.page()?;
     let subject = Subject::Integration(Reference::parse(&path));
-    let found = state.registry.revisions(&caller.actor, &subject, page).await?;
+    let found = state.registry.configurations().revisions(&caller.actor, &subject, page).await?;
     Ok(answer::ok(&Listed::new(found, page, RevisionView::try_from)?))
 }
 
@@ -552,6 +555,7 @@ pub(crate) async fn revert_integration(
     let number = super::revisions::number(&number)?;
     let saved = state
         .registry
+        .configurations()
         .revert(&caller.actor, &subject, number, caller.expected_version()?, HowToSave::of(&caller)?)
         .await?;
     Ok(answer::versioned(saved.value.version, &Changed::of(saved)))

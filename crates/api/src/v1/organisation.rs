@@ -112,7 +112,7 @@ impl ConfigurationView {
 )]
 #[get("/organisation/configuration")]
 pub(crate) async fn read_organisation_configuration(state: web::Data<ApiState>, caller: Caller) -> Answer {
-    let found = state.registry.configuration(&caller.actor, &Subject::Organisation).await?;
+    let found = state.registry.configurations().get(&caller.actor, &Subject::Organisation).await?;
     Ok(answer::versioned(found.version, &ConfigurationView::try_from(found)?))
 }
 
@@ -139,7 +139,8 @@ pub(crate) async fn update_organisation_configuration(
     };
     let saved = state
         .registry
-        .save_configuration(&caller.actor, &Subject::Organisation, new)
+        .configurations()
+        .save(&caller.actor, &Subject::Organisation, new)
         .await
         .map_err(in_body)?;
     let findings = placed(&text, below(saved.findings));
@@ -158,7 +159,8 @@ pub(crate) async fn update_organisation_configuration(
 #[get("/organisation/configuration/revisions")]
 pub(crate) async fn list_organisation_revisions(state: web::Data<ApiState>, caller: Caller) -> Answer {
     let page = caller.query::<ListRevisions>()?.page()?;
-    let found = state.registry.revisions(&caller.actor, &Subject::Organisation, page).await?;
+    let found =
+        state.registry.configurations().revisions(&caller.actor, &Subject::Organisation, page).await?;
     Ok(answer::ok(&Listed::new(found, page, RevisionView::try_from)?))
 }
 
@@ -184,6 +186,7 @@ pub(crate) async fn revert_organisation(
     let expected = caller.expected_version()?;
     let saved = state
         .registry
+        .configurations()
         .revert(&caller.actor, &Subject::Organisation, number, expected, HowToSave::of(&caller)?)
         .await?;
     Ok(answer::versioned(saved.value.version, &Changed::of(saved)))

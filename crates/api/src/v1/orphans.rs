@@ -175,7 +175,7 @@ pub(crate) async fn list_orphans(state: web::Data<ApiState>, caller: Caller) -> 
         search: None,
         resolved: asked.resolved.unwrap_or(false),
     };
-    let found = state.registry.orphans(&caller.actor, filter, page).await?;
+    let found = state.registry.orphans().list(&caller.actor, filter, page).await?;
     match query::filled(asked.format).as_deref() {
         None | Some("json") => Ok(answer::ok(&Listed::new(found, page, |one| Ok(OrphanView::from(one)))?)),
         Some("csv") => Ok(HttpResponse::Ok()
@@ -220,6 +220,6 @@ pub(crate) async fn resolve_orphan(
     let Sent { caller, body, .. } = sent;
     let missing = || Error::NotFound { what: "orphan", reference: path.to_string() };
     let id = path.parse::<OrphanId>().map_err(|_| missing())?;
-    let found = state.registry.resolve_orphan(&caller.actor, id, query::filled(body.note)).await?;
+    let found = state.registry.orphans().resolve(&caller.actor, id, query::filled(body.note)).await?;
     Ok(answer::ok(&OrphanView::from(found)))
 }

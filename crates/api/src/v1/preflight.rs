@@ -337,7 +337,7 @@ pub(crate) async fn preflight_integration(
         configuration: written(body.configurations),
     };
     let reference = Reference::parse(&path);
-    let found = state.registry.preflight_integration(&caller.actor, &reference, what_if).await?;
+    let found = state.registry.preflight().run(&caller.actor, &reference, what_if).await?;
     Ok(answer::ok(&PreflightView::from(found)))
 }
 
@@ -359,6 +359,6 @@ pub(crate) async fn preflight_new_integration(
     sent: Sent<CreateIntegration>,
 ) -> Answer {
     let (caller, body, _) = sent.into_parts();
-    let found = state.registry.preflight_new_integration(&caller.actor, body.into()).await?;
+    let found = state.registry.preflight().run_new(&caller.actor, body.into()).await?;
     Ok(answer::ok(&PreflightView::from(found)))
 }

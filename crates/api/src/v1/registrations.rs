@@ -261,7 +261,7 @@ pub(crate) async fn list_registrations(state: web::Data<ApiState>, caller: Calle
         method: None,
         search: query::filled(asked.search),
     };
-    let found = state.registry.registrations(&caller.actor, filter, page).await?;
+    let found = state.registry.registrations().list(&caller.actor, filter, page).await?;
     Ok(answer::ok(&Listed::new(found, page, |one| Ok(RegistrationView::from(one)))?))
 }
 
@@ -282,7 +282,7 @@ pub(crate) async fn read_registration(
     caller: Caller,
     path: web::Path<String>,
 ) -> Answer {
-    let found = state.registry.registration(&caller.actor, id(&path)?).await?;
+    let found = state.registry.registrations().get(&caller.actor, id(&path)?).await?;
     Ok(answer::ok(&RegistrationView::try_from(found)?))
 }
 
@@ -304,7 +304,7 @@ pub(crate) async fn retry_registration(
     caller: Caller,
     path: web::Path<String>,
 ) -> Answer {
-    let found = state.registry.retry_registration(&caller.actor, id(&path)?).await?;
+    let found = state.registry.registrations().retry(&caller.actor, id(&path)?).await?;
     Ok(answer::ok(&RegistrationView::from(found)))
 }
 
@@ -326,7 +326,7 @@ pub(crate) async fn reregister_registration(
     caller: Caller,
     path: web::Path<String>,
 ) -> Answer {
-    let found = state.registry.reregister(&caller.actor, id(&path)?).await?;
+    let found = state.registry.registrations().reregister(&caller.actor, id(&path)?).await?;
     Ok(answer::ok(&RegistrationView::from(found)))
 }
 
@@ -347,7 +347,7 @@ pub(crate) async fn approve_registration(
     caller: Caller,
     path: web::Path<String>,
 ) -> Answer {
-    let found = state.registry.approve_registration(&caller.actor, id(&path)?).await?;
+    let found = state.registry.registrations().approve(&caller.actor, id(&path)?).await?;
     Ok(answer::ok(&RegistrationView::from(found)))
 }
 
@@ -368,7 +368,7 @@ pub(crate) async fn skip_registration(
     caller: Caller,
     path: web::Path<String>,
 ) -> Answer {
-    let found = state.registry.skip_registration(&caller.actor, id(&path)?).await?;
+    let found = state.registry.registrations().skip(&caller.actor, id(&path)?).await?;
     Ok(answer::ok(&RegistrationView::from(found)))
 }
 
@@ -390,7 +390,7 @@ pub(crate) async fn withdraw_registration(
     caller: Caller,
     path: web::Path<String>,
 ) -> Answer {
-    let found = state.registry.withdraw_registration(&caller.actor, id(&path)?).await?;
+    let found = state.registry.registrations().deregister(&caller.actor, id(&path)?).await?;
     Ok(answer::ok(&RegistrationView::from(found)))
 }
 
@@ -440,7 +440,8 @@ pub(crate) async fn enter_registration_client(
         client_secret: body.client_secret.map(Secret::new),
         token_endpoint_auth_method: query::filled(body.token_endpoint_auth_method),
     };
-    let found = state.registry.enter_client(&caller.actor, id(&path)?, client).await?;
+    let found =
+        state.registry.registrations().set_client_credentials(&caller.actor, id(&path)?, client).await?;
     Ok(answer::ok(&RegistrationView::from(found)))
 }
 

@@ -183,13 +183,13 @@ pub(crate) async fn reregister_integration(
     let scope = body.which.unwrap_or_default().into();
     let dry_run = asked.dry_run.unwrap_or_default();
     let found = if dry_run {
-        registry.weigh_reregistration(&caller.actor, &reference, scope).await?
+        registry.registrations().dry_run_reregistration(&caller.actor, &reference, scope).await?
     } else {
         let confirmed = body.confirm.map(|confirm| Confirmed {
             users_sign_in_again: confirm.users_sign_in_again,
             may_leave_client: confirm.may_leave_client,
         });
-        registry.reregister_integration(&caller.actor, &reference, scope, confirmed).await?
+        registry.registrations().reregister_integration(&caller.actor, &reference, scope, confirmed).await?
     };
     Ok(answer::ok(&ReregistrationView::of(found, dry_run)))
 }

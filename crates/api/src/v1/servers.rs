@@ -336,7 +336,8 @@ pub(crate) async fn create_server(state: web::Data<ApiState>, sent: Sent<CreateS
         configuration: body.configurations.map(|raw| raw.get().to_owned()),
         secret_mappings: secret_mappings::read(body.secret_mappings.unwrap_or_default()),
     };
-    let Saved { value: made, findings, affected } = state.registry.create_server(&caller.actor, new).await?;
+    let Saved { value: made, findings, affected } =
+        state.registry.servers().create(&caller.actor, new).await?;
     let view = CreatedServer {
         id: made.id.0,
         slug: made.slug.into(),
@@ -366,7 +367,7 @@ pub(crate) async fn list_servers(state: web::Data<ApiState>, caller: Caller) -> 
         search: query::filled(asked.search),
         ids: query::words(asked.id).iter().map(|word| Reference::parse(word)).collect(),
     };
-    let found = state.registry.servers(&caller.actor, filter, page).await?;
+    let found = state.registry.servers().list(&caller.actor, filter, page).await?;
     let shared = state.registry.shared_settings();
     let gateway = shared.gateway_urls.first();
     Ok(answer::ok(&Listed::new(found, page, |one| ServerView::new(one, gateway))?))
@@ -387,7 +388,7 @@ pub(crate) async fn read_server(
     caller: Caller,
     path: web::Path<String>,
 ) -> Answer {
-    let found = state.registry.server(&caller.actor, &named(&caller, &path)?).await?;
+    let found = state.registry.servers().get(&caller.actor, &named(&caller, &path)?).await?;
     let shared = state.registry.shared_settings();
     let gateway = shared.gateway_urls.first();
     Ok(answer::versioned(found.version, &ServerView::new(found, gateway)?))
@@ -423,7 +424,7 @@ pub(crate) async fn update_server(
         replacements: HowToSave::of(&caller)?,
     };
     let (server, expected) = (named(&caller, &path)?, caller.expected_version()?);
-    let saved = state.registry.update_server(&caller.actor, &server, change, expected).await?;
+    let saved = state.registry.servers().update(&caller.actor, &server, change, expected).await?;
     let findings = placed(&text, saved.findings);
     Ok(answer::versioned(saved.value.version, &Changed::new(findings, saved.affected)))
 }
@@ -447,7 +448,7 @@ pub(crate) async fn delete_server(
     path: web::Path<String>,
 ) -> Answer {
     let (server, expected) = (named(&caller, &path)?, caller.expected_version()?);
-    let deleted = state.registry.delete_server(&caller.actor, &server, expected).await?;
+    let deleted = state.registry.servers().delete(&caller.actor, &server, expected).await?;
     Ok(answer::ok(&Removed::from(deleted)))
 }
 
@@ -468,7 +469,7 @@ pub(crate) async fn list_server_revisions(
 ) -> Answer {
     let page = caller.query::<ListRevisions>()?.page()?;
     let subject = Subject::Server(named(&caller, &path)?);
-    let found = state.registry.revisions(&caller.actor, &subject, page).await?;
+    let found = state.registry.configurations().revisions(&caller.actor, &subject, page).await?;
     Ok(answer::ok(&Listed::new(found, page, RevisionView::try_from)?))
 }
 
@@ -497,6 +498,7 @@ pub(crate) async fn revert_server(
     let number = revisions::number(&number)?;
     let saved = state
         .registry
+        .configurations()
         .revert(&caller.actor, &subject, number, caller.expected_version()?, HowToSave::of(&caller)?)
         .await?;
     Ok(answer::versioned(saved.value.version, &Changed::of(saved)))

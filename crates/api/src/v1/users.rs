@@ -311,7 +311,7 @@ pub(crate) async fn create_user(state: web::Data<ApiState>, sent: Sent<CreateUse
         name: body.name.unwrap_or_default(),
         roles: Roles { organisation: body.role, workspaces: roles(body.workspaces.unwrap_or_default()) },
     };
-    let invited = state.registry.invite(&caller.actor, new).await?;
+    let invited = state.registry.users().invite(&caller.actor, new).await?;
     Ok(answer::ok(&UserView::with_link(&state, invited)))
 }
 
@@ -330,7 +330,7 @@ pub(crate) async fn create_user(state: web::Data<ApiState>, sent: Sent<CreateUse
 pub(crate) async fn list_users(state: web::Data<ApiState>, caller: Caller) -> Answer {
     let asked: ListUsers = caller.query()?;
     let page = query::page(asked.current_page, asked.page_size)?;
-    let found = state.registry.people(&caller.actor, page).await?;
+    let found = state.registry.users().list(&caller.actor, page).await?;
     Ok(answer::ok(&Listed::new(found, page, |one| Ok(UserView::from(one)))?))
 }
 
@@ -342,7 +342,7 @@ pub(crate) async fn list_users(state: web::Data<ApiState>, caller: Caller) -> An
 )]
 #[get("/users/{user}")]
 pub(crate) async fn read_user(state: web::Data<ApiState>, caller: Caller, path: web::Path<String>) -> Answer {
-    let found = state.registry.person(&caller.actor, id(&path)?).await?;
+    let found = state.registry.users().get(&caller.actor, id(&path)?).await?;
     Ok(answer::ok(&UserView::from(found)))
 }
 
@@ -363,7 +363,7 @@ pub(crate) async fn update_user(
 ) -> Answer {
     let Sent { caller, body, .. } = sent;
     let change = PersonChange { name: body.name, role: body.role, workspaces: body.workspaces.map(roles) };
-    let changed = state.registry.change_person(&caller.actor, id(&path)?, change).await?;
+    let changed = state.registry.users().update(&caller.actor, id(&path)?, change).await?;
     Ok(answer::ok(&UserView::from(changed)))
 }
 
@@ -381,7 +381,7 @@ pub(crate) async fn deactivate_user(
     caller: Caller,
     path: web::Path<String>,
 ) -> Answer {
-    state.registry.deactivate_person(&caller.actor, id(&path)?).await?;
+    state.registry.users().deactivate(&caller.actor, id(&path)?).await?;
     Ok(answer::ok(&Done::yes()))
 }
 
@@ -399,7 +399,7 @@ pub(crate) async fn reactivate_user(
     caller: Caller,
     path: web::Path<String>,
 ) -> Answer {
-    state.registry.reactivate_person(&caller.actor, id(&path)?).await?;
+    state.registry.users().reactivate(&caller.actor, id(&path)?).await?;
     Ok(answer::ok(&Done::yes()))
 }
 
@@ -417,7 +417,7 @@ pub(crate) async fn create_sign_in_link(
     caller: Caller,
     path: web::Path<String>,
 ) -> Answer {
-    let invited = state.registry.new_sign_in_link(&caller.actor, id(&path)?).await?;
+    let invited = state.registry.users().new_sign_in_link(&caller.actor, id(&path)?).await?;
     Ok(answer::ok(&UserView::with_link(&state, invited)))
 }
 
@@ -438,7 +438,7 @@ pub(crate) async fn list_user_sessions(
     caller: Caller,
     path: web::Path<String>,
 ) -> Answer {
-    let found = state.registry.sessions_of(&caller.actor, id(&path)?).await?;
+    let found = state.registry.sessions().list_of(&caller.actor, id(&path)?).await?;
     Ok(answer::ok(&Listed::whole(found.into_iter().map(SessionView::from).collect())))
 }
 
@@ -454,7 +454,7 @@ pub(crate) async fn end_user_sessions(
     caller: Caller,
     path: web::Path<String>,
 ) -> Answer {
-    state.registry.end_sessions_of(&caller.actor, id(&path)?).await?;
+    state.registry.sessions().end_all_of(&caller.actor, id(&path)?).await?;
     Ok(answer::ok(&Done::yes()))
 }
 
@@ -477,7 +477,7 @@ pub(crate) async fn end_user_session(
     let session: SessionId = session
         .parse()
         .map_err(|_| Failure::from(Error::NotFound { what: "session", reference: session.clone() }))?;
-    state.registry.end_session_of(&caller.actor, id(&user)?, session).await?;
+    state.registry.sessions().end_of(&caller.actor, id(&user)?, session).await?;
     Ok(answer::ok(&Done::yes()))
 }
 

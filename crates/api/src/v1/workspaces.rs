@@ -149,7 +149,7 @@ impl WorkspaceView {
 pub(crate) async fn create_workspace(state: web::Data<ApiState>, sent: Sent<CreateWorkspace>) -> Answer {
     let Sent { caller, body, .. } = sent;
     let new = NewWorkspace { name: body.name, slug: query::filled(body.slug), description: body.description };
-    let made = state.registry.create_workspace(&caller.actor, new).await?;
+    let made = state.registry.workspaces().create(&caller.actor, new).await?;
     let view = Created::new(made.id.0, made.slug, Findings::default(), Affected::default());
     Ok(answer::versioned(made.version, &view))
 }
@@ -168,7 +168,7 @@ pub(crate) async fn list_workspaces(state: web::Data<ApiState>, caller: Caller) 
     let asked: ListWorkspaces = caller.query()?;
     let page = query::page(asked.current_page, asked.page_size)?;
     let filter = WorkspaceFilter { search: query::filled(asked.search) };
-    let found = state.registry.workspaces(&caller.actor, filter, page).await?;
+    let found = state.registry.workspaces().list(&caller.actor, filter, page).await?;
     Ok(answer::ok(&Listed::new(found, page, |one| Ok(WorkspaceView::from(one)))?))
 }
 
@@ -187,7 +187,7 @@ pub(crate) async fn read_workspace(
     caller: Caller,
     path: web::Path<String>,
 ) -> Answer {
-    let found = state.registry.workspace(&caller.actor, &Reference::parse(&path)).await?;
+    let found = state.registry.workspaces().get(&caller.actor, &Reference::parse(&path)).await?;
     Ok(answer::versioned(found.version, &WorkspaceView::from(found)))
 }
 
@@ -211,7 +211,7 @@ pub(crate) async fn update_workspace(
     let change = WorkspaceChange { name: body.name, description: body.description };
     let expected = caller.expected_version()?;
     let saved =
-        state.registry.update_workspace(&caller.actor, &Reference::parse(&path), change, expected).await?;
+        state.registry.workspaces().update(&caller.actor, &Reference::parse(&path), change, expected).await?;
     Ok(answer::versioned(saved.version, &Changed::new(Findings::default(), Affected::default())))
 }
 
@@ -233,6 +233,7 @@ pub(crate) async fn delete_workspace(
     path: web::Path<String>,
 ) -> Answer {
     let expected = caller.expected_version()?;
-    let deleted = state.registry.delete_workspace(&caller.actor, &Reference::parse(&path), expected).await?;
+    let deleted =
+        state.registry.workspaces().delete(&caller.actor, &Reference::parse(&path), expected).await?;
     Ok(answer::ok(&Removed::from(deleted)))
 }

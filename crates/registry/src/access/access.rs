@@ -1,5 +1,6 @@
 //! Workspace access: which workspaces may use an integration, and the workspace layer of its configuration.
 
+use crate::access::IntegrationAccess;
 use crate::configuration::access_rows::{blank, find_or_blank};
 use crate::configuration::costs::Affected;
 use crate::configuration::impact::{Before, Replacements};
@@ -80,26 +81,26 @@ pub struct AccessList {
     pub workspaces: Vec<Access>,
 }
 
-impl Registry {
+impl IntegrationAccess<'_> {
     /// Who may use an integration.
-    pub async fn integration_access(&self, actor: &Actor, reference: &Reference) -> Result<AccessList> {
+    pub async fn list(self, actor: &Actor, reference: &Reference) -> Result<AccessList> {
         actor.require(Permission::ReadIntegrations)?;
-        let model = integrations::find(self.db(), actor, reference).await?;
-        list(self.db(), actor, &model).await
+        let model = integrations::find(self.registry.db(), actor, reference).await?;
+        list(self.registry.db(), actor, &model).await
     }
 
     /// Changes who may use an integration, and workspace layers. Switching access on makes no server.
-    pub async fn update_integration_access(
-        &self,
+    pub async fn update(
+        self,
         actor: &Actor,
         reference: &Reference,
         update: AccessUpdate,
     ) -> Result<Saved<AccessList>> {
         actor.require(Permission::UpdateIntegrations)?;
         // What takes time comes before the write: reading, judging, sealing.
-        let model = integrations::find(self.db(), actor, reference).await?;
+        let model = integrations::find(self.registry.db(), actor, reference).await?;
         let ready = self.judge_changes(actor, &model, &update.workspaces).await?;
-        let mut write = self.begin_write(actor).await?;
+        let mut write = self.registry.begin_write(actor).await?;
         let model = integrations::find(&write.txn, actor, reference).await?;
         let before = Before::take(&write, Scope::Integration(IntegrationId(model.id)))
             .await?
@@ -117,7 +118,7 @@ impl Registry {
 
     /// Refuses what no state of the database could make good; judges and seals the texts as things are now.
     async fn judge_changes(
-        &self,
+        self,
         actor: &Actor,
         model: &integration::Model,
         changes: &[AccessChange],
@@ -127,7 +128,7 @@ impl Registry {
                 format!("These are {} workspaces; one request takes {MOST}. Split it.", changes.len());
             return Err(Error::invalid(Finding::error("/workspaces", "too_many", message)));
         }
-        let places = Places::read(self.db(), actor, model, changes).await?;
+        let places = Places::read(self.registry.db(), actor, model, changes).await?;
         let mut report = Report::default();
         let mut seen = HashSet::new();
         let mut ready = Vec::with_capacity(changes.len());
@@ -141,8 +142,8 @@ impl Registry {
                 ready.push(None);
                 continue;
             };
-            let row = places.row(self, model, workspace);
-            match ReadyChange::make(self, index, text.as_deref(), &row) {
+            let row = places.row(self.registry, model, workspace);
+            match ReadyChange::make(self.registry, index, text.as_deref(), &row) {
                 Ok(one) => ready.push(Some(one)),
                 Err(Error::Invalid(findings)) => {
                     report.extend_below("", findings);

@@ -1,5 +1,6 @@
 //! Every workspace as one integration sees it: whether it may use it, what it has of it, what it sets over it.
 
+use crate::access::IntegrationAccess;
 use crate::lookup::integrations::{access_enabled, require_owner};
 use crate::lookup::workspaces::WorkspaceRef;
 use crate::lookup::{integrations, workspaces};
@@ -47,11 +48,11 @@ pub struct WorkspaceAccess {
     pub fetched_at: Option<Timestamp>,
 }
 
-impl Registry {
+impl IntegrationAccess<'_> {
     /// Every workspace and what it has of an integration.
-    pub async fn access_overview(&self, actor: &Actor, reference: &Reference) -> Result<AccessOverview> {
+    pub async fn overview(self, actor: &Actor, reference: &Reference) -> Result<AccessOverview> {
         actor.require(Permission::ListIntegrations)?;
-        let db = self.db();
+        let db = self.registry.db();
         let model = integrations::find(db, actor, reference).await?;
         let rows: HashMap<Uuid, access::Model> = access::Entity::find()
             .filter(access::Column::IntegrationId.eq(model.id))

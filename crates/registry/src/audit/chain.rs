@@ -2,7 +2,7 @@
 //! than it must be kept is removed behind such a checkpoint.
 
 use crate::audit::checkpoints::{AuditVerdict, BrokenLink, Checkpoints, checkpoints, is_signed, message};
-use crate::audit::signing_key;
+use crate::audit::{Audit, signing_key};
 use crate::storage::columns::{hex, millis};
 use crate::storage::deployment_values::{record, recorded};
 use crate::storage::entity::{audit_checkpoint, audit_event, sequence};
@@ -33,12 +33,12 @@ struct Doomed {
     at: i64,
 }
 
-impl Registry {
+impl Audit<'_> {
     /// Checks the whole log as it is at one moment. With `keys` (hex) every signed point must be signed by one of them, and
     /// the newest must not be long before the end: else who rewrites the log only has to leave the points out.
-    pub async fn verify_audit(&self, actor: &Actor, keys: &[String]) -> Result<AuditVerdict> {
+    pub async fn verify(self, actor: &Actor, keys: &[String]) -> Result<AuditVerdict> {
         actor.require_organisation(Permission::ReadAudit)?;
-        let mut verdict = self.check_audit(keys).await?;
+        let mut verdict = self.check(keys).await?;
         if verdict.broken.is_none() && self.lacks_a_signing_key().await? {
             verdict.broken = Some(BrokenLink {
                 number: verdict.last,
@@ -49,8 +49,8 @@ impl Registry {
     }
 
     /// The same, for the program itself.
-    pub(crate) async fn check_audit(&self, keys: &[String]) -> Result<AuditVerdict> {
-        let db = self.begin_read().await?;
+    pub(crate) async fn check(self, keys: &[String]) -> Result<AuditVerdict> {
+        let db = self.registry.begin_read().await?;
         let points = checkpoints(&db).await?;
         let end = sequence::Entity::find_by_id(1)
             .one(&db)
@@ -90,20 +90,20 @@ impl Registry {
     }
 
     /// The hash of one event, for comparing it with one that was noted elsewhere; `None`: it is not there.
-    pub async fn audit_hash(&self, actor: &Actor, number: i64) -> Result<Option<String>> {
+    pub async fn hash_of(self, actor: &Actor, number: i64) -> Result<Option<String>> {
         actor.require_organisation(Permission::ReadAudit)?;
-        let event = audit_event::Entity::find_by_id(number).one(self.db()).await?;
+        let event = audit_event::Entity::find_by_id(number).one(self.registry.db()).await?;
         Ok(event.map(|event| event.hash))
     }
 
     /// Signs a point of the chain if the last one is a day old; removes events older than `audit.keep_days`, if that is
     /// set. Answers how many were removed.
-    pub async fn keep_audit(&self) -> Result<u64> {
+    pub async fn maintain(self) -> Result<u64> {
         let newest = audit_checkpoint::Entity::find().order_by_desc(audit_checkpoint::Column::Number);
-        let newest = newest.one(self.db()).await?;
-        let end = sequence::Entity::find_by_id(1).one(self.db()).await?;
+        let newest = newest.one(self.registry.db()).await?;
+        let end = sequence::Entity::find_by_id(1).one(self.registry.db()).await?;
         let Some(end) = end.filter(|end| end.audit > 0) else { return Ok(0) };
-        let now = millis(self.now());
+        let now = millis(self.registry.now());
         let due = newest.is_none_or(|point| {
             // One of a day to come was signed while the clock was wrong.
             let old = point.at <= now - EVERY.num_milliseconds() || point.at > now;
@@ -111,32 +111,32 @@ impl Registry {
         });
         if due {
             self.refuse_a_changed_log().await?;
-            let mut write = self.begin_write(&Actor::worker("audit")).await?;
+            let mut write = self.registry.begin_write(&Actor::worker("audit")).await?;
             // One key, although several workers may begin at once.
             write.as_people().await?;
             sign(&mut write, end.audit, &end.audit_hash, false).await?;
             write.commit().await?;
         }
-        self.prune_audit().await
+        self.prune().await
     }
 
     /// Once a day, before a checkpoint is signed, the whole log is checked: what was changed is never signed.
-    async fn refuse_a_changed_log(&self) -> Result<()> {
-        let broken = self.check_audit(&[]).await?.broken;
+    async fn refuse_a_changed_log(self) -> Result<()> {
+        let broken = self.check(&[]).await?.broken;
         metrics::gauge!("mcp_registry_audit_log_changed").set(f64::from(u8::from(broken.is_some())));
         let Some(BrokenLink { number, why }) = broken else { return Ok(()) };
         tracing::error!(number, %why, "the audit log was changed; run `mcp-registry audit verify`");
         Err(Error::damaged(format!("the audit log breaks at number {number}: {why}")))
     }
 
-    async fn prune_audit(&self) -> Result<u64> {
-        let Some(keep) = self.settings().audit_keep else { return Ok(0) };
-        let cutoff = millis(self.now()) - i64::try_from(keep.as_millis()).unwrap_or(i64::MAX / 2);
+    async fn prune(self) -> Result<u64> {
+        let Some(keep) = self.registry.settings().audit_keep else { return Ok(0) };
+        let cutoff = millis(self.registry.now()) - i64::try_from(keep.as_millis()).unwrap_or(i64::MAX / 2);
         let Some(through) = self.last_before(cutoff).await? else { return Ok(0) };
         let Some(through) = self.is_marked(through).await? else { return Ok(0) };
-        let point = audit_checkpoint::Entity::find_by_id(through.number).one(self.db()).await?;
+        let point = audit_checkpoint::Entity::find_by_id(through.number).one(self.registry.db()).await?;
         if point.is_none_or(|point| !point.pruned) {
-            let mut write = self.begin_write(&Actor::worker("audit")).await?;
+            let mut write = self.registry.begin_write(&Actor::worker("audit")).await?;
             write.as_people().await?;
             sign(&mut write, through.number, &through.hash, true).await?;
             let event = Event::new("audit.pruned", "audit", through.number);
@@ -145,7 +145,7 @@ impl Registry {
         }
         let mut removed = 0;
         loop {
-            let write = self.begin_write(&Actor::worker("audit")).await?;
+            let write = self.registry.begin_write(&Actor::worker("audit")).await?;
             let first = audit_event::Entity::find().order_by_asc(audit_event::Column::Number);
             let Some(first) = first.one(&write.txn).await? else { break };
             let last = through.number.min(first.number + i64::try_from(BATCH).unwrap_or_default());
@@ -162,34 +162,34 @@ impl Registry {
 
     /// What may be removed is noted first, and removed a day later: a clock that is wrong for a while, or at a start,
     /// removes nothing. `watch_clock` takes the note away when the clock is set back.
-    async fn is_marked(&self, through: audit_event::Model) -> Result<Option<audit_event::Model>> {
-        let mark = recorded(self.db()).await?.remove(DOOMED);
+    async fn is_marked(self, through: audit_event::Model) -> Result<Option<audit_event::Model>> {
+        let mark = recorded(self.registry.db()).await?.remove(DOOMED);
         let mark: Option<Doomed> = mark.and_then(|mark| serde_json::from_value(mark).ok());
-        let now = millis(self.now());
+        let now = millis(self.registry.now());
         if let Some(mark) = mark.filter(|mark| mark.at <= now) {
             if mark.at > now - EVERY.num_milliseconds() {
                 return Ok(None);
             }
-            let marked = audit_event::Entity::find_by_id(mark.through).one(self.db()).await?;
+            let marked = audit_event::Entity::find_by_id(mark.through).one(self.registry.db()).await?;
             if marked.is_some() {
                 return Ok(marked);
             }
         }
-        let write = self.begin_write(&Actor::worker("audit")).await?;
+        let write = self.registry.begin_write(&Actor::worker("audit")).await?;
         record(&write, DOOMED, json!(Doomed { through: through.number, at: now })).await?;
         write.commit().await?;
         Ok(None)
     }
 
     /// The last event of those that are all older than `cutoff`.
-    async fn last_before(&self, cutoff: i64) -> Result<Option<audit_event::Model>> {
+    async fn last_before(self, cutoff: i64) -> Result<Option<audit_event::Model>> {
         use audit_event::Column as C;
         let kept = audit_event::Entity::find().filter(C::At.gte(cutoff)).order_by_asc(C::Number);
-        let older = match kept.one(self.db()).await? {
+        let older = match kept.one(self.registry.db()).await? {
             Some(kept) => audit_event::Entity::find().filter(C::Number.lt(kept.number)),
             None => audit_event::Entity::find(),
         };
-        Ok(older.order_by_desc(C::Number).one(self.db()).await?)
+        Ok(older.order_by_desc(C::Number).one(self.registry.db()).await?)
     }
 }
 

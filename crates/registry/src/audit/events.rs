@@ -1,5 +1,6 @@
 //! The audit log: reading it page by page.
 
+use crate::audit::Audit;
 use crate::pagination::{Page, PageRequest};
 use crate::storage::columns::{contains, json, millis, moment};
 use crate::storage::entity::audit_event;
@@ -142,22 +143,22 @@ pub struct AuditStretch {
     pub newer: bool,
 }
 
-impl Registry {
+impl Audit<'_> {
     /// Events, newest first.
-    pub async fn audit_events(
-        &self,
+    pub async fn events(
+        self,
         actor: &Actor,
         filter: AuditFilter,
         request: PageRequest,
     ) -> Result<Page<AuditEvent>> {
         actor.require_organisation(Permission::ReadAudit)?;
         let select = select(filter).order_by_desc(audit_event::Column::Number);
-        pagination::fetch(self.db(), select, request).await?.try_map(TryInto::try_into)
+        pagination::fetch(self.registry.db(), select, request).await?.try_map(TryInto::try_into)
     }
 
     /// At most `size` events at a place of the log. Nothing is counted: it only grows.
-    pub async fn audit_stretch(
-        &self,
+    pub async fn range(
+        self,
         actor: &Actor,
         filter: AuditFilter,
         seek: AuditSeek,
@@ -172,7 +173,7 @@ impl Registry {
             AuditSeek::After(number) => select.filter(Number.gt(number)).order_by_asc(Number),
         };
         // One more than is shown says whether there are more.
-        let mut rows = select.limit(size.saturating_add(1)).all(self.db()).await?;
+        let mut rows = select.limit(size.saturating_add(1)).all(self.registry.db()).await?;
         let more = rows.len() as u64 > size;
         rows.truncate(usize::try_from(size).unwrap_or(usize::MAX));
         let upwards = matches!(seek, AuditSeek::After(_));
@@ -188,10 +189,10 @@ impl Registry {
     }
 
     /// The moment of the first event: the log covers everything since.
-    pub async fn audit_begins(&self, actor: &Actor) -> Result<Option<Timestamp>> {
+    pub async fn begins_at(self, actor: &Actor) -> Result<Option<Timestamp>> {
         actor.require_organisation(Permission::ReadAudit)?;
         let select = audit_event::Entity::find().order_by_asc(audit_event::Column::Number);
-        Ok(select.one(self.db()).await?.map(|row| moment(row.at)))
+        Ok(select.one(self.registry.db()).await?.map(|row| moment(row.at)))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The key that signs checkpoints of the audit log, and what it remembers of them. Both are sealed together, so that
 //! nobody without the sealing key can change what is remembered: who deletes every checkpoint is found.
 
+use crate::audit::Audit;
 use crate::audit::checkpoints::{AuditVerdict, BrokenLink, Checkpoints, checkpoints};
 use crate::secrets::rotation::is_given_up;
 use crate::storage::deployment_values::{record, recorded};
@@ -157,17 +158,17 @@ impl SigningKey {
     }
 }
 
-impl Registry {
+impl Audit<'_> {
     /// Compares the checkpoints with what the key that signed them remembers, which only who has the sealing key can change.
     pub(crate) async fn compare_with_key(
-        &self,
+        self,
         db: &DatabaseTransaction,
         points: &Checkpoints,
         no_key_was_noted: bool,
         verdict: &mut AuditVerdict,
     ) -> Result<Option<BrokenLink>> {
         let lost = |why: &'static str| Ok(Some(BrokenLink { number: verdict.last, why: why.into() }));
-        match find(self, db).await? {
+        match find(self.registry, db).await? {
             Found::Lost => return lost("the key that signs checkpoints was removed or changed"),
             Found::Never => {}
             Found::Locked(_, Error::KeyMissing(id)) => verdict.unchecked.push(format!(
@@ -193,10 +194,10 @@ impl Registry {
     }
 
     /// Signs the log from now on with a new key, as it is now: for a person who knows why `verify` complains. On record.
-    pub async fn restart_audit(&self, actor: &Actor) -> Result<()> {
+    pub async fn restart(self, actor: &Actor) -> Result<()> {
         actor.require_organisation(Permission::ReadAudit)?;
-        let broken = self.check_audit(&[]).await?.broken;
-        let mut write = self.begin_write(actor).await?;
+        let broken = self.check(&[]).await?.broken;
+        let mut write = self.registry.begin_write(actor).await?;
         write.as_people().await?;
         let points = checkpoints(&write.txn).await?;
         let end = sequence::Entity::find_by_id(1).one(&write.txn).await?;
@@ -207,8 +208,9 @@ impl Registry {
     }
 
     /// Whether nothing was ever signed, or what signs was removed without a trace, although a worker would have signed by now.
-    pub(crate) async fn lacks_a_signing_key(&self) -> Result<bool> {
-        Ok(matches!(find(self, self.db()).await?, Found::Never) && is_old(self, self.db()).await?)
+    pub(crate) async fn lacks_a_signing_key(self) -> Result<bool> {
+        Ok(matches!(find(self.registry, self.registry.db()).await?, Found::Never)
+            && is_old(self.registry, self.registry.db()).await?)
     }
 }
 
@@ -228,7 +230,7 @@ pub(crate) async fn find(registry: &Registry, db: &impl ConnectionTrait) -> Resu
         Ok(None) => Found::Lost,
         Err(error @ Error::KeyMissing(_)) => Found::Locked(id, error),
         // With another key under the same id nothing opens; that says nothing about what is stored.
-        Err(error) if error.is_damage() => match registry.wrong_key_of(db, id).await? {
+        Err(error) if error.is_damage() => match registry.deployment().wrong_key_of(db, id).await? {
             Some(key) => Found::Locked(id, Error::KeyMissing(key)),
             None => Found::Lost,
         },

@@ -1,8 +1,8 @@
 //! Judging an Advanced Configuration without saving it: what is wrong with it, what would be sent, what that costs.
 
 use crate::configuration::costs::{Affected, KnownClients};
-use crate::configuration::layers;
 use crate::configuration::owner::{Carrier, Subject};
+use crate::configuration::{Configurations, layers};
 use crate::lookup::servers;
 use crate::lookup::servers::ServerRef;
 use crate::{Actor, Error, Registry, Result, WorkspaceRef};
@@ -75,12 +75,12 @@ pub struct Preview {
     /// Digest of the effective metadata.
     pub digest: String,
 }
-impl Registry {
+impl Configurations<'_> {
     /// Judges a text and shows what it would send. Saves nothing.
-    pub async fn check_configuration(&self, actor: &Actor, check: Check) -> Result<Checked> {
+    pub async fn check(self, actor: &Actor, check: Check) -> Result<Checked> {
         actor.require(Permission::CheckConfiguration)?;
         let carrier = match &check.subject {
-            Some(subject) => Some(self.carrier(self.db(), actor, subject, false).await?),
+            Some(subject) => Some(self.row(self.registry.db(), actor, subject, false).await?),
             None => None,
         };
         self.judge(actor, carrier.as_ref(), &check.text, check.preview.as_ref()).await
@@ -88,7 +88,7 @@ impl Registry {
 
     /// As [`Self::check_configuration`] of a text that would be saved at `carrier`.
     pub(crate) async fn judge(
-        &self,
+        self,
         actor: &Actor,
         carrier: Option<&Carrier>,
         text: &str,
@@ -99,13 +99,13 @@ impl Registry {
             return Ok(Checked { findings, ..Checked::default() });
         };
         let mut servers = match carrier {
-            Some(carrier) => self.load_layers(self.db(), carrier.scope(), false).await?,
+            Some(carrier) => self.load(self.registry.db(), carrier.scope(), false).await?,
             None => Vec::new(),
         };
         servers.retain(|layers| actor.sees(WorkspaceId(layers.workspace.id)));
         let mut affected = Affected::default();
         let mut changes = Vec::new();
-        let clients = KnownClients::of(self.db(), &servers).await?;
+        let clients = KnownClients::of(self.registry.db(), &servers).await?;
         for layers in &mut servers {
             let before = layers.resolution();
             match carrier {
@@ -131,7 +131,7 @@ impl Registry {
             let mut cost = None;
             if layers::auth_type(&layers.integration)?.needs_client() {
                 affected.registrations += 1;
-                let one = clients.cost(self, layers)?;
+                let one = clients.cost(self.registry, layers)?;
                 affected.count(one);
                 cost = Some(one);
             }
@@ -156,7 +156,7 @@ impl Registry {
     /// What was found in a text, and the layer it would be beside the `stored` one; `None` if it has errors. Nothing is
     /// sealed.
     pub(crate) fn as_if_saved(
-        &self,
+        self,
         text: &str,
         stored: Option<&str>,
     ) -> Result<(Findings, Option<AdvancedConfiguration>)> {
@@ -166,7 +166,8 @@ impl Registry {
             return Ok((findings, None));
         }
         // Ids of secrets that are not stored yet only need to differ from every stored one.
-        let ids: Vec<SealedId> = verified.new_secrets().iter().map(|_| SealedId(self.new_id())).collect();
+        let ids: Vec<SealedId> =
+            verified.new_secrets().iter().map(|_| SealedId(self.registry.new_id())).collect();
         let text = verified.sealed_text(&ids).unwrap_or_default();
         let layer =
             AdvancedConfiguration::from_stored(&text).map_err(|_| Error::Internal("verified text".into()))?;
@@ -175,12 +176,12 @@ impl Registry {
 
     /// The servers a level lies under, at most 200, for choosing one to look at.
     pub async fn affected_servers(
-        &self,
+        self,
         actor: &Actor,
         subject: &Subject,
     ) -> Result<Vec<(WorkspaceRef, Slug, ServerId)>> {
-        let carrier = self.carrier(self.db(), actor, subject, false).await?;
-        let servers = self.load_layers(self.db(), carrier.scope(), false).await?;
+        let carrier = self.row(self.registry.db(), actor, subject, false).await?;
+        let servers = self.load(self.registry.db(), carrier.scope(), false).await?;
         servers
             .iter()
             .filter(|layers| actor.sees(WorkspaceId(layers.workspace.id)))
@@ -190,7 +191,7 @@ impl Registry {
     }
 
     async fn preview(
-        &self,
+        self,
         actor: &Actor,
         wanted: Option<&ServerRef>,
         servers: &[layers::ServerLayers],
@@ -199,7 +200,7 @@ impl Registry {
     ) -> Result<Preview> {
         let chosen = match wanted {
             Some(reference) => {
-                let model = servers::find(self.db(), actor, reference).await?;
+                let model = servers::find(self.registry.db(), actor, reference).await?;
                 servers.iter().find(|layers| layers.server.id == model.id).or(servers.first())
             }
             None => servers.first(),
@@ -209,7 +210,7 @@ impl Registry {
             (layers.workspace.slug.clone(), layers.server.slug.clone(), layers.resolution())
         } else {
             // No server yet: show an example, so that a first configuration can be judged before anything exists.
-            let organisation_layer = self.organisation_layer(self.db()).await?;
+            let organisation_layer = self.organisation_layer(self.registry.db()).await?;
             let layers = match carrier {
                 Some(Carrier::Organisation(_)) => {
                     vec![Layer { level: Level::Organisation, configuration: layer }]
@@ -219,7 +220,7 @@ impl Registry {
                     Layer { level: Level::Integration, configuration: layer },
                 ],
             };
-            let shared = self.shared_settings();
+            let shared = self.registry.shared_settings();
             let callbacks = shared.callbacks();
             let (workspace, server) = ("workspace".to_owned(), "server".to_owned());
             let context = ResolveContext { workspace: &workspace, server: &server, callbacks: &callbacks };

@@ -104,7 +104,7 @@ impl KnownClients {
     /// What wanting what `layers` say costs.
     pub(crate) fn cost(&self, registry: &Registry, layers: &ServerLayers) -> Result<Cost> {
         let known = self.by_server.get(&layers.server.id);
-        let desired = registry.desired(layers, known.map(|(row, _)| row))?;
+        let desired = registry.configurations().desired(layers, known.map(|(row, _)| row))?;
         let client = known.and_then(|(_, client)| client.as_ref());
         Ok(cost(&desired, client, registry.now()))
     }

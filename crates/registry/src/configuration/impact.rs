@@ -35,7 +35,7 @@ pub(crate) struct Before {
 
 impl Before {
     pub(crate) async fn take(write: &Write<'_>, scope: Scope<'static>) -> Result<Self> {
-        let loaded = write.registry.load_layers(&write.txn, scope, false).await?;
+        let loaded = write.registry.configurations().load(&write.txn, scope, false).await?;
         let servers = loaded
             .into_iter()
             .map(|layers| {
@@ -61,7 +61,7 @@ impl Before {
     ) -> Result<Affected> {
         let mut affected = Affected::default();
         let mut broken = Findings::default();
-        let servers = write.registry.load_layers(&write.txn, self.scope, false).await?;
+        let servers = write.registry.configurations().load(&write.txn, self.scope, false).await?;
         let clients = KnownClients::of(&write.txn, &servers).await?;
         for layers in servers {
             let resolution = layers.resolution();
@@ -165,7 +165,7 @@ pub(crate) async fn hold(write: &Write<'_>, layers: &ServerLayers) -> Result<boo
         .one(&write.txn)
         .await?;
     let Some(row) = row else { return Ok(false) };
-    let held = write.registry.desired(layers, Some(&row))?.inputs();
+    let held = write.registry.configurations().desired(layers, Some(&row))?.inputs();
     registration::ActiveModel { id: Set(row.id), held: Set(Some(held)), ..Default::default() }
         .update(&write.txn)
         .await?;

@@ -1,5 +1,6 @@
 //! The five layers of servers as they stand in the database, and what follows from a change to one of them.
 
+use crate::configuration::Configurations;
 use crate::configuration::mapped_secrets::members_of;
 use crate::lookup::integrations::access_enabled;
 use crate::lookup::workspaces;
@@ -83,10 +84,10 @@ pub(crate) fn parse_layer(
     )
 }
 
-impl Registry {
+impl Configurations<'_> {
     /// The live servers in `scope` with their layers, by workspace and slug; with `deleted` also the deleted ones.
-    pub(crate) async fn load_layers(
-        &self,
+    pub(crate) async fn load(
+        self,
         db: &impl ConnectionTrait,
         scope: Scope<'_>,
         deleted: bool,
@@ -113,7 +114,7 @@ impl Registry {
         if servers.is_empty() {
             return Ok(Vec::new());
         }
-        let in_force = self.in_force();
+        let in_force = self.registry.in_force();
         let organisation_layer = Arc::new(self.organisation_layer(db).await?);
         let integrations = self.integrations_of(db, &servers, scope).await?;
         let workspaces = self.workspaces_of(db, &servers, scope).await?;
@@ -152,7 +153,7 @@ impl Registry {
     }
 
     async fn integrations_of(
-        &self,
+        self,
         db: &impl ConnectionTrait,
         servers: &[server::Model],
         scope: Scope<'_>,
@@ -171,7 +172,7 @@ impl Registry {
     }
 
     async fn workspaces_of(
-        &self,
+        self,
         db: &impl ConnectionTrait,
         servers: &[server::Model],
         scope: Scope<'_>,
@@ -185,10 +186,7 @@ impl Registry {
     }
 
     /// The organisation's layer.
-    pub(crate) async fn organisation_layer(
-        &self,
-        db: &impl ConnectionTrait,
-    ) -> Result<AdvancedConfiguration> {
+    pub(crate) async fn organisation_layer(self, db: &impl ConnectionTrait) -> Result<AdvancedConfiguration> {
         let row = organisation::Entity::find().one(db).await?;
         parse_layer(
             row.as_ref().and_then(|row| row.configuration.as_deref()),
@@ -200,30 +198,26 @@ impl Registry {
     /// What these layers, low to high from the organisation's to the server's, give for `(workspace, server)`;
     /// `withheld`: secrets of the organisation's layer stay away, because others than those who may write it chose the
     /// integration's address.
-    pub(crate) fn resolve_layers(
-        &self,
+    pub(crate) fn resolve(
+        self,
         layers: [&AdvancedConfiguration; 4],
         names: (&str, &str),
         withheld: bool,
     ) -> Resolution {
-        resolve_with(&self.shared_settings(), layers, names, withheld)
+        resolve_with(&self.registry.shared_settings(), layers, names, withheld)
     }
 
     /// What is wanted for one server, whose registration is `row`.
-    pub(crate) fn desired(
-        &self,
-        layers: &ServerLayers,
-        row: Option<&registration::Model>,
-    ) -> Result<Desired> {
+    pub(crate) fn desired(self, layers: &ServerLayers, row: Option<&registration::Model>) -> Result<Desired> {
         let effective = layers.resolution().effective;
-        let rules = self.settings().life;
+        let rules = self.registry.settings().life;
         let stopped = row.is_some_and(|row| row.stopped_at.is_some());
         let standing = if layers.server.deleted_at.is_some() || stopped {
             DesiredPresence::Absent
         } else if layers.enabled {
             DesiredPresence::Present
         } else {
-            let since = row.and_then(|row| row.unwanted_since).map_or_else(|| self.now(), moment);
+            let since = row.and_then(|row| row.unwanted_since).map_or_else(|| self.registry.now(), moment);
             DesiredPresence::Suspended(since + rules.withdraw_after)
         };
         Ok(Desired {

@@ -1,8 +1,8 @@
 //! The row that carries a configuration: found, read and written alike at every level.
 
-use crate::configuration::access_rows;
 use crate::configuration::layers::Scope;
 use crate::configuration::revision_rows::last_revision;
+use crate::configuration::{Configurations, access_rows};
 use crate::lookup::servers::ServerRef;
 use crate::lookup::{integrations, servers};
 use crate::storage::columns::moment;
@@ -118,10 +118,10 @@ impl Carrier {
         })
     }
 }
-impl Registry {
+impl Configurations<'_> {
     /// The row behind `subject`, if `actor` may read (or, with `writing`, change) it.
-    pub(crate) async fn carrier(
-        &self,
+    pub(crate) async fn row(
+        self,
         db: &impl ConnectionTrait,
         actor: &Actor,
         subject: &Subject,
@@ -155,7 +155,9 @@ impl Registry {
                 } else {
                     Permission::ReadIntegrations
                 })?;
-                Ok(Carrier::Access(access_rows::find(self, db, actor, integration, workspace).await?))
+                Ok(Carrier::Access(
+                    access_rows::find(self.registry, db, actor, integration, workspace).await?,
+                ))
             }
             Subject::Server(reference) => {
                 actor.require(if writing { Permission::UpdateServers } else { Permission::ReadServers })?;
@@ -165,13 +167,13 @@ impl Registry {
     }
 
     /// As [`Self::carrier`] for writing; an access row that does not exist yet is made.
-    pub(crate) async fn writable_carrier(
-        &self,
+    pub(crate) async fn writable_row(
+        self,
         write: &mut Write<'_>,
         actor: &Actor,
         subject: &Subject,
     ) -> Result<Carrier> {
-        let carrier = self.carrier(&write.txn, actor, subject, true).await?;
+        let carrier = self.row(&write.txn, actor, subject, true).await?;
         if let Carrier::Access(row) = &carrier
             && row.version == 0
         {
@@ -184,11 +186,7 @@ impl Registry {
         Ok(carrier)
     }
 
-    pub(crate) async fn show_configuration(
-        &self,
-        db: &impl ConnectionTrait,
-        carrier: &Carrier,
-    ) -> Result<Configuration> {
+    pub(crate) async fn show(self, db: &impl ConnectionTrait, carrier: &Carrier) -> Result<Configuration> {
         let (updated_at, updated_by) = carrier.updated();
         Ok(Configuration {
             text: carrier.text().map(str::to_owned),

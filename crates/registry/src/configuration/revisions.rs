@@ -1,5 +1,6 @@
 //! The saved versions of Advanced Configurations: listed, restored, never erased.
 
+use crate::configuration::Configurations;
 use crate::configuration::check::Checked;
 use crate::configuration::impact::Replacements;
 use crate::configuration::owner::{Carrier, Configuration, Subject};
@@ -37,40 +38,40 @@ pub struct Revision {
     /// When it was saved.
     pub created_at: Timestamp,
 }
-impl Registry {
+impl Configurations<'_> {
     /// Saved versions, newest first.
     pub async fn revisions(
-        &self,
+        self,
         actor: &Actor,
         subject: &Subject,
         request: PageRequest,
     ) -> Result<Page<Revision>> {
-        let carrier = self.carrier(self.db(), actor, subject, false).await?;
+        let carrier = self.row(self.registry.db(), actor, subject, false).await?;
         let select = revision::Entity::find()
             .filter(revision::Column::SubjectKind.eq(carrier.kind()))
             .filter(revision::Column::SubjectId.eq(carrier.id()))
             .order_by_desc(revision::Column::Number);
-        pagination::fetch(self.db(), select, request).await?.try_map(|row| Ok(row.into()))
+        pagination::fetch(self.registry.db(), select, request).await?.try_map(|row| Ok(row.into()))
     }
 
     /// One saved version.
-    pub async fn revision(&self, actor: &Actor, subject: &Subject, number: i64) -> Result<Revision> {
-        let carrier = self.carrier(self.db(), actor, subject, false).await?;
-        Ok(find(self.db(), &carrier, number).await?.into())
+    pub async fn revision(self, actor: &Actor, subject: &Subject, number: i64) -> Result<Revision> {
+        let carrier = self.row(self.registry.db(), actor, subject, false).await?;
+        Ok(find(self.registry.db(), &carrier, number).await?.into())
     }
 
     /// What restoring a version would send and cost today: its text with the present secrets under today's other layers.
     /// The findings say, as those of [`Self::revert`], which secrets are gone.
     pub async fn check_revision(
-        &self,
+        self,
         actor: &Actor,
         subject: &Subject,
         number: i64,
         preview: Option<&ServerRef>,
     ) -> Result<Checked> {
         actor.require(Permission::CheckConfiguration)?;
-        let carrier = self.carrier(self.db(), actor, subject, false).await?;
-        let row = find(self.db(), &carrier, number).await?;
+        let carrier = self.row(self.registry.db(), actor, subject, false).await?;
+        let row = find(self.registry.db(), &carrier, number).await?;
         let (text, notices) = with_present_secrets_or_none(row.text, &carrier)?;
         let mut checked =
             self.judge(actor, Some(&carrier), text.as_deref().unwrap_or_default(), preview).await?;
@@ -81,15 +82,15 @@ impl Registry {
     /// Makes an earlier version the present one, as a new version. Secrets that were replaced since then stay as they
     /// are now; the findings say which.
     pub async fn revert(
-        &self,
+        self,
         actor: &Actor,
         subject: &Subject,
         number: i64,
         expected_version: Option<i64>,
         replacements: Replacements,
     ) -> Result<Saved<Configuration>> {
-        let mut write = self.begin_write(actor).await?;
-        let carrier = self.writable_carrier(&mut write, actor, subject).await?;
+        let mut write = self.registry.begin_write(actor).await?;
+        let carrier = self.writable_row(&mut write, actor, subject).await?;
         naming::expect_version(expected_version, carrier.version())?;
         let row = find(&write.txn, &carrier, number).await?;
         let (text, notices) = with_present_secrets_or_none(row.text, &carrier)?;

@@ -2,9 +2,9 @@
 
 use crate::configuration::costs::Affected;
 use crate::configuration::impact::{Before, Replacements};
-use crate::configuration::mapped_secrets;
 use crate::configuration::owner::{Carrier, Configuration, Subject};
 use crate::configuration::revision_rows::add_revision;
+use crate::configuration::{Configurations, mapped_secrets};
 use crate::lookup::naming;
 use crate::secrets::markers::store;
 use crate::storage::write::{Event, Write};
@@ -44,17 +44,17 @@ pub(crate) struct Written {
     pub(crate) restored_from: Option<i64>,
 }
 
-impl Registry {
+impl Configurations<'_> {
     /// One level's configuration.
-    pub async fn configuration(&self, actor: &Actor, subject: &Subject) -> Result<Configuration> {
-        let carrier = self.carrier(self.db(), actor, subject, false).await?;
-        self.show_configuration(self.db(), &carrier).await
+    pub async fn get(self, actor: &Actor, subject: &Subject) -> Result<Configuration> {
+        let carrier = self.row(self.registry.db(), actor, subject, false).await?;
+        self.show(self.registry.db(), &carrier).await
     }
 
     /// Saves (or with `None` clears) one level's configuration; what clients this costs is left to the rules. Pointers of
     /// findings are relative to the text.
-    pub async fn set_configuration(
-        &self,
+    pub async fn set(
+        self,
         actor: &Actor,
         subject: &Subject,
         text: Option<String>,
@@ -62,18 +62,18 @@ impl Registry {
         expected_version: Option<i64>,
     ) -> Result<Saved<Configuration>> {
         let new = NewConfiguration { text, note, expected_version, replacements: Replacements::ByRule };
-        self.save_configuration(actor, subject, new).await
+        self.save(actor, subject, new).await
     }
 
     /// As [`Self::set_configuration`], with a say in when clients are replaced.
-    pub async fn save_configuration(
-        &self,
+    pub async fn save(
+        self,
         actor: &Actor,
         subject: &Subject,
         new: NewConfiguration,
     ) -> Result<Saved<Configuration>> {
-        let mut write = self.begin_write(actor).await?;
-        let carrier = self.writable_carrier(&mut write, actor, subject).await?;
+        let mut write = self.registry.begin_write(actor).await?;
+        let carrier = self.writable_row(&mut write, actor, subject).await?;
         naming::expect_version(new.expected_version, carrier.version())?;
         let text = Written { text: new.text, note: new.note, restored_from: None };
         let saved = self.save_text(&mut write, carrier, text, new.replacements).await?;
@@ -82,7 +82,7 @@ impl Registry {
     }
 
     pub(crate) async fn save_text(
-        &self,
+        self,
         write: &mut Write<'_>,
         carrier: Carrier,
         written: Written,
@@ -100,7 +100,7 @@ impl Registry {
         let carrier = carrier.save(write, stored.text.clone()).await?;
         add_revision(write, owner, stored.text, written.note, written.restored_from).await?;
         let affected = before.settle(write, "", "configuration saved").await?;
-        let value = self.show_configuration(&write.txn, &carrier).await?;
+        let value = self.show(&write.txn, &carrier).await?;
         Ok(Saved { value, findings: stored.findings, affected })
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::Registry;
 use crate::actor::Actor;
+use crate::dashboard::Dashboard;
 use crate::error::Result;
 use crate::integrations::counts::ATTENTION;
 use crate::integrations::list::visible;
@@ -29,35 +30,35 @@ pub struct Overview {
     pub gateway_seen_at: Option<Timestamp>,
 }
 
-impl Registry {
+impl Dashboard<'_> {
     /// How much there is, as far as the actor may see it.
-    pub async fn overview(&self, actor: &Actor) -> Result<Overview> {
+    pub async fn overview(self, actor: &Actor) -> Result<Overview> {
         let mut overview = Overview::default();
         if actor.can(Permission::ReadOrganisation) {
-            let row = organisation::Entity::find().one(self.db()).await?;
+            let row = organisation::Entity::find().one(self.registry.db()).await?;
             overview.organisation = row.map(|row| row.name).unwrap_or_default();
             let seen: Option<Option<i64>> = api_key::Entity::find()
                 .select_only()
                 .column_as(api_key::Column::LastUsedAt.max(), "seen")
                 .filter(api_key::Column::Role.eq(Role::Gateway.as_str()))
                 .into_tuple()
-                .one(self.db())
+                .one(self.registry.db())
                 .await?;
             overview.gateway_seen_at = seen.flatten().map(moment);
         }
         if let Some(own) = actor.workspace() {
-            let row = workspace::Entity::find_by_id(own.0).one(self.db()).await?;
+            let row = workspace::Entity::find_by_id(own.0).one(self.registry.db()).await?;
             overview.workspace = row.map(|row| row.name);
         }
         if actor.can(Permission::ReadIntegrations) {
-            overview.integrations = visible(actor).count(self.db()).await?;
+            overview.integrations = visible(actor).count(self.registry.db()).await?;
         }
         if actor.can(Permission::ReadWorkspaces) {
             overview.workspaces = if actor.workspace().is_some() {
                 1
             } else {
                 let live = workspace::Entity::find().filter(workspace::Column::DeletedAt.is_null());
-                live.count(self.db()).await?
+                live.count(self.registry.db()).await?
             };
         }
         if actor.can(Permission::ReadRegistrations) {
@@ -68,7 +69,7 @@ impl Registry {
                     .join(JoinType::InnerJoin, registration::Relation::Server.def())
                     .filter(server::Column::WorkspaceId.eq(own.0));
             }
-            overview.attention = select.count(self.db()).await?;
+            overview.attention = select.count(self.registry.db()).await?;
         }
         Ok(overview)
     }

@@ -1,5 +1,6 @@
 //! Go to: from a few typed characters to the things they may mean, each kind with one bounded query.
 
+use crate::dashboard::Dashboard;
 use crate::integrations::list::visible;
 use crate::lookup::slugs::stored_slug;
 use crate::storage::columns::{MAX_SEARCH, contains};
@@ -85,9 +86,9 @@ impl Found {
     }
 }
 
-impl Registry {
+impl Dashboard<'_> {
     /// What `text` may mean, as far as the actor may see it.
-    pub async fn go_to(&self, actor: &Actor, text: &str) -> Result<Found> {
+    pub async fn search(self, actor: &Actor, text: &str) -> Result<Found> {
         let text: String = text.trim().chars().take(MAX_SEARCH).collect();
         if text.is_empty() {
             return Ok(Found::default());
@@ -115,7 +116,7 @@ impl Registry {
     }
 
     /// Slug and name of every integration the actor may see, by slug, for choosing one.
-    pub async fn integration_names(&self, actor: &Actor) -> Result<Vec<(Slug, String)>> {
+    pub async fn integration_names(self, actor: &Actor) -> Result<Vec<(Slug, String)>> {
         actor.require(Permission::ListIntegrations)?;
         let rows: Vec<(Uuid, String, String)> = visible(actor)
             .select_only()
@@ -124,12 +125,12 @@ impl Registry {
             .column(integration::Column::Name)
             .order_by_asc(integration::Column::SlugKey)
             .into_tuple()
-            .all(self.db())
+            .all(self.registry.db())
             .await?;
         rows.into_iter().map(|(id, slug, name)| Ok((stored_slug(&slug, "integration", id)?, name))).collect()
     }
 
-    async fn find_integrations(&self, actor: &Actor, text: &str) -> Result<Vec<Hit>> {
+    async fn find_integrations(self, actor: &Actor, text: &str) -> Result<Vec<Hit>> {
         let exact = Condition::any()
             .add(integration::Column::SlugKey.eq(text.to_lowercase()))
             .add(is(integration::Column::Name, text))
@@ -154,7 +155,7 @@ impl Registry {
             .order_by_asc(integration::Column::SlugKey)
             .limit(MOST as u64 + 1)
             .into_tuple()
-            .all(self.db())
+            .all(self.registry.db())
             .await?;
         rows.into_iter()
             .map(|(id, slug, name, rank)| {
@@ -164,7 +165,7 @@ impl Registry {
             .collect()
     }
 
-    async fn find_workspaces(&self, actor: &Actor, text: &str) -> Result<Vec<Hit>> {
+    async fn find_workspaces(self, actor: &Actor, text: &str) -> Result<Vec<Hit>> {
         let exact = Condition::any()
             .add(workspace::Column::SlugKey.eq(text.to_lowercase()))
             .add(is(workspace::Column::Name, text))
@@ -188,7 +189,7 @@ impl Registry {
             .order_by_asc(workspace::Column::SlugKey)
             .limit(MOST as u64 + 1)
             .into_tuple()
-            .all(self.db())
+            .all(self.registry.db())
             .await?;
         rows.into_iter()
             .map(|(id, slug, name, rank)| {
@@ -198,7 +199,7 @@ impl Registry {
             .collect()
     }
 
-    async fn find_servers(&self, actor: &Actor, text: &str) -> Result<Vec<Hit>> {
+    async fn find_servers(self, actor: &Actor, text: &str) -> Result<Vec<Hit>> {
         let name = (server::Entity, server::Column::Name);
         let key = (server::Entity, server::Column::SlugKey);
         let mut exact = Condition::any()
@@ -236,7 +237,7 @@ impl Registry {
             .order_by_asc(workspace::Column::SlugKey)
             .limit(MOST as u64 + 1)
             .into_tuple()
-            .all(self.db())
+            .all(self.registry.db())
             .await?;
         rows.into_iter()
             .map(|(id, team, slug, name, rank)| {
@@ -247,7 +248,7 @@ impl Registry {
             .collect()
     }
 
-    async fn find_registrations(&self, actor: &Actor, text: &str) -> Result<Vec<Hit>> {
+    async fn find_registrations(self, actor: &Actor, text: &str) -> Result<Vec<Hit>> {
         let client_id = (oauth_client::Entity, oauth_client::Column::ClientId);
         let exact = Condition::any()
             .add(oauth_client::Column::ClientId.eq(text))
@@ -271,7 +272,7 @@ impl Registry {
             .order_by_desc(oauth_client::Column::CreatedAt)
             .limit(MOST as u64 + 1)
             .into_tuple()
-            .all(self.db())
+            .all(self.registry.db())
             .await?;
         let mut hits: Vec<Hit> = Vec::new();
         for (id, team, slug, client_id, rank) in rows {

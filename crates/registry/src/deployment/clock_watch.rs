@@ -2,6 +2,7 @@
 //! years later. It is moved along with the clock.
 
 use crate::audit::chain::DOOMED;
+use crate::deployment::Deployment;
 use crate::storage::deployment_values::{record, recorded};
 use crate::storage::entity::{issuer_budget, oauth_client, registration};
 use crate::storage::write::Event;
@@ -18,16 +19,16 @@ const STALE: i64 = 60_000;
 /// Clocks of several machines differ, and are set by less than this all the time, in milliseconds.
 const LITTLE: i64 = 30_000;
 
-impl Registry {
+impl Deployment<'_> {
     /// Sees whether the clock was set back since somebody last looked, and moves everything that waits back with it.
     /// Answers by how much.
-    pub async fn watch_clock(&self) -> Result<Option<Duration>> {
-        let now = crate::storage::columns::millis(self.now());
-        let seen = recorded(self.db()).await?.get(SEEN).and_then(Value::as_i64);
+    pub async fn watch_clock(self) -> Result<Option<Duration>> {
+        let now = crate::storage::columns::millis(self.registry.now());
+        let seen = recorded(self.registry.db()).await?.get(SEEN).and_then(Value::as_i64);
         if seen.is_some_and(|seen| (seen - LITTLE..seen + STALE).contains(&now)) {
             return Ok(None);
         }
-        let mut write = self.begin_write(&Actor::worker("clock")).await?;
+        let mut write = self.registry.begin_write(&Actor::worker("clock")).await?;
         write.as_people().await?;
         // Another process may have seen it in the meantime.
         let seen = recorded(&write.txn).await?.get(SEEN).and_then(Value::as_i64);

@@ -1,5 +1,6 @@
 //! Bringing the database up to date, and recording what every process must agree on.
 
+use crate::deployment::Deployment;
 use crate::deployment::open::{SCHEMA, newest_migration};
 use crate::secrets::rotation::{announce_keys, known_keys};
 use crate::storage::columns::millis;
@@ -39,23 +40,23 @@ pub struct Migrated {
     pub settings: SettingsStanding,
 }
 
-impl Registry {
+impl Deployment<'_> {
     /// Brings the schema up to date and records what every process must agree on, as the operator's `migrate` does. Where
     /// callbacks or defaults changed since the last time, every registration is looked at again.
-    pub async fn migrate(&self) -> Result<Migrated> {
+    pub async fn migrate(self) -> Result<Migrated> {
         self.bring_up(Recording::Changes).await
     }
 
     /// Brings the schema up to date and records as much as `recording` says.
-    pub async fn bring_up(&self, recording: Recording) -> Result<Migrated> {
+    pub async fn bring_up(self, recording: Recording) -> Result<Migrated> {
         self.migrate_schema().await?;
-        let mut write = self.begin_write(&self.operator()).await?;
+        let mut write = self.registry.begin_write(&self.operator()).await?;
         self.make_organisation(&write).await?;
         let recorded = recorded(&write.txn).await?;
         if recorded.contains_key(KEY_CHECK) {
             self.check_ring(&recorded)?;
         }
-        let needed = self.needed_keys(&write.txn).await?;
+        let needed = self.registry.secrets().needed_keys(&write.txn).await?;
         announce_keys(&write, known_keys(&recorded), &needed).await?;
         record(&write, KEY_CHECK, needed).await?;
         let schema = newest_migration();
@@ -73,21 +74,21 @@ impl Registry {
     }
 
     /// Brings the schema up to date and nothing else; needs no sealing key.
-    pub async fn migrate_schema(&self) -> Result<()> {
-        if let Some(step) = Migrator::unknown_step(self.db()).await? {
+    pub async fn migrate_schema(self) -> Result<()> {
+        if let Some(step) = Migrator::unknown_step(self.registry.db()).await? {
             return Err(Error::Unavailable(format!(
                 "The database was brought up to date by a newer release (`{step}`). Use that release, or restore a backup of before."
             )));
         }
-        Ok(Migrator::up(self.db(), None).await?)
+        Ok(Migrator::up(self.registry.db(), None).await?)
     }
 
-    async fn make_organisation(&self, write: &Write<'_>) -> Result<()> {
+    async fn make_organisation(self, write: &Write<'_>) -> Result<()> {
         if organisation::Entity::find().one(&write.txn).await?.is_some() {
             return Ok(());
         }
         organisation::ActiveModel {
-            id: Set(self.new_id()),
+            id: Set(self.registry.new_id()),
             name: Set("Organisation".to_owned()),
             configuration: Set(None),
             version: Set(1),
@@ -102,12 +103,12 @@ impl Registry {
     }
 
     async fn record_settings(
-        &self,
+        self,
         write: &mut Write<'_>,
         recorded: &BTreeMap<String, Value>,
         recording: Recording,
     ) -> Result<Migrated> {
-        let own = self.settings().shared();
+        let own = self.registry.settings().shared();
         let before = Generations::read(recorded)?;
         let standing = SettingsStanding::of(&own, before.as_ref());
         if recording == Recording::PutBack && !matches!(standing, SettingsStanding::Previous(_)) {
@@ -167,11 +168,11 @@ impl Registry {
 
     /// Ends a rollout: from now on only processes with the settings in force are in service. Answers whether two
     /// generations were valid until now.
-    pub async fn finish_rollout(&self) -> Result<bool> {
-        let mut write = self.begin_write(&self.operator()).await?;
+    pub async fn finish_rollout(self) -> Result<bool> {
+        let mut write = self.registry.begin_write(&self.operator()).await?;
         let recorded = recorded(&write.txn).await?;
         let before = Generations::read(&recorded)?;
-        let own = self.settings().shared();
+        let own = self.registry.settings().shared();
         let (SettingsStanding::Current, Some(mut next)) =
             (SettingsStanding::of(&own, before.as_ref()), before)
         else {

@@ -1,6 +1,7 @@
 //! Opening and readiness: what all processes of a deployment must agree on.
 
 use crate::actor::Actor;
+use crate::deployment::Deployment;
 use crate::identity::bearer::{jwks, verifier};
 use crate::limits::gateway::GatewayLimits;
 use crate::limits::sign_in::SignInLimits;
@@ -111,19 +112,21 @@ impl Registry {
                 sign_in_limits: SignInLimits::new(&clock),
                 clock,
                 outside,
-                bell: tokio::sync::Notify::new(),
+                commit_notify: tokio::sync::Notify::new(),
                 live: crate::gateway::cache::Live::default(),
             }),
         })
     }
+}
 
+impl Deployment<'_> {
     /// What this process cannot read of what is stored because sealing keys are lost or others: a sentence for each key.
-    pub async fn lost_keys(&self) -> Result<Vec<String>> {
-        let recorded = recorded(self.db()).await?;
+    pub async fn lost_keys(self) -> Result<Vec<String>> {
+        let recorded = recorded(self.registry.db()).await?;
         let given_up = rotation::given_up(&recorded);
-        let ours: BTreeMap<_, _> = self.ring().check_values().into_iter().collect();
+        let ours: BTreeMap<_, _> = self.registry.ring().check_values().into_iter().collect();
         let mut lost = Vec::new();
-        for (key, values) in rotation::key_uses(self.db()).await? {
+        for (key, values) in rotation::key_uses(self.registry.db()).await? {
             let right = recorded.get(KEY_CHECK).and_then(|checks| checks.get(&key)).and_then(Value::as_str);
             let what = match ours.get(&key) {
                 Some(own) if right.is_none_or(|right| right == own) => continue,
@@ -141,7 +144,7 @@ impl Registry {
 
     /// The key that a sealed value is sealed with, where the key of that id here is another one.
     pub(crate) async fn wrong_key_of(
-        &self,
+        self,
         db: &impl ConnectionTrait,
         id: SealedId,
     ) -> Result<Option<String>> {
@@ -149,19 +152,19 @@ impl Registry {
         let recorded = recorded(db).await?;
         let right =
             recorded.get(KEY_CHECK).and_then(|checks| checks.get(&row.key_id)).and_then(Value::as_str);
-        let own = self.ring().check_values().into_iter().find(|(key, _)| *key == row.key_id);
+        let own = self.registry.ring().check_values().into_iter().find(|(key, _)| *key == row.key_id);
         let wrong = right.zip(own).is_some_and(|(right, (_, own))| right != own);
         Ok(wrong.then_some(row.key_id))
     }
 
     /// The operator at the machine.
-    pub fn operator(&self) -> Actor {
+    pub fn operator(self) -> Actor {
         Actor::program("operator", "operator", Door::Cli)
     }
 
     /// Whether this process may serve: the database answers, its schema is ours, the sealing keys are here, and the settings
     /// are those in force or of the generation before. The sentence names what is not so.
-    pub async fn ready(&self) -> Result<Readiness> {
+    pub async fn ready(self) -> Result<Readiness> {
         self.usable().await?;
         self.check_keys().await?;
         self.require_writable().await?;
@@ -174,10 +177,10 @@ impl Registry {
     }
 
     /// Whether commands may work on the database: it answers, and its schema is ours.
-    pub async fn usable(&self) -> Result<()> {
-        self.db().ping().await?;
+    pub async fn usable(self) -> Result<()> {
+        self.registry.db().ping().await?;
         // Asking the migrator would create its table; a process that only serves needs no right to do that.
-        let recorded = recorded(self.db()).await.unwrap_or_default();
+        let recorded = recorded(self.registry.db()).await.unwrap_or_default();
         if recorded.get(SCHEMA) != Some(&newest_migration()) {
             return Err(Error::Unavailable(
                 "The database schema is not up to date. Run `mcp-registry migrate`.".to_owned(),
@@ -187,16 +190,16 @@ impl Registry {
     }
 
     /// Whether the keys that stored secrets are sealed with are here. The sentence names the first one that is not.
-    pub async fn check_keys(&self) -> Result<()> {
-        let recorded = recorded(self.db()).await?;
+    pub async fn check_keys(self) -> Result<()> {
+        let recorded = recorded(self.registry.db()).await?;
         self.check_ring(&recorded)?;
-        if let Err(refused) = self.ring().permit(&rotation::known_keys(&recorded)) {
+        if let Err(refused) = self.registry.ring().permit(&rotation::known_keys(&recorded)) {
             return Err(Error::Unavailable(refused.to_string()));
         }
         let given_up = rotation::given_up(&recorded);
-        for key in rotation::used_keys(self.db()).await? {
+        for key in rotation::used_keys(self.registry.db()).await? {
             // One that a process saved something with after the keys were changed.
-            if !self.ring().has(&key) && !given_up.contains(&key) {
+            if !self.registry.ring().has(&key) && !given_up.contains(&key) {
                 return Err(missing(&key));
             }
         }
@@ -204,63 +207,63 @@ impl Registry {
     }
 
     /// How the settings of this process compare with those recorded, as the database has them now.
-    pub async fn settings_standing(&self) -> Result<SettingsStanding> {
-        let rows = deployment::Entity::find().all(self.db()).await?;
-        Ok(self.take_over_settings(&rows)?.standing.clone())
+    pub async fn settings_standing(self) -> Result<SettingsStanding> {
+        let rows = deployment::Entity::find().all(self.registry.db()).await?;
+        Ok(self.registry.take_over_settings(&rows)?.standing.clone())
     }
 
     /// The ids of the keys that something is sealed with, or will be. None where nothing was ever sealed.
-    pub async fn sealed_with(&self) -> Result<BTreeSet<String>> {
+    pub async fn sealed_with(self) -> Result<BTreeSet<String>> {
         // A database that was never brought up to date has none of these tables.
-        let Ok(recorded) = recorded(self.db()).await else { return Ok(BTreeSet::new()) };
-        let used = rotation::used_keys(self.db()).await.unwrap_or_default();
+        let Ok(recorded) = recorded(self.registry.db()).await else { return Ok(BTreeSet::new()) };
+        let used = rotation::used_keys(self.registry.db()).await.unwrap_or_default();
         let mut keys: BTreeSet<String> = rotation::known_keys(&recorded).into_keys().collect();
         keys.extend(used);
         Ok(&keys - &rotation::given_up(&recorded))
     }
 
     /// The address that people reach this deployment by, as the process that serves noted it last.
-    pub async fn noted_address(&self) -> Result<Option<String>> {
-        let noted = recorded(self.db()).await?.remove(ADDRESS);
+    pub async fn noted_address(self) -> Result<Option<String>> {
+        let noted = recorded(self.registry.db()).await?.remove(ADDRESS);
         Ok(noted.and_then(|noted| noted.as_str().map(str::to_owned)))
     }
 
     /// Notes the address that people reach this deployment by, for commands that print links.
-    pub async fn note_address(&self, address: &str) -> Result<()> {
+    pub async fn note_address(self, address: &str) -> Result<()> {
         if self.noted_address().await?.as_deref() == Some(address) {
             return Ok(());
         }
-        let write = self.begin_write(&self.operator()).await?;
+        let write = self.registry.begin_write(&self.operator()).await?;
         record(&write, ADDRESS, json!(address)).await?;
         write.commit().await
     }
 
     /// Numbers for metrics.
-    pub async fn counters(&self) -> Result<Counters> {
-        Ok(Counters { registrations: brief::count_states(self.db()).await? })
+    pub async fn counters(self) -> Result<Counters> {
+        Ok(Counters { registrations: brief::count_states(self.registry.db()).await? })
     }
 
     /// The organisation.
-    pub async fn organisation(&self, actor: &Actor) -> Result<Organisation> {
+    pub async fn organisation(self, actor: &Actor) -> Result<Organisation> {
         actor.require(Permission::ReadOrganisation)?;
         let row = organisation::Entity::find()
-            .one(self.db())
+            .one(self.registry.db())
             .await?
             .ok_or_else(|| Error::not_found("organisation", ""))?;
-        let shared = self.shared_settings();
+        let shared = self.registry.shared_settings();
         Ok(Organisation {
             id: OrganisationId(row.id),
             name: row.name,
             gateway_urls: shared.gateway_urls.clone(),
             callback_urls: shared.callbacks(),
             branding: shared.branding.clone(),
-            public_url: self.settings().public_url.clone(),
+            public_url: self.registry.settings().public_url.clone(),
         })
     }
 
     /// Every key that sealed something must be here, and be the same key.
-    pub(crate) fn check_ring(&self, recorded: &BTreeMap<String, Value>) -> Result<()> {
-        let ours: BTreeMap<_, _> = self.ring().check_values().into_iter().collect();
+    pub(crate) fn check_ring(self, recorded: &BTreeMap<String, Value>) -> Result<()> {
+        let ours: BTreeMap<_, _> = self.registry.ring().check_values().into_iter().collect();
         let Some(Value::Object(theirs)) = recorded.get(KEY_CHECK) else {
             return Err(Error::Unavailable(
                 "The deployment has no sealing key recorded. Run `mcp-registry migrate`.".to_owned(),

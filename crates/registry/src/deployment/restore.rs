@@ -1,7 +1,8 @@
 //! What was taken away from people and keys after a copy was made, and must not come back with the copy.
 
+use crate::deployment::Deployment;
+use crate::deployment::backup::open;
 use crate::identity::sessions;
-use crate::storage::backup::open;
 use crate::storage::entity::{api_key, membership, organisation, session, sign_in_link, user};
 use crate::storage::write::{Event, Write};
 use crate::{Actor, Error, Registry, Result};
@@ -111,16 +112,16 @@ fn id(row: &sqlx::sqlite::SqliteRow, index: usize) -> std::result::Result<Uuid, 
     Uuid::from_slice(&bytes).map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
-impl Registry {
+impl Deployment<'_> {
     /// In a copy that is about to replace a database: takes away what was taken away there since. What that database does
     /// not know at all was deleted there, if it grew out of this copy. `None`: it is the database of another deployment.
     pub async fn keep_revocations(
-        &self,
+        self,
         actor: &Actor,
         current: &CurrentAccess,
     ) -> Result<Option<KeptRevocations>> {
         actor.require_organisation(Permission::ManageKeys)?;
-        let mut write = self.begin_write(actor).await?;
+        let mut write = self.registry.begin_write(actor).await?;
         let own = organisation::Entity::find().one(&write.txn).await?;
         if own.is_none_or(|own| own.id != current.organisation) {
             return Ok(None);
@@ -143,9 +144,9 @@ impl Registry {
 
     /// Revokes every API key that was made at or after `since`, and ends all sessions and sign-in links. Answers what the
     /// keys are called.
-    pub async fn revoke_keys_made_since(&self, actor: &Actor, since: Timestamp) -> Result<Vec<String>> {
+    pub async fn revoke_keys_made_since(self, actor: &Actor, since: Timestamp) -> Result<Vec<String>> {
         actor.require_organisation(Permission::ManageKeys)?;
-        let mut write = self.begin_write(actor).await?;
+        let mut write = self.registry.begin_write(actor).await?;
         let keys = api_key::Entity::find()
             .filter(api_key::Column::RevokedAt.is_null())
             .filter(api_key::Column::CreatedAt.gte(crate::storage::columns::millis(since)));

@@ -1,5 +1,6 @@
 //! What gateways get: one consistent document per server (INV-40).
 
+use crate::gateway::Gateway;
 use crate::gateway::prepare::Facts;
 use crate::lookup::servers::ServerRef;
 use crate::lookup::{servers, workspaces};
@@ -58,31 +59,26 @@ pub struct GatewayPage {
     pub revision: i64,
 }
 
-impl Registry {
+impl Gateway<'_> {
     /// The document of one server. The first reading of a secret by each key and generation is audited.
-    pub async fn gateway_document(
-        &self,
-        actor: &Actor,
-        workspace: &str,
-        server: &str,
-    ) -> Result<GatewayDocument> {
-        self.gateway_document_of(actor, workspace, server, None).await
+    pub async fn document(self, actor: &Actor, workspace: &str, server: &str) -> Result<GatewayDocument> {
+        self.document_of(actor, workspace, server, None).await
     }
 
     /// As [`Self::gateway_document`], with the client of one generation: while a replaced client drains, people who signed
     /// in through it still refresh their tokens with it.
-    pub async fn gateway_document_of(
-        &self,
+    pub async fn document_of(
+        self,
         actor: &Actor,
         workspace: &str,
         server: &str,
         generation: Option<i64>,
     ) -> Result<GatewayDocument> {
         actor.require(Permission::FetchGatewayDocument)?;
-        self.admit_document(actor)?;
-        let model = self.find_gateway_server(actor, workspace, server).await?;
+        self.registry.limits().admit_document(actor)?;
+        let model = self.find_server(actor, workspace, server).await?;
         // One moment: a secret that is renewed meanwhile is neither missing nor beside another generation's id.
-        let read = self.begin_read().await?;
+        let read = self.registry.begin_read().await?;
         let prepared = self.prepare(&read, &[model.id], generation).await?.pop();
         read.commit().await?;
         let prepared = prepared.ok_or_else(|| Error::not_found("server", server))?;
@@ -95,16 +91,16 @@ impl Registry {
 
     /// Documents in the order of their last change, after revision `since`; of one workspace if one is named. Servers that
     /// are gone are left out: the changes tell of them.
-    pub async fn gateway_documents(
-        &self,
+    pub async fn documents(
+        self,
         actor: &Actor,
         workspace: Option<&str>,
         since: i64,
         most: u64,
     ) -> Result<GatewayPage> {
         actor.require(Permission::FetchGatewayDocument)?;
-        self.inner.gateway_limits.admit_page(actor)?;
-        let read = self.begin_read().await?;
+        self.registry.inner.gateway_limits.admit_page(actor)?;
+        let read = self.registry.begin_read().await?;
         let workspace = match (workspace, actor.workspace()) {
             (Some(name), _) => Some(workspaces::find(&read, actor, &Reference::parse(name)).await?.id),
             (None, own) => own.map(|own| own.0),
@@ -132,47 +128,47 @@ impl Registry {
         let facts: Vec<&Facts> = prepared.iter().map(|one| &one.facts).collect();
         self.hand_out(actor, &facts).await?;
         // Whoever fetches all of them will fetch one of them next.
-        let held = prepared.into_iter().map(|one| self.hold(one, as_of).coded(Coding::Identity).clone());
+        let held = prepared.into_iter().map(|one| self.insert(one, as_of).coded(Coding::Identity).clone());
         let documents = held.collect();
         Ok(GatewayPage { documents, has_more: more.is_some(), revision: more.unwrap_or(as_of) })
     }
 
-    pub(crate) async fn find_gateway_server(
-        &self,
+    pub(crate) async fn find_server(
+        self,
         actor: &Actor,
         workspace: &str,
         server: &str,
     ) -> Result<crate::storage::entity::server::Model> {
         let reference =
             ServerRef { server: Reference::parse(server), workspace: Some(Reference::parse(workspace)) };
-        servers::find(self.db(), actor, &reference).await
+        servers::find(self.registry.db(), actor, &reference).await
     }
 
     /// Puts on record, before documents leave, that a gateway has their clients and has read their secrets.
-    pub(crate) async fn hand_out(&self, actor: &Actor, documents: &[&Facts]) -> Result<()> {
+    pub(crate) async fn hand_out(self, actor: &Actor, documents: &[&Facts]) -> Result<()> {
         self.mark_fetched(documents).await?;
         self.audit_secrets(actor, documents).await
     }
 
     /// Remembers that a gateway has these clients, so that they are not replaced without asking any more.
-    async fn mark_fetched(&self, documents: &[&Facts]) -> Result<()> {
+    async fn mark_fetched(self, documents: &[&Facts]) -> Result<()> {
         let clients = documents.iter().filter_map(|document| document.client);
         let new: Vec<Uuid> = clients.filter(|client| !client.fetched).map(|client| client.id).collect();
         if !new.is_empty() {
             oauth_client::Entity::update_many()
-                .col_expr(oauth_client::Column::FetchedAt, Expr::value(millis(self.now())))
+                .col_expr(oauth_client::Column::FetchedAt, Expr::value(millis(self.registry.now())))
                 .filter(oauth_client::Column::Id.is_in(new))
                 .filter(oauth_client::Column::FetchedAt.is_null())
-                .exec(self.db())
+                .exec(self.registry.db())
                 .await?;
         }
         Ok(())
     }
 
     /// Puts the first reading of each document's secrets by this caller on record, for each generation (INV-41).
-    async fn audit_secrets(&self, actor: &Actor, documents: &[&Facts]) -> Result<()> {
+    async fn audit_secrets(self, actor: &Actor, documents: &[&Facts]) -> Result<()> {
         let secret = documents.iter().filter(|document| document.secret);
-        let secret = secret.filter(|document| !self.counts_reading(actor, document));
+        let secret = secret.filter(|document| !self.counts_access(actor, document));
         let mut read: BTreeMap<String, &Facts> =
             secret.map(|document| (reading_of(document.secret_holder(), actor), *document)).collect();
         if read.is_empty() {
@@ -184,17 +180,17 @@ impl Registry {
             .filter(audit_event::Column::SubjectKind.eq(READING))
             .filter(audit_event::Column::SubjectId.is_in(read.keys()))
             .into_tuple()
-            .all(self.db())
+            .all(self.registry.db())
             .await?;
         for subject in known {
             if let Some(document) = read.remove(&subject) {
-                self.count_reading(actor, document);
+                self.count_access(actor, document);
             }
         }
         if read.is_empty() {
             return Ok(());
         }
-        let mut write = self.begin_write(actor).await?;
+        let mut write = self.registry.begin_write(actor).await?;
         for (subject, document) in read {
             let event = Event::new("client_secret.read", READING, subject)
                 .named(&*document.name)

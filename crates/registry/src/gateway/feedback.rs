@@ -1,5 +1,6 @@
 //! What gateways say back: that they need a client now, and that a client does not work (INV-13).
 
+use crate::gateway::Gateway;
 use crate::gateway::documents::GatewayDocument;
 use crate::lookup::clients::{active_clients, usable};
 use crate::lookup::workspaces;
@@ -83,41 +84,41 @@ impl Verdict {
     }
 }
 
-impl Registry {
+impl Gateway<'_> {
     /// Waits at most `wait` for the client of a server, and makes its registration due if it is not there. What politeness
     /// or a person's decision holds up stays held up.
     pub async fn ensure(
-        &self,
+        self,
         actor: &Actor,
         workspace: &str,
         server: &str,
         wait: std::time::Duration,
     ) -> Result<Ensured> {
         actor.require(Permission::FetchGatewayDocument)?;
-        self.inner.gateway_limits.admit_need(actor)?;
-        let model = self.find_gateway_server(actor, workspace, server).await?;
+        self.registry.inner.gateway_limits.admit_need(actor)?;
+        let model = self.find_server(actor, workspace, server).await?;
         let deadline = Instant::now() + wait;
         let mut asked = false;
-        let mut commits = self.inner.live.commits();
+        let mut commits = self.registry.inner.live.commits();
         loop {
             commits.borrow_and_update();
             let row = registration::Entity::find()
                 .filter(registration::Column::ServerId.eq(model.id))
-                .one(self.db())
+                .one(self.registry.db())
                 .await?;
             let Some(row) = row else {
                 let nothing = Standing { state: None, reason: None, detail: None, not_before: None };
                 return Ok(Ensured::NotYet(nothing));
             };
-            let client = active_clients(self.db(), [row.id]).await?.pop();
-            if client.is_some_and(|client| usable(&client, self.now())) {
-                let document = self.gateway_document(actor, workspace, server).await?;
+            let client = active_clients(self.registry.db(), [row.id]).await?.pop();
+            if client.is_some_and(|client| usable(&client, self.registry.now())) {
+                let document = self.document(actor, workspace, server).await?;
                 return Ok(Ensured::Ready(document));
             }
             if !asked {
                 asked = true;
                 self.wake_registration(actor, RegistrationId(row.id), "a gateway needs it").await?;
-            } else if is_decided(&row, self.now()) {
+            } else if is_decided(&row, self.registry.now()) {
                 return Ok(Ensured::NotYet(standing(row)));
             }
             let left = deadline.saturating_duration_since(Instant::now());
@@ -126,7 +127,7 @@ impl Registry {
             }
             tokio::select! {
                 _ = commits.changed() => {}
-                () = self.wait_for_change(left.min(MISSED)) => {}
+                () = self.registry.wait_for_commit(left.min(MISSED)) => {}
             }
         }
     }
@@ -134,7 +135,7 @@ impl Registry {
     /// Takes a gateway's word that a client does not work. A stale generation does nothing; `invalid_client` is confirmed
     /// before anything is replaced; `issuer_changed` looks for the authorization server again.
     pub async fn report(
-        &self,
+        self,
         actor: &Actor,
         workspace: &str,
         server: &str,
@@ -142,14 +143,14 @@ impl Registry {
         error: &str,
     ) -> Result<Verdict> {
         actor.require(Permission::FetchGatewayDocument)?;
-        self.inner.gateway_limits.admit_report(actor)?;
-        let model = self.find_gateway_server(actor, workspace, server).await?;
+        self.registry.inner.gateway_limits.admit_report(actor)?;
+        let model = self.find_server(actor, workspace, server).await?;
         let row = registration::Entity::find()
             .filter(registration::Column::ServerId.eq(model.id))
-            .one(self.db())
+            .one(self.registry.db())
             .await?
             .ok_or_else(|| Error::not_found("registration", server))?;
-        let client = active_clients(self.db(), [row.id]).await?.pop();
+        let client = active_clients(self.registry.db(), [row.id]).await?.pop();
         let Some(client) = client.filter(|client| client.generation == generation) else {
             return Ok(Verdict::Stale);
         };
@@ -164,8 +165,10 @@ impl Registry {
             }
             "issuer_changed" => {
                 // One that was looked for since the gateway saw what it saw is not looked for again at once.
-                let lately =
-                    row.discovered_at.map(moment).is_some_and(|at| at + distinct_after() > self.now());
+                let lately = row
+                    .discovered_at
+                    .map(moment)
+                    .is_some_and(|at| at + distinct_after() > self.registry.now());
                 if lately {
                     return Ok(Verdict::Noted);
                 }
@@ -178,13 +181,13 @@ impl Registry {
 
     /// Records that a gateway's client was refused, and what follows from it.
     async fn doubt(
-        &self,
+        self,
         actor: &Actor,
         server: &crate::storage::entity::server::Model,
         client: &oauth_client::Model,
         error: &str,
     ) -> Result<Verdict> {
-        let mut write = self.begin_write(actor).await?;
+        let mut write = self.registry.begin_write(actor).await?;
         let client = oauth_client::Entity::find_by_id(client.id)
             .lock_exclusive()
             .one(&write.txn)
@@ -231,8 +234,8 @@ impl Registry {
         Ok(verdict)
     }
 
-    async fn rediscover(&self, actor: &Actor, id: RegistrationId, because: &str) -> Result<()> {
-        let write = self.begin_write(actor).await?;
+    async fn rediscover(self, actor: &Actor, id: RegistrationId, because: &str) -> Result<()> {
+        let write = self.registry.begin_write(actor).await?;
         let now = write.millis();
         registration::ActiveModel { id: Set(id.0), rediscover_at: Set(Some(now)), ..Default::default() }
             .update(&write.txn)
@@ -242,8 +245,8 @@ impl Registry {
     }
 
     /// Makes a registration due. Nothing is sent before its `not_before` all the same.
-    async fn wake_registration(&self, actor: &Actor, id: RegistrationId, because: &str) -> Result<()> {
-        let write = self.begin_write(actor).await?;
+    async fn wake_registration(self, actor: &Actor, id: RegistrationId, because: &str) -> Result<()> {
+        let write = self.registry.begin_write(actor).await?;
         let row = registration::Entity::find_by_id(id.0).lock_exclusive().one(&write.txn).await?;
         let Some(row) = row else { return Ok(()) };
         // Somebody else made it due already; many gateways may ask at once.

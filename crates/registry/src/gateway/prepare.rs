@@ -1,6 +1,7 @@
 //! Resolved documents as the database has them at one moment, for whoever may read them.
 
 use crate::configuration::layers::{Scope, ServerLayers, auth_type};
+use crate::gateway::Gateway;
 use crate::lookup::clients::{active_clients, method, usable};
 use crate::secrets::markers::{open_markers, without_markers};
 use crate::storage::columns::json as read_json;
@@ -57,16 +58,16 @@ impl Facts {
     }
 }
 
-impl Registry {
+impl Gateway<'_> {
     /// The documents of live servers, each with its active client or with that of `generation`, all as of the moment of
     /// `read`. Servers that are gone are left out.
     pub(crate) async fn prepare(
-        &self,
+        self,
         read: &DatabaseTransaction,
         servers: &[Uuid],
         generation: Option<i64>,
     ) -> Result<Vec<Prepared>> {
-        let layers = self.load_layers(read, Scope::Servers(servers), false).await?;
+        let layers = self.registry.configurations().load(read, Scope::Servers(servers), false).await?;
         let rows = registration::Entity::find()
             .filter(registration::Column::ServerId.is_in(servers.iter().copied()))
             .all(read)
@@ -101,7 +102,7 @@ impl Registry {
 
     /// `unreadable` says why not all that is stored for this server can be read: then its document goes without secrets.
     async fn prepare_one(
-        &self,
+        self,
         read: &DatabaseTransaction,
         layers: &ServerLayers,
         row: Option<&registration::Model>,
@@ -109,7 +110,7 @@ impl Registry {
         revision: i64,
         unreadable: Option<&Unreadable>,
     ) -> Result<Prepared> {
-        let client = match client.filter(|client| usable(client, self.now()) && layers.enabled) {
+        let client = match client.filter(|client| usable(client, self.registry.now()) && layers.enabled) {
             Some(client) => {
                 let discovery: Discovery =
                     read_json(&client.discovery, "oauth_client", "discovery", client.id)?;
@@ -134,7 +135,7 @@ impl Registry {
             if unreadable.is_some() {
                 without_markers(&mut gateway);
             }
-            secret |= open_markers(self, read, &mut gateway).await? > 0;
+            secret |= open_markers(self.registry, read, &mut gateway).await? > 0;
             if let Value::Object(members) = gateway {
                 document.extend(members.into_iter().filter(|(name, _)| !document_owns(name)));
             }
@@ -158,7 +159,7 @@ impl Registry {
     }
 
     async fn add_client_members(
-        &self,
+        self,
         read: &DatabaseTransaction,
         document: &mut Map<String, Value>,
         effective: &EffectiveMetadata,
@@ -192,7 +193,7 @@ impl Registry {
             members.insert("client_id_issued_at".into(), json!(issued));
         }
         if let Some(sealed) = client.client_secret_id {
-            let secret = self.open_sealed(read, SealedId(sealed)).await?;
+            let secret = self.registry.open_sealed(read, SealedId(sealed)).await?;
             members.insert("client_secret".into(), json!(secret.expose()));
             // 0: never (RFC 7591 §3.2.1).
             let expiry = client.client_secret_expires_at.map_or(0, |millis| millis / 1000);

@@ -1,5 +1,6 @@
 //! Whether what the world must reach can be reached: the gateways and the published documents.
 
+use crate::gateway::Gateway;
 use crate::{Actor, Registry, Result};
 use registry_core::permission::Permission;
 
@@ -18,12 +19,12 @@ pub struct Reached {
     pub problem: String,
 }
 
-impl Registry {
+impl Gateway<'_> {
     /// Asks every gateway URL and the address of published documents once, through the same guarded way out as
     /// upstreams. Any answer counts: what a gateway says at its root is its own affair.
-    pub async fn check_reachability(&self, actor: &Actor) -> Result<Vec<Reached>> {
+    pub async fn check_reachability(self, actor: &Actor) -> Result<Vec<Reached>> {
         actor.require_organisation(Permission::WriteOrganisation)?;
-        let settings = self.shared_settings();
+        let settings = self.registry.shared_settings();
         let gateways = settings.gateway_urls.iter().map(|url| ("gateway.urls", url.clone()));
         // A document that does not exist: only the way there matters.
         let documents = settings.cimd_public_url.iter();
@@ -32,7 +33,7 @@ impl Registry {
         });
         let mut answers = Vec::new();
         for (setting, url) in gateways.chain(documents) {
-            let exchange = self.upstream().reach(&url).await;
+            let exchange = self.registry.upstream().reach(&url).await;
             answers.push(Reached {
                 setting,
                 url,

@@ -1,6 +1,7 @@
 //! From a credential to an [`Actor`].
 
 use crate::gateway::cache::{Identity, fingerprint};
+use crate::identity::Callers;
 use crate::identity::api_keys::format;
 use crate::identity::bearer::jwks;
 use crate::storage::columns::millis;
@@ -27,16 +28,16 @@ impl std::fmt::Debug for Credential<'_> {
     }
 }
 
-impl Registry {
+impl Callers<'_> {
     /// Who the caller is, or why the credential is not good.
-    pub async fn authenticate(&self, credential: Credential<'_>, origin: Origin) -> Result<Actor> {
+    pub async fn authenticate(self, credential: Credential<'_>, origin: Origin) -> Result<Actor> {
         match credential {
-            Credential::Session(token) => self.actor_of_session(token, origin).await,
+            Credential::Session(token) => self.registry.sessions().actor_of(token, origin).await,
             Credential::Token(token) => {
-                let live = &self.inner.live;
+                let live = &self.registry.inner.live;
                 let mark = fingerprint(token);
                 if live.is_following()
-                    && let Some(held) = live.identities.get(&mark, millis(self.now()))
+                    && let Some(held) = live.identities.get(&mark, millis(self.registry.now()))
                 {
                     return Ok(Actor { origin, ..held.actor.clone() });
                 }
@@ -46,11 +47,12 @@ impl Registry {
                     let found = self.actor_of_token(token, origin).await;
                     found.inspect_err(|error| {
                         if matches!(error, Error::Unauthenticated(_)) {
-                            self.count_refused(address.as_deref());
+                            self.registry.limits().count_refused(address.as_deref());
                         }
                     })
                 };
-                let (actor, key, until) = self.doubting(address.as_deref(), looked).await?;
+                let (actor, key, until) =
+                    self.registry.limits().throttle_failed_auth(address.as_deref(), looked).await?;
                 // Only what gateways show is held: whoever writes is looked up each time.
                 if live.is_following() && actor.can(Permission::FetchGatewayDocument) {
                     live.identities.put(mark, Arc::new(Identity::new(actor.clone(), key, until)));
@@ -64,21 +66,17 @@ impl Registry {
     }
 
     /// The actor, the row of its key if it is one, and until when the credential is good (milliseconds since 1970).
-    async fn actor_of_token(
-        &self,
-        token: &str,
-        origin: Origin,
-    ) -> Result<(Actor, Option<Uuid>, Option<i64>)> {
+    async fn actor_of_token(self, token: &str, origin: Origin) -> Result<(Actor, Option<Uuid>, Option<i64>)> {
         if format::looks_like_key(token) {
-            let (actor, key, until) = self.actor_of_key(token, origin).await?;
+            let (actor, key, until) = self.registry.api_keys().actor_of(token, origin).await?;
             return Ok((actor, Some(key), until));
         }
-        let keys = self.inner.keys.as_ref().ok_or(Error::Unauthenticated(
+        let keys = self.registry.inner.keys.as_ref().ok_or(Error::Unauthenticated(
             "This is not an API key (they begin with `mcpr_`), and no token issuer is configured.",
         ))?;
-        let (actor, until) = keys.actor(self, token, origin).await?;
+        let (actor, until) = keys.actor(self.registry, token, origin).await?;
         // Held no longer than keys are: one that the issuer took back must not serve on by tokens of before.
-        let judged_again = millis(self.now()) + jwks::FRESH;
+        let judged_again = millis(self.registry.now()) + jwks::FRESH;
         Ok((actor, None, Some(until.map_or(judged_again, |until| until.min(judged_again)))))
     }
 }

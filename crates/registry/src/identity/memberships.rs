@@ -1,5 +1,6 @@
 //! What people may do where: a role in the whole organisation, roles in single workspaces, and the place they act in.
 
+use crate::identity::Callers;
 use crate::lookup::workspaces;
 use crate::lookup::workspaces::WorkspaceRef;
 use crate::storage::columns::word;
@@ -85,11 +86,11 @@ impl Granted {
     }
 }
 
-impl Registry {
+impl Callers<'_> {
     /// From the next request on the caller acts in one of their workspaces, or in the whole organisation.
-    pub async fn act_in(&self, actor: &Actor, place: Option<&Reference>) -> Result<()> {
-        let person = self.user_row(actor).await?;
-        let write = self.begin_write(actor).await?;
+    pub async fn act_in(self, actor: &Actor, place: Option<&Reference>) -> Result<()> {
+        let person = self.registry.users().row(actor).await?;
+        let write = self.registry.begin_write(actor).await?;
         let workspace = match place {
             None if organisation_role(&person)?.is_some() => None,
             None => return Err(Error::not_found("role", "in the whole organisation")),

@@ -1,7 +1,7 @@
 //! Browser sessions: who is behind a cookie, the list of one's own, ending them.
 
 use crate::identity::api_keys::format::random_base62;
-use crate::identity::memberships;
+use crate::identity::{Sessions, memberships};
 use crate::storage::columns::{millis, moment};
 use crate::storage::entity::{session, user};
 use crate::storage::write::{Event, Write};
@@ -48,28 +48,28 @@ pub struct Session {
     pub current: bool,
 }
 
-impl Registry {
+impl Sessions<'_> {
     /// The caller's own sessions, the last used first.
-    pub async fn sessions(&self, actor: &Actor) -> Result<Vec<Session>> {
-        let person = self.user_row(actor).await?;
+    pub async fn list(self, actor: &Actor) -> Result<Vec<Session>> {
+        let person = self.registry.users().row(actor).await?;
         self.list_sessions(actor, person.id).await
     }
 
     /// Somebody's sessions, the last used first.
-    pub async fn sessions_of(&self, actor: &Actor, person: UserId) -> Result<Vec<Session>> {
+    pub async fn list_of(self, actor: &Actor, person: UserId) -> Result<Vec<Session>> {
         actor.require_organisation(Permission::ManagePeople)?;
-        let found = user::Entity::find_by_id(person.0).one(self.db()).await?;
+        let found = user::Entity::find_by_id(person.0).one(self.registry.db()).await?;
         found.ok_or_else(|| Error::not_found("person", person))?;
         self.list_sessions(actor, person.0).await
     }
 
-    async fn list_sessions(&self, actor: &Actor, person: Uuid) -> Result<Vec<Session>> {
+    async fn list_sessions(self, actor: &Actor, person: Uuid) -> Result<Vec<Session>> {
         let rows = session::Entity::find()
             .filter(session::Column::UserId.eq(person))
-            .filter(session::Column::ExpiresAt.gt(millis(self.now())))
+            .filter(session::Column::ExpiresAt.gt(millis(self.registry.now())))
             .order_by_desc(session::Column::LastSeenAt)
             .order_by_desc(session::Column::Id)
-            .all(self.db())
+            .all(self.registry.db())
             .await?;
         let session = |row: session::Model| Session {
             id: SessionId(row.id),
@@ -84,20 +84,20 @@ impl Registry {
     }
 
     /// Ends one of the caller's own sessions.
-    pub async fn end_session(&self, actor: &Actor, id: SessionId) -> Result<()> {
-        let person = self.user_row(actor).await?;
+    pub async fn end(self, actor: &Actor, id: SessionId) -> Result<()> {
+        let person = self.registry.users().row(actor).await?;
         self.end_one(actor, person, id).await
     }
 
     /// Ends one of somebody's sessions.
-    pub async fn end_session_of(&self, actor: &Actor, person: UserId, id: SessionId) -> Result<()> {
+    pub async fn end_of(self, actor: &Actor, person: UserId, id: SessionId) -> Result<()> {
         actor.require_organisation(Permission::ManagePeople)?;
-        let found = user::Entity::find_by_id(person.0).one(self.db()).await?;
+        let found = user::Entity::find_by_id(person.0).one(self.registry.db()).await?;
         self.end_one(actor, found.ok_or_else(|| Error::not_found("person", person))?, id).await
     }
 
-    async fn end_one(&self, actor: &Actor, person: user::Model, id: SessionId) -> Result<()> {
-        let mut write = self.begin_write(actor).await?;
+    async fn end_one(self, actor: &Actor, person: user::Model, id: SessionId) -> Result<()> {
+        let mut write = self.registry.begin_write(actor).await?;
         let ended = session::Entity::delete_many()
             .filter(session::Column::UserId.eq(person.id))
             .filter(session::Column::Id.eq(id.0))
@@ -111,21 +111,21 @@ impl Registry {
     }
 
     /// Ends all sessions of somebody; how many there were.
-    pub async fn end_sessions_of(&self, actor: &Actor, person: UserId) -> Result<u64> {
+    pub async fn end_all_of(self, actor: &Actor, person: UserId) -> Result<u64> {
         actor.require_organisation(Permission::ManagePeople)?;
-        let found = user::Entity::find_by_id(person.0).one(self.db()).await?;
+        let found = user::Entity::find_by_id(person.0).one(self.registry.db()).await?;
         let found = found.ok_or_else(|| Error::not_found("person", person))?;
         self.end_all(actor, found, None).await
     }
 
     /// Ends all of the caller's sessions but the present one; how many there were.
-    pub async fn end_other_sessions(&self, actor: &Actor) -> Result<u64> {
-        let person = self.user_row(actor).await?;
+    pub async fn end_others(self, actor: &Actor) -> Result<u64> {
+        let person = self.registry.users().row(actor).await?;
         self.end_all(actor, person, actor.session).await
     }
 
-    async fn end_all(&self, actor: &Actor, person: user::Model, except: Option<SessionId>) -> Result<u64> {
-        let mut write = self.begin_write(actor).await?;
+    async fn end_all(self, actor: &Actor, person: user::Model, except: Option<SessionId>) -> Result<u64> {
+        let mut write = self.registry.begin_write(actor).await?;
         let ended = end(&write.txn, person.id, except).await?;
         if ended > 0 {
             write.audit(
@@ -139,18 +139,19 @@ impl Registry {
     }
 
     /// The actor behind a session cookie.
-    pub(crate) async fn actor_of_session(&self, token: &str, origin: Origin) -> Result<Actor> {
+    pub(crate) async fn actor_of(self, token: &str, origin: Origin) -> Result<Actor> {
         let refused = || Error::Unauthenticated("Your session has ended. Sign in again.");
         let (row, person) = session::Entity::find()
             .filter(session::Column::TokenHash.eq(token_hash(token)))
-            .filter(session::Column::ExpiresAt.gt(millis(self.now())))
+            .filter(session::Column::ExpiresAt.gt(millis(self.registry.now())))
             .find_also_related(user::Entity)
-            .one(self.db())
+            .one(self.registry.db())
             .await?
             .ok_or_else(refused)?;
         let person = person.filter(|person| person.deactivated_at.is_none()).ok_or_else(refused)?;
-        let (id, now) = (SessionId(row.id), millis(self.now()));
-        let longest = if self.may_have_password(&person) { LONGEST } else { LONGEST_OF_PROVIDER };
+        let (id, now) = (SessionId(row.id), millis(self.registry.now()));
+        let longest =
+            if self.registry.login().may_have_password(&person) { LONGEST } else { LONGEST_OF_PROVIDER };
         let end = row.created_at + longest.num_milliseconds();
         if now >= end {
             return Err(refused());
@@ -159,12 +160,13 @@ impl Registry {
             let mut seen = row.into_active_model();
             seen.last_seen_at = Set(now);
             seen.expires_at = Set(Ord::min(now + LIFE.num_milliseconds(), end));
-            if let Err(error) = seen.update(self.db()).await {
+            if let Err(error) = seen.update(self.registry.db()).await {
                 tracing::warn!(%error, "a session could not be prolonged");
             }
         }
-        let (role, workspace) =
-            memberships::acting(self.db(), &person).await?.ok_or(Error::Unauthenticated(NO_ROLE_LEFT))?;
+        let (role, workspace) = memberships::acting(self.registry.db(), &person)
+            .await?
+            .ok_or(Error::Unauthenticated(NO_ROLE_LEFT))?;
         Ok(Actor {
             kind: "user",
             id: Some(person.id.to_string()),

@@ -5,7 +5,7 @@ use crate::identity::login::lockout;
 use crate::identity::memberships::{Granted, Roles};
 use crate::identity::sessions::token_hash;
 use crate::identity::users::{User, email_key};
-use crate::identity::{memberships, sessions};
+use crate::identity::{Users, memberships, sessions};
 use crate::lookup::naming;
 use crate::storage::entity::{sign_in_link, user};
 use crate::storage::write::{Event, Write};
@@ -63,15 +63,15 @@ impl std::fmt::Debug for Invited {
     }
 }
 
-impl Registry {
+impl Users<'_> {
     /// Makes somebody known, with a link that lets them in once, within a day.
-    pub async fn invite(&self, actor: &Actor, new: NewPerson) -> Result<Invited> {
+    pub async fn invite(self, actor: &Actor, new: NewPerson) -> Result<Invited> {
         actor.require_organisation(Permission::ManagePeople)?;
         require_whole(actor)?;
         let email = checked_email(&new.email)?;
         let name = if new.name.trim().is_empty() { before_at(email) } else { &new.name };
         let name = naming::name(name, "/name")?;
-        let mut write = self.begin_write(actor).await?;
+        let mut write = self.registry.begin_write(actor).await?;
         let namesake = user::Entity::find().filter(user::Column::EmailKey.eq(email_key(email)));
         if namesake.one(&write.txn).await?.is_some() {
             return Err(Error::Conflict {
@@ -89,10 +89,10 @@ impl Registry {
 
     /// A new one-time link for somebody who may come in. Earlier links and all sessions of theirs end, and so does a password
     /// that they may have forgotten: they choose another one.
-    pub async fn new_sign_in_link(&self, actor: &Actor, id: UserId) -> Result<Invited> {
+    pub async fn new_sign_in_link(self, actor: &Actor, id: UserId) -> Result<Invited> {
         actor.require_organisation(Permission::ManagePeople)?;
         require_whole(actor)?;
-        let mut write = self.begin_write(actor).await?;
+        let mut write = self.registry.begin_write(actor).await?;
         let row = find(&write, id).await?;
         if row.deactivated_at.is_some() {
             return Err(Error::Conflict {
@@ -113,9 +113,9 @@ impl Registry {
 
     /// Changes somebody's name, or what they may do and where; in force with their next request. The last admin stays
     /// one.
-    pub async fn change_person(&self, actor: &Actor, id: UserId, change: PersonChange) -> Result<User> {
+    pub async fn update(self, actor: &Actor, id: UserId, change: PersonChange) -> Result<User> {
         actor.require_organisation(Permission::ManagePeople)?;
-        let mut write = self.begin_write(actor).await?;
+        let mut write = self.registry.begin_write(actor).await?;
         let row = find(&write, id).await?;
         let before = memberships::granted(&write.txn, &row).await?;
         let by_id = |(id, role): &(Uuid, Role)| (Reference::Id(*id), *role);
@@ -150,22 +150,22 @@ impl Registry {
     }
 
     /// Ends somebody's access: sessions and links stop working at once. The last admin cannot be deactivated.
-    pub async fn deactivate_person(&self, actor: &Actor, id: UserId) -> Result<()> {
+    pub async fn deactivate(self, actor: &Actor, id: UserId) -> Result<()> {
         self.set_active(actor, id, false).await
     }
 
     /// Lets somebody in again, with the password they had.
-    pub async fn reactivate_person(&self, actor: &Actor, id: UserId) -> Result<()> {
+    pub async fn reactivate(self, actor: &Actor, id: UserId) -> Result<()> {
         self.set_active(actor, id, true).await
     }
 
-    async fn set_active(&self, actor: &Actor, id: UserId, active: bool) -> Result<()> {
+    async fn set_active(self, actor: &Actor, id: UserId, active: bool) -> Result<()> {
         actor.require_organisation(Permission::ManagePeople)?;
         if active {
             // Whoever comes in again has the roles of before: that gives them as making somebody known does.
             require_whole(actor)?;
         }
-        let mut write = self.begin_write(actor).await?;
+        let mut write = self.registry.begin_write(actor).await?;
         let row = find(&write, id).await?;
         if row.deactivated_at.is_none() == active {
             return Ok(());
@@ -187,13 +187,13 @@ impl Registry {
 
     /// A one-time link for `email`, for the operator at the machine only: no door of the network leads here. Somebody
     /// not known yet becomes an admin while nobody can sign in, else a viewer.
-    pub async fn create_sign_in_link(&self, email: &str, origin: Origin) -> Result<String> {
+    pub async fn create_sign_in_link(self, email: &str, origin: Origin) -> Result<String> {
         self.create_sign_in_link_as(email, None, origin).await
     }
 
     /// The same, with the role of somebody not known yet. Nobody's role is changed here.
     pub async fn create_sign_in_link_as(
-        &self,
+        self,
         email: &str,
         role: Option<Role>,
         origin: Origin,
@@ -202,10 +202,10 @@ impl Registry {
             return Err(Error::Unauthenticated("Sign-in links are made on the machine itself."));
         }
         let email = checked_email(email)?;
-        let first = !self.has_people().await?;
+        let first = !self.registry.login().has_users().await?;
         let mut actor = Actor::program("operator", "operator", Door::Cli);
         actor.origin = origin;
-        let mut write = self.begin_write(&actor).await?;
+        let mut write = self.registry.begin_write(&actor).await?;
         let found = user::Entity::find().filter(user::Column::EmailKey.eq(email_key(email)));
         let person = match found.one(&write.txn).await? {
             Some(found) if found.deactivated_at.is_some() => {
@@ -245,14 +245,14 @@ impl Registry {
 
     /// Break glass, for the operator at the machine only: whoever has this address is an admin of the whole organisation
     /// from now on, may come in, has no password and no session any more, and gets a one-time link.
-    pub async fn reset_person(&self, email: &str, origin: Origin) -> Result<String> {
+    pub async fn reset(self, email: &str, origin: Origin) -> Result<String> {
         if origin.door != Door::Cli {
             return Err(Error::Unauthenticated("People are reset on the machine itself."));
         }
         let email = checked_email(email)?;
-        let mut actor = self.operator();
+        let mut actor = self.registry.deployment().operator();
         actor.origin = origin;
-        let mut write = self.begin_write(&actor).await?;
+        let mut write = self.registry.begin_write(&actor).await?;
         let found = user::Entity::find().filter(user::Column::EmailKey.eq(email_key(email)));
         let person = if let Some(found) = found.one(&write.txn).await? {
             let before = memberships::granted(&write.txn, &found).await?;

@@ -1,7 +1,7 @@
 //! People: who there is.
 
-use crate::identity::memberships;
 use crate::identity::memberships::{Membership, organisation_role};
+use crate::identity::{Users, memberships};
 use crate::pagination::{Page, PageRequest};
 use crate::storage::columns::moment;
 use crate::storage::entity::user;
@@ -39,14 +39,14 @@ pub struct User {
     pub deactivated_at: Option<Timestamp>,
 }
 
-impl Registry {
+impl Users<'_> {
     /// Everybody, by name.
-    pub async fn people(&self, actor: &Actor, request: PageRequest) -> Result<Page<User>> {
+    pub async fn list(self, actor: &Actor, request: PageRequest) -> Result<Page<User>> {
         actor.require_organisation(Permission::ManagePeople)?;
         let select = user::Entity::find().order_by_asc(user::Column::Name).order_by_asc(user::Column::Id);
-        let page = pagination::fetch(self.db(), select, request).await?;
+        let page = pagination::fetch(self.registry.db(), select, request).await?;
         let ids: Vec<_> = page.items.iter().map(|row| row.id).collect();
-        let mut places = memberships::of(self.db(), &ids).await?;
+        let mut places = memberships::of(self.registry.db(), &ids).await?;
         page.try_map(|row| {
             let places = places.remove(&row.id).unwrap_or_default();
             into_user(row, places)
@@ -54,27 +54,28 @@ impl Registry {
     }
 
     /// One person.
-    pub async fn person(&self, actor: &Actor, id: UserId) -> Result<User> {
+    pub async fn get(self, actor: &Actor, id: UserId) -> Result<User> {
         actor.require_organisation(Permission::ManagePeople)?;
-        let row = user::Entity::find_by_id(id.0).one(self.db()).await?;
+        let row = user::Entity::find_by_id(id.0).one(self.registry.db()).await?;
         self.with_places(row.ok_or_else(|| Error::not_found("person", id))?).await
     }
 
     /// The person behind the caller.
-    pub async fn current_user(&self, actor: &Actor) -> Result<User> {
-        self.with_places(self.user_row(actor).await?).await
+    pub async fn current(self, actor: &Actor) -> Result<User> {
+        self.with_places(self.row(actor).await?).await
     }
 
-    pub(crate) async fn with_places(&self, row: user::Model) -> Result<User> {
-        let places = memberships::of(self.db(), &[row.id]).await?.remove(&row.id).unwrap_or_default();
+    pub(crate) async fn with_places(self, row: user::Model) -> Result<User> {
+        let places =
+            memberships::of(self.registry.db(), &[row.id]).await?.remove(&row.id).unwrap_or_default();
         into_user(row, places)
     }
 
-    pub(crate) async fn user_row(&self, actor: &Actor) -> Result<user::Model> {
+    pub(crate) async fn row(self, actor: &Actor) -> Result<user::Model> {
         let missing = || Error::not_found("user", actor.name());
         let id = actor.id.as_deref().filter(|_| actor.kind == "user").ok_or_else(missing)?;
         let id = Uuid::parse_str(id).map_err(|_| missing())?;
-        user::Entity::find_by_id(id).one(self.db()).await?.ok_or_else(missing)
+        user::Entity::find_by_id(id).one(self.registry.db()).await?.ok_or_else(missing)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::configuration::layers::{Scope, auth_type, parse_layer};
 use crate::configuration::mapped_secrets::members_of;
+use crate::integrations::Integrations;
 use crate::integrations::preflight::discreet;
 use crate::lookup::servers::ServerRef;
 use crate::lookup::{integrations, servers};
@@ -58,19 +59,19 @@ impl ConnectionTest {
     }
 }
 
-impl Registry {
+impl Integrations<'_> {
     /// Asks an integration's MCP server once, with the headers that the organisation and the integration configure, and
     /// remembers what that showed.
-    pub async fn test_integration(&self, actor: &Actor, reference: &Reference) -> Result<ConnectionTest> {
+    pub async fn test_connection(self, actor: &Actor, reference: &Reference) -> Result<ConnectionTest> {
         actor.require(Permission::UpdateIntegrations)?;
-        let read = self.begin_read().await?;
+        let read = self.registry.begin_read().await?;
         let model = integrations::find(&read, actor, reference).await?;
-        let organisation = self.organisation_layer(&read).await?;
+        let organisation = self.registry.configurations().organisation_layer(&read).await?;
         let layer = parse_layer(model.configuration.as_deref(), "integration", model.id)?;
         let mapped = members_of(&read, [model.id]).await?.remove(&model.id).unwrap_or_default();
         let layer = layer.with_members(&mapped);
         let nothing = AdvancedConfiguration::empty();
-        let resolution = self.resolve_layers(
+        let resolution = self.registry.configurations().resolve(
             [&organisation, &layer, &nothing, &nothing],
             crate::integrations::preflight::EXAMPLE_NAMES,
             model.withholds_organisation_secrets(),
@@ -84,14 +85,14 @@ impl Registry {
 
     /// Keeps what a test showed, unless the address has changed meanwhile. It is an observation, not a change: no version.
     /// That secrets were sent is on record.
-    async fn remember(&self, actor: &Actor, model: &integration::Model, test: &ConnectionTest) -> Result<()> {
+    async fn remember(self, actor: &Actor, model: &integration::Model, test: &ConnectionTest) -> Result<()> {
         let last = LastTest {
-            at: self.now(),
+            at: self.registry.now(),
             status: test.status,
             duration_ms: test.duration_ms,
             problem: test.problem.clone(),
         };
-        let mut write = self.begin_write(actor).await?;
+        let mut write = self.registry.begin_write(actor).await?;
         integration::Entity::update_many()
             .col_expr(integration::Column::LastTest, Expr::value(serde_json::to_string(&last)?))
             .col_expr(integration::Column::Unreachable, Expr::value(test.status.is_none()))
@@ -105,17 +106,22 @@ impl Registry {
     }
 
     /// Asks a server's MCP server once, with the headers that gateways would send.
-    pub async fn test_server(&self, actor: &Actor, reference: &ServerRef) -> Result<ConnectionTest> {
+    pub async fn test_connection_of_server(
+        self,
+        actor: &Actor,
+        reference: &ServerRef,
+    ) -> Result<ConnectionTest> {
         actor.require(Permission::UpdateServers)?;
-        let read = self.begin_read().await?;
+        let read = self.registry.begin_read().await?;
         let model = servers::find(&read, actor, reference).await?;
-        let layers = self.load_layers(&read, Scope::Server(ServerId(model.id)), false).await?.pop();
+        let layers =
+            self.registry.configurations().load(&read, Scope::Server(ServerId(model.id)), false).await?.pop();
         let layers = layers.ok_or_else(|| Error::not_found("server", model.id))?;
         let effective = layers.resolution().effective;
         let target = self.target(&read, &layers.integration, &effective).await?;
         read.commit().await?;
         let test = self.probe(model.name, &layers.integration, target).await?;
-        let mut write = self.begin_write(actor).await?;
+        let mut write = self.registry.begin_write(actor).await?;
         let event = Event::new("server.tested", "server", model.id).named(&model.slug);
         write.audit(event.in_workspace(Some(WorkspaceId(model.workspace_id))).after(test.recorded()));
         write.commit().await?;
@@ -124,7 +130,7 @@ impl Registry {
 
     /// What is asked, with the secrets it takes as they are at the moment of `read`.
     async fn target(
-        &self,
+        self,
         read: &DatabaseTransaction,
         integration: &integration::Model,
         effective: &EffectiveMetadata,
@@ -137,13 +143,13 @@ impl Registry {
     }
 
     async fn probe(
-        &self,
+        self,
         name: String,
         integration: &integration::Model,
         target: ProbeTarget,
     ) -> Result<ConnectionTest> {
         let auth_type = auth_type(integration)?;
-        let mut probed = self.upstream().probe(target).await;
+        let mut probed = self.registry.upstream().probe(target).await;
         discreet(&mut probed.exchange);
         let problem = match probed.exchange.status {
             Some(status) => connection_problem(auth_type, status, probed.speaks),
@@ -161,7 +167,7 @@ impl Registry {
     /// The headers that gateways send by themselves (INV-42): `headers` unless a token takes their place, and
     /// over them `passthrough_headers`.
     async fn headers(
-        &self,
+        self,
         read: &DatabaseTransaction,
         auth_type: AuthType,
         gateway: &Map<String, Value>,
@@ -170,7 +176,7 @@ impl Registry {
         let mut headers: Vec<(String, Secret)> = Vec::new();
         for map in [own, gateway.get("passthrough_headers")].into_iter().flatten() {
             let mut map = map.clone();
-            open_markers(self, read, &mut map).await?;
+            open_markers(self.registry, read, &mut map).await?;
             let Value::Object(map) = map else { continue };
             for (name, value) in map {
                 let Value::String(value) = value else { continue };

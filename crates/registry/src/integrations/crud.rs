@@ -6,6 +6,7 @@ use crate::configuration::mapped_secrets;
 use crate::configuration::mapped_secrets::{MappedSecret, Owner, SecretMapping, mappings_of};
 use crate::configuration::revision_rows::add_revision;
 use crate::configuration::save::Saved;
+use crate::integrations::Integrations;
 use crate::integrations::counts::{IntegrationCounts, counts_of, owners_of};
 use crate::lookup::free_slug::SlugSpace;
 use crate::lookup::integrations::{find, transport};
@@ -125,14 +126,15 @@ pub struct IntegrationChange {
     pub replacements: Replacements,
 }
 
-impl Registry {
+impl Integrations<'_> {
     /// Makes an integration.
-    pub async fn create_integration(&self, actor: &Actor, new: NewIntegration) -> Result<Saved<Integration>> {
+    pub async fn create(self, actor: &Actor, new: NewIntegration) -> Result<Saved<Integration>> {
         actor.require(Permission::CreateIntegrations)?;
         let mut new = new;
-        let read = self.read_mappings(std::mem::take(&mut new.secret_mappings)).await;
-        let mut write = self.begin_write(actor).await?;
-        let (model, findings) = self.create_integration_in(&mut write, actor, new, None).await?;
+        let read =
+            self.registry.configurations().read_mappings(std::mem::take(&mut new.secret_mappings)).await;
+        let mut write = self.registry.begin_write(actor).await?;
+        let (model, findings) = self.create_in(&mut write, actor, new, None).await?;
         let owner = Owner::integration(&write.txn, &model).await?;
         mapped_secrets::apply(&mut write, &owner, Some(read)).await?;
         let value = self.show(&write.txn, actor, model).await?;
@@ -142,8 +144,8 @@ impl Registry {
 
     /// The same inside a write that does more, whose actor may. `sealed` is the configuration as a draft holds it: its id,
     /// which owns the sealed values, and its text, whose markers then stay good.
-    pub(crate) async fn create_integration_in(
-        &self,
+    pub(crate) async fn create_in(
+        self,
         write: &mut Write<'_>,
         actor: &Actor,
         new: NewIntegration,
@@ -162,8 +164,8 @@ impl Registry {
             }
         };
         self.judge_url(&new.url)?;
-        let slug = self.free_integration_slug(&write.txn, actor, new.slug.as_deref(), &name).await?;
-        let id = self.new_id();
+        let slug = self.free_slug(&write.txn, actor, new.slug.as_deref(), &name).await?;
+        let id = self.registry.new_id();
         if let Some((draft, _)) = sealed {
             write.hand_over(("draft", draft), ("integration", id)).await?;
         }
@@ -214,20 +216,20 @@ impl Registry {
 
     /// What is said where secrets of the organisation's layer are not sent to the address of an integration.
     pub(crate) async fn withheld(
-        &self,
+        self,
         db: &impl ConnectionTrait,
         model: &integration::Model,
     ) -> Result<Option<Finding>> {
         let withheld = model.workspace_id.is_none()
             && model.withholds_organisation_secrets()
-            && !self.organisation_layer(db).await?.sealed_ids().is_empty();
+            && !self.registry.configurations().organisation_layer(db).await?.sealed_ids().is_empty();
         Ok(withheld.then(secret_withheld))
     }
 
     /// The slug for a new integration: the given one, or one made from its name. Slugs are unique in the organisation, so
     /// that somebody bound to a workspace learns whether any workspace has one: only so often (`docs/threat-model.md`).
-    pub(crate) async fn free_integration_slug(
-        &self,
+    pub(crate) async fn free_slug(
+        self,
         db: &impl ConnectionTrait,
         actor: &Actor,
         given: Option<&str>,
@@ -240,21 +242,22 @@ impl Registry {
             _ => false,
         };
         if is_taken {
-            self.count_taken_slug(actor)?;
+            self.registry.limits().count_taken_slug(actor)?;
         }
         slug
     }
 
     /// One integration.
-    pub async fn integration(&self, actor: &Actor, reference: &Reference) -> Result<Integration> {
+    pub async fn get(self, actor: &Actor, reference: &Reference) -> Result<Integration> {
         actor.require(Permission::ReadIntegrations)?;
-        let model = find(self.db(), actor, reference).await?;
-        self.show(self.db(), actor, model).await
+        let model = find(self.registry.db(), actor, reference).await?;
+        self.show(self.registry.db(), actor, model).await
     }
 
     /// Judges an integration's address by its text.
-    pub(crate) fn judge_url(&self, url: &str) -> Result<()> {
-        self.settings()
+    pub(crate) fn judge_url(self, url: &str) -> Result<()> {
+        self.registry
+            .settings()
             .egress
             .judge_text(url)
             .map(|_| ())
@@ -262,7 +265,7 @@ impl Registry {
     }
 
     pub(crate) async fn show(
-        &self,
+        self,
         db: &impl ConnectionTrait,
         actor: &Actor,
         model: integration::Model,

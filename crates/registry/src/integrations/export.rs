@@ -1,5 +1,6 @@
 //! Integrations as text: copies of one, exports of many.
 
+use crate::integrations::Integrations;
 use crate::integrations::list::IntegrationFilter;
 use crate::pagination::PageRequest;
 use crate::{Actor, Integration, NewIntegration, Registry, Result, SecretMapping};
@@ -54,18 +55,18 @@ pub(crate) struct GlobalAccess {
     pub(crate) enabled: bool,
 }
 
-impl Registry {
+impl Integrations<'_> {
     /// Makes an integration like another one: its address, authentication and Advanced Configuration, without its secrets,
     /// its servers and its workspace access. It belongs where the original belongs; made by somebody who is bound to a
     /// workspace, to that workspace.
-    pub async fn duplicate_integration(
-        &self,
+    pub async fn duplicate(
+        self,
         actor: &Actor,
         reference: &Reference,
         name: String,
         slug: Option<String>,
     ) -> Result<Copied> {
-        let original = self.integration(actor, reference).await?;
+        let original = self.get(actor, reference).await?;
         let (configuration, mut left_out) = without_secrets(original.configuration.as_deref());
         left_out.extend(original.secret_mappings.iter().map(|mapped| mapped.mapping.pointer()));
         let workspace = actor.workspace().or(original.workspace.map(|workspace| workspace.id));
@@ -80,16 +81,16 @@ impl Registry {
             configuration,
             secret_mappings: Vec::new(),
         };
-        let value = self.create_integration(actor, new).await?.value;
+        let value = self.create(actor, new).await?.value;
         Ok(Copied { value, left_out })
     }
 
     /// Integrations as JSON text, in the order of `filter`. Secrets are markers, which mean nothing elsewhere.
-    pub async fn export_integrations(&self, actor: &Actor, filter: IntegrationFilter) -> Result<String> {
+    pub async fn export(self, actor: &Actor, filter: IntegrationFilter) -> Result<String> {
         let mut found = Vec::new();
         for number in 0.. {
             let request = PageRequest::new(number, 1000);
-            let page = self.integrations(actor, filter.clone(), request).await?;
+            let page = self.list(actor, filter.clone(), request).await?;
             let more = page.has_more(request);
             found.extend(page.items);
             if !more {
@@ -100,10 +101,10 @@ impl Registry {
     }
 
     /// These integrations as JSON text, of the same shape as [`Self::export_integrations`].
-    pub async fn export_these_integrations(&self, actor: &Actor, these: &[Reference]) -> Result<String> {
+    pub async fn export_these(self, actor: &Actor, these: &[Reference]) -> Result<String> {
         let mut found = Vec::with_capacity(these.len());
         for reference in these {
-            found.push(self.integration(actor, reference).await?);
+            found.push(self.get(actor, reference).await?);
         }
         exported(&found)
     }

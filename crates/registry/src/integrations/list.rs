@@ -1,6 +1,7 @@
 //! Lists of integrations: filtered, ordered and counted in the database, over all rows.
 
 use crate::configuration::mapped_secrets::mappings_of;
+use crate::integrations::Integrations;
 use crate::integrations::counts::{ATTENTION, counts_of, owners_of};
 use crate::integrations::crud::{Integration, into_integration};
 use crate::lookup::workspaces;
@@ -88,10 +89,10 @@ pub struct IntegrationViews {
 /// The sum over no row is NULL.
 type Sum = Option<i64>;
 
-impl Registry {
+impl Integrations<'_> {
     /// Integrations, filtered and ordered.
-    pub async fn integrations(
-        &self,
+    pub async fn list(
+        self,
         actor: &Actor,
         filter: IntegrationFilter,
         request: PageRequest,
@@ -99,18 +100,18 @@ impl Registry {
         actor.require(Permission::ListIntegrations)?;
         let mut select = visible(actor);
         if let Some(reference) = &filter.workspace {
-            let workspace = workspaces::find(self.db(), actor, reference).await?;
+            let workspace = workspaces::find(self.registry.db(), actor, reference).await?;
             select = select.filter(usable_in(WorkspaceId(workspace.id)));
         }
         let found = pagination::fetch(
-            self.db(),
+            self.registry.db(),
             ordered(narrowed(select, actor, &filter), actor, filter.sort),
             request,
         );
         let found = found.await?;
-        let counts = counts_of(self.db(), actor, found.items.iter().map(|model| model.id)).await?;
-        let owners = owners_of(self.db(), &found.items).await?;
-        let mut mapped = mappings_of(self.db(), found.items.iter().map(|model| model.id)).await?;
+        let counts = counts_of(self.registry.db(), actor, found.items.iter().map(|model| model.id)).await?;
+        let owners = owners_of(self.registry.db(), &found.items).await?;
+        let mut mapped = mappings_of(self.registry.db(), found.items.iter().map(|model| model.id)).await?;
         found.try_map(|model| {
             let counts = counts.get(&model.id).copied().unwrap_or_default();
             let owner = model.workspace_id.and_then(|id| owners.get(&id).cloned());
@@ -120,7 +121,7 @@ impl Registry {
     }
 
     /// How many integrations there are of each kind.
-    pub async fn integration_views(&self, actor: &Actor) -> Result<IntegrationViews> {
+    pub async fn views(self, actor: &Actor) -> Result<IntegrationViews> {
         actor.require(Permission::ListIntegrations)?;
         let count = |condition: Condition| Expr::expr(Expr::case(condition, 1).finally(0)).sum();
         let row: Option<(i64, Sum, Sum, Sum, Sum)> = visible(actor)
@@ -131,7 +132,7 @@ impl Registry {
             .expr_as(count(is_pre_registered(actor)), "by_hand")
             .expr_as(count(Condition::all().add(integration::Column::Enabled.eq(false))), "disabled")
             .into_tuple()
-            .one(self.db())
+            .one(self.registry.db())
             .await?;
         let (all, attention, custom_metadata, pre_registered, disabled) = row.unwrap_or_default();
         let whole = |number: Option<i64>| u64::try_from(number.unwrap_or_default()).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! Logos: fetched by this server, kept, and shown from our own origin, so that a page asks nobody else for a picture
 //! (INV-62). What is kept says no more than what anybody sees who opens the address.
 
+use crate::integrations::Logos;
 use crate::integrations::preflight::UNREACHABLE;
 use crate::ports::upstream::FetchedLogo;
 use crate::storage::columns::{hex, millis, moment};
@@ -75,9 +76,9 @@ pub struct LogoFile {
     pub bytes: Vec<u8>,
 }
 
-impl Registry {
+impl Logos<'_> {
     /// What is known of the logo at `url`. Asks nobody.
-    pub async fn logo(&self, actor: &Actor, url: &str) -> Result<Logo> {
+    pub async fn get(self, actor: &Actor, url: &str) -> Result<Logo> {
         actor.require(Permission::CheckConfiguration)?;
         if let Some(problem) = self.address_problem(url) {
             return Ok(Logo { url: url.to_owned(), state: problem.into(), fetched_at: None });
@@ -90,29 +91,29 @@ impl Registry {
     }
 
     /// Fetches the logo at `url` now, unless that was done a moment ago. Takes as long as one request to an upstream may.
-    pub async fn fetch_logo(&self, actor: &Actor, url: &str) -> Result<Logo> {
-        let known = self.logo(actor, url).await?;
-        let recent = known.fetched_at.is_some_and(|at| millis(self.now()) - millis(at) < PATIENCE);
+    pub async fn fetch(self, actor: &Actor, url: &str) -> Result<Logo> {
+        let known = self.get(actor, url).await?;
+        let recent = known.fetched_at.is_some_and(|at| millis(self.registry.now()) - millis(at) < PATIENCE);
         if recent || self.address_problem(url).is_some() {
             return Ok(known);
         }
         // Whoever may check a configuration may make us ask any host: not often.
-        if let Turn::At(until) = self.take_turn_now(actor, url).await? {
-            return Err(Error::TooSoon { until, now: self.now() });
+        if let Turn::At(until) = self.registry.registration_queue().reserve_slot_now(actor, url).await? {
+            return Err(Error::TooSoon { until, now: self.registry.now() });
         }
-        let fetched = self.upstream().fetch_logo(url).await;
+        let fetched = self.registry.upstream().fetch_logo(url).await;
         self.record_logo(actor, url, fetched).await?;
-        self.logo(actor, url).await
+        self.get(actor, url).await
     }
 
     /// Fetches one logo that a save asked for. `false`: none is due.
-    pub async fn fetch_due_logo(&self, worker: &str) -> Result<bool> {
-        let due = || logo::Entity::find().filter(logo::Column::DueAt.lte(millis(self.now())));
-        if due().count(self.db()).await? == 0 {
+    pub async fn fetch_due(self, worker: &str) -> Result<bool> {
+        let due = || logo::Entity::find().filter(logo::Column::DueAt.lte(millis(self.registry.now())));
+        if due().count(self.registry.db()).await? == 0 {
             return Ok(false);
         }
         let actor = Actor::worker(worker);
-        let write = self.begin_write(&actor).await?;
+        let write = self.registry.begin_write(&actor).await?;
         let row = due()
             .order_by_asc(logo::Column::DueAt)
             .limit(1)
@@ -124,15 +125,16 @@ impl Registry {
         let due_at = Set(Some(write.millis() + LEASE));
         logo::ActiveModel { id: Set(row.id), due_at, ..Default::default() }.update(&write.txn).await?;
         write.commit().await?;
-        let fetched = self.upstream().fetch_logo(&row.url).await;
+        let fetched = self.registry.upstream().fetch_logo(&row.url).await;
         self.record_logo(&actor, &row.url, fetched).await?;
         Ok(true)
     }
 
     /// The picture with this digest.
-    pub async fn logo_file(&self, actor: &Actor, digest: &str) -> Result<LogoFile> {
+    pub async fn file(self, actor: &Actor, digest: &str) -> Result<LogoFile> {
         actor.require(Permission::CheckConfiguration)?;
-        let row = logo::Entity::find().filter(logo::Column::Digest.eq(digest)).one(self.db()).await?;
+        let row =
+            logo::Entity::find().filter(logo::Column::Digest.eq(digest)).one(self.registry.db()).await?;
         match row.map(|row| (row.media_type, row.bytes)) {
             Some((Some(media_type), Some(bytes))) => Ok(LogoFile { media_type, bytes }),
             _ => Err(Error::not_found("logo", digest)),
@@ -140,10 +142,7 @@ impl Registry {
     }
 
     /// The first of the logos in `metadata` that was no picture when it was last fetched, and what it was.
-    pub(crate) async fn broken_logo(
-        &self,
-        metadata: &Map<String, Value>,
-    ) -> Result<Option<(String, String)>> {
+    pub(crate) async fn broken_logo(self, metadata: &Map<String, Value>) -> Result<Option<(String, String)>> {
         for url in logo_uris(metadata) {
             if let Some(problem) = self.logo_row(&url).await?.and_then(|row| row.problem) {
                 return Ok(Some((url, problem)));
@@ -152,14 +151,14 @@ impl Registry {
         Ok(None)
     }
 
-    async fn logo_row(&self, url: &str) -> Result<Option<logo::Facts>> {
+    async fn logo_row(self, url: &str) -> Result<Option<logo::Facts>> {
         let row = logo::Entity::find_by_id(id_of(url)).into_partial_model::<logo::Facts>();
-        Ok(row.one(self.db()).await?)
+        Ok(row.one(self.registry.db()).await?)
     }
 
     /// Why `url` is not asked at all, by its text.
-    fn address_problem(&self, url: &str) -> Option<LogoProblem> {
-        let problem = self.settings().egress.judge_text(url).err()?;
+    fn address_problem(self, url: &str) -> Option<LogoProblem> {
+        let problem = self.registry.settings().egress.judge_text(url).err()?;
         let message = if url.starts_with("http:") {
             "is not fetched: http is not allowed. Use the https address.".to_owned()
         } else {
@@ -168,8 +167,8 @@ impl Registry {
         Some(LogoProblem::new("address_not_allowed", message))
     }
 
-    async fn record_logo(&self, actor: &Actor, url: &str, fetched: FetchedLogo) -> Result<()> {
-        let write = self.begin_write(actor).await?;
+    async fn record_logo(self, actor: &Actor, url: &str, fetched: FetchedLogo) -> Result<()> {
+        let write = self.registry.begin_write(actor).await?;
         let mut row = new_row(url);
         row.fetched_at = Some(write.millis());
         match fetched {

@@ -1,5 +1,6 @@
 //! What people ask of an integration as a whole: see what happened to it, see what deleting it takes.
 
+use crate::integrations::Integrations;
 use crate::lookup::clients::method;
 use crate::lookup::integrations;
 use crate::lookup::integrations::require_owner;
@@ -67,17 +68,17 @@ impl Deletion {
     }
 }
 
-impl Registry {
+impl Integrations<'_> {
     /// What happened to an integration, its workspace access and its servers, as far as the actor may see them: the
     /// newest `most` events.
-    pub async fn integration_events(
-        &self,
+    pub async fn events(
+        self,
         actor: &Actor,
         reference: &Reference,
         most: u64,
     ) -> Result<Vec<IntegrationEvent>> {
         actor.require(Permission::ReadIntegrations)?;
-        let model = integrations::find(self.db(), actor, reference).await?;
+        let model = integrations::find(self.registry.db(), actor, reference).await?;
         let mut rows = access::Entity::find()
             .select_only()
             .column(access::Column::Id)
@@ -90,8 +91,8 @@ impl Registry {
             rows = rows.filter(access::Column::WorkspaceId.eq(own.0));
             servers = servers.filter(server::Column::WorkspaceId.eq(own.0));
         }
-        let rows: Vec<Uuid> = rows.into_tuple().all(self.db()).await?;
-        let servers: Vec<Uuid> = servers.into_tuple().all(self.db()).await?;
+        let rows: Vec<Uuid> = rows.into_tuple().all(self.registry.db()).await?;
+        let servers: Vec<Uuid> = servers.into_tuple().all(self.registry.db()).await?;
         let one = |kind: &str, ids: Vec<Uuid>| {
             // Ids of subjects are kept as text, whatever the subject is.
             Condition::all()
@@ -107,7 +108,7 @@ impl Registry {
             )
             .order_by_desc(audit_event::Column::Number)
             .limit(most)
-            .all(self.db())
+            .all(self.registry.db())
             .await?;
         Ok(found
             .into_iter()
@@ -123,14 +124,14 @@ impl Registry {
     }
 
     /// What deleting an integration would take along. Only for those who may delete it.
-    pub async fn weigh_integration_deletion(&self, actor: &Actor, reference: &Reference) -> Result<Deletion> {
+    pub async fn dry_run_delete(self, actor: &Actor, reference: &Reference) -> Result<Deletion> {
         actor.require(Permission::DeleteIntegrations)?;
-        let model = integrations::find(self.db(), actor, reference).await?;
+        let model = integrations::find(self.registry.db(), actor, reference).await?;
         require_owner(actor, &model)?;
-        let access = crate::access::access::list(self.db(), actor, &model).await?;
+        let access = crate::access::access::list(self.registry.db(), actor, &model).await?;
         let scope =
             crate::configuration::layers::Scope::Integration(registry_core::id::IntegrationId(model.id));
-        let servers = self.load_layers(self.db(), scope, false).await?;
+        let servers = self.registry.configurations().load(self.registry.db(), scope, false).await?;
         let live = server::Entity::find()
             .select_only()
             .column(server::Column::Id)
@@ -141,7 +142,7 @@ impl Registry {
             .join(JoinType::InnerJoin, oauth_client::Relation::Registration.def())
             .filter(registration::Column::ServerId.in_subquery(live))
             .filter(oauth_client::Column::Status.ne(ClientStatus::Withdrawn.as_str()))
-            .all(self.db())
+            .all(self.registry.db())
             .await?;
         let mut at: BTreeMap<String, ClientsAt> = BTreeMap::new();
         for client in clients {

@@ -3,6 +3,7 @@
 use crate::configuration::layers::{Scope, parse_layer};
 use crate::configuration::mapped_secrets::members_of;
 use crate::configuration::{access_rows, layers};
+use crate::integrations::Preflights;
 use crate::integrations::crud::may_vouch;
 use crate::lookup::{integrations, naming, slugs, workspaces};
 use crate::ports::upstream::{Answering, Discovered};
@@ -78,18 +79,13 @@ struct Hypothesis {
     findings: Findings,
 }
 
-impl Registry {
+impl Preflights<'_> {
     /// What a registration of a saved integration would be, perhaps with other values than those saved.
-    pub async fn preflight_integration(
-        &self,
-        actor: &Actor,
-        reference: &Reference,
-        what_if: WhatIf,
-    ) -> Result<Preflight> {
+    pub async fn run(self, actor: &Actor, reference: &Reference, what_if: WhatIf) -> Result<Preflight> {
         actor.require(Permission::UpdateIntegrations)?;
-        let mut model = integrations::find(self.db(), actor, reference).await?;
+        let mut model = integrations::find(self.registry.db(), actor, reference).await?;
         if let Some(url) = what_if.url {
-            self.judge_url(&url)?;
+            self.registry.integrations().judge_url(&url)?;
             model.address_by_admin = may_vouch(actor) || url == model.url && model.address_by_admin;
             model.url = url;
         }
@@ -103,14 +99,15 @@ impl Registry {
         let (names, server, resolution) = self.resolve_for(actor, &model, layer, workspace.as_ref()).await?;
         findings.extend_below("/configurations", resolution.findings.clone());
         let auth_type = layers::auth_type(&model)?;
-        self.fly(actor, Hypothesis { names, server, url: model.url, auth_type, resolution, findings }).await
+        self.execute(actor, Hypothesis { names, server, url: model.url, auth_type, resolution, findings })
+            .await
     }
 
     /// What a registration of an integration that is not saved yet would be.
-    pub async fn preflight_new_integration(&self, actor: &Actor, new: NewIntegration) -> Result<Preflight> {
+    pub async fn run_new(self, actor: &Actor, new: NewIntegration) -> Result<Preflight> {
         actor.require(Permission::CreateIntegrations)?;
         let name = naming::name(&new.name, "/name")?;
-        self.judge_url(&new.url)?;
+        self.registry.integrations().judge_url(&new.url)?;
         let (layer, mut findings) = self.hypothetical(new.configuration.as_deref(), None)?;
         let workspace = self.workspace_to_show(actor, new.workspace.as_ref(), None).await?;
         let server = match new.slug {
@@ -119,23 +116,23 @@ impl Registry {
         };
         let server = server.to_string();
         let names = (workspace.as_ref().map_or(EXAMPLE_NAMES.0.to_owned(), |one| one.slug.clone()), server);
-        let organisation = self.organisation_layer(self.db()).await?;
+        let organisation = self.registry.configurations().organisation_layer(self.registry.db()).await?;
         let nothing = AdvancedConfiguration::empty();
-        let resolution = self.resolve_layers(
+        let resolution = self.registry.configurations().resolve(
             [&organisation, &layer, &nothing, &nothing],
             (&names.0, &names.1),
             workspace.is_some() || !may_vouch(actor),
         );
         findings.extend_below("/configurations", resolution.findings.clone());
         let (url, auth_type) = (new.url, new.auth_type);
-        self.fly(actor, Hypothesis { names, server: None, url, auth_type, resolution, findings }).await
+        self.execute(actor, Hypothesis { names, server: None, url, auth_type, resolution, findings }).await
     }
 
     /// Asks the outside, and says what would follow.
-    async fn fly(&self, actor: &Actor, hypothesis: Hypothesis) -> Result<Preflight> {
+    async fn execute(self, actor: &Actor, hypothesis: Hypothesis) -> Result<Preflight> {
         let Hypothesis { names, server, url, auth_type, resolution, findings } = hypothesis;
         let effective = resolution.effective.clone();
-        let shared = self.shared_settings();
+        let shared = self.registry.shared_settings();
         let desired = Desired {
             digest: effective.digest(),
             effective,
@@ -143,7 +140,7 @@ impl Registry {
             auth_type,
             presence: DesiredPresence::Present,
             publishes_documents: shared.cimd_public_url.is_some(),
-            rules: self.settings().life,
+            rules: self.registry.settings().life,
         };
         let Discovered { result, trace, .. } = if auth_type.needs_client() {
             self.discover(actor, &desired).await?
@@ -152,10 +149,10 @@ impl Registry {
             Discovered { result: Err(nothing), trace: Vec::new(), other_resource: None }
         };
         let document = document_url(shared.cimd_public_url.as_deref().unwrap_or_default(), "{id}");
-        let forecast = forecast(&desired, &result, &document, self.now());
+        let forecast = forecast(&desired, &result, &document, self.registry.now());
         let bound_to = self.bound_issuer(&desired.effective, forecast.method).await?;
         let discovery = result.ok();
-        let broken_logo = self.broken_logo(&desired.effective.client_metadata).await?;
+        let broken_logo = self.registry.logos().broken_logo(&desired.effective.client_metadata).await?;
         let advice = discovery.as_ref().map_or_else(Vec::new, |discovery| {
             advise(&AdviceInputs {
                 resolution: &resolution,
@@ -167,7 +164,7 @@ impl Registry {
         });
         let token = desired.effective.registration.initial_access_token.is_some();
         let current = match server {
-            Some(server) => briefs(self.db(), [server], self.now()).await?.remove(&server),
+            Some(server) => briefs(self.registry.db(), [server], self.registry.now()).await?.remove(&server),
             None => None,
         };
         Ok(Preflight {
@@ -188,22 +185,22 @@ impl Registry {
 
     /// Discovery within the budgets of the authorization servers, which ends in bounded time and says nothing of the
     /// operator's network.
-    pub(crate) async fn discover(&self, actor: &Actor, desired: &Desired) -> Result<Discovered> {
+    pub(crate) async fn discover(self, actor: &Actor, desired: &Desired) -> Result<Discovered> {
         let refused: Mutex<Option<Error>> = Mutex::new(None);
         let gate = |issuer: String| -> Answering<'_, std::result::Result<(), Failure>> {
             let refused = &refused;
             Box::pin(async move {
-                let error = match self.take_turn_now(actor, &issuer).await {
+                let error = match self.registry.registration_queue().reserve_slot_now(actor, &issuer).await {
                     Ok(Turn::Now) => return Ok(()),
-                    Ok(Turn::At(moment)) => Error::TooSoon { until: moment, now: self.now() },
+                    Ok(Turn::At(moment)) => Error::TooSoon { until: moment, now: self.registry.now() },
                     Err(error) => error,
                 };
                 refused.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
                 Err(Failure::new(FailureClass::Transient, "issuer_busy", "It is not asked now."))
             })
         };
-        let limit = self.settings().lease * 2 / 3;
-        let found = tokio::time::timeout(limit, self.upstream().discover(desired, &gate)).await;
+        let limit = self.registry.settings().lease * 2 / 3;
+        let found = tokio::time::timeout(limit, self.registry.upstream().discover(desired, &gate)).await;
         if let Some(error) = refused.lock().unwrap_or_else(PoisonError::into_inner).take() {
             return Err(error);
         }
@@ -228,14 +225,14 @@ impl Registry {
 
     /// The workspace that was asked for, or the only one that can be meant.
     async fn workspace_to_show(
-        &self,
+        self,
         actor: &Actor,
         asked: Option<&Reference>,
         owner: Option<uuid::Uuid>,
     ) -> Result<Option<workspace::Model>> {
         let only = actor.workspace().map(|own| own.0).or(owner).map(Reference::Id);
         match asked.or(only.as_ref()) {
-            Some(reference) => workspaces::find(self.db(), actor, reference).await.map(Some),
+            Some(reference) => workspaces::find(self.registry.db(), actor, reference).await.map(Some),
             None => Ok(None),
         }
     }
@@ -243,7 +240,7 @@ impl Registry {
     /// Names, server and metadata as they are for a server of `model` with this `layer`: for the one in `workspace`, else
     /// the first there is, else one as it would be made.
     async fn resolve_for(
-        &self,
+        self,
         actor: &Actor,
         model: &integration::Model,
         layer: AdvancedConfiguration,
@@ -254,7 +251,7 @@ impl Registry {
                 && workspace.is_none_or(|workspace| workspace.id == layers.workspace.id)
         };
         let scope = Scope::Integration(IntegrationId(model.id));
-        let servers = self.load_layers(self.db(), scope, false).await?;
+        let servers = self.registry.configurations().load(self.registry.db(), scope, false).await?;
         if let Some(mut layers) = servers.into_iter().find(fits) {
             layers.integration_layer = Arc::new(layer);
             layers.integration = Arc::new(model.clone());
@@ -265,16 +262,18 @@ impl Registry {
         let of_workspace = match workspace {
             Some(workspace) => {
                 let (integration, workspace) = (Reference::Id(model.id), Reference::Id(workspace.id));
-                let row = access_rows::find(self, self.db(), actor, &integration, &workspace).await?;
+                let row =
+                    access_rows::find(self.registry, self.registry.db(), actor, &integration, &workspace)
+                        .await?;
                 parse_layer(row.configuration.as_deref(), "access", row.id)?
             }
             None => AdvancedConfiguration::empty(),
         };
-        let organisation = self.organisation_layer(self.db()).await?;
-        let mapped = members_of(self.db(), [model.id]).await?.remove(&model.id).unwrap_or_default();
+        let organisation = self.registry.configurations().organisation_layer(self.registry.db()).await?;
+        let mapped = members_of(self.registry.db(), [model.id]).await?.remove(&model.id).unwrap_or_default();
         let layer = layer.with_members(&mapped);
         let name = workspace.map_or(EXAMPLE_NAMES.0, |workspace| &workspace.slug).to_owned();
-        let resolution = self.resolve_layers(
+        let resolution = self.registry.configurations().resolve(
             [&organisation, &layer, &of_workspace, &AdvancedConfiguration::empty()],
             (&name, &model.slug),
             model.withholds_organisation_secrets(),
@@ -284,12 +283,12 @@ impl Registry {
 
     /// A configuration as if it were saved; refused as saving would refuse it.
     fn hypothetical(
-        &self,
+        self,
         text: Option<&str>,
         stored: Option<&str>,
     ) -> Result<(AdvancedConfiguration, Findings)> {
         let Some(text) = text else { return Ok((AdvancedConfiguration::empty(), Findings::default())) };
-        let (found, layer) = self.as_if_saved(text, stored)?;
+        let (found, layer) = self.registry.configurations().as_if_saved(text, stored)?;
         let mut findings = Findings::default();
         findings.extend_below("/configurations", found);
         let findings = findings.into_result().map_err(Error::Invalid)?;
@@ -298,7 +297,7 @@ impl Registry {
 
     /// The issuer that the secret of this method was first used with, if it is stored and was used.
     async fn bound_issuer(
-        &self,
+        self,
         effective: &EffectiveMetadata,
         method: Option<RegistrationMethod>,
     ) -> Result<Option<String>> {
@@ -310,7 +309,7 @@ impl Registry {
             Some(RegistrationMethod::Cimd) | None => None,
         };
         let Some(sealed) = sealed else { return Ok(None) };
-        let row = sealed_value::Entity::find_by_id(sealed.0).one(self.db()).await?;
+        let row = sealed_value::Entity::find_by_id(sealed.0).one(self.registry.db()).await?;
         Ok(row.and_then(|row| row.bound_to))
     }
 }

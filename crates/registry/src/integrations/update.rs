@@ -7,6 +7,7 @@ use crate::configuration::mapped_secrets;
 use crate::configuration::mapped_secrets::{Owner, ReadMappings};
 use crate::configuration::revision_rows::add_revision;
 use crate::configuration::save::Saved;
+use crate::integrations::Integrations;
 use crate::integrations::crud::{event, may_vouch, snapshot};
 use crate::lookup::deleted::Deleted;
 use crate::lookup::integrations::{find, require_owner};
@@ -21,18 +22,18 @@ use registry_core::permission::Permission;
 use registry_core::slug::Reference;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 
-impl Registry {
+impl Integrations<'_> {
     /// Changes an integration.
-    pub async fn update_integration(
-        &self,
+    pub async fn update(
+        self,
         actor: &Actor,
         reference: &Reference,
         change: IntegrationChange,
         expected_version: Option<i64>,
     ) -> Result<Saved<Integration>> {
         let mut change = change;
-        let read = self.read_changed(change.secret_mappings.take()).await;
-        let mut write = self.begin_write(actor).await?;
+        let read = self.registry.configurations().read_changed(change.secret_mappings.take()).await;
+        let mut write = self.registry.begin_write(actor).await?;
         let saved =
             self.change_integration(&mut write, actor, reference, change, read, expected_version).await?;
         write.commit().await?;
@@ -40,21 +41,21 @@ impl Registry {
     }
 
     /// What changing an integration would do: the same as [`Self::update_integration`], of which nothing is kept.
-    pub async fn weigh_integration_change(
-        &self,
+    pub async fn dry_run_update(
+        self,
         actor: &Actor,
         reference: &Reference,
         change: IntegrationChange,
         expected_version: Option<i64>,
     ) -> Result<Saved<Integration>> {
         let mut change = change;
-        let read = self.read_changed(change.secret_mappings.take()).await;
-        let mut write = self.begin_write(actor).await?;
+        let read = self.registry.configurations().read_changed(change.secret_mappings.take()).await;
+        let mut write = self.registry.begin_write(actor).await?;
         self.change_integration(&mut write, actor, reference, change, read, expected_version).await
     }
 
     async fn change_integration(
-        &self,
+        self,
         write: &mut Write<'_>,
         actor: &Actor,
         reference: &Reference,
@@ -145,14 +146,14 @@ impl Registry {
     }
 
     /// Deletes an integration with its servers; their clients are withdrawn upstream.
-    pub async fn delete_integration(
-        &self,
+    pub async fn delete(
+        self,
         actor: &Actor,
         reference: &Reference,
         expected_version: Option<i64>,
     ) -> Result<Deleted> {
         actor.require(Permission::DeleteIntegrations)?;
-        let mut write = self.begin_write(actor).await?;
+        let mut write = self.registry.begin_write(actor).await?;
         let model = find(&write.txn, actor, reference).await?;
         require_owner(actor, &model)?;
         naming::expect_version(expected_version, model.version)?;
@@ -172,8 +173,11 @@ impl Registry {
 /// Secrets of lower layers go to the integration's address too: they must not follow it to another one.
 async fn refuse_inherited_secrets(write: &Write<'_>, model: &integration::Model) -> Result<()> {
     let mut holders = Vec::new();
-    for layers in
-        write.registry.load_layers(&write.txn, Scope::Integration(IntegrationId(model.id)), false).await?
+    for layers in write
+        .registry
+        .configurations()
+        .load(&write.txn, Scope::Integration(IntegrationId(model.id)), false)
+        .await?
     {
         let mapped = !layers.server_mapped.is_empty();
         if mapped || !sealed_ids(layers.server.configuration.as_deref()).is_empty() {

@@ -1,6 +1,7 @@
 //! How often one gateway may ask for what is not answered from memory, how many of its connections may follow changes, how
 //! often it may say that it needs a client, or that one does not work.
 
+use crate::limits::Limits;
 use crate::limits::rate_limiter::Buckets;
 use crate::{Actor, Error, Registry, Result};
 use registry_core::clock::Clock;
@@ -72,20 +73,20 @@ impl GatewayLimits {
     }
 }
 
-impl Registry {
+impl Limits<'_> {
     /// Counts one document that is not answered from memory. Not while the database is away: then every document takes this
     /// way, and nothing is read.
-    pub(crate) fn admit_document(&self, actor: &Actor) -> Result<()> {
-        if self.away_since().is_some() {
+    pub(crate) fn admit_document(self, actor: &Actor) -> Result<()> {
+        if self.registry.gateway().away_since().is_some() {
             return Ok(());
         }
-        count(&self.inner.gateway_limits.documents, actor)
+        count(&self.registry.inner.gateway_limits.documents, actor)
     }
 
     /// Lets somebody follow changes, until what this gives is dropped.
-    pub fn admit_follower(&self, actor: &Actor) -> Result<Following> {
+    pub fn admit_follower(self, actor: &Actor) -> Result<Following> {
         actor.require(Permission::FetchGatewayDocument)?;
-        let limits = &self.inner.gateway_limits;
+        let limits = &self.registry.inner.gateway_limits;
         count(&limits.follows, actor)?;
         let Followers { most, now } = &limits.followers;
         let who = actor.who().to_owned();

@@ -1,5 +1,6 @@
 //! How much one caller may ask, how much is worked on at once, how long it may take.
 
+use crate::limits::Limits;
 use crate::limits::per_client::{Share, Shares};
 use crate::limits::rate_limiter::{Buckets, Left};
 use crate::limits::sign_in::network;
@@ -83,42 +84,44 @@ fn period(per_second: u32) -> Duration {
     Duration::from_secs(1) / per_second.max(1)
 }
 
-impl Registry {
+impl Limits<'_> {
     /// Takes one request from an address in hand, or refuses it at once: a queue would only make everybody wait longer.
     /// Gateways are not counted: their door stays open.
-    pub fn take_in_hand(&self, address: Option<IpAddr>) -> Result<InHand> {
-        let load = &self.inner.load;
+    pub fn acquire(self, address: Option<IpAddr>) -> Result<InHand> {
+        let load = &self.registry.inner.load;
         let permit = load.in_hand.clone().try_acquire_owned().map_err(|_| Error::Overloaded)?;
         let share = load.shares.take(address).ok_or(Error::Overloaded)?;
         Ok(InHand { _share: share, _permit: permit })
     }
 
     /// Counts one request of somebody who shows no credential, or says how long to wait.
-    pub fn count_stranger(&self, address: Option<IpAddr>) -> Result<()> {
+    pub fn count_anonymous(self, address: Option<IpAddr>) -> Result<()> {
         let address = address.map(|address| network(&address.to_string())).unwrap_or_default();
-        let counted = self.inner.load.strangers.count(&address);
+        let counted = self.registry.inner.load.strangers.count(&address);
         counted.map(drop).map_err(|seconds| Error::TooManyRequests { seconds })
     }
 
     /// Waits for what a request does as long as one may take.
-    pub async fn patiently<T>(&self, work: impl Future<Output = T>) -> Result<T> {
-        tokio::time::timeout(self.settings().limits.patience, work).await.map_err(|_| Error::TimedOut)
+    pub async fn with_request_timeout<T>(self, work: impl Future<Output = T>) -> Result<T> {
+        tokio::time::timeout(self.registry.settings().limits.patience, work)
+            .await
+            .map_err(|_| Error::TimedOut)
     }
 
     /// The same for what somebody sends who did not sign in: a short form.
-    pub async fn briefly<T>(&self, work: impl Future<Output = T>) -> Result<T> {
-        let patience = self.settings().limits.patience.min(STRANGERS_FORM);
+    pub async fn with_form_timeout<T>(self, work: impl Future<Output = T>) -> Result<T> {
+        let patience = self.registry.settings().limits.patience.min(STRANGERS_FORM);
         tokio::time::timeout(patience, work).await.map_err(|_| Error::TimedOut)
     }
 
     /// Counts one request of a caller. Gateways have limits of their own.
-    pub fn count_request(&self, actor: &Actor) -> Option<Allowance> {
+    pub fn count_request(self, actor: &Actor) -> Option<Allowance> {
         if actor.role() == Role::Gateway {
             return None;
         }
-        let limits = &self.settings().limits;
+        let limits = &self.registry.settings().limits;
         let window = u64::from(limits.burst.div_ceil(limits.per_second.max(1)));
-        let (left, wait) = match self.inner.load.identities.count(actor.who()) {
+        let (left, wait) = match self.registry.inner.load.identities.count(actor.who()) {
             Ok(Left(left)) => (left, None),
             Err(seconds) => (0, Some(seconds)),
         };
@@ -126,23 +129,23 @@ impl Registry {
     }
 
     /// Counts a slug that was taken, perhaps by a workspace that the caller may not know of.
-    pub(crate) fn count_taken_slug(&self, actor: &Actor) -> Result<()> {
+    pub(crate) fn count_taken_slug(self, actor: &Actor) -> Result<()> {
         if actor.workspace().is_none() {
             return Ok(());
         }
-        let counted = self.inner.load.taken_slugs.count(actor.who());
+        let counted = self.registry.inner.load.taken_slugs.count(actor.who());
         counted.map(drop).map_err(|seconds| Error::TooManyRequests { seconds })
     }
 
     /// Looks at a credential. From an address with too many that were no good they are looked at a few at a time, and one
     /// that is no good either is answered with how long to wait: guessing gets slow there, and whoever shares the address
     /// with somebody who guesses, or with a program whose key has ended, gets in all the same.
-    pub(crate) async fn doubting<T>(
-        &self,
+    pub(crate) async fn throttle_failed_auth<T>(
+        self,
         address: Option<&str>,
         look: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        let load = &self.inner.load;
+        let load = &self.registry.inner.load;
         let Some(seconds) = load.refused.blocked(&network(address.unwrap_or_default())) else {
             return look.await;
         };
@@ -153,7 +156,7 @@ impl Registry {
     }
 
     /// Counts a credential that is no good.
-    pub(crate) fn count_refused(&self, address: Option<&str>) {
-        drop(self.inner.load.refused.count(&network(address.unwrap_or_default())));
+    pub(crate) fn count_refused(self, address: Option<&str>) {
+        drop(self.registry.inner.load.refused.count(&network(address.unwrap_or_default())));
     }
 }

@@ -1,6 +1,7 @@
 //! What people can do about a registration: try again, replace, keep, withdraw, enter a client by hand.
 
 use crate::configuration::layers::Scope;
+use crate::registration::Registrations;
 use crate::registration::list::Registration;
 use crate::storage::entity::{oauth_client, registration};
 use crate::storage::write::{Event, Write};
@@ -48,36 +49,36 @@ impl Ask {
     }
 }
 
-impl Registry {
+impl Registrations<'_> {
     /// Tries again now, whatever was planned, beginning with the authorization server's metadata.
-    pub async fn retry_registration(&self, actor: &Actor, id: RegistrationId) -> Result<Registration> {
+    pub async fn retry(self, actor: &Actor, id: RegistrationId) -> Result<Registration> {
         self.operate(actor, id, Ask::Retry).await
     }
 
     /// Makes a new client although there is one; people who signed in through the old one must sign in again.
-    pub async fn reregister(&self, actor: &Actor, id: RegistrationId) -> Result<Registration> {
+    pub async fn reregister(self, actor: &Actor, id: RegistrationId) -> Result<Registration> {
         self.operate(actor, id, Ask::Reregister).await
     }
 
     /// Agrees that an outdated client is replaced.
-    pub async fn approve_registration(&self, actor: &Actor, id: RegistrationId) -> Result<Registration> {
+    pub async fn approve(self, actor: &Actor, id: RegistrationId) -> Result<Registration> {
         self.operate(actor, id, Ask::Approve).await
     }
 
     /// Keeps an outdated client: what is wanted now is not sent. The next change asks again.
-    pub async fn skip_registration(&self, actor: &Actor, id: RegistrationId) -> Result<Registration> {
+    pub async fn skip(self, actor: &Actor, id: RegistrationId) -> Result<Registration> {
         self.operate(actor, id, Ask::Skip).await
     }
 
     /// Withdraws the client although the server stays; nothing is registered again until a person asks for it.
-    pub async fn withdraw_registration(&self, actor: &Actor, id: RegistrationId) -> Result<Registration> {
+    pub async fn deregister(self, actor: &Actor, id: RegistrationId) -> Result<Registration> {
         self.operate(actor, id, Ask::Withdraw).await
     }
 
     /// Enters a client that was registered by hand: the same as setting it in the server's Advanced Configuration, with the
     /// findings that has.
-    pub async fn enter_client(
-        &self,
+    pub async fn set_client_credentials(
+        self,
         actor: &Actor,
         id: RegistrationId,
         client: EnteredClient,
@@ -96,13 +97,13 @@ impl Registry {
             }
         })
         .await?;
-        self.retry_registration(actor, id).await
+        self.retry(actor, id).await
     }
 
     /// Enters the token without which an authorization server registers nobody (RFC 7591 §3), in the server's Advanced
     /// Configuration, where it is kept sealed; then tries again.
-    pub async fn enter_access_token(
-        &self,
+    pub async fn set_initial_access_token(
+        self,
         actor: &Actor,
         id: RegistrationId,
         token: Secret,
@@ -113,25 +114,25 @@ impl Registry {
             }
         })
         .await?;
-        self.retry_registration(actor, id).await
+        self.retry(actor, id).await
     }
 
     /// Changes the Advanced Configuration of a registration's server as `edit` says, with the findings that has.
     async fn edit_server_layer(
-        &self,
+        self,
         actor: &Actor,
         id: RegistrationId,
         note: &str,
         edit: impl FnOnce(&mut Map<String, Value>),
     ) -> Result<()> {
         actor.require(Permission::OperateRegistrations)?;
-        let before = self.find_registration(self.db(), actor, id).await?;
+        let before = self.find(self.registry.db(), actor, id).await?;
         if before.server_deleted {
             return Err(gone());
         }
         let subject =
             Subject::Server(crate::ServerRef { server: Reference::Id(before.server.0), workspace: None });
-        let current = self.configuration(actor, &subject).await?;
+        let current = self.registry.configurations().get(actor, &subject).await?;
         let mut text: Value = match &current.text {
             Some(text) => serde_json::from_str(text)?,
             None => json!({}),
@@ -140,24 +141,26 @@ impl Registry {
             text.as_object_mut().ok_or_else(|| Error::corrupt("server", "configuration", before.server.0))?;
         edit(members);
         let text = serde_json::to_string_pretty(&text)?;
-        self.set_configuration(actor, &subject, Some(text), Some(note.to_owned()), Some(current.version))
+        self.registry
+            .configurations()
+            .set(actor, &subject, Some(text), Some(note.to_owned()), Some(current.version))
             .await?;
         Ok(())
     }
 
     /// One change to a registration by a person, who then waits for what becomes of it.
-    async fn operate(&self, actor: &Actor, id: RegistrationId, what: Ask) -> Result<Registration> {
+    async fn operate(self, actor: &Actor, id: RegistrationId, what: Ask) -> Result<Registration> {
         actor.require(Permission::OperateRegistrations)?;
-        let mut write = self.begin_write(actor).await?;
-        let before = self.find_registration(&write.txn, actor, id).await?;
+        let mut write = self.registry.begin_write(actor).await?;
+        let before = self.find(&write.txn, actor, id).await?;
         self.ask(&mut write, &before, what).await?;
-        let after = self.find_registration(&write.txn, actor, id).await?;
+        let after = self.find(&write.txn, actor, id).await?;
         write.commit().await?;
         Ok(after)
     }
 
     /// The same inside a write, of a registration that its actor may operate.
-    pub(crate) async fn ask(&self, write: &mut Write<'_>, before: &Registration, what: Ask) -> Result<()> {
+    pub(crate) async fn ask(self, write: &mut Write<'_>, before: &Registration, what: Ask) -> Result<()> {
         let id = before.id;
         let row = registration::Entity::find_by_id(id.0)
             .lock_exclusive()
@@ -215,9 +218,16 @@ impl Registry {
     }
 
     /// What is wanted for a registration's server now, as its inputs; `None` when the server is gone.
-    async fn inputs_of(&self, write: &Write<'_>, row: &registration::Model) -> Result<Option<String>> {
-        let layers = self.load_layers(&write.txn, Scope::Server(ServerId(row.server_id)), false).await?.pop();
-        layers.map(|layers| Ok(self.desired(&layers, Some(row))?.inputs())).transpose()
+    async fn inputs_of(self, write: &Write<'_>, row: &registration::Model) -> Result<Option<String>> {
+        let layers = self
+            .registry
+            .configurations()
+            .load(&write.txn, Scope::Server(ServerId(row.server_id)), false)
+            .await?
+            .pop();
+        layers
+            .map(|layers| Ok(self.registry.configurations().desired(&layers, Some(row))?.inputs()))
+            .transpose()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::lookup::servers;
 use crate::lookup::servers::ServerRef;
+use crate::registration::Registrations;
 use crate::storage::entity::registration;
 use crate::{Actor, Error, Registry, Result};
 use registry_core::oauth::{AuthorizationServerMetadata, Discovery};
@@ -19,14 +20,14 @@ pub struct Advertised {
     pub scopes: Vec<String>,
 }
 
-impl Registry {
+impl Registrations<'_> {
     /// What was found when the server's authorization server was last looked for; `None` if it never was.
-    pub async fn advertised(&self, actor: &Actor, server: &ServerRef) -> Result<Option<Advertised>> {
+    pub async fn advertised(self, actor: &Actor, server: &ServerRef) -> Result<Option<Advertised>> {
         actor.require(Permission::ReadServers)?;
-        let server = servers::find(self.db(), actor, server).await?;
+        let server = servers::find(self.registry.db(), actor, server).await?;
         let row = registration::Entity::find()
             .filter(registration::Column::ServerId.eq(server.id))
-            .one(self.db())
+            .one(self.registry.db())
             .await?;
         let Some((id, text)) = row.and_then(|row| row.discovery.map(|text| (row.id, text))) else {
             return Ok(None);

@@ -1,5 +1,6 @@
 //! One thing asked for many registrations at once.
 
+use crate::registration::Registrations;
 use crate::registration::actions::Ask;
 use crate::registration::list::{Registration, RegistrationFilter};
 use crate::storage::entity::registration;
@@ -22,18 +23,18 @@ pub struct RetriedRegistrations {
     pub more: bool,
 }
 
-impl Registry {
+impl Registrations<'_> {
     /// Tries every failed registration again that `filter` means, whatever states it names, those that failed first first.
     /// At most 500 at once.
     pub async fn retry_failed(
-        &self,
+        self,
         actor: &Actor,
         filter: RegistrationFilter,
     ) -> Result<RetriedRegistrations> {
         actor.require(Permission::OperateRegistrations)?;
         let filter = RegistrationFilter { states: vec![State::Failed], ..filter };
-        let select = self.select_registrations(actor, &filter).await?;
-        let mut write = self.begin_write(actor).await?;
+        let select = self.select(actor, &filter).await?;
+        let mut write = self.registry.begin_write(actor).await?;
         let rows = select
             .order_by_asc(registration::Column::UpdatedAt)
             .order_by_asc(registration::Column::Id)
@@ -41,7 +42,7 @@ impl Registry {
             .all(&write.txn)
             .await?;
         let mut retried = RetriedRegistrations { done: 0, refused: Vec::new(), more: false };
-        let mut all = self.show_registrations(&write.txn, rows).await?;
+        let mut all = self.show(&write.txn, rows).await?;
         if all.len() as u64 > MOST {
             all.truncate(usize::try_from(MOST).unwrap_or(usize::MAX));
             retried.more = true;

@@ -1,6 +1,7 @@
 //! How clients are written: a new generation, an update, the end of one. Called inside the worker's guarded writes.
 
 use crate::lookup::clients::active_clients;
+use crate::registration::Queue;
 use crate::registration::brief::workspace_of;
 use crate::registration::context::Situation;
 use crate::registration::failures::event;
@@ -39,17 +40,17 @@ pub enum NewClient {
     },
 }
 
-impl Registry {
+impl Queue<'_> {
     /// Whether a client was entered with a secret that another one took the place of since.
-    pub(crate) async fn is_superseded(&self, write: &Write<'_>, client: &NewClient) -> Result<bool> {
+    pub(crate) async fn is_superseded(self, write: &Write<'_>, client: &NewClient) -> Result<bool> {
         let NewClient::Entered { credentials, .. } = client else { return Ok(false) };
         let Some(sealed) = credentials.client_secret else { return Ok(false) };
-        Ok(self.open_if_there(&write.txn, sealed).await?.is_none())
+        Ok(self.registry.open_if_there(&write.txn, sealed).await?.is_none())
     }
 
     /// Adds the next generation and makes it the active one. Gives back what may be shown of the answer.
     pub(crate) async fn add_client(
-        &self,
+        self,
         write: &mut Write<'_>,
         row: &registration::Model,
         situation: &Situation,
@@ -80,7 +81,7 @@ impl Registry {
             .one(&write.txn)
             .await?;
         let generation = newest.unwrap_or(0) + 1;
-        let id = self.new_id();
+        let id = self.registry.new_id();
         let mut model = oauth_client::ActiveModel {
             id: Set(id),
             registration_id: Set(row.id),
@@ -123,7 +124,7 @@ impl Registry {
             }
             NewClient::Entered { credentials, token_endpoint_auth_method, metadata } => {
                 let secret = match credentials.client_secret {
-                    Some(sealed) => Some(self.open_sealed(&write.txn, sealed).await?),
+                    Some(sealed) => Some(self.registry.open_sealed(&write.txn, sealed).await?),
                     None => None,
                 };
                 model.client_secret_id =
@@ -148,7 +149,7 @@ impl Registry {
     /// Records what an update or a read answered, all of it, before anyone may use what it replaced
     /// (INV-5). With `request` the client is now as wanted. Gives back what may be shown of the answer.
     pub(crate) async fn update_client(
-        &self,
+        self,
         write: &mut Write<'_>,
         row: &registration::Model,
         situation: &Situation,

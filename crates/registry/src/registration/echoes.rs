@@ -1,5 +1,6 @@
 //! What was sent to an upstream once and is repeated by it later is hidden before it is kept.
 
+use crate::registration::Queue;
 use crate::registration::context::{Claim, Situation};
 use crate::registration::recording::StepRecord;
 use crate::{Error, Registry, Result};
@@ -9,18 +10,18 @@ use registry_core::secret::Secret;
 /// Shorter secrets are looked for in the answers to what they were sent with alone.
 const MIN_LENGTH: usize = 8;
 
-impl Registry {
+impl Queue<'_> {
     /// The secrets that upstreams of a claimed registration know, or may: its initial access token, and secret and
     /// registration access token of its client.
-    pub async fn known_secrets(&self, claim: &Claim, situation: &Situation) -> Result<Vec<Secret>> {
+    pub async fn known_secrets(self, claim: &Claim, situation: &Situation) -> Result<Vec<Secret>> {
         let mut known = Vec::new();
         let effective = &situation.desired.effective;
         let entered = effective.credentials.as_ref().and_then(|one| one.client_secret);
         for sealed in effective.registration.initial_access_token.into_iter().chain(entered) {
-            known.extend(readable(self.open_if_there(self.db(), sealed).await)?);
+            known.extend(readable(self.registry.open_if_there(self.registry.db(), sealed).await)?);
         }
         if let Some(client) = &situation.observed.client
-            && let Some(recorded) = readable(self.recorded(claim, client.id).await)?
+            && let Some(recorded) = readable(self.managed_client(claim, client.id).await)?
         {
             known.push(recorded.registration_access_token);
             known.extend(recorded.client_secret);

@@ -10,6 +10,7 @@
 //! finds no room reserves the next free moment, so that waiting rows come one after another and in order, instead of all
 //! at once when the next token is there.
 
+use crate::registration::Queue;
 use crate::registration::context::{Claim, Situation, claimed};
 use crate::storage::columns::moment;
 use crate::storage::entity::{issuer_budget, registration};
@@ -46,11 +47,11 @@ fn workspace_key(origin: &str, workspace: Uuid) -> String {
     format!("{origin} {workspace}")
 }
 
-impl Registry {
+impl Queue<'_> {
     /// Whether the worker that holds `claim` may send something to `url` now. If not, it has a moment of its own, which
     /// the registration keeps until it comes. `None` when the claim is lost.
-    pub async fn take_turn(&self, claim: &Claim, situation: &Situation, url: &str) -> Result<Option<Turn>> {
-        let write = self.begin_write(&Actor::worker(&claim.worker)).await?;
+    pub async fn reserve_slot(self, claim: &Claim, situation: &Situation, url: &str) -> Result<Option<Turn>> {
+        let write = self.registry.begin_write(&Actor::worker(&claim.worker)).await?;
         let Some(row) = claimed(&write, claim).await? else { return Ok(None) };
         let now = write.millis();
         let origin = origin_of(url);
@@ -79,8 +80,8 @@ impl Registry {
     }
 
     /// As [`Self::take_turn`], for a person who waits for the answer: nothing is reserved when there is no room now.
-    pub async fn take_turn_now(&self, actor: &Actor, url: &str) -> Result<Turn> {
-        let write = self.begin_write(actor).await?;
+    pub async fn reserve_slot_now(self, actor: &Actor, url: &str) -> Result<Turn> {
+        let write = self.registry.begin_write(actor).await?;
         let origin = origin_of(url);
         let paused_until = match actor.workspace() {
             Some(workspace) => workspace_pause(&write, &origin, workspace.0).await?,

@@ -4,6 +4,7 @@ use crate::lookup::integrations::IntegrationRef;
 use crate::lookup::servers::ServerRef;
 use crate::lookup::workspaces::WorkspaceRef;
 use crate::pagination::{Page, PageRequest};
+use crate::registration::Registrations;
 use crate::registration::record::{Attempt, OAuthClient};
 use crate::storage::entity::{attempt, oauth_client, registration};
 use crate::{Actor, Error, Registry, Result};
@@ -117,41 +118,37 @@ pub struct RegistrationDetail {
     pub callback_urls: Vec<String>,
 }
 
-impl Registry {
+impl Registrations<'_> {
     /// Registrations, those that changed last first.
-    pub async fn registrations(
-        &self,
+    pub async fn list(
+        self,
         actor: &Actor,
         filter: RegistrationFilter,
         request: PageRequest,
     ) -> Result<Page<Registration>> {
         actor.require(Permission::ReadRegistrations)?;
         let select = self
-            .select_registrations(actor, &filter)
+            .select(actor, &filter)
             .await?
             .order_by_desc(registration::Column::UpdatedAt)
             .order_by_asc(registration::Column::Id);
-        let page = crate::pagination::fetch(self.db(), select, request).await?;
-        Ok(Page { items: self.show_registrations(self.db(), page.items).await?, total: page.total })
+        let page = crate::pagination::fetch(self.registry.db(), select, request).await?;
+        Ok(Page { items: self.show(self.registry.db(), page.items).await?, total: page.total })
     }
 
     /// How many registrations are in each state, whatever states the filter names.
-    pub async fn registration_counts(
-        &self,
-        actor: &Actor,
-        mut filter: RegistrationFilter,
-    ) -> Result<Vec<(State, u64)>> {
+    pub async fn counts(self, actor: &Actor, mut filter: RegistrationFilter) -> Result<Vec<(State, u64)>> {
         actor.require(Permission::ReadRegistrations)?;
         filter.states = State::ALL.to_vec();
         let rows: Vec<(String, i64)> = self
-            .select_registrations(actor, &filter)
+            .select(actor, &filter)
             .await?
             .select_only()
             .column(registration::Column::State)
             .column_as(registration::Column::Id.count(), "count")
             .group_by(registration::Column::State)
             .into_tuple()
-            .all(self.db())
+            .all(self.registry.db())
             .await?;
         let counted: HashMap<String, i64> = rows.into_iter().collect();
         Ok(State::ALL
@@ -164,37 +161,37 @@ impl Registry {
     }
 
     /// One registration with its attempts and clients.
-    pub async fn registration(&self, actor: &Actor, id: RegistrationId) -> Result<RegistrationDetail> {
+    pub async fn get(self, actor: &Actor, id: RegistrationId) -> Result<RegistrationDetail> {
         actor.require(Permission::ReadRegistrations)?;
-        let registration = self.find_registration(self.db(), actor, id).await?;
+        let registration = self.find(self.registry.db(), actor, id).await?;
         let attempts = attempt::Entity::find()
             .filter(attempt::Column::RegistrationId.eq(id.0))
             .order_by_desc(attempt::Column::Number)
             .limit(50)
-            .all(self.db())
+            .all(self.registry.db())
             .await?;
         let clients = oauth_client::Entity::find()
             .filter(oauth_client::Column::RegistrationId.eq(id.0))
             .order_by_desc(oauth_client::Column::Generation)
-            .all(self.db())
+            .all(self.registry.db())
             .await?;
         Ok(RegistrationDetail {
             registration,
             attempts: attempts.into_iter().map(TryInto::try_into).collect::<Result<_>>()?,
             clients: clients.into_iter().map(TryInto::try_into).collect::<Result<_>>()?,
-            callback_urls: self.shared_settings().callbacks(),
+            callback_urls: self.registry.shared_settings().callbacks(),
         })
     }
 
-    pub(crate) async fn find_registration(
-        &self,
+    pub(crate) async fn find(
+        self,
         db: &impl ConnectionTrait,
         actor: &Actor,
         id: RegistrationId,
     ) -> Result<Registration> {
         let missing = || Error::not_found("registration", id);
         let row = registration::Entity::find_by_id(id.0).one(db).await?.ok_or_else(missing)?;
-        let shown = self.show_registrations(db, vec![row]).await?.pop().ok_or_else(missing)?;
+        let shown = self.show(db, vec![row]).await?.pop().ok_or_else(missing)?;
         if actor.sees(shown.workspace.id) { Ok(shown) } else { Err(missing()) }
     }
 }

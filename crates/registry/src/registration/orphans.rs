@@ -4,6 +4,7 @@
 use crate::configuration::layers::ServerLayers;
 use crate::lookup::workspaces;
 use crate::pagination::{Page, PageRequest};
+use crate::registration::Orphans;
 use crate::registration::brief::workspace_of;
 use crate::storage::columns::{contains, json, moment};
 use crate::storage::entity::{attempt, oauth_client, orphan};
@@ -74,10 +75,10 @@ pub struct OrphanFilter {
     pub resolved: bool,
 }
 
-impl Registry {
+impl Orphans<'_> {
     /// The ledger, newest first.
-    pub async fn orphans(
-        &self,
+    pub async fn list(
+        self,
         actor: &Actor,
         filter: OrphanFilter,
         request: PageRequest,
@@ -97,7 +98,7 @@ impl Registry {
             select = select.filter(orphan::Column::WorkspaceId.eq(own.0));
         }
         if let Some(reference) = &filter.workspace {
-            let workspace = workspaces::find(self.db(), actor, reference).await?;
+            let workspace = workspaces::find(self.registry.db(), actor, reference).await?;
             select = select.filter(orphan::Column::WorkspaceId.eq(workspace.id));
         }
         if let Some(text) = filter.search.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
@@ -110,23 +111,23 @@ impl Registry {
             );
         }
         let select = select.order_by_desc(orphan::Column::Since).order_by_desc(orphan::Column::Id);
-        pagination::fetch(self.db(), select, request).await?.try_map(TryInto::try_into)
+        pagination::fetch(self.registry.db(), select, request).await?.try_map(TryInto::try_into)
     }
 
     /// How many entries wait for somebody.
-    pub async fn open_orphans(&self, actor: &Actor) -> Result<u64> {
+    pub async fn count_open(self, actor: &Actor) -> Result<u64> {
         actor.require(Permission::ReadRegistrations)?;
         let mut select = orphan::Entity::find().filter(orphan::Column::ResolvedAt.is_null());
         if let Some(own) = actor.workspace() {
             select = select.filter(orphan::Column::WorkspaceId.eq(own.0));
         }
-        Ok(select.count(self.db()).await?)
+        Ok(select.count(self.registry.db()).await?)
     }
 
     /// Says that an entry is dealt with: the client was deleted by hand, or never existed.
-    pub async fn resolve_orphan(&self, actor: &Actor, id: OrphanId, note: Option<String>) -> Result<Orphan> {
+    pub async fn resolve(self, actor: &Actor, id: OrphanId, note: Option<String>) -> Result<Orphan> {
         actor.require(Permission::OperateRegistrations)?;
-        let mut write = self.begin_write(actor).await?;
+        let mut write = self.registry.begin_write(actor).await?;
         let missing = || Error::not_found("orphan", id);
         let row = orphan::Entity::find_by_id(id.0).lock_exclusive().one(&write.txn).await?;
         let row = row.ok_or_else(missing)?;

@@ -6,6 +6,7 @@
 use crate::actor::Actor;
 use crate::configuration::layers::{Scope, ServerLayers};
 use crate::lookup::clients::{active_client, active_clients, foreign_management, managed_at, method};
+use crate::registration::Queue;
 use crate::registration::context::{Claim, NEVER, Situation, claimed, lease_clock};
 use crate::registration::failures::{ANSWER_LOST, leave_open, superseded};
 use crate::secrets::rotation::is_given_up;
@@ -46,18 +47,18 @@ pub enum Withdrawal {
     Nothing(&'static str),
 }
 
-impl Registry {
+impl Queue<'_> {
     /// Claims at most `limit` due registrations for `worker`, those due longest first, but of no upstream more than
     /// `most_each` at once: one that is dead or slow must not hold up the rest.
-    pub async fn claim_due(&self, worker: &str, limit: u64, most_each: u64) -> Result<Vec<Claim>> {
+    pub async fn claim(self, worker: &str, limit: u64, most_each: u64) -> Result<Vec<Claim>> {
         let due = registration::Entity::find()
-            .filter(registration::Column::DueAt.lte(millis(self.now())))
-            .count(self.db())
+            .filter(registration::Column::DueAt.lte(millis(self.registry.now())))
+            .count(self.registry.db())
             .await?;
         if due == 0 || limit == 0 {
             return Ok(Vec::new());
         }
-        let write = self.begin_write(&Actor::worker(worker)).await?;
+        let write = self.registry.begin_write(&Actor::worker(worker)).await?;
         let lease_now = lease_clock(&write).await?;
         let candidates = fair_candidates(&write, worker, lease_now, limit, most_each).await?;
         let mut rows = registration::Entity::find()
@@ -87,7 +88,7 @@ impl Registry {
     }
 
     /// When the next registration is due, as far as is known now.
-    pub async fn next_due(&self) -> Result<Option<Timestamp>> {
+    pub async fn next_due(self) -> Result<Option<Timestamp>> {
         let next: Option<i64> = registration::Entity::find()
             .select_only()
             .column(registration::Column::DueAt)
@@ -95,25 +96,19 @@ impl Registry {
             .order_by_asc(registration::Column::DueAt)
             .limit(1)
             .into_tuple()
-            .one(self.db())
+            .one(self.registry.db())
             .await?;
         Ok(next.map(moment))
     }
 
-    /// Waits until this process commits something, at most `timeout`.
-    pub async fn wait_for_change(&self, timeout: std::time::Duration) {
-        let rung = self.inner.bell.notified();
-        drop(tokio::time::timeout(timeout, rung).await);
-    }
-
     /// What is wanted and known; `None` when the claim is lost. A request that another worker sent and never recorded
     /// an answer for becomes a lost answer here: its lease has ended, so nobody waits for it any more.
-    pub async fn situation(&self, claim: &Claim) -> Result<Option<Situation>> {
-        let mut write = self.begin_write(&Actor::worker(&claim.worker)).await?;
+    pub async fn load(self, claim: &Claim) -> Result<Option<Situation>> {
+        let mut write = self.registry.begin_write(&Actor::worker(&claim.worker)).await?;
         let Some(mut row) = claimed(&write, claim).await? else { return Ok(None) };
         write.look_again().await?;
         let layers = self.layers_of(&write, row.server_id).await?;
-        let desired = self.desired(&layers, Some(&row))?;
+        let desired = self.registry.configurations().desired(&layers, Some(&row))?;
         let open = attempt::Entity::find()
             .filter(attempt::Column::RegistrationId.eq(row.id))
             .filter(attempt::Column::FinishedAt.is_null())
@@ -138,23 +133,23 @@ impl Registry {
 
     /// A client of a claimed registration with everything needed to manage it (RFC 7592); `None` when the claim is lost or
     /// it is not manageable.
-    pub async fn recorded(&self, claim: &Claim, id: OauthClientId) -> Result<Option<ManagedClient>> {
+    pub async fn managed_client(self, claim: &Claim, id: OauthClientId) -> Result<Option<ManagedClient>> {
         if !self.holds(claim).await? {
             return Ok(None);
         }
-        match oauth_client::Entity::find_by_id(id.0).one(self.db()).await? {
-            Some(client) => self.open_recorded(&client).await,
+        match oauth_client::Entity::find_by_id(id.0).one(self.registry.db()).await? {
+            Some(client) => self.open_managed_client(&client).await,
             None => Ok(None),
         }
     }
 
     /// How a client of a claimed registration can be withdrawn; `None` when the claim is lost.
-    pub async fn withdrawal(&self, claim: &Claim, id: OauthClientId) -> Result<Option<Withdrawal>> {
+    pub async fn deletion(self, claim: &Claim, id: OauthClientId) -> Result<Option<Withdrawal>> {
         if !self.holds(claim).await? {
             return Ok(None);
         }
         let client = oauth_client::Entity::find_by_id(id.0)
-            .one(self.db())
+            .one(self.registry.db())
             .await?
             .ok_or_else(|| Error::not_found("client", id))?;
         Ok(Some(match method(&client)? {
@@ -164,7 +159,7 @@ impl Registry {
             RegistrationMethod::Dcr if self.is_used_elsewhere(&client).await? => {
                 Withdrawal::Nothing("shared")
             }
-            RegistrationMethod::Dcr => match self.open_recorded(&client).await? {
+            RegistrationMethod::Dcr => match self.open_managed_client(&client).await? {
                 Some(recorded) => Withdrawal::Delete {
                     recorded: Box::new(recorded),
                     gone_if_refused: if client.withdrawal.as_deref() == Some(ANSWER_LOST) {
@@ -179,21 +174,21 @@ impl Registry {
         }))
     }
 
-    async fn is_used_elsewhere(&self, client: &oauth_client::Model) -> Result<bool> {
+    async fn is_used_elsewhere(self, client: &oauth_client::Model) -> Result<bool> {
         let others = oauth_client::Entity::find()
             .filter(oauth_client::Column::Issuer.eq(&client.issuer))
             .filter(oauth_client::Column::ClientId.eq(&client.client_id))
             .filter(oauth_client::Column::Id.ne(client.id))
             .filter(oauth_client::Column::Status.ne(ClientStatus::Withdrawn.as_str()))
-            .count(self.db())
+            .count(self.registry.db())
             .await?;
         Ok(others > 0)
     }
 
-    async fn open_recorded(&self, client: &oauth_client::Model) -> Result<Option<ManagedClient>> {
-        match self.read_recorded(client).await {
+    async fn open_managed_client(self, client: &oauth_client::Model) -> Result<Option<ManagedClient>> {
+        match self.read_managed_client(client).await {
             // Without its token the client cannot be managed any more, as if the server had never offered it.
-            Err(error) if is_given_up(self.db(), &error).await? => {
+            Err(error) if is_given_up(self.registry.db(), &error).await? => {
                 tracing::warn!(client = %client.id, %error, "the token of a client is lost");
                 Ok(None)
             }
@@ -201,7 +196,7 @@ impl Registry {
         }
     }
 
-    async fn read_recorded(&self, client: &oauth_client::Model) -> Result<Option<ManagedClient>> {
+    async fn read_managed_client(self, client: &oauth_client::Model) -> Result<Option<ManagedClient>> {
         let (Some(uri), Some(token)) = (managed_at(client)?, client.registration_access_token_id) else {
             return Ok(None);
         };
@@ -209,7 +204,7 @@ impl Registry {
             json(text, "oauth_client", column, client.id)
         };
         let client_secret = match client.client_secret_id {
-            Some(id) => Some(self.open_sealed(self.db(), SealedId(id)).await?),
+            Some(id) => Some(self.registry.open_sealed(self.registry.db(), SealedId(id)).await?),
             None => None,
         };
         Ok(Some(ManagedClient {
@@ -219,7 +214,7 @@ impl Registry {
             client_id_issued_at: client.client_id_issued_at,
             token_endpoint_auth_method: client.auth_method.clone(),
             registration_client_uri: uri,
-            registration_access_token: self.open_sealed(self.db(), SealedId(token)).await?,
+            registration_access_token: self.registry.open_sealed(self.registry.db(), SealedId(token)).await?,
             request: client
                 .request
                 .as_deref()
@@ -228,14 +223,14 @@ impl Registry {
                 .unwrap_or_default(),
             response: read(&client.response, "response")?,
             scope: json::<Discovery>(&client.discovery, "oauth_client", "discovery", client.id)?
-                .scope(&self.settings().egress),
+                .scope(&self.registry.settings().egress),
         }))
     }
 
-    async fn holds(&self, claim: &Claim) -> Result<bool> {
+    async fn holds(self, claim: &Claim) -> Result<bool> {
         let held = registration::Entity::find_by_id(claim.registration.0)
             .filter(registration::Column::Fence.eq(claim.fence))
-            .one(self.db())
+            .one(self.registry.db())
             .await?;
         Ok(held.is_some())
     }
@@ -244,7 +239,7 @@ impl Registry {
     /// is bound to the first one it is used with, and to no other after that. An MCP server that changes its metadata
     /// cannot have it sent elsewhere.
     pub async fn reveal_bound(
-        &self,
+        self,
         claim: &Claim,
         id: SealedId,
         issuer: &str,
@@ -252,16 +247,16 @@ impl Registry {
         if !self.holds(claim).await? {
             return Ok(None);
         }
-        let Some(secret) = self.open_if_there(self.db(), id).await? else {
+        let Some(secret) = self.registry.open_if_there(self.registry.db(), id).await? else {
             return Ok(Some(Err(superseded())));
         };
         sealed_value::Entity::update_many()
             .col_expr(sealed_value::Column::BoundTo, Expr::value(issuer))
             .filter(sealed_value::Column::Id.eq(id.0))
             .filter(sealed_value::Column::BoundTo.is_null())
-            .exec(self.db())
+            .exec(self.registry.db())
             .await?;
-        let row = sealed_value::Entity::find_by_id(id.0).one(self.db()).await?;
+        let row = sealed_value::Entity::find_by_id(id.0).one(self.registry.db()).await?;
         let bound = row.and_then(|row| row.bound_to);
         if bound.as_deref() == Some(issuer) {
             return Ok(Some(Ok(secret)));
@@ -273,12 +268,14 @@ impl Registry {
         ))))
     }
 
-    pub(crate) fn lease_millis(&self) -> i64 {
-        i64::try_from(self.settings().lease.as_millis()).unwrap_or(i64::MAX / 4)
+    pub(crate) fn lease_millis(self) -> i64 {
+        i64::try_from(self.registry.settings().lease.as_millis()).unwrap_or(i64::MAX / 4)
     }
 
-    pub(crate) async fn layers_of(&self, write: &Write<'_>, server: Uuid) -> Result<ServerLayers> {
-        self.load_layers(&write.txn, Scope::Server(ServerId(server)), true)
+    pub(crate) async fn layers_of(self, write: &Write<'_>, server: Uuid) -> Result<ServerLayers> {
+        self.registry
+            .configurations()
+            .load(&write.txn, Scope::Server(ServerId(server)), true)
             .await?
             .pop()
             .ok_or_else(|| Error::corrupt("registration", "server_id", server))

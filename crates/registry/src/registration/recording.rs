@@ -8,7 +8,7 @@ use crate::registration::failures::{
     INTERRUPTED, deletion_sent, event, fail, finish, keep_withdrawing, manage_failed, settled, superseded,
 };
 use crate::registration::issuer_rate::slow_down;
-use crate::registration::orphans;
+use crate::registration::{Queue, orphans};
 use crate::storage::columns::{hex, millis};
 use crate::storage::entity::{attempt, oauth_client, registration};
 use crate::storage::write::Write;
@@ -62,17 +62,17 @@ pub enum Settlement {
     Rest(State, Option<Timestamp>),
 }
 
-impl Registry {
+impl Queue<'_> {
     /// Records that a step begins, *before* anything is sent, and prolongs the lease. `None` when the claim is lost.
     pub async fn begin_attempt(
-        &self,
+        self,
         claim: &Claim,
         situation: &Situation,
         step: &'static str,
         request: Option<&Map<String, Value>>,
         adjustments: &[Adjustment],
     ) -> Result<Option<AttemptId>> {
-        let write = self.begin_write(&Actor::worker(&claim.worker)).await?;
+        let write = self.registry.begin_write(&Actor::worker(&claim.worker)).await?;
         let Some(row) = claimed(&write, claim).await? else { return Ok(None) };
         // What is answered may have to be sealed: nothing is sent by whoever cannot.
         write.permit()?;
@@ -84,12 +84,12 @@ impl Registry {
     /// As [`Self::begin_attempt`], for the deletion of a client: should its answer be lost, it is known which client may be
     /// gone.
     pub async fn begin_deletion(
-        &self,
+        self,
         claim: &Claim,
         situation: &Situation,
         client: OauthClientId,
     ) -> Result<Option<AttemptId>> {
-        let write = self.begin_write(&Actor::worker(&claim.worker)).await?;
+        let write = self.registry.begin_write(&Actor::worker(&claim.worker)).await?;
         let Some(row) = claimed(&write, claim).await? else { return Ok(None) };
         let id = self.enter_attempt(&write, &row, claim, situation, ("withdraw", None, &[])).await?;
         deletion_sent(&write, client).await?;
@@ -98,7 +98,7 @@ impl Registry {
     }
 
     async fn enter_attempt(
-        &self,
+        self,
         write: &Write<'_>,
         row: &registration::Model,
         claim: &Claim,
@@ -114,7 +114,7 @@ impl Registry {
             .into_tuple()
             .one(&write.txn)
             .await?;
-        let id = self.new_id();
+        let id = self.registry.new_id();
         attempt::ActiveModel {
             id: Set(id),
             registration_id: Set(row.id),
@@ -152,14 +152,14 @@ impl Registry {
     /// Publishes the Client ID Metadata Document of a claimed registration: from now on it is answered at its URL. `None`
     /// when the claim is lost.
     pub async fn publish_document(
-        &self,
+        self,
         claim: &Claim,
         situation: &Situation,
     ) -> Result<Option<std::result::Result<Published, Failure>>> {
         let Some(public) = &situation.layers.in_force.settings.cimd_public_url else {
             return Err(Error::Internal("a document without `cimd.public_url`".into()));
         };
-        let write = self.begin_write(&Actor::worker(&claim.worker)).await?;
+        let write = self.registry.begin_write(&Actor::worker(&claim.worker)).await?;
         let Some(row) = claimed(&write, claim).await? else { return Ok(None) };
         // Not the registration's own id: it would tell everybody when the server was made.
         let id = match row.document_id.clone() {
@@ -187,14 +187,14 @@ impl Registry {
     /// Records what came of a step: attempt, registration, client, change and audit in one transaction. False when the
     /// claim is lost and nothing was written.
     pub async fn finish_attempt(
-        &self,
+        self,
         claim: &Claim,
         situation: &Situation,
         id: AttemptId,
         record: StepRecord,
         exchanges: Vec<Exchange>,
     ) -> Result<bool> {
-        let mut write = self.begin_write(&Actor::worker(&claim.worker)).await?;
+        let mut write = self.registry.begin_write(&Actor::worker(&claim.worker)).await?;
         let Some(row) = claimed(&write, claim).await? else { return Ok(false) };
         // Somebody asked for something after the situation was loaded: this outcome does not answer that.
         let asked_since = row.wanted != situation.wanted;
@@ -292,7 +292,7 @@ impl Registry {
 
     /// A discovery that succeeded. A client of the same authorization server takes it over: one document, never a mix.
     async fn discovered(
-        &self,
+        self,
         write: &mut Write<'_>,
         row: &registration::Model,
         situation: &Situation,
@@ -325,7 +325,7 @@ impl Registry {
 
     /// A client that is gone upstream, or given up. With `failure` it goes into the ledger of orphans.
     async fn withdrawn(
-        &self,
+        self,
         write: &mut Write<'_>,
         row: &registration::Model,
         situation: &Situation,
@@ -383,8 +383,8 @@ impl Registry {
     }
 
     /// Closes a claim. If something happened since the situation was loaded, the registration is due at once.
-    pub async fn settle(&self, claim: &Claim, situation: &Situation, how: Settlement) -> Result<bool> {
-        let mut write = self.begin_write(&Actor::worker(&claim.worker)).await?;
+    pub async fn settle(self, claim: &Claim, situation: &Situation, how: Settlement) -> Result<bool> {
+        let mut write = self.registry.begin_write(&Actor::worker(&claim.worker)).await?;
         let Some(row) = claimed(&write, claim).await? else { return Ok(false) };
         let undisturbed = row.wanted == situation.wanted;
         let until = match &how {
@@ -455,10 +455,10 @@ impl Registry {
     }
 
     /// The Client ID Metadata Document published under this id, if one is.
-    pub async fn client_id_document(&self, id: &str) -> Result<Option<String>> {
+    pub async fn client_id_document(self, id: &str) -> Result<Option<String>> {
         let row = registration::Entity::find()
             .filter(registration::Column::DocumentId.eq(id))
-            .one(self.db())
+            .one(self.registry.db())
             .await?;
         Ok(row.and_then(|row| row.document))
     }

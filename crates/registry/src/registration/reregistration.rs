@@ -4,6 +4,7 @@
 use crate::configuration::costs::KnownClients;
 use crate::configuration::layers::{Scope, ServerLayers};
 use crate::lookup::integrations;
+use crate::registration::Registrations;
 use crate::registration::actions::Ask;
 use crate::storage::columns::word;
 use crate::storage::entity::{integration, registration};
@@ -107,33 +108,33 @@ impl Reregistration {
     }
 }
 
-impl Registry {
+impl Registrations<'_> {
     /// What [`Self::reregister_integration`] would do now, as far as the actor may see. Nothing is changed.
-    pub async fn weigh_reregistration(
-        &self,
+    pub async fn dry_run_reregistration(
+        self,
         actor: &Actor,
         reference: &Reference,
         scope: ReregisterScope,
     ) -> Result<Reregistration> {
-        let model = self.operated(actor, self.db(), reference).await?;
-        Ok(self.plan_reregistration(self.db(), actor, &model, scope).await?.0)
+        let model = self.operated(actor, self.registry.db(), reference).await?;
+        Ok(self.plan_reregistration(self.registry.db(), actor, &model, scope).await?.0)
     }
 
     /// Asks for new clients for an integration's registrations, as far as the actor may see them. What the scope does not
     /// say by its name must be confirmed with the counts that [`Self::weigh_reregistration`] gave.
     pub async fn reregister_integration(
-        &self,
+        self,
         actor: &Actor,
         reference: &Reference,
         scope: ReregisterScope,
         confirmed: Option<Confirmed>,
     ) -> Result<Reregistration> {
         actor.require(Permission::OperateRegistrations)?;
-        let mut write = self.begin_write(actor).await?;
+        let mut write = self.registry.begin_write(actor).await?;
         let model = self.operated(actor, &write.txn, reference).await?;
         let (planned, rows) = self.plan_reregistration(&write.txn, actor, &model, scope).await?;
         agreed(scope, confirmed, &planned)?;
-        for one in self.show_registrations(&write.txn, rows).await? {
+        for one in self.show(&write.txn, rows).await? {
             self.ask(&mut write, &one, Ask::Reregister).await?;
         }
         if planned.queued > 0 {
@@ -143,21 +144,25 @@ impl Registry {
     }
 
     /// What a new client for one registration costs.
-    pub async fn weigh_one_reregistration(
-        &self,
+    pub async fn dry_run_reregister(
+        self,
         actor: &Actor,
         registration: &Registration,
     ) -> Result<ReplacementCost> {
         actor.require(Permission::OperateRegistrations)?;
-        let layers = self.load_layers(self.db(), Scope::Server(registration.server), false).await?;
-        let known = KnownClients::of(self.db(), &layers).await?;
-        let row = layers.first().map(|layers| self.weighed(layers, &known)).transpose()?.flatten();
+        let layers = self
+            .registry
+            .configurations()
+            .load(self.registry.db(), Scope::Server(registration.server), false)
+            .await?;
+        let known = KnownClients::of(self.registry.db(), &layers).await?;
+        let row = layers.first().map(|layers| self.dry_run(layers, &known)).transpose()?.flatten();
         Ok(row.map(|(_, cost, _)| cost).unwrap_or_default())
     }
 
     /// The integration, where something may be registered for it.
     async fn operated(
-        &self,
+        self,
         actor: &Actor,
         db: &impl ConnectionTrait,
         reference: &Reference,
@@ -177,13 +182,17 @@ impl Registry {
 
     /// What is done and what it costs; and the registrations it is done to.
     async fn plan_reregistration(
-        &self,
+        self,
         db: &impl ConnectionTrait,
         actor: &Actor,
         model: &integration::Model,
         scope: ReregisterScope,
     ) -> Result<(Reregistration, Vec<registration::Model>)> {
-        let mut layers = self.load_layers(db, Scope::Integration(IntegrationId(model.id)), false).await?;
+        let mut layers = self
+            .registry
+            .configurations()
+            .load(db, Scope::Integration(IntegrationId(model.id)), false)
+            .await?;
         if let Some(own) = actor.workspace() {
             layers.retain(|layers| layers.server.workspace_id == own.0);
         }
@@ -191,7 +200,7 @@ impl Registry {
         let (mut planned, mut rows) = (Reregistration::default(), Vec::new());
         let mut skipped: BTreeMap<(&'static str, &'static str), u64> = BTreeMap::new();
         for layers in &layers {
-            let Some((row, cost, standing)) = self.weighed(layers, &known)? else { continue };
+            let Some((row, cost, standing)) = self.dry_run(layers, &known)? else { continue };
             let state = word(State::parse, &row.state, "registration", "state", row.id)?;
             let left_alone = if scope.holds(state) { standing } else { left_out(state) };
             if let Some(why) = left_alone {
@@ -214,14 +223,14 @@ impl Registry {
 
     /// The registration of a server, what a new client for it costs, and why none can be made.
     #[expect(clippy::type_complexity, reason = "used once, beside its definition")]
-    fn weighed<'a>(
-        &self,
+    fn dry_run<'a>(
+        self,
         layers: &ServerLayers,
         known: &'a KnownClients,
     ) -> Result<Option<(&'a registration::Model, ReplacementCost, Option<(&'static str, &'static str)>)>>
     {
         let Some((row, client)) = known.registration(layers) else { return Ok(None) };
-        let desired = self.desired(layers, Some(row))?;
+        let desired = self.registry.configurations().desired(layers, Some(row))?;
         // What was lost before a later answer is in the ledger already: only an open question can become another client.
         let lost = row.state == State::Unconfirmed.as_str();
         let why = match desired.presence {
@@ -229,7 +238,7 @@ impl Registry {
                 "access_disabled",
                 "The workspace has no access to the integration, so nothing is registered. Switch access on first.",
             )),
-            _ if desired.is_gone(self.now()) => {
+            _ if desired.is_gone(self.registry.now()) => {
                 Some(("no_client_wanted", "The server needs no OAuth client, or its client was withdrawn."))
             }
             DesiredPresence::Present | DesiredPresence::Absent => None,

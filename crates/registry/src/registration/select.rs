@@ -1,6 +1,7 @@
 //! From a filter to the rows it means.
 
 use crate::lookup::{integrations, servers, workspaces};
+use crate::registration::Registrations;
 use crate::registration::list::RegistrationFilter;
 use crate::storage::columns::contains;
 use crate::storage::entity::{integration, oauth_client, registration, server, workspace};
@@ -11,10 +12,10 @@ use sea_orm::{
     ColumnTrait, Condition, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait, Select,
 };
 
-impl Registry {
+impl Registrations<'_> {
     /// The registrations that `filter` means and `actor` may know of; joined with their servers.
-    pub(super) async fn select_registrations(
-        &self,
+    pub(super) async fn select(
+        self,
         actor: &Actor,
         filter: &RegistrationFilter,
     ) -> Result<Select<registration::Entity>> {
@@ -30,15 +31,15 @@ impl Registry {
             select = select.filter(server::Column::WorkspaceId.eq(own.0));
         }
         if let Some(reference) = &filter.workspace {
-            let workspace = workspaces::find(self.db(), actor, reference).await?;
+            let workspace = workspaces::find(self.registry.db(), actor, reference).await?;
             select = select.filter(server::Column::WorkspaceId.eq(workspace.id));
         }
         if let Some(reference) = &filter.integration {
-            let integration = integrations::find(self.db(), actor, reference).await?;
+            let integration = integrations::find(self.registry.db(), actor, reference).await?;
             select = select.filter(server::Column::IntegrationId.eq(integration.id));
         }
         if let Some(reference) = &filter.server {
-            let server = servers::find(self.db(), actor, reference).await?;
+            let server = servers::find(self.registry.db(), actor, reference).await?;
             select = select.filter(server::Column::Id.eq(server.id));
         }
         if let Some(issuer) = &filter.issuer {

@@ -4,6 +4,7 @@ use crate::lookup::clients::{active_clients, method, usable};
 use crate::lookup::integrations::integration_ref;
 use crate::lookup::slugs::stored_slug;
 use crate::lookup::workspaces;
+use crate::registration::Registrations;
 use crate::registration::brief::by_id;
 use crate::registration::list::{LastAnswer, Registration};
 use crate::registration::orphans::issuer_of;
@@ -18,9 +19,9 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, 
 use std::collections::{BTreeSet, HashMap};
 use uuid::Uuid;
 
-impl Registry {
-    pub(crate) async fn show_registrations(
-        &self,
+impl Registrations<'_> {
+    pub(crate) async fn show(
+        self,
         db: &impl ConnectionTrait,
         rows: Vec<registration::Model>,
     ) -> Result<Vec<Registration>> {
@@ -28,7 +29,7 @@ impl Registry {
             return Ok(Vec::new());
         }
         let around = Around::of(db, &rows).await?;
-        let now = self.now();
+        let now = self.registry.now();
         rows.into_iter()
             .map(|row| {
                 let missing = || Error::corrupt("registration", "server_id", row.id);

@@ -1,5 +1,6 @@
 //! The sealing keys over time: what each of them seals, a new key for what is stored, what a lost key costs.
 
+use crate::secrets::Secrets;
 use crate::secrets::envelope::Sealed;
 use crate::storage::deployment_values::{KEY_CHECK, record, recorded};
 use crate::storage::entity::{
@@ -68,11 +69,13 @@ impl Registry {
         let row = sealed_value::Entity::find_by_id(id.0).one(db).await?;
         row.map(|row| self.ring().open(id, &sealed(row))).transpose()
     }
+}
 
+impl Secrets<'_> {
     /// Every key that is here or that something is sealed with. Opens every stored secret to see whether it can be.
-    pub async fn sealing_keys(&self, actor: &Actor) -> Result<Vec<SealingKeyUse>> {
+    pub async fn keys(self, actor: &Actor) -> Result<Vec<SealingKeyUse>> {
         only_operator(actor)?;
-        let ring = self.ring();
+        let ring = self.registry.ring();
         let mut keys: BTreeMap<String, SealingKeyUse> = BTreeMap::new();
         let named = |id: &str| SealingKeyUse {
             id: id.to_owned(),
@@ -85,7 +88,7 @@ impl Registry {
         for (id, _) in ring.check_values() {
             keys.insert(id.clone(), named(&id));
         }
-        let db = self.begin_read().await?;
+        let db = self.registry.begin_read().await?;
         let mut last = None;
         loop {
             let rows = after(sealed_value::Entity::find(), last).all(&db).await?;
@@ -109,16 +112,17 @@ impl Registry {
 
     /// Puts every stored secret under the key that seals now, some at a time, while others read and write. May be
     /// interrupted and begun again. Afterwards keys that seal nothing any more may be taken away.
-    pub async fn reseal(&self, actor: &Actor) -> Result<Resealed> {
+    pub async fn reseal(self, actor: &Actor) -> Result<Resealed> {
         only_operator(actor)?;
         let mut done = Resealed::default();
         loop {
             let (mut last, before) = (None, done.values);
             done.left = 0;
             loop {
-                let write = self.begin_write(actor).await?;
+                let write = self.registry.begin_write(actor).await?;
                 let permit = write.permit()?;
-                let rows = after(sealed_value::Entity::find(), last).filter(old(self.ring().primary()));
+                let rows =
+                    after(sealed_value::Entity::find(), last).filter(old(self.registry.ring().primary()));
                 let rows = rows.all(&write.txn).await?;
                 let Some(end) = rows.last() else { break };
                 last = Some(end.id);
@@ -139,11 +143,11 @@ impl Registry {
                 break;
             }
         }
-        let mut write = self.begin_write(actor).await?;
+        let mut write = self.registry.begin_write(actor).await?;
         write.permit()?;
         let needed = self.needed_keys(&write.txn).await?;
         record(&write, KEY_CHECK, needed).await?;
-        let event = Event::new("sealing.rotated", "sealing", self.ring().primary());
+        let event = Event::new("sealing.rotated", "sealing", self.registry.ring().primary());
         write.audit(event.after(json!({ "resealed": done.values, "left": done.left })));
         write.commit().await?;
         Ok(done)
@@ -151,9 +155,9 @@ impl Registry {
 
     /// Says that a key is lost for good, so that processes without it may serve again. What is sealed with it stays
     /// unreadable until somebody enters it again. Answers how many secrets that are.
-    pub async fn abandon_sealing_key(&self, actor: &Actor, id: &str) -> Result<u64> {
+    pub async fn abandon_key(self, actor: &Actor, id: &str) -> Result<u64> {
         only_operator(actor)?;
-        if self.ring().has(id) {
+        if self.registry.ring().has(id) {
             return Err(Error::Conflict {
                 code: "sealing_key_present",
                 message: format!(
@@ -162,7 +166,7 @@ impl Registry {
                 pointer: None,
             });
         }
-        let mut write = self.begin_write(actor).await?;
+        let mut write = self.registry.begin_write(actor).await?;
         let recorded = recorded(&write.txn).await?;
         let lost = sealed_value::Entity::find().filter(sealed_value::Column::KeyId.eq(id));
         let lost = lost.count(&write.txn).await?;
@@ -189,10 +193,10 @@ impl Registry {
     }
 
     /// The check values of the keys that seal something, and of the one that will. Keys given up are not among them.
-    pub(crate) async fn needed_keys(&self, db: &impl ConnectionTrait) -> Result<Value> {
+    pub(crate) async fn needed_keys(self, db: &impl ConnectionTrait) -> Result<Value> {
         let used = used_keys(db).await?;
-        let needed = |id: &str| id == self.ring().primary() || used.iter().any(|used| used == id);
-        let checks = self.ring().check_values().into_iter().filter(|(id, _)| needed(id));
+        let needed = |id: &str| id == self.registry.ring().primary() || used.iter().any(|used| used == id);
+        let checks = self.registry.ring().check_values().into_iter().filter(|(id, _)| needed(id));
         Ok(Value::Object(checks.map(|(id, check)| (id, Value::String(check))).collect::<Map<_, _>>()))
     }
 }

@@ -10,6 +10,7 @@ use crate::lookup::workspaces::WorkspaceRef;
 use crate::lookup::{integrations, workspaces};
 use crate::pagination::{Page, PageRequest};
 use crate::registration::brief;
+use crate::servers::Servers;
 use crate::storage::columns::{contains, json, moment};
 use crate::storage::entity::{attempt, integration, registration, server, workspace};
 use crate::{Actor, Error, Registry, Result, pagination};
@@ -120,18 +121,18 @@ pub struct ClientMetadata {
     pub adjustments: Vec<Adjustment>,
 }
 
-impl Registry {
+impl Servers<'_> {
     /// One server.
-    pub async fn server(&self, actor: &Actor, reference: &ServerRef) -> Result<Server> {
+    pub async fn get(self, actor: &Actor, reference: &ServerRef) -> Result<Server> {
         actor.require(Permission::ReadServers)?;
-        let model = find(self.db(), actor, reference).await?;
-        let mut page = self.show_servers(self.db(), Page { items: vec![model], total: 1 }).await?;
+        let model = find(self.registry.db(), actor, reference).await?;
+        let mut page = self.show(self.registry.db(), Page { items: vec![model], total: 1 }).await?;
         page.items.pop().ok_or_else(|| Error::not_found("server", show(&reference.server)))
     }
 
     /// Servers by workspace and slug.
-    pub async fn servers(
-        &self,
+    pub async fn list(
+        self,
         actor: &Actor,
         filter: ServerFilter,
         request: PageRequest,
@@ -142,11 +143,11 @@ impl Registry {
             select = select.filter(server::Column::WorkspaceId.eq(own.0));
         }
         if let Some(reference) = &filter.workspace {
-            let workspace = workspaces::find(self.db(), actor, reference).await?;
+            let workspace = workspaces::find(self.registry.db(), actor, reference).await?;
             select = select.filter(server::Column::WorkspaceId.eq(workspace.id));
         }
         if let Some(reference) = &filter.integration {
-            let integration = integrations::find(self.db(), actor, reference).await?;
+            let integration = integrations::find(self.registry.db(), actor, reference).await?;
             select = select.filter(server::Column::IntegrationId.eq(integration.id));
         }
         if let Some(text) = filter.search.filter(|text| !text.is_empty()) {
@@ -169,16 +170,18 @@ impl Registry {
             select = select.filter(any.add(server::Column::SlugKey.is_in(keys)));
         }
         let select = select.order_by_asc(server::Column::SlugKey).order_by_asc(server::Column::Id);
-        let found = pagination::fetch(self.db(), select, request).await?;
-        self.show_servers(self.db(), found).await
+        let found = pagination::fetch(self.registry.db(), select, request).await?;
+        self.show(self.registry.db(), found).await
     }
 
     /// What is sent for a server, where each value comes from, and what was really sent last.
-    pub async fn client_metadata(&self, actor: &Actor, reference: &ServerRef) -> Result<ClientMetadata> {
+    pub async fn client_metadata(self, actor: &Actor, reference: &ServerRef) -> Result<ClientMetadata> {
         actor.require(Permission::ReadServers)?;
-        let model = find(self.db(), actor, reference).await?;
+        let model = find(self.registry.db(), actor, reference).await?;
         let layers = self
-            .load_layers(self.db(), Scope::Server(ServerId(model.id)), false)
+            .registry
+            .configurations()
+            .load(self.registry.db(), Scope::Server(ServerId(model.id)), false)
             .await?
             .pop()
             .ok_or_else(|| Error::not_found("server", show(&reference.server)))?;
@@ -188,7 +191,7 @@ impl Registry {
             .filter(attempt::Column::Step.eq("register"))
             .filter(attempt::Column::Request.is_not_null())
             .order_by_desc(attempt::Column::Number)
-            .one(self.db())
+            .one(self.registry.db())
             .await?;
         let (mut request, mut adjustments) = (None, Vec::new());
         if let Some(last) = last {
@@ -208,15 +211,15 @@ impl Registry {
     }
 
     pub(crate) async fn brief(
-        &self,
+        self,
         db: &impl ConnectionTrait,
         server: uuid::Uuid,
     ) -> Result<Option<RegistrationBrief>> {
-        Ok(brief::briefs(db, [server], self.now()).await?.remove(&server))
+        Ok(brief::briefs(db, [server], self.registry.now()).await?.remove(&server))
     }
 
-    pub(crate) async fn show_servers(
-        &self,
+    pub(crate) async fn show(
+        self,
         db: &impl ConnectionTrait,
         page: Page<server::Model>,
     ) -> Result<Page<Server>> {
@@ -237,7 +240,7 @@ impl Registry {
             .map(|model| (model.id, model))
             .collect();
         let mut mapped = mappings_of(db, page.items.iter().map(|model| model.id)).await?;
-        let briefs = brief::briefs(db, page.items.iter().map(|model| model.id), self.now()).await?;
+        let briefs = brief::briefs(db, page.items.iter().map(|model| model.id), self.registry.now()).await?;
         page.try_map(|model| {
             let missing = || Error::corrupt("server", "integration_id", model.id);
             let integration = integrations.get(&model.integration_id).ok_or_else(missing)?;

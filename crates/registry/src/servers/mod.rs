@@ -2,3 +2,18 @@
 
 pub(crate) mod crud;
 pub(crate) mod update;
+
+use crate::Registry;
+
+/// MCP servers of workspaces. A view of the application, reached by [`Registry::servers`].
+#[derive(Clone, Copy)]
+pub struct Servers<'a> {
+    pub(crate) registry: &'a Registry,
+}
+
+impl Registry {
+    /// MCP servers of workspaces.
+    pub fn servers(&self) -> Servers<'_> {
+        Servers { registry: self }
+    }
+}

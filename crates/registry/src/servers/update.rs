@@ -16,6 +16,7 @@ use crate::lookup::slugs::{insert_unique, show};
 use crate::lookup::{free_slug, integrations, naming, workspaces};
 use crate::pagination::Page;
 use crate::secrets::markers::{sealed_ids, store};
+use crate::servers::Servers;
 use crate::servers::crud::{NewServer, Server, ServerChange, into_server};
 use crate::storage::entity::{integration, registration, server, workspace};
 use crate::storage::write::{Event, Write};
@@ -27,14 +28,15 @@ use registry_core::slug::Reference;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 use serde_json::Value;
 
-impl Registry {
+impl Servers<'_> {
     /// Makes a server. Its registration is due at once.
-    pub async fn create_server(&self, actor: &Actor, new: NewServer) -> Result<Saved<Server>> {
+    pub async fn create(self, actor: &Actor, new: NewServer) -> Result<Saved<Server>> {
         actor.require(Permission::CreateServers)?;
         let mut new = new;
-        let read = self.read_mappings(std::mem::take(&mut new.secret_mappings)).await;
-        let mut write = self.begin_write(actor).await?;
-        let made = self.create_server_in(&mut write, actor, new, Some(read)).await?;
+        let read =
+            self.registry.configurations().read_mappings(std::mem::take(&mut new.secret_mappings)).await;
+        let mut write = self.registry.begin_write(actor).await?;
+        let made = self.create_in(&mut write, actor, new, Some(read)).await?;
         let brief = self.brief(&write.txn, made.model.id).await?;
         let mapped =
             mappings_of(&write.txn, [made.model.id]).await?.remove(&made.model.id).unwrap_or_default();
@@ -44,8 +46,8 @@ impl Registry {
     }
 
     /// The same inside a write that does more, whose actor may.
-    pub(crate) async fn create_server_in(
-        &self,
+    pub(crate) async fn create_in(
+        self,
         write: &mut Write<'_>,
         actor: &Actor,
         new: NewServer,
@@ -69,7 +71,7 @@ impl Registry {
         let slug =
             free_slug::slug(&write.txn, SlugSpace::ServersOf(workspace_id), new.slug.as_deref(), &name)
                 .await?;
-        let id = self.new_id();
+        let id = self.registry.new_id();
         let stored =
             store(write, ("server", id), "/configurations", new.configuration.as_deref(), None, false)
                 .await?;
@@ -102,16 +104,16 @@ impl Registry {
     }
 
     /// Changes a server.
-    pub async fn update_server(
-        &self,
+    pub async fn update(
+        self,
         actor: &Actor,
         reference: &ServerRef,
         change: ServerChange,
         expected_version: Option<i64>,
     ) -> Result<Saved<Server>> {
         actor.require(Permission::UpdateServers)?;
-        let read = self.read_changed(change.secret_mappings).await;
-        let mut write = self.begin_write(actor).await?;
+        let read = self.registry.configurations().read_changed(change.secret_mappings).await;
+        let mut write = self.registry.begin_write(actor).await?;
         let model = find(&write.txn, actor, reference).await?;
         naming::expect_version(expected_version, model.version)?;
         let before = Before::take(&write, Scope::Server(ServerId(model.id))).await?.with(change.replacements);
@@ -153,7 +155,7 @@ impl Registry {
             write.audit(event("server.updated", &after).before(snapshot(&model)).after(snapshot(&after)));
             affected = before.settle(&mut write, "/configurations", "server saved").await?;
         }
-        let page = self.show_servers(&write.txn, Page { items: vec![after], total: 1 }).await?;
+        let page = self.show(&write.txn, Page { items: vec![after], total: 1 }).await?;
         write.commit().await?;
         let value = page
             .items
@@ -164,14 +166,14 @@ impl Registry {
     }
 
     /// Deletes a server; its client is withdrawn upstream.
-    pub async fn delete_server(
-        &self,
+    pub async fn delete(
+        self,
         actor: &Actor,
         reference: &ServerRef,
         expected_version: Option<i64>,
     ) -> Result<Deleted> {
         actor.require(Permission::DeleteServers)?;
-        let mut write = self.begin_write(actor).await?;
+        let mut write = self.registry.begin_write(actor).await?;
         let model = find(&write.txn, actor, reference).await?;
         naming::expect_version(expected_version, model.version)?;
         let mut deleted = Deleted::default();
@@ -228,7 +230,7 @@ async fn usable_integration(
 
 /// Deletes every live server in `scope` and counts what that takes along.
 pub(crate) async fn delete_all(write: &mut Write<'_>, scope: Scope<'_>, deleted: &mut Deleted) -> Result<()> {
-    for layers in write.registry.load_layers(&write.txn, scope, false).await? {
+    for layers in write.registry.configurations().load(&write.txn, scope, false).await? {
         let model = layers.server.clone();
         write.unseal(sealed_ids(model.configuration.as_deref()).into_values()).await?;
         mapped_secrets::remove_all(write, model.id).await?;

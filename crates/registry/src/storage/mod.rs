@@ -1,6 +1,5 @@
 //! The database: entities, the one way to write, typed columns, backup, faults of the database.
 
-pub(crate) mod backup;
 pub(crate) mod columns;
 pub(crate) mod connect;
 pub(crate) mod csv;
@@ -13,4 +12,3 @@ pub(crate) mod settings_generations;
 pub(crate) mod wanted_logos;
 pub(crate) mod writability;
 pub(crate) mod write;
-pub(crate) mod write_probe;

@@ -257,7 +257,7 @@ impl Write<'_> {
         }
         txn.commit().await?;
         writability::note_written();
-        registry.inner.bell.notify_waiters();
+        registry.inner.commit_notify.notify_waiters();
         Ok(())
     }
 }

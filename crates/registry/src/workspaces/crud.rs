@@ -10,6 +10,7 @@ use crate::pagination::{Page, PageRequest};
 use crate::storage::columns::{contains, moment};
 use crate::storage::entity::{api_key, integration, membership, user, workspace};
 use crate::storage::write::{Event, Write};
+use crate::workspaces::Workspaces;
 use crate::{Actor, Error, Registry, Result, pagination};
 use registry_core::clock::Timestamp;
 use registry_core::id::WorkspaceId;
@@ -67,16 +68,16 @@ pub struct WorkspaceFilter {
     pub search: Option<String>,
 }
 
-impl Registry {
+impl Workspaces<'_> {
     /// Makes a workspace.
-    pub async fn create_workspace(&self, actor: &Actor, new: NewWorkspace) -> Result<Workspace> {
+    pub async fn create(self, actor: &Actor, new: NewWorkspace) -> Result<Workspace> {
         actor.require_organisation(Permission::CreateWorkspaces)?;
         let name = naming::name(&new.name, "/name")?;
         let description = naming::description(new.description)?;
-        let mut write = self.begin_write(actor).await?;
+        let mut write = self.registry.begin_write(actor).await?;
         let slug = free_slug::slug(&write.txn, SlugSpace::Workspaces, new.slug.as_deref(), &name).await?;
         let model = workspace::Model {
-            id: self.new_id(),
+            id: self.registry.new_id(),
             slug: slug.to_string(),
             slug_key: slug.key(),
             name,
@@ -96,14 +97,14 @@ impl Registry {
     }
 
     /// One workspace.
-    pub async fn workspace(&self, actor: &Actor, reference: &Reference) -> Result<Workspace> {
+    pub async fn get(self, actor: &Actor, reference: &Reference) -> Result<Workspace> {
         actor.require(Permission::ReadWorkspaces)?;
-        find(self.db(), actor, reference).await?.try_into()
+        find(self.registry.db(), actor, reference).await?.try_into()
     }
 
     /// Workspaces by name.
-    pub async fn workspaces(
-        &self,
+    pub async fn list(
+        self,
         actor: &Actor,
         filter: WorkspaceFilter,
         request: PageRequest,
@@ -121,19 +122,19 @@ impl Registry {
             );
         }
         let select = select.order_by_asc(workspace::Column::SlugKey);
-        pagination::fetch(self.db(), select, request).await?.try_map(TryInto::try_into)
+        pagination::fetch(self.registry.db(), select, request).await?.try_map(TryInto::try_into)
     }
 
     /// Changes a workspace.
-    pub async fn update_workspace(
-        &self,
+    pub async fn update(
+        self,
         actor: &Actor,
         reference: &Reference,
         change: WorkspaceChange,
         expected_version: Option<i64>,
     ) -> Result<Workspace> {
         actor.require_organisation(Permission::UpdateWorkspaces)?;
-        let mut write = self.begin_write(actor).await?;
+        let mut write = self.registry.begin_write(actor).await?;
         let before = find(&write.txn, actor, reference).await?;
         naming::expect_version(expected_version, before.version)?;
         let mut after = before.clone();
@@ -155,14 +156,14 @@ impl Registry {
     }
 
     /// Deletes a workspace with its integrations and servers; their clients are withdrawn upstream.
-    pub async fn delete_workspace(
-        &self,
+    pub async fn delete(
+        self,
         actor: &Actor,
         reference: &Reference,
         expected_version: Option<i64>,
     ) -> Result<Deleted> {
         actor.require_organisation(Permission::DeleteWorkspaces)?;
-        let mut write = self.begin_write(actor).await?;
+        let mut write = self.registry.begin_write(actor).await?;
         let model = find(&write.txn, actor, reference).await?;
         naming::expect_version(expected_version, model.version)?;
         let id = WorkspaceId(model.id);

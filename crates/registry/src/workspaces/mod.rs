@@ -2,3 +2,18 @@
 
 pub(crate) mod crud;
 pub(crate) mod overview;
+
+use crate::Registry;
+
+/// Workspaces. A view of the application, reached by [`Registry::workspaces`].
+#[derive(Clone, Copy)]
+pub struct Workspaces<'a> {
+    pub(crate) registry: &'a Registry,
+}
+
+impl Registry {
+    /// Workspaces.
+    pub fn workspaces(&self) -> Workspaces<'_> {
+        Workspaces { registry: self }
+    }
+}

@@ -4,6 +4,7 @@ use crate::lookup::integrations::{IntegrationRef, access_enabled, integration_re
 use crate::lookup::workspaces;
 use crate::pagination::{Page, PageRequest};
 use crate::storage::entity::{access, api_key, integration, registration, server, user};
+use crate::workspaces::Workspaces;
 use crate::{Actor, Registry, Result, Workspace, WorkspaceFilter};
 use registry_core::id::WorkspaceId;
 use registry_core::permission::Permission;
@@ -59,17 +60,17 @@ pub struct WorkspaceLosses {
     pub people: u64,
 }
 
-impl Registry {
+impl Workspaces<'_> {
     /// Workspaces by slug, with what is in them.
-    pub async fn workspace_summaries(
-        &self,
+    pub async fn summaries(
+        self,
         actor: &Actor,
         filter: WorkspaceFilter,
         request: PageRequest,
     ) -> Result<Page<WorkspaceSummary>> {
-        let found = self.workspaces(actor, filter, request).await?;
+        let found = self.list(actor, filter, request).await?;
         let ids: Vec<Uuid> = found.items.iter().map(|workspace| workspace.id.0).collect();
-        let db = self.db();
+        let db = self.registry.db();
         let layers = Layers::of(db, &ids).await?;
         let states = states_of(db, &ids).await?;
         let servers = servers_of(db, &ids).await?;
@@ -92,14 +93,14 @@ impl Registry {
     }
 
     /// The integrations a workspace may use, by slug.
-    pub async fn workspace_integrations(
-        &self,
+    pub async fn integrations(
+        self,
         actor: &Actor,
         reference: &Reference,
     ) -> Result<Vec<WorkspaceIntegration>> {
         actor.require(Permission::ListIntegrations)?;
-        let workspace = workspaces::find(self.db(), actor, reference).await?;
-        let layers = Layers::of(self.db(), &[workspace.id]).await?;
+        let workspace = workspaces::find(self.registry.db(), actor, reference).await?;
+        let layers = Layers::of(self.registry.db(), &[workspace.id]).await?;
         let counts: Vec<(Uuid, i64)> = server::Entity::find()
             .select_only()
             .column(server::Column::IntegrationId)
@@ -108,7 +109,7 @@ impl Registry {
             .filter(server::Column::DeletedAt.is_null())
             .group_by(server::Column::IntegrationId)
             .into_tuple()
-            .all(self.db())
+            .all(self.registry.db())
             .await?;
         let counts: HashMap<Uuid, i64> = counts.into_iter().collect();
         layers
@@ -126,9 +127,9 @@ impl Registry {
     }
 
     /// What deleting a workspace would take along.
-    pub async fn workspace_losses(&self, actor: &Actor, reference: &Reference) -> Result<WorkspaceLosses> {
+    pub async fn dry_run_delete(self, actor: &Actor, reference: &Reference) -> Result<WorkspaceLosses> {
         actor.require_organisation(Permission::DeleteWorkspaces)?;
-        let db = self.db();
+        let db = self.registry.db();
         let id = workspaces::find(db, actor, reference).await?.id;
         Ok(WorkspaceLosses {
             integrations: integration::Entity::find()

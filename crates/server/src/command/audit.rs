@@ -8,7 +8,7 @@ use crate::config::Config;
 /// Says what the log's chain came to; fails where it breaks.
 pub(super) async fn verify(config: &Config, options: &VerifyAudit) -> Result<(), Failed> {
     let registry = visit(config).await?.registry;
-    let verdict = registry.verify_audit(&registry.operator(), &options.public_key).await?;
+    let verdict = registry.audit().verify(&registry.deployment().operator(), &options.public_key).await?;
     if let Some(broken) = verdict.broken {
         return Err(Failed::new(format!(
             "The audit log breaks at number {}: {}.",
@@ -21,7 +21,10 @@ pub(super) async fn verify(config: &Config, options: &VerifyAudit) -> Result<(),
         let number: i64 = number.parse().map_err(|_| odd())?;
         // What was removed behind a signed point cannot be compared any more.
         let removed = verdict.first.is_some_and(|first| number < first);
-        if !removed && registry.audit_hash(&registry.operator(), number).await?.as_deref() != Some(hash) {
+        if !removed
+            && registry.audit().hash_of(&registry.deployment().operator(), number).await?.as_deref()
+                != Some(hash)
+        {
             return Err(Failed::new(match verdict.restored {
                 Some(event) => format!(
                     "Number {number} is not the event that was noted. This database was restored from a copy (event {event} says so): events that were noted between that copy and the restoration are in the database that was kept beside it. Otherwise the log was changed."
@@ -56,8 +59,8 @@ pub(super) async fn verify(config: &Config, options: &VerifyAudit) -> Result<(),
 /// Signs the log from now on with a new key.
 pub(super) async fn restart(config: &Config) -> Result<(), Failed> {
     let registry = visit(config).await?.registry;
-    registry.check_keys().await?;
-    registry.restart_audit(&registry.operator()).await?;
+    registry.deployment().check_keys().await?;
+    registry.audit().restart(&registry.deployment().operator()).await?;
     print(
         "The audit log is signed with a new key from now on. Note the public key that `mcp-registry audit verify` prints tomorrow.",
     )

@@ -44,17 +44,17 @@ pub(super) async fn visit(config: &Config) -> Result<Visited, Failed> {
     };
     let registry = open_on(config, url, ring, Missing::Refuse).await?;
     say(format_args!("database {}", which(&config.database.url)));
-    registry.usable().await?;
+    registry.deployment().usable().await?;
     if let Some(why) = &lost {
         say(format_args!("warning: {why} This goes on without sealing keys."));
     }
-    let unreadable = registry.lost_keys().await?;
+    let unreadable = registry.deployment().lost_keys().await?;
     for sentence in &unreadable {
         say(format_args!("warning: {sentence}"));
     }
     if lost.is_none()
         && unreadable.is_empty()
-        && let Err(error) = registry.check_keys().await
+        && let Err(error) = registry.deployment().check_keys().await
     {
         say(format_args!("warning: {error}"));
     }
@@ -67,19 +67,20 @@ pub(super) async fn join(config: &Config) -> Result<Registry, Failed> {
     let registry = open_making(config).await?;
     if !config.database.url.is_sqlite() {
         // The settings in force, before anything is answered. A database that is away or not migrated says so later.
-        if let Err(error) = registry.settings_standing().await {
+        if let Err(error) = registry.deployment().settings_standing().await {
             tracing::debug!(%error, "the shared settings could not be read yet");
         }
         return Ok(registry);
     }
-    let standing = registry.bring_up(Recording::Nothing).await?.settings;
+    let standing = registry.deployment().bring_up(Recording::Nothing).await?.settings;
     let Some(remark) = standing.remark() else { return Ok(registry) };
     registry.disconnect().await?;
     let alone = is_alone(config).await?;
     let registry = open_making(config).await?;
     match standing {
         _ if alone => {
-            let Migrated { changed, generation, .. } = registry.bring_up(Recording::Alone).await?;
+            let Migrated { changed, generation, .. } =
+                registry.deployment().bring_up(Recording::Alone).await?;
             tracing::warn!(generation, settings = %changed.join(", "), "the settings of the deployment changed; registrations follow");
         }
         SettingsStanding::Previous(_) => tracing::warn!("{remark}"),
@@ -130,7 +131,7 @@ async fn refuse_a_new_key(config: &Config, path: &Path) -> Result<(), Failed> {
     }
     let registry =
         open_on(config, config.database.url.expose(), SealingRing::none(), Missing::Refuse).await?;
-    let sealed_with: Vec<String> = registry.sealed_with().await?.into_iter().collect();
+    let sealed_with: Vec<String> = registry.deployment().sealed_with().await?.into_iter().collect();
     registry.disconnect().await?;
     if sealed_with.is_empty() {
         return Ok(());

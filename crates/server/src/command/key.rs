@@ -11,8 +11,9 @@ use registry_core::slug::Reference;
 pub(super) async fn create(config: &Config, options: NewKey) -> Result<(), Failed> {
     let registry = visit(config).await?.registry;
     let created = registry
-        .create_api_key(
-            &registry.operator(),
+        .api_keys()
+        .create(
+            &registry.deployment().operator(),
             NewApiKey {
                 name: options.name,
                 role: options.role,

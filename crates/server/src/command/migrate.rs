@@ -11,8 +11,8 @@ pub(super) async fn run(config: &Config, options: Migrate) -> Result<(), Failed>
     let registry = open_making(config).await?;
     say(format_args!("database {}", which(&config.database.url)));
     if options.finish_rollout {
-        registry.usable().await?;
-        say(if registry.finish_rollout().await? {
+        registry.deployment().usable().await?;
+        say(if registry.deployment().finish_rollout().await? {
             "the rollout has ended: only the settings in force are valid now"
         } else {
             "no rollout is under way; nothing was changed"
@@ -20,7 +20,7 @@ pub(super) async fn run(config: &Config, options: Migrate) -> Result<(), Failed>
         return Ok(());
     }
     let recording = if options.put_back { Recording::PutBack } else { Recording::Changes };
-    let done = registry.bring_up(recording).await?;
+    let done = registry.deployment().bring_up(recording).await?;
     if !done.changed.is_empty() {
         say(format_args!(
             "settings generation {} is in force; changed: {}. Processes with the settings of before stay in service. Restart them one after the other with the new ones, then run `mcp-registry migrate --finish-rollout`.",

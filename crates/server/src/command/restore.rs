@@ -62,12 +62,12 @@ pub(super) async fn restore(config: &Config, options: &Restore) -> Result<(), Fa
     fs::rename(&draft, &database).map_err(failed)?;
     sync_folder(&database).map_err(failed)?;
     let restored = open_copy(config, config.database.url.expose(), options.accept_lost_keys).await?;
-    restored.usable().await?;
+    restored.deployment().usable().await?;
     if !options.accept_lost_keys {
-        restored.check_keys().await?;
+        restored.deployment().check_keys().await?;
     }
     say(format_args!("database {}", which(&config.database.url)));
-    if let Some(remark) = restored.settings_standing().await?.remark() {
+    if let Some(remark) = restored.deployment().settings_standing().await?.remark() {
         say(format_args!("warning: {remark}"));
     }
     print(format_args!("{} is restored from {}", database.display(), source.display()))
@@ -83,24 +83,25 @@ async fn judge(
 ) -> Result<(), Failed> {
     let url = format!("sqlite://{}?mode=rw", draft.display());
     let copy = open_copy(config, &url, options.accept_lost_keys).await?;
-    copy.migrate_schema().await?;
-    let lost = copy.lost_keys().await?;
+    copy.deployment().migrate_schema().await?;
+    let lost = copy.deployment().lost_keys().await?;
     if lost.is_empty() {
         // Its settings are those of its time, whatever this shell has.
-        copy.bring_up(Recording::Nothing).await?;
+        copy.deployment().bring_up(Recording::Nothing).await?;
     } else if !options.accept_lost_keys {
         return Err(Failed::new(format!(
             "{} Nothing was restored. Bring the keys of that time back; if they are lost, add `--accept-lost-keys`.",
             lost.join(" ")
         )));
     }
-    let lost: u64 = copy.sealing_keys(&copy.operator()).await?.iter().map(|key| key.unreadable).sum();
+    let lost: u64 =
+        copy.secrets().keys(&copy.deployment().operator()).await?.iter().map(|key| key.unreadable).sum();
     if lost > 0 && !options.accept_lost_keys {
         return Err(Failed::new(format!(
             "{lost} secrets of the copy cannot be opened with the sealing keys that are configured. Restore another copy; or add `--accept-lost-keys`, and enter them again."
         )));
     }
-    copy.note_restored(&copy.operator()).await?;
+    copy.deployment().note_restored(&copy.deployment().operator()).await?;
     revoke(&copy, options, current).await?;
     copy.disconnect().await?;
     match registry::release(draft).await? {
@@ -115,7 +116,8 @@ async fn judge(
 async fn revoke(copy: &Registry, options: &Restore, current: Option<&CurrentAccess>) -> Result<(), Failed> {
     let mut known = false;
     if let Some(current) = current {
-        if let Some(kept) = copy.keep_revocations(&copy.operator(), current).await? {
+        if let Some(kept) = copy.deployment().keep_revocations(&copy.deployment().operator(), current).await?
+        {
             known = true;
             for (what, names) in [
                 ("still revoked, or ending sooner", &kept.keys),
@@ -135,7 +137,7 @@ async fn revoke(copy: &Registry, options: &Restore, current: Option<&CurrentAcce
         }
     }
     if let Some(since) = options.revoke_keys_since {
-        for name in copy.revoke_keys_made_since(&copy.operator(), since).await? {
+        for name in copy.deployment().revoke_keys_made_since(&copy.deployment().operator(), since).await? {
             print(format_args!("revoked: {name}"))?;
         }
     }

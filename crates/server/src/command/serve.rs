@@ -68,7 +68,7 @@ pub async fn start(config: &Config, options: Serve) -> Result<Running, Failed> {
         let (registry, stop) = (registry.clone(), stop.clone());
         let url = config.database.url.expose().to_owned();
         let memory = config.gateway.memory.saturating_mul(1024 * 1024);
-        async move { registry.follow(&url, memory, stop.cancelled_owned()).await }
+        async move { registry.gateway().watch(&url, memory, stop.cancelled_owned()).await }
     });
     let worker =
         if options.no_worker { None } else { Some(Worker::start(config, registry.clone(), stop.clone())?) };
@@ -95,7 +95,7 @@ impl Running {
     /// Ends the worker, then answers what is under way, then ends; within ten seconds.
     pub async fn stop(mut self) {
         self.stop.cancel();
-        self.registry.close();
+        self.registry.gateway().close();
         if let Some(worker) = self.worker.take() {
             worker.drain().await;
         }
@@ -155,18 +155,18 @@ async fn announce(config: &Config, running: &Running) -> Result<(), Failed> {
     let base = config.public_url(address);
     tracing::info!(%address, url = base, "listening");
     print(format_args!("listening on http://{address}"))?;
-    if let Err(error) = running.registry().ready().await {
+    if let Err(error) = running.registry().deployment().ready().await {
         tracing::warn!("not ready: {error}");
         return Ok(());
     }
     // For commands that print links, in shells that know nothing of this process.
     if (config.server.public_url.is_some() || config.database.url.is_sqlite())
-        && let Err(error) = running.registry().note_address(&base).await
+        && let Err(error) = running.registry().deployment().note_address(&base).await
     {
         tracing::warn!(%error, "the address of this deployment could not be noted");
     }
     // Where several processes serve, each would print a link of its own: there it is `mcp-registry user link`.
-    if config.database.url.is_sqlite() && !running.registry().has_people().await? {
+    if config.database.url.is_sqlite() && !running.registry().login().has_users().await? {
         let link = user::sign_in_link(running.registry(), &base, FIRST_ADMIN, None).await?;
         print(format_args!("nobody can sign in yet; sign in once with {link}"))?;
     }

@@ -18,13 +18,13 @@ pub(super) async fn link(config: &Config, options: &Link) -> Result<(), Failed> 
 pub(super) async fn reset(config: &Config, options: &Reset) -> Result<(), Failed> {
     let registry = visit(config).await?.registry;
     let base = base(config, &registry).await?;
-    let token = registry.reset_person(&options.email, Origin::new(Door::Cli)).await?;
+    let token = registry.users().reset(&options.email, Origin::new(Door::Cli)).await?;
     print(address(&base, &token))
 }
 
 /// Where the deployment is reached: as configured here, else as the process that serves noted it.
 async fn base(config: &Config, registry: &Registry) -> Result<String, Failed> {
-    let noted = registry.noted_address().await?;
+    let noted = registry.deployment().noted_address().await?;
     let own = config.server.public_url.clone();
     if let (Some(own), Some(noted)) = (&own, &noted)
         && own != noted
@@ -47,6 +47,6 @@ pub(super) async fn sign_in_link(
     email: &str,
     role: Option<Role>,
 ) -> Result<String, Failed> {
-    let token = registry.create_sign_in_link_as(email, role, Origin::new(Door::Cli)).await?;
+    let token = registry.users().create_sign_in_link_as(email, role, Origin::new(Door::Cli)).await?;
     Ok(address(base, &token))
 }

@@ -88,7 +88,7 @@ fn worker_name() -> String {
 /// Returns when the database can be used; says once what is missing.
 async fn until_ready(registry: &Registry) {
     let mut said = String::new();
-    while let Err(error) = registry.ready().await {
+    while let Err(error) = registry.deployment().ready().await {
         let message = error.to_string();
         if message != said {
             tracing::warn!("not ready: {message}");

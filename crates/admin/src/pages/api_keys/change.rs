@@ -37,7 +37,7 @@ pub(super) async fn confirm_rotate(
     visitor: Visitor,
     path: web::Path<ApiKeyId>,
 ) -> Result<HttpResponse, Failure> {
-    let key = visitor.registry.api_key(&visitor.actor, *path).await?;
+    let key = visitor.registry.api_keys().get(&visitor.actor, *path).await?;
     let shell = Shell::of(&request, &visitor, "api-keys", format!("Rotate {}", key.name));
     let page = RotatePage { shell, key, now: visitor.registry.now() };
     Ok(html(StatusCode::OK, &page)?)
@@ -50,7 +50,7 @@ pub(super) async fn rotate(
     visitor: Visitor,
     path: web::Path<ApiKeyId>,
 ) -> Result<HttpResponse, Failure> {
-    let made = visitor.registry.rotate_api_key(&visitor.actor, *path).await?;
+    let made = visitor.registry.api_keys().rotate(&visitor.actor, *path).await?;
     let created = Created { name: made.record.name, key: made.key, rotated: true, findings: made.findings };
     super::render(&request, &visitor, &Query::default(), Some(created)).await
 }
@@ -61,9 +61,9 @@ pub(super) async fn confirm_revoke(
     visitor: Visitor,
     path: web::Path<ApiKeyId>,
 ) -> Result<HttpResponse, Failure> {
-    let key = visitor.registry.api_key(&visitor.actor, *path).await?;
+    let key = visitor.registry.api_keys().get(&visitor.actor, *path).await?;
     let shell = Shell::of(&request, &visitor, "api-keys", format!("Revoke {}", key.name));
-    let made = visitor.registry.keys_made_by(&visitor.actor, *path).await?;
+    let made = visitor.registry.api_keys().made_by(&visitor.actor, *path).await?;
     let page = RevokePage { shell, key, made, now: visitor.registry.now() };
     Ok(html(StatusCode::OK, &page)?)
 }
@@ -74,7 +74,7 @@ pub(super) async fn revoke(
     path: web::Path<ApiKeyId>,
     form: web::Form<Revoke>,
 ) -> Result<HttpResponse, Failure> {
-    let ended = visitor.registry.revoke_api_key(&visitor.actor, *path, form.made.is_some()).await?;
+    let ended = visitor.registry.api_keys().revoke(&visitor.actor, *path, form.made.is_some()).await?;
     Ok(go(format!("/ui/api-keys?done=revoked-{ended}")))
 }
 

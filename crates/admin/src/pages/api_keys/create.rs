@@ -207,7 +207,7 @@ pub(super) async fn submit(
             return render(&request, &visitor, form, problems).await;
         }
     };
-    match visitor.registry.create_api_key(&visitor.actor, new).await {
+    match visitor.registry.api_keys().create(&visitor.actor, new).await {
         Ok(made) => {
             let created =
                 Created { name: made.record.name, key: made.key, rotated: false, findings: made.findings };

@@ -85,8 +85,9 @@ async fn render(
     let number = query.page.unwrap_or(1).max(1);
     let wanted = PageRequest::new(number - 1, SIZE);
     let of = |ended| ApiKeyFilter { ended: Some(ended) };
-    let found = visitor.registry.api_keys(&visitor.actor, of(ended), wanted).await?;
-    let others = visitor.registry.api_keys(&visitor.actor, of(!ended), PageRequest::new(0, 1)).await?.total;
+    let found = visitor.registry.api_keys().list(&visitor.actor, of(ended), wanted).await?;
+    let others =
+        visitor.registry.api_keys().list(&visitor.actor, of(!ended), PageRequest::new(0, 1)).await?.total;
     let link = |page: u64| format!("/ui/api-keys?state={}&page={page}", query.state);
     let (working, gone) = if ended { (others, found.total) } else { (found.total, others) };
     let page = Page {
@@ -107,5 +108,5 @@ async fn render(
 /// The workspaces that a key or a person may be bound to.
 pub(super) async fn workspaces(visitor: &Visitor) -> Result<Vec<Workspace>, Failure> {
     let all = PageRequest::new(0, 1000);
-    Ok(visitor.registry.workspaces(&visitor.actor, WorkspaceFilter::default(), all).await?.items)
+    Ok(visitor.registry.workspaces().list(&visitor.actor, WorkspaceFilter::default(), all).await?.items)
 }

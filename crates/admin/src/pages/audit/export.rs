@@ -49,7 +49,7 @@ fn file(visitor: Visitor, query: &Query, format: AuditFormat) -> Result<HttpResp
                 return Ok::<_, Error>(None);
             }
             let Sending { visitor, filter, seek, .. } = &sending;
-            let found = visitor.registry.audit_stretch(&visitor.actor, filter.clone(), *seek, PART).await?;
+            let found = visitor.registry.audit().range(&visitor.actor, filter.clone(), *seek, PART).await?;
             let head = *seek == AuditSeek::Newest;
             sending.more = found.older;
             if let Some(last) = found.items.last() {

@@ -79,7 +79,7 @@ async fn show(
         (None, Some(number)) => AuditSeek::After(number),
         (None, None) => AuditSeek::Newest,
     };
-    let found = visitor.registry.audit_stretch(&visitor.actor, filter, seek, SIZE).await?;
+    let found = visitor.registry.audit().range(&visitor.actor, filter, seek, SIZE).await?;
     let filters = query.filters();
     let link = |name: &str, event: Option<&AuditEvent>| {
         event.map(|event| format!("/ui/audit?{filters}&{name}={}", event.number))
@@ -93,7 +93,7 @@ async fn show(
         shell: Shell::of(&request, &visitor, "audit", title),
         older: link("before", found.items.last().filter(|_| found.older)),
         newer: link("after", found.items.first().filter(|_| found.newer)),
-        begins: visitor.registry.audit_begins(&visitor.actor).await?,
+        begins: visitor.registry.audit().begins_at(&visitor.actor).await?,
         items: found.items,
         query,
         filters,

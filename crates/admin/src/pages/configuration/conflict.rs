@@ -45,14 +45,14 @@ pub(super) async fn page(
 ) -> Result<HttpResponse, Failure> {
     let (registry, actor) = (&visitor.registry, &visitor.actor);
     let check = Check { subject: Some(place.subject.clone()), text: typed.text.clone(), preview: None };
-    let checked = registry.check_configuration(actor, check).await?;
+    let checked = registry.configurations().check(actor, check).await?;
     let errors: Vec<Finding> =
         checked.findings.0.into_iter().filter(|finding| finding.severity == Severity::Error).collect();
     let present = stored.text.as_deref().map(laid_out).unwrap_or_default();
     let base = match typed.base {
         Some(0) => Some(String::new()),
         Some(number) => {
-            let revision = registry.revision(actor, &place.subject, number).await.ok();
+            let revision = registry.configurations().revision(actor, &place.subject, number).await.ok();
             revision.map(|revision| revision.text.as_deref().map(laid_out).unwrap_or_default())
         }
         None => None,

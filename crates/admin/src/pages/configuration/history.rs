@@ -145,13 +145,13 @@ async fn show(
     let place = Place::of_request(&request, &visitor).await?;
     let (registry, actor) = (&visitor.registry, &visitor.actor);
     let wanted = PageRequest::new(query.page, SIZE);
-    let found = registry.revisions(actor, &place.subject, wanted).await?;
+    let found = registry.configurations().revisions(actor, &place.subject, wanted).await?;
     let more = found.has_more(wanted);
     let turn = |page| link(&place, &Query { a: query.a, b: query.b, page, ..query.like() });
     let previous = query.page.checked_sub(1).map(turn);
     let next = more.then(|| turn(query.page + 1));
-    let current = registry.configuration(actor, &place.subject).await?.revision;
-    let servers = registry.affected_servers(actor, &place.subject).await?;
+    let current = registry.configurations().get(actor, &place.subject).await?.revision;
+    let servers = registry.configurations().affected_servers(actor, &place.subject).await?;
     let servers: Vec<String> =
         servers.iter().map(|(workspace, server, _)| format!("{}/{server}", workspace.slug)).collect();
     let comparison =
@@ -181,12 +181,13 @@ async fn compare(
     let (registry, actor) = (&visitor.registry, &visitor.actor);
     let b = query.b.unwrap_or(current);
     let a = query.a.unwrap_or(b - 1);
-    let newer = registry.revision(actor, &place.subject, b).await?;
+    let newer = registry.configurations().revision(actor, &place.subject, b).await?;
     // Version 0 is what was before the first: nothing.
-    let older = if a == 0 { None } else { Some(registry.revision(actor, &place.subject, a).await?) };
+    let older =
+        if a == 0 { None } else { Some(registry.configurations().revision(actor, &place.subject, a).await?) };
     let target = if b == current { a } else { b };
     let restore = if place.may_save && target > 0 && target != current {
-        let checked = registry.check_revision(actor, &place.subject, target, None).await?;
+        let checked = registry.configurations().check_revision(actor, &place.subject, target, None).await?;
         Some((target, effect(&checked)))
     } else {
         None
@@ -200,7 +201,10 @@ async fn compare(
             if number == 0 {
                 continue;
             }
-            let checked = registry.check_revision(actor, &place.subject, number, preview.as_ref()).await?;
+            let checked = registry
+                .configurations()
+                .check_revision(actor, &place.subject, number, preview.as_ref())
+                .await?;
             match checked.preview {
                 Some(preview) => {
                     *text = sent::lines(&preview.resolution);

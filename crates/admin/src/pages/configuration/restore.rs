@@ -85,6 +85,7 @@ pub(super) async fn restore(
     };
     let saved = visitor
         .registry
+        .configurations()
         .revert(&visitor.actor, &place.subject, form.number, Some(form.version), replacements)
         .await;
     match saved {
@@ -113,9 +114,9 @@ async fn page(
     refusal: Findings,
 ) -> Result<HttpResponse, Failure> {
     let (registry, actor) = (&visitor.registry, &visitor.actor);
-    let stored = registry.configuration(actor, &place.subject).await?;
-    let version = registry.revision(actor, &place.subject, number).await?;
-    let checked = registry.check_revision(actor, &place.subject, number, None).await?;
+    let stored = registry.configurations().get(actor, &place.subject).await?;
+    let version = registry.configurations().revision(actor, &place.subject, number).await?;
+    let checked = registry.configurations().check_revision(actor, &place.subject, number, None).await?;
     let text = |text: Option<&str>| text.map(laid_out).unwrap_or_default();
     let diff = Diff::of(&text(stored.text.as_deref()), &text(version.text.as_deref()));
     let mut findings: Vec<Finding> = checked

@@ -71,7 +71,7 @@ pub(super) async fn save(
 ) -> Result<HttpResponse, Failure> {
     let mut typed = editor.merged();
     let (registry, actor) = (&visitor.registry, &visitor.actor);
-    let stored = registry.configuration(actor, &place.subject).await?;
+    let stored = registry.configurations().get(actor, &place.subject).await?;
     if typed.conflicts_with(&stored) {
         return conflict::page(request, visitor, place, typed, stored).await;
     }
@@ -98,14 +98,14 @@ pub(super) async fn save(
         expected_version: typed.version,
         replacements: if decision == Decision::Later { Replacements::Held } else { Replacements::ByRule },
     };
-    let refusal = match registry.save_configuration(actor, &place.subject, new).await {
+    let refusal = match registry.configurations().save(actor, &place.subject, new).await {
         Ok(saved) => {
             let (revision, affected) = (saved.value.revision, saved.affected);
             let done = format!("saved-{revision}-{}-{}", affected.registrations, affected.asked);
             return Ok(go(format!("{}?{}", place.action, typed.choice.query(&done))));
         }
         Err(Error::Stale { .. }) => {
-            let stored = registry.configuration(actor, &place.subject).await?;
+            let stored = registry.configurations().get(actor, &place.subject).await?;
             return conflict::page(request, visitor, place, typed, stored).await;
         }
         Err(Error::Invalid(findings)) => findings,
@@ -124,7 +124,7 @@ pub(super) async fn review(
     editor: Typed,
 ) -> Result<HttpResponse, Failure> {
     let mut typed = editor.merged();
-    let stored = visitor.registry.configuration(&visitor.actor, &place.subject).await?;
+    let stored = visitor.registry.configurations().get(&visitor.actor, &place.subject).await?;
     if typed.conflicts_with(&stored) {
         return conflict::page(request, visitor, place, typed, stored).await;
     }
@@ -154,7 +154,7 @@ pub(super) async fn review(
 
 async fn check(visitor: &Visitor, place: &Place, typed: &Typed) -> Result<Checked, Failure> {
     let check = Check { subject: Some(place.subject.clone()), text: typed.text.clone(), preview: None };
-    Ok(visitor.registry.check_configuration(&visitor.actor, check).await?)
+    Ok(visitor.registry.configurations().check(&visitor.actor, check).await?)
 }
 
 /// Servers with the same change together, in the order of the first of each.

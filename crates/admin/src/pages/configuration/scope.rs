@@ -35,7 +35,7 @@ pub(super) struct Place {
 
 pub(super) async fn of_integration(visitor: &Visitor, slug: &str) -> Result<Place, Failure> {
     let reference = Reference::parse(slug);
-    let integration = visitor.registry.integration(&visitor.actor, &reference).await?;
+    let integration = visitor.registry.integrations().get(&visitor.actor, &reference).await?;
     let own = visitor.actor.workspace();
     let is_owner = own.is_none() || integration.workspace.is_some_and(|owner| Some(owner.id) == own);
     Ok(Place {
@@ -58,8 +58,8 @@ pub(super) async fn of_integration(visitor: &Visitor, slug: &str) -> Result<Plac
 
 pub(super) async fn of_access(visitor: &Visitor, workspace: &str, slug: &str) -> Result<Place, Failure> {
     let (integration, workspace) = (Reference::parse(slug), Reference::parse(workspace));
-    let found = visitor.registry.integration(&visitor.actor, &integration).await?;
-    let team = visitor.registry.workspace(&visitor.actor, &workspace).await?;
+    let found = visitor.registry.integrations().get(&visitor.actor, &integration).await?;
+    let team = visitor.registry.workspaces().get(&visitor.actor, &workspace).await?;
     Ok(Place {
         subject: Subject::Access { integration, workspace },
         action: format!("/ui/workspaces/{}/integrations/{}/config", team.slug, found.slug),
@@ -81,7 +81,7 @@ pub(super) async fn of_access(visitor: &Visitor, workspace: &str, slug: &str) ->
 pub(super) async fn of_server(visitor: &Visitor, workspace: &str, server: &str) -> Result<Place, Failure> {
     let reference =
         ServerRef { server: Reference::parse(server), workspace: Some(Reference::parse(workspace)) };
-    let found = visitor.registry.server(&visitor.actor, &reference).await?;
+    let found = visitor.registry.servers().get(&visitor.actor, &reference).await?;
     Ok(Place {
         subject: Subject::Server(reference),
         action: format!("/ui/workspaces/{}/servers/{}/config", found.workspace.slug, found.slug),

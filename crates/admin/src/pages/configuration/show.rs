@@ -128,7 +128,7 @@ pub(super) async fn read(
     place: Place,
     choice: Choice,
 ) -> Result<HttpResponse, Failure> {
-    let stored = visitor.registry.configuration(&visitor.actor, &place.subject).await?;
+    let stored = visitor.registry.configurations().get(&visitor.actor, &place.subject).await?;
     let typed = Typed {
         text: stored.text.clone().unwrap_or_default(),
         secrets: Vec::new(),
@@ -220,10 +220,10 @@ async fn check(
     server: Option<ServerRef>,
 ) -> Result<Checked, Failure> {
     let check = Check { subject: Some(place.subject.clone()), text, preview: server };
-    match visitor.registry.check_configuration(&visitor.actor, check.clone()).await {
+    match visitor.registry.configurations().check(&visitor.actor, check.clone()).await {
         Err(registry::Error::NotFound { .. }) if check.preview.is_some() => {
             let check = Check { preview: None, ..check };
-            Ok(visitor.registry.check_configuration(&visitor.actor, check).await?)
+            Ok(visitor.registry.configurations().check(&visitor.actor, check).await?)
         }
         checked => Ok(checked?),
     }
@@ -238,7 +238,7 @@ async fn advertised(visitor: &Visitor, shown: Option<&Preview>) -> Result<Option
         server: Reference::parse(&preview.server),
         workspace: Some(Reference::parse(&preview.workspace)),
     };
-    Ok(visitor.registry.advertised(&visitor.actor, &server).await?)
+    Ok(visitor.registry.registrations().advertised(&visitor.actor, &server).await?)
 }
 
 /// The servers to choose from, those of a workspace together.

@@ -17,7 +17,7 @@ pub(super) async fn submit(
     place: Place,
     pairs: Vec<(String, String)>,
 ) -> Result<HttpResponse, Failure> {
-    let stored = visitor.registry.configuration(&visitor.actor, &place.subject).await?;
+    let stored = visitor.registry.configurations().get(&visitor.actor, &place.subject).await?;
     let submitted = Submitted::read(pairs)?;
     let mut typed = submitted.typed(stored.text.as_deref());
     let decision = match submitted.intent {

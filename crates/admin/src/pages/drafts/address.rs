@@ -119,7 +119,7 @@ async fn create(
     form: web::Form<Form>,
 ) -> Result<HttpResponse, Failure> {
     let form = form.into_inner();
-    let draft = match visitor.registry.create_draft(&visitor.actor, form.address()?).await {
+    let draft = match visitor.registry.drafts().create(&visitor.actor, form.address()?).await {
         Ok(draft) => draft,
         Err(error) => {
             let problems = problems(&visitor, &form, error).await?;
@@ -164,7 +164,7 @@ async fn submit(
         form = Form { url: form.url, ..Form::of(&draft) };
     }
     // Its own slug is nobody else's.
-    let kept = match visitor.registry.set_draft_address(&visitor.actor, draft.id, form.address()?).await {
+    let kept = match visitor.registry.drafts().set_address(&visitor.actor, draft.id, form.address()?).await {
         Ok(kept) => kept,
         Err(error) => {
             let problems = problems(&visitor, &form, error).await?;
@@ -182,7 +182,7 @@ async fn submit(
 
 /// Checks the server. That it was asked too often is no reason to stay here: the next page says that nothing is known yet.
 async fn check(visitor: &Visitor, id: DraftId) -> Result<(), Failure> {
-    match visitor.registry.probe_draft(&visitor.actor, id).await {
+    match visitor.registry.drafts().probe(&visitor.actor, id).await {
         Ok(_) | Err(Error::TooSoon { .. }) => Ok(()),
         Err(error) => Err(error.into()),
     }
@@ -195,8 +195,11 @@ async fn problems(visitor: &Visitor, form: &Form, error: Error) -> Result<Vec<Pr
         Error::Invalid(findings) => findings.0,
         Error::Conflict { code, message, pointer } => {
             let mut problem = Problem::of(Finding::error(pointer.unwrap_or("/slug"), code, message), field);
-            let taken =
-                visitor.registry.integration(&visitor.actor, &Reference::parse(form.slug.trim())).await;
+            let taken = visitor
+                .registry
+                .integrations()
+                .get(&visitor.actor, &Reference::parse(form.slug.trim()))
+                .await;
             problem.more = taken
                 .ok()
                 .map(|one| (format!("/ui/integrations/{}", one.slug), "Open the integration that has it"));
@@ -220,10 +223,10 @@ async fn render(
         Some(draft) => Wizard::of(draft, DraftStep::Url, problems),
         None => Wizard::empty(problems),
     };
-    let proposed = registry.propose_names(actor, &form.url).await?;
+    let proposed = registry.drafts().propose_names(actor, &form.url).await?;
     let drafts = match draft {
         Some(_) => Vec::new(),
-        None => registry.drafts(actor, PageRequest::new(0, 20)).await?.items,
+        None => registry.drafts().list(actor, PageRequest::new(0, 20)).await?.items,
     };
     let page = Page {
         shell: Shell::of(request, visitor, "integrations", wizard.title("server URL")),

@@ -125,7 +125,7 @@ async fn again(
         Ok(draft) => draft,
         Err(elsewhere) => return Ok(elsewhere),
     };
-    match visitor.registry.probe_draft(&visitor.actor, draft.id).await {
+    match visitor.registry.drafts().probe(&visitor.actor, draft.id).await {
         Ok(_) => Ok(go(step_page(draft.id, DraftStep::Check))),
         Err(error @ Error::TooSoon { .. }) => {
             let problems = vec![Problem::new("again", error.to_string())];
@@ -156,7 +156,8 @@ async fn submit(
         let problems = vec![Problem::new("approach", "Say how the gateway shall identify itself.")];
         return render(&request, &visitor, refused, draft, form, problems).await;
     };
-    let saved = visitor.registry.choose_approach(&visitor.actor, draft.id, approach, form.entered()).await;
+    let saved =
+        visitor.registry.drafts().choose_approach(&visitor.actor, draft.id, approach, form.entered()).await;
     match saved {
         Ok(_) => Ok(onwards(form.intent == Intent::Draft, draft.id, DraftStep::Metadata)),
         Err(Error::Invalid(findings)) => {
@@ -195,7 +196,7 @@ async fn render(
     let page = Page {
         shell: Shell::of(request, visitor, "integrations", wizard.title("check the server")),
         wizard,
-        callbacks: visitor.registry.organisation(&visitor.actor).await?.callback_urls,
+        callbacks: visitor.registry.deployment().organisation(&visitor.actor).await?.callback_urls,
         now: visitor.registry.now(),
         draft,
         form,

@@ -27,7 +27,7 @@ struct Page {
 /// Where one left off.
 #[get("/drafts/{draft}")]
 async fn resume(visitor: Visitor, path: web::Path<DraftId>) -> Result<HttpResponse, Failure> {
-    let draft = visitor.registry.draft(&visitor.actor, *path).await?;
+    let draft = visitor.registry.drafts().get(&visitor.actor, *path).await?;
     Ok(go(super::step_page(draft.id, draft.step)))
 }
 
@@ -49,6 +49,6 @@ async fn confirm(
 
 #[post("/drafts/{draft}/discard")]
 async fn discard(visitor: Visitor, path: web::Path<DraftId>) -> Result<HttpResponse, Failure> {
-    visitor.registry.discard_draft(&visitor.actor, *path).await?;
+    visitor.registry.drafts().discard(&visitor.actor, *path).await?;
     Ok(go("/ui/integrations/new?done=discarded"))
 }

@@ -173,7 +173,7 @@ async fn submit(
         return render(&request, &visitor, draft, text, Said { checked: true, ..Said::default() }).await;
     }
     let new = Some(text.as_str()).filter(|text| !text.trim().is_empty());
-    match visitor.registry.set_draft_configuration(&visitor.actor, draft.id, new).await {
+    match visitor.registry.drafts().set_configuration(&visitor.actor, draft.id, new).await {
         Ok(_) => Ok(onwards(form.intent == Intent::Draft, draft.id, DraftStep::Workspaces)),
         Err(Error::Invalid(refused)) => {
             render(&request, &visitor, draft, text, Said { refused, ..Said::default() }).await
@@ -197,11 +197,11 @@ async fn render(
     text: String,
     said: Said,
 ) -> Result<HttpResponse, Failure> {
-    let checked = visitor.registry.check_draft(&visitor.actor, draft.id, Some(&text)).await?;
+    let checked = visitor.registry.drafts().check(&visitor.actor, draft.id, Some(&text)).await?;
     // A text that cannot be read leaves the table as the stored one makes it.
     let shown = match checked.preview {
         Some(preview) => Some(preview),
-        None => visitor.registry.check_draft(&visitor.actor, draft.id, None).await?.preview,
+        None => visitor.registry.drafts().check(&visitor.actor, draft.id, None).await?.preview,
     };
     let mut findings = checked.findings.0;
     for finding in &said.refused {

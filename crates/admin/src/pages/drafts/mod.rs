@@ -189,7 +189,7 @@ fn step_page(id: DraftId, step: DraftStep) -> String {
 
 /// The draft of an address; one that became an integration leads to its last step.
 async fn open(visitor: &Visitor, path: &web::Path<DraftId>) -> Result<Result<Draft, HttpResponse>, Failure> {
-    let draft = visitor.registry.draft(&visitor.actor, **path).await?;
+    let draft = visitor.registry.drafts().get(&visitor.actor, **path).await?;
     Ok(match draft.integration {
         Some(_) => Err(go(step_page(draft.id, DraftStep::Register))),
         None => Ok(draft),

@@ -112,7 +112,7 @@ async fn show(
     visitor: Visitor,
     path: web::Path<DraftId>,
 ) -> Result<HttpResponse, Failure> {
-    let draft = visitor.registry.draft(&visitor.actor, *path).await?;
+    let draft = visitor.registry.drafts().get(&visitor.actor, *path).await?;
     match draft.integration {
         Some(integration) => done(&request, &visitor, &draft, integration).await,
         None => summary(&request, &visitor, draft, Vec::new()).await,
@@ -125,7 +125,7 @@ async fn submit(
     visitor: Visitor,
     path: web::Path<DraftId>,
 ) -> Result<HttpResponse, Failure> {
-    let findings = match visitor.registry.finish_draft(&visitor.actor, *path).await {
+    let findings = match visitor.registry.drafts().finish(&visitor.actor, *path).await {
         Ok(_) => return Ok(go(step_page(*path, DraftStep::Register))),
         Err(Error::Invalid(findings)) => findings.0,
         Err(Error::Conflict { code, message, pointer }) => {
@@ -133,7 +133,7 @@ async fn submit(
         }
         Err(error) => return Err(error.into()),
     };
-    let draft = visitor.registry.draft(&visitor.actor, *path).await?;
+    let draft = visitor.registry.drafts().get(&visitor.actor, *path).await?;
     let problems = findings.into_iter().map(|finding| {
         let step = match finding.pointer.split('/').nth(1) {
             Some("url" | "name" | "slug") => DraftStep::Url,
@@ -154,7 +154,7 @@ async fn summary(
     problems: Vec<Problem>,
 ) -> Result<HttpResponse, Failure> {
     let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    let shown = visitor.registry.check_draft(&visitor.actor, draft.id, None).await?.preview;
+    let shown = visitor.registry.drafts().check(&visitor.actor, draft.id, None).await?.preview;
     let wizard = Wizard::of(&draft, DraftStep::Register, problems);
     let page = SummaryPage {
         shell: Shell::of(request, visitor, "integrations", wizard.title("register")),
@@ -174,7 +174,7 @@ async fn done(
 ) -> Result<HttpResponse, Failure> {
     let (registry, actor) = (&visitor.registry, &visitor.actor);
     let reference = Reference::from(id);
-    let integration = match registry.integration(actor, &reference).await {
+    let integration = match registry.integrations().get(actor, &reference).await {
         Ok(integration) => Some(integration),
         Err(Error::NotFound { .. }) => None,
         Err(error) => return Err(error.into()),
@@ -183,10 +183,10 @@ async fn done(
     if integration.is_some() {
         let all = PageRequest::new(0, 200);
         let filter = ServerFilter { integration: Some(reference.clone()), ..ServerFilter::default() };
-        let servers = registry.servers(actor, filter, all).await?.items;
+        let servers = registry.servers().list(actor, filter, all).await?.items;
         let filter = RegistrationFilter { integration: Some(reference), ..RegistrationFilter::default() };
-        let registrations = registry.registrations(actor, filter, all).await?.items;
-        let organisation = registry.organisation(actor).await?;
+        let registrations = registry.registrations().list(actor, filter, all).await?.items;
+        let organisation = registry.deployment().organisation(actor).await?;
         let public = crate::pages::base_url(request, visitor);
         rows = servers
             .into_iter()

@@ -154,7 +154,7 @@ async fn submit(
     let selection = form.selection(&draft);
     let (registry, actor) = (&visitor.registry, &visitor.actor);
     // Also a search saves what is checked: nothing is lost by looking for more.
-    match registry.set_draft_workspaces(actor, draft.id, &selection, form.every_new).await {
+    match registry.drafts().set_workspaces(actor, draft.id, &selection, form.every_new).await {
         Ok(_) if form.looks_on() => {
             let query =
                 url::form_urlencoded::Serializer::new(String::new()).append_pair("q", &form.q).finish();
@@ -179,7 +179,7 @@ async fn render(
 ) -> Result<HttpResponse, Failure> {
     let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let filter = WorkspaceFilter { search: Some(q.trim().to_owned()) };
-    let found = visitor.registry.workspaces(&visitor.actor, filter, PageRequest::new(0, SIZE)).await?;
+    let found = visitor.registry.workspaces().list(&visitor.actor, filter, PageRequest::new(0, SIZE)).await?;
     let wizard = Wizard::of(&draft, DraftStep::Workspaces, problems);
     let page = Page {
         shell: Shell::of(request, visitor, "integrations", wizard.title("workspaces")),

@@ -73,7 +73,7 @@ async fn act(
     let mut chosen = Vec::new();
     let mut refused = Vec::new();
     for (_, slug) in form.iter().filter(|(name, _)| name == "one") {
-        match registry.integration(actor, &Reference::parse(slug)).await {
+        match registry.integrations().get(actor, &Reference::parse(slug)).await {
             Ok(one) => chosen.push(one),
             // Deleted since the list was shown.
             Err(error @ Error::NotFound { .. }) => refused.push((slug.clone(), error.to_string())),
@@ -86,7 +86,7 @@ async fn act(
     match intent {
         Intent::Export => {
             let these: Vec<Reference> = chosen.iter().map(|one| one.id.into()).collect();
-            Ok(file("integrations", registry.export_these_integrations(actor, &these).await?))
+            Ok(file("integrations", registry.integrations().export_these(actor, &these).await?))
         }
         Intent::Disable if !sure => {
             actor.require(Permission::UpdateIntegrations)?;
@@ -148,6 +148,6 @@ pub(super) async fn switch(visitor: &Visitor, one: &Integration, enabled: bool) 
         return Ok(0);
     }
     let change = IntegrationChange { enabled: Some(enabled), ..IntegrationChange::default() };
-    visitor.registry.update_integration(&visitor.actor, &one.id.into(), change, None).await?;
+    visitor.registry.integrations().update(&visitor.actor, &one.id.into(), change, None).await?;
     Ok(1)
 }

@@ -38,13 +38,14 @@ pub(super) fn file(name: &str, json: String) -> HttpResponse {
 
 #[get("/integrations.json")]
 async fn export_all(visitor: Visitor, query: web::Query<Query>) -> Result<HttpResponse, Failure> {
-    let json = visitor.registry.export_integrations(&visitor.actor, query.filter()).await?;
+    let json = visitor.registry.integrations().export(&visitor.actor, query.filter()).await?;
     Ok(file("integrations", json))
 }
 
 #[get("/integrations/{integration}/export")]
 async fn export(visitor: Visitor, path: web::Path<String>) -> Result<HttpResponse, Failure> {
-    let json = visitor.registry.export_these_integrations(&visitor.actor, &[Reference::parse(&path)]).await?;
+    let json =
+        visitor.registry.integrations().export_these(&visitor.actor, &[Reference::parse(&path)]).await?;
     Ok(file(&path, json))
 }
 
@@ -90,8 +91,8 @@ async fn import(
     let Import { text, intent } = form.into_inner();
     let (registry, actor) = (&visitor.registry, &visitor.actor);
     let made = match intent {
-        ImportIntent::Check => registry.weigh_import(actor, &text).await,
-        ImportIntent::Import => registry.import_integrations(actor, &text).await,
+        ImportIntent::Check => registry.integrations().dry_run_import(actor, &text).await,
+        ImportIntent::Import => registry.integrations().import(actor, &text).await,
     };
     let (status, title, weighed, problems) = match made {
         Ok(made) if intent == ImportIntent::Import => {
@@ -136,7 +137,7 @@ async fn render_duplicate(
     problems: Vec<Finding>,
 ) -> Result<HttpResponse, Failure> {
     visitor.actor.require(Permission::CreateIntegrations)?;
-    let integration = visitor.registry.integration(&visitor.actor, &Reference::parse(path)).await?;
+    let integration = visitor.registry.integrations().get(&visitor.actor, &Reference::parse(path)).await?;
     let form = form
         .unwrap_or_else(|| Duplicate { name: format!("{} (copy)", integration.name), slug: String::new() });
     let (status, title) = if problems.is_empty() {
@@ -167,12 +168,8 @@ async fn duplicate(
     let form = form.into_inner();
     let copied = visitor
         .registry
-        .duplicate_integration(
-            &visitor.actor,
-            &Reference::parse(&path),
-            form.name.clone(),
-            filled(&form.slug),
-        )
+        .integrations()
+        .duplicate(&visitor.actor, &Reference::parse(&path), form.name.clone(), filled(&form.slug))
         .await;
     match copied {
         Ok(made) => {

@@ -31,8 +31,8 @@ async fn render(
     reference: &Reference,
     typed: Option<String>,
 ) -> Result<HttpResponse, Failure> {
-    let losses = visitor.registry.weigh_integration_deletion(&visitor.actor, reference).await?;
-    let integration = visitor.registry.integration(&visitor.actor, reference).await?;
+    let losses = visitor.registry.integrations().dry_run_delete(&visitor.actor, reference).await?;
+    let integration = visitor.registry.integrations().get(&visitor.actor, reference).await?;
     let (status, problem) = match typed {
         Some(_) => (StatusCode::UNPROCESSABLE_ENTITY, "Problem: delete"),
         None => (StatusCode::OK, "Delete"),
@@ -63,10 +63,10 @@ async fn delete(
     form: web::Form<Form>,
 ) -> Result<HttpResponse, Failure> {
     let reference = Reference::parse(&path);
-    let integration = visitor.registry.integration(&visitor.actor, &reference).await?;
+    let integration = visitor.registry.integrations().get(&visitor.actor, &reference).await?;
     if form.slug.trim() != integration.slug.as_str() {
         return render(&request, &visitor, &reference, Some(form.into_inner().slug)).await;
     }
-    let deleted = visitor.registry.delete_integration(&visitor.actor, &reference, None).await?;
+    let deleted = visitor.registry.integrations().delete(&visitor.actor, &reference, None).await?;
     Ok(go(format!("/ui/integrations?done=deleted-{}", deleted.servers)))
 }

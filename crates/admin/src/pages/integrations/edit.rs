@@ -122,7 +122,7 @@ async fn show(
     path: web::Path<String>,
 ) -> Result<HttpResponse, Failure> {
     visitor.actor.require(Permission::UpdateIntegrations)?;
-    let integration = visitor.registry.integration(&visitor.actor, &Reference::parse(&path)).await?;
+    let integration = visitor.registry.integrations().get(&visitor.actor, &Reference::parse(&path)).await?;
     let form = Form::of(&integration);
     render(&request, &visitor, integration, form, Vec::new(), None)
 }
@@ -136,19 +136,23 @@ async fn save(
 ) -> Result<HttpResponse, Failure> {
     let (registry, actor) = (&visitor.registry, &visitor.actor);
     let (form, reference) = (form.into_inner(), Reference::parse(&path));
-    let integration = registry.integration(actor, &reference).await?;
+    let integration = registry.integrations().get(actor, &reference).await?;
     let change = form.change(&integration)?;
     let saved = if form.intent == Intent::Save {
         // The cost is asked about once, before anything is done.
-        match registry.weigh_integration_change(actor, &reference, change.clone(), Some(form.version)).await {
+        match registry
+            .integrations()
+            .dry_run_update(actor, &reference, change.clone(), Some(form.version))
+            .await
+        {
             Ok(weighed) if weighed.affected.replaced + weighed.affected.rediscovered > 0 => {
                 return render(&request, &visitor, integration, form, Vec::new(), Some(weighed.affected));
             }
-            Ok(_) => registry.update_integration(actor, &reference, change, Some(form.version)).await,
+            Ok(_) => registry.integrations().update(actor, &reference, change, Some(form.version)).await,
             Err(error) => Err(error),
         }
     } else {
-        registry.update_integration(actor, &reference, change, Some(form.version)).await
+        registry.integrations().update(actor, &reference, change, Some(form.version)).await
     };
     match saved {
         Ok(saved) => Ok(go(format!("/ui/integrations/{}?done=changed", saved.value.slug))),

@@ -138,11 +138,11 @@ async fn list(
 ) -> Result<HttpResponse, Failure> {
     let (query, registry, actor) = (query.into_inner(), &visitor.registry, &visitor.actor);
     let wanted = PageRequest::new(query.page, query.size());
-    let found = registry.integrations(actor, query.filter(), wanted).await?;
+    let found = registry.integrations().list(actor, query.filter(), wanted).await?;
     let more = found.has_more(wanted);
     let shell = Shell::of(&request, &visitor, "integrations", "Integrations");
     let drafts = if found.total == 0 && shell.may_write() {
-        registry.drafts(actor, PageRequest::new(0, 1)).await?.total
+        registry.drafts().list(actor, PageRequest::new(0, 1)).await?.total
     } else {
         0
     };
@@ -150,7 +150,7 @@ async fn list(
         drafts,
         shell,
         workspaces: all_workspaces(&visitor).await?,
-        views: registry.integration_views(actor).await?,
+        views: registry.integrations().views(actor).await?,
         previous: query.page.checked_sub(1).map(|page| query.with_page(page)),
         next: more.then(|| query.with_page(query.page + 1)),
         items: found.items,

@@ -33,7 +33,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 /// Workspaces for pickers.
 pub(super) async fn all_workspaces(visitor: &Visitor) -> Result<Vec<Workspace>, Failure> {
     let all = PageRequest::new(0, 1000);
-    Ok(visitor.registry.workspaces(&visitor.actor, WorkspaceFilter::default(), all).await?.items)
+    Ok(visitor.registry.workspaces().list(&visitor.actor, WorkspaceFilter::default(), all).await?.items)
 }
 
 /// The field a finding is about, by its id; the secrets of a configuration are entered on its own page.

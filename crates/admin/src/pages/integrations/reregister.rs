@@ -186,7 +186,7 @@ async fn confirm(
     visitor: Visitor,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Failure> {
-    let one = visitor.registry.integration(&visitor.actor, &Reference::parse(&path)).await?;
+    let one = visitor.registry.integrations().get(&visitor.actor, &Reference::parse(&path)).await?;
     let way = Way::of(&one);
     ask(&request, &visitor, (vec![one], Vec::new()), &Form::failed(), way).await
 }
@@ -201,7 +201,7 @@ async fn submit(
     let form = Form::read(&pairs)?;
     // Without a word about which: the button that says "failed".
     let form = if form.which.is_empty() && !form.sure { Form::failed() } else { form };
-    let one = visitor.registry.integration(&visitor.actor, &Reference::parse(&path)).await?;
+    let one = visitor.registry.integrations().get(&visitor.actor, &Reference::parse(&path)).await?;
     let way = Way::of(&one);
     act(&request, &visitor, (vec![one], Vec::new()), &form, way).await
 }
@@ -253,7 +253,8 @@ async fn weigh(visitor: &Visitor, (chosen, mut refused): Chosen, form: &Form) ->
         for group in &mut groups {
             let found = visitor
                 .registry
-                .weigh_reregistration(&visitor.actor, &one.id.into(), group.which.scope())
+                .registrations()
+                .dry_run_reregistration(&visitor.actor, &one.id.into(), group.which.scope())
                 .await;
             match found {
                 Ok(found) => group.all.push((one.clone(), found)),
@@ -317,6 +318,7 @@ pub(super) async fn act(
             let confirmed = Some(found.to_confirm());
             let done = visitor
                 .registry
+                .registrations()
                 .reregister_integration(&visitor.actor, &one.id.into(), group.which.scope(), confirmed)
                 .await;
             match done {

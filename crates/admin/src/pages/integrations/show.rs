@@ -55,22 +55,26 @@ async fn show(
 ) -> Result<HttpResponse, Failure> {
     let reference = Reference::parse(&path);
     let (registry, actor) = (&visitor.registry, &visitor.actor);
-    let integration = registry.integration(actor, &reference).await?;
+    let integration = registry.integrations().get(actor, &reference).await?;
     let filter = ServerFilter { integration: Some(reference.clone()), ..ServerFilter::default() };
-    let servers = registry.servers(actor, filter, PageRequest::new(0, 200)).await?.items;
-    let access = registry.integration_access(actor, &reference).await?;
+    let servers = registry.servers().list(actor, filter, PageRequest::new(0, 200)).await?.items;
+    let access = registry.access().list(actor, &reference).await?;
     let filter = RegistrationFilter { integration: Some(reference.clone()), ..RegistrationFilter::default() };
-    let counts = registry.registration_counts(actor, filter.clone()).await?;
-    let registrations = registry.registrations(actor, filter, PageRequest::new(0, 100)).await?.items;
+    let counts = registry.registrations().counts(actor, filter.clone()).await?;
+    let registrations = registry.registrations().list(actor, filter, PageRequest::new(0, 100)).await?.items;
     let issuers: BTreeSet<String> = registrations.into_iter().filter_map(|one| one.issuer).collect();
     let page = IntegrationPage {
         shell: Shell::of(&request, &visitor, "integrations", integration.name.clone()),
         gateway: registry.shared_settings().gateway_urls.first().cloned(),
         states: counts.into_iter().filter(|(_, count)| *count > 0).collect(),
         issuers: issuers.into_iter().collect(),
-        changes: registry.integration_events(actor, &reference, CHANGES).await?,
-        revision: registry.configuration(actor, &Subject::Integration(reference.clone())).await?.revision,
-        callbacks: registry.organisation(actor).await?.callback_urls,
+        changes: registry.integrations().events(actor, &reference, CHANGES).await?,
+        revision: registry
+            .configurations()
+            .get(actor, &Subject::Integration(reference.clone()))
+            .await?
+            .revision,
+        callbacks: registry.deployment().organisation(actor).await?.callback_urls,
         workspaces: all_workspaces(&visitor).await?,
         now: registry.now(),
         integration,
@@ -91,7 +95,7 @@ async fn add_server(
     path: web::Path<String>,
     form: web::Form<AddServer>,
 ) -> Result<HttpResponse, Failure> {
-    let integration = visitor.registry.integration(&visitor.actor, &Reference::parse(&path)).await?;
+    let integration = visitor.registry.integrations().get(&visitor.actor, &Reference::parse(&path)).await?;
     let new = NewServer {
         integration: integration.id.into(),
         workspace: Some(Reference::parse(&form.workspace)),
@@ -101,6 +105,6 @@ async fn add_server(
         configuration: None,
         secret_mappings: Vec::new(),
     };
-    visitor.registry.create_server(&visitor.actor, new).await?;
+    visitor.registry.servers().create(&visitor.actor, new).await?;
     Ok(go(format!("/ui/integrations/{}?done=created", integration.slug)))
 }

@@ -26,7 +26,7 @@ struct DisablePage {
 }
 
 async fn find(visitor: &Visitor, slug: &str) -> Result<Integration, Failure> {
-    Ok(visitor.registry.integration(&visitor.actor, &Reference::parse(slug)).await?)
+    Ok(visitor.registry.integrations().get(&visitor.actor, &Reference::parse(slug)).await?)
 }
 
 #[get("/integrations/{integration}/disable")]
@@ -61,6 +61,6 @@ async fn enable(visitor: Visitor, path: web::Path<String>) -> Result<HttpRespons
 
 #[post("/integrations/{integration}/test")]
 async fn test(visitor: Visitor, path: web::Path<String>) -> Result<HttpResponse, Failure> {
-    visitor.registry.test_integration(&visitor.actor, &Reference::parse(&path)).await?;
+    visitor.registry.integrations().test_connection(&visitor.actor, &Reference::parse(&path)).await?;
     Ok(go(format!("/ui/integrations/{}?done=tested", path.as_str())))
 }

@@ -113,19 +113,20 @@ async fn ask(
 ) -> Result<HttpResponse, Failure> {
     visitor.actor.require(Permission::OperateRegistrations)?;
     let (registry, actor) = (&visitor.registry, &visitor.actor);
-    let detail = registry.registration(actor, id).await?;
+    let detail = registry.registrations().get(actor, id).await?;
     let registration = detail.registration.clone();
     if let Some(message) = stands_in_the_way(&registration, action) {
         let problem = Problem { field: "", message: message.to_owned() };
         return show::refused(request, visitor, id, problem, StatusCode::CONFLICT).await;
     }
     let server = ServerRef { server: Reference::Id(registration.server.0), workspace: None };
-    let wanted = registry.client_metadata(actor, &server).await?.resolution.effective.client_metadata;
+    let wanted =
+        registry.servers().client_metadata(actor, &server).await?.resolution.effective.client_metadata;
     let page = ConfirmPage {
         shell: Shell::of(request, visitor, "registrations", action.verb()),
         changes: changes(&detail, &wanted),
         client: detail.clients.into_iter().find(|client| client.status == ClientStatus::Active),
-        cost: registry.weigh_one_reregistration(actor, &registration).await?,
+        cost: registry.registrations().dry_run_reregister(actor, &registration).await?,
         now: registry.now(),
         registration,
         action,
@@ -165,12 +166,12 @@ async fn retry(
 ) -> Result<HttpResponse, Failure> {
     if form.sure.is_none() {
         visitor.actor.require(Permission::OperateRegistrations)?;
-        let found = visitor.registry.registration(&visitor.actor, *path).await?.registration;
+        let found = visitor.registry.registrations().get(&visitor.actor, *path).await?.registration;
         if found.state == State::Unconfirmed && !found.server_deleted {
             return ask(&request, &visitor, *path, Action::Retry).await;
         }
     }
-    let asked = visitor.registry.retry_registration(&visitor.actor, *path).await;
+    let asked = visitor.registry.registrations().retry(&visitor.actor, *path).await;
     answer(&request, &visitor, *path, asked, "retry").await
 }
 
@@ -183,11 +184,11 @@ async fn act(
     let (id, action) = path.into_inner();
     let (registry, actor) = (&visitor.registry, &visitor.actor);
     let (asked, done) = match action {
-        Action::Retry => (registry.retry_registration(actor, id).await, "retry"),
-        Action::ReRegister => (registry.reregister(actor, id).await, "reregister"),
-        Action::Approve => (registry.approve_registration(actor, id).await, "approve"),
-        Action::Skip => (registry.skip_registration(actor, id).await, "skip"),
-        Action::Withdraw => (registry.withdraw_registration(actor, id).await, "withdraw"),
+        Action::Retry => (registry.registrations().retry(actor, id).await, "retry"),
+        Action::ReRegister => (registry.registrations().reregister(actor, id).await, "reregister"),
+        Action::Approve => (registry.registrations().approve(actor, id).await, "approve"),
+        Action::Skip => (registry.registrations().skip(actor, id).await, "skip"),
+        Action::Withdraw => (registry.registrations().deregister(actor, id).await, "withdraw"),
     };
     answer(&request, &visitor, id, asked, done).await
 }

@@ -161,7 +161,7 @@ impl Advice {
             return Ok(());
         }
         let server = ServerRef { server: Reference::Id(one.server.0), workspace: None };
-        let shown = visitor.registry.client_metadata(&visitor.actor, &server).await?;
+        let shown = visitor.registry.servers().client_metadata(&visitor.actor, &server).await?;
         let level = shown.resolution.origins.get(member).map_or("default", |origin| origin.as_str());
         let set = matches!(level, "organisation" | "integration" | "workspace" | "server");
         let label = format!("{} {member}", if set { "Edit" } else { "Set" });

@@ -84,7 +84,7 @@ async fn render(
     problems: Vec<Finding>,
 ) -> Result<HttpResponse, Failure> {
     visitor.actor.require(Permission::OperateRegistrations)?;
-    let detail = visitor.registry.registration(&visitor.actor, id).await?;
+    let detail = visitor.registry.registrations().get(&visitor.actor, id).await?;
     if detail.registration.server_deleted {
         let message = "The server of this registration is gone; no client is needed.".to_owned();
         let problem = Problem { field: "", message };
@@ -125,7 +125,7 @@ async fn submit(
         client_secret: filled(&form.client_secret).map(Secret::new),
         token_endpoint_auth_method: filled(&form.method),
     };
-    match visitor.registry.enter_client(&visitor.actor, *path, client).await {
+    match visitor.registry.registrations().set_client_credentials(&visitor.actor, *path, client).await {
         Err(Error::Invalid(findings)) => {
             let errors = findings.0.into_iter().filter(|one| one.severity == Severity::Error).collect();
             render(&request, &visitor, *path, &form, errors).await
@@ -153,7 +153,7 @@ async fn submit_token(
         "Write the initial access token that the authorization server's owner gave you.".to_owned()
     } else {
         let token = Secret::new(token.trim().to_owned());
-        match visitor.registry.enter_access_token(&visitor.actor, *path, token).await {
+        match visitor.registry.registrations().set_initial_access_token(&visitor.actor, *path, token).await {
             Err(Error::Invalid(findings)) => {
                 let first = findings.0.into_iter().find(|one| one.severity == Severity::Error);
                 first.map(|finding| finding.message).unwrap_or_default()

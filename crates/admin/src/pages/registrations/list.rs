@@ -137,9 +137,9 @@ pub(super) async fn render(
     status: StatusCode,
 ) -> Result<HttpResponse, Failure> {
     let (registry, actor) = (&visitor.registry, &visitor.actor);
-    let counts = registry.registration_counts(actor, query.filter()).await?;
+    let counts = registry.registrations().counts(actor, query.filter()).await?;
     let wanted = PageRequest::new(query.page, SIZE);
-    let found = registry.registrations(actor, query.filter(), wanted).await?;
+    let found = registry.registrations().list(actor, query.filter(), wanted).await?;
     let name = open.as_ref().map_or_else(|| "Registrations".to_owned(), Open::name);
     let title = if problem.is_some() { format!("Problem: {name}") } else { name };
     let beside = open.as_ref().map(|open| open.detail.registration.id);
@@ -152,8 +152,8 @@ pub(super) async fn render(
         previous: query.page.checked_sub(1).map(link),
         next: found.has_more(wanted).then(|| link(query.page.saturating_add(1))),
         first: query.page.saturating_mul(SIZE).saturating_add(1),
-        orphans: registry.open_orphans(actor).await?,
-        integrations: registry.integration_names(actor).await?,
+        orphans: registry.orphans().count_open(actor).await?,
+        integrations: registry.dashboard().integration_names(actor).await?,
         workspaces: super::super::integrations::all_workspaces(visitor).await?,
         may_operate: actor.can(Permission::OperateRegistrations),
         items: found.items,
@@ -185,7 +185,7 @@ pub(super) async fn retry_failed(
     let query = form.into_inner();
     // A filter that is not understood would mean more registrations than are shown.
     query.check()?;
-    let retried = visitor.registry.retry_failed(&visitor.actor, query.filter()).await?;
+    let retried = visitor.registry.registrations().retry_failed(&visitor.actor, query.filter()).await?;
     // Failed no more, they would not be in the list of the failed.
     let back = query.with_state("").address(None);
     if retried.refused.is_empty() && !retried.more {

@@ -21,7 +21,7 @@ pub(super) struct Open {
 
 impl Open {
     pub(super) async fn of(visitor: &Visitor, id: RegistrationId) -> Result<Self, Failure> {
-        let detail = visitor.registry.registration(&visitor.actor, id).await?;
+        let detail = visitor.registry.registrations().get(&visitor.actor, id).await?;
         Ok(Self {
             advice: Advice::of(visitor, &detail).await?,
             // The client of a deleted server stays withdrawn: nothing can be asked for it.

@@ -33,7 +33,7 @@ pub(super) async fn show(request: HttpRequest, visitor: Visitor) -> Result<HttpR
 /// Nothing is asked when the page is only looked at.
 #[post("/settings/gateways/check")]
 pub(super) async fn check(request: HttpRequest, visitor: Visitor) -> Result<HttpResponse, Failure> {
-    let reached = visitor.registry.check_reachability(&visitor.actor).await?;
+    let reached = visitor.registry.gateway().check_reachability(&visitor.actor).await?;
     render(&request, &visitor, reached)
 }
 

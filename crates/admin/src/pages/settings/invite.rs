@@ -84,7 +84,7 @@ pub(super) async fn submit(
         name: form.name.clone(),
         roles: Roles::one(role, (!form.workspace.is_empty()).then(|| Reference::parse(&form.workspace))),
     };
-    match visitor.registry.invite(&visitor.actor, new).await {
+    match visitor.registry.users().invite(&visitor.actor, new).await {
         Ok(invited) => with_link(&request, &visitor, invited).await,
         Err(registry::Error::Invalid(mut findings)) => {
             for finding in &mut findings.0 {

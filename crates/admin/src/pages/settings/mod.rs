@@ -67,7 +67,7 @@ enum Tab {
 async fn defaults(request: HttpRequest, visitor: Visitor) -> Result<HttpResponse, Failure> {
     visitor.actor.require_organisation(Permission::ReadOrganisation)?;
     let branding = serde_json::to_value(&visitor.registry.shared_settings().branding).unwrap_or_default();
-    let layer = visitor.registry.configuration(&visitor.actor, &Subject::Organisation).await?;
+    let layer = visitor.registry.configurations().get(&visitor.actor, &Subject::Organisation).await?;
     let layer: Value = layer.text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
     let metadata = layer.get("oauth_client_metadata").or_else(|| layer.get("oauth_metadata"));
     let page = Page {

@@ -67,7 +67,7 @@ async fn render(
     chosen: Option<Chosen>,
     problems: Vec<Finding>,
 ) -> Result<HttpResponse, Failure> {
-    let person = visitor.registry.person(&visitor.actor, id).await?;
+    let person = visitor.registry.users().get(&visitor.actor, id).await?;
     let chosen = chosen.unwrap_or_else(|| Chosen::of(&person));
     let (status, title) = if problems.is_empty() {
         (StatusCode::OK, person.name.clone())
@@ -79,7 +79,7 @@ async fn render(
         role: chosen.role,
         places: chosen.places,
         workspaces: crate::pages::api_keys::workspaces(visitor).await?,
-        sessions: visitor.registry.sessions_of(&visitor.actor, id).await?,
+        sessions: visitor.registry.sessions().list_of(&visitor.actor, id).await?,
         problems,
         now: visitor.registry.now(),
         decided_by: decided_by(visitor, &person),
@@ -161,7 +161,7 @@ pub(super) async fn change(
         Ok(change) => change,
         Err(problem) => return render(&request, &visitor, *path, Some(chosen), vec![problem]).await,
     };
-    match visitor.registry.change_person(&visitor.actor, *path, change).await {
+    match visitor.registry.users().update(&visitor.actor, *path, change).await {
         Ok(_) => Ok(go(format!("/ui/settings/people/{}?done=role", *path))),
         Err(registry::Error::Invalid(findings)) => {
             render(&request, &visitor, *path, Some(chosen), findings.0).await
@@ -176,7 +176,7 @@ pub(super) async fn change(
 
 #[post("/settings/people/{person}/sessions/end")]
 pub(super) async fn end_all(visitor: Visitor, path: web::Path<UserId>) -> Result<HttpResponse, Failure> {
-    let ended = visitor.registry.end_sessions_of(&visitor.actor, *path).await?;
+    let ended = visitor.registry.sessions().end_all_of(&visitor.actor, *path).await?;
     Ok(go(format!("/ui/settings/people/{}?done=sessions-{ended}", *path)))
 }
 
@@ -186,6 +186,6 @@ pub(super) async fn end_one(
     path: web::Path<(UserId, SessionId)>,
 ) -> Result<HttpResponse, Failure> {
     let (person, session) = path.into_inner();
-    visitor.registry.end_session_of(&visitor.actor, person, session).await?;
+    visitor.registry.sessions().end_of(&visitor.actor, person, session).await?;
     Ok(go(format!("/ui/settings/people/{person}?done=sessions-1")))
 }

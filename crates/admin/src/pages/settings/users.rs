@@ -64,7 +64,7 @@ async fn render(
     };
     let number = query.page.unwrap_or(1).max(1);
     let wanted = PageRequest::new(number - 1, SIZE);
-    let found = visitor.registry.people(&visitor.actor, wanted).await?;
+    let found = visitor.registry.users().list(&visitor.actor, wanted).await?;
     let address = |page: u64| format!("/ui/settings/people?page={page}");
     let page = Page {
         shell: Shell::of(request, visitor, "settings", title),
@@ -115,7 +115,7 @@ pub(super) async fn new_link(
     visitor: Visitor,
     path: web::Path<UserId>,
 ) -> Result<HttpResponse, Failure> {
-    let invited = visitor.registry.new_sign_in_link(&visitor.actor, *path).await?;
+    let invited = visitor.registry.users().new_sign_in_link(&visitor.actor, *path).await?;
     with_link(&request, &visitor, invited).await
 }
 
@@ -135,14 +135,14 @@ pub(super) async fn confirm_link(
     visitor: Visitor,
     path: web::Path<UserId>,
 ) -> Result<HttpResponse, Failure> {
-    let person = visitor.registry.person(&visitor.actor, *path).await?;
+    let person = visitor.registry.users().get(&visitor.actor, *path).await?;
     let own = is_own(&visitor, &person).await;
     let shell = Shell::of(&request, &visitor, "settings", format!("New link for {}", person.name));
     Ok(html(StatusCode::OK, &LinkPage { shell, person, own })?)
 }
 
 async fn is_own(visitor: &Visitor, person: &User) -> bool {
-    visitor.registry.current_user(&visitor.actor).await.is_ok_and(|me| me.id == person.id)
+    visitor.registry.users().current(&visitor.actor).await.is_ok_and(|me| me.id == person.id)
 }
 
 #[derive(Template)]
@@ -161,7 +161,7 @@ pub(super) async fn confirm_deactivate(
     visitor: Visitor,
     path: web::Path<UserId>,
 ) -> Result<HttpResponse, Failure> {
-    let person = visitor.registry.person(&visitor.actor, *path).await?;
+    let person = visitor.registry.users().get(&visitor.actor, *path).await?;
     let own = is_own(&visitor, &person).await;
     let shell = Shell::of(&request, &visitor, "settings", format!("Deactivate {}", person.name));
     let page = ConfirmPage { shell, person, own, now: visitor.registry.now() };
@@ -174,7 +174,7 @@ pub(super) async fn deactivate(
     visitor: Visitor,
     path: web::Path<UserId>,
 ) -> Result<HttpResponse, Failure> {
-    let outcome = visitor.registry.deactivate_person(&visitor.actor, *path).await;
+    let outcome = visitor.registry.users().deactivate(&visitor.actor, *path).await;
     answer(&request, &visitor, *path, outcome, "deactivated").await
 }
 
@@ -184,7 +184,7 @@ pub(super) async fn reactivate(
     visitor: Visitor,
     path: web::Path<UserId>,
 ) -> Result<HttpResponse, Failure> {
-    let outcome = visitor.registry.reactivate_person(&visitor.actor, *path).await;
+    let outcome = visitor.registry.users().reactivate(&visitor.actor, *path).await;
     answer(&request, &visitor, *path, outcome, "reactivated").await
 }
 

@@ -156,7 +156,7 @@ async fn submit(request: HttpRequest, form: web::Form<Credentials>) -> Result<Ht
     let form = form.into_inner();
     let next = local(form.next.as_deref());
     let unsent = form.unsent_path.zip(form.unsent_body).map(|(path, body)| Unsent { path, body });
-    match state.registry.sign_in(&form.email, &form.password, origin(&request)).await {
+    match state.registry.login().sign_in(&form.email, &form.password, origin(&request)).await {
         Ok(signed_in) => {
             let mut response = match unsent {
                 Some(unsent) => offer(&request, &signed_in, unsent, next).await?,
@@ -187,7 +187,7 @@ async fn offer(
 ) -> Result<HttpResponse, Failure> {
     let state = state(request);
     let session = Credential::Session(&signed_in.session);
-    let actor = state.registry.authenticate(session, origin(request)).await?;
+    let actor = state.registry.callers().authenticate(session, origin(request)).await?;
     let visitor = Visitor::of(&state, actor).await?;
     let fields = url::form_urlencoded::parse(unsent.body.as_bytes()).into_owned().collect();
     let shell = Shell::of(request, &visitor, "", "Your change is not saved yet");
@@ -243,7 +243,7 @@ async fn use_link(request: HttpRequest, form: web::Form<Link>) -> Result<HttpRes
     let state = state(&request);
     let Link { token, next } = form.into_inner();
     let next = local(next.as_deref());
-    match state.registry.sign_in_with_link(&token, origin(&request)).await {
+    match state.registry.login().sign_in_with_link(&token, origin(&request)).await {
         Ok(signed_in) => {
             // Without a password there is no way back once this session ends.
             let alone = state.registry.settings().passwords
@@ -270,7 +270,7 @@ async fn use_link(request: HttpRequest, form: web::Form<Link>) -> Result<HttpRes
 async fn sign_out(request: HttpRequest) -> Result<HttpResponse, Failure> {
     let state = state(&request);
     if let Some(token) = cookie(&request) {
-        match state.registry.sign_out(&token, origin(&request)).await {
+        match state.registry.login().sign_out(&token, origin(&request)).await {
             // Whoever has no session any more is signed out already.
             Ok(()) | Err(registry::Error::Unauthenticated(_)) => {}
             Err(error) => return Err(error.into()),

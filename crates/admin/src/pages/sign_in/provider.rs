@@ -29,7 +29,7 @@ struct Next {
 async fn depart(request: HttpRequest, query: web::Query<Next>) -> Result<HttpResponse, Failure> {
     let state = state(&request);
     let next = local(query.next.as_deref());
-    match state.registry.depart().await {
+    match state.registry.login().begin_login().await {
         Ok(departure) => {
             let next: String = url::form_urlencoded::byte_serialize(next.as_bytes()).collect();
             let mut response = go(departure.url);
@@ -49,7 +49,7 @@ async fn arrive(request: HttpRequest, query: web::Query<Arrival>) -> Result<Http
         None => (None, None),
     };
     let next = local(next.as_ref().map(|(next, _)| &**next));
-    let mut response = match state.registry.arrive(kept, &query, origin(&request)).await {
+    let mut response = match state.registry.login().complete_login(kept, &query, origin(&request)).await {
         Ok(signed_in) => {
             let mut response = go(next);
             sign_in::add(&mut response, &opened(&state, signed_in.session))?;

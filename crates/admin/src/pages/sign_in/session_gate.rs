@@ -27,7 +27,8 @@ pub(crate) async fn load_session(
             Err(Failure::SignIn { .. }) if !request.method().is_safe() => {
                 let payload = request.extract::<web::Payload>().await?;
                 let registry = state(request.request()).registry.clone();
-                let body = registry.briefly(payload.to_bytes_limited(MAX_FORM_BYTES)).await;
+                let body =
+                    registry.limits().with_form_timeout(payload.to_bytes_limited(MAX_FORM_BYTES)).await;
                 let body = body.ok().and_then(Result::ok).and_then(Result::ok);
                 let (request, _) = request.into_parts();
                 let page = ended(&request, body.as_deref());

@@ -31,8 +31,8 @@ async fn render(
     reference: &Reference,
     typed: Option<String>,
 ) -> Result<HttpResponse, Failure> {
-    let workspace = visitor.registry.workspace(&visitor.actor, reference).await?;
-    let losses = visitor.registry.workspace_losses(&visitor.actor, reference).await?;
+    let workspace = visitor.registry.workspaces().get(&visitor.actor, reference).await?;
+    let losses = visitor.registry.workspaces().dry_run_delete(&visitor.actor, reference).await?;
     let (status, problem) = match typed {
         Some(_) => (StatusCode::UNPROCESSABLE_ENTITY, "Problem: delete"),
         None => (StatusCode::OK, "Delete"),
@@ -64,10 +64,10 @@ async fn delete(
     form: web::Form<Form>,
 ) -> Result<HttpResponse, Failure> {
     let reference = Reference::parse(&path);
-    let workspace = visitor.registry.workspace(&visitor.actor, &reference).await?;
+    let workspace = visitor.registry.workspaces().get(&visitor.actor, &reference).await?;
     if form.slug.trim() != workspace.slug.as_str() {
         return render(&request, &visitor, &reference, Some(form.into_inner().slug)).await;
     }
-    let deleted = visitor.registry.delete_workspace(&visitor.actor, &reference, None).await?;
+    let deleted = visitor.registry.workspaces().delete(&visitor.actor, &reference, None).await?;
     Ok(go(format!("/ui/workspaces?done=deleted-{}", deleted.servers)))
 }

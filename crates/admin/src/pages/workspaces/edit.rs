@@ -81,7 +81,7 @@ async fn create(
         slug: filled(&form.slug),
         description: filled(&form.description),
     };
-    match visitor.registry.create_workspace(&visitor.actor, new).await {
+    match visitor.registry.workspaces().create(&visitor.actor, new).await {
         Ok(made) => Ok(go(format!("/ui/workspaces/{}?done=created", made.slug))),
         Err(error) => render(&request, &visitor, None, form, problems(error)?),
     }
@@ -93,7 +93,7 @@ async fn show(
     visitor: Visitor,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Failure> {
-    let workspace = visitor.registry.workspace(&visitor.actor, &Reference::parse(&path)).await?;
+    let workspace = visitor.registry.workspaces().get(&visitor.actor, &Reference::parse(&path)).await?;
     let form = Form {
         name: workspace.name.clone(),
         slug: workspace.slug.to_string(),
@@ -114,12 +114,12 @@ async fn save(
     let change =
         WorkspaceChange { name: Some(form.name.clone()), description: Some(filled(&form.description)) };
     let saved =
-        visitor.registry.update_workspace(&visitor.actor, &reference, change, Some(form.version)).await;
+        visitor.registry.workspaces().update(&visitor.actor, &reference, change, Some(form.version)).await;
     let error = match saved {
         Ok(saved) => return Ok(go(format!("/ui/workspaces/{}?done=changed", saved.slug))),
         Err(error) => error,
     };
-    let workspace = visitor.registry.workspace(&visitor.actor, &reference).await?;
+    let workspace = visitor.registry.workspaces().get(&visitor.actor, &reference).await?;
     let (form, found) = match error {
         // The next save is one over what is there now, with the typed values kept.
         Error::Stale { current } => {

@@ -40,7 +40,7 @@ pub(super) async fn list(
 ) -> Result<HttpResponse, Failure> {
     let filter = WorkspaceFilter { search: Some(query.q.trim().to_owned()).filter(|text| !text.is_empty()) };
     let wanted = PageRequest::new(query.page, SIZE);
-    let found = visitor.registry.workspace_summaries(&visitor.actor, filter, wanted).await?;
+    let found = visitor.registry.workspaces().summaries(&visitor.actor, filter, wanted).await?;
     let link = |page: u64| {
         let page = page.to_string();
         let mut pairs = url::form_urlencoded::Serializer::new(String::new());

@@ -67,7 +67,7 @@ impl EditPage {
 async fn find(visitor: &Visitor, workspace: &str, server: &str) -> Result<(ServerRef, Server), Failure> {
     let reference =
         ServerRef { server: Reference::parse(server), workspace: Some(Reference::parse(workspace)) };
-    let found = visitor.registry.server(&visitor.actor, &reference).await?;
+    let found = visitor.registry.servers().get(&visitor.actor, &reference).await?;
     Ok((reference, found))
 }
 
@@ -80,7 +80,7 @@ async fn render(
     problems: Vec<Finding>,
 ) -> Result<HttpResponse, Failure> {
     visitor.actor.require(Permission::UpdateServers)?;
-    let workspace = visitor.registry.workspace(&visitor.actor, &Reference::parse(workspace)).await?;
+    let workspace = visitor.registry.workspaces().get(&visitor.actor, &Reference::parse(workspace)).await?;
     let what = server.as_ref().map_or_else(|| "New server".to_owned(), |one| format!("Edit {}", one.name));
     let (status, title) = if problems.is_empty() {
         (StatusCode::OK, what)
@@ -90,7 +90,7 @@ async fn render(
     let page = EditPage {
         shell: Shell::of(request, visitor, "workspaces", title),
         // An organisation's admin opens what the workspace has no access to by making a server of it.
-        integrations: visitor.registry.integration_names(&visitor.actor).await?,
+        integrations: visitor.registry.dashboard().integration_names(&visitor.actor).await?,
         workspace,
         server,
         form,
@@ -119,7 +119,7 @@ async fn create(
 ) -> Result<HttpResponse, Failure> {
     let form = form.into_inner();
     let (registry, actor) = (&visitor.registry, &visitor.actor);
-    let integration = registry.integration(actor, &Reference::parse(&form.integration)).await;
+    let integration = registry.integrations().get(actor, &Reference::parse(&form.integration)).await;
     let integration = match integration {
         Ok(integration) => integration,
         Err(Error::NotFound { .. }) => {
@@ -137,7 +137,7 @@ async fn create(
         configuration: None,
         secret_mappings: Vec::new(),
     };
-    match registry.create_server(actor, new).await {
+    match registry.servers().create(actor, new).await {
         Ok(made) => {
             let (workspace, server) = (made.value.workspace.slug, made.value.slug);
             Ok(go(format!("/ui/workspaces/{workspace}/servers/{server}?done=added")))
@@ -214,7 +214,8 @@ async fn save(
         description: Some(filled(&form.description)),
         ..ServerChange::default()
     };
-    let saved = visitor.registry.update_server(&visitor.actor, &reference, change, Some(form.version)).await;
+    let saved =
+        visitor.registry.servers().update(&visitor.actor, &reference, change, Some(form.version)).await;
     let (form, found) = match saved {
         Ok(_) => {
             let (workspace, server) = (&server.workspace.slug, &server.slug);
@@ -255,6 +256,6 @@ async fn confirm(
 #[post("/workspaces/{workspace}/servers/{server}/delete")]
 async fn delete(visitor: Visitor, path: web::Path<(String, String)>) -> Result<HttpResponse, Failure> {
     let (reference, server) = find(&visitor, &path.0, &path.1).await?;
-    visitor.registry.delete_server(&visitor.actor, &reference, None).await?;
+    visitor.registry.servers().delete(&visitor.actor, &reference, None).await?;
     Ok(go(format!("/ui/workspaces/{}?done=deleted-1", server.workspace.slug)))
 }

@@ -45,14 +45,14 @@ pub(super) async fn show(
 ) -> Result<HttpResponse, Failure> {
     let reference = Reference::parse(&path);
     let (registry, actor) = (&visitor.registry, &visitor.actor);
-    let workspace = registry.workspace(actor, &reference).await?;
+    let workspace = registry.workspaces().get(actor, &reference).await?;
     let filter = ServerFilter {
         workspace: Some(reference.clone()),
         search: Some(query.q.trim().to_owned()).filter(|text| !text.is_empty()),
         ..ServerFilter::default()
     };
     let wanted = PageRequest::new(query.page, SIZE);
-    let servers = registry.servers(actor, filter, wanted).await?;
+    let servers = registry.servers().list(actor, filter, wanted).await?;
     let link = |page: u64| {
         let mut pairs = url::form_urlencoded::Serializer::new(String::new());
         pairs.append_pair("q", &query.q).append_pair("page", &page.to_string());
@@ -60,7 +60,7 @@ pub(super) async fn show(
     };
     let page = Page {
         shell: Shell::of(&request, &visitor, "workspaces", workspace.name.clone()),
-        integrations: registry.workspace_integrations(actor, &reference).await?,
+        integrations: registry.workspaces().integrations(actor, &reference).await?,
         previous: query.page.checked_sub(1).map(link),
         next: servers.has_more(wanted).then(|| link(query.page.saturating_add(1))),
         total: servers.total,

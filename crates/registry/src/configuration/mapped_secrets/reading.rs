@@ -2,6 +2,7 @@
 
 use super::{SecretMapping, ValueFormat};
 use crate::Registry;
+use crate::configuration::Configurations;
 use crate::ports::outside::SecretText;
 use registry_core::finding::Finding;
 use serde_json::Value;
@@ -68,21 +69,21 @@ impl Unread {
     }
 }
 
-impl Registry {
+impl Configurations<'_> {
     /// Reads what mappings need. Never inside a transaction: a vault may be slow.
-    pub(crate) async fn read_mappings(&self, mappings: Vec<SecretMapping>) -> ReadMappings {
-        let shared = self.shared_settings();
+    pub(crate) async fn read_mappings(self, mappings: Vec<SecretMapping>) -> ReadMappings {
+        let shared = self.registry.shared_settings();
         let mut texts: BTreeMap<String, Option<SecretText>> = BTreeMap::new();
         let mut read = Vec::with_capacity(mappings.len());
         for mapping in mappings {
-            if !self.settings().secrets.contains_key(&mapping.reference) {
+            if !self.registry.settings().secrets.contains_key(&mapping.reference) {
                 // Declared with settings that only newer processes have, during a rollout.
                 let elsewhere = shared.secrets.contains_key(&mapping.reference);
                 read.push((mapping, Err(if elsewhere { Unread::Elsewhere } else { Unread::Undeclared })));
                 continue;
             }
             if !texts.contains_key(&mapping.reference) {
-                let found = self.inner.outside.read_secret(&mapping.reference).await;
+                let found = self.registry.inner.outside.read_secret(&mapping.reference).await;
                 let found = found.map_err(|why| {
                     tracing::warn!(secret = mapping.reference, why, "a declared secret could not be read");
                 });
@@ -96,7 +97,7 @@ impl Registry {
     }
 
     /// The same where they may be left as they are.
-    pub(crate) async fn read_changed(&self, mappings: Option<Vec<SecretMapping>>) -> Option<ReadMappings> {
+    pub(crate) async fn read_changed(self, mappings: Option<Vec<SecretMapping>>) -> Option<ReadMappings> {
         match mappings {
             Some(mappings) => Some(self.read_mappings(mappings).await),
             None => None,

@@ -4,6 +4,7 @@ use super::SecretMapping;
 use super::judging::{Owner, is_allowed};
 use super::reading::ReadMappings;
 use super::storing::{forget, is_of, mapping, opened, rows_of, seal};
+use crate::configuration::Configurations;
 use crate::configuration::impact::Before;
 use crate::configuration::layers::Scope;
 use crate::secrets::rotation::is_given_up;
@@ -22,19 +23,19 @@ use uuid::Uuid;
 const NOTHING: &str = "{}";
 const TAKEN_AWAY: &str = "The operator does not allow this secret here any more; it is not used.";
 
-impl Registry {
+impl Configurations<'_> {
     /// Reads every mapped secret again. Where one changed, the servers concerned change with it; where one cannot be read
     /// or does not fit any more, the value of before stays. Answers how many things changed.
     ///
     /// During a rollout only processes that declare the secrets as they are in force do so: with the declarations of
     /// before others would take back what these took over.
-    pub async fn refresh_secrets(&self) -> Result<u64> {
-        self.settings_standing().await?.require()?;
-        if self.settings().secrets != self.shared_settings().secrets {
+    pub async fn refresh_mapped_secrets(self) -> Result<u64> {
+        self.registry.deployment().settings_standing().await?.require()?;
+        if self.registry.settings().secrets != self.registry.shared_settings().secrets {
             return Ok(0);
         }
         let mut owners: BTreeMap<(String, Uuid), Vec<SecretMapping>> = BTreeMap::new();
-        for row in secret_mapping::Entity::find().all(self.db()).await? {
+        for row in secret_mapping::Entity::find().all(self.registry.db()).await? {
             owners.entry((row.owner_kind.clone(), row.owner_id)).or_default().push(mapping(row)?);
         }
         let mut changed = 0;
@@ -49,9 +50,9 @@ impl Registry {
         Ok(changed)
     }
 
-    async fn refresh_owner(&self, kind: &str, id: Uuid, read: ReadMappings) -> Result<bool> {
+    async fn refresh_owner(self, kind: &str, id: Uuid, read: ReadMappings) -> Result<bool> {
         let actor = Actor::worker("secrets");
-        let mut write = self.begin_write(&actor).await?;
+        let mut write = self.registry.begin_write(&actor).await?;
         write.as_people().await?;
         let before = match kind {
             "server" => Before::take(&write, Scope::Server(ServerId(id))).await?,

@@ -1,5 +1,6 @@
 //! The newest changes in memory, and what a follower of them gets: everything once, in the order of commits.
 
+use crate::gateway::Gateway;
 use crate::gateway::prepare::last_changes;
 use crate::storage::entity::{change, deployment, sequence, server, workspace};
 use crate::{Actor, Error, Registry, Result};
@@ -134,29 +135,29 @@ impl Feed {
     }
 }
 
-impl Registry {
+impl Gateway<'_> {
     /// The changes after `since`. Waits at most `wait` for one when there is none. Without `since`: where to follow on
     /// from, at once.
-    pub async fn follow_changes(
-        &self,
-        actor: &Actor,
-        since: Option<i64>,
-        wait: Duration,
-    ) -> Result<Followed> {
+    pub async fn watch_changes(self, actor: &Actor, since: Option<i64>, wait: Duration) -> Result<Followed> {
         actor.require(Permission::FetchGatewayDocument)?;
         let Some(mut since) = since else {
-            let announced = *self.inner.live.feed.announced.borrow();
-            let revision = if announced < 0 { self.newest_revision(self.db()).await? } else { announced };
+            let announced = *self.registry.inner.live.feed.announced.borrow();
+            let revision =
+                if announced < 0 { self.newest_revision(self.registry.db()).await? } else { announced };
             return Ok(Followed::Changes { changes: Vec::new(), revision });
         };
-        let mut announced = self.inner.live.feed.announced.subscribe();
+        let mut announced = self.registry.inner.live.feed.announced.subscribe();
         let deadline = tokio::time::Instant::now() + wait;
         loop {
-            let (changes, covered) = match self.inner.live.feed.after(since) {
+            let (changes, covered) = match self.registry.inner.live.feed.after(since) {
                 Some(found) => found,
                 None => match self.changes_after(since).await? {
                     Some(found) => found,
-                    None => return Ok(Followed::TooOld { revision: self.newest_revision(self.db()).await? }),
+                    None => {
+                        return Ok(Followed::TooOld {
+                            revision: self.newest_revision(self.registry.db()).await?,
+                        });
+                    }
                 },
             };
             let sees =
@@ -178,7 +179,7 @@ impl Registry {
     }
 
     /// The newest revision there is.
-    pub(crate) async fn newest_revision(&self, db: &impl ConnectionTrait) -> Result<i64> {
+    pub(crate) async fn newest_revision(self, db: &impl ConnectionTrait) -> Result<i64> {
         let row = sequence::Entity::find_by_id(1).one(db).await?;
         row.map(|row| row.revision).ok_or_else(|| {
             Error::Unavailable("The database is not migrated. Run `mcp-registry migrate`.".into())
@@ -186,8 +187,8 @@ impl Registry {
     }
 
     /// One page of the changes after `since` from the database; `None` when some of them were pruned.
-    pub(super) async fn changes_after(&self, since: i64) -> Result<Option<(Vec<Arc<GatewayChange>>, i64)>> {
-        let read = self.begin_read().await?;
+    pub(super) async fn changes_after(self, since: i64) -> Result<Option<(Vec<Arc<GatewayChange>>, i64)>> {
+        let read = self.registry.begin_read().await?;
         let newest = self.newest_revision(&read).await?;
         // A revision that was never given is of another database, or of this one before it was restored.
         if since < pruned(&read).await? || since > newest {

@@ -3,6 +3,7 @@
 use super::document::HeldDocument;
 use super::feed::{PRUNED, describe, pruned};
 use super::identity::Identity;
+use crate::gateway::Gateway;
 use crate::storage::columns::millis;
 use crate::storage::deployment_values::record;
 use crate::storage::entity::change;
@@ -37,28 +38,28 @@ const ROUND: Duration = Duration::from_secs(30);
 /// How many changes are kept for those who follow.
 const KEPT: i64 = 200_000;
 
-impl Registry {
+impl Gateway<'_> {
     /// Keeps in memory what gateways ask for, true to the database, until `stop`. Once for each process that serves
     /// gateways; `database_url` is that of [`Registry::open`], `memory` the most bytes of documents to hold.
-    pub async fn follow(self, database_url: &str, memory: usize, stop: impl Future<Output = ()>) {
-        self.inner.live.documents.limit(memory);
+    pub async fn watch(self, database_url: &str, memory: usize, stop: impl Future<Output = ()>) {
+        self.registry.inner.live.documents.limit(memory);
         tokio::select! {
             () = stop => {}
-            () = self.keep_true(database_url) => {}
+            () = self.run(database_url) => {}
         }
-        self.inner.live.following.store(false, Ordering::SeqCst);
-        if let Err(error) = self.write_readings().await {
+        self.registry.inner.live.following.store(false, Ordering::SeqCst);
+        if let Err(error) = self.write_accesses().await {
             tracing::warn!(%error, "the last readings of secrets could not be written down");
         }
     }
 
-    async fn keep_true(&self, database_url: &str) {
+    async fn run(self, database_url: &str) {
         let mut ear = Ear::Deaf;
         let mut round = Instant::now();
         loop {
-            let bell = self.inner.bell.notified();
+            let bell = self.registry.next_commit();
             let caught_up = tokio::time::timeout(PATIENCE, self.catch_up()).await;
-            let live = &self.inner.live;
+            let live = &self.registry.inner.live;
             match caught_up
                 .unwrap_or_else(|_| Err(Error::Unavailable("The database does not answer.".into())))
             {
@@ -68,7 +69,7 @@ impl Registry {
                     }
                 }
                 Err(error) => {
-                    let now = millis(self.now()).max(1);
+                    let now = millis(self.registry.now()).max(1);
                     if live.away_since.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
                     {
                         tracing::warn!(%error, "the database is away; gateways get what was known last");
@@ -80,14 +81,14 @@ impl Registry {
             }
             if matches!(ear, Ear::Deaf) {
                 // What was committed before it listened is caught up with at once.
-                ear = Ear::open(self.db().get_database_backend(), database_url).await;
+                ear = Ear::open(self.registry.db().get_database_backend(), database_url).await;
                 if !matches!(ear, Ear::Deaf) {
                     continue;
                 }
             }
             if round.elapsed() > ROUND {
                 round = Instant::now();
-                if let Err(error) = self.keep_house().await {
+                if let Err(error) = self.run_maintenance().await {
                     tracing::warn!(%error, "readings could not be written down");
                 }
             }
@@ -100,10 +101,10 @@ impl Registry {
     }
 
     /// Takes in every change since the last time.
-    async fn catch_up(&self) -> Result<()> {
-        let live = &self.inner.live;
+    async fn catch_up(self) -> Result<()> {
+        let live = &self.registry.inner.live;
         if !live.is_following() {
-            let newest = self.newest_revision(self.db()).await?;
+            let newest = self.newest_revision(self.registry.db()).await?;
             live.applied.store(newest, Ordering::SeqCst);
             live.feed.begin(newest);
             live.following.store(true, Ordering::SeqCst);
@@ -121,7 +122,7 @@ impl Registry {
             for batch in std::mem::take(&mut held).chunks(BATCH) {
                 self.reload(batch).await?;
             }
-            let newest = self.newest_revision(self.db()).await?;
+            let newest = self.newest_revision(self.registry.db()).await?;
             if newest < applied {
                 // Another database, or this one as it was: nothing that is held is of it.
                 live.following.store(false, Ordering::SeqCst);
@@ -136,15 +137,15 @@ impl Registry {
                 .filter(change::Column::Revision.gt(applied))
                 .order_by_asc(change::Column::Revision)
                 .limit(1_000)
-                .all(self.db())
+                .all(self.registry.db())
                 .await?;
             let Some(covered) = rows.last().map(|row| row.revision) else { return Ok(()) };
             let servers: BTreeSet<Uuid> = rows.iter().filter_map(|row| row.server_id).collect();
             let identities = rows.iter().any(|row| row.server_id.is_none());
-            let changes = describe(self.db(), rows).await?;
+            let changes = describe(self.registry.db(), rows).await?;
             if identities {
                 // Shared settings are told of in the same way.
-                self.settings_standing().await?;
+                self.registry.deployment().settings_standing().await?;
                 live.identities_due.store(true, Ordering::SeqCst);
             }
             live.feed.keep(changes);
@@ -154,9 +155,9 @@ impl Registry {
     }
 
     /// Prepares held documents anew.
-    async fn reload(&self, servers: &[Uuid]) -> Result<()> {
-        let live = &self.inner.live;
-        let read = self.begin_read().await?;
+    async fn reload(self, servers: &[Uuid]) -> Result<()> {
+        let live = &self.registry.inner.live;
+        let read = self.registry.begin_read().await?;
         let as_of = self.newest_revision(&read).await?;
         let prepared = self.prepare(&read, servers, None).await?;
         read.commit().await?;
@@ -171,11 +172,11 @@ impl Registry {
     }
 
     /// Checks every held credential again and lets go of those that are good no more.
-    async fn check_identities(&self) -> Result<()> {
-        let identities = &self.inner.live.identities;
+    async fn check_identities(self) -> Result<()> {
+        let identities = &self.registry.inner.live.identities;
         let all = identities.all();
         let keys: Vec<Uuid> = all.iter().filter_map(|(_, held)| held.key).collect();
-        let good = self.actors_of_keys(&keys).await?;
+        let good = self.registry.api_keys().actors_of(&keys).await?;
         for (fingerprint, held) in all {
             match held.key.map(|key| (key, good.get(&key))) {
                 // A token is good until it expires, but the workspace it names may be gone.
@@ -190,20 +191,20 @@ impl Registry {
         Ok(())
     }
 
-    async fn keep_house(&self) -> Result<()> {
+    async fn run_maintenance(self) -> Result<()> {
         self.write_uses().await?;
-        self.write_readings().await?;
+        self.write_accesses().await?;
         self.prune_changes().await
     }
 
     /// Forgets changes that are older than anybody follows, but the newest of each server, which dates its document.
-    async fn prune_changes(&self) -> Result<()> {
-        let newest = self.inner.live.applied();
+    async fn prune_changes(self) -> Result<()> {
+        let newest = self.registry.inner.live.applied();
         let through = newest - KEPT;
-        if through < pruned(self.db()).await? + KEPT / 10 {
+        if through < pruned(self.registry.db()).await? + KEPT / 10 {
             return Ok(());
         }
-        let write = self.begin_write(&self.operator()).await?;
+        let write = self.registry.begin_write(&self.registry.deployment().operator()).await?;
         record(&write, PRUNED, json!(through)).await?;
         let statement = format!(
             "DELETE FROM change WHERE revision <= {through} AND (server_id IS NULL OR EXISTS \

@@ -18,11 +18,11 @@ mod follower;
 mod identity;
 mod readings;
 
+use crate::Registry;
+use crate::gateway::Gateway;
 pub use document::{Coding, HeldDocument};
 pub use feed::{Followed, GatewayChange, Happening};
 pub(crate) use identity::{Identity, fingerprint};
-
-use crate::Registry;
 use registry_core::clock::Timestamp;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use tokio::sync::watch;
@@ -66,31 +66,31 @@ impl Live {
     }
 }
 
-impl Registry {
+impl Gateway<'_> {
     /// Whether this process holds documents, as [`Self::follow`] has it do.
-    pub fn is_following(&self) -> bool {
-        self.inner.live.is_following()
+    pub fn is_watching(self) -> bool {
+        self.registry.inner.live.is_following()
     }
 
     /// Ends every wait for a change, so that those who follow go to another process at once. For the end of this one.
-    pub fn close(&self) {
-        self.inner.live.closing.store(true, Ordering::SeqCst);
-        self.inner.live.feed.announced.send_modify(|_| {});
+    pub fn close(self) {
+        self.registry.inner.live.closing.store(true, Ordering::SeqCst);
+        self.registry.inner.live.feed.announced.send_modify(|_| {});
     }
 
     /// Whether [`Self::close`] was called.
-    pub fn is_closing(&self) -> bool {
-        self.inner.live.closing.load(Ordering::SeqCst)
+    pub fn is_closing(self) -> bool {
+        self.registry.inner.live.closing.load(Ordering::SeqCst)
     }
 
     /// How many documents are held for gateways, and the bytes they take.
-    pub fn held_documents(&self) -> (usize, usize) {
-        self.inner.live.documents.volume()
+    pub fn cached_documents(self) -> (usize, usize) {
+        self.registry.inner.live.documents.volume()
     }
 
     /// Since when the database has not answered, so that what gateways get is the last that was known; `None` while it does.
-    pub fn away_since(&self) -> Option<Timestamp> {
-        match self.inner.live.away_since.load(Ordering::Relaxed) {
+    pub fn away_since(self) -> Option<Timestamp> {
+        match self.registry.inner.live.away_since.load(Ordering::Relaxed) {
             0 => None,
             millis => Some(crate::storage::columns::moment(millis)),
         }

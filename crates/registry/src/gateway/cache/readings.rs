@@ -2,6 +2,7 @@
 
 use super::document::HeldDocument;
 use super::identity::{Identity, fingerprint};
+use crate::gateway::Gateway;
 use crate::gateway::documents::{READING, reading_of};
 use crate::gateway::prepare::{Facts, Prepared};
 use crate::storage::columns::millis;
@@ -34,24 +35,24 @@ pub(crate) struct Reading {
     generation: Option<i64>,
 }
 
-impl Registry {
+impl Gateway<'_> {
     /// The document `workspace/server` for the bearer of `credential`, from memory, without the database and without a lock.
     /// `None` says nothing: authenticate, and ask [`Self::load_document`].
-    pub fn held_document(&self, credential: &str, name: &str) -> Option<Arc<HeldDocument>> {
+    pub fn cached_document(self, credential: &str, name: &str) -> Option<Arc<HeldDocument>> {
         self.held(credential, name, false)
     }
 
     /// As [`Self::held_document`], also when it may have changed since: for when the database does not answer.
-    pub fn last_known_document(&self, credential: &str, name: &str) -> Option<Arc<HeldDocument>> {
+    pub fn last_known_document(self, credential: &str, name: &str) -> Option<Arc<HeldDocument>> {
         self.held(credential, name, true)
     }
 
-    fn held(&self, credential: &str, name: &str, outdated: bool) -> Option<Arc<HeldDocument>> {
-        let live = &self.inner.live;
+    fn held(self, credential: &str, name: &str, outdated: bool) -> Option<Arc<HeldDocument>> {
+        let live = &self.registry.inner.live;
         if !live.is_following() {
             return None;
         }
-        let now = millis(self.now());
+        let now = millis(self.registry.now());
         let identity = live.identities.get(&fingerprint(credential), now)?;
         let held = live.documents.get(name, now, outdated)?;
         if !identity.actor.sees(WorkspaceId(held.facts.workspace)) || !held.is_handed_out() {
@@ -68,14 +69,14 @@ impl Registry {
     /// The document of one server, read by one caller at a time and held from then on. The first reading of secrets by each
     /// caller and generation is put on record before it is answered. It is at least as new as the change `at_least`.
     pub async fn load_document(
-        &self,
+        self,
         actor: &Actor,
         credential: &str,
         (workspace, server): (&str, &str),
         at_least: i64,
     ) -> Result<Arc<HeldDocument>> {
         actor.require(Permission::FetchGatewayDocument)?;
-        let live = &self.inner.live;
+        let live = &self.registry.inner.live;
         let name = format!("{workspace}/{server}");
         let turn = live.documents.turn(&name);
         let loaded = {
@@ -87,7 +88,7 @@ impl Registry {
         self.hand_out(actor, &[&held.facts]).await?;
         held.set_handed_out();
         if held.facts.secret
-            && let Some(identity) = live.identities.get(&fingerprint(credential), millis(self.now()))
+            && let Some(identity) = live.identities.get(&fingerprint(credential), millis(self.registry.now()))
         {
             let reading = Reading {
                 count: AtomicU64::new(0),
@@ -102,23 +103,23 @@ impl Registry {
     }
 
     async fn load(
-        &self,
+        self,
         actor: &Actor,
         name: &str,
         (workspace, server): (&str, &str),
         at_least: i64,
     ) -> Result<Arc<HeldDocument>> {
-        let live = &self.inner.live;
+        let live = &self.registry.inner.live;
         if live.is_following()
-            && let Some(held) = live.documents.get(name, millis(self.now()), false)
+            && let Some(held) = live.documents.get(name, millis(self.registry.now()), false)
             && at_least <= std::cmp::max(live.applied(), held.as_of)
             && actor.sees(WorkspaceId(held.facts.workspace))
         {
             return Ok(held);
         }
-        self.admit_document(actor)?;
-        let model = self.find_gateway_server(actor, workspace, server).await?;
-        let read = self.begin_read().await?;
+        self.registry.limits().admit_document(actor)?;
+        let model = self.find_server(actor, workspace, server).await?;
+        let read = self.registry.begin_read().await?;
         let as_of = self.newest_revision(&read).await?;
         if as_of < at_least {
             return Err(Error::not_found("revision", at_least));
@@ -126,12 +127,12 @@ impl Registry {
         let prepared = self.prepare(&read, &[model.id], None).await?.pop();
         read.commit().await?;
         let prepared = prepared.ok_or_else(|| Error::not_found("server", server))?;
-        Ok(self.hold(prepared, as_of))
+        Ok(self.insert(prepared, as_of))
     }
 
     /// Holds a document that was prepared as of a revision, if this process holds any.
-    pub(crate) fn hold(&self, prepared: Prepared, as_of: i64) -> Arc<HeldDocument> {
-        let live = &self.inner.live;
+    pub(crate) fn insert(self, prepared: Prepared, as_of: i64) -> Arc<HeldDocument> {
+        let live = &self.registry.inner.live;
         let held = Arc::new(HeldDocument::new(prepared, as_of));
         if live.is_following() {
             let settle = || {
@@ -147,15 +148,15 @@ impl Registry {
     }
 
     /// Counts a reading of secrets by a caller whose first one this process knows to be on record; whether it does.
-    pub(crate) fn counts_reading(&self, actor: &Actor, facts: &Facts) -> bool {
-        let readings = self.inner.live.readings.pin();
+    pub(crate) fn counts_access(self, actor: &Actor, facts: &Facts) -> bool {
+        let readings = self.registry.inner.live.readings.pin();
         let reading = readings.get(&(Identity::who_of(actor), facts.secret_holder()));
         reading.map(|reading| reading.count.fetch_add(1, Ordering::Relaxed)).is_some()
     }
 
     /// Counts a reading of secrets that is on record already, as [`Self::held_document`] counts those from memory.
-    pub(crate) fn count_reading(&self, actor: &Actor, facts: &Facts) {
-        let live = &self.inner.live;
+    pub(crate) fn count_access(self, actor: &Actor, facts: &Facts) {
+        let live = &self.registry.inner.live;
         if !live.is_following() {
             return;
         }
@@ -172,8 +173,8 @@ impl Registry {
     }
 
     /// Writes down when held keys were last used.
-    pub(super) async fn write_uses(&self) -> Result<()> {
-        for (_, identity) in self.inner.live.identities.all() {
+    pub(super) async fn write_uses(self) -> Result<()> {
+        for (_, identity) in self.registry.inner.live.identities.all() {
             let (Some(key), used) = (identity.key, identity.used_at.swap(0, Ordering::Relaxed)) else {
                 continue;
             };
@@ -186,7 +187,7 @@ impl Registry {
                             .is_null()
                             .or(Expr::col(api_key::Column::LastUsedAt).lt(used)),
                     )
-                    .exec(self.db())
+                    .exec(self.registry.db())
                     .await?;
             }
         }
@@ -194,8 +195,8 @@ impl Registry {
     }
 
     /// Writes down how often secrets were read from memory.
-    pub(super) async fn write_readings(&self) -> Result<()> {
-        let readings = &self.inner.live.readings;
+    pub(super) async fn write_accesses(self) -> Result<()> {
+        let readings = &self.registry.inner.live.readings;
         let counted: Vec<_> = readings
             .pin()
             .iter()
@@ -222,7 +223,7 @@ impl Registry {
             by_caller.entry(who.who().to_owned()).or_insert_with(|| (who, Vec::new())).1.push(event);
         }
         for (who, events) in by_caller.into_values() {
-            let mut write = self.begin_write(&who).await?;
+            let mut write = self.registry.begin_write(&who).await?;
             for event in events {
                 write.audit(event);
             }

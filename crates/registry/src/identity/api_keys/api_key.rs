@@ -1,5 +1,6 @@
 //! API keys of automation and gateways. Only a hash of a key is kept; how one is written: `key_text`.
 
+use crate::identity::ApiKeys;
 use crate::identity::api_keys::chain;
 use crate::identity::api_keys::format::{beginning, checksum_holds, generate, hash};
 use crate::identity::api_keys::record::{ApiKey, event, into_key};
@@ -61,10 +62,10 @@ impl std::fmt::Debug for CreatedApiKey {
     }
 }
 
-impl Registry {
+impl ApiKeys<'_> {
     /// Makes a key. A caller whose own scopes are narrowed cannot make one that may do more, and one whose key or token ends
     /// makes none that ends later.
-    pub async fn create_api_key(&self, actor: &Actor, new: NewApiKey) -> Result<CreatedApiKey> {
+    pub async fn create(self, actor: &Actor, new: NewApiKey) -> Result<CreatedApiKey> {
         actor.require_organisation(Permission::ManageKeys)?;
         let name = naming::name(&new.name, "/name")?;
         check_scopes(&new.scopes)?;
@@ -74,7 +75,7 @@ impl Registry {
             let message = "The reason has more than 500 characters.";
             return Err(Error::invalid(Finding::error("/reason", "too_long", message)));
         }
-        if new.expires_at.is_some_and(|moment| moment <= self.now()) {
+        if new.expires_at.is_some_and(|moment| moment <= self.registry.now()) {
             return Err(Error::invalid(Finding::error(
                 "/expires_at",
                 "invalid_value",
@@ -82,14 +83,14 @@ impl Registry {
             )));
         }
         let (expires_at, finding) = chain::end_of(actor, new.expires_at)?;
-        let mut write = self.begin_write(actor).await?;
+        let mut write = self.registry.begin_write(actor).await?;
         let workspace = match &new.workspace {
             Some(reference) => Some(workspaces::find(&write.txn, actor, reference).await?),
             None => None,
         };
         let key = generate()?;
         let model = api_key::Model {
-            id: self.new_id(),
+            id: self.registry.new_id(),
             name,
             prefix: beginning(&key).to_owned(),
             key_hash: hash(&key),
@@ -122,15 +123,15 @@ impl Registry {
     }
 
     /// Keys, newest first.
-    pub async fn api_keys(
-        &self,
+    pub async fn list(
+        self,
         actor: &Actor,
         filter: ApiKeyFilter,
         request: PageRequest,
     ) -> Result<Page<ApiKey>> {
         use api_key::Column::{ExpiresAt, Id, RevokedAt};
         actor.require_organisation(Permission::ManageKeys)?;
-        let now = millis(self.now());
+        let now = millis(self.registry.now());
         let mut select = api_key::Entity::find().order_by_desc(Id);
         match filter.ended {
             Some(true) => select = select.filter(RevokedAt.is_not_null().or(ExpiresAt.lte(now))),
@@ -140,17 +141,17 @@ impl Registry {
             }
             None => {}
         }
-        let page = pagination::fetch(self.db(), select, request).await?;
+        let page = pagination::fetch(self.registry.db(), select, request).await?;
         let (rows, total) = (page.items, page.total);
-        Ok(Page { items: self.show_keys(rows).await?, total })
+        Ok(Page { items: self.show(rows).await?, total })
     }
 
     /// Rows as keys, with their workspaces.
-    pub(crate) async fn show_keys(&self, rows: Vec<api_key::Model>) -> Result<Vec<ApiKey>> {
+    pub(crate) async fn show(self, rows: Vec<api_key::Model>) -> Result<Vec<ApiKey>> {
         let ids: Vec<_> = rows.iter().filter_map(|model| model.workspace_id).collect();
         let workspaces: HashMap<_, _> = workspace::Entity::find()
             .filter(workspace::Column::Id.is_in(ids))
-            .all(self.db())
+            .all(self.registry.db())
             .await?
             .into_iter()
             .map(|model| (model.id, model))
@@ -164,20 +165,20 @@ impl Registry {
     }
 
     /// One key.
-    pub async fn api_key(&self, actor: &Actor, id: ApiKeyId) -> Result<ApiKey> {
+    pub async fn get(self, actor: &Actor, id: ApiKeyId) -> Result<ApiKey> {
         actor.require_organisation(Permission::ManageKeys)?;
         let missing = || Error::not_found("API key", id);
-        let model = api_key::Entity::find_by_id(id.0).one(self.db()).await?.ok_or_else(missing)?;
+        let model = api_key::Entity::find_by_id(id.0).one(self.registry.db()).await?.ok_or_else(missing)?;
         let workspace = match model.workspace_id {
-            Some(id) => workspace::Entity::find_by_id(id).one(self.db()).await?,
+            Some(id) => workspace::Entity::find_by_id(id).one(self.registry.db()).await?,
             None => None,
         };
         into_key(model, workspace.as_ref().map(workspaces::as_ref).transpose()?)
     }
 
     /// The actor behind a key.
-    pub(crate) async fn actor_of_key(
-        &self,
+    pub(crate) async fn actor_of(
+        self,
         key: &str,
         origin: crate::Origin,
     ) -> Result<(Actor, Uuid, Option<i64>)> {
@@ -188,10 +189,10 @@ impl Registry {
         }
         let model = api_key::Entity::find()
             .filter(api_key::Column::KeyHash.eq(hash(key)))
-            .one(self.db())
+            .one(self.registry.db())
             .await?
             .ok_or_else(refused)?;
-        let now = millis(self.now());
+        let now = millis(self.registry.now());
         if model.revoked_at.is_some() || model.expires_at.is_some_and(|expiry| expiry <= now) {
             return Err(refused());
         }
@@ -200,7 +201,7 @@ impl Registry {
             let mut used = model.clone().into_active_model();
             used.last_used_at = Set(Some(now));
             used.last_address = Set(origin.address.clone());
-            if let Err(error) = used.update(self.db()).await {
+            if let Err(error) = used.update(self.registry.db()).await {
                 tracing::warn!(%error, "the last use of an API key could not be recorded");
             }
         }
@@ -209,15 +210,15 @@ impl Registry {
     }
 
     /// The actors behind those of these keys that are still good, and until when they are.
-    pub(crate) async fn actors_of_keys(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, (Actor, Option<i64>)>> {
-        let now = millis(self.now());
+    pub(crate) async fn actors_of(self, ids: &[Uuid]) -> Result<HashMap<Uuid, (Actor, Option<i64>)>> {
+        let now = millis(self.registry.now());
         let mut good = HashMap::new();
         // SQLite allows 32,766 parameters in one statement.
         for chunk in ids.chunks(10_000) {
             let rows = api_key::Entity::find()
                 .filter(api_key::Column::Id.is_in(chunk.iter().copied()))
                 .filter(api_key::Column::RevokedAt.is_null())
-                .all(self.db())
+                .all(self.registry.db())
                 .await?;
             for model in rows.into_iter().filter(|model| model.expires_at.is_none_or(|until| until > now)) {
                 let (id, until) = (model.id, model.expires_at);

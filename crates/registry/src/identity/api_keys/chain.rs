@@ -1,5 +1,6 @@
 //! Keys that make keys: what a caller makes ends with the caller, and a key is revoked together with all that came of it.
 
+use crate::identity::ApiKeys;
 use crate::identity::api_keys::record::{ApiKey, event};
 use crate::storage::columns::{millis, moment};
 use crate::storage::entity::api_key;
@@ -67,18 +68,18 @@ pub(crate) fn key_of(actor: &Actor) -> Option<Uuid> {
     actor.id.as_deref().filter(|_| actor.kind == "api_key").and_then(|id| Uuid::parse_str(id).ok())
 }
 
-impl Registry {
+impl ApiKeys<'_> {
     /// The keys that came of a key and still work: it made or rotated them, or one of those did.
-    pub async fn keys_made_by(&self, actor: &Actor, id: ApiKeyId) -> Result<Vec<ApiKey>> {
+    pub async fn made_by(self, actor: &Actor, id: ApiKeyId) -> Result<Vec<ApiKey>> {
         actor.require_organisation(Permission::ManageKeys)?;
-        let ids = descendants(self.db(), id.0).await?;
-        let now = self.now();
+        let ids = descendants(self.registry.db(), id.0).await?;
+        let now = self.registry.now();
         let mut rows = Vec::new();
         for chunk in ids.chunks(10_000) {
             let some = api_key::Entity::find().filter(api_key::Column::Id.is_in(chunk.iter().copied()));
-            rows.extend(some.all(self.db()).await?);
+            rows.extend(some.all(self.registry.db()).await?);
         }
-        let mut found = self.show_keys(rows).await?;
+        let mut found = self.show(rows).await?;
         found.retain(|key| key.works(now));
         found.sort_by_key(|key| std::cmp::Reverse(key.id.0));
         Ok(found)
@@ -86,9 +87,9 @@ impl Registry {
 
     /// Ends a key at once, and with `made` all that came of it; says how many keys that ended. Revoking a revoked key does
     /// nothing, but with `made` what came of it ends.
-    pub async fn revoke_api_key(&self, actor: &Actor, id: ApiKeyId, made: bool) -> Result<u64> {
+    pub async fn revoke(self, actor: &Actor, id: ApiKeyId, made: bool) -> Result<u64> {
         actor.require_organisation(Permission::ManageKeys)?;
-        let mut write = self.begin_write(actor).await?;
+        let mut write = self.registry.begin_write(actor).await?;
         let missing = || Error::not_found("API key", id);
         api_key::Entity::find_by_id(id.0).one(&write.txn).await?.ok_or_else(missing)?;
         let mut ids = vec![id.0];

@@ -1,5 +1,6 @@
 //! Rotating an API key: a new one beside the old one, which goes on for a day.
 
+use crate::identity::ApiKeys;
 use crate::identity::api_keys::api_key::{CreatedApiKey, require_scopes};
 use crate::identity::api_keys::chain;
 use crate::identity::api_keys::format::{beginning, generate, hash};
@@ -16,13 +17,13 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel};
 /// How long the old key still works.
 const OVERLAP: Duration = Duration::hours(24);
 
-impl Registry {
+impl ApiKeys<'_> {
     /// Makes a key of the same name, role, scopes and workspace that lasts as long as the old one was meant to last, but
     /// no longer than what the caller shows: a key that rotates itself does not live longer by it. The old one works for 24
     /// hours more, or until it expires if that is sooner.
-    pub async fn rotate_api_key(&self, actor: &Actor, id: ApiKeyId) -> Result<CreatedApiKey> {
+    pub async fn rotate(self, actor: &Actor, id: ApiKeyId) -> Result<CreatedApiKey> {
         actor.require_organisation(Permission::ManageKeys)?;
-        let mut write = self.begin_write(actor).await?;
+        let mut write = self.registry.begin_write(actor).await?;
         let missing = || Error::not_found("API key", id);
         let old = api_key::Entity::find_by_id(id.0).one(&write.txn).await?.ok_or_else(missing)?;
         let scopes: Vec<String> = json(&old.scopes, "api_key", "scopes", old.id)?;
@@ -42,7 +43,7 @@ impl Registry {
         let (expires_at, finding) = chain::end_of_rotated(actor, &old, now);
         let key = generate()?;
         let new = api_key::Model {
-            id: self.new_id(),
+            id: self.registry.new_id(),
             prefix: beginning(&key).to_owned(),
             key_hash: hash(&key),
             expires_at,

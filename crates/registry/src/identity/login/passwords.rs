@@ -1,8 +1,8 @@
 //! Passwords: argon2id, a few at a time, never on a thread that serves others.
 
 use crate::identity::login::lockout;
-use crate::identity::sessions;
 use crate::identity::user_admin::end_links;
+use crate::identity::{Login, sessions};
 use crate::storage::write::Event;
 use crate::{Actor, Error, Registry, Result};
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
@@ -38,11 +38,11 @@ static HASHERS: LazyLock<Sender<Work>> = LazyLock::new(|| {
     sender
 });
 
-impl Registry {
+impl Login<'_> {
     /// Sets the caller's password and ends their other sessions. The present password is needed where there is one.
-    pub async fn set_password(&self, actor: &Actor, current: Option<&str>, new: &str) -> Result<()> {
+    pub async fn set_password(self, actor: &Actor, current: Option<&str>, new: &str) -> Result<()> {
         self.expect_passwords()?;
-        let row = self.user_row(actor).await?;
+        let row = self.registry.users().row(actor).await?;
         if !self.may_have_password(&row) {
             return Err(Error::Conflict {
                 code: "signs_in_with_provider",
@@ -60,8 +60,8 @@ impl Registry {
         }
         if let Some(hash) = row.password_hash.clone() {
             // Whoever came by a session must not find out the password with it.
-            self.inner.sign_in_limits.admit(actor.origin.address.as_deref())?;
-            let mut write = self.begin_write(actor).await?;
+            self.registry.inner.sign_in_limits.admit(actor.origin.address.as_deref())?;
+            let mut write = self.registry.begin_write(actor).await?;
             lockout::admit(&mut write, &row.email_key).await?;
             write.commit().await?;
             if !verify(current.unwrap_or_default(), Some(hash)).await? {
@@ -74,7 +74,7 @@ impl Registry {
         }
         let given = new.to_owned();
         let hash = blocking(move |memory| hash_password(&given, memory)).await??;
-        let mut write = self.begin_write(actor).await?;
+        let mut write = self.registry.begin_write(actor).await?;
         let (id, name, key) = (row.id, row.email.clone(), row.email_key.clone());
         let mut changed = row.into_active_model();
         changed.password_hash = Set(Some(hash));
@@ -88,10 +88,10 @@ impl Registry {
     }
 }
 
-impl Registry {
+impl Login<'_> {
     /// Refuses where people sign in by the identity provider alone.
-    pub(crate) fn expect_passwords(&self) -> Result<()> {
-        if self.settings().passwords {
+    pub(crate) fn expect_passwords(self) -> Result<()> {
+        if self.registry.settings().passwords {
             return Ok(());
         }
         Err(Error::Unauthenticated("Passwords are switched off here. Sign in with the identity provider."))

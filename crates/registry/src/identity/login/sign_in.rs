@@ -4,7 +4,7 @@ use crate::identity::login::{lockout, passwords};
 use crate::identity::sessions::token_hash;
 use crate::identity::user_admin::end_links;
 use crate::identity::users::{User, email_key};
-use crate::identity::{memberships, sessions};
+use crate::identity::{Login, memberships, sessions};
 use crate::storage::entity::{session, sign_in_link, user};
 use crate::storage::write::{Event, Write};
 use crate::{Actor, Door, Error, Origin, Registry, Result};
@@ -35,17 +35,18 @@ impl std::fmt::Debug for SignedIn {
     }
 }
 
-impl Registry {
+impl Login<'_> {
     /// Signs in by e-mail address and password. Every refusal is the same and takes the same time.
-    pub async fn sign_in(&self, email: &str, password: &str, origin: Origin) -> Result<SignedIn> {
+    pub async fn sign_in(self, email: &str, password: &str, origin: Origin) -> Result<SignedIn> {
         self.expect_passwords()?;
         let key = email_key(email);
-        self.inner.sign_in_limits.admit(origin.address.as_deref())?;
+        self.registry.inner.sign_in_limits.admit(origin.address.as_deref())?;
         // Counted before it is judged: of many guesses at once only as many are judged as of one after the other.
-        let mut write = self.begin_write(&visitor(origin.clone())).await?;
+        let mut write = self.registry.begin_write(&visitor(origin.clone())).await?;
         let locks = lockout::admit(&mut write, &key).await?;
         write.commit().await?;
-        let found = user::Entity::find().filter(user::Column::EmailKey.eq(&key)).one(self.db()).await?;
+        let found =
+            user::Entity::find().filter(user::Column::EmailKey.eq(&key)).one(self.registry.db()).await?;
         let hash = found
             .as_ref()
             .filter(|found| self.may_have_password(found))
@@ -54,12 +55,12 @@ impl Registry {
         match found {
             Some(found) if right && found.deactivated_at.is_none() => {
                 let actor = known(&found, origin);
-                let write = self.begin_write(&actor).await?;
+                let write = self.registry.begin_write(&actor).await?;
                 self.open_session(write, found, "user.signed_in").await
             }
             found => {
                 tracing::info!(address = origin.address.as_deref().unwrap_or("unknown"), "sign-in refused");
-                let mut write = self.begin_write(&visitor(origin)).await?;
+                let mut write = self.registry.begin_write(&visitor(origin)).await?;
                 // What was typed is named only where it is somebody's: else it may be a password.
                 let event = |action| match &found {
                     Some(found) => Event::new(action, "user", found.id).named(&found.email),
@@ -76,21 +77,22 @@ impl Registry {
     }
 
     /// Signs in by a one-time link.
-    pub async fn sign_in_with_link(&self, token: &str, origin: Origin) -> Result<SignedIn> {
+    pub async fn sign_in_with_link(self, token: &str, origin: Origin) -> Result<SignedIn> {
         let refused = || {
             Error::Unauthenticated(
                 "This link was used already or is too old. Ask an administrator for a new one, or make one with `mcp-registry user link`.",
             )
         };
-        self.inner.sign_in_limits.admit(origin.address.as_deref())?;
+        self.registry.inner.sign_in_limits.admit(origin.address.as_deref())?;
         let link = sign_in_link::Entity::find()
             .filter(sign_in_link::Column::TokenHash.eq(token_hash(token)))
-            .one(self.db())
+            .one(self.registry.db())
             .await?
             .ok_or_else(refused)?;
-        let found = user::Entity::find_by_id(link.user_id).one(self.db()).await?.ok_or_else(refused)?;
+        let found =
+            user::Entity::find_by_id(link.user_id).one(self.registry.db()).await?.ok_or_else(refused)?;
         let actor = known(&found, origin);
-        let write = self.begin_write(&actor).await?;
+        let write = self.registry.begin_write(&actor).await?;
         // The condition, not the reading above, is what makes it once.
         let used = sign_in_link::Entity::update_many()
             .col_expr(sign_in_link::Column::UsedAt, Expr::value(write.millis()))
@@ -108,9 +110,9 @@ impl Registry {
     }
 
     /// Ends a session.
-    pub async fn sign_out(&self, session: &str, origin: Origin) -> Result<()> {
-        let actor = self.actor_of_session(session, origin).await?;
-        let mut write = self.begin_write(&actor).await?;
+    pub async fn sign_out(self, session: &str, origin: Origin) -> Result<()> {
+        let actor = self.registry.sessions().actor_of(session, origin).await?;
+        let mut write = self.registry.begin_write(&actor).await?;
         session::Entity::delete_many()
             .filter(session::Column::TokenHash.eq(token_hash(session)))
             .exec(&write.txn)
@@ -122,17 +124,17 @@ impl Registry {
     }
 
     /// Whether anybody could sign in with a password or has signed in before.
-    pub async fn has_people(&self) -> Result<bool> {
+    pub async fn has_users(self) -> Result<bool> {
         let known = user::Entity::find()
             .filter(user::Column::PasswordHash.is_not_null().or(user::Column::LastSignInAt.is_not_null()))
-            .count(self.db())
+            .count(self.registry.db())
             .await?;
         Ok(known > 0)
     }
 
     /// Begins a session for somebody who was judged as `person`, unless they were changed since.
     pub(crate) async fn open_session(
-        &self,
+        self,
         mut write: Write<'_>,
         person: user::Model,
         action: &'static str,
@@ -151,13 +153,13 @@ impl Registry {
         write.audit(Event::new(action, "user", person.id).named(&person.email));
         lockout::forget(&write, &person.email_key).await?;
         write.commit().await?;
-        Ok(SignedIn { session, user: self.with_places(person).await?, expires_at })
+        Ok(SignedIn { session, user: self.registry.users().with_places(person).await?, expires_at })
     }
 
     /// Whether somebody may sign in by a password: not who signs in with the identity provider, which alone says whether
     /// they still may.
-    pub(crate) fn may_have_password(&self, person: &user::Model) -> bool {
-        person.subject.is_none() || self.settings().provider.is_none()
+    pub(crate) fn may_have_password(self, person: &user::Model) -> bool {
+        person.subject.is_none() || self.registry.settings().provider.is_none()
     }
 }
 

@@ -4,10 +4,10 @@
 use crate::identity::api_keys::format::random_base62;
 use crate::identity::bearer::verifier::Judge;
 use crate::identity::login::sign_in::{known as known_person, visitor};
-use crate::identity::memberships;
 use crate::identity::memberships::Granted;
 use crate::identity::user_admin::{add, checked_email, regrant_by_provider};
 use crate::identity::users::email_key;
+use crate::identity::{Login, memberships};
 use crate::lookup::{naming, workspaces};
 use crate::ports::outside::PartyRequest;
 use crate::settings::{KeySource, ProviderSettings};
@@ -105,9 +105,9 @@ const FAILED: &str =
 const DENIED: &str = "The identity provider did not let you in, or you cancelled there. Try again, or ask its administrator for access.";
 const STALE: &str = "This sign-in was begun in another browser or too long ago. Try again.";
 
-impl Registry {
+impl Login<'_> {
     /// Begins a sign-in: where the browser goes, and what it keeps.
-    pub async fn depart(&self) -> Result<Departure> {
+    pub async fn begin_login(self) -> Result<Departure> {
         let settings = self.provider_settings()?;
         let known = self.provider(settings).await?;
         let (state, nonce, verifier) = (random_base62(32)?, random_base62(32)?, random_base62(64)?);
@@ -128,7 +128,12 @@ impl Registry {
     }
 
     /// Ends a sign-in with what the browser brought back.
-    pub async fn arrive(&self, luggage: Option<&str>, arrival: &Arrival, origin: Origin) -> Result<SignedIn> {
+    pub async fn complete_login(
+        self,
+        luggage: Option<&str>,
+        arrival: &Arrival,
+        origin: Origin,
+    ) -> Result<SignedIn> {
         let settings = self.provider_settings()?;
         let mut parts = luggage.unwrap_or_default().splitn(3, '.');
         let (Some(state), Some(nonce), Some(verifier)) = (parts.next(), parts.next(), parts.next()) else {
@@ -138,7 +143,7 @@ impl Registry {
             return Err(Error::Unauthenticated(STALE));
         }
         // Only what this browser began counts: any page may send people to this address.
-        self.inner.sign_in_limits.admit(origin.address.as_deref())?;
+        self.registry.inner.sign_in_limits.admit(origin.address.as_deref())?;
         let failed = |why: &str| {
             tracing::warn!(issuer = settings.issuer, why, "a sign-in by the identity provider failed");
             Error::Unauthenticated(FAILED)
@@ -162,7 +167,8 @@ impl Registry {
         let code = arrival.code.clone().ok_or_else(|| failed("the answer holds no code"))?;
         let (id_token, access_token) =
             self.redeem(settings, &known.metadata, code, verifier).await.map_err(|why| failed(&why))?;
-        let mut claims = known.judge.claims(self, &id_token).await.map_err(|why| failed(&why.to_string()))?;
+        let mut claims =
+            known.judge.claims(self.registry, &id_token).await.map_err(|why| failed(&why.to_string()))?;
         check(&claims, settings, nonce).map_err(failed)?;
         if let (Some(endpoint), Some(token)) = (&known.metadata.userinfo_endpoint, access_token)
             && ["email", &settings.groups_claim].iter().any(|claim| !claims.contains_key(*claim))
@@ -184,20 +190,20 @@ impl Registry {
         if claims.values().any(registry_core::nul::is_within) {
             return Err(failed("a claim contains the character NUL, which cannot be stored"));
         }
-        let person = self.take_in(settings, &claims, &origin).await?;
+        let person = self.provision_user(settings, &claims, &origin).await?;
         let actor = known_person(&person, origin);
-        let write = self.begin_write(&actor).await?;
+        let write = self.registry.begin_write(&actor).await?;
         self.open_session(write, person, "user.signed_in_by_provider").await
     }
 
     fn provider_settings(&self) -> Result<&ProviderSettings> {
-        self.settings().provider.as_ref().ok_or_else(|| Error::not_found("identity provider", ""))
+        self.registry.settings().provider.as_ref().ok_or_else(|| Error::not_found("identity provider", ""))
     }
 
     /// The provider's metadata; those known are used on while it cannot be reached.
-    async fn provider(&self, settings: &ProviderSettings) -> Result<Arc<Known>> {
-        let now = self.now().timestamp_millis();
-        let lock = || self.inner.provider.0.lock().unwrap_or_else(PoisonError::into_inner);
+    async fn provider(self, settings: &ProviderSettings) -> Result<Arc<Known>> {
+        let now = self.registry.now().timestamp_millis();
+        let lock = || self.registry.inner.provider.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Held { mut known, asked } = lock().clone();
         if asked.is_none_or(|(at, enough)| (now - at).abs() >= enough) {
             let (found, enough) = match self.discover_provider(settings, known.as_deref()).await {
@@ -216,12 +222,12 @@ impl Registry {
     }
 
     async fn discover_provider(
-        &self,
+        self,
         settings: &ProviderSettings,
         before: Option<&Known>,
     ) -> std::result::Result<Known, String> {
         let url = format!("{}/.well-known/openid-configuration", settings.issuer.trim_end_matches('/'));
-        let answer = self.parties().ask(PartyRequest::get(&url)).await?;
+        let answer = self.registry.parties().ask(PartyRequest::get(&url)).await?;
         if answer.status != 200 {
             return Err(format!("{url} answered {}", answer.status));
         }
@@ -242,7 +248,7 @@ impl Registry {
 
     /// ID token and access token for the code (OpenID Connect Core §3.1.3).
     async fn redeem(
-        &self,
+        self,
         settings: &ProviderSettings,
         metadata: &Metadata,
         code: String,
@@ -279,7 +285,7 @@ impl Registry {
             None => form.push(("client_id", plain(&settings.client_id))),
         }
         let request = PartyRequest { url: &metadata.token_endpoint, headers, form: Some(form) };
-        let answer = self.parties().ask(request).await?;
+        let answer = self.registry.parties().ask(request).await?;
         if answer.status != 200 {
             return Err(format!("the token endpoint answered {}", answer.status));
         }
@@ -289,13 +295,13 @@ impl Registry {
     }
 
     async fn userinfo(
-        &self,
+        self,
         endpoint: &str,
         token: &Secret,
     ) -> std::result::Result<Map<String, Value>, String> {
         let bearer = Secret::new(format!("Bearer {}", token.expose()));
         let request = PartyRequest { url: endpoint, headers: vec![("authorization", bearer)], form: None };
-        let answer = self.parties().ask(request).await?;
+        let answer = self.registry.parties().ask(request).await?;
         if answer.status != 200 {
             return Err(format!("the userinfo endpoint answered {}", answer.status));
         }
@@ -303,8 +309,8 @@ impl Registry {
     }
 
     /// The person these claims are of: known by their subject, else by their e-mail address, else new.
-    async fn take_in(
-        &self,
+    async fn provision_user(
+        self,
         settings: &ProviderSettings,
         claims: &Map<String, Value>,
         origin: &Origin,
@@ -315,7 +321,7 @@ impl Registry {
             "The identity provider tells no e-mail address of yours. Ask its administrator to send the claim `email`.",
         ))?;
         let vouched = settings.trust_email || claims.get("email_verified") == Some(&Value::Bool(true));
-        let mut write = self.begin_write(&visitor(origin.clone())).await?;
+        let mut write = self.registry.begin_write(&visitor(origin.clone())).await?;
         let by_subject = user::Entity::find().filter(user::Column::Subject.eq(&subject));
         let by_email = user::Entity::find().filter(user::Column::EmailKey.eq(email_key(email)));
         let found = match by_subject.one(&write.txn).await? {

@@ -4,6 +4,7 @@ use super::{approach, chosen, draft, event, snapshot};
 use crate::access::access;
 use crate::access::access::AccessChange;
 use crate::configuration::costs::Affected;
+use crate::integrations::Drafts;
 use crate::servers::crud::NewServer;
 use crate::storage::columns::word;
 use crate::storage::entity::{integration, workspace};
@@ -26,14 +27,14 @@ pub struct Finished {
     pub affected: Affected,
 }
 
-impl Registry {
+impl Drafts<'_> {
     /// Makes the integration, opens it to the chosen workspaces and makes a server in each, whose registrations are due at
     /// once. Doing it twice does it once.
-    pub async fn finish_draft(&self, actor: &Actor, id: DraftId) -> Result<Finished> {
+    pub async fn finish(self, actor: &Actor, id: DraftId) -> Result<Finished> {
         actor.require(Permission::CreateIntegrations)?;
         actor.require(Permission::CreateServers)?;
-        let mut write = self.begin_write(actor).await?;
-        let before = self.find_draft(&write.txn, actor, id).await?;
+        let mut write = self.registry.begin_write(actor).await?;
+        let before = self.find(&write.txn, actor, id).await?;
         if let Some(integration) = before.integration_id {
             let integration = IntegrationId(integration);
             return Ok(Finished { integration, affected: Affected::default() });
@@ -57,7 +58,7 @@ impl Registry {
             secret_mappings: Vec::new(),
         };
         let sealed = before.configuration.as_deref().map(|text| (before.id, text));
-        let (made, _) = self.create_integration_in(&mut write, actor, new, sealed).await?;
+        let (made, _) = self.registry.integrations().create_in(&mut write, actor, new, sealed).await?;
         let affected = self.open_to_workspaces(&mut write, actor, &before, &made).await?;
         let mut after = before.clone();
         after.integration_id = Some(made.id);
@@ -76,7 +77,7 @@ impl Registry {
 
     /// Access for the chosen workspaces, a server in each; with `every_new`, access for all that come later.
     async fn open_to_workspaces(
-        &self,
+        self,
         write: &mut Write<'_>,
         actor: &Actor,
         row: &draft::Model,
@@ -118,10 +119,11 @@ impl Registry {
                 secret_mappings: Vec::new(),
             };
             // Named like the integration, unless that workspace has such a server already.
-            let first = self.create_server_in(write, actor, new(Some(made.slug.clone())), None).await;
+            let first =
+                self.registry.servers().create_in(write, actor, new(Some(made.slug.clone())), None).await;
             let server = match first {
                 Err(Error::Conflict { code: "slug_taken", .. }) => {
-                    self.create_server_in(write, actor, new(None), None).await?
+                    self.registry.servers().create_in(write, actor, new(None), None).await?
                 }
                 other => other?,
             };

@@ -5,6 +5,7 @@ mod finish;
 mod probe;
 mod steps;
 
+use crate::integrations::Drafts;
 use crate::lookup::slugs::stored_slug;
 use crate::lookup::workspaces;
 use crate::lookup::workspaces::WorkspaceRef;
@@ -109,49 +110,49 @@ impl DraftStep {
     }
 }
 
-impl Registry {
+impl Drafts<'_> {
     /// The caller's own drafts that became nothing yet, those changed last first.
-    pub async fn drafts(&self, actor: &Actor, request: PageRequest) -> Result<Page<Draft>> {
+    pub async fn list(self, actor: &Actor, request: PageRequest) -> Result<Page<Draft>> {
         actor.require(Permission::CreateIntegrations)?;
         let (kind, id) = owner(actor);
         let select = draft::Entity::find()
             .filter(draft::Column::OwnerKind.eq(kind))
             .filter(draft::Column::OwnerId.eq(id))
             .filter(draft::Column::IntegrationId.is_null())
-            .filter(draft::Column::ExpiresAt.gt(millis(self.now())))
+            .filter(draft::Column::ExpiresAt.gt(millis(self.registry.now())))
             .order_by_desc(draft::Column::UpdatedAt)
             .order_by_desc(draft::Column::Id);
-        let found = pagination::fetch(self.db(), select, request).await?;
+        let found = pagination::fetch(self.registry.db(), select, request).await?;
         let mut items = Vec::with_capacity(found.items.len());
         for row in found.items {
-            items.push(show(self.db(), actor, row).await?);
+            items.push(show(self.registry.db(), actor, row).await?);
         }
         Ok(Page { items, total: found.total })
     }
 
     /// One draft.
-    pub async fn draft(&self, actor: &Actor, id: DraftId) -> Result<Draft> {
+    pub async fn get(self, actor: &Actor, id: DraftId) -> Result<Draft> {
         actor.require(Permission::CreateIntegrations)?;
-        let row = self.find_draft(self.db(), actor, id).await?;
-        show(self.db(), actor, row).await
+        let row = self.find(self.registry.db(), actor, id).await?;
+        show(self.registry.db(), actor, row).await
     }
 
     /// Forgets a draft with its secrets. What became of it stays.
-    pub async fn discard_draft(&self, actor: &Actor, id: DraftId) -> Result<()> {
+    pub async fn discard(self, actor: &Actor, id: DraftId) -> Result<()> {
         actor.require(Permission::CreateIntegrations)?;
-        let mut write = self.begin_write(actor).await?;
-        let row = self.find_draft(&write.txn, actor, id).await?;
+        let mut write = self.registry.begin_write(actor).await?;
+        let row = self.find(&write.txn, actor, id).await?;
         forget(&mut write, row, "draft.discarded").await?;
         write.commit().await
     }
 
     /// Forgets every draft whose time is over; how many.
-    pub async fn remove_expired_drafts(&self) -> Result<usize> {
-        let expired = draft::Entity::find().filter(draft::Column::ExpiresAt.lte(millis(self.now())));
-        if expired.clone().one(self.db()).await?.is_none() {
+    pub async fn remove_expired(self) -> Result<usize> {
+        let expired = draft::Entity::find().filter(draft::Column::ExpiresAt.lte(millis(self.registry.now())));
+        if expired.clone().one(self.registry.db()).await?.is_none() {
             return Ok(0);
         }
-        let mut write = self.begin_write(&Actor::worker("housekeeping")).await?;
+        let mut write = self.registry.begin_write(&Actor::worker("housekeeping")).await?;
         let rows = expired.all(&write.txn).await?;
         let count = rows.len();
         for row in rows {
@@ -162,22 +163,17 @@ impl Registry {
     }
 
     /// The draft of this id, if `actor` may know of it.
-    async fn find_draft(
-        &self,
-        db: &impl ConnectionTrait,
-        actor: &Actor,
-        id: DraftId,
-    ) -> Result<draft::Model> {
+    async fn find(self, db: &impl ConnectionTrait, actor: &Actor, id: DraftId) -> Result<draft::Model> {
         let row = draft::Entity::find_by_id(id.0).one(db).await?;
         let administers = actor.role() == Role::Admin && actor.workspace().is_none();
         row.filter(|row| administers || owner(actor) == (row.owner_kind.as_str(), row.owner_id.as_str()))
-            .filter(|row| row.expires_at > millis(self.now()))
+            .filter(|row| row.expires_at > millis(self.registry.now()))
             .ok_or_else(|| Error::not_found("draft", id))
     }
 
     /// The draft of this id as long as it can be changed.
-    async fn open_draft(&self, write: &Write<'_>, actor: &Actor, id: DraftId) -> Result<draft::Model> {
-        let row = self.find_draft(&write.txn, actor, id).await?;
+    async fn open(self, write: &Write<'_>, actor: &Actor, id: DraftId) -> Result<draft::Model> {
+        let row = self.find(&write.txn, actor, id).await?;
         if row.integration_id.is_some() {
             return Err(Error::Conflict {
                 code: "draft_finished",

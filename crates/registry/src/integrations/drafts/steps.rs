@@ -3,6 +3,7 @@
 use super::{Draft, DraftStep, LIFE, approach, chosen, event, owner, reach, save, show, snapshot};
 use crate::configuration::check::Preview;
 use crate::configuration::layers::parse_layer;
+use crate::integrations::Drafts;
 use crate::integrations::crud::may_vouch;
 use crate::integrations::preflight::EXAMPLE_NAMES;
 use crate::lookup::naming;
@@ -52,24 +53,24 @@ pub struct Judged {
     pub preview: Option<Preview>,
 }
 
-impl Registry {
+impl Drafts<'_> {
     /// A name and a free slug for a server at `url`; `None` if that is no address.
-    pub async fn propose_names(&self, actor: &Actor, url: &str) -> Result<Option<(String, Slug)>> {
+    pub async fn propose_names(self, actor: &Actor, url: &str) -> Result<Option<(String, Slug)>> {
         actor.require(Permission::CreateIntegrations)?;
         let Some(name) = naming::from_address(url) else { return Ok(None) };
-        let slug = self.free_integration_slug(self.db(), actor, None, &name).await?;
+        let slug = self.registry.integrations().free_slug(self.registry.db(), actor, None, &name).await?;
         Ok(Some((name, slug)))
     }
 
     /// Begins a draft.
-    pub async fn create_draft(&self, actor: &Actor, address: DraftAddress) -> Result<Draft> {
+    pub async fn create(self, actor: &Actor, address: DraftAddress) -> Result<Draft> {
         actor.require(Permission::CreateIntegrations)?;
-        let mut write = self.begin_write(actor).await?;
+        let mut write = self.registry.begin_write(actor).await?;
         let (name, slug) = self.judge_address(&write.txn, actor, &address).await?;
         let (kind, owner) = owner(actor);
         let own = actor.workspace().map(|own| own.0);
         let row = draft::Model {
-            id: self.new_id(),
+            id: self.registry.new_id(),
             owner_kind: kind.to_owned(),
             owner_id: owner.to_owned(),
             owner_name: write.actor_name(),
@@ -100,10 +101,10 @@ impl Registry {
 
     /// Changes the first step. Another address ends what was found at the old one, and the secrets that would be sent to
     /// it: a warning names each.
-    pub async fn set_draft_address(&self, actor: &Actor, id: DraftId, address: DraftAddress) -> Result<Kept> {
+    pub async fn set_address(self, actor: &Actor, id: DraftId, address: DraftAddress) -> Result<Kept> {
         actor.require(Permission::CreateIntegrations)?;
-        let mut write = self.begin_write(actor).await?;
-        let before = self.open_draft(&write, actor, id).await?;
+        let mut write = self.registry.begin_write(actor).await?;
+        let before = self.open(&write, actor, id).await?;
         let (name, slug) = self.judge_address(&write.txn, actor, &address).await?;
         let mut after = before.clone();
         after.name = name;
@@ -120,18 +121,18 @@ impl Registry {
 
     /// Says how gateways will identify themselves. Only what the last check left open can be chosen.
     pub async fn choose_approach(
-        &self,
+        self,
         actor: &Actor,
         id: DraftId,
         chosen: Approach,
         entered: Entered,
     ) -> Result<Kept> {
         actor.require(Permission::CreateIntegrations)?;
-        let mut write = self.begin_write(actor).await?;
-        let before = self.open_draft(&write, actor, id).await?;
+        let mut write = self.registry.begin_write(actor).await?;
+        let before = self.open(&write, actor, id).await?;
         judge_choice(&before, chosen, &entered)?;
         let old = before.configuration.as_deref().unwrap_or_default();
-        let publishes = self.shared_settings().cimd_public_url.is_some();
+        let publishes = self.registry.shared_settings().cimd_public_url.is_some();
         let text = chosen.apply(old, approach(&before)?, entered, publishes).ok_or_else(|| {
             Error::invalid(Finding::error(
                 "/approach",
@@ -151,15 +152,10 @@ impl Registry {
     }
 
     /// Saves (or with `None` clears) the Advanced Configuration. Pointers of findings are relative to the text.
-    pub async fn set_draft_configuration(
-        &self,
-        actor: &Actor,
-        id: DraftId,
-        text: Option<&str>,
-    ) -> Result<Kept> {
+    pub async fn set_configuration(self, actor: &Actor, id: DraftId, text: Option<&str>) -> Result<Kept> {
         actor.require(Permission::CreateIntegrations)?;
-        let mut write = self.begin_write(actor).await?;
-        let before = self.open_draft(&write, actor, id).await?;
+        let mut write = self.registry.begin_write(actor).await?;
+        let before = self.open(&write, actor, id).await?;
         let mut after = before.clone();
         reach(&mut after, DraftStep::Workspaces);
         let findings = set_text(&mut write, &mut after, text).await?;
@@ -168,15 +164,16 @@ impl Registry {
 
     /// Judges a text as the draft's configuration (`None`: the one it has) and shows what it would send for the first
     /// chosen workspace. Saves nothing.
-    pub async fn check_draft(&self, actor: &Actor, id: DraftId, text: Option<&str>) -> Result<Judged> {
+    pub async fn check(self, actor: &Actor, id: DraftId, text: Option<&str>) -> Result<Judged> {
         actor.require(Permission::CreateIntegrations)?;
-        let row = self.find_draft(self.db(), actor, id).await?;
+        let row = self.find(self.registry.db(), actor, id).await?;
         let stored = row.configuration.as_deref();
-        let (mut findings, layer) = self.as_if_saved(text.or(stored).unwrap_or_default(), stored)?;
+        let (mut findings, layer) =
+            self.registry.configurations().as_if_saved(text.or(stored).unwrap_or_default(), stored)?;
         let Some(layer) = layer else {
             return Ok(Judged { findings, preview: None });
         };
-        let (names, resolution) = self.resolve_draft(actor, &row, &layer).await?;
+        let (names, resolution) = self.resolve(actor, &row, &layer).await?;
         findings.extend_below("", resolution.findings.clone());
         let digest = resolution.effective.digest();
         let preview = Preview { workspace: names.0, server: names.1, integration: None, resolution, digest };
@@ -184,16 +181,16 @@ impl Registry {
     }
 
     /// Says who can use it: where a server is made, and whether every workspace made later may.
-    pub async fn set_draft_workspaces(
-        &self,
+    pub async fn set_workspaces(
+        self,
         actor: &Actor,
         id: DraftId,
         workspaces: &[WorkspaceId],
         every_new: bool,
     ) -> Result<Kept> {
         actor.require(Permission::CreateIntegrations)?;
-        let write = self.begin_write(actor).await?;
-        let before = self.open_draft(&write, actor, id).await?;
+        let write = self.registry.begin_write(actor).await?;
+        let before = self.open(&write, actor, id).await?;
         if every_new && before.workspace_id.is_some() {
             return Err(Error::invalid(Finding::error(
                 "/every_new",
@@ -219,7 +216,7 @@ impl Registry {
     }
 
     async fn keep(
-        &self,
+        self,
         mut write: Write<'_>,
         actor: &Actor,
         before: &draft::Model,
@@ -234,23 +231,23 @@ impl Registry {
 
     /// Address, name and slug, judged as they would be when an integration is made of them.
     async fn judge_address(
-        &self,
+        self,
         db: &impl ConnectionTrait,
         actor: &Actor,
         address: &DraftAddress,
     ) -> Result<(String, Slug)> {
-        self.judge_url(&address.url)?;
+        self.registry.integrations().judge_url(&address.url)?;
         let name = address.name.clone().filter(|name| !name.trim().is_empty());
         let name =
             naming::name(&name.or_else(|| naming::from_address(&address.url)).unwrap_or_default(), "/name")?;
         let given = address.slug.as_deref().filter(|slug| !slug.is_empty());
-        let slug = self.free_integration_slug(db, actor, given, &name).await?;
+        let slug = self.registry.integrations().free_slug(db, actor, given, &name).await?;
         Ok((name, slug))
     }
 
     /// What a configuration gives for the first chosen workspace, or for an example; with the names it is given for.
-    pub(super) async fn resolve_draft(
-        &self,
+    pub(super) async fn resolve(
+        self,
         actor: &Actor,
         row: &draft::Model,
         layer: &AdvancedConfiguration,
@@ -258,16 +255,16 @@ impl Registry {
         let first = workspace::Entity::find()
             .filter(workspace::Column::Id.is_in(chosen(row)?))
             .filter(workspace::Column::DeletedAt.is_null())
-            .all(self.db())
+            .all(self.registry.db())
             .await?
             .into_iter()
             .map(|workspace| workspace.slug)
             .min();
         let names = (first.unwrap_or_else(|| EXAMPLE_NAMES.0.to_owned()), row.slug.clone());
-        let organisation = self.organisation_layer(self.db()).await?;
+        let organisation = self.registry.configurations().organisation_layer(self.registry.db()).await?;
         let nothing = AdvancedConfiguration::empty();
         let layers = [&organisation, layer, &nothing, &nothing];
-        let resolution = self.resolve_layers(
+        let resolution = self.registry.configurations().resolve(
             layers,
             (&names.0, &names.1),
             row.workspace_id.is_some() || !may_vouch(actor),
@@ -276,7 +273,7 @@ impl Registry {
     }
 
     /// The configuration that a draft has.
-    pub(super) fn draft_layer(row: &draft::Model) -> Result<AdvancedConfiguration> {
+    pub(super) fn layer(row: &draft::Model) -> Result<AdvancedConfiguration> {
         parse_layer(row.configuration.as_deref(), "draft", row.id)
     }
 }

@@ -7,8 +7,8 @@
 mod reading;
 
 use crate::integrations::counts::{IntegrationCounts, owners_of};
-use crate::integrations::crud;
 use crate::integrations::crud::{into_integration, may_vouch, secret_withheld, snapshot};
+use crate::integrations::{Integrations, crud};
 use crate::lookup::{naming, slugs, workspaces};
 use crate::secrets::markers::seal_new;
 use crate::secrets::sealed_rows::SealedRow;
@@ -61,15 +61,15 @@ struct Rows {
     sealed: Vec<SealedRow>,
 }
 
-impl Registry {
+impl Integrations<'_> {
     /// Makes the integrations that `text` names, all of them or none. `text` is what an export gives, a list of
     /// integrations, or one; each as `POST /v1/mcp-integrations` takes it.
-    pub async fn import_integrations(&self, actor: &Actor, text: &str) -> Result<Imported> {
+    pub async fn import(self, actor: &Actor, text: &str) -> Result<Imported> {
         let (judged, findings) = self.judge_import(actor, text).await?;
         let mut rows = self.import_rows(actor, &judged)?;
         let logos: Vec<String> = rows.iter().filter_map(|one| one.configuration.clone()).collect();
-        let logos = wanted_logos::named_in(self, &logos);
-        let mut write = self.begin_write(actor).await?;
+        let logos = wanted_logos::named_in(self.registry, &logos);
+        let mut write = self.registry.begin_write(actor).await?;
         let mut report = Report::default();
         let places = self.find_places(&write.txn, actor, &judged, &mut report).await?;
         if report.has_errors() {
@@ -88,19 +88,19 @@ impl Registry {
     }
 
     /// What an import would make; nothing is kept, and no write begins.
-    pub async fn weigh_import(&self, actor: &Actor, text: &str) -> Result<Imported> {
+    pub async fn dry_run_import(self, actor: &Actor, text: &str) -> Result<Imported> {
         let (judged, findings) = self.judge_import(actor, text).await?;
         let mut rows = self.import_rows(actor, &judged)?;
-        let places = self.find_places(self.db(), actor, &judged, &mut Report::default()).await?;
+        let places = self.find_places(self.registry.db(), actor, &judged, &mut Report::default()).await?;
         for (one, (slug, workspace)) in rows.iter_mut().zip(places) {
-            one.place(&slug, workspace, crate::storage::columns::millis(self.now()));
+            one.place(&slug, workspace, crate::storage::columns::millis(self.registry.now()));
         }
         let made = rows.into_iter().map(|one| one.integration).collect();
         Ok(Imported { integrations: self.show_made(made).await?, findings })
     }
 
     /// Judges a whole text, with what can be read now; `Err` with every mistake. The findings have their positions.
-    async fn judge_import(&self, actor: &Actor, text: &str) -> Result<(Vec<Judged>, Findings)> {
+    async fn judge_import(self, actor: &Actor, text: &str) -> Result<(Vec<Judged>, Findings)> {
         actor.require(Permission::CreateIntegrations)?;
         let (prefix, items) = items(text).map_err(Error::Invalid)?;
         let mut report = Report::default();
@@ -116,11 +116,19 @@ impl Registry {
                 Err(findings) => report.extend_below(&place, findings),
             }
         }
-        self.find_places(self.db(), actor, &judged, &mut report).await?;
+        self.find_places(self.registry.db(), actor, &judged, &mut report).await?;
         if report.has_errors() {
             return Err(refused(text, report.into_findings()));
         }
-        if !may_vouch(actor) && !self.organisation_layer(self.db()).await?.sealed_ids().is_empty() {
+        if !may_vouch(actor)
+            && !self
+                .registry
+                .configurations()
+                .organisation_layer(self.registry.db())
+                .await?
+                .sealed_ids()
+                .is_empty()
+        {
             for one in judged.iter().filter(|one| one.workspace.is_none()) {
                 report.extend_below(&one.place, secret_withheld().into());
             }
@@ -130,7 +138,7 @@ impl Registry {
 
     /// Judges one integration by itself.
     fn judge_item(
-        &self,
+        self,
         actor: &Actor,
         place: &str,
         mut item: Item,
@@ -184,7 +192,7 @@ impl Registry {
 
     /// Slug and workspace of each, as things are in `db`; what stands in the way goes into `report`.
     async fn find_places(
-        &self,
+        self,
         db: &impl ConnectionTrait,
         actor: &Actor,
         judged: &[Judged],
@@ -220,7 +228,7 @@ impl Registry {
             };
             let slug = if let Some(slug) = &one.slug {
                 if taken.contains(&slug.key()) {
-                    self.count_taken_slug(actor)?;
+                    self.registry.limits().count_taken_slug(actor)?;
                     let message = format!("The slug `{slug}` is taken. Choose another one.");
                     report.push(Finding::error(format!("{}/slug", one.place), "slug_taken", message));
                 }
@@ -230,7 +238,7 @@ impl Registry {
                 let number = numbers.entry(base.key()).or_insert(1);
                 let mut slug = base.clone();
                 if *number == 1 && taken.contains(&slug.key()) {
-                    self.count_taken_slug(actor)?;
+                    self.registry.limits().count_taken_slug(actor)?;
                 }
                 while *number > 1 || taken.contains(&slug.key()) {
                     *number = (*number).max(1) + 1;
@@ -248,12 +256,13 @@ impl Registry {
     }
 
     /// The rows, secrets sealed; slugs, workspaces and times are set when the write has begun.
-    fn import_rows(&self, actor: &Actor, judged: &[Judged]) -> Result<Vec<Rows>> {
+    fn import_rows(self, actor: &Actor, judged: &[Judged]) -> Result<Vec<Rows>> {
         judged
             .iter()
             .map(|one| {
-                let id = self.new_id();
-                let sealed = one.configuration.as_ref().map(|text| seal_new(self, ("integration", id), text));
+                let id = self.registry.new_id();
+                let sealed =
+                    one.configuration.as_ref().map(|text| seal_new(self.registry, ("integration", id), text));
                 let (configuration, sealed) = sealed.transpose()?.unzip();
                 let item = &one.item;
                 let mut model = integration::Model {
@@ -287,8 +296,8 @@ impl Registry {
             .collect()
     }
 
-    async fn show_made(&self, made: Vec<integration::Model>) -> Result<Vec<Integration>> {
-        let owners = owners_of(self.db(), &made).await?;
+    async fn show_made(self, made: Vec<integration::Model>) -> Result<Vec<Integration>> {
+        let owners = owners_of(self.registry.db(), &made).await?;
         made.into_iter()
             .map(|model| {
                 let owner = model.workspace_id.and_then(|id| owners.get(&id).cloned());

@@ -98,13 +98,13 @@ impl Consent {
         let mut too_soon = None;
         for url in logo_uris(&preview.resolution.effective.client_metadata).into_iter().take(3) {
             if fetch {
-                match registry.fetch_logo(actor, &url).await {
+                match registry.logos().fetch(actor, &url).await {
                     // What was typed must not be lost to that.
                     Err(error @ registry::Error::TooSoon { .. }) => too_soon = error.retry_after(),
                     fetched => drop(fetched?),
                 }
             }
-            logos.push(registry.logo(actor, &url).await?);
+            logos.push(registry.logos().get(actor, &url).await?);
         }
         let mut consent = Self::drawn(&preview.resolution, &logos);
         service.name.clone_into(&mut consent.service);

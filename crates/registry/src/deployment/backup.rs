@@ -1,6 +1,7 @@
 //! Copies of an SQLite database: made while others work, and judged before they take a database's place. PostgreSQL has
 //! programs of its own for that.
 
+use crate::deployment::Deployment;
 use crate::storage::entity::deployment;
 use crate::storage::write::Event;
 use crate::{Actor, Error, Registry, Result};
@@ -12,23 +13,24 @@ use serde_json::json;
 use std::path::Path;
 use std::time::Duration;
 
-impl Registry {
+impl Deployment<'_> {
     /// Writes the database as it is at one moment into a new file. Others read and write on meanwhile.
-    pub async fn back_up(&self, actor: &Actor, file: &Path) -> Result<()> {
+    pub async fn back_up(self, actor: &Actor, file: &Path) -> Result<()> {
         actor.require_organisation(Permission::ManageKeys)?;
-        if self.db().get_database_backend() != DbBackend::Sqlite {
+        if self.registry.db().get_database_backend() != DbBackend::Sqlite {
             return Err(Error::NotImplemented(
                 "PostgreSQL is backed up with its own programs: `pg_dump` (docs/operations.md).",
             ));
         }
         // On record in the copy too.
-        let mut write = self.begin_write(actor).await?;
+        let mut write = self.registry.begin_write(actor).await?;
         write.audit(Event::new("database.backed_up", "database", "sqlite"));
         write.commit().await?;
         let name =
             file.to_str().ok_or_else(|| Error::Unavailable("The file's name is no UTF-8.".to_owned()))?;
         let statement = format!("VACUUM INTO '{}'", name.replace('\'', "''"));
-        self.db()
+        self.registry
+            .db()
             .execute_unprepared(&statement)
             .await
             .map_err(|error| Error::Unavailable(format!("The copy cannot be written to {name}: {error}.")))?;
@@ -36,10 +38,14 @@ impl Registry {
     }
 
     /// Notes in a database that it was restored, and from when it is.
-    pub async fn note_restored(&self, actor: &Actor) -> Result<()> {
-        let newest =
-            deployment::Entity::find().all(self.db()).await?.into_iter().map(|row| row.updated_at).max();
-        let mut write = self.begin_write(actor).await?;
+    pub async fn note_restored(self, actor: &Actor) -> Result<()> {
+        let newest = deployment::Entity::find()
+            .all(self.registry.db())
+            .await?
+            .into_iter()
+            .map(|row| row.updated_at)
+            .max();
+        let mut write = self.registry.begin_write(actor).await?;
         let audit = json!({ "settings_of": newest });
         write.audit(Event::new("database.restored", "database", "sqlite").after(audit));
         write.commit().await

@@ -1,5 +1,6 @@
 //! Whether the database can be written again: one try.
 
+use crate::deployment::Deployment;
 use crate::storage::database_fault::DatabaseFault;
 use crate::storage::deployment_values::record;
 use crate::storage::writability::with_state;
@@ -9,18 +10,18 @@ use serde_json::json;
 /// Key of the last try, in `deployment`.
 pub(crate) const TRIED: &str = "disk.tried";
 
-impl Registry {
+impl Deployment<'_> {
     /// Why nothing can be written to the database, in a sentence; `None` while writes succeed.
-    pub fn unwritable(&self) -> Option<&'static str> {
+    pub fn unwritable(self) -> Option<&'static str> {
         with_state(|state| state.fault).map(DatabaseFault::sentence)
     }
 
     /// Where the last write failed: tries whether one succeeds now.
-    pub(crate) async fn require_writable(&self) -> Result<()> {
+    pub(crate) async fn require_writable(self) -> Result<()> {
         if self.unwritable().is_none() {
             return Ok(());
         }
-        let write = self.begin_write(&Actor::worker("disk")).await?;
+        let write = self.registry.begin_write(&Actor::worker("disk")).await?;
         record(&write, TRIED, json!(write.millis())).await?;
         write.commit().await.map_err(|error| match self.unwritable() {
             Some(sentence) => Error::Unavailable(sentence.to_owned()),
