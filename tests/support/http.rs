@@ -105,7 +105,7 @@ impl TestServer {
             expires_at: None,
             reason: None,
         };
-        registry.api_keys().create(&registry.deployment().operator(), new).await.expect("a key").key
+        registry.api_keys().create(&registry.operator(), new).await.expect("a key").key
     }
 }
 

@@ -113,7 +113,7 @@ impl TestRegistry {
 
     /// The organisation's admin.
     pub fn admin(&self) -> Actor {
-        self.registry.deployment().operator()
+        self.registry.operator()
     }
 
     /// A workspace.
@@ -184,7 +184,7 @@ pub async fn actor(registry: &Registry, role: Role, workspace: Option<&str>) -> 
         expires_at: None,
         reason: None,
     };
-    let created = registry.api_keys().create(&registry.deployment().operator(), new).await.expect("a key");
+    let created = registry.api_keys().create(&registry.operator(), new).await.expect("a key");
     registry
         .callers()
         .authenticate(Credential::Token(&created.key), Origin::new(Door::Api))

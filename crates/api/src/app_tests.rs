@@ -78,7 +78,7 @@ async fn registry() -> (ApiState, [String; 3]) {
             expires_at: None,
             reason: None,
         };
-        keys.push(registry.api_keys().create(&registry.deployment().operator(), new).await.unwrap().key);
+        keys.push(registry.api_keys().create(&registry.operator(), new).await.unwrap().key);
     }
     let state = ApiState { registry, metrics: Arc::new(String::new), limits: Limits { body: 10_000 } };
     (state, keys.try_into().unwrap())

@@ -1,6 +1,6 @@
 //! Who acts, through which door, and what they may do.
 
-use crate::{Error, Result};
+use crate::{Error, Registry, Result};
 use registry_core::clock::Timestamp;
 use registry_core::id::{SessionId, WorkspaceId};
 use registry_core::permission::{Permission, Role};
@@ -157,5 +157,12 @@ impl Actor {
     /// Whether this caller may know of things in `workspace`.
     pub(crate) fn sees(&self, workspace: WorkspaceId) -> bool {
         self.workspace.is_none_or(|own| own == workspace)
+    }
+}
+
+impl Registry {
+    /// The operator at the machine.
+    pub fn operator(&self) -> Actor {
+        Actor::program("operator", "operator", Door::Cli)
     }
 }

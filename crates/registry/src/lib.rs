@@ -62,6 +62,7 @@ pub use deployment::open::{Counters, Organisation, Readiness};
 pub use deployment::restore::{CurrentAccess, KeptRevocations, current_access};
 pub use error::{Error, Result};
 pub use gateway::Gateway;
+pub use gateway::admission::Following;
 pub use gateway::cache::{Coding, Followed, GatewayChange, Happening, HeldDocument};
 pub use gateway::documents::{GatewayDocument, GatewayPage, entity_tag};
 pub use gateway::feedback::{Ensured, Standing, Verdict};
@@ -89,7 +90,6 @@ pub use integrations::maintenance::{ClientsAt, Deletion, IntegrationEvent};
 pub use integrations::preflight::{Preflight, WhatIf};
 pub use integrations::{Drafts, Integrations, Logos, Preflights};
 pub use limits::Limits;
-pub use limits::gateway::Following;
 pub use limits::per_client::{Share, Shares};
 pub use limits::requests::{Allowance, InHand};
 pub use lookup::deleted::Deleted;
@@ -149,7 +149,7 @@ struct Inner {
     load: limits::requests::Load,
     provider: identity::oidc::identity_provider::Provider,
     sign_in_limits: limits::sign_in::SignInLimits,
-    gateway_limits: limits::gateway::GatewayLimits,
+    gateway_limits: gateway::admission::GatewayLimits,
     /// Notified after each commit of this process, so that a worker in it need not wait for its next poll.
     commit_notify: tokio::sync::Notify,
     live: gateway::cache::Live,

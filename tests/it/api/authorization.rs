@@ -325,7 +325,7 @@ async fn who_looks_after_people_with_a_scope_makes_nobody_more_than_itself() {
         reason: None,
     };
     let registry = &world.server.inner.registry;
-    let key = registry.api_keys().create(&registry.deployment().operator(), new).await.unwrap().key;
+    let key = registry.api_keys().create(&registry.operator(), new).await.unwrap().key;
     let client = world.server.with_token(&key);
     let person = format!("/v1/users/{}", world.user);
     client.get("/v1/users").await.expect(200);

@@ -118,7 +118,7 @@ on_both! {
         for door in &doors {
             secret(door).await;
         }
-        registry.api_keys().revoke(&registry.deployment().operator(), id, false).await.unwrap();
+        registry.api_keys().revoke(&registry.operator(), id, false).await.unwrap();
         for door in &doors {
             until(SOON, async || door.get(DOCUMENT).await.status == 401).await;
         }
@@ -131,7 +131,7 @@ on_both! {
         let registry = &t.inner.registry;
         let expires_at = Some(registry.now() + chrono::Duration::hours(1));
         let new = NewApiKey { name: "short".into(), role: Role::Gateway, scopes: Vec::new(), workspace: None, expires_at, reason: None };
-        let key = registry.api_keys().create(&registry.deployment().operator(), new).await.unwrap().key;
+        let key = registry.api_keys().create(&registry.operator(), new).await.unwrap().key;
         let gateway = t.with_token(&key);
         secret(&gateway).await;
         t.inner.clock.advance(chrono::Duration::minutes(61));

@@ -36,7 +36,7 @@ async fn configure(registry: &Registry, integration: &str, text: &str) {
         replacements: Replacements::default(),
     };
     let subject = Subject::Integration(Reference::parse(integration));
-    registry.configurations().save(&registry.deployment().operator(), &subject, new).await.unwrap();
+    registry.configurations().save(&registry.operator(), &subject, new).await.unwrap();
 }
 
 /// A gateway's key, with its id.
@@ -49,7 +49,7 @@ async fn gateway_key(registry: &Registry, workspace: Option<&str>) -> (String, r
         expires_at: None,
         reason: None,
     };
-    let made = registry.api_keys().create(&registry.deployment().operator(), new).await.unwrap();
+    let made = registry.api_keys().create(&registry.operator(), new).await.unwrap();
     (made.key, made.record.id)
 }
 

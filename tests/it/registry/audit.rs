@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use support::{Engine, TestRegistry};
 
 async fn verify(registry: &Registry) -> AuditVerdict {
-    registry.audit().verify(&registry.deployment().operator(), &[]).await.unwrap()
+    registry.audit().verify(&registry.operator(), &[]).await.unwrap()
 }
 
 async fn alter(db: &DatabaseConnection, sql: &str) {
@@ -112,7 +112,7 @@ on_both! {
         let new = SealingKey::generate().unwrap();
         let rotating = t.process_with_keys(vec![new.clone(), t.key.clone()]).await;
         rotating.deployment().migrate().await.unwrap();
-        rotating.secrets().reseal(&rotating.deployment().operator()).await.unwrap();
+        rotating.secrets().reseal(&rotating.operator()).await.unwrap();
         let verdict = verify(&rotating).await;
         assert_eq!((verdict.broken, verdict.unchecked), (None, Vec::new()));
         // A process without that key says what it cannot check; so does one with another key of the same name.
@@ -129,12 +129,12 @@ on_both! {
         assert!(rotating.audit().maintain().await.is_err(), "a changed log is not signed");
         assert_eq!(verify(&rotating).await.broken.unwrap().number, 6, "and stays one that was changed");
         // Only a person goes on from there, and that is on record.
-        rotating.audit().restart(&rotating.deployment().operator()).await.unwrap();
+        rotating.audit().restart(&rotating.operator()).await.unwrap();
         rotating.audit().maintain().await.unwrap();
         let verdict = verify(&rotating).await;
         assert_eq!((verdict.broken, verdict.checkpoints, verdict.unchecked.len()), (None, 1, 1));
         let key: Vec<String> = verdict.public_keys.into_iter().collect();
-        let verdict = rotating.audit().verify(&rotating.deployment().operator(), &key).await.unwrap();
+        let verdict = rotating.audit().verify(&rotating.operator(), &key).await.unwrap();
         assert_eq!((verdict.broken, verdict.unchecked), (None, Vec::new()), "with the new key noted all is said");
     }
 }
@@ -153,9 +153,9 @@ on_both! {
         let verdict = verify(&t.registry).await;
         assert_eq!((verdict.public_keys, verdict.broken), (keys.clone(), None));
         // Given up, there is another one, and that is on record.
-        let lost = t.registry.secrets().keys(&t.registry.deployment().operator()).await.unwrap();
+        let lost = t.registry.secrets().keys(&t.registry.operator()).await.unwrap();
         let lost = lost.into_iter().find(|key| key.primary).unwrap().id;
-        without.secrets().abandon_key(&without.deployment().operator(), &lost).await.unwrap();
+        without.secrets().abandon_key(&without.operator(), &lost).await.unwrap();
         without.deployment().ready().await.unwrap();
         t.clock.advance(chrono::Duration::days(2));
         events(&t, 1).await;

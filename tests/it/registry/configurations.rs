@@ -328,7 +328,7 @@ on_both! {
             let registry = if number % 2 == 0 { t.registry.clone() } else { second.clone() };
             tasks.spawn(async move {
                 let change = IntegrationChange { name: Some(format!("Name {number}")), ..IntegrationChange::default() };
-                registry.integrations().update(&registry.deployment().operator(), &"linear".into(), change, Some(made.version)).await.is_ok()
+                registry.integrations().update(&registry.operator(), &"linear".into(), change, Some(made.version)).await.is_ok()
             });
         }
         let mut won = 0;

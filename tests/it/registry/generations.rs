@@ -97,7 +97,7 @@ on_both! {
         assert!(stray.deployment().ready().await.is_err());
         assert_eq!(stray.deployment().organisation(&admin).await.unwrap().callback_urls, t.settings.shared().callbacks());
         // Commands on the machine help out, whatever their shell has, and change no setting.
-        stray.api_keys().create(&stray.deployment().operator(), registry::NewApiKey {
+        stray.api_keys().create(&stray.operator(), registry::NewApiKey {
             name: "helper".into(), role: Role::Viewer, scopes: Vec::new(), workspace: None, expires_at: None, reason: None,
         }).await.unwrap();
         assert_eq!(standing(&t.registry).await, SettingsStanding::Current);

@@ -16,7 +16,7 @@ on_both! {
             let registry: Registry = if number % 2 == 0 { t.registry.clone() } else { second.clone() };
             tasks.spawn(async move {
                 let new = NewWorkspace { name: format!("workspace {number}"), slug: None, description: None };
-                registry.workspaces().create(&registry.deployment().operator(), new).await.map(drop)
+                registry.workspaces().create(&registry.operator(), new).await.map(drop)
             });
         }
         while let Some(done) = tasks.join_next().await {

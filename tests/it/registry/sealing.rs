@@ -25,7 +25,7 @@ async fn enter(registry: &Registry, slug: &str, secret: &str) {
     let text = json!({ "headers": { "X-Key": secret } }).to_string();
     let change = IntegrationChange { configuration: Some(Some(text)), ..IntegrationChange::default() };
     let slug = Reference::parse(slug);
-    registry.integrations().update(&registry.deployment().operator(), &slug, change, None).await.unwrap();
+    registry.integrations().update(&registry.operator(), &slug, change, None).await.unwrap();
 }
 
 async fn document(t: &TestRegistry, registry: &Registry, slug: &str) -> Value {
@@ -35,7 +35,7 @@ async fn document(t: &TestRegistry, registry: &Registry, slug: &str) -> Value {
 }
 
 async fn keys(registry: &Registry) -> Vec<SealingKeyUse> {
-    registry.secrets().keys(&registry.deployment().operator()).await.unwrap()
+    registry.secrets().keys(&registry.operator()).await.unwrap()
 }
 
 on_both! {
@@ -57,15 +57,15 @@ on_both! {
                 enter(&both, &format!("server-{number}"), &format!("changed {number}")).await;
             }
         };
-        let operator = rotating.deployment().operator();
+        let operator = rotating.operator();
         let (done, ()) = tokio::join!(rotating.secrets().reseal(&operator), writing);
         assert!(done.unwrap().values >= 230);
         // What was saved after the rotation had ended is for the next one.
-        rotating.secrets().reseal(&rotating.deployment().operator()).await.unwrap();
+        rotating.secrets().reseal(&rotating.operator()).await.unwrap();
         let used = keys(&rotating).await;
         assert_eq!(used.iter().map(|key| key.values).sum::<u64>(), 250);
         assert!(used.iter().all(|key| key.primary == (key.values == 250) && key.unreadable == 0), "{used:?}");
-        assert_eq!(rotating.secrets().reseal(&rotating.deployment().operator()).await.unwrap().values, 0);
+        assert_eq!(rotating.secrets().reseal(&rotating.operator()).await.unwrap().values, 0);
 
         let without_old = t.process_with_keys(vec![new]).await;
         without_old.deployment().migrate().await.unwrap();
@@ -84,7 +84,7 @@ on_both! {
         let db = t.database.connect().await;
         let damaged = "UPDATE sealed_value SET data_key = nonce WHERE owner_id = (SELECT id FROM integration WHERE slug = 'server-6')";
         db.execute_unprepared(damaged).await.unwrap();
-        let done = rotating.secrets().reseal(&rotating.deployment().operator()).await.unwrap();
+        let done = rotating.secrets().reseal(&rotating.operator()).await.unwrap();
         assert_eq!((done.values, done.left), (1, 1));
     }
 }
@@ -95,7 +95,7 @@ on_both! {
         with_secret(&t, "linear", "s3cret").await;
         with_secret(&t, "notion", "other").await;
         let fresh = t.process_with_keys(vec![SealingKey::generate().unwrap()]).await;
-        let operator = fresh.deployment().operator();
+        let operator = fresh.operator();
         let refused = fresh.deployment().migrate().await.unwrap_err().to_string();
         assert!(refused.contains("seal status"), "{refused}");
         assert!(fresh.deployment().ready().await.is_err());
@@ -238,7 +238,7 @@ on_both! {
             refused("a client", Box::pin(wrong.registrations().set_client_credentials(&admin, registration, client))).await;
             refused("a token", wrong.registrations().set_initial_access_token(&admin, registration, Secret::new("lost"))).await;
             refused("the audit log's key", Box::pin(wrong.audit().maintain())).await;
-            refused("a rotation", wrong.secrets().reseal(&wrong.deployment().operator())).await;
+            refused("a rotation", wrong.secrets().reseal(&wrong.operator())).await;
             assert!(rows(&db).await == before, "{which}: something was saved");
 
             // A worker sends nothing whose answer it could not keep.

@@ -101,14 +101,14 @@ impl World {
             configuration: Some("{}".into()),
             secret_mappings: mappings,
         };
-        self.registry.integrations().create(&self.registry.deployment().operator(), new).await.map(drop)
+        self.registry.integrations().create(&self.registry.operator(), new).await.map(drop)
     }
 
     async fn change(&self, slug: &str, change: IntegrationChange) -> registry::Result<()> {
         let slug = Reference::parse(slug);
         self.registry
             .integrations()
-            .update(&self.registry.deployment().operator(), &slug, change, None)
+            .update(&self.registry.operator(), &slug, change, None)
             .await
             .map(drop)
     }
@@ -251,7 +251,7 @@ on_both! {
         w.t.server("linear", "acme").await;
         let server = ServerRef { server: Reference::parse("linear"), workspace: None };
         let change = ServerChange { secret_mappings: Some(vec![maps("headers", "bound", JSON, None)]), ..ServerChange::default() };
-        w.registry.servers().update(&w.registry.deployment().operator(), &server, change, None).await.unwrap();
+        w.registry.servers().update(&w.registry.operator(), &server, change, None).await.unwrap();
         assert_eq!(w.document("linear").await["headers"]["X-Key"], CANARY);
         let elsewhere = IntegrationChange { url: Some("https://evil.example/mcp".into()), ..IntegrationChange::default() };
         match w.change("linear", elsewhere).await {
@@ -326,7 +326,7 @@ on_both! {
             other => panic!("{other:?}"),
         }
         let subject = Subject::Integration(Reference::parse("linear"));
-        let operator = w.registry.deployment().operator();
+        let operator = w.registry.operator();
         let saved = w.registry.configurations().set(&operator, &subject, own().unwrap(), None, None).await;
         assert!(matches!(saved, Err(Error::Invalid(_))));
         // From one to the other in one step.

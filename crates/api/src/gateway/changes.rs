@@ -122,7 +122,7 @@ pub(crate) async fn follow_gateway_changes(
     let asked: FollowChanges = caller.query()?;
     let known = query::revision("Last-Event-ID", last_event(request.headers())?)?;
     let since = known.or(query::revision("since", asked.since)?);
-    let following = state.registry.limits().admit_follower(&caller.actor)?;
+    let following = state.registry.gateway().admit_follower(&caller.actor)?;
     let accepts = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accepts.contains("text/event-stream") {
         let credential = credential(request.headers())?.to_owned();

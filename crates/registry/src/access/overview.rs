@@ -6,7 +6,7 @@ use crate::lookup::workspaces::WorkspaceRef;
 use crate::lookup::{integrations, workspaces};
 use crate::storage::columns::moment;
 use crate::storage::entity::{access, oauth_client, registration, server, workspace};
-use crate::{Actor, Registry, Result};
+use crate::{Actor, Result};
 use registry_core::clock::Timestamp;
 use registry_core::id::WorkspaceId;
 use registry_core::permission::Permission;

@@ -7,7 +7,7 @@ use crate::storage::columns::{hex, millis};
 use crate::storage::deployment_values::{record, recorded};
 use crate::storage::entity::{audit_checkpoint, audit_event, sequence};
 use crate::storage::write::{Event, Write, chain_hash};
-use crate::{Actor, Error, Registry, Result};
+use crate::{Actor, Error, Result};
 use chrono::Duration;
 use registry_core::permission::Permission;
 use sea_orm::{

@@ -4,7 +4,7 @@ use crate::audit::Audit;
 use crate::pagination::{Page, PageRequest};
 use crate::storage::columns::{contains, json, millis, moment};
 use crate::storage::entity::audit_event;
-use crate::{Actor, Error, Registry, Result, pagination};
+use crate::{Actor, Error, Result, pagination};
 use registry_core::clock::Timestamp;
 use registry_core::id::{AuditEventId, WorkspaceId};
 use registry_core::permission::Permission;

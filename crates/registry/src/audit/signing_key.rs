@@ -230,7 +230,7 @@ pub(crate) async fn find(registry: &Registry, db: &impl ConnectionTrait) -> Resu
         Ok(None) => Found::Lost,
         Err(error @ Error::KeyMissing(_)) => Found::Locked(id, error),
         // With another key under the same id nothing opens; that says nothing about what is stored.
-        Err(error) if error.is_damage() => match registry.deployment().wrong_key_of(db, id).await? {
+        Err(error) if error.is_damage() => match registry.secrets().wrong_key_of(db, id).await? {
             Some(key) => Found::Locked(id, Error::KeyMissing(key)),
             None => Found::Lost,
         },

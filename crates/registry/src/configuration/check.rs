@@ -5,7 +5,7 @@ use crate::configuration::owner::{Carrier, Subject};
 use crate::configuration::{Configurations, layers};
 use crate::lookup::servers;
 use crate::lookup::servers::ServerRef;
-use crate::{Actor, Error, Registry, Result, WorkspaceRef};
+use crate::{Actor, Error, Result, WorkspaceRef};
 use registry_core::finding::Findings;
 use registry_core::id::{SealedId, ServerId, WorkspaceId};
 use registry_core::metadata::{

@@ -7,7 +7,7 @@ use crate::lookup::workspaces;
 use crate::storage::columns::moment;
 use crate::storage::entity::{access, integration, organisation, registration, server, workspace};
 use crate::storage::settings_generations::{InForce, SharedSettings};
-use crate::{Error, Registry, Result};
+use crate::{Error, Result};
 use registry_core::finding::Finding;
 use registry_core::id::{IntegrationId, ServerId, WorkspaceId};
 use registry_core::metadata::{

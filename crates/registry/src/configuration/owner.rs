@@ -8,7 +8,7 @@ use crate::lookup::{integrations, servers};
 use crate::storage::columns::moment;
 use crate::storage::entity::{access, integration, organisation, server};
 use crate::storage::write::Write;
-use crate::{Actor, Error, Registry, Result};
+use crate::{Actor, Error, Result};
 use registry_core::clock::Timestamp;
 use registry_core::id::{IntegrationId, ServerId, WorkspaceId};
 use registry_core::permission::Permission;

@@ -11,7 +11,7 @@ use crate::pagination::{Page, PageRequest};
 use crate::secrets::markers::with_present_secrets;
 use crate::storage::columns::moment;
 use crate::storage::entity::revision;
-use crate::{Actor, Error, Registry, Result, pagination};
+use crate::{Actor, Error, Result, pagination};
 use registry_core::clock::Timestamp;
 use registry_core::finding::Findings;
 use registry_core::id::RevisionId;

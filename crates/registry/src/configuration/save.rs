@@ -8,7 +8,7 @@ use crate::configuration::{Configurations, mapped_secrets};
 use crate::lookup::naming;
 use crate::secrets::markers::store;
 use crate::storage::write::{Event, Write};
-use crate::{Actor, Registry, Result};
+use crate::{Actor, Result};
 use registry_core::finding::Findings;
 use serde_json::json;
 

@@ -1,6 +1,4 @@
 //! What stands around every page: how much there is, and how much of it needs a person.
-
-use crate::Registry;
 use crate::actor::Actor;
 use crate::dashboard::Dashboard;
 use crate::error::Result;

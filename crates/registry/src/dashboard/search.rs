@@ -5,7 +5,7 @@ use crate::integrations::list::visible;
 use crate::lookup::slugs::stored_slug;
 use crate::storage::columns::{MAX_SEARCH, contains};
 use crate::storage::entity::{integration, oauth_client, registration, server, workspace};
-use crate::{Actor, Registry, Result};
+use crate::{Actor, Result};
 use registry_core::id::RegistrationId;
 use registry_core::permission::Permission;
 use registry_core::slug::Slug;

@@ -4,7 +4,7 @@
 use crate::deployment::Deployment;
 use crate::storage::entity::deployment;
 use crate::storage::write::Event;
-use crate::{Actor, Error, Registry, Result};
+use crate::{Actor, Error, Result};
 use registry_core::permission::Permission;
 use sea_orm::sqlx::ConnectOptions;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};

@@ -6,7 +6,7 @@ use crate::deployment::Deployment;
 use crate::storage::deployment_values::{record, recorded};
 use crate::storage::entity::{issuer_budget, oauth_client, registration};
 use crate::storage::write::Event;
-use crate::{Actor, Registry, Result};
+use crate::{Actor, Result};
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter};
 use serde_json::{Value, json};

@@ -8,7 +8,7 @@ use crate::storage::deployment_values::{KEY_CHECK, record, recorded};
 use crate::storage::entity::{deployment, organisation, registration};
 use crate::storage::settings_generations::{FORMER_KEYS, Generations, SETTINGS, SettingsStanding, names};
 use crate::storage::write::{Event, Write};
-use crate::{Error, Registry, Result};
+use crate::{Error, Result};
 use registry_migrations::{Migrator, MigratorTrait};
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
@@ -50,7 +50,7 @@ impl Deployment<'_> {
     /// Brings the schema up to date and records as much as `recording` says.
     pub async fn bring_up(self, recording: Recording) -> Result<Migrated> {
         self.migrate_schema().await?;
-        let mut write = self.registry.begin_write(&self.operator()).await?;
+        let mut write = self.registry.begin_write(&self.registry.operator()).await?;
         self.make_organisation(&write).await?;
         let recorded = recorded(&write.txn).await?;
         if recorded.contains_key(KEY_CHECK) {
@@ -69,7 +69,7 @@ impl Deployment<'_> {
         }
         let migrated = self.record_settings(&mut write, &recorded, recording).await?;
         write.commit().await?;
-        self.settings_standing().await?;
+        self.registry.settings_standing().await?;
         Ok(migrated)
     }
 
@@ -169,7 +169,7 @@ impl Deployment<'_> {
     /// Ends a rollout: from now on only processes with the settings in force are in service. Answers whether two
     /// generations were valid until now.
     pub async fn finish_rollout(self) -> Result<bool> {
-        let mut write = self.registry.begin_write(&self.operator()).await?;
+        let mut write = self.registry.begin_write(&self.registry.operator()).await?;
         let recorded = recorded(&write.txn).await?;
         let before = Generations::read(&recorded)?;
         let own = self.registry.settings().shared();

@@ -2,23 +2,23 @@
 
 use crate::actor::Actor;
 use crate::deployment::Deployment;
+use crate::gateway::admission::GatewayLimits;
 use crate::identity::bearer::{jwks, verifier};
-use crate::limits::gateway::GatewayLimits;
 use crate::limits::sign_in::SignInLimits;
 use crate::registration::brief;
 use crate::secrets::rotation;
 use crate::storage::connect::{Missing, connect};
 use crate::storage::deployment_values::{KEY_CHECK, record, recorded};
-use crate::storage::entity::{deployment, organisation, sealed_value};
+use crate::storage::entity::organisation;
 use crate::storage::settings_generations::{InForce, SettingsStanding};
-use crate::{Door, Error, Inner, Outside, Registry, Result, SealingRing, Settings};
+use crate::{Error, Inner, Outside, Registry, Result, SealingRing, Settings};
 use registry_core::clock::Clock;
-use registry_core::id::{OrganisationId, SealedId};
+use registry_core::id::OrganisationId;
 use registry_core::metadata::Branding;
 use registry_core::permission::Permission;
 use registry_core::registration::State;
 use registry_migrations::{Migrator, MigratorTrait};
-use sea_orm::{ConnectionTrait, EntityTrait};
+use sea_orm::EntityTrait;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, RwLock};
@@ -142,33 +142,13 @@ impl Deployment<'_> {
         Ok(lost)
     }
 
-    /// The key that a sealed value is sealed with, where the key of that id here is another one.
-    pub(crate) async fn wrong_key_of(
-        self,
-        db: &impl ConnectionTrait,
-        id: SealedId,
-    ) -> Result<Option<String>> {
-        let Some(row) = sealed_value::Entity::find_by_id(id.0).one(db).await? else { return Ok(None) };
-        let recorded = recorded(db).await?;
-        let right =
-            recorded.get(KEY_CHECK).and_then(|checks| checks.get(&row.key_id)).and_then(Value::as_str);
-        let own = self.registry.ring().check_values().into_iter().find(|(key, _)| *key == row.key_id);
-        let wrong = right.zip(own).is_some_and(|(right, (_, own))| right != own);
-        Ok(wrong.then_some(row.key_id))
-    }
-
-    /// The operator at the machine.
-    pub fn operator(self) -> Actor {
-        Actor::program("operator", "operator", Door::Cli)
-    }
-
     /// Whether this process may serve: the database answers, its schema is ours, the sealing keys are here, and the settings
     /// are those in force or of the generation before. The sentence names what is not so.
     pub async fn ready(self) -> Result<Readiness> {
         self.usable().await?;
         self.check_keys().await?;
         self.require_writable().await?;
-        let standing = self.settings_standing().await?;
+        let standing = self.registry.settings_standing().await?;
         match standing.require() {
             Err(Error::SettingsDiffer(why)) => Err(Error::Unavailable(why)),
             refused @ Err(_) => refused.map(|()| Readiness { settings: standing }),
@@ -206,12 +186,6 @@ impl Deployment<'_> {
         Ok(())
     }
 
-    /// How the settings of this process compare with those recorded, as the database has them now.
-    pub async fn settings_standing(self) -> Result<SettingsStanding> {
-        let rows = deployment::Entity::find().all(self.registry.db()).await?;
-        Ok(self.registry.take_over_settings(&rows)?.standing.clone())
-    }
-
     /// The ids of the keys that something is sealed with, or will be. None where nothing was ever sealed.
     pub async fn sealed_with(self) -> Result<BTreeSet<String>> {
         // A database that was never brought up to date has none of these tables.
@@ -233,7 +207,7 @@ impl Deployment<'_> {
         if self.noted_address().await?.as_deref() == Some(address) {
             return Ok(());
         }
-        let write = self.registry.begin_write(&self.operator()).await?;
+        let write = self.registry.begin_write(&self.registry.operator()).await?;
         record(&write, ADDRESS, json!(address)).await?;
         write.commit().await
     }

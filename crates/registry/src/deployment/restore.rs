@@ -5,7 +5,7 @@ use crate::deployment::backup::open;
 use crate::identity::sessions;
 use crate::storage::entity::{api_key, membership, organisation, session, sign_in_link, user};
 use crate::storage::write::{Event, Write};
-use crate::{Actor, Error, Registry, Result};
+use crate::{Actor, Error, Result};
 use registry_core::clock::Timestamp;
 use registry_core::permission::{Permission, Role};
 use sea_orm::ActiveValue::Set;

@@ -4,7 +4,7 @@ use crate::deployment::Deployment;
 use crate::storage::database_fault::DatabaseFault;
 use crate::storage::deployment_values::record;
 use crate::storage::writability::with_state;
-use crate::{Actor, Error, Registry, Result};
+use crate::{Actor, Error, Result};
 use serde_json::json;
 
 /// Key of the last try, in `deployment`.

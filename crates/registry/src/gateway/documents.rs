@@ -7,7 +7,7 @@ use crate::lookup::{servers, workspaces};
 use crate::storage::columns::{hex, millis};
 use crate::storage::entity::{audit_event, change, oauth_client};
 use crate::storage::write::Event;
-use crate::{Actor, Coding, Error, Registry, Result};
+use crate::{Actor, Coding, Error, Result};
 use bytes::Bytes;
 use registry_core::id::WorkspaceId;
 use registry_core::permission::Permission;
@@ -75,7 +75,7 @@ impl Gateway<'_> {
         generation: Option<i64>,
     ) -> Result<GatewayDocument> {
         actor.require(Permission::FetchGatewayDocument)?;
-        self.registry.limits().admit_document(actor)?;
+        self.registry.gateway().admit_document(actor)?;
         let model = self.find_server(actor, workspace, server).await?;
         // One moment: a secret that is renewed meanwhile is neither missing nor beside another generation's id.
         let read = self.registry.begin_read().await?;

@@ -7,7 +7,7 @@ use crate::lookup::workspaces;
 use crate::storage::columns::{millis, moment};
 use crate::storage::entity::{oauth_client, registration};
 use crate::storage::write::Event;
-use crate::{Actor, Error, Registry, Result};
+use crate::{Actor, Error, Result};
 use chrono::Duration;
 use registry_core::clock::Timestamp;
 use registry_core::id::{RegistrationId, ServerId, WorkspaceId};

@@ -20,3 +20,4 @@ impl Registry {
         Gateway { registry: self }
     }
 }
+pub(crate) mod admission;

@@ -6,7 +6,7 @@ use crate::lookup::clients::{active_clients, method, usable};
 use crate::secrets::markers::{open_markers, without_markers};
 use crate::storage::columns::json as read_json;
 use crate::storage::entity::{change, oauth_client, registration};
-use crate::{Error, Registry, Result};
+use crate::{Error, Result};
 use registry_core::id::SealedId;
 use registry_core::metadata::EffectiveMetadata;
 use registry_core::oauth::{Discovery, make_fit};

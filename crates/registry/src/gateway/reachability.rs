@@ -1,7 +1,7 @@
 //! Whether what the world must reach can be reached: the gateways and the published documents.
 
 use crate::gateway::Gateway;
-use crate::{Actor, Registry, Result};
+use crate::{Actor, Result};
 use registry_core::permission::Permission;
 
 /// An address that was asked once.

@@ -5,7 +5,7 @@ use crate::identity::Callers;
 use crate::identity::api_keys::format;
 use crate::identity::bearer::jwks;
 use crate::storage::columns::millis;
-use crate::{Actor, Error, Origin, Registry, Result};
+use crate::{Actor, Error, Origin, Result};
 use registry_core::permission::Permission;
 use std::sync::Arc;
 use uuid::Uuid;

@@ -6,7 +6,7 @@ use crate::lookup::workspaces::WorkspaceRef;
 use crate::storage::columns::word;
 use crate::storage::entity::{membership, user, workspace};
 use crate::storage::write::{Event, Write};
-use crate::{Actor, Error, Registry, Result};
+use crate::{Actor, Error, Result};
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::WorkspaceId;
 use registry_core::permission::Role;

@@ -5,7 +5,7 @@ use crate::identity::{Sessions, memberships};
 use crate::storage::columns::{millis, moment};
 use crate::storage::entity::{session, user};
 use crate::storage::write::{Event, Write};
-use crate::{Actor, Error, Origin, Registry, Result};
+use crate::{Actor, Error, Origin, Result};
 use chrono::Duration;
 use registry_core::clock::Timestamp;
 use registry_core::id::{SessionId, UserId};

@@ -9,7 +9,7 @@ use crate::identity::{Users, memberships, sessions};
 use crate::lookup::naming;
 use crate::storage::entity::{sign_in_link, user};
 use crate::storage::write::{Event, Write};
-use crate::{Actor, Door, Error, Origin, Registry, Result};
+use crate::{Actor, Door, Error, Origin, Result};
 use chrono::Duration;
 use registry_core::finding::Finding;
 use registry_core::id::UserId;
@@ -250,7 +250,7 @@ impl Users<'_> {
             return Err(Error::Unauthenticated("People are reset on the machine itself."));
         }
         let email = checked_email(email)?;
-        let mut actor = self.registry.deployment().operator();
+        let mut actor = self.registry.operator();
         actor.origin = origin;
         let mut write = self.registry.begin_write(&actor).await?;
         let found = user::Entity::find().filter(user::Column::EmailKey.eq(email_key(email)));

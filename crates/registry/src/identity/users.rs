@@ -5,7 +5,7 @@ use crate::identity::{Users, memberships};
 use crate::pagination::{Page, PageRequest};
 use crate::storage::columns::moment;
 use crate::storage::entity::user;
-use crate::{Actor, Error, Registry, Result, pagination};
+use crate::{Actor, Error, Result, pagination};
 use registry_core::clock::Timestamp;
 use registry_core::id::{UserId, WorkspaceId};
 use registry_core::permission::{Permission, Role};

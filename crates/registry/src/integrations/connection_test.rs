@@ -10,7 +10,7 @@ use crate::ports::upstream::ProbeTarget;
 use crate::secrets::markers::open_markers;
 use crate::storage::entity::integration;
 use crate::storage::write::Event;
-use crate::{Actor, Error, Registry, Result};
+use crate::{Actor, Error, Result};
 use registry_core::clock::Timestamp;
 use registry_core::id::{ServerId, WorkspaceId};
 use registry_core::metadata::{AdvancedConfiguration, EffectiveMetadata};

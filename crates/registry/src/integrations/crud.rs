@@ -17,7 +17,7 @@ use crate::secrets::markers::store;
 use crate::storage::columns::{json as read_json, moment};
 use crate::storage::entity::integration;
 use crate::storage::write::{Event, Write};
-use crate::{Actor, Error, LastTest, Registry, Result};
+use crate::{Actor, Error, LastTest, Result};
 use registry_core::clock::Timestamp;
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::{IntegrationId, WorkspaceId};

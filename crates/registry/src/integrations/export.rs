@@ -3,7 +3,7 @@
 use crate::integrations::Integrations;
 use crate::integrations::list::IntegrationFilter;
 use crate::pagination::PageRequest;
-use crate::{Actor, Integration, NewIntegration, Registry, Result, SecretMapping};
+use crate::{Actor, Integration, NewIntegration, Result, SecretMapping};
 use registry_core::metadata::map_markers;
 use registry_core::registration::{AuthType, Transport};
 use registry_core::slug::{Reference, Slug};

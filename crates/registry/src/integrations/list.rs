@@ -8,7 +8,7 @@ use crate::lookup::workspaces;
 use crate::pagination::{Page, PageRequest};
 use crate::storage::columns::contains;
 use crate::storage::entity::{access, integration, oauth_client, registration, server};
-use crate::{Actor, Registry, Result, pagination};
+use crate::{Actor, Result, pagination};
 use registry_core::id::WorkspaceId;
 use registry_core::permission::Permission;
 use registry_core::registration::{AuthType, ClientStatus, RegistrationMethod, State};

@@ -8,7 +8,7 @@ use crate::storage::columns::{hex, millis, moment};
 use crate::storage::entity::logo;
 use crate::storage::wanted_logos::{id_of, new_row};
 use crate::storage::write::Write;
-use crate::{Actor, Error, Registry, Result, Turn};
+use crate::{Actor, Error, Result, Turn};
 use registry_core::clock::Timestamp;
 use registry_core::logo::{LogoProblem, logo_uris};
 use registry_core::permission::Permission;

@@ -6,7 +6,7 @@ use crate::lookup::integrations;
 use crate::lookup::integrations::require_owner;
 use crate::storage::columns::moment;
 use crate::storage::entity::{access, audit_event, oauth_client, registration, server};
-use crate::{Actor, Registry, Result};
+use crate::{Actor, Result};
 use registry_core::clock::Timestamp;
 use registry_core::permission::Permission;
 use registry_core::registration::{ClientStatus, RegistrationMethod};

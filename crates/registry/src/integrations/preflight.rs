@@ -9,7 +9,7 @@ use crate::lookup::{integrations, naming, slugs, workspaces};
 use crate::ports::upstream::{Answering, Discovered};
 use crate::registration::brief::briefs;
 use crate::storage::entity::{integration, sealed_value, workspace};
-use crate::{Actor, Error, NewIntegration, RegistrationBrief, Registry, Result, Turn};
+use crate::{Actor, Error, NewIntegration, RegistrationBrief, Result, Turn};
 use registry_core::finding::Findings;
 use registry_core::id::{IntegrationId, WorkspaceId};
 use registry_core::metadata::{AdvancedConfiguration, EffectiveMetadata, Resolution};

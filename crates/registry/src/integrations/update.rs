@@ -15,7 +15,7 @@ use crate::lookup::naming;
 use crate::secrets::markers::{sealed_ids, store};
 use crate::storage::entity::{access, integration, workspace};
 use crate::storage::write::Write;
-use crate::{Actor, Error, Integration, IntegrationChange, Registry, Result};
+use crate::{Actor, Error, Integration, IntegrationChange, Result};
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::IntegrationId;
 use registry_core::permission::Permission;

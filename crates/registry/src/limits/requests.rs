@@ -5,7 +5,7 @@ use crate::limits::per_client::{Share, Shares};
 use crate::limits::rate_limiter::{Buckets, Left};
 use crate::limits::sign_in::network;
 use crate::settings::RequestLimits;
-use crate::{Actor, Error, Registry, Result};
+use crate::{Actor, Error, Result};
 use registry_core::clock::Clock;
 use registry_core::permission::Role;
 use std::net::IpAddr;

@@ -1,4 +1,5 @@
 //! Finds what a caller names, and says whether the caller may know of it: references, names, slugs.
+pub(crate) mod api_keys;
 pub(crate) mod clients;
 pub(crate) mod deleted;
 pub(crate) mod free_slug;

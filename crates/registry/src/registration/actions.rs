@@ -5,7 +5,7 @@ use crate::registration::Registrations;
 use crate::registration::list::Registration;
 use crate::storage::entity::{oauth_client, registration};
 use crate::storage::write::{Event, Write};
-use crate::{Actor, Error, Registry, Result, Subject};
+use crate::{Actor, Error, Result, Subject};
 use registry_core::id::{RegistrationId, ServerId};
 use registry_core::metadata::{ALIAS_WRAPPER, CANONICAL_WRAPPER};
 use registry_core::permission::Permission;

@@ -4,7 +4,7 @@ use crate::lookup::servers;
 use crate::lookup::servers::ServerRef;
 use crate::registration::Registrations;
 use crate::storage::entity::registration;
-use crate::{Actor, Error, Registry, Result};
+use crate::{Actor, Error, Result};
 use registry_core::oauth::{AuthorizationServerMetadata, Discovery};
 use registry_core::permission::Permission;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};

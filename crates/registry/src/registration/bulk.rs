@@ -4,7 +4,7 @@ use crate::registration::Registrations;
 use crate::registration::actions::Ask;
 use crate::registration::list::{Registration, RegistrationFilter};
 use crate::storage::entity::registration;
-use crate::{Actor, Error, Registry, Result};
+use crate::{Actor, Error, Result};
 use registry_core::permission::Permission;
 use registry_core::registration::State;
 use sea_orm::{QueryOrder, QuerySelect};

@@ -7,7 +7,7 @@ use crate::registration::context::Situation;
 use crate::registration::failures::event;
 use crate::storage::entity::{oauth_client, registration};
 use crate::storage::write::Write;
-use crate::{Error, Registry, Result};
+use crate::{Error, Result};
 use registry_core::id::{OauthClientId, SealedId, ServerId};
 use registry_core::metadata::Credentials;
 use registry_core::oauth::Issued;

@@ -3,7 +3,7 @@
 use crate::registration::Queue;
 use crate::registration::context::{Claim, Situation};
 use crate::registration::recording::StepRecord;
-use crate::{Error, Registry, Result};
+use crate::{Error, Result};
 use registry_core::oauth::{Exchange, Failure};
 use registry_core::secret::Secret;
 

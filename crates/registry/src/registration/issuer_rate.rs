@@ -15,7 +15,7 @@ use crate::registration::context::{Claim, Situation, claimed};
 use crate::storage::columns::moment;
 use crate::storage::entity::{issuer_budget, registration};
 use crate::storage::write::Write;
-use crate::{Actor, Registry, Result};
+use crate::{Actor, Result};
 use registry_core::clock::Timestamp;
 use registry_core::origin::origin_of;
 use sea_orm::sea_query::OnConflict;

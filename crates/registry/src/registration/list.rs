@@ -7,7 +7,7 @@ use crate::pagination::{Page, PageRequest};
 use crate::registration::Registrations;
 use crate::registration::record::{Attempt, OAuthClient};
 use crate::storage::entity::{attempt, oauth_client, registration};
-use crate::{Actor, Error, Registry, Result};
+use crate::{Actor, Error, Result};
 use registry_core::clock::Timestamp;
 use registry_core::id::{RegistrationId, ServerId};
 use registry_core::permission::Permission;

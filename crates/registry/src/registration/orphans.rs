@@ -9,7 +9,7 @@ use crate::registration::brief::workspace_of;
 use crate::storage::columns::{contains, json, moment};
 use crate::storage::entity::{attempt, oauth_client, orphan};
 use crate::storage::write::{Event, Write};
-use crate::{Actor, Error, Registry, Result, pagination};
+use crate::{Actor, Error, Result, pagination};
 use registry_core::clock::Timestamp;
 use registry_core::id::{OrphanId, RegistrationId, WorkspaceId};
 use registry_core::oauth::{Discovery, Failure};

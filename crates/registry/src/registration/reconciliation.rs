@@ -13,7 +13,7 @@ use crate::secrets::rotation::is_given_up;
 use crate::storage::columns::{json, millis, moment};
 use crate::storage::entity::{attempt, oauth_client, registration, sealed_value};
 use crate::storage::write::Write;
-use crate::{Error, Registry, Result};
+use crate::{Error, Result};
 use registry_core::clock::Timestamp;
 use registry_core::id::{OauthClientId, RegistrationId, SealedId, ServerId};
 use registry_core::oauth::{Discovery, Failure, FailureClass, ManagedClient};

@@ -12,7 +12,7 @@ use crate::registration::{Queue, orphans};
 use crate::storage::columns::{hex, millis};
 use crate::storage::entity::{attempt, oauth_client, registration};
 use crate::storage::write::Write;
-use crate::{Error, Registry, Result};
+use crate::{Error, Result};
 use registry_core::clock::Timestamp;
 use registry_core::id::{AttemptId, OauthClientId, SealedId, ServerId};
 use registry_core::oauth::{

@@ -8,7 +8,7 @@ use crate::registration::Registrations;
 use crate::registration::actions::Ask;
 use crate::storage::columns::word;
 use crate::storage::entity::{integration, registration};
-use crate::{Actor, Error, Registration, Registry, Result};
+use crate::{Actor, Error, Registration, Result};
 use registry_core::id::IntegrationId;
 use registry_core::permission::Permission;
 use registry_core::registration::{DesiredPresence, ReplacementCost, State, replacement_cost};

@@ -5,7 +5,7 @@ use crate::registration::Registrations;
 use crate::registration::list::RegistrationFilter;
 use crate::storage::columns::contains;
 use crate::storage::entity::{integration, oauth_client, registration, server, workspace};
-use crate::{Actor, Registry, Result};
+use crate::{Actor, Result};
 use registry_core::registration::{ClientStatus, State};
 use sea_orm::sea_query::{Query, SelectStatement, SimpleExpr};
 use sea_orm::{

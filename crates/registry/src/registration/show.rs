@@ -10,7 +10,7 @@ use crate::registration::list::{LastAnswer, Registration};
 use crate::registration::orphans::issuer_of;
 use crate::storage::columns::{json, moment, word};
 use crate::storage::entity::{attempt, integration, oauth_client, registration, revision, server, workspace};
-use crate::{Error, Registry, Result};
+use crate::{Error, Result};
 use registry_core::id::{RegistrationId, ServerId};
 use registry_core::oauth::Exchange;
 use registry_core::registration::{ClientStatus, State};

@@ -336,3 +336,20 @@ async fn server_name(db: &impl ConnectionTrait, id: Uuid) -> Result<String> {
     let workspace = workspace::Entity::find_by_id(row.workspace_id).one(db).await?;
     Ok(format!("{}/{}", workspace.map(|row| row.slug).unwrap_or_default(), row.slug))
 }
+
+impl Secrets<'_> {
+    /// The key that a sealed value is sealed with, where the key of that id here is another one.
+    pub(crate) async fn wrong_key_of(
+        self,
+        db: &impl ConnectionTrait,
+        id: SealedId,
+    ) -> Result<Option<String>> {
+        let Some(row) = sealed_value::Entity::find_by_id(id.0).one(db).await? else { return Ok(None) };
+        let recorded = recorded(db).await?;
+        let right =
+            recorded.get(KEY_CHECK).and_then(|checks| checks.get(&row.key_id)).and_then(Value::as_str);
+        let own = self.registry.ring().check_values().into_iter().find(|(key, _)| *key == row.key_id);
+        let wrong = right.zip(own).is_some_and(|(right, (_, own))| right != own);
+        Ok(wrong.then_some(row.key_id))
+    }
+}

@@ -13,7 +13,7 @@ use crate::registration::brief;
 use crate::servers::Servers;
 use crate::storage::columns::{contains, json, moment};
 use crate::storage::entity::{attempt, integration, registration, server, workspace};
-use crate::{Actor, Error, Registry, Result, pagination};
+use crate::{Actor, Error, Result, pagination};
 use registry_core::clock::Timestamp;
 use registry_core::id::ServerId;
 use registry_core::metadata::Resolution;

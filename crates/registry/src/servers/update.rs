@@ -20,7 +20,7 @@ use crate::servers::Servers;
 use crate::servers::crud::{NewServer, Server, ServerChange, into_server};
 use crate::storage::entity::{integration, registration, server, workspace};
 use crate::storage::write::{Event, Write};
-use crate::{Actor, Error, Registry, Result};
+use crate::{Actor, Error, Result};
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::{ServerId, WorkspaceId};
 use registry_core::permission::Permission;

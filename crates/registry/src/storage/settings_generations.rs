@@ -6,6 +6,7 @@ use crate::settings::{CALLBACK_PATH, SecretReference};
 use crate::storage::entity::deployment;
 use crate::{Error, Registry, Result, Settings};
 use registry_core::metadata::Branding;
+use sea_orm::EntityTrait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -228,5 +229,13 @@ impl Registry {
             }
         }
         Ok(read)
+    }
+}
+
+impl Registry {
+    /// How the settings of this process compare with those recorded, as the database has them now.
+    pub async fn settings_standing(&self) -> Result<SettingsStanding> {
+        let rows = deployment::Entity::find().all(self.db()).await?;
+        Ok(self.take_over_settings(&rows)?.standing.clone())
     }
 }

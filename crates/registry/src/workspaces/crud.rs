@@ -11,7 +11,7 @@ use crate::storage::columns::{contains, moment};
 use crate::storage::entity::{api_key, integration, membership, user, workspace};
 use crate::storage::write::{Event, Write};
 use crate::workspaces::Workspaces;
-use crate::{Actor, Error, Registry, Result, pagination};
+use crate::{Actor, Error, Result, pagination};
 use registry_core::clock::Timestamp;
 use registry_core::id::WorkspaceId;
 use registry_core::permission::Permission;

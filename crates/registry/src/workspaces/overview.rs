@@ -5,7 +5,7 @@ use crate::lookup::workspaces;
 use crate::pagination::{Page, PageRequest};
 use crate::storage::entity::{access, api_key, integration, registration, server, user};
 use crate::workspaces::Workspaces;
-use crate::{Actor, Registry, Result, Workspace, WorkspaceFilter};
+use crate::{Actor, Result, Workspace, WorkspaceFilter};
 use registry_core::id::WorkspaceId;
 use registry_core::permission::Permission;
 use registry_core::registration::State;

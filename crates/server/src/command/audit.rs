@@ -8,7 +8,7 @@ use crate::config::Config;
 /// Says what the log's chain came to; fails where it breaks.
 pub(super) async fn verify(config: &Config, options: &VerifyAudit) -> Result<(), Failed> {
     let registry = visit(config).await?.registry;
-    let verdict = registry.audit().verify(&registry.deployment().operator(), &options.public_key).await?;
+    let verdict = registry.audit().verify(&registry.operator(), &options.public_key).await?;
     if let Some(broken) = verdict.broken {
         return Err(Failed::new(format!(
             "The audit log breaks at number {}: {}.",
@@ -22,7 +22,7 @@ pub(super) async fn verify(config: &Config, options: &VerifyAudit) -> Result<(),
         // What was removed behind a signed point cannot be compared any more.
         let removed = verdict.first.is_some_and(|first| number < first);
         if !removed
-            && registry.audit().hash_of(&registry.deployment().operator(), number).await?.as_deref()
+            && registry.audit().hash_of(&registry.operator(), number).await?.as_deref()
                 != Some(hash)
         {
             return Err(Failed::new(match verdict.restored {
@@ -60,7 +60,7 @@ pub(super) async fn verify(config: &Config, options: &VerifyAudit) -> Result<(),
 pub(super) async fn restart(config: &Config) -> Result<(), Failed> {
     let registry = visit(config).await?.registry;
     registry.deployment().check_keys().await?;
-    registry.audit().restart(&registry.deployment().operator()).await?;
+    registry.audit().restart(&registry.operator()).await?;
     print(
         "The audit log is signed with a new key from now on. Note the public key that `mcp-registry audit verify` prints tomorrow.",
     )

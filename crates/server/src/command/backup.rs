@@ -30,7 +30,7 @@ pub(super) async fn backup(config: &Config, options: &Backup) -> Result<(), Fail
         _ => failed(error),
     })?;
     let made = async {
-        registry.deployment().back_up(&registry.deployment().operator(), &draft).await?;
+        registry.deployment().back_up(&registry.operator(), &draft).await?;
         File::open(&draft).and_then(|file| file.sync_all()).map_err(failed)?;
         // Unlike a rename this never replaces what somebody else just wrote there.
         fs::hard_link(&draft, target).map_err(failed)?;

@@ -67,7 +67,7 @@ pub(super) async fn join(config: &Config) -> Result<Registry, Failed> {
     let registry = open_making(config).await?;
     if !config.database.url.is_sqlite() {
         // The settings in force, before anything is answered. A database that is away or not migrated says so later.
-        if let Err(error) = registry.deployment().settings_standing().await {
+        if let Err(error) = registry.settings_standing().await {
             tracing::debug!(%error, "the shared settings could not be read yet");
         }
         return Ok(registry);

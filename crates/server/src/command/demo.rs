@@ -152,7 +152,7 @@ async fn admin_key(stage: &Stage) -> Result<String, Failed> {
         expires_at: None,
         reason: None,
     };
-    Ok(registry.api_keys().create(&registry.deployment().operator(), key).await?.key)
+    Ok(registry.api_keys().create(&registry.operator(), key).await?.key)
 }
 
 /// Creates workspace, integration and server; gives the server's id. A finding about the documented example is a failure.

@@ -13,7 +13,7 @@ pub(super) async fn create(config: &Config, options: NewKey) -> Result<(), Faile
     let created = registry
         .api_keys()
         .create(
-            &registry.deployment().operator(),
+            &registry.operator(),
             NewApiKey {
                 name: options.name,
                 role: options.role,

@@ -67,7 +67,7 @@ pub(super) async fn restore(config: &Config, options: &Restore) -> Result<(), Fa
         restored.deployment().check_keys().await?;
     }
     say(format_args!("database {}", which(&config.database.url)));
-    if let Some(remark) = restored.deployment().settings_standing().await?.remark() {
+    if let Some(remark) = restored.settings_standing().await?.remark() {
         say(format_args!("warning: {remark}"));
     }
     print(format_args!("{} is restored from {}", database.display(), source.display()))
@@ -95,13 +95,13 @@ async fn judge(
         )));
     }
     let lost: u64 =
-        copy.secrets().keys(&copy.deployment().operator()).await?.iter().map(|key| key.unreadable).sum();
+        copy.secrets().keys(&copy.operator()).await?.iter().map(|key| key.unreadable).sum();
     if lost > 0 && !options.accept_lost_keys {
         return Err(Failed::new(format!(
             "{lost} secrets of the copy cannot be opened with the sealing keys that are configured. Restore another copy; or add `--accept-lost-keys`, and enter them again."
         )));
     }
-    copy.deployment().note_restored(&copy.deployment().operator()).await?;
+    copy.deployment().note_restored(&copy.operator()).await?;
     revoke(&copy, options, current).await?;
     copy.disconnect().await?;
     match registry::release(draft).await? {
@@ -116,7 +116,7 @@ async fn judge(
 async fn revoke(copy: &Registry, options: &Restore, current: Option<&CurrentAccess>) -> Result<(), Failed> {
     let mut known = false;
     if let Some(current) = current {
-        if let Some(kept) = copy.deployment().keep_revocations(&copy.deployment().operator(), current).await?
+        if let Some(kept) = copy.deployment().keep_revocations(&copy.operator(), current).await?
         {
             known = true;
             for (what, names) in [
@@ -137,7 +137,7 @@ async fn revoke(copy: &Registry, options: &Restore, current: Option<&CurrentAcce
         }
     }
     if let Some(since) = options.revoke_keys_since {
-        for name in copy.deployment().revoke_keys_made_since(&copy.deployment().operator(), since).await? {
+        for name in copy.deployment().revoke_keys_made_since(&copy.operator(), since).await? {
             print(format_args!("revoked: {name}"))?;
         }
     }

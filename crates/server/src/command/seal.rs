@@ -26,7 +26,7 @@ pub(super) async fn run(config: &Config, command: Seal) -> Result<(), Failed> {
         ))),
         Seal::Abandon(options) => {
             let lost =
-                registry.secrets().abandon_key(&registry.deployment().operator(), &options.key).await?;
+                registry.secrets().abandon_key(&registry.operator(), &options.key).await?;
             print(format_args!(
                 "given up {}: {lost} secrets are lost until they are entered again",
                 options.key
@@ -37,7 +37,7 @@ pub(super) async fn run(config: &Config, command: Seal) -> Result<(), Failed> {
 
 /// A line for each key, then one for each secret that cannot be opened; fails if there is one.
 async fn status(registry: &Registry, lost: bool) -> Result<(), Failed> {
-    let mut keys = registry.secrets().keys(&registry.deployment().operator()).await?;
+    let mut keys = registry.secrets().keys(&registry.operator()).await?;
     // What stands in for keys that are not here is nobody's.
     keys.retain(|key| !(lost && key.primary));
     for key in &keys {
@@ -61,7 +61,7 @@ async fn status(registry: &Registry, lost: bool) -> Result<(), Failed> {
 }
 
 async fn rotate(registry: &Registry) -> Result<(), Failed> {
-    let done = registry.secrets().reseal(&registry.deployment().operator()).await?;
+    let done = registry.secrets().reseal(&registry.operator()).await?;
     print(format_args!("{} secrets are sealed anew", done.values))?;
     if done.left > 0 {
         return Err(Failed::new(format!(
@@ -69,7 +69,7 @@ async fn rotate(registry: &Registry) -> Result<(), Failed> {
             done.left
         )));
     }
-    let keys = registry.secrets().keys(&registry.deployment().operator()).await?;
+    let keys = registry.secrets().keys(&registry.operator()).await?;
     let free: Vec<_> =
         keys.iter().filter(|key| key.values == 0 && !key.primary).map(|key| &*key.id).collect();
     if !free.is_empty() {

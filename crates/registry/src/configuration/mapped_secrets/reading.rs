@@ -1,7 +1,6 @@
 //! Reading declared secrets from where the operator keeps them.
 
 use super::{SecretMapping, ValueFormat};
-use crate::Registry;
 use crate::configuration::Configurations;
 use crate::ports::outside::SecretText;
 use registry_core::finding::Finding;

@@ -10,7 +10,7 @@ use crate::configuration::layers::Scope;
 use crate::secrets::rotation::is_given_up;
 use crate::storage::entity::{integration, sealed_value, secret_mapping, server};
 use crate::storage::write::Write;
-use crate::{Actor, Error, Registry, Result};
+use crate::{Actor, Error, Result};
 use registry_core::id::{IntegrationId, ServerId};
 use registry_core::metadata::KnownSecrets;
 use sea_orm::sea_query::Expr;
@@ -30,7 +30,7 @@ impl Configurations<'_> {
     /// During a rollout only processes that declare the secrets as they are in force do so: with the declarations of
     /// before others would take back what these took over.
     pub async fn refresh_mapped_secrets(self) -> Result<u64> {
-        self.registry.deployment().settings_standing().await?.require()?;
+        self.registry.settings_standing().await?.require()?;
         if self.registry.settings().secrets != self.registry.shared_settings().secrets {
             return Ok(0);
         }

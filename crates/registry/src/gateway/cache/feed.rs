@@ -3,7 +3,7 @@
 use crate::gateway::Gateway;
 use crate::gateway::prepare::last_changes;
 use crate::storage::entity::{change, deployment, sequence, server, workspace};
-use crate::{Actor, Error, Registry, Result};
+use crate::{Actor, Error, Result};
 use registry_core::id::WorkspaceId;
 use registry_core::permission::Permission;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};

@@ -4,11 +4,12 @@ use super::document::HeldDocument;
 use super::feed::{PRUNED, describe, pruned};
 use super::identity::Identity;
 use crate::gateway::Gateway;
+use crate::lookup::api_keys::actors_of;
 use crate::storage::columns::millis;
 use crate::storage::deployment_values::record;
 use crate::storage::entity::change;
 use crate::storage::notify::CHANNEL;
-use crate::{Error, Registry, Result};
+use crate::{Error, Result};
 use sea_orm::sqlx::Connection;
 use sea_orm::sqlx::postgres::PgListener;
 use sea_orm::sqlx::sqlite::SqliteConnection;
@@ -145,7 +146,7 @@ impl Gateway<'_> {
             let changes = describe(self.registry.db(), rows).await?;
             if identities {
                 // Shared settings are told of in the same way.
-                self.registry.deployment().settings_standing().await?;
+                self.registry.settings_standing().await?;
                 live.identities_due.store(true, Ordering::SeqCst);
             }
             live.feed.keep(changes);
@@ -176,7 +177,7 @@ impl Gateway<'_> {
         let identities = &self.registry.inner.live.identities;
         let all = identities.all();
         let keys: Vec<Uuid> = all.iter().filter_map(|(_, held)| held.key).collect();
-        let good = self.registry.api_keys().actors_of(&keys).await?;
+        let good = actors_of(self.registry, &keys).await?;
         for (fingerprint, held) in all {
             match held.key.map(|key| (key, good.get(&key))) {
                 // A token is good until it expires, but the workspace it names may be gone.
@@ -204,7 +205,7 @@ impl Gateway<'_> {
         if through < pruned(self.registry.db()).await? + KEPT / 10 {
             return Ok(());
         }
-        let write = self.registry.begin_write(&self.registry.deployment().operator()).await?;
+        let write = self.registry.begin_write(&self.registry.operator()).await?;
         record(&write, PRUNED, json!(through)).await?;
         let statement = format!(
             "DELETE FROM change WHERE revision <= {through} AND (server_id IS NULL OR EXISTS \

@@ -17,8 +17,6 @@ mod feed;
 mod follower;
 mod identity;
 mod readings;
-
-use crate::Registry;
 use crate::gateway::Gateway;
 pub use document::{Coding, HeldDocument};
 pub use feed::{Followed, GatewayChange, Happening};

@@ -8,7 +8,7 @@ use crate::gateway::prepare::{Facts, Prepared};
 use crate::storage::columns::millis;
 use crate::storage::entity::api_key;
 use crate::storage::write::Event;
-use crate::{Actor, Error, Origin, Registry, Result};
+use crate::{Actor, Error, Origin, Result};
 use papaya::HashMap;
 use registry_core::id::WorkspaceId;
 use registry_core::permission::Permission;
@@ -117,7 +117,7 @@ impl Gateway<'_> {
         {
             return Ok(held);
         }
-        self.registry.limits().admit_document(actor)?;
+        self.registry.gateway().admit_document(actor)?;
         let model = self.find_server(actor, workspace, server).await?;
         let read = self.registry.begin_read().await?;
         let as_of = self.newest_revision(&read).await?;

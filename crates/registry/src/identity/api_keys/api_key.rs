@@ -4,14 +4,15 @@ use crate::identity::ApiKeys;
 use crate::identity::api_keys::chain;
 use crate::identity::api_keys::format::{beginning, checksum_holds, generate, hash};
 use crate::identity::api_keys::record::{ApiKey, event, into_key};
+use crate::lookup::api_keys::actor;
 use crate::lookup::{naming, workspaces};
 use crate::pagination::{Page, PageRequest};
-use crate::storage::columns::{json, millis, word};
+use crate::storage::columns::millis;
 use crate::storage::entity::{api_key, workspace};
-use crate::{Actor, Error, Registry, Result, pagination};
+use crate::{Actor, Error, Result, pagination};
 use registry_core::clock::Timestamp;
 use registry_core::finding::Finding;
-use registry_core::id::{ApiKeyId, WorkspaceId};
+use registry_core::id::ApiKeyId;
 use registry_core::permission::{Permission, Role, SCOPES, is_scope, scope_names};
 use registry_core::slug::Reference;
 use sea_orm::sea_query::ExprTrait;
@@ -208,39 +209,6 @@ impl ApiKeys<'_> {
         let (id, until) = (model.id, model.expires_at);
         Ok((actor(model, origin)?, id, until))
     }
-
-    /// The actors behind those of these keys that are still good, and until when they are.
-    pub(crate) async fn actors_of(self, ids: &[Uuid]) -> Result<HashMap<Uuid, (Actor, Option<i64>)>> {
-        let now = millis(self.registry.now());
-        let mut good = HashMap::new();
-        // SQLite allows 32,766 parameters in one statement.
-        for chunk in ids.chunks(10_000) {
-            let rows = api_key::Entity::find()
-                .filter(api_key::Column::Id.is_in(chunk.iter().copied()))
-                .filter(api_key::Column::RevokedAt.is_null())
-                .all(self.registry.db())
-                .await?;
-            for model in rows.into_iter().filter(|model| model.expires_at.is_none_or(|until| until > now)) {
-                let (id, until) = (model.id, model.expires_at);
-                good.insert(id, (actor(model, crate::Origin::new(crate::Door::Api))?, until));
-            }
-        }
-        Ok(good)
-    }
-}
-
-fn actor(model: api_key::Model, origin: crate::Origin) -> Result<Actor> {
-    Ok(Actor {
-        kind: "api_key",
-        id: Some(model.id.to_string()),
-        role: word(Role::parse, &model.role, "api_key", "role", model.id)?,
-        scopes: json(&model.scopes, "api_key", "scopes", model.id)?,
-        workspace: model.workspace_id.map(WorkspaceId),
-        session: None,
-        until: chain::until(model.expires_at),
-        name: model.name,
-        origin,
-    })
 }
 
 /// Every scope is one of ours.

@@ -4,7 +4,7 @@ use crate::identity::ApiKeys;
 use crate::identity::api_keys::record::{ApiKey, event};
 use crate::storage::columns::{millis, moment};
 use crate::storage::entity::api_key;
-use crate::{Actor, Error, Registry, Result};
+use crate::{Actor, Error, Result};
 use registry_core::clock::Timestamp;
 use registry_core::finding::Finding;
 use registry_core::id::ApiKeyId;

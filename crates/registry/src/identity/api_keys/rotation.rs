@@ -8,7 +8,7 @@ use crate::identity::api_keys::record::{event, into_key};
 use crate::lookup::workspaces;
 use crate::storage::columns::{json, millis};
 use crate::storage::entity::{api_key, workspace};
-use crate::{Actor, Error, Registry, Result};
+use crate::{Actor, Error, Result};
 use chrono::Duration;
 use registry_core::id::ApiKeyId;
 use registry_core::permission::Permission;

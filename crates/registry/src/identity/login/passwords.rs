@@ -4,7 +4,7 @@ use crate::identity::login::lockout;
 use crate::identity::user_admin::end_links;
 use crate::identity::{Login, sessions};
 use crate::storage::write::Event;
-use crate::{Actor, Error, Registry, Result};
+use crate::{Actor, Error, Result};
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use registry_core::finding::Finding;

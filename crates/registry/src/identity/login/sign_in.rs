@@ -7,7 +7,7 @@ use crate::identity::users::{User, email_key};
 use crate::identity::{Login, memberships, sessions};
 use crate::storage::entity::{session, sign_in_link, user};
 use crate::storage::write::{Event, Write};
-use crate::{Actor, Door, Error, Origin, Registry, Result};
+use crate::{Actor, Door, Error, Origin, Result};
 use registry_core::clock::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{

@@ -13,7 +13,7 @@ use crate::ports::outside::PartyRequest;
 use crate::settings::{KeySource, ProviderSettings};
 use crate::storage::entity::user;
 use crate::storage::write::{Event, Write};
-use crate::{Error, Origin, Registry, Result, SignedIn};
+use crate::{Error, Origin, Result, SignedIn};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use registry_core::permission::Role;

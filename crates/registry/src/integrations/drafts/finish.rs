@@ -9,7 +9,7 @@ use crate::servers::crud::NewServer;
 use crate::storage::columns::word;
 use crate::storage::entity::{integration, workspace};
 use crate::storage::write::Write;
-use crate::{Actor, Error, NewIntegration, Registry, Result};
+use crate::{Actor, Error, NewIntegration, Result};
 use registry_core::finding::Finding;
 use registry_core::id::{DraftId, IntegrationId};
 use registry_core::permission::Permission;

@@ -14,7 +14,7 @@ use crate::secrets::markers::sealed_ids;
 use crate::storage::columns::{json, millis, moment, word};
 use crate::storage::entity::{draft, workspace};
 use crate::storage::write::{Event, Write};
-use crate::{Actor, Error, Registry, Result, pagination};
+use crate::{Actor, Error, Result, pagination};
 use chrono::Duration;
 pub use finish::Finished;
 use registry_core::clock::Timestamp;

@@ -3,7 +3,7 @@
 use super::{Draft, draft, save, show};
 use crate::integrations::Drafts;
 use crate::storage::columns::millis;
-use crate::{Actor, Registry, Result};
+use crate::{Actor, Result};
 use chrono::Duration;
 use registry_core::id::DraftId;
 use registry_core::permission::Permission;

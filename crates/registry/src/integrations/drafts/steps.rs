@@ -11,7 +11,7 @@ use crate::secrets::markers::{sealed_ids, store};
 use crate::storage::columns::{json, millis};
 use crate::storage::entity::{draft, workspace};
 use crate::storage::write::Write;
-use crate::{Actor, Error, Registry, Result};
+use crate::{Actor, Error, Result};
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::{DraftId, WorkspaceId};
 use registry_core::metadata::{AdvancedConfiguration, Resolution, map_markers};

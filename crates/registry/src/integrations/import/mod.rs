@@ -15,7 +15,7 @@ use crate::secrets::sealed_rows::SealedRow;
 use crate::storage::entity::{integration, revision, workspace};
 use crate::storage::wanted_logos;
 use crate::storage::write::{Event, Write};
-use crate::{Actor, Error, Integration, Registry, Result};
+use crate::{Actor, Error, Integration, Result};
 use reading::{Item, items};
 use registry_core::finding::{Finding, Findings, Report, echo};
 use registry_core::locate::placed;

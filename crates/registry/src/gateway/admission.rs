@@ -1,9 +1,9 @@
 //! How often one gateway may ask for what is not answered from memory, how many of its connections may follow changes, how
 //! often it may say that it needs a client, or that one does not work.
 
-use crate::limits::Limits;
+use crate::gateway::Gateway;
 use crate::limits::rate_limiter::Buckets;
-use crate::{Actor, Error, Registry, Result};
+use crate::{Actor, Error, Result};
 use registry_core::clock::Clock;
 use registry_core::permission::Permission;
 use std::collections::HashMap;
@@ -73,11 +73,11 @@ impl GatewayLimits {
     }
 }
 
-impl Limits<'_> {
+impl Gateway<'_> {
     /// Counts one document that is not answered from memory. Not while the database is away: then every document takes this
     /// way, and nothing is read.
     pub(crate) fn admit_document(self, actor: &Actor) -> Result<()> {
-        if self.registry.gateway().away_since().is_some() {
+        if self.away_since().is_some() {
             return Ok(());
         }
         count(&self.registry.inner.gateway_limits.documents, actor)

@@ -1,0 +1,47 @@
+//! API keys as actors.
+use crate::storage::columns::{json, millis, moment, word};
+use crate::storage::entity::api_key;
+use crate::{Actor, Registry, Result};
+use registry_core::id::WorkspaceId;
+use registry_core::permission::Role;
+use sea_orm::ColumnTrait;
+use sea_orm::EntityTrait;
+use sea_orm::QueryFilter;
+use std::collections::HashMap;
+use uuid::Uuid;
+
+pub(crate) fn actor(model: api_key::Model, origin: crate::Origin) -> Result<Actor> {
+    Ok(Actor {
+        kind: "api_key",
+        id: Some(model.id.to_string()),
+        role: word(Role::parse, &model.role, "api_key", "role", model.id)?,
+        scopes: json(&model.scopes, "api_key", "scopes", model.id)?,
+        workspace: model.workspace_id.map(WorkspaceId),
+        session: None,
+        until: model.expires_at.map(moment),
+        name: model.name,
+        origin,
+    })
+}
+
+/// The actors behind those of these keys that are still good, and until when they are.
+pub(crate) async fn actors_of(
+    registry: &Registry,
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, (Actor, Option<i64>)>> {
+    let now = millis(registry.now());
+    let mut good = HashMap::new();
+    // SQLite allows 32,766 parameters in one statement.
+    for chunk in ids.chunks(10_000) {
+        let rows = api_key::Entity::find()
+            .filter(api_key::Column::Id.is_in(chunk.iter().copied()))
+            .filter(api_key::Column::RevokedAt.is_null())
+            .all(registry.db())
+            .await?;
+        for model in rows.into_iter().filter(|model| model.expires_at.is_none_or(|until| until > now)) {
+            let (id, until) = (model.id, model.expires_at);
+            good.insert(id, (actor(model, crate::Origin::new(crate::Door::Api))?, until));
+        }
+    }
+    Ok(good)
+}
