@@ -1,4 +1,4 @@
-//! How long to wait before trying again: full jitter, 5 seconds to 6 hours (`domain.md` §5 rule 8).
+//! How long to wait before trying again: full jitter, 5 seconds to 6 hours (INV-8).
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
 //! The logo of a client (RFC 7591 §2, `logo_uri`) as a browser would get it: whether what was answered is a picture that
-//! people will see at consent, and what to do if not.
+//! users will see on the consent page, and what to do if not.
 
 use crate::metadata::AdvancedConfiguration;
 use crate::metadata::CANONICAL_WRAPPER;
@@ -7,7 +7,7 @@ use imagesize::ImageType;
 use serde_json::{Map, Value};
 use url::Url;
 
-/// The most of a logo, in bytes (`ui.md` §2).
+/// The most of a logo, in bytes (INV-62).
 pub const MAX_LOGO_BYTES: usize = 256 * 1024;
 /// The longest side of a logo, in pixels: a small file can unfold into more than a browser can hold.
 pub const MAX_LOGO_PIXELS: usize = 4096;
@@ -19,9 +19,9 @@ pub struct LogoAnswer<'a> {
     pub url: &'a str,
     /// HTTP status.
     pub status: u16,
-    /// `Content-Type`, as it stands.
+    /// `Content-Type`, verbatim.
     pub content_type: Option<&'a str>,
-    /// `Location`, as it stands.
+    /// `Location`, verbatim.
     pub location: Option<&'a str>,
     /// The body; of an answer that is no success not needed.
     pub body: &'a [u8],
@@ -38,22 +38,22 @@ pub struct Picture {
     pub labelled: Option<String>,
 }
 
-/// Why there is no picture.
+/// Why there is no image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogoProblem {
     /// Stable code.
     pub code: &'static str,
-    /// One sentence or two for people: what was answered, what to do. Begins with a verb; the address stands before it.
+    /// One or two sentences for users: what was answered, what to do. Begins with a verb; the address is put before it.
     pub message: String,
 }
 
 impl LogoProblem {
-    /// A problem in words of ours.
+    /// A problem with this code and message.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
     }
 
-    /// The problem of an answer that goes on after [`MAX_LOGO_BYTES`].
+    /// The problem of a response that is larger than [`MAX_LOGO_BYTES`].
     pub fn too_large() -> Self {
         let most = MAX_LOGO_BYTES / 1024;
         Self::new("too_large", format!("is larger than {most} kB. Use a smaller picture."))
@@ -83,7 +83,7 @@ fn redirected(answer: &LogoAnswer<'_>) -> LogoProblem {
         .and_then(|location| Url::parse(answer.url).ok()?.join(location).ok())
         .filter(|url| matches!(url.scheme(), "https" | "http"))
         .map(|mut url| {
-            // Where a redirect leads may carry a signature that is nobody's to see.
+            // The redirect target may carry a signature that must not be shown.
             url.set_query(None);
             url.set_fragment(None);
             let _ = url.set_username("").and_then(|()| url.set_password(None));

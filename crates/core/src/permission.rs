@@ -112,7 +112,7 @@ pub enum Permission {
     OperateRegistrations,
     /// Create, list, rotate and revoke API keys.
     ManageKeys,
-    /// Invite people, change what they may do, end their access.
+    /// Invite users, change their roles, end their access.
     ManagePeople,
     /// Read the audit log.
     ReadAudit,
@@ -157,7 +157,7 @@ const VERBS: [(&str, Permission); 12] = [
     ("mcp_servers.delete", P::DeleteServers),
 ];
 
-/// The hosted product's names for integrations (`portkey.md` §2.3): the first is for callers of the whole organisation,
+/// The hosted product's names for integrations (INV-42): the first is for callers of the whole organisation,
 /// the second for those who are bound to a workspace.
 const PREFIXES: [(&str, bool); 2] = [("organisation_", false), ("workspace_", true)];
 

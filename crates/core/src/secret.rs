@@ -4,7 +4,7 @@ use crate::echo;
 use serde_json::Value;
 use std::fmt;
 
-/// What stands where a secret was.
+/// The mask for a secret.
 const MASK: &str = "[secret]";
 /// Shorter texts are no secrets; replacing them would only spoil what is shown.
 const MIN_SECRET_BYTES: usize = 4;
@@ -24,7 +24,7 @@ impl Secret {
         &self.0
     }
 
-    /// `text` without this secret, however it is written, for words of an upstream that may repeat what it was sent.
+    /// `text` without this secret in any encoding, for upstream texts that may repeat what was sent.
     pub fn scrub(&self, text: &str) -> String {
         if self.0.len() < MIN_SECRET_BYTES {
             return text.to_owned();
@@ -40,12 +40,12 @@ impl Secret {
         scrubbed
     }
 
-    /// Whether this secret stands anywhere in `text`, however it is written.
+    /// Whether this secret occurs in `text`, in any encoding.
     pub fn is_in_text(&self, text: &str) -> bool {
         self.0.len() >= MIN_SECRET_BYTES && !echo::find(&self.0, text).is_empty()
     }
 
-    /// Whether this secret stands anywhere in `value`, in one text or in the texts of one list.
+    /// Whether this secret occurs in `value`, in one text or across the texts of one list.
     pub fn is_in(&self, value: &Value) -> bool {
         match value {
             Value::String(text) => self.is_in_text(text),

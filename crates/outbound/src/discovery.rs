@@ -1,4 +1,4 @@
-//! Finding a server's authorization server, in the order of `standards.md` §3.
+//! Discovery of a server's authorization server, in the order of INV-30.
 
 use crate::answer::Wanted;
 use crate::client::{OutgoingRequest, UpstreamClient, VERSION_HEADER};
@@ -19,29 +19,29 @@ use std::net::IpAddr;
 use std::time::Instant;
 use url::Url;
 
-/// How many of the authorization servers that a resource names are tried.
+/// The maximum number of authorization servers of one resource that are tried.
 const MAX_AUTHORIZATION_SERVERS: usize = 4;
-/// What to look for.
+/// The input of a discovery.
 #[derive(Clone, Debug, Default)]
 pub struct DiscoverTarget {
-    /// The MCP address.
+    /// The URL of the MCP server.
     pub mcp_url: String,
-    /// What an admin set instead of what the metadata say: `issuer` and members of RFC 8414 §2.
+    /// What an admin set to override the metadata: `issuer` and members of RFC 8414 §2.
     pub overrides: Map<String, Value>,
-    /// An issuer to trust although it is not the one that was expected.
+    /// An issuer to trust even if another one was expected.
     pub trusted_issuer: Option<String>,
-    /// The issuer that the active client belongs to: where a resource names several, the choice does not hop.
+    /// The issuer of the active client: preferred where a resource names several.
     pub known_issuer: Option<String>,
-    /// What else than dynamic registration leads to a client.
+    /// The methods to obtain a client besides dynamic registration.
     pub paths: Paths,
     /// Whether a server without protected resource metadata may be one of the MCP revision 2025-03-26.
     pub legacy: bool,
-    /// Kept with what is found: what an admin had set.
+    /// Stored with the result: the admin's inputs of this discovery.
     pub found_with: String,
 }
 
 impl DiscoverTarget {
-    /// What to look for where `desired` is wanted and `client` is the active one.
+    /// The input for `desired`, with `client` as the active client.
     pub fn of(desired: &Desired, client: Option<&ActiveClient>) -> Self {
         let effective = &desired.effective;
         let named = &effective.authorization_server;
@@ -57,10 +57,10 @@ impl DiscoverTarget {
     }
 }
 
-/// Ways to a client besides dynamic registration; where several authorization servers are named, one with a way is taken.
+/// Methods to obtain a client besides dynamic registration. Where several authorization servers are named, one with a possible method is chosen.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Paths {
-    /// A person entered one, so that every authorization server will do.
+    /// A user entered a client, so that every authorization server is possible.
     pub entered: bool,
     /// Client ID Metadata Documents are published here.
     pub documents: bool,
@@ -74,14 +74,14 @@ impl Paths {
     }
 }
 
-/// What was found.
+/// The result of a discovery.
 #[derive(Debug)]
 pub struct DiscoverOutcome {
-    /// Everything, or why not.
+    /// The discovery, or the failure.
     pub result: Result<Discovery, Failure>,
-    /// Every exchange on the way.
+    /// Every exchange of the discovery.
     pub trace: Vec<Exchange>,
-    /// The `resource` of metadata that were found and are for another address.
+    /// The `resource` of metadata that belong to another address.
     pub other_resource: Option<String>,
 }
 
@@ -93,7 +93,7 @@ pub async fn discover(http: &UpstreamClient, target: DiscoverTarget) -> Discover
     discover_through(http, target, &|_| Box::pin(async { Ok(()) })).await
 }
 
-/// The same, each authorization server only if `before_request` lets it be asked.
+/// The same; `before_request` decides for each authorization server whether it may be contacted.
 pub async fn discover_through<'a>(
     http: &'a UpstreamClient,
     target: DiscoverTarget,
@@ -107,13 +107,13 @@ pub async fn discover_through<'a>(
     DiscoverOutcome { result, trace: search.upstream.trace, other_resource: search.other_resource }
 }
 
-/// What asking the MCP address said.
+/// The result of the probe of the MCP address.
 #[derive(Default)]
 struct ProbeResult {
-    /// Where the protected resource metadata are.
+    /// The URL of the protected resource metadata, from the challenge.
     hint: Option<String>,
     scope: Option<String>,
-    /// An answer that may be a hiccup or this server's way of refusing strangers: it matters only if nothing is found.
+    /// A response that may be a temporary error or a refusal: used only if nothing is found.
     hiccup: Option<Failure>,
 }
 
@@ -130,7 +130,7 @@ struct Search<'a> {
     target: DiscoverTarget,
     before_request: &'a BeforeRequest<'a>,
     other_resource: Option<String>,
-    /// What was taken out of documents.
+    /// Warnings about removed members of documents.
     warnings: Vec<String>,
 }
 
@@ -145,7 +145,7 @@ impl Search<'_> {
     async fn run(&mut self) -> Result<Discovery, Failure> {
         let probed = self.probe().await?;
         self.find(&probed).await.map_err(|failure| match probed.hiccup {
-            // A person is not asked to mend what may mend itself.
+            // A temporary failure must not be reported as one that needs a user.
             Some(hiccup) if failure.class == FailureClass::NeedsAdmin => hiccup,
             _ => failure,
         })
@@ -171,10 +171,10 @@ impl Search<'_> {
                     if way || known || !several {
                         return Ok(self.discovery(resource, probed.scope.clone(), listed, server));
                     }
-                    // It validates, but offers no way to a client: the next one may.
+                    // It is valid, but offers no method to obtain a client: the next one may.
                     without_way = without_way.or(Some((listed, server)));
                 }
-                // A hiccup of one must not send us to another.
+                // A temporary failure of one server must not lead to another server.
                 Err(failure) if failure.class == FailureClass::Transient => return Err(failure),
                 Err(failure) => first = first.or(Some(failure)),
             }
@@ -186,7 +186,7 @@ impl Search<'_> {
     }
 
     /// The authorization server of an MCP server of the revision 2025-03-26: at the root of its own address, with default
-    /// endpoints where it publishes no metadata. Nobody named its issuer, so its origin stands for one.
+    /// endpoints where it publishes no metadata. No issuer is named, so the origin is used as the issuer.
     async fn legacy_server(&mut self) -> Result<Server, Failure> {
         let origin = Url::parse(&self.target.mcp_url)
             .map_err(|_| no_authorization_server())?
@@ -229,18 +229,18 @@ impl Search<'_> {
         };
         self.note_where_it_is(&url, answer.remote);
         let note = match answer.status {
-            401 => "It asks for authorization.",
+            401 => "The server asks for authorization.",
             300..=399 => {
-                "It redirects, which is not followed. If the address has moved, change the integration's URL."
+                "The server redirects; redirects are not followed. If the address has moved, change the integration's URL."
             }
-            404 | 410 => "There is no MCP server at this address; its metadata are looked for all the same.",
-            _ => "It did not ask for authorization; its metadata are looked for all the same.",
+            404 | 410 => "There is no MCP server at this address; its metadata are still searched.",
+            _ => "The server did not ask for authorization; its metadata are still searched.",
         };
         let hiccup = is_hiccup(answer.status).then(|| later("The MCP server", &answer));
         let note = hiccup.as_ref().map_or(note, |hiccup| hiccup.message.as_str());
         self.upstream.record("probe", "POST", &url, started, Some(&answer), note);
         match hiccup {
-            // Down or busy: what would be found now lacks its challenge.
+            // Down or busy: a discovery now would miss the challenge.
             Some(hiccup) if answer.status != 500 && answer.status != 501 => Err(hiccup),
             hiccup => {
                 let challenges = parse_challenges(answer.challenges.iter().map(String::as_str));
@@ -253,8 +253,8 @@ impl Search<'_> {
         }
     }
 
-    /// A server whose own address only `egress.allow` opens is in the operator's network, and may lead to what is there.
-    /// Where the connection went tells it: what a name leads to may change, but who answered over TLS has the name.
+    /// A server whose own address only `egress.allow` opens is in the operator's network, and may lead to other private addresses.
+    /// The address of the connection decides: a name may resolve differently later, but the TLS peer owns the name.
     fn note_where_it_is(&mut self, url: &str, remote: Option<IpAddr>) {
         let http = &self.upstream.http;
         if remote.is_some_and(|remote| http.policy().is_opened(&host_of(url), remote)) {
@@ -262,7 +262,7 @@ impl Search<'_> {
         }
     }
 
-    /// Takes out of a document what must not be handed on, and notes that.
+    /// Removes from a document what must not be passed on, and adds warnings.
     fn make_fit(&mut self, document: &mut Map<String, Value>, place: &str) {
         make_fit(document, &format!("The document at {}", shown(place)), &mut self.warnings);
     }
@@ -314,12 +314,12 @@ impl Search<'_> {
         let listed = resource
             .map(|resource| ProtectedResource(&resource.document).authorization_servers())
             .unwrap_or_default();
-        // One that an admin trusts goes first, then the one that the client there is belongs to: the choice neither
-        // depends on the order of a list nor hops.
+        // An issuer that an admin trusts comes first, then that of the existing client: the choice neither
+        // depends on the order of a list nor alternates.
         let (trusted, known) = (self.target.trusted_issuer.as_ref(), self.target.known_issuer.as_ref());
         let mut seen = HashSet::new();
         let mut issuers = listed;
-        // An issuer is used as it stands, so one that would have to be cleaned is none.
+        // An issuer is used verbatim, so one that would need sanitising is not accepted.
         issuers.retain(|issuer| is_plain(issuer) && seen.insert(issuer.clone()));
         issuers.sort_by_key(|issuer| (Some(issuer) != trusted, Some(issuer) != known));
         issuers.truncate(MAX_AUTHORIZATION_SERVERS);
@@ -381,7 +381,7 @@ impl Search<'_> {
         whole.then(|| {
             let mut metadata = overrides.clone();
             metadata.entry("response_types_supported").or_insert_with(|| json!(["code"]));
-            // Who enters endpoints by hand vouches for them; without this member gateways would refuse to sign in.
+            // An admin who enters endpoints confirms them; without this member gateways would refuse to sign in.
             metadata.entry("code_challenge_methods_supported").or_insert_with(|| json!(["S256"]));
             self.check_endpoints(&metadata)?;
             let listed = listed.to_owned();
@@ -394,8 +394,8 @@ impl Search<'_> {
         })
     }
 
-    /// Every endpoint that a client sends something to is there and https, or http on this machine where that is allowed
-    /// (`standards.md` §6.2).
+    /// Every endpoint that a client uses exists and is https, or http on this machine where that is allowed
+    /// (INV-32).
     fn check_endpoints(&self, metadata: &Map<String, Value>) -> Result<(), Failure> {
         const NEEDED: [&str; 2] = ["authorization_endpoint", "token_endpoint"];
         const OTHERS: [&str; 4] = [
@@ -477,7 +477,7 @@ impl Search<'_> {
     }
 }
 
-/// Where the MCP revision 2025-03-26 has the endpoints of a server that says nothing of them.
+/// The default endpoints of the MCP revision 2025-03-26.
 fn default_endpoints(origin: &str) -> Map<String, Value> {
     let mut metadata = Map::new();
     metadata.insert("issuer".to_owned(), json!(origin));
@@ -489,7 +489,7 @@ fn default_endpoints(origin: &str) -> Map<String, Value> {
         metadata.insert(name.to_owned(), json!(format!("{origin}/{path}")));
     }
     metadata.insert("response_types_supported".to_owned(), json!(["code"]));
-    // That revision demanded PKCE of everyone.
+    // That revision requires PKCE.
     metadata.insert("code_challenge_methods_supported".to_owned(), json!(["S256"]));
     metadata
 }
@@ -498,6 +498,6 @@ fn no_authorization_server() -> Failure {
     Failure::new(
         FailureClass::NeedsAdmin,
         "authorization_server_not_found",
-        "The MCP server names no authorization server (RFC 9728). If it needs none, choose another authentication for the integration; else enter `issuer` and its endpoints in the Advanced Configuration.",
+        "The MCP server names no authorization server (RFC 9728). If it needs none, choose another authentication for the integration; otherwise enter `issuer` and its endpoints in the Advanced Configuration.",
     )
 }

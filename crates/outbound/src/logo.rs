@@ -6,17 +6,17 @@ use registry_core::logo::{LogoAnswer, LogoProblem, MAX_LOGO_BYTES, Picture, judg
 use registry_core::oauth::Failure;
 use reqwest::Method;
 
-/// Why there is no picture.
+/// Why there is no image.
 #[derive(Debug)]
 pub enum LogoError {
-    /// What was answered is none.
+    /// The response is not a usable image.
     Answered(LogoProblem),
-    /// Nothing was answered that can be judged.
+    /// There was no usable response.
     Unanswered(Failure),
 }
 
-/// Fetches the logo at `url`: one GET that carries nothing, at most [`MAX_LOGO_BYTES`] bytes. A redirect is an answer: an
-/// authorization server or browser may not follow it, so a person is told where it leads.
+/// Fetches the logo at `url`: one GET without credentials, at most [`MAX_LOGO_BYTES`] bytes. A redirect is not followed: an
+/// authorization server or browser may not follow it, so the user is told where it leads.
 pub async fn fetch_logo(http: &UpstreamClient, url: &str) -> Result<(Picture, Vec<u8>), LogoError> {
     let outgoing = OutgoingRequest {
         purpose: "logo",

@@ -9,20 +9,20 @@ use registry_core::secret::Secret;
 use reqwest::Method;
 use std::time::Instant;
 
-/// Headers that the request has anyway, or that belong to the connection.
+/// Headers that the request already has, or that belong to the connection.
 const OWN: [&str; 7] =
     ["accept", "connection", "content-length", "content-type", "host", VERSION_HEADER, "transfer-encoding"];
 
-/// What came of a probe.
+/// The result of a probe.
 #[derive(Debug)]
 pub struct ProbeOutcome {
     /// The exchange, without secrets.
     pub exchange: Exchange,
-    /// Whether the answer is labelled as what MCP servers send: JSON or an event stream.
+    /// Whether the response's content type is one that MCP servers send: JSON or an event stream.
     pub speaks: bool,
 }
 
-/// Asks the MCP server at `url` once, as a client of its transport would begin, with these headers. Redirects are not
+/// Sends the first request of an MCP client to `url` with these headers. Redirects are not
 /// followed: the headers may be secrets.
 pub async fn probe(
     http: &UpstreamClient,
@@ -49,7 +49,7 @@ pub async fn probe(
     let started = Instant::now();
     let speaks = match http.send(&outgoing).await {
         Ok(answer) => {
-            upstream.record("probe", name, url, started, Some(&answer), "It answered.");
+            upstream.record("probe", name, url, started, Some(&answer), "The server responded.");
             let label = answer.content_type.as_deref().unwrap_or_default().to_ascii_lowercase();
             label.starts_with("application/json") || label.starts_with("text/event-stream")
         }

@@ -1,10 +1,10 @@
-//! The switches. Each is a plain field with the well-behaved value as its default, and names who was seen behaving so.
+//! The failure modes. Each is a field with the standard behaviour as its default, and names servers that were seen with the deviation.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fmt;
 
-/// A secret value: serialised as it stands, never shown by `Debug`.
+/// A secret value: serialised verbatim, never shown by `Debug`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Hidden(pub String);
@@ -81,7 +81,7 @@ impl Refusal {
         Self { status, error: error.to_owned(), description: None }
     }
 
-    /// 403 `access_denied`: this authorization server does not let strangers register.
+    /// 403 `access_denied`: this authorization server does not allow open registration.
     pub fn forbidden() -> Self {
         Self {
             description: Some("Dynamic client registration is not permitted.".to_owned()),
@@ -170,11 +170,11 @@ pub struct Quirks {
     pub success_status: u16,
     /// This body is answered instead of the registered client, which is stored all the same.
     pub registration_body: Option<Value>,
-    /// After so many registrations the client is stored, and the connection dropped without an answer.
+    /// After this number of registrations the client is stored, and the connection is closed without a response.
     pub lost_answers: u32,
     /// Members registered with other values than asked for (MCP Python SDK: `{"application_type": "native"}`).
     pub replace_members: Map<String, Value>,
-    /// The redirect URIs asked for are replaced by one of somebody else's (Higgsfield).
+    /// The redirect URIs asked for are replaced by a foreign one (Higgsfield).
     pub ignore_redirect_uris: bool,
     /// A secret is issued, and demanded later, although `none` was asked for and is echoed (Figma).
     pub unasked_secret: bool,
@@ -190,7 +190,7 @@ pub struct Quirks {
     // Management (RFC 7592)
     /// No management: neither token nor address in the answer, 404 at the address.
     pub no_management: bool,
-    /// Another origin in `registration_client_uri` than ours: that of a proxy in front of us.
+    /// Another origin in `registration_client_uri` than ours: that of a proxy in front of the server.
     pub management_origin: Option<String>,
     /// `registration_client_uri` is relative (Linear, Sentry).
     pub relative_management_uri: bool,

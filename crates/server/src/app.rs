@@ -12,7 +12,7 @@ use registry_api::{ApiState, GatewayDoor, Limits};
 use std::sync::Arc;
 use tracing_actix_web::TracingLogger;
 
-/// What the app is built from. Cheap to clone: each thread of the listener builds an app of its own.
+/// The inputs of the app. Cheap to clone: each listener thread builds its own app.
 #[derive(Clone)]
 pub struct Parts {
     /// The application.
@@ -21,9 +21,9 @@ pub struct Parts {
     pub metrics: PrometheusHandle,
     /// Whether session cookies are for https only.
     pub secure_cookies: bool,
-    /// Whether the pages do without the enhancement layer, although it may be built in.
+    /// Whether the pages are served without the enhancement layer, even if it is built in.
     pub basic: bool,
-    /// Seconds that browsers keep to https, if they are told to.
+    /// `max-age` of HSTS in seconds (RFC 6797), if set.
     pub hsts: Option<u64>,
 }
 
@@ -56,8 +56,8 @@ pub fn build(
         .default_service(web::to(nothing_here))
 }
 
-/// Headers of answers that say nothing of their own: redirects, probes, failures of the framework; and of all answers
-/// that a browser may see, how long it keeps to https (RFC 6797).
+/// Default security headers for redirects, probes and framework errors; and for all responses
+/// HSTS (RFC 6797).
 fn everywhere(hsts: Option<u64>) -> DefaultHeaders {
     let headers = match hsts {
         Some(seconds) => {
@@ -72,7 +72,7 @@ fn everywhere(hsts: Option<u64>) -> DefaultHeaders {
         .add(("content-security-policy", "default-src 'none'; frame-ancestors 'none'"))
 }
 
-/// Every path that belongs to nobody; below `/v1` the API answers with a problem document itself.
+/// Every unknown path; below `/v1` the API answers with a problem document itself.
 async fn nothing_here() -> HttpResponse {
     HttpResponse::NotFound()
         .content_type("text/plain; charset=utf-8")

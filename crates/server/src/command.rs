@@ -1,4 +1,4 @@
-//! What each subcommand does, a file each, and what they share.
+//! The subcommands, one file each, and what they share.
 
 mod audit;
 mod backup;
@@ -23,7 +23,7 @@ use ending::Ending;
 use std::fmt;
 use std::io::{ErrorKind, Write};
 
-/// Why a command did not do what was asked: a sentence for the operator.
+/// Why a command failed: a sentence for the operator.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub struct Failed {
@@ -37,7 +37,7 @@ impl Failed {
         Self { message: message.into(), code: 1 }
     }
 
-    /// What was asked was done, and nothing was found wrong, but something could not be checked.
+    /// The command succeeded and found no problem, but something could not be checked.
     fn unchecked(message: impl Into<String>) -> Self {
         Self { message: message.into(), code: 3 }
     }
@@ -71,7 +71,7 @@ fn print(text: impl fmt::Display) -> Result<(), Failed> {
 
 /// Does what was typed.
 pub(crate) async fn run(cli: Cli) -> Result<(), Failed> {
-    // What runs until it is told to end catches the signals for that before it does anything else.
+    // Long-running commands install their signal handlers first.
     match &cli.command {
         Command::Openapi(options) => return openapi::run(options),
         Command::Demo(options) => return Box::pin(demo::run(options.once, Ending::caught()?)).await,

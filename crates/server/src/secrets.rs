@@ -1,4 +1,4 @@
-//! Where the operator keeps the secrets that integrations name: variables, files, a vault.
+//! The sources of secrets that integrations name: variables, files, a vault.
 
 use crate::config::{Config, Hidden, SecretSource};
 use futures_util::future::BoxFuture;

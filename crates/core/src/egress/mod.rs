@@ -1,4 +1,4 @@
-//! Which upstream addresses may be reached (`standards.md` §6.1). Saving judges the text, connecting judges the address.
+//! Which upstream addresses may be reached (INV-9). Saving judges the text, connecting judges the address.
 
 mod address;
 
@@ -122,7 +122,7 @@ pub enum AddressProblem {
     Private(IpAddr),
     /// [`METADATA`], [`METADATA_NAMES`] or [`NO_SERVER`].
     #[error(
-        "{0} is a cloud's service for its own machines or no server's address, and is never reached, whatever `egress.allow` says"
+        "{0} is a cloud metadata service or not a server address, and is never reached, even with `egress.allow`"
     )]
     Never(String),
     /// Allowed, but not for the integration at hand.
@@ -276,7 +276,7 @@ impl EgressPolicy {
 }
 
 /// For which hosts `egress.allow` counts. An integration in the operator's network may lead anywhere in the list; a public
-/// one leads to public addresses alone, so that a stranger's metadata do not reach inside.
+/// one leads to public addresses alone, so that untrusted metadata cannot reach internal addresses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {

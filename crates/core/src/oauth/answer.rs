@@ -1,4 +1,4 @@
-//! Answers to registrations (RFC 7591 §3.2.1): lenient about form, strict about what matters (`standards.md` §7.2).
+//! Answers to registrations (RFC 7591 §3.2.1): lenient about form, strict about what matters (INV-33).
 
 use super::failure::{Failure, FailureClass, classify_refusal, clean};
 use super::handed_on::{is_plain, make_fit};
@@ -30,7 +30,7 @@ pub struct Issued {
     pub registration_access_token: Option<Secret>,
     /// Every member of the answer but the secrets.
     pub response: Map<String, Value>,
-    /// What was odd about the answer, for people.
+    /// Warnings about the response, for users.
     pub warnings: Vec<String>,
     /// Whether the callbacks are those asked for. Always so of a registration; an update that changes them brings secrets
     /// that must not be lost, but no client as wanted.
@@ -67,7 +67,7 @@ pub(super) fn issue(
     request: &Map<String, Value>,
     now: Timestamp,
 ) -> Result<Issued, Failure> {
-    // Hydra and others write "not set" as null or "" (`standards.md` §7.1).
+    // Hydra and others write "not set" as null or "" (INV-33).
     answer.retain(|_, value| !value.is_null() && value.as_str() != Some(""));
     let mut warnings = Vec::new();
     let secret = take_text(&mut answer, "client_secret").map(Secret::new);
@@ -163,7 +163,7 @@ fn warn_of_differences(
 }
 
 fn take_text(answer: &mut Map<String, Value>, name: &str) -> Option<String> {
-    // Removed whatever it is: what stands under these names is never shown.
+    // Always removed: values under these names are never shown.
     match answer.shift_remove(name)? {
         Value::String(text) => Some(text),
         _ => None,
@@ -182,7 +182,7 @@ fn seconds(value: Option<&Value>) -> Option<i64> {
     }
 }
 
-/// Ours must be among the callbacks that were registered; then exactly ours are kept, in our order.
+/// Our callbacks must be among the registered ones; exactly ours are kept, in our order.
 fn check_callbacks(
     answer: &mut Map<String, Value>,
     request: &Map<String, Value>,
@@ -201,7 +201,7 @@ fn check_callbacks(
         return Err(Failure::new(
             FailureClass::NeedsAdmin,
             "redirect_uris_not_honoured",
-            "The authorization server registered other callbacks than the gateway's, so nobody could come back from it. Ask its owner to allow the callback URL shown here.",
+            "The authorization server registered other callbacks than the gateway's, so users could not return from it. Ask its owner to allow the callback URL shown here.",
         ));
     }
     let others: Vec<&Value> = registered.iter().filter(|uri| !wanted.contains(uri)).collect();
@@ -266,7 +266,7 @@ fn auth_method(
         }
         (Some(method), _) => method,
         // Not repeated: what was asked for was chosen from what the authorization server lists. The default of RFC 7591
-        // §2 only where a secret comes that nobody asked for.
+        // §2 only where a secret was issued that was not requested.
         (None, true) => request
             .get("token_endpoint_auth_method")
             .and_then(Value::as_str)

@@ -18,7 +18,7 @@ pub fn document_url(public_url: &str, id: &str) -> String {
 }
 
 /// The document for `client_metadata` at `url`, byte for byte the same for the same input. `with_scope`: an admin set
-/// `scope`; a fixed one would otherwise cap what may be asked for later (`standards.md` §5.3).
+/// `scope`; a fixed one would otherwise cap what may be asked for later (INV-24).
 pub fn client_id_document(
     url: &str,
     client_metadata: &Map<String, Value>,

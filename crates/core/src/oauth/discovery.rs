@@ -33,7 +33,7 @@ pub struct Discovery {
     pub metadata: Map<String, Value>,
     /// Scopes worth asking for: of the challenge, else those the resource supports.
     pub scopes: Vec<String>,
-    /// What is odd, for people.
+    /// Warnings for users.
     #[serde(default)]
     pub warnings: Vec<String>,
     /// What an admin had set when it was found (`EffectiveMetadata::discovery_inputs`); empty: not recorded.
@@ -78,12 +78,12 @@ pub enum IssuerMatch {
     /// The same text (RFC 8414 §3.3).
     #[default]
     Exact,
-    /// Equal but for the slash of an empty path: the commonest mistake of real servers (`standards.md` §3.6).
+    /// Equal but for the slash of an empty path: the commonest mistake of real servers (INV-31).
     RootSlash,
     /// Other than expected, but the admin says it is to be trusted (`trusted_issuer`).
     Trusted,
-    /// Nobody named one: a server of the MCP revision 2025-03-26, whose origin stands for an issuer. Never the same as an
-    /// issuer that was named, whatever its text.
+    /// No issuer was named: a server of the MCP revision 2025-03-26, whose origin is used as issuer. Never equal to an
+    /// issuer that was named, even if the text is the same.
     Legacy,
 }
 
@@ -198,7 +198,7 @@ pub fn authorization_server_urls(issuer: &str) -> Vec<String> {
     ]
 }
 
-/// Whether a protected resource's `resource` may stand for the address `server`.
+/// Whether a protected resource's `resource` covers the address `server`.
 pub fn resource_matches(server: &str, resource: &str) -> Option<ResourceMatch> {
     if server == resource {
         return Some(ResourceMatch::Exact);
@@ -218,7 +218,7 @@ pub fn resource_matches(server: &str, resource: &str) -> Option<ResourceMatch> {
 }
 
 /// The scopes worth registering: those of the challenge, which are needed now, then those that the resource may need
-/// later, because a registered scope is a ceiling (`standards.md` §4.4). Each once; what is no scope token (RFC 6749
+/// later, because a registered scope is a ceiling (INV-24). Each once; what is no scope token (RFC 6749
 /// §3.3) is left out, and everything beyond 4 KiB.
 pub fn scopes_named(challenge: Option<&str>, resource: Option<ProtectedResource<'_>>) -> Vec<String> {
     const MAX_ENDPOINT_BYTES: usize = 4096;
@@ -245,7 +245,7 @@ pub fn issuer_matches(expected: &str, found: &str, trusted: Option<&str>) -> Opt
     if expected == found {
         return Some(IssuerMatch::Exact);
     }
-    // Only an empty path may be written both ways; anything else needs a person's word.
+    // Only an empty path may be written both ways; anything else must be configured by a user.
     let bare = |issuer: &str| {
         let url = Url::parse(issuer).ok()?;
         (url.path() == "/" && url.query().is_none()).then(|| issuer.trim_end_matches('/').to_owned())

@@ -1,14 +1,14 @@
-//! JSON of a stranger: an object, not deeper than is sane, no member twice.
+//! JSON from an untrusted source: an object with limited depth and without duplicate members.
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use std::fmt;
 
-/// The deepest nesting that is read (`standards.md` §6.1).
+/// The deepest nesting that is read (INV-9).
 const MAX_DEPTH: usize = 32;
 
 /// Reads a JSON object, strictly: two parsers that disagree about a member that is there twice are a way past a check,
-/// so such a document says nothing (`standards.md` §6.1). A byte order mark before it is tolerated (RFC 8259 §8.1).
+/// so such a document says nothing (INV-9). A byte order mark before it is tolerated (RFC 8259 §8.1).
 pub fn read_object(body: &[u8]) -> Option<Map<String, Value>> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let mut reader = serde_json::Deserializer::from_slice(body);

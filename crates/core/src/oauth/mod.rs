@@ -14,6 +14,7 @@ mod management;
 mod management_address;
 mod request;
 
+pub use crate::origin::is_same_origin;
 pub use answer::{Issued, read_answer};
 pub use challenge::{Challenge, parse_challenges};
 pub use client_id_document::{MAX_DOCUMENT_BYTES, client_id_document, document_path, document_url};
@@ -25,7 +26,7 @@ pub use discovery::{
 pub use exchange::Exchange;
 pub(crate) use failure::clean;
 pub use failure::{Failure, FailureClass, MANAGEMENT_ANSWER_LOST, classify_refusal, retry_after_seconds};
-pub use handed_on::{is_plain, is_same_origin, make_fit};
+pub use handed_on::{is_plain, make_fit};
 pub use json::read_object;
 pub use management::ManagedClient;
 pub use request::{

@@ -20,7 +20,7 @@ pub struct Adjustment {
     /// What was sent; `null`: nothing.
     #[schema(value_type = serde_json::Value)]
     pub to: Value,
-    /// Why, a sentence for people.
+    /// Why, a sentence for users.
     pub why: String,
 }
 
@@ -95,7 +95,7 @@ const RETRY: &str = "Retry after a refusal: ";
 /// The methods we can use with a secret, best first: OAuth 2.1 §2.4.1 makes `client_secret_post` the mandatory one.
 const SECRET_METHODS: [&str; 2] = ["client_secret_post", "client_secret_basic"];
 
-/// Fits the wanted auth method to what the authorization server lists (`standards.md` §1.6). An admin's choice is never
+/// Fits the wanted auth method to what the authorization server lists (INV-23). An admin's choice is never
 /// changed; a list that is absent means `none` is worth trying.
 pub fn negotiate_auth_method(
     wanted: &str,
@@ -226,7 +226,7 @@ impl Prepared {
     }
 }
 
-/// The one adjusted retry that each cause of refusal may have (`standards.md` §7.2.7); `None`: no retry. What an admin
+/// The one adjusted retry that each cause of refusal may have (INV-23); `None`: no retry. What an admin
 /// set is never dropped or changed, and no member is adjusted by a second retry, so a chain of them ends.
 pub fn adjust_after_refusal(
     request: &Map<String, Value>,
@@ -275,7 +275,7 @@ pub fn adjust_after_refusal(
     Some(prepared)
 }
 
-/// Empty is no registered way of saying "absent" (`standards.md` §1.1); only an empty `response_types` says something:
+/// Empty is no registered way of saying "absent" (INV-23); only an empty `response_types` says something:
 /// none (RFC 7591 §2.1), where its absence would mean `code`.
 fn says_nothing(name: &str, value: &Value) -> bool {
     match value {

@@ -15,7 +15,7 @@ pub enum Quality {
     Good,
     /// It may do, but is worth a look.
     Doubtful,
-    /// It stands in the way.
+    /// It prevents the registration.
     Bad,
     /// It was not looked for.
     Unknown,
@@ -68,9 +68,9 @@ pub struct Examination {
     pub reached: bool,
     /// What was looked for, in order.
     pub probes: Vec<Probe>,
-    /// Every way, in the order people are shown.
+    /// Every way, in display order.
     pub ways: Vec<Way>,
-    /// The way to propose; `None`: a person must say.
+    /// The approach to propose; `None`: the user must choose.
     pub proposed: Option<Approach>,
     /// Scopes worth asking for.
     pub scopes: Vec<String>,
@@ -158,7 +158,7 @@ fn openness(approach: Approach, desired: &Desired, found: &Result<Discovery, Fai
     }
 }
 
-/// Why a way is closed, for somebody who is about to choose another one.
+/// Why an approach is not possible, for a user who is about to choose another one.
 fn closed(code: &str) -> Option<&'static str> {
     Some(match code {
         "registration_not_supported" => {

@@ -148,7 +148,7 @@ pub(super) fn issuer_spelt_differently(inputs: &AdviceInputs<'_>) -> Option<Advi
             return said(
                 &[],
                 format!(
-                    "Nobody named an issuer, as servers of the MCP revision 2025-03-26 do; {} stands for one.",
+                    "No issuer was named, as usual for servers of the MCP revision 2025-03-26; {} is used instead.",
                     short(&inputs.discovery.issuer)
                 ),
             );

@@ -7,7 +7,7 @@ use crate::registration::RegistrationMethod;
 use serde_json::Value;
 use url::Url;
 
-/// Services that were seen to let only what they know register (user reports, `standards.md` §7.1), by the domain of
+/// Services that were seen to let only what they know register (user reports), by the domain of
 /// their MCP or authorization server.
 const ALLOW_LISTS: &[(&str, &str)] = &[
     ("intercom.com", "callbacks of hosts that it has on a list"),
@@ -145,7 +145,7 @@ pub(super) fn loopback_callback(inputs: &AdviceInputs<'_>) -> Option<AdviceText>
     said(
         &["redirect_uris"],
         format!(
-            "The callback {callback} leads to the machine of whoever signs in. Unless the gateway runs there, set `gateway.urls` to its https address before anybody registers."
+            "The callback {callback} leads to the machine of the user who signs in. Unless the gateway runs there, set `gateway.urls` to its https address before a client is registered."
         ),
     )
 }

@@ -68,7 +68,7 @@ pub static ADVICE: &[Rule] = &[
     Rule {
         code: "loopback_callback",
         weight: AdviceSeverity::Risk,
-        meaning: "The callback is on this machine (as shipped), the authorization server is not: only people on the gateway's machine can sign in.",
+        meaning: "The callback is on this machine (as shipped), the authorization server is not: only users on the gateway's machine can sign in.",
         judge: rules::loopback_callback,
     },
     Rule {
@@ -86,7 +86,7 @@ pub static ADVICE: &[Rule] = &[
     Rule {
         code: "logo_not_shown",
         weight: AdviceSeverity::Risk,
-        meaning: "When the logo was last fetched, it was no picture that people would see: moved, missing, too large, or no image. Fetch it again on the Advanced configuration page once it is mended.",
+        meaning: "When the logo was last fetched, users would not have seen it: moved, missing, too large, or not an image. Fetch it again on the Advanced configuration page once it is fixed.",
         judge: rules::logo_not_shown,
     },
     Rule {
@@ -134,7 +134,7 @@ pub static ADVICE: &[Rule] = &[
     Rule {
         code: "callback_by_hand",
         weight: AdviceSeverity::Note,
-        meaning: "A client that was registered by hand must have exactly our callbacks; nobody but its owner can check that.",
+        meaning: "A manually registered client must have exactly our callbacks; only its owner can check that.",
         judge: notes::callback_by_hand,
     },
     Rule {
@@ -164,7 +164,7 @@ pub static ADVICE: &[Rule] = &[
     Rule {
         code: "issuer_spelt_differently",
         weight: AdviceSeverity::Note,
-        meaning: "The issuer is not spelt as it was expected, or nobody named one. Only the slash of an empty path is tolerated, what `registration.trusted_issuer` names, and a server of the MCP revision 2025-03-26 where `registration.legacy_discovery` allows it.",
+        meaning: "The issuer is not spelt as expected, or none was named. Only the slash of an empty path is tolerated, what `registration.trusted_issuer` names, and a server of the MCP revision 2025-03-26 where `registration.legacy_discovery` allows it.",
         judge: notes::issuer_spelt_differently,
     },
     Rule {

@@ -1,4 +1,4 @@
-//! What to do next for one registration. Pure: no I/O, no time of its own.
+//! Decides the next step of one registration. Pure: no I/O; the caller gives the time.
 
 use super::block::Block;
 use super::fit::{Fit, fit, may_replace, updatable};
@@ -40,9 +40,9 @@ pub enum Step {
     Withdraw(OauthClientId),
     /// Not yet: look again at the moment given.
     Wait(Timestamp),
-    /// A person must act: the effort has failed.
+    /// A user must act: the registration has failed.
     Blocked(Block, Option<Timestamp>),
-    /// The client serves, but only a new one would be as wanted, and a person must agree (`outdated`).
+    /// The client is in use, but only a new one would match the metadata, and a user must approve it (`outdated`).
     AwaitApproval(Block, Option<Timestamp>),
     /// All is as wanted.
     Idle(State, Option<Timestamp>),
@@ -112,7 +112,7 @@ fn effort(desired: &Desired, observed: &Observed, now: Timestamp) -> Step {
     if stale || scheduled {
         return polite(observed, now, Step::Discover);
     }
-    // What was due already and waits for a person is not looked at again for its own sake.
+    // A check that is already due and waits for a user does not wake the registration again.
     let until = earliest(
         [client.renew_at(desired.rules), client.secret_expires_at, observed.rediscover_at]
             .map(|moment| moment.filter(|moment| *moment > now)),
@@ -141,13 +141,13 @@ fn effort(desired: &Desired, observed: &Observed, now: Timestamp) -> Step {
         }
         Fit::Replace => ask(
             "metadata_changed",
-            "The metadata changed after this client was registered, and only a new client can carry them. Approve to replace it; people who signed in through the old one must then sign in again. Or skip this version and keep it.",
+            "The metadata changed after this client was registered, and only a new client can use the new metadata. Approve to replace it; users who signed in through the old one must then sign in again. Or skip this version and keep it.",
             until,
         ),
     }
 }
 
-/// A client that is as wanted: its secret is renewed in time, and while nobody uses it it is looked after.
+/// A client that matches the metadata: its secret is renewed in time, and while unused it is verified regularly.
 fn keep(
     desired: &Desired,
     observed: &Observed,
@@ -163,7 +163,7 @@ fn keep(
     let refresh = unused.then(|| seen + desired.rules.refresh_unused_after);
     match refresh {
         Some(moment) if moment <= now && client.manageable => polite(observed, now, Step::Verify),
-        // Nobody has it, so nobody is asked to sign in again.
+        // No gateway has fetched it, so no user must sign in again.
         Some(moment) if moment <= now => obtain(desired, observed, now),
         refresh => Step::Idle(State::Registered, earliest([until, refresh])),
     }
@@ -194,7 +194,7 @@ fn renew(
 }
 
 /// The authorization server is another than the one the client belongs to: it is never used there
-/// (`domain.md` §5 rule 2; SEP-2352).
+/// (INV-2; SEP-2352).
 fn at_another_issuer(
     desired: &Desired,
     observed: &Observed,
@@ -205,7 +205,7 @@ fn at_another_issuer(
 ) -> Step {
     if client.method == RegistrationMethod::PreRegistered {
         return match &desired.effective.credentials {
-            // The same client is taken to the new issuer only on a person's word: its issuer named, or its secret
+            // The same client is used at the new issuer only after a user confirms it: its issuer named, or its secret
             // entered again.
             Some(entered) if entered.client_id == client.client_id => {
                 let named = &desired.effective.authorization_server;
@@ -285,7 +285,7 @@ fn obtain(desired: &Desired, observed: &Observed, now: Timestamp) -> Step {
     polite(observed, now, step)
 }
 
-/// What is certain to be missing whatever the authorization server says.
+/// What is missing regardless of the authorization server.
 fn choose_blindly(desired: &Desired) -> Option<Block> {
     use crate::metadata::Method;
     let method = super::method::configured_method(desired);
@@ -300,27 +300,27 @@ fn choose_blindly(desired: &Desired) -> Option<Block> {
     }
 }
 
-/// A failure that a person must mend stays one until what was tried changes, or the person insists.
+/// A failure that needs a user stays until its inputs change or a user requests a retry.
 fn blocked(desired: &Desired, observed: &Observed, until: Option<Timestamp>) -> Option<Step> {
     let (code, inputs) = observed.failed.as_ref()?;
     let stays = observed.request.is_none() && *inputs == desired.inputs();
     stays.then(|| Step::Blocked(Block { code: code.clone(), detail: None }, until))
 }
 
-/// Whether whoever saved what is wanted now wanted replacements to wait for a person.
+/// Whether the user who saved the current configuration required approval for replacements.
 fn is_held(desired: &Desired, observed: &Observed) -> bool {
     observed.held.as_ref() == Some(&desired.inputs())
 }
 
 /// Whether the same registration lost its answer twice already: each may have left a client behind, so a third one waits
-/// for a person whatever else happens meanwhile (`domain.md` §5 rule 3).
+/// for a user regardless of other events (INV-3).
 fn is_lost(desired: &Desired, observed: &Observed) -> bool {
     let twice =
         observed.lost.as_ref().is_some_and(|(count, inputs)| *count >= 2 && *inputs == desired.inputs());
     twice && observed.request.is_none()
 }
 
-/// `step`, unless politeness says to wait and no person insists.
+/// `step`, unless `not_before` is in the future and no user requested a retry.
 fn polite(observed: &Observed, now: Timestamp, step: Step) -> Step {
     match observed.not_before {
         Some(moment) if moment > now && observed.request.is_none() => Step::Wait(moment),

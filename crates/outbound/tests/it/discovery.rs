@@ -1,4 +1,4 @@
-//! The order of discovery (`standards.md` §3), and what is believed.
+//! The order of discovery (INV-30), and what is believed.
 
 use crate::upstream::{Reply, Seen, Upstream, guarded};
 use registry_core::oauth::{Discovery, Failure, FailureClass, IssuerMatch, ResourceMatch};

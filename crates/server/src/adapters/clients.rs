@@ -6,7 +6,7 @@ use registry_outbound::{Limits, TrustedClient, UpstreamClient};
 use std::fs;
 use std::time::Duration;
 
-/// The client for the operator's own parties: the same certificate authorities are trusted.
+/// The client for services that the operator configured; it trusts the same certificate authorities.
 pub(crate) fn operator(config: &Config) -> Result<TrustedClient, String> {
     match &config.egress.ca_file {
         None => Ok(TrustedClient::default()),
@@ -89,7 +89,7 @@ mod tests {
         let message = |config: &Config| guarded(config, policy.clone()).unwrap_err();
         assert!(message(&config).starts_with(&format!("The certificate file {}: ", file.display())));
         fs::write(&file, "no certificate").unwrap();
-        assert!(message(&config).contains("holds no certificate"), "{}", message(&config));
+        assert!(message(&config).contains("contains no certificate"), "{}", message(&config));
         fs::write(&file, pem).unwrap();
         assert_eq!(registered(&config).await, Ok("c".to_owned()));
     }

@@ -1,4 +1,4 @@
-//! `mcp-registry check`: the settings in force as TOML, secrets masked, and what is wrong with them.
+//! `mcp-registry check`: prints the effective settings as TOML, with secrets masked, and the problems found.
 
 use super::{Failed, print};
 use crate::config::Config;

@@ -1,4 +1,4 @@
-//! How a command takes the deployment's database: what it may make there, what it records, and what it says about it.
+//! How commands open the deployment's database: what they may create, record and print.
 
 use super::Failed;
 use crate::adapters::{ExternalServices, guarded, operator};
@@ -12,33 +12,33 @@ use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
-/// How often a database that seems to be in use is looked at before that is believed: a backup is over soon.
+/// How often a database that seems to be in use is checked again: a backup is soon finished.
 const MAX_LOCK_CHECKS: u32 = 15;
-/// Between two such looks.
+/// Interval between two such checks.
 const LOCK_CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
-/// The deployment's database, opened by a command that looks after it.
+/// The deployment's database, opened by a maintenance command.
 pub(super) struct Visited {
     /// The application on it.
     pub(super) registry: Registry,
-    /// Why the sealing keys are not here, if they are not: then nothing sealed can be read, and nothing is sealed.
+    /// Why the sealing keys are missing, if they are: then secrets can be neither decrypted nor encrypted.
     pub(super) lost: Option<String>,
 }
 
-/// Says something to the operator: standard error is for people, standard output for what was asked for.
+/// Prints a remark for the operator on standard error; standard output is for results.
 pub(super) fn say(text: impl std::fmt::Display) {
     eprintln!("mcp-registry: {text}");
 }
 
-/// The database as it is. Nothing is made and no setting is recorded, whatever this shell's environment is: beside a
-/// running deployment that would change it.
+/// Opens the existing database. Nothing is created and no setting is recorded, because this shell's environment may
+/// differ from that of the running deployment.
 pub(super) async fn visit(config: &Config) -> Result<Visited, Failed> {
     require_database(config)?;
     let url = config.database.url.expose();
     let (ring, lost) = match sealing_keys::find(config).await {
         Ok(Ring::Found(ring)) => (ring, None),
         Ok(Ring::NotThere(path)) => {
-            (SealingRing::none(), Some(format!("The sealing key file {} is not there.", absolute(&path))))
+            (SealingRing::none(), Some(format!("The sealing key file {} does not exist.", absolute(&path))))
         }
         Err(why) => (SealingRing::none(), Some(why)),
     };
@@ -46,7 +46,7 @@ pub(super) async fn visit(config: &Config) -> Result<Visited, Failed> {
     say(format_args!("database {}", which(&config.database.url)));
     registry.usable().await?;
     if let Some(why) = &lost {
-        say(format_args!("warning: {why} This goes on without sealing keys."));
+        say(format_args!("warning: {why} The command continues without sealing keys."));
     }
     let unreadable = registry.lost_keys().await?;
     for sentence in &unreadable {
@@ -61,12 +61,12 @@ pub(super) async fn visit(config: &Config) -> Result<Visited, Failed> {
     Ok(Visited { registry, lost })
 }
 
-/// The database of a deployment that this process is going to be part of. SQLite is made where there is none, and brought
-/// up to date; on PostgreSQL that is the work of `migrate`, run once per release.
+/// Opens the database of the deployment that this process joins. An SQLite database is created if needed and
+/// migrated; on PostgreSQL `migrate` does that, once per release.
 pub(super) async fn join(config: &Config) -> Result<Registry, Failed> {
     let registry = open_making(config).await?;
     if !config.database.url.is_sqlite() {
-        // The settings in force, before anything is answered. A database that is away or not migrated says so later.
+        // Loads the current settings before the first request. A missing or outdated database is reported later.
         if let Err(error) = registry.settings_standing().await {
             tracing::debug!(%error, "the shared settings could not be read yet");
         }
@@ -80,7 +80,7 @@ pub(super) async fn join(config: &Config) -> Result<Registry, Failed> {
     match standing {
         _ if alone => {
             let Migrated { changed, generation, .. } = registry.bring_up(Recording::Alone).await?;
-            tracing::warn!(generation, settings = %changed.join(", "), "the settings of the deployment changed; registrations follow");
+            tracing::warn!(generation, settings = %changed.join(", "), "the settings of the deployment changed; registrations are reconciled");
         }
         SettingsStanding::Previous(_) => tracing::warn!("{remark}"),
         _ => {
@@ -93,7 +93,7 @@ pub(super) async fn join(config: &Config) -> Result<Registry, Failed> {
     Ok(registry)
 }
 
-/// The database, made where there is none: for `migrate`, and for [`join`].
+/// Opens the database, and creates it if needed: for `migrate` and [`join`].
 pub(super) async fn open_making(config: &Config) -> Result<Registry, Failed> {
     sealing_keys::prepare_folder(config).map_err(Failed::new)?;
     let ring = match sealing_keys::find(config).await.map_err(Failed::new)? {
@@ -114,7 +114,7 @@ pub(super) async fn open_copy(config: &Config, url: &str, without_keys: bool) ->
         Err(why) => return Err(Failed::new(why)),
         Ok(Ring::NotThere(path)) => {
             return Err(Failed::new(format!(
-                "The sealing key file {} is not there, so nobody can tell whether the secrets of the copy can be opened. Put the key file of that time there first.",
+                "The sealing key file {} is not there, so it is unknown whether the secrets of the backup can be decrypted. Put the key file of the backup there first.",
                 absolute(&path)
             )));
         }
@@ -122,7 +122,7 @@ pub(super) async fn open_copy(config: &Config, url: &str, without_keys: bool) ->
     open_on(config, url, ring, Missing::Refuse).await
 }
 
-/// A database that was sealed keeps its key: beside it a fresh one would open nothing of what is stored.
+/// A database with encrypted secrets needs its key: a new key could not decrypt them.
 async fn refuse_a_new_key(config: &Config, path: &Path) -> Result<(), Failed> {
     let file = config.database.url.sqlite_file().map(Path::new);
     if !file.is_some_and(|file| file.metadata().is_ok_and(|file| file.len() > 0)) {
@@ -136,7 +136,7 @@ async fn refuse_a_new_key(config: &Config, path: &Path) -> Result<(), Failed> {
         return Ok(());
     }
     Err(Failed::new(format!(
-        "The secrets in the database {} are sealed with the key `{}`, which was expected in {}. That file is not there. Put its copy back. If the key is lost for good: `mcp-registry seal status` says what that costs; write a new key with `mcp-registry seal new-key` into that file, and give up the old one with `mcp-registry seal abandon {}`.",
+        "The secrets in the database {} are sealed with the key `{}`, which was expected in {}. That file does not exist. Put its copy back. If the key is lost for good: `mcp-registry seal status` says what that costs; write a new key with `mcp-registry seal new-key` into that file, and give up the old one with `mcp-registry seal abandon {}`.",
         which(&config.database.url),
         sealed_with.join("`, `"),
         absolute(path),
@@ -144,7 +144,7 @@ async fn refuse_a_new_key(config: &Config, path: &Path) -> Result<(), Failed> {
     )))
 }
 
-/// Refuses where there is no database, instead of making one.
+/// Fails if there is no database, instead of creating one.
 fn require_database(config: &Config) -> Result<(), Failed> {
     if !config.database.url.is_sqlite() {
         return Ok(());
@@ -193,7 +193,7 @@ async fn open_on(
     Ok(Registry::open_or(missing, url, settings, ring, Arc::new(SystemClock), Arc::new(outside)).await?)
 }
 
-/// Which database that is, for people: a path, or host and name. Never a password.
+/// Display name of the database: a path, or host and name. Never a password.
 pub(super) fn which(url: &DatabaseUrl) -> String {
     if let Some(file) = url.sqlite_file() {
         return absolute(Path::new(file));

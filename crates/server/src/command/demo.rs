@@ -74,7 +74,7 @@ async fn set_up() -> Result<Stage, Failed> {
     Ok(Stage { registry, sandbox, config, folder })
 }
 
-/// The steps. Each prints what it found and fails if that is not what the seed promises.
+/// The steps. Each prints its result and fails if it is not what the documentation promises.
 async fn show(stage: &Stage, once: bool) -> Result<(), Failed> {
     let base = stage.config.public_url(stage.registry.address());
     let admin = Client::new(&base, &admin_key(stage).await?)?;
@@ -155,11 +155,11 @@ async fn admin_key(stage: &Stage) -> Result<String, Failed> {
     Ok(registry.create_api_key(&registry.operator(), key).await?.key)
 }
 
-/// Creates workspace, integration and server; gives the server's id. A finding about the seed's example is a failure.
+/// Creates workspace, integration and server; gives the server's id. A finding about the documented example is a failure.
 async fn save(stage: &Stage, admin: &Client) -> Result<String, Failed> {
     admin.post("/v1/workspaces", &json!({ "name": "Acme", "slug": WORKSPACE })).await?;
     let configurations: Value = serde_json::from_str(ACME)
-        .map_err(|error| Failed::new(format!("The seed's example is not JSON: {error}.")))?;
+        .map_err(|error| Failed::new(format!("The documented example is not JSON: {error}.")))?;
     let integration = admin
         .post(
             "/v1/mcp-integrations",
@@ -174,7 +174,10 @@ async fn save(stage: &Stage, admin: &Client) -> Result<String, Failed> {
         )
         .await?;
     if integration["findings"].as_array().is_some_and(|findings| !findings.is_empty()) {
-        return Err(Failed::new(format!("The seed's example gave findings: {}", integration["findings"])));
+        return Err(Failed::new(format!(
+            "The documented example gave findings: {}",
+            integration["findings"]
+        )));
     }
     let server = admin
         .post(
@@ -250,7 +253,7 @@ fn compare(received: &Value, expected: &Value) -> Result<(), Failed> {
         there.keys().filter(|name| !wanted.contains_key(*name)).map(|name| format!("{name} is too much")),
     );
     Err(Failed::new(format!(
-        "The OAuth server did not receive what the seed promises: {}.",
+        "The OAuth server did not receive what the documentation promises: {}.",
         lines.join("; ")
     )))
 }

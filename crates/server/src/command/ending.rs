@@ -3,8 +3,8 @@
 use super::Failed;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGTERM and SIGINT, caught from the moment this is made: until then each of them kills the process at once. A signal
-/// that comes before anybody waits for it is kept. So a command makes this first, and only then says that it is ready.
+/// Handles SIGTERM and SIGINT from its creation on: until then each of them kills the process immediately. A signal
+/// that arrives before `told` is awaited is kept. So a command creates this first, and only then reports that it is ready.
 pub(super) struct Ending {
     terminate: Signal,
     interrupt: Signal,
@@ -18,7 +18,7 @@ impl Ending {
         Ok(Self { terminate: caught(SignalKind::terminate())?, interrupt: caught(SignalKind::interrupt())? })
     }
 
-    /// Returns when the process was told to end. Safe to be dropped: it loses no signal.
+    /// Returns when the process is stopped. Cancel-safe: no signal is lost.
     pub(super) async fn told(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
@@ -26,7 +26,7 @@ impl Ending {
         }
     }
 
-    /// What `work` gives, or nothing if the process is told to end before.
+    /// The result of `work`, or `None` if the process is stopped before.
     pub(super) async fn or_told<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;

@@ -7,7 +7,7 @@ use crate::config::Config;
 use registry::NewApiKey;
 use registry_core::slug::Reference;
 
-/// Makes a key and prints it, and nothing else, on standard output.
+/// Creates an API key and prints only the key on standard output.
 pub(super) async fn create(config: &Config, options: NewKey) -> Result<(), Failed> {
     let registry = visit(config).await?.registry;
     let created = registry

@@ -6,16 +6,16 @@ use crate::cli::Migrate;
 use crate::config::Config;
 use registry::{Recording, SettingsStanding};
 
-/// Brings the schema up to date and records the deployment's values; or begins, undoes or ends a change of settings.
+/// Migrates the schema and records the deployment's values; or begins, rolls back or ends a change of settings.
 pub(super) async fn run(config: &Config, options: Migrate) -> Result<(), Failed> {
     let registry = open_making(config).await?;
     say(format_args!("database {}", which(&config.database.url)));
     if options.finish_rollout {
         registry.usable().await?;
         say(if registry.finish_rollout().await? {
-            "the rollout has ended: only the settings in force are valid now"
+            "the rollout has ended: only the current settings are accepted now"
         } else {
-            "no rollout is under way; nothing was changed"
+            "no rollout is in progress; nothing was changed"
         });
         return Ok(());
     }
@@ -23,14 +23,14 @@ pub(super) async fn run(config: &Config, options: Migrate) -> Result<(), Failed>
     let done = registry.bring_up(recording).await?;
     if !done.changed.is_empty() {
         say(format_args!(
-            "settings generation {} is in force; changed: {}. Processes with the settings of before stay in service. Restart them one after the other with the new ones, then run `mcp-registry migrate --finish-rollout`.",
+            "settings generation {} is current; changed: {}. Processes with the previous settings stay in service. Restart them one after the other with the new settings, then run `mcp-registry migrate --finish-rollout`.",
             done.generation,
             done.changed.join(", ")
         ));
     }
     if let (SettingsStanding::Previous(_), Some(remark)) = (&done.settings, done.settings.remark()) {
         say(format_args!(
-            "warning: {remark}. They were not recorded again. To put them back in force, run `mcp-registry migrate --put-back`."
+            "warning: {remark}. They were not recorded again. To roll back to them, run `mcp-registry migrate --put-back`."
         ));
     }
     tracing::info!("the database is up to date");

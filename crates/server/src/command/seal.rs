@@ -1,4 +1,4 @@
-//! `mcp-registry seal …`: the keys that stored secrets are sealed with.
+//! `mcp-registry seal …`: the encryption keys of stored secrets.
 
 use super::database::{Visited, visit};
 use super::{Failed, print};
@@ -6,7 +6,7 @@ use crate::cli::Seal;
 use crate::config::Config;
 use registry::{Registry, SealingKey, SealingKeyUse};
 
-/// Prints a fresh key. A secret.
+/// Prints a new key. A secret.
 pub(super) fn new_key() -> Result<(), Failed> {
     print(SealingKey::generate()?.to_line())
 }
@@ -21,23 +21,23 @@ pub(super) async fn run(config: &Config, command: Seal) -> Result<(), Failed> {
             None => rotate(&registry).await,
         },
         Seal::Abandon(_) if lost.is_some() => Err(Failed::new(format!(
-            "{} First put a new key there (`mcp-registry seal new-key` prints one); then give the old one up.",
+            "{} First put a new key there (`mcp-registry seal new-key` prints one); then abandon the old one.",
             lost.unwrap_or_default()
         ))),
         Seal::Abandon(options) => {
             let lost = registry.abandon_sealing_key(&registry.operator(), &options.key).await?;
             print(format_args!(
-                "given up {}: {lost} secrets are lost until they are entered again",
+                "abandoned {}: {lost} secrets are lost until they are entered again",
                 options.key
             ))
         }
     }
 }
 
-/// A line for each key, then one for each secret that cannot be opened; fails if there is one.
+/// Prints a line for each key, then one for each secret that cannot be decrypted; fails if there is one.
 async fn status(registry: &Registry, lost: bool) -> Result<(), Failed> {
     let mut keys = registry.sealing_keys(&registry.operator()).await?;
-    // What stands in for keys that are not here is nobody's.
+    // The placeholder for missing keys is not a key.
     keys.retain(|key| !(lost && key.primary));
     for key in &keys {
         let place = match key {
@@ -55,16 +55,16 @@ async fn status(registry: &Registry, lost: bool) -> Result<(), Failed> {
         return Ok(());
     }
     Err(Failed::new(format!(
-        "{unreadable} secrets cannot be opened. Bring the missing keys back; if they are gone for good, run `mcp-registry seal abandon <id>`, then enter what is listed again."
+        "{unreadable} secrets cannot be decrypted. Bring back the missing keys; if they are lost, run `mcp-registry seal abandon <id>`, then enter the listed secrets again."
     )))
 }
 
 async fn rotate(registry: &Registry) -> Result<(), Failed> {
     let done = registry.reseal(&registry.operator()).await?;
-    print(format_args!("{} secrets are sealed anew", done.values))?;
+    print(format_args!("{} secrets re-encrypted", done.values))?;
     if done.left > 0 {
         return Err(Failed::new(format!(
-            "{} secrets are under keys that are not here; `mcp-registry seal status` names them.",
+            "{} secrets are encrypted with missing keys; `mcp-registry seal status` names them.",
             done.left
         )));
     }

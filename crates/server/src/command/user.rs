@@ -7,14 +7,14 @@ use crate::config::Config;
 use registry::{Door, Origin, Registry};
 use registry_core::permission::Role;
 
-/// Prints a link that signs a person in once.
+/// Prints a one-time sign-in link for a user.
 pub(super) async fn link(config: &Config, options: &Link) -> Result<(), Failed> {
     let registry = visit(config).await?.registry;
     let base = base(config, &registry).await?;
     print(sign_in_link(&registry, &base, &options.email, options.role).await?)
 }
 
-/// Makes an admin of a person, whatever became of them, and prints a link that signs them in once.
+/// Makes a user an active admin, and prints a one-time sign-in link.
 pub(super) async fn reset(config: &Config, options: &Reset) -> Result<(), Failed> {
     let registry = visit(config).await?.registry;
     let base = base(config, &registry).await?;
@@ -22,7 +22,7 @@ pub(super) async fn reset(config: &Config, options: &Reset) -> Result<(), Failed
     print(address(&base, &token))
 }
 
-/// Where the deployment is reached: as configured here, else as the process that serves noted it.
+/// The URL of the deployment: as configured here, otherwise as recorded by the serving process.
 async fn base(config: &Config, registry: &Registry) -> Result<String, Failed> {
     let noted = registry.noted_address().await?;
     let own = config.server.public_url.clone();
@@ -40,7 +40,7 @@ fn address(base: &str, token: &str) -> String {
     format!("{base}/ui/sign-in/link?token={token}")
 }
 
-/// A one-time link for `email` below the deployment's `base` URL. A secret: whoever has it is signed in.
+/// A one-time link for `email` below the deployment's `base` URL. The link is a secret: it signs in its bearer.
 pub(super) async fn sign_in_link(
     registry: &Registry,
     base: &str,

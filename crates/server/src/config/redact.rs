@@ -1,4 +1,4 @@
-//! Values that never appear in a log, an error or the output of `check`.
+//! Values that are masked in logs, errors and the output of `check`.
 
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
@@ -95,7 +95,7 @@ impl DatabaseUrl {
         (!path.is_empty() && path != ":memory:").then_some(path)
     }
 
-    /// The same URL, fit for people: the password, and every parameter that could hold one, masked.
+    /// The URL for display: the password, and every parameter that could contain one, masked.
     pub fn redacted(&self) -> String {
         if self.is_sqlite() {
             return self.0.clone();

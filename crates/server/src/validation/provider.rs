@@ -9,7 +9,7 @@ use registry_outbound::check_trusted_url;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Where the identity provider sends people back, below `server.public_url`.
+/// The path of the redirect URI, below `server.public_url`.
 const CALLBACK: &str = "/ui/sign-in/provider/callback";
 
 impl Config {
@@ -31,7 +31,7 @@ impl Config {
                 findings.push(Finding::error(
                     "/auth/passwords",
                     "missing_value",
-                    "Without `auth.oidc.issuer` nobody could sign in: set it, or leave `auth.passwords` on.",
+                    "Without `auth.oidc.issuer` no user could sign in: set it, or enable `auth.passwords`.",
                 ));
             }
             return None;
@@ -86,7 +86,7 @@ impl Config {
     }
 }
 
-/// A role of people.
+/// A role that a user can have.
 fn person_role(word: &str) -> Option<Role> {
     Role::parse(word).filter(|role| *role != Role::Gateway)
 }
@@ -120,7 +120,7 @@ fn client_secret(oidc: &Oidc, refuse: &mut Refuse<'_>) -> Option<Secret> {
     }
 }
 
-/// Which group leads to which role, in which workspace.
+/// Maps groups to roles and workspaces.
 fn groups(oidc: &Oidc, refuse: &mut Refuse<'_>) -> BTreeMap<String, (Role, Option<String>)> {
     let mut groups = BTreeMap::new();
     for (group, word) in &oidc.groups {

@@ -28,7 +28,7 @@ impl Config {
             secrets: self.declared_secrets(findings),
             audit_keep: self.audit.keep_days.map(|days| Duration::from_secs(u64::from(days) * 86_400)),
             max_connections: self.database.max_connections,
-            // Three requests may follow one another under one lease (`domain.md` §5).
+            // Three requests may follow one another under one lease (INV-12).
             lease: request_timeout.saturating_mul(3),
             retry: RetryRules { unconfirmed_pause: seconds(self.worker.unconfirmed_pause) },
             life: LifecycleRules {
@@ -79,7 +79,7 @@ impl Config {
                             format!("/egress/allow/{index}"),
                             "opens_nothing",
                             format!(
-                                "`{text}` is never reached, whatever is allowed (docs/egress.md). Remove it."
+                                "`{text}` is never reachable, even if allowed (docs/egress.md). Remove it."
                             ),
                         ));
                     }

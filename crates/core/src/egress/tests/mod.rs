@@ -31,7 +31,7 @@ fn verdict(text: &str) -> Verdict {
             Verdict::Private
         }
         (Err(UrlProblem::Address(AddressProblem::Never(_))), Err(UrlProblem::Address(problem))) => {
-            assert!(problem.to_string().ends_with("is never reached, whatever `egress.allow` says"));
+            assert!(problem.to_string().ends_with("is never reached, even with `egress.allow`"));
             Verdict::Never
         }
         (Err(UrlProblem::Invalid), Err(UrlProblem::Invalid)) => Verdict::Invalid,

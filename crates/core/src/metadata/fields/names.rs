@@ -1,6 +1,6 @@
 //! The names of the client metadata object, and the size limit of a text.
 
-/// The name of the client metadata object in the seed, and ours.
+/// The canonical name of the client metadata object, and its alias.
 pub const CANONICAL_WRAPPER: &str = "oauth_client_metadata";
 /// The name of the same object on the hosted product's wire today.
 pub const ALIAS_WRAPPER: &str = "oauth_metadata";

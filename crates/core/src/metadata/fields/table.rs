@@ -1,6 +1,6 @@
 //! The one table: every member of the Advanced Configuration that is known.
 //!
-//! Client metadata as in the seed's tables "Available Fields" and "Default Values"; the keys for gateways as the
+//! Client metadata as in the tables of docs/client-metadata.md; the keys for gateways as the
 //! hosted product's gateway reads them; `registration` is ours.
 
 use super::field::{Field, Kind, Rule, Section, Usage};
@@ -15,7 +15,7 @@ const JWT: Section = Section::JwtValidation;
 const EXT: Section = Section::ExternalAuthConfig;
 
 const NOT_YET: &str = "it is not yet supported";
-const CALLBACK: &str = "the callback is always the gateway's own, so that tokens can reach nobody else";
+const CALLBACK: &str = "the callback is always the gateway's own, so that tokens reach only the gateway";
 
 /// The largest whole number every JSON reader keeps exactly (RFC 8259 §6).
 const MAX_INTEGER: i64 = 9_007_199_254_740_991;
@@ -82,7 +82,7 @@ pub static FIELDS: &[Field] = &[
         .say("Another spelling of `headers`. Use one of the two, never both.", r#"{"X-Api-Key":"the key"}"#),
     Field::new(TOP, "passthrough_headers", "Passthrough headers", Kind::StringMap, Usage::Gateway)
         .rule(Rule::HeaderMap).secret()
-        .say("Headers the gateway adds to every request to the MCP server, whatever its auth type; they win over `headers`. Values are kept sealed.", r#"{"X-Tenant":"acme"}"#),
+        .say("Headers the gateway adds to every request to the MCP server, for every auth type; they take precedence over `headers`. Values are kept sealed.", r#"{"X-Tenant":"acme"}"#),
     Field::new(TOP, "passthrough_header", "Passthrough headers (other spelling)", Kind::StringMap, Usage::Gateway)
         .rule(Rule::HeaderMap).secret().alias_of("passthrough_headers")
         .say("Another spelling of `passthrough_headers`. Use one of the two, never both.", r#"{"X-Tenant":"acme"}"#),
@@ -102,7 +102,7 @@ pub static FIELDS: &[Field] = &[
         .say("Which tools the gateway lets through, and how often.", r#"{"allowed":["search"]}"#),
     Field::new(TOP, "transport", "Transport", Kind::Nested(Section::Transport), Usage::Gateway)
         .say("Which MCP transport the gateway tries first.", r#"{"preferred":"http","allowFallback":true}"#),
-    // ---- oauth_client_metadata: the seed's twelve
+    // ---- oauth_client_metadata: the twelve customisable fields
     Field::new(CM, "client_name", "Client name", Kind::String, Usage::Sent).rule(Rule::Text(255)).localised()
         .default(r#""Portkey ({workspace}/{server})""#)
         .say("Name shown during OAuth consent.", r#""Acme Corp MCP Gateway""#),
@@ -193,7 +193,7 @@ pub static FIELDS: &[Field] = &[
         .rule(Rule::OneOf(&["automatic", "ask"], "invalid_value"))
         .say("What to do when only a new client would do, which costs users their consent. When not set: automatic while no gateway has fetched the client, ask afterwards.", r#""ask""#),
     Field::new(REG, "legacy_discovery", "Servers of the MCP revision 2025-03-26", Kind::Boolean, Usage::Registration).default("false")
-        .say("Whether a server that publishes no protected resource metadata (RFC 9728) is taken for one of the MCP revision 2025-03-26: its authorization server is then looked for at the root of its own address.", "true"),
+        .say("Whether a server that publishes no protected resource metadata (RFC 9728) is treated as one of the MCP revision 2025-03-26: its authorization server is then searched at the root of its own address.", "true"),
     // ---- forward_headers
     Field::new(Section::ForwardHeaders, "mode", "Mode", Kind::String, Usage::Gateway)
         .rule(Rule::OneOf(&["allowlist", "all-except"], "invalid_value")).required()
@@ -258,7 +258,7 @@ pub static FIELDS: &[Field] = &[
     Field::new(EXT, "issuer", "Issuer", Kind::String, Usage::Gateway).rule(Rule::Issuer)
         .say("The issuer identifier of your authorization server.", r#""https://login.acme.com""#),
     Field::new(EXT, "authorization_endpoint", "Authorization endpoint", Kind::String, Usage::Gateway).rule(Rule::Endpoint).required()
-        .say("Where people sign in.", r#""https://login.acme.com/authorize""#),
+        .say("Where users sign in.", r#""https://login.acme.com/authorize""#),
     Field::new(EXT, "token_endpoint", "Token endpoint", Kind::String, Usage::Gateway).rule(Rule::Endpoint).required()
         .say("Where codes are redeemed.", r#""https://login.acme.com/token""#),
     Field::new(EXT, "registration_endpoint", "Registration endpoint", Kind::String, Usage::Gateway).rule(Rule::Endpoint)
@@ -295,7 +295,7 @@ pub static FIELDS: &[Field] = &[
     Field::new(Section::RateLimit, "requests", "Requests", Kind::Integer(1, MAX_INTEGER), Usage::Gateway).required()
         .say("So many calls…", "60"),
     Field::new(Section::RateLimit, "window", "Window", Kind::Integer(1, MAX_INTEGER), Usage::Gateway).required()
-        .say("…in so many seconds.", "60"),
+        .say("…in this number of seconds.", "60"),
     Field::new(Section::Transport, "preferred", "Preferred", Kind::String, Usage::Gateway)
         .rule(Rule::OneOf(&["http", "sse"], "invalid_value")).say("The transport tried first.", r#""http""#),
     Field::new(Section::Transport, "allowFallback", "Allow fallback", Kind::Boolean, Usage::Gateway)

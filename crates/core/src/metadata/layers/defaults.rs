@@ -14,12 +14,12 @@ pub const PLACEHOLDERS: [&str; 2] = ["{workspace}", "{server}"];
 /// The longest slug, with which the name must still fit.
 const MAX_SLUG: usize = 50;
 
-/// The `branding` section of the deployment's configuration: the lowest level of client metadata. `Default` gives the
-/// seed's values ("Default Values").
+/// The `branding` section of the deployment's configuration: the lowest level of client metadata. `Default` gives the documented
+/// defaults.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Branding {
-    /// `client_name`; `{workspace}` and `{server}` stand for the slugs.
+    /// `client_name`; `{workspace}` and `{server}` are replaced by the slugs.
     pub client_name: String,
     /// `client_uri`.
     pub client_uri: String,
@@ -92,7 +92,7 @@ impl Branding {
         report.into_findings()
     }
 
-    /// The client metadata it stands for, for one server (both arguments are slugs).
+    /// The client metadata of the section, for one server (both arguments are slugs).
     pub(crate) fn members(&self, workspace: &str, server: &str) -> Map<String, Value> {
         let mut members = match serde_json::to_value(self) {
             Ok(Value::Object(members)) => members,

@@ -112,7 +112,7 @@ pub enum Method {
     /// Pre-registered, then a client ID metadata document, then dynamic registration.
     #[default]
     Auto,
-    /// Only the client entered by a person.
+    /// Only the client entered by a user.
     PreRegistered,
     /// Only a client ID metadata document.
     Cimd,
@@ -139,7 +139,7 @@ pub enum ScopePolicy {
 pub enum ReplacePolicy {
     /// Replace it.
     Automatic,
-    /// Wait for a person.
+    /// Wait for a user's approval.
     Ask,
 }
 
@@ -155,7 +155,7 @@ pub struct RegistrationPolicy {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub initial_access_token: Option<SealedId>,
     /// What to do when only a new client would do; absent means: automatic while no gateway has fetched the client,
-    /// ask afterwards (domain.md §5 rule 6).
+    /// ask afterwards.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replace: Option<ReplacePolicy>,
     /// Whether a server without protected resource metadata is treated as one of the MCP revision 2025-03-26, where the
@@ -168,7 +168,7 @@ pub struct RegistrationPolicy {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct EffectiveMetadata {
-    /// Client metadata to send (RFC 7591 §2): the seed's fields in a fixed order, `application_type`, `redirect_uris`,
+    /// Client metadata to send (RFC 7591 §2): the customisable fields in a fixed order, `application_type`, `redirect_uris`,
     /// then language variants.
     #[schema(value_type = Object)]
     pub client_metadata: Map<String, Value>,

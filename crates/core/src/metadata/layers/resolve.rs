@@ -378,7 +378,7 @@ fn from_members<T: serde::de::DeserializeOwned + Default>(members: &Map<String, 
     serde_json::from_value(Value::Object(members.clone())).unwrap_or_default()
 }
 
-/// Whether a secret of `level` would go to an address that a higher level chose (domain.md §4).
+/// Whether a secret of `level` would go to an address that a higher level chose (INV-20).
 fn crosses(level: Level, effective: &EffectiveMetadata) -> bool {
     effective.authorization_server.level.is_some_and(|chosen| chosen > level)
 }

@@ -1,11 +1,11 @@
-//! Rules about several members at once.
+//! Rules that involve several members.
 
 use super::report::Report;
 use crate::finding::{Finding, pointer_push};
 use crate::metadata::fields::field::Section;
 use serde_json::{Map, Value};
 
-/// RFC 7591 §2: what an omitted list stands for.
+/// RFC 7591 §2: the default of an omitted list.
 const DEFAULT_GRANT_TYPES: &[&str] = &["authorization_code"];
 const DEFAULT_RESPONSE_TYPES: &[&str] = &["code"];
 /// Where the gateway learns whether a token is genuine.

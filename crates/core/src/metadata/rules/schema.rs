@@ -136,7 +136,7 @@ fn secret_needs_id(schema: &mut Map<String, Value>) {
     );
 }
 
-/// The schema of a member, with everything people read.
+/// The schema of a member, with its texts for users.
 fn member(field: &Field) -> Map<String, Value> {
     let mut schema = value(field);
     schema.insert("title".to_owned(), json!(field.title));

@@ -1,4 +1,4 @@
-//! Members nobody knows: what was probably meant, and secrets that must not stay readable.
+//! Unknown members: suggestions, and secrets that must not stay readable.
 
 use super::report::{Report, echo, label};
 use crate::finding::{Finding, Path, Severity};

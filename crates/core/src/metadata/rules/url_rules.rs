@@ -1,4 +1,4 @@
-//! URLs judged by their text: pages and images people see, endpoints machines call.
+//! Checks URLs by their text: pages and images for users, endpoints for machines.
 
 use super::report::{Report, label};
 use crate::finding::Finding;
@@ -7,7 +7,7 @@ use url::{Host, Url};
 /// The longest URL, in characters.
 pub(crate) const MAX_URL: usize = 2048;
 
-/// A page or an image that people see at consent (RFC 7591 §2).
+/// A page or an image shown on the consent page (RFC 7591 §2).
 pub(crate) fn check_link(text: &str, is_logo: bool, pointer: &str, report: &mut Report) {
     let Some(url) = parse(text, pointer, report) else {
         return;
@@ -143,7 +143,7 @@ fn scheme(text: &str) -> Option<String> {
     (is_scheme && !scheme.eq_ignore_ascii_case("localhost")).then(|| scheme.to_ascii_lowercase())
 }
 
-/// What stands between `://` and the path, when it is not empty.
+/// The authority: the text between `://` and the path, when it is not empty.
 fn authority(text: &str, scheme_length: usize) -> Option<&str> {
     let rest = text[scheme_length..].strip_prefix("://")?;
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());

@@ -1,4 +1,4 @@
-//! Tests of the metadata rules: the seed quoted, bad input by example, resolution, schema against validator, properties.
+//! Tests of the metadata rules: the documented examples quoted, bad input by example, resolution, schema against validator, properties.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod bad_input;

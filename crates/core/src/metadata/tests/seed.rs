@@ -1,4 +1,4 @@
-//! The seed, quoted: its four examples, its two tables, its two security notes.
+//! The documented examples and tables of client metadata, quoted (docs/client-metadata.md, INV-21).
 
 use super::*;
 use serde_json::json;

@@ -282,7 +282,7 @@ impl Scenario {
         self.due = until;
     }
 
-    /// The rules of `domain.md` §5.
+    /// The rules of the registration lifecycle (INV-1 to INV-8).
     pub(super) fn judge(&self, step: &Step) {
         let asked = self.observed.request.is_some();
         let sends = !matches!(

@@ -1,11 +1,11 @@
-//! Calls the API as anybody would: over HTTP, with a key.
+//! An API client over HTTP, with an API key.
 
 use crate::command::Failed;
 use reqwest::Method;
 use serde_json::Value;
 use std::time::Duration;
 
-/// Longest wait for one answer.
+/// Timeout of one request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An API client with one key.
