@@ -61,7 +61,7 @@ impl LogoProblem {
 }
 
 /// What an answer to the request for a logo is.
-pub fn judge_logo(answer: &LogoAnswer<'_>) -> Result<Picture, LogoProblem> {
+pub fn check_logo(answer: &LogoAnswer<'_>) -> Result<Picture, LogoProblem> {
     match answer.status {
         200 => picture(answer),
         301 | 302 | 303 | 307 | 308 => Err(redirected(answer)),
@@ -222,7 +222,7 @@ mod tests {
     }
 
     fn code(answer: &LogoAnswer<'_>) -> &'static str {
-        judge_logo(answer).unwrap_err().code
+        check_logo(answer).unwrap_err().code
     }
 
     #[test]
@@ -237,12 +237,12 @@ mod tests {
             (gif.to_vec(), "image/gif", (16, 32)),
             (jpeg.to_vec(), "image/jpeg", (48, 32)),
         ] {
-            let found = judge_logo(&answer(200, media_type, &body)).unwrap();
+            let found = check_logo(&answer(200, media_type, &body)).unwrap();
             assert_eq!(found, Picture { media_type, pixels: Some(pixels), labelled: None });
         }
-        let labelled = judge_logo(&answer(200, "Text/HTML; charset=utf-8", &png(1, 1))).unwrap().labelled;
+        let labelled = check_logo(&answer(200, "Text/HTML; charset=utf-8", &png(1, 1))).unwrap().labelled;
         assert_eq!(labelled.as_deref(), Some("text/html"));
-        let common = judge_logo(&answer(200, "image/jpg", jpeg)).unwrap();
+        let common = check_logo(&answer(200, "image/jpg", jpeg)).unwrap();
         assert_eq!((common.media_type, common.labelled), ("image/jpeg", None));
     }
 
@@ -252,7 +252,7 @@ mod tests {
             "<svg/>",
             "\u{feff} <?xml version=\"1.0\"?>\n<!-- a > b -->\n<!DOCTYPE svg PUBLIC \"x\" \"y\">\n<svg xmlns=\"…\">",
         ] {
-            assert_eq!(judge_logo(&answer(200, "", svg.as_bytes())).unwrap().media_type, "image/svg+xml");
+            assert_eq!(check_logo(&answer(200, "", svg.as_bytes())).unwrap().media_type, "image/svg+xml");
         }
         for other in [
             "<svgs/>",
@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn what_is_no_picture_says_what_it_is() {
-        let page = judge_logo(&answer(200, "text/html", b"<!doctype html>")).unwrap_err();
+        let page = check_logo(&answer(200, "text/html", b"<!doctype html>")).unwrap_err();
         assert_eq!(page.code, "not_an_image");
         assert!(page.message.contains("`text/html`"), "{}", page.message);
         // Called a picture, it is none all the same.
@@ -292,7 +292,7 @@ mod tests {
     fn a_redirect_says_where_it_leads_without_its_query() {
         let to = |location| {
             let answer = LogoAnswer { location, ..answer(301, "", b"") };
-            judge_logo(&answer).unwrap_err().message
+            check_logo(&answer).unwrap_err().message
         };
         assert!(to(Some("/new.png?signature=canary#x")).contains("301 to https://acme.com/new.png."));
         for odd in [None, Some("javascript:alert(1)"), Some("https://")] {

@@ -1,8 +1,8 @@
 //! The upstream client (INV-9): one connection for one request, to a checked address.
 
-use crate::answer::{Answer, Wanted, read};
 use crate::limits::{Limits, MAX_REDIRECTS, MAX_RESPONSE_BYTES, MAX_RESPONSE_HEADERS};
 use crate::resolve::{FilteringResolver, Lookup, System};
+use crate::response::{ReadBody, UpstreamResponse, read};
 use crate::transport_error::{TransportError, transport_error};
 use crate::url_text::{host_of, shown};
 use registry_core::egress::{EgressPolicy, Scope};
@@ -48,7 +48,7 @@ pub(crate) struct OutgoingRequest<'a> {
     pub(crate) json: Option<&'a Value>,
     /// Additional headers; all but the protocol version may be secrets.
     pub(crate) headers: &'a [(&'a str, &'a str)],
-    pub(crate) wanted: Wanted,
+    pub(crate) wanted: ReadBody,
     /// Whether redirects are followed.
     pub(crate) follow: bool,
 }
@@ -64,7 +64,7 @@ impl<'a> OutgoingRequest<'a> {
             bearer: None,
             json: None,
             headers: &[],
-            wanted: Wanted::Whole(MAX_RESPONSE_BYTES),
+            wanted: ReadBody::UpTo(MAX_RESPONSE_BYTES),
             follow: false,
         }
     }
@@ -100,25 +100,25 @@ impl UpstreamClient {
     }
 
     /// Drops the built clients, after a change of lookup or roots.
-    fn unbuilt(self) -> Self {
+    fn reset_clients(self) -> Self {
         Self { client: Arc::default(), outside: Arc::default(), ..self }
     }
 
     /// Resolves names with `lookup` instead of the system. The addresses are checked as well.
     #[must_use]
-    pub fn asking(mut self, lookup: impl Lookup) -> Self {
+    pub fn with_lookup(mut self, lookup: impl Lookup) -> Self {
         self.lookup = Arc::new(lookup);
-        self.unbuilt()
+        self.reset_clients()
     }
 
     /// Also trusts the certificate authorities in `pem`. The error says what is wrong with it.
-    pub fn trusting(mut self, pem: &[u8]) -> Result<Self, String> {
+    pub fn with_certificates(mut self, pem: &[u8]) -> Result<Self, String> {
         self.roots = Certificate::from_pem_bundle(pem).map_err(|error| error.to_string())?;
         // A file without any certificate parses without error, and would be noticed only when connections fail.
         if self.roots.is_empty() {
             return Err("it contains no certificate in PEM format".to_owned());
         }
-        Ok(self.unbuilt())
+        Ok(self.reset_clients())
     }
 
     /// The egress policy.
@@ -132,7 +132,10 @@ impl UpstreamClient {
 
     /// Sends one request in a tracing span of its own. The span holds the purpose, method, host and status; never a
     /// path, a query string or a header.
-    pub(crate) async fn send(&self, outgoing: &OutgoingRequest<'_>) -> Result<Answer, TransportError> {
+    pub(crate) async fn send(
+        &self,
+        outgoing: &OutgoingRequest<'_>,
+    ) -> Result<UpstreamResponse, TransportError> {
         let span = tracing::info_span!(
             "outgoing_request",
             purpose = outgoing.purpose,
@@ -145,7 +148,7 @@ impl UpstreamClient {
         Ok(answer)
     }
 
-    async fn exchange(&self, outgoing: &OutgoingRequest<'_>) -> Result<Answer, TransportError> {
+    async fn exchange(&self, outgoing: &OutgoingRequest<'_>) -> Result<UpstreamResponse, TransportError> {
         let deadline = Instant::now() + self.limits.total;
         let sent = Arc::new(AtomicBool::new(false));
         let Ok(followed) = timeout_at(deadline, self.follow(outgoing, &sent)).await else {
@@ -168,7 +171,7 @@ impl UpstreamClient {
     ) -> Result<(Response, String), TransportError> {
         let mut url = outgoing.url.to_owned();
         for _ in 0..=MAX_REDIRECTS {
-            let response = self.once(outgoing, &url, sent).await?;
+            let response = self.send_once(outgoing, &url, sent).await?;
             let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
             let redirected = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
             let (Some(location), true, true) = (location, redirected, outgoing.may_be_redirected()) else {
@@ -190,13 +193,13 @@ impl UpstreamClient {
     }
 
     /// One request: checks the text of the URL; the resolver checks the addresses.
-    async fn once(
+    async fn send_once(
         &self,
         outgoing: &OutgoingRequest<'_>,
         url: &str,
         sent: &Arc<AtomicBool>,
     ) -> Result<Response, TransportError> {
-        let parsed = self.policy.judge_text_within(url, &self.scope).map_err(|problem| {
+        let parsed = self.policy.check_url_within(url, &self.scope).map_err(|problem| {
             let message = format!("The address {} may not be reached: {problem}.", shown(url));
             TransportError::not_sent(FailureClass::Security, "address_blocked", message)
         })?;
@@ -207,10 +210,10 @@ impl UpstreamClient {
             .header(ACCEPT, outgoing.accept)
             .header(USER_AGENT, concat!("mcp-registry/", env!("CARGO_PKG_VERSION")));
         for (name, value) in outgoing.headers {
-            request = request.header(*name, hidden(value)?);
+            request = request.header(*name, sensitive_header(value)?);
         }
         if let Some(token) = outgoing.bearer {
-            request = request.header(AUTHORIZATION, hidden(&format!("Bearer {token}"))?);
+            request = request.header(AUTHORIZATION, sensitive_header(&format!("Bearer {token}"))?);
         }
         match outgoing.json {
             Some(json) => request = with_body(request, json, sent),
@@ -277,7 +280,7 @@ fn with_body(request: RequestBuilder, json: &Value, sent: &Arc<AtomicBool>) -> R
 }
 
 /// A header's value, which may be a secret.
-fn hidden(text: &str) -> Result<HeaderValue, TransportError> {
+fn sensitive_header(text: &str) -> Result<HeaderValue, TransportError> {
     let mut value = HeaderValue::from_str(text).map_err(|_| {
         TransportError::not_sent(
             FailureClass::Configuration,
@@ -324,11 +327,11 @@ mod tests {
     #[test]
     fn a_file_without_certificates_is_an_error() {
         let http = UpstreamClient::new(EgressPolicy::default(), Limits::default());
-        assert!(http.trusting(b"nonsense").unwrap_err().contains("no certificate"));
+        assert!(http.with_certificates(b"nonsense").unwrap_err().contains("no certificate"));
     }
 
     #[test]
     fn tokens_are_hidden_from_debug_output() {
-        assert_eq!(format!("{:?}", hidden("canary").unwrap()), "Sensitive");
+        assert_eq!(format!("{:?}", sensitive_header("canary").unwrap()), "Sensitive");
     }
 }

@@ -1,7 +1,7 @@
 //! The check that a published Client ID Metadata Document can be read as an authorization server would read it.
 
-use crate::answer::Wanted;
 use crate::client::{OutgoingRequest, UpstreamClient};
+use crate::response::ReadBody;
 use crate::time::millis_since;
 use crate::url_text::shown;
 use registry_core::oauth::{Exchange, Failure, FailureClass, MAX_DOCUMENT_BYTES};
@@ -22,7 +22,7 @@ pub async fn self_check(http: &UpstreamClient, url: &str, document: &str) -> Sel
     let started = Instant::now();
     let answer = http
         .send(&OutgoingRequest {
-            wanted: Wanted::Whole(MAX_DOCUMENT_BYTES),
+            wanted: ReadBody::UpTo(MAX_DOCUMENT_BYTES),
             // An authorization server must not follow a redirect either.
             ..OutgoingRequest::plain("self_check", Method::GET, url)
         })

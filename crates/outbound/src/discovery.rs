@@ -1,15 +1,18 @@
 //! Discovery of a server's authorization server, in the order of INV-30.
 
-use crate::answer::Wanted;
 use crate::client::{OutgoingRequest, UpstreamClient, VERSION_HEADER};
-use crate::fetch::{DocumentLookup, ExchangeLog, PROTOCOL_VERSION, greeting, is_hiccup, later};
+use crate::fetch::{
+    DocumentLookup, ExchangeLog, PROTOCOL_VERSION, initialize_request, is_temporary_failure,
+    temporary_failure,
+};
+use crate::response::ReadBody;
 use crate::url_text::{host_of, shown};
 use futures_util::future::BoxFuture;
 use registry_core::egress::{Scope, UrlProblem};
 use registry_core::oauth::{
     AuthorizationServerMetadata, Discovery, Exchange, Failure, FailureClass, IssuerMatch, ProtectedResource,
-    ResourceMatch, authorization_server_urls, endpoint_is_sane, is_plain, issuer_matches, make_fit,
-    parse_challenges, protected_resource_urls, resource_matches, scopes_named,
+    ResourceMatch, authorization_server_urls, endpoint_is_sane, is_plain, issuer_matches, parse_challenges,
+    protected_resource_urls, resource_matches, sanitize, scopes_named,
 };
 use registry_core::registration::{ActiveClient, Desired};
 use reqwest::Method;
@@ -33,7 +36,7 @@ pub struct DiscoverTarget {
     /// The issuer of the active client: preferred where a resource names several.
     pub known_issuer: Option<String>,
     /// The methods to obtain a client besides dynamic registration.
-    pub paths: Paths,
+    pub paths: ClientMethods,
     /// Whether a server without protected resource metadata may be one of the MCP revision 2025-03-26.
     pub legacy: bool,
     /// Stored with the result: the admin's inputs of this discovery.
@@ -50,7 +53,10 @@ impl DiscoverTarget {
             overrides: named.endpoints(),
             trusted_issuer: named.trusted_issuer.clone(),
             known_issuer: client.map(|client| client.issuer.clone()),
-            paths: Paths { entered: effective.credentials.is_some(), documents: desired.publishes_documents },
+            paths: ClientMethods {
+                entered: effective.credentials.is_some(),
+                documents: desired.publishes_documents,
+            },
             legacy: effective.registration.legacy_discovery,
             found_with: effective.discovery_inputs(),
         }
@@ -59,15 +65,15 @@ impl DiscoverTarget {
 
 /// Methods to obtain a client besides dynamic registration. Where several authorization servers are named, one with a possible method is chosen.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Paths {
+pub struct ClientMethods {
     /// A user entered a client, so that every authorization server is possible.
     pub entered: bool,
     /// Client ID Metadata Documents are published here.
     pub documents: bool,
 }
 
-impl Paths {
-    fn lead_somewhere(self, server: AuthorizationServerMetadata<'_>) -> bool {
+impl ClientMethods {
+    fn can_obtain_client(self, server: AuthorizationServerMetadata<'_>) -> bool {
         self.entered
             || server.registration_endpoint().is_some()
             || self.documents && server.client_id_metadata_document_supported()
@@ -114,7 +120,7 @@ struct ProbeResult {
     hint: Option<String>,
     scope: Option<String>,
     /// A response that may be a temporary error or a refusal: used only if nothing is found.
-    hiccup: Option<Failure>,
+    temporary: Option<Failure>,
 }
 
 /// Authorization server metadata that may be used.
@@ -144,9 +150,9 @@ struct Resource {
 impl Search<'_> {
     async fn run(&mut self) -> Result<Discovery, Failure> {
         let probed = self.probe().await?;
-        self.find(&probed).await.map_err(|failure| match probed.hiccup {
+        self.find(&probed).await.map_err(|failure| match probed.temporary {
             // A temporary failure must not be reported as one that needs a user.
-            Some(hiccup) if failure.class == FailureClass::NeedsAdmin => hiccup,
+            Some(temporary) if failure.class == FailureClass::NeedsAdmin => temporary,
             _ => failure,
         })
     }
@@ -166,7 +172,8 @@ impl Search<'_> {
         for listed in issuers {
             match self.authorization_server(&listed).await {
                 Ok(server) => {
-                    let way = self.target.paths.lead_somewhere(AuthorizationServerMetadata(&server.metadata));
+                    let way =
+                        self.target.paths.can_obtain_client(AuthorizationServerMetadata(&server.metadata));
                     let known = self.target.known_issuer.as_ref() == Some(&server.issuer);
                     if way || known || !several {
                         return Ok(self.discovery(resource, probed.scope.clone(), listed, server));
@@ -204,27 +211,27 @@ impl Search<'_> {
             metadata.insert(name.clone(), value.clone());
         }
         self.check_endpoints(&metadata)?;
-        self.make_fit(&mut metadata, &metadata_url);
+        self.sanitize(&mut metadata, &metadata_url);
         Ok(Server { metadata_url, metadata, issuer: origin, issuer_match: IssuerMatch::Legacy })
     }
 
     /// An unauthenticated request to the MCP address: the challenge may say where the metadata are and which scopes are
     /// needed. No challenge does not mean no authorization: some servers challenge later requests only.
     async fn probe(&mut self) -> Result<ProbeResult, Failure> {
-        let body = greeting();
+        let body = initialize_request();
         let url = self.target.mcp_url.clone();
         let outgoing = OutgoingRequest {
             accept: "application/json, text/event-stream",
             json: Some(&body),
             headers: &[(VERSION_HEADER, PROTOCOL_VERSION)],
-            wanted: Wanted::Headers,
+            wanted: ReadBody::Nothing,
             ..OutgoingRequest::plain("probe", Method::POST, &url)
         };
         let started = Instant::now();
         let answer = match self.upstream.http.send(&outgoing).await {
             Ok(answer) => answer,
             Err(transport_error) => {
-                return Err(self.upstream.lost("probe", "POST", &url, started, transport_error));
+                return Err(self.upstream.record_failure("probe", "POST", &url, started, transport_error));
             }
         };
         self.note_where_it_is(&url, answer.remote);
@@ -236,18 +243,19 @@ impl Search<'_> {
             404 | 410 => "There is no MCP server at this address; its metadata are still searched.",
             _ => "The server did not ask for authorization; its metadata are still searched.",
         };
-        let hiccup = is_hiccup(answer.status).then(|| later("The MCP server", &answer));
-        let note = hiccup.as_ref().map_or(note, |hiccup| hiccup.message.as_str());
+        let temporary =
+            is_temporary_failure(answer.status).then(|| temporary_failure("The MCP server", &answer));
+        let note = temporary.as_ref().map_or(note, |temporary| temporary.message.as_str());
         self.upstream.record("probe", "POST", &url, started, Some(&answer), note);
-        match hiccup {
+        match temporary {
             // Down or busy: a discovery now would miss the challenge.
-            Some(hiccup) if answer.status != 500 && answer.status != 501 => Err(hiccup),
-            hiccup => {
+            Some(temporary) if answer.status != 500 && answer.status != 501 => Err(temporary),
+            temporary => {
                 let challenges = parse_challenges(answer.challenges.iter().map(String::as_str));
                 Ok(ProbeResult {
                     hint: challenges.iter().find_map(|one| one.resource_metadata()).map(str::to_owned),
                     scope: challenges.iter().find_map(|one| one.scope()).map(str::to_owned),
-                    hiccup,
+                    temporary,
                 })
             }
         }
@@ -263,8 +271,8 @@ impl Search<'_> {
     }
 
     /// Removes from a document what must not be passed on, and adds warnings.
-    fn make_fit(&mut self, document: &mut Map<String, Value>, place: &str) {
-        make_fit(document, &format!("The document at {}", shown(place)), &mut self.warnings);
+    fn sanitize(&mut self, document: &mut Map<String, Value>, place: &str) {
+        sanitize(document, &format!("The document at {}", shown(place)), &mut self.warnings);
     }
 
     /// The protected resource metadata: where the challenge says, else the path form, else the root form.
@@ -282,7 +290,7 @@ impl Search<'_> {
                     continue;
                 }
             };
-            self.make_fit(&mut document, &place);
+            self.sanitize(&mut document, &place);
             let resource = ProtectedResource(&document).resource().unwrap_or_default().to_owned();
             if let Some(matched) = resource_matches(&self.target.mcp_url, &resource) {
                 return Ok(Some(Resource { url: place, document, matched }));
@@ -356,7 +364,7 @@ impl Search<'_> {
                 metadata.insert(name.clone(), value.clone());
             }
             self.check_endpoints(&metadata)?;
-            self.make_fit(&mut metadata, &place);
+            self.sanitize(&mut metadata, &place);
             return Ok(Server { metadata_url: place, metadata, issuer: found, issuer_match: matched });
         }
         if let Some(failure) = mismatch {
@@ -421,7 +429,7 @@ impl Search<'_> {
             // Gateways connect there. What an admin entered is the admin's choice.
             if self.target.overrides.get(name).and_then(Value::as_str) != Some(endpoint)
                 && let Err(UrlProblem::Address(problem)) =
-                    http.policy().judge_text_within(endpoint, http.scope())
+                    http.policy().check_url_within(endpoint, http.scope())
             {
                 return Err(Failure::new(
                     FailureClass::Security,

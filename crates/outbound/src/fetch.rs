@@ -1,8 +1,8 @@
 //! Fetches documents of upstreams and records every exchange.
 
-use crate::answer::{Answer, Wanted};
 use crate::client::{OutgoingRequest, UpstreamClient, VERSION_HEADER};
 use crate::limits::MAX_METADATA_BYTES;
+use crate::response::{ReadBody, UpstreamResponse};
 use crate::time::millis_since;
 use crate::transport_error::TransportError;
 use crate::url_text::shown;
@@ -15,7 +15,7 @@ use std::time::Instant;
 pub(crate) const PROTOCOL_VERSION: &str = "2025-11-25";
 
 /// How an MCP client begins (MCP 2025-11-25, "Initialization").
-pub(crate) fn greeting() -> Value {
+pub(crate) fn initialize_request() -> Value {
     json!({
         "jsonrpc": "2.0", "id": 1, "method": "initialize",
         "params": {
@@ -49,7 +49,7 @@ impl ExchangeLog {
         let started = Instant::now();
         let outgoing = OutgoingRequest {
             headers: &[(VERSION_HEADER, PROTOCOL_VERSION)],
-            wanted: Wanted::Whole(MAX_METADATA_BYTES),
+            wanted: ReadBody::UpTo(MAX_METADATA_BYTES),
             follow: true,
             ..OutgoingRequest::plain("metadata", Method::GET, url)
         };
@@ -57,13 +57,15 @@ impl ExchangeLog {
             Ok(answer) => answer,
             // Not a document: the next URL is tried.
             Err(transport_error) if transport_error.failure.class == FailureClass::Protocol => {
-                self.lost(step, "GET", url, started, transport_error);
+                self.record_failure(step, "GET", url, started, transport_error);
                 return Ok(DocumentLookup::Nothing);
             }
-            Err(transport_error) => return Err(self.lost(step, "GET", url, started, transport_error)),
+            Err(transport_error) => {
+                return Err(self.record_failure(step, "GET", url, started, transport_error));
+            }
         };
-        if is_hiccup(answer.status) {
-            let failure = later(&shown(url), &answer);
+        if is_temporary_failure(answer.status) {
+            let failure = temporary_failure(&shown(url), &answer);
             self.record(step, "GET", url, started, Some(&answer), &failure.message);
             return if answer.status == 502 { Ok(DocumentLookup::Unclear(failure)) } else { Err(failure) };
         }
@@ -83,7 +85,7 @@ impl ExchangeLog {
         method: &str,
         url: &str,
         started: Instant,
-        answer: Option<&Answer>,
+        answer: Option<&UpstreamResponse>,
         note: &str,
     ) {
         self.trace.push(Exchange {
@@ -97,7 +99,7 @@ impl ExchangeLog {
         });
     }
 
-    pub(crate) fn lost(
+    pub(crate) fn record_failure(
         &mut self,
         step: &str,
         method: &str,
@@ -111,12 +113,12 @@ impl ExchangeLog {
 }
 
 /// Status codes of a temporary failure.
-pub(crate) fn is_hiccup(status: u16) -> bool {
+pub(crate) fn is_temporary_failure(status: u16) -> bool {
     matches!(status, 408 | 425 | 429 | 500..=599)
 }
 
 /// The failure for such a response.
-pub(crate) fn later(who: &str, answer: &Answer) -> Failure {
+pub(crate) fn temporary_failure(who: &str, answer: &UpstreamResponse) -> Failure {
     let mut failure = Failure::new(
         FailureClass::Transient,
         "upstream_unavailable",

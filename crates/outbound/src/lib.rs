@@ -11,7 +11,6 @@
 //! * [`TrustedClient`] is the HTTP client for services that the operator configured.
 //! * Requests and responses are returned as [`registry_core::oauth::Exchange`]s, without secrets.
 
-mod answer;
 mod client;
 mod client_id_document;
 mod discovery;
@@ -23,6 +22,7 @@ mod probe;
 mod reach;
 mod registration;
 mod resolve;
+mod response;
 mod time;
 mod transport_error;
 mod trusted_client;
@@ -30,7 +30,9 @@ mod url_text;
 
 pub use client::UpstreamClient;
 pub use client_id_document::{SelfCheckOutcome, self_check};
-pub use discovery::{BeforeRequest, DiscoverOutcome, DiscoverTarget, Paths, discover, discover_through};
+pub use discovery::{
+    BeforeRequest, ClientMethods, DiscoverOutcome, DiscoverTarget, discover, discover_through,
+};
 pub use limits::{
     Limits, MAX_METADATA_BYTES, MAX_REDIRECTS, MAX_REFUSAL_BYTES, MAX_RESPONSE_BYTES, MAX_RESPONSE_HEADERS,
 };

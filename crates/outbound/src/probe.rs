@@ -1,8 +1,8 @@
 //! One request to an MCP server, to see whether it answers.
 
-use crate::answer::Wanted;
 use crate::client::{OutgoingRequest, UpstreamClient, VERSION_HEADER};
-use crate::fetch::{ExchangeLog, PROTOCOL_VERSION, greeting};
+use crate::fetch::{ExchangeLog, PROTOCOL_VERSION, initialize_request};
+use crate::response::ReadBody;
 use registry_core::oauth::Exchange;
 use registry_core::registration::Transport;
 use registry_core::secret::Secret;
@@ -31,7 +31,7 @@ pub async fn probe(
     headers: &[(String, Secret)],
 ) -> ProbeOutcome {
     let mut upstream = ExchangeLog { http: http.clone(), trace: Vec::new() };
-    let body = greeting();
+    let body = initialize_request();
     let mut sent = vec![(VERSION_HEADER, PROTOCOL_VERSION)];
     let more = headers.iter().map(|(name, value)| (name.as_str(), value.expose()));
     sent.extend(more.filter(|(name, _)| !OWN.iter().any(|own| own.eq_ignore_ascii_case(name))));
@@ -43,7 +43,7 @@ pub async fn probe(
         accept,
         json,
         headers: &sent,
-        wanted: Wanted::Headers,
+        wanted: ReadBody::Nothing,
         ..OutgoingRequest::plain("probe", method, url)
     };
     let started = Instant::now();
@@ -54,7 +54,7 @@ pub async fn probe(
             label.starts_with("application/json") || label.starts_with("text/event-stream")
         }
         Err(transport_error) => {
-            upstream.lost("probe", name, url, started, transport_error);
+            upstream.record_failure("probe", name, url, started, transport_error);
             false
         }
     };

@@ -60,7 +60,7 @@ impl FilteringResolver {
         }
         // All of them: a response that mixes public and private addresses is treated as an attack.
         for address in &found {
-            self.policy.judge_address_within(host, *address, &self.scope).map_err(NameProblem::Blocked)?;
+            self.policy.check_address_within(host, *address, &self.scope).map_err(NameProblem::Blocked)?;
         }
         // Port 0: the connector puts the URL's in.
         Ok(found.into_iter().map(|address| SocketAddr::new(address, 0)).collect())

@@ -41,7 +41,7 @@ pub(crate) fn transport_error(error: reqwest::Error, url: &str, sent: bool) -> T
             "name_not_found",
             format!("The name {host} cannot be resolved."),
         ),
-        None if !error.is_connect() && makes_no_sense(&error) => no_http(&host),
+        None if !error.is_connect() && is_malformed(&error) => not_http(&host),
         None => {
             let (code, what) = if error.is_timeout() {
                 ("timeout", "did not answer in time")
@@ -60,13 +60,13 @@ pub(crate) fn transport_error(error: reqwest::Error, url: &str, sent: bool) -> T
 }
 
 /// The failure of a response that is not valid HTTP.
-pub(crate) fn no_http(host: &str) -> Failure {
+pub(crate) fn not_http(host: &str) -> Failure {
     let message = format!("{host} answered with something that is not HTTP, or with too many headers.");
     Failure::new(FailureClass::Protocol, "answer_not_http", message)
 }
 
 /// Whether the response was malformed rather than incomplete.
-pub(crate) fn makes_no_sense(error: &(dyn Error + 'static)) -> bool {
+pub(crate) fn is_malformed(error: &(dyn Error + 'static)) -> bool {
     causes(error).any(|cause| {
         let parsed = cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse);
         parsed

@@ -50,7 +50,7 @@ pub fn check_trusted_url(text: &str) -> Result<Url, &'static str> {
 
 impl TrustedClient {
     /// Also trusts the certificate authorities in `pem`. The error says what is wrong with it.
-    pub fn trusting(mut self, pem: &[u8]) -> Result<Self, String> {
+    pub fn with_certificates(mut self, pem: &[u8]) -> Result<Self, String> {
         self.roots = Certificate::from_pem_bundle(pem).map_err(|error| error.to_string())?;
         self.client = Arc::default();
         Ok(self)

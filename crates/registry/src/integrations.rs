@@ -251,7 +251,7 @@ impl Registry {
     pub(crate) fn judge_url(&self, url: &str) -> Result<()> {
         self.settings()
             .egress
-            .judge_text(url)
+            .check_url(url)
             .map(|_| ())
             .map_err(|problem| Error::invalid(Finding::error("/url", problem.code(), problem.to_string())))
     }

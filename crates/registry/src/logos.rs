@@ -166,7 +166,7 @@ impl Registry {
 
     /// Why `url` is not asked at all, by its text.
     fn address_problem(&self, url: &str) -> Option<LogoProblem> {
-        let problem = self.settings().egress.judge_text(url).err()?;
+        let problem = self.settings().egress.check_url(url).err()?;
         let message = if url.starts_with("http:") {
             "is not fetched: http is not allowed. Use the https address.".to_owned()
         } else {
@@ -215,7 +215,7 @@ pub(crate) fn named_in(registry: &Registry, texts: &[impl AsRef<str>]) -> BTreeS
     let layers = texts.iter().filter_map(|text| AdvancedConfiguration::from_stored(text.as_ref()).ok());
     layers
         .flat_map(|layer| {
-            let urls = logo_uris_of(&layer).into_iter().filter(|url| egress.judge_text(url).is_ok());
+            let urls = logo_uris_of(&layer).into_iter().filter(|url| egress.check_url(url).is_ok());
             urls.take(MOST_NAMED).collect::<Vec<_>>()
         })
         .collect()

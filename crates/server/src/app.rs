@@ -49,16 +49,16 @@ pub fn build(
     App::new()
         .wrap(TracingLogger::<RequestSpan>::new())
         .wrap(GatewayDoor::new(api.clone()))
-        .wrap(everywhere(hsts))
+        .wrap(security_headers(hsts))
         .configure(|config| registry_api::configure(config, api))
         .configure(|config| registry_admin::configure(config, admin))
         .route("/", web::get().to(async || web::Redirect::to("/ui").see_other()))
-        .default_service(web::to(nothing_here))
+        .default_service(web::to(not_found))
 }
 
 /// Default security headers for redirects, probes and framework errors; and for all responses
 /// HSTS (RFC 6797).
-fn everywhere(hsts: Option<u64>) -> DefaultHeaders {
+fn security_headers(hsts: Option<u64>) -> DefaultHeaders {
     let headers = match hsts {
         Some(seconds) => {
             DefaultHeaders::new().add(("strict-transport-security", format!("max-age={seconds}")))
@@ -73,7 +73,7 @@ fn everywhere(hsts: Option<u64>) -> DefaultHeaders {
 }
 
 /// Every unknown path; below `/v1` the API answers with a problem document itself.
-async fn nothing_here() -> HttpResponse {
+async fn not_found() -> HttpResponse {
     HttpResponse::NotFound()
         .content_type("text/plain; charset=utf-8")
         .body("There is nothing here. The pages are at /ui, the API is at /v1/, its reference at /docs/.\n")

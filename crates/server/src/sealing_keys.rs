@@ -57,7 +57,7 @@ pub(crate) fn make(path: &Path) -> Result<SealingRing, String> {
     let keys = match create(path) {
         Ok(key) => vec![key],
         Err(Creation::Exists) => read(path)?,
-        Err(Creation::Failed(message)) => return Err(message),
+        Err(Creation::CommandError(message)) => return Err(message),
     };
     SealingRing::new(keys)
 }
@@ -171,13 +171,13 @@ fn lines(text: &str) -> Result<Vec<SealingKey>, String> {
 
 enum Creation {
     Exists,
-    Failed(String),
+    CommandError(String),
 }
 
 /// Creates the file atomically: two processes that start together must use the same key.
 fn create(path: &Path) -> Result<SealingKey, Creation> {
     let failed = |error: &dyn std::fmt::Display| {
-        Creation::Failed(format!("The sealing key file {} cannot be made: {error}.", path.display()))
+        Creation::CommandError(format!("The sealing key file {} cannot be made: {error}.", path.display()))
     };
     if path.exists() {
         return Err(Creation::Exists);

@@ -1,9 +1,9 @@
 //! Answers to registrations (RFC 7591 §3.2.1): lenient about form, strict about what matters (INV-33).
 
 use super::failure::{Failure, FailureClass, classify_refusal, clean};
-use super::handed_on::{is_plain, make_fit};
 use super::json::read_object;
 use super::management_address::management;
+use super::sanitize::{is_plain, sanitize};
 use crate::clock::Timestamp;
 use crate::secret::Secret;
 use serde_json::{Map, Value, json};
@@ -95,7 +95,7 @@ pub(super) fn issue(
     let stated_uri = answer.get("registration_client_uri").and_then(Value::as_str).map(str::to_owned);
     // These are compared with those that were asked for.
     let callbacks = answer.shift_remove("redirect_uris");
-    make_fit(&mut answer, "The answer", &mut warnings);
+    sanitize(&mut answer, "The answer", &mut warnings);
     answer.extend(callbacks.map(|callbacks| ("redirect_uris".to_owned(), callbacks)));
     for name in ["redirect_uris", "grant_types", "response_types", "contacts"] {
         if let Some(Value::String(one)) = answer.get(name).cloned() {

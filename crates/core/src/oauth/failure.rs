@@ -149,14 +149,14 @@ pub fn classify_refusal(status: u16, retry_after: Option<u64>, body: &[u8]) -> F
         // client and its secret, so its text is not used.
         (status >= 400 && document.is_none()).then(|| words_of(body)).flatten()
     });
-    let mut failure = judge(status, error.as_deref(), description.as_deref());
+    let mut failure = classify(status, error.as_deref(), description.as_deref());
     failure.retry_after = retry_after;
     failure.error = error;
     failure.error_description = description;
     failure
 }
 
-fn judge(status: u16, error: Option<&str>, description: Option<&str>) -> Failure {
+fn classify(status: u16, error: Option<&str>, description: Option<&str>) -> Failure {
     use FailureClass as C;
     let words = description.unwrap_or_default().to_lowercase();
     let about = |needles: &[&str]| needles.iter().any(|needle| words.contains(needle));

@@ -2,7 +2,7 @@
 
 use super::discovery::endpoint_is_sane;
 use super::failure::clean;
-use super::handed_on::is_plain;
+use super::sanitize::is_plain;
 use crate::origin::is_same_origin;
 use crate::secret::Secret;
 use url::Url;

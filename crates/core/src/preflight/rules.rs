@@ -31,7 +31,7 @@ pub(super) fn auth_method_not_offered(inputs: &AdviceInputs<'_>) -> Option<Advic
     if !effective.auth_method_is_admins || listed.iter().any(|one| one == method) {
         return None;
     }
-    said(
+    advice_text(
         &[AUTH_METHOD],
         format!(
             "`{AUTH_METHOD}` is set to `{method}`, but the authorization server lists only {}. Set one of these, or remove the member.",
@@ -42,7 +42,7 @@ pub(super) fn auth_method_not_offered(inputs: &AdviceInputs<'_>) -> Option<Advic
 
 pub(super) fn secret_of_other_issuer(inputs: &AdviceInputs<'_>) -> Option<AdviceText> {
     let bound = inputs.secret_bound_to.filter(|bound| *bound != inputs.discovery.issuer)?;
-    said(
+    advice_text(
         &[],
         format!(
             "The stored secret or token was first used with {}, so it is not sent to {}. If the server has moved, enter it again.",
@@ -61,7 +61,7 @@ pub(super) fn pkce_not_offered(inputs: &AdviceInputs<'_>) -> Option<AdviceText> 
         Some(methods) if methods.iter().any(|method| method == "S256") => return None,
         Some(methods) => format!("lists only {} for PKCE, not `S256`", quoted(methods)),
     };
-    said(
+    advice_text(
         &[],
         format!(
             "The authorization server {what}, so MCP clients must refuse to sign in there. Ask its owner; if it does support S256, set `code_challenge_methods_supported` to [\"S256\"] in the Advanced Configuration."
@@ -76,7 +76,7 @@ pub(super) fn auth_method_needs_secret(inputs: &AdviceInputs<'_>) -> Option<Advi
     if !by_hand || credentials.client_secret.is_some() || listed.iter().any(|one| one == "none") {
         return None;
     }
-    said(
+    advice_text(
         &["client_secret"],
         format!(
             "The authorization server lists only {}, all of which need a secret. Enter `client_secret`.",
@@ -98,12 +98,12 @@ pub(super) fn scope_not_listed(inputs: &AdviceInputs<'_>) -> Option<AdviceText> 
     } else {
         "They are those the MCP server names. If it refuses, they are left out by themselves, once."
     };
-    said(&["scope"], format!("The authorization server does not list {}. {advice}", quoted(&missing)))
+    advice_text(&["scope"], format!("The authorization server does not list {}. {advice}", quoted(&missing)))
 }
 
 pub(super) fn grant_type_not_listed(inputs: &AdviceInputs<'_>) -> Option<AdviceText> {
     let missing = not_listed(inputs, "grant_types", "grant_types_supported", &["refresh_token"])?;
-    said(
+    advice_text(
         &["grant_types"],
         format!(
             "The authorization server does not list {}. Set `grant_types` to what it offers.",
@@ -114,7 +114,7 @@ pub(super) fn grant_type_not_listed(inputs: &AdviceInputs<'_>) -> Option<AdviceT
 
 pub(super) fn response_type_not_listed(inputs: &AdviceInputs<'_>) -> Option<AdviceText> {
     let missing = not_listed(inputs, "response_types", "response_types_supported", &[])?;
-    said(
+    advice_text(
         &["response_types"],
         format!(
             "The authorization server does not list {}, so that signing in will hardly work.",
@@ -127,7 +127,7 @@ pub(super) fn redirect_allow_list(inputs: &AdviceInputs<'_>) -> Option<AdviceTex
     inputs.sent()?;
     let (service, what) = known_allow_list(inputs)?;
     let members = if what.contains("client_name") { "client_name" } else { "redirect_uris" };
-    said(
+    advice_text(
         &[members],
         format!(
             "{service} was seen to register only {what}. If it refuses, ask it to allow {}, or register a client there by hand and enter its `client_id`.",
@@ -142,7 +142,7 @@ pub(super) fn loopback_callback(inputs: &AdviceInputs<'_>) -> Option<AdviceText>
     if !is_loopback(&callback) || is_loopback(&issuer) {
         return None;
     }
-    said(
+    advice_text(
         &["redirect_uris"],
         format!(
             "The callback {callback} leads to the machine of the user who signs in. Unless the gateway runs there, set `gateway.urls` to its https address before a client is registered."
@@ -215,7 +215,7 @@ pub(super) fn contact_no_email(inputs: &AdviceInputs<'_>) -> Option<AdviceText> 
     if odd.is_empty() {
         return None;
     }
-    said(
+    advice_text(
         &["contacts"],
         format!(
             "{} is no e-mail address; strict authorization servers (oidc-provider) refuse that.",
@@ -225,7 +225,7 @@ pub(super) fn contact_no_email(inputs: &AdviceInputs<'_>) -> Option<AdviceText> 
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "every judge ends with it, and judges may have nothing to say")]
-pub(super) fn said(members: &[&str], message: String) -> Option<AdviceText> {
+pub(super) fn advice_text(members: &[&str], message: String) -> Option<AdviceText> {
     Some((members.iter().map(|&member| member.to_owned()).collect(), message))
 }
 

@@ -54,8 +54,8 @@ async fn to_other_schemes_and_private_addresses_they_are_not_followed() {
         // The server, twice, and then whatever name it redirects to.
         let script = Script::in_turn(&[&["127.0.0.2"], &["127.0.0.2"], &["10.9.9.9"]]);
         let client = UpstreamClient::new(policy.clone(), Limits::default())
-            .asking(script)
-            .trusting(authority.pem.as_bytes())
+            .with_lookup(script)
+            .with_certificates(authority.pem.as_bytes())
             .unwrap();
         let (its_code, its_note) =
             said(&client, &upstream, format!("https://as.example:{}/mcp", upstream.port)).await;

@@ -14,7 +14,7 @@ pub(crate) fn operator(config: &Config) -> Result<TrustedClient, String> {
             let failed =
                 |what: &dyn std::fmt::Display| format!("The certificate file {}: {what}.", path.display());
             let pem = fs::read(path).map_err(|error| failed(&error))?;
-            TrustedClient::default().trusting(&pem).map_err(|error| failed(&error))
+            TrustedClient::default().with_certificates(&pem).map_err(|error| failed(&error))
         }
     }
 }
@@ -27,7 +27,7 @@ pub(crate) fn guarded(config: &Config, policy: EgressPolicy) -> Result<UpstreamC
     let Some(path) = &config.egress.ca_file else { return Ok(guarded) };
     let failed = |what: &dyn std::fmt::Display| format!("The certificate file {}: {what}.", path.display());
     let pem = fs::read(path).map_err(|error| failed(&error))?;
-    guarded.trusting(&pem).map_err(|error| failed(&error))
+    guarded.with_certificates(&pem).map_err(|error| failed(&error))
 }
 
 #[cfg(test)]

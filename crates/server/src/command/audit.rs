@@ -1,28 +1,28 @@
 //! `mcp-registry audit …`.
 
-use super::database::visit;
-use super::{Failed, print};
+use super::database::open_existing;
+use super::{CommandError, print};
 use crate::cli::VerifyAudit;
 use crate::config::Config;
 
 /// Verifies the hash chain and prints the result; fails where it breaks.
-pub(super) async fn verify(config: &Config, options: &VerifyAudit) -> Result<(), Failed> {
-    let registry = visit(config).await?.registry;
+pub(super) async fn verify(config: &Config, options: &VerifyAudit) -> Result<(), CommandError> {
+    let registry = open_existing(config).await?.registry;
     let verdict = registry.verify_audit(&registry.operator(), &options.public_key).await?;
     if let Some(broken) = verdict.broken {
-        return Err(Failed::new(format!(
+        return Err(CommandError::new(format!(
             "The audit log breaks at number {}: {}.",
             broken.number, broken.why
         )));
     }
     if let Some(noted) = &options.contains {
-        let odd = || Failed::new("`--contains` takes `NUMBER:HASH`, as printed by an earlier run.");
+        let odd = || CommandError::new("`--contains` takes `NUMBER:HASH`, as printed by an earlier run.");
         let (number, hash) = noted.split_once(':').ok_or_else(odd)?;
         let number: i64 = number.parse().map_err(|_| odd())?;
         // Events pruned behind a checkpoint cannot be compared.
         let removed = verdict.first.is_some_and(|first| number < first);
         if !removed && registry.audit_hash(&registry.operator(), number).await?.as_deref() != Some(hash) {
-            return Err(Failed::new(match verdict.restored {
+            return Err(CommandError::new(match verdict.restored {
                 Some(event) => format!(
                     "Number {number} is not the given event. This database was restored from a copy (event {event} says so): events that were noted between that copy and the restoration are in the database that was kept beside it. Otherwise the log was changed."
                 ),
@@ -47,15 +47,15 @@ pub(super) async fn verify(config: &Config, options: &VerifyAudit) -> Result<(),
     if verdict.unchecked.is_empty() {
         return Ok(());
     }
-    Err(Failed::unchecked(format!(
+    Err(CommandError::unchecked(format!(
         "No problem was found, but this could not be checked. {}",
         verdict.unchecked.join(" ")
     )))
 }
 
 /// Starts signing the log with a new key.
-pub(super) async fn restart(config: &Config) -> Result<(), Failed> {
-    let registry = visit(config).await?.registry;
+pub(super) async fn restart(config: &Config) -> Result<(), CommandError> {
+    let registry = open_existing(config).await?.registry;
     registry.check_keys().await?;
     registry.restart_audit(&registry.operator()).await?;
     print(

@@ -1,7 +1,7 @@
 //! `mcp-registry backup`, for SQLite: writes a complete backup or none, while the database is in use.
 
-use super::database::visit;
-use super::{Failed, print};
+use super::database::open_existing;
+use super::{CommandError, print};
 use crate::cli::Backup;
 use crate::config::Config;
 use std::ffi::OsString;
@@ -11,19 +11,20 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// Writes a backup.
-pub(super) async fn backup(config: &Config, options: &Backup) -> Result<(), Failed> {
-    let registry = visit(config).await?.registry;
+pub(super) async fn backup(config: &Config, options: &Backup) -> Result<(), CommandError> {
+    let registry = open_existing(config).await?.registry;
     let target = &options.file;
     if target.exists() {
-        return Err(Failed::new(format!("{} exists. Name a new file.", target.display())));
+        return Err(CommandError::new(format!("{} exists. Name a new file.", target.display())));
     }
     let draft = with_end(target, ".part");
-    let failed = |error: Error| Failed::new(format!("{} cannot be written: {error}.", target.display()));
+    let failed =
+        |error: Error| CommandError::new(format!("{} cannot be written: {error}.", target.display()));
     // Created first with its mode, so that other users cannot read it while it is written; SQLite accepts an empty file.
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).map_err(|error| match error
         .kind()
     {
-        ErrorKind::AlreadyExists => Failed::new(format!(
+        ErrorKind::AlreadyExists => CommandError::new(format!(
             "{} exists: another backup is writing it, or a backup was interrupted. Remove it in that case.",
             draft.display()
         )),

@@ -1,13 +1,13 @@
 //! `mcp-registry check`: prints the effective settings as TOML, with secrets masked, and the problems found.
 
-use super::{Failed, print};
+use super::{CommandError, print};
 use crate::config::Config;
 use crate::validation::{Checked, key_of};
 use serde_json::Value;
 use std::fmt::Write;
 
 /// Prints settings and findings; fails if a finding is an error.
-pub(super) fn run(config: &Config) -> Result<(), Failed> {
+pub(super) fn run(config: &Config) -> Result<(), CommandError> {
     let Checked { findings, .. } = config.check();
     let mut text = effective(config);
     for finding in &findings {
@@ -21,7 +21,7 @@ pub(super) fn run(config: &Config) -> Result<(), Failed> {
     }
     print(text.trim_end())?;
     if findings.has_errors() {
-        return Err(Failed::new("The configuration is not valid; the last lines above say why."));
+        return Err(CommandError::new("The configuration is not valid; the last lines above say why."));
     }
     Ok(())
 }

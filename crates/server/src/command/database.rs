@@ -1,6 +1,6 @@
 //! How commands open the deployment's database: what they may create, record and print.
 
-use super::Failed;
+use super::CommandError;
 use crate::adapters::{ExternalServices, guarded, operator};
 use crate::clock::SystemClock;
 use crate::config::{Config, DatabaseUrl};
@@ -18,7 +18,7 @@ const MAX_LOCK_CHECKS: u32 = 15;
 const LOCK_CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
 /// The deployment's database, opened by a maintenance command.
-pub(super) struct Visited {
+pub(super) struct OpenedDatabase {
     /// The application on it.
     pub(super) registry: Registry,
     /// Why the sealing keys are missing, if they are: then secrets can be neither decrypted nor encrypted.
@@ -26,13 +26,13 @@ pub(super) struct Visited {
 }
 
 /// Prints a remark for the operator on standard error; standard output is for results.
-pub(super) fn say(text: impl std::fmt::Display) {
+pub(super) fn print_remark(text: impl std::fmt::Display) {
     eprintln!("mcp-registry: {text}");
 }
 
 /// Opens the existing database. Nothing is created and no setting is recorded, because this shell's environment may
 /// differ from that of the running deployment.
-pub(super) async fn visit(config: &Config) -> Result<Visited, Failed> {
+pub(super) async fn open_existing(config: &Config) -> Result<OpenedDatabase, CommandError> {
     require_database(config)?;
     let url = config.database.url.expose();
     let (ring, lost) = match sealing_keys::find(config).await {
@@ -43,27 +43,27 @@ pub(super) async fn visit(config: &Config) -> Result<Visited, Failed> {
         Err(why) => (SealingRing::none(), Some(why)),
     };
     let registry = open_on(config, url, ring, Missing::Refuse).await?;
-    say(format_args!("database {}", which(&config.database.url)));
+    print_remark(format_args!("database {}", database_name(&config.database.url)));
     registry.usable().await?;
     if let Some(why) = &lost {
-        say(format_args!("warning: {why} The command continues without sealing keys."));
+        print_remark(format_args!("warning: {why} The command continues without sealing keys."));
     }
     let unreadable = registry.lost_keys().await?;
     for sentence in &unreadable {
-        say(format_args!("warning: {sentence}"));
+        print_remark(format_args!("warning: {sentence}"));
     }
     if lost.is_none()
         && unreadable.is_empty()
         && let Err(error) = registry.check_keys().await
     {
-        say(format_args!("warning: {error}"));
+        print_remark(format_args!("warning: {error}"));
     }
-    Ok(Visited { registry, lost })
+    Ok(OpenedDatabase { registry, lost })
 }
 
 /// Opens the database of the deployment that this process joins. An SQLite database is created if needed and
 /// migrated; on PostgreSQL `migrate` does that, once per release.
-pub(super) async fn join(config: &Config) -> Result<Registry, Failed> {
+pub(super) async fn join(config: &Config) -> Result<Registry, CommandError> {
     let registry = open_making(config).await?;
     if !config.database.url.is_sqlite() {
         // Loads the current settings before the first request. A missing or outdated database is reported later.
@@ -84,9 +84,9 @@ pub(super) async fn join(config: &Config) -> Result<Registry, Failed> {
         }
         SettingsStanding::Previous(_) => tracing::warn!("{remark}"),
         _ => {
-            return Err(Failed::new(format!(
+            return Err(CommandError::new(format!(
                 "Another process uses the database {}, and {remark}. This process does not start, because gateways would get other clients. Start it with the settings of the others. To change the settings of all: run `mcp-registry migrate` with the new ones, then restart the processes one after the other.",
-                which(&config.database.url)
+                database_name(&config.database.url)
             )));
         }
     }
@@ -94,26 +94,30 @@ pub(super) async fn join(config: &Config) -> Result<Registry, Failed> {
 }
 
 /// Opens the database, and creates it if needed: for `migrate` and [`join`].
-pub(super) async fn open_making(config: &Config) -> Result<Registry, Failed> {
-    sealing_keys::prepare_folder(config).map_err(Failed::new)?;
-    let ring = match sealing_keys::find(config).await.map_err(Failed::new)? {
+pub(super) async fn open_making(config: &Config) -> Result<Registry, CommandError> {
+    sealing_keys::prepare_folder(config).map_err(CommandError::new)?;
+    let ring = match sealing_keys::find(config).await.map_err(CommandError::new)? {
         Ring::Found(ring) => ring,
         Ring::NotThere(path) => {
             refuse_a_new_key(config, &path).await?;
-            sealing_keys::make(&path).map_err(Failed::new)?
+            sealing_keys::make(&path).map_err(CommandError::new)?
         }
     };
     open_on(config, config.database.url.expose(), ring, Missing::Make).await
 }
 
 /// Another database with the same keys, which must be here unless `without_keys` accepts that they are lost.
-pub(super) async fn open_copy(config: &Config, url: &str, without_keys: bool) -> Result<Registry, Failed> {
+pub(super) async fn open_copy(
+    config: &Config,
+    url: &str,
+    without_keys: bool,
+) -> Result<Registry, CommandError> {
     let ring = match sealing_keys::find(config).await {
         Ok(Ring::Found(ring)) => ring,
         Ok(Ring::NotThere(_)) | Err(_) if without_keys => SealingRing::none(),
-        Err(why) => return Err(Failed::new(why)),
+        Err(why) => return Err(CommandError::new(why)),
         Ok(Ring::NotThere(path)) => {
-            return Err(Failed::new(format!(
+            return Err(CommandError::new(format!(
                 "The sealing key file {} is not there, so it is unknown whether the secrets of the backup can be decrypted. Put the key file of the backup there first.",
                 absolute(&path)
             )));
@@ -123,7 +127,7 @@ pub(super) async fn open_copy(config: &Config, url: &str, without_keys: bool) ->
 }
 
 /// A database with encrypted secrets needs its key: a new key could not decrypt them.
-async fn refuse_a_new_key(config: &Config, path: &Path) -> Result<(), Failed> {
+async fn refuse_a_new_key(config: &Config, path: &Path) -> Result<(), CommandError> {
     let file = config.database.url.sqlite_file().map(Path::new);
     if !file.is_some_and(|file| file.metadata().is_ok_and(|file| file.len() > 0)) {
         return Ok(());
@@ -135,9 +139,9 @@ async fn refuse_a_new_key(config: &Config, path: &Path) -> Result<(), Failed> {
     if sealed_with.is_empty() {
         return Ok(());
     }
-    Err(Failed::new(format!(
+    Err(CommandError::new(format!(
         "The secrets in the database {} are sealed with the key `{}`, which was expected in {}. That file does not exist. Put its copy back. If the key is lost for good: `mcp-registry seal status` says what that costs; write a new key with `mcp-registry seal new-key` into that file, and give up the old one with `mcp-registry seal abandon {}`.",
-        which(&config.database.url),
+        database_name(&config.database.url),
         sealed_with.join("`, `"),
         absolute(path),
         sealed_with.first().map_or("", String::as_str),
@@ -145,7 +149,7 @@ async fn refuse_a_new_key(config: &Config, path: &Path) -> Result<(), Failed> {
 }
 
 /// Fails if there is no database, instead of creating one.
-fn require_database(config: &Config) -> Result<(), Failed> {
+fn require_database(config: &Config) -> Result<(), CommandError> {
     if !config.database.url.is_sqlite() {
         return Ok(());
     }
@@ -153,25 +157,25 @@ fn require_database(config: &Config) -> Result<(), Failed> {
         std::env::current_dir().map_or_else(|_| "?".to_owned(), |folder| folder.display().to_string());
     match config.database.url.sqlite_file() {
         Some(file) if Path::new(file).is_file() => Ok(()),
-        Some(file) => Err(Failed::new(format!(
+        Some(file) => Err(CommandError::new(format!(
             "There is no database at {file} (working directory {folder}). Run this in the folder that the deployment runs in, or set `database.url` (MCP_REGISTRY__DATABASE__URL) to its database. `mcp-registry serve` makes a new one.",
         ))),
-        None => Err(Failed::new(
+        None => Err(CommandError::new(
             "A database in memory belongs to the process that made it; no command reaches it.",
         )),
     }
 }
 
 /// Whether no other process has the SQLite database open.
-async fn is_alone(config: &Config) -> Result<bool, Failed> {
+async fn is_alone(config: &Config) -> Result<bool, CommandError> {
     let Some(file) = config.database.url.sqlite_file() else { return Ok(true) };
     for _ in 0..MAX_LOCK_CHECKS {
         match registry::release(Path::new(file)).await {
             Ok(Released::Whole) => return Ok(true),
             Ok(Released::Damaged) => {
-                return Err(Failed::new(format!(
+                return Err(CommandError::new(format!(
                     "The database {} is damaged. Restore a copy (docs/operations.md).",
-                    which(&config.database.url)
+                    database_name(&config.database.url)
                 )));
             }
             Err(_) => tokio::time::sleep(LOCK_CHECK_INTERVAL).await,
@@ -185,16 +189,16 @@ async fn open_on(
     url: &str,
     ring: SealingRing,
     missing: Missing,
-) -> Result<Registry, Failed> {
-    let settings = config.checked_settings().map_err(Failed::new)?;
-    let guarded = guarded(config, settings.egress.clone()).map_err(Failed::new)?;
-    let operator = operator(config).map_err(Failed::new)?;
+) -> Result<Registry, CommandError> {
+    let settings = config.checked_settings().map_err(CommandError::new)?;
+    let guarded = guarded(config, settings.egress.clone()).map_err(CommandError::new)?;
+    let operator = operator(config).map_err(CommandError::new)?;
     let outside = ExternalServices(guarded, operator.clone(), Secrets::new(config, operator));
     Ok(Registry::open_or(missing, url, settings, ring, Arc::new(SystemClock), Arc::new(outside)).await?)
 }
 
 /// Display name of the database: a path, or host and name. Never a password.
-pub(super) fn which(url: &DatabaseUrl) -> String {
+pub(super) fn database_name(url: &DatabaseUrl) -> String {
     if let Some(file) = url.sqlite_file() {
         return absolute(Path::new(file));
     }
@@ -228,7 +232,7 @@ mod tests {
             ("sqlite::memory:", "in memory"),
             ("postgres s3cret", "PostgreSQL"),
         ] {
-            assert_eq!(which(&DatabaseUrl::from(url.to_owned())), name);
+            assert_eq!(database_name(&DatabaseUrl::from(url.to_owned())), name);
         }
     }
 }

@@ -1,15 +1,15 @@
 //! `mcp-registry key create`.
 
-use super::database::visit;
-use super::{Failed, print};
+use super::database::open_existing;
+use super::{CommandError, print};
 use crate::cli::NewKey;
 use crate::config::Config;
 use registry::NewApiKey;
 use registry_core::slug::Reference;
 
 /// Creates an API key and prints only the key on standard output.
-pub(super) async fn create(config: &Config, options: NewKey) -> Result<(), Failed> {
-    let registry = visit(config).await?.registry;
+pub(super) async fn create(config: &Config, options: NewKey) -> Result<(), CommandError> {
+    let registry = open_existing(config).await?.registry;
     let created = registry
         .create_api_key(
             &registry.operator(),

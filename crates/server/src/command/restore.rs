@@ -1,8 +1,8 @@
 //! `mcp-registry restore`, for SQLite: replaces the database with a backup, after the backup was checked as a whole.
 
 use super::backup::{sync_folder, with_end};
-use super::database::{open_copy, say, which};
-use super::{Failed, print};
+use super::database::{database_name, open_copy, print_remark};
+use super::{CommandError, print};
 use crate::cli::Restore;
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -17,9 +17,9 @@ use std::path::{Path, PathBuf};
 const JOURNALS: [&str; 2] = ["-wal", "-shm"];
 
 /// Replaces the database with a backup. The current database is kept.
-pub(super) async fn restore(config: &Config, options: &Restore) -> Result<(), Failed> {
+pub(super) async fn restore(config: &Config, options: &Restore) -> Result<(), CommandError> {
     let Some(database) = config.database.url.sqlite_file().map(PathBuf::from) else {
-        return Err(Failed::new(
+        return Err(CommandError::new(
             "Only SQLite is restored by this command. PostgreSQL: `pg_restore` (docs/operations.md).",
         ));
     };
@@ -28,7 +28,7 @@ pub(super) async fn restore(config: &Config, options: &Restore) -> Result<(), Fa
     let mut current = None;
     if database.exists() {
         if !options.replace {
-            return Err(Failed::new(format!(
+            return Err(CommandError::new(format!(
                 "{} exists. Add `--replace` to restore the backup; the current database is kept next to it.",
                 database.display()
             )));
@@ -39,8 +39,9 @@ pub(super) async fn restore(config: &Config, options: &Restore) -> Result<(), Fa
             current = registry::current_access(&database).await;
         }
     }
-    crate::sealing_keys::prepare_folder(config).map_err(Failed::new)?;
-    let failed = |error: Error| Failed::new(format!("{} cannot be written: {error}.", database.display()));
+    crate::sealing_keys::prepare_folder(config).map_err(CommandError::new)?;
+    let failed =
+        |error: Error| CommandError::new(format!("{} cannot be written: {error}.", database.display()));
     let draft = with_end(&database, ".restoring");
     // Of a restore that was ended.
     remove(&draft).map_err(failed)?;
@@ -66,9 +67,9 @@ pub(super) async fn restore(config: &Config, options: &Restore) -> Result<(), Fa
     if !options.accept_lost_keys {
         restored.check_keys().await?;
     }
-    say(format_args!("database {}", which(&config.database.url)));
+    print_remark(format_args!("database {}", database_name(&config.database.url)));
     if let Some(remark) = restored.settings_standing().await?.remark() {
-        say(format_args!("warning: {remark}"));
+        print_remark(format_args!("warning: {remark}"));
     }
     print(format_args!("{} is restored from {}", database.display(), source.display()))
 }
@@ -80,7 +81,7 @@ async fn judge(
     options: &Restore,
     draft: &Path,
     current: Option<&CurrentAccess>,
-) -> Result<(), Failed> {
+) -> Result<(), CommandError> {
     let url = format!("sqlite://{}?mode=rw", draft.display());
     let copy = open_copy(config, &url, options.accept_lost_keys).await?;
     copy.migrate_schema().await?;
@@ -89,14 +90,14 @@ async fn judge(
         // The settings stay those of the backup, independent of this shell.
         copy.bring_up(Recording::Nothing).await?;
     } else if !options.accept_lost_keys {
-        return Err(Failed::new(format!(
+        return Err(CommandError::new(format!(
             "{} Nothing was restored. Bring back the keys of the backup; if they are lost, add `--accept-lost-keys`.",
             lost.join(" ")
         )));
     }
     let lost: u64 = copy.sealing_keys(&copy.operator()).await?.iter().map(|key| key.unreadable).sum();
     if lost > 0 && !options.accept_lost_keys {
-        return Err(Failed::new(format!(
+        return Err(CommandError::new(format!(
             "{lost} secrets of the backup cannot be decrypted with the configured sealing keys. Restore another backup; or add `--accept-lost-keys`, and enter them again."
         )));
     }
@@ -106,13 +107,17 @@ async fn judge(
     match registry::release(draft).await? {
         Released::Whole => Ok(()),
         Released::Damaged => {
-            Err(Failed::new("The backup was damaged while it was checked; nothing was restored."))
+            Err(CommandError::new("The backup was damaged while it was checked; nothing was restored."))
         }
     }
 }
 
 /// What was revoked since the backup stays revoked, where that is known; prints what does.
-async fn revoke(copy: &Registry, options: &Restore, current: Option<&CurrentAccess>) -> Result<(), Failed> {
+async fn revoke(
+    copy: &Registry,
+    options: &Restore,
+    current: Option<&CurrentAccess>,
+) -> Result<(), CommandError> {
     let mut known = false;
     if let Some(current) = current {
         if let Some(kept) = copy.keep_revocations(&copy.operator(), current).await? {

@@ -1,26 +1,26 @@
 //! `mcp-registry seal …`: the encryption keys of stored secrets.
 
-use super::database::{Visited, visit};
-use super::{Failed, print};
+use super::database::{OpenedDatabase, open_existing};
+use super::{CommandError, print};
 use crate::cli::Seal;
 use crate::config::Config;
 use registry::{Registry, SealingKey, SealingKeyUse};
 
 /// Prints a new key. A secret.
-pub(super) fn new_key() -> Result<(), Failed> {
+pub(super) fn new_key() -> Result<(), CommandError> {
     print(SealingKey::generate()?.to_line())
 }
 
-pub(super) async fn run(config: &Config, command: Seal) -> Result<(), Failed> {
-    let Visited { registry, lost } = visit(config).await?;
+pub(super) async fn run(config: &Config, command: Seal) -> Result<(), CommandError> {
+    let OpenedDatabase { registry, lost } = open_existing(config).await?;
     match command {
         Seal::NewKey => new_key(),
         Seal::Status => status(&registry, lost.is_some()).await,
         Seal::Rotate => match lost {
-            Some(why) => Err(Failed::new(format!("{why} Nothing was changed."))),
+            Some(why) => Err(CommandError::new(format!("{why} Nothing was changed."))),
             None => rotate(&registry).await,
         },
-        Seal::Abandon(_) if lost.is_some() => Err(Failed::new(format!(
+        Seal::Abandon(_) if lost.is_some() => Err(CommandError::new(format!(
             "{} First put a new key there (`mcp-registry seal new-key` prints one); then abandon the old one.",
             lost.unwrap_or_default()
         ))),
@@ -35,7 +35,7 @@ pub(super) async fn run(config: &Config, command: Seal) -> Result<(), Failed> {
 }
 
 /// Prints a line for each key, then one for each secret that cannot be decrypted; fails if there is one.
-async fn status(registry: &Registry, lost: bool) -> Result<(), Failed> {
+async fn status(registry: &Registry, lost: bool) -> Result<(), CommandError> {
     let mut keys = registry.sealing_keys(&registry.operator()).await?;
     // The placeholder for missing keys is not a key.
     keys.retain(|key| !(lost && key.primary));
@@ -54,16 +54,16 @@ async fn status(registry: &Registry, lost: bool) -> Result<(), Failed> {
     if unreadable == 0 {
         return Ok(());
     }
-    Err(Failed::new(format!(
+    Err(CommandError::new(format!(
         "{unreadable} secrets cannot be decrypted. Bring back the missing keys; if they are lost, run `mcp-registry seal abandon <id>`, then enter the listed secrets again."
     )))
 }
 
-async fn rotate(registry: &Registry) -> Result<(), Failed> {
+async fn rotate(registry: &Registry) -> Result<(), CommandError> {
     let done = registry.reseal(&registry.operator()).await?;
     print(format_args!("{} secrets re-encrypted", done.values))?;
     if done.left > 0 {
-        return Err(Failed::new(format!(
+        return Err(CommandError::new(format!(
             "{} secrets are encrypted with missing keys; `mcp-registry seal status` names them.",
             done.left
         )));

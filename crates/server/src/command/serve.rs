@@ -1,9 +1,9 @@
 //! `mcp-registry serve`: API, pages and worker in one process.
 
-use super::database::{join, which};
-use super::ending::Ending;
+use super::database::{database_name, join};
+use super::shutdown::ShutdownSignal;
 use super::work::Worker;
-use super::{Failed, print, user};
+use super::{CommandError, print, user};
 use crate::app::{self, Parts};
 use crate::cli::Serve;
 use crate::config::Config;
@@ -33,7 +33,7 @@ pub struct Running {
 }
 
 /// Opens the database, listens, and starts the worker unless told otherwise. Returns as soon as requests are answered.
-pub async fn start(config: &Config, options: Serve) -> Result<Running, Failed> {
+pub async fn start(config: &Config, options: Serve) -> Result<Running, CommandError> {
     let registry = join(config).await?;
     let parts = Parts {
         registry: registry.clone(),
@@ -58,8 +58,8 @@ pub async fn start(config: &Config, options: Serve) -> Result<Running, Failed> {
     }
     let server = server
         .bind(&config.server.listen)
-        .map_err(|error| Failed::new(format!("Cannot listen on {}: {error}.", config.server.listen)))?;
-    let address = *server.addrs().first().ok_or_else(|| Failed::new("The listener has no address."))?;
+        .map_err(|error| CommandError::new(format!("Cannot listen on {}: {error}.", config.server.listen)))?;
+    let address = *server.addrs().first().ok_or_else(|| CommandError::new("The listener has no address."))?;
     let server = server.run();
     let handle = server.handle();
     let server = tokio::spawn(server);
@@ -108,23 +108,27 @@ impl Running {
 }
 
 /// Serves until the process is stopped, also while it is still starting.
-pub(super) async fn run(config: &Config, options: Serve, mut ending: Ending) -> Result<(), Failed> {
-    let Some(running) = ending.or_told(Box::pin(start(config, options))).await else {
+pub(super) async fn run(
+    config: &Config,
+    options: Serve,
+    mut shutdown: ShutdownSignal,
+) -> Result<(), CommandError> {
+    let Some(running) = shutdown.run_until(Box::pin(start(config, options))).await else {
         tracing::info!("stopped while starting");
         return Ok(());
     };
     let mut running = running?;
-    tracing::info!(database = which(&config.database.url), "database opened");
-    if let Some(announced) = ending.or_told(Box::pin(announce(config, &running))).await {
+    tracing::info!(database = database_name(&config.database.url), "database opened");
+    if let Some(announced) = shutdown.run_until(Box::pin(announce(config, &running))).await {
         announced?;
     } else {
         running.stop().await;
         return Ok(());
     }
     tokio::select! {
-        () = ending.told() => tracing::info!("ending"),
+        () = shutdown.received() => tracing::info!("ending"),
         ended = &mut running.server => {
-            return Err(Failed::new(match ended {
+            return Err(CommandError::new(match ended {
                 Ok(Err(error)) => format!("The listener failed: {error}."),
                 _ => "The listener stopped unexpectedly.".to_owned(),
             }));
@@ -133,7 +137,7 @@ pub(super) async fn run(config: &Config, options: Serve, mut ending: Ending) -> 
             running.worker = None;
             running.stop().await;
             // A restart is better than serving pages without a working registration worker.
-            return Err(Failed::new("The worker stopped unexpectedly; the log says why."));
+            return Err(CommandError::new("The worker stopped unexpectedly; the log says why."));
         }
     }
     running.stop().await;
@@ -150,7 +154,7 @@ async fn worker_ended(worker: &mut Option<Worker>) {
 }
 
 /// Prints the address; standard output is read by users and tests, the log by machines.
-async fn announce(config: &Config, running: &Running) -> Result<(), Failed> {
+async fn announce(config: &Config, running: &Running) -> Result<(), CommandError> {
     let address = running.address();
     let base = config.public_url(address);
     tracing::info!(%address, url = base, "listening");

@@ -1,8 +1,8 @@
 //! `mcp-registry work`, and the worker that `serve` carries along.
 
-use super::database::{join, which};
-use super::ending::Ending;
-use super::{Failed, print};
+use super::database::{database_name, join};
+use super::shutdown::ShutdownSignal;
+use super::{CommandError, print};
 use crate::adapters::guarded;
 use crate::config::Config;
 use registration_worker::WorkerOptions;
@@ -20,19 +20,19 @@ const ABORT_TIMEOUT: Duration = Duration::from_millis(5500);
 const READY_POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Runs the worker until the process is stopped. Prints a line on standard output when the database is open.
-pub(super) async fn run(config: &Config, mut ending: Ending) -> Result<(), Failed> {
-    let Some(registry) = ending.or_told(Box::pin(join(config))).await else {
+pub(super) async fn run(config: &Config, mut shutdown: ShutdownSignal) -> Result<(), CommandError> {
+    let Some(registry) = shutdown.run_until(Box::pin(join(config))).await else {
         tracing::info!("stopped while starting");
         return Ok(());
     };
     let registry = registry?;
-    tracing::info!(database = which(&config.database.url), "database opened");
+    tracing::info!(database = database_name(&config.database.url), "database opened");
     let stop = CancellationToken::new();
     let mut worker = Worker::start(config, registry, stop.clone())?;
     print("worker started")?;
     tokio::select! {
-        () = ending.told() => tracing::info!("ending"),
-        () = worker.ended() => return Err(Failed::new("The worker stopped unexpectedly.")),
+        () = shutdown.received() => tracing::info!("ending"),
+        () = worker.ended() => return Err(CommandError::new("The worker stopped unexpectedly.")),
     }
     stop.cancel();
     worker.drain().await;
@@ -48,8 +48,9 @@ impl Worker {
         config: &Config,
         registry: Registry,
         stop: CancellationToken,
-    ) -> Result<Self, Failed> {
-        let guarded = Arc::new(guarded(config, registry.settings().egress.clone()).map_err(Failed::new)?);
+    ) -> Result<Self, CommandError> {
+        let guarded =
+            Arc::new(guarded(config, registry.settings().egress.clone()).map_err(CommandError::new)?);
         let options = WorkerOptions {
             name: worker_name(),
             concurrency: config.worker.concurrency,

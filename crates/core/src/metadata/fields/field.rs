@@ -250,7 +250,7 @@ impl Field {
     }
 
     /// The help text and an example (JSON text).
-    pub(crate) const fn say(mut self, help: &'static str, example: &'static str) -> Self {
+    pub(crate) const fn describe(mut self, help: &'static str, example: &'static str) -> Self {
         self.help = help;
         self.example = example;
         self

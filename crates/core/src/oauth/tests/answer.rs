@@ -2,7 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::metadata::ScopePolicy;
-use crate::oauth::handed_on::is_plain;
+use crate::oauth::sanitize::is_plain;
 use crate::oauth::{
     Discovery, Failure, FailureClass, Issued, IssuerMatch, RequestPolicy, adjust_after_refusal,
     build_request, classify_refusal, negotiate_auth_method, read_answer,

@@ -13,7 +13,7 @@ const DANGEROUS: [&str; 3] = ["data", "file", "filesystem"];
 
 /// Removes from `members` what must not be passed on, at any depth, and adds a warning to `warnings`, about the document that
 /// `what` names.
-pub fn make_fit(members: &mut Map<String, Value>, what: &str, warnings: &mut Vec<String>) {
+pub fn sanitize(members: &mut Map<String, Value>, what: &str, warnings: &mut Vec<String>) {
     let mut seen = Seen::default();
     fit_members(members, &mut seen);
     for (places, said) in [
@@ -145,7 +145,7 @@ mod tests {
     fn fitted(document: Value) -> (Value, Vec<String>) {
         let mut warnings = Vec::new();
         let mut members: Map<String, Value> = serde_json::from_value(document).unwrap();
-        make_fit(&mut members, "The answer", &mut warnings);
+        sanitize(&mut members, "The answer", &mut warnings);
         (Value::Object(members), warnings)
     }
 

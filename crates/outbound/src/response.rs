@@ -2,7 +2,7 @@
 
 use crate::limits::MAX_REFUSAL_BYTES;
 use crate::time::wall_clock;
-use crate::transport_error::{TransportError, makes_no_sense, no_http};
+use crate::transport_error::{TransportError, is_malformed, not_http};
 use crate::url_text::host_of;
 use registry_core::oauth::{Failure, FailureClass, retry_after_seconds};
 use reqwest::Response;
@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 /// A response.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
+pub(crate) struct UpstreamResponse {
     /// HTTP status.
     pub(crate) status: u16,
     /// `WWW-Authenticate` lines.
@@ -31,11 +31,11 @@ pub(crate) struct Answer {
 
 /// How much of the body is read.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Wanted {
+pub(crate) enum ReadBody {
     /// All of it, up to this number of bytes after decompression.
-    Whole(usize),
+    UpTo(usize),
     /// Nothing: the headers suffice, and the body may be an endless event stream.
-    Headers,
+    Nothing,
 }
 
 /// Reads `response`. The status decides what an incomplete body means: a refusal is a refusal however
@@ -43,11 +43,11 @@ pub(crate) enum Wanted {
 pub(crate) async fn read(
     mut response: Response,
     url: &str,
-    wanted: Wanted,
+    wanted: ReadBody,
     deadline: Instant,
-) -> Result<Answer, TransportError> {
+) -> Result<UpstreamResponse, TransportError> {
     let headers = response.headers();
-    let mut answer = Answer {
+    let mut answer = UpstreamResponse {
         status: response.status().as_u16(),
         challenges: challenges(headers),
         retry_after: retry_after(headers),
@@ -56,7 +56,7 @@ pub(crate) async fn read(
         body: Vec::new(),
         remote: response.remote_addr().map(|remote| remote.ip()),
     };
-    let Wanted::Whole(most) = wanted else { return Ok(answer) };
+    let ReadBody::UpTo(most) = wanted else { return Ok(answer) };
     if !response.status().is_success() {
         let _ = timeout_at(deadline, collect(&mut response, &mut answer.body, MAX_REFUSAL_BYTES)).await;
         return Ok(answer);
@@ -69,7 +69,7 @@ pub(crate) async fn read(
             "answer_too_large",
             format!("{host} answered with more than {most} bytes."),
         ),
-        Ok(Err(error)) if makes_no_sense(&error) => no_http(&host),
+        Ok(Err(error)) if is_malformed(&error) => not_http(&host),
         Ok(Err(_)) => Failure::new(
             FailureClass::Transient,
             "connection_lost",
