@@ -20,6 +20,6 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use quirks::{Hidden, MetadataForm, Quirks, Refusal, ResourceMetadata, ScopeHandling};
+pub use quirks::{MetadataForm, Quirks, Refusal, ResourceMetadata, ScopeHandling};
 pub use sandbox::{Options, Sandbox};
 pub use state::{LoggedRequest, RegisteredClient, RegisteredRequest};

@@ -1,25 +1,8 @@
 //! The failure modes. Each is a field with the standard behaviour as its default, and names servers that were seen with the deviation.
 
-use serde::{Deserialize, Serialize};
+use registry_core::secret::Secret;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
-use std::fmt;
-
-/// A secret value: serialised verbatim, never shown by `Debug`.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Hidden(pub String);
-
-impl fmt::Debug for Hidden {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Hidden(…)")
-    }
-}
-
-impl From<&str> for Hidden {
-    fn from(value: &str) -> Self {
-        Self(value.to_owned())
-    }
-}
 
 /// Where the protected-resource metadata document lives (RFC 9728 §3.1, §5.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -153,7 +136,8 @@ pub struct Quirks {
     /// 200 with an HTML page instead of registering (a proxy's or a login page).
     pub registration_html: bool,
     /// An initial access token is required as `Authorization: Bearer` (RFC 7591 §3; Okta, Keycloak).
-    pub initial_access_token: Option<Hidden>,
+    #[serde(serialize_with = "serialize_exposed")]
+    pub initial_access_token: Option<Secret>,
     /// 403 with the plain text `Forbidden`, labelled as JSON, unless `client_name` is exactly this (Figma).
     pub required_client_name: Option<String>,
     /// 400 on a member that is not known, language variants included (Keycloak).
@@ -285,4 +269,10 @@ pub(crate) fn take(count: &mut u32) -> bool {
     let left = *count > 0;
     *count = count.saturating_sub(1);
     left
+}
+
+/// Serialises a token verbatim: quirks are sent to the sandbox as JSON.
+#[expect(clippy::ref_option, reason = "the signature that serde asks for")]
+fn serialize_exposed<S: Serializer>(token: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
+    token.as_ref().map(Secret::expose).serialize(serializer)
 }

@@ -9,7 +9,7 @@ mod secret_variables;
 mod sections;
 mod sources;
 
-pub use redact::{DatabaseUrl, Hidden};
+pub use redact::DatabaseUrl;
 pub use sections::{
     Audit, Auth, Cimd, Config, Database, DeclaredSecret, Egress, Gateway, Jwt, Log, LogFormat, Oidc, Sealing,
     SecretSource, Server, Ui, Vault, Worker,

@@ -212,7 +212,8 @@ fn create(path: &Path) -> Result<SealingKey, Creation> {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::config::{DatabaseUrl, Hidden};
+    use crate::config::DatabaseUrl;
+    use registry_core::secret::Secret;
 
     fn on_sqlite(folder: &Path) -> Config {
         let mut config = Config::default();
@@ -246,14 +247,14 @@ mod tests {
         let mut config = Config::default();
         config.database.url = DatabaseUrl::from("postgres://localhost/registry".to_owned());
         assert!(find(&config).await.unwrap_err().contains("sealing.key_file"));
-        config.sealing.keys = vec![Hidden::from(SealingKey::generate().unwrap().to_line().as_str())];
+        config.sealing.keys = vec![Secret::from(SealingKey::generate().unwrap().to_line().as_str())];
         find(&config).await.unwrap();
     }
 
     #[tokio::test]
     async fn a_bad_key_is_not_repeated() {
         let mut config = Config::default();
-        config.sealing.keys = vec![Hidden::from("k1:bm90MzJieXRlcw==")];
+        config.sealing.keys = vec![Secret::from("k1:bm90MzJieXRlcw==")];
         let message = find(&config).await.unwrap_err();
         assert!(message.contains("32 bytes") && !message.contains("bm90"), "{message}");
     }
@@ -287,7 +288,7 @@ mod tests {
         assert!(message.contains("exit status: 3") && !message.contains("s3cret"), "{message}");
         let message = told("yes k1:c2VjcmV0").await.unwrap_err();
         assert!(message.contains("printed too much") && !message.contains("c2Vj"), "{message}");
-        config.sealing.keys = vec![Hidden::from(key.as_str())];
+        config.sealing.keys = vec![Secret::from(key.as_str())];
         assert!(find(&config).await.unwrap_err().contains("no more"));
     }
 }

@@ -1,6 +1,6 @@
 //! The sources of secrets that integrations name: variables, files, a vault.
 
-use crate::config::{Config, Hidden, SecretSource};
+use crate::config::{Config, SecretSource};
 use futures_util::future::BoxFuture;
 use registry::{SecretMembers, SecretStore, SecretText};
 use registry_core::secret::Secret;
@@ -17,7 +17,7 @@ const MAX_SECRET_FILE_BYTES: u64 = 512 * 1024;
 #[derive(Clone, Debug, Default)]
 pub struct Secrets {
     sources: BTreeMap<String, SecretSource>,
-    variables: BTreeMap<String, Hidden>,
+    variables: BTreeMap<String, Secret>,
     vault: Option<Vault>,
     operator: TrustedClient,
 }
@@ -27,7 +27,7 @@ pub struct Secrets {
 struct Vault {
     address: String,
     namespace: Option<String>,
-    token: Option<Hidden>,
+    token: Option<Secret>,
     token_file: Option<PathBuf>,
 }
 

@@ -78,14 +78,15 @@ fn key(name: &str) -> String {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::config::{DatabaseUrl, Hidden};
+    use crate::config::DatabaseUrl;
+    use registry_core::secret::Secret;
     use std::io::Write as _;
 
     #[test]
     fn the_output_is_a_configuration_file_without_secrets() {
         let mut config = Config::default();
         config.database.url = DatabaseUrl::from("postgres://me:s3cret@db/registry".to_owned());
-        config.sealing.keys = vec![Hidden::from("k1:c2VjcmV0")];
+        config.sealing.keys = vec![Secret::from("k1:c2VjcmV0")];
         config.auth.jwt.roles.insert("Platform Admins".to_owned(), "admin".to_owned());
         let text = effective(&config);
         assert!(!text.contains("s3cret") && !text.contains("c2VjcmV0"), "{text}");

@@ -1,7 +1,8 @@
 //! Every setting, with its default. `docs/configuration.md` documents them; a test compares the two.
 
-use super::redact::{DatabaseUrl, Hidden, hidden_list};
+use super::redact::{DatabaseUrl, secret_list};
 use registry_core::metadata::Branding;
+use registry_core::secret::Secret;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -225,7 +226,7 @@ pub struct Oidc {
     /// The `client_id` of this deployment at the identity provider.
     pub client_id: String,
     /// The client secret; unset: a public client.
-    pub client_secret: Option<Hidden>,
+    pub client_secret: Option<Secret>,
     /// A file with that secret instead.
     pub client_secret_file: Option<PathBuf>,
     /// Scopes to ask for.
@@ -317,8 +318,8 @@ pub struct Sealing {
     /// A program and its arguments, run without a shell, that prints such lines: for keys kept in a vault.
     pub key_command: Vec<String>,
     /// The keys themselves, for the environment: `<id>:<base64 of 32 bytes>`.
-    #[serde(deserialize_with = "hidden_list")]
-    pub keys: Vec<Hidden>,
+    #[serde(deserialize_with = "secret_list")]
+    pub keys: Vec<Secret>,
 }
 
 /// Section `limits`.
@@ -395,7 +396,7 @@ pub struct Vault {
     /// The namespace there, where there are namespaces.
     pub namespace: Option<String>,
     /// The token; better a file that an agent renews.
-    pub token: Option<Hidden>,
+    pub token: Option<Secret>,
     /// A file with the token; read again for each use.
     pub token_file: Option<PathBuf>,
 }

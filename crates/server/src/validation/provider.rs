@@ -104,7 +104,7 @@ fn client_secret(oidc: &Oidc, refuse: &mut Refuse<'_>) -> Option<Secret> {
             );
             None
         }
-        (Some(secret), None) => Some(Secret::new(secret.expose())),
+        (Some(secret), None) => Some(secret.clone()),
         (None, Some(path)) => match std::fs::read_to_string(path) {
             Ok(text) => Some(Secret::new(text.trim())),
             Err(error) => {
