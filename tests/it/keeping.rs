@@ -474,7 +474,7 @@ async fn restored_copy_gives_back_nothing_that_was_ended_since() {
     db.close().await.unwrap();
     assert!(events.contains("database.revocations_kept") && events.contains("ann@acme.com"), "{events}");
     let verified = installed.run(&["audit", "verify"]).await;
-    assert!(verified.contains("restored from a copy: event"), "{verified}");
+    assert!(verified.contains("restored from a backup: event"), "{verified}");
 
     // Asked for by name, everything is as it was then.
     let said = installed.run(&["restore", "--replace", "--as-it-was", copy]).await;

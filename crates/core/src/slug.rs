@@ -22,7 +22,7 @@ pub enum SlugError {
     #[error("a slug has 3 to 50 characters")]
     Length,
     /// A character outside `a-z A-Z 0-9 _ -`.
-    #[error("a slug holds only letters a-z, digits, `-` and `_`")]
+    #[error("a slug may contain only letters a-z, digits, `-` and `_`")]
     Character,
     /// Shaped like a UUID, so it could not be told from an id.
     #[error("a slug may not look like a UUID")]

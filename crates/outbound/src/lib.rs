@@ -14,6 +14,7 @@
 mod client;
 mod client_id_document;
 mod discovery;
+mod discovery_target;
 mod fetch;
 mod limits;
 mod logo;
@@ -30,9 +31,8 @@ mod url_text;
 
 pub use client::UpstreamClient;
 pub use client_id_document::{SelfCheckOutcome, self_check};
-pub use discovery::{
-    BeforeRequest, ClientMethods, DiscoverOutcome, DiscoverTarget, discover, discover_through,
-};
+pub use discovery::{discover, discover_through};
+pub use discovery_target::{BeforeRequest, ClientMethods, DiscoverOutcome, DiscoverTarget};
 pub use limits::{
     Limits, MAX_METADATA_BYTES, MAX_REDIRECTS, MAX_REFUSAL_BYTES, MAX_RESPONSE_BYTES, MAX_RESPONSE_HEADERS,
 };

@@ -51,7 +51,7 @@ impl Secrets {
     async fn read(&self, name: &str) -> Result<SecretText, String> {
         let place = self.sources.get(name).ok_or("it is not declared")?;
         match place {
-            SecretSource::Missing => Err("it says neither `env` nor `file` nor `vault`".to_owned()),
+            SecretSource::Missing => Err("it must set one of `env`, `file` and `vault`".to_owned()),
             SecretSource::Variable(variable) => match self.variables.get(variable) {
                 Some(value) => Ok(SecretText::Text(Secret::new(value.expose()))),
                 None => Err(format!("the variable {variable} was not set when this process started")),
@@ -90,7 +90,7 @@ impl Secrets {
             return Err(format!("{url} answered {}", answer.status));
         }
         let mut members: Map<String, Value> = serde_json::from_slice(&answer.body)
-            .map_err(|_| format!("{url}: the answer is no JSON object"))?;
+            .map_err(|_| format!("{url}: the response is not a JSON object"))?;
         match members.remove("data").as_mut().and_then(|data| data.get_mut("data")).map(Value::take) {
             Some(Value::Object(members)) => Ok(SecretText::Object(SecretMembers(members))),
             _ => Err(format!("{url}: the answer has no `data.data`; is it the KV engine, version 2?")),

@@ -90,7 +90,7 @@ pub enum UrlProblem {
     Scheme(String),
     /// `user:password@`.
     #[error(
-        "a URL here may not hold a user name or password; use `headers` in the Advanced Configuration instead"
+        "this URL must not contain a user name or password; use `headers` in the Advanced Configuration instead"
     )]
     Userinfo,
     /// `#…`.
@@ -131,7 +131,7 @@ pub enum AddressProblem {
     )]
     NotForThis(IpAddr),
     /// A name of this machine that leads elsewhere.
-    #[error("a name of this machine leads to {0}, which is not this machine")]
+    #[error("a name of this machine resolves to {0}, which is not this machine")]
     Elsewhere(IpAddr),
 }
 

@@ -56,7 +56,7 @@ pub(super) fn not_json() -> Failure {
     Failure::new(
         FailureClass::Protocol,
         "answer_not_json",
-        "The registration endpoint answered with something that is no JSON object (or has a member twice), so there is no client to use.",
+        "The registration endpoint did not answer with a valid JSON object, so there is no client to use.",
     )
 }
 
@@ -88,7 +88,7 @@ pub(super) fn issue(
         return Err(Failure::new(
             FailureClass::Protocol,
             "secret_missing",
-            "The authorization server issued a secret that cannot be used: it holds control or invisible characters (RFC 6749 appendix A.2).",
+            "The authorization server issued a secret that cannot be used: it contains control or invisible characters (RFC 6749 appendix A.2).",
         ));
     }
     // What the registration is managed with is judged below, and the id above: both are used as they stand.
@@ -207,9 +207,9 @@ fn check_callbacks(
     let others: Vec<&Value> = registered.iter().filter(|uri| !wanted.contains(uri)).collect();
     if let Some(first) = others.first() {
         warnings.push(format!(
-            "The authorization server registered callbacks that were not asked for: {} of them, first {}. Gateways get only those that were asked for. Ask its owner to remove the others.",
+            "The authorization server registered callbacks that were not requested: {} of them, first {}. Gateways get only the requested ones. Ask its owner to remove the others.",
             others.len(),
-            first.as_str().map_or_else(|| "one that is no text".to_owned(), |uri| clean(uri, 200))
+            first.as_str().map_or_else(|| "one that is not a string".to_owned(), |uri| clean(uri, 200))
         ));
     }
     if wanted.is_empty() {

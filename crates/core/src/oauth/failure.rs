@@ -229,7 +229,7 @@ fn metadata() -> Failure {
     Failure::new(
         FailureClass::Configuration,
         "invalid_client_metadata",
-        "The authorization server refuses the client metadata. Its words say which member; change it in the Advanced Configuration.",
+        "The authorization server refuses the client metadata. Its error description names the member; change it in the Advanced Configuration.",
     )
 }
 

@@ -106,7 +106,7 @@ impl ManagedClient {
             return Err(Failure::new(
                 FailureClass::Protocol,
                 "client_id_changed",
-                "The authorization server answered with another client than the one that was asked for.",
+                "The authorization server answered about another client than the requested one.",
             ));
         }
         // The token is still sent to the known management address, even if the response names another one.

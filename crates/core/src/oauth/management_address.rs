@@ -24,7 +24,7 @@ pub(super) fn management(
         return (None, None);
     }
     if !is_plain(token.expose()) {
-        warnings.push("The registration access token holds control or invisible characters, so it cannot be sent: the client is used, but cannot be changed or deleted there.".to_owned());
+        warnings.push("The registration access token contains control or invisible characters, so it cannot be sent: the client is used, but cannot be updated or deleted there.".to_owned());
         return (None, None);
     }
     (Some(uri), Some(token))

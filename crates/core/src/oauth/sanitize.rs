@@ -17,11 +17,11 @@ pub fn sanitize(members: &mut Map<String, Value>, what: &str, warnings: &mut Vec
     let mut seen = Seen::default();
     fit_members(members, &mut seen);
     for (places, said) in [
-        (seen.links, "holds links that are not http or https addresses, in {}. They are not kept."),
-        (seen.texts, "holds control, direction or invisible characters in {}. They were removed."),
+        (seen.links, "contains links that are not http or https addresses, in {}. They were removed."),
+        (seen.texts, "contains control, direction or invisible characters in {}. They were removed."),
         (
             seen.names,
-            "has members whose names hold control, direction or invisible characters: {}. They are not kept.",
+            "has members whose names contain control, direction or invisible characters: {}. They were removed.",
         ),
     ] {
         if places.count > 0 {

@@ -162,7 +162,7 @@ fn openness(approach: Approach, desired: &Desired, found: &Result<Discovery, Fai
 fn closed(code: &str) -> Option<&'static str> {
     Some(match code {
         "registration_not_supported" => {
-            "The authorization server offers no dynamic registration. Register a client there by hand."
+            "The authorization server offers no dynamic registration. Register a client there manually."
         }
         "cimd_not_available" => {
             "This deployment publishes no Client ID Metadata Documents: the operator has not set `cimd.public_url`."
@@ -171,7 +171,7 @@ fn closed(code: &str) -> Option<&'static str> {
             "The authorization server does not say that it reads Client ID Metadata Documents."
         }
         "cimd_auth_method" => {
-            "A document is public and holds no secret, and the authorization server does not accept clients without one."
+            "A document is public and contains no secret, and the authorization server does not accept clients without one."
         }
         _ => return None,
     })

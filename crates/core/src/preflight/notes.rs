@@ -13,7 +13,7 @@ pub(super) fn software_id_selects_no_client(inputs: &AdviceInputs<'_>) -> Option
     }
     advice_text(
         &["software_id"],
-        "`software_id` tells what the software is; a new client is registered all the same. To use one that exists, enter its `client_id`.".to_owned(),
+        "`software_id` identifies the software; a new client is still registered. To use an existing one, enter its `client_id`.".to_owned(),
     )
 }
 
@@ -24,7 +24,7 @@ pub(super) fn initial_access_token_unknown(inputs: &AdviceInputs<'_>) -> Option<
     }
     advice_text(
         &["registration.initial_access_token"],
-        "Whether this authorization server wants an initial access token shows only when a client is registered. If it answers 401, enter one.".to_owned(),
+        "Whether this authorization server requires an initial access token is known only after a registration. If it answers 401, enter one.".to_owned(),
     )
 }
 
@@ -36,7 +36,7 @@ pub(super) fn redirect_hosts_unknown(inputs: &AdviceInputs<'_>) -> Option<Advice
     advice_text(
         &["redirect_uris"],
         format!(
-            "Whether this authorization server takes callbacks of any host shows only when a client is registered. If it refuses, ask its owner to allow {}.",
+            "Whether this authorization server accepts callbacks of any host is known only after a registration. If it refuses, ask its owner to allow {}.",
             inputs.callbacks().join(" and ")
         ),
     )
@@ -50,7 +50,7 @@ pub(super) fn auth_methods_not_listed(inputs: &AdviceInputs<'_>) -> Option<Advic
     advice_text(
         &[AUTH_METHOD],
         format!(
-            "The authorization server does not list auth methods. `{method}` is asked for; what it answers is used."
+            "The authorization server does not list auth methods. `{method}` is requested; the method in its response is used."
         ),
     )
 }

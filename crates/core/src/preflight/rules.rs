@@ -94,9 +94,9 @@ pub(super) fn scope_not_listed(inputs: &AdviceInputs<'_>) -> Option<AdviceText> 
         return None;
     }
     let advice = if inputs.is_admins("scope") {
-        "If it refuses, take them out of `scope`."
+        "If it refuses, remove them from `scope`."
     } else {
-        "They are those the MCP server names. If it refuses, they are left out by themselves, once."
+        "The MCP server names them. If it refuses, one retry without them is made automatically."
     };
     advice_text(&["scope"], format!("The authorization server does not list {}. {advice}", quoted(&missing)))
 }
@@ -117,7 +117,7 @@ pub(super) fn response_type_not_listed(inputs: &AdviceInputs<'_>) -> Option<Advi
     advice_text(
         &["response_types"],
         format!(
-            "The authorization server does not list {}, so that signing in will hardly work.",
+            "The authorization server does not list {}, so sign-in will probably fail.",
             quoted(&missing)
         ),
     )
@@ -130,7 +130,7 @@ pub(super) fn redirect_allow_list(inputs: &AdviceInputs<'_>) -> Option<AdviceTex
     advice_text(
         &[members],
         format!(
-            "{service} was seen to register only {what}. If it refuses, ask it to allow {}, or register a client there by hand and enter its `client_id`.",
+            "{service} is known to register only {what}. If it refuses, ask it to allow {}, or register a client there manually and enter its `client_id`.",
             inputs.callbacks().join(" and ")
         ),
     )
@@ -187,7 +187,8 @@ pub(super) fn logo_not_https(inputs: &AdviceInputs<'_>) -> Option<AdviceText> {
     })?;
     Some((
         members,
-        "The logo is no https URL. Authorization servers refuse it or do not show it; use https.".to_owned(),
+        "The logo is not an https URL. Authorization servers refuse it or do not show it; use https."
+            .to_owned(),
     ))
 }
 
@@ -202,7 +203,7 @@ pub(super) fn language_variants(inputs: &AdviceInputs<'_>) -> Option<AdviceText>
     let members = members_where(inputs, |name, _| name.contains('#'))?;
     Some((
         members,
-        "Language variants would be sent. If the authorization server refuses members it does not know (as Keycloak does), take them out for this server.".to_owned(),
+        "Language variants would be sent. If the authorization server refuses members it does not know (as Keycloak does), remove them for this server.".to_owned(),
     ))
 }
 
@@ -218,7 +219,7 @@ pub(super) fn contact_no_email(inputs: &AdviceInputs<'_>) -> Option<AdviceText> 
     advice_text(
         &["contacts"],
         format!(
-            "{} is no e-mail address; strict authorization servers (oidc-provider) refuse that.",
+            "{} is not an e-mail address; strict authorization servers (oidc-provider) refuse that.",
             quoted(&odd)
         ),
     )

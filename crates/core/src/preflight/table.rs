@@ -62,7 +62,7 @@ pub static ADVICE: &[Rule] = &[
     Rule {
         code: "redirect_allow_list",
         weight: AdviceSeverity::Risk,
-        meaning: "This service was seen to let only callbacks or clients in that it knows beforehand.",
+        meaning: "This service is known to accept only allow-listed callbacks or clients.",
         check: rules::redirect_allow_list,
     },
     Rule {
@@ -98,25 +98,25 @@ pub static ADVICE: &[Rule] = &[
     Rule {
         code: "contact_no_email",
         weight: AdviceSeverity::Risk,
-        meaning: "A contact is no e-mail address, and oidc-provider refuses those.",
+        meaning: "A contact is not an e-mail address; oidc-provider refuses such contacts.",
         check: rules::contact_no_email,
     },
     Rule {
         code: "software_id_selects_no_client",
         weight: AdviceSeverity::Note,
-        meaning: "A `software_id` says what the software is. It does not select a client that was registered before: that is `client_id`.",
+        meaning: "A `software_id` identifies the software. It does not select a registered client; `client_id` does.",
         check: notes::software_id_selects_no_client,
     },
     Rule {
         code: "initial_access_token_unknown",
         weight: AdviceSeverity::Note,
-        meaning: "Whether registration needs an initial access token (RFC 7591 §3) cannot be known before it is tried.",
+        meaning: "Whether registration needs an initial access token (RFC 7591 §3) is known only after a registration.",
         check: notes::initial_access_token_unknown,
     },
     Rule {
         code: "redirect_hosts_unknown",
         weight: AdviceSeverity::Note,
-        meaning: "Whether the authorization server takes callbacks of any host cannot be known before it is tried.",
+        meaning: "Whether the authorization server accepts callbacks of any host is known only after a registration.",
         check: notes::redirect_hosts_unknown,
     },
     Rule {

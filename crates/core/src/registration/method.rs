@@ -37,7 +37,7 @@ pub fn choose_method(desired: &Desired, discovery: &Discovery, document_reachabl
         Method::PreRegistered | Method::Auto if has_credentials => Choice::Adopt,
         Method::PreRegistered => block(
             "pre_registered_client_missing",
-            "This server takes only a client registered manually. Enter `client_id` (and `client_secret`) in its Advanced Configuration.",
+            "This server accepts only a manually registered client. Enter `client_id` (and `client_secret`) in its Advanced Configuration.",
         ),
         Method::Cimd => match document_refused(desired, discovery) {
             Some(block) => Choice::Nobody(block),
@@ -61,7 +61,7 @@ fn registration(discovery: &Discovery) -> Choice {
     }
     block(
         "registration_not_supported",
-        "The authorization server offers no dynamic registration. Register a client there by hand with the callback URL shown, then enter its `client_id` (and `client_secret`) in the Advanced Configuration.",
+        "The authorization server offers no dynamic registration. Register a client there manually with the callback URL shown, then enter its `client_id` (and `client_secret`) in the Advanced Configuration.",
     )
 }
 

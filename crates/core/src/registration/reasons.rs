@@ -319,13 +319,18 @@ pub static REASONS: &[Reason] = &[
         "issuer_changed",
         R::Security,
         "The server names another authorization server than the one your client, secret or token was used with.",
-        "If that is right, set `issuer`, or enter client, secret or token again. A client registered dynamically is replaced by itself, unless `registration.replace` is `ask`.",
+        "If that is right, set `issuer`, or enter client, secret or token again. A dynamically registered client is replaced automatically, unless `registration.replace` is `ask`.",
     ),
-    reason("endpoint_not_allowed", R::Security, "An endpoint is no https URL.", "Tell the upstream's owner."),
+    reason(
+        "endpoint_not_allowed",
+        R::Security,
+        "An endpoint is not an https URL.",
+        "Tell the upstream's owner.",
+    ),
     reason(
         "address_blocked",
         R::Security,
-        "A name leads to a private or reserved address.",
+        "A name resolves to a private or reserved address.",
         "The operator can allow it: [`egress.allow`](egress.md).",
     ),
     reason(
@@ -349,7 +354,7 @@ pub static REASONS: &[Reason] = &[
     reason(
         "cooling_down",
         R::Queued,
-        "There is no usable client, and the last one was made a short while ago (`worker.replace_cooldown`, `worker.least_secret_life`).",
+        "There is no usable client, and the last one was created recently (`worker.replace_cooldown`, `worker.least_secret_life`).",
         "Nothing, or Retry to have a new one now.",
     ),
     reason(

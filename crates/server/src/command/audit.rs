@@ -24,7 +24,7 @@ pub(super) async fn verify(config: &Config, options: &VerifyAudit) -> Result<(),
         if !removed && registry.audit_hash(&registry.operator(), number).await?.as_deref() != Some(hash) {
             return Err(CommandError::new(match verdict.restored {
                 Some(event) => format!(
-                    "Number {number} is not the given event. This database was restored from a copy (event {event} says so): events that were noted between that copy and the restoration are in the database that was kept beside it. Otherwise the log was changed."
+                    "Number {number} is not the given event. This database was restored from a backup (event {event}): events between the backup and the restoration are in the database that was kept next to it. Otherwise the log was changed."
                 ),
                 None => format!("Number {number} is not the given event: the log was changed."),
             }));
@@ -42,7 +42,7 @@ pub(super) async fn verify(config: &Config, options: &VerifyAudit) -> Result<(),
         print(format_args!("signed with {key}"))?;
     }
     if let Some(event) = verdict.restored {
-        print(format_args!("restored from a copy: event {event}"))?;
+        print(format_args!("restored from a backup: event {event}"))?;
     }
     if verdict.unchecked.is_empty() {
         return Ok(());

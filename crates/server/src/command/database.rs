@@ -140,7 +140,7 @@ async fn refuse_a_new_key(config: &Config, path: &Path) -> Result<(), CommandErr
         return Ok(());
     }
     Err(CommandError::new(format!(
-        "The secrets in the database {} are sealed with the key `{}`, which was expected in {}. That file does not exist. Put its copy back. If the key is lost for good: `mcp-registry seal status` says what that costs; write a new key with `mcp-registry seal new-key` into that file, and give up the old one with `mcp-registry seal abandon {}`.",
+        "The secrets in the database {} are sealed with the key `{}`, which was expected in {}. That file does not exist. Put a copy of it back. If the key is lost: `mcp-registry seal status` lists the lost secrets; create a new key with `mcp-registry seal new-key` into that file, and give up the old one with `mcp-registry seal abandon {}`.",
         database_name(&config.database.url),
         sealed_with.join("`, `"),
         absolute(path),
@@ -158,10 +158,10 @@ fn require_database(config: &Config) -> Result<(), CommandError> {
     match config.database.url.sqlite_file() {
         Some(file) if Path::new(file).is_file() => Ok(()),
         Some(file) => Err(CommandError::new(format!(
-            "There is no database at {file} (working directory {folder}). Run this in the folder that the deployment runs in, or set `database.url` (MCP_REGISTRY__DATABASE__URL) to its database. `mcp-registry serve` makes a new one.",
+            "There is no database at {file} (working directory {folder}). Run this in the folder that the deployment runs in, or set `database.url` (MCP_REGISTRY__DATABASE__URL) to its database. `mcp-registry serve` creates a new one.",
         ))),
         None => Err(CommandError::new(
-            "A database in memory belongs to the process that made it; no command reaches it.",
+            "An in-memory database belongs to the process that created it; other commands cannot open it.",
         )),
     }
 }

@@ -118,7 +118,7 @@ async fn show(stage: &Stage, once: bool) -> Result<(), CommandError> {
     heading(5, &format!("What a gateway fetches: GET {path}"))?;
     print(pretty(&document))?;
     if document["client"]["client_id"].as_str() != Some(client_id.as_str()) {
-        return Err(CommandError::new("The gateway's document does not hold the client_id that was issued."));
+        return Err(CommandError::new("The gateway's document does not contain the issued client_id."));
     }
 
     let consent = stage.sandbox.consent_url(&client_id);

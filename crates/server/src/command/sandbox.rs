@@ -32,7 +32,7 @@ pub(super) async fn run(options: &cli::Sandbox, mut shutdown: ShutdownSignal) ->
 }
 
 fn parse(text: &str) -> Result<Quirks, String> {
-    serde_json::from_str(text).map_err(|error| format!("These are no quirks: {error}."))
+    serde_json::from_str(text).map_err(|error| format!("Invalid quirks: {error}."))
 }
 
 /// The lines of standard input. Reading blocks, so it has a thread of its own.

@@ -91,7 +91,7 @@ impl Config {
         let mut builder = config::Config::builder();
         let file = match file {
             Some(path) if !path.is_file() => {
-                return Err(LoadError(format!("There is no configuration file {}.", path.display())));
+                return Err(LoadError(format!("The configuration file {} does not exist.", path.display())));
             }
             Some(path) => Some(path),
             None => Some(Path::new(DEFAULT_FILE)).filter(|path| path.is_file()),

@@ -127,7 +127,7 @@ impl Config {
             findings.push(Finding::warning(
                 "/server/hsts",
                 "insecure_url",
-                "`server.hsts` has no effect over plain http: browsers believe it only over https.",
+                "`server.hsts` has no effect over plain http: browsers accept it only over https.",
             ));
         }
     }

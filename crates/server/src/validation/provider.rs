@@ -51,7 +51,7 @@ impl Config {
             refuse(
                 "scopes",
                 "missing_value",
-                "`auth.oidc.scopes` holds `openid`: without it there is no ID token.".to_owned(),
+                "`auth.oidc.scopes` must contain `openid`: without it there is no ID token.".to_owned(),
             );
         }
         let client_secret = client_secret(oidc, &mut refuse);
@@ -62,7 +62,7 @@ impl Config {
                 refuse(
                     "default_role",
                     "invalid_value",
-                    format!("`{word}` is no role; there are `admin`, `manager` and `viewer`."),
+                    format!("`{word}` is not a role; use `admin`, `manager` or `viewer`."),
                 );
             }
             role
@@ -134,7 +134,7 @@ fn groups(oidc: &Oidc, refuse: &mut Refuse<'_>) -> BTreeMap<String, (Role, Optio
                 "groups",
                 "invalid_value",
                 format!(
-                    "`{word}` is no role; write `admin`, `manager` or `viewer`, or one of them in a workspace: `manager@acme`."
+                    "`{word}` is not a role; use `admin`, `manager` or `viewer`, or one of them in a workspace: `manager@acme`."
                 ),
             ),
         }

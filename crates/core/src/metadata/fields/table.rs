@@ -99,7 +99,7 @@ pub static FIELDS: &[Field] = &[
         r#"{"authorization_endpoint":"https://login.acme.com/authorize","token_endpoint":"https://login.acme.com/token"}"#,
     ),
     Field::new(TOP, "tools", "Tools", Kind::Nested(Section::Tools), Usage::Gateway)
-        .describe("Which tools the gateway lets through, and how often.", r#"{"allowed":["search"]}"#),
+        .describe("Which tools the gateway allows, and their rate limit.", r#"{"allowed":["search"]}"#),
     Field::new(TOP, "transport", "Transport", Kind::Nested(Section::Transport), Usage::Gateway)
         .describe("Which MCP transport the gateway tries first.", r#"{"preferred":"http","allowFallback":true}"#),
     // ---- oauth_client_metadata: the twelve customisable fields
@@ -246,7 +246,7 @@ pub static FIELDS: &[Field] = &[
     Field::new(JWT, "requiredClaims", "Required claims", Kind::StringList, Usage::Gateway).rule(Rule::Text(255))
         .describe("Claims a token must have.", r#"["sub","email"]"#),
     Field::new(JWT, "claimValues", "Claim values", Kind::MapOf(Section::ClaimRule), Usage::Gateway)
-        .describe("Claims and what they must hold.", r#"{"tenant":{"values":"acme"}}"#),
+        .describe("Claims and their required values.", r#"{"tenant":{"values":"acme"}}"#),
     Field::new(JWT, "headerPayloadMatch", "Header equals payload", Kind::StringList, Usage::Gateway).rule(Rule::Text(255))
         .describe("Members that must be equal in the token's header and payload.", r#"["iss"]"#),
     Field::new(Section::ClaimRule, "values", "Values", Kind::StringOrList, Usage::Gateway).rule(Rule::Text(1024)).required().not_empty()

@@ -86,7 +86,7 @@ impl Branding {
             report.push(Finding::error(
                 "/client_name",
                 "unknown_placeholder",
-                "`client_name` may hold the placeholders {workspace} and {server} and no other braces.",
+                "`client_name` may contain the placeholders {workspace} and {server}, but no other braces.",
             ));
         }
         report.into_findings()

@@ -70,7 +70,7 @@ pub static CODES: &[Code] = &[
     code(
         "illegal_character",
         &[Error],
-        "The string holds control characters, characters that turn the direction of writing, or non-ASCII where only ASCII is allowed.",
+        "The string contains control characters, bidirectional control characters, or non-ASCII where only ASCII is allowed.",
     ),
     code(
         "nul_character",
@@ -125,7 +125,7 @@ pub static CODES: &[Code] = &[
     code(
         "invalid_header_name",
         &[Error],
-        "The name of a header holds characters that headers cannot have (RFC 9110 §5.1).",
+        "The name of a header contains characters that are not allowed (RFC 9110 §5.1).",
     ),
     code("reserved_parameter", &[Error], "`authorization_params` names a parameter that the gateway sets."),
     code(
@@ -147,7 +147,7 @@ pub static CODES: &[Code] = &[
     code(
         "misplaced_secret",
         &[Error],
-        "A member looks like a secret but is not one that is kept sealed, so it would stay readable.",
+        "A member looks like a secret but is not encrypted, so it would stay readable.",
     ),
     code(
         "marker_moved",
@@ -163,7 +163,7 @@ pub static CODES: &[Code] = &[
     code(
         "unknown_placeholder",
         &[Error],
-        "The deployment's `branding.client_name` holds braces other than {workspace} and {server}.",
+        "The deployment's `branding.client_name` contains braces other than {workspace} and {server}.",
     ),
     code(
         "language_variant_without_base",

@@ -88,7 +88,7 @@ fn parse(text: &str, pointer: &str, report: &mut Report) -> Option<Url> {
     if text.chars().any(|character| character.is_whitespace() || character.is_control() || character == '\\')
     {
         report.push(invalid(
-            "must hold no spaces, line breaks or backslashes. Percent-encode them or take them out.",
+            "must not contain spaces, line breaks or backslashes. Percent-encode or remove them.",
         ));
         return None;
     }
@@ -128,7 +128,7 @@ fn parse(text: &str, pointer: &str, report: &mut Report) -> Option<Url> {
         }
     };
     if !text.is_ascii() {
-        report.push(invalid("must hold ASCII characters only (RFC 3986).").suggest(url.to_string()));
+        report.push(invalid("must contain only ASCII characters (RFC 3986).").suggest(url.to_string()));
         return None;
     }
     Some(url)

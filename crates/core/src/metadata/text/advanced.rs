@@ -44,7 +44,7 @@ pub fn verify(text: &str, known: &KnownSecrets) -> Verified {
             "",
             "too_many",
             format!(
-                "The Advanced Configuration may hold at most {MAX_VALUES} members and list entries in all."
+                "The Advanced Configuration may contain at most {MAX_VALUES} members and list entries in total."
             ),
         ));
     } else if !nul.is_empty() {
@@ -96,14 +96,14 @@ fn refused_marker(pointer: &str, text: &str, known: &KnownSecrets) -> Finding {
             pointer,
             "marker_moved",
             format!(
-                "`{member}` holds the marker of a secret that belongs elsewhere. Enter the secret itself here."
+                "`{member}` contains the marker of a secret of another member. Enter the secret itself here."
             ),
         ),
         _ => Finding::error(
             pointer,
             "unknown_marker",
             format!(
-                "`{member}` holds a marker that belongs to no secret of this configuration. Enter the secret itself."
+                "`{member}` contains a marker that belongs to no secret of this configuration. Enter the secret itself."
             ),
         ),
     }
