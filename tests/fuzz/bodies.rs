@@ -3,7 +3,7 @@
 use registry_core::clock::{Timestamp, from_unix_seconds};
 use registry_core::egress::{AllowRule, Scope};
 use registry_core::id::SealedId;
-use registry_core::logo::{LogoAnswer, judge_logo};
+use registry_core::logo::{LogoAnswer, check_logo};
 use registry_core::metadata::{
     AdvancedConfiguration, Branding, KnownSecrets, Layer, Level, ResolveContext, formatted, parse_marker,
     resolve, verify,
@@ -234,7 +234,7 @@ pub(crate) fn logo(bytes: &[u8]) {
         location: Some(&text).filter(|_| label & 1 == 1).map(|text| &**text),
         body,
     };
-    match judge_logo(&answer) {
+    match check_logo(&answer) {
         Ok(picture) => {
             assert!(answer.status == 200 && picture.media_type.starts_with("image/"), "{picture:?}");
             assert!(

@@ -91,7 +91,7 @@ async fn read_only_disk_is_noticed_and_healed_from_on_sqlite() {
     let block = async || std::fs::write(&flag, "").unwrap();
     let heal = async || std::fs::remove_file(&flag).unwrap();
     notices_and_heals(serving, &admin, block, heal).await;
-    assert!(installed.run(&["audit", "verify"]).await.contains("are linked"));
+    assert!(installed.run(&["audit", "verify"]).await.contains("form an unbroken chain"));
 }
 
 /// As when a server becomes a standby, or a provider closes a disk that is nearly full.
@@ -112,5 +112,5 @@ async fn read_only_server_is_noticed_and_healed_from_on_postgres() {
         db.close().await.unwrap();
     };
     notices_and_heals(serving, &admin, async || switch("on").await, async || switch("off").await).await;
-    assert!(installed.run(&["audit", "verify"]).await.contains("are linked"));
+    assert!(installed.run(&["audit", "verify"]).await.contains("form an unbroken chain"));
 }

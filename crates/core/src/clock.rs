@@ -11,7 +11,7 @@ pub trait Clock: Send + Sync + 'static {
     /// The present moment.
     fn now(&self) -> Timestamp;
 
-    /// How long this process has run, or anything else that only grows by as much as time passes, whatever is done to the
+    /// Monotonic time, for instance since the process started: unaffected by changes of the
     /// machine's clock.
     fn elapsed(&self) -> Duration {
         Duration::from_nanos(
@@ -25,7 +25,7 @@ pub fn to_millis(moment: Timestamp) -> Timestamp {
     moment.trunc_subsecs(3)
 }
 
-/// The moment so many seconds after 1970.
+/// The time `seconds` after 1970-01-01T00:00:00Z.
 pub fn from_unix_seconds(seconds: u64) -> Option<Timestamp> {
     DateTime::from_timestamp(i64::try_from(seconds).ok()?, 0)
 }

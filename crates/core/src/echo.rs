@@ -1,4 +1,4 @@
-//! Finds a secret in a stranger's text, however it is written there: as it is, percent-, HTML- or JSON-encoded (also more
+//! Finds a secret in untrusted text in any encoding: plain, percent-, HTML- or JSON-encoded (also more
 //! than once), spaced out, in other capitals, backwards, in hexadecimal or in base64.
 //!
 //! Everything is linear in the text. Only the text as it is and its encodings are compared for short secrets: the looser

@@ -36,7 +36,7 @@ impl Severity {
     }
 }
 
-/// One thing found in something a person or a program sent.
+/// One finding about something a user or a program sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Finding {
     /// RFC 6901 JSON Pointer into the document that was judged; empty for the whole document.

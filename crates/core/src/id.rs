@@ -1,4 +1,4 @@
-//! Typed ids: UUIDv7 inside, so that an integration's id can never stand where a server's belongs.
+//! Typed ids: UUIDv7 inside, so that an integration's id cannot be used as a server's id.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -54,7 +54,7 @@ ids! {
     AttemptId;
     /// Of an entry of the orphan ledger.
     OrphanId;
-    /// Of a draft: an integration that somebody is about to add.
+    /// Of a draft: an integration that a user is about to add.
     DraftId;
     /// Of an API key.
     ApiKeyId;

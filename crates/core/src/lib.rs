@@ -1,18 +1,18 @@
-//! Everything that is true without a machine: words, rules, defaults, resolution, OAuth documents, the plan of a
+//! The pure domain: types, rules, defaults, resolution, OAuth documents, the plan of a
 //! registration, permissions.
 //!
-//! This crate must not know tokio, sea-orm, actix, reqwest, files, the environment or the time: whoever calls gives
+//! This crate must not know tokio, sea-orm, actix, reqwest, files, the environment or the time: the caller gives
 //! the time and the randomness.
 //!
-//! A tour in eight lines:
+//! Overview:
 //! * [`metadata`]: the Advanced Configuration: the one table of fields, its check, its resolution over five layers.
-//! * [`oauth`]: the documents of RFC 9728, RFC 8414, OpenID Connect Discovery and RFC 7591, and what may be believed in them.
+//! * [`oauth`]: the documents of RFC 9728, RFC 8414, OpenID Connect Discovery and RFC 7591, and how they are validated.
 //! * [`registration`]: the states of a registration and [`registration::plan`], which says what to do next.
-//! * [`preflight`]: what can be said about a registration before anything is registered.
-//! * [`logo`]: whether what a `logo_uri` answers is a picture.
-//! * [`egress`]: which addresses may be reached at all.
-//! * [`nul`]: a character that not every database can store, wherever input arrives.
-//! * [`finding`], [`locate`], [`id`], [`slug`], [`permission`], [`clock`], [`backoff`]: the small words everybody uses.
+//! * [`preflight`]: forecasts and warnings before a client is registered.
+//! * [`logo`]: whether the response of a `logo_uri` is an image.
+//! * [`egress`]: which addresses may be reached.
+//! * [`nul`]: a character that not every database can store.
+//! * [`finding`], [`locate`], [`id`], [`slug`], [`permission`], [`clock`], [`backoff`]: small shared types.
 
 pub mod backoff;
 pub mod clock;

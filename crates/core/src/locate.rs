@@ -1,4 +1,4 @@
-//! From JSON Pointers to the lines and columns where they stand in the text that was sent: all of them in one pass.
+//! Maps JSON Pointers to lines and columns of the submitted text, all in one pass.
 
 use crate::finding::{Finding, Findings};
 use std::collections::HashMap;
@@ -84,7 +84,7 @@ impl Wanted {
         }
     }
 
-    /// Notes that the value of `node` begins at `offset`. Of members that stand twice the last counts.
+    /// Notes that the value of `node` begins at `offset`. Of duplicate members the last counts.
     fn found(&mut self, node: usize, offset: usize) {
         let is_twin = self.nodes[node].offset.replace(offset).is_some();
         if is_twin && node > 0 {
@@ -98,14 +98,14 @@ impl Wanted {
     }
 }
 
-/// Reads the text once. What nobody looks for is skipped without a call for each level.
+/// Reads the text once. Values without a wanted pointer are skipped without recursion.
 struct Scan<'a> {
     text: &'a [u8],
     at: usize,
 }
 
 impl Scan<'_> {
-    /// The value at which the scan stands, which is that of `node`. `None` where the text is no JSON.
+    /// Reads the value at the current position, which is that of `node`. `None` where the text is not JSON.
     fn value(&mut self, wanted: &mut Wanted, node: usize) -> Option<()> {
         self.skip_space();
         wanted.found(node, self.at);
@@ -199,7 +199,7 @@ impl Scan<'_> {
         }
     }
 
-    /// The child of `node` whose name is the string at `name`, if somebody looks for it.
+    /// The child of `node` whose name is the string at `name`, if it is wanted.
     fn child(&self, wanted: &Wanted, node: usize, name: Range<usize>) -> Option<usize> {
         let quoted = std::str::from_utf8(&self.text[name]).ok()?;
         let children = &wanted.nodes[node].children;

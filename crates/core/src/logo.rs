@@ -1,5 +1,5 @@
 //! The logo of a client (RFC 7591 §2, `logo_uri`) as a browser would get it: whether what was answered is a picture that
-//! people will see at consent, and what to do if not.
+//! users will see on the consent page, and what to do if not.
 
 use crate::metadata::AdvancedConfiguration;
 use crate::metadata::CANONICAL_WRAPPER;
@@ -19,9 +19,9 @@ pub struct LogoAnswer<'a> {
     pub url: &'a str,
     /// HTTP status.
     pub status: u16,
-    /// `Content-Type`, as it stands.
+    /// `Content-Type`, verbatim.
     pub content_type: Option<&'a str>,
-    /// `Location`, as it stands.
+    /// `Location`, verbatim.
     pub location: Option<&'a str>,
     /// The body; of an answer that is no success not needed.
     pub body: &'a [u8],
@@ -38,22 +38,22 @@ pub struct Picture {
     pub labelled: Option<String>,
 }
 
-/// Why there is no picture.
+/// Why there is no image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogoProblem {
     /// Stable code.
     pub code: &'static str,
-    /// One sentence or two for people: what was answered, what to do. Begins with a verb; the address stands before it.
+    /// One or two sentences for users: what was answered, what to do. Begins with a verb; the address is put before it.
     pub message: String,
 }
 
 impl LogoProblem {
-    /// A problem in words of ours.
+    /// A problem with this code and message.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
     }
 
-    /// The problem of an answer that goes on after [`MAX_LOGO_BYTES`].
+    /// The problem of a response that is larger than [`MAX_LOGO_BYTES`].
     pub fn too_large() -> Self {
         let most = MAX_LOGO_BYTES / 1024;
         Self::new("too_large", format!("is larger than {most} kB. Use a smaller picture."))
@@ -61,7 +61,7 @@ impl LogoProblem {
 }
 
 /// What an answer to the request for a logo is.
-pub fn judge_logo(answer: &LogoAnswer<'_>) -> Result<Picture, LogoProblem> {
+pub fn check_logo(answer: &LogoAnswer<'_>) -> Result<Picture, LogoProblem> {
     match answer.status {
         200 => picture(answer),
         301 | 302 | 303 | 307 | 308 => Err(redirected(answer)),
@@ -83,7 +83,7 @@ fn redirected(answer: &LogoAnswer<'_>) -> LogoProblem {
         .and_then(|location| Url::parse(answer.url).ok()?.join(location).ok())
         .filter(|url| matches!(url.scheme(), "https" | "http"))
         .map(|mut url| {
-            // Where a redirect leads may carry a signature that is nobody's to see.
+            // The redirect target may carry a signature that must not be shown.
             url.set_query(None);
             url.set_fragment(None);
             let _ = url.set_username("").and_then(|()| url.set_password(None));
@@ -222,7 +222,7 @@ mod tests {
     }
 
     fn code(answer: &LogoAnswer<'_>) -> &'static str {
-        judge_logo(answer).unwrap_err().code
+        check_logo(answer).unwrap_err().code
     }
 
     #[test]
@@ -237,12 +237,12 @@ mod tests {
             (gif.to_vec(), "image/gif", (16, 32)),
             (jpeg.to_vec(), "image/jpeg", (48, 32)),
         ] {
-            let found = judge_logo(&answer(200, media_type, &body)).unwrap();
+            let found = check_logo(&answer(200, media_type, &body)).unwrap();
             assert_eq!(found, Picture { media_type, pixels: Some(pixels), labelled: None });
         }
-        let labelled = judge_logo(&answer(200, "Text/HTML; charset=utf-8", &png(1, 1))).unwrap().labelled;
+        let labelled = check_logo(&answer(200, "Text/HTML; charset=utf-8", &png(1, 1))).unwrap().labelled;
         assert_eq!(labelled.as_deref(), Some("text/html"));
-        let common = judge_logo(&answer(200, "image/jpg", jpeg)).unwrap();
+        let common = check_logo(&answer(200, "image/jpg", jpeg)).unwrap();
         assert_eq!((common.media_type, common.labelled), ("image/jpeg", None));
     }
 
@@ -252,7 +252,7 @@ mod tests {
             "<svg/>",
             "\u{feff} <?xml version=\"1.0\"?>\n<!-- a > b -->\n<!DOCTYPE svg PUBLIC \"x\" \"y\">\n<svg xmlns=\"…\">",
         ] {
-            assert_eq!(judge_logo(&answer(200, "", svg.as_bytes())).unwrap().media_type, "image/svg+xml");
+            assert_eq!(check_logo(&answer(200, "", svg.as_bytes())).unwrap().media_type, "image/svg+xml");
         }
         for other in [
             "<svgs/>",
@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn what_is_no_picture_says_what_it_is() {
-        let page = judge_logo(&answer(200, "text/html", b"<!doctype html>")).unwrap_err();
+        let page = check_logo(&answer(200, "text/html", b"<!doctype html>")).unwrap_err();
         assert_eq!(page.code, "not_an_image");
         assert!(page.message.contains("`text/html`"), "{}", page.message);
         // Called a picture, it is none all the same.
@@ -292,7 +292,7 @@ mod tests {
     fn a_redirect_says_where_it_leads_without_its_query() {
         let to = |location| {
             let answer = LogoAnswer { location, ..answer(301, "", b"") };
-            judge_logo(&answer).unwrap_err().message
+            check_logo(&answer).unwrap_err().message
         };
         assert!(to(Some("/new.png?signature=canary#x")).contains("301 to https://acme.com/new.png."));
         for odd in [None, Some("javascript:alert(1)"), Some("https://")] {

@@ -1,4 +1,4 @@
-//! Which characters a name may hold that a person types and others read.
+//! Which characters a user-supplied name may hold.
 
 /// Whether `character` shows nothing by itself: control and format characters, marks that turn the direction of writing,
 /// zero-width and blank characters. In a name they make two that look alike differ, or one show as something else.

@@ -112,7 +112,7 @@ pub enum Permission {
     OperateRegistrations,
     /// Create, list, rotate and revoke API keys.
     ManageKeys,
-    /// Invite people, change what they may do, end their access.
+    /// Invite users, change their roles, end their access.
     ManagePeople,
     /// Read the audit log.
     ReadAudit,

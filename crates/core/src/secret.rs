@@ -1,37 +1,41 @@
-//! A value that must never be shown.
+//! A value that must never be shown: the one secret type of all crates, wiped from memory when it is dropped.
 
 use crate::echo;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use std::fmt;
 
-/// What stands where a secret was.
+/// The mask for a secret.
 const MASK: &str = "[secret]";
 /// Shorter texts are no secrets; replacing them would only spoil what is shown.
 const MIN_SECRET_BYTES: usize = 4;
+/// What is serialised instead of a secret.
+const SERIALISED: &str = "[redacted]";
 
-/// A secret text. Neither `Debug` nor serialisation shows it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+/// A secret text. `Debug` and `Serialize` write a mask; a secret is read as plain text.
+#[derive(Clone, Default)]
+pub struct Secret(SecretString);
 
 impl Secret {
     /// Wraps a secret.
     pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+        Self(SecretString::from(text.into()))
     }
 
     /// The secret itself, for the one place that needs it.
     pub fn expose(&self) -> &str {
-        &self.0
+        self.0.expose_secret()
     }
 
-    /// `text` without this secret, however it is written, for words of an upstream that may repeat what it was sent.
+    /// `text` without this secret in any encoding, for upstream texts that may repeat what was sent.
     pub fn scrub(&self, text: &str) -> String {
-        if self.0.len() < MIN_SECRET_BYTES {
+        if self.expose().len() < MIN_SECRET_BYTES {
             return text.to_owned();
         }
         let mut scrubbed = String::with_capacity(text.len());
         let mut kept = 0;
-        for range in echo::find(&self.0, text) {
+        for range in echo::find(self.expose(), text) {
             scrubbed.push_str(&text[kept..range.start]);
             scrubbed.push_str(MASK);
             kept = range.end;
@@ -40,12 +44,12 @@ impl Secret {
         scrubbed
     }
 
-    /// Whether this secret stands anywhere in `text`, however it is written.
+    /// Whether this secret occurs in `text`, in any encoding.
     pub fn is_in_text(&self, text: &str) -> bool {
-        self.0.len() >= MIN_SECRET_BYTES && !echo::find(&self.0, text).is_empty()
+        self.expose().len() >= MIN_SECRET_BYTES && !echo::find(self.expose(), text).is_empty()
     }
 
-    /// Whether this secret stands anywhere in `value`, in one text or in the texts of one list.
+    /// Whether this secret occurs in `value`, in one text or across the texts of one list.
     pub fn is_in(&self, value: &Value) -> bool {
         match value {
             Value::String(text) => self.is_in_text(text),
@@ -60,6 +64,38 @@ impl Secret {
             }
             _ => false,
         }
+    }
+}
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.expose() == other.expose()
+    }
+}
+
+impl Eq for Secret {}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self::new(text)
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self::new(text)
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(SERIALISED)
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::new)
     }
 }
 

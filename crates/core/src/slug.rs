@@ -5,7 +5,7 @@ use std::fmt;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// Names that are path segments of ours and therefore never slugs.
+/// Reserved path segments, which are never slugs.
 const RESERVED: [&str; 3] = ["new", "check", "preflight"];
 const LENGTH: std::ops::RangeInclusive<usize> = 3..=50;
 
@@ -22,12 +22,12 @@ pub enum SlugError {
     #[error("a slug has 3 to 50 characters")]
     Length,
     /// A character outside `a-z A-Z 0-9 _ -`.
-    #[error("a slug holds only letters a-z, digits, `-` and `_`")]
+    #[error("a slug may contain only letters a-z, digits, `-` and `_`")]
     Character,
     /// Shaped like a UUID, so it could not be told from an id.
     #[error("a slug may not look like a UUID")]
     Uuid,
-    /// A path segment of ours.
+    /// A reserved path segment.
     #[error("this word is reserved; choose another slug")]
     Reserved,
 }
@@ -50,7 +50,7 @@ impl Slug {
         Ok(Self(text.to_owned()))
     }
 
-    /// A slug made from a name for people: lower case, runs of other characters become one `-`, padded when too short.
+    /// A slug made from a display name: lower case, runs of other characters become one `-`, padded when too short.
     pub fn from_name(name: &str) -> Self {
         let mut text = String::new();
         for character in name.chars().flat_map(char::to_lowercase) {
@@ -112,7 +112,7 @@ impl fmt::Display for Slug {
 pub enum Reference {
     /// A UUID.
     Id(Uuid),
-    /// A slug, lower-cased for comparison. It need not be well formed: then nothing is found.
+    /// A slug, lower-cased for comparison. A malformed slug finds nothing.
     Slug(String),
 }
 

@@ -1,8 +1,8 @@
-//! The guarded client (INV-9): one connection for one request, to an address that was judged.
+//! The upstream client (INV-9): one connection for one request, to a checked address.
 
-use crate::answer::{Answer, Wanted, read};
 use crate::limits::{Limits, MAX_REDIRECTS, MAX_RESPONSE_BYTES, MAX_RESPONSE_HEADERS};
 use crate::resolve::{FilteringResolver, Lookup, System};
+use crate::response::{ReadBody, UpstreamResponse, read};
 use crate::transport_error::{TransportError, transport_error};
 use crate::url_text::{host_of, shown};
 use registry_core::egress::{EgressPolicy, Scope};
@@ -19,21 +19,21 @@ use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 use url::Url;
 
-/// The one header of discovery: it says nothing secret.
+/// The only header of discovery; it is not secret.
 pub(crate) const VERSION_HEADER: &str = "mcp-protocol-version";
 
-/// The client for every URL that is not the operator's own. Clones share it.
+/// The client for every URL that the operator did not configure. Clones share it.
 #[derive(Clone, Debug)]
 pub struct UpstreamClient {
     policy: EgressPolicy,
     limits: Limits,
     lookup: Arc<dyn Lookup>,
     roots: Vec<Certificate>,
-    /// Which hosts `egress.allow` counts for.
+    /// The hosts that `egress.allow` applies to.
     scope: Scope,
-    /// Built with the first request: reading the machine's certificate authorities costs more than a handshake.
+    /// Built with the first request: loading the machine's certificate authorities costs more than a handshake.
     client: Arc<OnceLock<Client>>,
-    /// The same for hosts that `egress.allow` does not count for.
+    /// The same for hosts that `egress.allow` does not apply to.
     outside: Arc<OnceLock<Client>>,
 }
 
@@ -46,15 +46,15 @@ pub(crate) struct OutgoingRequest<'a> {
     pub(crate) accept: &'static str,
     pub(crate) bearer: Option<&'a str>,
     pub(crate) json: Option<&'a Value>,
-    /// Beside the protocol's version these may be secrets.
+    /// Additional headers; all but the protocol version may be secrets.
     pub(crate) headers: &'a [(&'a str, &'a str)],
-    pub(crate) wanted: Wanted,
-    /// Whether a redirect is followed rather than an answer.
+    pub(crate) wanted: ReadBody,
+    /// Whether redirects are followed.
     pub(crate) follow: bool,
 }
 
 impl<'a> OutgoingRequest<'a> {
-    /// For a JSON answer of an authorization server: carries nothing, follows nowhere.
+    /// A request for a JSON response, without credentials and without redirects.
     pub(crate) fn plain(purpose: &'static str, method: Method, url: &'a str) -> Self {
         Self {
             purpose,
@@ -64,12 +64,12 @@ impl<'a> OutgoingRequest<'a> {
             bearer: None,
             json: None,
             headers: &[],
-            wanted: Wanted::Whole(MAX_RESPONSE_BYTES),
+            wanted: ReadBody::UpTo(MAX_RESPONSE_BYTES),
             follow: false,
         }
     }
 
-    /// Only a GET that carries nothing: what was meant for one address is never sent to another.
+    /// Only a GET without credentials and body: data for one address is never sent to another.
     fn may_be_redirected(&self) -> bool {
         self.follow
             && self.method == Method::GET
@@ -80,7 +80,7 @@ impl<'a> OutgoingRequest<'a> {
 }
 
 impl UpstreamClient {
-    /// A client that reaches what `policy` allows.
+    /// A client that connects only to what `policy` allows.
     pub fn new(policy: EgressPolicy, limits: Limits) -> Self {
         Self {
             policy,
@@ -93,35 +93,35 @@ impl UpstreamClient {
         }
     }
 
-    /// The same client for what an integration of this scope leads to.
+    /// The same client with this scope.
     #[must_use]
     pub fn within(&self, scope: Scope) -> Self {
         Self { scope, ..self.clone() }
     }
 
-    /// The client without those that were built, for another lookup or other roots.
-    fn unbuilt(self) -> Self {
+    /// Drops the built clients, after a change of lookup or roots.
+    fn reset_clients(self) -> Self {
         Self { client: Arc::default(), outside: Arc::default(), ..self }
     }
 
-    /// Asks `lookup` instead of the system for the addresses of names. What it says is judged all the same.
+    /// Resolves names with `lookup` instead of the system. The addresses are checked as well.
     #[must_use]
-    pub fn asking(mut self, lookup: impl Lookup) -> Self {
+    pub fn with_lookup(mut self, lookup: impl Lookup) -> Self {
         self.lookup = Arc::new(lookup);
-        self.unbuilt()
+        self.reset_clients()
     }
 
     /// Also trusts the certificate authorities in `pem`. The error says what is wrong with it.
-    pub fn trusting(mut self, pem: &[u8]) -> Result<Self, String> {
+    pub fn with_certificates(mut self, pem: &[u8]) -> Result<Self, String> {
         self.roots = Certificate::from_pem_bundle(pem).map_err(|error| error.to_string())?;
-        // A file without any certificate parses well, and would be noticed only when connections fail.
+        // A file without any certificate parses without error, and would be noticed only when connections fail.
         if self.roots.is_empty() {
-            return Err("it holds no certificate in PEM form".to_owned());
+            return Err("it contains no certificate in PEM format".to_owned());
         }
-        Ok(self.unbuilt())
+        Ok(self.reset_clients())
     }
 
-    /// What it reaches at all.
+    /// The egress policy.
     pub fn policy(&self) -> &EgressPolicy {
         &self.policy
     }
@@ -132,7 +132,10 @@ impl UpstreamClient {
 
     /// Sends one request in a tracing span of its own. The span holds the purpose, method, host and status; never a
     /// path, a query string or a header.
-    pub(crate) async fn send(&self, outgoing: &OutgoingRequest<'_>) -> Result<Answer, TransportError> {
+    pub(crate) async fn send(
+        &self,
+        outgoing: &OutgoingRequest<'_>,
+    ) -> Result<UpstreamResponse, TransportError> {
         let span = tracing::info_span!(
             "outgoing_request",
             purpose = outgoing.purpose,
@@ -145,7 +148,7 @@ impl UpstreamClient {
         Ok(answer)
     }
 
-    async fn exchange(&self, outgoing: &OutgoingRequest<'_>) -> Result<Answer, TransportError> {
+    async fn exchange(&self, outgoing: &OutgoingRequest<'_>) -> Result<UpstreamResponse, TransportError> {
         let deadline = Instant::now() + self.limits.total;
         let sent = Arc::new(AtomicBool::new(false));
         let Ok(followed) = timeout_at(deadline, self.follow(outgoing, &sent)).await else {
@@ -168,7 +171,7 @@ impl UpstreamClient {
     ) -> Result<(Response, String), TransportError> {
         let mut url = outgoing.url.to_owned();
         for _ in 0..=MAX_REDIRECTS {
-            let response = self.once(outgoing, &url, sent).await?;
+            let response = self.send_once(outgoing, &url, sent).await?;
             let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
             let redirected = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
             let (Some(location), true, true) = (location, redirected, outgoing.may_be_redirected()) else {
@@ -177,26 +180,26 @@ impl UpstreamClient {
             let next = Url::parse(&url)
                 .and_then(|from| Ok((from.join(location)?, from)))
                 .ok()
-                // Never from https to http. http to http stays on this machine: elsewhere it is not allowed at all.
+                // Never from https to http. http to http is possible only on this machine.
                 .filter(|(next, from)| next.scheme() == "https" || next.scheme() == from.scheme());
             let Some((mut next, _)) = next else {
-                return Err(redirect_refused("It redirects to an address that may not be followed."));
+                return Err(redirect_refused("The redirect leads to an address that is not allowed."));
             };
-            // It means something to browsers alone (RFC 9110 §10.2.2).
+            // A fragment is meaningful only to browsers (RFC 9110 §10.2.2).
             next.set_fragment(None);
             url = next.into();
         }
-        Err(redirect_refused("It redirects too often."))
+        Err(redirect_refused("Too many redirects."))
     }
 
-    /// One hop: judge the text; the resolver judges the addresses.
-    async fn once(
+    /// One request: checks the text of the URL; the resolver checks the addresses.
+    async fn send_once(
         &self,
         outgoing: &OutgoingRequest<'_>,
         url: &str,
         sent: &Arc<AtomicBool>,
     ) -> Result<Response, TransportError> {
-        let parsed = self.policy.judge_text_within(url, &self.scope).map_err(|problem| {
+        let parsed = self.policy.check_url_within(url, &self.scope).map_err(|problem| {
             let message = format!("The address {} may not be reached: {problem}.", shown(url));
             TransportError::not_sent(FailureClass::Security, "address_blocked", message)
         })?;
@@ -207,10 +210,10 @@ impl UpstreamClient {
             .header(ACCEPT, outgoing.accept)
             .header(USER_AGENT, concat!("mcp-registry/", env!("CARGO_PKG_VERSION")));
         for (name, value) in outgoing.headers {
-            request = request.header(*name, hidden(value)?);
+            request = request.header(*name, sensitive_header(value)?);
         }
         if let Some(token) = outgoing.bearer {
-            request = request.header(AUTHORIZATION, hidden(&format!("Bearer {token}"))?);
+            request = request.header(AUTHORIZATION, sensitive_header(&format!("Bearer {token}"))?);
         }
         match outgoing.json {
             Some(json) => request = with_body(request, json, sent),
@@ -219,7 +222,7 @@ impl UpstreamClient {
         request.send().await.map_err(|error| transport_error(error, url, sent.load(Ordering::SeqCst)))
     }
 
-    /// The client for a host, by whether `egress.allow` counts for it.
+    /// The client for a host, depending on whether `egress.allow` applies to it.
     fn client(&self, counts: bool) -> Result<&Client, TransportError> {
         let (built, scope) = if counts {
             (&self.client, Scope::Everything)
@@ -236,10 +239,10 @@ impl UpstreamClient {
         Ok(built.get_or_init(|| client))
     }
 
-    /// No proxy of the environment, no redirects but those of `follow`, nothing kept between requests, nothing sent
+    /// No proxy of the environment, no redirects but those of `follow`, no connection reuse, nothing sent
     /// twice.
     fn build(&self, scope: Scope) -> Result<Client, reqwest::Error> {
-        #[expect(clippy::disallowed_methods, reason = "this is the one guarded place")]
+        #[expect(clippy::disallowed_methods, reason = "the only HTTP client for upstreams")]
         let builder = Client::builder();
         builder
             .no_proxy()
@@ -260,7 +263,7 @@ impl UpstreamClient {
     }
 }
 
-/// `request` with `json` as a body that notes when it is asked for.
+/// `request` with `json` as a body; `sent` is set when the connection reads it.
 fn with_body(request: RequestBuilder, json: &Value, sent: &Arc<AtomicBool>) -> RequestBuilder {
     let bytes = json.to_string().into_bytes();
     let length = bytes.len();
@@ -269,7 +272,7 @@ fn with_body(request: RequestBuilder, json: &Value, sent: &Arc<AtomicBool>) -> R
         sent.store(true, Ordering::SeqCst);
         Ok::<_, Infallible>(bytes)
     });
-    // A stream would go out in chunks, which small servers do not read: its length is known, so it is said.
+    // A stream would be sent chunked, which some servers do not read; the length is known, so Content-Length is set.
     request
         .header(CONTENT_TYPE, "application/json")
         .header(CONTENT_LENGTH, length)
@@ -277,12 +280,12 @@ fn with_body(request: RequestBuilder, json: &Value, sent: &Arc<AtomicBool>) -> R
 }
 
 /// A header's value, which may be a secret.
-fn hidden(text: &str) -> Result<HeaderValue, TransportError> {
+fn sensitive_header(text: &str) -> Result<HeaderValue, TransportError> {
     let mut value = HeaderValue::from_str(text).map_err(|_| {
         TransportError::not_sent(
             FailureClass::Configuration,
             "token_not_sendable",
-            "A token or header holds characters that no HTTP header can carry, such as a line break. Enter it again.",
+            "A token or header contains characters that are not allowed in an HTTP header, such as a line break. Enter it again.",
         )
     })?;
     value.set_sensitive(true);
@@ -324,11 +327,11 @@ mod tests {
     #[test]
     fn a_file_without_certificates_is_an_error() {
         let http = UpstreamClient::new(EgressPolicy::default(), Limits::default());
-        assert!(http.trusting(b"nonsense").unwrap_err().contains("no certificate"));
+        assert!(http.with_certificates(b"nonsense").unwrap_err().contains("no certificate"));
     }
 
     #[test]
     fn tokens_are_hidden_from_debug_output() {
-        assert_eq!(format!("{:?}", hidden("canary").unwrap()), "Sensitive");
+        assert_eq!(format!("{:?}", sensitive_header("canary").unwrap()), "Sensitive");
     }
 }

@@ -1,14 +1,14 @@
 //! The check that a published Client ID Metadata Document can be read as an authorization server would read it.
 
-use crate::answer::Wanted;
 use crate::client::{OutgoingRequest, UpstreamClient};
+use crate::response::ReadBody;
 use crate::time::millis_since;
 use crate::url_text::shown;
 use registry_core::oauth::{Exchange, Failure, FailureClass, MAX_DOCUMENT_BYTES};
 use reqwest::Method;
 use std::time::Instant;
 
-/// What came of the check.
+/// The result of the check.
 #[derive(Debug)]
 pub struct SelfCheckOutcome {
     /// Whether the document can be read, or why not.
@@ -22,7 +22,7 @@ pub async fn self_check(http: &UpstreamClient, url: &str, document: &str) -> Sel
     let started = Instant::now();
     let answer = http
         .send(&OutgoingRequest {
-            wanted: Wanted::Whole(MAX_DOCUMENT_BYTES),
+            wanted: ReadBody::UpTo(MAX_DOCUMENT_BYTES),
             // An authorization server must not follow a redirect either.
             ..OutgoingRequest::plain("self_check", Method::GET, url)
         })
@@ -38,8 +38,8 @@ pub async fn self_check(http: &UpstreamClient, url: &str, document: &str) -> Sel
             exchange.status = Some(answer.status);
             match answer.status {
                 200 if answer.body == document.as_bytes() => None,
-                200 => Some("something else is answered there".to_owned()),
-                status => Some(format!("{status} is answered there instead of 200")),
+                200 => Some("the URL returns another document".to_owned()),
+                status => Some(format!("{status} is returned instead of 200")),
             }
         }
         Err(transport_error) => Some(transport_error.failure.message),
@@ -49,7 +49,7 @@ pub async fn self_check(http: &UpstreamClient, url: &str, document: &str) -> Sel
             FailureClass::Transient,
             "cimd_self_check_failed",
             format!(
-                "The Client ID Metadata Document cannot be read through `cimd.public_url`, so no authorization server could: {problem} It is tried again later."
+                "The Client ID Metadata Document cannot be read through `cimd.public_url`, so authorization servers cannot read it either: {problem} It is tried again later."
             ),
         ))
     });

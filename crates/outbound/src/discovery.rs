@@ -1,17 +1,19 @@
-//! Finding a server's authorization server, in the order of INV-30.
+//! Discovery of a server's authorization server, in the order of INV-30.
 
-use crate::answer::Wanted;
 use crate::client::{OutgoingRequest, UpstreamClient, VERSION_HEADER};
-use crate::fetch::{DocumentLookup, ExchangeLog, PROTOCOL_VERSION, greeting, is_hiccup, later};
+use crate::discovery_target::{BeforeRequest, DiscoverOutcome, DiscoverTarget};
+use crate::fetch::{
+    DocumentLookup, ExchangeLog, PROTOCOL_VERSION, initialize_request, is_temporary_failure,
+    temporary_failure,
+};
+use crate::response::ReadBody;
 use crate::url_text::{host_of, shown};
-use futures_util::future::BoxFuture;
 use registry_core::egress::{Scope, UrlProblem};
 use registry_core::oauth::{
-    AuthorizationServerMetadata, Discovery, Exchange, Failure, FailureClass, IssuerMatch, ProtectedResource,
-    ResourceMatch, authorization_server_urls, endpoint_is_sane, is_plain, issuer_matches, make_fit,
-    parse_challenges, protected_resource_urls, resource_matches, scopes_named,
+    AuthorizationServerMetadata, Discovery, Failure, FailureClass, IssuerMatch, ProtectedResource,
+    ResourceMatch, authorization_server_urls, endpoint_is_sane, is_plain, issuer_matches, parse_challenges,
+    protected_resource_urls, resource_matches, sanitize, scopes_named,
 };
-use registry_core::registration::{ActiveClient, Desired};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
@@ -19,81 +21,14 @@ use std::net::IpAddr;
 use std::time::Instant;
 use url::Url;
 
-/// How many of the authorization servers that a resource names are tried.
+/// The maximum number of authorization servers of one resource that are tried.
 const MAX_AUTHORIZATION_SERVERS: usize = 4;
-/// What to look for.
-#[derive(Clone, Debug, Default)]
-pub struct DiscoverTarget {
-    /// The MCP address.
-    pub mcp_url: String,
-    /// What an admin set instead of what the metadata say: `issuer` and members of RFC 8414 §2.
-    pub overrides: Map<String, Value>,
-    /// An issuer to trust although it is not the one that was expected.
-    pub trusted_issuer: Option<String>,
-    /// The issuer that the active client belongs to: where a resource names several, the choice does not hop.
-    pub known_issuer: Option<String>,
-    /// What else than dynamic registration leads to a client.
-    pub paths: Paths,
-    /// Whether a server without protected resource metadata may be one of the MCP revision 2025-03-26.
-    pub legacy: bool,
-    /// Kept with what is found: what an admin had set.
-    pub found_with: String,
-}
-
-impl DiscoverTarget {
-    /// What to look for where `desired` is wanted and `client` is the active one.
-    pub fn of(desired: &Desired, client: Option<&ActiveClient>) -> Self {
-        let effective = &desired.effective;
-        let named = &effective.authorization_server;
-        Self {
-            mcp_url: desired.mcp_url.clone(),
-            overrides: named.endpoints(),
-            trusted_issuer: named.trusted_issuer.clone(),
-            known_issuer: client.map(|client| client.issuer.clone()),
-            paths: Paths { entered: effective.credentials.is_some(), documents: desired.publishes_documents },
-            legacy: effective.registration.legacy_discovery,
-            found_with: effective.discovery_inputs(),
-        }
-    }
-}
-
-/// Ways to a client besides dynamic registration; where several authorization servers are named, one with a way is taken.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Paths {
-    /// A person entered one, so that every authorization server will do.
-    pub entered: bool,
-    /// Client ID Metadata Documents are published here.
-    pub documents: bool,
-}
-
-impl Paths {
-    fn lead_somewhere(self, server: AuthorizationServerMetadata<'_>) -> bool {
-        self.entered
-            || server.registration_endpoint().is_some()
-            || self.documents && server.client_id_metadata_document_supported()
-    }
-}
-
-/// What was found.
-#[derive(Debug)]
-pub struct DiscoverOutcome {
-    /// Everything, or why not.
-    pub result: Result<Discovery, Failure>,
-    /// Every exchange on the way.
-    pub trace: Vec<Exchange>,
-    /// The `resource` of metadata that were found and are for another address.
-    pub other_resource: Option<String>,
-}
-
-/// Called with an issuer before anything is sent to it; a failure ends the search there.
-pub type BeforeRequest<'a> = dyn Fn(String) -> BoxFuture<'a, Result<(), Failure>> + Send + Sync + 'a;
-
 /// Finds the authorization server of `target`.
 pub async fn discover(http: &UpstreamClient, target: DiscoverTarget) -> DiscoverOutcome {
     discover_through(http, target, &|_| Box::pin(async { Ok(()) })).await
 }
 
-/// The same, each authorization server only if `before_request` lets it be asked.
+/// The same; `before_request` decides for each authorization server whether it may be contacted.
 pub async fn discover_through<'a>(
     http: &'a UpstreamClient,
     target: DiscoverTarget,
@@ -107,14 +42,14 @@ pub async fn discover_through<'a>(
     DiscoverOutcome { result, trace: search.upstream.trace, other_resource: search.other_resource }
 }
 
-/// What asking the MCP address said.
+/// The result of the probe of the MCP address.
 #[derive(Default)]
 struct ProbeResult {
-    /// Where the protected resource metadata are.
+    /// The URL of the protected resource metadata, from the challenge.
     hint: Option<String>,
     scope: Option<String>,
-    /// An answer that may be a hiccup or this server's way of refusing strangers: it matters only if nothing is found.
-    hiccup: Option<Failure>,
+    /// A response that may be a temporary error or a refusal: used only if nothing is found.
+    temporary: Option<Failure>,
 }
 
 /// Authorization server metadata that may be used.
@@ -130,7 +65,7 @@ struct Search<'a> {
     target: DiscoverTarget,
     before_request: &'a BeforeRequest<'a>,
     other_resource: Option<String>,
-    /// What was taken out of documents.
+    /// Warnings about removed members of documents.
     warnings: Vec<String>,
 }
 
@@ -144,9 +79,9 @@ struct Resource {
 impl Search<'_> {
     async fn run(&mut self) -> Result<Discovery, Failure> {
         let probed = self.probe().await?;
-        self.find(&probed).await.map_err(|failure| match probed.hiccup {
-            // A person is not asked to mend what may mend itself.
-            Some(hiccup) if failure.class == FailureClass::NeedsAdmin => hiccup,
+        self.find(&probed).await.map_err(|failure| match probed.temporary {
+            // A temporary failure must not be reported as one that needs a user.
+            Some(temporary) if failure.class == FailureClass::NeedsAdmin => temporary,
             _ => failure,
         })
     }
@@ -166,15 +101,16 @@ impl Search<'_> {
         for listed in issuers {
             match self.authorization_server(&listed).await {
                 Ok(server) => {
-                    let way = self.target.paths.lead_somewhere(AuthorizationServerMetadata(&server.metadata));
+                    let way =
+                        self.target.paths.can_obtain_client(AuthorizationServerMetadata(&server.metadata));
                     let known = self.target.known_issuer.as_ref() == Some(&server.issuer);
                     if way || known || !several {
                         return Ok(self.discovery(resource, probed.scope.clone(), listed, server));
                     }
-                    // It validates, but offers no way to a client: the next one may.
+                    // It is valid, but offers no method to obtain a client: the next one may.
                     without_way = without_way.or(Some((listed, server)));
                 }
-                // A hiccup of one must not send us to another.
+                // A temporary failure of one server must not lead to another server.
                 Err(failure) if failure.class == FailureClass::Transient => return Err(failure),
                 Err(failure) => first = first.or(Some(failure)),
             }
@@ -186,7 +122,7 @@ impl Search<'_> {
     }
 
     /// The authorization server of an MCP server of the revision 2025-03-26: at the root of its own address, with default
-    /// endpoints where it publishes no metadata. Nobody named its issuer, so its origin stands for one.
+    /// endpoints where it publishes no metadata. No issuer is named, so the origin is used as the issuer.
     async fn legacy_server(&mut self) -> Result<Server, Failure> {
         let origin = Url::parse(&self.target.mcp_url)
             .map_err(|_| no_authorization_server())?
@@ -204,57 +140,58 @@ impl Search<'_> {
             metadata.insert(name.clone(), value.clone());
         }
         self.check_endpoints(&metadata)?;
-        self.make_fit(&mut metadata, &metadata_url);
+        self.sanitize(&mut metadata, &metadata_url);
         Ok(Server { metadata_url, metadata, issuer: origin, issuer_match: IssuerMatch::Legacy })
     }
 
     /// An unauthenticated request to the MCP address: the challenge may say where the metadata are and which scopes are
     /// needed. No challenge does not mean no authorization: some servers challenge later requests only.
     async fn probe(&mut self) -> Result<ProbeResult, Failure> {
-        let body = greeting();
+        let body = initialize_request();
         let url = self.target.mcp_url.clone();
         let outgoing = OutgoingRequest {
             accept: "application/json, text/event-stream",
             json: Some(&body),
             headers: &[(VERSION_HEADER, PROTOCOL_VERSION)],
-            wanted: Wanted::Headers,
+            wanted: ReadBody::Nothing,
             ..OutgoingRequest::plain("probe", Method::POST, &url)
         };
         let started = Instant::now();
         let answer = match self.upstream.http.send(&outgoing).await {
             Ok(answer) => answer,
             Err(transport_error) => {
-                return Err(self.upstream.lost("probe", "POST", &url, started, transport_error));
+                return Err(self.upstream.record_failure("probe", "POST", &url, started, transport_error));
             }
         };
         self.note_where_it_is(&url, answer.remote);
         let note = match answer.status {
-            401 => "It asks for authorization.",
+            401 => "The server asks for authorization.",
             300..=399 => {
-                "It redirects, which is not followed. If the address has moved, change the integration's URL."
+                "The server redirects; redirects are not followed. If the address has moved, change the integration's URL."
             }
-            404 | 410 => "There is no MCP server at this address; its metadata are looked for all the same.",
-            _ => "It did not ask for authorization; its metadata are looked for all the same.",
+            404 | 410 => "There is no MCP server at this address; its metadata are still searched.",
+            _ => "The server did not ask for authorization; its metadata are still searched.",
         };
-        let hiccup = is_hiccup(answer.status).then(|| later("The MCP server", &answer));
-        let note = hiccup.as_ref().map_or(note, |hiccup| hiccup.message.as_str());
+        let temporary =
+            is_temporary_failure(answer.status).then(|| temporary_failure("The MCP server", &answer));
+        let note = temporary.as_ref().map_or(note, |temporary| temporary.message.as_str());
         self.upstream.record("probe", "POST", &url, started, Some(&answer), note);
-        match hiccup {
-            // Down or busy: what would be found now lacks its challenge.
-            Some(hiccup) if answer.status != 500 && answer.status != 501 => Err(hiccup),
-            hiccup => {
+        match temporary {
+            // Down or busy: a discovery now would miss the challenge.
+            Some(temporary) if answer.status != 500 && answer.status != 501 => Err(temporary),
+            temporary => {
                 let challenges = parse_challenges(answer.challenges.iter().map(String::as_str));
                 Ok(ProbeResult {
                     hint: challenges.iter().find_map(|one| one.resource_metadata()).map(str::to_owned),
                     scope: challenges.iter().find_map(|one| one.scope()).map(str::to_owned),
-                    hiccup,
+                    temporary,
                 })
             }
         }
     }
 
-    /// A server whose own address only `egress.allow` opens is in the operator's network, and may lead to what is there.
-    /// Where the connection went tells it: what a name leads to may change, but who answered over TLS has the name.
+    /// A server whose own address only `egress.allow` opens is in the operator's network, and may lead to other private addresses.
+    /// The address of the connection decides: a name may resolve differently later, but the TLS peer owns the name.
     fn note_where_it_is(&mut self, url: &str, remote: Option<IpAddr>) {
         let http = &self.upstream.http;
         if remote.is_some_and(|remote| http.policy().is_opened(&host_of(url), remote)) {
@@ -262,9 +199,9 @@ impl Search<'_> {
         }
     }
 
-    /// Takes out of a document what must not be handed on, and notes that.
-    fn make_fit(&mut self, document: &mut Map<String, Value>, place: &str) {
-        make_fit(document, &format!("The document at {}", shown(place)), &mut self.warnings);
+    /// Removes from a document what must not be passed on, and adds warnings.
+    fn sanitize(&mut self, document: &mut Map<String, Value>, place: &str) {
+        sanitize(document, &format!("The document at {}", shown(place)), &mut self.warnings);
     }
 
     /// The protected resource metadata: where the challenge says, else the path form, else the root form.
@@ -282,7 +219,7 @@ impl Search<'_> {
                     continue;
                 }
             };
-            self.make_fit(&mut document, &place);
+            self.sanitize(&mut document, &place);
             let resource = ProtectedResource(&document).resource().unwrap_or_default().to_owned();
             if let Some(matched) = resource_matches(&self.target.mcp_url, &resource) {
                 return Ok(Some(Resource { url: place, document, matched }));
@@ -314,12 +251,12 @@ impl Search<'_> {
         let listed = resource
             .map(|resource| ProtectedResource(&resource.document).authorization_servers())
             .unwrap_or_default();
-        // One that an admin trusts goes first, then the one that the client there is belongs to: the choice neither
-        // depends on the order of a list nor hops.
+        // An issuer that an admin trusts comes first, then that of the existing client: the choice neither
+        // depends on the order of a list nor alternates.
         let (trusted, known) = (self.target.trusted_issuer.as_ref(), self.target.known_issuer.as_ref());
         let mut seen = HashSet::new();
         let mut issuers = listed;
-        // An issuer is used as it stands, so one that would have to be cleaned is none.
+        // An issuer is used verbatim, so one that would need sanitising is not accepted.
         issuers.retain(|issuer| is_plain(issuer) && seen.insert(issuer.clone()));
         issuers.sort_by_key(|issuer| (Some(issuer) != trusted, Some(issuer) != known));
         issuers.truncate(MAX_AUTHORIZATION_SERVERS);
@@ -356,7 +293,7 @@ impl Search<'_> {
                 metadata.insert(name.clone(), value.clone());
             }
             self.check_endpoints(&metadata)?;
-            self.make_fit(&mut metadata, &place);
+            self.sanitize(&mut metadata, &place);
             return Ok(Server { metadata_url: place, metadata, issuer: found, issuer_match: matched });
         }
         if let Some(failure) = mismatch {
@@ -381,7 +318,7 @@ impl Search<'_> {
         whole.then(|| {
             let mut metadata = overrides.clone();
             metadata.entry("response_types_supported").or_insert_with(|| json!(["code"]));
-            // Who enters endpoints by hand vouches for them; without this member gateways would refuse to sign in.
+            // An admin who enters endpoints confirms them; without this member gateways would refuse to sign in.
             metadata.entry("code_challenge_methods_supported").or_insert_with(|| json!(["S256"]));
             self.check_endpoints(&metadata)?;
             let listed = listed.to_owned();
@@ -394,7 +331,7 @@ impl Search<'_> {
         })
     }
 
-    /// Every endpoint that a client sends something to is there and https, or http on this machine where that is allowed
+    /// Every endpoint that a client uses exists and is https, or http on this machine where that is allowed
     /// (INV-32).
     fn check_endpoints(&self, metadata: &Map<String, Value>) -> Result<(), Failure> {
         const NEEDED: [&str; 2] = ["authorization_endpoint", "token_endpoint"];
@@ -421,7 +358,7 @@ impl Search<'_> {
             // Gateways connect there. What an admin entered is the admin's choice.
             if self.target.overrides.get(name).and_then(Value::as_str) != Some(endpoint)
                 && let Err(UrlProblem::Address(problem)) =
-                    http.policy().judge_text_within(endpoint, http.scope())
+                    http.policy().check_url_within(endpoint, http.scope())
             {
                 return Err(Failure::new(
                     FailureClass::Security,
@@ -477,7 +414,7 @@ impl Search<'_> {
     }
 }
 
-/// Where the MCP revision 2025-03-26 has the endpoints of a server that says nothing of them.
+/// The default endpoints of the MCP revision 2025-03-26.
 fn default_endpoints(origin: &str) -> Map<String, Value> {
     let mut metadata = Map::new();
     metadata.insert("issuer".to_owned(), json!(origin));
@@ -489,7 +426,7 @@ fn default_endpoints(origin: &str) -> Map<String, Value> {
         metadata.insert(name.to_owned(), json!(format!("{origin}/{path}")));
     }
     metadata.insert("response_types_supported".to_owned(), json!(["code"]));
-    // That revision demanded PKCE of everyone.
+    // That revision requires PKCE.
     metadata.insert("code_challenge_methods_supported".to_owned(), json!(["S256"]));
     metadata
 }
@@ -498,6 +435,6 @@ fn no_authorization_server() -> Failure {
     Failure::new(
         FailureClass::NeedsAdmin,
         "authorization_server_not_found",
-        "The MCP server names no authorization server (RFC 9728). If it needs none, choose another authentication for the integration; else enter `issuer` and its endpoints in the Advanced Configuration.",
+        "The MCP server names no authorization server (RFC 9728). If it needs none, choose another authentication for the integration; otherwise enter `issuer` and its endpoints in the Advanced Configuration.",
     )
 }

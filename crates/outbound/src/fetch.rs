@@ -1,8 +1,8 @@
-//! Documents of upstreams, with every exchange on record.
+//! Fetches documents of upstreams and records every exchange.
 
-use crate::answer::{Answer, Wanted};
 use crate::client::{OutgoingRequest, UpstreamClient, VERSION_HEADER};
 use crate::limits::MAX_METADATA_BYTES;
+use crate::response::{ReadBody, UpstreamResponse};
 use crate::time::millis_since;
 use crate::transport_error::TransportError;
 use crate::url_text::shown;
@@ -11,11 +11,11 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 use std::time::Instant;
 
-/// Some servers answer discovery by this header (INV-30).
+/// Some servers require this header for discovery (INV-30).
 pub(crate) const PROTOCOL_VERSION: &str = "2025-11-25";
 
 /// How an MCP client begins (MCP 2025-11-25, "Initialization").
-pub(crate) fn greeting() -> Value {
+pub(crate) fn initialize_request() -> Value {
     json!({
         "jsonrpc": "2.0", "id": 1, "method": "initialize",
         "params": {
@@ -25,22 +25,22 @@ pub(crate) fn greeting() -> Value {
     })
 }
 
-/// What is at a place where a document may be.
+/// The result of fetching a document.
 pub(crate) enum DocumentLookup {
     Document(Map<String, Value>),
     Nothing,
-    /// A 502: what proxies answer for what does not exist, and also for what is down. Others are asked first.
+    /// A 502: proxies send it for missing documents and for servers that are down. Other URLs are tried first.
     Unclear(Failure),
 }
 
-/// The guarded client, and what was asked of it.
+/// An upstream client that records its exchanges.
 pub(crate) struct ExchangeLog {
     pub(crate) http: UpstreamClient,
     pub(crate) trace: Vec<Exchange>,
 }
 
 impl ExchangeLog {
-    /// What is at `url`. Nothing is: any refusal, a page, a redirect that is not followed; not: a server that fails temporarily.
+    /// Fetches the document at `url`. A refusal, a page and a redirect count as no document; a temporary failure is an error.
     pub(crate) async fn document(
         &mut self,
         step: &'static str,
@@ -49,31 +49,31 @@ impl ExchangeLog {
         let started = Instant::now();
         let outgoing = OutgoingRequest {
             headers: &[(VERSION_HEADER, PROTOCOL_VERSION)],
-            wanted: Wanted::Whole(MAX_METADATA_BYTES),
+            wanted: ReadBody::UpTo(MAX_METADATA_BYTES),
             follow: true,
             ..OutgoingRequest::plain("metadata", Method::GET, url)
         };
         let answer = match self.http.send(&outgoing).await {
             Ok(answer) => answer,
-            // Answers that are no document, however they fail to be one: the next place is asked.
+            // Not a document: the next URL is tried.
             Err(transport_error) if transport_error.failure.class == FailureClass::Protocol => {
-                self.lost(step, "GET", url, started, transport_error);
+                self.record_failure(step, "GET", url, started, transport_error);
                 return Ok(DocumentLookup::Nothing);
             }
-            Err(transport_error) => return Err(self.lost(step, "GET", url, started, transport_error)),
+            Err(transport_error) => {
+                return Err(self.record_failure(step, "GET", url, started, transport_error));
+            }
         };
-        if is_hiccup(answer.status) {
-            let failure = later(&shown(url), &answer);
+        if is_temporary_failure(answer.status) {
+            let failure = temporary_failure(&shown(url), &answer);
             self.record(step, "GET", url, started, Some(&answer), &failure.message);
             return if answer.status == 502 { Ok(DocumentLookup::Unclear(failure)) } else { Err(failure) };
         }
         let document = (answer.status == 200).then(|| read_object(&answer.body));
         let (place, note) = match document {
             Some(Some(document)) => (DocumentLookup::Document(document), "Found."),
-            Some(None) => {
-                (DocumentLookup::Nothing, "It answered with something that is no sane JSON object.")
-            }
-            None => (DocumentLookup::Nothing, "There is none here."),
+            Some(None) => (DocumentLookup::Nothing, "The response is not a valid JSON object."),
+            None => (DocumentLookup::Nothing, "No document here."),
         };
         self.record(step, "GET", url, started, Some(&answer), note);
         Ok(place)
@@ -85,7 +85,7 @@ impl ExchangeLog {
         method: &str,
         url: &str,
         started: Instant,
-        answer: Option<&Answer>,
+        answer: Option<&UpstreamResponse>,
         note: &str,
     ) {
         self.trace.push(Exchange {
@@ -99,7 +99,7 @@ impl ExchangeLog {
         });
     }
 
-    pub(crate) fn lost(
+    pub(crate) fn record_failure(
         &mut self,
         step: &str,
         method: &str,
@@ -113,12 +113,12 @@ impl ExchangeLog {
 }
 
 /// Status codes of a temporary failure.
-pub(crate) fn is_hiccup(status: u16) -> bool {
+pub(crate) fn is_temporary_failure(status: u16) -> bool {
     matches!(status, 408 | 425 | 429 | 500..=599)
 }
 
-/// The failure of a server that answered so.
-pub(crate) fn later(who: &str, answer: &Answer) -> Failure {
+/// The failure for such a response.
+pub(crate) fn temporary_failure(who: &str, answer: &UpstreamResponse) -> Failure {
     let mut failure = Failure::new(
         FailureClass::Transient,
         "upstream_unavailable",

@@ -1,20 +1,20 @@
-//! The only code that opens outgoing connections to addresses learnt from upstreams or typed by API users.
+//! The only code that opens outgoing connections to addresses from upstreams or API users.
 //!
 //! This crate must not know the registry, sea-orm, actix or askama.
 //!
-//! A tour in seven lines:
-//! * [`UpstreamClient`] is the one client: names resolved once, every address judged, connection pinned, time and size capped.
+//! Overview:
+//! * [`UpstreamClient`] is the HTTP client for upstreams: resolves a name once, checks every address, pins the connection, limits time and size.
 //! * [`discover`] finds a server's authorization server: probe, RFC 9728, RFC 8414 or OpenID Connect Discovery.
-//! * [`register`] sends one registration (RFC 7591) and tells "refused", "not sent" and "answer lost" apart.
+//! * [`register`] sends one registration (RFC 7591) and distinguishes "refused", "not sent" and "response lost".
 //! * [`read`], [`update`] and [`delete`] manage a client (RFC 7592); [`self_check`] reads a published document.
-//! * [`probe`] only sees whether an MCP server answers; [`fetch_logo`] fetches the picture people see at consent.
-//! * [`TrustedClient`] asks the operator's own parties, whose addresses the configuration names.
-//! * What was asked and answered comes back as [`registry_core::oauth::Exchange`]s, without secrets.
+//! * [`probe`] checks whether an MCP server responds; [`fetch_logo`] fetches the logo shown on the consent page.
+//! * [`TrustedClient`] is the HTTP client for services that the operator configured.
+//! * Requests and responses are returned as [`registry_core::oauth::Exchange`]s, without secrets.
 
-mod answer;
 mod client;
 mod client_id_document;
 mod discovery;
+mod discovery_target;
 mod fetch;
 mod limits;
 mod logo;
@@ -23,6 +23,7 @@ mod probe;
 mod reach;
 mod registration;
 mod resolve;
+mod response;
 mod time;
 mod transport_error;
 mod trusted_client;
@@ -30,7 +31,8 @@ mod url_text;
 
 pub use client::UpstreamClient;
 pub use client_id_document::{SelfCheckOutcome, self_check};
-pub use discovery::{BeforeRequest, DiscoverOutcome, DiscoverTarget, Paths, discover, discover_through};
+pub use discovery::{discover, discover_through};
+pub use discovery_target::{BeforeRequest, ClientMethods, DiscoverOutcome, DiscoverTarget};
 pub use limits::{
     Limits, MAX_METADATA_BYTES, MAX_REDIRECTS, MAX_REFUSAL_BYTES, MAX_RESPONSE_BYTES, MAX_RESPONSE_HEADERS,
 };

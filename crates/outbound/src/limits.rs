@@ -1,9 +1,9 @@
-//! How long, how much, how often: what every exchange with an upstream is held to (INV-9). `docs/egress.md`
+//! Time and size limits of every exchange with an upstream (INV-9). `docs/egress.md`
 //! shows these.
 
 use std::time::Duration;
 
-/// How long.
+/// Timeouts.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// The whole exchange, from resolving the name to the last byte, redirects included.
@@ -18,13 +18,13 @@ impl Default for Limits {
     }
 }
 
-/// How many redirects a GET of a metadata document follows.
+/// The maximum number of redirects of a GET of a metadata document.
 pub const MAX_REDIRECTS: usize = 3;
-/// How many headers an answer may have.
+/// The maximum number of headers of a response.
 pub const MAX_RESPONSE_HEADERS: usize = 100;
-/// The most of a metadata document, in bytes after decompression.
+/// The maximum size of a metadata document, in bytes after decompression.
 pub const MAX_METADATA_BYTES: usize = 256 * 1024;
-/// The most of an answer to a registration or to the management of a client, in bytes after decompression.
+/// The maximum size of a response to a registration or management request, in bytes after decompression.
 pub const MAX_RESPONSE_BYTES: usize = 64 * 1024;
-/// How much of a refusal is read, in bytes after decompression: its first words are what a person needs.
+/// How much of a refusal is read, in bytes after decompression: the beginning is enough for an error description.
 pub const MAX_REFUSAL_BYTES: usize = 8 * 1024;

@@ -1,22 +1,22 @@
 //! A client's logo, fetched as a browser would, to be shown from our own origin.
 
-use crate::answer::Wanted;
 use crate::client::{OutgoingRequest, UpstreamClient};
-use registry_core::logo::{LogoAnswer, LogoProblem, MAX_LOGO_BYTES, Picture, judge_logo};
+use crate::response::ReadBody;
+use registry_core::logo::{LogoAnswer, LogoProblem, MAX_LOGO_BYTES, Picture, check_logo};
 use registry_core::oauth::Failure;
 use reqwest::Method;
 
-/// Why there is no picture.
+/// Why there is no image.
 #[derive(Debug)]
 pub enum LogoError {
-    /// What was answered is none.
+    /// The response is not a usable image.
     Answered(LogoProblem),
-    /// Nothing was answered that can be judged.
+    /// There was no usable response.
     Unanswered(Failure),
 }
 
-/// Fetches the logo at `url`: one GET that carries nothing, at most [`MAX_LOGO_BYTES`] bytes. A redirect is an answer: an
-/// authorization server or browser may not follow it, so a person is told where it leads.
+/// Fetches the logo at `url`: one GET without credentials, at most [`MAX_LOGO_BYTES`] bytes. A redirect is not followed: an
+/// authorization server or browser may not follow it, so the user is told where it leads.
 pub async fn fetch_logo(http: &UpstreamClient, url: &str) -> Result<(Picture, Vec<u8>), LogoError> {
     let outgoing = OutgoingRequest {
         purpose: "logo",
@@ -26,7 +26,7 @@ pub async fn fetch_logo(http: &UpstreamClient, url: &str) -> Result<(Picture, Ve
         bearer: None,
         json: None,
         headers: &[],
-        wanted: Wanted::Whole(MAX_LOGO_BYTES),
+        wanted: ReadBody::UpTo(MAX_LOGO_BYTES),
         follow: false,
     };
     let answer =
@@ -34,7 +34,7 @@ pub async fn fetch_logo(http: &UpstreamClient, url: &str) -> Result<(Picture, Ve
             "answer_too_large" => LogoError::Answered(LogoProblem::too_large()),
             _ => LogoError::Unanswered(transport_error.failure),
         })?;
-    let judged = judge_logo(&LogoAnswer {
+    let judged = check_logo(&LogoAnswer {
         url,
         status: answer.status,
         content_type: answer.content_type.as_deref(),

@@ -9,10 +9,10 @@ use reqwest::Method;
 use serde_json::{Map, Value};
 use std::time::Instant;
 
-/// What came of reading or updating a client.
+/// The result of reading or updating a client.
 #[derive(Debug)]
 pub struct ManageOutcome {
-    /// What is known of the client now, or why nothing new is. [`FailureClass::Ambiguous`] when the answer was lost: secret
+    /// The client as it is now, or the failure. [`FailureClass::Ambiguous`] when the response was lost: secret
     /// and token may have been rotated.
     pub result: Result<Issued, Failure>,
     /// The exchange, without secrets.
@@ -70,7 +70,7 @@ async fn manage(
         Err(transport_error) if transport_error.maybe_sent => Err(Failure::management_answer_lost()),
         Err(transport_error) => Err(transport_error.failure),
     };
-    // Also those that the answer replaced.
+    // Also secrets that the response replaced.
     let secrets: Vec<Secret> = std::iter::once(token).chain(&client.client_secret).cloned().collect();
     let result = result
         .map(|mut issued| {
@@ -90,17 +90,17 @@ async fn manage(
     ManageOutcome { result, exchange }
 }
 
-/// What came of a deletion.
+/// The result of a deletion.
 #[derive(Debug)]
 pub struct DeleteOutcome {
-    /// Whether it is gone, or why not.
+    /// Success, or the failure.
     pub result: Result<(), Failure>,
     /// The exchange, without secrets.
     pub exchange: Exchange,
 }
 
-/// Deletes the client at `uri` (RFC 7592 §2.3). 401 means the token is not good, which is also what a client that is
-/// gone already looks like (§2.1): it counts as not deleted, because nobody can tell.
+/// Deletes the client at `uri` (RFC 7592 §2.3). 401 means that the token is invalid, which is also the response for a client that is
+/// already deleted (§2.1): it counts as not deleted, because the two cannot be distinguished.
 pub async fn delete(http: &UpstreamClient, uri: &str, token: &Secret) -> DeleteOutcome {
     let started = Instant::now();
     let answer = http
@@ -123,12 +123,12 @@ pub async fn delete(http: &UpstreamClient, uri: &str, token: &Secret) -> DeleteO
                 status @ (408 | 425 | 429 | 500 | 502..=599) => {
                     Err(classify_refusal(status, answer.retry_after, &answer.body))
                 }
-                // Gone already: what was wanted.
+                // Already deleted.
                 404 | 410 if !is_there(http, uri, token).await => Ok(()),
                 401 => Err(Failure::new(
                     FailureClass::NeedsAdmin,
                     "management_token_refused",
-                    "The authorization server does not accept the registration access token for the deletion, or the client is gone already.",
+                    "The authorization server does not accept the registration access token for the deletion, or the client is already deleted.",
                 )),
                 404 | 405 | 410 | 501 => Err(not_deletable()),
                 status => Err(Failure::new(
@@ -138,7 +138,7 @@ pub async fn delete(http: &UpstreamClient, uri: &str, token: &Secret) -> DeleteO
                 )),
             }
         }
-        // It may have been deleted all the same, and then the next try is refused with 401.
+        // The client may still have been deleted; then the next try is refused with 401.
         Err(transport_error)
             if transport_error.maybe_sent && transport_error.failure.class == FailureClass::Transient =>
         {

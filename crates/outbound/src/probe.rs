@@ -1,28 +1,28 @@
 //! One request to an MCP server, to see whether it answers.
 
-use crate::answer::Wanted;
 use crate::client::{OutgoingRequest, UpstreamClient, VERSION_HEADER};
-use crate::fetch::{ExchangeLog, PROTOCOL_VERSION, greeting};
+use crate::fetch::{ExchangeLog, PROTOCOL_VERSION, initialize_request};
+use crate::response::ReadBody;
 use registry_core::oauth::Exchange;
 use registry_core::registration::Transport;
 use registry_core::secret::Secret;
 use reqwest::Method;
 use std::time::Instant;
 
-/// Headers that the request has anyway, or that belong to the connection.
+/// Headers that the request already has, or that belong to the connection.
 const OWN: [&str; 7] =
     ["accept", "connection", "content-length", "content-type", "host", VERSION_HEADER, "transfer-encoding"];
 
-/// What came of a probe.
+/// The result of a probe.
 #[derive(Debug)]
 pub struct ProbeOutcome {
     /// The exchange, without secrets.
     pub exchange: Exchange,
-    /// Whether the answer is labelled as what MCP servers send: JSON or an event stream.
+    /// Whether the response's content type is one that MCP servers send: JSON or an event stream.
     pub speaks: bool,
 }
 
-/// Asks the MCP server at `url` once, as a client of its transport would begin, with these headers. Redirects are not
+/// Sends the first request of an MCP client to `url` with these headers. Redirects are not
 /// followed: the headers may be secrets.
 pub async fn probe(
     http: &UpstreamClient,
@@ -31,7 +31,7 @@ pub async fn probe(
     headers: &[(String, Secret)],
 ) -> ProbeOutcome {
     let mut upstream = ExchangeLog { http: http.clone(), trace: Vec::new() };
-    let body = greeting();
+    let body = initialize_request();
     let mut sent = vec![(VERSION_HEADER, PROTOCOL_VERSION)];
     let more = headers.iter().map(|(name, value)| (name.as_str(), value.expose()));
     sent.extend(more.filter(|(name, _)| !OWN.iter().any(|own| own.eq_ignore_ascii_case(name))));
@@ -43,18 +43,18 @@ pub async fn probe(
         accept,
         json,
         headers: &sent,
-        wanted: Wanted::Headers,
+        wanted: ReadBody::Nothing,
         ..OutgoingRequest::plain("probe", method, url)
     };
     let started = Instant::now();
     let speaks = match http.send(&outgoing).await {
         Ok(answer) => {
-            upstream.record("probe", name, url, started, Some(&answer), "It answered.");
+            upstream.record("probe", name, url, started, Some(&answer), "The server responded.");
             let label = answer.content_type.as_deref().unwrap_or_default().to_ascii_lowercase();
             label.starts_with("application/json") || label.starts_with("text/event-stream")
         }
         Err(transport_error) => {
-            upstream.lost("probe", name, url, started, transport_error);
+            upstream.record_failure("probe", name, url, started, transport_error);
             false
         }
     };

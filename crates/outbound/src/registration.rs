@@ -9,19 +9,19 @@ use reqwest::Method;
 use serde_json::{Map, Value};
 use std::time::Instant;
 
-/// Of a token that was sent: to say that one is needed would send a person astray.
-const TOKEN_REFUSED: &str = "The authorization server does not accept the initial access token. Enter a new one in `registration.initial_access_token`, or a client registered by hand in `client_id`.";
+/// Replaces the message that a token is needed: one was sent.
+const TOKEN_REFUSED: &str = "The authorization server does not accept the initial access token. Enter a new one in `registration.initial_access_token`, or a client registered manually in `client_id`.";
 
-/// What came of a registration.
+/// The result of a registration.
 #[derive(Debug)]
 pub struct RegisterOutcome {
-    /// The client, or why there is none. [`registry_core::oauth::FailureClass::Ambiguous`] when nobody knows.
+    /// The client, or the failure. [`registry_core::oauth::FailureClass::Ambiguous`] when a client may exist.
     pub result: Result<Issued, Failure>,
     /// The exchange, without secrets.
     pub exchange: Exchange,
 }
 
-/// Sends `request` to `endpoint`, once. A redirect is an answer, never followed: the body would go elsewhere.
+/// Sends `request` to `endpoint`, once. Redirects are never followed: the body would be sent to another address.
 pub async fn register(
     http: &UpstreamClient,
     endpoint: &str,
@@ -67,7 +67,7 @@ pub async fn register(
     RegisterOutcome { result, exchange }
 }
 
-/// An upstream may repeat what it was sent, in a refusal as well as in a client: the token goes no further.
+/// An upstream may repeat what was sent, in a refusal or in a client: the token is removed.
 fn without_token(result: Result<Issued, Failure>, token: &Secret) -> Result<Issued, Failure> {
     match result {
         Ok(issued) if token.is_in_text(&issued.client_id) => Err(Failure::new(

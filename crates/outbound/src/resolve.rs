@@ -1,4 +1,4 @@
-//! Names: resolved once for each connection, every address judged, and connected to those and no others.
+//! Name resolution: once for each connection; every address is checked, and only those addresses are connected to.
 
 use futures_util::future::BoxFuture;
 use registry_core::egress::{AddressProblem, EgressPolicy, Scope};
@@ -8,16 +8,16 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-/// The addresses of a name, still to come. The error says that there are none.
+/// A future with the addresses of a name, or the resolution error.
 pub type Addresses = BoxFuture<'static, io::Result<Vec<IpAddr>>>;
 
-/// Who is asked for the addresses of a name: the system, or a script of a test.
+/// Resolves names: the system's resolver, or a script of a test.
 pub trait Lookup: Debug + Send + Sync + 'static {
-    /// Asks for every address of `name`.
+    /// Resolves every address of `name`.
     fn addresses(&self, name: &str) -> Addresses;
 }
 
-/// The system's way: its hosts file, its name servers.
+/// The system's resolver: hosts file and name servers.
 #[derive(Debug)]
 pub(crate) struct System;
 
@@ -31,7 +31,7 @@ impl Lookup for System {
     }
 }
 
-/// Why a name leads nowhere.
+/// Why a name cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NameProblem {
     /// At least one of its addresses may not be reached.
@@ -42,9 +42,9 @@ pub(crate) enum NameProblem {
     NotFound,
 }
 
-/// The resolver of the guarded client. The connector connects to the very addresses it gives: between judging and
-/// connecting nobody asks again, so a name that changes its mind (DNS rebinding) gains nothing. Literal addresses do
-/// not come here; they are judged with the text of the URL.
+/// The resolver of the upstream client. The connector connects to exactly the addresses it returns: between check and
+/// connection the name is not resolved again, which prevents DNS rebinding. Literal addresses do
+/// not reach the resolver; they are checked with the text of the URL.
 #[derive(Clone, Debug)]
 pub(crate) struct FilteringResolver {
     pub(crate) policy: EgressPolicy,
@@ -58,9 +58,9 @@ impl FilteringResolver {
         if found.is_empty() {
             return Err(NameProblem::NotFound);
         }
-        // All of them: an answer that mixes public and private addresses is an attack, not a choice.
+        // All of them: a response that mixes public and private addresses is treated as an attack.
         for address in &found {
-            self.policy.judge_address_within(host, *address, &self.scope).map_err(NameProblem::Blocked)?;
+            self.policy.check_address_within(host, *address, &self.scope).map_err(NameProblem::Blocked)?;
         }
         // Port 0: the connector puts the URL's in.
         Ok(found.into_iter().map(|address| SocketAddr::new(address, 0)).collect())

@@ -1,4 +1,4 @@
-//! What it means that nothing came back.
+//! Failures of requests without a response.
 
 use crate::resolve::NameProblem;
 use crate::url_text::host_of;
@@ -6,16 +6,16 @@ use registry_core::oauth::{Failure, FailureClass};
 use std::error::Error;
 use std::io;
 
-/// Why nothing came back.
+/// Why there is no response.
 #[derive(Clone, Debug)]
 pub(crate) struct TransportError {
-    /// What kind, and a sentence for people.
+    /// What kind, and a sentence for users.
     pub(crate) failure: Failure,
     /// Whether the request may have reached the upstream, so that it may have acted on it.
     ///
-    /// How it is told: a body is given to the connection as a stream, and the connection asks that stream for its bytes
-    /// only when it stands and the request's head is being written. Until then nobody can have received a complete
-    /// request, whatever went wrong: name, address, TCP, TLS or time. From then on anybody may have.
+    /// How this is detected: the body is a stream, and the connection reads that stream
+    /// only when it is established and the request's head is being written. Until then no server can have received a complete
+    /// request, whatever failed: name, address, TCP, TLS or timeout. From then on a server may have received it.
     pub(crate) maybe_sent: bool,
 }
 
@@ -25,11 +25,11 @@ impl TransportError {
     }
 }
 
-/// What an error of the HTTP client means.
+/// Maps an error of the HTTP client.
 pub(crate) fn transport_error(error: reqwest::Error, url: &str, sent: bool) -> TransportError {
     let host = host_of(url);
     let problem = causes(&error).find_map(|cause| cause.downcast_ref::<NameProblem>()).cloned();
-    // Where no connection stood, nothing was sent, be there a body or not.
+    // Without a connection nothing was sent.
     let maybe_sent = sent && problem.is_none() && !error.is_connect();
     let failure = match problem {
         Some(NameProblem::Blocked(problem)) => {
@@ -41,7 +41,7 @@ pub(crate) fn transport_error(error: reqwest::Error, url: &str, sent: bool) -> T
             "name_not_found",
             format!("The name {host} cannot be resolved."),
         ),
-        None if !error.is_connect() && makes_no_sense(&error) => no_http(&host),
+        None if !error.is_connect() && is_malformed(&error) => not_http(&host),
         None => {
             let (code, what) = if error.is_timeout() {
                 ("timeout", "did not answer in time")
@@ -50,7 +50,7 @@ pub(crate) fn transport_error(error: reqwest::Error, url: &str, sent: bool) -> T
             } else if error.is_connect() {
                 ("connection_failed", "cannot be connected to")
             } else {
-                ("connection_lost", "closed the connection without an answer")
+                ("connection_lost", "closed the connection without a response")
             };
             Failure::new(FailureClass::Transient, code, format!("{host} {what}."))
         }
@@ -59,15 +59,14 @@ pub(crate) fn transport_error(error: reqwest::Error, url: &str, sent: bool) -> T
     TransportError { failure, maybe_sent }
 }
 
-/// The failure of an answer that cannot be read, however often it is asked for.
-pub(crate) fn no_http(host: &str) -> Failure {
-    let message =
-        format!("{host} answered with something that is no HTTP, or with more headers than are read.");
+/// The failure of a response that is not valid HTTP.
+pub(crate) fn not_http(host: &str) -> Failure {
+    let message = format!("{host} answered with something that is not HTTP, or with too many headers.");
     Failure::new(FailureClass::Protocol, "answer_not_http", message)
 }
 
-/// Whether an answer came that is not what it says it is, rather than too little of one.
-pub(crate) fn makes_no_sense(error: &(dyn Error + 'static)) -> bool {
+/// Whether the response was malformed rather than incomplete.
+pub(crate) fn is_malformed(error: &(dyn Error + 'static)) -> bool {
     causes(error).any(|cause| {
         let parsed = cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse);
         parsed
@@ -77,7 +76,7 @@ pub(crate) fn makes_no_sense(error: &(dyn Error + 'static)) -> bool {
     })
 }
 
-/// What is wrong with a certificate, if that is what is wrong.
+/// The problem with the certificate, if that is the cause.
 fn certificate_problem(error: &(dyn Error + 'static)) -> Option<&'static str> {
     use rustls::CertificateError::{
         Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet, NotValidYetContext,
@@ -96,7 +95,7 @@ fn certificate_problem(error: &(dyn Error + 'static)) -> Option<&'static str> {
     })
 }
 
-/// `error` and what it came of. An [`io::Error`] hides the error it was made of from [`Error::source`].
+/// `error` and its causes. An [`io::Error`] hides the error it was made of from [`Error::source`].
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error: &&'a (dyn Error + 'static)| {
         match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {

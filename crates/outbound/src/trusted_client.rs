@@ -1,5 +1,5 @@
-//! The client for addresses that the operator wrote into the configuration: the identity provider, its key sets, a vault.
-//! They may be private; time and size are capped all the same, and nothing is redirected.
+//! The client for services that the operator configured: the identity provider, its key sets, a vault.
+//! Their addresses may be private; time and size are limited, and redirects are not followed.
 
 use crate::url_text::host_of;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
@@ -10,19 +10,19 @@ use tokio::time::timeout;
 use tracing::Instrument;
 use url::{Host, Url};
 
-/// The whole exchange.
+/// Timeout of the whole exchange.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(5);
-/// The most of an answer, in bytes after decompression.
+/// The maximum size of a response, in bytes after decompression.
 const MAX_RESPONSE_BYTES: usize = 512 * 1024;
 
-/// The client for the operator's own parties. Clones share it.
+/// The client for services that the operator configured. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct TrustedClient {
     roots: Vec<Certificate>,
     client: Arc<OnceLock<Client>>,
 }
 
-/// What came back, whatever its status.
+/// A response of any status.
 #[derive(Clone, Debug)]
 pub struct TrustedResponse {
     /// HTTP status.
@@ -31,9 +31,9 @@ pub struct TrustedResponse {
     pub body: Vec<u8>,
 }
 
-/// Why an address of the configuration may not be asked.
+/// Checks a URL of the configuration; the error says why it is not allowed.
 pub fn check_trusted_url(text: &str) -> Result<Url, &'static str> {
-    let url = Url::parse(text).map_err(|_| "it is no URL")?;
+    let url = Url::parse(text).map_err(|_| "it is not a URL")?;
     let here = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -43,14 +43,14 @@ pub fn check_trusted_url(text: &str) -> Result<Url, &'static str> {
     match url.scheme() {
         "https" => Ok(url),
         "http" if here => Ok(url),
-        "http" => Err("it is not https; plain http is for this machine alone"),
+        "http" => Err("it is not https; plain http is allowed only for this machine"),
         _ => Err("it is not https"),
     }
 }
 
 impl TrustedClient {
     /// Also trusts the certificate authorities in `pem`. The error says what is wrong with it.
-    pub fn trusting(mut self, pem: &[u8]) -> Result<Self, String> {
+    pub fn with_certificates(mut self, pem: &[u8]) -> Result<Self, String> {
         self.roots = Certificate::from_pem_bundle(pem).map_err(|error| error.to_string())?;
         self.client = Arc::default();
         Ok(self)
@@ -103,7 +103,7 @@ impl TrustedClient {
             request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body);
         }
         let exchange = async {
-            // Its own words would name the address with its query.
+            // The error's own text would contain the URL with its query.
             let mut response = request.send().await.map_err(|error| failed(&error.without_url()))?;
             let status = response.status().as_u16();
             let mut body = Vec::new();

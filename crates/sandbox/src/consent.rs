@@ -1,4 +1,4 @@
-//! The pages for people: the consent page and its preview, the index, a failure page. No script, everything escaped.
+//! The HTML pages: the consent page and its preview, the index, a failure page. No script, everything escaped.
 
 use crate::answer;
 use crate::state::{RegisteredClient, State};
@@ -127,7 +127,7 @@ fn link<'a>(client: &'a RegisteredClient, label: &'static str, member: &str) -> 
     Some(Link { label, address, followed })
 }
 
-/// Says to a person what is wrong.
+/// Shows an error to the user.
 pub(crate) fn failure(status: StatusCode, text: &str) -> HttpResponse {
     answer::page(status, &FailurePage { text }, "")
 }

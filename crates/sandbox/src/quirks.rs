@@ -1,25 +1,8 @@
-//! The switches. Each is a plain field with the well-behaved value as its default, and names who was seen behaving so.
+//! The failure modes. Each is a field with the standard behaviour as its default, and names servers that were seen with the deviation.
 
-use serde::{Deserialize, Serialize};
+use registry_core::secret::Secret;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
-use std::fmt;
-
-/// A secret value: serialised as it stands, never shown by `Debug`.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Hidden(pub String);
-
-impl fmt::Debug for Hidden {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Hidden(…)")
-    }
-}
-
-impl From<&str> for Hidden {
-    fn from(value: &str) -> Self {
-        Self(value.to_owned())
-    }
-}
 
 /// Where the protected-resource metadata document lives (RFC 9728 §3.1, §5.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,7 +64,7 @@ impl Refusal {
         Self { status, error: error.to_owned(), description: None }
     }
 
-    /// 403 `access_denied`: this authorization server does not let strangers register.
+    /// 403 `access_denied`: this authorization server does not allow open registration.
     pub fn forbidden() -> Self {
         Self {
             description: Some("Dynamic client registration is not permitted.".to_owned()),
@@ -153,7 +136,8 @@ pub struct Quirks {
     /// 200 with an HTML page instead of registering (a proxy's or a login page).
     pub registration_html: bool,
     /// An initial access token is required as `Authorization: Bearer` (RFC 7591 §3; Okta, Keycloak).
-    pub initial_access_token: Option<Hidden>,
+    #[serde(serialize_with = "serialize_exposed")]
+    pub initial_access_token: Option<Secret>,
     /// 403 with the plain text `Forbidden`, labelled as JSON, unless `client_name` is exactly this (Figma).
     pub required_client_name: Option<String>,
     /// 400 on a member that is not known, language variants included (Keycloak).
@@ -170,11 +154,11 @@ pub struct Quirks {
     pub success_status: u16,
     /// This body is answered instead of the registered client, which is stored all the same.
     pub registration_body: Option<Value>,
-    /// After so many registrations the client is stored, and the connection dropped without an answer.
+    /// After this number of registrations the client is stored, and the connection is closed without a response.
     pub lost_answers: u32,
     /// Members registered with other values than asked for (MCP Python SDK: `{"application_type": "native"}`).
     pub replace_members: Map<String, Value>,
-    /// The redirect URIs asked for are replaced by one of somebody else's (Higgsfield).
+    /// The redirect URIs asked for are replaced by a foreign one (Higgsfield).
     pub ignore_redirect_uris: bool,
     /// A secret is issued, and demanded later, although `none` was asked for and is echoed (Figma).
     pub unasked_secret: bool,
@@ -190,7 +174,7 @@ pub struct Quirks {
     // Management (RFC 7592)
     /// No management: neither token nor address in the answer, 404 at the address.
     pub no_management: bool,
-    /// Another origin in `registration_client_uri` than ours: that of a proxy in front of us.
+    /// Another origin in `registration_client_uri` than ours: that of a proxy in front of the server.
     pub management_origin: Option<String>,
     /// `registration_client_uri` is relative (Linear, Sentry).
     pub relative_management_uri: bool,
@@ -285,4 +269,10 @@ pub(crate) fn take(count: &mut u32) -> bool {
     let left = *count > 0;
     *count = count.saturating_sub(1);
     left
+}
+
+/// Serialises a token verbatim: quirks are sent to the sandbox as JSON.
+#[expect(clippy::ref_option, reason = "the signature that serde asks for")]
+fn serialize_exposed<S: Serializer>(token: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
+    token.as_ref().map(Secret::expose).serialize(serializer)
 }

@@ -1,4 +1,4 @@
-//! Starting, watching and stopping: an actix server on a thread of its own, so that it runs under any runtime.
+//! Starts, observes and stops the sandbox: an actix server on its own thread, so that it runs under any runtime.
 
 use crate::quirks::Quirks;
 use crate::state::{LoggedRequest, Progress, RegisteredClient, RegisteredRequest, State};
@@ -20,7 +20,7 @@ pub struct Options {
     pub host: String,
     /// The switches at the start.
     pub quirks: Quirks,
-    /// What people read as the name of the service, on the consent page.
+    /// The service name on the consent page.
     pub name: String,
 }
 
@@ -75,7 +75,7 @@ impl Sandbox {
         self.state.issuer(&self.state.book().quirks)
     }
 
-    /// Address of the consent page as a person would see it for this client, without a running authorization.
+    /// Address of the consent page as a user would see it for this client, without a running authorization.
     pub fn consent_url(&self, client_id: &str) -> String {
         format!("{}/consent/{client_id}", self.state.origin)
     }
@@ -105,7 +105,7 @@ impl Sandbox {
         self.wait(timeout, |progress| progress.registered >= count).await
     }
 
-    /// Waits until `POST /register` has been received `count` times, whatever became of it; `false` on `timeout`.
+    /// Waits until `POST /register` has been received `count` times, with any result; `false` on `timeout`.
     pub async fn wait_for_request(&self, count: usize, timeout: Duration) -> bool {
         self.wait(timeout, |progress| progress.received >= count).await
     }
@@ -149,7 +149,7 @@ impl Drop for Sandbox {
     fn drop(&mut self) {
         if self.thread.is_some() {
             self.state.stopping.send_replace(true);
-            // The command is sent at once; waiting for its future is what `stop` is for.
+            // The command is sent immediately; `stop` waits for its future.
             drop(self.handle.stop(false));
             self.join();
         }

@@ -33,7 +33,7 @@ pub struct LoggedRequest {
     pub status: u16,
 }
 
-/// A client as the authorization server keeps it.
+/// A client as the authorization server stores it.
 #[derive(Clone)]
 pub struct RegisteredClient {
     /// The issued id.
@@ -94,7 +94,7 @@ impl RegisteredClient {
     }
 }
 
-/// An authorization request that waits for a person, or the code that came of it.
+/// An authorization request that waits for a user, or the resulting code.
 #[derive(Clone)]
 pub(crate) struct Authorization {
     pub(crate) client_id: String,
@@ -105,7 +105,7 @@ pub(crate) struct Authorization {
     pub(crate) expires_at: i64,
 }
 
-/// What an access or refresh token stands for.
+/// What an access or refresh token grants.
 #[derive(Clone)]
 pub(crate) struct Grant {
     pub(crate) client_id: String,
@@ -210,9 +210,9 @@ impl State {
     }
 }
 
-/// The present moment. The sandbox plays a foreign server, so it has a clock of its own.
+/// The current time. The sandbox simulates a third-party server, so it has its own clock.
 pub(crate) fn now() -> Timestamp {
-    #[expect(clippy::disallowed_methods, reason = "a foreign server has a clock of its own")]
+    #[expect(clippy::disallowed_methods, reason = "a third-party server has its own clock")]
     let now = chrono::Utc::now();
     registry_core::clock::to_millis(now)
 }
@@ -222,7 +222,7 @@ pub(crate) fn now_seconds() -> i64 {
     now().timestamp()
 }
 
-/// A value nobody can guess: 244 random bits.
+/// An unguessable value: 244 random bits.
 #[expect(clippy::disallowed_methods, reason = "a secret must not tell the time it was made")]
 pub(crate) fn random() -> String {
     format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())

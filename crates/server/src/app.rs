@@ -12,7 +12,7 @@ use registry_api::{ApiState, GatewayDoor, Limits};
 use std::sync::Arc;
 use tracing_actix_web::TracingLogger;
 
-/// What the app is built from. Cheap to clone: each thread of the listener builds an app of its own.
+/// The inputs of the app. Cheap to clone: each listener thread builds its own app.
 #[derive(Clone)]
 pub struct Parts {
     /// The application.
@@ -21,9 +21,9 @@ pub struct Parts {
     pub metrics: PrometheusHandle,
     /// Whether session cookies are for https only.
     pub secure_cookies: bool,
-    /// Whether the pages do without the enhancement layer, although it may be built in.
+    /// Whether the pages are served without the enhancement layer, even if it is built in.
     pub basic: bool,
-    /// Seconds that browsers keep to https, if they are told to.
+    /// `max-age` of HSTS in seconds (RFC 6797), if set.
     pub hsts: Option<u64>,
 }
 
@@ -49,16 +49,16 @@ pub fn build(
     App::new()
         .wrap(TracingLogger::<RequestSpan>::new())
         .wrap(GatewayDoor::new(api.clone()))
-        .wrap(everywhere(hsts))
+        .wrap(security_headers(hsts))
         .configure(|config| registry_api::configure(config, api))
         .configure(|config| registry_admin::configure(config, admin))
         .route("/", web::get().to(async || web::Redirect::to("/ui").see_other()))
-        .default_service(web::to(nothing_here))
+        .default_service(web::to(not_found))
 }
 
-/// Headers of answers that say nothing of their own: redirects, probes, failures of the framework; and of all answers
-/// that a browser may see, how long it keeps to https (RFC 6797).
-fn everywhere(hsts: Option<u64>) -> DefaultHeaders {
+/// Default security headers for redirects, probes and framework errors; and for all responses
+/// HSTS (RFC 6797).
+fn security_headers(hsts: Option<u64>) -> DefaultHeaders {
     let headers = match hsts {
         Some(seconds) => {
             DefaultHeaders::new().add(("strict-transport-security", format!("max-age={seconds}")))
@@ -72,8 +72,8 @@ fn everywhere(hsts: Option<u64>) -> DefaultHeaders {
         .add(("content-security-policy", "default-src 'none'; frame-ancestors 'none'"))
 }
 
-/// Every path that belongs to nobody; below `/v1` the API answers with a problem document itself.
-async fn nothing_here() -> HttpResponse {
+/// Every unknown path; below `/v1` the API answers with a problem document itself.
+async fn not_found() -> HttpResponse {
     HttpResponse::NotFound()
         .content_type("text/plain; charset=utf-8")
         .body("There is nothing here. The pages are at /ui, the API is at /v1/, its reference at /docs/.\n")

@@ -6,18 +6,18 @@ use registry_core::clock::Timestamp;
 use registry_core::permission::Role;
 use std::path::PathBuf;
 
-/// What was typed.
+/// The parsed command line.
 #[derive(Debug, Parser)]
 #[command(
     name = "mcp-registry",
     version,
     about = "MCP Registry: a control plane for the OAuth client identity of MCP gateways.",
     after_help = "Settings come from defaults, then registry.toml, then variables such as MCP_REGISTRY__SERVER__LISTEN.\n\
-                  `mcp-registry check` shows what is in force. All settings: docs/configuration.md.\n\n\
+                  `mcp-registry check` prints the effective settings. All settings: docs/configuration.md.\n\n\
                   To see the whole product work on one machine: mcp-registry demo"
 )]
 pub struct Cli {
-    /// The configuration file [default: registry.toml, if it is there]
+    /// The configuration file [default: registry.toml, if it exists]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// What to do.
@@ -28,34 +28,34 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Serve the API and the pages, and register clients, in one process
+    /// Serve the API and the pages, and run the registration worker, in one process
     Serve(Serve),
-    /// Only register clients: no listener (for deployments with several processes)
+    /// Run only the registration worker, without a listener (for deployments with several processes)
     Work,
-    /// Bring the database up to date and record what all processes must agree on
+    /// Migrate the database and record the settings that all processes must share
     Migrate(Migrate),
     /// Print the OpenAPI document
     Openapi(Openapi),
     /// API keys
     #[command(subcommand)]
     Key(Key),
-    /// Print the settings in force, secrets masked, and what is wrong with them
+    /// Print the effective settings, with secrets masked, and the problems found
     Check,
-    /// Show the whole product at work: registry and a sandbox upstream on this machine, nothing kept
+    /// Run a demo: the registry and a sandbox upstream on this machine; nothing is stored
     Demo(Demo),
-    /// Serve an MCP server and its OAuth server on loopback, to try things on; they misbehave as told
+    /// Serve an MCP server and its OAuth server on loopback, for experiments; failure modes are configurable
     Sandbox(Sandbox),
-    /// People
+    /// Users
     #[command(subcommand)]
     User(User),
-    /// Write a copy of an SQLite database, while others work
+    /// Write a backup of an SQLite database while it is in use
     Backup(Backup),
-    /// Put a copy in the place of an SQLite database that nobody uses
+    /// Restore a backup over an SQLite database that is not in use
     Restore(Restore),
     /// The audit log
     #[command(subcommand)]
     Audit(Audit),
-    /// The keys that stored secrets are sealed with
+    /// The encryption keys of stored secrets
     #[command(subcommand)]
     Seal(Seal),
 }
@@ -63,7 +63,7 @@ pub enum Command {
 /// Options of `serve`.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub struct Serve {
-    /// Leave registering to `mcp-registry work` in other processes
+    /// Do not run the registration worker; `mcp-registry work` runs it in other processes
     #[arg(long)]
     pub no_worker: bool,
 }
@@ -71,10 +71,10 @@ pub struct Serve {
 /// Options of `migrate`.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Migrate {
-    /// End a rollout of changed settings: from now on only processes with the settings in force are in service
+    /// End a rollout of changed settings: from now on only processes with the current settings are accepted
     #[arg(long, conflicts_with = "put_back")]
     pub finish_rollout: bool,
-    /// Put the settings of before a rollout back in force: run it with those settings
+    /// Roll back to the settings before the rollout: run it with those settings
     #[arg(long)]
     pub put_back: bool,
 }
@@ -82,7 +82,7 @@ pub struct Migrate {
 /// Options of `openapi`.
 #[derive(Args, Debug)]
 pub struct Openapi {
-    /// Print nothing; exit 1 if FILE is not exactly this document
+    /// Print nothing; exit 1 if FILE differs from this document
     #[arg(long, value_name = "FILE", conflicts_with = "write")]
     pub check: Option<PathBuf>,
     /// Write the document to FILE instead
@@ -93,14 +93,14 @@ pub struct Openapi {
 /// Subcommands of `key`.
 #[derive(Debug, Subcommand)]
 pub enum Key {
-    /// Make an API key and print it, and nothing else; it is shown only this once
+    /// Create an API key and print only the key; it is shown only once
     Create(NewKey),
 }
 
 /// Options of `key create`.
 #[derive(Args, Debug)]
 pub struct NewKey {
-    /// What the key is called in lists and in the audit log
+    /// The name of the key in lists and in the audit log
     #[arg(long)]
     pub name: String,
     /// admin, manager, viewer or gateway
@@ -114,7 +114,7 @@ pub struct NewKey {
 /// Options of `demo`.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Demo {
-    /// End after the printout instead of staying up until Ctrl-C; exit 1 if any step failed
+    /// Exit after the printout instead of running until Ctrl-C; exit 1 if any step failed
     #[arg(long)]
     pub once: bool,
 }
@@ -122,8 +122,8 @@ pub struct Demo {
 /// Options of `sandbox`.
 #[derive(Args, Debug)]
 pub struct Sandbox {
-    /// How it misbehaves, as JSON, for example {"registration_refusal": {"status": 403, "error": "access_denied"}};
-    /// a line on standard input changes it, and its end ends the sandbox
+    /// Failure modes as JSON, for example {"registration_refusal": {"status": 403, "error": "access_denied"}};
+    /// a line on standard input changes them; the sandbox stops at the end of standard input
     #[arg(long, value_name = "JSON")]
     pub quirks: Option<String>,
     /// The port [default: a free one]
@@ -134,16 +134,16 @@ pub struct Sandbox {
 /// Subcommands of `user`.
 #[derive(Debug, Subcommand)]
 pub enum User {
-    /// Print a link that signs a person in once; somebody new becomes an admin while nobody can sign in, else a viewer
+    /// Print a one-time sign-in link; a new user becomes an admin if no user can sign in yet, otherwise a viewer
     Link(Link),
-    /// Break glass: make this person an admin again, active, without password and sessions, and print a one-time link
+    /// Break glass: make this user an active admin, remove password and sessions, and print a one-time sign-in link
     Reset(Reset),
 }
 
 /// Options of `user reset`.
 #[derive(Args, Debug)]
 pub struct Reset {
-    /// The person's e-mail address
+    /// The user's e-mail address
     #[arg(long)]
     pub email: String,
 }
@@ -158,18 +158,18 @@ pub struct Backup {
 /// Options of `restore`.
 #[derive(Args, Debug)]
 pub struct Restore {
-    /// The copy, as `backup` wrote it
+    /// The backup, as `backup` wrote it
     pub file: PathBuf,
-    /// Replace a database that exists; it is kept beside the new one
+    /// Replace an existing database; it is kept next to the restored one
     #[arg(long)]
     pub replace: bool,
-    /// Bring everything back as it was in the copy: also keys, people, roles and sessions that were ended since
+    /// Restore exactly the state of the backup: also API keys, users, roles and sessions that were revoked since
     #[arg(long)]
     pub as_it_was: bool,
-    /// Revoke every API key of the copy that was made at or after this moment (RFC 3339, or `all`), and end all sessions
+    /// Revoke every API key of the backup that was created at or after this timestamp (RFC 3339, or `all`), and end all sessions
     #[arg(long, value_name = "TIMESTAMP", value_parser = since, conflicts_with = "as_it_was")]
     pub revoke_keys_since: Option<Timestamp>,
-    /// Restore although sealing keys are lost: what they sealed must be entered again
+    /// Restore although sealing keys are lost: secrets encrypted with them must be entered again
     #[arg(long)]
     pub accept_lost_keys: bool,
 }
@@ -177,20 +177,20 @@ pub struct Restore {
 /// Subcommands of `audit`.
 #[derive(Debug, Subcommand)]
 pub enum Audit {
-    /// Check that no event was changed, added or removed since it was written; exit 1 and name the first that was, 3 when
+    /// Verify that no event was changed, added or removed since it was written; exit 1 and name the first such event, 3 when
     /// something could not be checked
     Verify(VerifyAudit),
-    /// Sign the log from now on with a new key, as it is now: when `verify` complains and you know why; on record
+    /// Start signing the log with a new key from its current state, when `verify` fails for a known reason; this is audited
     Restart,
 }
 
 /// Options of `audit verify`.
 #[derive(Args, Debug)]
 pub struct VerifyAudit {
-    /// A key, in hex, that signed points must be signed with, as an earlier run printed it; may be given several times
+    /// A public key, in hex, that checkpoints must be signed with, as printed by an earlier run; may be repeated
     #[arg(long, value_name = "HEX")]
     pub public_key: Vec<String>,
-    /// An event that must be there, `NUMBER:HASH`, as an earlier run printed the last one
+    /// An event that must exist, `NUMBER:HASH`, as printed by an earlier run
     #[arg(long, value_name = "NUMBER:HASH")]
     pub contains: Option<String>,
 }
@@ -198,13 +198,13 @@ pub struct VerifyAudit {
 /// Subcommands of `seal`.
 #[derive(Debug, Subcommand)]
 pub enum Seal {
-    /// Print a new key, as a line for the key file
+    /// Generate a key and print it as a line for the key file
     NewKey,
-    /// Open every stored secret; say which key seals how many, and what is lost where a key is missing
+    /// Decrypt every stored secret; print how many secrets each key encrypts, and which are lost if a key is missing
     Status,
-    /// Put every stored secret under the first key, while others go on serving; may be interrupted and run again
+    /// Re-encrypt every stored secret with the first key, without downtime; may be interrupted and run again
     Rotate,
-    /// Say that a key is lost for good, so that processes without it serve again
+    /// Declare a key as lost, so that processes without it can serve again
     Abandon(Abandon),
 }
 
@@ -218,10 +218,10 @@ pub struct Abandon {
 /// Options of `user link`.
 #[derive(Args, Debug)]
 pub struct Link {
-    /// The person's e-mail address
+    /// The user's e-mail address
     #[arg(long)]
     pub email: String,
-    /// What somebody new may do: admin, manager or viewer [default: admin for the first, then viewer]
+    /// The role of a new user: admin, manager or viewer [default: admin for the first user, then viewer]
     #[arg(long, value_parser = role)]
     pub role: Option<Role>,
 }
@@ -232,11 +232,11 @@ fn since(text: &str) -> Result<Timestamp, String> {
     }
     DateTime::parse_from_rfc3339(text)
         .map(|moment| moment.to_utc())
-        .map_err(|_| "write a moment such as 2026-11-23T08:00:00Z, or `all`".to_owned())
+        .map_err(|_| "write a timestamp such as 2026-11-23T08:00:00Z, or `all`".to_owned())
 }
 
 fn role(text: &str) -> Result<Role, String> {
-    Role::parse(text).ok_or_else(|| "there are the roles admin, manager, viewer and gateway".to_owned())
+    Role::parse(text).ok_or_else(|| "the roles are admin, manager, viewer and gateway".to_owned())
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The machine's clock: the one place where the product reads it.
+//! The machine's clock: the only place that reads it.
 
 use chrono::DateTime;
 use registry_core::clock::{Clock, Timestamp};

@@ -1,11 +1,10 @@
-//! What each subcommand does, a file each, and what they share.
+//! The subcommands, one file each, and what they share.
 
 mod audit;
 mod backup;
 mod check;
 mod database;
 pub mod demo;
-mod ending;
 mod key;
 mod migrate;
 mod openapi;
@@ -13,31 +12,32 @@ mod restore;
 mod sandbox;
 mod seal;
 pub mod serve;
+mod shutdown;
 mod user;
 mod work;
 
 use crate::cli::{Audit, Cli, Command, Key, Seal, User};
 use crate::config::Config;
 use crate::telemetry;
-use ending::Ending;
+use shutdown::ShutdownSignal;
 use std::fmt;
 use std::io::{ErrorKind, Write};
 
-/// Why a command did not do what was asked: a sentence for the operator.
+/// Why a command failed: a sentence for the operator.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
-pub struct Failed {
+pub struct CommandError {
     message: String,
     code: u8,
 }
 
-impl Failed {
+impl CommandError {
     /// A failure with this sentence.
     pub fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), code: 1 }
     }
 
-    /// What was asked was done, and nothing was found wrong, but something could not be checked.
+    /// The command succeeded and found no problem, but something could not be checked.
     fn unchecked(message: impl Into<String>) -> Self {
         Self { message: message.into(), code: 3 }
     }
@@ -48,7 +48,7 @@ impl Failed {
     }
 }
 
-impl From<registry::Error> for Failed {
+impl From<registry::Error> for CommandError {
     fn from(error: registry::Error) -> Self {
         // The operator may see the cause of an internal error; callers over HTTP never do.
         match &error {
@@ -59,34 +59,34 @@ impl From<registry::Error> for Failed {
 }
 
 /// Writes a command's output and a line's end. A reader that has gone away (`mcp-registry openapi | head`) is no failure.
-fn print(text: impl fmt::Display) -> Result<(), Failed> {
+fn print(text: impl fmt::Display) -> Result<(), CommandError> {
     let mut output = std::io::stdout().lock();
     match writeln!(output, "{text}").and_then(|()| output.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Failed::new(format!("Standard output cannot be written: {error}.")))
+            Err(CommandError::new(format!("Standard output cannot be written: {error}.")))
         }
         _ => Ok(()),
     }
 }
 
 /// Does what was typed.
-pub(crate) async fn run(cli: Cli) -> Result<(), Failed> {
-    // What runs until it is told to end catches the signals for that before it does anything else.
+pub(crate) async fn run(cli: Cli) -> Result<(), CommandError> {
+    // Long-running commands install their signal handlers first.
     match &cli.command {
         Command::Openapi(options) => return openapi::run(options),
-        Command::Demo(options) => return Box::pin(demo::run(options.once, Ending::caught()?)).await,
-        Command::Sandbox(options) => return sandbox::run(options, Ending::caught()?).await,
+        Command::Demo(options) => return Box::pin(demo::run(options.once, ShutdownSignal::install()?)).await,
+        Command::Sandbox(options) => return sandbox::run(options, ShutdownSignal::install()?).await,
         Command::Seal(Seal::NewKey) => return seal::new_key(),
         _ => {}
     }
-    let config = Config::load(cli.config.as_deref()).map_err(|error| Failed::new(error.to_string()))?;
+    let config = Config::load(cli.config.as_deref()).map_err(|error| CommandError::new(error.to_string()))?;
     if matches!(cli.command, Command::Check) {
         return check::run(&config);
     }
     telemetry::init(&config.log);
     match cli.command {
-        Command::Serve(options) => serve::run(&config, options, Ending::caught()?).await,
-        Command::Work => work::run(&config, Ending::caught()?).await,
+        Command::Serve(options) => serve::run(&config, options, ShutdownSignal::install()?).await,
+        Command::Work => work::run(&config, ShutdownSignal::install()?).await,
         Command::Migrate(options) => migrate::run(&config, options).await,
         Command::Key(Key::Create(options)) => key::create(&config, options).await,
         Command::User(User::Link(options)) => user::link(&config, &options).await,

@@ -2,6 +2,7 @@
 //!
 //! `sections` holds the settings themselves, `sources` reads them, `redact` keeps secrets out of every text.
 
+mod auth;
 #[cfg(test)]
 mod documentation;
 mod redact;
@@ -9,9 +10,10 @@ mod secret_variables;
 mod sections;
 mod sources;
 
-pub use redact::{DatabaseUrl, Hidden};
+pub use auth::{Auth, Jwt, Oidc};
+pub use redact::DatabaseUrl;
 pub use sections::{
-    Audit, Auth, Cimd, Config, Database, DeclaredSecret, Egress, Gateway, Jwt, Log, LogFormat, Oidc, Sealing,
-    SecretSource, Server, Ui, Vault, Worker,
+    Audit, Cimd, Config, Database, DeclaredSecret, Egress, Gateway, Log, LogFormat, Sealing, SecretSource,
+    Server, Ui, Vault, Worker,
 };
 pub use sources::{LoadError, known_keys};

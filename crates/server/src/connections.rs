@@ -39,7 +39,7 @@ impl Connections {
         Self { most, proxies, shares: Shares::of(most) }
     }
 
-    /// How many there may be at once.
+    /// The maximum number of connections.
     pub(crate) fn most(&self) -> usize {
         self.most
     }

@@ -1,12 +1,12 @@
-//! The binary `mcp-registry` as a library: reads the configuration, plugs outbound into registry, builds API and pages,
-//! runs what the subcommand asks.
+//! The binary `mcp-registry` as a library: reads the configuration, connects outbound to registry, builds API and pages,
+//! runs the subcommands.
 //!
-//! This crate must not know rules of any kind: it decides nothing about integrations, metadata or registrations.
+//! This crate contains no domain rules: it decides nothing about integrations, metadata or registrations.
 //!
-//! A tour in six lines:
-//! * [`config::Config`]: every setting, where it comes from, what is wrong with it.
-//! * [`app::build`]: the one actix `App` that the binary serves and tests call.
-//! * [`command`]: what each subcommand does; [`command::serve::start`] runs everything in this process.
+//! Overview:
+//! * [`config::Config`]: every setting and its source.
+//! * [`app::build`]: the actix `App` that the binary serves and tests call.
+//! * [`command`]: the subcommands; [`command::serve::start`] runs everything in this process.
 //! * [`command::demo`]: registry and sandbox together, through the public API.
 //! * [`validation`]: what is wrong with the configuration, and the application's settings made of it.
 //! * [`sealing_keys`], [`secrets`], [`telemetry`], [`clock`], [`adapters`]: sealing keys, secrets kept elsewhere, logs and
@@ -30,13 +30,13 @@ use rustix::process::umask;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// How long threads that block may hold up the end of the process.
+/// How long blocking threads may delay the shutdown of the process.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Does what the command line says; the process's exit code: 0 done, 1 not done (standard error says why), 2 typed wrongly, 3 done,
+/// Runs the command line and returns the exit code: 0 success, 1 failure (standard error says why), 2 invalid usage, 3 success,
 /// but something could not be checked.
 pub fn run() -> ExitCode {
-    // Whatever this program writes (databases and their journals, keys, copies) is nobody else's business.
+    // Files that this program writes (databases, journals, keys, backups) are readable by their owner only.
     umask(Mode::RWXG | Mode::RWXO);
     let cli = cli::Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -47,7 +47,7 @@ pub fn run() -> ExitCode {
         }
     };
     let outcome = runtime.block_on(command::run(cli));
-    // A thread that still waits for something outside, a name that is looked up, holds nobody up.
+    // A blocked thread, for instance a name lookup, must not delay the shutdown.
     runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,4 +1,4 @@
-//! The sealing keys: given by the operator, printed by a program of theirs, or made beside an SQLite database on first use.
+//! The sealing keys: configured, printed by a program of the operator, or created next to an SQLite database on first use.
 
 use crate::config::Config;
 use registry::{SealingKey, SealingRing};
@@ -12,9 +12,9 @@ use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 use zeroize::Zeroizing;
 
-/// How long a program may take to print the keys.
+/// Timeout of the program that prints the keys.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
-/// What it may print, in bytes: a thousand keys.
+/// The maximum output of the program, in bytes: a thousand keys.
 const MAX_OUTPUT_BYTES: u64 = 64 * 1024;
 
 /// Where the keys of this configuration are.
@@ -25,22 +25,22 @@ enum Source {
     Command(Vec<String>),
     /// In a file the operator names; it must exist.
     File(PathBuf),
-    /// Beside the SQLite database; made if it is not there.
+    /// Next to the SQLite database; created if missing.
     BesideDatabase(PathBuf),
-    /// Nowhere: a database in memory takes a key that lives as long.
+    /// None: a database in memory uses a key that lives as long as the process.
     Fleeting,
 }
 
-/// What was found where the keys of a configuration are.
+/// The result of looking for the keys.
 #[derive(Debug)]
 pub enum Ring {
     /// The keys.
     Found(SealingRing),
-    /// Nothing yet at the place beside an SQLite database where a key is made on first use.
+    /// No key file yet next to an SQLite database; it is created on first use.
     NotThere(PathBuf),
 }
 
-/// The ring of this configuration. Makes nothing.
+/// Loads the keys of this configuration. Creates nothing.
 pub async fn find(config: &Config) -> Result<Ring, String> {
     let keys = match source(config)? {
         Source::Given => given(config)?,
@@ -57,12 +57,12 @@ pub(crate) fn make(path: &Path) -> Result<SealingRing, String> {
     let keys = match create(path) {
         Ok(key) => vec![key],
         Err(Creation::Exists) => read(path)?,
-        Err(Creation::Failed(message)) => return Err(message),
+        Err(Creation::CommandError(message)) => return Err(message),
     };
     SealingRing::new(keys)
 }
 
-/// Says what is wrong with the keys of this configuration, without making or running anything.
+/// Checks the keys of this configuration, without creating or running anything.
 pub(crate) fn inspect(config: &Config) -> Result<(), String> {
     let keys = match source(config)? {
         Source::Given => given(config)?,
@@ -73,7 +73,7 @@ pub(crate) fn inspect(config: &Config) -> Result<(), String> {
     SealingRing::new(keys).map(drop)
 }
 
-/// The key file, if everybody on this machine may read it. Not refused: mounted secrets often look so in containers.
+/// The key file, if every user of this machine may read it. This is only a warning: mounted secrets often have such modes in containers.
 pub(crate) fn exposed_file(config: &Config) -> Option<PathBuf> {
     let Ok(Source::File(path) | Source::BesideDatabase(path)) = source(config) else { return None };
     let mode = fs::metadata(&path).ok()?.permissions().mode();
@@ -148,7 +148,7 @@ async fn printed(line: &[String]) -> Result<Vec<SealingKey>, String> {
             output.map_err(|error| failed(&error.to_string()))?;
         }
         if text.len() as u64 > MAX_OUTPUT_BYTES {
-            return Err(failed("it printed more than any keys are"));
+            return Err(failed("it printed too much"));
         }
         let status = child.wait().await.map_err(|error| failed(&error.to_string()))?;
         if status.success() { Ok(text) } else { Err(failed(&format!("it failed, {status}"))) }
@@ -160,7 +160,7 @@ async fn printed(line: &[String]) -> Result<Vec<SealingKey>, String> {
     lines(text).map_err(|message| failed(&message))
 }
 
-/// One key per line, the first one seals; empty lines and lines with `#` are passed over.
+/// One key per line, the first one encrypts; empty lines and lines with `#` are ignored.
 fn lines(text: &str) -> Result<Vec<SealingKey>, String> {
     text.lines()
         .map(str::trim)
@@ -171,13 +171,13 @@ fn lines(text: &str) -> Result<Vec<SealingKey>, String> {
 
 enum Creation {
     Exists,
-    Failed(String),
+    CommandError(String),
 }
 
-/// Makes the file whole or not at all: two processes that start together must end with one key.
+/// Creates the file atomically: two processes that start together must use the same key.
 fn create(path: &Path) -> Result<SealingKey, Creation> {
     let failed = |error: &dyn std::fmt::Display| {
-        Creation::Failed(format!("The sealing key file {} cannot be made: {error}.", path.display()))
+        Creation::CommandError(format!("The sealing key file {} cannot be made: {error}.", path.display()))
     };
     if path.exists() {
         return Err(Creation::Exists);
@@ -193,7 +193,7 @@ fn create(path: &Path) -> Result<SealingKey, Creation> {
         .and_then(|mut file| {
             writeln!(
                 file,
-                "# Seals the secrets in the database beside it. Without it they are lost: keep a copy."
+                "# Encrypts the secrets in the database next to this file. Without it they are lost: keep a copy."
             )?;
             writeln!(file, "{}", key.to_line())?;
             file.sync_all()
@@ -212,7 +212,8 @@ fn create(path: &Path) -> Result<SealingKey, Creation> {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::config::{DatabaseUrl, Hidden};
+    use crate::config::DatabaseUrl;
+    use registry_core::secret::Secret;
 
     fn on_sqlite(folder: &Path) -> Config {
         let mut config = Config::default();
@@ -246,14 +247,14 @@ mod tests {
         let mut config = Config::default();
         config.database.url = DatabaseUrl::from("postgres://localhost/registry".to_owned());
         assert!(find(&config).await.unwrap_err().contains("sealing.key_file"));
-        config.sealing.keys = vec![Hidden::from(SealingKey::generate().unwrap().to_line().as_str())];
+        config.sealing.keys = vec![Secret::from(SealingKey::generate().unwrap().to_line().as_str())];
         find(&config).await.unwrap();
     }
 
     #[tokio::test]
     async fn a_bad_key_is_not_repeated() {
         let mut config = Config::default();
-        config.sealing.keys = vec![Hidden::from("k1:bm90MzJieXRlcw==")];
+        config.sealing.keys = vec![Secret::from("k1:bm90MzJieXRlcw==")];
         let message = find(&config).await.unwrap_err();
         assert!(message.contains("32 bytes") && !message.contains("bm90"), "{message}");
     }
@@ -286,8 +287,8 @@ mod tests {
         let message = told("echo s3cret >&2; exit 3").await.unwrap_err();
         assert!(message.contains("exit status: 3") && !message.contains("s3cret"), "{message}");
         let message = told("yes k1:c2VjcmV0").await.unwrap_err();
-        assert!(message.contains("more than any keys") && !message.contains("c2Vj"), "{message}");
-        config.sealing.keys = vec![Hidden::from(key.as_str())];
+        assert!(message.contains("printed too much") && !message.contains("c2Vj"), "{message}");
+        config.sealing.keys = vec![Secret::from(key.as_str())];
         assert!(find(&config).await.unwrap_err().contains("no more"));
     }
 }

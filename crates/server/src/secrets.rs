@@ -1,6 +1,6 @@
-//! Where the operator keeps the secrets that integrations name: variables, files, a vault.
+//! The sources of secrets that integrations name: variables, files, a vault.
 
-use crate::config::{Config, Hidden, SecretSource};
+use crate::config::{Config, SecretSource};
 use futures_util::future::BoxFuture;
 use registry::{SecretMembers, SecretStore, SecretText};
 use registry_core::secret::Secret;
@@ -17,7 +17,7 @@ const MAX_SECRET_FILE_BYTES: u64 = 512 * 1024;
 #[derive(Clone, Debug, Default)]
 pub struct Secrets {
     sources: BTreeMap<String, SecretSource>,
-    variables: BTreeMap<String, Hidden>,
+    variables: BTreeMap<String, Secret>,
     vault: Option<Vault>,
     operator: TrustedClient,
 }
@@ -27,7 +27,7 @@ pub struct Secrets {
 struct Vault {
     address: String,
     namespace: Option<String>,
-    token: Option<Hidden>,
+    token: Option<Secret>,
     token_file: Option<PathBuf>,
 }
 
@@ -51,7 +51,7 @@ impl Secrets {
     async fn read(&self, name: &str) -> Result<SecretText, String> {
         let place = self.sources.get(name).ok_or("it is not declared")?;
         match place {
-            SecretSource::Missing => Err("it says neither `env` nor `file` nor `vault`".to_owned()),
+            SecretSource::Missing => Err("it must set one of `env`, `file` and `vault`".to_owned()),
             SecretSource::Variable(variable) => match self.variables.get(variable) {
                 Some(value) => Ok(SecretText::Text(Secret::new(value.expose()))),
                 None => Err(format!("the variable {variable} was not set when this process started")),
@@ -90,7 +90,7 @@ impl Secrets {
             return Err(format!("{url} answered {}", answer.status));
         }
         let mut members: Map<String, Value> = serde_json::from_slice(&answer.body)
-            .map_err(|_| format!("{url}: the answer is no JSON object"))?;
+            .map_err(|_| format!("{url}: the response is not a JSON object"))?;
         match members.remove("data").as_mut().and_then(|data| data.get_mut("data")).map(Value::take) {
             Some(Value::Object(members)) => Ok(SecretText::Object(SecretMembers(members))),
             _ => Err(format!("{url}: the answer has no `data.data`; is it the KV engine, version 2?")),

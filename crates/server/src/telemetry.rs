@@ -38,7 +38,7 @@ pub fn init(log: &Log) {
     };
 }
 
-/// What may be heard at all, whatever `log.level` says: these print the database's password, and every value that is
+/// Filters that apply regardless of `log.level`: these libraries log the database's password, and every value that is
 /// stored.
 fn tellable(metadata: &Metadata<'_>) -> bool {
     let of = |name: &str| metadata.target().starts_with(name);
@@ -52,7 +52,7 @@ pub fn metrics() -> PrometheusHandle {
         .get_or_init(|| {
             let recorder = PrometheusBuilder::new().build_recorder();
             let handle = recorder.handle();
-            // Only another recorder in the same process (a test's) could stand in the way; then ours stays empty.
+            // Installing fails only if the process already has a recorder (a test's); then this one stays empty.
             let _ = metrics::set_global_recorder(recorder);
             handle
         })

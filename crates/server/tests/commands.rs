@@ -29,7 +29,7 @@ struct Row {
     /// What is typed after them.
     arguments: &'static [&'static str],
     alone: Alone,
-    /// Whether it works although the sealing key is not there.
+    /// Whether it works although the sealing key does not exist.
     without_key: bool,
     /// Whether it ends by itself; the others are not started here beside a running server.
     ends: bool,

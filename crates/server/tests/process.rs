@@ -41,7 +41,7 @@ fn serve(folder: &Path) -> (Process, String, String) {
         line.strip_prefix(start).unwrap_or_else(|| unreachable!("{line}")).to_owned()
     };
     let address = next("listening on http://");
-    let link = next("nobody can sign in yet; sign in once with ");
+    let link = next("no user can sign in yet; sign in once with ");
     (process, address, link)
 }
 

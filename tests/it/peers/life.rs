@@ -75,7 +75,7 @@ impl Life {
         let registry = t.inner.registry.clone();
         let mut guarded = UpstreamClient::new(registry.settings().egress.clone(), Limits::default());
         if let Some(front) = at.front {
-            guarded = guarded.trusting(&std::fs::read(front.text("ca_file")).unwrap()).unwrap();
+            guarded = guarded.with_certificates(&std::fs::read(front.text("ca_file")).unwrap()).unwrap();
         }
         tokio::spawn(registration_worker::run(registry, Arc::new(guarded), options, stop.clone()));
         admin.post("/v1/workspaces", &json!({ "name": "Acme", "slug": "acme" })).await.expect(200);

@@ -67,7 +67,7 @@ impl Shape {
             return;
         }
         match value {
-            Value::String(text) => self.judge_text(text, value, schema, pointer, name),
+            Value::String(text) => self.check_url(text, value, schema, pointer, name),
             Value::Object(members) => self.judge_members(members, schema, pointer),
             Value::Array(items) if schema["items"].is_object() => {
                 if let Some(most) = schema["maxItems"].as_u64()
@@ -85,7 +85,7 @@ impl Shape {
         }
     }
 
-    fn judge_text(&mut self, text: &str, value: &Value, schema: &Value, pointer: &str, name: &str) {
+    fn check_url(&mut self, text: &str, value: &Value, schema: &Value, pointer: &str, name: &str) {
         if let Some(words) = schema["enum"].as_array() {
             if !words.contains(value) {
                 self.report.push(unknown_word(pointer, name, text, words));

@@ -45,7 +45,7 @@ pub const METADATA: &[Range] = &[
     v6([0xfe80, 0, 0, 0, 0, 0, 0xa9fe, 0xa9fe], 128, "metadata (OpenStack)"),
 ];
 
-/// Names of the same services, refused whatever they lead to.
+/// Names of the same services, always refused.
 pub const METADATA_NAMES: &[&str] = &[
     "metadata.google.internal",
     "metadata.goog",
@@ -108,11 +108,11 @@ pub(super) enum Reach {
     Public,
     /// Refused unless allowed.
     Private,
-    /// Refused, whatever is allowed.
+    /// Always refused.
     Never,
 }
 
-/// How `address` is to be met, in whatever way it is written.
+/// The class of `address`, in any notation.
 pub(super) fn reach(address: IpAddr) -> Reach {
     let real = routed(address);
     let inside = embedded(real);

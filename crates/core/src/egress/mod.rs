@@ -90,7 +90,7 @@ pub enum UrlProblem {
     Scheme(String),
     /// `user:password@`.
     #[error(
-        "a URL here may not hold a user name or password; use `headers` in the Advanced Configuration instead"
+        "this URL must not contain a user name or password; use `headers` in the Advanced Configuration instead"
     )]
     Userinfo,
     /// `#…`.
@@ -122,7 +122,7 @@ pub enum AddressProblem {
     Private(IpAddr),
     /// [`METADATA`], [`METADATA_NAMES`] or [`NO_SERVER`].
     #[error(
-        "{0} is a cloud's service for its own machines or no server's address, and is never reached, whatever `egress.allow` says"
+        "{0} is a cloud metadata service or not a server address, and is never reached, even with `egress.allow`"
     )]
     Never(String),
     /// Allowed, but not for the integration at hand.
@@ -131,18 +131,18 @@ pub enum AddressProblem {
     )]
     NotForThis(IpAddr),
     /// A name of this machine that leads elsewhere.
-    #[error("a name of this machine leads to {0}, which is not this machine")]
+    #[error("a name of this machine resolves to {0}, which is not this machine")]
     Elsewhere(IpAddr),
 }
 
 impl EgressPolicy {
     /// Judges a URL by its text, without resolving names.
-    pub fn judge_text(&self, text: &str) -> Result<Url, UrlProblem> {
-        self.judge_text_within(text, &Scope::Everything)
+    pub fn check_url(&self, text: &str) -> Result<Url, UrlProblem> {
+        self.check_url_within(text, &Scope::Everything)
     }
 
-    /// As [`Self::judge_text`], for what an integration of this scope leads to.
-    pub fn judge_text_within(&self, text: &str, scope: &Scope) -> Result<Url, UrlProblem> {
+    /// As [`Self::check_url`], for what an integration of this scope leads to.
+    pub fn check_url_within(&self, text: &str, scope: &Scope) -> Result<Url, UrlProblem> {
         if text
             .chars()
             .any(|character| character.is_control() || character.is_whitespace() || character == '\\')
@@ -175,16 +175,16 @@ impl EgressPolicy {
         }
         let text = url.host_str().unwrap_or_default();
         match host {
-            Host::Ipv4(address) => self.judge_address_within(text, address.into(), scope)?,
-            Host::Ipv6(address) => self.judge_address_within(text, address.into(), scope)?,
+            Host::Ipv4(address) => self.check_address_within(text, address.into(), scope)?,
+            Host::Ipv6(address) => self.check_address_within(text, address.into(), scope)?,
             Host::Domain(name) if is_metadata_name(name) => {
                 return Err(AddressProblem::Never(undotted(name).to_owned()).into());
             }
             // Known without asking anybody where it leads.
             Host::Domain(_) if loopback => {
-                let first = self.judge_address_within(text, Ipv4Addr::LOCALHOST.into(), scope);
+                let first = self.check_address_within(text, Ipv4Addr::LOCALHOST.into(), scope);
                 first.or_else(|problem| {
-                    self.judge_address_within(text, Ipv6Addr::LOCALHOST.into(), scope).map_err(|_| problem)
+                    self.check_address_within(text, Ipv6Addr::LOCALHOST.into(), scope).map_err(|_| problem)
                 })?;
             }
             Host::Domain(_) => {}
@@ -194,11 +194,11 @@ impl EgressPolicy {
 
     /// Judges one address that `host` led to, when connecting.
     pub fn judge_address(&self, host: &str, address: IpAddr) -> Result<(), AddressProblem> {
-        self.judge_address_within(host, address, &Scope::Everything)
+        self.check_address_within(host, address, &Scope::Everything)
     }
 
     /// As [`Self::judge_address`], for what an integration of this scope leads to.
-    pub fn judge_address_within(
+    pub fn check_address_within(
         &self,
         host: &str,
         address: IpAddr,
@@ -276,7 +276,7 @@ impl EgressPolicy {
 }
 
 /// For which hosts `egress.allow` counts. An integration in the operator's network may lead anywhere in the list; a public
-/// one leads to public addresses alone, so that a stranger's metadata do not reach inside.
+/// one leads to public addresses alone, so that untrusted metadata cannot reach internal addresses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {

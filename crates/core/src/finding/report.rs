@@ -26,7 +26,7 @@ pub struct Report {
 /// One collected finding.
 #[derive(Debug)]
 pub struct Found {
-    /// What was found.
+    /// The result of a discovery.
     pub finding: Finding,
     /// The byte offset in the judged text, where the rule knew it.
     pub offset: Option<usize>,
@@ -72,7 +72,7 @@ impl Report {
         self.counts[severity as usize..].iter().sum::<usize>() >= MAX_FINDINGS
     }
 
-    /// Whether nothing further is listed, whatever it is.
+    /// Whether no further finding is listed.
     pub fn is_closed(&self) -> bool {
         self.is_full(Severity::Error)
     }

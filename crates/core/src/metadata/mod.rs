@@ -1,10 +1,10 @@
 //! The Advanced Configuration: the one table of fields, its check, its secrets, its resolution over five layers.
 //!
 //! * [`FIELDS`] says everything about every member; the check, the JSON Schema and the resolution only read it.
-//! * [`verify`] judges a text as a person wrote it and finds the secrets in it; [`Verified::sealed_text`] gives the text to keep.
-//! * [`AdvancedConfiguration`] is that kept text, parsed; [`resolve`] lays up to four of them over the deployment's [`Branding`].
+//! * [`verify`] checks a text as a user wrote it and finds the secrets in it; [`Verified::sealed_text`] is the text to store.
+//! * [`AdvancedConfiguration`] is that stored text, parsed; [`resolve`] applies up to four of them over the deployment's [`Branding`].
 //! * [`EffectiveMetadata`] is what is wanted before the authorization server is known; its digest says whether it changed.
-//! * [`set_member`] and its like change one member of a text and leave the rest as it was written.
+//! * [`set_member`] and similar functions change one member of a text and keep the rest unchanged.
 //! * [`CODES`] lists every code a finding of this module can have.
 //!
 //! Four folders; each uses only those before it: `fields` → `rules` → `text` → `layers`.

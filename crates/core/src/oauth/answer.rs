@@ -1,9 +1,9 @@
 //! Answers to registrations (RFC 7591 §3.2.1): lenient about form, strict about what matters (INV-33).
 
 use super::failure::{Failure, FailureClass, classify_refusal, clean};
-use super::handed_on::{is_plain, make_fit};
 use super::json::read_object;
 use super::management_address::management;
+use super::sanitize::{is_plain, sanitize};
 use crate::clock::Timestamp;
 use crate::secret::Secret;
 use serde_json::{Map, Value, json};
@@ -30,7 +30,7 @@ pub struct Issued {
     pub registration_access_token: Option<Secret>,
     /// Every member of the answer but the secrets.
     pub response: Map<String, Value>,
-    /// What was odd about the answer, for people.
+    /// Warnings about the response, for users.
     pub warnings: Vec<String>,
     /// Whether the callbacks are those asked for. Always so of a registration; an update that changes them brings secrets
     /// that must not be lost, but no client as wanted.
@@ -56,7 +56,7 @@ pub(super) fn not_json() -> Failure {
     Failure::new(
         FailureClass::Protocol,
         "answer_not_json",
-        "The registration endpoint answered with something that is no JSON object (or has a member twice), so there is no client to use.",
+        "The registration endpoint did not answer with a valid JSON object, so there is no client to use.",
     )
 }
 
@@ -88,14 +88,14 @@ pub(super) fn issue(
         return Err(Failure::new(
             FailureClass::Protocol,
             "secret_missing",
-            "The authorization server issued a secret that cannot be used: it holds control or invisible characters (RFC 6749 appendix A.2).",
+            "The authorization server issued a secret that cannot be used: it contains control or invisible characters (RFC 6749 appendix A.2).",
         ));
     }
     // What the registration is managed with is judged below, and the id above: both are used as they stand.
     let stated_uri = answer.get("registration_client_uri").and_then(Value::as_str).map(str::to_owned);
     // These are compared with those that were asked for.
     let callbacks = answer.shift_remove("redirect_uris");
-    make_fit(&mut answer, "The answer", &mut warnings);
+    sanitize(&mut answer, "The answer", &mut warnings);
     answer.extend(callbacks.map(|callbacks| ("redirect_uris".to_owned(), callbacks)));
     for name in ["redirect_uris", "grant_types", "response_types", "contacts"] {
         if let Some(Value::String(one)) = answer.get(name).cloned() {
@@ -163,7 +163,7 @@ fn warn_of_differences(
 }
 
 fn take_text(answer: &mut Map<String, Value>, name: &str) -> Option<String> {
-    // Removed whatever it is: what stands under these names is never shown.
+    // Always removed: values under these names are never shown.
     match answer.shift_remove(name)? {
         Value::String(text) => Some(text),
         _ => None,
@@ -182,7 +182,7 @@ fn seconds(value: Option<&Value>) -> Option<i64> {
     }
 }
 
-/// Ours must be among the callbacks that were registered; then exactly ours are kept, in our order.
+/// Our callbacks must be among the registered ones; exactly ours are kept, in our order.
 fn check_callbacks(
     answer: &mut Map<String, Value>,
     request: &Map<String, Value>,
@@ -201,15 +201,15 @@ fn check_callbacks(
         return Err(Failure::new(
             FailureClass::NeedsAdmin,
             "redirect_uris_not_honoured",
-            "The authorization server registered other callbacks than the gateway's, so nobody could come back from it. Ask its owner to allow the callback URL shown here.",
+            "The authorization server registered other callbacks than the gateway's, so users could not return from it. Ask its owner to allow the callback URL shown here.",
         ));
     }
     let others: Vec<&Value> = registered.iter().filter(|uri| !wanted.contains(uri)).collect();
     if let Some(first) = others.first() {
         warnings.push(format!(
-            "The authorization server registered callbacks that were not asked for: {} of them, first {}. Gateways get only those that were asked for. Ask its owner to remove the others.",
+            "The authorization server registered callbacks that were not requested: {} of them, first {}. Gateways get only the requested ones. Ask its owner to remove the others.",
             others.len(),
-            first.as_str().map_or_else(|| "one that is no text".to_owned(), |uri| clean(uri, 200))
+            first.as_str().map_or_else(|| "one that is not a string".to_owned(), |uri| clean(uri, 200))
         ));
     }
     if wanted.is_empty() {
@@ -266,7 +266,7 @@ fn auth_method(
         }
         (Some(method), _) => method,
         // Not repeated: what was asked for was chosen from what the authorization server lists. The default of RFC 7591
-        // §2 only where a secret comes that nobody asked for.
+        // §2 only where a secret was issued that was not requested.
         (None, true) => request
             .get("token_endpoint_auth_method")
             .and_then(Value::as_str)

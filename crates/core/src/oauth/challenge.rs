@@ -63,7 +63,7 @@ fn parse_line(line: &str, challenges: &mut Vec<Challenge>) {
         } else {
             challenges.push(Challenge { scheme: word.to_ascii_lowercase(), parameters: Vec::new() });
             rest = after;
-            // token68 (RFC 9110 §11.2) stands in place of parameters; it means nothing to us.
+            // token68 (RFC 9110 §11.2) replaces parameters; it is ignored.
             // Looked for only behind a space, so that no character is looked at over and over.
             let trimmed = after.trim_start_matches([' ', '\t']);
             let spaced = after.len() != trimmed.len();

@@ -33,7 +33,7 @@ pub struct Discovery {
     pub metadata: Map<String, Value>,
     /// Scopes worth asking for: of the challenge, else those the resource supports.
     pub scopes: Vec<String>,
-    /// What is odd, for people.
+    /// Warnings for users.
     #[serde(default)]
     pub warnings: Vec<String>,
     /// What an admin had set when it was found (`EffectiveMetadata::discovery_inputs`); empty: not recorded.
@@ -82,8 +82,8 @@ pub enum IssuerMatch {
     RootSlash,
     /// Other than expected, but the admin says it is to be trusted (`trusted_issuer`).
     Trusted,
-    /// Nobody named one: a server of the MCP revision 2025-03-26, whose origin stands for an issuer. Never the same as an
-    /// issuer that was named, whatever its text.
+    /// No issuer was named: a server of the MCP revision 2025-03-26, whose origin is used as issuer. Never equal to an
+    /// issuer that was named, even if the text is the same.
     Legacy,
 }
 
@@ -198,7 +198,7 @@ pub fn authorization_server_urls(issuer: &str) -> Vec<String> {
     ]
 }
 
-/// Whether a protected resource's `resource` may stand for the address `server`.
+/// Whether a protected resource's `resource` covers the address `server`.
 pub fn resource_matches(server: &str, resource: &str) -> Option<ResourceMatch> {
     if server == resource {
         return Some(ResourceMatch::Exact);
@@ -245,7 +245,7 @@ pub fn issuer_matches(expected: &str, found: &str, trusted: Option<&str>) -> Opt
     if expected == found {
         return Some(IssuerMatch::Exact);
     }
-    // Only an empty path may be written both ways; anything else needs a person's word.
+    // Only an empty path may be written both ways; anything else must be configured by a user.
     let bare = |issuer: &str| {
         let url = Url::parse(issuer).ok()?;
         (url.path() == "/" && url.query().is_none()).then(|| issuer.trim_end_matches('/').to_owned())

@@ -19,7 +19,7 @@ pub struct Exchange {
     pub status: Option<u16>,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
-    /// What was found, a sentence for people.
+    /// What was found, a sentence for users.
     pub note: String,
     /// The beginning of an answer that was no success: at most 500 characters, control characters removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]

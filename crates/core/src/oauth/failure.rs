@@ -1,4 +1,4 @@
-//! What can go wrong at an upstream, sorted by who can mend it (INV-14).
+//! What can go wrong at an upstream, sorted by who can fix it (INV-14).
 
 use crate::clock::Timestamp;
 use crate::secret::Secret;
@@ -11,7 +11,7 @@ const MAX_RETRY_AFTER: u64 = 24 * 60 * 60;
 /// The code of a read or an update whose answer was lost.
 pub const MANAGEMENT_ANSWER_LOST: &str = "management_answer_lost";
 
-/// Who can mend a failure.
+/// Who can fix a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureClass {
     /// Time: connection, TLS, 408, 425, 429, 5xx.
@@ -31,11 +31,11 @@ pub enum FailureClass {
 /// A failure at an upstream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// Who can mend it.
+    /// Who can fix the failure.
     pub class: FailureClass,
     /// Stable reason code (`docs/problems.md`).
     pub code: &'static str,
-    /// What happened and what to do, for people. Holds no secret.
+    /// What happened and what to do, as a sentence for users. Contains no secret.
     pub message: String,
     /// Seconds the upstream asked to wait.
     pub retry_after: Option<u64>,
@@ -46,7 +46,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure without words of the upstream.
+    /// A failure without an error description of the upstream.
     pub fn new(class: FailureClass, code: &'static str, message: impl Into<String>) -> Self {
         Self { class, code, message: message.into(), retry_after: None, error: None, error_description: None }
     }
@@ -56,7 +56,7 @@ impl Failure {
         Self::new(
             FailureClass::Ambiguous,
             "answer_lost",
-            "The registration was sent, but its answer was lost: a client may exist at the authorization server that nobody knows. It is tried once more after a pause; a second loss waits for you.",
+            "The registration was sent, but its response was lost: an unknown client may exist at the authorization server. The registration is tried once more after a pause; after a second lost response a user must decide.",
         )
     }
 
@@ -110,7 +110,7 @@ pub(super) fn is_hidden(c: char) -> bool {
         | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// The words of an answer that is no JSON: its text, or of a page its title.
+/// The error text of a response that is not JSON: its text, or the title of an HTML page.
 fn words_of(body: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(body);
     let words = if text.trim_start().starts_with('<') {
@@ -145,18 +145,18 @@ pub fn classify_refusal(status: u16, retry_after: Option<u64>, body: &[u8]) -> F
     };
     let error = text("error", 100);
     let description = text("error_description", 500).or_else(|| text("message", 500)).or_else(|| {
-        // Many refusals are not OAuth-shaped; their words are still what a person needs. What is no refusal may hold a
-        // client and its secret, so its words are left alone.
+        // Many refusals are not OAuth errors; their text still helps users. A response that is not a refusal may hold a
+        // client and its secret, so its text is not used.
         (status >= 400 && document.is_none()).then(|| words_of(body)).flatten()
     });
-    let mut failure = judge(status, error.as_deref(), description.as_deref());
+    let mut failure = classify(status, error.as_deref(), description.as_deref());
     failure.retry_after = retry_after;
     failure.error = error;
     failure.error_description = description;
     failure
 }
 
-fn judge(status: u16, error: Option<&str>, description: Option<&str>) -> Failure {
+fn classify(status: u16, error: Option<&str>, description: Option<&str>) -> Failure {
     use FailureClass as C;
     let words = description.unwrap_or_default().to_lowercase();
     let about = |needles: &[&str]| needles.iter().any(|needle| words.contains(needle));
@@ -179,7 +179,7 @@ fn judge(status: u16, error: Option<&str>, description: Option<&str>) -> Failure
             C::Protocol,
             "unexpected_status",
             format!(
-                "The registration endpoint answered {status}, which is no answer to a registration (200 or 201 is)."
+                "The registration endpoint answered {status}, which is not a valid response to a registration (200 or 201)."
             ),
         );
     }
@@ -188,7 +188,7 @@ fn judge(status: u16, error: Option<&str>, description: Option<&str>) -> Failure
         (401, _) | (_, Some("invalid_token")) => Failure::new(
             C::NeedsAdmin,
             "initial_access_token_needed",
-            "The authorization server registers nobody without authorization. Enter its initial access token in `registration.initial_access_token`, or a client registered by hand in `client_id`.",
+            "The authorization server requires authorization for registration. Enter its initial access token in `registration.initial_access_token`, or a client registered manually in `client_id`.",
         ),
         (
             _,
@@ -203,13 +203,13 @@ fn judge(status: u16, error: Option<&str>, description: Option<&str>) -> Failure
         (403, _) | (_, Some("access_denied" | "insufficient_scope")) => Failure::new(
             C::NeedsAdmin,
             "registration_not_allowed",
-            "The authorization server refuses this client. Its words say why: often only approved names or callbacks are allowed. Ask its owner to allow the callback or name, or enter a client registered by hand in `client_id`.",
+            "The authorization server refuses this client; its error description says why. Often only approved names or callbacks are allowed. Ask its owner to allow the callback or name, or enter a client registered manually in `client_id`.",
         ),
         (404 | 405 | 410, _) => Failure::new(
             C::NeedsAdmin,
             "registration_not_supported",
             format!(
-                "There is no registration endpoint at the advertised address ({status}). Enter a client registered by hand in `client_id`."
+                "There is no registration endpoint at the advertised address ({status}). Enter a client registered manually in `client_id`."
             ),
         ),
         _ if about(&["redirect"]) => redirect(),
@@ -229,7 +229,7 @@ fn metadata() -> Failure {
     Failure::new(
         FailureClass::Configuration,
         "invalid_client_metadata",
-        "The authorization server refuses the client metadata. Its words say which member; change it in the Advanced Configuration.",
+        "The authorization server refuses the client metadata. Its error description names the member; change it in the Advanced Configuration.",
     )
 }
 

@@ -1,4 +1,4 @@
-//! JSON of a stranger: an object, not deeper than is sane, no member twice.
+//! JSON from an untrusted source: an object with limited depth and without duplicate members.
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};

@@ -3,11 +3,11 @@
 use super::answer::{Issued, issue, not_json};
 use super::discovery::endpoint_is_sane;
 use super::failure::{Failure, FailureClass, classify_refusal};
-use super::handed_on::is_same_origin;
 use super::json::read_object;
 use super::management_address::foreign_management;
 use crate::clock::Timestamp;
 use crate::egress::Scope;
+use crate::origin::is_same_origin;
 use crate::secret::Secret;
 use serde_json::{Map, Value, json};
 
@@ -106,10 +106,10 @@ impl ManagedClient {
             return Err(Failure::new(
                 FailureClass::Protocol,
                 "client_id_changed",
-                "The authorization server answered with another client than the one that was asked for.",
+                "The authorization server answered about another client than the requested one.",
             ));
         }
-        // The token goes on being sent where the client was managed until now, whatever address the answer names.
+        // The token is still sent to the known management address, even if the response names another one.
         let endpoint = &self.registration_client_uri;
         let foreign = answer.get("registration_client_uri").and_then(|uri| match uri.as_str() {
             Some(uri) if !is_same_origin(endpoint, uri) => Some(foreign_management(endpoint, uri)),
@@ -142,7 +142,7 @@ impl ManagedClient {
                 let mut issued = issue(whole, endpoint, &asked, now)?;
                 issued.warnings.push(failure.message);
                 issued.callbacks_honoured = false;
-                // What was answered is nobody's callback here: those stay that were known to be registered.
+                // The response contains none of our callbacks: the known registered callbacks are kept.
                 issued.response.shift_remove("redirect_uris");
                 if let Some(known) = self.known_callbacks() {
                     issued.response.insert("redirect_uris".to_owned(), known);
@@ -173,7 +173,7 @@ fn refusal(status: u16, retry_after: Option<u64>, body: &[u8]) -> Failure {
     let (code, message) = match status {
         401 => (
             "management_token_refused",
-            "The authorization server does not accept the registration access token any more, or does not know the client (RFC 7592 §2.1 lets nobody tell which).",
+            "The authorization server no longer accepts the registration access token, or does not know the client (RFC 7592 §2.1 does not distinguish the two).",
         ),
         404 | 410 => ("client_forgotten", "The authorization server does not know the client any more."),
         403 | 405 | 501 => (

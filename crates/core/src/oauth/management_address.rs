@@ -2,7 +2,8 @@
 
 use super::discovery::endpoint_is_sane;
 use super::failure::clean;
-use super::handed_on::{is_plain, is_same_origin};
+use super::sanitize::is_plain;
+use crate::origin::is_same_origin;
 use crate::secret::Secret;
 use url::Url;
 
@@ -23,7 +24,7 @@ pub(super) fn management(
         return (None, None);
     }
     if !is_plain(token.expose()) {
-        warnings.push("The registration access token holds control or invisible characters, so it cannot be sent: the client is used, but cannot be changed or deleted there.".to_owned());
+        warnings.push("The registration access token contains control or invisible characters, so it cannot be sent: the client is used, but cannot be updated or deleted there.".to_owned());
         return (None, None);
     }
     (Some(uri), Some(token))

@@ -7,13 +7,14 @@ mod client_id_document;
 mod discovery;
 mod exchange;
 mod failure;
-mod handed_on;
 mod hide;
 mod json;
 mod management;
 mod management_address;
 mod request;
+mod sanitize;
 
+pub use crate::origin::is_same_origin;
 pub use answer::{Issued, read_answer};
 pub use challenge::{Challenge, parse_challenges};
 pub use client_id_document::{MAX_DOCUMENT_BYTES, client_id_document, document_path, document_url};
@@ -25,13 +26,13 @@ pub use discovery::{
 pub use exchange::Exchange;
 pub(crate) use failure::clean;
 pub use failure::{Failure, FailureClass, MANAGEMENT_ANSWER_LOST, classify_refusal, retry_after_seconds};
-pub use handed_on::{is_plain, is_same_origin, make_fit};
 pub use json::read_object;
 pub use management::ManagedClient;
 pub use request::{
     Adjustment, Negotiated, Prepared, RequestPolicy, adjust_after_refusal, build_request,
     negotiate_auth_method,
 };
+pub use sanitize::{is_plain, sanitize};
 
 #[cfg(test)]
 mod tests;

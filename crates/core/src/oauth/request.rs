@@ -20,7 +20,7 @@ pub struct Adjustment {
     /// What was sent; `null`: nothing.
     #[schema(value_type = serde_json::Value)]
     pub to: Value,
-    /// Why, a sentence for people.
+    /// Why, a sentence for users.
     pub why: String,
 }
 
@@ -144,7 +144,7 @@ pub fn build_request(
     for (name, value) in client_metadata {
         let base = name.split('#').next().unwrap_or_default();
         if !SENT.contains(&base) {
-            prepared.set(name, None, "It is no member of a registration (RFC 7591 §2), and some authorization servers refuse what they do not know.");
+            prepared.set(name, None, "It is not a registration member (RFC 7591 §2), and some authorization servers refuse unknown members.");
         } else if says_nothing(name, value) {
             prepared.set(name, None, "It is empty; what is not set is left out, because some authorization servers refuse empty members.");
         }

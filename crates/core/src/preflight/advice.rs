@@ -43,7 +43,7 @@ pub struct Advice {
     /// The members of the client metadata it is about.
     #[schema(example = json!(["scope"]))]
     pub members: Vec<String>,
-    /// What is foreseen and what to do, for people. Holds no secret.
+    /// What is foreseen and what to do, as a sentence for users. Contains no secret.
     pub message: String,
 }
 
@@ -52,7 +52,7 @@ pub struct Advice {
 pub struct AdviceInputs<'a> {
     /// What is wanted, and where each value comes from.
     pub resolution: &'a Resolution,
-    /// What was found.
+    /// The result of a discovery.
     pub discovery: &'a Discovery,
     /// What would be done.
     pub forecast: &'a Forecast,
@@ -85,7 +85,7 @@ impl<'a> AdviceInputs<'a> {
         list.into_iter().flatten().filter_map(Value::as_str).collect()
     }
 
-    /// Whether a person set `member`, at whichever level.
+    /// Whether a user set `member`, at any level.
     pub(super) fn is_admins(&self, member: &str) -> bool {
         use Origin::{Integration, Organisation, Server, Workspace};
         let origin = self.resolution.origins.get(member);

@@ -1,4 +1,4 @@
-//! How gateways identify themselves at an upstream: the ways a person chooses from, and what each sets in an Advanced
+//! How gateways identify themselves at an upstream: the approaches a user chooses from, and what each sets in an Advanced
 //! Configuration.
 
 use crate::metadata::{ALIAS_WRAPPER, CANONICAL_WRAPPER, Method, read_members, remove_member, set_member};
@@ -14,7 +14,7 @@ pub enum Approach {
     Register,
     /// Publish a Client ID Metadata Document.
     Publish,
-    /// Use a client that a person registered.
+    /// Use a client that a user registered.
     ByHand,
     /// Send fixed headers.
     Headers,
@@ -22,10 +22,10 @@ pub enum Approach {
     Nothing,
 }
 
-/// What a person entered for an approach.
+/// What a user entered for an approach.
 #[derive(Clone, Default)]
 pub struct Entered {
-    /// The `client_id` of a client registered by hand.
+    /// The `client_id` of a client registered manually.
     pub client_id: String,
     /// Its secret; `None` keeps the stored one, if there is one.
     pub client_secret: Option<String>,
@@ -43,7 +43,7 @@ impl std::fmt::Debug for Entered {
 }
 
 impl Approach {
-    /// All of them, in the order people are shown.
+    /// All of them, in display order.
     pub const ALL: [Self; 5] = [Self::Register, Self::Publish, Self::ByHand, Self::Headers, Self::Nothing];
 
     /// The word used in the database and in forms.
@@ -73,7 +73,7 @@ impl Approach {
 
     /// The Advanced Configuration `text` with what this approach needs, without what `before` had put there; every byte
     /// that has nothing to do with it stays. Empty: nothing is set any more. `None` if it is not the text of an object, or
-    /// if something else than an object stands where one is needed. `publishes_documents`: whether `auto` could choose a
+    /// if a parent is not an object. `publishes_documents`: whether `auto` could choose a
     /// document, so that registering must be said.
     pub fn apply(
         self,

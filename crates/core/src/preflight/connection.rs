@@ -1,8 +1,8 @@
-//! What an MCP server's answer to a stranger means for a test of the connection.
+//! What an MCP server's response to an unauthenticated request means for a connection test.
 
 use crate::registration::AuthType;
 
-/// What is wrong with an answer of this status, if anything; one sentence for people. `speaks` says whether the answer
+/// What is wrong with an answer of this status, if anything; one sentence for users. `speaks` says whether the answer
 /// is labelled as what an MCP server sends (JSON or an event stream). A gateway's own token is not at hand, so that a
 /// server that asks for authorization has answered well where OAuth is configured.
 pub fn connection_problem(auth_type: AuthType, status: u16, speaks: bool) -> Option<String> {
@@ -12,7 +12,8 @@ pub fn connection_problem(auth_type: AuthType, status: u16, speaks: bool) -> Opt
         401 if oauth => return None,
         200..=299 => "It answered, but not as an MCP server does. Correct the address.".to_owned(),
         300..=399 => {
-            "It redirects, which is not followed. If the address has moved, enter the new one.".to_owned()
+            "The server redirects; redirects are not followed. If the address has moved, enter the new one."
+                .to_owned()
         }
         401 | 403 if auth_type == AuthType::Headers => {
             format!("It answered {status}: it refuses the configured headers. Enter them again.")
@@ -20,7 +21,7 @@ pub fn connection_problem(auth_type: AuthType, status: u16, speaks: bool) -> Opt
         401 => {
             "It asks for authorization. Choose `oauth_auto` or `headers` as the authentication.".to_owned()
         }
-        403 => "It answered 403: it lets nobody in from here. Ask the server's owner.".to_owned(),
+        403 => "The server answered 403: it refuses access from here. Ask the server's owner.".to_owned(),
         404 | 410 => {
             format!("It answered {status}: there is no MCP server at this address. Correct the address.")
         }

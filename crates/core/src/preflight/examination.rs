@@ -15,7 +15,7 @@ pub enum Quality {
     Good,
     /// It may do, but is worth a look.
     Doubtful,
-    /// It stands in the way.
+    /// It prevents the registration.
     Bad,
     /// It was not looked for.
     Unknown,
@@ -68,9 +68,9 @@ pub struct Examination {
     pub reached: bool,
     /// What was looked for, in order.
     pub probes: Vec<Probe>,
-    /// Every way, in the order people are shown.
+    /// Every way, in display order.
     pub ways: Vec<Way>,
-    /// The way to propose; `None`: a person must say.
+    /// The approach to propose; `None`: the user must choose.
     pub proposed: Option<Approach>,
     /// Scopes worth asking for.
     pub scopes: Vec<String>,
@@ -158,11 +158,11 @@ fn openness(approach: Approach, desired: &Desired, found: &Result<Discovery, Fai
     }
 }
 
-/// Why a way is closed, for somebody who is about to choose another one.
+/// Why an approach is not possible, for a user who is about to choose another one.
 fn closed(code: &str) -> Option<&'static str> {
     Some(match code {
         "registration_not_supported" => {
-            "The authorization server offers no dynamic registration. Register a client there by hand."
+            "The authorization server offers no dynamic registration. Register a client there manually."
         }
         "cimd_not_available" => {
             "This deployment publishes no Client ID Metadata Documents: the operator has not set `cimd.public_url`."
@@ -171,7 +171,7 @@ fn closed(code: &str) -> Option<&'static str> {
             "The authorization server does not say that it reads Client ID Metadata Documents."
         }
         "cimd_auth_method" => {
-            "A document is public and holds no secret, and the authorization server does not accept clients without one."
+            "A document is public and contains no secret, and the authorization server does not accept clients without one."
         }
         _ => return None,
     })

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 pub struct Forecast {
     /// How a client would be obtained; `None`: it would not, and `block` says why.
     pub method: Option<RegistrationMethod>,
-    /// Why nothing would be done, and what a person can do.
+    /// Why nothing would be done, and what a user can do.
     pub block: Option<Block>,
     /// The body that would be sent, with its adjustments; only with dynamic registration.
     pub prepared: Option<Prepared>,
@@ -48,7 +48,7 @@ pub fn forecast(
     }
     let discovery = match discovery {
         Ok(discovery) => discovery,
-        // What is missing whatever the upstream says goes before what happened there.
+        // What is missing regardless of the upstream takes precedence over the discovery failure.
         Err(failure) => {
             return Forecast::blocked(match plan(desired, &Observed::default(), now) {
                 Step::Blocked(block, _) => block,

@@ -1,9 +1,9 @@
-//! What can be said about a registration before anything is registered: which method would be used, what exactly would
+//! What is known about a registration before it is sent: which method would be used, what exactly would
 //! be sent, and what will probably go wrong.
 //!
 //! * [`forecast`] asks [`crate::registration::plan`], as the worker does, and prepares what the next step would send.
 //! * [`ADVICE`] is the one table of what can be foreseen; [`advise`] goes through it; `docs/preflight.md` is made from it.
-//! * [`examine`] tells a discovery as a list of probes, and which [`Approach`] to a client it leaves open.
+//! * [`examine`] presents a discovery as a list of probes, and tells which [`Approach`]es are possible.
 //! * [`connection_problem`] says what an answer of an MCP server means for a test of the connection.
 
 mod advice;

@@ -1,7 +1,7 @@
 //! The judges of notes, in the order of the table. Each says nothing where there is nothing to know.
 
 use super::advice::{AdviceInputs, AdviceText};
-use super::rules::{AUTH_METHOD, known_allow_list, quoted, said, short};
+use super::rules::{AUTH_METHOD, advice_text, known_allow_list, quoted, short};
 use crate::oauth::{IssuerMatch, ResourceMatch};
 use crate::registration::RegistrationMethod;
 use url::Url;
@@ -11,9 +11,9 @@ pub(super) fn software_id_selects_no_client(inputs: &AdviceInputs<'_>) -> Option
     if !sent {
         return None;
     }
-    said(
+    advice_text(
         &["software_id"],
-        "`software_id` tells what the software is; a new client is registered all the same. To use one that exists, enter its `client_id`.".to_owned(),
+        "`software_id` identifies the software; a new client is still registered. To use an existing one, enter its `client_id`.".to_owned(),
     )
 }
 
@@ -22,9 +22,9 @@ pub(super) fn initial_access_token_unknown(inputs: &AdviceInputs<'_>) -> Option<
     if !registers || inputs.resolution.effective.registration.initial_access_token.is_some() {
         return None;
     }
-    said(
+    advice_text(
         &["registration.initial_access_token"],
-        "Whether this authorization server wants an initial access token shows only when a client is registered. If it answers 401, enter one.".to_owned(),
+        "Whether this authorization server requires an initial access token is known only after a registration. If it answers 401, enter one.".to_owned(),
     )
 }
 
@@ -33,10 +33,10 @@ pub(super) fn redirect_hosts_unknown(inputs: &AdviceInputs<'_>) -> Option<Advice
     if !registers || known_allow_list(inputs).is_some() {
         return None;
     }
-    said(
+    advice_text(
         &["redirect_uris"],
         format!(
-            "Whether this authorization server takes callbacks of any host shows only when a client is registered. If it refuses, ask its owner to allow {}.",
+            "Whether this authorization server accepts callbacks of any host is known only after a registration. If it refuses, ask its owner to allow {}.",
             inputs.callbacks().join(" and ")
         ),
     )
@@ -47,10 +47,10 @@ pub(super) fn auth_methods_not_listed(inputs: &AdviceInputs<'_>) -> Option<Advic
     if inputs.server().token_endpoint_auth_methods_supported().is_some() {
         return None;
     }
-    said(
+    advice_text(
         &[AUTH_METHOD],
         format!(
-            "The authorization server does not list auth methods. `{method}` is asked for; what it answers is used."
+            "The authorization server does not list auth methods. `{method}` is requested; the method in its response is used."
         ),
     )
 }
@@ -62,7 +62,7 @@ pub(super) fn no_scope_sent(inputs: &AdviceInputs<'_>) -> Option<AdviceText> {
     if !registers || inputs.sent()?.contains_key("scope") {
         return None;
     }
-    said(
+    advice_text(
         &["scope"],
         format!(
             "No scope would be registered. Some authorization servers then never grant any; if so, set `scope`, or `registration.scope` to `always`. It lists {}.",
@@ -75,7 +75,7 @@ pub(super) fn callback_by_hand(inputs: &AdviceInputs<'_>) -> Option<AdviceText> 
     if inputs.forecast.method != Some(RegistrationMethod::PreRegistered) {
         return None;
     }
-    said(
+    advice_text(
         &["redirect_uris"],
         format!(
             "Check at the authorization server that the client you entered has exactly these callbacks: {}.",
@@ -89,7 +89,7 @@ pub(super) fn cimd_offered(inputs: &AdviceInputs<'_>) -> Option<AdviceText> {
     if !unused || !inputs.server().client_id_metadata_document_supported() {
         return None;
     }
-    said(
+    advice_text(
         &[],
         "The authorization server reads Client ID Metadata Documents, for which nothing has to be registered. They are used where the operator has set `cimd.public_url` and `registration.method` allows it.".to_owned(),
     )
@@ -100,7 +100,7 @@ pub(super) fn document_is_public(inputs: &AdviceInputs<'_>) -> Option<AdviceText
     if !published || inputs.is_admins("client_name") {
         return None;
     }
-    said(
+    advice_text(
         &["client_name"],
         "The document can be read by everybody, and its `client_name` shows workspace and server. Set another one if that is too much.".to_owned(),
     )
@@ -110,7 +110,7 @@ pub(super) fn document_reachable_unknown(inputs: &AdviceInputs<'_>) -> Option<Ad
     if inputs.forecast.method != Some(RegistrationMethod::Cimd) {
         return None;
     }
-    said(
+    advice_text(
         &[],
         "Whether the authorization server can read the document shows only when it is published; it is then read through its public address first.".to_owned(),
     )
@@ -129,7 +129,7 @@ pub(super) fn endpoint_elsewhere(inputs: &AdviceInputs<'_>) -> Option<AdviceText
     if elsewhere.is_empty() {
         return None;
     }
-    said(
+    advice_text(
         &[],
         format!(
             "Beside the issuer's host {} there is {}.",
@@ -145,16 +145,16 @@ pub(super) fn issuer_spelt_differently(inputs: &AdviceInputs<'_>) -> Option<Advi
         IssuerMatch::RootSlash => "only the slash at the end differs, which is tolerated",
         IssuerMatch::Trusted => "it is trusted because of `registration.trusted_issuer`",
         IssuerMatch::Legacy => {
-            return said(
+            return advice_text(
                 &[],
                 format!(
-                    "Nobody named an issuer, as servers of the MCP revision 2025-03-26 do; {} stands for one.",
+                    "No issuer was named, as usual for servers of the MCP revision 2025-03-26; {} is used instead.",
                     short(&inputs.discovery.issuer)
                 ),
             );
         }
     };
-    said(
+    advice_text(
         &[],
         format!(
             "The metadata name the issuer {}, expected was {}: {why}. Gateways compare with the first.",
@@ -169,7 +169,7 @@ pub(super) fn resource_wider(inputs: &AdviceInputs<'_>) -> Option<AdviceText> {
     if !wider {
         return None;
     }
-    said(
+    advice_text(
         &[],
         format!(
             "Tokens are asked for {}, of which this server's address is a part.",

@@ -31,7 +31,7 @@ pub(super) fn auth_method_not_offered(inputs: &AdviceInputs<'_>) -> Option<Advic
     if !effective.auth_method_is_admins || listed.iter().any(|one| one == method) {
         return None;
     }
-    said(
+    advice_text(
         &[AUTH_METHOD],
         format!(
             "`{AUTH_METHOD}` is set to `{method}`, but the authorization server lists only {}. Set one of these, or remove the member.",
@@ -42,7 +42,7 @@ pub(super) fn auth_method_not_offered(inputs: &AdviceInputs<'_>) -> Option<Advic
 
 pub(super) fn secret_of_other_issuer(inputs: &AdviceInputs<'_>) -> Option<AdviceText> {
     let bound = inputs.secret_bound_to.filter(|bound| *bound != inputs.discovery.issuer)?;
-    said(
+    advice_text(
         &[],
         format!(
             "The stored secret or token was first used with {}, so it is not sent to {}. If the server has moved, enter it again.",
@@ -61,7 +61,7 @@ pub(super) fn pkce_not_offered(inputs: &AdviceInputs<'_>) -> Option<AdviceText> 
         Some(methods) if methods.iter().any(|method| method == "S256") => return None,
         Some(methods) => format!("lists only {} for PKCE, not `S256`", quoted(methods)),
     };
-    said(
+    advice_text(
         &[],
         format!(
             "The authorization server {what}, so MCP clients must refuse to sign in there. Ask its owner; if it does support S256, set `code_challenge_methods_supported` to [\"S256\"] in the Advanced Configuration."
@@ -76,7 +76,7 @@ pub(super) fn auth_method_needs_secret(inputs: &AdviceInputs<'_>) -> Option<Advi
     if !by_hand || credentials.client_secret.is_some() || listed.iter().any(|one| one == "none") {
         return None;
     }
-    said(
+    advice_text(
         &["client_secret"],
         format!(
             "The authorization server lists only {}, all of which need a secret. Enter `client_secret`.",
@@ -94,16 +94,16 @@ pub(super) fn scope_not_listed(inputs: &AdviceInputs<'_>) -> Option<AdviceText> 
         return None;
     }
     let advice = if inputs.is_admins("scope") {
-        "If it refuses, take them out of `scope`."
+        "If it refuses, remove them from `scope`."
     } else {
-        "They are those the MCP server names. If it refuses, they are left out by themselves, once."
+        "The MCP server names them. If it refuses, one retry without them is made automatically."
     };
-    said(&["scope"], format!("The authorization server does not list {}. {advice}", quoted(&missing)))
+    advice_text(&["scope"], format!("The authorization server does not list {}. {advice}", quoted(&missing)))
 }
 
 pub(super) fn grant_type_not_listed(inputs: &AdviceInputs<'_>) -> Option<AdviceText> {
     let missing = not_listed(inputs, "grant_types", "grant_types_supported", &["refresh_token"])?;
-    said(
+    advice_text(
         &["grant_types"],
         format!(
             "The authorization server does not list {}. Set `grant_types` to what it offers.",
@@ -114,10 +114,10 @@ pub(super) fn grant_type_not_listed(inputs: &AdviceInputs<'_>) -> Option<AdviceT
 
 pub(super) fn response_type_not_listed(inputs: &AdviceInputs<'_>) -> Option<AdviceText> {
     let missing = not_listed(inputs, "response_types", "response_types_supported", &[])?;
-    said(
+    advice_text(
         &["response_types"],
         format!(
-            "The authorization server does not list {}, so that signing in will hardly work.",
+            "The authorization server does not list {}, so sign-in will probably fail.",
             quoted(&missing)
         ),
     )
@@ -127,10 +127,10 @@ pub(super) fn redirect_allow_list(inputs: &AdviceInputs<'_>) -> Option<AdviceTex
     inputs.sent()?;
     let (service, what) = known_allow_list(inputs)?;
     let members = if what.contains("client_name") { "client_name" } else { "redirect_uris" };
-    said(
+    advice_text(
         &[members],
         format!(
-            "{service} was seen to register only {what}. If it refuses, ask it to allow {}, or register a client there by hand and enter its `client_id`.",
+            "{service} is known to register only {what}. If it refuses, ask it to allow {}, or register a client there manually and enter its `client_id`.",
             inputs.callbacks().join(" and ")
         ),
     )
@@ -142,10 +142,10 @@ pub(super) fn loopback_callback(inputs: &AdviceInputs<'_>) -> Option<AdviceText>
     if !is_loopback(&callback) || is_loopback(&issuer) {
         return None;
     }
-    said(
+    advice_text(
         &["redirect_uris"],
         format!(
-            "The callback {callback} leads to the machine of whoever signs in. Unless the gateway runs there, set `gateway.urls` to its https address before anybody registers."
+            "The callback {callback} leads to the machine of the user who signs in. Unless the gateway runs there, set `gateway.urls` to its https address before a client is registered."
         ),
     )
 }
@@ -187,7 +187,8 @@ pub(super) fn logo_not_https(inputs: &AdviceInputs<'_>) -> Option<AdviceText> {
     })?;
     Some((
         members,
-        "The logo is no https URL. Authorization servers refuse it or do not show it; use https.".to_owned(),
+        "The logo is not an https URL. Authorization servers refuse it or do not show it; use https."
+            .to_owned(),
     ))
 }
 
@@ -202,7 +203,7 @@ pub(super) fn language_variants(inputs: &AdviceInputs<'_>) -> Option<AdviceText>
     let members = members_where(inputs, |name, _| name.contains('#'))?;
     Some((
         members,
-        "Language variants would be sent. If the authorization server refuses members it does not know (as Keycloak does), take them out for this server.".to_owned(),
+        "Language variants would be sent. If the authorization server refuses members it does not know (as Keycloak does), remove them for this server.".to_owned(),
     ))
 }
 
@@ -215,17 +216,17 @@ pub(super) fn contact_no_email(inputs: &AdviceInputs<'_>) -> Option<AdviceText> 
     if odd.is_empty() {
         return None;
     }
-    said(
+    advice_text(
         &["contacts"],
         format!(
-            "{} is no e-mail address; strict authorization servers (oidc-provider) refuse that.",
+            "{} is not an e-mail address; strict authorization servers (oidc-provider) refuse that.",
             quoted(&odd)
         ),
     )
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "every judge ends with it, and judges may have nothing to say")]
-pub(super) fn said(members: &[&str], message: String) -> Option<AdviceText> {
+pub(super) fn advice_text(members: &[&str], message: String) -> Option<AdviceText> {
     Some((members.iter().map(|&member| member.to_owned()).collect(), message))
 }
 

@@ -1,6 +1,6 @@
 //! What prevents further steps.
 
-/// Why nothing can be done without a person. The code is stable (`docs/registration-failures.md`).
+/// Why the registration cannot continue without a user. The code is stable (`docs/registration-failures.md`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
     /// Reason code.

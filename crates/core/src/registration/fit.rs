@@ -10,7 +10,7 @@ use crate::metadata::{Method, ReplacePolicy};
 pub(super) enum Fit {
     /// It is as wanted.
     Current,
-    /// Taking what an admin entered makes it so: nobody is asked for anything.
+    /// Adopting the client that an admin entered makes it current; no approval is needed.
     Adopt,
     /// Publishing the document again makes it so.
     Publish,
@@ -56,7 +56,7 @@ pub(super) fn updatable(desired: &Desired, client: &ActiveClient) -> bool {
 }
 
 /// Whether a client that is not as wanted may be replaced without asking anybody (INV-6): a new one
-/// costs people their consent, unless it was entered by hand or nobody can have used it yet.
+/// costs users their consent, unless it was entered manually or cannot have been used yet.
 pub(super) fn may_replace(desired: &Desired, client: &ActiveClient) -> bool {
     if client.method == RegistrationMethod::PreRegistered {
         return true;
@@ -75,13 +75,13 @@ pub enum Cost {
     Nothing,
     /// A first client is obtained.
     Registered,
-    /// The client is updated or taken over; its id stays, nobody notices.
+    /// The client is updated or adopted; its id stays, and users notice nothing.
     Updated,
     /// Its address changed: what follows depends on the authorization server found there.
     Rediscovered,
-    /// It is replaced without asking: people who signed in through it must do so again.
+    /// It is replaced without approval: users who signed in through it must sign in again.
     Replaced,
-    /// It keeps serving until a person approves a replacement.
+    /// It stays in use until a user approves a replacement.
     Asked,
     /// It is withdrawn.
     Withdrawn,
@@ -105,12 +105,12 @@ pub fn cost(desired: &Desired, client: Option<&ActiveClient>, now: crate::clock:
     }
 }
 
-/// What a new client for a server costs when a person asks for one.
+/// What a new client for a server costs when a user requests one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReplacementCost {
-    /// A gateway fetched the client there is, and it is replaced: people who signed in through it must do so again.
+    /// A gateway fetched the client there is, and it is replaced: users who signed in through it must sign in again.
     pub signs_out: bool,
-    /// A client may stay at the authorization server that nobody here uses: the one there is cannot be deleted from here,
+    /// An unused client may stay at the authorization server: the existing client cannot be deleted from here,
     /// or an earlier request lost its answer.
     pub leaves_client: bool,
 }

@@ -12,8 +12,8 @@ use chrono::Duration;
 pub struct LifecycleRules {
     /// How often the authorization server of a registered client is looked for again.
     pub rediscover_every: Duration,
-    /// How old a client that no gateway ever fetched may become before it is checked or replaced: servers prune
-    /// clients that nobody uses, and say nothing (INV-34).
+    /// How old a client that no gateway ever fetched may become before it is checked or replaced: servers delete
+    /// unused clients without notice (INV-8).
     pub refresh_unused_after: Duration,
     /// How long a replaced client is kept for those who still use it, before it is withdrawn.
     pub drain_for: Duration,
@@ -46,7 +46,7 @@ pub enum DesiredPresence {
     Present,
     /// Access is switched off: what there is is kept until this moment, nothing new is made.
     Suspended(Timestamp),
-    /// The server is gone, needs no client, or a person withdrew it.
+    /// The server is deleted, needs no client, or a user deregistered it.
     Absent,
 }
 
@@ -70,7 +70,7 @@ pub struct Desired {
 }
 
 impl Desired {
-    /// What an attempt was made with: a failure that a person must mend stays a failure until this changes.
+    /// The inputs of an attempt: a failure that needs a user stays a failure until they change.
     pub fn inputs(&self) -> String {
         let policy = &self.effective.registration;
         format!(
@@ -162,7 +162,7 @@ pub struct ActiveClient {
     pub manageable: bool,
     /// The digest that the authorization server refused to update it to.
     pub update_refused: Option<String>,
-    /// Whether a gateway ever fetched it: then people may have consented to it.
+    /// Whether a gateway ever fetched it: then users may have consented to it.
     pub fetched: bool,
     /// Why it may not be known upstream any more.
     pub verification: Option<Verification>,
@@ -201,7 +201,7 @@ pub struct EndingClient {
 }
 
 impl EndingClient {
-    /// When it is withdrawn. Of a server that is gone at once, else after draining.
+    /// When the client is deregistered: immediately for a deleted server, otherwise after draining.
     pub fn due(&self, desired: &Desired, now: Timestamp) -> Timestamp {
         let drained =
             if desired.is_gone(now) { self.ended_at } else { self.ended_at + desired.rules.drain_for };
@@ -209,10 +209,10 @@ impl EndingClient {
     }
 }
 
-/// What a person asked for by a button and has not been done yet.
+/// A user's request that has not been carried out yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// Try again now, whatever was planned.
+    /// Retry now, ignoring `not_before`.
     Retry,
     /// Make a new client although there is one.
     Reregister,
@@ -244,17 +244,17 @@ pub struct Observed {
     pub discovery: Option<(Discovery, Timestamp)>,
     /// When the authorization server of a registered client is to be looked for again.
     pub rediscover_at: Option<Timestamp>,
-    /// Reason code and inputs (see [`Desired::inputs`]) of a failure that needs a person.
+    /// Reason code and inputs (see [`Desired::inputs`]) of a failure that needs a user.
     pub failed: Option<(String, String)>,
     /// How many registrations in a row lost their answers, and the inputs of the last one.
     pub lost: Option<(u32, String)>,
     /// Nothing is sent before this moment.
     pub not_before: Option<Timestamp>,
-    /// What a person asked for.
+    /// The user's pending request.
     pub request: Option<Request>,
-    /// The inputs for which a person wants to keep the client there is.
+    /// The inputs for which a user chose to keep the existing client.
     pub skipped: Option<String>,
-    /// The inputs for which the client there is may be replaced only when a person approves, whatever the policy says.
+    /// The inputs for which the existing client may be replaced only with a user's approval, regardless of the policy.
     pub held: Option<String>,
     /// When a published document was found not to be readable through its public address.
     pub document_unreachable_at: Option<Timestamp>,

@@ -1,4 +1,4 @@
-//! Which way to a client: pre-registered, a Client ID Metadata Document, dynamic registration, or a person
+//! Chooses the registration method: pre-registered, a Client ID Metadata Document, dynamic registration, or none
 //! (MCP 2026-07-28, "Client Registration"; INV-10).
 
 use super::block::Block;
@@ -16,11 +16,11 @@ pub enum Choice {
     Publish,
     /// Register dynamically (RFC 7591).
     Register,
-    /// None: a person must act.
+    /// No method is possible: a user must act.
     Nobody(Block),
 }
 
-/// How a server's client may be obtained, whatever its layers say: client credentials are always entered by a person.
+/// The configured method. Client credentials are always entered by a user, regardless of the layers.
 pub(super) fn configured_method(desired: &Desired) -> Method {
     if desired.auth_type == AuthType::OauthClientCredentials {
         Method::PreRegistered
@@ -37,7 +37,7 @@ pub fn choose_method(desired: &Desired, discovery: &Discovery, document_reachabl
         Method::PreRegistered | Method::Auto if has_credentials => Choice::Adopt,
         Method::PreRegistered => block(
             "pre_registered_client_missing",
-            "This server takes only a client registered by hand. Enter `client_id` (and `client_secret`) in its Advanced Configuration.",
+            "This server accepts only a manually registered client. Enter `client_id` (and `client_secret`) in its Advanced Configuration.",
         ),
         Method::Cimd => match document_refused(desired, discovery) {
             Some(block) => Choice::Nobody(block),
@@ -61,7 +61,7 @@ fn registration(discovery: &Discovery) -> Choice {
     }
     block(
         "registration_not_supported",
-        "The authorization server offers no dynamic registration. Register a client there by hand with the callback URL shown, then enter its `client_id` (and `client_secret`) in the Advanced Configuration.",
+        "The authorization server offers no dynamic registration. Register a client there manually with the callback URL shown, then enter its `client_id` (and `client_secret`) in the Advanced Configuration.",
     )
 }
 

@@ -1,4 +1,4 @@
-//! The standing effort to have a valid OAuth client for one server: its states, what to do next, what a failure means.
+//! A registration: a resource that is reconciled until a valid OAuth client exists for one server. Its states, the next step, and what a failure means.
 
 mod block;
 mod fit;

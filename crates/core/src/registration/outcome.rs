@@ -25,7 +25,7 @@ impl Default for RetryRules {
 pub struct Consequence {
     /// The new state.
     pub state: State,
-    /// When it may be tried again; `None` when a person must act.
+    /// When it may be tried again; `None` when a user must act.
     pub not_before: Option<Timestamp>,
     /// Failures in a row, this one included.
     pub failures: u32,
@@ -59,7 +59,7 @@ pub fn after_failure(
             });
             again_after(asked.map_or_else(backoff, |asked| asked.max(Duration::seconds(1))))
         }
-        // Once may be a hiccup of a proxy; twice is how this server answers.
+        // Once may be a temporary proxy error; twice is how this server responds.
         FailureClass::Protocol if failures < 2 => again_after(backoff()),
         // Reading and updating may be repeated: nothing is made by it.
         FailureClass::Ambiguous if failure.code == MANAGEMENT_ANSWER_LOST => Consequence {

@@ -1,4 +1,4 @@
-//! What to do next for one registration. Pure: no I/O, no time of its own.
+//! Decides the next step of one registration. Pure: no I/O; the caller gives the time.
 
 use super::block::Block;
 use super::fit::{Fit, fit, may_replace, updatable};
@@ -12,12 +12,12 @@ use crate::oauth::{Discovery, Failure};
 use chrono::Duration;
 
 /// How old a discovery may be when a client is obtained after it.
-fn discovery_freshness() -> Duration {
+fn discovery_ttl() -> Duration {
     Duration::hours(1)
 }
 
 /// How long a document that could not be read through its public address is not relied on.
-fn document_patience() -> Duration {
+fn document_retry_interval() -> Duration {
     Duration::hours(1)
 }
 
@@ -40,9 +40,9 @@ pub enum Step {
     Withdraw(OauthClientId),
     /// Not yet: look again at the moment given.
     Wait(Timestamp),
-    /// A person must act: the effort has failed.
+    /// A user must act: the registration has failed.
     Blocked(Block, Option<Timestamp>),
-    /// The client serves, but only a new one would be as wanted, and a person must agree (`outdated`).
+    /// The client is in use, but only a new one would match the metadata, and a user must approve it (`outdated`).
     AwaitApproval(Block, Option<Timestamp>),
     /// All is as wanted.
     Idle(State, Option<Timestamp>),
@@ -58,7 +58,7 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Step {
             let state = if observed.client.is_some() { State::Registered } else { State::Withdrawn };
             Step::Idle(state, Some(until))
         }
-        DesiredPresence::Present | DesiredPresence::Absent => effort(desired, observed, now),
+        DesiredPresence::Present | DesiredPresence::Absent => reconcile_wanted(desired, observed, now),
     };
     let Some((due, id)) = next_ending(desired, observed, now) else { return step };
     match step {
@@ -92,14 +92,14 @@ fn next_ending(desired: &Desired, observed: &Observed, now: Timestamp) -> Option
 }
 
 /// What to do for a client that is wanted.
-fn effort(desired: &Desired, observed: &Observed, now: Timestamp) -> Step {
-    let Some(client) = &observed.client else { return obtain(desired, observed, now) };
+fn reconcile_wanted(desired: &Desired, observed: &Observed, now: Timestamp) -> Step {
+    let Some(client) = &observed.client else { return obtain_client(desired, observed, now) };
     if observed.request == Some(Request::Reregister) {
-        return obtain(desired, observed, now);
+        return obtain_client(desired, observed, now);
     }
     match client.verification {
         Some(Verification::UpdateLost | Verification::Reported) if client.manageable => {
-            return polite(observed, now, Step::Verify);
+            return unless_deferred(observed, now, Step::Verify);
         }
         Some(Verification::Forgotten) => return recover(desired, observed, client, now),
         Some(Verification::UpdateLost | Verification::Reported) | None => {}
@@ -110,9 +110,9 @@ fn effort(desired: &Desired, observed: &Observed, now: Timestamp) -> Step {
     let scheduled = observed.rediscover_at.is_some_and(|moment| moment <= now);
     let stale = observed.discovery.is_some() && known.is_none();
     if stale || scheduled {
-        return polite(observed, now, Step::Discover);
+        return unless_deferred(observed, now, Step::Discover);
     }
-    // What was due already and waits for a person is not looked at again for its own sake.
+    // A check that is already due and waits for a user does not wake the registration again.
     let until = earliest(
         [client.renew_at(desired.rules), client.secret_expires_at, observed.rediscover_at]
             .map(|moment| moment.filter(|moment| *moment > now)),
@@ -131,23 +131,23 @@ fn effort(desired: &Desired, observed: &Observed, now: Timestamp) -> Step {
     }
     match fit(desired, client) {
         Fit::Current => keep(desired, observed, client, now, until),
-        Fit::Adopt | Fit::Publish => obtain(desired, observed, now),
-        Fit::Update => polite(observed, now, Step::Update),
+        Fit::Adopt | Fit::Publish => obtain_client(desired, observed, now),
+        Fit::Update => unless_deferred(observed, now, Step::Update),
         Fit::Replace if observed.skipped.as_ref() == Some(&desired.inputs()) => {
             keep(desired, observed, client, now, until)
         }
-        Fit::Replace if may_replace(desired, client) && !is_held(desired, observed) => {
-            obtain(desired, observed, now)
+        Fit::Replace if may_replace(desired, client) && !requires_approval(desired, observed) => {
+            obtain_client(desired, observed, now)
         }
-        Fit::Replace => ask(
+        Fit::Replace => await_approval(
             "metadata_changed",
-            "The metadata changed after this client was registered, and only a new client can carry them. Approve to replace it; people who signed in through the old one must then sign in again. Or skip this version and keep it.",
+            "The metadata changed after this client was registered, and only a new client can use the new metadata. Approve to replace it; users who signed in through the old one must then sign in again. Or skip this version and keep it.",
             until,
         ),
     }
 }
 
-/// A client that is as wanted: its secret is renewed in time, and while nobody uses it it is looked after.
+/// A client that matches the metadata: its secret is renewed in time, and while unused it is verified regularly.
 fn keep(
     desired: &Desired,
     observed: &Observed,
@@ -162,9 +162,9 @@ fn keep(
     let seen = client.verified_at.or(client.updated_at).unwrap_or(client.created_at);
     let refresh = unused.then(|| seen + desired.rules.refresh_unused_after);
     match refresh {
-        Some(moment) if moment <= now && client.manageable => polite(observed, now, Step::Verify),
-        // Nobody has it, so nobody is asked to sign in again.
-        Some(moment) if moment <= now => obtain(desired, observed, now),
+        Some(moment) if moment <= now && client.manageable => unless_deferred(observed, now, Step::Verify),
+        // No gateway has fetched it, so no user must sign in again.
+        Some(moment) if moment <= now => obtain_client(desired, observed, now),
         refresh => Step::Idle(State::Registered, earliest([until, refresh])),
     }
 }
@@ -180,17 +180,17 @@ fn renew(
     let since = client.renew_at(desired.rules).unwrap_or(now).min(now);
     // One update in the time left: where it brought a new secret, this function is not reached again.
     if updatable(desired, client) && client.updated_at.is_none_or(|moment| moment < since) {
-        return polite(observed, now, Step::Update);
+        return unless_deferred(observed, now, Step::Update);
     }
     let may_wait = client.usable(now) && desired.effective.registration.replace == Some(ReplacePolicy::Ask);
     if may_wait {
-        return ask(
+        return await_approval(
             "secret_expiring",
             "The client's secret expires soon, and only a new client brings a new one. Approve to replace it now; when the secret has expired it is replaced without asking, because nobody can use it any more.",
             until.filter(|moment| *moment > now).or(client.secret_expires_at),
         );
     }
-    obtain(desired, observed, now)
+    obtain_client(desired, observed, now)
 }
 
 /// The authorization server is another than the one the client belongs to: it is never used there
@@ -205,7 +205,7 @@ fn at_another_issuer(
 ) -> Step {
     if client.method == RegistrationMethod::PreRegistered {
         return match &desired.effective.credentials {
-            // The same client is taken to the new issuer only on a person's word: its issuer named, or its secret
+            // The same client is used at the new issuer only after a user confirms it: its issuer named, or its secret
             // entered again.
             Some(entered) if entered.client_id == client.client_id => {
                 let named = &desired.effective.authorization_server;
@@ -213,24 +213,25 @@ fn at_another_issuer(
                     .into_iter()
                     .any(|issuer| issuer.as_ref() == Some(&discovery.issuer));
                 let again = entered.client_secret.is_some() && client.digest != desired.digest;
-                if vouched || again { obtain(desired, observed, now) } else { issuer_changed(until) }
+                if vouched || again { obtain_client(desired, observed, now) } else { issuer_changed(until) }
             }
-            _ => obtain(desired, observed, now),
+            _ => obtain_client(desired, observed, now),
         };
     }
     let by_policy = desired.effective.registration.replace == Some(ReplacePolicy::Ask);
-    let only_asked = client.method == RegistrationMethod::Dcr && (by_policy || is_held(desired, observed));
+    let only_asked =
+        client.method == RegistrationMethod::Dcr && (by_policy || requires_approval(desired, observed));
     if only_asked && client.usable(now) {
         if observed.skipped.as_ref() == Some(&desired.inputs()) {
             return Step::Idle(State::Registered, until);
         }
-        return ask(
+        return await_approval(
             "issuer_changed",
             "The server names another authorization server now. Approve to register a client there; the one there is belongs to the old one and is used nowhere else.",
             until,
         );
     }
-    obtain(desired, observed, now)
+    obtain_client(desired, observed, now)
 }
 
 /// What is done for a client that the authorization server has forgotten.
@@ -251,42 +252,43 @@ fn recover(desired: &Desired, observed: &Observed, client: &ActiveClient, now: T
     let cool = observed.replaced_at.map(|moment| moment + desired.rules.replace_cooldown);
     match cool {
         Some(moment) if moment > now && !asked => Step::Wait(moment),
-        _ => obtain(desired, observed, now),
+        _ => obtain_client(desired, observed, now),
     }
 }
 
 /// What to try for a server that needs a new client.
-fn obtain(desired: &Desired, observed: &Observed, now: Timestamp) -> Step {
+fn obtain_client(desired: &Desired, observed: &Observed, now: Timestamp) -> Step {
     if let Some(step) = blocked(desired, observed, None) {
         return step;
     }
     let fresh = observed
         .discovery
         .as_ref()
-        .filter(|(found, at)| desired.is_found_by(found) && *at + discovery_freshness() > now);
+        .filter(|(found, at)| desired.is_found_by(found) && *at + discovery_ttl() > now);
     let Some((discovery, _)) = fresh else {
         // Without credentials nothing would be gained by looking.
-        return match choose_blindly(desired) {
+        return match missing_before_discovery(desired) {
             Some(block) => Step::Blocked(block, None),
-            None => polite(observed, now, Step::Discover),
+            None => unless_deferred(observed, now, Step::Discover),
         };
     };
-    let reachable = observed.document_unreachable_at.is_none_or(|moment| moment + document_patience() <= now);
+    let reachable =
+        observed.document_unreachable_at.is_none_or(|moment| moment + document_retry_interval() <= now);
     let step = match choose_method(desired, discovery, reachable) {
         Choice::Adopt => Step::Adopt,
         Choice::Publish => Step::Publish,
-        Choice::Register if is_lost(desired, observed) => {
+        Choice::Register if was_lost_twice(desired, observed) => {
             let lost = Failure::answer_lost();
             return Step::Blocked(Block { code: lost.code.to_owned(), detail: Some(lost.message) }, None);
         }
         Choice::Register => Step::Register,
         Choice::Nobody(block) => return Step::Blocked(block, None),
     };
-    polite(observed, now, step)
+    unless_deferred(observed, now, step)
 }
 
-/// What is certain to be missing whatever the authorization server says.
-fn choose_blindly(desired: &Desired) -> Option<Block> {
+/// What is missing regardless of the authorization server.
+fn missing_before_discovery(desired: &Desired) -> Option<Block> {
     use crate::metadata::Method;
     let method = super::method::configured_method(desired);
     let missing = method == Method::PreRegistered && desired.effective.credentials.is_none()
@@ -300,35 +302,35 @@ fn choose_blindly(desired: &Desired) -> Option<Block> {
     }
 }
 
-/// A failure that a person must mend stays one until what was tried changes, or the person insists.
+/// A failure that needs a user stays until its inputs change or a user requests a retry.
 fn blocked(desired: &Desired, observed: &Observed, until: Option<Timestamp>) -> Option<Step> {
     let (code, inputs) = observed.failed.as_ref()?;
     let stays = observed.request.is_none() && *inputs == desired.inputs();
     stays.then(|| Step::Blocked(Block { code: code.clone(), detail: None }, until))
 }
 
-/// Whether whoever saved what is wanted now wanted replacements to wait for a person.
-fn is_held(desired: &Desired, observed: &Observed) -> bool {
+/// Whether the user who saved the current configuration required approval for replacements.
+fn requires_approval(desired: &Desired, observed: &Observed) -> bool {
     observed.held.as_ref() == Some(&desired.inputs())
 }
 
 /// Whether the same registration lost its answer twice already: each may have left a client behind, so a third one waits
-/// for a person whatever else happens meanwhile (INV-3).
-fn is_lost(desired: &Desired, observed: &Observed) -> bool {
+/// for a user regardless of other events (INV-3).
+fn was_lost_twice(desired: &Desired, observed: &Observed) -> bool {
     let twice =
         observed.lost.as_ref().is_some_and(|(count, inputs)| *count >= 2 && *inputs == desired.inputs());
     twice && observed.request.is_none()
 }
 
-/// `step`, unless politeness says to wait and no person insists.
-fn polite(observed: &Observed, now: Timestamp, step: Step) -> Step {
+/// `step`, unless `not_before` is in the future and no user requested a retry.
+fn unless_deferred(observed: &Observed, now: Timestamp, step: Step) -> Step {
     match observed.not_before {
         Some(moment) if moment > now && observed.request.is_none() => Step::Wait(moment),
         _ => step,
     }
 }
 
-fn ask(code: &str, detail: &str, until: Option<Timestamp>) -> Step {
+fn await_approval(code: &str, detail: &str, until: Option<Timestamp>) -> Step {
     Step::AwaitApproval(Block { code: code.to_owned(), detail: Some(detail.to_owned()) }, until)
 }
 

@@ -1,24 +1,24 @@
 //! Every reason code a registration, an attempt or an entry of the orphan ledger can have, with what happened and what a
-//! person can do (INV-14). `docs/registration-failures.md` is made from this table.
+//! user can do (INV-14). `docs/registration-failures.md` is made from this table.
 
-/// What becomes of a registration with this reason.
+/// What happens next to a registration with this reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryClass {
-    /// It is tried again by itself, later each time.
+    /// Retried automatically with exponential backoff.
     Retries,
-    /// A client may exist that nobody knows of, or secrets may have been replaced: tried once more, then a person decides.
+    /// An unknown client may exist, or secrets may have been replaced: tried once more, then a user decides.
     Unconfirmed,
-    /// Tried twice, then a person is needed.
+    /// Tried twice, then a user must act.
     RetriesOnce,
-    /// A person is needed: an admin here, or the authorization server's owner.
+    /// A user must act: an admin here, or the authorization server's owner.
     NeedsUser,
     /// Stopped for safety.
     Security,
-    /// The client serves; a person must agree to a new one.
+    /// The client is in use; a user must approve a new one.
     AwaitsApproval,
-    /// It waits in line.
+    /// Waits for its turn.
     Queued,
-    /// Another way is taken without anybody.
+    /// Another method is used automatically.
     FallsBack,
     /// Why a client is in the orphan ledger.
     Ledger,
@@ -41,15 +41,15 @@ impl RetryClass {
     /// As a heading.
     pub fn title(self) -> &'static str {
         match self {
-            Self::Retries => "Tried again by itself, later each time",
-            Self::Unconfirmed => "Sent, and the answer lost",
-            Self::RetriesOnce => "The answer makes no sense: tried twice",
-            Self::NeedsUser => "Needs a person",
+            Self::Retries => "Retried automatically, with growing delays",
+            Self::Unconfirmed => "Sent, but the response was lost",
+            Self::RetriesOnce => "The response is invalid: tried twice",
+            Self::NeedsUser => "Needs a user",
             Self::Security => "Stopped for safety",
-            Self::AwaitsApproval => "Serves, and waits for an agreement",
-            Self::Queued => "Waits in line",
-            Self::FallsBack => "Another way is taken",
-            Self::Ledger => "Why a client is in the ledger of orphans",
+            Self::AwaitsApproval => "In use, and waits for approval",
+            Self::Queued => "Waits for its turn",
+            Self::FallsBack => "Another method is used",
+            Self::Ledger => "Why a client is in the list of orphaned clients",
         }
     }
 }
@@ -59,11 +59,11 @@ impl RetryClass {
 pub struct Reason {
     /// Stable code.
     pub code: &'static str,
-    /// What becomes of the registration.
+    /// What happens next to the registration.
     pub retry_class: RetryClass,
     /// What happened.
     pub meaning: &'static str,
-    /// What a person can do.
+    /// What a user can do.
     pub next: &'static str,
 }
 
@@ -133,72 +133,72 @@ pub static REASONS: &[Reason] = &[
         "cimd_self_check_failed",
         R::Retries,
         "The published Client ID Metadata Document cannot be read through `cimd.public_url`.",
-        "Open the `client_id` from outside; mend DNS, proxy or certificate. Under `auto`, dynamic registration is used meanwhile where it is offered.",
+        "Open the `client_id` from outside; fix DNS, proxy or certificate. With `auto`, dynamic registration is used in the meantime where it is offered.",
     ),
     reason(
         "answer_lost",
         R::Unconfirmed,
-        "The registration was sent, its answer never read: a client may exist that nobody knows. It is in the ledger of orphans.",
-        "It is repeated once after a pause. After a second loss: Retry, or enter the client by hand.",
+        "The registration was sent, but its response was lost: an unknown client may exist. It is in the list of orphaned clients.",
+        "It is repeated once after a pause. After a second lost response: Retry, or enter the client manually.",
     ),
     reason(
         "management_answer_lost",
         R::Unconfirmed,
-        "The client was read or updated (RFC 7592) and the answer lost: its secret and token may have been replaced.",
+        "The client was read or updated (RFC 7592) and the response was lost: its secret and token may have been replaced.",
         "It is asked again after a pause. If the token was replaced, the client can no longer be managed.",
     ),
     reason(
         "answer_not_http",
         R::RetriesOnce,
-        "What came back is no HTTP answer.",
+        "The response is not HTTP.",
         "Check the URL; tell the upstream's owner.",
     ),
     reason(
         "answer_not_json",
         R::RetriesOnce,
-        "The answer is no JSON object, or has a member twice.",
+        "The response is not a JSON object, or has a duplicate member.",
         "Tell the upstream's owner.",
     ),
     reason(
         "answer_too_large",
         R::RetriesOnce,
-        "The answer is larger than anything sensible.",
+        "The response exceeds the size limit.",
         "Tell the upstream's owner.",
     ),
     reason(
         "unexpected_status",
         R::RetriesOnce,
-        "The status is none that answers a registration.",
+        "The status code is not valid for a registration.",
         "Check the registration endpoint; tell the upstream's owner.",
     ),
     reason(
         "redirect_not_allowed",
         R::RetriesOnce,
-        "It redirects where nothing may be followed.",
+        "The response is a redirect that is not followed.",
         "Enter the address it redirects to.",
     ),
     reason(
         "client_id_missing",
         R::RetriesOnce,
-        "The answer holds no usable `client_id`.",
+        "The response contains no usable `client_id`.",
         "Tell the upstream's owner.",
     ),
     reason(
         "client_id_changed",
         R::RetriesOnce,
-        "It answered about another client than the one asked for.",
+        "The response is about another client than the requested one.",
         "Tell the upstream's owner.",
     ),
     reason(
         "client_secret_expired",
         R::RetriesOnce,
-        "It issued a secret that has expired already.",
+        "The authorization server issued a secret that has already expired.",
         "Tell the upstream's owner.",
     ),
     reason(
         "secret_missing",
         R::RetriesOnce,
-        "It registered an auth method with a secret and issued none.",
+        "The authorization server registered an auth method that needs a secret, but issued none.",
         "Set `token_endpoint_auth_method`, or tell the upstream's owner.",
     ),
     reason(
@@ -216,61 +216,61 @@ pub static REASONS: &[Reason] = &[
     reason(
         "metadata_incomplete",
         R::NeedsUser,
-        "Its metadata lack an endpoint.",
+        "The authorization server's metadata lack an endpoint.",
         "Enter the endpoint in the Advanced Configuration.",
     ),
     reason(
         "registration_not_supported",
         R::NeedsUser,
-        "It offers no dynamic registration.",
-        "Register a client by hand with the callback shown, then enter its `client_id`.",
+        "The authorization server offers no dynamic registration.",
+        "Register a client manually with the callback shown, then enter its `client_id`.",
     ),
     reason(
         "registration_not_allowed",
         R::NeedsUser,
-        "It refuses this client; its words say why.",
-        "Ask its owner to allow the name or the callback, or enter a client registered by hand.",
+        "The authorization server refuses this client; its error description says why.",
+        "Ask its owner to allow the name or the callback, or enter a client registered manually.",
     ),
     reason(
         "initial_access_token_needed",
         R::NeedsUser,
-        "It registers nobody without an initial access token, or does not accept the one entered.",
+        "The authorization server requires an initial access token, or does not accept the configured one.",
         "Enter `registration.initial_access_token`.",
     ),
     reason(
         "token_not_sendable",
         R::NeedsUser,
-        "The token entered holds characters that no HTTP header can carry.",
+        "The configured token contains characters that are not allowed in an HTTP header.",
         "Enter it again.",
     ),
     reason(
         "invalid_redirect_uri",
         R::NeedsUser,
-        "It does not accept the gateway's callback.",
+        "The authorization server does not accept the gateway's callback.",
         "Ask its owner to allow the callback shown.",
     ),
     reason(
         "redirect_uris_not_honoured",
         R::NeedsUser,
-        "It registered other callbacks than the gateway's.",
+        "The authorization server registered other callbacks than the gateway's.",
         "Ask its owner to allow the callback shown.",
     ),
     reason(
         "invalid_client_metadata",
         R::NeedsUser,
-        "It refuses the client metadata; its words say which member.",
-        "Change the Advanced Configuration; it is tried again at once.",
+        "The authorization server refuses the client metadata; its error description names the member.",
+        "Change the Advanced Configuration; the registration is then retried immediately.",
     ),
     reason(
         "auth_method_not_supported",
         R::NeedsUser,
-        "There is no way to authenticate that both sides know, or not the one set.",
+        "No auth method is supported by both sides, or the configured one is not supported.",
         "Change or remove `token_endpoint_auth_method`.",
     ),
     reason(
         "pre_registered_client_missing",
         R::NeedsUser,
-        "Only a client registered by hand is to be used, and none is entered.",
+        "Only a manually registered client may be used, and none is configured.",
         "Enter `client_id` (and `client_secret`).",
     ),
     reason(
@@ -288,7 +288,7 @@ pub static REASONS: &[Reason] = &[
     reason(
         "cimd_auth_method",
         R::NeedsUser,
-        "A public document holds no secret, but one is asked for.",
+        "A public document cannot contain a secret, but the configured auth method needs one.",
         "Remove `token_endpoint_auth_method`, or choose another method.",
     ),
     reason(
@@ -319,13 +319,18 @@ pub static REASONS: &[Reason] = &[
         "issuer_changed",
         R::Security,
         "The server names another authorization server than the one your client, secret or token was used with.",
-        "If that is right, set `issuer`, or enter client, secret or token again. A client registered dynamically is replaced by itself, unless `registration.replace` is `ask`.",
+        "If that is right, set `issuer`, or enter client, secret or token again. A dynamically registered client is replaced automatically, unless `registration.replace` is `ask`.",
     ),
-    reason("endpoint_not_allowed", R::Security, "An endpoint is no https URL.", "Tell the upstream's owner."),
+    reason(
+        "endpoint_not_allowed",
+        R::Security,
+        "An endpoint is not an https URL.",
+        "Tell the upstream's owner.",
+    ),
     reason(
         "address_blocked",
         R::Security,
-        "A name leads to a private or reserved address.",
+        "A name resolves to a private or reserved address.",
         "The operator can allow it: [`egress.allow`](egress.md).",
     ),
     reason(
@@ -349,7 +354,7 @@ pub static REASONS: &[Reason] = &[
     reason(
         "cooling_down",
         R::Queued,
-        "There is no usable client, and the last one was made a short while ago (`worker.replace_cooldown`, `worker.least_secret_life`).",
+        "There is no usable client, and the last one was created recently (`worker.replace_cooldown`, `worker.least_secret_life`).",
         "Nothing, or Retry to have a new one now.",
     ),
     reason(

@@ -1,4 +1,4 @@
-//! The words a registration, a client and an integration are described with.
+//! States and kinds of registrations, clients and integrations.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -11,7 +11,7 @@ macro_rules! words {
         pub enum $name { $($(#[$variant_doc])* #[serde(rename = $word)] $variant,)* }
 
         impl $name {
-            /// All of them, in the order people are shown.
+            /// All of them, in display order.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
             /// The word used in the database, on the wire and on pages.
@@ -42,13 +42,13 @@ words! {
         Registering = "registering",
         /// A client is recorded for the current metadata.
         Registered = "registered",
-        /// A valid client, but metadata changed and a person must agree to replace it.
+        /// The client is valid, but the metadata changed and a user must approve the replacement.
         Outdated = "outdated",
-        /// Will change by itself; `not_before` says when.
+        /// Retried automatically; `not_before` says when.
         Retrying = "retrying",
         /// A request was sent and its answer lost: a client may exist upstream.
         Unconfirmed = "unconfirmed",
-        /// Will not change by itself; the reason says what a person can do.
+        /// Not retried automatically; the reason says what a user can do.
         Failed = "failed",
         /// Being deleted upstream.
         Withdrawing = "withdrawing",
@@ -60,7 +60,7 @@ words! {
 words! {
     /// How a client came to be.
     RegistrationMethod {
-        /// Entered by a person, from a registration made by hand.
+        /// Entered by a user, after manual registration.
         PreRegistered = "pre_registered",
         /// A Client ID Metadata Document that we publish.
         Cimd = "cimd",
@@ -86,7 +86,7 @@ words! {
     AuthType {
         /// OAuth with a client obtained by the registry.
         OauthAuto = "oauth_auto",
-        /// OAuth with a client registered by hand, for the client credentials grant.
+        /// OAuth with a client registered manually, for the client credentials grant.
         OauthClientCredentials = "oauth_client_credentials",
         /// Fixed headers.
         Headers = "headers",

@@ -67,7 +67,7 @@ async fn redirects_of_documents_are_followed_three_times_and_judged_each_time() 
     let path = format!("GET {PLACE}/mcp");
     assert_eq!(upstream.asked()[..5], ["POST /mcp", path.as_str(), "GET /1", "GET /2", "GET /3"]);
     assert!(!upstream.asked().contains(&"GET /4".to_owned()), "{:?}", upstream.asked());
-    assert_eq!(outcome.trace[1].note, "It redirects too often.");
+    assert_eq!(outcome.trace[1].note, "Too many redirects.");
 
     let upstream = Upstream::start(|_, seen| match seen.path.as_str() {
         "/mcp" => Reply::status(401),
@@ -85,9 +85,9 @@ async fn documents_are_capped_and_sane() {
     for (body, encoding, note) in [
         (large, "identity", "answered with more than 262144 bytes."),
         (gzipped_spaces(300), "gzip", "answered with more than 262144 bytes."),
-        (deep, "identity", "It answered with something that is no sane JSON object."),
-        (twice, "identity", "It answered with something that is no sane JSON object."),
-        (b"<html>".to_vec(), "identity", "It answered with something that is no sane JSON object."),
+        (deep, "identity", "The response is not a valid JSON object."),
+        (twice, "identity", "The response is not a valid JSON object."),
+        (b"<html>".to_vec(), "identity", "The response is not a valid JSON object."),
     ] {
         let upstream = Upstream::start(move |_, seen| match seen.path.as_str() {
             "/mcp" => Reply::status(401),

@@ -18,17 +18,16 @@ const MAX_MEMORY_KIB: u64 = 64 * 1024;
 /// What is said of a document that is answered so.
 type Response = (&'static str, &'static str);
 const TOO_LARGE: Response = ("authorization_server_not_found", "answered with more than 262144 bytes.");
-const NO_HTTP: Response = ("authorization_server_not_found", "no HTTP, or with more headers than are read.");
-const NO_JSON: Response =
-    ("authorization_server_not_found", "answered with something that is no sane JSON object.");
-const NONE_HERE: Response = ("authorization_server_not_found", "There is none here.");
+const NO_HTTP: Response = ("authorization_server_not_found", "not HTTP, or with too many headers.");
+const NO_JSON: Response = ("authorization_server_not_found", "The response is not a valid JSON object.");
+const NONE_HERE: Response = ("authorization_server_not_found", "No document here.");
 const FOUND: Response = ("resource_mismatch", "Found.");
 const NO_ANSWER: Response = ("timeout", "did not answer within 0.8 seconds.");
 /// Before or in the body: that depends on how busy the machine is.
 const OUT_OF_TIME: Response = ("timeout", "");
-const NO_END: Response = ("timeout", "did not finish its answer in time.");
-const BROKEN_OFF: Response = ("connection_lost", "broke off in the middle of its answer.");
-const CLOSED: Response = ("connection_lost", "closed the connection without an answer.");
+const NO_END: Response = ("timeout", "did not finish its response in time.");
+const BROKEN_OFF: Response = ("connection_lost", "closed the connection in the middle of its response.");
+const CLOSED: Response = ("connection_lost", "closed the connection without a response.");
 
 /// What is said of a registration that is answered so.
 const LOST: (FailureClass, &str) = (FailureClass::Ambiguous, "answer_lost");

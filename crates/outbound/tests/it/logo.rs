@@ -94,7 +94,7 @@ async fn a_slow_picture_is_given_up() {
 #[tokio::test]
 async fn private_addresses_are_not_asked() {
     let strict = || UpstreamClient::new(EgressPolicy::default(), Limits::default());
-    let inside = strict().asking(Script::in_turn(&[&["10.9.9.9"]]));
+    let inside = strict().with_lookup(Script::in_turn(&[&["10.9.9.9"]]));
     for (client, url) in [
         (strict(), "https://10.0.0.1/logo.png"),
         (strict(), "http://acme.com/logo.png"),

@@ -98,8 +98,8 @@ async fn a_name_that_changes_its_mind_gains_nothing() {
     let private = Upstream::start_at(&format!("127.0.0.3:{}", good.port), tls(), issue).await;
     let script = Script::in_turn(&[&["127.0.0.2"], &["127.0.0.3"], &["127.0.0.2"]]);
     let client = UpstreamClient::new(allowing(&["127.0.0.2"]), Limits::default())
-        .asking(script.clone())
-        .trusting(authority.pem.as_bytes())
+        .with_lookup(script.clone())
+        .with_certificates(authority.pem.as_bytes())
         .unwrap();
     let url = format!("https://as.example:{}/register", good.port);
     registered(&client, &url).await.unwrap();
@@ -128,8 +128,8 @@ async fn every_request_and_every_hop_asks_once() {
         .await;
     let script = Script::always(&["127.0.0.1"]);
     let client = UpstreamClient::new(allowing(&["127.0.0.1"]), Limits::default())
-        .asking(script.clone())
-        .trusting(authority.pem.as_bytes())
+        .with_lookup(script.clone())
+        .with_certificates(authority.pem.as_bytes())
         .unwrap();
     let mcp_url = format!("https://a.example:{}/mcp", upstream.port);
     let target = DiscoverTarget { mcp_url, ..DiscoverTarget::default() };
@@ -156,7 +156,8 @@ async fn one_bad_address_among_good_ones_is_enough() {
         &["::"],
     ] {
         let script = Script::always(answer);
-        let client = UpstreamClient::new(EgressPolicy::default(), Limits::default()).asking(script.clone());
+        let client =
+            UpstreamClient::new(EgressPolicy::default(), Limits::default()).with_lookup(script.clone());
         assert_eq!(class_and_code(&client, &url).await, BLOCKED, "{answer:?}");
         assert_eq!(script.asked().len(), 1);
     }
@@ -166,9 +167,9 @@ async fn one_bad_address_among_good_ones_is_enough() {
 #[tokio::test]
 async fn names_lead_to_no_private_range_and_lists_open_no_cloud() {
     let script = Script::default();
-    let strict = UpstreamClient::new(EgressPolicy::default(), Limits::default()).asking(script.clone());
+    let strict = UpstreamClient::new(EgressPolicy::default(), Limits::default()).with_lookup(script.clone());
     let open = UpstreamClient::new(allowing(&["0.0.0.0/0", "::/0", "as.example"]), Limits::default())
-        .asking(script.clone());
+        .with_lookup(script.clone());
     for (range, never) in PRIVATE
         .iter()
         .map(|range| (range, false))
@@ -208,14 +209,14 @@ async fn names_without_an_answer() {
     };
     // Whichever of the two limits is the shorter one; nothing was sent, so nothing is ambiguous.
     for patient in [client(600_000, 100), client(100, 600_000)] {
-        let silent = patient.asking(Silent);
+        let silent = patient.with_lookup(Silent);
         let failed =
             tokio::time::timeout(Duration::from_secs(20), class_and_code(&silent, url)).await.unwrap();
         assert_eq!(failed, (FailureClass::Transient, "timeout"));
     }
     let client = client(10_000, 3000);
     for script in [Script::always(&[]), Script::default()] {
-        let client = client.clone().asking(script);
+        let client = client.clone().with_lookup(script);
         assert_eq!(class_and_code(&client, url).await, (FailureClass::Transient, "name_not_found"));
     }
     // The system is asked where no script is given.

@@ -18,7 +18,7 @@ async fn said(client: &UpstreamClient, upstream: &Upstream, mcp_url: String) -> 
     (outcome.result.unwrap_err().code.to_owned(), outcome.trace[1].note.clone())
 }
 
-const NOT_FOLLOWED: &str = "It redirects to an address that may not be followed.";
+const NOT_FOLLOWED: &str = "The redirect leads to an address that is not allowed.";
 
 #[tokio::test]
 async fn to_other_schemes_and_private_addresses_they_are_not_followed() {
@@ -54,8 +54,8 @@ async fn to_other_schemes_and_private_addresses_they_are_not_followed() {
         // The server, twice, and then whatever name it redirects to.
         let script = Script::in_turn(&[&["127.0.0.2"], &["127.0.0.2"], &["10.9.9.9"]]);
         let client = UpstreamClient::new(policy.clone(), Limits::default())
-            .asking(script)
-            .trusting(authority.pem.as_bytes())
+            .with_lookup(script)
+            .with_certificates(authority.pem.as_bytes())
             .unwrap();
         let (its_code, its_note) =
             said(&client, &upstream, format!("https://as.example:{}/mcp", upstream.port)).await;
@@ -85,7 +85,7 @@ async fn odd_ones_are_answers() {
         })
         .await;
         let (_, note) = said(&guarded(), &upstream, upstream.url("/mcp")).await;
-        assert_eq!(note, "There is none here.");
+        assert_eq!(note, "No document here.");
         assert!(!upstream.asked().contains(&"GET /x".to_owned()));
     }
 }
@@ -102,7 +102,7 @@ async fn loops_end() {
         })
         .await;
         let (_, note) = said(&guarded(), &upstream, upstream.url("/mcp")).await;
-        assert_eq!(note, "It redirects too often.");
+        assert_eq!(note, "Too many redirects.");
         let hops =
             upstream.seen().iter().filter(|seen| [PLACE, "/1", "/2"].contains(&seen.path.as_str())).count();
         assert_eq!(hops, 4, "the first and three more");
@@ -123,7 +123,7 @@ async fn nothing_is_taken_along() {
     })
     .await;
     let (_, note) = said(&guarded(), &upstream, upstream.url("/mcp")).await;
-    assert_eq!(note, "There is none here.");
+    assert_eq!(note, "No document here.");
     let hop = &end.seen()[0];
     assert_eq!(hop.path, "/end");
     let mut names: Vec<&str> = hop.headers.iter().map(|(name, _)| name.as_str()).collect();
@@ -154,7 +154,7 @@ async fn what_carries_something_is_never_redirected() {
         assert!(
             discover(&guarded(), target).await.trace[0]
                 .note
-                .starts_with("It redirects, which is not followed")
+                .starts_with("The server redirects; redirects are not followed")
         );
         assert_eq!(
             upstream.asked()[..5],

@@ -19,8 +19,8 @@ type Leads = fn(&str, &str, &Seen) -> Reply;
 fn client(rules: &[&str], authority: &Authority) -> UpstreamClient {
     let allow = rules.iter().map(|rule| rule.parse().unwrap()).collect();
     UpstreamClient::new(EgressPolicy { allow, allow_http_loopback: true }, Limits::default())
-        .asking(Script::always(&["127.0.0.5"]))
-        .trusting(authority.pem.as_bytes())
+        .with_lookup(Script::always(&["127.0.0.5"]))
+        .with_certificates(authority.pem.as_bytes())
         .unwrap()
 }
 

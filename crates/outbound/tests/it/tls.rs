@@ -15,7 +15,7 @@ const NAME: &str = "as.example";
 /// A client that may reach this machine over https, where `as.example` and `other.example` are.
 fn client() -> UpstreamClient {
     let policy = EgressPolicy { allow: vec!["127.0.0.0/8".parse().unwrap()], ..EgressPolicy::default() };
-    UpstreamClient::new(policy, Limits::default()).asking(Script::always(&["127.0.0.1"]))
+    UpstreamClient::new(policy, Limits::default()).with_lookup(Script::always(&["127.0.0.1"]))
 }
 
 async fn serving(tls: TlsAcceptor) -> Upstream {
@@ -35,7 +35,7 @@ async fn registered(client: &UpstreamClient, upstream: &Upstream, host: &str) ->
 async fn an_authority_of_ones_own_is_trusted_where_it_is_given() {
     let (ours, other) = (Authority::new("ours"), Authority::new("other"));
     let upstream = serving(ours.server(&[NAME, "127.0.0.1"])).await;
-    let trusting = client().trusting(ours.pem.as_bytes()).unwrap();
+    let trusting = client().with_certificates(ours.pem.as_bytes()).unwrap();
     for host in [NAME, "127.0.0.1"] {
         assert_eq!(registered(&trusting, &upstream, host).await.unwrap(), "c");
         let expected = format!("{host}:{}", upstream.port);
@@ -43,7 +43,7 @@ async fn an_authority_of_ones_own_is_trusted_where_it_is_given() {
     }
     // One of several in a file.
     let both = format!("# ours\n{}\n# other\n{}", ours.pem, other.pem);
-    let trusting = client().trusting(both.as_bytes()).unwrap();
+    let trusting = client().with_certificates(both.as_bytes()).unwrap();
     assert_eq!(registered(&trusting, &upstream, NAME).await.unwrap(), "c");
     let elsewhere = serving(other.server(&[NAME])).await;
     assert_eq!(registered(&trusting, &elsewhere, NAME).await.unwrap(), "c");
@@ -53,7 +53,7 @@ async fn an_authority_of_ones_own_is_trusted_where_it_is_given() {
 async fn other_certificates_are_refused_before_anything_is_sent() {
     let (ours, other) = (Authority::new("ours"), Authority::new("other"));
     let nobody = client();
-    let trusting = client().trusting(ours.pem.as_bytes()).unwrap();
+    let trusting = client().with_certificates(ours.pem.as_bytes()).unwrap();
     let not_trusted = "as.example shows a certificate that is not trusted (the operator can trust its authority with `egress.ca_file`).";
     let other_name = "as.example shows a certificate for another name.";
     let old = "as.example shows a certificate that is not valid at this time.";

@@ -9,7 +9,7 @@ use crate::storage::entity::{change, oauth_client, registration};
 use crate::{Error, Result};
 use registry_core::id::SealedId;
 use registry_core::metadata::EffectiveMetadata;
-use registry_core::oauth::{Discovery, make_fit};
+use registry_core::oauth::{Discovery, sanitize};
 use registry_core::registration::{ClientStatus, State};
 use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect};
 use serde_json::{Map, Value, json};
@@ -323,7 +323,7 @@ fn asked_callbacks(client: &oauth_client::Model) -> Result<Option<Value>> {
 /// Without the nulls and empty texts that MCP SDKs cannot parse (INV-40), and without what must not be handed
 /// on: it was taken out when it came, but an earlier release may have kept it.
 fn presentable(mut members: Map<String, Value>) -> Map<String, Value> {
-    make_fit(&mut members, "", &mut Vec::new());
+    sanitize(&mut members, "", &mut Vec::new());
     members.into_iter().filter(|(_, value)| !value.is_null() && value.as_str() != Some("")).collect()
 }
 

@@ -259,7 +259,7 @@ impl Integrations<'_> {
         self.registry
             .settings()
             .egress
-            .judge_text(url)
+            .check_url(url)
             .map(|_| ())
             .map_err(|problem| Error::invalid(Finding::error("/url", problem.code(), problem.to_string())))
     }

@@ -158,7 +158,7 @@ impl Logos<'_> {
 
     /// Why `url` is not asked at all, by its text.
     fn address_problem(self, url: &str) -> Option<LogoProblem> {
-        let problem = self.registry.settings().egress.judge_text(url).err()?;
+        let problem = self.registry.settings().egress.check_url(url).err()?;
         let message = if url.starts_with("http:") {
             "is not fetched: http is not allowed. Use the https address.".to_owned()
         } else {

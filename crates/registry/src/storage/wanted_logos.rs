@@ -27,7 +27,7 @@ pub(crate) fn named_in(registry: &Registry, texts: &[impl AsRef<str>]) -> BTreeS
     let layers = texts.iter().filter_map(|text| AdvancedConfiguration::from_stored(text.as_ref()).ok());
     layers
         .flat_map(|layer| {
-            let urls = logo_uris_of(&layer).into_iter().filter(|url| egress.judge_text(url).is_ok());
+            let urls = logo_uris_of(&layer).into_iter().filter(|url| egress.check_url(url).is_ok());
             urls.take(MOST_NAMED).collect::<Vec<_>>()
         })
         .collect()

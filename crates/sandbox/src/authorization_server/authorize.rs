@@ -8,7 +8,7 @@ use actix_web::http::header::{CACHE_CONTROL, LOCATION};
 use actix_web::{HttpRequest, HttpResponse};
 use url::Url;
 
-/// Seconds a person may think, and a code may live.
+/// Lifetime of a pending consent and of a code, in seconds.
 const CODE_TTL: i64 = 600;
 
 /// Judges the request and shows the consent page.
@@ -69,7 +69,7 @@ pub(super) fn ask(state: &State, request: &HttpRequest) -> HttpResponse {
     page
 }
 
-/// Takes the person's decision and sends the browser back.
+/// Handles the user's decision and redirects the browser.
 pub(super) fn decide(state: &State, body: &[u8]) -> HttpResponse {
     let form = Form::of(body);
     let mut book = state.book();
@@ -83,7 +83,7 @@ pub(super) fn decide(state: &State, body: &[u8]) -> HttpResponse {
     let issuer = (!book.quirks.no_iss).then(|| state.issuer(&book.quirks));
     let (given, issuer) = (waiting.state.as_deref(), issuer.as_deref());
     if form.get("decision") != Some("approve") {
-        let text = "The person said no.";
+        let text = "The user denied the request.";
         let answer = [
             ("error", Some("access_denied")),
             ("error_description", Some(text)),

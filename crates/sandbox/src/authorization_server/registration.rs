@@ -71,7 +71,7 @@ fn obstacles(quirks: &mut Quirks, request: &HttpRequest) -> Result<(), Refused> 
         return Err(busy(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", quirks).into());
     }
     if let Some(token) = &quirks.initial_access_token
-        && bearer(request) != Some(token.0.as_str())
+        && bearer(request) != Some(token.expose())
     {
         let body = answer::error_body("invalid_token", "An initial access token is required.").to_string();
         let mut answer = HttpResponse::Unauthorized();

@@ -76,7 +76,7 @@ fn authenticate(book: &Book, request: &HttpRequest, form: &Form) -> Result<Regis
     let method_fits = match client.text("token_endpoint_auth_method") {
         "client_secret_basic" => basic.is_some(),
         "client_secret_post" => basic.is_none(),
-        // With a secret nobody asked for (Figma), either way of showing it is taken.
+        // With an unrequested secret (Figma), both auth methods are accepted.
         _ => client.secret.is_some() || basic.is_none(),
     };
     let secret_fits = client.secret.as_deref() == given;
@@ -113,7 +113,7 @@ fn basic(request: &HttpRequest) -> Option<(String, String)> {
 }
 
 fn redeem_code(book: &mut Book, client: &RegisteredClient, form: &Form) -> Result<String, &'static str> {
-    // Removed whatever follows: a code is good for one try.
+    // Removed in any case: a code can be used only once.
     let code = form.get("code").and_then(|code| book.codes.remove(code)).ok_or("the code is not known")?;
     if code.client_id != client.client_id || code.expires_at <= now_seconds() {
         return Err("the code is not this client's, or it has expired");

@@ -6,7 +6,7 @@ use registry_outbound::{Limits, TrustedClient, UpstreamClient};
 use std::fs;
 use std::time::Duration;
 
-/// The client for the operator's own parties: the same certificate authorities are trusted.
+/// The client for services that the operator configured; it trusts the same certificate authorities.
 pub(crate) fn operator(config: &Config) -> Result<TrustedClient, String> {
     match &config.egress.ca_file {
         None => Ok(TrustedClient::default()),
@@ -14,7 +14,7 @@ pub(crate) fn operator(config: &Config) -> Result<TrustedClient, String> {
             let failed =
                 |what: &dyn std::fmt::Display| format!("The certificate file {}: {what}.", path.display());
             let pem = fs::read(path).map_err(|error| failed(&error))?;
-            TrustedClient::default().trusting(&pem).map_err(|error| failed(&error))
+            TrustedClient::default().with_certificates(&pem).map_err(|error| failed(&error))
         }
     }
 }
@@ -27,7 +27,7 @@ pub(crate) fn guarded(config: &Config, policy: EgressPolicy) -> Result<UpstreamC
     let Some(path) = &config.egress.ca_file else { return Ok(guarded) };
     let failed = |what: &dyn std::fmt::Display| format!("The certificate file {}: {what}.", path.display());
     let pem = fs::read(path).map_err(|error| failed(&error))?;
-    guarded.trusting(&pem).map_err(|error| failed(&error))
+    guarded.with_certificates(&pem).map_err(|error| failed(&error))
 }
 
 #[cfg(test)]
@@ -89,7 +89,7 @@ mod tests {
         let message = |config: &Config| guarded(config, policy.clone()).unwrap_err();
         assert!(message(&config).starts_with(&format!("The certificate file {}: ", file.display())));
         fs::write(&file, "no certificate").unwrap();
-        assert!(message(&config).contains("holds no certificate"), "{}", message(&config));
+        assert!(message(&config).contains("contains no certificate"), "{}", message(&config));
         fs::write(&file, pem).unwrap();
         assert_eq!(registered(&config).await, Ok("c".to_owned()));
     }

@@ -32,7 +32,8 @@ impl Parties for ExternalServices {
                 form.as_ref().map(|form| form.iter().map(|(name, value)| (*name, value.expose())).collect());
             let method = if form.is_some() { Method::POST } else { Method::GET };
             let answer = self.1.send(method, url, &headers, form.as_deref()).await?;
-            let body = String::from_utf8(answer.body).map_err(|_| format!("{url}: the answer is no text"))?;
+            let body = String::from_utf8(answer.body)
+                .map_err(|_| format!("{url}: the response is not UTF-8 text"))?;
             Ok(PartyAnswer { status: answer.status, body: Secret::new(body) })
         })
     }

@@ -1,13 +1,13 @@
-//! `mcp-registry check`: the settings in force as TOML, secrets masked, and what is wrong with them.
+//! `mcp-registry check`: prints the effective settings as TOML, with secrets masked, and the problems found.
 
-use super::{Failed, print};
+use super::{CommandError, print};
 use crate::config::Config;
 use crate::validation::{Checked, key_of};
 use serde_json::Value;
 use std::fmt::Write;
 
 /// Prints settings and findings; fails if a finding is an error.
-pub(super) fn run(config: &Config) -> Result<(), Failed> {
+pub(super) fn run(config: &Config) -> Result<(), CommandError> {
     let Checked { findings, .. } = config.check();
     let mut text = effective(config);
     for finding in &findings {
@@ -21,7 +21,7 @@ pub(super) fn run(config: &Config) -> Result<(), Failed> {
     }
     print(text.trim_end())?;
     if findings.has_errors() {
-        return Err(Failed::new("The configuration is not valid; the last lines above say why."));
+        return Err(CommandError::new("The configuration is not valid; the last lines above say why."));
     }
     Ok(())
 }
@@ -78,14 +78,15 @@ fn key(name: &str) -> String {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::config::{DatabaseUrl, Hidden};
+    use crate::config::DatabaseUrl;
+    use registry_core::secret::Secret;
     use std::io::Write as _;
 
     #[test]
     fn the_output_is_a_configuration_file_without_secrets() {
         let mut config = Config::default();
         config.database.url = DatabaseUrl::from("postgres://me:s3cret@db/registry".to_owned());
-        config.sealing.keys = vec![Hidden::from("k1:c2VjcmV0")];
+        config.sealing.keys = vec![Secret::from("k1:c2VjcmV0")];
         config.auth.jwt.roles.insert("Platform Admins".to_owned(), "admin".to_owned());
         let text = effective(&config);
         assert!(!text.contains("s3cret") && !text.contains("c2VjcmV0"), "{text}");

@@ -1,6 +1,6 @@
-//! How a command takes the deployment's database: what it may make there, what it records, and what it says about it.
+//! How commands open the deployment's database: what they may create, record and print.
 
-use super::Failed;
+use super::CommandError;
 use crate::adapters::{ExternalServices, guarded, operator};
 use crate::clock::SystemClock;
 use crate::config::{Config, DatabaseUrl};
@@ -12,61 +12,61 @@ use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
-/// How often a database that seems to be in use is looked at before that is believed: a backup is over soon.
+/// How often a database that seems to be in use is checked again: a backup is soon finished.
 const MAX_LOCK_CHECKS: u32 = 15;
-/// Between two such looks.
+/// Interval between two such checks.
 const LOCK_CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
-/// The deployment's database, opened by a command that looks after it.
-pub(super) struct Visited {
+/// The deployment's database, opened by a maintenance command.
+pub(super) struct OpenedDatabase {
     /// The application on it.
     pub(super) registry: Registry,
-    /// Why the sealing keys are not here, if they are not: then nothing sealed can be read, and nothing is sealed.
+    /// Why the sealing keys are missing, if they are: then secrets can be neither decrypted nor encrypted.
     pub(super) lost: Option<String>,
 }
 
-/// Says something to the operator: standard error is for people, standard output for what was asked for.
-pub(super) fn say(text: impl std::fmt::Display) {
+/// Prints a remark for the operator on standard error; standard output is for results.
+pub(super) fn print_remark(text: impl std::fmt::Display) {
     eprintln!("mcp-registry: {text}");
 }
 
-/// The database as it is. Nothing is made and no setting is recorded, whatever this shell's environment is: beside a
-/// running deployment that would change it.
-pub(super) async fn visit(config: &Config) -> Result<Visited, Failed> {
+/// Opens the existing database. Nothing is created and no setting is recorded, because this shell's environment may
+/// differ from that of the running deployment.
+pub(super) async fn open_existing(config: &Config) -> Result<OpenedDatabase, CommandError> {
     require_database(config)?;
     let url = config.database.url.expose();
     let (ring, lost) = match sealing_keys::find(config).await {
         Ok(Ring::Found(ring)) => (ring, None),
         Ok(Ring::NotThere(path)) => {
-            (SealingRing::none(), Some(format!("The sealing key file {} is not there.", absolute(&path))))
+            (SealingRing::none(), Some(format!("The sealing key file {} does not exist.", absolute(&path))))
         }
         Err(why) => (SealingRing::none(), Some(why)),
     };
     let registry = open_on(config, url, ring, Missing::Refuse).await?;
-    say(format_args!("database {}", which(&config.database.url)));
+    print_remark(format_args!("database {}", database_name(&config.database.url)));
     registry.deployment().usable().await?;
     if let Some(why) = &lost {
-        say(format_args!("warning: {why} This goes on without sealing keys."));
+        print_remark(format_args!("warning: {why} The command continues without sealing keys."));
     }
     let unreadable = registry.deployment().lost_keys().await?;
     for sentence in &unreadable {
-        say(format_args!("warning: {sentence}"));
+        print_remark(format_args!("warning: {sentence}"));
     }
     if lost.is_none()
         && unreadable.is_empty()
         && let Err(error) = registry.deployment().check_keys().await
     {
-        say(format_args!("warning: {error}"));
+        print_remark(format_args!("warning: {error}"));
     }
-    Ok(Visited { registry, lost })
+    Ok(OpenedDatabase { registry, lost })
 }
 
-/// The database of a deployment that this process is going to be part of. SQLite is made where there is none, and brought
-/// up to date; on PostgreSQL that is the work of `migrate`, run once per release.
-pub(super) async fn join(config: &Config) -> Result<Registry, Failed> {
+/// Opens the database of the deployment that this process joins. An SQLite database is created if needed and
+/// migrated; on PostgreSQL `migrate` does that, once per release.
+pub(super) async fn join(config: &Config) -> Result<Registry, CommandError> {
     let registry = open_making(config).await?;
     if !config.database.url.is_sqlite() {
-        // The settings in force, before anything is answered. A database that is away or not migrated says so later.
+        // Loads the current settings before the first request. A missing or outdated database is reported later.
         if let Err(error) = registry.settings_standing().await {
             tracing::debug!(%error, "the shared settings could not be read yet");
         }
@@ -81,41 +81,45 @@ pub(super) async fn join(config: &Config) -> Result<Registry, Failed> {
         _ if alone => {
             let Migrated { changed, generation, .. } =
                 registry.deployment().bring_up(Recording::Alone).await?;
-            tracing::warn!(generation, settings = %changed.join(", "), "the settings of the deployment changed; registrations follow");
+            tracing::warn!(generation, settings = %changed.join(", "), "the settings of the deployment changed; registrations are reconciled");
         }
         SettingsStanding::Previous(_) => tracing::warn!("{remark}"),
         _ => {
-            return Err(Failed::new(format!(
+            return Err(CommandError::new(format!(
                 "Another process uses the database {}, and {remark}. This process does not start, because gateways would get other clients. Start it with the settings of the others. To change the settings of all: run `mcp-registry migrate` with the new ones, then restart the processes one after the other.",
-                which(&config.database.url)
+                database_name(&config.database.url)
             )));
         }
     }
     Ok(registry)
 }
 
-/// The database, made where there is none: for `migrate`, and for [`join`].
-pub(super) async fn open_making(config: &Config) -> Result<Registry, Failed> {
-    sealing_keys::prepare_folder(config).map_err(Failed::new)?;
-    let ring = match sealing_keys::find(config).await.map_err(Failed::new)? {
+/// Opens the database, and creates it if needed: for `migrate` and [`join`].
+pub(super) async fn open_making(config: &Config) -> Result<Registry, CommandError> {
+    sealing_keys::prepare_folder(config).map_err(CommandError::new)?;
+    let ring = match sealing_keys::find(config).await.map_err(CommandError::new)? {
         Ring::Found(ring) => ring,
         Ring::NotThere(path) => {
             refuse_a_new_key(config, &path).await?;
-            sealing_keys::make(&path).map_err(Failed::new)?
+            sealing_keys::make(&path).map_err(CommandError::new)?
         }
     };
     open_on(config, config.database.url.expose(), ring, Missing::Make).await
 }
 
 /// Another database with the same keys, which must be here unless `without_keys` accepts that they are lost.
-pub(super) async fn open_copy(config: &Config, url: &str, without_keys: bool) -> Result<Registry, Failed> {
+pub(super) async fn open_copy(
+    config: &Config,
+    url: &str,
+    without_keys: bool,
+) -> Result<Registry, CommandError> {
     let ring = match sealing_keys::find(config).await {
         Ok(Ring::Found(ring)) => ring,
         Ok(Ring::NotThere(_)) | Err(_) if without_keys => SealingRing::none(),
-        Err(why) => return Err(Failed::new(why)),
+        Err(why) => return Err(CommandError::new(why)),
         Ok(Ring::NotThere(path)) => {
-            return Err(Failed::new(format!(
-                "The sealing key file {} is not there, so nobody can tell whether the secrets of the copy can be opened. Put the key file of that time there first.",
+            return Err(CommandError::new(format!(
+                "The sealing key file {} is not there, so it is unknown whether the secrets of the backup can be decrypted. Put the key file of the backup there first.",
                 absolute(&path)
             )));
         }
@@ -123,8 +127,8 @@ pub(super) async fn open_copy(config: &Config, url: &str, without_keys: bool) ->
     open_on(config, url, ring, Missing::Refuse).await
 }
 
-/// A database that was sealed keeps its key: beside it a fresh one would open nothing of what is stored.
-async fn refuse_a_new_key(config: &Config, path: &Path) -> Result<(), Failed> {
+/// A database with encrypted secrets needs its key: a new key could not decrypt them.
+async fn refuse_a_new_key(config: &Config, path: &Path) -> Result<(), CommandError> {
     let file = config.database.url.sqlite_file().map(Path::new);
     if !file.is_some_and(|file| file.metadata().is_ok_and(|file| file.len() > 0)) {
         return Ok(());
@@ -136,17 +140,17 @@ async fn refuse_a_new_key(config: &Config, path: &Path) -> Result<(), Failed> {
     if sealed_with.is_empty() {
         return Ok(());
     }
-    Err(Failed::new(format!(
-        "The secrets in the database {} are sealed with the key `{}`, which was expected in {}. That file is not there. Put its copy back. If the key is lost for good: `mcp-registry seal status` says what that costs; write a new key with `mcp-registry seal new-key` into that file, and give up the old one with `mcp-registry seal abandon {}`.",
-        which(&config.database.url),
+    Err(CommandError::new(format!(
+        "The secrets in the database {} are sealed with the key `{}`, which was expected in {}. That file does not exist. Put a copy of it back. If the key is lost: `mcp-registry seal status` lists the lost secrets; create a new key with `mcp-registry seal new-key` into that file, and give up the old one with `mcp-registry seal abandon {}`.",
+        database_name(&config.database.url),
         sealed_with.join("`, `"),
         absolute(path),
         sealed_with.first().map_or("", String::as_str),
     )))
 }
 
-/// Refuses where there is no database, instead of making one.
-fn require_database(config: &Config) -> Result<(), Failed> {
+/// Fails if there is no database, instead of creating one.
+fn require_database(config: &Config) -> Result<(), CommandError> {
     if !config.database.url.is_sqlite() {
         return Ok(());
     }
@@ -154,25 +158,25 @@ fn require_database(config: &Config) -> Result<(), Failed> {
         std::env::current_dir().map_or_else(|_| "?".to_owned(), |folder| folder.display().to_string());
     match config.database.url.sqlite_file() {
         Some(file) if Path::new(file).is_file() => Ok(()),
-        Some(file) => Err(Failed::new(format!(
-            "There is no database at {file} (working directory {folder}). Run this in the folder that the deployment runs in, or set `database.url` (MCP_REGISTRY__DATABASE__URL) to its database. `mcp-registry serve` makes a new one.",
+        Some(file) => Err(CommandError::new(format!(
+            "There is no database at {file} (working directory {folder}). Run this in the folder that the deployment runs in, or set `database.url` (MCP_REGISTRY__DATABASE__URL) to its database. `mcp-registry serve` creates a new one.",
         ))),
-        None => Err(Failed::new(
-            "A database in memory belongs to the process that made it; no command reaches it.",
+        None => Err(CommandError::new(
+            "An in-memory database belongs to the process that created it; other commands cannot open it.",
         )),
     }
 }
 
 /// Whether no other process has the SQLite database open.
-async fn is_alone(config: &Config) -> Result<bool, Failed> {
+async fn is_alone(config: &Config) -> Result<bool, CommandError> {
     let Some(file) = config.database.url.sqlite_file() else { return Ok(true) };
     for _ in 0..MAX_LOCK_CHECKS {
         match registry::release(Path::new(file)).await {
             Ok(Released::Whole) => return Ok(true),
             Ok(Released::Damaged) => {
-                return Err(Failed::new(format!(
+                return Err(CommandError::new(format!(
                     "The database {} is damaged. Restore a copy (docs/operations.md).",
-                    which(&config.database.url)
+                    database_name(&config.database.url)
                 )));
             }
             Err(_) => tokio::time::sleep(LOCK_CHECK_INTERVAL).await,
@@ -186,16 +190,16 @@ async fn open_on(
     url: &str,
     ring: SealingRing,
     missing: Missing,
-) -> Result<Registry, Failed> {
-    let settings = config.checked_settings().map_err(Failed::new)?;
-    let guarded = guarded(config, settings.egress.clone()).map_err(Failed::new)?;
-    let operator = operator(config).map_err(Failed::new)?;
+) -> Result<Registry, CommandError> {
+    let settings = config.checked_settings().map_err(CommandError::new)?;
+    let guarded = guarded(config, settings.egress.clone()).map_err(CommandError::new)?;
+    let operator = operator(config).map_err(CommandError::new)?;
     let outside = ExternalServices(guarded, operator.clone(), Secrets::new(config, operator));
     Ok(Registry::open_or(missing, url, settings, ring, Arc::new(SystemClock), Arc::new(outside)).await?)
 }
 
-/// Which database that is, for people: a path, or host and name. Never a password.
-pub(super) fn which(url: &DatabaseUrl) -> String {
+/// Display name of the database: a path, or host and name. Never a password.
+pub(super) fn database_name(url: &DatabaseUrl) -> String {
     if let Some(file) = url.sqlite_file() {
         return absolute(Path::new(file));
     }
@@ -229,7 +233,7 @@ mod tests {
             ("sqlite::memory:", "in memory"),
             ("postgres s3cret", "PostgreSQL"),
         ] {
-            assert_eq!(which(&DatabaseUrl::from(url.to_owned())), name);
+            assert_eq!(database_name(&DatabaseUrl::from(url.to_owned())), name);
         }
     }
 }

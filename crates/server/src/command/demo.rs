@@ -4,9 +4,9 @@
 mod client;
 mod expected;
 
-use super::ending::Ending;
 use super::serve::{self, Running};
-use super::{Failed, print, user};
+use super::shutdown::ShutdownSignal;
+use super::{CommandError, print, user};
 use crate::cli::Serve;
 use crate::config::{Config, DatabaseUrl};
 use crate::telemetry;
@@ -37,12 +37,12 @@ struct Stage {
 }
 
 /// Runs the demo; with `once` it ends after the printout, else on Ctrl-C. Fails if a step did not give what it should.
-pub(super) async fn run(once: bool, mut ending: Ending) -> Result<(), Failed> {
-    let interrupted = || Failed::new("Interrupted.");
-    let stage = ending.or_told(Box::pin(set_up())).await.ok_or_else(interrupted)??;
-    let outcome = ending.or_told(show(&stage, once)).await.ok_or_else(interrupted).flatten();
+pub(super) async fn run(once: bool, mut shutdown: ShutdownSignal) -> Result<(), CommandError> {
+    let interrupted = || CommandError::new("Interrupted.");
+    let stage = shutdown.run_until(Box::pin(set_up())).await.ok_or_else(interrupted)??;
+    let outcome = shutdown.run_until(show(&stage, once)).await.ok_or_else(interrupted).flatten();
     if outcome.is_ok() && !once {
-        ending.told().await;
+        shutdown.received().await;
     }
     stage.registry.stop().await;
     stage.sandbox.stop().await;
@@ -53,12 +53,12 @@ pub(super) async fn run(once: bool, mut ending: Ending) -> Result<(), Failed> {
     outcome
 }
 
-async fn set_up() -> Result<Stage, Failed> {
+async fn set_up() -> Result<Stage, CommandError> {
     let folder = tempfile::Builder::new()
         .prefix("mcp-registry-demo-")
         .permissions(Permissions::from_mode(0o700))
         .tempdir()
-        .map_err(|error| Failed::new(format!("No folder for the demo's database: {error}.")))?;
+        .map_err(|error| CommandError::new(format!("No folder for the demo's database: {error}.")))?;
     let mut config = Config::default();
     "127.0.0.1:0".clone_into(&mut config.server.listen);
     config.server.workers = Some(2);
@@ -69,13 +69,13 @@ async fn set_up() -> Result<Stage, Failed> {
     telemetry::init(&config.log);
     let sandbox = Sandbox::start(Options::default())
         .await
-        .map_err(|error| Failed::new(format!("The sandbox cannot be started: {error}.")))?;
+        .map_err(|error| CommandError::new(format!("The sandbox cannot be started: {error}.")))?;
     let registry = serve::start(&config, Serve::default()).await?;
     Ok(Stage { registry, sandbox, config, folder })
 }
 
-/// The steps. Each prints what it found and fails if that is not what the documentation promises.
-async fn show(stage: &Stage, once: bool) -> Result<(), Failed> {
+/// The steps. Each prints its result and fails if it is not what the documentation promises.
+async fn show(stage: &Stage, once: bool) -> Result<(), CommandError> {
     let base = stage.config.public_url(stage.registry.address());
     let admin = Client::new(&base, &admin_key(stage).await?)?;
 
@@ -107,7 +107,7 @@ async fn show(stage: &Stage, once: bool) -> Result<(), Failed> {
     heading(4, "What was recorded")?;
     let recorded = registration["client_id"].as_str().unwrap_or_default();
     if recorded != client_id {
-        return Err(Failed::new(format!(
+        return Err(CommandError::new(format!(
             "The OAuth server issued {client_id}, but {recorded:?} was recorded."
         )));
     }
@@ -118,12 +118,12 @@ async fn show(stage: &Stage, once: bool) -> Result<(), Failed> {
     heading(5, &format!("What a gateway fetches: GET {path}"))?;
     print(pretty(&document))?;
     if document["client"]["client_id"].as_str() != Some(client_id.as_str()) {
-        return Err(Failed::new("The gateway's document does not hold the client_id that was issued."));
+        return Err(CommandError::new("The gateway's document does not contain the issued client_id."));
     }
 
     let consent = stage.sandbox.consent_url(&client_id);
     if !get_text(&consent).await?.contains(ACME_NAME) {
-        return Err(Failed::new(format!("The consent page {consent} does not show \"{ACME_NAME}\".")));
+        return Err(CommandError::new(format!("The consent page {consent} does not show \"{ACME_NAME}\".")));
     }
     let page = format!("/ui/integrations/{INTEGRATION}/config");
     let link = user::sign_in_link(stage.registry.registry(), &base, "admin@localhost", None).await?;
@@ -142,7 +142,7 @@ async fn show(stage: &Stage, once: bool) -> Result<(), Failed> {
 }
 
 /// The one thing that cannot be done through the API: the first key.
-async fn admin_key(stage: &Stage) -> Result<String, Failed> {
+async fn admin_key(stage: &Stage) -> Result<String, CommandError> {
     let registry = stage.registry.registry();
     let key = NewApiKey {
         name: "demo".to_owned(),
@@ -156,10 +156,10 @@ async fn admin_key(stage: &Stage) -> Result<String, Failed> {
 }
 
 /// Creates workspace, integration and server; gives the server's id. A finding about the documented example is a failure.
-async fn save(stage: &Stage, admin: &Client) -> Result<String, Failed> {
+async fn save(stage: &Stage, admin: &Client) -> Result<String, CommandError> {
     admin.post("/v1/workspaces", &json!({ "name": "Acme", "slug": WORKSPACE })).await?;
     let configurations: Value = serde_json::from_str(ACME)
-        .map_err(|error| Failed::new(format!("The documented example is not JSON: {error}.")))?;
+        .map_err(|error| CommandError::new(format!("The documented example is not JSON: {error}.")))?;
     let integration = admin
         .post(
             "/v1/mcp-integrations",
@@ -174,7 +174,7 @@ async fn save(stage: &Stage, admin: &Client) -> Result<String, Failed> {
         )
         .await?;
     if integration["findings"].as_array().is_some_and(|findings| !findings.is_empty()) {
-        return Err(Failed::new(format!(
+        return Err(CommandError::new(format!(
             "The documented example gave findings: {}",
             integration["findings"]
         )));
@@ -190,11 +190,11 @@ async fn save(stage: &Stage, admin: &Client) -> Result<String, Failed> {
             }),
         )
         .await?;
-    server["id"].as_str().map(str::to_owned).ok_or_else(|| Failed::new("The answer has no server id."))
+    server["id"].as_str().map(str::to_owned).ok_or_else(|| CommandError::new("The answer has no server id."))
 }
 
 /// Waits until the server's registration has come to an end; gives it, if that is `registered`.
-async fn registered(admin: &Client, server: &str) -> Result<Value, Failed> {
+async fn registered(admin: &Client, server: &str) -> Result<Value, CommandError> {
     let started = Instant::now();
     loop {
         let list = admin.get(&format!("/v1/registrations?server_id={server}")).await?;
@@ -203,10 +203,12 @@ async fn registered(admin: &Client, server: &str) -> Result<Value, Failed> {
         match state.as_str() {
             "registered" => return Ok(registration),
             "failed" | "unconfirmed" => {
-                return Err(Failed::new(format!("The registration did not succeed: {registration}")));
+                return Err(CommandError::new(format!("The registration did not succeed: {registration}")));
             }
             _ if started.elapsed() > STEP_TIMEOUT => {
-                return Err(Failed::new(format!("No registration within {STEP_TIMEOUT:?}: {registration}")));
+                return Err(CommandError::new(format!(
+                    "No registration within {STEP_TIMEOUT:?}: {registration}"
+                )));
             }
             _ => tokio::time::sleep(POLL_INTERVAL).await,
         }
@@ -214,28 +216,30 @@ async fn registered(admin: &Client, server: &str) -> Result<Value, Failed> {
 }
 
 /// What the sandbox's authorization server got, and the client_id it gave. There must be exactly one.
-fn received(stage: &Stage) -> Result<(Value, String), Failed> {
+fn received(stage: &Stage) -> Result<(Value, String), CommandError> {
     let registrations = stage.sandbox.registrations();
     let [one] = registrations.as_slice() else {
-        return Err(Failed::new(format!(
+        return Err(CommandError::new(format!(
             "The OAuth server got {} registrations, not one.",
             registrations.len()
         )));
     };
-    let client_id =
-        one.client_id.clone().ok_or_else(|| Failed::new("The OAuth server refused the registration."))?;
+    let client_id = one
+        .client_id
+        .clone()
+        .ok_or_else(|| CommandError::new("The OAuth server refused the registration."))?;
     Ok((one.body.clone(), client_id))
 }
 
 /// Fetches the document as a gateway does: with a key of that role, made through the API.
-async fn gateway_document(admin: &Client, base: &str, path: &str) -> Result<Value, Failed> {
+async fn gateway_document(admin: &Client, base: &str, path: &str) -> Result<Value, CommandError> {
     let key = admin.post("/v1/api-keys", &json!({ "name": "demo gateway", "role": "gateway" })).await?;
-    let key = key["key"].as_str().ok_or_else(|| Failed::new("The answer has no key."))?;
+    let key = key["key"].as_str().ok_or_else(|| CommandError::new("The answer has no key."))?;
     Client::new(base, key)?.get(path).await
 }
 
 /// Fails with the members that differ.
-fn compare(received: &Value, expected: &Value) -> Result<(), Failed> {
+fn compare(received: &Value, expected: &Value) -> Result<(), CommandError> {
     if received == expected {
         return Ok(());
     }
@@ -252,13 +256,13 @@ fn compare(received: &Value, expected: &Value) -> Result<(), Failed> {
     lines.extend(
         there.keys().filter(|name| !wanted.contains_key(*name)).map(|name| format!("{name} is too much")),
     );
-    Err(Failed::new(format!(
+    Err(CommandError::new(format!(
         "The OAuth server did not receive what the documentation promises: {}.",
         lines.join("; ")
     )))
 }
 
-fn heading(number: u8, text: &str) -> Result<(), Failed> {
+fn heading(number: u8, text: &str) -> Result<(), CommandError> {
     print(format_args!("\n{number}  {text}"))
 }
 

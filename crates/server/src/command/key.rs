@@ -1,15 +1,15 @@
 //! `mcp-registry key create`.
 
-use super::database::visit;
-use super::{Failed, print};
+use super::database::open_existing;
+use super::{CommandError, print};
 use crate::cli::NewKey;
 use crate::config::Config;
 use registry::NewApiKey;
 use registry_core::slug::Reference;
 
-/// Makes a key and prints it, and nothing else, on standard output.
-pub(super) async fn create(config: &Config, options: NewKey) -> Result<(), Failed> {
-    let registry = visit(config).await?.registry;
+/// Creates an API key and prints only the key on standard output.
+pub(super) async fn create(config: &Config, options: NewKey) -> Result<(), CommandError> {
+    let registry = open_existing(config).await?.registry;
     let created = registry
         .api_keys()
         .create(

@@ -1,36 +1,36 @@
 //! `mcp-registry migrate`.
 
-use super::Failed;
-use super::database::{open_making, say, which};
+use super::CommandError;
+use super::database::{database_name, open_making, print_remark};
 use crate::cli::Migrate;
 use crate::config::Config;
 use registry::{Recording, SettingsStanding};
 
-/// Brings the schema up to date and records the deployment's values; or begins, undoes or ends a change of settings.
-pub(super) async fn run(config: &Config, options: Migrate) -> Result<(), Failed> {
+/// Migrates the schema and records the deployment's values; or begins, rolls back or ends a change of settings.
+pub(super) async fn run(config: &Config, options: Migrate) -> Result<(), CommandError> {
     let registry = open_making(config).await?;
-    say(format_args!("database {}", which(&config.database.url)));
+    print_remark(format_args!("database {}", database_name(&config.database.url)));
     if options.finish_rollout {
         registry.deployment().usable().await?;
-        say(if registry.deployment().finish_rollout().await? {
-            "the rollout has ended: only the settings in force are valid now"
+        print_remark(if registry.deployment().finish_rollout().await? {
+            "the rollout has ended: only the current settings are accepted now"
         } else {
-            "no rollout is under way; nothing was changed"
+            "no rollout is in progress; nothing was changed"
         });
         return Ok(());
     }
     let recording = if options.put_back { Recording::PutBack } else { Recording::Changes };
     let done = registry.deployment().bring_up(recording).await?;
     if !done.changed.is_empty() {
-        say(format_args!(
-            "settings generation {} is in force; changed: {}. Processes with the settings of before stay in service. Restart them one after the other with the new ones, then run `mcp-registry migrate --finish-rollout`.",
+        print_remark(format_args!(
+            "settings generation {} is current; changed: {}. Processes with the previous settings stay in service. Restart them one after the other with the new settings, then run `mcp-registry migrate --finish-rollout`.",
             done.generation,
             done.changed.join(", ")
         ));
     }
     if let (SettingsStanding::Previous(_), Some(remark)) = (&done.settings, done.settings.remark()) {
-        say(format_args!(
-            "warning: {remark}. They were not recorded again. To put them back in force, run `mcp-registry migrate --put-back`."
+        print_remark(format_args!(
+            "warning: {remark}. They were not recorded again. To roll back to them, run `mcp-registry migrate --put-back`."
         ));
     }
     tracing::info!("the database is up to date");

@@ -1,8 +1,8 @@
-//! `mcp-registry restore`, for SQLite: a copy takes the database's place, after it was judged as a whole.
+//! `mcp-registry restore`, for SQLite: replaces the database with a backup, after the backup was checked as a whole.
 
 use super::backup::{sync_folder, with_end};
-use super::database::{open_copy, say, which};
-use super::{Failed, print};
+use super::database::{database_name, open_copy, print_remark};
+use super::{CommandError, print};
 use crate::cli::Restore;
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -13,13 +13,13 @@ use std::io::{Error, ErrorKind};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
-/// What SQLite keeps beside a file; of another file it would be taken for the copy's own.
+/// SQLite's journal files; those of another database must not be used with the backup.
 const JOURNALS: [&str; 2] = ["-wal", "-shm"];
 
-/// Puts a copy in the database's place. What is there now is kept.
-pub(super) async fn restore(config: &Config, options: &Restore) -> Result<(), Failed> {
+/// Replaces the database with a backup. The current database is kept.
+pub(super) async fn restore(config: &Config, options: &Restore) -> Result<(), CommandError> {
     let Some(database) = config.database.url.sqlite_file().map(PathBuf::from) else {
-        return Err(Failed::new(
+        return Err(CommandError::new(
             "Only SQLite is restored by this command. PostgreSQL: `pg_restore` (docs/operations.md).",
         ));
     };
@@ -28,19 +28,20 @@ pub(super) async fn restore(config: &Config, options: &Restore) -> Result<(), Fa
     let mut current = None;
     if database.exists() {
         if !options.replace {
-            return Err(Failed::new(format!(
-                "{} exists. Add `--replace` to put the copy in its place; what is there now is kept beside it.",
+            return Err(CommandError::new(format!(
+                "{} exists. Add `--replace` to restore the backup; the current database is kept next to it.",
                 database.display()
             )));
         }
         if registry::release(&database).await? == Released::Damaged {
-            print(format_args!("what is there is damaged"))?;
+            print(format_args!("the current database is damaged"))?;
         } else if !options.as_it_was {
             current = registry::current_access(&database).await;
         }
     }
-    crate::sealing_keys::prepare_folder(config).map_err(Failed::new)?;
-    let failed = |error: Error| Failed::new(format!("{} cannot be written: {error}.", database.display()));
+    crate::sealing_keys::prepare_folder(config).map_err(CommandError::new)?;
+    let failed =
+        |error: Error| CommandError::new(format!("{} cannot be written: {error}.", database.display()));
     let draft = with_end(&database, ".restoring");
     // Of a restore that was ended.
     remove(&draft).map_err(failed)?;
@@ -57,7 +58,7 @@ pub(super) async fn restore(config: &Config, options: &Restore) -> Result<(), Fa
     let now = SystemClock.now().format("%Y%m%dT%H%M%S%.3fZ");
     let kept = with_end(&database, &format!(".before-restore-{now}"));
     if keep(&database, &kept).map_err(failed)? {
-        print(format_args!("what was there is kept as {}", kept.display()))?;
+        print(format_args!("the previous database is kept as {}", kept.display()))?;
     }
     fs::rename(&draft, &database).map_err(failed)?;
     sync_folder(&database).map_err(failed)?;
@@ -66,39 +67,38 @@ pub(super) async fn restore(config: &Config, options: &Restore) -> Result<(), Fa
     if !options.accept_lost_keys {
         restored.deployment().check_keys().await?;
     }
-    say(format_args!("database {}", which(&config.database.url)));
+    print_remark(format_args!("database {}", database_name(&config.database.url)));
     if let Some(remark) = restored.settings_standing().await?.remark() {
-        say(format_args!("warning: {remark}"));
+        print_remark(format_args!("warning: {remark}"));
     }
     print(format_args!("{} is restored from {}", database.display(), source.display()))
 }
 
-/// Brings the copy up to date; refuses what the configured sealing keys do not open; notes the restoration in it, and takes
-/// away in it what was taken away since.
+/// Migrates the backup; fails if the configured sealing keys cannot decrypt it; records the restoration in it, and revokes
+/// what was revoked since.
 async fn judge(
     config: &Config,
     options: &Restore,
     draft: &Path,
     current: Option<&CurrentAccess>,
-) -> Result<(), Failed> {
+) -> Result<(), CommandError> {
     let url = format!("sqlite://{}?mode=rw", draft.display());
     let copy = open_copy(config, &url, options.accept_lost_keys).await?;
     copy.deployment().migrate_schema().await?;
     let lost = copy.deployment().lost_keys().await?;
     if lost.is_empty() {
-        // Its settings are those of its time, whatever this shell has.
+        // The settings stay those of the backup, independent of this shell.
         copy.deployment().bring_up(Recording::Nothing).await?;
     } else if !options.accept_lost_keys {
-        return Err(Failed::new(format!(
-            "{} Nothing was restored. Bring the keys of that time back; if they are lost, add `--accept-lost-keys`.",
+        return Err(CommandError::new(format!(
+            "{} Nothing was restored. Bring back the keys of the backup; if they are lost, add `--accept-lost-keys`.",
             lost.join(" ")
         )));
     }
-    let lost: u64 =
-        copy.secrets().keys(&copy.operator()).await?.iter().map(|key| key.unreadable).sum();
+    let lost: u64 = copy.secrets().keys(&copy.operator()).await?.iter().map(|key| key.unreadable).sum();
     if lost > 0 && !options.accept_lost_keys {
-        return Err(Failed::new(format!(
-            "{lost} secrets of the copy cannot be opened with the sealing keys that are configured. Restore another copy; or add `--accept-lost-keys`, and enter them again."
+        return Err(CommandError::new(format!(
+            "{lost} secrets of the backup cannot be decrypted with the configured sealing keys. Restore another backup; or add `--accept-lost-keys`, and enter them again."
         )));
     }
     copy.deployment().note_restored(&copy.operator()).await?;
@@ -107,23 +107,26 @@ async fn judge(
     match registry::release(draft).await? {
         Released::Whole => Ok(()),
         Released::Damaged => {
-            Err(Failed::new("The copy was damaged while it was judged; nothing was restored."))
+            Err(CommandError::new("The backup was damaged while it was checked; nothing was restored."))
         }
     }
 }
 
-/// What was taken away since the copy was made stays so, where that is known; says what does.
-async fn revoke(copy: &Registry, options: &Restore, current: Option<&CurrentAccess>) -> Result<(), Failed> {
+/// What was revoked since the backup stays revoked, where that is known; prints what does.
+async fn revoke(
+    copy: &Registry,
+    options: &Restore,
+    current: Option<&CurrentAccess>,
+) -> Result<(), CommandError> {
     let mut known = false;
     if let Some(current) = current {
-        if let Some(kept) = copy.deployment().keep_revocations(&copy.operator(), current).await?
-        {
+        if let Some(kept) = copy.deployment().keep_revocations(&copy.operator(), current).await? {
             known = true;
             for (what, names) in [
                 ("still revoked, or ending sooner", &kept.keys),
                 ("still deactivated", &kept.deactivated),
-                ("with the lower role of now", &kept.roles),
-                ("with the password of now", &kept.passwords),
+                ("with the current lower role", &kept.roles),
+                ("with the current password", &kept.passwords),
             ] {
                 for name in names {
                     print(format_args!("{what}: {name}"))?;
@@ -133,7 +136,7 @@ async fn revoke(copy: &Registry, options: &Restore, current: Option<&CurrentAcce
                 print(format_args!("still ended: {} sessions", kept.sessions))?;
             }
         } else {
-            print("what is there is the database of another deployment")?;
+            print("the current database belongs to another deployment")?;
         }
     }
     if let Some(since) = options.revoke_keys_since {
@@ -142,16 +145,16 @@ async fn revoke(copy: &Registry, options: &Restore, current: Option<&CurrentAcce
         }
     }
     if options.as_it_was {
-        print("keys, people, roles and sessions that were ended after that copy work again: look at them")?;
+        print("API keys, users, roles and sessions revoked after this backup are valid again: review them")?;
     } else if !known {
         print(
-            "what was ended after that copy is not known: API keys that were revoked and people who were deactivated since work again. Look at both; `--revoke-keys-since` revokes keys while restoring.",
+            "what was revoked after this backup is unknown: API keys revoked and users deactivated after it are valid again. Review both; `--revoke-keys-since` revokes keys during the restore.",
         )?;
     }
     Ok(())
 }
 
-/// The copy belongs to whom the database belonged to, or its folder, whoever restores it; nobody else reads it.
+/// The restored file gets the owner of the database or its folder; other users cannot read it.
 fn give(draft: &Path, database: &Path) -> Result<(), Error> {
     fs::set_permissions(draft, Permissions::from_mode(0o600))?;
     let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -163,8 +166,8 @@ fn give(draft: &Path, database: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Keeps what is there, journals and all, under another name; whether anything was there. The database's own name stays
-/// until the copy takes it, so that there is one at every moment.
+/// Keeps the current database and its journals under another name; returns whether there was one. The database's own name stays
+/// until the backup replaces it, so that a database exists at every moment.
 fn keep(database: &Path, kept: &Path) -> Result<bool, Error> {
     let mut any = false;
     for end in JOURNALS {

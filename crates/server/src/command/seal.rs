@@ -1,44 +1,43 @@
-//! `mcp-registry seal …`: the keys that stored secrets are sealed with.
+//! `mcp-registry seal …`: the encryption keys of stored secrets.
 
-use super::database::{Visited, visit};
-use super::{Failed, print};
+use super::database::{OpenedDatabase, open_existing};
+use super::{CommandError, print};
 use crate::cli::Seal;
 use crate::config::Config;
 use registry::{Registry, SealingKey, SealingKeyUse};
 
-/// Prints a fresh key. A secret.
-pub(super) fn new_key() -> Result<(), Failed> {
+/// Prints a new key. A secret.
+pub(super) fn new_key() -> Result<(), CommandError> {
     print(SealingKey::generate()?.to_line())
 }
 
-pub(super) async fn run(config: &Config, command: Seal) -> Result<(), Failed> {
-    let Visited { registry, lost } = visit(config).await?;
+pub(super) async fn run(config: &Config, command: Seal) -> Result<(), CommandError> {
+    let OpenedDatabase { registry, lost } = open_existing(config).await?;
     match command {
         Seal::NewKey => new_key(),
         Seal::Status => status(&registry, lost.is_some()).await,
         Seal::Rotate => match lost {
-            Some(why) => Err(Failed::new(format!("{why} Nothing was changed."))),
+            Some(why) => Err(CommandError::new(format!("{why} Nothing was changed."))),
             None => rotate(&registry).await,
         },
-        Seal::Abandon(_) if lost.is_some() => Err(Failed::new(format!(
-            "{} First put a new key there (`mcp-registry seal new-key` prints one); then give the old one up.",
+        Seal::Abandon(_) if lost.is_some() => Err(CommandError::new(format!(
+            "{} First put a new key there (`mcp-registry seal new-key` prints one); then abandon the old one.",
             lost.unwrap_or_default()
         ))),
         Seal::Abandon(options) => {
-            let lost =
-                registry.secrets().abandon_key(&registry.operator(), &options.key).await?;
+            let lost = registry.secrets().abandon_key(&registry.operator(), &options.key).await?;
             print(format_args!(
-                "given up {}: {lost} secrets are lost until they are entered again",
+                "abandoned {}: {lost} secrets are lost until they are entered again",
                 options.key
             ))
         }
     }
 }
 
-/// A line for each key, then one for each secret that cannot be opened; fails if there is one.
-async fn status(registry: &Registry, lost: bool) -> Result<(), Failed> {
+/// Prints a line for each key, then one for each secret that cannot be decrypted; fails if there is one.
+async fn status(registry: &Registry, lost: bool) -> Result<(), CommandError> {
     let mut keys = registry.secrets().keys(&registry.operator()).await?;
-    // What stands in for keys that are not here is nobody's.
+    // The placeholder for missing keys is not a key.
     keys.retain(|key| !(lost && key.primary));
     for key in &keys {
         let place = match key {
@@ -55,17 +54,17 @@ async fn status(registry: &Registry, lost: bool) -> Result<(), Failed> {
     if unreadable == 0 {
         return Ok(());
     }
-    Err(Failed::new(format!(
-        "{unreadable} secrets cannot be opened. Bring the missing keys back; if they are gone for good, run `mcp-registry seal abandon <id>`, then enter what is listed again."
+    Err(CommandError::new(format!(
+        "{unreadable} secrets cannot be decrypted. Bring back the missing keys; if they are lost, run `mcp-registry seal abandon <id>`, then enter the listed secrets again."
     )))
 }
 
-async fn rotate(registry: &Registry) -> Result<(), Failed> {
+async fn rotate(registry: &Registry) -> Result<(), CommandError> {
     let done = registry.secrets().reseal(&registry.operator()).await?;
-    print(format_args!("{} secrets are sealed anew", done.values))?;
+    print(format_args!("{} secrets re-encrypted", done.values))?;
     if done.left > 0 {
-        return Err(Failed::new(format!(
-            "{} secrets are under keys that are not here; `mcp-registry seal status` names them.",
+        return Err(CommandError::new(format!(
+            "{} secrets are encrypted with missing keys; `mcp-registry seal status` names them.",
             done.left
         )));
     }

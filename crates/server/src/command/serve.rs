@@ -1,9 +1,9 @@
 //! `mcp-registry serve`: API, pages and worker in one process.
 
-use super::database::{join, which};
-use super::ending::Ending;
+use super::database::{database_name, join};
+use super::shutdown::ShutdownSignal;
 use super::work::Worker;
-use super::{Failed, print, user};
+use super::{CommandError, print, user};
 use crate::app::{self, Parts};
 use crate::cli::Serve;
 use crate::config::Config;
@@ -16,9 +16,9 @@ use std::net::SocketAddr;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// Seconds that requests under way may still take when the process is told to end.
+/// Seconds that pending requests may still take at shutdown.
 const SHUTDOWN_TIMEOUT_SECONDS: u64 = 3;
-/// Who the first sign-in link is for, when nobody can sign in yet.
+/// The user of the first sign-in link, when no user can sign in yet.
 const FIRST_ADMIN: &str = "admin@localhost";
 
 /// A registry that serves in this process.
@@ -33,7 +33,7 @@ pub struct Running {
 }
 
 /// Opens the database, listens, and starts the worker unless told otherwise. Returns as soon as requests are answered.
-pub async fn start(config: &Config, options: Serve) -> Result<Running, Failed> {
+pub async fn start(config: &Config, options: Serve) -> Result<Running, CommandError> {
     let registry = join(config).await?;
     let parts = Parts {
         registry: registry.clone(),
@@ -45,7 +45,7 @@ pub async fn start(config: &Config, options: Serve) -> Result<Running, Failed> {
     let connections =
         Connections::new(config.limits.connections, registry.settings().trusted_proxies.clone());
     let most = connections.most();
-    // Signals are ours: the worker must end before the threads whose database connections it may hold.
+    // Signals are handled here: the worker must end before the threads whose database connections it may hold.
     let mut server = HttpServer::new(move || app::build(parts.clone()))
         .disable_signals()
         .shutdown_timeout(SHUTDOWN_TIMEOUT_SECONDS)
@@ -58,8 +58,8 @@ pub async fn start(config: &Config, options: Serve) -> Result<Running, Failed> {
     }
     let server = server
         .bind(&config.server.listen)
-        .map_err(|error| Failed::new(format!("Cannot listen on {}: {error}.", config.server.listen)))?;
-    let address = *server.addrs().first().ok_or_else(|| Failed::new("The listener has no address."))?;
+        .map_err(|error| CommandError::new(format!("Cannot listen on {}: {error}.", config.server.listen)))?;
+    let address = *server.addrs().first().ok_or_else(|| CommandError::new("The listener has no address."))?;
     let server = server.run();
     let handle = server.handle();
     let server = tokio::spawn(server);
@@ -107,33 +107,37 @@ impl Running {
     }
 }
 
-/// Serves until the process is told to end, also while it is still starting.
-pub(super) async fn run(config: &Config, options: Serve, mut ending: Ending) -> Result<(), Failed> {
-    let Some(running) = ending.or_told(Box::pin(start(config, options))).await else {
-        tracing::info!("told to end while starting");
+/// Serves until the process is stopped, also while it is still starting.
+pub(super) async fn run(
+    config: &Config,
+    options: Serve,
+    mut shutdown: ShutdownSignal,
+) -> Result<(), CommandError> {
+    let Some(running) = shutdown.run_until(Box::pin(start(config, options))).await else {
+        tracing::info!("stopped while starting");
         return Ok(());
     };
     let mut running = running?;
-    tracing::info!(database = which(&config.database.url), "database opened");
-    if let Some(announced) = ending.or_told(Box::pin(announce(config, &running))).await {
+    tracing::info!(database = database_name(&config.database.url), "database opened");
+    if let Some(announced) = shutdown.run_until(Box::pin(announce(config, &running))).await {
         announced?;
     } else {
         running.stop().await;
         return Ok(());
     }
     tokio::select! {
-        () = ending.told() => tracing::info!("ending"),
+        () = shutdown.received() => tracing::info!("ending"),
         ended = &mut running.server => {
-            return Err(Failed::new(match ended {
+            return Err(CommandError::new(match ended {
                 Ok(Err(error)) => format!("The listener failed: {error}."),
-                _ => "The listener ended by itself.".to_owned(),
+                _ => "The listener stopped unexpectedly.".to_owned(),
             }));
         }
         () = worker_ended(&mut running.worker) => {
             running.worker = None;
             running.stop().await;
-            // Better to be started again than to serve pages beside registrations that never happen.
-            return Err(Failed::new("The worker ended by itself; the log says why."));
+            // A restart is better than serving pages without a working registration worker.
+            return Err(CommandError::new("The worker stopped unexpectedly; the log says why."));
         }
     }
     running.stop().await;
@@ -141,7 +145,7 @@ pub(super) async fn run(config: &Config, options: Serve, mut ending: Ending) -> 
     Ok(())
 }
 
-/// Waits for the end of a worker that should not end; for ever if there is none.
+/// Waits until the worker ends unexpectedly; forever if there is none.
 async fn worker_ended(worker: &mut Option<Worker>) {
     match worker {
         Some(worker) => worker.ended().await,
@@ -149,8 +153,8 @@ async fn worker_ended(worker: &mut Option<Worker>) {
     }
 }
 
-/// Says where to go; standard output is read by people and by tests, the log by machines.
-async fn announce(config: &Config, running: &Running) -> Result<(), Failed> {
+/// Prints the address; standard output is read by users and tests, the log by machines.
+async fn announce(config: &Config, running: &Running) -> Result<(), CommandError> {
     let address = running.address();
     let base = config.public_url(address);
     tracing::info!(%address, url = base, "listening");
@@ -159,16 +163,16 @@ async fn announce(config: &Config, running: &Running) -> Result<(), Failed> {
         tracing::warn!("not ready: {error}");
         return Ok(());
     }
-    // For commands that print links, in shells that know nothing of this process.
+    // For commands that print links in other shells.
     if (config.server.public_url.is_some() || config.database.url.is_sqlite())
         && let Err(error) = running.registry().deployment().note_address(&base).await
     {
         tracing::warn!(%error, "the address of this deployment could not be noted");
     }
-    // Where several processes serve, each would print a link of its own: there it is `mcp-registry user link`.
+    // Several serving processes would each print a link; use `mcp-registry user link` there.
     if config.database.url.is_sqlite() && !running.registry().login().has_users().await? {
         let link = user::sign_in_link(running.registry(), &base, FIRST_ADMIN, None).await?;
-        print(format_args!("nobody can sign in yet; sign in once with {link}"))?;
+        print(format_args!("no user can sign in yet; sign in once with {link}"))?;
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! `mcp-registry work`, and the worker that `serve` carries along.
 
-use super::database::{join, which};
-use super::ending::Ending;
-use super::{Failed, print};
+use super::database::{database_name, join};
+use super::shutdown::ShutdownSignal;
+use super::{CommandError, print};
 use crate::adapters::guarded;
 use crate::config::Config;
 use registration_worker::WorkerOptions;
@@ -11,28 +11,28 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// How long a request to an upstream that is under way may still take when the process is told to end. What is cut
-/// off then is taken up again when its lease has ended.
+/// How long a pending request to an upstream may still take at shutdown. A request that is cut
+/// off then is retried when its lease has expired.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
-/// The worker keeps to `DRAIN_TIMEOUT` itself; this is for one that does not.
+/// The worker enforces `DRAIN_TIMEOUT` itself; this is the fallback.
 const ABORT_TIMEOUT: Duration = Duration::from_millis(5500);
-/// Between two looks whether the database is ready.
+/// Interval between two readiness checks of the database.
 const READY_POLL_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Registers clients until the process is told to end. Says so on standard output when it has opened the database.
-pub(super) async fn run(config: &Config, mut ending: Ending) -> Result<(), Failed> {
-    let Some(registry) = ending.or_told(Box::pin(join(config))).await else {
-        tracing::info!("told to end while starting");
+/// Runs the worker until the process is stopped. Prints a line on standard output when the database is open.
+pub(super) async fn run(config: &Config, mut shutdown: ShutdownSignal) -> Result<(), CommandError> {
+    let Some(registry) = shutdown.run_until(Box::pin(join(config))).await else {
+        tracing::info!("stopped while starting");
         return Ok(());
     };
     let registry = registry?;
-    tracing::info!(database = which(&config.database.url), "database opened");
+    tracing::info!(database = database_name(&config.database.url), "database opened");
     let stop = CancellationToken::new();
     let mut worker = Worker::start(config, registry, stop.clone())?;
     print("worker started")?;
     tokio::select! {
-        () = ending.told() => tracing::info!("ending"),
-        () = worker.ended() => return Err(Failed::new("The worker ended by itself.")),
+        () = shutdown.received() => tracing::info!("ending"),
+        () = worker.ended() => return Err(CommandError::new("The worker stopped unexpectedly.")),
     }
     stop.cancel();
     worker.drain().await;
@@ -48,8 +48,9 @@ impl Worker {
         config: &Config,
         registry: Registry,
         stop: CancellationToken,
-    ) -> Result<Self, Failed> {
-        let guarded = Arc::new(guarded(config, registry.settings().egress.clone()).map_err(Failed::new)?);
+    ) -> Result<Self, CommandError> {
+        let guarded =
+            Arc::new(guarded(config, registry.settings().egress.clone()).map_err(CommandError::new)?);
         let options = WorkerOptions {
             name: worker_name(),
             concurrency: config.worker.concurrency,
@@ -63,14 +64,14 @@ impl Worker {
         })))
     }
 
-    /// Waits until the worker has ended, for whatever reason.
+    /// Waits until the worker has ended.
     pub(super) async fn ended(&mut self) {
         if let Err(error) = (&mut self.0).await {
             tracing::error!(%error, "the worker stopped");
         }
     }
 
-    /// Waits, not for long, until nothing is under way any more.
+    /// Waits, up to `ABORT_TIMEOUT`, until no request is pending.
     pub(super) async fn drain(mut self) {
         if tokio::time::timeout(ABORT_TIMEOUT, self.ended()).await.is_err() {
             tracing::warn!("the worker did not end in time and is cut off");
@@ -85,7 +86,7 @@ fn worker_name() -> String {
     format!("worker-{}", uuid::Uuid::now_v7().simple())
 }
 
-/// Returns when the database can be used; says once what is missing.
+/// Returns when the database is ready; logs each reason once.
 async fn until_ready(registry: &Registry) {
     let mut said = String::new();
     while let Err(error) = registry.deployment().ready().await {

@@ -1,5 +1,6 @@
-//! Values that never appear in a log, an error or the output of `check`.
+//! Values that are masked in logs, errors and the output of `check`.
 
+use registry_core::secret::Secret;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
@@ -8,56 +9,26 @@ use url::Url;
 /// What is written instead of a secret.
 const MASK: &str = "[redacted]";
 
-/// A secret of the configuration. `Debug` and `Serialize` show a mask.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Hidden(String);
-
-impl Hidden {
-    /// The secret itself.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<&str> for Hidden {
-    fn from(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-}
-
-impl fmt::Debug for Hidden {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(MASK)
-    }
-}
-
-impl Serialize for Hidden {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(MASK)
-    }
-}
-
 /// A list of secrets, as a list or as one comma-separated string. Unlike serde's own, its errors never quote
 /// what was given.
-pub(super) fn hidden_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Hidden>, D::Error> {
+pub(super) fn secret_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Secret>, D::Error> {
     struct List;
 
     impl<'de> Visitor<'de> for List {
-        type Value = Vec<Hidden>;
+        type Value = Vec<Secret>;
 
         fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
             formatter.write_str("a list of strings")
         }
 
         fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-            Ok(text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(Hidden::from).collect())
+            Ok(text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(Secret::from).collect())
         }
 
         fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
             let mut list = Vec::new();
-            while let Some(hidden) = sequence.next_element()? {
-                list.push(hidden);
+            while let Some(secret) = sequence.next_element()? {
+                list.push(secret);
             }
             Ok(list)
         }
@@ -95,7 +66,7 @@ impl DatabaseUrl {
         (!path.is_empty() && path != ":memory:").then_some(path)
     }
 
-    /// The same URL, fit for people: the password, and every parameter that could hold one, masked.
+    /// The URL for display: the password, and every parameter that could contain one, masked.
     pub fn redacted(&self) -> String {
         if self.is_sqlite() {
             return self.0.clone();

@@ -1,7 +1,9 @@
-//! Every setting there is, with its default. `docs/configuration.md` says the same to people; a test compares them.
+//! Every setting, with its default. `docs/configuration.md` documents them; a test compares the two.
 
-use super::redact::{DatabaseUrl, Hidden, hidden_list};
+use super::auth::Auth;
+use super::redact::{DatabaseUrl, secret_list};
 use registry_core::metadata::Branding;
+use registry_core::secret::Secret;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -24,11 +26,11 @@ pub struct Config {
     pub egress: Egress,
     /// The registration worker.
     pub worker: Worker,
-    /// Who may call besides API keys and people.
+    /// Authentication besides API keys.
     pub auth: Auth,
     /// The keys that secrets are sealed with.
     pub sealing: Sealing,
-    /// How much is asked, at once and in time.
+    /// Rate and concurrency limits.
     pub limits: RequestLimits,
     /// Secrets that integrations may name, kept elsewhere.
     pub secrets: BTreeMap<String, DeclaredSecret>,
@@ -48,15 +50,15 @@ pub struct Config {
 pub struct Server {
     /// Address and port; port 0 takes a free one.
     pub listen: String,
-    /// How people and programs reach this deployment, without trailing slash; unset: `http://` and the address listened on.
+    /// The URL of this deployment, without trailing slash; unset: `http://` and the listen address.
     pub public_url: Option<String>,
     /// Threads that serve requests; unset: one per processor.
     pub workers: Option<usize>,
     /// Whether session cookies are for https only; unset: yes exactly when `public_url` is https.
     pub secure_cookies: Option<bool>,
-    /// Proxies (addresses or networks) whose `X-Forwarded-For` says where requests come from.
+    /// Proxies (addresses or networks) whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<String>,
-    /// Seconds that browsers keep to https (RFC 6797); unset: they are told nothing.
+    /// `max-age` of HSTS in seconds (RFC 6797); unset: no header.
     pub hsts: Option<u64>,
 }
 
@@ -142,7 +144,7 @@ pub struct Egress {
 pub struct Worker {
     /// Registrations worked on at the same time.
     pub concurrency: usize,
-    /// Milliseconds between two looks for due registrations when nothing rings.
+    /// Interval in milliseconds between polls for due registrations.
     pub poll_ms: u64,
     /// Seconds one request to an upstream may take.
     pub request_timeout: u64,
@@ -150,17 +152,17 @@ pub struct Worker {
     pub unconfirmed_pause: u64,
     /// How often one authorization server is asked, by all workers together.
     pub issuer_rate: IssuerRate,
-    /// Seconds between two looks for the authorization server of a registered client.
+    /// Seconds between two discoveries for a registered client.
     pub rediscover_every: u64,
     /// Seconds after which a client that no gateway ever fetched is checked, or replaced.
     pub refresh_unused_after: u64,
-    /// Seconds that a replaced client is kept for those who still use it.
+    /// Seconds that a replaced client drains before it is deregistered.
     pub drain_for: u64,
     /// Seconds that a client is kept after access to it was switched off.
     pub withdraw_after: u64,
     /// Seconds between two replacements that gateways' reports may lead to.
     pub replace_cooldown: u64,
-    /// Seconds that a client secret lives at least before it is renewed, however short the server makes it live.
+    /// Minimum age of a client secret in seconds before it is renewed.
     pub least_secret_life: u64,
 }
 
@@ -186,125 +188,15 @@ impl Default for Worker {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct IssuerRate {
-    /// So many requests at once after a pause.
+    /// Burst size, in requests.
     pub burst: u32,
-    /// So many a minute after that; half as many for an hour after each 429.
+    /// Requests per minute; half as many for an hour after each 429.
     pub per_minute: u32,
 }
 
 impl Default for IssuerRate {
     fn default() -> Self {
         Self { burst: 10, per_minute: 10 }
-    }
-}
-
-/// Section `auth`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Auth {
-    /// Bearer tokens of an identity provider.
-    pub jwt: Jwt,
-    /// Signing in by an identity provider.
-    pub oidc: Oidc,
-    /// Whether people may also sign in by e-mail address and password.
-    pub passwords: bool,
-}
-
-impl Default for Auth {
-    fn default() -> Self {
-        Self { jwt: Jwt::default(), oidc: Oidc::default(), passwords: true }
-    }
-}
-
-/// Section `auth.oidc`. In force as soon as `issuer` is set.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Oidc {
-    /// The exact issuer; unset: people sign in with passwords alone.
-    pub issuer: Option<String>,
-    /// What this deployment is there.
-    pub client_id: String,
-    /// Its secret there; unset: a public client.
-    pub client_secret: Option<Hidden>,
-    /// A file with that secret instead.
-    pub client_secret_file: Option<PathBuf>,
-    /// Scopes to ask for.
-    pub scopes: Vec<String>,
-    /// Accepted signature algorithms of ID tokens, asymmetric ones only.
-    pub algorithms: Vec<String>,
-    /// The claim with a person's groups.
-    pub groups_claim: String,
-    /// Group → `admin`, `manager`, `viewer`, or one of them in a workspace: `manager@acme`.
-    pub groups: BTreeMap<String, String>,
-    /// What whoever is in none of the groups may do; unset: they are not let in.
-    pub default_role: Option<String>,
-    /// Whether e-mail addresses are believed that the provider does not call verified.
-    pub trust_email: bool,
-    /// What the button says: "Sign in with …".
-    pub label: String,
-    /// Seconds of clock difference that are tolerated.
-    pub leeway: u64,
-}
-
-impl Default for Oidc {
-    fn default() -> Self {
-        Self {
-            issuer: None,
-            client_id: String::new(),
-            client_secret: None,
-            client_secret_file: None,
-            scopes: ["openid", "email", "profile"].map(str::to_owned).to_vec(),
-            algorithms: vec!["RS256".to_owned(), "ES256".to_owned()],
-            groups_claim: "groups".to_owned(),
-            groups: BTreeMap::new(),
-            default_role: None,
-            trust_email: false,
-            label: "single sign-on".to_owned(),
-            leeway: 30,
-        }
-    }
-}
-
-/// Section `auth.jwt`. In force as soon as `issuer` is set.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Jwt {
-    /// The exact `iss`; unset: no tokens are accepted.
-    pub issuer: Option<String>,
-    /// Accepted `aud` values.
-    pub audience: Vec<String>,
-    /// A file with the issuer's JWK Set (RFC 7517 §5).
-    pub key_set_file: Option<PathBuf>,
-    /// The address of the issuer's JWK Set instead, which is fetched again when keys change.
-    pub key_set_url: Option<String>,
-    /// Accepted signature algorithms, asymmetric ones only.
-    pub algorithms: Vec<String>,
-    /// The claim that holds the role.
-    pub role_claim: String,
-    /// Claim value → role; empty: the value is the role's own name.
-    pub roles: BTreeMap<String, String>,
-    /// The claim that binds a token to one workspace.
-    pub workspace_claim: String,
-    /// The claim whose scopes narrow what a token may do here.
-    pub scope_claim: String,
-    /// Seconds of clock difference that are tolerated.
-    pub leeway: u64,
-}
-
-impl Default for Jwt {
-    fn default() -> Self {
-        Self {
-            issuer: None,
-            audience: Vec::new(),
-            key_set_file: None,
-            key_set_url: None,
-            algorithms: vec!["RS256".to_owned(), "ES256".to_owned()],
-            role_claim: "role".to_owned(),
-            roles: BTreeMap::new(),
-            workspace_claim: "workspace".to_owned(),
-            scope_claim: "mcp_registry_scope".to_owned(),
-            leeway: 30,
-        }
     }
 }
 
@@ -317,25 +209,25 @@ pub struct Sealing {
     /// A program and its arguments, run without a shell, that prints such lines: for keys kept in a vault.
     pub key_command: Vec<String>,
     /// The keys themselves, for the environment: `<id>:<base64 of 32 bytes>`.
-    #[serde(deserialize_with = "hidden_list")]
-    pub keys: Vec<Hidden>,
+    #[serde(deserialize_with = "secret_list")]
+    pub keys: Vec<Secret>,
 }
 
 /// Section `limits`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RequestLimits {
-    /// So many requests of one key, token or session at once after a pause.
+    /// Burst size of one key, token or session, in requests.
     pub burst: u32,
-    /// So many a second after that.
+    /// Requests per second of one key, token or session.
     pub per_second: u32,
-    /// So many requests are worked on at once; the next is answered with 503. Gateways are not counted.
+    /// Maximum concurrent requests; further ones get 503. Gateways are not counted.
     pub at_once: usize,
     /// Seconds one request may take.
     pub seconds: u64,
-    /// So many connections are open at once; the next waits.
+    /// Maximum open connections; further ones wait.
     pub connections: usize,
-    /// So many connections of one gateway key follow changes at once; the next is answered with 429.
+    /// Maximum concurrent watch connections of one gateway key; further ones get 429.
     pub followers: usize,
 }
 
@@ -351,7 +243,7 @@ impl Default for RequestLimits {
 pub struct DeclaredSecret {
     /// The variable that holds it.
     pub env: Option<String>,
-    /// The file that holds it; read anew each time.
+    /// The file that contains the secret; read again for each use.
     pub file: Option<PathBuf>,
     /// Where it is in the vault: `<mount>/<path>` of a KV secrets engine, version 2.
     pub vault: Option<String>,
@@ -361,10 +253,10 @@ pub struct DeclaredSecret {
     pub hosts: Vec<String>,
 }
 
-/// Where a declared secret is kept.
+/// The source of a declared secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretSource {
-    /// Nowhere, or in several places: an error of the configuration.
+    /// No source, or several: a configuration error.
     Missing,
     /// In this variable.
     Variable(String),
@@ -395,8 +287,8 @@ pub struct Vault {
     /// The namespace there, where there are namespaces.
     pub namespace: Option<String>,
     /// The token; better a file that an agent renews.
-    pub token: Option<Hidden>,
-    /// A file with the token; read anew each time.
+    pub token: Option<Secret>,
+    /// A file with the token; read again for each use.
     pub token_file: Option<PathBuf>,
 }
 
@@ -404,7 +296,7 @@ pub struct Vault {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Audit {
-    /// Days that audit events are kept at least; unset: for ever.
+    /// Minimum retention of audit events in days; unset: forever.
     pub keep_days: Option<u32>,
 }
 
@@ -422,7 +314,7 @@ pub struct Ui {
 pub struct Log {
     /// `error`, `warn`, `info`, `debug`, `trace`, or directives such as `info,registration_worker=debug`.
     pub level: String,
-    /// How a line looks.
+    /// The format of log lines.
     pub format: LogFormat,
 }
 
@@ -432,11 +324,11 @@ impl Default for Log {
     }
 }
 
-/// How a log line looks.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "String", rename_all = "lowercase")]
 pub enum LogFormat {
-    /// For people.
+    /// Human-readable.
     Text,
     /// One JSON object per line, for machines.
     Json,
@@ -449,7 +341,7 @@ impl TryFrom<String> for LogFormat {
         match text.as_str() {
             "text" => Ok(Self::Text),
             "json" => Ok(Self::Json),
-            _ => Err(format!("`{text}` is no log format; there are `text` and `json`")),
+            _ => Err(format!("`{text}` is not a log format; use `text` or `json`")),
         }
     }
 }

@@ -7,15 +7,15 @@ use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// What every variable of ours begins with.
+/// The prefix of every environment variable.
 const PREFIX: &str = "MCP_REGISTRY__";
-/// Read if it is there and no other file is named.
+/// Read if it exists and no other file is named.
 const DEFAULT_FILE: &str = "registry.toml";
 
 /// What kind of value a setting has, as far as a variable's text must be taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// Text, number or truth value: the variable's text as it stands.
+    /// Text, number or truth value: the variable's text verbatim.
     Scalar,
     /// A list: comma-separated.
     List,
@@ -91,7 +91,7 @@ impl Config {
         let mut builder = config::Config::builder();
         let file = match file {
             Some(path) if !path.is_file() => {
-                return Err(LoadError(format!("There is no configuration file {}.", path.display())));
+                return Err(LoadError(format!("The configuration file {} does not exist.", path.display())));
             }
             Some(path) => Some(path),
             None => Some(Path::new(DEFAULT_FILE)).filter(|path| path.is_file()),

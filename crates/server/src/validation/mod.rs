@@ -1,4 +1,4 @@
-//! Judges the configuration as a whole and makes of it what the application needs.
+//! Validates the configuration as a whole and derives the application's settings.
 //!
 //! `ranges` holds the limits of numbers; `settings` makes the application's part; `jwt`, `provider` and `secrets` judge
 //! the sections of the same names.
@@ -16,7 +16,7 @@ use std::net::SocketAddr;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
-/// What came of the check. `settings` may only be used when no finding is an error.
+/// The result of the check. `settings` may only be used when no finding is an error.
 #[derive(Debug)]
 pub struct Checked {
     /// What is wrong; pointers name the setting: `/gateway/urls/0` is the first of `gateway.urls`.
@@ -25,7 +25,7 @@ pub struct Checked {
     pub settings: Settings,
 }
 
-/// The setting a finding's pointer names, as people write it: `gateway.urls[0]`.
+/// The setting of a finding's pointer, as written in the configuration: `gateway.urls[0]`.
 pub fn key_of(pointer: &str) -> String {
     let mut key = String::new();
     for part in pointer.split('/').skip(1) {
@@ -44,7 +44,7 @@ pub fn key_of(pointer: &str) -> String {
 }
 
 impl Config {
-    /// Judges everything that can be judged without opening the database. Reads the key set file; makes nothing.
+    /// Checks everything that can be checked without opening the database. Reads the key set file; creates nothing.
     pub fn check(&self) -> Checked {
         let mut findings = Findings::default();
         self.check_server(&mut findings);
@@ -58,7 +58,10 @@ impl Config {
             findings.push(Finding::warning(
                 "/sealing/key_file",
                 "exposed_file",
-                format!("Everybody on this machine may read {}; make it `chmod 600`.", file.display()),
+                format!(
+                    "The file {} is readable by every user of this machine; run `chmod 600` on it.",
+                    file.display()
+                ),
             ));
         }
         let settings = self.settings(&mut findings);
@@ -69,7 +72,7 @@ impl Config {
         Checked { findings, settings }
     }
 
-    /// The settings if nothing is wrong with them; else every error as a line of its own.
+    /// The settings if they are valid; otherwise every error on its own line.
     pub fn checked_settings(&self) -> Result<Settings, String> {
         let Checked { findings, settings } = self.check();
         if !findings.has_errors() {
@@ -82,7 +85,7 @@ impl Config {
         Err(format!("The configuration is not valid.\n  {}", lines.join("\n  ")))
     }
 
-    /// Where people and programs reach this deployment, without trailing slash, when it listens on `address`.
+    /// The public URL of this deployment, without trailing slash, when it listens on `address`.
     pub fn public_url(&self, address: SocketAddr) -> String {
         self.server.public_url.clone().unwrap_or_else(|| format!("http://{address}"))
     }
@@ -124,7 +127,7 @@ impl Config {
             findings.push(Finding::warning(
                 "/server/hsts",
                 "insecure_url",
-                "`server.hsts` has no effect over plain http: browsers believe it only over https.",
+                "`server.hsts` has no effect over plain http: browsers accept it only over https.",
             ));
         }
     }

@@ -9,7 +9,7 @@ use registry_outbound::check_trusted_url;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Where the identity provider sends people back, below `server.public_url`.
+/// The path of the redirect URI, below `server.public_url`.
 const CALLBACK: &str = "/ui/sign-in/provider/callback";
 
 impl Config {
@@ -31,7 +31,7 @@ impl Config {
                 findings.push(Finding::error(
                     "/auth/passwords",
                     "missing_value",
-                    "Without `auth.oidc.issuer` nobody could sign in: set it, or leave `auth.passwords` on.",
+                    "Without `auth.oidc.issuer` no user could sign in: set it, or enable `auth.passwords`.",
                 ));
             }
             return None;
@@ -51,7 +51,7 @@ impl Config {
             refuse(
                 "scopes",
                 "missing_value",
-                "`auth.oidc.scopes` holds `openid`: without it there is no ID token.".to_owned(),
+                "`auth.oidc.scopes` must contain `openid`: without it there is no ID token.".to_owned(),
             );
         }
         let client_secret = client_secret(oidc, &mut refuse);
@@ -62,7 +62,7 @@ impl Config {
                 refuse(
                     "default_role",
                     "invalid_value",
-                    format!("`{word}` is no role; there are `admin`, `manager` and `viewer`."),
+                    format!("`{word}` is not a role; use `admin`, `manager` or `viewer`."),
                 );
             }
             role
@@ -86,7 +86,7 @@ impl Config {
     }
 }
 
-/// A role of people.
+/// A role that a user can have.
 fn person_role(word: &str) -> Option<Role> {
     Role::parse(word).filter(|role| *role != Role::Gateway)
 }
@@ -104,7 +104,7 @@ fn client_secret(oidc: &Oidc, refuse: &mut Refuse<'_>) -> Option<Secret> {
             );
             None
         }
-        (Some(secret), None) => Some(Secret::new(secret.expose())),
+        (Some(secret), None) => Some(secret.clone()),
         (None, Some(path)) => match std::fs::read_to_string(path) {
             Ok(text) => Some(Secret::new(text.trim())),
             Err(error) => {
@@ -120,7 +120,7 @@ fn client_secret(oidc: &Oidc, refuse: &mut Refuse<'_>) -> Option<Secret> {
     }
 }
 
-/// Which group leads to which role, in which workspace.
+/// Maps groups to roles and workspaces.
 fn groups(oidc: &Oidc, refuse: &mut Refuse<'_>) -> BTreeMap<String, (Role, Option<String>)> {
     let mut groups = BTreeMap::new();
     for (group, word) in &oidc.groups {
@@ -134,7 +134,7 @@ fn groups(oidc: &Oidc, refuse: &mut Refuse<'_>) -> BTreeMap<String, (Role, Optio
                 "groups",
                 "invalid_value",
                 format!(
-                    "`{word}` is no role; write `admin`, `manager` or `viewer`, or one of them in a workspace: `manager@acme`."
+                    "`{word}` is not a role; use `admin`, `manager` or `viewer`, or one of them in a workspace: `manager@acme`."
                 ),
             ),
         }

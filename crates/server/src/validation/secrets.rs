@@ -31,7 +31,7 @@ impl Config {
                 SecretSource::Missing => refuse(
                     format!("/secrets/{name}"),
                     "missing_value",
-                    format!("`secrets.{name}` says one of `env`, `file` and `vault`: where it is kept."),
+                    format!("`secrets.{name}` must set exactly one of `env`, `file` and `vault`."),
                 ),
                 SecretSource::Vault(_) if self.vault.address.is_none() => refuse(
                     format!("/secrets/{name}/vault"),

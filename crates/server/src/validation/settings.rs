@@ -79,7 +79,7 @@ impl Config {
                             format!("/egress/allow/{index}"),
                             "opens_nothing",
                             format!(
-                                "`{text}` is never reached, whatever is allowed (docs/egress.md). Remove it."
+                                "`{text}` is never reachable, even if allowed (docs/egress.md). Remove it."
                             ),
                         ));
                     }

@@ -23,7 +23,7 @@ fn everything() -> EgressPolicy {
 }
 
 fn verdict(text: &str) -> Verdict {
-    let [strict, open] = [EgressPolicy::default(), everything()].map(|policy| policy.judge_text(text));
+    let [strict, open] = [EgressPolicy::default(), everything()].map(|policy| policy.check_url(text));
     match (strict, open) {
         (Ok(_), Ok(_)) => Verdict::Public,
         (Err(problem @ UrlProblem::Address(AddressProblem::Private(_))), Ok(_)) => {
@@ -31,7 +31,7 @@ fn verdict(text: &str) -> Verdict {
             Verdict::Private
         }
         (Err(UrlProblem::Address(AddressProblem::Never(_))), Err(UrlProblem::Address(problem))) => {
-            assert!(problem.to_string().ends_with("is never reached, whatever `egress.allow` says"));
+            assert!(problem.to_string().ends_with("is never reached, even with `egress.allow`"));
             Verdict::Never
         }
         (Err(UrlProblem::Invalid), Err(UrlProblem::Invalid)) => Verdict::Invalid,
@@ -104,7 +104,7 @@ fn schemes_fragments_and_repairs() {
         ("", "invalid_url"),
     ] {
         for policy in [&plain, &open] {
-            assert_eq!(policy.judge_text(text).unwrap_err().code(), code, "{text}");
+            assert_eq!(policy.check_url(text).unwrap_err().code(), code, "{text}");
         }
     }
     for text in [
@@ -115,11 +115,11 @@ fn schemes_fragments_and_repairs() {
         "http://[::1]:8080/mcp",
         "http://0x7f.1/mcp",
     ] {
-        assert_eq!(plain.judge_text(text).unwrap_err().code(), "scheme_not_allowed", "{text}");
-        assert!(open.judge_text(text).is_ok(), "{text}");
+        assert_eq!(plain.check_url(text).unwrap_err().code(), "scheme_not_allowed", "{text}");
+        assert!(open.check_url(text).is_ok(), "{text}");
     }
-    assert!(open.judge_text("https://10.1.2.3/mcp").is_ok());
-    assert_eq!(open.judge_text("https://192.168.1.1/").unwrap_err().code(), "address_not_allowed");
+    assert!(open.check_url("https://10.1.2.3/mcp").is_ok());
+    assert_eq!(open.check_url("https://192.168.1.1/").unwrap_err().code(), "address_not_allowed");
 }
 
 #[test]
@@ -139,12 +139,10 @@ fn what_a_list_opens() {
     assert!(!judge("idp.corp", "169.254.169.254") && !judge("idp.corp", "0.0.0.0"));
     // Its own text is judged as its addresses are.
     let here = policy(&["127.0.0.0/8"], false);
-    assert!(
-        here.judge_text("https://localhost/mcp").is_ok() && here.judge_text("http://localhost/").is_err()
-    );
+    assert!(here.check_url("https://localhost/mcp").is_ok() && here.check_url("http://localhost/").is_err());
     assert!(here.judge_address("localhost", "::1".parse().unwrap()).is_err());
-    assert!(policy(&["localhost"], false).judge_text("https://localhost./mcp").is_ok());
-    assert!(policy(&["localhost"], false).judge_text("https://mcp.localhost/mcp").is_err());
+    assert!(policy(&["localhost"], false).check_url("https://localhost./mcp").is_ok());
+    assert!(policy(&["localhost"], false).check_url("https://mcp.localhost/mcp").is_err());
 }
 
 #[test]
@@ -218,7 +216,7 @@ proptest::proptest! {
         };
         proptest::prop_assert!(range.network.contains(&inside));
         proptest::prop_assert!(policy.judge_address("h.example", inside).is_err(), "{inside}");
-        proptest::prop_assert_eq!(policy.judge_text(&text).unwrap_err().code(), "address_not_allowed", "{}", text);
+        proptest::prop_assert_eq!(policy.check_url(&text).unwrap_err().code(), "address_not_allowed", "{}", text);
     }
 
     #[test]
@@ -240,8 +238,8 @@ proptest::proptest! {
 
     #[test]
     fn judging_never_panics(text in ".{0,60}", bits: u128) {
-        let _ = EgressPolicy::default().judge_text(&text);
-        let _ = EgressPolicy::default().judge_text(&format!("https://{text}"));
+        let _ = EgressPolicy::default().check_url(&text);
+        let _ = EgressPolicy::default().check_url(&format!("https://{text}"));
         let _ = everything().judge_address(&text, IpAddr::V6(bits.into()));
     }
 }

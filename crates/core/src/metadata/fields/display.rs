@@ -1,11 +1,11 @@
-//! Values as people and gateways see them: no secret, no null.
+//! Values as users and gateways see them: no secret, no null.
 
 use super::field::{Field, Kind};
 use super::suggest::looks_secret;
 use super::table::find;
 use serde_json::{Map, Value};
 
-/// What stands for a secret on every page and in every answer.
+/// The mask for a secret on every page and in every response.
 pub(crate) const SECRET: &str = "secret";
 
 /// `value` as it may be shown.

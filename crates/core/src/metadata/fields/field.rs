@@ -1,6 +1,6 @@
 //! What one row of the table of fields says.
 
-/// The object a member stands in.
+/// The object that contains a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Section {
     /// The Advanced Configuration itself.
@@ -46,7 +46,7 @@ impl Section {
         Self::Transport,
     ];
 
-    /// A name for people and for `$defs` of the JSON Schema.
+    /// Name for users and for `$defs` of the JSON Schema.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::TopLevel => "advanced_configuration",
@@ -76,7 +76,7 @@ pub enum Kind {
     StringOrList,
     /// An object whose values are strings.
     StringMap,
-    /// An object with members of its own in the table.
+    /// An object whose members are in the table.
     Nested(Section),
     /// An object whose values are such objects.
     MapOf(Section),
@@ -123,9 +123,9 @@ pub enum Usage {
 pub enum Rule {
     /// Nothing beyond the kind.
     Any,
-    /// 1 to so many characters, no control characters, not only spaces.
+    /// 1 to N characters, no control characters, not only spaces.
     Text(usize),
-    /// 1 to so many printable ASCII characters (`%x20-7E`), not only spaces.
+    /// 1 to N printable ASCII characters (`%x20-7E`), not only spaces.
     Ascii(usize),
     /// An absolute `https` URL of a page; `http` is a warning.
     Link,
@@ -157,11 +157,11 @@ pub enum Rule {
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "a row of a table: each is a column of its own")]
 pub struct Field {
-    /// The object it stands in.
+    /// The object that contains the member.
     pub section: Section,
     /// Its name, as written in JSON.
     pub name: &'static str,
-    /// Its name for people, in sentence case.
+    /// Display name, in sentence case.
     pub title: &'static str,
     /// Its JSON type.
     pub kind: Kind,
@@ -181,7 +181,7 @@ pub struct Field {
     pub alias_of: Option<&'static str>,
     /// What holds when no level sets it, as JSON text (for client metadata: as shipped, see `Branding`).
     pub default: Option<&'static str>,
-    /// One to three sentences for people.
+    /// One to three sentences for users.
     pub help: &'static str,
     /// An example value, as JSON text.
     pub example: &'static str,
@@ -249,8 +249,8 @@ impl Field {
         self
     }
 
-    /// The sentence for people and an example (JSON text).
-    pub(crate) const fn say(mut self, help: &'static str, example: &'static str) -> Self {
+    /// The help text and an example (JSON text).
+    pub(crate) const fn describe(mut self, help: &'static str, example: &'static str) -> Self {
         self.help = help;
         self.example = example;
         self

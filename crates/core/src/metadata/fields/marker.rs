@@ -5,7 +5,7 @@ use crate::id::SealedId;
 /// What every marker starts with.
 pub(crate) const MARKER_PREFIX: &str = "$sealed:";
 
-/// The text that stands in place of the sealed value `id`.
+/// The text that replaces the sealed value `id`.
 pub fn marker(id: SealedId) -> String {
     format!("{MARKER_PREFIX}{id}")
 }

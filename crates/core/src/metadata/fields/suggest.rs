@@ -1,11 +1,11 @@
-//! What was probably meant by a name nobody knows.
+//! Suggests known names for unknown ones.
 
 use strsim::damerau_levenshtein;
 
-/// Longer names are not compared: nobody misspells that much, and comparing costs.
+/// Longer names are not compared: such misspellings do not occur, and comparing costs.
 const MAX_COMPARED: usize = 64;
 
-/// The candidate a person probably meant by `name`: the same but for case, `-` and `_`, a few swapped letters, or a
+/// The most likely intended candidate for `name`: equal except for case, `-` and `_`, a few swapped letters, or a
 /// missing first or last word (`name` for `client_name`).
 pub(crate) fn nearest(name: &str, candidates: impl Iterator<Item = &'static str>) -> Option<&'static str> {
     if name.is_empty() || name.len() > MAX_COMPARED {

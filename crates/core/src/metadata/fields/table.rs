@@ -15,7 +15,7 @@ const JWT: Section = Section::JwtValidation;
 const EXT: Section = Section::ExternalAuthConfig;
 
 const NOT_YET: &str = "it is not yet supported";
-const CALLBACK: &str = "the callback is always the gateway's own, so that tokens can reach nobody else";
+const CALLBACK: &str = "the callback is always the gateway's own, so that tokens reach only the gateway";
 
 /// The largest whole number every JSON reader keeps exactly (RFC 8259 §6).
 const MAX_INTEGER: i64 = 9_007_199_254_740_991;
@@ -64,240 +64,240 @@ pub fn in_section(section: Section) -> impl Iterator<Item = &'static Field> {
 /// Every known member.
 pub static FIELDS: &[Field] = &[
     // ---- the Advanced Configuration itself
-    Field::new(TOP, "oauth_client_metadata", "Client metadata", Kind::Nested(CM), Usage::Container).say(
+    Field::new(TOP, "oauth_client_metadata", "Client metadata", Kind::Nested(CM), Usage::Container).describe(
         "How the gateway introduces itself to the authorization server: RFC 7591 client metadata, a client that was registered beforehand, and corrections to discovery.",
         r#"{"client_name":"Acme Corp MCP Gateway"}"#,
     ),
     Field::new(TOP, "oauth_metadata", "Client metadata (other spelling)", Kind::Nested(CM), Usage::Container)
         .alias_of("oauth_client_metadata")
-        .say("Another spelling of `oauth_client_metadata`. Use one of the two, never both.", r#"{"client_name":"Acme Corp MCP Gateway"}"#),
+        .describe("Another spelling of `oauth_client_metadata`. Use one of the two, never both.", r#"{"client_name":"Acme Corp MCP Gateway"}"#),
     Field::new(TOP, "registration", "Registration", Kind::Nested(REG), Usage::Container)
-        .say("How the control plane obtains and replaces the OAuth client.", r#"{"method":"auto"}"#),
-    Field::new(TOP, "headers", "Headers", Kind::StringMap, Usage::Gateway).rule(Rule::HeaderMap).secret().say(
+        .describe("How the control plane obtains and replaces the OAuth client.", r#"{"method":"auto"}"#),
+    Field::new(TOP, "headers", "Headers", Kind::StringMap, Usage::Gateway).rule(Rule::HeaderMap).secret().describe(
         "Headers the gateway sends to the MCP server, unless the server uses OAuth. Values are kept sealed.",
         r#"{"X-Api-Key":"the key"}"#,
     ),
     Field::new(TOP, "custom_headers", "Headers (other spelling)", Kind::StringMap, Usage::Gateway)
         .rule(Rule::HeaderMap).secret().alias_of("headers")
-        .say("Another spelling of `headers`. Use one of the two, never both.", r#"{"X-Api-Key":"the key"}"#),
+        .describe("Another spelling of `headers`. Use one of the two, never both.", r#"{"X-Api-Key":"the key"}"#),
     Field::new(TOP, "passthrough_headers", "Passthrough headers", Kind::StringMap, Usage::Gateway)
         .rule(Rule::HeaderMap).secret()
-        .say("Headers the gateway adds to every request to the MCP server, whatever its auth type; they win over `headers`. Values are kept sealed.", r#"{"X-Tenant":"acme"}"#),
+        .describe("Headers the gateway adds to every request to the MCP server, for every auth type; they take precedence over `headers`. Values are kept sealed.", r#"{"X-Tenant":"acme"}"#),
     Field::new(TOP, "passthrough_header", "Passthrough headers (other spelling)", Kind::StringMap, Usage::Gateway)
         .rule(Rule::HeaderMap).secret().alias_of("passthrough_headers")
-        .say("Another spelling of `passthrough_headers`. Use one of the two, never both.", r#"{"X-Tenant":"acme"}"#),
-    Field::new(TOP, "forward_headers", "Forwarded headers", Kind::ForwardHeaders, Usage::Gateway).rule(Rule::HeaderName).say(
+        .describe("Another spelling of `passthrough_headers`. Use one of the two, never both.", r#"{"X-Tenant":"acme"}"#),
+    Field::new(TOP, "forward_headers", "Forwarded headers", Kind::ForwardHeaders, Usage::Gateway).rule(Rule::HeaderName).describe(
         "Which headers of the MCP client the gateway forwards: a list of names (or of `{from, to}`), or an object with `mode` and `headers`.",
         r#"["X-Request-Id"]"#,
     ),
     Field::new(TOP, "user_identity_forwarding", "User identity forwarding", Kind::Nested(UIF), Usage::Gateway)
-        .say("How the gateway tells the MCP server who is calling.", r#"{"method":"claims_header"}"#),
+        .describe("How the gateway tells the MCP server who is calling.", r#"{"method":"claims_header"}"#),
     Field::new(TOP, "jwt_validation", "JWT validation", Kind::Nested(JWT), Usage::Gateway)
-        .say("How the gateway checks the tokens MCP clients bring.", r#"{"jwksUri":"https://login.acme.com/jwks.json"}"#),
-    Field::new(TOP, "external_auth_config", "External login", Kind::Nested(EXT), Usage::Gateway).say(
+        .describe("How the gateway checks the tokens MCP clients bring.", r#"{"jwksUri":"https://login.acme.com/jwks.json"}"#),
+    Field::new(TOP, "external_auth_config", "External login", Kind::Nested(EXT), Usage::Gateway).describe(
         "An authorization server of yours that MCP clients sign in at, in place of the gateway's own.",
         r#"{"authorization_endpoint":"https://login.acme.com/authorize","token_endpoint":"https://login.acme.com/token"}"#,
     ),
     Field::new(TOP, "tools", "Tools", Kind::Nested(Section::Tools), Usage::Gateway)
-        .say("Which tools the gateway lets through, and how often.", r#"{"allowed":["search"]}"#),
+        .describe("Which tools the gateway allows, and their rate limit.", r#"{"allowed":["search"]}"#),
     Field::new(TOP, "transport", "Transport", Kind::Nested(Section::Transport), Usage::Gateway)
-        .say("Which MCP transport the gateway tries first.", r#"{"preferred":"http","allowFallback":true}"#),
+        .describe("Which MCP transport the gateway tries first.", r#"{"preferred":"http","allowFallback":true}"#),
     // ---- oauth_client_metadata: the twelve customisable fields
     Field::new(CM, "client_name", "Client name", Kind::String, Usage::Sent).rule(Rule::Text(255)).localised()
         .default(r#""Portkey ({workspace}/{server})""#)
-        .say("Name shown during OAuth consent.", r#""Acme Corp MCP Gateway""#),
+        .describe("Name shown during OAuth consent.", r#""Acme Corp MCP Gateway""#),
     Field::new(CM, "client_uri", "Home page", Kind::String, Usage::Sent).rule(Rule::Link).localised()
         .default(r#""https://portkey.ai""#)
-        .say("Organization's homepage URL.", r#""https://acme.com""#),
+        .describe("Organization's homepage URL.", r#""https://acme.com""#),
     Field::new(CM, "logo_uri", "Logo", Kind::String, Usage::Sent).rule(Rule::Logo).localised()
         .default(r#""https://cfassets.portkey.ai/logo%2Fdew-color.png""#)
-        .say("Logo shown during consent (should be HTTPS).", r#""https://acme.com/assets/logo.png""#),
+        .describe("Logo shown during consent (should be HTTPS).", r#""https://acme.com/assets/logo.png""#),
     Field::new(CM, "software_id", "Software ID", Kind::String, Usage::Sent).rule(Rule::Text(255))
         .default(r#""ai.portkey.mcp""#)
-        .say("Unique client identifier (useful for pre-registered clients). By itself it does not select a registered client: that takes `client_id`.", r#""com.acme.mcp-gateway""#),
+        .describe("Unique client identifier (useful for pre-registered clients). By itself it does not select a registered client: that takes `client_id`.", r#""com.acme.mcp-gateway""#),
     Field::new(CM, "software_version", "Software version", Kind::String, Usage::Sent).rule(Rule::Text(255))
-        .say("Client software version.", r#""1.0.0""#),
+        .describe("Client software version.", r#""1.0.0""#),
     Field::new(CM, "scope", "Scope", Kind::String, Usage::Sent).rule(Rule::Scope)
-        .say("Space-separated OAuth scopes to request.", r#""mcp:read mcp:write""#),
+        .describe("Space-separated OAuth scopes to request.", r#""mcp:read mcp:write""#),
     Field::new(CM, "grant_types", "Grant types", Kind::StringList, Usage::Sent).rule(Rule::GrantType).not_empty()
         .default(r#"["authorization_code","refresh_token"]"#)
-        .say("OAuth grant types. `authorization_code` goes together with the response type `code`.", r#"["authorization_code","refresh_token"]"#),
+        .describe("OAuth grant types. `authorization_code` goes together with the response type `code`.", r#"["authorization_code","refresh_token"]"#),
     Field::new(CM, "response_types", "Response types", Kind::StringList, Usage::Sent)
         .rule(Rule::OneOf(&["code"], "unsupported_response_type"))
         .default(r#"["code"]"#)
-        .say("OAuth response types: `code`, or an empty list where `authorization_code` is not among the grant types.", r#"["code"]"#),
+        .describe("OAuth response types: `code`, or an empty list where `authorization_code` is not among the grant types.", r#"["code"]"#),
     Field::new(CM, "token_endpoint_auth_method", "Token endpoint auth method", Kind::String, Usage::Sent)
         .rule(Rule::OneOf(&["none", "client_secret_post", "client_secret_basic"], "unsupported_auth_method"))
         .default(r#""none""#)
-        .say("Token endpoint auth method: how the client proves who it is. The default may be changed to what the authorization server offers, a value set here is not.", r#""client_secret_basic""#),
+        .describe("Token endpoint auth method: how the client proves who it is. The default may be changed to what the authorization server offers, a value set here is not.", r#""client_secret_basic""#),
     Field::new(CM, "contacts", "Contacts", Kind::StringList, Usage::Sent).rule(Rule::Contact)
-        .say("Contact email addresses.", r#"["security@acme.com","legal@acme.com"]"#),
+        .describe("Contact email addresses.", r#"["security@acme.com","legal@acme.com"]"#),
     Field::new(CM, "tos_uri", "Terms of service", Kind::String, Usage::Sent).rule(Rule::Link).localised()
-        .say("Terms of Service URL.", r#""https://acme.com/legal/terms""#),
+        .describe("Terms of Service URL.", r#""https://acme.com/legal/terms""#),
     Field::new(CM, "policy_uri", "Privacy policy", Kind::String, Usage::Sent).rule(Rule::Link).localised()
-        .say("Privacy policy URL.", r#""https://acme.com/legal/privacy""#),
+        .describe("Privacy policy URL.", r#""https://acme.com/legal/privacy""#),
     Field::new(CM, "application_type", "Application type", Kind::String, Usage::Sent)
         .rule(Rule::OneOf(&["web", "native"], "invalid_value"))
-        .say("`web` or `native`. Computed from the gateway's callback when not set: https gives `web`, loopback gives `native`.", r#""web""#),
+        .describe("`web` or `native`. Computed from the gateway's callback when not set: https gives `web`, loopback gives `native`.", r#""web""#),
     // ---- oauth_client_metadata: never sent
     Field::new(CM, "redirect_uris", "Redirect URIs", Kind::Any, Usage::Ignored { reason: CALLBACK })
-        .say("Always `<gateway-url>/oauth/upstream-callback`.", "null"),
+        .describe("Always `<gateway-url>/oauth/upstream-callback`.", "null"),
     Field::new(CM, "redirect_uri", "Redirect URI", Kind::Any, Usage::Ignored { reason: CALLBACK })
-        .say("Always `<gateway-url>/oauth/upstream-callback`.", "null"),
-    Field::new(CM, "jwks_uri", "Key set URL", Kind::Any, Usage::Ignored { reason: NOT_YET }).say("Not yet supported.", "null"),
-    Field::new(CM, "jwks", "Key set", Kind::Any, Usage::Ignored { reason: NOT_YET }).say("Not yet supported.", "null"),
+        .describe("Always `<gateway-url>/oauth/upstream-callback`.", "null"),
+    Field::new(CM, "jwks_uri", "Key set URL", Kind::Any, Usage::Ignored { reason: NOT_YET }).describe("Not yet supported.", "null"),
+    Field::new(CM, "jwks", "Key set", Kind::Any, Usage::Ignored { reason: NOT_YET }).describe("Not yet supported.", "null"),
     Field::new(CM, "software_statement", "Software statement", Kind::Any, Usage::Ignored { reason: NOT_YET })
-        .say("Not yet supported.", "null"),
+        .describe("Not yet supported.", "null"),
     // ---- oauth_client_metadata: a client registered beforehand
     Field::new(CM, "client_id", "Client ID", Kind::String, Usage::Credential).rule(Rule::Ascii(8192))
-        .say("The id of a client that was registered at the authorization server beforehand. No registration request is made then.", r#""0oa1b2c3d4""#),
+        .describe("The id of a client that was registered at the authorization server beforehand. No registration request is made then.", r#""0oa1b2c3d4""#),
     Field::new(CM, "client_secret", "Client secret", Kind::String, Usage::Credential).rule(Rule::Ascii(4096)).secret()
-        .say("The secret of that client. Kept sealed; needs `client_id` beside it.", r#""the secret""#),
+        .describe("The secret of that client. Kept sealed; needs `client_id` beside it.", r#""the secret""#),
     // ---- oauth_client_metadata: corrections to discovery (RFC 8414 §2)
     Field::new(CM, "issuer", "Issuer", Kind::String, Usage::AuthorizationServer).rule(Rule::Issuer)
-        .say("The authorization server's issuer identifier, where discovery does not find it.", r#""https://login.example.com""#),
+        .describe("The authorization server's issuer identifier, where discovery does not find it.", r#""https://login.example.com""#),
     Field::new(CM, "authorization_endpoint", "Authorization endpoint", Kind::String, Usage::AuthorizationServer).rule(Rule::Endpoint)
-        .say("Replaces the discovered authorization endpoint. Give `token_endpoint` and `issuer` too.", r#""https://login.example.com/authorize""#),
+        .describe("Replaces the discovered authorization endpoint. Give `token_endpoint` and `issuer` too.", r#""https://login.example.com/authorize""#),
     Field::new(CM, "token_endpoint", "Token endpoint", Kind::String, Usage::AuthorizationServer).rule(Rule::Endpoint)
-        .say("Replaces the discovered token endpoint. Give `authorization_endpoint` and `issuer` too.", r#""https://login.example.com/token""#),
+        .describe("Replaces the discovered token endpoint. Give `authorization_endpoint` and `issuer` too.", r#""https://login.example.com/token""#),
     Field::new(CM, "registration_endpoint", "Registration endpoint", Kind::String, Usage::AuthorizationServer).rule(Rule::Endpoint)
-        .say("Replaces the discovered registration endpoint.", r#""https://login.example.com/register""#),
+        .describe("Replaces the discovered registration endpoint.", r#""https://login.example.com/register""#),
     Field::new(CM, "revocation_endpoint", "Revocation endpoint", Kind::String, Usage::AuthorizationServer).rule(Rule::Endpoint)
-        .say("Replaces the discovered revocation endpoint.", r#""https://login.example.com/revoke""#),
+        .describe("Replaces the discovered revocation endpoint.", r#""https://login.example.com/revoke""#),
     Field::new(CM, "response_types_supported", "Response types offered", Kind::StringList, Usage::AuthorizationServer).rule(Rule::Text(255))
-        .say("Replaces the discovered list.", r#"["code"]"#),
+        .describe("Replaces the discovered list.", r#"["code"]"#),
     Field::new(CM, "grant_types_supported", "Grant types offered", Kind::StringList, Usage::AuthorizationServer).rule(Rule::Text(255))
-        .say("Replaces the discovered list.", r#"["authorization_code","refresh_token"]"#),
+        .describe("Replaces the discovered list.", r#"["authorization_code","refresh_token"]"#),
     Field::new(CM, "token_endpoint_auth_methods_supported", "Token endpoint auth methods offered", Kind::StringList, Usage::AuthorizationServer)
         .rule(Rule::Text(255))
-        .say("Replaces the discovered list.", r#"["client_secret_basic"]"#),
+        .describe("Replaces the discovered list.", r#"["client_secret_basic"]"#),
     Field::new(CM, "code_challenge_methods_supported", "PKCE methods offered", Kind::StringList, Usage::AuthorizationServer).rule(Rule::Text(255))
-        .say("Replaces the discovered list.", r#"["S256"]"#),
+        .describe("Replaces the discovered list.", r#"["S256"]"#),
     Field::new(CM, "scopes_supported", "Scopes offered", Kind::StringList, Usage::AuthorizationServer).rule(Rule::Text(255))
-        .say("Replaces the discovered list.", r#"["mcp:read"]"#),
+        .describe("Replaces the discovered list.", r#"["mcp:read"]"#),
     // ---- oauth_client_metadata: the authorization request
     Field::new(CM, "authorization_params", "Authorization parameters", Kind::StringMap, Usage::AuthorizationRequest).rule(Rule::ParameterMap)
-        .say("Parameters added to the authorization URL. Google, for one, gives a refresh token only with `access_type=offline`.", r#"{"access_type":"offline","prompt":"consent"}"#),
+        .describe("Parameters added to the authorization URL. Google, for one, gives a refresh token only with `access_type=offline`.", r#"{"access_type":"offline","prompt":"consent"}"#),
     // ---- registration
     Field::new(REG, "method", "Method", Kind::String, Usage::Registration)
         .rule(Rule::OneOf(&["auto", "pre_registered", "cimd", "dcr"], "invalid_value")).default(r#""auto""#)
-        .say("How to obtain the client: `auto` tries a pre-registered client, then a client ID metadata document, then dynamic registration.", r#""dcr""#),
+        .describe("How to obtain the client: `auto` tries a pre-registered client, then a client ID metadata document, then dynamic registration.", r#""dcr""#),
     Field::new(REG, "scope", "Scope in the request", Kind::String, Usage::Registration)
         .rule(Rule::OneOf(&["auto", "always", "never"], "invalid_value")).default(r#""auto""#)
-        .say("Whether the registration request carries `scope`.", r#""always""#),
+        .describe("Whether the registration request carries `scope`.", r#""always""#),
     Field::new(REG, "initial_access_token", "Initial access token", Kind::String, Usage::Registration).rule(Rule::Ascii(8192)).secret()
-        .say("Sent as a bearer token to the registration endpoint (RFC 7591 §3). Kept sealed.", r#""the token""#),
+        .describe("Sent as a bearer token to the registration endpoint (RFC 7591 §3). Kept sealed.", r#""the token""#),
     Field::new(REG, "trusted_issuer", "Trusted issuer", Kind::String, Usage::AuthorizationServer).rule(Rule::Issuer)
-        .say("The issuer to believe although the metadata document spells it differently.", r#""https://login.example.com/""#),
+        .describe("The issuer to believe although the metadata document spells it differently.", r#""https://login.example.com/""#),
     Field::new(REG, "replace", "Replacing a client", Kind::String, Usage::Registration)
         .rule(Rule::OneOf(&["automatic", "ask"], "invalid_value"))
-        .say("What to do when only a new client would do, which costs users their consent. When not set: automatic while no gateway has fetched the client, ask afterwards.", r#""ask""#),
+        .describe("What to do when only a new client would do, which costs users their consent. When not set: automatic while no gateway has fetched the client, ask afterwards.", r#""ask""#),
     Field::new(REG, "legacy_discovery", "Servers of the MCP revision 2025-03-26", Kind::Boolean, Usage::Registration).default("false")
-        .say("Whether a server that publishes no protected resource metadata (RFC 9728) is taken for one of the MCP revision 2025-03-26: its authorization server is then looked for at the root of its own address.", "true"),
+        .describe("Whether a server that publishes no protected resource metadata (RFC 9728) is treated as one of the MCP revision 2025-03-26: its authorization server is then searched at the root of its own address.", "true"),
     // ---- forward_headers
     Field::new(Section::ForwardHeaders, "mode", "Mode", Kind::String, Usage::Gateway)
         .rule(Rule::OneOf(&["allowlist", "all-except"], "invalid_value")).required()
-        .say("Whether `headers` are those forwarded, or those not forwarded.", r#""allowlist""#),
+        .describe("Whether `headers` are those forwarded, or those not forwarded.", r#""allowlist""#),
     Field::new(Section::ForwardHeaders, "headers", "Headers", Kind::HeaderList, Usage::Gateway).rule(Rule::HeaderName).required()
-        .say("Names of headers.", r#"["X-Request-Id"]"#),
+        .describe("Names of headers.", r#"["X-Request-Id"]"#),
     Field::new(Section::ForwardedHeader, "from", "From", Kind::String, Usage::Gateway).rule(Rule::HeaderName).required()
-        .say("The header of the MCP client's request.", r#""X-Request-Id""#),
+        .describe("The header of the MCP client's request.", r#""X-Request-Id""#),
     Field::new(Section::ForwardedHeader, "to", "To", Kind::String, Usage::Gateway).rule(Rule::HeaderName).required()
-        .say("Its name in the request to the MCP server.", r#""X-Upstream-Request-Id""#),
+        .describe("Its name in the request to the MCP server.", r#""X-Upstream-Request-Id""#),
     // ---- user_identity_forwarding
     Field::new(UIF, "method", "Method", Kind::String, Usage::Gateway)
         .rule(Rule::OneOf(&["claims_header", "bearer", "jwt_header"], "invalid_value")).required()
-        .say("As a header with claims, as the bearer token, or as a signed JWT in a header.", r#""claims_header""#),
+        .describe("As a header with claims, as the bearer token, or as a signed JWT in a header.", r#""claims_header""#),
     Field::new(UIF, "include_claims", "Claims", Kind::StringList, Usage::Gateway).rule(Rule::Text(255))
         .default(r#"["sub","email","username","user_id","workspace_id","organisation_id","scope","client_id"]"#)
-        .say("Which claims to forward.", r#"["sub","email"]"#),
+        .describe("Which claims to forward.", r#"["sub","email"]"#),
     Field::new(UIF, "header_name", "Header", Kind::String, Usage::Gateway).rule(Rule::HeaderName)
-        .say("The header to use; `X-User-Claims`, `Authorization` or `X-User-JWT` by method when not set.", r#""X-User-Claims""#),
+        .describe("The header to use; `X-User-Claims`, `Authorization` or `X-User-JWT` by method when not set.", r#""X-User-Claims""#),
     Field::new(UIF, "jwt_expiry_seconds", "Life of the JWT", Kind::Integer(1, 86_400), Usage::Gateway).default("300")
-        .say("In seconds; for `jwt_header` only.", "300"),
+        .describe("In seconds; for `jwt_header` only.", "300"),
     // ---- jwt_validation
     Field::new(JWT, "jwksUri", "Key set URL", Kind::String, Usage::Gateway).rule(Rule::Endpoint)
-        .say("Where the keys are. One of `jwksUri`, `jwks` and `introspectEndpoint` is needed.", r#""https://login.acme.com/jwks.json""#),
+        .describe("Where the keys are. One of `jwksUri`, `jwks` and `introspectEndpoint` is needed.", r#""https://login.acme.com/jwks.json""#),
     Field::new(JWT, "jwks", "Key set", Kind::Object, Usage::Gateway)
-        .say("The keys themselves: a JSON Web Key Set of public keys.", r#"{"keys":[]}"#),
+        .describe("The keys themselves: a JSON Web Key Set of public keys.", r#"{"keys":[]}"#),
     Field::new(JWT, "introspectEndpoint", "Introspection endpoint", Kind::String, Usage::Gateway).rule(Rule::Endpoint)
-        .say("Where to ask whether a token is valid (RFC 7662).", r#""https://login.acme.com/introspect""#),
+        .describe("Where to ask whether a token is valid (RFC 7662).", r#""https://login.acme.com/introspect""#),
     Field::new(JWT, "headerKey", "Header", Kind::String, Usage::Gateway).rule(Rule::HeaderName).default(r#""Authorization""#)
-        .say("The header that carries the token.", r#""Authorization""#),
+        .describe("The header that carries the token.", r#""Authorization""#),
     Field::new(JWT, "algorithms", "Algorithms", Kind::StringList, Usage::Gateway)
         .rule(Rule::OneOf(ALGORITHMS, "invalid_value")).not_empty().default(r#"["RS256"]"#)
-        .say("Signature algorithms that are accepted.", r#"["RS256","ES256"]"#),
+        .describe("Signature algorithms that are accepted.", r#"["RS256","ES256"]"#),
     Field::new(JWT, "clockTolerance", "Clock tolerance", Kind::Integer(0, 86_400), Usage::Gateway).default("5")
-        .say("In seconds.", "5"),
+        .describe("In seconds.", "5"),
     Field::new(JWT, "cacheMaxAge", "Key set cache", Kind::Integer(0, MAX_INTEGER), Usage::Gateway).default("86400")
-        .say("How long keys are kept, in seconds.", "86400"),
+        .describe("How long keys are kept, in seconds.", "86400"),
     Field::new(JWT, "maxTokenAge", "Oldest token", Kind::String, Usage::Gateway).rule(Rule::Duration)
-        .say("A number and a unit: `30s`, `5m`, `12h`, `1d`.", r#""12h""#),
+        .describe("A number and a unit: `30s`, `5m`, `12h`, `1d`.", r#""12h""#),
     Field::new(JWT, "introspectContentType", "Introspection content type", Kind::String, Usage::Gateway)
         .rule(Rule::OneOf(&["application/x-www-form-urlencoded", "application/json"], "invalid_value"))
         .default(r#""application/x-www-form-urlencoded""#)
-        .say("How the introspection request is encoded.", r#""application/json""#),
+        .describe("How the introspection request is encoded.", r#""application/json""#),
     Field::new(JWT, "introspectClientId", "Introspection client ID", Kind::String, Usage::Gateway).rule(Rule::Ascii(8192))
-        .say("Who asks at the introspection endpoint; `external_auth_config.client_id` when not set.", r#""gateway""#),
+        .describe("Who asks at the introspection endpoint; `external_auth_config.client_id` when not set.", r#""gateway""#),
     Field::new(JWT, "introspectClientSecret", "Introspection client secret", Kind::String, Usage::Gateway).rule(Rule::Ascii(4096)).secret()
-        .say("Its secret. Kept sealed.", r#""the secret""#),
+        .describe("Its secret. Kept sealed.", r#""the secret""#),
     Field::new(JWT, "introspectCacheMaxAge", "Introspection cache", Kind::Integer(0, MAX_INTEGER), Usage::Gateway)
-        .say("How long an answer is kept, in seconds.", "60"),
+        .describe("How long an answer is kept, in seconds.", "60"),
     Field::new(JWT, "requiredClaims", "Required claims", Kind::StringList, Usage::Gateway).rule(Rule::Text(255))
-        .say("Claims a token must have.", r#"["sub","email"]"#),
+        .describe("Claims a token must have.", r#"["sub","email"]"#),
     Field::new(JWT, "claimValues", "Claim values", Kind::MapOf(Section::ClaimRule), Usage::Gateway)
-        .say("Claims and what they must hold.", r#"{"tenant":{"values":"acme"}}"#),
+        .describe("Claims and their required values.", r#"{"tenant":{"values":"acme"}}"#),
     Field::new(JWT, "headerPayloadMatch", "Header equals payload", Kind::StringList, Usage::Gateway).rule(Rule::Text(255))
-        .say("Members that must be equal in the token's header and payload.", r#"["iss"]"#),
+        .describe("Members that must be equal in the token's header and payload.", r#"["iss"]"#),
     Field::new(Section::ClaimRule, "values", "Values", Kind::StringOrList, Usage::Gateway).rule(Rule::Text(1024)).required().not_empty()
-        .say("What the claim is compared with.", r#"["acme"]"#),
+        .describe("What the claim is compared with.", r#"["acme"]"#),
     Field::new(Section::ClaimRule, "matchType", "Match", Kind::String, Usage::Gateway)
         .rule(Rule::OneOf(&["exact", "contains", "containsAll", "regex"], "invalid_value")).default(r#""exact""#)
-        .say("How it is compared.", r#""exact""#),
+        .describe("How it is compared.", r#""exact""#),
     // ---- external_auth_config
     Field::new(EXT, "issuer", "Issuer", Kind::String, Usage::Gateway).rule(Rule::Issuer)
-        .say("The issuer identifier of your authorization server.", r#""https://login.acme.com""#),
+        .describe("The issuer identifier of your authorization server.", r#""https://login.acme.com""#),
     Field::new(EXT, "authorization_endpoint", "Authorization endpoint", Kind::String, Usage::Gateway).rule(Rule::Endpoint).required()
-        .say("Where people sign in.", r#""https://login.acme.com/authorize""#),
+        .describe("Where users sign in.", r#""https://login.acme.com/authorize""#),
     Field::new(EXT, "token_endpoint", "Token endpoint", Kind::String, Usage::Gateway).rule(Rule::Endpoint).required()
-        .say("Where codes are redeemed.", r#""https://login.acme.com/token""#),
+        .describe("Where codes are redeemed.", r#""https://login.acme.com/token""#),
     Field::new(EXT, "registration_endpoint", "Registration endpoint", Kind::String, Usage::Gateway).rule(Rule::Endpoint)
-        .say("Where clients register.", r#""https://login.acme.com/register""#),
+        .describe("Where clients register.", r#""https://login.acme.com/register""#),
     Field::new(EXT, "revocation_endpoint", "Revocation endpoint", Kind::String, Usage::Gateway).rule(Rule::Endpoint)
-        .say("Where tokens are revoked.", r#""https://login.acme.com/revoke""#),
+        .describe("Where tokens are revoked.", r#""https://login.acme.com/revoke""#),
     Field::new(EXT, "code_challenge_methods_supported", "PKCE methods", Kind::StringList, Usage::Gateway).rule(Rule::Text(255))
-        .default(r#"["S256"]"#).say("PKCE methods it offers.", r#"["S256"]"#),
+        .default(r#"["S256"]"#).describe("PKCE methods it offers.", r#"["S256"]"#),
     Field::new(EXT, "token_endpoint_auth_methods_supported", "Token endpoint auth methods", Kind::StringList, Usage::Gateway)
-        .rule(Rule::Text(255)).say("Auth methods it offers.", r#"["client_secret_basic"]"#),
+        .rule(Rule::Text(255)).describe("Auth methods it offers.", r#"["client_secret_basic"]"#),
     Field::new(EXT, "grant_types_supported", "Grant types", Kind::StringList, Usage::Gateway).rule(Rule::Text(255))
-        .default(r#"["authorization_code","refresh_token"]"#).say("Grant types it offers.", r#"["authorization_code"]"#),
+        .default(r#"["authorization_code","refresh_token"]"#).describe("Grant types it offers.", r#"["authorization_code"]"#),
     Field::new(EXT, "scopes_supported", "Scopes", Kind::StringList, Usage::Gateway).rule(Rule::Text(255))
-        .say("Scopes it offers.", r#"["openid","email"]"#),
+        .describe("Scopes it offers.", r#"["openid","email"]"#),
     Field::new(EXT, "response_types_supported", "Response types", Kind::StringList, Usage::Gateway).rule(Rule::Text(255))
-        .default(r#"["code"]"#).say("Response types it offers.", r#"["code"]"#),
+        .default(r#"["code"]"#).describe("Response types it offers.", r#"["code"]"#),
     Field::new(EXT, "client_id", "Client ID", Kind::String, Usage::Gateway).rule(Rule::Ascii(8192))
-        .say("The gateway's client at your authorization server.", r#""gateway""#),
+        .describe("The gateway's client at your authorization server.", r#""gateway""#),
     Field::new(EXT, "client_secret", "Client secret", Kind::String, Usage::Gateway).rule(Rule::Ascii(4096)).secret()
-        .say("Its secret. Kept sealed; needs `client_id` beside it.", r#""the secret""#),
+        .describe("Its secret. Kept sealed; needs `client_id` beside it.", r#""the secret""#),
     Field::new(EXT, "scope", "Scope", Kind::String, Usage::Gateway).rule(Rule::Scope)
-        .say("Space-separated scopes to ask for.", r#""openid email""#),
+        .describe("Space-separated scopes to ask for.", r#""openid email""#),
     Field::new(EXT, "authorization_params", "Authorization parameters", Kind::StringMap, Usage::Gateway).rule(Rule::ParameterMap)
-        .say("Parameters added to the authorization URL.", r#"{"prompt":"consent"}"#),
+        .describe("Parameters added to the authorization URL.", r#"{"prompt":"consent"}"#),
     // ---- tools, transport
     Field::new(Section::Tools, "allowed", "Allowed", Kind::StringList, Usage::Gateway).rule(Rule::Text(255))
-        .say("The only tools that are let through.", r#"["search"]"#),
+        .describe("The only tools that are let through.", r#"["search"]"#),
     Field::new(Section::Tools, "blocked", "Blocked", Kind::StringList, Usage::Gateway).rule(Rule::Text(255))
-        .say("Tools that are not let through.", r#"["delete_everything"]"#),
+        .describe("Tools that are not let through.", r#"["delete_everything"]"#),
     Field::new(Section::Tools, "rateLimit", "Rate limit", Kind::Nested(Section::RateLimit), Usage::Gateway)
-        .say("How often tools may be called.", r#"{"requests":60,"window":60}"#),
+        .describe("How often tools may be called.", r#"{"requests":60,"window":60}"#),
     Field::new(Section::Tools, "logCalls", "Log calls", Kind::Boolean, Usage::Gateway)
-        .say("Whether the gateway logs each call.", "true"),
+        .describe("Whether the gateway logs each call.", "true"),
     Field::new(Section::RateLimit, "requests", "Requests", Kind::Integer(1, MAX_INTEGER), Usage::Gateway).required()
-        .say("So many calls…", "60"),
+        .describe("So many calls…", "60"),
     Field::new(Section::RateLimit, "window", "Window", Kind::Integer(1, MAX_INTEGER), Usage::Gateway).required()
-        .say("…in so many seconds.", "60"),
+        .describe("…in this number of seconds.", "60"),
     Field::new(Section::Transport, "preferred", "Preferred", Kind::String, Usage::Gateway)
-        .rule(Rule::OneOf(&["http", "sse"], "invalid_value")).say("The transport tried first.", r#""http""#),
+        .rule(Rule::OneOf(&["http", "sse"], "invalid_value")).describe("The transport tried first.", r#""http""#),
     Field::new(Section::Transport, "allowFallback", "Allow fallback", Kind::Boolean, Usage::Gateway)
-        .say("Whether the other transport is tried next.", "true"),
+        .describe("Whether the other transport is tried next.", "true"),
 ];

@@ -19,7 +19,7 @@ const MAX_SLUG: usize = 50;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Branding {
-    /// `client_name`; `{workspace}` and `{server}` stand for the slugs.
+    /// `client_name`; `{workspace}` and `{server}` are replaced by the slugs.
     pub client_name: String,
     /// `client_uri`.
     pub client_uri: String,
@@ -86,13 +86,13 @@ impl Branding {
             report.push(Finding::error(
                 "/client_name",
                 "unknown_placeholder",
-                "`client_name` may hold the placeholders {workspace} and {server} and no other braces.",
+                "`client_name` may contain the placeholders {workspace} and {server}, but no other braces.",
             ));
         }
         report.into_findings()
     }
 
-    /// The client metadata it stands for, for one server (both arguments are slugs).
+    /// The client metadata of the section, for one server (both arguments are slugs).
     pub(crate) fn members(&self, workspace: &str, server: &str) -> Map<String, Value> {
         let mut members = match serde_json::to_value(self) {
             Ok(Value::Object(members)) => members,

@@ -112,7 +112,7 @@ pub enum Method {
     /// Pre-registered, then a client ID metadata document, then dynamic registration.
     #[default]
     Auto,
-    /// Only the client entered by a person.
+    /// Only the client entered by a user.
     PreRegistered,
     /// Only a client ID metadata document.
     Cimd,
@@ -139,7 +139,7 @@ pub enum ScopePolicy {
 pub enum ReplacePolicy {
     /// Replace it.
     Automatic,
-    /// Wait for a person.
+    /// Wait for a user's approval.
     Ask,
 }
 

@@ -1,8 +1,8 @@
 //! The levels that set metadata, laid over each other, and the result: the effective metadata of one server.
 
+mod check_result;
 mod defaults;
 mod effective;
-mod judge;
 mod resolution;
 mod resolve;
 

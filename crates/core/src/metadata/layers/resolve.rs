@@ -1,8 +1,8 @@
 //! Five levels become one: the highest level that sets a member wins, and everybody can see why.
 
+use super::check_result::check_result;
 use super::defaults::Branding;
 use super::effective::{Credentials, EffectiveMetadata, Level, RegistrationPolicy};
-use super::judge::judge;
 use super::resolution::{Ignored, Layer, Origin, Overridden, Resolution, ResolveContext};
 use crate::finding::{Finding, Findings, MAX_FINDINGS, Severity};
 use crate::metadata::fields::display::{SECRET, object_without_nulls, shown, without_nulls};
@@ -208,7 +208,7 @@ impl Gathering {
                 effective.gateway.insert(field.name.to_owned(), without_nulls(setting.value));
             }
         }
-        self.findings.0.extend(judge(&effective).0);
+        self.findings.0.extend(check_result(&effective).0);
         self.overridden.sort_by(|a, b| (&a.member, a.level).cmp(&(&b.member, b.level)));
         self.ignored.sort_by(|a, b| (&a.member, a.level).cmp(&(&b.member, b.level)));
         Resolution {

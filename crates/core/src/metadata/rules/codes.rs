@@ -30,28 +30,28 @@ pub static CODES: &[Code] = &[
     code(
         "duplicate_member",
         &[Error],
-        "A member stands twice in one object; names of headers and language tags also count as the same when only their case differs. Keep one.",
+        "A member occurs twice in one object; names of headers and language tags are compared without case. Keep one.",
     ),
     code(
         "both_spellings",
         &[Error],
-        "Two spellings of one key stand side by side (`oauth_client_metadata` and `oauth_metadata`). Keep one.",
+        "Two spellings of one key occur together (`oauth_client_metadata` and `oauth_metadata`). Keep one.",
     ),
     code(
         "missing_wrapper",
         &[Error],
-        "Client metadata stands at the top level. Put it inside `oauth_client_metadata`.",
+        "Client metadata is at the top level. Put it inside `oauth_client_metadata`.",
     ),
-    code("doubled_wrapper", &[Error], "The wrapper stands inside itself. Take the inner one away."),
+    code("doubled_wrapper", &[Error], "The wrapper is nested in itself. Remove the inner one."),
     code(
         "unknown_top_level_member",
         &[Warning],
-        "A top-level key nobody knows; it has no effect. The suggestion says what was probably meant.",
+        "An unknown top-level key; it has no effect. The suggestion names the probable intended key.",
     ),
     code(
         "unknown_member",
         &[Warning],
-        "A member nobody knows; it has no effect. The suggestion says what was probably meant.",
+        "An unknown member; it has no effect. The suggestion names the probable intended member.",
     ),
     code(
         "ignored_member",
@@ -70,14 +70,14 @@ pub static CODES: &[Code] = &[
     code(
         "illegal_character",
         &[Error],
-        "The string holds control characters, characters that turn the direction of writing, or non-ASCII where only ASCII is allowed.",
+        "The string contains control characters, bidirectional control characters, or non-ASCII where only ASCII is allowed.",
     ),
     code(
         "nul_character",
         &[Error],
         "A string or the name of a member contains the character NUL (`\\u0000`), which cannot be stored. Remove it.",
     ),
-    code("duplicate_value", &[Warning], "A value stands twice in a list, or a scope twice in `scope`."),
+    code("duplicate_value", &[Warning], "A value occurs twice in a list, or a scope twice in `scope`."),
     code(
         "invalid_value",
         &[Error],
@@ -105,7 +105,7 @@ pub static CODES: &[Code] = &[
         &[Error],
         "`scope` breaks the grammar of RFC 6749 §3.3: two spaces in a row, spaces at the ends, or illegal characters.",
     ),
-    code("invalid_email", &[Warning], "A contact is no e-mail address."),
+    code("invalid_email", &[Warning], "A contact is not an e-mail address."),
     code(
         "unsupported_grant_type",
         &[Error],
@@ -125,7 +125,7 @@ pub static CODES: &[Code] = &[
     code(
         "invalid_header_name",
         &[Error],
-        "The name of a header holds characters that headers cannot have (RFC 9110 §5.1).",
+        "The name of a header contains characters that are not allowed (RFC 9110 §5.1).",
     ),
     code("reserved_parameter", &[Error], "`authorization_params` names a parameter that the gateway sets."),
     code(
@@ -133,7 +133,7 @@ pub static CODES: &[Code] = &[
         &[Error],
         "`grant_types` and `response_types` contradict each other (RFC 7591 §2.1); an omitted list counts as its default.",
     ),
-    code("secret_without_id", &[Error], "A `client_secret` stands without the `client_id` it belongs to."),
+    code("secret_without_id", &[Error], "A `client_secret` is set without the `client_id` it belongs to."),
     code(
         "secret_unused",
         &[Warning],
@@ -147,28 +147,28 @@ pub static CODES: &[Code] = &[
     code(
         "misplaced_secret",
         &[Error],
-        "A member looks like a secret but is not one that is kept sealed, so it would stay readable.",
+        "A member looks like a secret but is not encrypted, so it would stay readable.",
     ),
     code(
         "marker_moved",
         &[Error],
-        "The marker of a sealed secret stands where its secret does not belong. Enter the secret itself.",
+        "The marker of a sealed secret is at the wrong place. Enter the secret itself.",
     ),
     code(
         "unknown_marker",
         &[Error],
-        "A marker stands for no secret of this configuration. Enter the secret itself.",
+        "A marker belongs to no secret of this configuration. Enter the secret itself.",
     ),
     code("more_findings", &[Notice], "There are more findings than are listed: 100 are, errors first."),
     code(
         "unknown_placeholder",
         &[Error],
-        "The deployment's `branding.client_name` holds braces other than {workspace} and {server}.",
+        "The deployment's `branding.client_name` contains braces other than {workspace} and {server}.",
     ),
     code(
         "language_variant_without_base",
         &[Error],
-        "After resolution a language variant stands without its untagged member.",
+        "After resolution a language variant has no untagged member.",
     ),
     code(
         "secret_crosses_levels",

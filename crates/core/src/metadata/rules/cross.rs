@@ -1,11 +1,11 @@
-//! Rules about several members at once.
+//! Rules that involve several members.
 
 use super::report::Report;
 use crate::finding::{Finding, pointer_push};
 use crate::metadata::fields::field::Section;
 use serde_json::{Map, Value};
 
-/// RFC 7591 §2: what an omitted list stands for.
+/// RFC 7591 §2: the default of an omitted list.
 const DEFAULT_GRANT_TYPES: &[&str] = &["authorization_code"];
 const DEFAULT_RESPONSE_TYPES: &[&str] = &["code"];
 /// Where the gateway learns whether a token is genuine.
@@ -44,7 +44,7 @@ pub(crate) fn secret_unused(pointer: &str) -> Finding {
     Finding::warning(
         pointer_push(pointer, "token_endpoint_auth_method"),
         "secret_unused",
-        "There is a `client_secret`, but `token_endpoint_auth_method` is `none`, so it would never be used. Set `client_secret_basic` or `client_secret_post`, or take the secret out.",
+        "`client_secret` is set, but `token_endpoint_auth_method` is `none`, so the secret would never be used. Set `client_secret_basic` or `client_secret_post`, or remove the secret.",
     )
 }
 
@@ -84,7 +84,7 @@ pub(crate) fn check_grants(object: &Map<String, Value>, pointer: &str, report: &
     } else if grants.iter().all(|grant| grant == "refresh_token") && !grants.is_empty() {
         report.push(mismatch(
             "grant_types",
-            "`refresh_token` alone gives no token to refresh. Add the grant type `authorization_code`.",
+            "`refresh_token` alone is not enough. Add the grant type `authorization_code`.",
         ));
     }
 }
@@ -112,7 +112,7 @@ fn check_override(object: &Map<String, Value>, pointer: &str, report: &mut Repor
             pointer_push(pointer, given),
             "incomplete_override",
             format!(
-                "`{given}` replaces what discovery says only together with {}. Add what is missing.",
+                "`{given}` overrides discovery only together with {}. Add the missing members.",
                 missing.join(" and ")
             ),
         ));

@@ -86,7 +86,7 @@ pub(crate) fn check_document(document: &Map<String, Value>, report: &mut Report)
                 pointer_push("", first),
                 "missing_wrapper",
                 format!(
-                    "{}{more} must stand inside `{CANONICAL_WRAPPER}`. Write {{\"{CANONICAL_WRAPPER}\": {{ … }}}} around the client metadata.",
+                    "{}{more} must be inside `{CANONICAL_WRAPPER}`. Write {{\"{CANONICAL_WRAPPER}\": {{ … }}}} around the client metadata.",
                     names.join(", ")
                 ),
             )
@@ -272,7 +272,7 @@ fn check_list(
             report.push(Finding::warning(
                 &at,
                 "duplicate_value",
-                format!("`{}` stands in the list already. Take it out.", label(&at)),
+                format!("`{}` is already in the list. Remove it.", label(&at)),
             ));
         }
     }

@@ -5,7 +5,7 @@ pub(crate) use crate::finding::{Report, echo};
 /// The longest label, in bytes: of members deep inside something only the innermost names are said.
 const MAX_LABEL: usize = 240;
 
-/// How people call the member at `pointer`: `scope`, `contacts[1]`, `jwt_validation.jwksUri`.
+/// Display name of the member at `pointer`: `scope`, `contacts[1]`, `jwt_validation.jwksUri`.
 pub(crate) fn label(pointer: &str) -> String {
     let mut label = String::new();
     for (index, token) in pointer.split('/').skip(1).enumerate() {

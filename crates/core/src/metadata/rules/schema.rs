@@ -34,7 +34,7 @@ pub fn json_schema() -> Value {
     schema.insert("title".to_owned(), json!("Advanced Configuration"));
     schema.insert(
         "description".to_owned(),
-        json!("What an integration, a workspace or a server says about OAuth client metadata, registration and the gateway. null means \"not set here\"."),
+        json!("Settings of an integration, a workspace or a server for OAuth client metadata, registration and the gateway. null means \"not set here\"."),
     );
     schema.extend(object(Section::TopLevel));
     schema.insert("type".to_owned(), json!("object"));
@@ -136,7 +136,7 @@ fn secret_needs_id(schema: &mut Map<String, Value>) {
     );
 }
 
-/// The schema of a member, with everything people read.
+/// The schema of a member, with its texts for users.
 fn member(field: &Field) -> Map<String, Value> {
     let mut schema = value(field);
     schema.insert("title".to_owned(), json!(field.title));

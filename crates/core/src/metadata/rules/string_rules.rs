@@ -106,7 +106,7 @@ fn check_text(text: &str, max: usize, pointer: &str, report: &mut Report) -> boo
         report.push(Finding::error(
             pointer,
             "illegal_character",
-            format!("`{}` must hold no line breaks or other control characters.", label(pointer)),
+            format!("`{}` must not contain line breaks or other control characters.", label(pointer)),
         ));
         return false;
     }
@@ -118,7 +118,7 @@ fn check_ascii(text: &str, max: usize, pointer: &str, report: &mut Report) {
         report.push(Finding::error(
             pointer,
             "illegal_character",
-            format!("`{}` must hold printable ASCII characters only.", label(pointer)),
+            format!("`{}` must contain only printable ASCII characters.", label(pointer)),
         ));
     }
 }
@@ -135,7 +135,7 @@ fn check_scope(text: &str, pointer: &str, report: &mut Report) {
             pointer,
             "invalid_scope",
             format!(
-                "`{member}` must not hold `{}`: scopes are printable ASCII without quotes and backslashes.",
+                "`{member}` must not contain `{}`: scopes are printable ASCII without quotes and backslashes.",
                 bad.escape_debug()
             ),
         ));
@@ -208,7 +208,7 @@ fn check_contact(text: &str, pointer: &str, report: &mut Report) {
             pointer,
             "invalid_email",
             format!(
-                "`{}` is no e-mail address; some authorization servers refuse such a contact.",
+                "`{}` is not an e-mail address; some authorization servers refuse such a contact.",
                 label(pointer)
             ),
         );

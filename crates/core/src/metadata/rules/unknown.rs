@@ -1,4 +1,4 @@
-//! Members nobody knows: what was probably meant, and secrets that must not stay readable.
+//! Unknown members: suggestions, and secrets that must not stay readable.
 
 use super::report::{Report, echo, label};
 use crate::finding::{Finding, Path, Severity};
@@ -18,7 +18,7 @@ pub(crate) fn check_unknown(section: Section, name: &str, value: &Value, pointer
         report.push(Finding::error(
             &at,
             "misplaced_secret",
-            format!("`{}` looks like a secret, but is not a member that is kept sealed. Put it where it belongs, or take it out.", label(&at)),
+            format!("`{}` looks like a secret, but this member is not encrypted. Move it to the right member, or remove it.", label(&at)),
         ));
         return;
     }

@@ -1,4 +1,4 @@
-//! URLs judged by their text: pages and images people see, endpoints machines call.
+//! Checks URLs by their text: pages and images for users, endpoints for machines.
 
 use super::report::{Report, label};
 use crate::finding::Finding;
@@ -7,7 +7,7 @@ use url::{Host, Url};
 /// The longest URL, in characters.
 pub(crate) const MAX_URL: usize = 2048;
 
-/// A page or an image that people see at consent (RFC 7591 §2).
+/// A page or an image shown on the consent page (RFC 7591 §2).
 pub(crate) fn check_link(text: &str, is_logo: bool, pointer: &str, report: &mut Report) {
     let Some(url) = parse(text, pointer, report) else {
         return;
@@ -88,7 +88,7 @@ fn parse(text: &str, pointer: &str, report: &mut Report) -> Option<Url> {
     if text.chars().any(|character| character.is_whitespace() || character.is_control() || character == '\\')
     {
         report.push(invalid(
-            "must hold no spaces, line breaks or backslashes. Percent-encode them or take them out.",
+            "must not contain spaces, line breaks or backslashes. Percent-encode or remove them.",
         ));
         return None;
     }
@@ -128,7 +128,7 @@ fn parse(text: &str, pointer: &str, report: &mut Report) -> Option<Url> {
         }
     };
     if !text.is_ascii() {
-        report.push(invalid("must hold ASCII characters only (RFC 3986).").suggest(url.to_string()));
+        report.push(invalid("must contain only ASCII characters (RFC 3986).").suggest(url.to_string()));
         return None;
     }
     Some(url)
@@ -143,7 +143,7 @@ fn scheme(text: &str) -> Option<String> {
     (is_scheme && !scheme.eq_ignore_ascii_case("localhost")).then(|| scheme.to_ascii_lowercase())
 }
 
-/// What stands between `://` and the path, when it is not empty.
+/// The authority: the text between `://` and the path, when it is not empty.
 fn authority(text: &str, scheme_length: usize) -> Option<&str> {
     let rest = text[scheme_length..].strip_prefix("://")?;
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());

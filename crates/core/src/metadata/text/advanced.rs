@@ -1,4 +1,4 @@
-//! The whole Advanced Configuration: verified as a person wrote it, and read back as it was kept.
+//! The whole Advanced Configuration: verified as a user wrote it, and read back as it was stored.
 
 use super::parse::{self, Parsed};
 use super::secret::{KnownSecrets, NewSecret, Slot, slots};
@@ -20,8 +20,8 @@ use std::ops::Range;
 /// reading it.
 const MAX_VALUES: usize = 10_000;
 
-/// Judges the text of an Advanced Configuration as a person wrote it: strict JSON (RFC 8259), one object, at most
-/// 256 KiB. An empty text sets nothing. `known` holds the markers that may stand in it.
+/// Checks the text of an Advanced Configuration as a user wrote it: strict JSON (RFC 8259), one object, at most
+/// 256 KiB. An empty text sets nothing. `known` holds the markers that may occur in it.
 pub fn verify(text: &str, known: &KnownSecrets) -> Verified {
     let parsed = match parse::parse(text) {
         Ok(parsed) => parsed,
@@ -44,7 +44,7 @@ pub fn verify(text: &str, known: &KnownSecrets) -> Verified {
             "",
             "too_many",
             format!(
-                "The Advanced Configuration may hold at most {MAX_VALUES} members and list entries in all."
+                "The Advanced Configuration may contain at most {MAX_VALUES} members and list entries in total."
             ),
         ));
     } else if !nul.is_empty() {
@@ -96,14 +96,14 @@ fn refused_marker(pointer: &str, text: &str, known: &KnownSecrets) -> Finding {
             pointer,
             "marker_moved",
             format!(
-                "`{member}` holds the marker of a secret that belongs elsewhere. Enter the secret itself here."
+                "`{member}` contains the marker of a secret of another member. Enter the secret itself here."
             ),
         ),
         _ => Finding::error(
             pointer,
             "unknown_marker",
             format!(
-                "`{member}` holds a marker that stands for no secret of this configuration. Enter the secret itself."
+                "`{member}` contains a marker that belongs to no secret of this configuration. Enter the secret itself."
             ),
         ),
     }
@@ -170,7 +170,7 @@ impl Verified {
         self.findings.has_errors()
     }
 
-    /// Secrets that somebody typed, in the order of the text. To be sealed only if there are no errors.
+    /// Secrets that a user entered, in the order of the text. To be sealed only if there are no errors.
     pub fn new_secrets(&self) -> &[NewSecret] {
         &self.new
     }

@@ -1,4 +1,4 @@
-//! Changing one member of a text that a person wrote: every byte that has nothing to do with it stays.
+//! Changes one member of a text that a user wrote; every other byte stays.
 
 use super::parse::{self, apply};
 use jsonc_parser::ast::{Object, Value as Node};
@@ -13,7 +13,7 @@ pub fn read_members(text: &str) -> Option<Map<String, Value>> {
 
 /// `text` with the member at `pointer` (RFC 6901, through objects only) set to `value`; objects on the way to it that
 /// are not there are made. Of duplicates the last is meant. `None` if `text` is not the text of an object, or if
-/// something else than an object stands on the way.
+/// a parent on the way is not an object.
 pub fn set_member(text: &str, pointer: &str, value: &Value) -> Option<String> {
     let parsed = parse::parse(text).ok()?;
     let path = tokens(pointer)?;
@@ -140,7 +140,7 @@ struct Style<'a> {
     /// One step of indentation.
     unit: &'a str,
     line_end: &'static str,
-    /// Whether members stand on lines of their own.
+    /// Whether each member is on its own line.
     is_tall: bool,
     /// Whether a list has a line for each entry.
     lists_are_tall: bool,

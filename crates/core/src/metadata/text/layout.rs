@@ -1,4 +1,4 @@
-//! A text laid out anew, and members put where they belong: numbers and strings stay spelt as they are.
+//! Formats a text and moves members to the right place; numbers and strings keep their spelling.
 
 use super::parse;
 use crate::metadata::fields::field::Section;
@@ -17,7 +17,7 @@ pub fn formatted(text: &str) -> Option<String> {
 }
 
 /// `text` with the members of the object at `pointer` moved up into its parent, in its place: for a wrapper that
-/// stands inside itself. `None` if there is no such object, or if its members would meet others of the same name.
+/// is nested in itself. `None` if there is no such object, or if its members would collide with others of the same name.
 pub fn unwrap_member(text: &str, pointer: &str) -> Option<String> {
     let mut whole = tree(text)?;
     let (way, name) = pointer.rsplit_once('/')?;
@@ -41,7 +41,7 @@ pub fn unwrap_member(text: &str, pointer: &str) -> Option<String> {
 }
 
 /// `text` with everything that is no key of the top level moved into its client metadata, which is made if it is not
-/// there. `None` if there is nothing to move, or if it would meet others of the same name.
+/// there. `None` if there is nothing to move, or if it would collide with others of the same name.
 pub fn wrap_client_metadata(text: &str) -> Option<String> {
     let mut whole = tree(text)?;
     let stays = |name: &str| find(Section::TopLevel, name).is_some() || name == "configurations";

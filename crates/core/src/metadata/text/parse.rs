@@ -1,4 +1,4 @@
-//! The text itself: strict JSON, and where in it everything stands.
+//! Parses the text as strict JSON, with the position of each value.
 
 use crate::finding::{Finding, Findings, Path, Severity, more};
 use crate::metadata::rules::report::{Report, echo};
@@ -206,7 +206,7 @@ fn check_names(object: &Object<'_>, path: &Path<'_>, report: &mut Report) -> boo
                 Finding::error(
                     path.member(name).pointer(),
                     "duplicate_member",
-                    format!("`{}` stands twice in the same object. Keep one of them.", echo(name)),
+                    format!("`{}` occurs twice in the same object. Keep one of them.", echo(name)),
                 ),
                 property.range.start,
             );

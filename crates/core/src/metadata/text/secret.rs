@@ -1,4 +1,4 @@
-//! Secrets in an Advanced Configuration: where they stand, and the marker that stands for one once it is sealed.
+//! Secrets in an Advanced Configuration: where they are, and the marker that replaces a sealed secret.
 //!
 //! Pointers of secrets are those of the canonical spelling (`/headers/X`, also where the text says `custom_headers`),
 //! so that respelling a key loses no secret.
@@ -32,10 +32,10 @@ impl KnownSecrets {
     }
 }
 
-/// A secret somebody typed: to be sealed, never to be shown.
+/// A secret that a user entered: to be sealed, never to be shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NewSecret {
-    /// Where it stands (RFC 6901, canonical spelling).
+    /// JSON Pointer of the secret (RFC 6901, canonical spelling).
     pub pointer: String,
     value: String,
 }
@@ -57,12 +57,12 @@ impl fmt::Debug for NewSecret {
     }
 }
 
-/// Where a secret stands in a text, without the secret.
+/// Where a secret is in a text, without the secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretPlace {
     /// Where (RFC 6901), as the text spells its keys.
     pub pointer: String,
-    /// Whether a marker stands there; else the secret itself, as somebody typed it.
+    /// Whether a marker is there; otherwise the secret itself, as a user entered it.
     pub is_sealed: bool,
 }
 

@@ -2,7 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::metadata::ScopePolicy;
-use crate::oauth::handed_on::is_plain;
+use crate::oauth::sanitize::is_plain;
 use crate::oauth::{
     Discovery, Failure, FailureClass, Issued, IssuerMatch, RequestPolicy, adjust_after_refusal,
     build_request, classify_refusal, negotiate_auth_method, read_answer,
@@ -346,8 +346,8 @@ fn answers(more: &Value) -> [(&'static str, Result<Issued, Failure>); 3] {
 fn answers_of_every_kind_are_cleaned_the_same_way() {
     let evil = json!(["https://evil/cb", "https://g/cb"]);
     for (more, gone, said) in [
-        (json!({ "redirect_uris": evil }), "evil", "not asked for"),
-        (json!({ "redirect_uris": ["https://g/cb", "javascript:x", 7] }), "javascript", "not asked for"),
+        (json!({ "redirect_uris": evil }), "evil", "not requested"),
+        (json!({ "redirect_uris": ["https://g/cb", "javascript:x", 7] }), "javascript", "not requested"),
         (json!({ "policy_uri": "javascript:alert(1)" }), "javascript", "`policy_uri`"),
         (json!({ "tos_uri#ja": "data:text/html,x" }), "data:", "`tos_uri#ja`"),
         (json!({ "logo_uri": ["file:///x"] }), "file:", "`logo_uri`"),
@@ -357,7 +357,7 @@ fn answers_of_every_kind_are_cleaned_the_same_way() {
         (json!({ "client_name": "a\u{202e}b\u{1b}c\u{0}d\u{200b}e" }), "\u{202e}", "`client_name`"),
         (json!({ "client_name#ja": "a\u{2066}b" }), "\u{2066}", "`client_name#ja`"),
         (json!({ "scope": "a\u{7f}b" }), "\u{7f}", "`scope`"),
-        (json!({ "x\u{202e}y": 1 }), "\u{202e}", "names hold"),
+        (json!({ "x\u{202e}y": 1 }), "\u{202e}", "names contain"),
         (json!({ "token_endpoint_auth_method": "none\u{200b}" }), "\u{200b}", "`token_endpoint_auth_method`"),
     ] {
         for (kind, issued) in answers(&more) {

@@ -1,11 +1,11 @@
-//! Calls the API as anybody would: over HTTP, with a key.
+//! An API client over HTTP, with an API key.
 
-use crate::command::Failed;
+use crate::command::CommandError;
 use reqwest::Method;
 use serde_json::Value;
 use std::time::Duration;
 
-/// Longest wait for one answer.
+/// Timeout of one request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An API client with one key.
@@ -17,22 +17,22 @@ pub(super) struct Client {
 
 impl Client {
     /// A client of the API at `base`.
-    pub(super) fn new(base: &str, key: &str) -> Result<Self, Failed> {
+    pub(super) fn new(base: &str, key: &str) -> Result<Self, CommandError> {
         Ok(Self { http: http()?, base: base.to_owned(), key: key.to_owned() })
     }
 
     /// Fetches `path`; anything but a 2xx answer is a failure that quotes it.
-    pub(super) async fn get(&self, path: &str) -> Result<Value, Failed> {
+    pub(super) async fn get(&self, path: &str) -> Result<Value, CommandError> {
         self.call(Method::GET, path, None).await
     }
 
     /// Posts `body` to `path`; anything but a 2xx answer is a failure that quotes it.
-    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value, Failed> {
+    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value, CommandError> {
         self.call(Method::POST, path, Some(body)).await
     }
 
-    async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failed> {
-        let failed = |what: String| Failed::new(format!("{method} {path}: {what}"));
+    async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, CommandError> {
+        let failed = |what: String| CommandError::new(format!("{method} {path}: {what}"));
         let mut request =
             self.http.request(method.clone(), format!("{}{path}", self.base)).bearer_auth(&self.key);
         if let Some(body) = body {
@@ -49,8 +49,8 @@ impl Client {
 }
 
 /// Fetches a page without any credential.
-pub(super) async fn get_text(url: &str) -> Result<String, Failed> {
-    let failed = |error: reqwest::Error| Failed::new(format!("GET {url}: {error}"));
+pub(super) async fn get_text(url: &str) -> Result<String, CommandError> {
+    let failed = |error: reqwest::Error| CommandError::new(format!("GET {url}: {error}"));
     http()?
         .get(url)
         .send()
@@ -63,10 +63,10 @@ pub(super) async fn get_text(url: &str) -> Result<String, Failed> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the demo is a caller of the API, not the product calling out")]
-fn http() -> Result<reqwest::Client, Failed> {
+fn http() -> Result<reqwest::Client, CommandError> {
     reqwest::Client::builder()
         .no_proxy()
         .timeout(REQUEST_TIMEOUT)
         .build()
-        .map_err(|error| Failed::new(format!("No HTTP client: {error}.")))
+        .map_err(|error| CommandError::new(format!("No HTTP client: {error}.")))
 }

@@ -1,10 +1,10 @@
 //! The documented example, and what an authorization server must receive for it.
 
-use crate::command::Failed;
+use crate::command::CommandError;
 use crate::config::Config;
 use serde_json::{Value, json};
 
-/// The name people see on the consent page.
+/// The name shown on the consent page.
 pub(super) const ACME_NAME: &str = "Acme Corp MCP Gateway";
 
 /// The documented example "Enterprise compliance" (docs/client-metadata.md).
@@ -24,9 +24,9 @@ pub(super) const ACME: &str = r#"{
 
 /// The example, plus the documented defaults for what it leaves open, plus the gateway's callback and the
 /// `application_type` that goes with it.
-pub(super) fn expected_request(config: &Config) -> Result<Value, Failed> {
+pub(super) fn expected_request(config: &Config) -> Result<Value, CommandError> {
     let example: Value = serde_json::from_str(ACME)
-        .map_err(|error| Failed::new(format!("The documented example is not JSON: {error}.")))?;
+        .map_err(|error| CommandError::new(format!("The documented example is not JSON: {error}.")))?;
     let mut request = example["oauth_client_metadata"].clone();
     let callbacks: Vec<String> =
         config.gateway.urls.iter().map(|url| format!("{url}/oauth/upstream-callback")).collect();

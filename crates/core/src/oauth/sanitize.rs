@@ -1,4 +1,4 @@
-//! What an upstream says, made fit to be handed on to gateways and pages: links lead to http or https addresses, and
+//! Sanitises upstream data before it reaches gateways and pages: links lead to http or https addresses, and
 //! no text holds characters that are not seen.
 
 use super::failure::{clean, is_hidden};
@@ -8,20 +8,20 @@ use url::Url;
 
 /// How many names a warning lists.
 const MAX_NAMED: usize = 5;
-/// Schemes that show what stands in the link itself, or open a file.
+/// Schemes that render the link's own content, or open a file.
 const DANGEROUS: [&str; 3] = ["data", "file", "filesystem"];
 
-/// Takes out of `members` what must not be handed on, at any depth, and says so in `warnings`, about the document that
+/// Removes from `members` what must not be passed on, at any depth, and adds a warning to `warnings`, about the document that
 /// `what` names.
-pub fn make_fit(members: &mut Map<String, Value>, what: &str, warnings: &mut Vec<String>) {
+pub fn sanitize(members: &mut Map<String, Value>, what: &str, warnings: &mut Vec<String>) {
     let mut seen = Seen::default();
     fit_members(members, &mut seen);
     for (places, said) in [
-        (seen.links, "holds links that are not http or https addresses, in {}. They are not kept."),
-        (seen.texts, "holds control, direction or invisible characters in {}. They were removed."),
+        (seen.links, "contains links that are not http or https addresses, in {}. They were removed."),
+        (seen.texts, "contains control, direction or invisible characters in {}. They were removed."),
         (
             seen.names,
-            "has members whose names hold control, direction or invisible characters: {}. They are not kept.",
+            "has members whose names contain control, direction or invisible characters: {}. They were removed.",
         ),
     ] {
         if places.count > 0 {
@@ -30,15 +30,7 @@ pub fn make_fit(members: &mut Map<String, Value>, what: &str, warnings: &mut Vec
     }
 }
 
-/// Whether two addresses have the same scheme, host and port.
-pub fn is_same_origin(one: &str, other: &str) -> bool {
-    match (Url::parse(one), Url::parse(other)) {
-        (Ok(one), Ok(other)) => one.origin().is_tuple() && one.origin() == other.origin(),
-        _ => false,
-    }
-}
-
-/// Whether `text` can be used as it stands: it has no control, direction or invisible character.
+/// Whether `text` can be used unchanged: it has no control, direction or invisible character.
 pub fn is_plain(text: &str) -> bool {
     !text.chars().any(|c| c.is_control() || is_hidden(c))
 }
@@ -126,7 +118,7 @@ fn is_web_link(text: &str) -> bool {
     !has_space && Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "https" | "http") && url.has_host())
 }
 
-/// Whether `text` is a link of a scheme that runs, or shows what stands in the link itself.
+/// Whether `text` is a link of a scheme that runs code, or renders the link's own content.
 fn is_dangerous(text: &str) -> bool {
     let text = text.trim_start();
     let Some((scheme, rest)) = text.split_once(':') else { return false };
@@ -153,7 +145,7 @@ mod tests {
     fn fitted(document: Value) -> (Value, Vec<String>) {
         let mut warnings = Vec::new();
         let mut members: Map<String, Value> = serde_json::from_value(document).unwrap();
-        make_fit(&mut members, "The answer", &mut warnings);
+        sanitize(&mut members, "The answer", &mut warnings);
         (Value::Object(members), warnings)
     }
 
@@ -246,23 +238,5 @@ mod tests {
             warnings.len() == 1 && warnings[0].len() < 500 && warnings[0].contains("4995 more"),
             "{warnings:?}"
         );
-    }
-
-    #[test]
-    fn origins_are_scheme_host_and_port() {
-        for (other, same) in [
-            ("https://h/x", true),
-            ("https://h:443/y", true),
-            ("https://H/y", true),
-            ("http://h/x", false),
-            ("https://h:444/x", false),
-            ("https://h.evil/x", false),
-            ("https://h@evil/x", false),
-            ("x", false),
-            ("data:x", false),
-        ] {
-            assert_eq!(is_same_origin("https://h/register", other), same, "{other}");
-        }
-        assert!(!is_same_origin("data:x", "data:x"));
     }
 }

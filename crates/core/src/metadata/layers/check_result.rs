@@ -8,7 +8,7 @@ use crate::metadata::rules::report::Report;
 use serde_json::Value;
 
 /// Rules about several members, on the result.
-pub(crate) fn judge(effective: &EffectiveMetadata) -> Findings {
+pub(crate) fn check_result(effective: &EffectiveMetadata) -> Findings {
     let pointer = format!("/{CANONICAL_WRAPPER}");
     let mut report = Report::default();
     check_grants(&effective.client_metadata, &pointer, &mut report);

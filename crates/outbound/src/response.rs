@@ -1,8 +1,8 @@
-//! Answers, read as streams under a cap and a deadline.
+//! Reads responses as streams, with a size limit and a deadline.
 
 use crate::limits::MAX_REFUSAL_BYTES;
 use crate::time::wall_clock;
-use crate::transport_error::{TransportError, makes_no_sense, no_http};
+use crate::transport_error::{TransportError, is_malformed, not_http};
 use crate::url_text::host_of;
 use registry_core::oauth::{Failure, FailureClass, retry_after_seconds};
 use reqwest::Response;
@@ -10,44 +10,44 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER
 use std::net::IpAddr;
 use tokio::time::{Instant, timeout_at};
 
-/// What came back.
+/// A response.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
+pub(crate) struct UpstreamResponse {
     /// HTTP status.
     pub(crate) status: u16,
     /// `WWW-Authenticate` lines.
     pub(crate) challenges: Vec<String>,
     /// `Retry-After`, in seconds.
     pub(crate) retry_after: Option<u64>,
-    /// `Content-Type`, as it stands.
+    /// `Content-Type`, verbatim.
     pub(crate) content_type: Option<String>,
-    /// `Location`, as it stands.
+    /// `Location`, verbatim.
     pub(crate) location: Option<String>,
-    /// The body; of an answer that is no success only its beginning.
+    /// The body; of an unsuccessful response only the beginning.
     pub(crate) body: Vec<u8>,
-    /// Where the connection went.
+    /// The address of the peer.
     pub(crate) remote: Option<IpAddr>,
 }
 
-/// How much of a body is wanted.
+/// How much of the body is read.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Wanted {
-    /// All of it, at most so many bytes after decompression.
-    Whole(usize),
-    /// Nothing: the headers say it all, and the body may be an event stream without end.
-    Headers,
+pub(crate) enum ReadBody {
+    /// All of it, up to this number of bytes after decompression.
+    UpTo(usize),
+    /// Nothing: the headers suffice, and the body may be an endless event stream.
+    Nothing,
 }
 
-/// Reads what is wanted of `response`. The status decides what an incomplete body means: a refusal is a refusal however
-/// much of its text was lost, but half a success is none.
+/// Reads `response`. The status decides what an incomplete body means: a refusal is a refusal however
+/// much of its text was lost, but an incomplete success is a failure.
 pub(crate) async fn read(
     mut response: Response,
     url: &str,
-    wanted: Wanted,
+    wanted: ReadBody,
     deadline: Instant,
-) -> Result<Answer, TransportError> {
+) -> Result<UpstreamResponse, TransportError> {
     let headers = response.headers();
-    let mut answer = Answer {
+    let mut answer = UpstreamResponse {
         status: response.status().as_u16(),
         challenges: challenges(headers),
         retry_after: retry_after(headers),
@@ -56,7 +56,7 @@ pub(crate) async fn read(
         body: Vec::new(),
         remote: response.remote_addr().map(|remote| remote.ip()),
     };
-    let Wanted::Whole(most) = wanted else { return Ok(answer) };
+    let ReadBody::UpTo(most) = wanted else { return Ok(answer) };
     if !response.status().is_success() {
         let _ = timeout_at(deadline, collect(&mut response, &mut answer.body, MAX_REFUSAL_BYTES)).await;
         return Ok(answer);
@@ -69,16 +69,16 @@ pub(crate) async fn read(
             "answer_too_large",
             format!("{host} answered with more than {most} bytes."),
         ),
-        Ok(Err(error)) if makes_no_sense(&error) => no_http(&host),
+        Ok(Err(error)) if is_malformed(&error) => not_http(&host),
         Ok(Err(_)) => Failure::new(
             FailureClass::Transient,
             "connection_lost",
-            format!("{host} broke off in the middle of its answer."),
+            format!("{host} closed the connection in the middle of its response."),
         ),
         Err(_) => Failure::new(
             FailureClass::Transient,
             "timeout",
-            format!("{host} did not finish its answer in time."),
+            format!("{host} did not finish its response in time."),
         ),
     };
     Err(TransportError { failure, maybe_sent: true })
@@ -89,7 +89,7 @@ enum End {
     Cut,
 }
 
-/// Chunks come decompressed, so the cap holds also for what grows (a "zip bomb").
+/// Chunks are already decompressed, so the limit also holds for decompression bombs.
 async fn collect(response: &mut Response, body: &mut Vec<u8>, most: usize) -> Result<End, reqwest::Error> {
     while let Some(chunk) = response.chunk().await? {
         let room = most - body.len();
