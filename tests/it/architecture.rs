@@ -10,11 +10,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ("registry-migrations", &[], &["sea-orm", "actix-web", "reqwest"]),
     ("registry", &["registry-core", "registry-migrations"], &["actix-web", "askama", "reqwest", "utoipa"]),
     ("registry-outbound", &["registry-core"], &["sea-orm", "actix-web", "askama", "utoipa"]),
-    (
-        "registration-worker",
-        &["registry-core", "registry", "registry-outbound"],
-        &["sea-orm", "actix-web", "askama", "reqwest"],
-    ),
+    ("registration-worker", &["registry-core", "registry"], &["sea-orm", "actix-web", "askama", "reqwest"]),
     ("registry-api", &["registry-core", "registry"], &["sea-orm", "reqwest", "askama"]),
     ("registry-admin", &["registry-core", "registry"], &["sea-orm", "reqwest", "utoipa", "registry-api"]),
     ("registry-sandbox", &["registry-core"], &["sea-orm", "jsonwebtoken"]),

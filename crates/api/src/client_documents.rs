@@ -72,7 +72,7 @@ async fn document(request: HttpRequest, state: web::Data<ApiState>, path: web::P
     if let Some(Err(failure)) = paths.map(|paths| nul::refuse_in(request.uri(), paths)) {
         return refused(&request, &failure);
     }
-    let text = match state.registry.registration_queue().client_id_document(&path).await {
+    let text = match state.registry.registrations().client_id_document(&path).await {
         Ok(Some(text)) => text,
         Ok(None) => {
             let missing = Error::NotFound { what: "document", reference: path.into_inner() };

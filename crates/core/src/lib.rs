@@ -33,3 +33,4 @@ pub mod proxies;
 pub mod registration;
 pub mod secret;
 pub mod slug;
+pub mod url_text;

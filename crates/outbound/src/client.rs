@@ -4,9 +4,9 @@ use crate::limits::{Limits, MAX_REDIRECTS, MAX_RESPONSE_BYTES, MAX_RESPONSE_HEAD
 use crate::resolve::{FilteringResolver, Lookup, System};
 use crate::response::{ReadBody, UpstreamResponse, read};
 use crate::transport_error::{TransportError, transport_error};
-use crate::url_text::{host_of, shown};
 use registry_core::egress::{EgressPolicy, Scope};
 use registry_core::oauth::{Failure, FailureClass};
+use registry_core::url_text::{host_of, shown};
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LOCATION, USER_AGENT,
 };

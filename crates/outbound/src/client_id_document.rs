@@ -3,19 +3,11 @@
 use crate::client::{OutgoingRequest, UpstreamClient};
 use crate::response::ReadBody;
 use crate::time::millis_since;
-use crate::url_text::shown;
 use registry_core::oauth::{Exchange, Failure, FailureClass, MAX_DOCUMENT_BYTES};
+use registry_core::registration::SelfCheckOutcome;
+use registry_core::url_text::shown;
 use reqwest::Method;
 use std::time::Instant;
-
-/// The result of the check.
-#[derive(Debug)]
-pub struct SelfCheckOutcome {
-    /// Whether the document can be read, or why not.
-    pub result: Result<(), Failure>,
-    /// The exchange.
-    pub exchange: Exchange,
-}
 
 /// Fetches `url` through its public name: 200 and exactly `document`, without a redirect (draft -01 §4).
 pub async fn self_check(http: &UpstreamClient, url: &str, document: &str) -> SelfCheckOutcome {

@@ -1,25 +1,30 @@
 //! Discovery of a server's authorization server, in the order of INV-30.
 
 use crate::client::{OutgoingRequest, UpstreamClient, VERSION_HEADER};
-use crate::discovery_target::{BeforeRequest, DiscoverOutcome, DiscoverTarget};
 use crate::fetch::{
     DocumentLookup, ExchangeLog, PROTOCOL_VERSION, initialize_request, is_temporary_failure,
     temporary_failure,
 };
 use crate::response::ReadBody;
-use crate::url_text::{host_of, shown};
+use futures_util::future::BoxFuture;
 use registry_core::egress::{Scope, UrlProblem};
 use registry_core::oauth::{
     AuthorizationServerMetadata, Discovery, Failure, FailureClass, IssuerMatch, ProtectedResource,
     ResourceMatch, authorization_server_urls, endpoint_is_sane, is_plain, issuer_matches, parse_challenges,
     protected_resource_urls, resource_matches, sanitize, scopes_named,
 };
+use registry_core::registration::DiscoverOutcome;
+use registry_core::registration::DiscoverTarget;
+use registry_core::url_text::{host_of, shown};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::time::Instant;
 use url::Url;
+
+/// Called with an issuer before anything is sent to it; a failure ends the search there.
+pub type BeforeRequest<'a> = dyn Fn(String) -> BoxFuture<'a, Result<(), Failure>> + Send + Sync + 'a;
 
 /// The maximum number of authorization servers of one resource that are tried.
 const MAX_AUTHORIZATION_SERVERS: usize = 4;

@@ -11,10 +11,10 @@
 //! * [`TrustedClient`] is the HTTP client for services that the operator configured.
 //! * Requests and responses are returned as [`registry_core::oauth::Exchange`]s, without secrets.
 
+mod authorization_servers;
 mod client;
 mod client_id_document;
 mod discovery;
-mod discovery_target;
 mod fetch;
 mod limits;
 mod logo;
@@ -27,20 +27,21 @@ mod response;
 mod time;
 mod transport_error;
 mod trusted_client;
-mod url_text;
 
 pub use client::UpstreamClient;
-pub use client_id_document::{SelfCheckOutcome, self_check};
-pub use discovery::{discover, discover_through};
-pub use discovery_target::{BeforeRequest, ClientMethods, DiscoverOutcome, DiscoverTarget};
+pub use client_id_document::self_check;
+pub use discovery::{BeforeRequest, discover, discover_through};
 pub use limits::{
     Limits, MAX_METADATA_BYTES, MAX_REDIRECTS, MAX_REFUSAL_BYTES, MAX_RESPONSE_BYTES, MAX_RESPONSE_HEADERS,
 };
 pub use logo::{LogoError, fetch_logo};
-pub use management::{DeleteOutcome, ManageOutcome, delete, read, update};
+pub use management::{delete, read, update};
 pub use probe::{ProbeOutcome, probe};
 pub use reach::reach;
-pub use registration::{RegisterOutcome, register};
+pub use registration::register;
+pub use registry_core::registration::{
+    ClientMethods, DeleteOutcome, DiscoverOutcome, DiscoverTarget, ManageOutcome, RegisterOutcome,
+    SelfCheckOutcome,
+};
 pub use resolve::{Addresses, Lookup};
 pub use trusted_client::{TrustedClient, TrustedResponse, check_trusted_url};
-pub use url_text::shown;

@@ -2,22 +2,17 @@
 
 use crate::client::{OutgoingRequest, UpstreamClient};
 use crate::time::{millis_since, wall_clock};
-use crate::url_text::shown;
-use registry_core::oauth::{Exchange, Failure, FailureClass, Issued, ManagedClient, classify_refusal};
+use registry_core::oauth::Exchange;
+use registry_core::oauth::Failure;
+use registry_core::oauth::FailureClass;
+use registry_core::oauth::ManagedClient;
+use registry_core::oauth::classify_refusal;
+use registry_core::registration::{DeleteOutcome, ManageOutcome};
 use registry_core::secret::Secret;
+use registry_core::url_text::shown;
 use reqwest::Method;
 use serde_json::{Map, Value};
 use std::time::Instant;
-
-/// The result of reading or updating a client.
-#[derive(Debug)]
-pub struct ManageOutcome {
-    /// The client as it is now, or the failure. [`FailureClass::Ambiguous`] when the response was lost: secret
-    /// and token may have been rotated.
-    pub result: Result<Issued, Failure>,
-    /// The exchange, without secrets.
-    pub exchange: Exchange,
-}
 
 /// Asks whether the client is known (RFC 7592 §2.1).
 pub async fn read(http: &UpstreamClient, client: &ManagedClient) -> ManageOutcome {
@@ -88,15 +83,6 @@ async fn manage(
     };
     exchange.duration_ms = millis_since(started);
     ManageOutcome { result, exchange }
-}
-
-/// The result of a deletion.
-#[derive(Debug)]
-pub struct DeleteOutcome {
-    /// Success, or the failure.
-    pub result: Result<(), Failure>,
-    /// The exchange, without secrets.
-    pub exchange: Exchange,
 }
 
 /// Deletes the client at `uri` (RFC 7592 §2.3). 401 means that the token is invalid, which is also the response for a client that is

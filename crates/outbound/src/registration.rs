@@ -2,24 +2,16 @@
 
 use crate::client::{OutgoingRequest, UpstreamClient};
 use crate::time::{millis_since, wall_clock};
-use crate::url_text::shown;
 use registry_core::oauth::{Exchange, Failure, FailureClass, Issued, read_answer};
+use registry_core::registration::RegisterOutcome;
 use registry_core::secret::Secret;
+use registry_core::url_text::shown;
 use reqwest::Method;
 use serde_json::{Map, Value};
 use std::time::Instant;
 
 /// Replaces the message that a token is needed: one was sent.
 const TOKEN_REFUSED: &str = "The authorization server does not accept the initial access token. Enter a new one in `registration.initial_access_token`, or a client registered manually in `client_id`.";
-
-/// The result of a registration.
-#[derive(Debug)]
-pub struct RegisterOutcome {
-    /// The client, or the failure. [`registry_core::oauth::FailureClass::Ambiguous`] when a client may exist.
-    pub result: Result<Issued, Failure>,
-    /// The exchange, without secrets.
-    pub exchange: Exchange,
-}
 
 /// Sends `request` to `endpoint`, once. Redirects are never followed: the body would be sent to another address.
 pub async fn register(

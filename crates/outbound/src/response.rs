@@ -3,8 +3,8 @@
 use crate::limits::MAX_REFUSAL_BYTES;
 use crate::time::wall_clock;
 use crate::transport_error::{TransportError, is_malformed, not_http};
-use crate::url_text::host_of;
 use registry_core::oauth::{Failure, FailureClass, retry_after_seconds};
+use registry_core::url_text::host_of;
 use reqwest::Response;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use std::net::IpAddr;

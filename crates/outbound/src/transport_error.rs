@@ -1,8 +1,8 @@
 //! Failures of requests without a response.
 
 use crate::resolve::NameProblem;
-use crate::url_text::host_of;
 use registry_core::oauth::{Failure, FailureClass};
+use registry_core::url_text::host_of;
 use std::error::Error;
 use std::io;
 

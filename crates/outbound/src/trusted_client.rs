@@ -1,7 +1,7 @@
 //! The client for services that the operator configured: the identity provider, its key sets, a vault.
 //! Their addresses may be private; time and size are limited, and redirects are not followed.
 
-use crate::url_text::host_of;
+use registry_core::url_text::host_of;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
 use reqwest::{Certificate, Client, Method, redirect, retry};
 use std::sync::{Arc, OnceLock};

@@ -9,7 +9,7 @@ use std::fmt;
 const MAX_SHOWN: usize = 200;
 
 /// What every use case answers with.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a use case did not do what was asked. `Display` is safe to show to the caller.
 #[derive(Debug)]

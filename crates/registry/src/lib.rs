@@ -100,23 +100,21 @@ pub use pagination::{Page, PageRequest};
 pub use ports::outside::{
     Outside, Parties, PartyAnswer, PartyRequest, SecretMembers, SecretStore, SecretText,
 };
+pub use ports::registration_queue::{
+    Claim, DeletionPlan, ReconcileContext, ReconcileOutcome, RegistrationQueue, SendPermit, StepError,
+};
+pub use ports::step_record::{NewClient, Published, StepRecord, exchanges_without};
 pub use ports::upstream::{Answering, Discovered, FetchedLogo, Gate, ProbeTarget, Probed, Upstream};
 pub use registration::actions::EnteredClient;
 pub use registration::advertised::Advertised;
 pub use registration::bulk::RetriedRegistrations;
-pub use registration::clients::NewClient;
-pub use registration::clients::Published;
-pub use registration::context::{Claim, Situation};
-pub use registration::echoes::exchanges_without;
-pub use registration::issuer_rate::Turn;
+pub use registration::context::LoadedRow;
 pub use registration::list::{LastAnswer, Registration, RegistrationDetail, RegistrationFilter};
 pub use registration::orphans::{Orphan, OrphanFilter};
 pub use registration::orphans_csv::orphan_table;
-pub use registration::reconciliation::Withdrawal;
 pub use registration::record::{Attempt, OAuthClient};
-pub use registration::recording::{Settlement, StepRecord};
 pub use registration::reregistration::{Confirmed, ReregisterScope, Reregistration, SkippedRegistrations};
-pub use registration::{Orphans, Queue, Registrations};
+pub use registration::{Orphans, Registrations};
 pub use secrets::Secrets;
 pub use secrets::envelope::{SealingKey, SealingRing};
 pub use secrets::rotation::{Resealed, SealingKeyUse};

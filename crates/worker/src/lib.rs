@@ -1,17 +1,57 @@
-//! Claims due registrations, executes the planned step, records what came back.
+//! The registration worker: claims registrations that are due, executes the planned step, records what came of it.
 //!
-//! This crate must not know sea-orm, actix or askama: what is due and what is known it asks the registry, what the
-//! world says it asks the outbound crate, what to do it asks [`registry_core::registration::plan`].
+//! It reaches the registry through [`registry::RegistrationQueue`] and authorization servers through
+//! [`registry_core::registration::AuthorizationServers`], and decides with [`registry_core::registration::plan`].
+//! This crate must not know sea-orm, actix, askama or an HTTP client.
 //!
-//! A tour in five lines:
-//! * [`run`] claims and keeps a bounded number of registrations in hand until it is told to stop.
-//! * `reconcile` plans and executes step after step for one of them, until there is nothing to do now.
-//! * `steps` holds one function per step; each records its attempt before anything is sent.
-//! * A worker that loses its lease finds its claim refused and drops what it had.
+//! A registration is read from top to bottom:
+//! * `claim_loop` claims due registrations, keeps a bounded number in progress, and waits for the next.
+//! * `reconcile` plans step after step for one of them, until there is nothing to do now.
+//! * `steps` holds one function per step; each records its attempt before anything is sent (INV-3).
+//! * A worker that loses its lease drops what it has: [`registry::StepError::LeaseLost`].
+//!
+//! `maintenance` is what the loop does besides: expired drafts, the audit log, mapped secrets, the clock. `logos` fetches
+//! logos.
 
+mod claim_loop;
 mod logos;
+mod maintenance;
 mod reconcile;
-mod run;
 mod steps;
 
-pub use run::{WorkerOptions, run};
+use crate::maintenance::Maintenance;
+use registry::Registry;
+use registry_core::registration::AuthorizationServers;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How a worker works.
+#[derive(Clone, Debug)]
+pub struct WorkerOptions {
+    /// Its name in leases and logs; unique among the workers of a deployment.
+    pub name: String,
+    /// How many registrations it has in progress at most.
+    pub concurrency: usize,
+    /// How long it waits at most; changes by other processes are noticed by this poll.
+    pub poll: Duration,
+    /// How long it lets requests in flight finish after `stop`.
+    pub drain: Duration,
+}
+
+/// Works until `stop`. Returns when nothing is in flight any more, at the latest after `options.drain`; a request that is
+/// cut off then is found by the next worker as a lost answer.
+pub async fn run(
+    registry: Registry,
+    servers: Arc<impl AuthorizationServers>,
+    options: WorkerOptions,
+    stop: CancellationToken,
+) {
+    tracing::info!(worker = %options.name, concurrency = options.concurrency, "worker started");
+    // Logos are fetched beside the registrations: a slow host of logos delays no client.
+    let logos = tokio::spawn(logos::run(registry.clone(), options.clone(), stop.clone()));
+    let maintenance = Maintenance::start(registry.clone()).await;
+    claim_loop::run(registry.registration_queue(), servers, maintenance, &options, &stop).await;
+    let _ = logos.await;
+    tracing::info!(worker = %options.name, "worker stopped");
+}

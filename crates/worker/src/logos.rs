@@ -1,6 +1,6 @@
 //! Logos that a saved configuration names, fetched one after another.
 
-use crate::run::WorkerOptions;
+use crate::WorkerOptions;
 use registry::Registry;
 use tokio_util::sync::CancellationToken;
 

@@ -1,67 +1,103 @@
-//! One registration, step after step, until there is nothing to do now.
+//! One claimed registration, step after step, until there is nothing to do now.
 
-use crate::steps::{self, Progress};
-use registry::{Claim, Registry, Result, Settlement};
-use registry_core::registration::{Step as Planned, plan};
-use registry_outbound::UpstreamClient;
+use crate::steps::StepExecutor;
+use chrono::Duration;
+use registry::{Claim, ReconcileContext, ReconcileOutcome, RegistrationQueue, SendPermit, StepError};
+use registry_core::registration::{AuthorizationServers, Step, plan};
+use std::error::Error as _;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
-/// More steps than any plan has: a plan that does not come to rest must not become a flood of requests.
-const MOST_STEPS: usize = 12;
+/// More steps than any plan has: a plan that never becomes idle must not become a flood of requests.
+const MAX_STEPS: usize = 12;
+/// When a registration is looked at again whose plan never becomes idle.
+const MAX_STEPS_INTERVAL: Duration = Duration::hours(1);
 
 /// Brings one claimed registration as far as it goes now.
 pub(crate) async fn reconcile(
-    registry: Registry,
-    guarded: Arc<UpstreamClient>,
+    queue: impl RegistrationQueue,
+    servers: Arc<impl AuthorizationServers>,
     claim: Claim,
     stop: CancellationToken,
 ) {
-    if let Err(error) = attempt(&registry, &guarded, &claim, &stop).await {
-        // The lease ends by itself and the row is tried again then.
-        tracing::error!(registration = %claim.registration, %error, source = ?std::error::Error::source(&error), "reconciling failed");
+    let span = tracing::info_span!(
+        "claim",
+        registration = %claim.registration,
+        worker = %claim.worker,
+        fence = claim.fence,
+        server = tracing::field::Empty,
+    );
+    let work = async {
+        match reconcile_claim(&queue, &*servers, &claim, &stop).await {
+            Ok(()) => {}
+            Err(StepError::LeaseLost) => tracing::info!("lease lost"),
+            Err(StepError::Refused(failure)) => {
+                tracing::error!(reason = %failure.code, "a refused step was not recorded");
+            }
+            // The lease ends by itself, and the registration is tried again then.
+            Err(StepError::Registry(error)) => {
+                tracing::error!(%error, source = ?error.source(), "reconciling failed");
+            }
+        }
+    };
+    work.instrument(span).await;
+}
+
+async fn reconcile_claim<Q: RegistrationQueue>(
+    queue: &Q,
+    servers: &impl AuthorizationServers,
+    claim: &Claim,
+    stop: &CancellationToken,
+) -> Result<(), StepError> {
+    let mut steps_left = MAX_STEPS;
+    loop {
+        let context = queue.load(claim).await?;
+        tracing::Span::current().record("server", &context.name);
+        let outcome = if steps_left == 0 {
+            tracing::error!("the plan never becomes idle");
+            ReconcileOutcome::Wait(queue.now() + MAX_STEPS_INTERVAL)
+        } else {
+            let step = plan(&context.desired, &context.observed, queue.now());
+            tracing::debug!(?step, "planned");
+            // Each former client is withdrawn once, however many there are.
+            if !matches!(step, Step::Withdraw(_)) {
+                steps_left -= 1;
+            }
+            match next_outcome(queue, servers, claim, &context, step, stop).await? {
+                Some(outcome) => outcome,
+                None => continue,
+            }
+        };
+        return queue.settle(claim, &context, outcome).await;
     }
 }
 
-async fn attempt(
-    registry: &Registry,
-    guarded: &UpstreamClient,
+/// Executes `step`. `None`: it is recorded, and the next one is to be planned.
+async fn next_outcome<Q: RegistrationQueue>(
+    queue: &Q,
+    servers: &impl AuthorizationServers,
     claim: &Claim,
+    context: &ReconcileContext<Q::Row>,
+    step: Step,
     stop: &CancellationToken,
-) -> Result<()> {
-    let mut left = MOST_STEPS;
-    while left > 0 {
-        let Some(situation) = registry.registration_queue().load(claim).await? else { return Ok(()) };
-        let now = registry.now();
-        let planned = plan(&situation.desired, &situation.observed, now);
-        tracing::debug!(registration = %claim.registration, server = %situation.name, step = ?planned, "planned");
-        // However many old clients there are, each goes once.
-        if !matches!(planned, Planned::Withdraw(_)) {
-            left -= 1;
+) -> Result<Option<ReconcileOutcome>, StepError> {
+    Ok(Some(match step {
+        Step::Wait(until) => ReconcileOutcome::Wait(until),
+        Step::Idle(state, until) => ReconcileOutcome::Idle(state, until),
+        Step::Blocked(block, until) => ReconcileOutcome::Blocked(block, until),
+        Step::AwaitApproval(block, until) => ReconcileOutcome::AwaitApproval(block, until),
+        // Told to stop between two steps: the registration is handed back, due at once.
+        _ if stop.is_cancelled() => ReconcileOutcome::Wait(queue.now()),
+        step => {
+            let executor = StepExecutor { queue, servers, claim, context };
+            if let Some(url) = executor.rate_limited_url(&step).await?
+                && let SendPermit::At(slot) = queue.reserve_slot(claim, context, &url).await?
+            {
+                return Ok(Some(ReconcileOutcome::WaitForSlot(slot, url)));
+            }
+            executor.execute(step).await?;
+            return Ok(None);
         }
-        let settlement = match planned {
-            Planned::Wait(until) => Settlement::Wait(until),
-            Planned::Idle(state, until) => Settlement::Rest(state, until),
-            Planned::Blocked(block, until) => Settlement::Block(block, until),
-            Planned::AwaitApproval(block, until) => Settlement::Ask(block, until),
-            // Told to stop between two steps: hand the row back, due at once.
-            _ if stop.is_cancelled() => Settlement::Wait(now),
-            sending => match steps::execute(registry, guarded, claim, &situation, sending).await? {
-                Progress::Made => continue,
-                Progress::Waits(until, address) => Settlement::Turn(until, address),
-                Progress::Lost => {
-                    tracing::info!(registration = %claim.registration, "lease lost");
-                    return Ok(());
-                }
-            },
-        };
-        registry.registration_queue().settle(claim, &situation, settlement).await?;
-        return Ok(());
-    }
-    tracing::error!(registration = %claim.registration, "the plan does not come to rest");
-    if let Some(situation) = registry.registration_queue().load(claim).await? {
-        let later = registry.now() + chrono::Duration::hours(1);
-        registry.registration_queue().settle(claim, &situation, Settlement::Wait(later)).await?;
-    }
-    Ok(())
+    }))
 }

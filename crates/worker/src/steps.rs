@@ -1,118 +1,82 @@
-//! One function per step. Each begins its attempt in the database before anything is sent and records its outcome after.
+//! One function per step. Each begins its attempt before anything is sent, and records its outcome after (INV-3).
 
 use registry::{
-    Claim, NewClient, Registry, Result, Situation, StepRecord, Turn, Withdrawal, exchanges_without,
+    Claim, DeletionPlan, NewClient, ReconcileContext, RegistrationQueue, StepError, StepRecord,
+    exchanges_without,
 };
-use registry_core::clock::Timestamp;
 use registry_core::id::{AttemptId, OauthClientId};
 use registry_core::metadata::Method;
 use registry_core::oauth::{
     Adjustment, Discovery, Exchange, Failure, FailureClass, ManagedClient, Prepared, RequestPolicy,
     adjust_after_refusal, build_request,
 };
-use registry_core::registration::{Step, adopted_auth_method};
-use registry_outbound::{DiscoverOutcome, DiscoverTarget, UpstreamClient, shown};
+use registry_core::registration::{
+    AuthorizationServers, DiscoverOutcome, DiscoverTarget, Step, adopted_auth_method,
+};
+use registry_core::url_text::shown;
 use serde_json::{Map, Value};
 
-/// How far a step came.
-#[derive(Debug)]
-pub(crate) enum Progress {
-    /// Its outcome is recorded.
-    Made,
-    /// Nothing was sent: the budget of this address's origin has room at that moment.
-    Waits(Timestamp, String),
-    /// The claim was lost on the way.
-    Lost,
+type Outcome<T = ()> = Result<T, StepError>;
+
+/// Executes the steps of one claimed registration.
+pub(crate) struct StepExecutor<'a, Q: RegistrationQueue, S> {
+    pub(crate) queue: &'a Q,
+    pub(crate) servers: &'a S,
+    pub(crate) claim: &'a Claim,
+    pub(crate) context: &'a ReconcileContext<Q::Row>,
 }
 
-/// Executes one step.
-pub(crate) async fn execute(
-    registry: &Registry,
-    guarded: &UpstreamClient,
-    claim: &Claim,
-    situation: &Situation,
-    step: Step,
-) -> Result<Progress> {
-    let going = Going { registry, guarded, claim, situation };
-    if let Some(address) = going.address_asked(&step).await?
-        && let Some(progress) = going.without_turn(address).await?
-    {
-        return Ok(progress);
-    }
-    let done = match step {
-        Step::Discover => going.discover().await?,
-        Step::Publish => going.publish().await?,
-        Step::Register => going.register().await?,
-        Step::Adopt => going.adopt().await?,
-        Step::Update => going.update().await?,
-        Step::Verify => going.verify().await?,
-        Step::Withdraw(client) => return going.withdraw(client).await,
-        Step::Wait(_) | Step::Blocked(..) | Step::AwaitApproval(..) | Step::Idle(..) => Some(()),
-    };
-    Ok(if done.is_some() { Progress::Made } else { Progress::Lost })
-}
-
-/// One registration in hand. Methods answer `None` when the claim is lost.
-struct Going<'a> {
-    registry: &'a Registry,
-    guarded: &'a UpstreamClient,
-    claim: &'a Claim,
-    situation: &'a Situation,
-}
-
-impl Going<'_> {
-    /// The address whose origin's budget the step takes from: the one that is contacted. Discovery asks mostly others, and
-    /// adopting and publishing nobody.
-    async fn address_asked(&self, step: &Step) -> Result<Option<String>> {
-        Ok(match (step, &self.situation.observed.client) {
-            (Step::Register, _) => self
-                .discovery()
-                .and_then(|found| found.authorization_server().registration_endpoint())
-                .map(str::to_owned),
-            (Step::Update | Step::Verify, Some(client)) => self
-                .registry
-                .registration_queue()
-                .managed_client(self.claim, client.id)
-                .await?
-                .map(|recorded| recorded.registration_client_uri),
-            _ => None,
-        })
+impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
+    /// Executes `step` and records what came of it.
+    pub(crate) async fn execute(&self, step: Step) -> Outcome {
+        let (name, done) = match step {
+            Step::Discover => ("discover", self.discover().await),
+            Step::Publish => ("publish", self.publish().await),
+            Step::Register => ("register", self.register().await),
+            Step::Adopt => ("adopt", self.adopt().await),
+            Step::Update => ("update", self.update().await),
+            Step::Verify => ("verify", self.verify().await),
+            Step::Withdraw(client) => ("withdraw", self.withdraw(client).await),
+            Step::Wait(_) | Step::Blocked(..) | Step::AwaitApproval(..) | Step::Idle(..) => return Ok(()),
+        };
+        match done {
+            // A step that cannot be sent is an attempt too.
+            Err(StepError::Refused(failure)) => {
+                let attempt = self.begin(name, None, &[]).await?;
+                self.finish(attempt, StepRecord::Failed(failure), Vec::new(), name).await
+            }
+            done => done,
+        }
     }
 
-    /// What becomes of a step that may not be sent to `address` now; `None` when it may.
-    async fn without_turn(&self, address: String) -> Result<Option<Progress>> {
-        Ok(
-            match self
-                .registry
-                .registration_queue()
-                .reserve_slot(self.claim, self.situation, &address)
-                .await?
-            {
-                Some(Turn::Now) => None,
-                Some(Turn::At(moment)) => Some(Progress::Waits(moment, address)),
-                None => Some(Progress::Lost),
+    /// The URL whose origin's rate limit the step counts against: the one that is contacted (INV-8). Discovery mostly
+    /// asks other origins, and adopting and publishing ask none.
+    pub(crate) async fn rate_limited_url(&self, step: &Step) -> Outcome<Option<String>> {
+        let client = match (step, &self.context.observed.client) {
+            (Step::Register, _) => {
+                let endpoint = self
+                    .discovery()
+                    .and_then(|discovery| discovery.authorization_server().registration_endpoint());
+                return Ok(endpoint.map(str::to_owned));
+            }
+            (Step::Update | Step::Verify, Some(client)) => {
+                self.queue.managed_client(self.claim, client.id).await?
+            }
+            (Step::Withdraw(id), _) => match self.queue.plan_deletion(self.claim, *id).await? {
+                DeletionPlan::Request { client, .. } => Some(*client),
+                _ => None,
             },
-        )
+            _ => None,
+        };
+        Ok(client.map(|client| client.registration_client_uri))
     }
 
-    async fn begin(
-        &self,
-        step: &'static str,
-        request: Option<&Map<String, Value>>,
-        adjustments: &[Adjustment],
-    ) -> Result<Option<AttemptId>> {
-        self.registry
-            .registration_queue()
-            .begin_attempt(self.claim, self.situation, step, request, adjustments)
-            .await
-    }
-
-    async fn discover(&self) -> Result<Option<()>> {
-        let Some(attempt) = self.begin("discover", None, &[]).await? else { return Ok(None) };
-        let target = DiscoverTarget::of(&self.situation.desired, self.situation.observed.client.as_ref());
+    async fn discover(&self) -> Outcome {
+        let attempt = self.begin("discover", None, &[]).await?;
+        let target = DiscoverTarget::of(&self.context.desired, self.context.observed.client.as_ref());
         // Several requests in a row must not outlive the lease.
-        let limit = self.registry.settings().lease * 2 / 3;
-        let found = tokio::time::timeout(limit, registry_outbound::discover(self.guarded, target)).await;
+        let limit = self.queue.lease() * 2 / 3;
+        let found = tokio::time::timeout(limit, self.servers.discover(target)).await;
         let slow = || {
             let message = "The upstream answers too slowly to be discovered. It is tried again later.";
             DiscoverOutcome {
@@ -130,106 +94,72 @@ impl Going<'_> {
     }
 
     /// Publishes the document, then reads it as an authorization server would.
-    async fn publish(&self) -> Result<Option<()>> {
-        let published =
-            match self.registry.registration_queue().publish_document(self.claim, self.situation).await? {
-                Some(Ok(published)) => published,
-                Some(Err(failure)) => return self.refuse("publish", failure).await,
-                None => return Ok(None),
-            };
-        let shown = serde_json::from_str::<Map<String, Value>>(&published.text).ok();
-        let Some(attempt) = self.begin("publish", shown.as_ref(), &[]).await? else { return Ok(None) };
-        let checked = registry_outbound::self_check(self.guarded, &published.url, &published.text).await;
-        let other_way = self.situation.desired.effective.registration.method == Method::Auto
+    async fn publish(&self) -> Outcome {
+        let published = self.queue.publish_document(self.claim, self.context).await?;
+        let document = serde_json::from_str::<Map<String, Value>>(&published.text).ok();
+        let attempt = self.begin("publish", document.as_ref(), &[]).await?;
+        let checked = self.servers.self_check(&published.url, &published.text).await;
+        let can_register = self.context.desired.effective.registration.method == Method::Auto
             && self
                 .discovery()
                 .is_some_and(|found| found.authorization_server().registration_endpoint().is_some())
-            && self.situation.observed.client.is_none();
+            && self.context.observed.client.is_none();
         let record = match checked.result {
-            Ok(()) => StepRecord::Client(Box::new(NewClient::Published(published)), shown),
-            Err(failure) if other_way => StepRecord::DocumentUnreachable(failure),
+            Ok(()) => StepRecord::Client(Box::new(NewClient::Published(published)), document),
+            Err(failure) if can_register => StepRecord::DocumentUnreachable(failure),
             Err(failure) => StepRecord::Failed(failure),
         };
         self.finish(attempt, record, vec![checked.exchange], "publish").await
     }
 
-    async fn register(&self) -> Result<Option<()>> {
-        let Some(discovery) = self.discovery() else { return Ok(Some(())) };
-        let effective = &self.situation.desired.effective;
+    async fn register(&self) -> Outcome {
+        let Some(discovery) = self.discovery() else { return Ok(()) };
+        let effective = &self.context.desired.effective;
         let policy = RequestPolicy::of(effective);
-        let mut prepared = match build_request(&effective.client_metadata, discovery, policy) {
-            Ok(prepared) => prepared,
-            Err(failure) => return self.refuse("register", failure).await,
-        };
+        let mut prepared =
+            build_request(&effective.client_metadata, discovery, policy).map_err(StepError::Refused)?;
         let token = match effective.registration.initial_access_token {
-            Some(sealed) => match self
-                .registry
-                .registration_queue()
-                .reveal_bound(self.claim, sealed, &discovery.issuer)
-                .await?
-            {
-                Some(Ok(token)) => Some(token),
-                Some(Err(failure)) => return self.refuse("register", failure).await,
-                None => return Ok(None),
-            },
+            Some(sealed) => Some(self.queue.reveal_bound(self.claim, sealed, &discovery.issuer).await?),
             None => None,
         };
-        let Some(endpoint) = discovery.authorization_server().registration_endpoint().map(str::to_owned)
-        else {
-            return Ok(Some(()));
-        };
-        let guarded = self.guarded.within(discovery.scope(self.guarded.policy()));
+        let Some(endpoint) = discovery.authorization_server().registration_endpoint() else { return Ok(()) };
         // The second round is the one adjusted retry that a cause may have (INV-23).
         loop {
             let Prepared { request, adjustments } = &prepared;
-            let Some(attempt) = self.begin("register", Some(request), adjustments).await? else {
-                return Ok(None);
-            };
-            let outcome = registry_outbound::register(&guarded, &endpoint, request, token.as_ref()).await;
-            let (record, next) = match outcome.result {
+            let attempt = self.begin("register", Some(request), adjustments).await?;
+            let outcome = self.servers.register(discovery, endpoint, request, token.as_ref()).await;
+            let (record, adjusted) = match outcome.result {
                 Ok(issued) => {
                     let client = Box::new(NewClient::Issued(Box::new(issued)));
                     (StepRecord::Client(client, Some(request.clone())), None)
                 }
                 Err(failure) => {
-                    let next = adjust_after_refusal(request, &failure, policy, discovery, adjustments);
-                    (StepRecord::Failed(failure), next)
+                    let adjusted = adjust_after_refusal(request, &failure, policy, discovery, adjustments);
+                    (StepRecord::Failed(failure), adjusted)
                 }
             };
-            if self.finish(attempt, record, vec![outcome.exchange], "register").await?.is_none() {
-                return Ok(None);
-            }
-            match next {
+            self.finish(attempt, record, vec![outcome.exchange], "register").await?;
+            match adjusted {
                 Some(adjusted) => prepared = adjusted,
-                None => return Ok(Some(())),
+                None => return Ok(()),
             }
         }
     }
 
-    async fn adopt(&self) -> Result<Option<()>> {
-        let effective = &self.situation.desired.effective;
+    /// Takes over a pre-registered client.
+    async fn adopt(&self) -> Outcome {
+        let effective = &self.context.desired.effective;
         let (Some(credentials), Some(discovery)) = (effective.credentials.clone(), self.discovery()) else {
-            return Ok(Some(()));
+            return Ok(());
         };
         if let Some(sealed) = credentials.client_secret {
             // A secret belongs to the issuer it was first used with (INV-2).
-            match self
-                .registry
-                .registration_queue()
-                .reveal_bound(self.claim, sealed, &discovery.issuer)
-                .await?
-            {
-                Some(Ok(_)) => {}
-                Some(Err(failure)) => return self.refuse("adopt", failure).await,
-                None => return Ok(None),
-            }
+            self.queue.reveal_bound(self.claim, sealed, &discovery.issuer).await?;
         }
-        let method = match adopted_auth_method(effective, discovery, credentials.client_secret.is_some()) {
-            Ok(method) => method,
-            Err(failure) => return self.refuse("adopt", failure).await,
-        };
-        let Some(attempt) = self.begin("adopt", None, &[]).await? else { return Ok(None) };
-        let client = NewClient::Entered {
+        let method = adopted_auth_method(effective, discovery, credentials.client_secret.is_some())
+            .map_err(StepError::Refused)?;
+        let attempt = self.begin("adopt", None, &[]).await?;
+        let client = NewClient::PreRegistered {
             credentials,
             token_endpoint_auth_method: method,
             metadata: effective.client_metadata.clone(),
@@ -237,26 +167,18 @@ impl Going<'_> {
         self.finish(attempt, StepRecord::Client(Box::new(client), None), Vec::new(), "adopt").await
     }
 
-    /// Brings the client up to what is wanted (RFC 7592 §2.2); its id stays, and with it everybody's consent.
-    async fn update(&self) -> Result<Option<()>> {
-        let (Some(client), Some(discovery)) = (&self.situation.observed.client, self.discovery()) else {
-            return Ok(Some(()));
+    /// Updates the client to what is wanted (RFC 7592 §2.2); its id stays, and with it the consent of its users.
+    async fn update(&self) -> Outcome {
+        let (Some(client), Some(discovery)) = (&self.context.observed.client, self.discovery()) else {
+            return Ok(());
         };
-        let effective = &self.situation.desired.effective;
-        let prepared =
-            match build_request(&effective.client_metadata, discovery, RequestPolicy::of(effective)) {
-                Ok(prepared) => prepared,
-                Err(failure) => return self.refuse("update", failure).await,
-            };
-        let Some(recorded) = self.registry.registration_queue().managed_client(self.claim, client.id).await?
-        else {
-            return Ok(None);
-        };
-        let Prepared { request, adjustments } = prepared;
-        let Some(attempt) = self.begin("update", Some(&request), &adjustments).await? else {
-            return Ok(None);
-        };
-        let outcome = registry_outbound::update(self.guarded, &recorded, &request).await;
+        let effective = &self.context.desired.effective;
+        let Prepared { request, adjustments } =
+            build_request(&effective.client_metadata, discovery, RequestPolicy::of(effective))
+                .map_err(StepError::Refused)?;
+        let managed = self.managed_client(client.id).await?;
+        let attempt = self.begin("update", Some(&request), &adjustments).await?;
+        let outcome = self.servers.update(&managed, &request).await;
         let record = match outcome.result {
             Ok(issued) => StepRecord::Updated(client.id, Box::new(issued), request),
             Err(failure) => StepRecord::Failed(failure),
@@ -265,14 +187,11 @@ impl Going<'_> {
     }
 
     /// Asks whether the client is still known (RFC 7592 §2.1).
-    async fn verify(&self) -> Result<Option<()>> {
-        let Some(client) = &self.situation.observed.client else { return Ok(Some(())) };
-        let Some(recorded) = self.registry.registration_queue().managed_client(self.claim, client.id).await?
-        else {
-            return Ok(None);
-        };
-        let Some(attempt) = self.begin("verify", None, &[]).await? else { return Ok(None) };
-        let outcome = registry_outbound::read(self.guarded, &recorded).await;
+    async fn verify(&self) -> Outcome {
+        let Some(client) = &self.context.observed.client else { return Ok(()) };
+        let managed = self.managed_client(client.id).await?;
+        let attempt = self.begin("verify", None, &[]).await?;
+        let outcome = self.servers.read(&managed).await;
         let record = match outcome.result {
             Ok(issued) => StepRecord::Verified(client.id, Box::new(issued)),
             Err(failure) => StepRecord::Failed(failure),
@@ -280,41 +199,39 @@ impl Going<'_> {
         self.finish(attempt, record, vec![outcome.exchange], "verify").await
     }
 
-    async fn withdraw(&self, id: OauthClientId) -> Result<Progress> {
-        let progress = |done: Option<()>| if done.is_some() { Progress::Made } else { Progress::Lost };
-        let record = match self.registry.registration_queue().deletion(self.claim, id).await? {
-            None => return Ok(Progress::Lost),
-            Some(Withdrawal::Delete { recorded, gone_if_refused }) => {
-                let address = recorded.registration_client_uri.clone();
-                if let Some(progress) = self.without_turn(address).await? {
-                    return Ok(progress);
-                }
-                return Ok(progress(self.delete(id, &recorded, gone_if_refused).await?));
+    /// The client with what is needed to manage it. One that stopped being manageable since the plan is planned again
+    /// when the lease ends.
+    async fn managed_client(&self, id: OauthClientId) -> Outcome<ManagedClient> {
+        self.queue.managed_client(self.claim, id).await?.ok_or(StepError::LeaseLost)
+    }
+
+    /// Deregisters a client, by a delete request where that is possible.
+    async fn withdraw(&self, id: OauthClientId) -> Outcome {
+        let record = match self.queue.plan_deletion(self.claim, id).await? {
+            DeletionPlan::Request { client, gone_if_refused } => {
+                return self.delete(id, &client, gone_if_refused).await;
             }
-            Some(Withdrawal::Nothing(why)) => StepRecord::Withdrawn(id, why),
-            Some(Withdrawal::Unmanageable(foreign)) => {
+            DeletionPlan::NotNeeded(why) => StepRecord::Withdrawn(id, why),
+            DeletionPlan::Unmanageable(foreign) => {
                 StepRecord::NotWithdrawn(id, not_deletable(foreign.as_deref()))
             }
         };
-        let Some(attempt) = self.begin("withdraw", None, &[]).await? else { return Ok(Progress::Lost) };
-        Ok(progress(self.finish(attempt, record, Vec::new(), "withdraw").await?))
+        let attempt = self.begin("withdraw", None, &[]).await?;
+        self.finish(attempt, record, Vec::new(), "withdraw").await
     }
 
     async fn delete(
         &self,
         id: OauthClientId,
-        recorded: &ManagedClient,
+        client: &ManagedClient,
         gone_if_refused: Option<&'static str>,
-    ) -> Result<Option<()>> {
-        let begun = self.registry.registration_queue().begin_deletion(self.claim, self.situation, id).await?;
-        let Some(attempt) = begun else { return Ok(None) };
-        let guarded = self.guarded.within(recorded.scope.clone());
-        let token = &recorded.registration_access_token;
-        let outcome = registry_outbound::delete(&guarded, &recorded.registration_client_uri, token).await;
+    ) -> Outcome {
+        let attempt = self.queue.begin_deletion(self.claim, self.context, id).await?;
+        let outcome = self.servers.delete(client).await;
         let record = match outcome.result {
             Ok(()) => StepRecord::Withdrawn(id, "deleted"),
             Err(failure) => match gone_if_refused.filter(|_| failure.code == "management_token_refused") {
-                // The token died with the client.
+                // The token ended with the client.
                 Some(how) => StepRecord::Withdrawn(id, how),
                 None => StepRecord::NotWithdrawn(id, failure),
             },
@@ -322,10 +239,13 @@ impl Going<'_> {
         self.finish(attempt, record, vec![outcome.exchange], "withdraw").await
     }
 
-    /// Records a step that could not even be sent.
-    async fn refuse(&self, step: &'static str, failure: Failure) -> Result<Option<()>> {
-        let Some(attempt) = self.begin(step, None, &[]).await? else { return Ok(None) };
-        self.finish(attempt, StepRecord::Failed(failure), Vec::new(), step).await
+    async fn begin(
+        &self,
+        step: &'static str,
+        request: Option<&Map<String, Value>>,
+        adjustments: &[Adjustment],
+    ) -> Outcome<AttemptId> {
+        self.queue.begin(self.claim, self.context, step, request, adjustments).await
     }
 
     async fn finish(
@@ -334,33 +254,26 @@ impl Going<'_> {
         record: StepRecord,
         exchanges: Vec<Exchange>,
         step: &'static str,
-    ) -> Result<Option<()>> {
-        let secrets = self.registry.registration_queue().known_secrets(self.claim, self.situation).await?;
+    ) -> Outcome {
+        let secrets = self.queue.known_secrets(self.claim, self.context).await?;
         let (record, exchanges) = (record.without(&secrets), exchanges_without(exchanges, &secrets));
-        let failed = match &record {
-            StepRecord::Failed(failure)
-            | StepRecord::NotWithdrawn(_, failure)
-            | StepRecord::DocumentUnreachable(failure) => Some(failure),
-            _ => None,
+        let outcome = match record.failure() {
+            Some(failure) => {
+                tracing::info!(step, reason = %failure.code, "step failed");
+                failure.code.to_string()
+            }
+            None => {
+                tracing::info!(step, "step succeeded");
+                "succeeded".to_owned()
+            }
         };
-        let outcome = if let Some(failure) = failed {
-            tracing::info!(server = %self.situation.name, step, reason = %failure.code, "step failed");
-            failure.code.to_string()
-        } else {
-            tracing::info!(server = %self.situation.name, step, "step succeeded");
-            "succeeded".to_owned()
-        };
-        let written = self
-            .registry
-            .registration_queue()
-            .finish_attempt(self.claim, self.situation, attempt, record, exchanges)
-            .await?;
+        self.queue.finish(self.claim, self.context, attempt, record, exchanges).await?;
         metrics::counter!("mcp_registry_attempts_total", "step" => step, "outcome" => outcome).increment(1);
-        Ok(written.then_some(()))
+        Ok(())
     }
 
     fn discovery(&self) -> Option<&Discovery> {
-        self.situation.observed.discovery.as_ref().map(|(discovery, _)| discovery)
+        self.context.observed.discovery.as_ref().map(|(discovery, _)| discovery)
     }
 }
 

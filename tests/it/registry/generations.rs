@@ -3,8 +3,8 @@
 use crate::keeping::rows;
 use crate::worker::{Working, registration_when, upstream};
 use registry::{
-    Error, IntegrationChange, NewWorkspace, Recording, Registry, SecretReference, Settings, SettingsStanding,
-    WorkspaceChange,
+    Error, IntegrationChange, NewWorkspace, Recording, RegistrationQueue, Registry, SecretReference,
+    Settings, SettingsStanding, WorkspaceChange,
 };
 use registry_core::permission::Role;
 use registry_core::registration::State;

@@ -3,7 +3,8 @@
 use crate::keeping::rows;
 use registry::{
     AccessChange, AccessUpdate, Actor, Error, IntegrationChange, NewIntegration, NewServer,
-    RegistrationFilter, Registry, SealingKey, SealingKeyUse, ServerChange, ServerRef, Subject,
+    RegistrationFilter, RegistrationQueue, Registry, SealingKey, SealingKeyUse, ServerChange, ServerRef,
+    StepError, Subject,
 };
 use registry_core::permission::Role;
 use registry_core::registration::{AuthType, State, Transport};
@@ -243,8 +244,10 @@ on_both! {
 
             // A worker sends nothing whose answer it could not keep.
             let claim = wrong.registration_queue().claim("wrong", 1, 1).await.unwrap().pop().unwrap();
-            let situation = wrong.registration_queue().load(&claim).await.unwrap().unwrap();
-            refused("an attempt", wrong.registration_queue().begin_attempt(&claim, &situation, "register", None, &[])).await;
+            let context = wrong.registration_queue().load(&claim).await.unwrap();
+            let queue = wrong.registration_queue();
+            let attempt = queue.begin(&claim, &context, "register", None, &[]);
+            refused("an attempt", async { attempt.await.map_err(registry_error) }).await;
             let free = "UPDATE registration SET lease_until = 0, lease_owner = NULL";
             db.execute_unprepared(free).await.unwrap();
 
@@ -294,5 +297,12 @@ on_both! {
         healthy.get("/readyz").await.expect(200);
         healthy.put("/v1/mcp-integrations/linear", &changed).await.expect(200);
         assert_eq!(document(&t.inner, &t.inner.registry, "linear").await["headers"]["X-Key"], "lost");
+    }
+}
+
+fn registry_error(error: StepError) -> Error {
+    match error {
+        StepError::Registry(error) => error,
+        other => panic!("{other:?}"),
     }
 }

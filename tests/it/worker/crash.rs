@@ -1,7 +1,7 @@
 //! What a worker that dies leaves behind.
 
 use super::{Working, registration_in, registration_when, upstream};
-use registry::{NewClient, StepRecord, Subject};
+use registry::{NewClient, RegistrationQueue, StepError, StepRecord, Subject};
 use registry_core::permission::Role;
 use registry_core::registration::State;
 use registry_core::slug::Reference;
@@ -40,8 +40,8 @@ on_both! {
     async fn a_worker_that_lost_its_lease_writes_nothing(t: TestRegistry) {
         let sandbox = upstream(&t, Quirks::default(), None).await;
         let first = t.registry.registration_queue().claim("first", 10, 10).await.unwrap().pop().unwrap();
-        let situation = t.registry.registration_queue().load(&first).await.unwrap().unwrap();
-        let attempt = t.registry.registration_queue().begin_attempt(&first, &situation, "register", None, &[]).await.unwrap().unwrap();
+        let context = t.registry.registration_queue().load(&first).await.unwrap();
+        let attempt = t.registry.registration_queue().begin(&first, &context, "register", None, &[]).await.unwrap();
         assert!(t.registry.registration_queue().claim("second", 10, 10).await.unwrap().is_empty(), "it is leased");
 
         // The first one stalls; its lease ends; another takes over.
@@ -49,10 +49,11 @@ on_both! {
         let second = t.registry.registration_queue().claim("second", 10, 10).await.unwrap().pop().unwrap();
         let failure = registry_core::oauth::Failure::answer_lost();
         let late = registry::StepRecord::Failed(failure);
-        assert!(!t.registry.registration_queue().finish_attempt(&first, &situation, attempt, late, Vec::new()).await.unwrap());
-        assert!(t.registry.registration_queue().load(&first).await.unwrap().is_none());
+        let lost = t.registry.registration_queue().finish(&first, &context, attempt, late, Vec::new()).await;
+        assert!(matches!(lost, Err(StepError::LeaseLost)), "{lost:?}");
+        assert!(matches!(t.registry.registration_queue().load(&first).await, Err(StepError::LeaseLost)));
         // The new owner finds the request without an answer.
-        let taken = t.registry.registration_queue().load(&second).await.unwrap().unwrap();
+        let taken = t.registry.registration_queue().load(&second).await.unwrap();
         assert!(taken.observed.not_before.is_some());
         registration_in(&t, State::Unconfirmed).await;
         sandbox.stop().await;
@@ -67,24 +68,24 @@ on_both! {
         };
         let sandbox = upstream(&t, Quirks::default(), Some(&entered("s3cret-one"))).await;
         let claim = t.registry.registration_queue().claim("first", 10, 10).await.unwrap().pop().unwrap();
-        let situation = t.registry.registration_queue().load(&claim).await.unwrap().unwrap();
-        let credentials = situation.desired.effective.credentials.clone().unwrap();
-        let attempt = t.registry.registration_queue().begin_attempt(&claim, &situation, "adopt", None, &[]).await.unwrap().unwrap();
+        let context = t.registry.registration_queue().load(&claim).await.unwrap();
+        let credentials = context.desired.effective.credentials.clone().unwrap();
+        let attempt = t.registry.registration_queue().begin(&claim, &context, "adopt", None, &[]).await.unwrap();
         let subject = Subject::Integration(Reference::parse("linear"));
         let text = Some(entered("s3cret-two"));
         t.registry.configurations().set(&t.admin(), &subject, text, None, None).await.unwrap();
 
         let sealed = credentials.client_secret.unwrap();
-        let revealed = t.registry.registration_queue().reveal_bound(&claim, sealed, &sandbox.issuer()).await.unwrap().unwrap();
-        assert_eq!(revealed.unwrap_err().code, "interrupted");
-        let client = NewClient::Entered {
+        let revealed = t.registry.registration_queue().reveal_bound(&claim, sealed, &sandbox.issuer()).await;
+        assert!(matches!(&revealed, Err(StepError::Refused(failure)) if failure.code == "interrupted"), "{revealed:?}");
+        let client = NewClient::PreRegistered {
             credentials,
             token_endpoint_auth_method: "client_secret_basic".into(),
             metadata: serde_json::Map::new(),
         };
         let record = StepRecord::Client(Box::new(client), None);
-        assert!(t.registry.registration_queue().finish_attempt(&claim, &situation, attempt, record, Vec::new()).await.unwrap());
-        let anew = t.registry.registration_queue().load(&claim).await.unwrap().unwrap();
+        t.registry.registration_queue().finish(&claim, &context, attempt, record, Vec::new()).await.unwrap();
+        let anew = t.registry.registration_queue().load(&claim).await.unwrap();
         assert_ne!(anew.desired.effective.credentials.unwrap().client_secret, Some(sealed));
         assert!(anew.observed.not_before.is_none(), "at once");
 

@@ -1,5 +1,6 @@
 //! A registration: a resource that is reconciled until a valid OAuth client exists for one server. Its states, the next step, and what a failure means.
 
+mod authorization_servers;
 mod block;
 mod fit;
 mod known;
@@ -10,6 +11,10 @@ mod reasons;
 mod state;
 mod terms;
 
+pub use authorization_servers::{
+    AuthorizationServers, ClientMethods, DeleteOutcome, DiscoverOutcome, DiscoverTarget, ManageOutcome,
+    RegisterOutcome, SelfCheckOutcome,
+};
 pub use block::Block;
 pub use fit::{Cost, ReplacementCost, cost, replacement_cost};
 pub use known::{

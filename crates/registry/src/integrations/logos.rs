@@ -4,11 +4,12 @@
 use crate::integrations::Logos;
 use crate::integrations::preflight::UNREACHABLE;
 use crate::ports::upstream::FetchedLogo;
+use crate::registration::issuer_rate::reserve_slot_now;
 use crate::storage::columns::{hex, millis, moment};
 use crate::storage::entity::logo;
 use crate::storage::wanted_logos::{id_of, new_row};
 use crate::storage::write::Write;
-use crate::{Actor, Error, Result, Turn};
+use crate::{Actor, Error, Result, SendPermit};
 use registry_core::clock::Timestamp;
 use registry_core::logo::{LogoProblem, logo_uris};
 use registry_core::permission::Permission;
@@ -98,7 +99,7 @@ impl Logos<'_> {
             return Ok(known);
         }
         // Whoever may check a configuration may make us ask any host: not often.
-        if let Turn::At(until) = self.registry.registration_queue().reserve_slot_now(actor, url).await? {
+        if let SendPermit::At(until) = reserve_slot_now(self.registry, actor, url).await? {
             return Err(Error::TooSoon { until, now: self.registry.now() });
         }
         let fetched = self.registry.upstream().fetch_logo(url).await;

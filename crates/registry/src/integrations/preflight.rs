@@ -8,8 +8,9 @@ use crate::integrations::crud::may_vouch;
 use crate::lookup::{integrations, naming, slugs, workspaces};
 use crate::ports::upstream::{Answering, Discovered};
 use crate::registration::brief::briefs;
+use crate::registration::issuer_rate::reserve_slot_now;
 use crate::storage::entity::{integration, sealed_value, workspace};
-use crate::{Actor, Error, NewIntegration, RegistrationBrief, Result, Turn};
+use crate::{Actor, Error, NewIntegration, RegistrationBrief, Result, SendPermit};
 use registry_core::finding::Findings;
 use registry_core::id::{IntegrationId, WorkspaceId};
 use registry_core::metadata::{AdvancedConfiguration, EffectiveMetadata, Resolution};
@@ -190,9 +191,9 @@ impl Preflights<'_> {
         let gate = |issuer: String| -> Answering<'_, std::result::Result<(), Failure>> {
             let refused = &refused;
             Box::pin(async move {
-                let error = match self.registry.registration_queue().reserve_slot_now(actor, &issuer).await {
-                    Ok(Turn::Now) => return Ok(()),
-                    Ok(Turn::At(moment)) => Error::TooSoon { until: moment, now: self.registry.now() },
+                let error = match reserve_slot_now(self.registry, actor, &issuer).await {
+                    Ok(SendPermit::Now) => return Ok(()),
+                    Ok(SendPermit::At(moment)) => Error::TooSoon { until: moment, now: self.registry.now() },
                     Err(error) => error,
                 };
                 refused.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);

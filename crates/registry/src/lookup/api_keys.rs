@@ -4,9 +4,7 @@ use crate::storage::entity::api_key;
 use crate::{Actor, Registry, Result};
 use registry_core::id::WorkspaceId;
 use registry_core::permission::Role;
-use sea_orm::ColumnTrait;
-use sea_orm::EntityTrait;
-use sea_orm::QueryFilter;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use std::collections::HashMap;
 use uuid::Uuid;
 

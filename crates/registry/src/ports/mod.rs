@@ -2,4 +2,6 @@
 //! are opened.
 
 pub(crate) mod outside;
+pub(crate) mod registration_queue;
+pub(crate) mod step_record;
 pub(crate) mod upstream;

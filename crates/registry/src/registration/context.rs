@@ -1,55 +1,40 @@
-//! A claim on a registration, and what is known when one is reconciled.
-
+//! A claimed registration: its row under the fence, and what was loaded of it.
 use crate::configuration::layers::ServerLayers;
+use crate::ports::registration_queue::{Claim, ReconcileContext, StepError};
 use crate::storage::entity::registration;
 use crate::storage::write::Write;
 use crate::{Error, Result};
 use registry_core::clock::Timestamp;
-use registry_core::id::RegistrationId;
-use registry_core::registration::{Desired, Observed, State};
+use registry_core::registration::State;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QuerySelect, Statement};
 
 /// "Look at it again when something happens": later than every clock.
 pub(crate) const NEVER: i64 = i64::MAX;
 
-/// A registration that one worker holds for a while.
+/// What the queue needs to record an outcome: the registration as it was loaded.
 #[derive(Clone, Debug)]
-pub struct Claim {
-    /// The registration.
-    pub registration: RegistrationId,
-    /// Grows with each claim; a write with an older one is refused.
-    pub(crate) fence: i64,
-    pub(crate) worker: String,
-}
-
-/// What is wanted and known of a claimed registration.
-#[derive(Clone, Debug)]
-pub struct Situation {
-    /// `workspace/server`, for logs.
-    pub name: String,
-    /// What is wanted.
-    pub desired: Desired,
-    /// What is known.
-    pub observed: Observed,
+pub struct LoadedRow {
     pub(crate) state: State,
-    pub(crate) wanted: i64,
+    pub(crate) desired_generation: i64,
     pub(crate) layers: ServerLayers,
 }
 
-impl Situation {
-    /// Whether gateways have a client they can use meanwhile.
-    pub(crate) fn serves(&self, now: Timestamp) -> bool {
-        self.observed.client.as_ref().is_some_and(|client| client.usable(now))
-    }
+/// What is wanted and known of a claimed registration.
+pub(crate) type Context = ReconcileContext<LoadedRow>;
+
+/// Whether gateways have a client they can use meanwhile.
+pub(crate) fn serves(context: &Context, now: Timestamp) -> bool {
+    context.observed.client.as_ref().is_some_and(|client| client.usable(now))
 }
 
-/// The claimed row, locked, if the claim still holds.
-pub(crate) async fn claimed(write: &Write<'_>, claim: &Claim) -> Result<Option<registration::Model>> {
-    Ok(registration::Entity::find_by_id(claim.registration.0)
+/// The claimed row, locked.
+pub(crate) async fn claimed(write: &Write<'_>, claim: &Claim) -> Result<registration::Model, StepError> {
+    registration::Entity::find_by_id(claim.registration.0)
         .filter(registration::Column::Fence.eq(claim.fence))
         .lock_exclusive()
         .one(&write.txn)
-        .await?)
+        .await?
+        .ok_or(StepError::LeaseLost)
 }
 
 /// Milliseconds by the clock that leases are judged by: on PostgreSQL the database's, because workers' clocks differ.

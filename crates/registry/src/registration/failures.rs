@@ -4,7 +4,7 @@
 use crate::configuration::layers::ServerLayers;
 use crate::lookup::clients::active_clients;
 use crate::registration::brief::workspace_of;
-use crate::registration::context::Situation;
+use crate::registration::context::Context;
 use crate::registration::orphans;
 use crate::storage::columns::{json, millis};
 use crate::storage::entity::{attempt, oauth_client, registration};
@@ -35,12 +35,12 @@ const MOST_WITHDRAWALS: i64 = 14;
 pub(crate) async fn manage_failed(
     write: &mut Write<'_>,
     row: &registration::Model,
-    situation: &Situation,
+    context: &Context,
     step: &str,
     failure: &Failure,
 ) -> Result<bool> {
     use ManagementConsequence as C;
-    let Some(active) = &situation.observed.client else { return Ok(false) };
+    let Some(active) = &context.observed.client else { return Ok(false) };
     let step = match step {
         "update" => ManagementStep::Update,
         "verify" => ManagementStep::Verify,
@@ -62,11 +62,11 @@ pub(crate) async fn manage_failed(
         }
         C::Forgotten => changed.doubt = doubted(Verification::Forgotten),
         C::RefusedAndAsked => {
-            changed.update_refused = Set(Some(situation.desired.digest.clone()));
+            changed.update_refused = Set(Some(context.desired.digest.clone()));
             changed.doubt = doubted(Verification::Reported);
         }
         C::Refused => {
-            changed.update_refused = Set(Some(situation.desired.digest.clone()));
+            changed.update_refused = Set(Some(context.desired.digest.clone()));
             changed.doubt = Set(None);
         }
         C::Unreadable => {
@@ -81,11 +81,11 @@ pub(crate) async fn manage_failed(
     }
     changed.warnings = Set(with_warning(&client, &failure.message)?);
     changed.update(&write.txn).await?;
-    let event = event(situation, "registration.client_doubted", row.id).after(json!({
+    let event = event(context, "registration.client_doubted", row.id).after(json!({
         "client_id": client.client_id, "generation": client.generation, "reason": failure.code,
     }));
     write.audit(event);
-    write.server_changed(workspace_of(&situation.layers), ServerId(row.server_id));
+    write.server_changed(workspace_of(&context.row.layers), ServerId(row.server_id));
     Ok(true)
 }
 
@@ -172,7 +172,7 @@ pub(crate) async fn leave_open(
         "update" | "verify" => ("lost", Failure::management_answer_lost()),
         _ => ("failed", interrupted()),
     };
-    finish(write, left, outcome, Some(&failure), Vec::new(), None).await?;
+    close_attempt(write, left, outcome, Some(&failure), Vec::new(), None).await?;
     let active = active_clients(&write.txn, [row.id]).await?.pop();
     match left.step.as_str() {
         "register" => {
@@ -222,10 +222,10 @@ pub(crate) fn superseded() -> Failure {
     )
 }
 
-pub(crate) fn event(situation: &Situation, action: &'static str, row: Uuid) -> Event {
+pub(crate) fn event(context: &Context, action: &'static str, row: Uuid) -> Event {
     Event::new(action, "registration", row)
-        .named(&situation.name)
-        .in_workspace(Some(workspace_of(&situation.layers)))
+        .named(&context.name)
+        .in_workspace(Some(workspace_of(&context.row.layers)))
 }
 /// A registration that reached `state`: nothing failed any more. With `keep_request` a person asked for something while
 /// this was under way, and still waits for it.
@@ -312,7 +312,7 @@ pub(crate) async fn fail(
 }
 
 /// Closes an attempt.
-pub(crate) async fn finish(
+pub(crate) async fn close_attempt(
     write: &Write<'_>,
     tried: &attempt::Model,
     outcome: &str,

@@ -10,13 +10,12 @@
 //! finds no room reserves the next free moment, so that waiting rows come one after another and in order, instead of all
 //! at once when the next token is there.
 
-use crate::registration::Queue;
-use crate::registration::context::{Claim, Situation, claimed};
+use crate::ports::registration_queue::{Claim, SendPermit, StepError};
+use crate::registration::context::{Context, claimed};
 use crate::storage::columns::moment;
 use crate::storage::entity::{issuer_budget, registration};
 use crate::storage::write::Write;
-use crate::{Actor, Result};
-use registry_core::clock::Timestamp;
+use crate::{Actor, Registry, Result};
 use registry_core::origin::origin_of;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, QuerySelect};
@@ -33,67 +32,61 @@ const SLOWED_FOR: i64 = 3_600_000;
 /// How long a reserved moment may be used after it has come, in milliseconds.
 const SLOT_KEPT: i64 = 600_000;
 
-/// Whether something may be sent now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
-    /// It may.
-    Now,
-    /// Not before this moment.
-    At(Timestamp),
-}
-
 /// The key of what one workspace is held up at an origin. No origin holds a space, so it is no origin's key.
 fn workspace_key(origin: &str, workspace: Uuid) -> String {
     format!("{origin} {workspace}")
 }
 
-impl Queue<'_> {
-    /// Whether the worker that holds `claim` may send something to `url` now. If not, it has a moment of its own, which
-    /// the registration keeps until it comes. `None` when the claim is lost.
-    pub async fn reserve_slot(self, claim: &Claim, situation: &Situation, url: &str) -> Result<Option<Turn>> {
-        let write = self.registry.begin_write(&Actor::worker(&claim.worker)).await?;
-        let Some(row) = claimed(&write, claim).await? else { return Ok(None) };
-        let now = write.millis();
-        let origin = origin_of(url);
-        let paused_until = workspace_pause(&write, &origin, situation.layers.workspace.id).await?;
-        if paused_until > now {
-            // Nothing is reserved for then: a workspace that is held up takes no room from the others.
-            return Ok(Some(Turn::At(moment(paused_until))));
-        }
-        let budget = locked(&write, &origin).await?;
-        // A moment that has passed long ago, or lies before the end of a pause asked for since, is no reservation.
-        let reserved = row.slot_at.filter(|slot| *slot > now - SLOT_KEPT && *slot >= budget.paused_until);
-        let slot = match reserved {
-            Some(slot) => slot,
-            None => reserve(&write, budget, true).await?,
-        };
-        let waiting = slot > now;
-        registration::ActiveModel {
-            id: Set(row.id),
-            slot_at: Set(waiting.then_some(slot)),
-            ..Default::default()
-        }
-        .update(&write.txn)
-        .await?;
-        write.commit().await?;
-        Ok(Some(if waiting { Turn::At(moment(slot)) } else { Turn::Now }))
+/// Whether the worker that holds `claim` may send something to `url` now. If not, it has a moment of its own, which
+/// the registration keeps until it comes.
+pub(crate) async fn reserve_slot(
+    registry: &Registry,
+    claim: &Claim,
+    context: &Context,
+    url: &str,
+) -> Result<SendPermit, StepError> {
+    let write = registry.begin_write(&Actor::worker(&claim.worker)).await?;
+    let row = claimed(&write, claim).await?;
+    let now = write.millis();
+    let origin = origin_of(url);
+    let paused_until = workspace_pause(&write, &origin, context.row.layers.workspace.id).await?;
+    if paused_until > now {
+        // Nothing is reserved for then: a workspace that is held up takes no room from the others.
+        return Ok(SendPermit::At(moment(paused_until)));
     }
+    let budget = locked(&write, &origin).await?;
+    // A moment that has passed long ago, or lies before the end of a pause asked for since, is no reservation.
+    let reserved = row.slot_at.filter(|slot| *slot > now - SLOT_KEPT && *slot >= budget.paused_until);
+    let slot = match reserved {
+        Some(slot) => slot,
+        None => reserve(&write, budget, true).await?,
+    };
+    let waiting = slot > now;
+    registration::ActiveModel {
+        id: Set(row.id),
+        slot_at: Set(waiting.then_some(slot)),
+        ..Default::default()
+    }
+    .update(&write.txn)
+    .await?;
+    write.commit().await?;
+    Ok(if waiting { SendPermit::At(moment(slot)) } else { SendPermit::Now })
+}
 
-    /// As [`Self::take_turn`], for a person who waits for the answer: nothing is reserved when there is no room now.
-    pub async fn reserve_slot_now(self, actor: &Actor, url: &str) -> Result<Turn> {
-        let write = self.registry.begin_write(actor).await?;
-        let origin = origin_of(url);
-        let paused_until = match actor.workspace() {
-            Some(workspace) => workspace_pause(&write, &origin, workspace.0).await?,
-            None => 0,
-        };
-        let budget = locked(&write, &origin).await?;
-        let slot =
-            if paused_until > write.millis() { paused_until } else { reserve(&write, budget, false).await? };
-        let waiting = slot > write.millis();
-        write.commit().await?;
-        Ok(if waiting { Turn::At(moment(slot)) } else { Turn::Now })
-    }
+/// As [`reserve_slot`], for a user who waits for the answer: nothing is reserved when there is no room now.
+pub(crate) async fn reserve_slot_now(registry: &Registry, actor: &Actor, url: &str) -> Result<SendPermit> {
+    let write = registry.begin_write(actor).await?;
+    let origin = origin_of(url);
+    let paused_until = match actor.workspace() {
+        Some(workspace) => workspace_pause(&write, &origin, workspace.0).await?,
+        None => 0,
+    };
+    let budget = locked(&write, &origin).await?;
+    let slot =
+        if paused_until > write.millis() { paused_until } else { reserve(&write, budget, false).await? };
+    let waiting = slot > write.millis();
+    write.commit().await?;
+    Ok(if waiting { SendPermit::At(moment(slot)) } else { SendPermit::Now })
 }
 
 /// Slows down what is sent to the origin of `url`, which answered that it is asked too often: half as often for an hour,

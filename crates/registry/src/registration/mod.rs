@@ -2,21 +2,27 @@
 
 pub(crate) mod actions;
 pub(crate) mod advertised;
+pub(crate) mod attempts;
 pub(crate) mod brief;
 pub(crate) mod bulk;
+pub(crate) mod claims;
 pub(crate) mod clients;
 pub(crate) mod context;
-pub(crate) mod echoes;
+pub(crate) mod documents;
 pub(crate) mod failures;
 pub(crate) mod issuer_rate;
+pub(crate) mod known_secrets;
 pub(crate) mod list;
+pub(crate) mod management;
+pub(crate) mod observed;
 pub(crate) mod orphans;
 pub(crate) mod orphans_csv;
-pub(crate) mod reconciliation;
+pub(crate) mod outcomes;
+pub(crate) mod queue;
 pub(crate) mod record;
-pub(crate) mod recording;
 pub(crate) mod reregistration;
 pub(crate) mod select;
+pub(crate) mod settle;
 pub(crate) mod show;
 
 use crate::Registry;
@@ -44,18 +50,5 @@ impl Registry {
     /// Orphaned clients.
     pub fn orphans(&self) -> Orphans<'_> {
         Orphans { registry: self }
-    }
-}
-
-/// The queue of registrations that are due, for the worker. A view of the application, reached by [`Registry::registration_queue`].
-#[derive(Clone, Copy)]
-pub struct Queue<'a> {
-    pub(crate) registry: &'a Registry,
-}
-
-impl Registry {
-    /// The queue of registrations that are due, for the worker.
-    pub fn registration_queue(&self) -> Queue<'_> {
-        Queue { registry: self }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::identity::ApiKeys;
 use crate::identity::api_keys::record::{ApiKey, event};
-use crate::storage::columns::{millis, moment};
+use crate::storage::columns::millis;
 use crate::storage::entity::api_key;
 use crate::{Actor, Error, Result};
 use registry_core::clock::Timestamp;
@@ -152,9 +152,4 @@ async fn descendants(db: &impl ConnectionTrait, id: Uuid) -> Result<Vec<Uuid>> {
         }
     }
     Ok(found)
-}
-
-/// When a caller with this end stops being one.
-pub(crate) fn until(expires_at: Option<i64>) -> Option<Timestamp> {
-    expires_at.map(moment)
 }

@@ -3,7 +3,7 @@
 use url::Url;
 
 /// The host of `url`, for a sentence.
-pub(crate) fn host_of(url: &str) -> String {
+pub fn host_of(url: &str) -> String {
     Url::parse(url)
         .ok()
         .and_then(|url| url.host_str().map(str::to_owned))

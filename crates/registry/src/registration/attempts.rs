@@ -1,0 +1,102 @@
+//! Attempts: recorded before a step is sent, completed with what came of it.
+
+use crate::actor::Actor;
+use crate::ports::registration_queue::{Claim, StepError};
+use crate::registration::claims::lease_millis;
+use crate::registration::context::{Context, claimed, lease_clock, serves};
+use crate::registration::failures::deletion_sent;
+use crate::storage::entity::{attempt, registration};
+use crate::storage::write::Write;
+use crate::{Registry, Result};
+use registry_core::id::{AttemptId, OauthClientId};
+use registry_core::oauth::Adjustment;
+use registry_core::registration::State;
+use sea_orm::ActiveValue::Set;
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde_json::{Map, Value};
+
+/// Records that a step begins, *before* anything is sent, and prolongs the lease.
+pub(crate) async fn begin(
+    registry: &Registry,
+    claim: &Claim,
+    context: &Context,
+    step: &'static str,
+    request: Option<&Map<String, Value>>,
+    adjustments: &[Adjustment],
+) -> Result<AttemptId, StepError> {
+    let write = registry.begin_write(&Actor::worker(&claim.worker)).await?;
+    let row = claimed(&write, claim).await?;
+    // What is answered may have to be sealed: nothing is sent by a process that cannot.
+    write.permit()?;
+    let id = enter_attempt(registry, &write, &row, claim, context, (step, request, adjustments)).await?;
+    write.commit().await?;
+    Ok(id)
+}
+
+/// As [`begin`], for the deletion of a client: should its answer be lost, it is known which client may be
+/// gone.
+pub(crate) async fn begin_deletion(
+    registry: &Registry,
+    claim: &Claim,
+    context: &Context,
+    client: OauthClientId,
+) -> Result<AttemptId, StepError> {
+    let write = registry.begin_write(&Actor::worker(&claim.worker)).await?;
+    let row = claimed(&write, claim).await?;
+    let id = enter_attempt(registry, &write, &row, claim, context, ("withdraw", None, &[])).await?;
+    deletion_sent(&write, client).await?;
+    write.commit().await?;
+    Ok(id)
+}
+
+async fn enter_attempt(
+    registry: &Registry,
+    write: &Write<'_>,
+    row: &registration::Model,
+    claim: &Claim,
+    context: &Context,
+    (step, request, adjustments): (&'static str, Option<&Map<String, Value>>, &[Adjustment]),
+) -> Result<AttemptId> {
+    let number: Option<i64> = attempt::Entity::find()
+        .select_only()
+        .column(attempt::Column::Number)
+        .filter(attempt::Column::RegistrationId.eq(row.id))
+        .order_by_desc(attempt::Column::Number)
+        .limit(1)
+        .into_tuple()
+        .one(&write.txn)
+        .await?;
+    let id = registry.new_id();
+    attempt::ActiveModel {
+        id: Set(id),
+        registration_id: Set(row.id),
+        number: Set(number.unwrap_or(0) + 1),
+        step: Set(step.to_owned()),
+        fence: Set(claim.fence),
+        started_at: Set(write.millis()),
+        outcome: Set("pending".to_owned()),
+        request: Set(request.map(serde_json::to_string).transpose()?),
+        adjustments: Set(serde_json::to_string(adjustments)?),
+        exchanges: Set("[]".to_owned()),
+        ..Default::default()
+    }
+    .insert(&write.txn)
+    .await?;
+    // Users are not shown the upkeep of a client that serves, only what may change it.
+    let quiet = matches!(step, "discover" | "verify" | "withdraw") && serves(context, write.now);
+    let state = match step {
+        _ if context.desired.is_gone(write.now) => State::Withdrawing,
+        _ if quiet || step == "withdraw" => context.row.state,
+        _ => State::Registering,
+    };
+    registration::ActiveModel {
+        id: Set(row.id),
+        state: Set(state.as_str().to_owned()),
+        lease_until: Set(lease_clock(write).await? + lease_millis(registry)),
+        updated_at: Set(write.millis()),
+        ..Default::default()
+    }
+    .update(&write.txn)
+    .await?;
+    Ok(AttemptId(id))
+}
