@@ -1,4 +1,4 @@
-//! Values that the examples of the OpenAPI document share; the configurations are the seed's.
+//! Values that the examples of the OpenAPI document share.
 
 use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
@@ -15,21 +15,9 @@ pub(crate) fn moment() -> DateTime<Utc> {
     DateTime::from_timestamp_millis(1_795_400_000_123).unwrap_or_default()
 }
 
-/// The seed's "Enterprise Compliance" example.
+/// The example "Enterprise Compliance" of the documentation.
 pub(crate) fn configuration() -> Value {
-    json!({
-        "oauth_client_metadata": {
-            "client_name": "Acme Corp MCP Gateway",
-            "client_uri": "https://acme.com",
-            "logo_uri": "https://acme.com/assets/logo.png",
-            "software_id": "com.acme.mcp-gateway",
-            "software_version": "1.0.0",
-            "scope": "mcp:read mcp:write",
-            "contacts": ["security@acme.com", "legal@acme.com"],
-            "tos_uri": "https://acme.com/legal/terms",
-            "policy_uri": "https://acme.com/legal/privacy"
-        }
-    })
+    serde_json::from_str(registry_core::examples::ENTERPRISE_COMPLIANCE).unwrap_or_default()
 }
 
 /// The same as stored text.

@@ -7,26 +7,14 @@ use serde_json::{Value, json};
 /// The name people see on the consent page.
 pub(super) const ACME_NAME: &str = "Acme Corp MCP Gateway";
 
-/// The seed, "Example: Enterprise Compliance", word for word.
-pub(super) const ACME: &str = r#"{
-  "oauth_client_metadata": {
-    "client_name": "Acme Corp MCP Gateway",
-    "client_uri": "https://acme.com",
-    "logo_uri": "https://acme.com/assets/logo.png",
-    "software_id": "com.acme.mcp-gateway",
-    "software_version": "1.0.0",
-    "scope": "mcp:read mcp:write",
-    "contacts": ["security@acme.com", "legal@acme.com"],
-    "tos_uri": "https://acme.com/legal/terms",
-    "policy_uri": "https://acme.com/legal/privacy"
-  }
-}"#;
+/// The configuration that the demo saves.
+pub(super) use registry_core::examples::ENTERPRISE_COMPLIANCE as ACME;
 
-/// The example, plus the seed's defaults for what it leaves open, plus the gateway's callback and the
+/// The example, plus our defaults for what it leaves open, plus the gateway's callback and the
 /// `application_type` that goes with it.
 pub(super) fn expected_request(config: &Config) -> Result<Value, Failed> {
     let example: Value = serde_json::from_str(ACME)
-        .map_err(|error| Failed::new(format!("The seed's example is not JSON: {error}.")))?;
+        .map_err(|error| Failed::new(format!("The example is not JSON: {error}.")))?;
     let mut request = example["oauth_client_metadata"].clone();
     let callbacks: Vec<String> =
         config.gateway.urls.iter().map(|url| format!("{url}/oauth/upstream-callback")).collect();
