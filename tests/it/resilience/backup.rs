@@ -11,14 +11,17 @@ use tokio::process::Command;
 
 const CANARY: &str = "canary-Bk3-secret";
 
-async fn furnish(client: &Client, from: usize, count: usize) {
+async fn seed(client: &Client, from: usize, count: usize) {
     for number in from..from + count {
         let slug = format!("server-{number}");
         let configurations = json!({ "headers": { "X-Key": CANARY } });
-        let body = json!({ "name": slug, "slug": slug, "url": "http://127.0.0.1:9/mcp", "auth_type": "headers", "transport": "http", "configurations": configurations });
-        client.post("/v1/mcp-integrations", &body).await.expect(200);
-        let body = json!({ "name": slug, "slug": slug, "mcp_integration_id": slug, "workspace_id": "acme" });
-        client.post("/v1/mcp-servers", &body).await.expect(200);
+        client
+            .given()
+            .integration(&slug, "http://127.0.0.1:9/mcp")
+            .with("auth_type", "headers")
+            .with("configurations", configurations)
+            .server(&slug)
+            .await;
     }
 }
 
@@ -66,18 +69,18 @@ async fn fails(installed: &Installation, arguments: &[&str], words: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_copy_made_while_others_write_is_restored_whole() {
+async fn backup_made_during_writes_is_restored_completely() {
     let installed = Installation::new(TestDatabase::new(Engine::Sqlite).await);
     installed.run(&["migrate"]).await;
     let (admin, gateway) = (installed.key(Role::Admin).await, installed.key(Role::Gateway).await);
     let serving = installed.serve(&["--no-worker"]).await;
     let client = serving.client(&admin);
-    client.post("/v1/workspaces", &json!({ "name": "Acme", "slug": "acme" })).await.expect(200);
-    furnish(&client, 0, 20).await;
+    client.given().workspace("acme").await;
+    seed(&client, 0, 20).await;
     let folder = installed.database.folder.path().to_owned();
     let copy = folder.join("copy.sqlite");
     let arguments = ["backup", copy.to_str().unwrap()];
-    let (said, ()) = tokio::join!(installed.run(&arguments), furnish(&client, 20, 20));
+    let (said, ()) = tokio::join!(installed.run(&arguments), seed(&client, 20, 20));
     assert!(said.contains("but the sealing keys"), "{said}");
     assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(
@@ -135,7 +138,7 @@ async fn a_copy_made_while_others_write_is_restored_whole() {
     let serving = installed.serve(&["--no-worker"]).await;
     let document = serving.client(&gateway).get("/v1/gateway/servers/acme/server-3").await.expect(200).json();
     assert_eq!(document["headers"]["X-Key"], CANARY);
-    furnish(&serving.client(&admin), 100, 1).await;
+    seed(&serving.client(&admin), 100, 1).await;
     serving.end().await;
 
     // Once more, and once more, over what is there: each is kept beside.
@@ -153,7 +156,7 @@ async fn a_copy_made_while_others_write_is_restored_whole() {
 
 /// Where something happened to the database before it is restored.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_copy_takes_the_place_of_whatever_became_of_the_database() {
+async fn restore_replaces_a_damaged_or_missing_database() {
     let installed = Installation::new(TestDatabase::new(Engine::Sqlite).await);
     installed.run(&["migrate"]).await;
     let admin = installed.key(Role::Admin).await;
@@ -163,9 +166,9 @@ async fn a_copy_takes_the_place_of_whatever_became_of_the_database() {
         let serving = installed.serve(&["--no-worker"]).await;
         let client = serving.client(&admin);
         if from == 0 {
-            client.post("/v1/workspaces", &json!({ "name": "Acme", "slug": "acme" })).await.expect(200);
+            client.given().workspace("acme").await;
         }
-        furnish(&client, from, 5).await;
+        seed(&client, from, 5).await;
         serving.kill().await;
     };
     write(0).await;
@@ -226,7 +229,7 @@ async fn a_copy_takes_the_place_of_whatever_became_of_the_database() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_operations_md_says_of_postgres_brings_everything_back() {
+async fn documented_postgres_restore_brings_everything_back() {
     let installed = Installation::new(TestDatabase::new(Engine::Postgres).await);
     installed.run(&["migrate"]).await;
     let (admin, gateway) = (installed.key(Role::Admin).await, installed.key(Role::Gateway).await);
@@ -236,7 +239,7 @@ async fn what_operations_md_says_of_postgres_brings_everything_back() {
         .post("/v1/workspaces", &json!({ "name": "Acme", "slug": "acme" }))
         .await
         .expect(200);
-    furnish(&serving.client(&admin), 0, 10).await;
+    seed(&serving.client(&admin), 0, 10).await;
     let url = installed.database.url.clone();
     let (base, schema) = url.split_once(['?', '&']).unwrap();
     let schema = schema.split_once('=').unwrap().1;
@@ -250,7 +253,7 @@ async fn what_operations_md_says_of_postgres_brings_everything_back() {
     dump.args(["--format=custom", "--schema", schema, "--file"]).arg(&file).arg(base);
     let client = serving.client(&admin);
     let leaked = installed.key(Role::Viewer).await;
-    tokio::join!(run(&mut dump), furnish(&client, 10, 10));
+    tokio::join!(run(&mut dump), seed(&client, 10, 10));
     let keys = client.get("/v1/api-keys").await.expect(200).json();
     let mut found = keys["data"].as_array().unwrap().iter();
     let found = found.find_map(|one| leaked.starts_with(one["prefix"].as_str()?).then_some(&one["id"]));
@@ -265,7 +268,7 @@ async fn what_operations_md_says_of_postgres_brings_everything_back() {
             .args(["--set", "ON_ERROR_STOP=1"]);
         command
     };
-    let documented = include_str!("../../docs/operations.md");
+    let documented = include_str!("../../../docs/operations.md");
     let sql = documented.split("<<'SQL'\n").nth(1).unwrap().split("SQL\n").next().unwrap();
     let asked = installed.database.folder.path().join("ask.sql");
     std::fs::write(&asked, sql).unwrap();
@@ -287,7 +290,7 @@ async fn what_operations_md_says_of_postgres_brings_everything_back() {
     let serving = installed.serve(&["--no-worker"]).await;
     let document = serving.client(&gateway).get("/v1/gateway/servers/acme/server-3").await.expect(200).json();
     assert_eq!(document["headers"]["X-Key"], CANARY);
-    furnish(&serving.client(&admin), 100, 1).await;
+    seed(&serving.client(&admin), 100, 1).await;
     serving.client(&leaked).get("/v1/workspaces").await.expect(401);
     serving.end().await;
 }
@@ -309,8 +312,8 @@ async fn commands_without_a_sealing_key(engine: Engine) {
     let admin = installed.key(Role::Admin).await;
     let serving = installed.serve(&[]).await;
     let client = serving.client(&admin);
-    client.post("/v1/workspaces", &json!({ "name": "Acme", "slug": "acme" })).await.expect(200);
-    furnish(&client, 0, 2).await;
+    client.given().workspace("acme").await;
+    seed(&client, 0, 2).await;
     // A worker signs the audit log as soon as it runs.
     let db = installed.database.connect().await;
     let signed = async || rows(&db).await["audit_checkpoint"].len();
@@ -383,7 +386,7 @@ async fn commands_that_seal_nothing_work_without_the_sealing_key_on_postgres() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[expect(clippy::too_many_lines, reason = "one story, told in its order")]
-async fn restored_copy_gives_back_nothing_that_was_ended_since() {
+async fn restored_backup_revives_no_ended_session() {
     let installed = Installation::new(TestDatabase::new(Engine::Sqlite).await);
     installed.run(&["migrate"]).await;
     let (admin, leaked, kept) = (
@@ -396,7 +399,7 @@ async fn restored_copy_gives_back_nothing_that_was_ended_since() {
     let copy = copy.to_str().unwrap();
     let serving = installed.serve(&["--no-worker"]).await;
     let client = serving.client(&admin);
-    client.post("/v1/workspaces", &json!({ "name": "Acme", "slug": "acme" })).await.expect(200);
+    client.given().workspace("acme").await;
     let mut people = BTreeMap::new();
     for (email, role) in [
         ("ann@acme.com", "manager"),
