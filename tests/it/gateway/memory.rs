@@ -275,8 +275,8 @@ async fn a_disabled_server_has_a_reason_and_nothing_else(#[case] engine: Engine)
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cache_memory_is_bounded_and_every_document_is_served(#[case] engine: Engine) {
-    let t = TestServer::following(engine).await;
     const ROOM: usize = 40_000;
+    let t = TestServer::following(engine).await;
     seed(&t.inner).await;
     t.inner.servers("linear", "acme", 40).await;
     let small = t.inner.second_process().await;

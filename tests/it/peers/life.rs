@@ -82,7 +82,7 @@ impl Life {
             .given()
             .workspace("acme")
             .integration("notes", &mcp_url)
-            .with("configurations", configurations)
+            .with("configurations", configurations.clone())
             .await;
         let life = Self { t, peer, mcp_url, admin, gateway, stop, _mcp: mcp };
         life.create_server("notes").await;

@@ -83,8 +83,8 @@ async fn a_refused_save_changes_nothing(#[case] engine: Engine) {
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn secrets_are_stored_only_in_encrypted_rows(#[case] engine: Engine) {
-    let t = TestRegistry::new(engine).await;
     const CANARY: &str = "canary-Zq9-secret";
+    let t = TestRegistry::new(engine).await;
     let text = format!(
         r#"{{"oauth_client_metadata":{{"client_id":"abc","client_secret":"{CANARY}"}},"headers":{{"X-Key":"{CANARY}"}}}}"#
     );

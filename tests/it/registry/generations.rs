@@ -178,8 +178,8 @@ async fn rollout_ends_when_the_operator_confirms(#[case] engine: Engine) {
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn settings_recorded_by_an_earlier_release_are_the_first_generation(#[case] engine: Engine) {
-    let t = TestRegistry::new(engine).await;
     use sea_orm::ConnectionTrait;
+    let t = TestRegistry::new(engine).await;
     let db = t.database.connect().await;
     db.execute_unprepared("DELETE FROM deployment WHERE key = 'settings'").await.unwrap();
     for (key, value) in [

@@ -217,8 +217,8 @@ async fn management_address_on_another_origin_is_not_used(#[case] engine: Engine
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn management_address_kept_by_an_earlier_release_is_judged_at_use(#[case] engine: Engine) {
-    let t = TestRegistry::new(engine).await;
     use sea_orm::ConnectionTrait;
+    let t = TestRegistry::new(engine).await;
     let elsewhere = started("127.0.0.2", Quirks::default()).await;
     let sandbox = upstream(&t, Quirks::default(), None).await;
     let worker = Working::start(&t.registry, Limits::default());

@@ -105,8 +105,8 @@ fn skipped(found: &Reregistration) -> Vec<(&'static str, u64)> {
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reregistration_touches_only_what_its_scope_names(#[case] engine: Engine) {
-    let t = TestRegistry::new(engine).await;
     use ReregisterScope as S;
+    let t = TestRegistry::new(engine).await;
     let sandbox = mixed(&t).await;
     let before = standing(&t).await;
     let (admin, linear) = (t.admin(), Reference::parse("linear"));
