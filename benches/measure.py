@@ -79,11 +79,11 @@ def warm(port, key, names):
 
 def hot(results):
     """Documents in memory: ours on both databases beside the bare server, in turn, round by round."""
-    say("hot readings: furnishing")
+    say("hot readings: seeding")
     sides = {}
     installations = {kind: Installation(kind) for kind in ("sqlite", "postgres")}
     for kind, installed in installations.items():
-        installed.furnish(1_000)
+        installed.seed(1_000)
         serving = installed.serve("--no-worker")
         documents = all_documents(serving.port, installed.gateway)
         names = [name for name in documents if name.startswith("acme/bench")]
@@ -155,7 +155,7 @@ def sizes(results):
     for servers in SIZES:
         say(f"sizes: {servers} servers")
         installed = Installation("sqlite")
-        installed.furnish(servers)
+        installed.seed(servers)
         starts = []
         for _ in range(3):
             serving = installed.serve("--no-worker")
@@ -215,7 +215,7 @@ class Follower(asyncio.Protocol):
 async def fan_out(results, kind, followers=1_000):
     """From the moment a change is sent to the registry until each of the followers, spread over the replicas, has it."""
     installed = Installation(kind)
-    installed.furnish(1)
+    installed.seed(1)
     replicas = [installed.serve("--no-worker") for _ in range(2)]
     loop = asyncio.get_running_loop()
     following = []

@@ -142,7 +142,7 @@ class Installation:
     def work(self):
         return Program([REGISTRY, "work"], self.environment, self.database.folder.name)
 
-    def furnish(self, servers):
+    def seed(self, servers):
         """A registered client of the sandbox, with `servers` servers like it; a secret in the first thousand documents."""
         sandbox = start_sandbox()
         serving = self.serve()

@@ -14,7 +14,7 @@ fail() {
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# Runs a part of something longer, goes on whatever comes of it, and remembers how it ended: part NAME COMMAND …
+# Runs a part of something longer, continues if it fails, and remembers how it ended: part NAME COMMAND …
 # The command must be one whose own exit code says that it failed: `set -e` does not reach into functions here.
 declare -a PARTS=() FAILED=()
 readonly LOGS=target/parts
@@ -27,12 +27,55 @@ part() {
         outcome=FAILED
         FAILED+=("$name")
     fi
-    PARTS+=("$(printf '%-20s %s after %d min %02d s' "$name" "$outcome" $(((SECONDS - began) / 60)) $(((SECONDS - began) % 60)))")
+    note_part "$name" "$outcome" $((SECONDS - began))
 }
+
+# The same beside what follows, its output in its log alone. `report_parts` waits for it; it ends with this script.
+declare -A BESIDE=() BESIDE_BEGAN=()
+beside() {
+    local name=$1
+    shift
+    say "$name (beside what follows; output in $LOGS/${name// /-}.log)"
+    mkdir -p "$LOGS"
+    rm -f "$LOGS/${name// /-}.ended"
+    # A process group of its own, so that all of it can be ended.
+    set -m
+    {
+        code=0
+        "$@" >"$LOGS/${name// /-}.log" 2>&1 || code=$?
+        echo "$code $SECONDS" >"$LOGS/${name// /-}.ended"
+    } &
+    BESIDE[$name]=$!
+    set +m
+    BESIDE_BEGAN[$name]=$SECONDS
+}
+
+finish_beside() {
+    local name outcome code ended
+    for name in "${!BESIDE[@]}"; do
+        wait "${BESIDE[$name]}" || true
+        unset "BESIDE[$name]"
+        outcome=passed
+        read -r code ended 2>/dev/null <"$LOGS/${name// /-}.ended" || code=1 ended=$SECONDS
+        if [[ $code != 0 ]]; then
+            outcome=FAILED
+            FAILED+=("$name")
+        fi
+        note_part "$name" "$outcome" $((ended - BESIDE_BEGAN[$name]))
+    done
+}
+
+stop_beside() {
+    local group
+    for group in "${BESIDE[@]}"; do kill -- "-$group" 2>/dev/null || true; done
+}
+
+note_part() { PARTS+=("$(printf '%-20s %s after %d min %02d s' "$1" "$2" $(($3 / 60)) $(($3 % 60)))"); }
 
 # What each part came to, then what failed in each that did; fails if one did.
 report_parts() {
     local name
+    finish_beside
     say "Parts"
     printf '%s\n' "${PARTS[@]}"
     for name in "${FAILED[@]}"; do
@@ -174,7 +217,7 @@ up_to_date() { [[ -f $1 && $(<"$1") == "$(checksum "$2")" ]]; }
 
 # A PostgreSQL cluster that lives as long as this script. Sets MCP_REGISTRY_TEST_POSTGRES_URL.
 start_postgres() {
-    trap stop_postgres EXIT
+    trap 'stop_beside; stop_postgres' EXIT
     trap 'exit 130' INT TERM
     create_postgres "$1"
 }

@@ -14,7 +14,7 @@ use reqwest::header::{COOKIE, SET_COOKIE};
 use reqwest::{Method, RequestBuilder};
 use sea_orm::{ConnectionTrait, Statement};
 use std::time::{Duration, Instant};
-use support::estate::{self, Estate, Size};
+use support::dataset::{self, Dataset, Size};
 use support::{Engine, TestRegistry, TestServer, statements};
 
 /// A fiftieth of the large one, but for the servers that one save touches.
@@ -29,7 +29,7 @@ const WARM: usize = 20;
 /// An organisation behind its server, and somebody signed in to it.
 struct Side {
     server: TestServer,
-    estate: Estate,
+    dataset: Dataset,
     client: reqwest::Client,
     cookie: String,
     key: String,
@@ -64,7 +64,7 @@ impl Side {
         let t = TestRegistry::new(Engine::Sqlite).await;
         // The server sets up what counts statements; it comes before the first of them.
         let server = TestServer::over(t);
-        let estate = Estate::furnish(&server.inner, size).await;
+        let dataset = Dataset::seed(&server.inner, size).await;
         let token = server
             .inner
             .registry
@@ -79,7 +79,7 @@ impl Side {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .unwrap();
-        let mut person = Self { server, estate, client, cookie: String::new(), key };
+        let mut person = Self { server, dataset, client, cookie: String::new(), key };
         let signed_in =
             person.request(Method::POST, "/ui/sign-in/link").form(&[("token", &token)]).send().await.unwrap();
         let cookie = signed_in.headers()[SET_COOKIE].to_str().unwrap();
@@ -123,17 +123,17 @@ impl Side {
 
     /// A save of the configuration that all servers of the first integration inherit.
     async fn save(&self, turn: usize, into: &mut Measured) {
-        let subject = Subject::Integration(Reference::parse(&estate::integration(0)));
+        let subject = Subject::Integration(Reference::parse(&dataset::integration(0)));
         let registry = &self.server.inner.registry;
         let now = registry.configurations().get(&self.server.inner.admin(), &subject).await.unwrap();
         let form = [
-            ("configuration", estate::configuration(&format!("Acme gateway, turn {turn}"))),
+            ("configuration", dataset::configuration(&format!("Acme gateway, turn {turn}"))),
             ("version", now.version.to_string()),
             ("base", now.revision.to_string()),
             ("note", "Measured".to_owned()),
             ("intent", "save".to_owned()),
         ];
-        let path = format!("/ui/integrations/{}/config", estate::integration(0));
+        let path = format!("/ui/integrations/{}/config", dataset::integration(0));
         self.measure(self.request(Method::POST, &path).form(&form), 303, into).await;
     }
 }
@@ -158,8 +158,8 @@ async fn main() {
         "\n| request | small p50 / p95, ms | large p50 / p95, ms | large : small | SQL statements | answer, kB |"
     );
     println!("|---|---|---|---|---|---|");
-    let mut pages = small.estate.pages().into_iter().zip(large.estate.pages()).collect::<Vec<_>>();
-    let floor = || estate::Asked { name: "nothing: `/healthz`", path: "/healthz".to_owned() };
+    let mut pages = small.dataset.pages().into_iter().zip(large.dataset.pages()).collect::<Vec<_>>();
+    let floor = || dataset::Asked { name: "nothing: `/healthz`", path: "/healthz".to_owned() };
     pages.insert(0, (floor(), floor()));
     for (of_small, of_large) in pages {
         let (mut a, mut b) = (Measured::default(), Measured::default());

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { editor, flow, MODES, press, reloadUntil, startSandbox, type } from './fixture.mjs';
-import { EXAMPLES } from './seed.mjs';
+import { EXAMPLES } from './examples.mjs';
 
 // What people get wrong most, whether that stops a save, and what the page says: word for word, and the button that mends it.
 const MISTAKES = [

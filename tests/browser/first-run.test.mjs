@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startPeer } from '../peers/lib/start.mjs';
 import { LIMIT, editor, expectAccessible, openPage, picture, reloadUntil, signIn, startRegistry, step } from './fixture.mjs';
-import { EXAMPLES } from './seed.mjs';
+import { EXAMPLES } from './examples.mjs';
 
 const ENTERPRISE_COMPLIANCE = EXAMPLES['Enterprise Compliance'];
 

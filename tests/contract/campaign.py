@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import requests.sessions
 import schemathesis
 import state
-from aim import Aim, negative
+from targets import Targets, negative
 from checks import Checks
 from deployment import Deployment
-from furnish import Admin, World
+from seed import Admin, Scenario
 from schemathesis.checks import CHECKS
 from schemathesis.config import SchemathesisConfig
 from schemathesis.core import NOT_SET
@@ -66,10 +66,10 @@ IDENTITIES = [
 class Campaign:
     """All operations, one after the other, each on the deployment as it was kept."""
 
-    def __init__(self, identity: Identity, world: World, deployment: Deployment, copy, examples: int):
-        self.identity, self.world, self.deployment, self.copy, self.examples = identity, world, deployment, copy, examples
-        self.aim = Aim(world)
-        self.admin = Admin(deployment.url, world.warden)
+    def __init__(self, identity: Identity, scenario: Scenario, deployment: Deployment, copy, examples: int):
+        self.identity, self.scenario, self.deployment, self.copy, self.examples = identity, scenario, deployment, copy, examples
+        self.targets = Targets(scenario)
+        self.admin = Admin(deployment.url, scenario.admin_key)
         self.label = None
         self.writes = 0
         self.requests = Counter()
@@ -77,7 +77,7 @@ class Campaign:
         self.failures = {}
 
     def credential(self):
-        return {"nobody": None, "garbage": "mcpr_this-is-no-key-at-all"}.get(self.identity.name, self.world.keys.get(self.identity.name))
+        return {"nobody": None, "garbage": "mcpr_this-is-no-key-at-all"}.get(self.identity.name, self.scenario.keys.get(self.identity.name))
 
     def headers(self):
         credential = self.credential()
@@ -105,7 +105,7 @@ class Campaign:
         self.seconds = time.monotonic() - began
 
     def config(self):
-        checks = Checks(self.world, self.identity).all()
+        checks = Checks(self.scenario, self.identity).all()
         for check in checks:
             CHECKS.register(check)
         names = [*CHECKS_OF_SCHEMATHESIS, *(check.__name__ for check in checks)]
@@ -163,7 +163,7 @@ class Campaign:
     def before_call(self, case):
         if case.operation.label != self.label:
             self.turn(case.operation.label)
-        self.aim.take(case)
+        self.targets.take(case)
 
     def after_call(self, case, response):
         self.requests[case.operation.label] += 1
@@ -175,9 +175,9 @@ class Campaign:
         if self.identity.whole and not self.identity.silent:
             # It may change everything.
             return {}
-        things = self.world.things["foreign"]
+        things = self.scenario.things["foreign"]
         foreign = {"mcp-integrations": things["integration"][::2], "mcp-servers": things["server"][::2]}
-        return state.untouchable(state.seen(self.admin, foreign), self.identity, self.world.things["own"]["workspace"][0])
+        return state.untouchable(state.seen(self.admin, foreign), self.identity, self.scenario.things["own"]["workspace"][0])
 
     def turn(self, label, end=False):
         """Before the next operation: did this one leave alone what it must, and is all as it was?"""
@@ -219,7 +219,7 @@ class Campaign:
         for name, secret in [("CREDENTIAL", self.credential())]:
             if secret:
                 text = text.replace(secret, f"${name}")
-        for values in self.world.secrets.values():
+        for values in self.scenario.secrets.values():
             for value in values:
                 text = text.replace(value, "[secret]")
         return text
@@ -229,6 +229,6 @@ class Campaign:
         for line in log.splitlines():
             if "internal error" in line or "panicked" in line:
                 self.fail("log", "no_internal_error", line, "")
-        for values in self.world.secrets.values():
+        for values in self.scenario.secrets.values():
             if any(value in log for value in values):
                 self.fail("log", "no_secret", "the log holds a secret", "")

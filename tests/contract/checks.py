@@ -18,12 +18,12 @@ GATEWAY_DOCUMENTS = {"ensure_gateway_server", "fetch_gateway_server", "list_gate
 class Checks:
     """For one identity."""
 
-    def __init__(self, world, identity):
+    def __init__(self, scenario, identity):
         self.identity = identity
         self.foreign = []
-        self.secrets = {side: list(values) for side, values in world.secrets.items()}
+        self.secrets = {side: list(values) for side, values in scenario.secrets.items()}
         if not identity.whole:
-            self.foreign = world.foreign_marks
+            self.foreign = scenario.foreign_marks
 
     def all(self):
         return [self.refusal_is_a_problem, self.security_headers_stand, self.no_foreign_object, self.no_secret]

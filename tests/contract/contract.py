@@ -18,7 +18,7 @@ from pathlib import Path
 
 from campaign import IDENTITIES, Campaign
 from deployment import Deployment, Sandbox
-from furnish import Secrets, furnish
+from seed import Secrets, seed
 
 ROOT = Path(__file__).resolve().parents[2]
 # Each gives a kind of registration: with a secret, of unknown outcome, that only a new one can take the place of, refused.
@@ -49,7 +49,7 @@ def main():
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--examples", type=int, default=4, help="random cases for each operation and identity, beside the systematic ones")
+    parser.add_argument("--examples", type=int, default=2, help="random cases for each operation and identity, beside the systematic ones")
     parser.add_argument("--jobs", type=int, default=2 * (os.cpu_count() or 1), help="identities at a time; each waits half of its time")
     parser.add_argument("--identity", action="append", choices=[one.name for one in IDENTITIES], help="only this one; may be repeated")
     parser.add_argument("--operation", action="append", help="only this operationId; may be repeated")
@@ -57,13 +57,13 @@ def arguments():
 
 
 def run(asked, document, sandboxes, folder):
-    """Furnishes a deployment once, then lets each identity loose on a copy of its own."""
+    """Fills a deployment once, then lets each identity loose on a copy of its own."""
     secrets = Secrets()
-    deployment = Deployment(folder / "furnished", secrets)
+    deployment = Deployment(folder / "seeded", secrets)
     deployment.run("migrate")
     deployment.start()
     try:
-        world = furnish(deployment, secrets, sandboxes)
+        scenario = seed(deployment, secrets, sandboxes)
     finally:
         deployment.stop()
     copy = folder / "copy.sqlite"
@@ -76,15 +76,15 @@ def run(asked, document, sandboxes, folder):
     context.set_forkserver_preload(["campaign"])
     with ProcessPoolExecutor(asked.jobs, mp_context=context, max_tasks_per_child=1) as pool:
         jobs = [
-            pool.submit(campaign, one, world, folder / f"deployment-{number}", secrets, copy, asked.examples, document, asked.operation)
+            pool.submit(campaign, one, scenario, folder / f"deployment-{number}", secrets, copy, asked.examples, document, asked.operation)
             for number, one in enumerate(wanted)
         ]
         return [job.result() for job in jobs]
 
 
-def campaign(identity, world, folder, secrets, copy, examples, document, only):
+def campaign(identity, scenario, folder, secrets, copy, examples, document, only):
     deployment = Deployment(folder, secrets)
-    one = Campaign(identity, world, deployment, copy, examples)
+    one = Campaign(identity, scenario, deployment, copy, examples)
     try:
         one.run(document, only)
     finally:

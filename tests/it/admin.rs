@@ -4,6 +4,7 @@ mod audit;
 pub(crate) mod authorization;
 mod choices;
 mod consent;
+mod drafts;
 mod failures;
 mod integrations;
 mod keys;
@@ -18,12 +19,13 @@ mod sessions;
 mod statements;
 
 use registry::{Door, NewPerson, Origin, Roles};
+use registry_core::examples::ENTERPRISE_COMPLIANCE;
 use registry_core::permission::Role;
 use registry_core::slug::Reference;
 use registry_sandbox::{Options, Quirks, Sandbox};
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::{Method, RequestBuilder};
-use support::{Client, Engine, Reply, SEED_ENTERPRISE, TestServer};
+use support::{Client, Engine, Reply, TestServer};
 
 /// Somebody with a session cookie.
 pub(crate) struct Browser {
@@ -102,7 +104,7 @@ impl Browser {
 }
 
 #[tokio::test]
-async fn pages_need_a_session_and_lead_back() {
+async fn pages_require_a_session_and_return_to_the_requested_page() {
     let t = TestServer::new(Engine::Sqlite).await;
     let nobody = t.anonymous();
     let away = nobody.get("/ui/registrations?state=failed").await.expect(303);
@@ -115,7 +117,7 @@ async fn pages_need_a_session_and_lead_back() {
 }
 
 #[tokio::test]
-async fn forms_of_other_sites_do_nothing() {
+async fn cross_site_forms_are_refused() {
     let t = TestServer::new(Engine::Sqlite).await;
     let browser = Browser::sign_in(&t).await;
     // Our own host, with another scheme.
@@ -141,7 +143,7 @@ async fn forms_of_other_sites_do_nothing() {
 }
 
 #[tokio::test]
-async fn invite_link_leads_to_us_whatever_the_request_says() {
+async fn invite_link_ignores_the_host_header() {
     let t = TestServer::new(Engine::Sqlite).await;
     let browser = Browser::sign_in(&t).await;
     for (number, (name, value)) in [
@@ -164,7 +166,7 @@ async fn invite_link_leads_to_us_whatever_the_request_says() {
 }
 
 #[tokio::test]
-async fn every_page_is_hardened() {
+async fn every_page_has_the_security_headers() {
     let t = TestServer::new(Engine::Sqlite).await;
     let browser = Browser::sign_in(&t).await;
     for path in [
@@ -228,7 +230,7 @@ fn assert_hardened(page: &Reply, what: &str) {
 }
 
 #[tokio::test]
-async fn behind_tls_the_session_is_for_https_and_this_host_only() {
+async fn session_cookie_is_secure_and_host_only_behind_tls() {
     let t = TestServer::secure(Engine::Sqlite).await;
     let token =
         t.inner.registry.users().create_sign_in_link("ann@acme.com", Origin::new(Door::Cli)).await.unwrap();
@@ -245,7 +247,7 @@ async fn behind_tls_the_session_is_for_https_and_this_host_only() {
 }
 
 #[tokio::test]
-async fn a_configuration_is_checked_saved_and_kept_when_refused() {
+async fn configuration_is_checked_saved_and_kept_when_refused() {
     let t = TestServer::new(Engine::Sqlite).await;
     t.inner.workspace("acme").await;
     t.inner.integration("linear", "https://mcp.linear.app/mcp", None).await;
@@ -270,7 +272,7 @@ async fn a_configuration_is_checked_saved_and_kept_when_refused() {
     );
 
     let checked = browser
-        .post(path, &[("configuration", SEED_ENTERPRISE), ("version", "1"), ("intent", "check")])
+        .post(path, &[("configuration", ENTERPRISE_COMPLIANCE), ("version", "1"), ("intent", "check")])
         .await
         .expect(200);
     assert!(checked.text.contains("Checked, not saved. 1 server gets its first client."), "{}", checked.text);
@@ -286,7 +288,7 @@ async fn a_configuration_is_checked_saved_and_kept_when_refused() {
     );
 
     let saved = browser
-        .post(path, &[("configuration", SEED_ENTERPRISE), ("version", "1"), ("intent", "save")])
+        .post(path, &[("configuration", ENTERPRISE_COMPLIANCE), ("version", "1"), ("intent", "save")])
         .await
         .expect(303);
     let page = browser.get(saved.headers[LOCATION].to_str().unwrap()).await.expect(200);
@@ -297,11 +299,11 @@ async fn a_configuration_is_checked_saved_and_kept_when_refused() {
         .expect(409);
     assert!(conflict.text.contains("Save mine as v2"));
     let stored = t.inner.registry.integrations().get(&t.inner.admin(), &"linear".into()).await.unwrap();
-    assert_eq!(stored.configuration.as_deref(), Some(SEED_ENTERPRISE));
+    assert_eq!(stored.configuration.as_deref(), Some(ENTERPRISE_COMPLIANCE));
 }
 
 #[tokio::test]
-async fn a_connection_is_checked_before_anything_is_registered() {
+async fn connection_is_tested_before_anything_is_registered() {
     let t = TestServer::new(Engine::Sqlite).await;
     let sandbox = Sandbox::start(Options::default()).await.unwrap();
     t.inner.workspace("acme").await;

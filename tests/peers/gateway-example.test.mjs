@@ -42,7 +42,7 @@ async function started(t, script, environment) {
   return peer;
 }
 
-async function furnished(t, mcpUrl) {
+async function seeded(t, mcpUrl) {
   const folder = await mkdtemp(join(tmpdir(), 'gateway-example-'));
   const registry = await startRegistry(BINARY, folder);
   t.after(async () => { await registry.stop(); await rm(folder, { recursive: true }); });
@@ -80,7 +80,7 @@ test('the example against the sandbox: signs in, and follows what is changed', a
   t.after(async () => { sandbox.stdin.end(); await once(sandbox, 'exit'); });
   const [line] = await once(createInterface({ input: sandbox.stdout }), 'line');
   const { mcp_url: mcpUrl } = JSON.parse(line.replace(/^ready /, ''));
-  const registry = await furnished(t, mcpUrl);
+  const registry = await seeded(t, mcpUrl);
   const gateway = await example(t, registry);
   const session = await gateway.connect('acme/notes', 'ann', consent);
   assert.ok((await session.listTools()).tools.length > 0);
@@ -98,7 +98,7 @@ test('the example against oidc-provider: a client that is forgotten is reported,
   const authorizationServer = await started(t, 'oidc-provider.mjs');
   const { issuer, introspection } = authorizationServer.ready;
   const mcp = await started(t, 'protected-mcp.mjs', { AUTHORIZATION_SERVERS: issuer, INTROSPECTION: JSON.stringify(introspection), SCOPES: 'mcp:read mcp:write' });
-  const registry = await furnished(t, mcp.ready.mcp_url);
+  const registry = await seeded(t, mcp.ready.mcp_url);
   const gateway = await example(t, registry);
   const whoami = async (user) => {
     const session = await gateway.connect('acme/notes', user, consent);
@@ -129,7 +129,7 @@ test('the Python SDK signs in with the document alone', async (t) => {
   const authorizationServer = await started(t, 'oidc-provider.mjs');
   const { issuer, introspection } = authorizationServer.ready;
   const mcp = await started(t, 'protected-mcp.mjs', { AUTHORIZATION_SERVERS: issuer, INTROSPECTION: JSON.stringify(introspection), SCOPES: 'mcp:read mcp:write' });
-  const registry = await furnished(t, mcp.ready.mcp_url);
+  const registry = await seeded(t, mcp.ready.mcp_url);
   const path = '/v1/gateway/servers/acme/notes';
   const document = await until(async () => {
     const found = await call(registry, registry.gateway, 'GET', path);

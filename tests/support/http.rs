@@ -174,8 +174,8 @@ fn client() -> &'static reqwest::Client {
     })
 }
 
-/// One identity at the door.
-#[derive(Clone)]
+/// An API client with one identity.
+#[derive(Clone, Debug)]
 pub struct Client {
     url: String,
     token: Option<String>,

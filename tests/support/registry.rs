@@ -14,21 +14,6 @@ use registry_core::slug::Reference;
 use registry_outbound::{Limits, TrustedClient, UpstreamClient};
 use std::sync::Arc;
 
-/// The documented example "Enterprise compliance" (docs/client-metadata.md).
-pub const SEED_ENTERPRISE: &str = r#"{
-"oauth_client_metadata": {
-"client_name": "Acme Corp MCP Gateway",
-"client_uri": "https://acme.com",
-"logo_uri": "https://acme.com/assets/logo.png",
-"software_id": "com.acme.mcp-gateway",
-"software_version": "1.0.0",
-"scope": "mcp:read mcp:write",
-"contacts": ["security@acme.com", "legal@acme.com"],
-"tos_uri": "https://acme.com/legal/terms",
-"policy_uri": "https://acme.com/legal/privacy"
-}
-}"#;
-
 /// The way out that the binary plugs in.
 pub fn outside(settings: &Settings) -> Arc<ExternalServices> {
     Arc::new(ExternalServices(

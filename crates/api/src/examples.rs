@@ -17,19 +17,7 @@ pub(crate) fn moment() -> DateTime<Utc> {
 
 /// The documented example "Enterprise compliance".
 pub(crate) fn configuration() -> Value {
-    json!({
-        "oauth_client_metadata": {
-            "client_name": "Acme Corp MCP Gateway",
-            "client_uri": "https://acme.com",
-            "logo_uri": "https://acme.com/assets/logo.png",
-            "software_id": "com.acme.mcp-gateway",
-            "software_version": "1.0.0",
-            "scope": "mcp:read mcp:write",
-            "contacts": ["security@acme.com", "legal@acme.com"],
-            "tos_uri": "https://acme.com/legal/terms",
-            "policy_uri": "https://acme.com/legal/privacy"
-        }
-    })
+    serde_json::from_str(registry_core::examples::ENTERPRISE_COMPLIANCE).unwrap_or_default()
 }
 
 /// The same as stored text.

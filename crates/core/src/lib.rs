@@ -11,6 +11,7 @@
 //! * [`preflight`]: forecasts and warnings before a client is registered.
 //! * [`logo`]: whether the response of a `logo_uri` is an image.
 //! * [`egress`]: which addresses may be reached.
+//! * [`examples`]: the configurations that the documentation shows.
 //! * [`nul`]: a character that not every database can store.
 //! * [`finding`], [`locate`], [`id`], [`slug`], [`permission`], [`clock`], [`backoff`]: small shared types.
 
@@ -18,6 +19,7 @@ pub mod backoff;
 pub mod clock;
 mod echo;
 pub mod egress;
+pub mod examples;
 pub mod finding;
 pub mod id;
 pub mod locate;

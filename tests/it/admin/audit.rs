@@ -25,7 +25,7 @@ async fn workspaces(t: &TestServer, count: usize) {
 }
 
 #[tokio::test]
-async fn filters_stand_in_the_address_and_on_the_page() {
+async fn audit_filters_are_in_the_url_and_on_the_page() {
     for engine in [Engine::Sqlite, Engine::Postgres] {
         filter(TestServer::new(engine).await).await;
     }
@@ -82,7 +82,7 @@ async fn filter(t: TestServer) {
 }
 
 #[tokio::test]
-async fn an_entry_opens_to_before_and_after_and_shows_no_secret() {
+async fn audit_entry_shows_before_and_after_without_secrets() {
     let t = TestServer::new(Engine::Sqlite).await;
     let configuration = r#"{"oauth_client_metadata":{"client_id":"abc","client_secret":"canary-7Yt"}}"#;
     t.inner.integration("linear", "https://mcp.linear.app/mcp", Some(configuration)).await;
@@ -98,7 +98,7 @@ async fn an_entry_opens_to_before_and_after_and_shows_no_secret() {
 }
 
 #[tokio::test]
-async fn older_and_newer_miss_nothing_while_the_log_grows() {
+async fn audit_paging_misses_nothing_while_the_log_grows() {
     for engine in [Engine::Sqlite, Engine::Postgres] {
         read_on(TestServer::new(engine).await).await;
     }
@@ -128,7 +128,7 @@ async fn workspaces_again(t: &TestServer, number: usize) {
 }
 
 #[tokio::test]
-async fn a_file_holds_everything_that_fits() {
+async fn audit_export_holds_every_matching_entry() {
     let t = TestServer::new(Engine::Sqlite).await;
     // More than are sent in one part.
     workspaces(&t, 520).await;
@@ -150,7 +150,7 @@ async fn a_file_holds_everything_that_fits() {
 }
 
 #[tokio::test]
-async fn no_cell_of_the_table_is_a_formula() {
+async fn csv_cells_are_never_formulas() {
     let t = TestServer::new(Engine::Sqlite).await;
     let browser = Browser::sign_in(&t).await;
     let form = [("name", "=cmd()"), ("role", "viewer"), ("access", "all"), ("workspace", ""), ("days", "30")];
@@ -161,7 +161,7 @@ async fn no_cell_of_the_table_is_a_formula() {
 }
 
 #[tokio::test]
-async fn the_log_is_an_admins_affair() {
+async fn audit_log_requires_an_admin() {
     let t = TestServer::new(Engine::Sqlite).await;
     t.inner.workspace("acme").await;
     Browser::sign_in(&t).await;

@@ -1,7 +1,7 @@
 //! Who may open which page and send which form: every route of the pages × every identity.
 
 use super::Browser;
-use crate::api::authorization::{NOWHERE, World};
+use crate::api::authorization::{NOWHERE, Scenario};
 use registry_core::permission::Role;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -271,15 +271,15 @@ const LEVELS: [&str; 4] = [
 
 /// The same things as for the API, somebody of each kind with a session, and a draft of the manager's.
 pub(super) struct Pages {
-    world: World,
+    scenario: Scenario,
     pub(super) people: Vec<Browser>,
     draft: String,
 }
 
 impl Pages {
     pub(super) async fn new() -> Self {
-        let world = World::new().await;
-        let t = &world.server;
+        let scenario = Scenario::new().await;
+        let t = &scenario.server;
         let people = vec![
             Browser::nobody(t),
             Browser::invited(t, "other@acme.com", Role::Manager, Some("beta")).await,
@@ -291,26 +291,26 @@ impl Pages {
         people[3].post("/ui/integrations/new", &typed).await.expect(303);
         let list = people[3].get("/ui/integrations/new").await.expect(200).text;
         let draft = list.split("/ui/drafts/").nth(1).unwrap().split(['/', '"']).next().unwrap().to_owned();
-        Self { world, people, draft }
+        Self { scenario, people, draft }
     }
 
     /// The same again, as it is now, on a database of its own.
     async fn copy(&self) -> Self {
-        let world = self.world.copy().await;
-        let people = self.people.iter().map(|person| person.at_copy(&world.server)).collect();
-        Self { world, people, draft: self.draft.clone() }
+        let scenario = self.scenario.copy().await;
+        let people = self.people.iter().map(|person| person.at_copy(&scenario.server)).collect();
+        Self { scenario, people, draft: self.draft.clone() }
     }
 
     pub(super) fn fill(&self, path: &str) -> String {
         let path = path
             .replace("{draft}", &self.draft)
-            .replace("{person}", &self.world.user)
+            .replace("{person}", &self.scenario.user)
             .replace("{digest}", &"0".repeat(64))
             .replace("{hash}/{name:.*}", "0/unknown.css")
             .replace("/restore", "/restore?number=1")
             .replace("{action:retry|re-register|approve|skip|withdraw}", "withdraw")
             .replace("{action:re-register|approve|skip|withdraw}", "withdraw");
-        format!("/ui{}", self.world.fill(&path))
+        format!("/ui{}", self.scenario.fill(&path))
     }
 }
 

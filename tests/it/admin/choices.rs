@@ -153,7 +153,7 @@ const WITHOUT: &[&str] = &[
 ];
 
 #[test]
-fn every_form_of_the_pages_is_in_the_table_of_choices() {
+fn every_page_form_is_in_the_table_of_choices() {
     let known: BTreeSet<_> =
         routes().iter().filter_map(|route| route.strip_prefix("POST ").map(str::to_owned)).collect();
     let listed: BTreeSet<_> =
@@ -166,7 +166,7 @@ fn every_form_of_the_pages_is_in_the_table_of_choices() {
 const WORDS: [&str; 2] = ["bogus", "ALL "];
 
 #[tokio::test]
-async fn unknown_word_of_a_choice_is_refused_and_nothing_is_saved() {
+async fn unknown_choice_is_refused_and_nothing_is_saved() {
     let t = TestServer::new(Engine::Sqlite).await;
     let registry = &t.inner.registry;
     t.inner.workspace("acme").await;

@@ -5,7 +5,7 @@ use crate::registry::logos::Host;
 use support::{Engine, TestServer};
 
 #[tokio::test]
-async fn the_logo_is_fetched_by_us_and_shown_from_our_origin() {
+async fn logo_is_fetched_by_the_server_and_shown_from_our_origin() {
     let t = TestServer::new(Engine::Sqlite).await;
     let host = Host::start().await;
     t.inner.workspace("acme").await;

@@ -19,7 +19,7 @@ fn assert_page(page: &Reply, status: u16, heading: &str) {
 }
 
 #[tokio::test]
-async fn what_went_wrong_is_said() {
+async fn failure_pages_say_what_went_wrong() {
     let t = TestServer::new(Engine::Sqlite).await;
     let browser = Browser::sign_in(&t).await;
     let viewer = Browser::invited(&t, "vi@acme.com", Role::Viewer, None).await;
@@ -65,7 +65,7 @@ async fn a_key_that_has_ended_is_a_conflict() {
 }
 
 #[tokio::test]
-async fn a_fault_of_ours_tells_nothing_of_the_inside() {
+async fn internal_error_reveals_no_internals() {
     let t = TestServer::new(Engine::Sqlite).await;
     let browser = Browser::sign_in(&t).await;
     browser.get("/ui/api-keys").await.expect(200);
@@ -85,7 +85,7 @@ async fn a_fault_of_ours_tells_nothing_of_the_inside() {
 }
 
 #[tokio::test]
-async fn a_page_beyond_all_numbers_is_an_empty_one() {
+async fn page_number_beyond_the_last_gives_an_empty_page() {
     let t = TestServer::new(Engine::Sqlite).await;
     let admin = Browser::sign_in(&t).await;
     for list in

@@ -7,7 +7,7 @@ use support::{Engine, TestServer};
 const URL: &str = "https://mcp.linear.app/mcp";
 
 #[tokio::test]
-async fn one_that_is_refused_does_not_keep_it_from_the_others() {
+async fn refused_integration_does_not_stop_the_others_of_a_bulk_action() {
     let t = TestServer::new(Engine::Sqlite).await;
     t.inner.integration("linear", URL, None).await;
     t.inner.integration("wiki", URL, None).await;

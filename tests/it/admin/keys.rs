@@ -36,7 +36,7 @@ async fn id(t: &TestServer, name: &str) -> ApiKeyId {
 }
 
 #[tokio::test]
-async fn a_key_is_shown_once() {
+async fn api_key_is_shown_once() {
     let t = TestServer::new(Engine::Sqlite).await;
     let browser = Browser::sign_in(&t).await;
     let empty = browser.get("/ui/api-keys").await.expect(200);
@@ -60,7 +60,7 @@ async fn a_key_is_shown_once() {
 }
 
 #[tokio::test]
-async fn a_refused_form_keeps_what_was_typed_and_makes_nothing() {
+async fn refused_key_form_keeps_what_was_typed_and_creates_nothing() {
     let t = TestServer::new(Engine::Sqlite).await;
     let browser = Browser::sign_in(&t).await;
     let good =
@@ -97,7 +97,7 @@ async fn a_refused_form_keeps_what_was_typed_and_makes_nothing() {
 }
 
 #[tokio::test]
-async fn a_key_may_no_more_than_was_chosen() {
+async fn api_key_has_only_the_chosen_access() {
     let t = TestServer::new(Engine::Sqlite).await;
     t.inner.workspace("acme").await;
     t.inner.workspace("other").await;
@@ -122,7 +122,7 @@ async fn a_key_may_no_more_than_was_chosen() {
 }
 
 #[tokio::test]
-async fn a_rotated_key_works_for_a_day_beside_the_new_one() {
+async fn rotated_key_works_for_a_day_beside_the_new_one() {
     let t = TestServer::new(Engine::Sqlite).await;
     let browser = Browser::sign_in(&t).await;
     let old = make(&browser, &[("role", "viewer"), ("days", "90")]).await;
@@ -141,7 +141,7 @@ async fn a_rotated_key_works_for_a_day_beside_the_new_one() {
 }
 
 #[tokio::test]
-async fn a_revoked_key_ends_at_once_after_saying_when_it_was_used() {
+async fn revoked_key_stops_immediately_and_the_question_shows_its_last_use() {
     let t = TestServer::new(Engine::Sqlite).await;
     let browser = Browser::sign_in(&t).await;
     let key = make(&browser, &[("role", "viewer")]).await;
@@ -160,7 +160,7 @@ async fn a_revoked_key_ends_at_once_after_saying_when_it_was_used() {
 }
 
 #[tokio::test]
-async fn the_last_fourteen_days_are_amber() {
+async fn keys_that_expire_within_fourteen_days_are_amber() {
     let t = TestServer::new(Engine::Sqlite).await;
     make(&Browser::sign_in(&t).await, &[("role", "viewer"), ("days", "30")]).await;
     // Sessions end meanwhile, so each look is a new one.
@@ -175,7 +175,7 @@ async fn the_last_fourteen_days_are_amber() {
 }
 
 #[tokio::test]
-async fn keys_are_an_admins_affair() {
+async fn keys_page_requires_an_admin() {
     let t = TestServer::new(Engine::Sqlite).await;
     let admin = Browser::sign_in(&t).await;
     make(&admin, &[("role", "viewer")]).await;

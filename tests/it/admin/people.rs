@@ -23,7 +23,7 @@ fn token(page: &Reply) -> String {
 }
 
 #[tokio::test]
-async fn somebody_invited_signs_in_once_with_the_link_that_is_shown_once() {
+async fn invited_user_signs_in_once_with_the_one_time_link() {
     let t = TestServer::new(Engine::Sqlite).await;
     let browser = Browser::sign_in(&t).await;
     let form = [("email", "grace@acme.com"), ("name", "Grace"), ("role", "viewer"), ("workspace", "")];
@@ -55,7 +55,7 @@ async fn somebody_invited_signs_in_once_with_the_link_that_is_shown_once() {
 }
 
 #[tokio::test]
-async fn what_somebody_may_do_changes_with_their_next_request() {
+async fn role_change_applies_to_the_next_request() {
     let t = TestServer::new(Engine::Sqlite).await;
     let admin = Browser::sign_in(&t).await;
     let vi = Browser::invited(&t, "vi@acme.com", Role::Viewer, None).await;
@@ -84,7 +84,7 @@ async fn what_somebody_may_do_changes_with_their_next_request() {
 }
 
 #[tokio::test]
-async fn the_last_admin_stays_and_the_deactivated_are_out_at_once() {
+async fn last_admin_is_kept_and_deactivated_users_are_signed_out() {
     let t = TestServer::new(Engine::Sqlite).await;
     t.inner.workspace("acme").await;
     let ann = Browser::sign_in(&t).await;
@@ -118,7 +118,7 @@ async fn the_last_admin_stays_and_the_deactivated_are_out_at_once() {
 }
 
 #[tokio::test]
-async fn somebody_with_several_roles_acts_in_one_place_at_a_time() {
+async fn user_with_several_roles_acts_in_one_workspace_at_a_time() {
     let t = TestServer::new(Engine::Sqlite).await;
     for slug in ["acme", "beta", "gamma"] {
         t.inner.workspace(slug).await;
@@ -164,7 +164,7 @@ async fn somebody_with_several_roles_acts_in_one_place_at_a_time() {
 }
 
 #[tokio::test]
-async fn an_administrator_sees_and_ends_the_sessions_of_others() {
+async fn admin_lists_and_ends_sessions_of_other_users() {
     let t = TestServer::new(Engine::Sqlite).await;
     let admin = Browser::sign_in(&t).await;
     let vi = Browser::invited(&t, "vi@acme.com", Role::Viewer, None).await;
@@ -205,7 +205,7 @@ async fn a_viewer_reads_the_settings_and_changes_none() {
 }
 
 #[tokio::test]
-async fn gateways_are_asked_only_when_somebody_wants_to_know() {
+async fn gateway_overview_is_queried_only_on_its_page() {
     let sandbox = Sandbox::start(Options::default()).await.unwrap();
     let here = sandbox.mcp_url();
     let egress =

@@ -93,7 +93,7 @@ async fn people(t: &TestServer) -> Vec<User> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn people_of_a_real_provider_come_in_with_the_roles_of_their_groups() {
+async fn users_of_a_real_provider_sign_in_with_the_roles_of_their_groups() {
     for (secret, id_token_claims) in [(None, "0"), (Some("a secret: with/odd+signs"), "1")] {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = format!("http://{}", free.local_addr().unwrap());
@@ -138,7 +138,7 @@ async fn people_of_a_real_provider_come_in_with_the_roles_of_their_groups() {
 }
 
 #[tokio::test]
-async fn what_does_not_belong_to_this_sign_in_lets_nobody_in() {
+async fn callback_of_another_login_is_refused() {
     let provider = FakeProvider::start();
     let t = server(|base| settings(&provider.issuer, base)).await;
     let (browser, url) = depart(&t).await;
@@ -204,7 +204,7 @@ async fn what_does_not_belong_to_this_sign_in_lets_nobody_in() {
 }
 
 #[tokio::test]
-async fn roles_follow_the_groups_and_go_with_them() {
+async fn roles_follow_the_provider_groups() {
     let provider = FakeProvider::start();
     let t = server(|base| settings(&provider.issuer, base)).await;
     let grace = signed_in(&t, &provider, json!({ "groups": ["team-acme", "team-gone"] })).await;
@@ -233,7 +233,7 @@ async fn roles_follow_the_groups_and_go_with_them() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn people_of_the_provider_have_no_way_in_beside_it() {
+async fn provider_users_cannot_sign_in_by_password_or_link() {
     let provider = FakeProvider::start();
     let t = server(|base| settings(&provider.issuer, base)).await;
     let grace = signed_in(&t, &provider, json!({})).await;
@@ -251,7 +251,7 @@ async fn people_of_the_provider_have_no_way_in_beside_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn other_sites_cannot_use_up_the_tries() {
+async fn cross_site_requests_do_not_count_as_login_attempts() {
     let provider = FakeProvider::start();
     let t = server(|base| settings(&provider.issuer, base)).await;
     for _ in 0..70 {
@@ -261,7 +261,7 @@ async fn other_sites_cannot_use_up_the_tries() {
 }
 
 #[tokio::test]
-async fn somebody_invited_is_taken_over_only_when_the_provider_vouches() {
+async fn invited_user_is_linked_only_when_the_provider_verified_the_email() {
     let provider = FakeProvider::start();
     let t =
         server(|base| ProviderSettings { groups: BTreeMap::new(), ..settings(&provider.issuer, base) }).await;
@@ -276,7 +276,7 @@ async fn somebody_invited_is_taken_over_only_when_the_provider_vouches() {
 }
 
 #[tokio::test]
-async fn keys_change_and_outages_pass() {
+async fn provider_key_rotation_and_outages_are_survived() {
     let provider = FakeProvider::start();
     let t = server(|base| settings(&provider.issuer, base)).await;
     provider.does().down = true;
@@ -311,7 +311,7 @@ async fn keys_change_and_outages_pass() {
 }
 
 #[tokio::test]
-async fn algorithms_that_cannot_be_are_refused_at_the_start() {
+async fn unsupported_algorithms_are_refused_at_startup() {
     let t = TestRegistry::new(Engine::Sqlite).await;
     for algorithms in [vec!["HS256".to_owned()], vec!["none".to_owned()], Vec::new()] {
         let provider =
@@ -326,7 +326,7 @@ async fn algorithms_that_cannot_be_are_refused_at_the_start() {
 }
 
 #[tokio::test]
-async fn where_passwords_are_off_there_is_no_form_for_them() {
+async fn password_form_is_absent_when_passwords_are_disabled() {
     let provider = FakeProvider::start();
     let provider = settings(&provider.issuer, "http://127.0.0.1:1");
     let settings = Settings { provider: Some(provider), passwords: false, ..Settings::default() };

@@ -5,7 +5,7 @@ use registry_core::slug::Reference;
 use support::{Engine, TestServer};
 
 #[tokio::test]
-async fn viewers_read_and_are_told_what_they_may_not() {
+async fn viewers_read_and_are_told_which_actions_they_lack() {
     let t = TestServer::new(Engine::Sqlite).await;
     t.inner.workspace("acme").await;
     t.inner.integration("linear", "https://mcp.linear.app/mcp", None).await;

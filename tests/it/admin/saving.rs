@@ -45,7 +45,7 @@ fn words(page: &Reply) -> String {
 }
 
 #[tokio::test]
-async fn a_review_shows_both_changes_and_never_a_secret_in_clear() {
+async fn review_shows_both_changes_and_no_secret() {
     let t = TestServer::new(Engine::Sqlite).await;
     linear(&t, Some(&named("Before"))).await;
     let browser = Browser::sign_in(&t).await;
@@ -88,7 +88,7 @@ async fn a_review_shows_both_changes_and_never_a_secret_in_clear() {
 }
 
 #[tokio::test]
-async fn a_button_that_is_unknown_saves_nothing() {
+async fn unknown_button_saves_nothing() {
     let t = TestServer::new(Engine::Sqlite).await;
     linear(&t, Some(&named("Before"))).await;
     let browser = Browser::sign_in(&t).await;
@@ -99,7 +99,7 @@ async fn a_button_that_is_unknown_saves_nothing() {
 }
 
 #[tokio::test]
-async fn two_people_both_see_both_texts() {
+async fn edit_conflict_shows_both_texts() {
     let t = TestServer::new(Engine::Sqlite).await;
     linear(&t, Some(&named("Base"))).await;
     let browser = Browser::sign_in(&t).await;
@@ -135,7 +135,7 @@ async fn two_people_both_see_both_texts() {
 }
 
 #[tokio::test]
-async fn where_people_must_sign_in_again_saving_asks_once_more() {
+async fn save_that_forces_users_to_sign_in_again_asks_for_confirmation() {
     let t = TestServer::new(Engine::Sqlite).await;
     let sandbox = upstream(&t.inner, Quirks { no_management: true, ..Quirks::default() }, None).await;
     let worker = Working::start(&t.inner.registry, Limits::default());
@@ -191,7 +191,7 @@ async fn where_people_must_sign_in_again_saving_asks_once_more() {
 }
 
 #[tokio::test]
-async fn the_history_compares_and_restores() {
+async fn history_compares_and_restores_revisions() {
     let t = TestServer::new(Engine::Sqlite).await;
     linear(&t, None).await;
     let browser = Browser::sign_in(&t).await;

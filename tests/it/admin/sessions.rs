@@ -24,7 +24,7 @@ async fn sign_in(t: &TestServer, password: &str, more: &[(&str, &str)]) -> Reply
 }
 
 #[tokio::test]
-async fn tries_are_counted_and_the_page_says_how_long_to_wait() {
+async fn login_attempts_are_limited_and_the_page_says_how_long_to_wait() {
     let t = TestServer::new(Engine::Sqlite).await;
     ann(&t).await;
     for _ in 0..5 {
@@ -52,7 +52,7 @@ async fn tries_are_counted_and_the_page_says_how_long_to_wait() {
 }
 
 #[tokio::test]
-async fn links_are_tried_as_seldom() {
+async fn link_attempts_are_limited_too() {
     let t = TestServer::new(Engine::Sqlite).await;
     let token =
         t.inner.registry.users().create_sign_in_link("ann@acme.com", Origin::new(Door::Cli)).await.unwrap();
@@ -67,7 +67,7 @@ async fn links_are_tried_as_seldom() {
 }
 
 #[tokio::test]
-async fn a_form_that_comes_too_late_is_kept_and_sent_only_when_asked() {
+async fn form_sent_after_the_session_ended_is_kept_until_confirmed() {
     let t = TestServer::new(Engine::Sqlite).await;
     let browser = ann(&t).await;
     // Twelve hours without a request end a session.
@@ -113,7 +113,7 @@ fn serialized(form: &[(&str, &str)]) -> String {
 }
 
 #[tokio::test]
-async fn the_longest_configuration_is_kept_too() {
+async fn longest_configuration_survives_the_end_of_a_session() {
     let t = TestServer::new(Engine::Sqlite).await;
     ann(&t).await;
     // As long as a configuration may be, with as many marks to encode as JSON has at its worst.
@@ -128,7 +128,7 @@ async fn the_longest_configuration_is_kept_too() {
 }
 
 #[tokio::test]
-async fn passwords_and_parts_of_pages_are_not_kept() {
+async fn kept_forms_exclude_passwords_and_page_fragments() {
     let t = TestServer::new(Engine::Sqlite).await;
     let nobody = Browser::nobody(&t);
     let page = nobody.post("/ui/account/password", &[("password", "canary-7Yt")]).await.expect(401);
@@ -143,7 +143,7 @@ async fn passwords_and_parts_of_pages_are_not_kept() {
 }
 
 #[tokio::test]
-async fn one_signs_out_elsewhere() {
+async fn other_sessions_can_be_signed_out() {
     let t = TestServer::new(Engine::Sqlite).await;
     let here = ann(&t).await;
     let there = Browser::nobody(&t).after(&sign_in(&t, PASSWORD, &[]).await.expect(303));
@@ -166,7 +166,7 @@ async fn one_signs_out_elsewhere() {
 }
 
 #[tokio::test]
-async fn a_new_password_ends_other_sessions() {
+async fn new_password_ends_other_sessions() {
     let t = TestServer::new(Engine::Sqlite).await;
     let here = ann(&t).await;
     let there = Browser::nobody(&t).after(&sign_in(&t, PASSWORD, &[]).await.expect(303));
@@ -190,7 +190,7 @@ async fn a_new_password_ends_other_sessions() {
 }
 
 #[tokio::test]
-async fn signing_out_ends_the_session_itself() {
+async fn sign_out_ends_the_session_on_the_server() {
     let t = TestServer::new(Engine::Sqlite).await;
     let browser = ann(&t).await;
     let (_, session) = browser.cookie.split_once('=').unwrap();
@@ -204,7 +204,7 @@ async fn signing_out_ends_the_session_itself() {
 }
 
 #[tokio::test]
-async fn the_theme_is_kept_by_the_server() {
+async fn theme_is_stored_by_the_server() {
     let t = TestServer::new(Engine::Sqlite).await;
     let browser = Browser::sign_in(&t).await;
     assert!(browser.get("/ui/account").await.text.contains(r#"data-theme="system""#));

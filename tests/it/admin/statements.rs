@@ -2,17 +2,17 @@
 
 use super::Browser;
 use registry_core::permission::Role;
-use support::estate::{Estate, Size};
+use support::dataset::{Dataset, Size};
 use support::{Engine, TestServer, statements};
 
 /// Each page with the number of statements it took, on an organisation of `size`.
 async fn taken(size: Size) -> Vec<(&'static str, u64)> {
     let t = TestServer::new(Engine::Sqlite).await;
-    let estate = Estate::furnish(&t.inner, size).await;
+    let dataset = Dataset::seed(&t.inner, size).await;
     let browser = Browser::sign_in(&t).await;
     let gateway = t.client(Role::Admin, None).await;
     let mut taken = Vec::new();
-    for asked in estate.pages() {
+    for asked in dataset.pages() {
         let before = statements();
         let reply = if asked.path.starts_with("/v1") {
             gateway.get(&asked.path).await
@@ -26,7 +26,7 @@ async fn taken(size: Size) -> Vec<(&'static str, u64)> {
 }
 
 #[tokio::test]
-async fn no_page_takes_more_statements_where_there_are_more_rows() {
+async fn page_statements_do_not_grow_with_rows() {
     let few = taken(Size { integrations: 3, workspaces: 2, servers: 8, saves: 2 }).await;
     let many = taken(Size { integrations: 20, workspaces: 20, servers: 120, saves: 20 }).await;
     assert!(few.iter().all(|(_, statements)| *statements > 0), "nothing was counted: {few:?}");

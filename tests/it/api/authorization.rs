@@ -177,15 +177,15 @@ async fn every_operation_answers_every_identity_as_the_table_says(part: usize in
     assert!(missing.is_empty(), "operations without a row, or rows without an operation: {missing:?}");
 
     let mut wrong = Vec::new();
-    let kept = World::new().await;
+    let kept = Scenario::new().await;
     for (id, method, path) in operations.iter().skip(part).step_by(PARTS) {
         let Row(_, expected) = TABLE.iter().find(|row| row.0 == id).unwrap();
         let destructive = method == "DELETE" || matches!(id.as_str(), "revoke_api_key" | "rotate_api_key");
-        let mut world = kept.copy().await;
+        let mut scenario = kept.copy().await;
         for (index, expected) in expected.iter().enumerate() {
-            let path = world.fill(path);
+            let path = scenario.fill(path);
             let mut request =
-                world.identities[index].request(Method::from_bytes(method.as_bytes()).unwrap(), &path);
+                scenario.identities[index].request(Method::from_bytes(method.as_bytes()).unwrap(), &path);
             if method == "POST" || method == "PUT" {
                 request = request.json(&body(id));
             }
@@ -199,7 +199,7 @@ async fn every_operation_answers_every_identity_as_the_table_says(part: usize in
                 ));
             }
             if destructive && reply.status.is_success() {
-                world = kept.copy().await;
+                scenario = kept.copy().await;
             }
         }
     }
@@ -208,7 +208,7 @@ async fn every_operation_answers_every_identity_as_the_table_says(part: usize in
 }
 
 /// A registry with one of everything in the workspace `acme`, and all identities.
-pub(crate) struct World {
+pub(crate) struct Scenario {
     pub(crate) server: TestServer,
     identities: Vec<Client>,
     tokens: Vec<String>,
@@ -217,7 +217,7 @@ pub(crate) struct World {
     registration: String,
 }
 
-impl World {
+impl Scenario {
     pub(crate) async fn new() -> Self {
         let server = TestServer::new(Engine::Sqlite).await;
         let t = &server.inner;
@@ -314,8 +314,8 @@ impl World {
 }
 
 #[tokio::test]
-async fn who_looks_after_people_with_a_scope_makes_nobody_more_than_itself() {
-    let world = World::new().await;
+async fn scoped_user_admin_grants_no_more_than_its_own_role() {
+    let scenario = Scenario::new().await;
     let new = registry::NewApiKey {
         name: "people".into(),
         role: Role::Admin,
@@ -324,10 +324,10 @@ async fn who_looks_after_people_with_a_scope_makes_nobody_more_than_itself() {
         expires_at: None,
         reason: None,
     };
-    let registry = &world.server.inner.registry;
+    let registry = &scenario.server.inner.registry;
     let key = registry.api_keys().create(&registry.operator(), new).await.unwrap().key;
-    let client = world.server.with_token(&key);
-    let person = format!("/v1/users/{}", world.user);
+    let client = scenario.server.with_token(&key);
+    let person = format!("/v1/users/{}", scenario.user);
     client.get("/v1/users").await.expect(200);
     client.post("/v1/users", &json!({ "email": "mallory@acme.com", "role": "admin" })).await.expect(403);
     client.post(&format!("{person}/sign-in-link"), &json!({})).await.expect(403);

@@ -5,7 +5,7 @@ use serde_json::Value;
 use support::{Engine, TestServer};
 
 #[test]
-fn the_document_that_is_checked_in_is_the_one_that_is_served() {
+fn served_openapi_document_equals_the_committed_one() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../openapi/registry.json");
     let served = serde_json::to_value(registry_api::document()).unwrap();
     let text = std::fs::read_to_string(path).unwrap_or_default();

@@ -24,7 +24,7 @@ fn left(reply: &Reply) -> u32 {
 }
 
 #[tokio::test]
-async fn each_caller_has_an_allowance_of_its_own_and_is_told_how_much_is_left() {
+async fn each_caller_has_its_own_rate_limit_and_sees_the_rest() {
     let t = server(RequestLimits { burst: 5, per_second: 1, ..RequestLimits::default() }).await;
     let (one, other) = (t.client(Role::Viewer, None).await, t.client(Role::Viewer, None).await);
     for expected in (0..5).rev() {
@@ -48,7 +48,7 @@ async fn each_caller_has_an_allowance_of_its_own_and_is_told_how_much_is_left() 
 }
 
 #[tokio::test]
-async fn an_address_that_guesses_credentials_is_held_up_and_no_other() {
+async fn failed_authentication_throttles_only_that_address() {
     let t = server(RequestLimits::default()).await;
     let good = t.key(Role::Viewer, None).await;
     let from = |token: &str, address: &str| {
@@ -77,7 +77,7 @@ async fn an_address_that_guesses_credentials_is_held_up_and_no_other() {
 }
 
 #[tokio::test]
-async fn where_too_much_is_worked_on_the_next_is_refused_at_once_and_gateways_are_not() {
+async fn full_server_refuses_further_requests_but_no_gateway() {
     let t = server(RequestLimits { at_once: 2, ..RequestLimits::default() }).await;
     let (admin, gateway) = (t.client(Role::Admin, None).await, t.client(Role::Gateway, None).await);
     let address = |last: u8| Some(IpAddr::from([203, 0, 113, last]));
@@ -99,7 +99,7 @@ async fn where_too_much_is_worked_on_the_next_is_refused_at_once_and_gateways_ar
 }
 
 #[tokio::test]
-async fn one_address_takes_a_share_of_what_is_worked_on_at_once() {
+async fn one_address_is_limited_to_its_share_of_concurrent_requests() {
     let t = server(RequestLimits { at_once: 8, ..RequestLimits::default() }).await;
     let take = |address: &str| t.inner.registry.limits().acquire(Some(address.parse().unwrap()));
     let held = [take("2001:db8::1").unwrap(), take("2001:db8::2").unwrap()];
@@ -112,7 +112,7 @@ async fn one_address_takes_a_share_of_what_is_worked_on_at_once() {
 }
 
 #[tokio::test]
-async fn who_shows_no_credential_is_counted_by_address() {
+async fn anonymous_requests_are_limited_by_address() {
     let t = server(RequestLimits { burst: 4, per_second: 1, ..RequestLimits::default() }).await;
     let from = |path: &str, address: &str| {
         let request = t.anonymous().request(Method::GET, path).header("x-forwarded-for", address.to_owned());
@@ -155,7 +155,7 @@ async fn endless_form(t: &TestServer, path: &str, cookie: &str) -> (String, Dura
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn strangers_cannot_keep_a_form_open_for_long() {
+async fn anonymous_form_uploads_time_out() {
     let t = TestServer::new(Engine::Sqlite).await;
     let unknown = "cookie: mcp_registry_session=unknown\r\n";
     let (signing_in, guessing, ended) = tokio::join!(
@@ -170,7 +170,7 @@ async fn strangers_cannot_keep_a_form_open_for_long() {
 }
 
 #[tokio::test]
-async fn what_takes_too_long_is_given_up() {
+async fn slow_request_times_out() {
     let t = server(RequestLimits { patience: Duration::from_millis(200), ..RequestLimits::default() }).await;
     let key = t.key(Role::Admin, None).await;
     // A body that never comes.
@@ -188,7 +188,7 @@ async fn what_takes_too_long_is_given_up() {
 }
 
 #[tokio::test]
-async fn what_is_too_large_too_deep_or_too_much_is_refused() {
+async fn oversized_and_deeply_nested_bodies_are_refused() {
     let t = TestServer::new(Engine::Sqlite).await;
     let admin = t.client(Role::Admin, None).await;
     let post = |body: String| {
@@ -234,7 +234,7 @@ async fn what_is_too_large_too_deep_or_too_much_is_refused() {
 const TOO_MUCH: &str = "/v1/advanced-configuration/check";
 
 #[tokio::test]
-async fn every_answer_says_what_a_browser_may_do_with_it() {
+async fn every_response_has_the_security_headers() {
     let t = TestServer::secure(Engine::Sqlite).await;
     let admin = t.client(Role::Admin, None).await;
     let gateway = t.client(Role::Gateway, None).await;

@@ -3,6 +3,7 @@
 use futures_util::future::join_all;
 use registry_core::permission::Role;
 use reqwest::Method;
+use rstest::rstest;
 use serde_json::{Map, Value, json};
 use support::{Client, Engine, Reply, TestServer};
 
@@ -141,47 +142,50 @@ fn fill(operation: &Operation, name: &str, text: &str) -> String {
     })
 }
 
-on_both! {
-    async fn nul_is_refused_in_every_parameter_and_member_by_name(t: TestServer) {
-        let callers = Callers::of(&t).await;
-        let mut tried = 0;
-        for operation in operations() {
-            for name in &operation.in_path {
-                let path = fill(&operation, name, "a%00b");
-                for reply in [callers.send(&operation, &path, None).await, {
-                    Client::send(callers.nobody.request(operation.method.clone(), &path)).await
-                }] {
-                    let status = reply.status.as_u16();
-                    assert_eq!(status, 400, "{} {name}: {}", operation.id, reply.text);
-                    assert!(reply.text.contains(&format!("`{name}`")), "{} {name}: {}", operation.id, reply.text);
-                    tried += 1;
-                }
-            }
-            for name in &operation.in_query {
-                let path = fill(&operation, "", "");
-                let reply = callers.send(&operation, &format!("{path}?{name}=%00"), None).await.expect(400);
+#[rstest]
+#[case::sqlite(Engine::Sqlite)]
+#[case::postgres(Engine::Postgres)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nul_is_refused_in_every_parameter_and_member_by_name(#[case] engine: Engine) {
+    let t = TestServer::new(engine).await;
+    let callers = Callers::of(&t).await;
+    let mut tried = 0;
+    for operation in operations() {
+        for name in &operation.in_path {
+            let path = fill(&operation, name, "a%00b");
+            for reply in [callers.send(&operation, &path, None).await, {
+                Client::send(callers.nobody.request(operation.method.clone(), &path)).await
+            }] {
+                let status = reply.status.as_u16();
+                assert_eq!(status, 400, "{} {name}: {}", operation.id, reply.text);
                 assert!(reply.text.contains(&format!("`{name}`")), "{} {name}: {}", operation.id, reply.text);
                 tried += 1;
             }
-            for (pointer, body) in &operation.in_body {
-                let path = fill(&operation, "", "");
-                let body = body.to_string().replace("PLACE", "before \\u0000 behind");
-                let reply = callers.send(&operation, &path, Some(body.clone())).await;
-                let status = reply.status.as_u16();
-                assert_eq!(status, 422, "{} {body}: {}", operation.id, reply.text);
-                let wanted = ("nul_character".to_owned(), pointer.clone());
-                assert!(reply.errors().contains(&wanted), "{} {body}: {}", operation.id, reply.text);
-                tried += 1;
-            }
-            if !operation.in_body.is_empty() {
-                let path = fill(&operation, "", "");
-                let body = r#"{"configurations": {"a": {"b\u0000": 1}}}"#;
-                let reply = callers.send(&operation, &path, Some(body.to_owned())).await.expect(422);
-                assert_eq!(reply.errors(), [("nul_character".to_owned(), "/configurations/a/b\0".to_owned())]);
-            }
         }
-        assert!(tried > 200, "{tried}");
+        for name in &operation.in_query {
+            let path = fill(&operation, "", "");
+            let reply = callers.send(&operation, &format!("{path}?{name}=%00"), None).await.expect(400);
+            assert!(reply.text.contains(&format!("`{name}`")), "{} {name}: {}", operation.id, reply.text);
+            tried += 1;
+        }
+        for (pointer, body) in &operation.in_body {
+            let path = fill(&operation, "", "");
+            let body = body.to_string().replace("PLACE", "before \\u0000 behind");
+            let reply = callers.send(&operation, &path, Some(body.clone())).await;
+            let status = reply.status.as_u16();
+            assert_eq!(status, 422, "{} {body}: {}", operation.id, reply.text);
+            let wanted = ("nul_character".to_owned(), pointer.clone());
+            assert!(reply.errors().contains(&wanted), "{} {body}: {}", operation.id, reply.text);
+            tried += 1;
+        }
+        if !operation.in_body.is_empty() {
+            let path = fill(&operation, "", "");
+            let body = r#"{"configurations": {"a": {"b\u0000": 1}}}"#;
+            let reply = callers.send(&operation, &path, Some(body.to_owned())).await.expect(422);
+            assert_eq!(reply.errors(), [("nul_character".to_owned(), "/configurations/a/b\0".to_owned())]);
+        }
     }
+    assert!(tried > 200, "{tried}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,13 +1,15 @@
 //! Preflight and tests of the connection over REST.
 
 use registration_worker::WorkerOptions;
+use registry_core::examples::ENTERPRISE_COMPLIANCE;
 use registry_core::permission::Role;
 use registry_outbound::{Limits, UpstreamClient};
 use registry_sandbox::{Options, Quirks, Sandbox};
+use rstest::rstest;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use support::{Engine, SEED_ENTERPRISE, TestServer};
+use support::{Engine, TestServer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -20,8 +22,7 @@ async fn sandbox(quirks: Quirks) -> Sandbox {
 async fn integration(t: &TestServer, url: &str, configurations: &Value) -> support::Client {
     let admin = t.client(Role::Admin, None).await;
     t.inner.workspace("acme").await;
-    let body = json!({ "name": "Linear", "slug": "linear", "url": url, "auth_type": "oauth_auto", "transport": "http", "configurations": configurations });
-    admin.post("/v1/mcp-integrations", &body).await.expect(200);
+    admin.given().integration("linear", url).with("configurations", configurations.clone()).await;
     admin
 }
 
@@ -30,158 +31,226 @@ fn codes(preflight: &Value) -> Vec<String> {
     advice.iter().map(|one| one["code"].as_str().unwrap().to_owned()).collect()
 }
 
-on_both! {
-    async fn the_body_shown_is_the_body_that_is_sent_afterwards(t: TestServer) {
-        let quirks = Quirks { scopes_supported: vec!["mcp:read".into(), "offline_access".into()], ..Quirks::default() };
-        let sandbox = sandbox(quirks).await;
-        let configurations = json!({ "oauth_client_metadata": { "client_name": "Acme", "contacts": ["the team@acme.com"] } });
-        let admin = integration(&t, &sandbox.mcp_url(), &configurations).await;
-        t.inner.server("linear", "acme").await;
-        let before = admin.get("/v1/audit-events").await.json()["total"].clone();
+#[rstest]
+#[case::sqlite(Engine::Sqlite)]
+#[case::postgres(Engine::Postgres)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_body_shown_is_the_body_that_is_sent_afterwards(#[case] engine: Engine) {
+    let t = TestServer::new(engine).await;
+    let quirks =
+        Quirks { scopes_supported: vec!["mcp:read".into(), "offline_access".into()], ..Quirks::default() };
+    let sandbox = sandbox(quirks).await;
+    let configurations =
+        json!({ "oauth_client_metadata": { "client_name": "Acme", "contacts": ["the team@acme.com"] } });
+    let admin = integration(&t, &sandbox.mcp_url(), &configurations).await;
+    t.inner.server("linear", "acme").await;
+    let before = admin.get("/v1/audit-events").await.json()["total"].clone();
 
-        let shown = admin.post("/v1/mcp-integrations/linear/preflight", &json!({})).await.expect(200).json();
-        assert_eq!((&shown["object"], &shown["ready"], &shown["method"]), (&json!("preflight"), &json!(true), &json!("dcr")));
-        assert_eq!((&shown["workspace"], &shown["server"]), (&json!("acme"), &json!("linear")));
-        assert_eq!(shown["discovery"]["issuer"], sandbox.issuer());
-        assert_eq!((&shown["discovery"]["issuer_match"], &shown["discovery"]["resource_match"]), (&json!("exact"), &json!("exact")));
-        let steps: Vec<_> = shown["trace"].as_array().unwrap().iter().map(|one| (one["step"].as_str().unwrap(), one["status"].as_u64().unwrap())).collect();
-        assert_eq!(steps, [("probe", 401), ("protected_resource", 200), ("authorization_server", 200)]);
-        assert_eq!(shown["registration"]["request"]["scope"], "mcp:read offline_access");
-        assert_eq!(shown["registration"]["adjustments"][0]["member"], "scope");
-        assert!(shown["registration"]["adjustments"][0]["why"].is_string());
-        assert!(codes(&shown).contains(&"contact_no_email".to_owned()), "{shown:#}");
-        assert!(sandbox.registrations().is_empty(), "nothing was registered");
-        assert_eq!(admin.get("/v1/audit-events").await.json()["total"], before, "nothing was written");
+    let shown = admin.post("/v1/mcp-integrations/linear/preflight", &json!({})).await.expect(200).json();
+    assert_eq!(
+        (&shown["object"], &shown["ready"], &shown["method"]),
+        (&json!("preflight"), &json!(true), &json!("dcr"))
+    );
+    assert_eq!((&shown["workspace"], &shown["server"]), (&json!("acme"), &json!("linear")));
+    assert_eq!(shown["discovery"]["issuer"], sandbox.issuer());
+    assert_eq!(
+        (&shown["discovery"]["issuer_match"], &shown["discovery"]["resource_match"]),
+        (&json!("exact"), &json!("exact"))
+    );
+    let steps: Vec<_> = shown["trace"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["step"].as_str().unwrap(), one["status"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(steps, [("probe", 401), ("protected_resource", 200), ("authorization_server", 200)]);
+    assert_eq!(shown["registration"]["request"]["scope"], "mcp:read offline_access");
+    assert_eq!(shown["registration"]["adjustments"][0]["member"], "scope");
+    assert!(shown["registration"]["adjustments"][0]["why"].is_string());
+    assert!(codes(&shown).contains(&"contact_no_email".to_owned()), "{shown:#}");
+    assert!(sandbox.registrations().is_empty(), "nothing was registered");
+    assert_eq!(admin.get("/v1/audit-events").await.json()["total"], before, "nothing was written");
 
-        let registry = &t.inner.registry;
-        let stop = CancellationToken::new();
-        let options = WorkerOptions { name: "test".into(), concurrency: 1, poll: Duration::from_millis(50), drain: Duration::from_secs(5) };
-        let guarded = Arc::new(UpstreamClient::new(registry.settings().egress.clone(), Limits::default()));
-        let worker = tokio::spawn(registration_worker::run(registry.clone(), guarded, options, stop.clone()));
-        assert!(sandbox.wait_for_registration(1, Duration::from_secs(10)).await);
-        stop.cancel();
-        worker.await.unwrap();
-        assert_eq!(sandbox.registrations()[0].body, shown["registration"]["request"]);
-        assert_eq!(shown["current_registration"]["state"], "queued");
-        let again = admin.post("/v1/mcp-integrations/linear/preflight", &json!({})).await.expect(200).json();
-        assert_eq!((&again["current_registration"]["state"], &again["current_registration"]["usable"]), (&json!("registered"), &json!(true)));
-        assert_eq!(again["registration"], shown["registration"], "what is shown is what a new one would be");
-        sandbox.stop().await;
-    }
+    let registry = &t.inner.registry;
+    let stop = CancellationToken::new();
+    let options = WorkerOptions {
+        name: "test".into(),
+        concurrency: 1,
+        poll: Duration::from_millis(50),
+        drain: Duration::from_secs(5),
+    };
+    let guarded = Arc::new(UpstreamClient::new(registry.settings().egress.clone(), Limits::default()));
+    let worker = tokio::spawn(registration_worker::run(registry.clone(), guarded, options, stop.clone()));
+    assert!(sandbox.wait_for_registration(1, Duration::from_secs(10)).await);
+    stop.cancel();
+    worker.await.unwrap();
+    assert_eq!(sandbox.registrations()[0].body, shown["registration"]["request"]);
+    assert_eq!(shown["current_registration"]["state"], "queued");
+    let again = admin.post("/v1/mcp-integrations/linear/preflight", &json!({})).await.expect(200).json();
+    assert_eq!(
+        (&again["current_registration"]["state"], &again["current_registration"]["usable"]),
+        (&json!("registered"), &json!(true))
+    );
+    assert_eq!(again["registration"], shown["registration"], "what is shown is what a new one would be");
+    sandbox.stop().await;
 }
 
-on_both! {
-    async fn what_if_is_judged_like_a_save_and_changes_nothing(t: TestServer) {
-        let sandbox = sandbox(Quirks::default()).await;
-        let seed: Value = serde_json::from_str(SEED_ENTERPRISE).unwrap();
-        let admin = integration(&t, "http://127.0.0.1:9/mcp", &seed).await;
-        let before = admin.get("/v1/mcp-integrations/linear").await.expect(200);
-        let path = "/v1/mcp-integrations/linear/preflight";
-        let named = json!({ "oauth_client_metadata": { "client_name": "What if" } });
-        let shown = admin.post(path, &json!({ "url": sandbox.mcp_url(), "configurations": named, "workspace_id": "acme" })).await.expect(200).json();
-        assert_eq!(shown["registration"]["request"]["client_name"], "What if");
-        let shown = admin.post(path, &json!({ "url": sandbox.mcp_url(), "configurations": null, "workspace_id": "acme" })).await.expect(200).json();
-        assert_eq!(shown["registration"]["request"]["client_name"], "Portkey (acme/linear)");
-        let after = admin.get("/v1/mcp-integrations/linear").await.expect(200);
-        assert_eq!((before.header("etag"), &before.text), (after.header("etag"), &after.text));
+#[rstest]
+#[case::sqlite(Engine::Sqlite)]
+#[case::postgres(Engine::Postgres)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn preflight_validates_like_a_save_and_changes_nothing(#[case] engine: Engine) {
+    let t = TestServer::new(engine).await;
+    let sandbox = sandbox(Quirks::default()).await;
+    let seed: Value = serde_json::from_str(ENTERPRISE_COMPLIANCE).unwrap();
+    let admin = integration(&t, "http://127.0.0.1:9/mcp", &seed).await;
+    let before = admin.get("/v1/mcp-integrations/linear").await.expect(200);
+    let path = "/v1/mcp-integrations/linear/preflight";
+    let named = json!({ "oauth_client_metadata": { "client_name": "What if" } });
+    let shown = admin
+        .post(path, &json!({ "url": sandbox.mcp_url(), "configurations": named, "workspace_id": "acme" }))
+        .await
+        .expect(200)
+        .json();
+    assert_eq!(shown["registration"]["request"]["client_name"], "What if");
+    let shown = admin
+        .post(path, &json!({ "url": sandbox.mcp_url(), "configurations": null, "workspace_id": "acme" }))
+        .await
+        .expect(200)
+        .json();
+    assert_eq!(shown["registration"]["request"]["client_name"], "Portkey (acme/linear)");
+    let after = admin.get("/v1/mcp-integrations/linear").await.expect(200);
+    assert_eq!((before.header("etag"), &before.text), (after.header("etag"), &after.text));
 
-        let wrong = json!({ "configurations": { "oauth_client_metadata": { "contacts": "a@acme.com" } } });
-        let refused = admin.post(path, &wrong).await.expect(422);
-        assert_eq!(refused.errors(), [("wrong_type".to_owned(), "/configurations/oauth_client_metadata/contacts".to_owned())]);
-        let refused = admin.post(path, &json!({ "url": "https://10.0.0.1/mcp" })).await.expect(422);
-        assert_eq!(refused.errors(), [("address_not_allowed".to_owned(), "/url".to_owned())]);
-        admin.post(path, &json!({ "workspace_id": "nowhere" })).await.expect(404);
-        sandbox.stop().await;
-    }
+    let wrong = json!({ "configurations": { "oauth_client_metadata": { "contacts": "a@acme.com" } } });
+    let refused = admin.post(path, &wrong).await.expect(422);
+    assert_eq!(
+        refused.errors(),
+        [("wrong_type".to_owned(), "/configurations/oauth_client_metadata/contacts".to_owned())]
+    );
+    let refused = admin.post(path, &json!({ "url": "https://10.0.0.1/mcp" })).await.expect(422);
+    assert_eq!(refused.errors(), [("address_not_allowed".to_owned(), "/url".to_owned())]);
+    admin.post(path, &json!({ "workspace_id": "nowhere" })).await.expect(404);
+    sandbox.stop().await;
 }
 
-on_both! {
-    async fn an_integration_can_be_looked_at_before_it_is_made(t: TestServer) {
-        let sandbox = sandbox(Quirks::default()).await;
-        t.inner.workspace("acme").await;
-        let manager = t.client(Role::Manager, Some("acme")).await;
-        let secret = "canary-initial-access-token";
-        let body = json!({
-            "name": "New Tool", "url": sandbox.mcp_url(), "auth_type": "oauth_auto", "transport": "http",
-            "configurations": { "registration": { "initial_access_token": secret }, "oauth_client_metadata": { "client_nmae": "A" } },
-        });
-        let shown = manager.post("/v1/mcp-integrations/preflight", &body).await.expect(200);
-        assert!(!shown.text.contains("canary") && !shown.text.contains("$sealed"), "{}", shown.text);
-        let shown = shown.json();
-        assert_eq!(shown["registration"]["with_initial_access_token"], true);
-        assert_eq!(shown["registration"]["request"]["client_name"], "Portkey (acme/new-tool)");
-        assert_eq!(shown["findings"][0]["pointer"], "/configurations/oauth_client_metadata/client_nmae");
-        assert!(!codes(&shown).contains(&"initial_access_token_unknown".to_owned()));
-        assert!(sandbox.registrations().is_empty());
-        assert_eq!(manager.get("/v1/mcp-integrations").await.expect(200).json()["total"], 0, "nothing was made");
+#[rstest]
+#[case::sqlite(Engine::Sqlite)]
+#[case::postgres(Engine::Postgres)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn preflight_works_before_the_integration_exists(#[case] engine: Engine) {
+    let t = TestServer::new(engine).await;
+    let sandbox = sandbox(Quirks::default()).await;
+    t.inner.workspace("acme").await;
+    let manager = t.client(Role::Manager, Some("acme")).await;
+    let secret = "canary-initial-access-token";
+    let body = json!({
+        "name": "New Tool", "url": sandbox.mcp_url(), "auth_type": "oauth_auto", "transport": "http",
+        "configurations": { "registration": { "initial_access_token": secret }, "oauth_client_metadata": { "client_nmae": "A" } },
+    });
+    let shown = manager.post("/v1/mcp-integrations/preflight", &body).await.expect(200);
+    assert!(!shown.text.contains("canary") && !shown.text.contains("$sealed"), "{}", shown.text);
+    let shown = shown.json();
+    assert_eq!(shown["registration"]["with_initial_access_token"], true);
+    assert_eq!(shown["registration"]["request"]["client_name"], "Portkey (acme/new-tool)");
+    assert_eq!(shown["findings"][0]["pointer"], "/configurations/oauth_client_metadata/client_nmae");
+    assert!(!codes(&shown).contains(&"initial_access_token_unknown".to_owned()));
+    assert!(sandbox.registrations().is_empty());
+    assert_eq!(manager.get("/v1/mcp-integrations").await.expect(200).json()["total"], 0, "nothing was made");
 
-        let mut fixed = body.clone();
-        fixed["auth_type"] = json!("headers");
-        let shown = manager.post("/v1/mcp-integrations/preflight", &fixed).await.expect(200).json();
-        assert_eq!((&shown["method"], &shown["reason"], &shown["trace"]), (&Value::Null, &json!("not_needed"), &json!([])));
-        sandbox.stop().await;
-    }
+    let mut fixed = body.clone();
+    fixed["auth_type"] = json!("headers");
+    let shown = manager.post("/v1/mcp-integrations/preflight", &fixed).await.expect(200).json();
+    assert_eq!(
+        (&shown["method"], &shown["reason"], &shown["trace"]),
+        (&Value::Null, &json!("not_needed"), &json!([]))
+    );
+    sandbox.stop().await;
 }
 
-on_both! {
-    async fn what_will_go_wrong_is_said_beforehand(t: TestServer) {
-        let quirks = Quirks {
-            no_registration_endpoint: true, no_code_challenge_methods: true, slash_in_metadata_issuer: true,
-            ..Quirks::default()
-        };
-        let sandbox = sandbox(quirks).await;
-        let admin = integration(&t, &sandbox.mcp_url(), &json!({})).await;
-        let look = async || admin.post("/v1/mcp-integrations/linear/preflight", &json!({})).await.expect(200).json();
-        let shown = look().await;
-        assert_eq!((&shown["ready"], &shown["method"], &shown["reason"]), (&json!(false), &Value::Null, &json!("registration_not_supported")));
-        assert!(shown["detail"].as_str().unwrap().contains("client_id"), "it says what to do");
-        assert_eq!(shown["registration"], Value::Null);
-        assert_eq!(codes(&shown), ["pkce_not_offered", "issuer_spelt_differently"]);
-        assert_eq!(shown["discovery"]["warnings"].as_array().unwrap().len(), 1);
+#[rstest]
+#[case::sqlite(Engine::Sqlite)]
+#[case::postgres(Engine::Postgres)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn preflight_predicts_failures(#[case] engine: Engine) {
+    let t = TestServer::new(engine).await;
+    let quirks = Quirks {
+        no_registration_endpoint: true,
+        no_code_challenge_methods: true,
+        slash_in_metadata_issuer: true,
+        ..Quirks::default()
+    };
+    let sandbox = sandbox(quirks).await;
+    let admin = integration(&t, &sandbox.mcp_url(), &json!({})).await;
+    let look =
+        async || admin.post("/v1/mcp-integrations/linear/preflight", &json!({})).await.expect(200).json();
+    let shown = look().await;
+    assert_eq!(
+        (&shown["ready"], &shown["method"], &shown["reason"]),
+        (&json!(false), &Value::Null, &json!("registration_not_supported"))
+    );
+    assert!(shown["detail"].as_str().unwrap().contains("client_id"), "it says what to do");
+    assert_eq!(shown["registration"], Value::Null);
+    assert_eq!(codes(&shown), ["pkce_not_offered", "issuer_spelt_differently"]);
+    assert_eq!(shown["discovery"]["warnings"].as_array().unwrap().len(), 1);
 
-        sandbox.set_quirks(Quirks { no_code_challenge_methods: true, ..Quirks::default() });
-        let shown = look().await;
-        assert_eq!((&shown["ready"], &shown["method"]), (&json!(false), &json!("dcr")), "it would register, and nobody could sign in");
+    sandbox.set_quirks(Quirks { no_code_challenge_methods: true, ..Quirks::default() });
+    let shown = look().await;
+    assert_eq!(
+        (&shown["ready"], &shown["method"]),
+        (&json!(false), &json!("dcr")),
+        "it would register, and nobody could sign in"
+    );
 
-        sandbox.set_quirks(Quirks { auth_methods_supported: Some(vec!["private_key_jwt".into()]), ..Quirks::default() });
-        let shown = look().await;
-        assert_eq!((&shown["method"], &shown["reason"]), (&Value::Null, &json!("auth_method_not_supported")));
+    sandbox.set_quirks(Quirks {
+        auth_methods_supported: Some(vec!["private_key_jwt".into()]),
+        ..Quirks::default()
+    });
+    let shown = look().await;
+    assert_eq!((&shown["method"], &shown["reason"]), (&Value::Null, &json!("auth_method_not_supported")));
 
-        sandbox.set_quirks(Quirks { metadata_issuer: Some("https://evil.example".into()), ..Quirks::default() });
-        let shown = look().await;
-        assert_eq!((&shown["reason"], &shown["discovery"]), (&json!("issuer_mismatch"), &Value::Null));
-        assert!(!shown["trace"].as_array().unwrap().is_empty());
-        assert!(sandbox.registrations().is_empty());
-        sandbox.stop().await;
-    }
+    sandbox.set_quirks(Quirks { metadata_issuer: Some("https://evil.example".into()), ..Quirks::default() });
+    let shown = look().await;
+    assert_eq!((&shown["reason"], &shown["discovery"]), (&json!("issuer_mismatch"), &Value::Null));
+    assert!(!shown["trace"].as_array().unwrap().is_empty());
+    assert!(sandbox.registrations().is_empty());
+    sandbox.stop().await;
 }
 
-on_both! {
-    async fn a_stored_token_that_belongs_elsewhere_is_foreseen_not_sent(t: TestServer) {
-        let first = sandbox(Quirks::default()).await;
-        let configurations = json!({ "registration": { "initial_access_token": "canary-token" } });
-        let admin = integration(&t, &first.mcp_url(), &configurations).await;
-        t.inner.server("linear", "acme").await;
-        let registry = &t.inner.registry;
-        let stop = CancellationToken::new();
-        let options = WorkerOptions { name: "test".into(), concurrency: 1, poll: Duration::from_millis(50), drain: Duration::from_secs(5) };
-        let guarded = Arc::new(UpstreamClient::new(registry.settings().egress.clone(), Limits::default()));
-        let worker = tokio::spawn(registration_worker::run(registry.clone(), guarded, options, stop.clone()));
-        assert!(first.wait_for_registration(1, Duration::from_secs(10)).await);
-        stop.cancel();
-        worker.await.unwrap();
+#[rstest]
+#[case::sqlite(Engine::Sqlite)]
+#[case::postgres(Engine::Postgres)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn preflight_reports_a_token_of_another_origin_and_does_not_send_it(#[case] engine: Engine) {
+    let t = TestServer::new(engine).await;
+    let first = sandbox(Quirks::default()).await;
+    let configurations = json!({ "registration": { "initial_access_token": "canary-token" } });
+    let admin = integration(&t, &first.mcp_url(), &configurations).await;
+    t.inner.server("linear", "acme").await;
+    let registry = &t.inner.registry;
+    let stop = CancellationToken::new();
+    let options = WorkerOptions {
+        name: "test".into(),
+        concurrency: 1,
+        poll: Duration::from_millis(50),
+        drain: Duration::from_secs(5),
+    };
+    let guarded = Arc::new(UpstreamClient::new(registry.settings().egress.clone(), Limits::default()));
+    let worker = tokio::spawn(registration_worker::run(registry.clone(), guarded, options, stop.clone()));
+    assert!(first.wait_for_registration(1, Duration::from_secs(10)).await);
+    stop.cancel();
+    worker.await.unwrap();
 
-        let second = sandbox(Quirks::default()).await;
-        let path = "/v1/mcp-integrations/linear/preflight";
-        let same = admin.post(path, &json!({})).await.expect(200).json();
-        assert!(!codes(&same).contains(&"secret_of_other_issuer".to_owned()));
-        let other = admin.post(path, &json!({ "url": second.mcp_url() })).await.expect(200);
-        assert!(!other.text.contains("canary"));
-        assert_eq!(codes(&other.json())[0], "secret_of_other_issuer");
-        assert_eq!(other.json()["ready"], false);
-        first.stop().await;
-        second.stop().await;
-    }
+    let second = sandbox(Quirks::default()).await;
+    let path = "/v1/mcp-integrations/linear/preflight";
+    let same = admin.post(path, &json!({})).await.expect(200).json();
+    assert!(!codes(&same).contains(&"secret_of_other_issuer".to_owned()));
+    let other = admin.post(path, &json!({ "url": second.mcp_url() })).await.expect(200);
+    assert!(!other.text.contains("canary"));
+    assert_eq!(codes(&other.json())[0], "secret_of_other_issuer");
+    assert_eq!(other.json()["ready"], false);
+    first.stop().await;
+    second.stop().await;
 }
 
 /// A server that gives each connection this answer, and what it was sent; without an answer it hangs up.
@@ -204,72 +273,106 @@ async fn answering(answer: Option<&'static str>) -> (String, Arc<Mutex<Vec<Strin
     (url, seen)
 }
 
-on_both! {
-    async fn nothing_is_told_of_what_does_not_answer(t: TestServer) {
-        let (hangs_up, _) = answering(None).await;
-        let admin = integration(&t, "http://127.0.0.1:9/mcp", &json!({})).await;
-        let closed = admin.post("/v1/mcp-integrations/linear/preflight", &json!({})).await.expect(200).json();
-        let cut = admin.post("/v1/mcp-integrations/linear/preflight", &json!({ "url": hangs_up })).await.expect(200).json();
-        assert_eq!(closed["reason"], "unreachable");
-        for member in ["reason", "detail", "advice", "discovery"] {
-            assert_eq!(closed[member], cut[member], "{member}");
-        }
-        assert_eq!(closed["trace"][0]["note"], cut["trace"][0]["note"]);
-        assert!(closed["trace"][0].get("status").is_none());
-
-        let test = admin.post("/v1/mcp-integrations/linear/test", &json!({})).await.expect(200).json();
-        assert_eq!(test, json!({ "object": "mcp-integration", "success": false, "url": "http://127.0.0.1:9/mcp", "server_name": "Linear", "error": closed["trace"][0]["note"] }));
+#[rstest]
+#[case::sqlite(Engine::Sqlite)]
+#[case::postgres(Engine::Postgres)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn preflight_reveals_nothing_about_silent_addresses(#[case] engine: Engine) {
+    let t = TestServer::new(engine).await;
+    let (hangs_up, _) = answering(None).await;
+    let admin = integration(&t, "http://127.0.0.1:9/mcp", &json!({})).await;
+    let closed = admin.post("/v1/mcp-integrations/linear/preflight", &json!({})).await.expect(200).json();
+    let cut = admin
+        .post("/v1/mcp-integrations/linear/preflight", &json!({ "url": hangs_up }))
+        .await
+        .expect(200)
+        .json();
+    assert_eq!(closed["reason"], "unreachable");
+    for member in ["reason", "detail", "advice", "discovery"] {
+        assert_eq!(closed[member], cut[member], "{member}");
     }
+    assert_eq!(closed["trace"][0]["note"], cut["trace"][0]["note"]);
+    assert!(closed["trace"][0].get("status").is_none());
+
+    let test = admin.post("/v1/mcp-integrations/linear/test", &json!({})).await.expect(200).json();
+    assert_eq!(
+        test,
+        json!({ "object": "mcp-integration", "success": false, "url": "http://127.0.0.1:9/mcp", "server_name": "Linear", "error": closed["trace"][0]["note"] })
+    );
 }
 
-on_both! {
-    async fn a_connection_is_tested_as_gateways_connect(t: TestServer) {
-        let sandbox = sandbox(Quirks::default()).await;
-        let admin = integration(&t, &sandbox.mcp_url(), &json!({})).await;
-        t.inner.server("linear", "acme").await;
-        for (path, object) in [("/v1/mcp-integrations/linear/test", "mcp-integration"), ("/v1/mcp-servers/linear/test?workspace_id=acme", "mcp-server")] {
-            let test = admin.post(path, &json!({})).await.expect(200).json();
-            assert_eq!((&test["object"], &test["success"], &test["status_code"]), (&json!(object), &json!(true), &json!(401)), "{test:#}");
-            assert!(test["response_time_ms"].is_u64() && test.get("error").is_none());
-            assert_eq!(test["url"], sandbox.mcp_url());
-        }
-        let events = admin.get("/v1/audit-events?action=server.tested").await.expect(200).json();
-        assert_eq!((&events["total"], &events["data"][0]["after"]["status"]), (&json!(1), &json!(401)), "{events:#}");
-        admin.put("/v1/mcp-integrations/linear", &json!({ "auth_type": "none" })).await.expect(200);
-        let test = admin.post("/v1/mcp-integrations/linear/test", &json!({})).await.expect(200).json();
-        assert_eq!((&test["success"], &test["status_code"]), (&json!(false), &json!(401)));
-        assert!(test["error"].as_str().unwrap().contains("oauth_auto"), "it says what to choose");
-        sandbox.stop().await;
+#[rstest]
+#[case::sqlite(Engine::Sqlite)]
+#[case::postgres(Engine::Postgres)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_is_tested_as_gateways_connect(#[case] engine: Engine) {
+    let t = TestServer::new(engine).await;
+    let sandbox = sandbox(Quirks::default()).await;
+    let admin = integration(&t, &sandbox.mcp_url(), &json!({})).await;
+    t.inner.server("linear", "acme").await;
+    for (path, object) in [
+        ("/v1/mcp-integrations/linear/test", "mcp-integration"),
+        ("/v1/mcp-servers/linear/test?workspace_id=acme", "mcp-server"),
+    ] {
+        let test = admin.post(path, &json!({})).await.expect(200).json();
+        assert_eq!(
+            (&test["object"], &test["success"], &test["status_code"]),
+            (&json!(object), &json!(true), &json!(401)),
+            "{test:#}"
+        );
+        assert!(test["response_time_ms"].is_u64() && test.get("error").is_none());
+        assert_eq!(test["url"], sandbox.mcp_url());
     }
+    let events = admin.get("/v1/audit-events?action=server.tested").await.expect(200).json();
+    assert_eq!(
+        (&events["total"], &events["data"][0]["after"]["status"]),
+        (&json!(1), &json!(401)),
+        "{events:#}"
+    );
+    admin.put("/v1/mcp-integrations/linear", &json!({ "auth_type": "none" })).await.expect(200);
+    let test = admin.post("/v1/mcp-integrations/linear/test", &json!({})).await.expect(200).json();
+    assert_eq!((&test["success"], &test["status_code"]), (&json!(false), &json!(401)));
+    assert!(test["error"].as_str().unwrap().contains("oauth_auto"), "it says what to choose");
+    sandbox.stop().await;
 }
 
-on_both! {
-    async fn configured_headers_go_to_the_integration_s_own_address_alone(t: TestServer) {
-        let (url, seen) = answering(Some("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}")).await;
-        let admin = t.client(Role::Admin, None).await;
-        t.inner.workspace("acme").await;
-        let body = json!({
-            "name": "Keyed", "slug": "keyed", "url": url, "auth_type": "headers", "transport": "http",
-            "configurations": { "headers": { "X-Api-Key": "canary-key", "X-Both": "low" }, "passthrough_headers": { "x-both": "high" } },
-        });
-        admin.post("/v1/mcp-integrations", &body).await.expect(200);
-        let test = admin.post("/v1/mcp-integrations/keyed/test", &json!({})).await.expect(200);
-        assert!(!test.text.contains("canary"));
-        assert_eq!(test.json()["success"], true, "{}", test.text);
-        let sent = seen.lock().unwrap().pop().unwrap().to_lowercase();
-        assert!(sent.contains("x-api-key: canary-key") && sent.contains("x-both: high") && !sent.contains("x-both: low"), "{sent}");
+#[rstest]
+#[case::sqlite(Engine::Sqlite)]
+#[case::postgres(Engine::Postgres)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn configured_headers_go_to_the_integration_s_own_address_alone(#[case] engine: Engine) {
+    let t = TestServer::new(engine).await;
+    let (url, seen) =
+        answering(Some("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"))
+            .await;
+    let admin = t.client(Role::Admin, None).await;
+    t.inner.workspace("acme").await;
+    let body = json!({
+        "name": "Keyed", "slug": "keyed", "url": url, "auth_type": "headers", "transport": "http",
+        "configurations": { "headers": { "X-Api-Key": "canary-key", "X-Both": "low" }, "passthrough_headers": { "x-both": "high" } },
+    });
+    admin.post("/v1/mcp-integrations", &body).await.expect(200);
+    let test = admin.post("/v1/mcp-integrations/keyed/test", &json!({})).await.expect(200);
+    assert!(!test.text.contains("canary"));
+    assert_eq!(test.json()["success"], true, "{}", test.text);
+    let sent = seen.lock().unwrap().pop().unwrap().to_lowercase();
+    assert!(
+        sent.contains("x-api-key: canary-key")
+            && sent.contains("x-both: high")
+            && !sent.contains("x-both: low"),
+        "{sent}"
+    );
 
-        // Where a token takes their place they stay here; what every request carries does not.
-        admin.put("/v1/mcp-integrations/keyed", &json!({ "auth_type": "oauth_auto" })).await.expect(200);
-        admin.post("/v1/mcp-integrations/keyed/test", &json!({})).await.expect(200);
-        let sent = seen.lock().unwrap().pop().unwrap().to_lowercase();
-        assert!(!sent.contains("canary") && sent.contains("x-both: high"), "{sent}");
+    // Where a token takes their place they stay here; what every request carries does not.
+    admin.put("/v1/mcp-integrations/keyed", &json!({ "auth_type": "oauth_auto" })).await.expect(200);
+    admin.post("/v1/mcp-integrations/keyed/test", &json!({})).await.expect(200);
+    let sent = seen.lock().unwrap().pop().unwrap().to_lowercase();
+    assert!(!sent.contains("canary") && sent.contains("x-both: high"), "{sent}");
 
-        // A preflight sends none, wherever it goes.
-        admin.post("/v1/mcp-integrations/keyed/preflight", &json!({})).await.expect(200);
-        assert!(!seen.lock().unwrap().is_empty());
-        assert!(seen.lock().unwrap().iter().all(|sent| !sent.to_lowercase().contains("x-both")));
-    }
+    // A preflight sends none, wherever it goes.
+    admin.post("/v1/mcp-integrations/keyed/preflight", &json!({})).await.expect(200);
+    assert!(!seen.lock().unwrap().is_empty());
+    assert!(seen.lock().unwrap().iter().all(|sent| !sent.to_lowercase().contains("x-both")));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

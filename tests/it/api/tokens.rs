@@ -51,7 +51,7 @@ fn header() -> Header {
 }
 
 #[tokio::test]
-async fn a_good_token_is_somebody_in_all_header_forms() {
+async fn valid_token_authenticates_in_every_header_form() {
     let t = server().await;
     let token = sign(&header(), &claims(&json!({})));
     let nobody = t.anonymous();
@@ -77,7 +77,7 @@ async fn a_good_token_is_somebody_in_all_header_forms() {
 }
 
 #[tokio::test]
-async fn anything_else_is_nobody() {
+async fn invalid_token_is_refused() {
     let t = server().await;
     let past = jsonwebtoken::get_current_timestamp() - 3600;
     let future = jsonwebtoken::get_current_timestamp() + 1800;
@@ -142,7 +142,7 @@ async fn token_with_a_critical_header_is_refused() {
 }
 
 #[tokio::test]
-async fn key_made_with_a_token_ends_with_the_token() {
+async fn api_key_made_with_a_token_expires_with_it() {
     let t = server().await;
     let exp = jsonwebtoken::get_current_timestamp() + 3600;
     let admin = t.with_token(&sign(&header(), &claims(&json!({ "exp": exp, "email": "ann@acme.com" }))));
@@ -182,7 +182,7 @@ async fn key_made_with_a_token_ends_with_the_token() {
 }
 
 #[tokio::test]
-async fn keys_by_address_are_renewed_seldom_and_kept_through_an_outage() {
+async fn jwks_is_refreshed_rarely_and_kept_through_an_outage() {
     let provider = FakeProvider::start();
     let jwt = JwtSettings {
         issuer: provider.issuer.clone(),

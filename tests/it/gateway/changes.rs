@@ -1,6 +1,6 @@
 //! Following what changes: everything once, in the order of commits, over every kind of interruption.
 
-use super::{configure, furnish, gateway_key, header, until};
+use super::{configure, gateway_key, header, seed, until};
 use registry::{Followed, Happening, NewServer, ServerRef};
 use registry_core::permission::Role;
 use registry_core::slug::Reference;
@@ -162,26 +162,26 @@ async fn many_write_and_nobody_misses_anything(engine: Engine) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_write_and_nobody_misses_anything_on_sqlite() {
+async fn watchers_miss_no_change_under_concurrent_writes_on_sqlite() {
     many_write_and_nobody_misses_anything(Engine::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_write_and_nobody_misses_anything_on_postgres() {
+async fn watchers_miss_no_change_under_concurrent_writes_on_postgres() {
     many_write_and_nobody_misses_anything(Engine::Postgres).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_poll_waits_for_a_change_and_goes_on_from_there() {
+async fn poll_waits_for_a_change_and_continues_from_it() {
     for engine in [Engine::Sqlite, Engine::Postgres] {
         let t = TestServer::following(engine).await;
-        furnish(&t.inner).await;
+        seed(&t.inner).await;
         let replica = t.replica().await;
         let gateway = Client::new(&replica.url, &t.key(Role::Gateway, None).await);
         let start = gateway.get("/v1/gateway/changes").await.expect(200).json();
         assert_eq!((&start["changes"], &start["reset"]), (&json!([]), &json!(false)));
         let mut revision = start["revision"].as_i64().unwrap();
-        // The replica may still hear of what was furnished.
+        // The replica may still hear of what was seeded.
         loop {
             let more =
                 gateway.get(&format!("/v1/gateway/changes?since={revision}&wait=0")).await.expect(200).json();
@@ -212,10 +212,10 @@ async fn a_poll_waits_for_a_change_and_goes_on_from_there() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn events_tell_of_changes_and_of_what_is_gone() {
+async fn event_stream_reports_changes_and_deletions() {
     for engine in [Engine::Sqlite, Engine::Postgres] {
         let t = TestServer::following(engine).await;
-        furnish(&t.inner).await;
+        seed(&t.inner).await;
         let replica = t.replica().await;
         let gateway = Client::new(&replica.url, &t.key(Role::Gateway, None).await);
         let mut events = Events::open(&gateway, None, None).await;
@@ -248,10 +248,10 @@ async fn events_tell_of_changes_and_of_what_is_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_gateway_of_one_workspace_hears_of_that_one_only() {
+async fn watcher_of_one_workspace_sees_only_its_changes() {
     for engine in [Engine::Sqlite, Engine::Postgres] {
         let t = TestServer::following(engine).await;
-        furnish(&t.inner).await;
+        seed(&t.inner).await;
         t.inner.workspace("other").await;
         let key = t.key(Role::Gateway, Some("acme")).await;
         let mut events = Events::open(&t.with_token(&key), None, None).await;
@@ -273,10 +273,10 @@ async fn a_gateway_of_one_workspace_hears_of_that_one_only() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_revoked_key_hears_that_and_nothing_more() {
+async fn watcher_with_a_revoked_key_is_told_and_closed() {
     for engine in [Engine::Sqlite, Engine::Postgres] {
         let t = TestServer::following(engine).await;
-        furnish(&t.inner).await;
+        seed(&t.inner).await;
         let replica = t.replica().await;
         let (key, id) = gateway_key(&t.inner.registry, None).await;
         let other = t.key(Role::Gateway, None).await;
@@ -299,10 +299,10 @@ async fn a_revoked_key_hears_that_and_nothing_more() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_was_away_too_long_is_told_to_begin_anew() {
+async fn expired_watch_position_is_answered_with_a_reset() {
     for engine in [Engine::Sqlite, Engine::Postgres] {
         let t = TestServer::new(engine).await;
-        furnish(&t.inner).await;
+        seed(&t.inner).await;
         for round in 0..5 {
             configure(&t.inner.registry, "linear", &header(&round.to_string())).await;
         }
@@ -335,7 +335,7 @@ async fn whoever_was_away_too_long_is_told_to_begin_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_silent_stream_says_that_it_lives() {
+async fn idle_stream_sends_keepalives() {
     let t = TestServer::following(Engine::Sqlite).await;
     let gateway = t.client(Role::Gateway, None).await;
     let mut events = Events::open(&gateway, None, None).await;
@@ -347,7 +347,7 @@ async fn a_silent_stream_says_that_it_lives() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_that_ends_lets_its_followers_go() {
+async fn shutdown_closes_streams() {
     let t = TestServer::following(Engine::Sqlite).await;
     let gateway = t.client(Role::Gateway, None).await;
     let mut events = Events::open(&gateway, None, None).await;

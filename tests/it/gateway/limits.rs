@@ -1,6 +1,6 @@
 //! What one gateway's key may ask of the database and of the listener.
 
-use super::{configure, furnish, until};
+use super::{configure, seed, until};
 use registry::{AuditFilter, Error, PageRequest, RequestLimits, Settings};
 use registry_core::permission::Role;
 use reqwest::Method;
@@ -13,13 +13,13 @@ const SOON: Duration = Duration::from_secs(20);
 async fn following(engine: Engine, limits: RequestLimits) -> TestServer {
     let settings = Settings { limits, ..TestRegistry::new(engine).await.settings.clone() };
     let t = TestServer::over(TestRegistry::with(engine, settings).await);
-    furnish(&t.inner).await;
+    seed(&t.inner).await;
     follow(&t.inner.registry, &t.inner.database.url).await;
     t
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_has_a_limit_for_what_is_not_in_memory_and_none_for_what_is() {
+async fn rate_limit_counts_uncached_documents_only() {
     let t = following(Engine::Sqlite, RequestLimits::default()).await;
     let (one, other) = (t.client(Role::Gateway, None).await, t.client(Role::Gateway, None).await);
     let document = "/v1/gateway/servers/acme/linear";
@@ -62,10 +62,10 @@ async fn a_key_has_a_limit_for_what_is_not_in_memory_and_none_for_what_is() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn readings_that_the_database_answers_again_are_counted_on_record() {
+async fn repeated_uncached_reads_are_counted_in_the_audit_log() {
     for engine in [Engine::Sqlite, Engine::Postgres] {
         let t = TestRegistry::new(engine).await;
-        furnish(&t).await;
+        seed(&t).await;
         let stop = tokio_util::sync::CancellationToken::new();
         let following = tokio::spawn({
             let (registry, url, stop) = (t.registry.clone(), t.database.url.clone(), stop.clone());
@@ -93,7 +93,7 @@ async fn readings_that_the_database_answers_again_are_counted_on_record() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_follows_changes_only_so_often_at_once() {
+async fn key_has_a_limit_of_concurrent_watches() {
     let t = following(Engine::Sqlite, RequestLimits { followers: 3, ..RequestLimits::default() }).await;
     let (one, other) = (t.client(Role::Gateway, None).await, t.client(Role::Gateway, None).await);
     let stream = |who: &Client| {

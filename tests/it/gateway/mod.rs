@@ -22,7 +22,7 @@ fn header(value: &str) -> String {
 }
 
 /// Workspace `acme` with a server `linear` that has a secret header.
-async fn furnish(t: &TestRegistry) {
+async fn seed(t: &TestRegistry) {
     t.workspace("acme").await;
     t.integration("linear", "https://mcp.linear.app/mcp", Some(&header(SECRET))).await;
     t.server("linear", "acme").await;

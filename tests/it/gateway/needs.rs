@@ -1,6 +1,6 @@
 //! What gateways say back, over HTTP: idempotent, cheap, and not too often.
 
-use super::furnish;
+use super::seed;
 use crate::worker::Working;
 use registry_core::permission::Role;
 use registry_outbound::Limits;
@@ -14,10 +14,10 @@ const ENSURE: &str = "/v1/gateway/servers/acme/linear/ensure";
 const REPORT: &str = "/v1/gateway/servers/acme/linear/report";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_who_need_the_same_cause_one_effort() {
+async fn concurrent_requests_for_one_server_start_one_registration() {
     for engine in [Engine::Sqlite, Engine::Postgres] {
         let t = TestServer::following(engine).await;
-        furnish(&t.inner).await;
+        seed(&t.inner).await;
         let wanted = async || {
             let db = t.inner.database.connect().await;
             let statement =
@@ -42,9 +42,9 @@ async fn many_who_need_the_same_cause_one_effort() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_asks_too_often_is_told_when_to_come_back() {
+async fn frequent_requests_are_answered_with_retry_after() {
     let t = TestServer::following(Engine::Sqlite).await;
-    furnish(&t.inner).await;
+    seed(&t.inner).await;
     let gateway = t.client(Role::Gateway, None).await;
     let report = json!({ "generation": 1, "error": "invalid_client" });
     let mut heard = 0;
@@ -68,7 +68,7 @@ async fn whoever_asks_too_often_is_told_when_to_come_back() {
 
 /// Whoever waits for a client learns of it with the commit, also when another process made it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn waiting_ends_when_the_client_is_there() {
+async fn wait_ends_when_the_client_is_registered() {
     for engine in [Engine::Sqlite, Engine::Postgres] {
         let t = TestServer::following(engine).await;
         let sandbox = Sandbox::start(Options::default()).await.unwrap();

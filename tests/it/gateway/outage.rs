@@ -11,7 +11,7 @@ const DOCUMENT: &str = "/v1/gateway/servers/acme/linear";
 const AWAY: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn thirty_seconds_without_database_cost_no_reading() {
+async fn gateway_reads_survive_thirty_seconds_without_database() {
     let database = TestDatabase::new(Engine::Postgres).await;
     let url = url::Url::parse(&database.url).unwrap();
     let gate = TcpGate::start(&format!("{}:{}", url.host_str().unwrap(), url.port().unwrap_or(5432))).await;
@@ -25,13 +25,15 @@ async fn thirty_seconds_without_database_cost_no_reading() {
     let (admin, key) = (installed.key(Role::Admin).await, installed.key(Role::Gateway).await);
     let apart = installed.serve(&["--no-worker"]).await;
     let admin = Client::new(&apart.url, &admin);
-    admin.post("/v1/workspaces", &json!({ "name": "Acme", "slug": "acme" })).await.expect(200);
-    let service = json!({ "name": "Linear", "slug": "linear", "url": "https://mcp.linear.app/mcp", "auth_type": "headers", "transport": "http", "configurations": { "headers": { "X-Secret": "before" } } });
-    admin.post("/v1/mcp-integrations", &service).await.expect(200);
+    admin
+        .given()
+        .workspace("acme")
+        .integration("linear", "https://mcp.linear.app/mcp")
+        .with("auth_type", "headers")
+        .with("configurations", json!({ "headers": { "X-Secret": "before" } }))
+        .await;
     for slug in ["linear", "never-read"] {
-        let server =
-            json!({ "name": slug, "slug": slug, "mcp_integration_id": "linear", "workspace_id": "acme" });
-        admin.post("/v1/mcp-servers", &server).await.expect(200);
+        admin.given().server_of("linear", slug).await;
     }
 
     let installed = installed.with("DATABASE__URL", through.as_str());

@@ -35,7 +35,7 @@ async fn fetch(client: &reqwest::Client, ports: &[u16], first: usize, key: &str)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rolling_restart_costs_no_reading() {
+async fn gateway_reads_survive_a_rolling_restart() {
     let ports = free_ports();
     let installed = Installation::new(TestDatabase::new(Engine::Postgres).await);
     installed.run(&["migrate"]).await;
@@ -48,12 +48,14 @@ async fn a_rolling_restart_costs_no_reading() {
     let (installed, first) = serve(installed, ports[0]).await;
     let (mut installed, second) = serve(installed, ports[1]).await;
     let admin = Client::new(&first.url, &admin);
-    admin.post("/v1/workspaces", &json!({ "name": "Acme", "slug": "acme" })).await.expect(200);
-    let service = json!({ "name": "Linear", "slug": "linear", "url": "https://mcp.linear.app/mcp", "auth_type": "headers", "transport": "http", "configurations": { "headers": { "X-Secret": "value" } } });
-    admin.post("/v1/mcp-integrations", &service).await.expect(200);
-    let server =
-        json!({ "name": "Linear", "slug": "linear", "mcp_integration_id": "linear", "workspace_id": "acme" });
-    admin.post("/v1/mcp-servers", &server).await.expect(200);
+    admin
+        .given()
+        .workspace("acme")
+        .integration("linear", "https://mcp.linear.app/mcp")
+        .with("auth_type", "headers")
+        .with("configurations", json!({ "headers": { "X-Secret": "value" } }))
+        .server("linear")
+        .await;
 
     let (stop, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let load: Vec<_> = (0..4)

@@ -107,14 +107,10 @@ async fn rolling(engine: Engine, steps: &[Change]) {
     let balancer = Arc::new(Balancer::default());
     *balancer.urls.lock().unwrap() = replicas.iter().map(|one| one.url.clone()).collect();
     let client = replicas[0].client(&admin);
-    client.post("/v1/workspaces", &json!({ "name": "Acme", "slug": "acme" })).await.expect(200);
-    let body = json!({ "name": "Linear", "slug": "linear", "url": sandbox.mcp_url(), "auth_type": "oauth_auto", "transport": "http" });
-    client.post("/v1/mcp-integrations", &body).await.expect(200);
+    client.given().workspace("acme").integration("linear", &sandbox.mcp_url()).await;
     for number in 0..SERVERS {
         let slug = format!("server-{number}");
-        let body =
-            json!({ "name": slug, "slug": slug, "mcp_integration_id": "linear", "workspace_id": "acme" });
-        client.post("/v1/mcp-servers", &body).await.expect(200);
+        client.given().server_of("linear", &slug).await;
     }
     when("every server has a client", async || {
         (sandbox.clients().len() == SERVERS && registered(&client).await == SERVERS).then_some(())

@@ -20,7 +20,7 @@ fn registered(seen: &Value) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_document_is_published_changed_and_withdrawn() {
+async fn client_id_document_is_published_changed_and_removed() {
     let mut front = Peer::start("tls-front.mjs", &[]).await;
     let at = Circumstances { front: Some(&front), ..Circumstances::default() };
     let configurations = json!({ "registration": { "method": "cimd" } });
@@ -54,7 +54,7 @@ async fn a_document_is_published_changed_and_withdrawn() {
 
 /// A document that cannot be read from outside is of no use to anybody: under `auto` the next method is taken.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_document_that_nobody_can_read_is_not_relied_on() {
+async fn unreachable_client_id_document_is_not_used() {
     let front = Peer::start("tls-front.mjs", &[]).await;
     let at = Circumstances { front: Some(&front), ..Circumstances::default() };
     let mut life = Life::begin_in(at, reader(&front).await, &json!({})).await;

@@ -78,9 +78,12 @@ impl Life {
             guarded = guarded.with_certificates(&std::fs::read(front.text("ca_file")).unwrap()).unwrap();
         }
         tokio::spawn(registration_worker::run(registry, Arc::new(guarded), options, stop.clone()));
-        admin.post("/v1/workspaces", &json!({ "name": "Acme", "slug": "acme" })).await.expect(200);
-        let body = json!({ "name": "Notes", "slug": "notes", "url": mcp_url, "auth_type": "oauth_auto", "transport": "http", "configurations": configurations });
-        admin.post("/v1/mcp-integrations", &body).await.expect(200);
+        admin
+            .given()
+            .workspace("acme")
+            .integration("notes", &mcp_url)
+            .with("configurations", configurations.clone())
+            .await;
         let life = Self { t, peer, mcp_url, admin, gateway, stop, _mcp: mcp };
         life.create_server("notes").await;
         life

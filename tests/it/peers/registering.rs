@@ -1,9 +1,10 @@
 //! Every server registers a client that a real gateway signs in with; and the hosted product's own SDK.
 
 use super::{Circumstances, Life};
+use registry_core::examples::ENTERPRISE_COMPLIANCE;
 use registry_core::permission::Role;
 use serde_json::{Value, json};
-use support::{Engine, Peer, SEED_ENTERPRISE, TestServer, portkey_sdk};
+use support::{Engine, Peer, TestServer, portkey_sdk};
 
 /// Registers, compares with what the authorization server says it registered, and lets a real client sign in with it.
 async fn works(at: Circumstances<'_>, peer: Peer, configurations: &Value) -> Value {
@@ -14,7 +15,7 @@ async fn works(at: Circumstances<'_>, peer: Peer, configurations: &Value) -> Val
 }
 
 fn seed() -> Value {
-    serde_json::from_str(SEED_ENTERPRISE).unwrap()
+    serde_json::from_str(ENTERPRISE_COMPLIANCE).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

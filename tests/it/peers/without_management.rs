@@ -112,7 +112,7 @@ on_both_sdks!(changes, changes_unnoticed, renews, recovers, withdraws);
 
 /// 429 with `Retry-After`: it is not asked again before that, and then it accepts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn typescript_sdk_asks_for_patience() {
+async fn typescript_sdk_waits_for_a_slow_registration() {
     let peer = Peer::start(TYPESCRIPT, &[("RATE_MAX", "1"), ("RATE_WINDOW_MS", "3000")]).await;
     let mut life = Life::begin(peer, &json!({})).await;
     life.registration_when(|seen| seen["state"] == "registered").await;

@@ -3,6 +3,7 @@
 use registry::{Actor, Error, LogoState, Registry};
 use registry_core::permission::Role;
 use registry_core::slug::Reference;
+use rstest::rstest;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use support::{Engine, TestRegistry, actor};
@@ -69,88 +70,111 @@ async fn state(registry: &Registry, actor: &Actor, url: &str) -> LogoState {
     registry.logos().get(actor, url).await.unwrap().state
 }
 
-on_both! {
-    async fn a_save_has_its_logo_fetched_at_most_once_an_hour(t: TestRegistry) {
-        let host = Host::start().await;
-        let url = format!("{}/logo.png", host.url);
-        t.integration("linear", "https://mcp.linear.app/mcp", Some(&configuration(&url))).await;
-        let admin = t.admin();
-        assert_eq!((state(&t.registry, &admin, &url).await, host.asked()), (LogoState::Waiting, 0));
-        fetch_all(&t.registry).await;
-        let LogoState::Picture { digest, media_type, pixels, size, labelled } = state(&t.registry, &admin, &url).await
-        else { panic!("a picture") };
-        assert_eq!((media_type.as_str(), pixels, size as usize), ("image/png", Some((512, 256)), PNG.len()));
-        assert_eq!(labelled, None);
-        let file = t.registry.logos().file(&admin, &digest).await.unwrap();
-        assert_eq!((file.media_type.as_str(), file.bytes.as_slice()), ("image/png", PNG));
+#[rstest]
+#[case::sqlite(Engine::Sqlite)]
+#[case::postgres(Engine::Postgres)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn logo_is_fetched_at_most_once_an_hour_per_save(#[case] engine: Engine) {
+    let t = TestRegistry::new(engine).await;
+    let host = Host::start().await;
+    let url = format!("{}/logo.png", host.url);
+    t.integration("linear", "https://mcp.linear.app/mcp", Some(&configuration(&url))).await;
+    let admin = t.admin();
+    assert_eq!((state(&t.registry, &admin, &url).await, host.asked()), (LogoState::Waiting, 0));
+    fetch_all(&t.registry).await;
+    let LogoState::Picture { digest, media_type, pixels, size, labelled } =
+        state(&t.registry, &admin, &url).await
+    else {
+        panic!("a picture")
+    };
+    assert_eq!((media_type.as_str(), pixels, size as usize), ("image/png", Some((512, 256)), PNG.len()));
+    assert_eq!(labelled, None);
+    let file = t.registry.logos().file(&admin, &digest).await.unwrap();
+    assert_eq!((file.media_type.as_str(), file.bytes.as_slice()), ("image/png", PNG));
 
-        save(&t, &url).await;
-        fetch_all(&t.registry).await;
-        assert_eq!(host.asked(), 1, "it is fresh");
-        t.clock.advance(chrono::TimeDelta::minutes(61));
-        save(&t, &url).await;
-        fetch_all(&t.registry).await;
-        assert_eq!(host.asked(), 2);
-    }
+    save(&t, &url).await;
+    fetch_all(&t.registry).await;
+    assert_eq!(host.asked(), 1, "it is fresh");
+    t.clock.advance(chrono::TimeDelta::minutes(61));
+    save(&t, &url).await;
+    fetch_all(&t.registry).await;
+    assert_eq!(host.asked(), 2);
 }
 
-on_both! {
-    async fn a_person_fetches_it_again_but_not_every_second(t: TestRegistry) {
-        let host = Host::start().await;
-        let (registry, admin) = (&t.registry, t.admin());
-        let url = format!("{}/moved.png", host.url);
-        assert_eq!(state(registry, &admin, &url).await, LogoState::Unknown);
-        for _ in 0..2 {
-            let LogoState::Problem { code, message } = registry.logos().fetch(&admin, &url).await.unwrap().state
-            else { panic!("no picture") };
-            assert_eq!((code.as_str(), host.asked()), ("redirected", 1));
-            assert!(message.contains("https://elsewhere.example/l.png"), "{message}");
-        }
-        t.clock.advance(chrono::TimeDelta::seconds(11));
-        registry.logos().fetch(&admin, &url).await.unwrap();
-        assert_eq!(host.asked(), 2);
+#[rstest]
+#[case::sqlite(Engine::Sqlite)]
+#[case::postgres(Engine::Postgres)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn logo_can_be_refetched_by_a_user_within_limits(#[case] engine: Engine) {
+    let t = TestRegistry::new(engine).await;
+    let host = Host::start().await;
+    let (registry, admin) = (&t.registry, t.admin());
+    let url = format!("{}/moved.png", host.url);
+    assert_eq!(state(registry, &admin, &url).await, LogoState::Unknown);
+    for _ in 0..2 {
+        let LogoState::Problem { code, message } = registry.logos().fetch(&admin, &url).await.unwrap().state
+        else {
+            panic!("no picture")
+        };
+        assert_eq!((code.as_str(), host.asked()), ("redirected", 1));
+        assert!(message.contains("https://elsewhere.example/l.png"), "{message}");
     }
+    t.clock.advance(chrono::TimeDelta::seconds(11));
+    registry.logos().fetch(&admin, &url).await.unwrap();
+    assert_eq!(host.asked(), 2);
 }
 
-on_both! {
-    async fn what_may_not_be_asked_is_not_and_nothing_is_told_of_the_network(t: TestRegistry) {
-        let (registry, admin) = (&t.registry, t.admin());
-        for (url, words) in [
-            ("http://acme.com/logo.png", "http is not allowed"),
-            ("https://10.0.0.1/logo.png", "private or reserved"),
-            ("https://u:p@acme.com/logo.png", "user name"),
-        ] {
-            t.integration(&format!("i{}", url.len()), "https://mcp.linear.app/mcp", None).await;
-            let LogoState::Problem { code, message } = registry.logos().fetch(&admin, url).await.unwrap().state
-            else { panic!("{url}") };
-            assert_eq!(code, "address_not_allowed");
-            assert!(message.contains(words), "{message}");
-        }
-        // A port where nobody listens and a name that does not exist read alike.
-        let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-        let mut said = Vec::new();
-        for url in [format!("http://{closed}/l.png"), "https://nothing.invalid/l.png".to_owned()] {
-            said.push(registry.logos().fetch(&admin, &url).await.unwrap().state);
-        }
-        assert!(matches!(&said[0], LogoState::Problem { code, .. } if code == "unreachable"), "{said:?}");
-        assert_eq!(said[0], said[1]);
+#[rstest]
+#[case::sqlite(Engine::Sqlite)]
+#[case::postgres(Engine::Postgres)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn logo_of_a_forbidden_address_is_not_fetched_and_reveals_nothing(#[case] engine: Engine) {
+    let t = TestRegistry::new(engine).await;
+    let (registry, admin) = (&t.registry, t.admin());
+    for (url, words) in [
+        ("http://acme.com/logo.png", "http is not allowed"),
+        ("https://10.0.0.1/logo.png", "private or reserved"),
+        ("https://u:p@acme.com/logo.png", "user name"),
+    ] {
+        t.integration(&format!("i{}", url.len()), "https://mcp.linear.app/mcp", None).await;
+        let LogoState::Problem { code, message } = registry.logos().fetch(&admin, url).await.unwrap().state
+        else {
+            panic!("{url}")
+        };
+        assert_eq!(code, "address_not_allowed");
+        assert!(message.contains(words), "{message}");
     }
+    // A port where nobody listens and a name that does not exist read alike.
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let mut said = Vec::new();
+    for url in [format!("http://{closed}/l.png"), "https://nothing.invalid/l.png".to_owned()] {
+        said.push(registry.logos().fetch(&admin, &url).await.unwrap().state);
+    }
+    assert!(matches!(&said[0], LogoState::Problem { code, .. } if code == "unreachable"), "{said:?}");
+    assert_eq!(said[0], said[1]);
 }
 
-on_both! {
-    async fn only_who_may_check_configurations_sees_them(t: TestRegistry) {
-        let host = Host::start().await;
-        let url = format!("{}/logo.png", host.url);
-        let viewer = actor(&t.registry, Role::Viewer, None).await;
-        let gateway = actor(&t.registry, Role::Gateway, None).await;
-        for result in [t.registry.logos().fetch(&gateway, &url).await, t.registry.logos().get(&gateway, &url).await] {
-            assert!(matches!(result, Err(Error::Forbidden { .. })), "{result:?}");
-        }
-        assert_eq!(host.asked(), 0);
-        let LogoState::Picture { digest, .. } = t.registry.logos().fetch(&viewer, &url).await.unwrap().state
-        else { panic!("a picture") };
-        t.registry.logos().file(&viewer, &digest).await.unwrap();
-        assert!(matches!(t.registry.logos().file(&gateway, &digest).await, Err(Error::Forbidden { .. })));
-        assert!(matches!(t.registry.logos().file(&viewer, "0000").await, Err(Error::NotFound { .. })));
+#[rstest]
+#[case::sqlite(Engine::Sqlite)]
+#[case::postgres(Engine::Postgres)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn logos_require_the_scope_to_check_configurations(#[case] engine: Engine) {
+    let t = TestRegistry::new(engine).await;
+    let host = Host::start().await;
+    let url = format!("{}/logo.png", host.url);
+    let viewer = actor(&t.registry, Role::Viewer, None).await;
+    let gateway = actor(&t.registry, Role::Gateway, None).await;
+    for result in
+        [t.registry.logos().fetch(&gateway, &url).await, t.registry.logos().get(&gateway, &url).await]
+    {
+        assert!(matches!(result, Err(Error::Forbidden { .. })), "{result:?}");
     }
+    assert_eq!(host.asked(), 0);
+    let LogoState::Picture { digest, .. } = t.registry.logos().fetch(&viewer, &url).await.unwrap().state
+    else {
+        panic!("a picture")
+    };
+    t.registry.logos().file(&viewer, &digest).await.unwrap();
+    assert!(matches!(t.registry.logos().file(&gateway, &digest).await, Err(Error::Forbidden { .. })));
+    assert!(matches!(t.registry.logos().file(&viewer, "0000").await, Err(Error::NotFound { .. })));
 }

@@ -1,6 +1,6 @@
 //! The sealing keys over time, on both databases: changed while others work, interrupted, lost.
 
-use crate::keeping::rows;
+use crate::resilience::backup::rows;
 use registry::{
     AccessChange, AccessUpdate, Actor, Error, IntegrationChange, NewIntegration, NewServer,
     RegistrationFilter, RegistrationQueue, Registry, SealingKey, SealingKeyUse, ServerChange, ServerRef,
@@ -10,6 +10,7 @@ use registry_core::permission::Role;
 use registry_core::registration::{AuthType, State, Transport};
 use registry_core::secret::Secret;
 use registry_core::slug::Reference;
+use rstest::rstest;
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 use std::future::Future;
@@ -39,117 +40,132 @@ async fn keys(registry: &Registry) -> Vec<SealingKeyUse> {
     registry.secrets().keys(&registry.operator()).await.unwrap()
 }
 
-on_both! {
-    async fn a_new_key_takes_over_while_others_work_and_the_old_one_may_go(t: TestRegistry) {
-        t.workspace("acme").await;
-        for number in 0..250 {
-            with_secret(&t, &format!("server-{number}"), &format!("secret {number}")).await;
+#[rstest]
+#[case::sqlite(Engine::Sqlite)]
+#[case::postgres(Engine::Postgres)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn key_rotation_runs_beside_other_work_and_frees_the_old_key(#[case] engine: Engine) {
+    let t = TestRegistry::new(engine).await;
+    t.workspace("acme").await;
+    for number in 0..250 {
+        with_secret(&t, &format!("server-{number}"), &format!("secret {number}")).await;
+    }
+    let new = SealingKey::generate().unwrap();
+    // First below the old key everywhere, then above it.
+    let both = t.process_with_keys(vec![t.key.clone(), new.clone()]).await;
+    both.deployment().ready().await.unwrap();
+    let rotating = t.process_with_keys(vec![new.clone(), t.key.clone()]).await;
+    rotating.deployment().migrate().await.unwrap();
+
+    // Meanwhile somebody saves through a process that still seals with the old key.
+    let writing = async {
+        for number in 0..20 {
+            enter(&both, &format!("server-{number}"), &format!("changed {number}")).await;
         }
-        let new = SealingKey::generate().unwrap();
-        // First below the old key everywhere, then above it.
-        let both = t.process_with_keys(vec![t.key.clone(), new.clone()]).await;
-        both.deployment().ready().await.unwrap();
-        let rotating = t.process_with_keys(vec![new.clone(), t.key.clone()]).await;
-        rotating.deployment().migrate().await.unwrap();
+    };
+    let operator = rotating.operator();
+    let (done, ()) = tokio::join!(rotating.secrets().reseal(&operator), writing);
+    assert!(done.unwrap().values >= 230);
+    // What was saved after the rotation had ended is for the next one.
+    rotating.secrets().reseal(&rotating.operator()).await.unwrap();
+    let used = keys(&rotating).await;
+    assert_eq!(used.iter().map(|key| key.values).sum::<u64>(), 250);
+    assert!(used.iter().all(|key| key.primary == (key.values == 250) && key.unreadable == 0), "{used:?}");
+    assert_eq!(rotating.secrets().reseal(&rotating.operator()).await.unwrap().values, 0);
 
-        // Meanwhile somebody saves through a process that still seals with the old key.
-        let writing = async {
-            for number in 0..20 {
-                enter(&both, &format!("server-{number}"), &format!("changed {number}")).await;
-            }
-        };
-        let operator = rotating.operator();
-        let (done, ()) = tokio::join!(rotating.secrets().reseal(&operator), writing);
-        assert!(done.unwrap().values >= 230);
-        // What was saved after the rotation had ended is for the next one.
-        rotating.secrets().reseal(&rotating.operator()).await.unwrap();
-        let used = keys(&rotating).await;
-        assert_eq!(used.iter().map(|key| key.values).sum::<u64>(), 250);
-        assert!(used.iter().all(|key| key.primary == (key.values == 250) && key.unreadable == 0), "{used:?}");
-        assert_eq!(rotating.secrets().reseal(&rotating.operator()).await.unwrap().values, 0);
+    let without_old = t.process_with_keys(vec![new]).await;
+    without_old.deployment().migrate().await.unwrap();
+    without_old.deployment().ready().await.unwrap();
+    assert_eq!(document(&t, &without_old, "server-3").await["headers"]["X-Key"], "changed 3");
+    assert_eq!(document(&t, &without_old, "server-249").await["headers"]["X-Key"], "secret 249");
+    let refused = t.registry.deployment().ready().await.unwrap_err().to_string();
+    assert!(refused.contains("missing from `sealing`"), "a process with the old key alone: {refused}");
 
-        let without_old = t.process_with_keys(vec![new]).await;
-        without_old.deployment().migrate().await.unwrap();
-        without_old.deployment().ready().await.unwrap();
-        assert_eq!(document(&t, &without_old, "server-3").await["headers"]["X-Key"], "changed 3");
-        assert_eq!(document(&t, &without_old, "server-249").await["headers"]["X-Key"], "secret 249");
-        let refused = t.registry.deployment().ready().await.unwrap_err().to_string();
-        assert!(refused.contains("missing from `sealing`"), "a process with the old key alone: {refused}");
-
-        // One that still seals with the old key saves something late: who lacks that key says so.
-        enter(&both, "server-5", "late").await;
-        let refused = without_old.deployment().ready().await.unwrap_err().to_string();
-        assert!(refused.contains("missing from `sealing`"), "{refused}");
-        // A row that is damaged holds the others up for nobody.
-        enter(&both, "server-6", "damaged").await;
-        let db = t.database.connect().await;
-        let damaged = "UPDATE sealed_value SET data_key = nonce WHERE owner_id = (SELECT id FROM integration WHERE slug = 'server-6')";
-        db.execute_unprepared(damaged).await.unwrap();
-        let done = rotating.secrets().reseal(&rotating.operator()).await.unwrap();
-        assert_eq!((done.values, done.left), (1, 1));
-    }
+    // One that still seals with the old key saves something late: who lacks that key says so.
+    enter(&both, "server-5", "late").await;
+    let refused = without_old.deployment().ready().await.unwrap_err().to_string();
+    assert!(refused.contains("missing from `sealing`"), "{refused}");
+    // A row that is damaged holds the others up for nobody.
+    enter(&both, "server-6", "damaged").await;
+    let db = t.database.connect().await;
+    let damaged = "UPDATE sealed_value SET data_key = nonce WHERE owner_id = (SELECT id FROM integration WHERE slug = 'server-6')";
+    db.execute_unprepared(damaged).await.unwrap();
+    let done = rotating.secrets().reseal(&rotating.operator()).await.unwrap();
+    assert_eq!((done.values, done.left), (1, 1));
 }
 
-on_both! {
-    async fn a_lost_key_is_reported_with_what_it_costs_and_can_be_given_up(t: TestRegistry) {
-        t.workspace("acme").await;
-        with_secret(&t, "linear", "s3cret").await;
-        with_secret(&t, "notion", "other").await;
-        let fresh = t.process_with_keys(vec![SealingKey::generate().unwrap()]).await;
-        let operator = fresh.operator();
-        let refused = fresh.deployment().migrate().await.unwrap_err().to_string();
-        assert!(refused.contains("seal status"), "{refused}");
-        assert!(fresh.deployment().ready().await.is_err());
-        let used = keys(&fresh).await;
-        let lost = used.iter().find(|key| !key.present).unwrap();
-        assert_eq!((lost.values, lost.unreadable), (2, 2));
-        assert_eq!(lost.costs, ["integration linear: enter /headers/X-Key again", "integration notion: enter /headers/X-Key again"]);
+#[rstest]
+#[case::sqlite(Engine::Sqlite)]
+#[case::postgres(Engine::Postgres)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_key_is_reported_with_its_secrets_and_can_be_abandoned(#[case] engine: Engine) {
+    let t = TestRegistry::new(engine).await;
+    t.workspace("acme").await;
+    with_secret(&t, "linear", "s3cret").await;
+    with_secret(&t, "notion", "other").await;
+    let fresh = t.process_with_keys(vec![SealingKey::generate().unwrap()]).await;
+    let operator = fresh.operator();
+    let refused = fresh.deployment().migrate().await.unwrap_err().to_string();
+    assert!(refused.contains("seal status"), "{refused}");
+    assert!(fresh.deployment().ready().await.is_err());
+    let used = keys(&fresh).await;
+    let lost = used.iter().find(|key| !key.present).unwrap();
+    assert_eq!((lost.values, lost.unreadable), (2, 2));
+    assert_eq!(
+        lost.costs,
+        ["integration linear: enter /headers/X-Key again", "integration notion: enter /headers/X-Key again"]
+    );
 
-        assert!(matches!(fresh.secrets().abandon_key(&operator, "nobody").await, Err(Error::NotFound { .. })));
-        let present = t.registry.secrets().abandon_key(&operator, &lost.id).await;
-        assert!(matches!(present, Err(Error::Conflict { code: "sealing_key_present", .. })));
-        assert_eq!(fresh.secrets().abandon_key(&operator, &lost.id).await.unwrap(), 2);
-        fresh.deployment().migrate().await.unwrap();
-        fresh.deployment().ready().await.unwrap();
+    assert!(matches!(fresh.secrets().abandon_key(&operator, "nobody").await, Err(Error::NotFound { .. })));
+    let present = t.registry.secrets().abandon_key(&operator, &lost.id).await;
+    assert!(matches!(present, Err(Error::Conflict { code: "sealing_key_present", .. })));
+    assert_eq!(fresh.secrets().abandon_key(&operator, &lost.id).await.unwrap(), 2);
+    fresh.deployment().migrate().await.unwrap();
+    fresh.deployment().ready().await.unwrap();
 
-        // The document says so, holds nothing of the secret, and is whole again once it is entered.
-        let found = document(&t, &fresh, "linear").await;
-        assert_eq!(found["registration"]["reason"], "sealing_key_missing");
-        assert!(!found.to_string().contains("$sealed"), "{found}");
-        enter(&fresh, "linear", "again").await;
-        assert_eq!(document(&t, &fresh, "linear").await["headers"]["X-Key"], "again");
-        assert_eq!(document(&t, &fresh, "notion").await["registration"]["reason"], "sealing_key_missing");
-        assert_eq!(fresh.secrets().reseal(&operator).await.unwrap().left, 1);
-    }
+    // The document says so, holds nothing of the secret, and is whole again once it is entered.
+    let found = document(&t, &fresh, "linear").await;
+    assert_eq!(found["registration"]["reason"], "sealing_key_missing");
+    assert!(!found.to_string().contains("$sealed"), "{found}");
+    enter(&fresh, "linear", "again").await;
+    assert_eq!(document(&t, &fresh, "linear").await["headers"]["X-Key"], "again");
+    assert_eq!(document(&t, &fresh, "notion").await["registration"]["reason"], "sealing_key_missing");
+    assert_eq!(fresh.secrets().reseal(&operator).await.unwrap().left, 1);
 }
 
-on_both! {
-    async fn what_is_damaged_costs_one_document_and_no_other(t: TestRegistry) {
-        t.workspace("acme").await;
-        with_secret(&t, "linear", "s3cret").await;
-        with_secret(&t, "notion", "other").await;
-        let db = t.database.connect().await;
-        let damage = "UPDATE sealed_value SET ciphertext = nonce WHERE owner_id = (SELECT id FROM integration WHERE slug = 'linear')";
-        db.execute_unprepared(damage).await.unwrap();
-        let gateway = t.actor(Role::Gateway, None).await;
-        let page = t.registry.gateway().documents(&gateway, None, 0, 100).await.unwrap();
-        assert_eq!(page.documents.len(), 2);
-        let found = document(&t, &t.registry, "linear").await;
-        assert_eq!(found["registration"]["reason"], "stored_data_damaged");
-        assert!(!found.to_string().contains("$sealed"), "{found}");
-        assert_eq!(document(&t, &t.registry, "notion").await["headers"]["X-Key"], "other");
-        enter(&t.registry, "linear", "again").await;
-        assert_eq!(document(&t, &t.registry, "linear").await["headers"]["X-Key"], "again");
-    }
+#[rstest]
+#[case::sqlite(Engine::Sqlite)]
+#[case::postgres(Engine::Postgres)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn damaged_secret_affects_one_document_only(#[case] engine: Engine) {
+    let t = TestRegistry::new(engine).await;
+    t.workspace("acme").await;
+    with_secret(&t, "linear", "s3cret").await;
+    with_secret(&t, "notion", "other").await;
+    let db = t.database.connect().await;
+    let damage = "UPDATE sealed_value SET ciphertext = nonce WHERE owner_id = (SELECT id FROM integration WHERE slug = 'linear')";
+    db.execute_unprepared(damage).await.unwrap();
+    let gateway = t.actor(Role::Gateway, None).await;
+    let page = t.registry.gateway().documents(&gateway, None, 0, 100).await.unwrap();
+    assert_eq!(page.documents.len(), 2);
+    let found = document(&t, &t.registry, "linear").await;
+    assert_eq!(found["registration"]["reason"], "stored_data_damaged");
+    assert!(!found.to_string().contains("$sealed"), "{found}");
+    assert_eq!(document(&t, &t.registry, "notion").await["headers"]["X-Key"], "other");
+    enter(&t.registry, "linear", "again").await;
+    assert_eq!(document(&t, &t.registry, "linear").await["headers"]["X-Key"], "again");
 }
 
-on_both! {
-    async fn keys_are_the_operators_alone(t: TestRegistry) {
-        let admin = t.actor(Role::Admin, None).await;
-        assert!(matches!(t.registry.secrets().keys(&admin).await, Err(Error::Unauthenticated(_))));
-        assert!(matches!(t.registry.secrets().reseal(&admin).await, Err(Error::Unauthenticated(_))));
-        assert!(matches!(t.registry.secrets().abandon_key(&admin, "k").await, Err(Error::Unauthenticated(_))));
-    }
+#[rstest]
+#[case::sqlite(Engine::Sqlite)]
+#[case::postgres(Engine::Postgres)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sealing_keys_require_the_operator(#[case] engine: Engine) {
+    let t = TestRegistry::new(engine).await;
+    let admin = t.actor(Role::Admin, None).await;
+    assert!(matches!(t.registry.secrets().keys(&admin).await, Err(Error::Unauthenticated(_))));
+    assert!(matches!(t.registry.secrets().reseal(&admin).await, Err(Error::Unauthenticated(_))));
+    assert!(matches!(t.registry.secrets().abandon_key(&admin, "k").await, Err(Error::Unauthenticated(_))));
 }
 
 /// What a process gives that has another key of the same name, and one that has a key of its own that nobody announced.
@@ -179,125 +195,162 @@ async fn refused<T>(what: &str, done: impl Future<Output = registry::Result<T>>)
     }
 }
 
-on_both! {
-    async fn a_process_with_a_wrong_key_seals_nothing_and_leaves_nothing_half_saved(t: TestRegistry) {
-        t.workspace("acme").await;
-        with_secret(&t, "linear", "s3cret").await;
-        let admin = t.actor(Role::Admin, None).await;
-        let every = RegistrationFilter { states: State::ALL.to_vec(), ..RegistrationFilter::default() };
-        let registrations = t.registry.registrations().list(&admin, every.clone(), registry::PageRequest::default()).await.unwrap();
-        let registration = registrations.items[0].id;
-        let draft = t.registry.drafts().create(&admin, registry::DraftAddress {
-            url: "https://draft.example.com/mcp".into(), name: None, slug: None, transport: Transport::Http,
-        }).await.unwrap();
-        let text = || json!({ "headers": { "X-Key": "lost" } }).to_string();
-        let linear = Reference::parse("linear");
-        let server = ServerRef { server: linear.clone(), workspace: Some(Reference::parse("acme")) };
-        let db = t.database.connect().await;
-        for (which, wrong) in with_wrong_keys(&t).await {
-            let before = rows(&db).await;
-            let integration = NewIntegration {
-                name: "New".into(),
+#[rstest]
+#[case::sqlite(Engine::Sqlite)]
+#[case::postgres(Engine::Postgres)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn process_with_a_wrong_key_encrypts_nothing_and_saves_nothing(#[case] engine: Engine) {
+    let t = TestRegistry::new(engine).await;
+    t.workspace("acme").await;
+    with_secret(&t, "linear", "s3cret").await;
+    let admin = t.actor(Role::Admin, None).await;
+    let every = RegistrationFilter { states: State::ALL.to_vec(), ..RegistrationFilter::default() };
+    let registrations = t
+        .registry
+        .registrations()
+        .list(&admin, every.clone(), registry::PageRequest::default())
+        .await
+        .unwrap();
+    let registration = registrations.items[0].id;
+    let draft = t
+        .registry
+        .drafts()
+        .create(
+            &admin,
+            registry::DraftAddress {
+                url: "https://draft.example.com/mcp".into(),
+                name: None,
                 slug: None,
-                description: None,
-                url: "https://new.example.com/mcp".into(),
-                auth_type: AuthType::Headers,
                 transport: Transport::Http,
-                workspace: None,
-                configuration: Some(text()),
-                secret_mappings: Vec::new(),
-            };
-            let new_server = NewServer {
-                integration: linear.clone(),
-                workspace: Some(Reference::parse("acme")),
-                name: "Another".into(),
-                slug: None,
-                description: None,
-                configuration: Some(text()),
-                secret_mappings: Vec::new(),
-            };
-            let change = IntegrationChange { configuration: Some(Some(text())), ..IntegrationChange::default() };
-            let server_change = ServerChange { configuration: Some(Some(text())), ..ServerChange::default() };
-            let access = AccessUpdate {
-                workspaces: vec![AccessChange { workspace: Reference::parse("acme"), enabled: None, configuration: Some(Some(text())) }],
-                ..AccessUpdate::default()
-            };
-            refused("an integration", wrong.integrations().create(&admin, integration)).await;
-            refused("a change", wrong.integrations().update(&admin, &linear, change, None)).await;
-            refused("a server", Box::pin(wrong.servers().create(&admin, new_server))).await;
-            refused("a server's change", wrong.servers().update(&admin, &server, server_change, None)).await;
-            refused("access", wrong.access().update(&admin, &linear, access)).await;
-            for subject in [Subject::Organisation, Subject::Integration(linear.clone()), Subject::Server(server.clone())] {
-                refused("a layer", wrong.configurations().set(&admin, &subject, Some(text()), None, None)).await;
-            }
-            refused("a draft", wrong.drafts().set_configuration(&admin, draft.id, Some(&text()))).await;
-            let client = registry::EnteredClient {
-                client_id: "abc".into(),
-                client_secret: Some(Secret::new("lost")),
-                token_endpoint_auth_method: None,
-            };
-            refused("a client", Box::pin(wrong.registrations().set_client_credentials(&admin, registration, client))).await;
-            refused("a token", wrong.registrations().set_initial_access_token(&admin, registration, Secret::new("lost"))).await;
-            refused("the audit log's key", Box::pin(wrong.audit().maintain())).await;
-            refused("a rotation", wrong.secrets().reseal(&wrong.operator())).await;
-            assert!(rows(&db).await == before, "{which}: something was saved");
-
-            // A worker sends nothing whose answer it could not keep.
-            let claim = wrong.registration_queue().claim("wrong", 1, 1).await.unwrap().pop().unwrap();
-            let context = wrong.registration_queue().load(&claim).await.unwrap();
-            let queue = wrong.registration_queue();
-            let attempt = queue.begin(&claim, &context, "register", None, &[]);
-            refused("an attempt", async { attempt.await.map_err(registry_error) }).await;
-            let free = "UPDATE registration SET lease_until = 0, lease_owner = NULL";
-            db.execute_unprepared(free).await.unwrap();
-
-            // Reading goes on, and what seals nothing is saved.
-            wrong.integrations().get(&admin, &linear).await.unwrap();
-            wrong.registrations().get(&admin, registration).await.unwrap();
-            let described = IntegrationChange { description: Some(Some(which.into())), ..IntegrationChange::default() };
-            wrong.integrations().update(&admin, &linear, described, None).await.unwrap();
-            assert!(wrong.deployment().ready().await.is_err(), "{which}");
-            t.registry.deployment().ready().await.unwrap();
+            },
+        )
+        .await
+        .unwrap();
+    let text = || json!({ "headers": { "X-Key": "lost" } }).to_string();
+    let linear = Reference::parse("linear");
+    let server = ServerRef { server: linear.clone(), workspace: Some(Reference::parse("acme")) };
+    let db = t.database.connect().await;
+    for (which, wrong) in with_wrong_keys(&t).await {
+        let before = rows(&db).await;
+        let integration = NewIntegration {
+            name: "New".into(),
+            slug: None,
+            description: None,
+            url: "https://new.example.com/mcp".into(),
+            auth_type: AuthType::Headers,
+            transport: Transport::Http,
+            workspace: None,
+            configuration: Some(text()),
+            secret_mappings: Vec::new(),
+        };
+        let new_server = NewServer {
+            integration: linear.clone(),
+            workspace: Some(Reference::parse("acme")),
+            name: "Another".into(),
+            slug: None,
+            description: None,
+            configuration: Some(text()),
+            secret_mappings: Vec::new(),
+        };
+        let change = IntegrationChange { configuration: Some(Some(text())), ..IntegrationChange::default() };
+        let server_change = ServerChange { configuration: Some(Some(text())), ..ServerChange::default() };
+        let access = AccessUpdate {
+            workspaces: vec![AccessChange {
+                workspace: Reference::parse("acme"),
+                enabled: None,
+                configuration: Some(Some(text())),
+            }],
+            ..AccessUpdate::default()
+        };
+        refused("an integration", wrong.integrations().create(&admin, integration)).await;
+        refused("a change", wrong.integrations().update(&admin, &linear, change, None)).await;
+        refused("a server", Box::pin(wrong.servers().create(&admin, new_server))).await;
+        refused("a server's change", wrong.servers().update(&admin, &server, server_change, None)).await;
+        refused("access", wrong.access().update(&admin, &linear, access)).await;
+        for subject in
+            [Subject::Organisation, Subject::Integration(linear.clone()), Subject::Server(server.clone())]
+        {
+            refused("a layer", wrong.configurations().set(&admin, &subject, Some(text()), None, None)).await;
         }
-        let gateway: Actor = t.actor(Role::Gateway, None).await;
-        let document = t.registry.gateway().document(&gateway, "acme", "linear").await.unwrap();
-        let document: Value = serde_json::from_slice(&document.body).unwrap();
-        assert_eq!(document["headers"]["X-Key"], "s3cret");
-        assert!(t.registry.audit().maintain().await.is_ok());
-        assert!(keys(&t.registry).await.iter().all(|key| key.unreadable == 0));
+        refused("a draft", wrong.drafts().set_configuration(&admin, draft.id, Some(&text()))).await;
+        let client = registry::EnteredClient {
+            client_id: "abc".into(),
+            client_secret: Some(Secret::new("lost")),
+            token_endpoint_auth_method: None,
+        };
+        refused(
+            "a client",
+            Box::pin(wrong.registrations().set_client_credentials(&admin, registration, client)),
+        )
+        .await;
+        refused(
+            "a token",
+            wrong.registrations().set_initial_access_token(&admin, registration, Secret::new("lost")),
+        )
+        .await;
+        refused("the audit log's key", Box::pin(wrong.audit().maintain())).await;
+        refused("a rotation", wrong.secrets().reseal(&wrong.operator())).await;
+        assert!(rows(&db).await == before, "{which}: something was saved");
+
+        // A worker sends nothing whose answer it could not keep.
+        let claim = wrong.registration_queue().claim("wrong", 1, 1).await.unwrap().pop().unwrap();
+        let context = wrong.registration_queue().load(&claim).await.unwrap();
+        let queue = wrong.registration_queue();
+        let attempt = queue.begin(&claim, &context, "register", None, &[]);
+        refused("an attempt", async { attempt.await.map_err(registry_error) }).await;
+        let free = "UPDATE registration SET lease_until = 0, lease_owner = NULL";
+        db.execute_unprepared(free).await.unwrap();
+
+        // Reading goes on, and what seals nothing is saved.
+        wrong.integrations().get(&admin, &linear).await.unwrap();
+        wrong.registrations().get(&admin, registration).await.unwrap();
+        let described =
+            IntegrationChange { description: Some(Some(which.into())), ..IntegrationChange::default() };
+        wrong.integrations().update(&admin, &linear, described, None).await.unwrap();
+        assert!(wrong.deployment().ready().await.is_err(), "{which}");
+        t.registry.deployment().ready().await.unwrap();
     }
+    let gateway: Actor = t.actor(Role::Gateway, None).await;
+    let document = t.registry.gateway().document(&gateway, "acme", "linear").await.unwrap();
+    let document: Value = serde_json::from_slice(&document.body).unwrap();
+    assert_eq!(document["headers"]["X-Key"], "s3cret");
+    assert!(t.registry.audit().maintain().await.is_ok());
+    assert!(keys(&t.registry).await.iter().all(|key| key.unreadable == 0));
 }
 
-on_both! {
-    async fn a_replica_with_a_wrong_key_says_key_missing_and_the_others_go_on(t: TestServer) {
-        t.inner.workspace("acme").await;
-        with_secret(&t.inner, "linear", "s3cret").await;
-        let key = t.key(Role::Admin, None).await;
-        let (_, wrong) = with_wrong_keys(&t.inner).await.remove(0);
-        let replica = t.replica_of(wrong);
-        let client = Client::new(&replica.url, &key);
-        client.get("/readyz").await.expect(503);
-        let configurations = json!({ "headers": { "X-Key": "lost" } });
-        let integration = json!({ "name": "New", "url": "https://new.example.com/mcp", "auth_type": "headers", "transport": "http", "configurations": configurations });
-        let server = json!({ "name": "Two", "mcp_integration_id": "linear", "workspace_id": "acme", "configurations": configurations });
-        let changed = json!({ "configurations": configurations });
-        let writes = [
-            client.post("/v1/mcp-integrations", &integration).await,
-            client.put("/v1/mcp-integrations/linear", &changed).await,
-            client.post("/v1/mcp-servers", &server).await,
-            client.put("/v1/mcp-servers/linear?workspace_id=acme", &changed).await,
-        ];
-        for reply in writes {
-            assert_eq!(reply.status, 503, "{}", reply.text);
-            assert_eq!(reply.json()["code"], "key_missing", "{}", reply.text);
-            assert!(!reply.header("retry-after").is_empty());
-        }
-        client.get("/v1/mcp-integrations/linear").await.expect(200);
-        let healthy = t.with_token(&key);
-        healthy.get("/readyz").await.expect(200);
-        healthy.put("/v1/mcp-integrations/linear", &changed).await.expect(200);
-        assert_eq!(document(&t.inner, &t.inner.registry, "linear").await["headers"]["X-Key"], "lost");
+#[rstest]
+#[case::sqlite(Engine::Sqlite)]
+#[case::postgres(Engine::Postgres)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replica_with_a_wrong_key_reports_key_missing_and_others_work(#[case] engine: Engine) {
+    let t = TestServer::new(engine).await;
+    t.inner.workspace("acme").await;
+    with_secret(&t.inner, "linear", "s3cret").await;
+    let key = t.key(Role::Admin, None).await;
+    let (_, wrong) = with_wrong_keys(&t.inner).await.remove(0);
+    let replica = t.replica_of(wrong);
+    let client = Client::new(&replica.url, &key);
+    client.get("/readyz").await.expect(503);
+    let configurations = json!({ "headers": { "X-Key": "lost" } });
+    let integration = json!({ "name": "New", "url": "https://new.example.com/mcp", "auth_type": "headers", "transport": "http", "configurations": configurations });
+    let server = json!({ "name": "Two", "mcp_integration_id": "linear", "workspace_id": "acme", "configurations": configurations });
+    let changed = json!({ "configurations": configurations });
+    let writes = [
+        client.post("/v1/mcp-integrations", &integration).await,
+        client.put("/v1/mcp-integrations/linear", &changed).await,
+        client.post("/v1/mcp-servers", &server).await,
+        client.put("/v1/mcp-servers/linear?workspace_id=acme", &changed).await,
+    ];
+    for reply in writes {
+        assert_eq!(reply.status, 503, "{}", reply.text);
+        assert_eq!(reply.json()["code"], "key_missing", "{}", reply.text);
+        assert!(!reply.header("retry-after").is_empty());
     }
+    client.get("/v1/mcp-integrations/linear").await.expect(200);
+    let healthy = t.with_token(&key);
+    healthy.get("/readyz").await.expect(200);
+    healthy.put("/v1/mcp-integrations/linear", &changed).await.expect(200);
+    assert_eq!(document(&t.inner, &t.inner.registry, "linear").await["headers"]["X-Key"], "lost");
 }
 
 fn registry_error(error: StepError) -> Error {

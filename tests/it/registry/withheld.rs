@@ -4,6 +4,7 @@ use registry::{IntegrationChange, NewIntegration, ServerRef, Subject, WhatIf};
 use registry_core::permission::Role;
 use registry_core::registration::{AuthType, Transport};
 use registry_core::slug::Reference;
+use rstest::rstest;
 use std::sync::{Arc, Mutex};
 use support::{Engine, TestRegistry};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -60,83 +61,108 @@ async fn is_sent(t: &TestRegistry, slug: &str, heard: &Mutex<String>) -> (bool, 
     (tested, held)
 }
 
-on_both! {
-    async fn organisation_secrets_go_only_where_its_writers_send_them(t: TestRegistry) {
-        t.workspace("acme").await;
-        t.registry.configurations().set(&t.admin(), &Subject::Organisation, Some(LAYER.into()), None, None).await.unwrap();
-        let (url, heard) = listening().await;
-        let other = format!("{url}/other");
-        let manager = t.actor(Role::Manager, None).await;
-        let bound = t.actor(Role::Manager, Some("acme")).await;
-        let admin = t.actor(Role::Admin, None).await;
-        let open = async |slug: &str| {
-            let change = registry::AccessUpdate { global_access: Some(true), ..registry::AccessUpdate::default() };
-            let _ = t.registry.access().update(&t.admin(), &Reference::parse(slug), change).await;
-        };
-        // Made.
-        for (slug, actor, workspace, sent) in [
-            ("by-admin", &admin, None, true),
-            ("by-operator", &t.admin(), None, true),
-            ("by-manager", &manager, None, false),
-            ("by-bound", &bound, Some("acme"), false),
-        ] {
-            let saved = t.registry.integrations().create(actor, new(slug, &url, workspace)).await.unwrap();
-            let said = saved.findings.iter().any(|one| one.code == "secret_withheld");
-            assert_eq!(said, slug == "by-manager", "{slug}: {:?}", saved.findings);
-            open(slug).await;
-            assert_eq!(is_sent(&t, slug, &heard).await, (sent, sent), "{slug}");
-        }
-        // Moved, sent again, vouched for.
-        let change = async |actor, slug: &str, change| t.registry.integrations().update(actor, &Reference::parse(slug), change, None).await.unwrap();
-        change(&manager, "by-admin", moved(&url)).await;
-        assert_eq!(is_sent(&t, "by-admin", &heard).await, (true, true), "the same address is no choice");
-        let saved = change(&manager, "by-admin", moved(&other)).await;
-        assert!(saved.findings.iter().any(|one| one.code == "secret_withheld" && one.pointer == "/url"));
-        assert_eq!(is_sent(&t, "by-admin", &heard).await, (false, false), "moved by a manager");
-        change(&manager, "by-admin", moved(&url)).await;
-        assert_eq!(is_sent(&t, "by-admin", &heard).await, (false, false), "and back by a manager");
-        let named = IntegrationChange { name: Some("Other".into()), ..IntegrationChange::default() };
-        change(&admin, "by-admin", named).await;
-        assert_eq!(is_sent(&t, "by-admin", &heard).await, (false, false), "an admin who does not look at the address");
-        change(&admin, "by-admin", moved(&url)).await;
-        assert_eq!(is_sent(&t, "by-admin", &heard).await, (true, true), "vouched for by an admin");
-        change(&admin, "by-manager", moved(&other)).await;
-        assert_eq!(is_sent(&t, "by-manager", &heard).await, (true, true), "moved by an admin");
-        // Copied and imported.
-        for (actor, name, sent) in [(&manager, "copy-m", false), (&admin, "copy-a", true)] {
-            t.registry.integrations().duplicate(actor, &Reference::parse("by-admin"), name.into(), Some(name.into())).await.unwrap();
-            open(name).await;
-            assert_eq!(is_sent(&t, name, &heard).await, (sent, sent), "{name}");
-        }
-        for (actor, slug, sent) in [(&manager, "import-m", false), (&admin, "import-a", true)] {
-            let item = serde_json::json!({ "name": slug, "slug": slug, "url": url, "auth_type": "headers", "transport": "http", "global_workspace_access": { "enabled": true } });
-            let imported = t.registry.integrations().import(actor, &item.to_string()).await.unwrap();
-            assert_eq!(imported.findings.iter().any(|one| one.code == "secret_withheld"), !sent, "{slug}");
-            assert_eq!(is_sent(&t, slug, &heard).await, (sent, sent), "{slug}");
-        }
+#[rstest]
+#[case::sqlite(Engine::Sqlite)]
+#[case::postgres(Engine::Postgres)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn organisation_secrets_go_only_where_its_writers_send_them(#[case] engine: Engine) {
+    let t = TestRegistry::new(engine).await;
+    t.workspace("acme").await;
+    t.registry
+        .configurations()
+        .set(&t.admin(), &Subject::Organisation, Some(LAYER.into()), None, None)
+        .await
+        .unwrap();
+    let (url, heard) = listening().await;
+    let other = format!("{url}/other");
+    let manager = t.actor(Role::Manager, None).await;
+    let bound = t.actor(Role::Manager, Some("acme")).await;
+    let admin = t.actor(Role::Admin, None).await;
+    let open = async |slug: &str| {
+        let change =
+            registry::AccessUpdate { global_access: Some(true), ..registry::AccessUpdate::default() };
+        let _ = t.registry.access().update(&t.admin(), &Reference::parse(slug), change).await;
+    };
+    // Made.
+    for (slug, actor, workspace, sent) in [
+        ("by-admin", &admin, None, true),
+        ("by-operator", &t.admin(), None, true),
+        ("by-manager", &manager, None, false),
+        ("by-bound", &bound, Some("acme"), false),
+    ] {
+        let saved = t.registry.integrations().create(actor, new(slug, &url, workspace)).await.unwrap();
+        let said = saved.findings.iter().any(|one| one.code == "secret_withheld");
+        assert_eq!(said, slug == "by-manager", "{slug}: {:?}", saved.findings);
+        open(slug).await;
+        assert_eq!(is_sent(&t, slug, &heard).await, (sent, sent), "{slug}");
+    }
+    // Moved, sent again, vouched for.
+    let change = async |actor, slug: &str, change| {
+        t.registry.integrations().update(actor, &Reference::parse(slug), change, None).await.unwrap()
+    };
+    change(&manager, "by-admin", moved(&url)).await;
+    assert_eq!(is_sent(&t, "by-admin", &heard).await, (true, true), "the same address is no choice");
+    let saved = change(&manager, "by-admin", moved(&other)).await;
+    assert!(saved.findings.iter().any(|one| one.code == "secret_withheld" && one.pointer == "/url"));
+    assert_eq!(is_sent(&t, "by-admin", &heard).await, (false, false), "moved by a manager");
+    change(&manager, "by-admin", moved(&url)).await;
+    assert_eq!(is_sent(&t, "by-admin", &heard).await, (false, false), "and back by a manager");
+    let named = IntegrationChange { name: Some("Other".into()), ..IntegrationChange::default() };
+    change(&admin, "by-admin", named).await;
+    assert_eq!(
+        is_sent(&t, "by-admin", &heard).await,
+        (false, false),
+        "an admin who does not look at the address"
+    );
+    change(&admin, "by-admin", moved(&url)).await;
+    assert_eq!(is_sent(&t, "by-admin", &heard).await, (true, true), "vouched for by an admin");
+    change(&admin, "by-manager", moved(&other)).await;
+    assert_eq!(is_sent(&t, "by-manager", &heard).await, (true, true), "moved by an admin");
+    // Copied and imported.
+    for (actor, name, sent) in [(&manager, "copy-m", false), (&admin, "copy-a", true)] {
+        t.registry
+            .integrations()
+            .duplicate(actor, &Reference::parse("by-admin"), name.into(), Some(name.into()))
+            .await
+            .unwrap();
+        open(name).await;
+        assert_eq!(is_sent(&t, name, &heard).await, (sent, sent), "{name}");
+    }
+    for (actor, slug, sent) in [(&manager, "import-m", false), (&admin, "import-a", true)] {
+        let item = serde_json::json!({ "name": slug, "slug": slug, "url": url, "auth_type": "headers", "transport": "http", "global_workspace_access": { "enabled": true } });
+        let imported = t.registry.integrations().import(actor, &item.to_string()).await.unwrap();
+        assert_eq!(imported.findings.iter().any(|one| one.code == "secret_withheld"), !sent, "{slug}");
+        assert_eq!(is_sent(&t, slug, &heard).await, (sent, sent), "{slug}");
     }
 }
 
-on_both! {
-    async fn preflight_counts_no_secret_of_the_organisation_for_a_manager_s_address(t: TestRegistry) {
-        t.workspace("acme").await;
-        t.registry.configurations().set(&t.admin(), &Subject::Organisation, Some(LAYER.into()), None, None).await.unwrap();
-        let sandbox = registry_sandbox::Sandbox::start(registry_sandbox::Options::default()).await.unwrap();
-        t.integration("linear", &sandbox.mcp_url(), None).await;
-        let manager = t.actor(Role::Manager, None).await;
-        let linear = Reference::parse("linear");
-        let elsewhere = WhatIf { url: Some(format!("{}?x", sandbox.mcp_url())), ..WhatIf::default() };
-        for (actor, what_if, counts) in [
-            (&manager, WhatIf::default(), true),
-            (&manager, elsewhere.clone(), false),
-            (&t.admin(), elsewhere, true),
-        ] {
-            let flown = t.registry.preflight().run(actor, &linear, what_if).await.unwrap();
-            assert_eq!(flown.with_initial_access_token, counts, "{}", flown.url);
-        }
-        let new = NewIntegration { auth_type: AuthType::OauthAuto, ..new("fresh", &sandbox.mcp_url(), None) };
-        assert!(!t.registry.preflight().run_new(&manager, new.clone()).await.unwrap().with_initial_access_token);
-        assert!(t.registry.preflight().run_new(&t.admin(), new).await.unwrap().with_initial_access_token);
-        sandbox.stop().await;
+#[rstest]
+#[case::sqlite(Engine::Sqlite)]
+#[case::postgres(Engine::Postgres)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn preflight_counts_no_secret_of_the_organisation_for_a_manager_s_address(#[case] engine: Engine) {
+    let t = TestRegistry::new(engine).await;
+    t.workspace("acme").await;
+    t.registry
+        .configurations()
+        .set(&t.admin(), &Subject::Organisation, Some(LAYER.into()), None, None)
+        .await
+        .unwrap();
+    let sandbox = registry_sandbox::Sandbox::start(registry_sandbox::Options::default()).await.unwrap();
+    t.integration("linear", &sandbox.mcp_url(), None).await;
+    let manager = t.actor(Role::Manager, None).await;
+    let linear = Reference::parse("linear");
+    let elsewhere = WhatIf { url: Some(format!("{}?x", sandbox.mcp_url())), ..WhatIf::default() };
+    for (actor, what_if, counts) in [
+        (&manager, WhatIf::default(), true),
+        (&manager, elsewhere.clone(), false),
+        (&t.admin(), elsewhere, true),
+    ] {
+        let flown = t.registry.preflight().run(actor, &linear, what_if).await.unwrap();
+        assert_eq!(flown.with_initial_access_token, counts, "{}", flown.url);
     }
+    let new = NewIntegration { auth_type: AuthType::OauthAuto, ..new("fresh", &sandbox.mcp_url(), None) };
+    assert!(!t.registry.preflight().run_new(&manager, new.clone()).await.unwrap().with_initial_access_token);
+    assert!(t.registry.preflight().run_new(&t.admin(), new).await.unwrap().with_initial_access_token);
+    sandbox.stop().await;
 }

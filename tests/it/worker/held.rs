@@ -7,6 +7,7 @@ use registry_core::registration::State;
 use registry_core::slug::Reference;
 use registry_outbound::Limits;
 use registry_sandbox::Quirks;
+use rstest::rstest;
 use serde_json::json;
 use support::{Engine, TestRegistry, TestServer};
 
@@ -22,46 +23,64 @@ fn save(name: &str, replacements: Replacements) -> NewConfiguration {
     NewConfiguration { text: Some(named(name)), replacements, ..NewConfiguration::default() }
 }
 
-on_both! {
-    async fn a_held_replacement_waits_for_a_person_and_the_next_change_is_decided_anew(t: TestRegistry) {
-        // Nobody can have used the client, so that by the rules it is replaced without asking.
-        let sandbox = upstream(&t, Quirks { no_management: true, ..Quirks::default() }, None).await;
-        let worker = Working::start(&t.registry, Limits::default());
-        let first = registration_in(&t, State::Registered).await;
-        let saved = t.registry.configurations().save(&t.admin(), &linear(), save("Held", Replacements::Held)).await.unwrap();
-        assert_eq!((saved.affected.replaced, saved.affected.asked), (0, 1), "{:?}", saved.affected);
-        let outdated = registration_in(&t, State::Outdated).await;
-        assert!(outdated.registration.usable && outdated.registration.client_id == first.registration.client_id);
-        assert_eq!(sandbox.registrations().len(), 1, "nothing was registered");
+#[rstest]
+#[case::sqlite(Engine::Sqlite)]
+#[case::postgres(Engine::Postgres)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn held_replacement_waits_for_approval_and_the_next_change_is_decided_again(#[case] engine: Engine) {
+    let t = TestRegistry::new(engine).await;
+    // Nobody can have used the client, so that by the rules it is replaced without asking.
+    let sandbox = upstream(&t, Quirks { no_management: true, ..Quirks::default() }, None).await;
+    let worker = Working::start(&t.registry, Limits::default());
+    let first = registration_in(&t, State::Registered).await;
+    let saved = t
+        .registry
+        .configurations()
+        .save(&t.admin(), &linear(), save("Held", Replacements::Held))
+        .await
+        .unwrap();
+    assert_eq!((saved.affected.replaced, saved.affected.asked), (0, 1), "{:?}", saved.affected);
+    let outdated = registration_in(&t, State::Outdated).await;
+    assert!(outdated.registration.usable && outdated.registration.client_id == first.registration.client_id);
+    assert_eq!(sandbox.registrations().len(), 1, "nothing was registered");
 
-        t.registry.registrations().approve(&t.admin(), outdated.registration.id).await.unwrap();
-        let second = registration_when(&t, |detail| {
-            detail.registration.state == State::Registered && detail.registration.generation == Some(2)
-        })
-        .await;
-        assert_ne!(second.registration.client_id, first.registration.client_id);
+    t.registry.registrations().approve(&t.admin(), outdated.registration.id).await.unwrap();
+    let second = registration_when(&t, |detail| {
+        detail.registration.state == State::Registered && detail.registration.generation == Some(2)
+    })
+    .await;
+    assert_ne!(second.registration.client_id, first.registration.client_id);
 
-        t.registry.configurations().save(&t.admin(), &linear(), save("Held again", Replacements::Held)).await.unwrap();
-        registration_in(&t, State::Outdated).await;
-        let saved = t.registry.configurations().save(&t.admin(), &linear(), save("By rule", Replacements::ByRule)).await.unwrap();
-        assert_eq!((saved.affected.replaced, saved.affected.asked), (1, 0));
-        registration_when(&t, |detail| {
-            detail.registration.state == State::Registered && detail.registration.generation == Some(3)
-        })
-        .await;
+    t.registry
+        .configurations()
+        .save(&t.admin(), &linear(), save("Held again", Replacements::Held))
+        .await
+        .unwrap();
+    registration_in(&t, State::Outdated).await;
+    let saved = t
+        .registry
+        .configurations()
+        .save(&t.admin(), &linear(), save("By rule", Replacements::ByRule))
+        .await
+        .unwrap();
+    assert_eq!((saved.affected.replaced, saved.affected.asked), (1, 0));
+    registration_when(&t, |detail| {
+        detail.registration.state == State::Registered && detail.registration.generation == Some(3)
+    })
+    .await;
 
-        // A restored version can be held back like any other.
-        let restored = t.registry.configurations().revert(&t.admin(), &linear(), 1, None, Replacements::Held).await.unwrap();
-        assert_eq!(restored.affected.asked, 1);
-        registration_in(&t, State::Outdated).await;
-        worker.stop().await;
-        assert_eq!(sandbox.registrations().len(), 3);
-        sandbox.stop().await;
-    }
+    // A restored version can be held back like any other.
+    let restored =
+        t.registry.configurations().revert(&t.admin(), &linear(), 1, None, Replacements::Held).await.unwrap();
+    assert_eq!(restored.affected.asked, 1);
+    registration_in(&t, State::Outdated).await;
+    worker.stop().await;
+    assert_eq!(sandbox.registrations().len(), 3);
+    sandbox.stop().await;
 }
 
 #[tokio::test]
-async fn rest_holds_replacements_back_on_every_way_to_save() {
+async fn api_can_hold_replacements_on_every_save() {
     let t = TestServer::new(Engine::Sqlite).await;
     let sandbox = upstream(&t.inner, Quirks { no_management: true, ..Quirks::default() }, None).await;
     let worker = Working::start(&t.inner.registry, Limits::default());

@@ -10,6 +10,7 @@ use registry_core::registration::State;
 use registry_core::slug::Reference;
 use registry_outbound::Limits;
 use registry_sandbox::{Options, Quirks, Sandbox};
+use rstest::rstest;
 use sea_orm::ConnectionTrait;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -100,77 +101,106 @@ fn skipped(found: &Reregistration) -> Vec<(&'static str, u64)> {
     found.skipped.iter().map(|one| (one.reason, one.count)).collect()
 }
 
-on_both! {
-    async fn reregistration_touches_only_what_its_scope_names(t: TestRegistry) {
-        use ReregisterScope as S;
-        let sandbox = mixed(&t).await;
-        let before = standing(&t).await;
-        let (admin, linear) = (t.admin(), Reference::parse("linear"));
-        let ask = async |scope, confirmed| t.registry.registrations().reregister_integration(&admin, &linear, scope, confirmed).await;
-        let weigh = async |scope| t.registry.registrations().dry_run_reregistration(&admin, &linear, scope).await.unwrap();
-        let changed = async || -> Vec<String> {
-            let now = standing(&t).await;
-            now.into_iter().filter(|(name, state)| before[name] != *state).map(|(name, _)| name).collect()
-        };
+#[rstest]
+#[case::sqlite(Engine::Sqlite)]
+#[case::postgres(Engine::Postgres)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reregistration_touches_only_what_its_scope_names(#[case] engine: Engine) {
+    use ReregisterScope as S;
+    let t = TestRegistry::new(engine).await;
+    let sandbox = mixed(&t).await;
+    let before = standing(&t).await;
+    let (admin, linear) = (t.admin(), Reference::parse("linear"));
+    let ask = async |scope, confirmed| {
+        t.registry.registrations().reregister_integration(&admin, &linear, scope, confirmed).await
+    };
+    let weigh = async |scope| {
+        t.registry.registrations().dry_run_reregistration(&admin, &linear, scope).await.unwrap()
+    };
+    let changed = async || -> Vec<String> {
+        let now = standing(&t).await;
+        now.into_iter().filter(|(name, state)| before[name] != *state).map(|(name, _)| name).collect()
+    };
 
-        for (scope, expected, left_alone) in [
-            (S::Failed, [2, 1, 1, 0], vec![("access_disabled", 1), ("outdated", 2), ("retrying", 1), ("unconfirmed", 1)]),
-            (S::Outdated, [2, 1, 1, 0], vec![("failed", 3), ("retrying", 1), ("unconfirmed", 1)]),
-            (S::Unconfirmed, [1, 0, 0, 1], vec![("failed", 3), ("outdated", 2), ("retrying", 1)]),
-            (S::All, [7, 2, 4, 1], vec![("access_disabled", 1)]),
-        ] {
-            let found = weigh(scope).await;
-            assert_eq!((counts(&found), skipped(&found)), (expected, left_alone), "{scope:?}");
-        }
-        assert_eq!(changed().await, [""; 0], "weighing does nothing");
-
-        // What fails has a client in use, too: that is not in the word.
-        let refused = ask(S::Failed, None).await;
-        assert!(matches!(refused, Err(Error::Conflict { code: "confirmation_required", pointer: Some("/confirm"), .. })), "{refused:?}");
-        let wrong = Confirmed { users_sign_in_again: 2, may_leave_client: 0 };
-        let refused = ask(S::Failed, Some(wrong)).await;
-        assert!(matches!(refused, Err(Error::Conflict { code: "confirmation_outdated", .. })), "{refused:?}");
-        assert_eq!(changed().await, [""; 0], "nothing was done unasked");
-        let done = ask(S::Failed, Some(Confirmed { users_sign_in_again: 1, may_leave_client: 0 })).await.unwrap();
-        assert_eq!(counts(&done), [2, 1, 1, 0]);
-        assert_eq!(changed().await, ["quiet", "used"], "failed means failed");
-        assert_eq!(counts(&ask(S::Failed, None).await.unwrap()), [0; 4], "nothing to do is no mistake");
-
-        // A scope that says what it does is the agreement to it.
-        assert_eq!(counts(&ask(S::Outdated, None).await.unwrap()), [2, 1, 1, 0]);
-        assert_eq!(changed().await, ["fresh", "outdated", "quiet", "used"]);
-        assert_eq!(counts(&ask(S::Unconfirmed, None).await.unwrap()), [1, 0, 0, 1]);
-        assert_eq!(changed().await, ["fresh", "lost", "outdated", "quiet", "used"]);
-        ask(S::All, None).await.unwrap();
-        assert_eq!(changed().await, ["fresh", "good", "lost", "outdated", "quiet", "retrying", "used"], "but where access is off");
-
-        // A lost answer beside a client in use: the scope says nothing of that.
-        let db = t.database.connect().await;
-        db.execute_unprepared("UPDATE registration SET state = 'unconfirmed'").await.unwrap();
-        let refused = ask(S::Unconfirmed, None).await;
-        assert!(matches!(refused, Err(Error::Conflict { code: "confirmation_required", .. })), "{refused:?}");
-
-        let bound = t.actor(Role::Manager, Some("lost")).await;
-        let own = t.registry.registrations().dry_run_reregistration(&bound, &linear, S::All).await.unwrap();
-        assert_eq!(own.queued, 1, "others' registrations are not counted");
-        let viewer = t.actor(Role::Viewer, None).await;
-        let refused = t.registry.registrations().dry_run_reregistration(&viewer, &linear, S::All).await;
-        assert!(matches!(refused, Err(Error::Forbidden { .. })), "{refused:?}");
-        sandbox.stop().await;
+    for (scope, expected, left_alone) in [
+        (
+            S::Failed,
+            [2, 1, 1, 0],
+            vec![("access_disabled", 1), ("outdated", 2), ("retrying", 1), ("unconfirmed", 1)],
+        ),
+        (S::Outdated, [2, 1, 1, 0], vec![("failed", 3), ("retrying", 1), ("unconfirmed", 1)]),
+        (S::Unconfirmed, [1, 0, 0, 1], vec![("failed", 3), ("outdated", 2), ("retrying", 1)]),
+        (S::All, [7, 2, 4, 1], vec![("access_disabled", 1)]),
+    ] {
+        let found = weigh(scope).await;
+        assert_eq!((counts(&found), skipped(&found)), (expected, left_alone), "{scope:?}");
     }
+    assert_eq!(changed().await, [""; 0], "weighing does nothing");
+
+    // What fails has a client in use, too: that is not in the word.
+    let refused = ask(S::Failed, None).await;
+    assert!(
+        matches!(
+            refused,
+            Err(Error::Conflict { code: "confirmation_required", pointer: Some("/confirm"), .. })
+        ),
+        "{refused:?}"
+    );
+    let wrong = Confirmed { users_sign_in_again: 2, may_leave_client: 0 };
+    let refused = ask(S::Failed, Some(wrong)).await;
+    assert!(matches!(refused, Err(Error::Conflict { code: "confirmation_outdated", .. })), "{refused:?}");
+    assert_eq!(changed().await, [""; 0], "nothing was done unasked");
+    let done = ask(S::Failed, Some(Confirmed { users_sign_in_again: 1, may_leave_client: 0 })).await.unwrap();
+    assert_eq!(counts(&done), [2, 1, 1, 0]);
+    assert_eq!(changed().await, ["quiet", "used"], "failed means failed");
+    assert_eq!(counts(&ask(S::Failed, None).await.unwrap()), [0; 4], "nothing to do is no mistake");
+
+    // A scope that says what it does is the agreement to it.
+    assert_eq!(counts(&ask(S::Outdated, None).await.unwrap()), [2, 1, 1, 0]);
+    assert_eq!(changed().await, ["fresh", "outdated", "quiet", "used"]);
+    assert_eq!(counts(&ask(S::Unconfirmed, None).await.unwrap()), [1, 0, 0, 1]);
+    assert_eq!(changed().await, ["fresh", "lost", "outdated", "quiet", "used"]);
+    ask(S::All, None).await.unwrap();
+    assert_eq!(
+        changed().await,
+        ["fresh", "good", "lost", "outdated", "quiet", "retrying", "used"],
+        "but where access is off"
+    );
+
+    // A lost answer beside a client in use: the scope says nothing of that.
+    let db = t.database.connect().await;
+    db.execute_unprepared("UPDATE registration SET state = 'unconfirmed'").await.unwrap();
+    let refused = ask(S::Unconfirmed, None).await;
+    assert!(matches!(refused, Err(Error::Conflict { code: "confirmation_required", .. })), "{refused:?}");
+
+    let bound = t.actor(Role::Manager, Some("lost")).await;
+    let own = t.registry.registrations().dry_run_reregistration(&bound, &linear, S::All).await.unwrap();
+    assert_eq!(own.queued, 1, "others' registrations are not counted");
+    let viewer = t.actor(Role::Viewer, None).await;
+    let refused = t.registry.registrations().dry_run_reregistration(&viewer, &linear, S::All).await;
+    assert!(matches!(refused, Err(Error::Forbidden { .. })), "{refused:?}");
+    sandbox.stop().await;
 }
 
-on_both! {
-    async fn client_that_cannot_be_deleted_is_said_to_stay_behind(t: TestRegistry) {
-        let quirks = Quirks { no_management: true, ..Quirks::default() };
-        let sandbox = upstream(&t, quirks, None).await;
-        let worker = Working::start(&t.registry, Limits::default());
-        registration_when(&t, |detail| detail.registration.state == State::Registered).await;
-        worker.stop().await;
-        let found = t.registry.registrations().dry_run_reregistration(&t.admin(), &"linear".into(), ReregisterScope::All).await.unwrap();
-        assert_eq!(counts(&found), [1, 0, 0, 1], "no gateway has it, and it stays at the authorization server");
-        sandbox.stop().await;
-    }
+#[rstest]
+#[case::sqlite(Engine::Sqlite)]
+#[case::postgres(Engine::Postgres)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn client_that_cannot_be_deleted_is_said_to_stay_behind(#[case] engine: Engine) {
+    let t = TestRegistry::new(engine).await;
+    let quirks = Quirks { no_management: true, ..Quirks::default() };
+    let sandbox = upstream(&t, quirks, None).await;
+    let worker = Working::start(&t.registry, Limits::default());
+    registration_when(&t, |detail| detail.registration.state == State::Registered).await;
+    worker.stop().await;
+    let found = t
+        .registry
+        .registrations()
+        .dry_run_reregistration(&t.admin(), &"linear".into(), ReregisterScope::All)
+        .await
+        .unwrap();
+    assert_eq!(counts(&found), [1, 0, 0, 1], "no gateway has it, and it stays at the authorization server");
+    sandbox.stop().await;
 }
 
 #[tokio::test]

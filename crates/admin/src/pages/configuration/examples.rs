@@ -1,5 +1,6 @@
 //! Blocks to begin with: the three documented examples, and what else is often needed.
 
+use registry_core::examples;
 use registry_core::finding::pointer_push;
 use registry_core::metadata::{ALIAS_WRAPPER, CANONICAL_WRAPPER, read_members, set_member};
 use serde_json::{Map, Value};
@@ -17,27 +18,9 @@ pub(super) struct Example {
 
 /// All.
 pub(super) const EXAMPLES: &[Example] = &[
-    Example {
-        key: "compliance",
-        title: "Branding and legal links",
-        text: r#"{"oauth_client_metadata": {
-            "client_name": "Acme Corp MCP Gateway", "client_uri": "https://acme.com",
-            "logo_uri": "https://acme.com/assets/logo.png", "software_id": "com.acme.mcp-gateway",
-            "software_version": "1.0.0", "scope": "mcp:read mcp:write",
-            "contacts": ["security@acme.com", "legal@acme.com"],
-            "tos_uri": "https://acme.com/legal/terms", "policy_uri": "https://acme.com/legal/privacy"}}"#,
-    },
-    Example {
-        key: "software",
-        title: "Software ID a server knows",
-        text: r#"{"oauth_client_metadata": {
-            "software_id": "registered-client-12345", "client_name": "Pre-Registered MCP Client"}}"#,
-    },
-    Example {
-        key: "scopes",
-        title: "Scopes",
-        text: r#"{"oauth_client_metadata": {"scope": "read:projects write:issues admin:webhooks"}}"#,
-    },
+    Example { key: "compliance", title: "Branding and legal links", text: examples::ENTERPRISE_COMPLIANCE },
+    Example { key: "software", title: "Software ID a server knows", text: examples::PRE_REGISTERED_CLIENT },
+    Example { key: "scopes", title: "Scopes", text: examples::CUSTOM_SCOPES },
     Example {
         key: "client",
         title: "Client registered by hand",

@@ -10,6 +10,7 @@ use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use askama::Template;
 use registry::{Draft, DraftStep, Error, Preview};
+use registry_core::examples;
 use registry_core::finding::{Finding, Findings, Severity};
 use registry_core::id::DraftId;
 use registry_core::metadata::{ALIAS_WRAPPER, CANONICAL_WRAPPER, KnownSecrets, read_members, set_member};
@@ -76,26 +77,19 @@ impl Start {
 impl Intent {
     /// The client metadata that it inserts, if it is such a button.
     fn example(self) -> Option<Value> {
-        Some(match self {
-            Self::InsertBranding => json!({
-                "client_name": "Your Company Name",
-                "client_uri": "https://yourcompany.com",
-                "logo_uri": "https://yourcompany.com/logo.png",
-            }),
-            Self::InsertCompliance => json!({
-                "client_name": "Acme Corp MCP Gateway",
-                "client_uri": "https://acme.com",
-                "logo_uri": "https://acme.com/assets/logo.png",
-                "software_id": "com.acme.mcp-gateway",
-                "software_version": "1.0.0",
-                "scope": "mcp:read mcp:write",
-                "contacts": ["security@acme.com", "legal@acme.com"],
-                "tos_uri": "https://acme.com/legal/terms",
-                "policy_uri": "https://acme.com/legal/privacy",
-            }),
-            Self::InsertScopes => json!({ "scope": "read:projects write:issues admin:webhooks" }),
+        let (text, members): (_, Option<&[&str]>) = match self {
+            Self::InsertBranding => {
+                (examples::ORGANISATION, Some(&["client_name", "client_uri", "logo_uri"]))
+            }
+            Self::InsertCompliance => (examples::ENTERPRISE_COMPLIANCE, None),
+            Self::InsertScopes => (examples::CUSTOM_SCOPES, None),
             Self::Go | Self::Draft | Self::Check => return None,
-        })
+        };
+        let mut metadata = read_members(text)?.remove(CANONICAL_WRAPPER)?;
+        if let (Some(members), Some(metadata)) = (members, metadata.as_object_mut()) {
+            metadata.retain(|name, _| members.contains(&name.as_str()));
+        }
+        Some(metadata)
     }
 }
 

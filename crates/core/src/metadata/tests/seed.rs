@@ -3,44 +3,12 @@
 use super::*;
 use serde_json::json;
 
-/// "Configuration", "Example: Enterprise Compliance", "Example: Pre-Registered Client", "Example: Custom Scopes".
+/// The four documented examples.
 pub(super) const EXAMPLES: [&str; 4] = [
-    r#"{
-"oauth_client_metadata": {
-"client_name": "Your Company Name",
-"client_uri": "https://yourcompany.com",
-"logo_uri": "https://yourcompany.com/logo.png",
-"software_id": "com.yourcompany.mcp-gateway",
-"scope": "mcp:servers:read mcp:tools:execute",
-"contacts": ["support@yourcompany.com"],
-"tos_uri": "https://yourcompany.com/terms",
-"policy_uri": "https://yourcompany.com/privacy"
-}
-}"#,
-    r#"{
-"oauth_client_metadata": {
-"client_name": "Acme Corp MCP Gateway",
-"client_uri": "https://acme.com",
-"logo_uri": "https://acme.com/assets/logo.png",
-"software_id": "com.acme.mcp-gateway",
-"software_version": "1.0.0",
-"scope": "mcp:read mcp:write",
-"contacts": ["security@acme.com", "legal@acme.com"],
-"tos_uri": "https://acme.com/legal/terms",
-"policy_uri": "https://acme.com/legal/privacy"
-}
-}"#,
-    r#"{
-"oauth_client_metadata": {
-"software_id": "registered-client-12345",
-"client_name": "Pre-Registered MCP Client"
-}
-}"#,
-    r#"{
-"oauth_client_metadata": {
-"scope": "read:projects write:issues admin:webhooks"
-}
-}"#,
+    crate::examples::ORGANISATION,
+    crate::examples::ENTERPRISE_COMPLIANCE,
+    crate::examples::PRE_REGISTERED_CLIENT,
+    crate::examples::CUSTOM_SCOPES,
 ];
 
 /// "Available Fields": field, type, description.

@@ -7,20 +7,8 @@ use serde_json::{Value, json};
 /// The name shown on the consent page.
 pub(super) const ACME_NAME: &str = "Acme Corp MCP Gateway";
 
-/// The documented example "Enterprise compliance" (docs/client-metadata.md).
-pub(super) const ACME: &str = r#"{
-  "oauth_client_metadata": {
-    "client_name": "Acme Corp MCP Gateway",
-    "client_uri": "https://acme.com",
-    "logo_uri": "https://acme.com/assets/logo.png",
-    "software_id": "com.acme.mcp-gateway",
-    "software_version": "1.0.0",
-    "scope": "mcp:read mcp:write",
-    "contacts": ["security@acme.com", "legal@acme.com"],
-    "tos_uri": "https://acme.com/legal/terms",
-    "policy_uri": "https://acme.com/legal/privacy"
-  }
-}"#;
+/// The configuration that the demo saves.
+pub(super) use registry_core::examples::ENTERPRISE_COMPLIANCE as ACME;
 
 /// The example, plus the documented defaults for what it leaves open, plus the gateway's callback and the
 /// `application_type` that goes with it.

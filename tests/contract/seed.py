@@ -47,11 +47,11 @@ class Things:
 
 
 @dataclass
-class World:
+class Scenario:
     """What is there."""
 
     keys: dict
-    warden: str
+    admin_key: str
     things: dict
     # Operation → what its path must name for it to do something, where hardly anything fits.
     fitting: dict
@@ -71,7 +71,7 @@ class Admin:
     def ask(self, method, path, body=None):
         reply = self.session.request(method, self.url + path, json=body, timeout=20)
         if not reply.ok:
-            raise SystemExit(f"{method} {path} while furnishing: {reply.status_code} {reply.text}")
+            raise SystemExit(f"{method} {path} while seeding: {reply.status_code} {reply.text}")
         return reply.json()
 
     def look(self, path):
@@ -89,20 +89,20 @@ class Admin:
         return self.ask("PUT", path, body)
 
 
-def furnish(deployment: Deployment, secrets: Secrets, sandboxes: dict[str, Sandbox]) -> World:
+def seed(deployment: Deployment, secrets: Secrets, sandboxes: dict[str, Sandbox]) -> Scenario:
     """Fills the deployment, which serves, and waits until its worker has nothing left to do."""
-    admin = Admin(deployment.url, deployment.run("key", "create", "--name", "warden", "--role", "admin"))
-    furnisher = Furnisher(deployment, admin, secrets, sandboxes)
-    return furnisher.world()
+    admin = Admin(deployment.url, deployment.run("key", "create", "--name", "contract admin", "--role", "admin"))
+    seeder = Seeder(deployment, admin, secrets, sandboxes)
+    return seeder.scenario()
 
 
-class Furnisher:
+class Seeder:
     def __init__(self, deployment, admin, secrets, sandboxes):
         self.deployment, self.admin, self.secrets, self.sandboxes = deployment, admin, secrets, sandboxes
         self.things = {side: Things() for side in ("own", "foreign", "organisation")}
         self.marks = {"own": set(), "foreign": set(), "organisation": set()}
 
-    def world(self):
+    def scenario(self):
         self.organisation()
         self.side("own", "own")
         self.side("foreign", "zzf")
@@ -112,11 +112,11 @@ class Furnisher:
         keys = self.identities()
         self.issued(keys["gateway"])
         self.outdate()
-        warden = self.admin.session.headers["authorization"].removeprefix("Bearer ")
-        self.secrets.planted["organisation"] += [warden, *keys.values()]
-        return World(
+        admin_key = self.admin.session.headers["authorization"].removeprefix("Bearer ")
+        self.secrets.planted["organisation"] += [admin_key, *keys.values()]
+        return Scenario(
             keys=keys,
-            warden=warden,
+            admin_key=admin_key,
             things={side: things.names for side, things in self.things.items()},
             fitting=self.fitting(),
             foreign_marks=sorted(self.marks["foreign"]),
@@ -254,7 +254,7 @@ class Furnisher:
         headers = {"origin": self.deployment.url, "sec-fetch-site": "same-origin"}
         reply = browser.post(self.deployment.url + path, data=form, headers=headers, allow_redirects=False, timeout=20)
         if reply.status_code != 303:
-            raise SystemExit(f"POST {path} while furnishing: {reply.status_code}")
+            raise SystemExit(f"POST {path} while seeding: {reply.status_code}")
 
     def draft(self, side, prefix, team):
         """An integration that somebody is about to add, with a secret in it."""

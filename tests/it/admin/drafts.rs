@@ -116,7 +116,7 @@ async fn five_steps_lead_to_registered_clients() {
 }
 
 #[tokio::test]
-async fn refused_first_steps_keep_what_was_typed() {
+async fn refused_first_step_keeps_what_was_typed() {
     let t = TestServer::new(Engine::Sqlite).await;
     t.inner.integration("linear", "https://mcp.linear.app/mcp", None).await;
     let browser = Browser::sign_in(&t).await;
@@ -183,7 +183,7 @@ async fn secrets_of_a_draft_are_never_shown_again() {
 }
 
 #[tokio::test]
-async fn what_was_found_can_be_wrong_and_mended() {
+async fn discovered_values_can_be_corrected() {
     let t = TestServer::new(Engine::Sqlite).await;
     let sandbox = Sandbox::start(Options::default()).await.unwrap();
     let browser = Browser::sign_in(&t).await;
@@ -221,7 +221,7 @@ async fn what_was_found_can_be_wrong_and_mended() {
 }
 
 #[tokio::test]
-async fn drafts_wait_and_are_discarded() {
+async fn drafts_are_kept_until_discarded() {
     let t = TestServer::new(Engine::Sqlite).await;
     let browser = Browser::sign_in(&t).await;
     let form = [("url", "https://mcp.linear.app/mcp"), ("intent", "draft")];

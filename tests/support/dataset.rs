@@ -31,7 +31,7 @@ pub struct Size {
 
 /// What one needs to know of it afterwards.
 #[derive(Debug)]
-pub struct Estate {
+pub struct Dataset {
     /// The registration at the first server of the first integration: registered, with attempts.
     pub registration: RegistrationId,
 }
@@ -63,16 +63,16 @@ pub fn configuration(client_name: &str) -> String {
     )
 }
 
-impl Estate {
+impl Dataset {
     /// Fills an empty SQLite registry whose clock may be moved.
-    pub async fn furnish(t: &TestRegistry, size: Size) -> Self {
-        let estate = Self::found(t, size).await;
-        copy(t, estate.registration).await;
-        estate
+    pub async fn seed(t: &TestRegistry, size: Size) -> Self {
+        let dataset = Self::create(t, size).await;
+        copy(t, dataset.registration).await;
+        dataset
     }
 
     /// As above, on any database, with what the worker does at the first server alone.
-    pub async fn found(t: &TestRegistry, size: Size) -> Self {
+    pub async fn create(t: &TestRegistry, size: Size) -> Self {
         let sandbox = Sandbox::start(Options::default()).await.expect("a sandbox");
         for number in 0..size.workspaces {
             t.workspace(&workspace(number)).await;
@@ -112,7 +112,7 @@ pub struct Asked {
     pub path: String,
 }
 
-impl Estate {
+impl Dataset {
     /// The pages people look at, and what gateways ask for most, in the same form at every size.
     pub fn pages(&self) -> Vec<Asked> {
         let first = integration(0);
@@ -155,7 +155,7 @@ async fn register(t: &TestRegistry) -> RegistrationId {
     let stop = CancellationToken::new();
     let guarded = Arc::new(UpstreamClient::new(t.settings.egress.clone(), Limits::default()));
     let options = WorkerOptions {
-        name: "estate".to_owned(),
+        name: "dataset".to_owned(),
         concurrency: 1,
         poll: Duration::from_millis(50),
         drain: Duration::from_secs(5),
@@ -182,7 +182,7 @@ async fn register(t: &TestRegistry) -> RegistrationId {
 /// are unconfirmed, outdated or still queued.
 async fn copy(t: &TestRegistry, from: RegistrationId) {
     let db = t.database.connect().await;
-    #[expect(clippy::disallowed_methods, reason = "nobody else writes while a test furnishes its database")]
+    #[expect(clippy::disallowed_methods, reason = "nobody else writes while a test seeds its database")]
     let txn = db.begin().await.expect("a transaction");
     let source = format!("x'{}'", from.0.simple());
     run(

@@ -1,7 +1,7 @@
 //! Three books kept by three parties: what the registry recorded, what its ledger admits to not knowing, and what the
 //! proxy saw. They must agree for every server.
 
-use super::world::{SERVERS, World};
+use super::scenario::{SERVERS, Scenario};
 use sea_orm::{DatabaseConnection, FromQueryResult, Statement};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -48,7 +48,7 @@ struct Row {
 }
 
 /// Everything that was written down.
-pub(super) struct Books {
+pub(super) struct Invariants {
     rows: Vec<Row>,
     attempts: Vec<Attempt>,
     recorded: Vec<Recorded>,
@@ -100,9 +100,9 @@ impl fmt::Display for Figures {
 const OF_SERVER: &str = "JOIN registration r ON r.id = x.registration_id JOIN server s ON s.id = r.server_id \
                          JOIN workspace w ON w.id = s.workspace_id";
 
-impl Books {
-    pub(super) async fn read(world: &World) -> Self {
-        let db = world.installed.database.connect().await;
+impl Invariants {
+    pub(super) async fn read(scenario: &Scenario) -> Self {
+        let db = scenario.installed.database.connect().await;
         let name = "w.slug || '/' || s.slug AS server";
         Self {
             rows: rows(
@@ -130,14 +130,14 @@ impl Books {
             )
             .await,
             ledger: rows(&db, "SELECT kind, server, attempt_id, client_id, client_name FROM orphan").await,
-            seen: world.proxy.seen(),
-            made: world.sandbox.registrations().into_iter().filter_map(|one| one.client_id).collect(),
-            existing: world.sandbox.clients().into_iter().map(|one| one.client_id).collect(),
+            seen: scenario.proxy.seen(),
+            made: scenario.sandbox.registrations().into_iter().filter_map(|one| one.client_id).collect(),
+            existing: scenario.sandbox.clients().into_iter().map(|one| one.client_id).collect(),
         }
     }
 
     /// Compares the books; panics with what does not agree.
-    pub(super) fn balance(&self) -> Figures {
+    pub(super) fn check(&self) -> Figures {
         self.nothing_is_stuck();
         self.one_active_client_each();
         let forwarded: Vec<&SeenRegistration> =
@@ -157,7 +157,7 @@ impl Books {
         self.every_client_upstream_is_accounted_for(&unrecorded);
         let servers: BTreeSet<&str> = self.rows.iter().map(|row| row.server.as_str()).collect();
         for server in servers {
-            self.balance_one(server, &unrecorded);
+            self.check_one(server, &unrecorded);
         }
         Figures {
             attempts: self.attempts.len(),
@@ -236,7 +236,7 @@ impl Books {
 
     /// Gives every client of `server` that was not recorded the entry that accounts for it. What is left in the ledger
     /// must then be attempts whose request never reached the authorization server.
-    fn balance_one(&self, server: &str, unrecorded: &[&SeenRegistration]) {
+    fn check_one(&self, server: &str, unrecorded: &[&SeenRegistration]) {
         let tried: Vec<&Attempt> = self.attempts.iter().filter(|one| one.server == server).collect();
         let kept = tried.iter().filter(|one| one.outcome == "succeeded").count();
         let recorded = self.recorded.iter().filter(|one| one.server == server).count();

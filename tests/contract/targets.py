@@ -35,13 +35,13 @@ CONFIGURATIONS = [
 SCOPES = ["mcp_integrations.read", "mcp_servers.write", "workspaces.list"]
 
 
-class Aim:
+class Targets:
     """Changes cases before they are sent. What it does depends on the case, and on how many there were of its operation."""
 
-    def __init__(self, world):
-        self.things = world.things
-        self.fitting = world.fitting
-        self.upstream = world.upstream
+    def __init__(self, scenario):
+        self.things = scenario.things
+        self.fitting = scenario.fitting
+        self.upstream = scenario.upstream
         self.count = 0
         self.asked = Counter()
 

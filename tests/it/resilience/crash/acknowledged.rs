@@ -169,7 +169,7 @@ impl Writer {
     }
 }
 
-async fn everything_acknowledged_is_there(engine: Engine) {
+async fn acknowledged_writes_survive_kills(engine: Engine) {
     let seed = Random::seed();
     eprintln!("MCP_REGISTRY_TEST_SEED={seed}");
     let mut random = Random::new(seed);
@@ -180,9 +180,12 @@ async fn everything_acknowledged_is_there(engine: Engine) {
     let token = link.split("token=").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
     let mut serving = installed.serve(&[]).await;
     let client = serving.client(&admin);
-    client.post("/v1/workspaces", &json!({ "name": "Acme", "slug": "acme" })).await.expect(200);
-    let body = json!({ "name": "Notes", "slug": "notes", "url": "http://127.0.0.1:9/mcp", "auth_type": "headers", "transport": "http" });
-    client.post("/v1/mcp-integrations", &body).await.expect(200);
+    client
+        .given()
+        .workspace("acme")
+        .integration("notes", "http://127.0.0.1:9/mcp")
+        .with("auth_type", "headers")
+        .await;
     let nobody = Browser::at(Client::new(&serving.url, ""));
     let signed_in = nobody.post("/ui/sign-in/link", &[("token", &token)]).await.expect(303);
     let cookie = signed_in.header("set-cookie").split(';').next().unwrap().to_owned();
@@ -241,11 +244,11 @@ async fn everything_acknowledged_is_there(engine: Engine) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn everything_acknowledged_is_there_on_sqlite() {
-    everything_acknowledged_is_there(Engine::Sqlite).await;
+async fn acknowledged_writes_survive_kills_on_sqlite() {
+    acknowledged_writes_survive_kills(Engine::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn everything_acknowledged_is_there_on_postgres() {
-    everything_acknowledged_is_there(Engine::Postgres).await;
+async fn acknowledged_writes_survive_kills_on_postgres() {
+    acknowledged_writes_survive_kills(Engine::Postgres).await;
 }

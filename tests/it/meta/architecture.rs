@@ -30,7 +30,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
 ];
 
 #[test]
-fn every_crate_uses_only_what_its_room_may_use() {
+fn crates_depend_only_on_allowed_crates() {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))

@@ -11,14 +11,17 @@ use tokio::process::Command;
 
 const CANARY: &str = "canary-Bk3-secret";
 
-async fn furnish(client: &Client, from: usize, count: usize) {
+async fn seed(client: &Client, from: usize, count: usize) {
     for number in from..from + count {
         let slug = format!("server-{number}");
         let configurations = json!({ "headers": { "X-Key": CANARY } });
-        let body = json!({ "name": slug, "slug": slug, "url": "http://127.0.0.1:9/mcp", "auth_type": "headers", "transport": "http", "configurations": configurations });
-        client.post("/v1/mcp-integrations", &body).await.expect(200);
-        let body = json!({ "name": slug, "slug": slug, "mcp_integration_id": slug, "workspace_id": "acme" });
-        client.post("/v1/mcp-servers", &body).await.expect(200);
+        client
+            .given()
+            .integration(&slug, "http://127.0.0.1:9/mcp")
+            .with("auth_type", "headers")
+            .with("configurations", configurations)
+            .server(&slug)
+            .await;
     }
 }
 
@@ -66,19 +69,19 @@ async fn fails(installed: &Installation, arguments: &[&str], words: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_copy_made_while_others_write_is_restored_whole() {
+async fn backup_made_during_writes_is_restored_completely() {
     let installed = Installation::new(TestDatabase::new(Engine::Sqlite).await);
     installed.run(&["migrate"]).await;
     let (admin, gateway) = (installed.key(Role::Admin).await, installed.key(Role::Gateway).await);
     let serving = installed.serve(&["--no-worker"]).await;
     let client = serving.client(&admin);
-    client.post("/v1/workspaces", &json!({ "name": "Acme", "slug": "acme" })).await.expect(200);
-    furnish(&client, 0, 20).await;
+    client.given().workspace("acme").await;
+    seed(&client, 0, 20).await;
     let folder = installed.database.folder.path().to_owned();
     let copy = folder.join("copy.sqlite");
     let arguments = ["backup", copy.to_str().unwrap()];
-    let (said, ()) = tokio::join!(installed.run(&arguments), furnish(&client, 20, 20));
-    assert!(said.contains("except the sealing keys"), "{said}");
+    let (said, ()) = tokio::join!(installed.run(&arguments), seed(&client, 20, 20));
+    assert!(said.contains("but the sealing keys"), "{said}");
     assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(
         !String::from_utf8_lossy(&std::fs::read(&copy).unwrap()).contains(CANARY),
@@ -130,12 +133,12 @@ async fn a_copy_made_while_others_write_is_restored_whole() {
         }
     }
     assert_eq!(restored["audit_event"].len(), kept["audit_event"].len() + 1);
-    assert!(installed.run(&["audit", "verify"]).await.contains("form an unbroken chain"));
+    assert!(installed.run(&["audit", "verify"]).await.contains("are linked"));
     assert!(installed.run(&["seal", "status"]).await.contains("0 unreadable"));
     let serving = installed.serve(&["--no-worker"]).await;
     let document = serving.client(&gateway).get("/v1/gateway/servers/acme/server-3").await.expect(200).json();
     assert_eq!(document["headers"]["X-Key"], CANARY);
-    furnish(&serving.client(&admin), 100, 1).await;
+    seed(&serving.client(&admin), 100, 1).await;
     serving.end().await;
 
     // Once more, and once more, over what is there: each is kept beside.
@@ -143,8 +146,7 @@ async fn a_copy_made_while_others_write_is_restored_whole() {
     for _ in 0..2 {
         let before = rows_of(&database).await;
         let said = installed.run(&["restore", "--replace", copy.to_str().unwrap()]).await;
-        let name =
-            said.lines().find_map(|line| line.strip_prefix("the previous database is kept as ")).unwrap();
+        let name = said.lines().find_map(|line| line.strip_prefix("what was there is kept as ")).unwrap();
         assert!(rows_of(Path::new(name)).await == before, "{name} is not what was there");
         kept.insert(name.to_owned());
     }
@@ -154,7 +156,7 @@ async fn a_copy_made_while_others_write_is_restored_whole() {
 
 /// Where something happened to the database before it is restored.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_copy_takes_the_place_of_whatever_became_of_the_database() {
+async fn restore_replaces_a_damaged_or_missing_database() {
     let installed = Installation::new(TestDatabase::new(Engine::Sqlite).await);
     installed.run(&["migrate"]).await;
     let admin = installed.key(Role::Admin).await;
@@ -164,9 +166,9 @@ async fn a_copy_takes_the_place_of_whatever_became_of_the_database() {
         let serving = installed.serve(&["--no-worker"]).await;
         let client = serving.client(&admin);
         if from == 0 {
-            client.post("/v1/workspaces", &json!({ "name": "Acme", "slug": "acme" })).await.expect(200);
+            client.given().workspace("acme").await;
         }
-        furnish(&client, from, 5).await;
+        seed(&client, from, 5).await;
         serving.kill().await;
     };
     write(0).await;
@@ -174,7 +176,7 @@ async fn a_copy_takes_the_place_of_whatever_became_of_the_database() {
     let whole = async |what: &str| {
         let restored = rows_of(&database).await;
         assert_eq!(restored["server"].len(), 5, "{what}");
-        assert!(installed.run(&["audit", "verify"]).await.contains("form an unbroken chain"), "{what}");
+        assert!(installed.run(&["audit", "verify"]).await.contains("are linked"), "{what}");
     };
 
     // It was deleted; what was written last still lies in its journal.
@@ -227,7 +229,7 @@ async fn a_copy_takes_the_place_of_whatever_became_of_the_database() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_operations_md_says_of_postgres_brings_everything_back() {
+async fn documented_postgres_restore_brings_everything_back() {
     let installed = Installation::new(TestDatabase::new(Engine::Postgres).await);
     installed.run(&["migrate"]).await;
     let (admin, gateway) = (installed.key(Role::Admin).await, installed.key(Role::Gateway).await);
@@ -237,7 +239,7 @@ async fn what_operations_md_says_of_postgres_brings_everything_back() {
         .post("/v1/workspaces", &json!({ "name": "Acme", "slug": "acme" }))
         .await
         .expect(200);
-    furnish(&serving.client(&admin), 0, 10).await;
+    seed(&serving.client(&admin), 0, 10).await;
     let url = installed.database.url.clone();
     let (base, schema) = url.split_once(['?', '&']).unwrap();
     let schema = schema.split_once('=').unwrap().1;
@@ -251,7 +253,7 @@ async fn what_operations_md_says_of_postgres_brings_everything_back() {
     dump.args(["--format=custom", "--schema", schema, "--file"]).arg(&file).arg(base);
     let client = serving.client(&admin);
     let leaked = installed.key(Role::Viewer).await;
-    tokio::join!(run(&mut dump), furnish(&client, 10, 10));
+    tokio::join!(run(&mut dump), seed(&client, 10, 10));
     let keys = client.get("/v1/api-keys").await.expect(200).json();
     let mut found = keys["data"].as_array().unwrap().iter();
     let found = found.find_map(|one| leaked.starts_with(one["prefix"].as_str()?).then_some(&one["id"]));
@@ -266,7 +268,7 @@ async fn what_operations_md_says_of_postgres_brings_everything_back() {
             .args(["--set", "ON_ERROR_STOP=1"]);
         command
     };
-    let documented = include_str!("../../docs/operations.md");
+    let documented = include_str!("../../../docs/operations.md");
     let sql = documented.split("<<'SQL'\n").nth(1).unwrap().split("SQL\n").next().unwrap();
     let asked = installed.database.folder.path().join("ask.sql");
     std::fs::write(&asked, sql).unwrap();
@@ -283,12 +285,12 @@ async fn what_operations_md_says_of_postgres_brings_everything_back() {
     run(psql().arg("--single-transaction").arg("--file").arg(&ended)).await;
     let restored = rows(&installed.database.connect().await).await;
     assert!((10..=20).contains(&restored["server"].len()), "{}", restored["server"].len());
-    assert!(installed.run(&["audit", "verify"]).await.contains("form an unbroken chain"));
+    assert!(installed.run(&["audit", "verify"]).await.contains("are linked"));
     assert!(installed.run(&["seal", "status"]).await.contains("0 unreadable"));
     let serving = installed.serve(&["--no-worker"]).await;
     let document = serving.client(&gateway).get("/v1/gateway/servers/acme/server-3").await.expect(200).json();
     assert_eq!(document["headers"]["X-Key"], CANARY);
-    furnish(&serving.client(&admin), 100, 1).await;
+    seed(&serving.client(&admin), 100, 1).await;
     serving.client(&leaked).get("/v1/workspaces").await.expect(401);
     serving.end().await;
 }
@@ -299,7 +301,7 @@ const WITHOUT_KEYS: [(&[&str], i32, &str); 6] = [
     (&["user", "reset", "--email", "ann@acme.com"], 0, "/ui/sign-in/link?token="),
     (&["user", "link", "--email", "bob@acme.com"], 0, "/ui/sign-in/link?token="),
     (&["key", "create", "--name", "k", "--role", "viewer"], 0, "mcpr_"),
-    (&["audit", "verify"], 3, "form an unbroken chain"),
+    (&["audit", "verify"], 3, "are linked"),
     (&["seal", "status"], 1, "MISSING"),
     (&["check"], 0, "[database]"),
 ];
@@ -310,8 +312,8 @@ async fn commands_without_a_sealing_key(engine: Engine) {
     let admin = installed.key(Role::Admin).await;
     let serving = installed.serve(&[]).await;
     let client = serving.client(&admin);
-    client.post("/v1/workspaces", &json!({ "name": "Acme", "slug": "acme" })).await.expect(200);
-    furnish(&client, 0, 2).await;
+    client.given().workspace("acme").await;
+    seed(&client, 0, 2).await;
     // A worker signs the audit log as soon as it runs.
     let db = installed.database.connect().await;
     let signed = async || rows(&db).await["audit_checkpoint"].len();
@@ -323,7 +325,7 @@ async fn commands_without_a_sealing_key(engine: Engine) {
     signing.await.expect("the log is signed");
     db.close().await.unwrap();
     serving.end().await;
-    assert!(installed.run(&["audit", "verify"]).await.contains("1 checkpoints are valid"));
+    assert!(installed.run(&["audit", "verify"]).await.contains("1 signed points agree"));
 
     let (lost, wrong) = (
         "k2:QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU=",
@@ -384,7 +386,7 @@ async fn commands_that_seal_nothing_work_without_the_sealing_key_on_postgres() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[expect(clippy::too_many_lines, reason = "one story, told in its order")]
-async fn restored_copy_gives_back_nothing_that_was_ended_since() {
+async fn restored_backup_revives_no_ended_session() {
     let installed = Installation::new(TestDatabase::new(Engine::Sqlite).await);
     installed.run(&["migrate"]).await;
     let (admin, leaked, kept) = (
@@ -397,7 +399,7 @@ async fn restored_copy_gives_back_nothing_that_was_ended_since() {
     let copy = copy.to_str().unwrap();
     let serving = installed.serve(&["--no-worker"]).await;
     let client = serving.client(&admin);
-    client.post("/v1/workspaces", &json!({ "name": "Acme", "slug": "acme" })).await.expect(200);
+    client.given().workspace("acme").await;
     let mut people = BTreeMap::new();
     for (email, role) in [
         ("ann@acme.com", "manager"),
@@ -474,17 +476,17 @@ async fn restored_copy_gives_back_nothing_that_was_ended_since() {
     db.close().await.unwrap();
     assert!(events.contains("database.revocations_kept") && events.contains("ann@acme.com"), "{events}");
     let verified = installed.run(&["audit", "verify"]).await;
-    assert!(verified.contains("restored from a backup: event"), "{verified}");
+    assert!(verified.contains("restored from a copy: event"), "{verified}");
 
     // Asked for by name, everything is as it was then.
     let said = installed.run(&["restore", "--replace", "--as-it-was", copy]).await;
-    assert!(said.contains("are valid again"), "{said}");
+    assert!(said.contains("work again"), "{said}");
     assert_eq!(answers(&installed).await.0, [200, 200, 200]);
 
     // Where the database is gone nobody knows what was ended; then all keys can be revoked, or those of a time.
     std::fs::remove_file(&database).unwrap();
     let said = installed.run(&["restore", copy]).await;
-    assert!(said.contains("is unknown") && said.contains("--revoke-keys-since"), "{said}");
+    assert!(said.contains("is not known") && said.contains("--revoke-keys-since"), "{said}");
     assert_eq!(answers(&installed).await.0, [200, 200, 200]);
     installed.run(&["restore", "--replace", "--revoke-keys-since", "2100-01-01T00:00:00Z", copy]).await;
     assert_eq!(answers(&installed).await.0, [200, 200, 200]);
@@ -495,5 +497,5 @@ async fn restored_copy_gives_back_nothing_that_was_ended_since() {
     let other = Installation::new(TestDatabase::new(Engine::Sqlite).await);
     other.run(&["migrate"]).await;
     let said = other.run(&["restore", "--replace", copy]).await;
-    assert!(said.contains("another deployment") && said.contains("is unknown"), "{said}");
+    assert!(said.contains("another deployment") && said.contains("is not known"), "{said}");
 }

@@ -18,12 +18,13 @@ async fn make(client: &Client, slug: &str) -> reqwest::Response {
 
 /// A server that a gateway can fetch without anything being registered.
 async fn make_server(client: &Client) {
-    client.post("/v1/workspaces", &json!({ "name": "Acme", "slug": "acme" })).await.expect(200);
-    let body = json!({ "name": "Notes", "slug": "notes", "url": "http://127.0.0.1:9/mcp", "auth_type": "headers", "transport": "http" });
-    client.post("/v1/mcp-integrations", &body).await.expect(200);
-    let body =
-        json!({ "name": "Notes", "slug": "notes", "mcp_integration_id": "notes", "workspace_id": "acme" });
-    client.post("/v1/mcp-servers", &body).await.expect(200);
+    client
+        .given()
+        .workspace("acme")
+        .integration("notes", "http://127.0.0.1:9/mcp")
+        .with("auth_type", "headers")
+        .server("notes")
+        .await;
 }
 
 /// Until something holds, looked at again and again.
@@ -45,7 +46,7 @@ async fn limit(serving: &Serving, bytes: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_disk_stops_writes_alone_and_is_over_when_it_is_over() {
+async fn full_disk_stops_only_writes_until_space_is_freed() {
     let installed = Installation::new(TestDatabase::new(Engine::Sqlite).await);
     installed.run(&["migrate"]).await;
     let (admin, gateway) = (installed.key(Role::Admin).await, installed.key(Role::Gateway).await);
@@ -120,7 +121,7 @@ async fn a_full_disk_stops_writes_alone_and_is_over_when_it_is_over() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_disk_of_postgres_stops_writes_alone_and_is_over_when_it_is_over() {
+async fn full_postgres_disk_stops_only_writes_until_space_is_freed() {
     let cluster = Cluster::start_on_a_small_disk().await;
     let installed = Installation::new(TestDatabase::in_cluster(cluster.url()));
     installed.run(&["migrate"]).await;
@@ -177,7 +178,7 @@ async fn a_full_disk_of_postgres_stops_writes_alone_and_is_over_when_it_is_over(
 }
 
 #[tokio::test]
-async fn a_disk_that_cannot_be_written_is_said_at_the_start() {
+async fn unwritable_disk_is_reported_at_startup() {
     let installed = Installation::new(TestDatabase::new(Engine::Sqlite).await);
     installed.run(&["migrate"]).await;
     let folder = installed.database.folder.path();
@@ -233,7 +234,7 @@ async fn write_on(client: &Client, name: &str, over: &AtomicBool) -> Vec<String>
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_that_is_killed_and_comes_back_costs_no_write_and_no_reading() {
+async fn killed_and_restarted_database_loses_no_write_and_no_read() {
     let sandbox = Sandbox::start(Options::default()).await.unwrap();
     let cluster = Cluster::start().await;
     let installed = Installation::new(TestDatabase::in_cluster(cluster.url()));
@@ -241,13 +242,9 @@ async fn a_database_that_is_killed_and_comes_back_costs_no_write_and_no_reading(
     let (admin, gateway) = (installed.key(Role::Admin).await, installed.key(Role::Gateway).await);
     let serving = installed.serve(&[]).await;
     let client = serving.client(&admin);
-    client.post("/v1/workspaces", &json!({ "name": "Acme", "slug": "acme" })).await.expect(200);
-    let body = json!({ "name": "Notes", "slug": "notes", "url": sandbox.mcp_url(), "auth_type": "oauth_auto", "transport": "http" });
-    client.post("/v1/mcp-integrations", &body).await.expect(200);
+    client.given().workspace("acme").integration("notes", &sandbox.mcp_url()).await;
     let serve = async |slug: &str| {
-        let body =
-            json!({ "name": slug, "slug": slug, "mcp_integration_id": "notes", "workspace_id": "acme" });
-        client.post("/v1/mcp-servers", &body).await.expect(200);
+        client.given().server_of("notes", slug).await;
     };
     serve("notes").await;
     let as_gateway = serving.client(&gateway);
@@ -286,7 +283,7 @@ async fn a_database_that_is_killed_and_comes_back_costs_no_write_and_no_reading(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_clock_that_is_set_stops_nothing() {
+async fn clock_jumps_stop_nothing() {
     for engine in [Engine::Sqlite, Engine::Postgres] {
         let sandbox = Sandbox::start(Options::default()).await.unwrap();
         let installed = Installation::new(TestDatabase::new(engine).await);
@@ -311,15 +308,11 @@ async fn a_clock_that_is_set_stops_nothing() {
             .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
         let serving = Installation::listening(command).await;
         let client = serving.client(&admin);
-        client.post("/v1/workspaces", &json!({ "name": "Acme", "slug": "acme" })).await.expect(200);
+        client.given().workspace("acme").await;
         for (index, offset) in ["+0d", "+3d", "-30d", "+400d", "-2h"].into_iter().enumerate() {
             set(offset);
             let slug = format!("notes-{index}");
-            let body = json!({ "name": slug, "slug": slug, "url": sandbox.mcp_url(), "auth_type": "oauth_auto", "transport": "http" });
-            client.post("/v1/mcp-integrations", &body).await.expect(200);
-            let body =
-                json!({ "name": slug, "slug": slug, "mcp_integration_id": slug, "workspace_id": "acme" });
-            client.post("/v1/mcp-servers", &body).await.expect(200);
+            client.given().integration(&slug, &sandbox.mcp_url()).server(&slug).await;
             let as_gateway = serving.client(&gateway);
             for earlier in 0..=index {
                 let path = format!("/v1/gateway/servers/acme/notes-{earlier}");

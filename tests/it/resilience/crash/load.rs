@@ -1,6 +1,6 @@
 //! What happens on the stage: processes that are killed, work that does not end, and a person who decides at the end.
 
-use super::world::{SERVERS, World};
+use super::scenario::{SERVERS, Scenario};
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -37,10 +37,10 @@ impl Running {
 }
 
 /// Starts both processes and kills one or the other `kills` times, at random moments, while there is always work.
-pub(super) async fn killed(world: &World, kills: usize, random: &mut Random) -> (Running, Written) {
+pub(super) async fn killed(scenario: &Scenario, kills: usize, random: &mut Random) -> (Running, Written) {
     let mut written = Written::default();
-    let mut serving = world.installed.serve(&[]).await;
-    let mut working = world.installed.work();
+    let mut serving = scenario.installed.serve(&[]).await;
+    let mut working = scenario.installed.work();
     let (address, addresses) = watch::channel(serving.url.clone());
     let mut worried = random.fork();
     let mut killing = random.fork();
@@ -51,11 +51,11 @@ pub(super) async fn killed(world: &World, kills: usize, random: &mut Random) -> 
             if killing.chance(80) {
                 assert!(working.try_wait().unwrap().is_none(), "`work` ended by itself");
                 working.kill().await.unwrap();
-                working = world.installed.work();
+                working = scenario.installed.work();
             } else {
                 assert!(serving.child.try_wait().unwrap().is_none(), "`serve` ended by itself");
                 serving.kill().await;
-                serving = world.installed.serve(&[]).await;
+                serving = scenario.installed.serve(&[]).await;
                 address.send_replace(serving.url.clone());
             }
         }
@@ -63,7 +63,7 @@ pub(super) async fn killed(world: &World, kills: usize, random: &mut Random) -> 
     };
     let running = tokio::select! {
         running = kill => running,
-        () = cause_work(world, addresses, &mut worried, &mut written) => unreachable!("it does not end"),
+        () = cause_work(scenario, addresses, &mut worried, &mut written) => unreachable!("it does not end"),
     };
     (running, written)
 }
@@ -92,7 +92,7 @@ impl Written {
 
 /// Keeps the workers busy: asks for new clients and changes metadata, as far as the API can be reached.
 async fn cause_work(
-    world: &World,
+    scenario: &Scenario,
     addresses: watch::Receiver<String>,
     random: &mut Random,
     written: &mut Written,
@@ -101,7 +101,7 @@ async fn cause_work(
     pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     for round in 0.. {
         pace.tick().await;
-        let client = Client::new(&addresses.borrow().clone(), &world.admin);
+        let client = Client::new(&addresses.borrow().clone(), &scenario.admin);
         let Some(registrations) = list(&client).await else { continue };
         let (resting, under_way): (Vec<_>, Vec<_>) =
             registrations.iter().partition(|one| one["state"] == "registered" || waits_for_a_person(one));
@@ -116,7 +116,7 @@ async fn cause_work(
             } else {
                 let configurations =
                     json!({ "oauth_client_metadata": { "software_version": round.to_string() } });
-                let server = random.pick(&world.servers);
+                let server = random.pick(&scenario.servers);
                 saved = Some(server);
                 client
                     .request(reqwest::Method::PUT, &format!("/v1/mcp-servers/{server}"))
@@ -153,9 +153,9 @@ fn waits_for_a_person(registration: &Value) -> bool {
 }
 
 /// Waits until every registration rests and every replaced client is gone, deciding what waits for a person. How many decisions that took.
-pub(super) async fn settle(world: &World, serving: &Serving) -> usize {
-    let client = serving.client(&world.admin);
-    let db = world.installed.database.connect().await;
+pub(super) async fn settle(scenario: &Scenario, serving: &Serving) -> usize {
+    let client = serving.client(&scenario.admin);
+    let db = scenario.installed.database.connect().await;
     let mut decided = 0;
     let mut last = Vec::new();
     let all_rest = tokio::time::timeout(PATIENCE, async {
@@ -190,8 +190,8 @@ async fn draining(db: &DatabaseConnection) -> i64 {
 }
 
 /// How many entries the ledger shows to its readers: as a list, and on the first page of a table.
-pub(super) async fn shown_ledger(world: &World, serving: &Serving) -> (usize, usize) {
-    let client = serving.client(&world.admin);
+pub(super) async fn shown_ledger(scenario: &Scenario, serving: &Serving) -> (usize, usize) {
+    let client = serving.client(&scenario.admin);
     let path = format!("/v1/orphans?page_size={LEDGER_PAGE}");
     let list = client.get(&path).await.expect(200).json();
     let table = client.get(&format!("{path}&format=csv")).await.expect(200).text;

@@ -96,7 +96,7 @@ async fn four_tasks_register_sixty_servers_once_each() {
 
 /// A server that accepts connections and never answers has forty due registrations; five others must not wait for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_dead_server_does_not_hold_up_the_others() {
+async fn dead_authorization_server_does_not_delay_others() {
     const DEAD: usize = 40;
     const HEALTHY: usize = 5;
     let dead = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
@@ -157,13 +157,10 @@ async fn workspace(client: &Client) {
 
 /// An integration and `count` servers of it.
 async fn servers(client: &Client, integration: &str, url: &str, count: usize) {
-    let body = json!({ "name": integration, "slug": integration, "url": url, "auth_type": "oauth_auto", "transport": "http" });
-    client.post("/v1/mcp-integrations", &body).await.expect(200);
+    client.given().integration(integration, url).await;
     for number in 0..count {
         let slug = format!("{integration}-{number}");
-        let body =
-            json!({ "name": slug, "slug": slug, "mcp_integration_id": integration, "workspace_id": "acme" });
-        client.post("/v1/mcp-servers", &body).await.expect(200);
+        client.given().server_of(integration, &slug).await;
     }
 }
 

@@ -4,7 +4,7 @@
 
 use crate::admin::Browser;
 use crate::admin::authorization::routes;
-use crate::keeping::rows;
+use crate::resilience::backup::rows;
 use registry_core::permission::Role;
 use registry_sandbox::{Options, Quirks, Refusal, Sandbox};
 use reqwest::Method;
@@ -71,7 +71,7 @@ async fn no_secret_is_anywhere(engine: Engine) {
 
     let serving = installed.serve(&[]).await;
     let client = serving.client(&admin);
-    furnish(&client, &issuing.mcp_url(), &refusing.mcp_url()).await;
+    seed(&client, &issuing.mcp_url(), &refusing.mcp_url()).await;
     let as_gateway = serving.client(&gateway);
     let documents = gateway_documents(&as_gateway).await;
     // Each is really there: gateways get what is theirs.
@@ -176,8 +176,8 @@ async fn installation(engine: Engine, vault: &FakeVault, folder: &std::path::Pat
 }
 
 /// An integration for each way in which a secret gets here, each with a server in the workspace `acme`.
-async fn furnish(client: &Client, issuing: &str, refusing: &str) {
-    client.post("/v1/workspaces", &json!({ "name": "Acme", "slug": "acme" })).await.expect(200);
+async fn seed(client: &Client, issuing: &str, refusing: &str) {
+    client.given().workspace("acme").await;
     let mapped = |name: &str| json!([{ "target_field": "configurations.headers", "secret_reference_id": name, "value_format": "json" }]);
     let secret = json!({ "oauth_client_metadata": { "token_endpoint_auth_method": "client_secret_basic" } });
     let entered = json!({ "oauth_client_metadata": { "client_id": "by-hand", "client_secret": CLIENT } });
@@ -194,8 +194,7 @@ async fn furnish(client: &Client, issuing: &str, refusing: &str) {
         let body = json!({ "name": slug, "slug": slug, "url": url, "auth_type": auth_type, "transport": "http",
             "configurations": configurations, "secret_mappings": mappings });
         client.post("/v1/mcp-integrations", &body).await.expect(200);
-        let body = json!({ "name": slug, "slug": slug, "mcp_integration_id": slug, "workspace_id": "acme" });
-        client.post("/v1/mcp-servers", &body).await.expect(200);
+        client.given().server_of(slug, slug).await;
     }
     let body = json!({ "configurations": { "headers": { "X-Key": HEADER } } });
     client.put("/v1/mcp-integrations/headers", &body).await.expect(200);
@@ -327,11 +326,11 @@ async fn every_page(hunt: &mut Hunt, ann: &Browser, things: &[(&str, String)]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_secret_is_anywhere_on_sqlite() {
+async fn no_secret_leaks_on_sqlite() {
     no_secret_is_anywhere(Engine::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_secret_is_anywhere_on_postgres() {
+async fn no_secret_leaks_on_postgres() {
     no_secret_is_anywhere(Engine::Postgres).await;
 }

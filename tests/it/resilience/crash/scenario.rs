@@ -11,7 +11,7 @@ const SERVERS_EACH: usize = 10;
 pub(super) const SERVERS: usize = WORKSPACES * SERVERS_EACH;
 
 /// The stage, with nothing running on it yet.
-pub(super) struct World {
+pub(super) struct Scenario {
     pub(super) sandbox: Sandbox,
     pub(super) proxy: FaultProxy,
     pub(super) installed: Installation,
@@ -21,7 +21,7 @@ pub(super) struct World {
     pub(super) servers: Vec<String>,
 }
 
-impl World {
+impl Scenario {
     pub(super) async fn new(engine: Engine, random: &mut Random) -> Self {
         let sandbox = Sandbox::start(Options::default()).await.unwrap();
         let proxy = FaultProxy::start(sandbox.origin(), random.fork()).await;
@@ -46,20 +46,19 @@ impl World {
         installed.run(&["migrate"]).await;
         let admin = installed.key(Role::Admin).await;
         let serving = installed.serve(&["--no-worker"]).await;
-        let servers = furnish(&serving.client(&admin), &sandbox.mcp_url()).await;
+        let servers = seed(&serving.client(&admin), &sandbox.mcp_url()).await;
         serving.end().await;
         Self { sandbox, proxy, installed, admin, servers }
     }
 }
 
-async fn furnish(client: &Client, mcp_url: &str) -> Vec<String> {
+async fn seed(client: &Client, mcp_url: &str) -> Vec<String> {
     for number in 0..WORKSPACES {
         let body = json!({ "name": format!("Team {number}"), "slug": format!("team-{number}") });
         client.post("/v1/workspaces", &body).await.expect(200);
     }
     let configurations = json!({ "registration": { "replace": "automatic" } });
-    let body = json!({ "name": "Notes", "slug": "notes", "url": mcp_url, "auth_type": "oauth_auto", "transport": "http", "configurations": configurations });
-    client.post("/v1/mcp-integrations", &body).await.expect(200);
+    client.given().integration("notes", mcp_url).with("configurations", configurations).await;
     let mut servers = Vec::new();
     for number in 0..SERVERS {
         let workspace = format!("team-{}", number % WORKSPACES);

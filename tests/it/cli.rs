@@ -2,11 +2,12 @@
 //! authorization server outside; and nothing secret in anything it prints.
 
 use futures_util::future::join_all;
+use registry_core::examples::ENTERPRISE_COMPLIANCE;
 use registry_core::permission::Role;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
-use support::{Client, Engine, Installation, Peer, SEED_ENTERPRISE, Serving, TestDatabase};
+use support::{Client, Engine, Installation, Peer, Serving, TestDatabase};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::process::Child;
@@ -29,14 +30,15 @@ async fn killed_between_save_and_registration(engine: Engine) {
 
     let first = installed.serve(&["--no-worker"]).await;
     let as_admin = Client::new(&first.url, &admin);
-    as_admin.post("/v1/workspaces", &json!({ "name": "Acme", "slug": "acme" })).await.expect(200);
-    let mut configurations: Value = serde_json::from_str(SEED_ENTERPRISE).unwrap();
+    as_admin.given().workspace("acme").await;
+    let mut configurations: Value = serde_json::from_str(ENTERPRISE_COMPLIANCE).unwrap();
     configurations["headers"] = json!({ "X-Secret": CANARY });
-    let body = json!({ "name": "Notes", "slug": "notes", "url": mcp.text("mcp_url"), "auth_type": "oauth_auto", "transport": "http", "configurations": configurations });
-    as_admin.post("/v1/mcp-integrations", &body).await.expect(200);
-    let body =
-        json!({ "name": "Notes", "slug": "notes", "mcp_integration_id": "notes", "workspace_id": "acme" });
-    as_admin.post("/v1/mcp-servers", &body).await.expect(200);
+    as_admin
+        .given()
+        .integration("notes", mcp.text("mcp_url"))
+        .with("configurations", configurations)
+        .server("notes")
+        .await;
     let mut logs = first.kill().await;
 
     let second = installed.serve(&[]).await;
@@ -73,12 +75,12 @@ async fn killed_between_save_and_registration(engine: Engine) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_killed_process_loses_nothing_on_sqlite() {
+async fn killed_process_loses_nothing_on_sqlite() {
     killed_between_save_and_registration(Engine::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_killed_process_loses_nothing_on_postgres() {
+async fn killed_process_loses_nothing_on_postgres() {
     killed_between_save_and_registration(Engine::Postgres).await;
 }
 
@@ -100,12 +102,7 @@ async fn two_replicas_and_two_workers_serve_one_deployment() {
     let _workers: [Child; 2] = [installed.work(), installed.work()];
     let first = Client::new(&replicas[0].url, &admin);
     first.get("/readyz").await.expect(200);
-    first.post("/v1/workspaces", &json!({ "name": "Acme", "slug": "acme" })).await.expect(200);
-    let body = json!({ "name": "Notes", "slug": "notes", "url": mcp.text("mcp_url"), "auth_type": "oauth_auto", "transport": "http" });
-    first.post("/v1/mcp-integrations", &body).await.expect(200);
-    let body =
-        json!({ "name": "Notes", "slug": "notes", "mcp_integration_id": "notes", "workspace_id": "acme" });
-    first.post("/v1/mcp-servers", &body).await.expect(200);
+    first.given().workspace("acme").integration("notes", mcp.text("mcp_url")).server("notes").await;
     let event = authorization_server.event("registered").await;
     let second = Client::new(&replicas[1].url, &gateway);
     let found = tokio::time::timeout(Duration::from_secs(10), async {
@@ -136,7 +133,7 @@ async fn ask(stream: &mut TcpStream) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_address_has_a_share_of_the_connections() {
+async fn one_address_is_limited_to_its_share_of_connections() {
     let installed =
         Installation::new(TestDatabase::new(Engine::Sqlite).await).with("LIMITS__CONNECTIONS", "8");
     let serving = installed.serve(&["--no-worker"]).await;
@@ -179,12 +176,13 @@ async fn followers_of_a_few_addresses_leave_room_for_another() {
     let admin = installed.key(Role::Admin).await;
     let serving = installed.serve(&["--no-worker"]).await;
     let as_admin = serving.client(&admin);
-    as_admin.post("/v1/workspaces", &json!({ "name": "Acme", "slug": "acme" })).await.expect(200);
-    let body = json!({ "name": "Notes", "slug": "notes", "url": "https://notes.example/mcp", "auth_type": "none", "transport": "http" });
-    as_admin.post("/v1/mcp-integrations", &body).await.expect(200);
-    let body =
-        json!({ "name": "Notes", "slug": "notes", "mcp_integration_id": "notes", "workspace_id": "acme" });
-    as_admin.post("/v1/mcp-servers", &body).await.expect(200);
+    as_admin
+        .given()
+        .workspace("acme")
+        .integration("notes", "https://notes.example/mcp")
+        .with("auth_type", "none")
+        .server("notes")
+        .await;
     let mut held = Vec::new();
     for last in 1..=5 {
         // Each takes as much as it gets.
@@ -209,7 +207,7 @@ async fn followers_of_a_few_addresses_leave_room_for_another() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tries_to_sign_in_cost_little_memory() {
+async fn login_attempts_use_little_memory() {
     let installed = Installation::new(TestDatabase::new(Engine::Sqlite).await);
     let serving = installed.serve(&["--no-worker"]).await;
     let status = format!("/proc/{}/status", serving.child.id().unwrap());

@@ -1,12 +1,12 @@
 //! The fuzzer's targets on what it began with and on everything it ever found (`scripts/fuzz`).
 
-#[path = "../fuzz/bodies.rs"]
+#[path = "../../fuzz/bodies.rs"]
 mod bodies;
 
 use std::path::Path;
 
 #[test]
-fn what_the_fuzzer_found_stays_mended() {
+fn fuzzer_findings_stay_fixed() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
     let mut replayed = 0;
     for (target, body) in bodies::TARGETS {

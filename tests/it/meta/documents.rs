@@ -136,7 +136,7 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn every_reason_in_the_code_is_in_the_table_and_the_other_way_round() {
+fn failure_reasons_in_code_and_table_agree() {
     let text = sources();
     let mut named = std::collections::BTreeSet::new();
     // A class, or one of the helpers that make a block, and the code after it.
