@@ -1,4 +1,4 @@
-//! Values that the examples of the OpenAPI document share; the configurations are the seed's.
+//! Values that the examples of the OpenAPI document share; the configurations are the documented ones.
 
 use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
@@ -15,7 +15,7 @@ pub(crate) fn moment() -> DateTime<Utc> {
     DateTime::from_timestamp_millis(1_795_400_000_123).unwrap_or_default()
 }
 
-/// The seed's "Enterprise Compliance" example.
+/// The documented example "Enterprise compliance".
 pub(crate) fn configuration() -> Value {
     json!({
         "oauth_client_metadata": {
@@ -37,7 +37,7 @@ pub(crate) fn stored_configuration() -> Option<Box<RawValue>> {
     serde_json::value::to_raw_value(&configuration()).ok()
 }
 
-/// What is sent for it: the seed's values, its defaults, the callback, the application type.
+/// What is sent for it: the values of the example, the defaults, the callback, the application type.
 pub(crate) fn effective() -> Map<String, Value> {
     let mut members = Map::new();
     if let Value::Object(set) = configuration()["oauth_client_metadata"].take() {

@@ -4,7 +4,7 @@
 //! This crate must not know tokio, sea-orm, actix, reqwest, files, the environment or the time: whoever calls gives
 //! the time and the randomness.
 //!
-//! A tour in eight lines:
+//! A tour in nine lines:
 //! * [`metadata`]: the Advanced Configuration: the one table of fields, its check, its resolution over five layers.
 //! * [`oauth`]: the documents of RFC 9728, RFC 8414, OpenID Connect Discovery and RFC 7591, and what may be believed in them.
 //! * [`registration`]: the states of a registration and [`registration::plan`], which says what to do next.
@@ -12,6 +12,7 @@
 //! * [`logo`]: whether what a `logo_uri` answers is a picture.
 //! * [`egress`]: which addresses may be reached at all.
 //! * [`nul`]: a character that not every database can store, wherever input arrives.
+//! * [`patch`]: one member of a change: kept, cleared or set.
 //! * [`finding`], [`locate`], [`id`], [`slug`], [`permission`], [`clock`], [`backoff`]: the small words everybody uses.
 
 pub mod backoff;
@@ -26,6 +27,7 @@ pub mod metadata;
 pub mod names;
 pub mod nul;
 pub mod oauth;
+pub mod patch;
 pub mod permission;
 pub mod preflight;
 pub mod proxies;

@@ -14,6 +14,7 @@ use registry_core::finding::Findings;
 use registry_core::id::{IntegrationId, WorkspaceId};
 use registry_core::metadata::{AdvancedConfiguration, EffectiveMetadata, Resolution};
 use registry_core::oauth::{Discovery, Exchange, Failure, FailureClass, document_url};
+use registry_core::patch::Patch;
 use registry_core::permission::Permission;
 use registry_core::preflight::{Advice, Facts, Forecast, advise, forecast};
 use registry_core::registration::{AuthType, Desired, RegistrationMethod, Standing};
@@ -35,8 +36,8 @@ pub struct WhatIf {
     pub workspace: Option<Reference>,
     /// Another address.
     pub url: Option<String>,
-    /// Another Advanced Configuration, JSON text; `Some(None)`: none.
-    pub configuration: Option<Option<String>>,
+    /// Another Advanced Configuration, JSON text; cleared: none.
+    pub configuration: Patch<String>,
 }
 
 /// What a registration would be.
@@ -95,7 +96,7 @@ impl Registry {
             model.url = url;
         }
         let stored = model.configuration.as_deref();
-        let (layer, mut findings) = if let Some(text) = what_if.configuration {
+        let (layer, mut findings) = if let Some(text) = what_if.configuration.change() {
             self.hypothetical(text.as_deref(), stored)?
         } else {
             (parse_layer(stored, "integration", model.id)?, Findings::default())

@@ -9,6 +9,7 @@ use crate::write::{Event, Write};
 use crate::{Actor, Error, Registry, Result};
 use registry_core::clock::Timestamp;
 use registry_core::id::WorkspaceId;
+use registry_core::patch::Patch;
 use registry_core::permission::Permission;
 use registry_core::slug::{Reference, Slug};
 use sea_orm::{
@@ -64,8 +65,8 @@ pub struct NewWorkspace {
 pub struct WorkspaceChange {
     /// 1 to 255 characters.
     pub name: Option<String>,
-    /// At most 500 characters; `Some(None)` clears it.
-    pub description: Option<Option<String>>,
+    /// At most 500 characters.
+    pub description: Patch<String>,
 }
 
 /// Which workspaces to list.
@@ -159,7 +160,7 @@ impl Registry {
         if let Some(name) = change.name {
             after.name = names::name(&name, "/name")?;
         }
-        if let Some(description) = change.description {
+        if let Some(description) = change.description.change() {
             after.description = names::description(description)?;
         }
         if after != before {

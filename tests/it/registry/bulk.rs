@@ -1,6 +1,7 @@
 //! What makes or changes many things at once: whole or not at all, with few statements, and without keeping others waiting.
 
 use registry::{AccessChange, AccessUpdate, Error, NewWorkspace, PageRequest, WorkspaceFilter};
+use registry_core::patch::Patch;
 use registry_core::slug::Reference;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database};
 use std::sync::Arc;
@@ -130,9 +131,9 @@ on_both! {
                 .map(|number| AccessChange {
                     workspace: Reference::parse(&format!("team-{number}")),
                     enabled: Some(true),
-                    configuration: Some(Some(format!(
+                    configuration: Patch::Set(format!(
                         r#"{{"headers":{{"X-Key":"{scope}"}},"oauth_client_metadata":{{"scope":"{scope}"}}}}"#
-                    ))),
+                    )),
                 })
                 .collect(),
             ..AccessUpdate::default()
@@ -162,7 +163,7 @@ on_both! {
         let change = |workspace: Reference| AccessChange {
             workspace,
             enabled: Some(true),
-            configuration: Some(Some("{}".to_owned())),
+            configuration: Patch::Set("{}".to_owned()),
         };
         let update = |workspaces| AccessUpdate { workspaces, ..AccessUpdate::default() };
         let id = Reference::Id(acme.id.0);

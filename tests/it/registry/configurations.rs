@@ -5,6 +5,7 @@ use registry::{
     ServerRef, Subject,
 };
 use registry_core::finding::{Findings, Severity};
+use registry_core::patch::Patch;
 use registry_core::permission::Role;
 use registry_core::slug::Reference;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
@@ -53,7 +54,7 @@ on_both! {
         t.integration("linear", "https://mcp.linear.app/mcp", Some(SEED_ENTERPRISE)).await;
         let change = IntegrationChange {
             name: Some("Other".into()),
-            configuration: Some(Some(r#"{"oauth_client_metadata":{"contacts":"a@b"}}"#.into())),
+            configuration: Patch::Set(r#"{"oauth_client_metadata":{"contacts":"a@b"}}"#.into()),
             ..IntegrationChange::default()
         };
         let findings = refused(t.registry.update_integration(&t.admin(), &by_slug("linear"), change, None).await);
@@ -77,11 +78,11 @@ on_both! {
         assert!(stored.contains("$sealed:") && !stored.contains(CANARY), "{stored}");
 
         // Sent back as it is read, nothing changes; a marker moved elsewhere is refused.
-        let same = IntegrationChange { configuration: Some(Some(stored.clone())), ..IntegrationChange::default() };
+        let same = IntegrationChange { configuration: Patch::Set(stored.clone()), ..IntegrationChange::default() };
         let again = t.registry.update_integration(&t.admin(), &by_slug("linear"), same, None).await.unwrap();
         assert_eq!(again.value.configuration.as_deref(), Some(&*stored));
         let moved = stored.replace("\"X-Key\"", "\"X-Other\"");
-        let moved = IntegrationChange { configuration: Some(Some(moved)), ..IntegrationChange::default() };
+        let moved = IntegrationChange { configuration: Patch::Set(moved), ..IntegrationChange::default() };
         let findings = refused(t.registry.update_integration(&t.admin(), &by_slug("linear"), moved, None).await);
         assert!(findings.iter().any(|finding| finding.pointer == "/configurations/headers/X-Other"), "{findings:?}");
 
@@ -123,14 +124,14 @@ on_both! {
         assert_eq!(findings.0.iter().filter(|f| f.code == "secret_reentry_required").count(), 1, "{findings:?}");
 
         let redirected = stored.replace("https://a.example/token", "https://evil.example/token");
-        let change = IntegrationChange { configuration: Some(Some(redirected.clone())), ..IntegrationChange::default() };
+        let change = IntegrationChange { configuration: Patch::Set(redirected.clone()), ..IntegrationChange::default() };
         let findings = refused(t.registry.update_integration(&t.admin(), &by_slug("linear"), change, None).await);
         assert!(findings.iter().any(|f| f.code == "secret_reentry_required"), "{findings:?}");
 
         // Entered again, it is accepted.
         let marker = stored.split("\"client_secret\":").nth(1).unwrap().split(',').next().unwrap();
         let entered = redirected.replace(marker, "\"new-secret\"");
-        let change = IntegrationChange { configuration: Some(Some(entered)), ..IntegrationChange::default() };
+        let change = IntegrationChange { configuration: Patch::Set(entered), ..IntegrationChange::default() };
         t.registry.update_integration(&t.admin(), &by_slug("linear"), change, None).await.unwrap();
     }
 }
@@ -206,7 +207,7 @@ on_both! {
         t.server("linear", "acme").await;
         let admin = t.admin();
         let code = ServerChange {
-            configuration: Some(Some(r#"{"oauth_client_metadata":{"response_types":["code"]}}"#.into())),
+            configuration: Patch::Set(r#"{"oauth_client_metadata":{"response_types":["code"]}}"#.into()),
             ..ServerChange::default()
         };
         t.registry.update_server(&admin, &server("acme", "linear"), code, None).await.unwrap();
@@ -237,7 +238,7 @@ on_both! {
         let denied = t.registry.create_server(&manager, new.clone()).await;
         assert!(matches!(denied, Err(Error::Forbidden { .. })), "{denied:?}");
         let update = AccessUpdate {
-            workspaces: vec![AccessChange { workspace: by_slug("acme"), enabled: Some(true), configuration: None }],
+            workspaces: vec![AccessChange { workspace: by_slug("acme"), enabled: Some(true), configuration: Patch::Keep }],
             ..AccessUpdate::default()
         };
         let own = t.registry.update_integration_access(&manager, &by_slug("linear"), update.clone()).await;

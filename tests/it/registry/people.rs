@@ -6,6 +6,7 @@ use registry::{
     Actor, AuditFilter, Door, Error, NewApiKey, NewPerson, Origin, PageRequest, PersonChange, Registry,
     Roles, User,
 };
+use registry_core::patch::Patch;
 use registry_core::permission::Role;
 use registry_core::slug::Reference;
 use sea_orm::{ConnectionTrait, Statement};
@@ -99,7 +100,7 @@ on_both! {
         assert!(matches!(refused, Err(Error::Conflict { code: "last_admin", .. })), "{refused:?}");
         t.registry.set_password(&behind(&t, &back.session).await.unwrap(), None, PASSWORD).await.unwrap();
         t.registry.deactivate_person(&admin, eve.id).await.unwrap();
-        let nothing = PersonChange { role: Some(None), workspaces: Some(vec![(Reference::parse("acme"), Role::Admin)]), ..PersonChange::default() };
+        let nothing = PersonChange { role: Patch::Clear, workspaces: Some(vec![(Reference::parse("acme"), Role::Admin)]), ..PersonChange::default() };
         let refused = t.registry.change_person(&admin, ann.id, nothing).await;
         assert!(matches!(refused, Err(Error::Conflict { code: "last_admin", .. })), "{refused:?}");
     }
@@ -219,7 +220,7 @@ on_both! {
         let key = t.registry.create_api_key(&t.admin(), scoped).await.unwrap().key;
         let key = t.registry.authenticate(registry::Credential::Token(&key), Origin::new(Door::Api)).await.unwrap();
         let (r, name) = (&t.registry, |name: &str| PersonChange { name: Some(name.to_owned()), ..PersonChange::default() });
-        let role = PersonChange { role: Some(Some(Role::Admin)), ..PersonChange::default() };
+        let role = PersonChange { role: Patch::Set(Role::Admin), ..PersonChange::default() };
         let new = NewPerson { email: "new@acme.com".into(), name: String::new(), roles: Roles::one(Role::Viewer, None) };
         for (verb, outcome) in [
             ("reactivate an admin", r.reactivate_person(&key, gone.id).await),

@@ -5,6 +5,7 @@ use registry::{
     AccessChange, AccessUpdate, Actor, Error, IntegrationChange, NewIntegration, NewServer,
     RegistrationFilter, Registry, SealingKey, SealingKeyUse, ServerChange, ServerRef, Subject,
 };
+use registry_core::patch::Patch;
 use registry_core::permission::Role;
 use registry_core::registration::{AuthType, State, Transport};
 use registry_core::secret::Secret;
@@ -23,7 +24,7 @@ async fn with_secret(t: &TestRegistry, slug: &str, secret: &str) {
 
 async fn enter(registry: &Registry, slug: &str, secret: &str) {
     let text = json!({ "headers": { "X-Key": secret } }).to_string();
-    let change = IntegrationChange { configuration: Some(Some(text)), ..IntegrationChange::default() };
+    let change = IntegrationChange { configuration: Patch::Set(text), ..IntegrationChange::default() };
     let slug = Reference::parse(slug);
     registry.update_integration(&registry.operator(), &slug, change, None).await.unwrap();
 }
@@ -215,10 +216,10 @@ on_both! {
                 configuration: Some(text()),
                 secret_mappings: Vec::new(),
             };
-            let change = IntegrationChange { configuration: Some(Some(text())), ..IntegrationChange::default() };
-            let server_change = ServerChange { configuration: Some(Some(text())), ..ServerChange::default() };
+            let change = IntegrationChange { configuration: Patch::Set(text()), ..IntegrationChange::default() };
+            let server_change = ServerChange { configuration: Patch::Set(text()), ..ServerChange::default() };
             let access = AccessUpdate {
-                workspaces: vec![AccessChange { workspace: Reference::parse("acme"), enabled: None, configuration: Some(Some(text())) }],
+                workspaces: vec![AccessChange { workspace: Reference::parse("acme"), enabled: None, configuration: Patch::Set(text()) }],
                 ..AccessUpdate::default()
             };
             refused("an integration", wrong.create_integration(&admin, integration)).await;
@@ -251,7 +252,7 @@ on_both! {
             // Reading goes on, and what seals nothing is saved.
             wrong.integration(&admin, &linear).await.unwrap();
             wrong.registration(&admin, registration).await.unwrap();
-            let described = IntegrationChange { description: Some(Some(which.into())), ..IntegrationChange::default() };
+            let described = IntegrationChange { description: Patch::Set(which.into()), ..IntegrationChange::default() };
             wrong.update_integration(&admin, &linear, described, None).await.unwrap();
             assert!(wrong.ready().await.is_err(), "{which}");
             t.registry.ready().await.unwrap();

@@ -7,6 +7,7 @@ use registry::{
     Error, IntegrationChange, NewIntegration, Recording, Registry, SealingRing, SecretMapping,
     SecretReference, ServerChange, ServerRef, Settings, Subject, ValueFormat,
 };
+use registry_core::patch::Patch;
 use registry_core::permission::Role;
 use registry_core::registration::{AuthType, Transport};
 use registry_core::slug::Reference;
@@ -315,24 +316,24 @@ on_both! {
     async fn a_member_comes_from_one_place(t: TestRegistry) {
         let w = World::new(t).await;
         w.create("linear", None, vec![maps("custom_headers", "file", JSON, None)]).await.unwrap();
-        let own = || Some(Some(r#"{"headers":{"X":"y"}}"#.to_owned()));
-        let change = IntegrationChange { configuration: own(), ..IntegrationChange::default() };
+        let own = || Some(r#"{"headers":{"X":"y"}}"#.to_owned());
+        let change = IntegrationChange { configuration: own().into(), ..IntegrationChange::default() };
         match w.change("linear", change).await {
             Err(Error::Invalid(findings)) => assert_eq!(findings.0[0].code, "member_set_twice"),
             other => panic!("{other:?}"),
         }
         let subject = Subject::Integration(Reference::parse("linear"));
         let operator = w.registry.operator();
-        let saved = w.registry.set_configuration(&operator, &subject, own().unwrap(), None, None).await;
+        let saved = w.registry.set_configuration(&operator, &subject, own(), None, None).await;
         assert!(matches!(saved, Err(Error::Invalid(_))));
         // From one to the other in one step.
-        let change = IntegrationChange { configuration: own(), secret_mappings: Some(Vec::new()), ..IntegrationChange::default() };
+        let change = IntegrationChange { configuration: own().into(), secret_mappings: Some(Vec::new()), ..IntegrationChange::default() };
         w.change("linear", change).await.unwrap();
         for twice in [
             vec![maps("passthrough_headers", "file", JSON, None), maps("passthrough_headers", "vaulted", None, Some("headers"))],
             vec![maps("headers", "file", JSON, None), maps("custom_headers", "vaulted", None, Some("headers"))],
         ] {
-            let change = IntegrationChange { secret_mappings: Some(twice), configuration: Some(None), ..IntegrationChange::default() };
+            let change = IntegrationChange { secret_mappings: Some(twice), configuration: Patch::Clear, ..IntegrationChange::default() };
             match w.change("linear", change).await {
                 Err(Error::Invalid(findings)) => assert_eq!(findings.0[0].code, "duplicate"),
                 other => panic!("{other:?}"),

@@ -2,6 +2,7 @@
 
 use super::{Working, registration_in, registration_when, upstream};
 use registry::{IntegrationChange, ServerRef, Subject};
+use registry_core::patch::Patch;
 use registry_core::permission::Role;
 use registry_core::registration::{ClientStatus, RegistrationMethod, State};
 use registry_core::slug::Reference;
@@ -122,7 +123,7 @@ on_both! {
 
         // Another secret: followed by itself, because it costs nobody a consent.
         let change = IntegrationChange {
-            configuration: Some(Some(text.replace("s3cret", "other"))),
+            configuration: Patch::Set(text.replace("s3cret", "other")),
             ..IntegrationChange::default()
         };
         t.registry.update_integration(&t.admin(), &Reference::parse("linear"), change, None).await.unwrap();

@@ -12,7 +12,7 @@ pub(crate) use browser::browser;
 pub(crate) use chip::*;
 pub(crate) use cost::Cost;
 pub(crate) use icon::icon;
-pub(crate) use shell::{KEYS_COOKIE, Shell, THEME_COOKIE};
+pub(crate) use shell::{SHORTCUTS_COOKIE, Shell, THEME_COOKIE};
 pub(crate) use text::*;
 
 use actix_web::HttpResponse;
@@ -71,7 +71,7 @@ mod tests {
         }
     }
 
-    /// Templates may hold nothing that the Content-Security-Policy would refuse, nor what `ui.md` §5.1 forbids.
+    /// Templates may hold nothing that the Content-Security-Policy would refuse, nor what INV-60 forbids.
     #[test]
     fn templates_have_no_inline_style_script_or_handler() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../templates");

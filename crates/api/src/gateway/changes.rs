@@ -18,9 +18,9 @@ use std::time::Duration;
 use utoipa::{IntoParams, ToSchema};
 
 /// A follower hears at least this often that the connection lives; proxies cut those that are silent for a minute.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
 /// The longest that a poll waits, in seconds.
-const LONGEST: u64 = 60;
+const MAX_WAIT_SECONDS: u64 = 60;
 
 /// From where on, and how patiently.
 #[derive(Deserialize, IntoParams)]
@@ -56,7 +56,7 @@ pub(crate) struct GatewayChangeView {
     /// Its place in the order of commits.
     #[schema(example = 413)]
     revision: i64,
-    /// `changed`: fetch the document again. `deleted`: forget it. `identities`: keys or people changed.
+    /// `changed`: fetch the document again. `deleted`: forget it. `identities`: API keys or users changed.
     #[schema(example = "changed")]
     event: &'static str,
     /// Slug of the workspace.
@@ -141,7 +141,7 @@ pub(crate) async fn follow_gateway_changes(
             .streaming(stream::unfold(follower, Follower::next)));
     }
     let wait = asked.wait.unwrap_or(30);
-    if wait > LONGEST {
+    if wait > MAX_WAIT_SECONDS {
         return Err(Failure::parameter("wait", "takes at most 60 seconds."));
     }
     let followed = state.registry.follow_changes(&caller.actor, since, Duration::from_secs(wait)).await?;
@@ -184,7 +184,7 @@ impl Follower {
             return None;
         }
         let begins = self.since.is_none();
-        let text = match self.registry.follow_changes(&self.actor, self.since, HEARTBEAT).await {
+        let text = match self.registry.follow_changes(&self.actor, self.since, HEARTBEAT_INTERVAL).await {
             Ok(Followed::Changes { changes, revision }) => {
                 self.since = Some(revision);
                 if begins {

@@ -58,7 +58,7 @@ pub(crate) struct Problem {
     pub(crate) retry_after: Option<u64>,
 }
 
-/// The error as the hosted product words it.
+/// The error in the hosted product's form.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ProblemData {
     /// The same as `detail`.
@@ -76,7 +76,7 @@ impl Problem {
         Self::coded(kind, kind.code, detail, errors)
     }
 
-    /// Of a kind, with a code of its own.
+    /// Of a kind, with its own code.
     fn coded(kind: &Kind, code: &str, detail: String, errors: Vec<Finding>) -> Self {
         Self {
             r#type: format!("/docs/problems#{}", kind.code),
@@ -94,7 +94,7 @@ impl Problem {
     }
 }
 
-/// The hosted product's code for a status (`portkey.md` §2.3); those it has no code for are request validation.
+/// The hosted product's code for a status (INV-42); those it has no code for are request validation.
 fn hosted_code(status: u16) -> &'static str {
     match status {
         401 => "AB05",

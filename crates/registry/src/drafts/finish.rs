@@ -10,6 +10,7 @@ use crate::write::Write;
 use crate::{Actor, Error, NewIntegration, Registry, Result};
 use registry_core::finding::Finding;
 use registry_core::id::{DraftId, IntegrationId};
+use registry_core::patch::Patch;
 use registry_core::permission::Permission;
 use registry_core::registration::Transport;
 use registry_core::slug::Reference;
@@ -100,7 +101,7 @@ impl Registry {
                 (enabled || row.every_new).then_some(AccessChange {
                     workspace,
                     enabled: Some(enabled),
-                    configuration: None,
+                    configuration: Patch::Keep,
                 })
             });
             access::apply_each(write, actor, &made, changes.collect()).await?;

@@ -110,11 +110,11 @@ impl Registry {
         if let Some(name) = change.name {
             after.name = names::name(&name, "/name")?;
         }
-        if let Some(description) = change.description {
+        if let Some(description) = change.description.change() {
             after.description = names::description(description)?;
         }
         let mut findings = Findings::default();
-        if let Some(text) = change.configuration {
+        if let Some(text) = change.configuration.change() {
             let owner = ("server", model.id);
             let stored = store(
                 &mut write,

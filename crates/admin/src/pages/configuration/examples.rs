@@ -1,4 +1,4 @@
-//! Blocks to begin with: the seed's three examples, and what else is often needed.
+//! Blocks to begin with: the three documented examples, and what else is often needed.
 
 use registry_core::finding::pointer_push;
 use registry_core::metadata::{ALIAS_WRAPPER, CANONICAL_WRAPPER, read_members, set_member};

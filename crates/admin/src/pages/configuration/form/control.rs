@@ -3,7 +3,7 @@
 use registry_core::metadata::{FIELDS, Field, Kind, Rule, Section};
 use serde_json::Value;
 
-/// The members the form shows, in its order (`ui.md` §3.4).
+/// The members the form shows, in its order.
 const SHOWN: [&str; 12] = [
     "client_name",
     "client_uri",
@@ -104,7 +104,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn the_form_shows_the_seeds_twelve() {
+    fn form_shows_the_twelve_documented_members() {
         assert_eq!(fields().count(), SHOWN.len());
         let sent = FIELDS
             .iter()
