@@ -60,7 +60,7 @@ flow('failed means failed; everything else is asked about by what it costs', asy
     assert.ok(!(await page.getByRole('checkbox', { name: 'Outdated', exact: true }).isChecked()));
     assert.ok(!(await page.getByRole('checkbox', { name: 'Unconfirmed', exact: true }).isChecked()));
     await page.getByText('Users must sign in again: 1').waitFor();
-    await page.getByText('Nobody notices: 1').waitFor();
+    await page.getByText('Users do not notice: 1').waitFor();
     await visit('bulk-mixed');
     await page.getByRole('link', { name: 'Cancel' }).click();
     await page.waitForURL(list);

@@ -12,7 +12,7 @@ const MISTAKES = [
     text: '{ "oauth_client_metadata": { "oauth_client_metadata": { "client_name": "Acme" } } }',
     refused: true,
     says: 'oauth_client_metadata is wrapped twice: its members belong one level up.',
-    fix: /^Take one away/,
+    fix: /^Remove one/,
   },
   { of: 'a typo', text: '{ "oauth_client_metadata": { "client_nam": "Acme" } }', says: 'client_nam is not a known member of oauth_client_metadata and has no effect.', fix: /^Rename to client_name/ },
   { of: 'a logo over http', text: '{ "oauth_client_metadata": { "logo_uri": "http://acme.com/logo.png" } }', says: 'logo_uri should be an https URL: authorization servers refuse or hide others.', fix: /^Use https/ },

@@ -61,7 +61,7 @@ flow('of two people who save, the second sees both texts and loses nothing', asy
     await api('PUT', '/v1/mcp-integrations/linear', { configurations: JSON.parse(named('Theirs')) });
     expectStatus(409);
     await press(page, 'Save');
-    await page.getByRole('heading', { name: 'Somebody else saved Linear first' }).waitFor();
+    await page.getByRole('heading', { name: 'Another user saved Linear first' }).waitFor();
     assert.match(await page.getByRole('alert').innerText(), /terraform saved v2 while you were editing v1/);
     await page.getByRole('table', { name: 'What the other save changed' }).getByText('Theirs').waitFor();
     await page.getByRole('table', { name: 'What yours would change' }).getByText('Mine').waitFor();
@@ -90,8 +90,8 @@ flow('where people must sign in again, saving asks once more, and re-registering
     await page.goto(`${registry.base}/ui/integrations/linear/config`);
     await editor(page).fill('{ "registration": { "replace": "automatic" }, "oauth_client_metadata": { "client_name": "Acme Corp" } }');
     await press(page, 'Save');
-    await page.getByRole('heading', { name: 'People who signed in through the old client must sign in again' }).waitFor();
-    await page.getByText('1 registered client: 1 replaced; people who signed in through that 1 must sign in again.').waitFor();
+    await page.getByRole('heading', { name: 'Users who signed in through the old client must sign in again' }).waitFor();
+    await page.getByText('1 registered client: 1 replaced; users who signed in through that 1 must sign in again.').waitFor();
     await visit('replace');
   });
 

@@ -1,14 +1,15 @@
-//! Pages for people over `Registry`: forms, sessions, assets.
+//! Pages for users over `Registry`: forms, sessions, assets.
 //!
 //! This crate must not know sea-orm, reqwest, utoipa or the REST crate: a handler asks [`registry::Registry`] and
 //! renders a template of `templates/`.
 //!
-//! A tour in five lines:
+//! The modules:
 //! * [`configure`] mounts everything below `/ui`; it works without JavaScript.
-//! * `session` turns a cookie into a visitor, `gate` does so before every page, `origin` keeps other sites' forms out, `nul` a character that cannot be stored, `headers` says what a page may do.
-//! * `assets` are our own CSS and script, embedded by `build.rs`; `view` holds what all templates share.
-//! * `failure` turns an error of the application into a page.
-//! * `pages/<noun>.rs` holds a noun's pages, each with its template in `templates/pages/`.
+//! * `http` is shared by all pages: `session` turns a cookie into a signed-in user, `guard` has the limits, `origin` refuses
+//!   forms of other sites, `nul` a character that cannot be stored, `headers` says what a page may do.
+//! * `assets` are our own CSS and script, embedded by `build.rs`; `view` is shared by all templates.
+//! * `pages/<noun>` holds the pages of a noun, each with its template in `templates/pages/`; `pages/failure` makes the page
+//!   for an error, `pages/sign_in/session_gate` authenticates before each page.
 
 mod assets;
 mod http;

@@ -4,12 +4,15 @@
 //! [`registry::Registry`] and answers with a view. Paths, bodies and envelopes are those of the hosted product's public
 //! API, ours is a superset.
 //!
-//! A tour in five lines:
+//! The modules:
 //! * [`configure`] mounts everything on an actix app; [`document`] gives the OpenAPI document without server or database.
-//! * `extract` and `body` turn a request into a caller and a judged body; `finish` turns a failure into a problem document.
-//! * `problem` is the one table of problems: what is answered, what is documented and what `/docs/problems` explains.
-//! * `v1/<noun>.rs` and `gateway/<noun>.rs` hold a noun's operations and wire views.
-//! * `client_documents` is what authorization servers read; `health` and `docs` are what stands beside the API: probes, metrics, Swagger UI.
+//! * `http` is shared by all operations: `extract` and `body` turn a request into a caller and a checked body,
+//!   `error_handler` turns a failure into a problem document; `problem_kinds` is the table of problems, from which the
+//!   answers, the document and `/docs/problems` are made.
+//! * `v1/<noun>` and `gateway/<noun>` hold the operations of a noun and their wire views; a noun with many operations is a
+//!   folder with a file per operation.
+//! * `routes` lists what is documented; `openapi` makes the document and the pages that show it.
+//! * `client_documents` are public documents for authorization servers; `health` has the probes and the metrics.
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
@@ -33,7 +36,7 @@ mod v1;
 use actix_web::web;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-pub use gateway::{DoorService, GatewayDoor};
+pub use gateway::{DocumentCacheMiddleware, DocumentCacheService};
 pub use openapi::document::document;
 pub use state::{ApiState, Limits};
 

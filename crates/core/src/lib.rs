@@ -29,6 +29,7 @@ pub mod names;
 pub mod nul;
 pub mod oauth;
 pub mod origin;
+pub mod patch;
 pub mod permission;
 pub mod preflight;
 pub mod proxies;

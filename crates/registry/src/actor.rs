@@ -72,6 +72,11 @@ impl Actor {
         &self.name
     }
 
+    /// The id of the user or API key; `None` for tokens and programs.
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
     /// What tells callers apart: the id, or the name of who has none.
     pub(crate) fn who(&self) -> &str {
         self.id.as_deref().unwrap_or(&self.name)

@@ -8,7 +8,7 @@ use actix_web::{App, Error, HttpResponse, web};
 use metrics_exporter_prometheus::PrometheusHandle;
 use registry::Registry;
 use registry_admin::AdminState;
-use registry_api::{ApiState, GatewayDoor, Limits};
+use registry_api::{ApiState, DocumentCacheMiddleware, Limits};
 use std::sync::Arc;
 use tracing_actix_web::TracingLogger;
 
@@ -48,7 +48,7 @@ pub fn build(
     let admin = AdminState { registry, secure_cookies, basic, version: env!("CARGO_PKG_VERSION") };
     App::new()
         .wrap(TracingLogger::<RequestSpan>::new())
-        .wrap(GatewayDoor::new(api.clone()))
+        .wrap(DocumentCacheMiddleware::new(api.clone()))
         .wrap(security_headers(hsts))
         .configure(|config| registry_api::configure(config, api))
         .configure(|config| registry_admin::configure(config, admin))

@@ -59,7 +59,9 @@ pub fn metrics() -> PrometheusHandle {
         .clone()
 }
 
-/// The span around each request: its id, method, path (never the query: sign-in links carry a token there) and outcome.
+/// The span around each request, with these fields: request id, method, path (never the query: sign-in links carry a token
+/// there), route (the pattern of the path), caller (kind and id; the API and the pages record it after authentication),
+/// status.
 #[derive(Debug)]
 pub struct RequestSpan;
 
@@ -77,6 +79,8 @@ impl RootSpanBuilder for RequestSpan {
             method = %request.method(),
             path = %request.path(),
             peer = %request.peer_addr().map(|address| address.ip().to_string()).unwrap_or_default(),
+            route = Empty,
+            caller = Empty,
             status = Empty,
         )
     }
@@ -91,6 +95,9 @@ impl RootSpanBuilder for RequestSpan {
             Err(error) => (error.as_response_error().status_code(), None, ""),
         };
         span.record("status", status.as_u16());
+        if let Some(route) = outcome.as_ref().ok().and_then(|response| response.request().match_pattern()) {
+            span.record("route", route);
+        }
         let duration_ms = arrival.map(|arrival| arrival.0.elapsed().as_millis()).unwrap_or_default();
         // Probes come every few seconds and say nothing as long as they succeed.
         let probe = matches!(path, "/healthz" | "/readyz" | "/metrics") && status.is_success();

@@ -60,7 +60,7 @@ async fn a_key_that_has_ended_is_a_conflict() {
         client.get("/v1/api-keys").await.expect(200).json()["data"][0]["id"].as_str().unwrap().to_owned();
     browser.post(&format!("/ui/api-keys/{key}/revoke"), &[]).await.expect(303);
     let page = browser.post(&format!("/ui/api-keys/{key}/rotate"), &[]).await;
-    assert_page(&page, 409, "Something else stands in the way");
+    assert_page(&page, 409, "Conflict with the present state");
     assert!(page.text.contains("This key does not work any more. Make a new one instead."), "{}", page.text);
 }
 
@@ -77,7 +77,7 @@ async fn internal_error_reveals_no_internals() {
         .await
         .unwrap();
     let page = browser.get("/ui/api-keys").await;
-    assert_page(&page, 500, "Something went wrong on our side");
+    assert_page(&page, 500, "Unexpected server error");
     assert!(page.text.contains(r#"href="/ui/api-keys">Try again</a>"#), "{}", page.text);
     for inside in ["api_key.", "SELECT", "no such column", "sqlx", "reason"] {
         assert!(!page.text.contains(inside), "{inside}: {}", page.text);

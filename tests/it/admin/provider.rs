@@ -267,7 +267,7 @@ async fn invited_user_is_linked_only_when_the_provider_verified_the_email() {
         server(|base| ProviderSettings { groups: BTreeMap::new(), ..settings(&provider.issuer, base) }).await;
     Browser::invited(&t, "Grace@Acme.com", Role::Manager, Some("acme")).await;
     refused(&t, &provider, json!({ "email_verified": null }), "vouch").await;
-    // No group means anything here: what administrators gave stays.
+    // Groups are not mapped to roles: what administrators gave stays.
     let grace = signed_in(&t, &provider, json!({})).await;
     assert!(grace.get("/ui/account").await.text.contains("manager in acme"));
     let all = people(&t).await;

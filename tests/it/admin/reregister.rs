@@ -24,7 +24,8 @@ async fn reregister_failed_asks_before_anybody_must_sign_in_again() {
     let bulk = [("intent", "reregister"), ("list", "/ui/integrations?sort=name"), ("one", "linear")];
     for (path, form) in [("/ui/integrations", &bulk[..]), ("/ui/integrations/linear/re-register", &[])] {
         let asked = browser.post(path, form).await.expect(200).text;
-        for words in ["Users must sign in again: 1", "May leave a client behind: 1", "Nobody notices: 1"] {
+        for words in ["Users must sign in again: 1", "May leave a client behind: 1", "Users do not notice: 1"]
+        {
             assert!(asked.contains(words), "{words}: {asked}");
         }
         assert_eq!(seen(&asked), ["failed:2:1:0", "outdated:2:1:0", "unconfirmed:1:0:1"]);

@@ -163,7 +163,7 @@ async fn save_that_forces_users_to_sign_in_again_asks_for_confirmation() {
     let shown = words(&asked);
     for part in [
         "must sign in again",
-        "1 registered client: 1 replaced; people who signed in through that 1 must sign in again.",
+        "1 registered client: 1 replaced; users who signed in through that 1 must sign in again.",
         "acme/linear",
         "Save and re-register",
         "Save, re-register later",

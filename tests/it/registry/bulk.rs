@@ -1,6 +1,7 @@
 //! What makes or changes many things at once: whole or not at all, with few statements, and without keeping others waiting.
 
 use registry::{AccessChange, AccessUpdate, Error, NewWorkspace, PageRequest, WorkspaceFilter};
+use registry_core::patch::Patch;
 use registry_core::slug::Reference;
 use rstest::rstest;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database};
@@ -147,9 +148,9 @@ async fn the_access_of_many_workspaces_is_changed_with_few_statements(#[case] en
             .map(|number| AccessChange {
                 workspace: Reference::parse(&format!("team-{number}")),
                 enabled: Some(true),
-                configuration: Some(Some(format!(
+                configuration: Patch::Set(format!(
                     r#"{{"headers":{{"X-Key":"{scope}"}},"oauth_client_metadata":{{"scope":"{scope}"}}}}"#
-                ))),
+                )),
             })
             .collect(),
         ..AccessUpdate::default()
@@ -187,7 +188,7 @@ async fn bulk_access_refuses_duplicates_and_more_than_a_thousand_workspaces(#[ca
     let change = |workspace: Reference| AccessChange {
         workspace,
         enabled: Some(true),
-        configuration: Some(Some("{}".to_owned())),
+        configuration: Patch::Set("{}".to_owned()),
     };
     let update = |workspaces| AccessUpdate { workspaces, ..AccessUpdate::default() };
     let id = Reference::Id(acme.id.0);

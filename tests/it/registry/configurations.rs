@@ -6,6 +6,7 @@ use registry::{
 };
 use registry_core::examples::ENTERPRISE_COMPLIANCE;
 use registry_core::finding::{Findings, Severity};
+use registry_core::patch::Patch;
 use registry_core::permission::Role;
 use registry_core::slug::Reference;
 use rstest::rstest;
@@ -67,7 +68,7 @@ async fn a_refused_save_changes_nothing(#[case] engine: Engine) {
     t.integration("linear", "https://mcp.linear.app/mcp", Some(ENTERPRISE_COMPLIANCE)).await;
     let change = IntegrationChange {
         name: Some("Other".into()),
-        configuration: Some(Some(r#"{"oauth_client_metadata":{"contacts":"a@b"}}"#.into())),
+        configuration: Patch::Set(r#"{"oauth_client_metadata":{"contacts":"a@b"}}"#.into()),
         ..IntegrationChange::default()
     };
     let findings =
@@ -98,11 +99,11 @@ async fn secrets_are_stored_only_in_encrypted_rows(#[case] engine: Engine) {
 
     // Sent back as it is read, nothing changes; a marker moved elsewhere is refused.
     let same =
-        IntegrationChange { configuration: Some(Some(stored.clone())), ..IntegrationChange::default() };
+        IntegrationChange { configuration: Patch::Set(stored.clone()), ..IntegrationChange::default() };
     let again = t.registry.integrations().update(&t.admin(), &by_slug("linear"), same, None).await.unwrap();
     assert_eq!(again.value.configuration.as_deref(), Some(&*stored));
     let moved = stored.replace("\"X-Key\"", "\"X-Other\"");
-    let moved = IntegrationChange { configuration: Some(Some(moved)), ..IntegrationChange::default() };
+    let moved = IntegrationChange { configuration: Patch::Set(moved), ..IntegrationChange::default() };
     let findings =
         refused(t.registry.integrations().update(&t.admin(), &by_slug("linear"), moved, None).await);
     assert!(
@@ -158,7 +159,7 @@ async fn secret_is_not_reused_for_another_origin(#[case] engine: Engine) {
 
     let redirected = stored.replace("https://a.example/token", "https://evil.example/token");
     let change =
-        IntegrationChange { configuration: Some(Some(redirected.clone())), ..IntegrationChange::default() };
+        IntegrationChange { configuration: Patch::Set(redirected.clone()), ..IntegrationChange::default() };
     let findings =
         refused(t.registry.integrations().update(&t.admin(), &by_slug("linear"), change, None).await);
     assert!(findings.iter().any(|f| f.code == "secret_reentry_required"), "{findings:?}");
@@ -166,7 +167,7 @@ async fn secret_is_not_reused_for_another_origin(#[case] engine: Engine) {
     // Entered again, it is accepted.
     let marker = stored.split("\"client_secret\":").nth(1).unwrap().split(',').next().unwrap();
     let entered = redirected.replace(marker, "\"new-secret\"");
-    let change = IntegrationChange { configuration: Some(Some(entered)), ..IntegrationChange::default() };
+    let change = IntegrationChange { configuration: Patch::Set(entered), ..IntegrationChange::default() };
     t.registry.integrations().update(&t.admin(), &by_slug("linear"), change, None).await.unwrap();
 }
 
@@ -259,7 +260,7 @@ async fn layers_override_from_low_to_high_and_a_check_saves_nothing(#[case] engi
     assert_eq!(checked.affected.servers, 1);
     assert_eq!(shown().await, "W", "a check saves nothing");
 
-    let change = ServerChange { configuration: Some(name("S")), ..ServerChange::default() };
+    let change = ServerChange { configuration: Patch::Set(name("S").unwrap()), ..ServerChange::default() };
     t.registry.servers().update(&admin, &server("acme", "linear"), change, None).await.unwrap();
     assert_eq!(shown().await, "S");
 }
@@ -275,7 +276,7 @@ async fn a_save_that_breaks_a_server_below_is_refused_and_names_it(#[case] engin
     t.server("linear", "acme").await;
     let admin = t.admin();
     let code = ServerChange {
-        configuration: Some(Some(r#"{"oauth_client_metadata":{"response_types":["code"]}}"#.into())),
+        configuration: Patch::Set(r#"{"oauth_client_metadata":{"response_types":["code"]}}"#.into()),
         ..ServerChange::default()
     };
     t.registry.servers().update(&admin, &server("acme", "linear"), code, None).await.unwrap();
@@ -321,7 +322,7 @@ async fn workspace_users_see_only_their_own_objects(#[case] engine: Engine) {
         workspaces: vec![AccessChange {
             workspace: by_slug("acme"),
             enabled: Some(true),
-            configuration: None,
+            configuration: Patch::Keep,
         }],
         ..AccessUpdate::default()
     };

@@ -6,6 +6,7 @@ use registry::{
     Error, IntegrationChange, NewWorkspace, Recording, RegistrationQueue, Registry, SecretReference,
     Settings, SettingsStanding, WorkspaceChange,
 };
+use registry_core::patch::Patch;
 use registry_core::permission::Role;
 use registry_core::registration::State;
 use registry_core::slug::Reference;
@@ -231,7 +232,7 @@ async fn workers_of_both_settings_update_each_client_once(#[case] engine: Engine
     for (number, process) in [&t.registry, &new, &t.registry].into_iter().enumerate() {
         let name = format!("Saved {number}");
         let text = serde_json::json!({ "oauth_client_metadata": { "client_name": name } }).to_string();
-        let change = IntegrationChange { configuration: Some(Some(text)), ..IntegrationChange::default() };
+        let change = IntegrationChange { configuration: Patch::Set(text), ..IntegrationChange::default() };
         let admin = t.actor(Role::Admin, None).await;
         process.integrations().update(&admin, &Reference::parse("linear"), change, None).await.unwrap();
         let seen = registration_when(&t, |detail| {

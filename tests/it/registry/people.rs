@@ -6,6 +6,7 @@ use registry::{
     Actor, AuditFilter, Door, Error, NewApiKey, NewPerson, Origin, PageRequest, PersonChange, Registry,
     Roles, User,
 };
+use registry_core::patch::Patch;
 use registry_core::permission::Role;
 use registry_core::slug::Reference;
 use rstest::rstest;
@@ -116,7 +117,7 @@ async fn break_glass_link_restores_a_locked_out_admin(#[case] engine: Engine) {
     t.registry.login().set_password(&behind(&t, &back.session).await.unwrap(), None, PASSWORD).await.unwrap();
     t.registry.users().deactivate(&admin, eve.id).await.unwrap();
     let nothing = PersonChange {
-        role: Some(None),
+        role: Patch::Clear,
         workspaces: Some(vec![(Reference::parse("acme"), Role::Admin)]),
         ..PersonChange::default()
     };
@@ -289,7 +290,7 @@ async fn scoped_key_cannot_restore_access(#[case] engine: Engine) {
         .unwrap();
     let (r, name) =
         (&t.registry, |name: &str| PersonChange { name: Some(name.to_owned()), ..PersonChange::default() });
-    let role = PersonChange { role: Some(Some(Role::Admin)), ..PersonChange::default() };
+    let role = PersonChange { role: Patch::Set(Role::Admin), ..PersonChange::default() };
     let new = NewPerson {
         email: "new@acme.com".into(),
         name: String::new(),

@@ -6,6 +6,7 @@ use registry::{
     RegistrationFilter, RegistrationQueue, Registry, SealingKey, SealingKeyUse, ServerChange, ServerRef,
     StepError, Subject,
 };
+use registry_core::patch::Patch;
 use registry_core::permission::Role;
 use registry_core::registration::{AuthType, State, Transport};
 use registry_core::secret::Secret;
@@ -25,7 +26,7 @@ async fn with_secret(t: &TestRegistry, slug: &str, secret: &str) {
 
 async fn enter(registry: &Registry, slug: &str, secret: &str) {
     let text = json!({ "headers": { "X-Key": secret } }).to_string();
-    let change = IntegrationChange { configuration: Some(Some(text)), ..IntegrationChange::default() };
+    let change = IntegrationChange { configuration: Patch::Set(text), ..IntegrationChange::default() };
     let slug = Reference::parse(slug);
     registry.integrations().update(&registry.operator(), &slug, change, None).await.unwrap();
 }
@@ -252,13 +253,13 @@ async fn process_with_a_wrong_key_encrypts_nothing_and_saves_nothing(#[case] eng
             configuration: Some(text()),
             secret_mappings: Vec::new(),
         };
-        let change = IntegrationChange { configuration: Some(Some(text())), ..IntegrationChange::default() };
-        let server_change = ServerChange { configuration: Some(Some(text())), ..ServerChange::default() };
+        let change = IntegrationChange { configuration: Patch::Set(text()), ..IntegrationChange::default() };
+        let server_change = ServerChange { configuration: Patch::Set(text()), ..ServerChange::default() };
         let access = AccessUpdate {
             workspaces: vec![AccessChange {
                 workspace: Reference::parse("acme"),
                 enabled: None,
-                configuration: Some(Some(text())),
+                configuration: Patch::Set(text()),
             }],
             ..AccessUpdate::default()
         };
@@ -305,7 +306,7 @@ async fn process_with_a_wrong_key_encrypts_nothing_and_saves_nothing(#[case] eng
         wrong.integrations().get(&admin, &linear).await.unwrap();
         wrong.registrations().get(&admin, registration).await.unwrap();
         let described =
-            IntegrationChange { description: Some(Some(which.into())), ..IntegrationChange::default() };
+            IntegrationChange { description: Patch::Set(which.into()), ..IntegrationChange::default() };
         wrong.integrations().update(&admin, &linear, described, None).await.unwrap();
         assert!(wrong.deployment().ready().await.is_err(), "{which}");
         t.registry.deployment().ready().await.unwrap();

@@ -7,6 +7,7 @@ use registry::{
     Error, IntegrationChange, NewIntegration, Recording, Registry, SealingRing, SecretMapping,
     SecretReference, ServerChange, ServerRef, Settings, Subject, ValueFormat,
 };
+use registry_core::patch::Patch;
 use registry_core::permission::Role;
 use registry_core::registration::{AuthType, Transport};
 use registry_core::slug::Reference;
@@ -388,7 +389,7 @@ async fn mapped_member_has_one_source(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
     let w = Scenario::new(t).await;
     w.create("linear", None, vec![maps("custom_headers", "file", JSON, None)]).await.unwrap();
-    let own = || Some(Some(r#"{"headers":{"X":"y"}}"#.to_owned()));
+    let own = || Patch::Set(r#"{"headers":{"X":"y"}}"#.to_owned());
     let change = IntegrationChange { configuration: own(), ..IntegrationChange::default() };
     match w.change("linear", change).await {
         Err(Error::Invalid(findings)) => assert_eq!(findings.0[0].code, "member_set_twice"),
@@ -396,7 +397,8 @@ async fn mapped_member_has_one_source(#[case] engine: Engine) {
     }
     let subject = Subject::Integration(Reference::parse("linear"));
     let operator = w.registry.operator();
-    let saved = w.registry.configurations().set(&operator, &subject, own().unwrap(), None, None).await;
+    let saved =
+        w.registry.configurations().set(&operator, &subject, own().change().unwrap(), None, None).await;
     assert!(matches!(saved, Err(Error::Invalid(_))));
     // From one to the other in one step.
     let change = IntegrationChange {
@@ -414,7 +416,7 @@ async fn mapped_member_has_one_source(#[case] engine: Engine) {
     ] {
         let change = IntegrationChange {
             secret_mappings: Some(twice),
-            configuration: Some(None),
+            configuration: Patch::Clear,
             ..IntegrationChange::default()
         };
         match w.change("linear", change).await {

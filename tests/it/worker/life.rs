@@ -6,6 +6,7 @@ use registry::{
     AccessChange, AccessUpdate, Affected, Check, EnteredClient, OrphanFilter, PageRequest, ServerRef,
     Settings, Subject,
 };
+use registry_core::patch::Patch;
 use registry_core::permission::Role;
 use registry_core::registration::{ClientStatus, RegistrationMethod, State};
 use registry_core::secret::Secret;
@@ -277,8 +278,11 @@ async fn client_is_kept_for_a_while_after_access_ends(#[case] engine: Engine) {
     let detail = registration_in(&t, State::Registered).await;
     let client_id = detail.registration.client_id.unwrap();
     let access = async |enabled: bool| {
-        let change =
-            AccessChange { workspace: Reference::parse("acme"), enabled: Some(enabled), configuration: None };
+        let change = AccessChange {
+            workspace: Reference::parse("acme"),
+            enabled: Some(enabled),
+            configuration: Patch::Keep,
+        };
         let update = AccessUpdate { workspaces: vec![change], ..AccessUpdate::default() };
         t.registry.access().update(&t.admin(), &Reference::parse("linear"), update).await.unwrap();
     };

@@ -5,6 +5,7 @@ use registry::{
     AccessChange, AccessUpdate, Confirmed, Error, PageRequest, Registration, RegistrationFilter,
     Replacements, ReregisterScope, Reregistration,
 };
+use registry_core::patch::Patch;
 use registry_core::permission::Role;
 use registry_core::registration::State;
 use registry_core::slug::Reference;
@@ -49,8 +50,11 @@ pub(crate) async fn mixed(t: &TestRegistry) -> Sandbox {
         t.registry.wait_for_commit(std::time::Duration::from_millis(50)).await;
     }
     worker.stop().await;
-    let shut =
-        AccessChange { workspace: Reference::parse("shut"), enabled: Some(false), configuration: None };
+    let shut = AccessChange {
+        workspace: Reference::parse("shut"),
+        enabled: Some(false),
+        configuration: Patch::Keep,
+    };
     let update = AccessUpdate {
         workspaces: vec![shut],
         global_access: None,

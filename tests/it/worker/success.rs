@@ -3,6 +3,7 @@
 use super::{Working, registration_in, registration_when, upstream};
 use registry::{IntegrationChange, ServerRef, Subject};
 use registry_core::examples::ENTERPRISE_COMPLIANCE;
+use registry_core::patch::Patch;
 use registry_core::permission::Role;
 use registry_core::registration::{ClientStatus, RegistrationMethod, State};
 use registry_core::slug::Reference;
@@ -144,7 +145,7 @@ async fn pre_registered_client_is_used_without_a_registration_request(#[case] en
 
     // Another secret: followed by itself, because it costs nobody a consent.
     let change = IntegrationChange {
-        configuration: Some(Some(text.replace("s3cret", "other"))),
+        configuration: Patch::Set(text.replace("s3cret", "other")),
         ..IntegrationChange::default()
     };
     t.registry.integrations().update(&t.admin(), &Reference::parse("linear"), change, None).await.unwrap();

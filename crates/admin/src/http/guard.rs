@@ -1,4 +1,4 @@
-//! Before any page: not too much at once, and no page for ever.
+//! Before any page: the concurrency limit, the request timeout and the maximum length of a URL.
 
 use crate::http::failure::Failure;
 use crate::http::session::{cookie, sender, state};
@@ -15,8 +15,8 @@ const ASSETS: &str = "/ui/assets/";
 const SIGN_IN: &str = "/ui/sign-in";
 
 /// The longest path with its query, in bytes.
-const MAX_ADDRESS: usize = 8192;
-const TOO_LONG: &str =
+const MAX_URL_BYTES: usize = 8192;
+const URL_TOO_LONG: &str =
     "The address is longer than the 8192 bytes that are read. Search for less, or choose fewer.";
 
 /// Middleware around every page.
@@ -24,14 +24,14 @@ pub(crate) async fn limit_requests(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    if request.uri().path_and_query().map_or(0, |address| address.as_str().len()) > MAX_ADDRESS {
-        return Ok(request.error_response(Failure::Request(StatusCode::URI_TOO_LONG, TOO_LONG)));
+    if request.uri().path_and_query().map_or(0, |address| address.as_str().len()) > MAX_URL_BYTES {
+        return Ok(request.error_response(Failure::Request(StatusCode::URI_TOO_LONG, URL_TOO_LONG)));
     }
     let registry = state(request.request()).registry.clone();
     let address = sender(request.request());
-    let stranger = cookie(request.request()).is_none() && !request.path().starts_with(ASSETS);
+    let anonymous = cookie(request.request()).is_none() && !request.path().starts_with(ASSETS);
     let admitted = registry.limits().acquire(address).and_then(|in_hand| {
-        if stranger {
+        if anonymous {
             registry.limits().count_anonymous(address)?;
         }
         Ok(in_hand)
@@ -41,7 +41,7 @@ pub(crate) async fn limit_requests(
         Err(error) => return Ok(request.error_response(Failure::from(error))),
     };
     let form = !request.method().is_safe();
-    let signing_in = stranger || request.path().starts_with(SIGN_IN);
+    let signing_in = anonymous || request.path().starts_with(SIGN_IN);
     let work = next.call(request);
     let answer = if form && signing_in {
         registry.limits().with_form_timeout(work).await

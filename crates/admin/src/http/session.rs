@@ -1,4 +1,4 @@
-//! From the session cookie to a visitor.
+//! From the session cookie to the signed-in user.
 
 use crate::http::failure::Failure;
 use crate::state::AdminState;
@@ -11,10 +11,10 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
 
-/// Somebody who signed in.
+/// The user of the session that sent a request.
 #[derive(Clone, Debug)]
-pub(crate) struct Visitor {
-    /// Who.
+pub(crate) struct SignedInUser {
+    /// The user with role and workspace.
     pub(crate) actor: Actor,
     /// The application.
     pub(crate) registry: Registry,
@@ -22,21 +22,21 @@ pub(crate) struct Visitor {
     pub(crate) overview: Overview,
 }
 
-impl FromRequest for Visitor {
+impl FromRequest for SignedInUser {
     type Error = Failure;
     type Future = Pin<Box<dyn Future<Output = Result<Self, Failure>>>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        // `gate` found them before the page was asked.
+        // `session_gate` authenticated before the page was called.
         let known = request.extensions().get::<Self>().cloned();
         match known {
-            Some(visitor) => Box::pin(std::future::ready(Ok(visitor))),
+            Some(signed_in) => Box::pin(std::future::ready(Ok(signed_in))),
             None => Box::pin(Self::find(request.clone())),
         }
     }
 }
 
-impl Visitor {
+impl SignedInUser {
     /// Who sent `request`.
     pub(crate) async fn find(request: HttpRequest) -> Result<Self, Failure> {
         let state = state(&request);
@@ -49,6 +49,10 @@ impl Visitor {
         let token = cookie(&request).ok_or_else(|| to_sign_in(false))?;
         match state.registry.callers().authenticate(Credential::Session(&token), origin(&request)).await {
             Ok(actor) => {
+                tracing::Span::current().record(
+                    "caller",
+                    tracing::field::display(format_args!("{} {}", actor.kind(), actor.id().unwrap_or("-"))),
+                );
                 state.registry.limits().count_request(&actor).map_or(Ok(()), Allowance::admit)?;
                 Self::of(&state, actor).await
             }
@@ -60,7 +64,7 @@ impl Visitor {
         }
     }
 
-    /// Somebody who is known, with what the pages say around everything.
+    /// The user `actor`, with the counts that every page shows.
     pub(crate) async fn of(state: &AdminState, actor: Actor) -> Result<Self, Failure> {
         let registry = state.registry.clone();
         let overview = registry.dashboard().overview(&actor).await?;
@@ -88,7 +92,7 @@ pub(crate) fn state(request: &HttpRequest) -> web::Data<AdminState> {
         .unwrap_or_else(|| unreachable!("configure() adds it"))
 }
 
-/// Where a request came from, for the record.
+/// The context of a request for the audit log.
 pub(crate) fn origin(request: &HttpRequest) -> Origin {
     Origin {
         door: Door::Web,
@@ -102,7 +106,7 @@ pub(crate) fn origin(request: &HttpRequest) -> Origin {
     }
 }
 
-/// Where a request came from.
+/// The address of the client, behind trusted proxies.
 pub(crate) fn sender(request: &HttpRequest) -> Option<IpAddr> {
     let noted: Vec<&str> =
         request.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok()).collect();

@@ -2,7 +2,7 @@
 
 use crate::http::choice::ticked;
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
@@ -12,11 +12,12 @@ use registry::{
     AccessChange, AccessOverview, AccessUpdate, Error, Integration, Replacements, WorkspaceAccess,
 };
 use registry_core::clock::Timestamp;
+use registry_core::patch::Patch;
 use registry_core::slug::Reference;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 
-/// Its addresses.
+/// Mounts the routes of these pages.
 pub(super) fn routes(config: &mut ServiceConfig) {
     config.service(show).service(save);
 }
@@ -77,21 +78,21 @@ impl Page {
 #[get("/integrations/{integration}/access")]
 async fn show(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<String>,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, Failure> {
-    render(&request, &visitor, &Reference::parse(&path), query.into_inner(), None).await
+    render(&request, &signed_in, &Reference::parse(&path), query.into_inner(), None).await
 }
 
 async fn render(
     request: &HttpRequest,
-    visitor: &Visitor,
+    signed_in: &SignedInUser,
     reference: &Reference,
     query: Query,
     problem: Option<(StatusCode, String)>,
 ) -> Result<HttpResponse, Failure> {
-    let (registry, actor) = (&visitor.registry, &visitor.actor);
+    let (registry, actor) = (&signed_in.registry, &signed_in.actor);
     let integration = registry.integrations().get(actor, reference).await?;
     let (status, problem) = match problem {
         Some((status, message)) => (status, Some(message)),
@@ -99,7 +100,7 @@ async fn render(
     };
     let mark = if problem.is_some() { "Problem: access to" } else { "Access to" };
     let page = Page {
-        shell: Shell::of(request, visitor, "integrations", format!("{mark} {}", integration.name)),
+        shell: Shell::of(request, signed_in, "integrations", format!("{mark} {}", integration.name)),
         access: registry.access().overview(actor, reference).await?,
         now: registry.now(),
         integration,
@@ -158,12 +159,12 @@ struct ConfirmPage {
 #[post("/integrations/{integration}/access")]
 async fn save(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<String>,
     fields: web::Form<Vec<(String, String)>>,
 ) -> Result<HttpResponse, Failure> {
     let (form, reference) = (Form::read(fields.into_inner())?, Reference::parse(&path));
-    let (registry, actor) = (&visitor.registry, &visitor.actor);
+    let (registry, actor) = (&signed_in.registry, &signed_in.actor);
     let integration = registry.integrations().get(actor, &reference).await?;
     let now = registry.access().overview(actor, &reference).await?;
     let stops = |row: &&WorkspaceAccess| row.enabled && !form.wants(row) && row.servers > 0;
@@ -171,7 +172,7 @@ async fn save(
     if now.may_change && !losers.is_empty() && !form.confirmed {
         let title = format!("Switch off access to {}", integration.name);
         let page = ConfirmPage {
-            shell: Shell::of(&request, &visitor, "integrations", title),
+            shell: Shell::of(&request, &signed_in, "integrations", title),
             kept: registry.settings().life.withdraw_after.num_days(),
             integration,
             losers,
@@ -187,7 +188,7 @@ async fn save(
             .map(|row| AccessChange {
                 workspace: Reference::Id(row.workspace.id.0),
                 enabled: Some(form.wants(row)),
-                configuration: None,
+                configuration: Patch::Keep,
             })
             .collect(),
         global_access: all.then_some(form.every_new),
@@ -198,12 +199,12 @@ async fn save(
         Ok(_) => Ok(go(format!("/ui/integrations/{}/access?done=access", integration.slug))),
         Err(Error::Conflict { message, .. }) => {
             let problem = Some((StatusCode::CONFLICT, message));
-            render(&request, &visitor, &reference, Query::default(), problem).await
+            render(&request, &signed_in, &reference, Query::default(), problem).await
         }
         Err(Error::Invalid(findings)) => {
             let message = findings.0.iter().map(|one| one.message.as_str()).collect::<Vec<_>>().join(" ");
             let problem = Some((StatusCode::UNPROCESSABLE_ENTITY, message));
-            render(&request, &visitor, &reference, Query::default(), problem).await
+            render(&request, &signed_in, &reference, Query::default(), problem).await
         }
         Err(error) => Err(error.into()),
     }

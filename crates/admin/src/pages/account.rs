@@ -2,7 +2,7 @@
 
 use super::sign_in;
 use crate::http::failure::Failure;
-use crate::http::session::{Visitor, kept, local};
+use crate::http::session::{SignedInUser, kept, local};
 use crate::pages::settings::decided_by;
 use crate::view::{Shell, THEME_COOKIE, go, html};
 use actix_web::http::StatusCode;
@@ -16,7 +16,7 @@ use registry_core::id::{SessionId, WorkspaceId};
 use registry_core::slug::Reference;
 use serde::Deserialize;
 
-/// Its addresses.
+/// Mounts the routes of these pages.
 pub(super) fn routes(config: &mut ServiceConfig) {
     config
         .service(show)
@@ -52,13 +52,13 @@ impl Page {
 }
 
 #[get("/account")]
-async fn show(request: HttpRequest, visitor: Visitor) -> Result<HttpResponse, Failure> {
-    render(&request, &visitor, Vec::new()).await
+async fn show(request: HttpRequest, signed_in: SignedInUser) -> Result<HttpResponse, Failure> {
+    render(&request, &signed_in, Vec::new()).await
 }
 
 async fn render(
     request: &HttpRequest,
-    visitor: &Visitor,
+    signed_in: &SignedInUser,
     problems: Vec<Finding>,
 ) -> Result<HttpResponse, Failure> {
     let (status, title) = if problems.is_empty() {
@@ -66,18 +66,18 @@ async fn render(
     } else {
         (StatusCode::UNPROCESSABLE_ENTITY, "Problem: your account")
     };
-    let user = visitor.registry.users().current(&visitor.actor).await?;
-    let here = visitor.actor.workspace();
-    let place = visitor.overview.workspace.as_ref().map(|name| format!(" in {name}")).unwrap_or_default();
+    let user = signed_in.registry.users().current(&signed_in.actor).await?;
+    let here = signed_in.actor.workspace();
+    let place = signed_in.overview.workspace.as_ref().map(|name| format!(" in {name}")).unwrap_or_default();
     let page = Page {
-        shell: Shell::of(request, visitor, "account", title),
-        acting: format!("{}{place}", visitor.actor.role().as_str()),
+        shell: Shell::of(request, signed_in, "account", title),
+        acting: format!("{}{place}", signed_in.actor.role().as_str()),
         places: places(&user, here),
-        decided_by: decided_by(visitor, &user),
+        decided_by: decided_by(signed_in, &user),
         user,
-        sessions: visitor.registry.sessions().list(&visitor.actor).await?,
-        passwords: visitor.registry.settings().passwords,
-        now: visitor.registry.now(),
+        sessions: signed_in.registry.sessions().list(&signed_in.actor).await?,
+        passwords: signed_in.registry.settings().passwords,
+        now: signed_in.registry.now(),
         problems,
     };
     Ok(html(status, &page)?)
@@ -102,9 +102,9 @@ struct Place {
 }
 
 #[post("/account/place")]
-async fn act_in(visitor: Visitor, form: web::Form<Place>) -> Result<HttpResponse, Failure> {
+async fn act_in(signed_in: SignedInUser, form: web::Form<Place>) -> Result<HttpResponse, Failure> {
     let place = (!form.place.is_empty()).then(|| Reference::parse(&form.place));
-    visitor.registry.callers().act_in(&visitor.actor, place.as_ref()).await?;
+    signed_in.registry.callers().act_in(&signed_in.actor, place.as_ref()).await?;
     Ok(go("/ui/account?done=place"))
 }
 
@@ -118,29 +118,30 @@ struct Passwords {
 #[post("/account/password")]
 async fn set_password(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     form: web::Form<Passwords>,
 ) -> Result<HttpResponse, Failure> {
-    match visitor.registry.login().set_password(&visitor.actor, Some(&form.current), &form.password).await {
+    match signed_in.registry.login().set_password(&signed_in.actor, Some(&form.current), &form.password).await
+    {
         Ok(()) => Ok(go("/ui/account?done=password")),
-        Err(registry::Error::Invalid(findings)) => render(&request, &visitor, findings.0).await,
+        Err(registry::Error::Invalid(findings)) => render(&request, &signed_in, findings.0).await,
         Err(error @ registry::Error::TooManyTries { .. }) => {
             let wait = Finding::error("/current_password", "too_many_tries", sign_in::words(&error));
-            render(&request, &visitor, vec![wait]).await
+            render(&request, &signed_in, vec![wait]).await
         }
         Err(error) => Err(error.into()),
     }
 }
 
 #[post("/account/sessions/end-others")]
-async fn end_others(visitor: Visitor) -> Result<HttpResponse, Failure> {
-    let ended = visitor.registry.sessions().end_others(&visitor.actor).await?;
+async fn end_others(signed_in: SignedInUser) -> Result<HttpResponse, Failure> {
+    let ended = signed_in.registry.sessions().end_others(&signed_in.actor).await?;
     Ok(go(format!("/ui/account?done=sessions-{ended}")))
 }
 
 #[post("/account/sessions/{session}/end")]
-async fn end_one(visitor: Visitor, path: web::Path<SessionId>) -> Result<HttpResponse, Failure> {
-    visitor.registry.sessions().end(&visitor.actor, *path).await?;
+async fn end_one(signed_in: SignedInUser, path: web::Path<SessionId>) -> Result<HttpResponse, Failure> {
+    signed_in.registry.sessions().end(&signed_in.actor, *path).await?;
     Ok(go("/ui/account?done=sessions-1"))
 }
 

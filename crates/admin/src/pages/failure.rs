@@ -2,7 +2,7 @@
 
 use crate::http::failure::Failure;
 use crate::http::headers;
-use crate::http::session::{Visitor, local, referer, request_id};
+use crate::http::session::{SignedInUser, local, referer, request_id};
 use crate::view::{Shell, html};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -62,7 +62,7 @@ fn page(failure: &Failure, request: &HttpRequest) -> Option<HttpResponse> {
     let (heading, mut advice) = words(status.as_u16());
     if let Failure::Application(registry::Error::CannotSeal(_) | registry::Error::SettingsDiffer(_)) = failure
     {
-        advice = "Nothing was changed. Whoever runs this deployment has to mend it.";
+        advice = "Nothing was changed. The operator of this deployment must fix it.";
     }
     let here = request.uri().path_and_query().map(ToString::to_string);
     let page = Page {
@@ -99,12 +99,12 @@ fn words(status: u16) -> (&'static str, &'static str) {
     match status {
         400 => ("This address cannot be used", ""),
         401 => ("Sign in again", ""),
-        403 => ("You may not do this", "An admin can change what you may do, under Settings, People."),
+        403 => ("You may not do this", "An admin can change your role, under Settings, Users and roles."),
         404 | 405 => {
             ("There is nothing here", "It may have been deleted, or belong to a workspace you cannot see.")
         }
         409 | 412 => (
-            "Something else stands in the way",
+            "Conflict with the present state",
             "Nothing was changed. Go back, look at it as it is now, and repeat your change.",
         ),
         413 => ("This is too large", "Nothing was changed. Go back and send less."),
@@ -112,11 +112,11 @@ fn words(status: u16) -> (&'static str, &'static str) {
             "This cannot be saved",
             "Nothing was changed. Go back and correct it; what you typed is still there.",
         ),
-        429 => ("Not just now", "Nothing was changed."),
+        429 => ("Too many requests", "Nothing was changed."),
         501 => ("Not in this version", ""),
         503 => ("Not available just now", "This usually passes by itself within a minute."),
         _ => (
-            "Something went wrong on our side",
+            "Unexpected server error",
             "Whether your change was saved is not certain: look at it again before you repeat it.",
         ),
     }
@@ -125,8 +125,8 @@ fn words(status: u16) -> (&'static str, &'static str) {
 /// For paths that are no page.
 pub(crate) async fn not_found(request: HttpRequest) -> Result<HttpResponse, Failure> {
     // Strangers need not know which pages there are.
-    if request.extensions().get::<Visitor>().is_none() {
-        Visitor::find(request.clone()).await?;
+    if request.extensions().get::<SignedInUser>().is_none() {
+        SignedInUser::find(request.clone()).await?;
     }
     Err(Failure::Request(StatusCode::NOT_FOUND, "The address may be mistyped, or the page is gone."))
 }

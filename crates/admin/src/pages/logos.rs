@@ -1,7 +1,7 @@
 //! Pictures of clients, from our own origin.
 
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY};
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpResponse, get, web};
@@ -16,8 +16,8 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 const SANDBOX: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
 
 #[get("/logos/{digest}")]
-async fn show(visitor: Visitor, path: web::Path<String>) -> Result<HttpResponse, Failure> {
-    let file = visitor.registry.logos().file(&visitor.actor, &path).await?;
+async fn show(signed_in: SignedInUser, path: web::Path<String>) -> Result<HttpResponse, Failure> {
+    let file = signed_in.registry.logos().file(&signed_in.actor, &path).await?;
     let kind = file.media_type.strip_prefix("image/").unwrap_or_default();
     let name = format!("inline; filename=\"logo.{}\"", kind.split('+').next().unwrap_or_default());
     Ok(HttpResponse::Ok()

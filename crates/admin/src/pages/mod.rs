@@ -18,7 +18,7 @@ mod shortcuts;
 pub(crate) mod sign_in;
 mod workspaces;
 
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use actix_web::HttpRequest;
 use actix_web::web::ServiceConfig;
 use registry_core::finding::Finding;
@@ -48,8 +48,8 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
 
 /// Where this deployment is reached, without trailing slash: as configured, else where this process listens. Never as the
 /// request says: a link that lets somebody in must not lead to whatever host the sender names.
-fn base_url(request: &HttpRequest, visitor: &Visitor) -> String {
-    visitor.registry.settings().public_url.clone().unwrap_or_else(|| {
+fn base_url(request: &HttpRequest, signed_in: &SignedInUser) -> String {
+    signed_in.registry.settings().public_url.clone().unwrap_or_else(|| {
         let config = request.app_config();
         let scheme = if config.secure() { "https" } else { "http" };
         format!("{scheme}://{}", reachable(config.local_addr()))

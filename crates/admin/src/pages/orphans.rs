@@ -1,7 +1,7 @@
-//! The ledger of orphans: clients that may exist at an authorization server and that nobody here uses.
+//! Orphaned clients: clients that may exist at an authorization server and are not used by this deployment.
 
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::pages::filled;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
@@ -16,12 +16,12 @@ use registry_core::permission::Permission;
 use registry_core::slug::Reference;
 use serde::Deserialize;
 
-/// Its addresses.
+/// Mounts the routes of these pages.
 pub(super) fn routes(config: &mut ServiceConfig) {
     config.service(list).service(table).service(resolve);
 }
 
-const SIZE: u64 = 25;
+const PAGE_SIZE: u64 = 25;
 
 /// The query of the list; the download takes the same.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -98,33 +98,33 @@ impl ListPage {
 #[get("/orphans")]
 async fn list(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, Failure> {
-    render(&request, &visitor, query.into_inner(), None, StatusCode::OK).await
+    render(&request, &signed_in, query.into_inner(), None, StatusCode::OK).await
 }
 
 async fn render(
     request: &HttpRequest,
-    visitor: &Visitor,
+    signed_in: &SignedInUser,
     query: Query,
     problem: Option<String>,
     status: StatusCode,
 ) -> Result<HttpResponse, Failure> {
-    let (registry, actor) = (&visitor.registry, &visitor.actor);
-    let wanted = PageRequest::new(query.page, SIZE);
+    let (registry, actor) = (&signed_in.registry, &signed_in.actor);
+    let wanted = PageRequest::new(query.page, PAGE_SIZE);
     let found = registry.orphans().list(actor, query.filter(), wanted).await?;
     let link = |page| Query { page, ..query.clone() }.address("/ui/orphans");
     let title = if problem.is_some() { "Problem: orphans" } else { "Orphans" };
     let page = ListPage {
-        shell: Shell::of(request, visitor, "registrations", title),
+        shell: Shell::of(request, signed_in, "registrations", title),
         previous: query.page.checked_sub(1).map(link),
         next: found.has_more(wanted).then(|| link(query.page.saturating_add(1))),
-        first: query.page.saturating_mul(SIZE).saturating_add(1),
+        first: query.page.saturating_mul(PAGE_SIZE).saturating_add(1),
         total: found.total,
         items: found.items,
         open: registry.orphans().count_open(actor).await?,
-        workspaces: super::integrations::all_workspaces(visitor).await?,
+        workspaces: super::integrations::all_workspaces(signed_in).await?,
         may_operate: actor.can(Permission::OperateRegistrations),
         now: registry.now(),
         query,
@@ -134,11 +134,11 @@ async fn render(
 }
 
 #[get("/orphans.csv")]
-async fn table(visitor: Visitor, query: web::Query<Query>) -> Result<HttpResponse, Failure> {
+async fn table(signed_in: SignedInUser, query: web::Query<Query>) -> Result<HttpResponse, Failure> {
     let mut all = Vec::new();
     for number in 0.. {
         let wanted = PageRequest::new(number, 1000);
-        let found = visitor.registry.orphans().list(&visitor.actor, query.filter(), wanted).await?;
+        let found = signed_in.registry.orphans().list(&signed_in.actor, query.filter(), wanted).await?;
         let more = found.has_more(wanted);
         all.extend(found.items);
         if !more {
@@ -174,18 +174,18 @@ enum View {
 #[post("/orphans/{orphan}/resolve")]
 async fn resolve(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<OrphanId>,
     form: web::Form<Resolve>,
 ) -> Result<HttpResponse, Failure> {
     let form = form.into_inner();
     let note = Some(form.note.trim().to_owned()).filter(|note| !note.is_empty());
-    match visitor.registry.orphans().resolve(&visitor.actor, *path, note).await {
+    match signed_in.registry.orphans().resolve(&signed_in.actor, *path, note).await {
         Ok(_) if form.view == View::All => Ok(go("/ui/orphans?view=all&done=resolved")),
         Ok(_) => Ok(go("/ui/orphans?done=resolved")),
         Err(Error::Conflict { message, .. }) => {
             let query = Query { view: "all".to_owned(), ..Query::default() };
-            render(&request, &visitor, query, Some(message), StatusCode::CONFLICT).await
+            render(&request, &signed_in, query, Some(message), StatusCode::CONFLICT).await
         }
         Err(error) => Err(error.into()),
     }

@@ -1,7 +1,7 @@
 //! "Check connection": what a registration would be, with everything that was asked for it.
 
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::view::{Shell, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
@@ -11,7 +11,7 @@ use registry::{Integration, Preflight, WhatIf};
 use registry_core::preflight::AdviceSeverity;
 use registry_core::slug::Reference;
 
-/// Its addresses.
+/// Mounts the routes of these pages.
 pub(super) fn routes(config: &mut ServiceConfig) {
     config.service(check);
 }
@@ -66,12 +66,12 @@ pub(crate) fn weight_look(weight: &AdviceSeverity) -> (&'static str, &'static st
 #[post("/integrations/{integration}/check")]
 async fn check(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Failure> {
     let reference = Reference::parse(&path);
-    let integration = visitor.registry.integrations().get(&visitor.actor, &reference).await?;
-    let found = visitor.registry.preflight().run(&visitor.actor, &reference, WhatIf::default()).await?;
-    let shell = Shell::of(&request, &visitor, "integrations", format!("Check {}", integration.name));
+    let integration = signed_in.registry.integrations().get(&signed_in.actor, &reference).await?;
+    let found = signed_in.registry.preflight().run(&signed_in.actor, &reference, WhatIf::default()).await?;
+    let shell = Shell::of(&request, &signed_in, "integrations", format!("Check {}", integration.name));
     Ok(html(StatusCode::OK, &PreflightPage { shell, integration, found })?)
 }

@@ -1,7 +1,7 @@
 //! Go to: what was typed leads straight to the thing, or to a choice of things.
 
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
@@ -17,41 +17,41 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 }
 
 /// A page of ours that has a name.
-struct Place {
+struct PageLink {
     name: &'static str,
     href: &'static str,
     /// What it takes to see it.
     needs: Option<Permission>,
 }
 
-const fn place(name: &'static str, href: &'static str, needs: Option<Permission>) -> Place {
-    Place { name, href, needs }
+const fn page_link(name: &'static str, href: &'static str, needs: Option<Permission>) -> PageLink {
+    PageLink { name, href, needs }
 }
 
-const PLACES: &[Place] = &[
-    place("Integrations", "/ui/integrations", None),
-    place("Add integration", "/ui/integrations/new", Some(Permission::CreateIntegrations)),
-    place("Registrations", "/ui/registrations", None),
-    place("Failed registrations", "/ui/registrations?state=failed", None),
-    place("Orphans", "/ui/orphans", None),
-    place("Workspaces", "/ui/workspaces", None),
-    place("New workspace", "/ui/workspaces/new", Some(Permission::CreateWorkspaces)),
-    place("API keys", "/ui/api-keys", Some(Permission::ManageKeys)),
-    place("Audit log", "/ui/audit", Some(Permission::ReadAudit)),
-    place("Settings", "/ui/settings", None),
-    place("Organisation configuration", "/ui/settings/organisation", None),
-    place("API reference", "/docs/", None),
-    place("Account", "/ui/account", None),
-    place("Keys", "/ui/keys", None),
+const PAGES: &[PageLink] = &[
+    page_link("Integrations", "/ui/integrations", None),
+    page_link("Add integration", "/ui/integrations/new", Some(Permission::CreateIntegrations)),
+    page_link("Registrations", "/ui/registrations", None),
+    page_link("Failed registrations", "/ui/registrations?state=failed", None),
+    page_link("Orphans", "/ui/orphans", None),
+    page_link("Workspaces", "/ui/workspaces", None),
+    page_link("New workspace", "/ui/workspaces/new", Some(Permission::CreateWorkspaces)),
+    page_link("API keys", "/ui/api-keys", Some(Permission::ManageKeys)),
+    page_link("Audit log", "/ui/audit", Some(Permission::ReadAudit)),
+    page_link("Settings", "/ui/settings", None),
+    page_link("Organisation configuration", "/ui/settings/organisation", None),
+    page_link("API reference", "/docs/", None),
+    page_link("Account", "/ui/account", None),
+    page_link("Keys", "/ui/keys", None),
 ];
 
 #[derive(Template)]
-#[template(path = "pages/go.html")]
+#[template(path = "pages/search.html")]
 struct Page {
     shell: Shell,
     q: String,
     found: Found,
-    places: Vec<&'static Place>,
+    places: Vec<&'static PageLink>,
 }
 
 impl Page {
@@ -101,31 +101,32 @@ struct Query {
 #[get("/go")]
 async fn search(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, Failure> {
     let text = query.q.trim();
-    let found = visitor.registry.dashboard().search(&visitor.actor, text).await?;
-    let places = places(&visitor, text);
-    let named = places.iter().find(|place| place.name.eq_ignore_ascii_case(text));
+    let found = signed_in.registry.dashboard().search(&signed_in.actor, text).await?;
+    let places = places(&signed_in, text);
+    let named = places.iter().find(|page_link| page_link.name.eq_ignore_ascii_case(text));
     let exact = found.all().any(|hit| hit.exact);
     match (found.only(), named) {
         // The name of a page of ours means the page, unless something else is called just so.
-        (_, Some(place)) if !exact => return Ok(go(place.href)),
+        (_, Some(page_link)) if !exact => return Ok(go(page_link.href)),
         (Some(hit), None) if hit.exact || places.is_empty() => return Ok(go(href(&hit.target))),
         (None, None) if found == Found::default() && places.len() == 1 => return Ok(go(places[0].href)),
         _ => {}
     }
-    let page = Page { shell: Shell::of(&request, &visitor, "", "Go to"), q: text.to_owned(), found, places };
+    let page =
+        Page { shell: Shell::of(&request, &signed_in, "", "Go to"), q: text.to_owned(), found, places };
     Ok(html(StatusCode::OK, &page)?)
 }
 
-/// The pages whose name holds `text`, as far as the visitor may see them.
-fn places(visitor: &Visitor, text: &str) -> Vec<&'static Place> {
+/// The pages whose name holds `text`, as far as the signed-in user may see them.
+fn places(signed_in: &SignedInUser, text: &str) -> Vec<&'static PageLink> {
     let text = text.to_lowercase();
-    PLACES
+    PAGES
         .iter()
-        .filter(|place| !text.is_empty() && place.name.to_lowercase().contains(&text))
-        .filter(|place| place.needs.is_none_or(|needed| visitor.actor.can(needed)))
+        .filter(|page_link| !text.is_empty() && page_link.name.to_lowercase().contains(&text))
+        .filter(|page_link| page_link.needs.is_none_or(|needed| signed_in.actor.can(needed)))
         .collect()
 }

@@ -1,15 +1,15 @@
 //! What the keyboard does, and the switch for single letters (WCAG 2.1.4).
 
 use crate::http::failure::Failure;
-use crate::http::session::{Visitor, kept};
-use crate::view::{KEYS_COOKIE, Shell, go, html};
+use crate::http::session::{SignedInUser, kept};
+use crate::view::{SHORTCUTS_COOKIE, Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use askama::Template;
 use serde::Deserialize;
 
-/// Its addresses.
+/// Mounts the routes of these pages.
 pub(super) fn routes(config: &mut ServiceConfig) {
     config.service(show).service(switch);
 }
@@ -45,14 +45,14 @@ const LISTS: [(&str, &[(&str, &str)]); 3] = [
 ];
 
 #[derive(Template)]
-#[template(path = "pages/keys.html")]
+#[template(path = "pages/shortcuts.html")]
 struct Page {
     shell: Shell,
 }
 
 #[get("/keys")]
-async fn show(request: HttpRequest, visitor: Visitor) -> Result<HttpResponse, Failure> {
-    Ok(html(StatusCode::OK, &Page { shell: Shell::of(&request, &visitor, "", "Keys") })?)
+async fn show(request: HttpRequest, signed_in: SignedInUser) -> Result<HttpResponse, Failure> {
+    Ok(html(StatusCode::OK, &Page { shell: Shell::of(&request, &signed_in, "", "Keys") })?)
 }
 
 #[derive(Deserialize)]
@@ -74,6 +74,6 @@ async fn switch(form: web::Form<Letters>) -> HttpResponse {
         Switch::On => "on",
         Switch::Off => "off",
     };
-    drop(response.add_cookie(&kept(KEYS_COOKIE, chosen)));
+    drop(response.add_cookie(&kept(SHORTCUTS_COOKIE, chosen)));
     response
 }

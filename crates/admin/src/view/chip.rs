@@ -6,23 +6,23 @@ use registry_core::finding::{Finding, Severity};
 use registry_core::registration::{AuthType, RegistrationMethod, State};
 use std::fmt::Write as _;
 
-/// Where a value comes from, as a chip with its rung of the ladder.
+/// Where a value comes from, as a chip with a drawing of the five levels.
 pub(crate) fn level(origin: &str) -> String {
     level_chip(origin, &capital(origin))
 }
 
 /// The same with other words on it.
 pub(crate) fn level_chip(origin: &str, words: &str) -> String {
-    let rung = ["default", "organisation", "integration", "workspace", "server"]
+    let position = ["default", "organisation", "integration", "workspace", "server"]
         .iter()
         .position(|one| *one == origin);
     let mut chip = format!(r#"<span class="lv {}">"#, escape(origin));
-    match rung {
-        Some(rung) => {
+    match position {
+        Some(position) => {
             chip.push_str(r#"<svg viewBox="0 0 13 14" aria-hidden="true">"#);
-            let ladder = [("11.6", 5), ("8.8", 7), ("6", 9), ("3.2", 11), ("0.4", 13)];
-            for (index, (y, width)) in ladder.iter().enumerate() {
-                let on = if index == rung { r#" class="on""# } else { "" };
+            let bars = [("11.6", 5), ("8.8", 7), ("6", 9), ("3.2", 11), ("0.4", 13)];
+            for (index, (y, width)) in bars.iter().enumerate() {
+                let on = if index == position { r#" class="on""# } else { "" };
                 // Writing to a string cannot fail.
                 let _ = write!(chip, r#"<rect x="0" y="{y}" width="{width}" height="1.9" rx="0.9"{on}/>"#);
             }

@@ -19,10 +19,10 @@ impl Cost {
     pub(crate) fn of(checked: &Checked) -> Self {
         use registration::Cost as C;
         let kinds = [
-            (C::Replaced, true, "Replaced: people must sign in again"),
-            (C::Asked, true, "Kept until somebody approves a new client"),
+            (C::Replaced, true, "Replaced: users must sign in again"),
+            (C::Asked, true, "Kept until a user approves a new client"),
             (C::Replaced, false, "Replaced before anybody used them"),
-            (C::Asked, false, "Kept until somebody approves a new client, not used yet"),
+            (C::Asked, false, "Kept until a user approves a new client, not used yet"),
             (C::Rediscovered, true, "Looked for at the new address first"),
             (C::Withdrawn, true, "Withdrawn"),
             (C::Updated, true, "Updated in place"),
@@ -63,7 +63,7 @@ impl Cost {
         let parts = [
             (updated, "updated in place"),
             (replaced, if self.used == 0 { "replaced before anybody used them" } else { "replaced" }),
-            (asked, "kept until somebody approves a new one"),
+            (asked, "kept until a user approves a new one"),
             (rediscovered, "looked for at the new address first"),
             (withdrawn, "withdrawn"),
             (there.saturating_sub(updated + replaced + asked + rediscovered + withdrawn), "unchanged"),
@@ -77,11 +77,11 @@ impl Cost {
         if there > 0 {
             let consequence = match (replaced, self.used) {
                 (0, _) | (_, 0) => String::new(),
-                (1, _) => "; people who signed in through that 1 must sign in again".to_owned(),
+                (1, _) => "; users who signed in through that 1 must sign in again".to_owned(),
                 (all, used) if all == used => {
-                    format!("; people who signed in through those {used} must sign in again")
+                    format!("; users who signed in through those {used} must sign in again")
                 }
-                (_, used) => format!("; people who signed in through {used} of those must sign in again"),
+                (_, used) => format!("; users who signed in through {used} of those must sign in again"),
             };
             let said = said.join(", ");
             sentences.push(format!("{there} registered client{}: {said}{consequence}.", plural(there)));
@@ -107,8 +107,8 @@ mod tests {
         let affected =
             Affected { servers: 9, registrations: 9, updated: 6, replaced: 3, ..Affected::default() };
         for (used, end) in [
-            (3, "; people who signed in through those 3 must sign in again."),
-            (2, "; people who signed in through 2 of those must sign in again."),
+            (3, "; users who signed in through those 3 must sign in again."),
+            (2, "; users who signed in through 2 of those must sign in again."),
             (0, " before anybody used them."),
         ] {
             let sentence = format!("9 registered clients: 6 updated in place, 3 replaced{end}");
@@ -119,7 +119,7 @@ mod tests {
         let mixed = Affected { registrations: 4, registered: 2, asked: 1, ..Affected::default() };
         assert_eq!(
             said(0, mixed),
-            "2 registered clients: 1 kept until somebody approves a new one, 1 unchanged. 2 servers get their first client."
+            "2 registered clients: 1 kept until a user approves a new one, 1 unchanged. 2 servers get their first client."
         );
         assert_eq!(said(0, Affected::default()), "No registered client changes.");
     }

@@ -12,7 +12,7 @@ pub(crate) use browser::browser;
 pub(crate) use chip::*;
 pub(crate) use cost::Cost;
 pub(crate) use icon::icon;
-pub(crate) use shell::{KEYS_COOKIE, Shell, THEME_COOKIE};
+pub(crate) use shell::{SHORTCUTS_COOKIE, Shell, THEME_COOKIE};
 pub(crate) use text::*;
 
 use actix_web::HttpResponse;

@@ -3,7 +3,7 @@
 use super::flash::{flash, flash_link};
 use super::text::{ago, initials};
 use crate::assets;
-use crate::http::session::{self, Visitor};
+use crate::http::session::{self, SignedInUser};
 use actix_web::http::header::HOST;
 use actix_web::{HttpMessage, HttpRequest};
 use registry::{Actor, Overview};
@@ -12,7 +12,7 @@ use registry_core::permission::Permission;
 /// The name of the cookie that keeps light, dark or system.
 pub(crate) const THEME_COOKIE: &str = "mcp_registry_theme";
 /// The name of the cookie that keeps whether single letters are keys.
-pub(crate) const KEYS_COOKIE: &str = "mcp_registry_keys";
+pub(crate) const SHORTCUTS_COOKIE: &str = "mcp_registry_keys";
 
 /// Everything around a page's content.
 #[derive(Debug, Clone)]
@@ -70,19 +70,19 @@ impl Shell {
         }
     }
 
-    /// For a visitor; `section` names the item of the side bar.
+    /// For the signed-in user; `section` names the item of the side bar.
     pub(crate) fn of(
         request: &HttpRequest,
-        visitor: &Visitor,
+        signed_in: &SignedInUser,
         section: &'static str,
         title: impl Into<String>,
     ) -> Self {
         let mut shell = Self::plain(title);
         shell.section = section;
-        shell.actor = Some(visitor.actor.clone());
+        shell.actor = Some(signed_in.actor.clone());
         shell.theme = theme(request);
-        shell.letters = request.cookie(KEYS_COOKIE).is_none_or(|cookie| cookie.value() != "off");
-        shell.overview = visitor.overview.clone();
+        shell.letters = request.cookie(SHORTCUTS_COOKIE).is_none_or(|cookie| cookie.value() != "off");
+        shell.overview = signed_in.overview.clone();
         shell.flash = flash(request);
         shell.flash_link = flash_link(request);
         request.uri().path().clone_into(&mut shell.path);
@@ -94,15 +94,15 @@ impl Shell {
             shell.editor = Some(assets::url("editor.js"));
         }
         shell.insecure = insecure(request);
-        shell.gateway = gateway(visitor);
+        shell.gateway = gateway(signed_in);
         shell
     }
 
     /// For a page that may be shown with or without a session.
     pub(crate) fn around(request: &HttpRequest, title: impl Into<String>) -> Self {
-        let visitor = request.extensions().get::<Visitor>().cloned();
-        match visitor {
-            Some(visitor) => Self::of(request, &visitor, "", title),
+        let signed_in = request.extensions().get::<SignedInUser>().cloned();
+        match signed_in {
+            Some(signed_in) => Self::of(request, &signed_in, "", title),
             None => Self::plain(title).themed(request),
         }
     }
@@ -186,9 +186,9 @@ fn insecure(request: &HttpRequest) -> bool {
 }
 
 /// When a gateway last asked for something.
-fn gateway(visitor: &Visitor) -> String {
-    match &visitor.overview.gateway_seen_at {
-        Some(moment) => format!("gateway seen {}", ago(moment, &visitor.registry.now())),
+fn gateway(signed_in: &SignedInUser) -> String {
+    match &signed_in.overview.gateway_seen_at {
+        Some(moment) => format!("gateway seen {}", ago(moment, &signed_in.registry.now())),
         None => "no gateway seen yet".to_owned(),
     }
 }

@@ -18,9 +18,9 @@ use std::time::Duration;
 use utoipa::{IntoParams, ToSchema};
 
 /// A follower hears at least this often that the connection lives; proxies cut those that are silent for a minute.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
 /// The longest that a poll waits, in seconds.
-const LONGEST: u64 = 60;
+const MAX_WAIT_SECONDS: u64 = 60;
 
 /// From where on, and how patiently.
 #[derive(Deserialize, IntoParams)]
@@ -56,7 +56,7 @@ pub(crate) struct GatewayChangeView {
     /// Its place in the order of commits.
     #[schema(example = 413)]
     revision: i64,
-    /// `changed`: fetch the document again. `deleted`: forget it. `identities`: keys or people changed.
+    /// `changed`: fetch the document again. `deleted`: forget it. `identities`: API keys or users changed.
     #[schema(example = "changed")]
     event: &'static str,
     /// Slug of the workspace.
@@ -141,7 +141,7 @@ pub(crate) async fn follow_gateway_changes(
             .streaming(stream::unfold(follower, Follower::next)));
     }
     let wait = asked.wait.unwrap_or(30);
-    if wait > LONGEST {
+    if wait > MAX_WAIT_SECONDS {
         return Err(Failure::parameter("wait", "takes at most 60 seconds."));
     }
     let followed =
@@ -185,28 +185,29 @@ impl Follower {
             return None;
         }
         let begins = self.since.is_none();
-        let text = match self.registry.gateway().watch_changes(&self.actor, self.since, HEARTBEAT).await {
-            Ok(Followed::Changes { changes, revision }) => {
-                self.since = Some(revision);
-                if begins {
-                    return Some((Ok(standing("start", revision)), self));
+        let text =
+            match self.registry.gateway().watch_changes(&self.actor, self.since, HEARTBEAT_INTERVAL).await {
+                Ok(Followed::Changes { changes, revision }) => {
+                    self.since = Some(revision);
+                    if begins {
+                        return Some((Ok(standing("start", revision)), self));
+                    }
+                    let mut text: String = changes.iter().map(|change| event(change)).collect();
+                    if changes.is_empty() {
+                        ": still here\n\n".clone_into(&mut text);
+                    }
+                    text
                 }
-                let mut text: String = changes.iter().map(|change| event(change)).collect();
-                if changes.is_empty() {
-                    ": still here\n\n".clone_into(&mut text);
+                Ok(Followed::TooOld { revision }) => {
+                    self.since = Some(revision);
+                    return Some((Ok(standing("reset", revision)), self));
                 }
-                text
-            }
-            Ok(Followed::TooOld { revision }) => {
-                self.since = Some(revision);
-                return Some((Ok(standing("reset", revision)), self));
-            }
-            Err(error) => {
-                tracing::debug!(%error, "a follower of changes waits for the database");
-                actix_web::rt::time::sleep(Duration::from_secs(1)).await;
-                ": the database is away\n\n".to_owned()
-            }
-        };
+                Err(error) => {
+                    tracing::debug!(%error, "a follower of changes waits for the database");
+                    actix_web::rt::time::sleep(Duration::from_secs(1)).await;
+                    ": the database is away\n\n".to_owned()
+                }
+            };
         let origin = self.actor.origin().clone();
         let known = self.registry.callers().authenticate(Credential::Token(&self.credential), origin).await;
         self.ended = matches!(known, Err(Error::Unauthenticated(_)));

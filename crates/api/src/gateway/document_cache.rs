@@ -1,6 +1,6 @@
 //! The short way for what gateways ask most: a document that is held in memory, before anything else looks at the request.
 
-use super::servers::{PREFIX, held};
+use super::servers::{PREFIX, respond_with};
 use crate::http::extract::credential;
 use crate::state::ApiState;
 use actix_web::Error;
@@ -12,48 +12,48 @@ use metrics::{Counter, counter};
 
 /// Middleware to put around the whole app, outermost. What it does not answer goes the usual way, unchanged.
 #[derive(Clone)]
-pub struct GatewayDoor {
+pub struct DocumentCacheMiddleware {
     state: ApiState,
     answered: Counter,
 }
 
-impl std::fmt::Debug for GatewayDoor {
+impl std::fmt::Debug for DocumentCacheMiddleware {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("GatewayDoor")
+        formatter.write_str("DocumentCacheMiddleware")
     }
 }
 
-impl GatewayDoor {
-    /// A door to the documents of this application.
+impl DocumentCacheMiddleware {
+    /// A cache in front of the gateway documents of this application.
     pub fn new(state: ApiState) -> Self {
         Self { state, answered: counter!("mcp_registry_gateway_documents_total", "from" => "memory") }
     }
 }
 
-impl<S, B> Transform<S, ServiceRequest> for GatewayDoor
+impl<S, B> Transform<S, ServiceRequest> for DocumentCacheMiddleware
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
     B: MessageBody,
 {
     type Response = ServiceResponse<EitherBody<B>>;
     type Error = Error;
-    type Transform = DoorService<S>;
+    type Transform = DocumentCacheService<S>;
     type InitError = ();
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, inner: S) -> Self::Future {
-        ready(Ok(DoorService { door: self.clone(), inner }))
+        ready(Ok(DocumentCacheService { middleware: self.clone(), inner }))
     }
 }
 
-/// [`GatewayDoor`] around a service.
+/// [`DocumentCacheMiddleware`] around a service.
 #[derive(Debug)]
-pub struct DoorService<S> {
-    door: GatewayDoor,
+pub struct DocumentCacheService<S> {
+    middleware: DocumentCacheMiddleware,
     inner: S,
 }
 
-impl<S, B> Service<ServiceRequest> for DoorService<S>
+impl<S, B> Service<ServiceRequest> for DocumentCacheService<S>
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
     B: MessageBody,
@@ -68,14 +68,14 @@ where
     forward_ready!(inner);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        if let Some(response) = self.door.answer(&request) {
+        if let Some(response) = self.middleware.answer(&request) {
             return Either::Left(ready(Ok(request.into_response(response.map_into_right_body()))));
         }
         Either::Right(self.inner.call(request).map_ok(ServiceResponse::map_into_left_body))
     }
 }
 
-impl GatewayDoor {
+impl DocumentCacheMiddleware {
     fn answer(&self, request: &ServiceRequest) -> Option<actix_web::HttpResponse<BoxBody>> {
         let name = request.path().strip_prefix(PREFIX)?;
         if request.method() != Method::GET || !request.query_string().is_empty() {
@@ -85,6 +85,6 @@ impl GatewayDoor {
         let registry = &self.state.registry;
         let document = registry.gateway().cached_document(credential, name)?;
         self.answered.increment(1);
-        Some(held(request.headers(), registry.gateway().away_since(), &document))
+        Some(respond_with(request.headers(), registry.gateway().away_since(), &document))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::servers::{GatewayDocumentView, cacheable};
 use crate::http::answer::{self, Answer};
-use crate::http::body::{RequestBody, Sent};
+use crate::http::body::{RequestBody, ValidatedJson};
 use crate::http::responses::GatewayNeedsProblems;
 use crate::state::ApiState;
 use actix_web::http::header::RETRY_AFTER;
@@ -14,13 +14,11 @@ use registry_core::registration::State;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use utoipa::ToSchema;
-use validator::Validate;
 
 /// How long to wait.
-#[derive(Deserialize, Validate, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 pub(crate) struct Ensure {
     /// Seconds to wait at most before 202 is answered; 5 when absent.
-    #[validate(range(min = 0, max = 30))]
     #[schema(minimum = 0, maximum = 30, example = 5)]
     wait: Option<u64>,
 }
@@ -35,13 +33,13 @@ pub(crate) struct NotYet {
     /// Always `ensure`.
     #[schema(example = "ensure")]
     object: &'static str,
-    /// Where the effort stands; absent when the server needs no client.
+    /// State of the registration; absent when the server needs no client.
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<State>,
     /// Stable code of why.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// The same as a sentence for people.
+    /// The reason as a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
     /// When it will be tried again at the earliest.
@@ -90,9 +88,9 @@ impl NotYet {
 pub(crate) async fn ensure_gateway_server(
     state: web::Data<ApiState>,
     path: web::Path<(String, String)>,
-    sent: Sent<Ensure>,
+    sent: ValidatedJson<Ensure>,
 ) -> Answer {
-    let Sent { caller, body, .. } = sent;
+    let ValidatedJson { caller, body, .. } = sent;
     let (workspace, server) = path.into_inner();
     let wait = Duration::from_secs(body.wait.unwrap_or(5));
     match state.registry.gateway().ensure(&caller.actor, &workspace, &server, wait).await? {
@@ -115,16 +113,14 @@ pub(crate) async fn ensure_gateway_server(
 }
 
 /// A client that does not work.
-#[derive(Deserialize, Validate, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 pub(crate) struct Report {
     /// The generation of the client it was seen with, as in the document.
-    #[validate(range(min = 1))]
     #[schema(minimum = 1, example = 3)]
     generation: i64,
     /// What was seen: `invalid_client` or `unauthorized_client` (of the token endpoint, RFC 6749 §5.2), `unknown_client`
     /// (a page of the authorization endpoint that says so), `issuer_changed` (the protected resource metadata name
     /// another authorization server). Anything else is ignored, `invalid_grant` above all.
-    #[validate(length(min = 1, max = 100))]
     #[schema(min_length = 1, max_length = 100, example = "invalid_client")]
     error: String,
 }
@@ -166,9 +162,9 @@ pub(crate) struct Reported {
 pub(crate) async fn report_gateway_server(
     state: web::Data<ApiState>,
     path: web::Path<(String, String)>,
-    sent: Sent<Report>,
+    sent: ValidatedJson<Report>,
 ) -> Answer {
-    let Sent { caller, body, .. } = sent;
+    let ValidatedJson { caller, body, .. } = sent;
     let (workspace, server) = path.into_inner();
     let verdict: Verdict = state
         .registry

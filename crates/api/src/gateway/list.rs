@@ -16,9 +16,9 @@ use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
 /// Documents of one page when nothing is said.
-const PAGE: u64 = 100;
+const DEFAULT_PAGE_SIZE: u64 = 100;
 /// The most documents of one page.
-const MOST: u64 = 500;
+const MAX_PAGE_SIZE: u64 = 500;
 
 /// Which documents.
 #[derive(Deserialize, IntoParams)]
@@ -72,8 +72,8 @@ pub(crate) async fn list_gateway_servers(state: web::Data<ApiState>, caller: Cal
     caller.require(Permission::FetchGatewayDocument)?;
     let asked: ListGatewayServers = caller.query()?;
     let since = query::revision("since", asked.since)?.unwrap_or(0);
-    let most = asked.page_size.unwrap_or(PAGE);
-    if !(1..=MOST).contains(&most) {
+    let most = asked.page_size.unwrap_or(DEFAULT_PAGE_SIZE);
+    if !(1..=MAX_PAGE_SIZE).contains(&most) {
         return Err(Failure::parameter("page_size", "takes 1 to 500."));
     }
     let GatewayPage { documents, has_more, revision } =

@@ -7,7 +7,7 @@ mod list;
 mod schema;
 mod servers;
 
-pub use document_cache::{DoorService, GatewayDoor};
+pub use document_cache::{DocumentCacheMiddleware, DocumentCacheService};
 pub(crate) use schema::document_schema;
 
 use utoipa_actix_web::service_config::ServiceConfig;

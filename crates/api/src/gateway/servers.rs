@@ -96,7 +96,7 @@ pub(crate) async fn fetch_gateway_server(
     match registry.gateway().load_document(&caller.actor, credential, (&workspace, &server), at_least).await {
         Ok(document) => {
             counter!("mcp_registry_gateway_documents_total", "from" => "database").increment(1);
-            Ok(held(request.headers(), None, &document))
+            Ok(respond_with(request.headers(), None, &document))
         }
         Err(error) => last_known(&state, &request, credential, error.into()),
     }
@@ -110,13 +110,13 @@ fn last_known(state: &ApiState, request: &HttpRequest, credential: &str, failure
     {
         counter!("mcp_registry_gateway_documents_total", "from" => "last_known").increment(1);
         let since = state.registry.gateway().away_since().unwrap_or_else(|| state.registry.now());
-        return Ok(held(request.headers(), Some(since), &document));
+        return Ok(respond_with(request.headers(), Some(since), &document));
     }
     Err(failure)
 }
 
-/// The document in the coding that is asked for, or 304 to whoever has it already.
-pub(super) fn held(
+/// The document in the coding that is asked for, or 304 when the caller has it already.
+pub(super) fn respond_with(
     headers: &HeaderMap,
     stale_since: Option<Timestamp>,
     document: &HeldDocument,
@@ -208,7 +208,7 @@ pub(crate) struct GatewayDocumentView {
     /// Why it is disabled: `access_disabled` (for this workspace) or `integration_disabled`.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
-    /// How the registration stands: `state`, `method`, and `reason` and `detail` when it is not registered.
+    /// The registration: `state`, `method`, and `reason` and `detail` when it is not registered.
     #[schema(required = false, value_type = GatewayRegistration)]
     registration: Value,
     /// The metadata document of the authorization server that the client belongs to (RFC 8414), with its `metadata_url`.
@@ -238,7 +238,7 @@ pub(crate) struct GatewayDocumentView {
     /// How to tell the upstream who the user is.
     #[schema(required = false, value_type = Object)]
     user_identity_forwarding: Value,
-    /// How to judge tokens of callers.
+    /// How to validate tokens of callers.
     #[schema(required = false, value_type = Object)]
     jwt_validation: Value,
     /// Whether all users of this server share one upstream client, so that the gateway owes each of them a consent of its
@@ -247,7 +247,7 @@ pub(crate) struct GatewayDocumentView {
     shared_upstream_client: bool,
 }
 
-/// How the registration of a server stands.
+/// The registration of a server.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes what the registry prepares")]
 struct GatewayRegistration {
@@ -268,7 +268,7 @@ struct GatewayRegistration {
 struct GatewayAuthorizationServer {
     /// To compare with `iss` in answers (RFC 9207), character for character.
     issuer: String,
-    /// Where people go.
+    /// The authorization endpoint, where users sign in.
     #[schema(format = "uri")]
     authorization_endpoint: String,
     /// Where codes become tokens.
@@ -284,7 +284,7 @@ struct GatewayAuthorizationServer {
     /// Where this was found.
     #[schema(format = "uri")]
     metadata_url: String,
-    /// Whatever else it says.
+    /// Further members.
     #[serde(flatten)]
     further: Map<String, Value>,
 }
@@ -310,11 +310,11 @@ struct GatewayClient {
     response_types: Option<Vec<String>>,
     /// The scopes it may ask for.
     scope: Option<String>,
-    /// What people see.
+    /// The name that users see.
     client_name: Option<String>,
     /// The authorization server it belongs to.
     issuer: String,
-    /// Whatever else it says.
+    /// Further members.
     #[serde(flatten)]
     further: Map<String, Value>,
 }

@@ -1,4 +1,4 @@
-//! Answers that went well, and the members they share.
+//! Successful responses, and the members they share.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::ETAG;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::examples;
 use crate::http::failure::Failure;
 
-/// What a handler gives back.
+/// The result of a handler.
 pub(crate) type Answer = Result<HttpResponse, Failure>;
 
 /// 200 with `view`.
@@ -53,7 +53,7 @@ impl<T: ToSchema> Listed<T> {
         Ok(Self { object: "list", total: page.total, has_more, data })
     }
 
-    /// A list that is never long.
+    /// A list without pages.
     pub(crate) fn whole(data: Vec<T>) -> Self {
         Self { object: "list", total: data.len() as u64, has_more: false, data }
     }
@@ -69,25 +69,25 @@ pub(crate) struct AffectedView {
     /// Servers whose document changed.
     #[schema(example = 3)]
     servers: u64,
-    /// Registrations that are looked at again.
+    /// Registrations that are reconciled again.
     #[schema(example = 2)]
     registrations: u64,
     /// Of these: servers that get their first client.
     #[schema(example = 0)]
     registered: u64,
-    /// Clients that are updated (RFC 7592) or taken over; their ids stay, nobody notices.
+    /// Clients that are updated (RFC 7592) or taken over; their ids stay, and users do not notice.
     #[schema(example = 1)]
     updated: u64,
     /// Clients whose authorization server is looked for at another address first; what follows depends on it.
     #[schema(example = 0)]
     rediscovered: u64,
-    /// Clients that are replaced without asking; people who signed in through them must do so again.
+    /// Clients that are replaced without approval; users who signed in through them must sign in again.
     #[schema(example = 0)]
     replaced: u64,
-    /// Clients that serve on until a person approves their replacement.
+    /// Clients that stay in use while their replacement is pending approval.
     #[schema(example = 1)]
     asked: u64,
-    /// Clients that are withdrawn.
+    /// Clients that are deregistered (withdrawn).
     #[schema(example = 0)]
     withdrawn: u64,
 }
@@ -107,7 +107,7 @@ impl From<Affected> for AffectedView {
     }
 }
 
-/// What was made.
+/// The result of a creation.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Created {
     /// Its id.
@@ -131,7 +131,7 @@ impl Created {
     }
 }
 
-/// What was changed. A superset of the empty object that the hosted product answers with.
+/// The result of a change. A superset of the empty object that the hosted product answers with.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Changed {
     /// Whether it was saved; always true.
@@ -163,7 +163,7 @@ impl Changed {
     }
 }
 
-/// What a deletion took along.
+/// The result of a deletion.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Removed {
     /// Whether it was deleted; always true.
@@ -194,6 +194,20 @@ impl From<Deleted> for Removed {
 impl Removed {
     pub(crate) fn example() -> Self {
         Deleted { integrations: 0, servers: 2, registrations: 2 }.into()
+    }
+}
+
+/// Nothing more to say.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Done {
+    /// Always true.
+    #[schema(example = true)]
+    success: bool,
+}
+
+impl Done {
+    pub(crate) fn yes() -> Self {
+        Self { success: true }
     }
 }
 

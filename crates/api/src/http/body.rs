@@ -1,7 +1,7 @@
-//! What is sent: a JSON body, judged as a whole before it is used.
+//! Request bodies: JSON, checked as a whole before it is used.
 //!
-//! The order is: caller, permission, media type, size, JSON (400 with line and column), shape (422 with a finding for
-//! every wrong or unknown member), lengths (422). An absent body counts as `{}`.
+//! The order is: authentication, permission, size, media type, JSON (400 with line and column), schema (422 with a finding
+//! for every wrong or unknown member). An absent body counts as `{}`.
 
 use crate::http::extract::{Caller, state};
 use crate::http::failure::Failure;
@@ -15,22 +15,15 @@ use futures_util::future::LocalBoxFuture;
 use registry::Error;
 use registry_core::finding::{Finding, Findings};
 use registry_core::nul;
+use registry_core::patch::Patch;
 use registry_core::permission::Permission;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
-use validator::{Validate, ValidationError, ValidationErrors, ValidationErrorsKind};
-
-/// A member of a change: `None`: not sent, `Some(None)`: null, which clears it.
-pub(crate) type Clearable<T> = Option<Option<T>>;
-
-/// A JSON document kept as it was written.
-pub(crate) type Document = Clearable<Box<RawValue>>;
 
 /// A body of one operation. Its schema says which members there are and of which type.
-pub(crate) trait RequestBody: DeserializeOwned + Validate + ToSchema + 'static {
+pub(crate) trait RequestBody: DeserializeOwned + ToSchema + 'static {
     /// What a caller needs for the operation.
     const NEEDS: Permission;
     /// Whether it changes something that exists, so that it must say at least one thing.
@@ -41,13 +34,13 @@ pub(crate) trait RequestBody: DeserializeOwned + Validate + ToSchema + 'static {
 pub(crate) struct BodyText(pub(crate) String);
 
 /// An authenticated caller and the body it sent.
-pub(crate) struct Sent<T> {
+pub(crate) struct ValidatedJson<T> {
     pub(crate) caller: Caller,
     pub(crate) body: T,
     text: String,
 }
 
-impl<T: RequestBody> FromRequest for Sent<T> {
+impl<T: RequestBody> FromRequest for ValidatedJson<T> {
     type Error = Failure;
     type Future = LocalBoxFuture<'static, Result<Self, Failure>>;
 
@@ -71,7 +64,7 @@ impl<T: RequestBody> FromRequest for Sent<T> {
     }
 }
 
-impl<T> Sent<T> {
+impl<T> ValidatedJson<T> {
     /// The caller, the body and the text it was.
     pub(crate) fn into_parts(self) -> (Caller, T, String) {
         (self.caller, self.body, self.text)
@@ -87,7 +80,10 @@ async fn read(headers: &HeaderMap, mut payload: Payload, limit: usize) -> Result
     let mut bytes = Vec::with_capacity(announced.unwrap_or(0));
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_| {
-            Failure::request(&problem_kinds::INVALID_JSON, "The body broke off. Send it whole.")
+            Failure::request(
+                &problem_kinds::INVALID_JSON,
+                "The request body ended early. Send the whole body.",
+            )
         })?;
         if bytes.len() + chunk.len() > limit {
             return Err(Error::TooLarge { limit }.into());
@@ -105,7 +101,7 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Failure> {
     }
     Err(Failure::request(
         &problem_kinds::UNSUPPORTED_MEDIA_TYPE,
-        "The body must be labelled `Content-Type: application/json`.",
+        "The body must have the header `Content-Type: application/json`.",
     ))
 }
 
@@ -130,9 +126,7 @@ pub(crate) fn parse<T: RequestBody>(text: &str) -> Result<T, Failure> {
     if findings.has_errors() {
         return Err(Error::Invalid(findings).into());
     }
-    let body: T = serde_json::from_str(text).map_err(|error| Failure::finding(misread(&error)))?;
-    body.validate().map_err(|errors| Error::Invalid(lengths(&errors)))?;
-    Ok(body)
+    serde_json::from_str(text).map_err(|error| Failure::finding(misread(&error)))
 }
 
 /// Broken JSON, with the place where it stops being JSON.
@@ -153,10 +147,10 @@ fn broken(text: &str, error: &serde_json::Error) -> Finding {
     finding
 }
 
-/// What the shape does not show: a member that stands twice.
+/// What the schema check does not find: a duplicate member.
 fn misread(error: &serde_json::Error) -> Finding {
     if error.to_string().starts_with("duplicate field") {
-        Finding::error("", "duplicate_member", "A member stands twice in one object. Send each once.")
+        Finding::error("", "duplicate_member", "An object has a duplicate member. Send each member once.")
     } else {
         Finding::error(
             "",
@@ -166,67 +160,7 @@ fn misread(error: &serde_json::Error) -> Finding {
     }
 }
 
-/// `validator`'s errors as findings, in the order of their pointers. Its own words hold rejected values and are not used.
-fn lengths(errors: &ValidationErrors) -> Findings {
-    fn gather(errors: &ValidationErrors, above: &str, found: &mut Vec<Finding>) {
-        for (name, kind) in errors.errors() {
-            let pointer = format!("{above}/{name}");
-            match kind {
-                ValidationErrorsKind::Field(errors) => {
-                    found.extend(errors.iter().map(|error| length(&pointer, name, error)));
-                }
-                ValidationErrorsKind::Struct(inner) => gather(inner, &pointer, found),
-                ValidationErrorsKind::List(items) => {
-                    for (index, inner) in items {
-                        gather(inner, &format!("{pointer}/{index}"), found);
-                    }
-                }
-            }
-        }
-    }
-    let mut found = Vec::new();
-    gather(errors, "", &mut found);
-    found.sort_by(|one, other| one.pointer.cmp(&other.pointer));
-    Findings(found)
-}
-
-fn length(pointer: &str, name: &str, error: &ValidationError) -> Finding {
-    if let Some(message) = &error.message {
-        return Finding::error(pointer, error.code.clone(), message.clone());
-    }
-    let number = |bound: &str| error.params.get(bound).and_then(Value::as_u64);
-    let list = error.params.get("value").is_some_and(Value::is_array);
-    let unit = if list { "items" } else { "characters" };
-    let text = error.params.get("value").and_then(Value::as_str);
-    match (number("min"), number("max")) {
-        (Some(_), _) if text == Some("") => {
-            Finding::error(pointer, "empty_value", format!("`{name}` is empty. Write something."))
-        }
-        (Some(min), Some(max)) => {
-            Finding::error(pointer, "invalid_length", format!("`{name}` has {min} to {max} {unit}."))
-        }
-        (None, Some(max)) => {
-            Finding::error(pointer, "too_long", format!("`{name}` has at most {max} {unit}."))
-        }
-        (Some(min), None) => {
-            Finding::error(pointer, "too_short", format!("`{name}` has at least {min} {unit}."))
-        }
-        (None, None) => {
-            Finding::error(pointer, "invalid_value", format!("`{name}` has a value that is not accepted."))
-        }
-    }
-}
-
-/// For members where null says something else than absence: `Some(None)` is null.
-pub(crate) fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    T::deserialize(deserializer).map(Some)
-}
-
-/// The text of a document as it was written.
-pub(crate) fn written(document: Document) -> Clearable<String> {
-    document.map(|document| document.map(|raw| raw.get().to_owned()))
+/// The text of a JSON document as it was written.
+pub(crate) fn written(document: Patch<Box<RawValue>>) -> Patch<String> {
+    document.map(|raw| raw.get().to_owned())
 }

@@ -26,17 +26,17 @@ pub(crate) async fn handle_errors(
     let mut response = match response.error() {
         Some(error) => match error.as_error::<Failure>() {
             Some(failure) => respond(&request, failure),
-            None => respond(&request, &foreign(error)),
+            None => respond(&request, &from_framework(error)),
         },
         None => response.map_into_boxed_body(),
     };
     security_headers::add_with_request_id(response.headers_mut(), &request);
-    tell_allowance(response.headers_mut(), &request);
+    add_rate_limit_headers(response.headers_mut(), &request);
     Ok(ServiceResponse::new(request, response))
 }
 
-/// An error of the framework: a path that is no UTF-8, a connection that broke off.
-fn foreign(error: &actix_web::Error) -> Failure {
+/// An error of the framework: a path that is not UTF-8, a connection that ended early.
+fn from_framework(error: &actix_web::Error) -> Failure {
     let status = error.as_response_error().status_code();
     if status.is_client_error() {
         Failure::request(&UNKNOWN_PATH, "There is no operation at this path.")
@@ -82,7 +82,7 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 /// What the caller may still ask (draft-ietf-httpapi-ratelimit-headers).
-fn tell_allowance(headers: &mut HeaderMap, request: &HttpRequest) {
+fn add_rate_limit_headers(headers: &mut HeaderMap, request: &HttpRequest) {
     let Some(Allowance { limit, window, left, wait }) = request.extensions().get::<Allowance>().copied()
     else {
         return;

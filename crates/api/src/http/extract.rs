@@ -1,4 +1,4 @@
-//! Who calls: the credential of a request becomes an actor.
+//! Authentication: the credential of a request becomes an actor.
 
 use crate::http::failure::Failure;
 use crate::http::problem_kinds;
@@ -20,7 +20,7 @@ const API_KEY: &str = "x-portkey-api-key";
 /// No row has this version, so it fits none.
 const NO_VERSION: i64 = -1;
 
-/// An authenticated caller, and what its request says beside path and body.
+/// An authenticated caller, with query and headers of its request.
 pub(crate) struct Caller {
     pub(crate) actor: Actor,
     request: HttpRequest,
@@ -37,7 +37,7 @@ impl FromRequest for Caller {
 }
 
 impl Caller {
-    /// Establishes who sent `request`.
+    /// Authenticates `request`.
     pub(crate) async fn authenticate(request: HttpRequest) -> Result<Self, Failure> {
         let state = state(&request)?;
         let address = sender(&state, &request);
@@ -55,6 +55,10 @@ impl Caller {
             }
         };
         let actor = state.registry.callers().authenticate(Credential::Token(token), origin).await?;
+        tracing::Span::current().record(
+            "caller",
+            tracing::field::display(format_args!("{} {}", actor.kind(), actor.id().unwrap_or("-"))),
+        );
         if let Some(allowance) = state.registry.limits().count_request(&actor) {
             request.extensions_mut().insert(allowance);
             allowance.admit()?;
@@ -62,7 +66,7 @@ impl Caller {
         Ok(Self { actor, request })
     }
 
-    /// Refuses early, before a body is read; the use case judges again.
+    /// Refuses early, before a body is read; the use case checks the permission again.
     pub(crate) fn require(&self, needed: Permission) -> Result<(), Failure> {
         if self.actor.can(needed) {
             return Ok(());
@@ -83,7 +87,7 @@ impl Caller {
     }
 }
 
-/// Where a request came from.
+/// The address of the client, behind trusted proxies.
 pub(crate) fn sender(state: &ApiState, request: &HttpRequest) -> Option<IpAddr> {
     let noted = request.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok());
     let noted: Vec<&str> = noted.collect();
@@ -101,8 +105,7 @@ pub(crate) fn state(request: &HttpRequest) -> Result<web::Data<ApiState>, Failur
 
 /// The key or token. The hosted product's header wins: its SDK also sends an `Authorization` meant for others.
 pub(crate) fn credential(headers: &HeaderMap) -> Result<&str, Error> {
-    const UNREADABLE: &str =
-        "The credential holds characters that keys and tokens do not have. Send it as it was shown.";
+    const UNREADABLE: &str = "The credential has characters that API keys and tokens cannot have. Send it exactly as it was shown.";
     if let Some(value) = headers.get(API_KEY) {
         let text = value.to_str().map_err(|_| Error::Unauthenticated(UNREADABLE))?.trim();
         return Ok(bearer(text).unwrap_or(text));

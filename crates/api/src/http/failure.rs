@@ -8,12 +8,12 @@ use actix_web::{HttpResponse, ResponseError};
 use registry_core::finding::{Finding, Findings};
 use std::fmt;
 
-/// Why there is no answer. Becomes a problem document in `finish`, which knows the request.
+/// Why a request failed. Becomes a problem document in `error_handler`, which knows the request.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The application said no.
     Application(registry::Error),
-    /// The request itself was no good.
+    /// The request itself is not acceptable.
     Request {
         kind: &'static Kind,
         detail: String,
@@ -24,12 +24,12 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// A request that is no good, in one sentence.
+    /// A request that is not acceptable, in one sentence.
     pub(crate) fn request(kind: &'static Kind, detail: impl Into<String>) -> Self {
         Self::Request { kind, detail: detail.into(), findings: Findings::default(), allow: None }
     }
 
-    /// A body that is no good, with one finding.
+    /// A body that is not acceptable, with one finding.
     pub(crate) fn finding(finding: Finding) -> Self {
         Self::Application(registry::Error::Invalid(finding.into()))
     }
@@ -44,7 +44,7 @@ impl Failure {
         }
     }
 
-    /// A query parameter that is no good.
+    /// A query parameter that is not acceptable.
     pub(crate) fn parameter(name: &str, sentence: &str) -> Self {
         Self::request(&INVALID_PARAMETER, format!("The query parameter `{name}` {sentence}"))
     }
@@ -70,7 +70,7 @@ impl ResponseError for Failure {
         StatusCode::from_u16(self.problem().status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// Without the request's particulars; `finish` replaces it.
+    /// Without the request's particulars; `error_handler` replaces it.
     fn error_response(&self) -> HttpResponse {
         let mut response = problem::respond(&self.problem());
         security_headers::add(response.headers_mut());

@@ -60,11 +60,11 @@ impl DocumentedPaths {
 }
 
 /// Documented paths that no scope of the API takes in.
-const ALONE: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/oauth/clients/{document}.json"];
+const PATHS_OUTSIDE_SCOPES: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/oauth/clients/{document}.json"];
 
 /// Answers there where no operation does. After the operations: what is mounted first answers first.
 pub(crate) fn mount(config: &mut web::ServiceConfig) {
-    for path in ALONE {
+    for path in PATHS_OUTSIDE_SCOPES {
         config.service(
             web::resource(path).wrap(from_fn(error_handler::handle_errors)).default_service(web::to(refuse)),
         );

@@ -1,4 +1,4 @@
-//! Before any operation: not too much at once, and no operation for ever.
+//! Before any operation: the concurrency limit, the request timeout and the maximum length of a URL.
 
 use crate::http::extract::sender;
 use crate::http::failure::Failure;
@@ -12,11 +12,11 @@ use actix_web::middleware::Next;
 use actix_web::{Error, web};
 
 /// The longest path with its query, in bytes: longer than every list of ids that is taken.
-const MAX_ADDRESS: usize = 8192;
+const MAX_URL_BYTES: usize = 8192;
 /// What waits as long as its caller wants.
-const PATIENT: &str = "/v1/gateway/changes";
+const LONG_POLL: &str = "/v1/gateway/changes";
 /// Gateways are never refused for what others ask.
-const GATEWAYS: &str = "/v1/gateway/";
+const GATEWAY_PATHS: &str = "/v1/gateway/";
 
 /// Middleware around every operation of `/v1`.
 pub(crate) async fn limit_requests(
@@ -27,8 +27,8 @@ pub(crate) async fn limit_requests(
         return next.call(request).await.map(ServiceResponse::map_into_boxed_body);
     };
     let length = request.uri().path_and_query().map_or(0, |address| address.as_str().len());
-    if length > MAX_ADDRESS {
-        let message = format!("Path and query have {length} bytes; at most {MAX_ADDRESS} are read.");
+    if length > MAX_URL_BYTES {
+        let message = format!("Path and query have {length} bytes; at most {MAX_URL_BYTES} are read.");
         return Ok(request.error_response(Failure::request(&problem_kinds::URI_TOO_LONG, message)));
     }
     let paths = request.app_data::<web::Data<DocumentedPaths>>().cloned();
@@ -36,13 +36,13 @@ pub(crate) async fn limit_requests(
         return Ok(request.error_response(refusal));
     }
     let path = request.path();
-    let gateways = path.starts_with(GATEWAYS);
+    let gateways = path.starts_with(GATEWAY_PATHS);
     let address = sender(&state, request.request());
     let _in_hand = match (!gateways).then(|| state.registry.limits().acquire(address)).transpose() {
         Ok(in_hand) => in_hand,
         Err(error) => return Ok(request.error_response(Failure::from(error))),
     };
-    if path == PATIENT {
+    if path == LONG_POLL {
         return next.call(request).await.map(ServiceResponse::map_into_boxed_body);
     }
     let answered =

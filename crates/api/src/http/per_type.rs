@@ -1,4 +1,4 @@
-//! What is made once for each type and then kept: schemas of bodies, limits of query parameters.
+//! Values that are computed once per type: schemas of bodies, limits of query parameters.
 
 use std::any::TypeId;
 use std::collections::HashMap;

@@ -58,7 +58,7 @@ pub(crate) struct Problem {
     pub(crate) retry_after: Option<u64>,
 }
 
-/// The error as the hosted product words it.
+/// The error in the hosted product's form.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ProblemData {
     /// The same as `detail`.
@@ -76,7 +76,7 @@ impl Problem {
         Self::coded(kind, kind.code, detail, errors)
     }
 
-    /// Of a kind, with a code of its own.
+    /// Of a kind, with its own code.
     fn coded(kind: &Kind, code: &str, detail: String, errors: Vec<Finding>) -> Self {
         Self {
             r#type: format!("/docs/problems#{}", kind.code),

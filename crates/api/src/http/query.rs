@@ -1,4 +1,4 @@
-//! Query parameters: known ones are judged one by one, unknown ones are ignored, as the hosted product does.
+//! Query parameters: known ones are checked one by one, unknown ones are ignored, as the hosted product does.
 
 use crate::http::failure::Failure;
 use crate::http::per_type::PerType;
@@ -66,11 +66,11 @@ pub(crate) fn parse<T: DeserializeOwned + IntoParams + 'static>(text: &str) -> R
         let sentence = "has a value that is not accepted. The API reference lists what is.";
         return Err(Failure::parameter(&echo(name), sentence));
     }
-    // Each alone is good, so one stands there twice.
+    // Each parameter alone is accepted, so one is a duplicate.
     let mut seen = HashSet::new();
     let twice = pairs.iter().find(|(name, _)| limits.contains_key(name) && !seen.insert(name));
     Err(match twice {
-        Some((name, _)) => Failure::parameter(name, "stands there twice. Send it once."),
+        Some((name, _)) => Failure::parameter(name, "is a duplicate. Send it once."),
         None => Failure::request(
             &crate::http::problem_kinds::INVALID_PARAMETER,
             "The query cannot be read. The API reference lists its parameters.",
@@ -149,7 +149,7 @@ mod tests {
         let bad = parse::<Example>("search=a&page_size=abc").unwrap_err();
         assert!(bad.to_string().contains("`page_size`"), "{bad}");
         let twice = parse::<Example>("search=a&search=b").unwrap_err();
-        assert!(twice.to_string().contains("`search` stands there twice"), "{twice}");
+        assert!(twice.to_string().contains("`search` is a duplicate"), "{twice}");
     }
 
     #[test]

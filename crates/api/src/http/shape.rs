@@ -1,15 +1,17 @@
-//! The shape of a body, judged by the schema that documents it: types, words, lengths of lists, missing and unknown
-//! members, each with its pointer, all at once. So the document and what is accepted cannot drift apart.
+//! The check of a body against the schema that documents it: types, enum values, lengths, ranges, missing and unknown
+//! members, each with its JSON Pointer, all in one pass. The OpenAPI document and the check use the same numbers, so they
+//! cannot differ.
 
 use crate::http::per_type::PerType;
 use registry_core::finding::{Finding, Findings, Report, Severity, echo, pointer_push};
+use registry_core::metadata::MAX_CONFIGURATION_BYTES;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use utoipa::{PartialSchema, ToSchema};
 
 /// How alike two names must be to suggest one for the other.
-const ALIKE: f64 = 0.8;
-/// Longer names are not compared: nobody misspells that much, and comparing costs.
+const MIN_SIMILARITY: f64 = 0.8;
+/// Maximum length, in bytes, of a name that is compared with known names: comparing takes time.
 const MAX_COMPARED: usize = 64;
 /// The longest name of a member that a pointer repeats, in bytes.
 const MAX_NAME: usize = 256;
@@ -43,7 +45,7 @@ fn compiled<T: ToSchema + 'static>() -> &'static Compiled {
 pub(crate) fn check<T: ToSchema + 'static>(value: &Value, changes: bool) -> Findings {
     let schema = compiled::<T>();
     let mut shape = Shape { schema, report: Report::default(), listed: false };
-    shape.judge(value, &schema.whole, "", "");
+    shape.check_value(value, &schema.whole, "", "");
     if changes && !shape.report.has_errors() && value.as_object().is_some_and(Map::is_empty) {
         shape.report.push(nothing_to_change(&schema.whole));
     }
@@ -59,7 +61,7 @@ struct Shape {
 
 impl Shape {
     /// `name` is how the value is called in sentences; empty for the whole body.
-    fn judge(&mut self, value: &Value, schema: &'static Value, pointer: &str, name: &str) {
+    fn check_value(&mut self, value: &Value, schema: &'static Value, pointer: &str, name: &str) {
         let schema = self.resolved(schema, value);
         let types = types(schema);
         if !types.is_empty() && !types.iter().any(|kind| fits(value, kind)) {
@@ -67,8 +69,9 @@ impl Shape {
             return;
         }
         match value {
-            Value::String(text) => self.check_url(text, value, schema, pointer, name),
-            Value::Object(members) => self.judge_members(members, schema, pointer),
+            Value::String(text) => self.check_text(text, value, schema, pointer, name),
+            Value::Number(_) => self.check_number(value, schema, pointer, name),
+            Value::Object(members) => self.check_members(members, schema, pointer),
             Value::Array(items) if schema["items"].is_object() => {
                 if let Some(most) = schema["maxItems"].as_u64()
                     && items.len() as u64 > most
@@ -78,30 +81,71 @@ impl Shape {
                     return;
                 }
                 for (index, item) in items.iter().enumerate() {
-                    self.judge(item, &schema["items"], &format!("{pointer}/{index}"), name);
+                    self.check_value(item, &schema["items"], &format!("{pointer}/{index}"), name);
                 }
             }
             _ => {}
         }
     }
 
-    fn check_url(&mut self, text: &str, value: &Value, schema: &Value, pointer: &str, name: &str) {
+    fn check_text(&mut self, text: &str, value: &Value, schema: &Value, pointer: &str, name: &str) {
         if let Some(words) = schema["enum"].as_array() {
             if !words.contains(value) {
                 self.report.push(unknown_word(pointer, name, text, words));
             }
-        } else if schema["maxLength"].is_null() && text.len() > MAX_TEXT && text.chars().count() > MAX_TEXT {
-            let message = format!("`{name}` has at most {MAX_TEXT} characters.");
-            self.report.push(Finding::error(pointer, "too_long", message));
+            return;
         }
+        let number = |bound: &str| schema[bound].as_u64().and_then(|number| usize::try_from(number).ok());
+        let (min, max) = (number("minLength"), number("maxLength").unwrap_or(MAX_TEXT));
+        // A text with a pattern, and a configuration, have rules of their own: the application checks them and says more.
+        if schema["pattern"].is_string() || max == MAX_CONFIGURATION_BYTES {
+            return;
+        }
+        // A character has at most four bytes, so most texts need not be counted.
+        let fits = text.len() <= max || text.chars().count() <= max;
+        let finding = match min {
+            Some(min) if min > 0 && text.is_empty() => {
+                Finding::error(pointer, "empty_value", format!("`{name}` must not be empty."))
+            }
+            Some(min) if !fits || text.chars().count() < min => Finding::error(
+                pointer,
+                "invalid_length",
+                format!("`{name}` must have {min} to {max} characters."),
+            ),
+            None if !fits => {
+                Finding::error(pointer, "too_long", format!("`{name}` must have at most {max} characters."))
+            }
+            _ => return,
+        };
+        self.report.push(finding);
     }
 
-    fn judge_members(&mut self, members: &Map<String, Value>, schema: &'static Value, pointer: &str) {
+    /// The codes are those that lengths have.
+    fn check_number(&mut self, value: &Value, schema: &Value, pointer: &str, name: &str) {
+        let Some(number) = value.as_i64().map(i128::from).or_else(|| value.as_u64().map(i128::from)) else {
+            return;
+        };
+        let bound = |name: &str| schema[name].as_f64().map(|bound| bound as i128);
+        let (min, max) = (bound("minimum"), bound("maximum"));
+        let (low, high) = (min.is_some_and(|min| number < min), max.is_some_and(|max| number > max));
+        if !low && !high {
+            return;
+        }
+        let (code, allowed) = match (min, max) {
+            (Some(min), Some(max)) => ("invalid_length", format!("between {min} and {max}")),
+            (Some(min), None) => ("too_short", format!("at least {min}")),
+            (None, Some(max)) => ("too_long", format!("at most {max}")),
+            (None, None) => return,
+        };
+        self.report.push(Finding::error(pointer, code, format!("`{name}` must be {allowed}.")));
+    }
+
+    fn check_members(&mut self, members: &Map<String, Value>, schema: &'static Value, pointer: &str) {
         // An object without listed members is free: others judge it.
         let Some(known) = schema["properties"].as_object() else { return };
         for (name, value) in members {
             match known.get(name) {
-                Some(schema) => self.judge(value, schema, &pointer_push(pointer, name), name),
+                Some(schema) => self.check_value(value, schema, &pointer_push(pointer, name), name),
                 None => self.unknown_member(pointer, name, known),
             }
         }
@@ -201,7 +245,7 @@ fn suggest<'a>(finding: Finding, meant: &str, known: impl Iterator<Item = &'a st
     }
     let alike = known
         .map(|name| (strsim::jaro_winkler(&meant.to_ascii_lowercase(), name), name))
-        .filter(|(score, _)| *score >= ALIKE)
+        .filter(|(score, _)| *score >= MIN_SIMILARITY)
         .max_by(|one, other| one.0.total_cmp(&other.0));
     match alike {
         Some((_, name)) => finding.suggest(name),
@@ -212,5 +256,54 @@ fn suggest<'a>(finding: Finding, meant: &str, known: impl Iterator<Item = &'a st
 fn nothing_to_change(schema: &Value) -> Finding {
     let names = schema["properties"].as_object().into_iter().flat_map(Map::keys);
     let listed = names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    Finding::error("", "nothing_to_change", format!("The body says nothing. Send at least one of {listed}."))
+    Finding::error(
+        "",
+        "nothing_to_change",
+        format!("The request body is empty. Send at least one of {listed}."),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[derive(ToSchema)]
+    #[expect(dead_code, reason = "only its schema is used")]
+    struct Example {
+        #[schema(min_length = 2, max_length = 3)]
+        name: String,
+        #[schema(max_length = 3)]
+        note: Option<String>,
+        #[schema(minimum = 1, maximum = 30)]
+        wait: Option<i64>,
+        #[schema(minimum = 1)]
+        generation: Option<i64>,
+        #[schema(min_length = 3, max_length = 50, pattern = "^[a-z]+$")]
+        slug: Option<String>,
+    }
+
+    #[test]
+    fn lengths_and_ranges_are_those_of_the_schema() {
+        let codes = |body: Value| -> Vec<(String, String)> {
+            let findings = check::<Example>(&body, false);
+            findings.iter().map(|one| (one.pointer.clone(), one.code.to_string())).collect()
+        };
+        for (body, found) in [
+            (json!({ "name": "äöü", "note": "", "wait": 30, "generation": 1 }), None),
+            (json!({ "name": "" }), Some(("/name", "empty_value"))),
+            (json!({ "name": "a" }), Some(("/name", "invalid_length"))),
+            (json!({ "name": "abcd" }), Some(("/name", "invalid_length"))),
+            (json!({ "name": "ab", "note": "abcd" }), Some(("/note", "too_long"))),
+            (json!({ "name": "ab", "wait": 31 }), Some(("/wait", "invalid_length"))),
+            (json!({ "name": "ab", "wait": u64::MAX }), Some(("/wait", "invalid_length"))),
+            (json!({ "name": "ab", "generation": 0 }), Some(("/generation", "too_short"))),
+            // The application checks a member with a pattern.
+            (json!({ "name": "ab", "slug": "a" }), None),
+        ] {
+            let found: Vec<_> =
+                found.into_iter().map(|(at, code)| (at.to_owned(), code.to_owned())).collect();
+            assert_eq!(codes(body.clone()), found, "{body}");
+        }
+    }
 }

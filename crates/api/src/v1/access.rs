@@ -2,17 +2,18 @@
 
 use crate::examples;
 use crate::http::answer::{self, Answer, Changed, Listed};
-use crate::http::body::{Document, RequestBody, Sent, present, written};
+use crate::http::body::{RequestBody, ValidatedJson, written};
 use crate::http::extract::Caller;
 use crate::http::failure::Failure;
 use crate::http::responses::{ChangeProblems, ListProblems, ReadProblems, RevertProblems};
 use crate::state::ApiState;
 use crate::v1::revisions::{self, ListRevisions, RevisionView};
-use crate::v1::save_options::HowToSave;
+use crate::v1::save_options::SaveOptions;
 use actix_web::{get, post, put, web};
 use chrono::{DateTime, Utc};
 use registry::{Access, AccessChange, AccessUpdate, Subject};
 use registry_core::locate::placed;
+use registry_core::patch::Patch;
 use registry_core::permission::Permission;
 use registry_core::slug::Reference;
 use serde::{Deserialize, Serialize};
@@ -20,7 +21,6 @@ use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
-use validator::Validate;
 
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     config
@@ -40,7 +40,7 @@ pub(crate) struct GlobalAccess {
 }
 
 /// Changes to the access of workspaces. Workspaces that are not named stay as they are.
-#[derive(Deserialize, Validate, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[schema(as = UpdateMcpIntegrationWorkspaces)]
 pub(crate) struct UpdateAccess {
     /// The named workspaces, each once.
@@ -69,9 +69,9 @@ pub(crate) struct AccessItem {
     #[schema(example = true)]
     enabled: Option<bool>,
     /// The workspace layer of the Advanced Configuration, replacing the old one; null clears it.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default)]
     #[schema(value_type = Option<Object>)]
-    configurations: Document,
+    configurations: Patch<Box<RawValue>>,
 }
 
 /// How to list the access of workspaces.
@@ -221,7 +221,7 @@ pub(crate) async fn read_integration_workspaces(
 /// An upsert: workspaces that are not named stay as they are. Switching access on makes no server.
 #[utoipa::path(
     tag = "integrations",
-    params(("integration" = String, Path, description = "Id or slug of the integration.", example = "linear"), HowToSave),
+    params(("integration" = String, Path, description = "Id or slug of the integration.", example = "linear"), SaveOptions),
     request_body(
         content = UpdateAccess, description = "At least one member.",
         example = json!({ "workspaces": [{ "id": "acme", "enabled": true, "configurations": { "oauth_client_metadata": { "client_name": "Acme EU" } } }] })
@@ -232,7 +232,7 @@ pub(crate) async fn read_integration_workspaces(
 pub(crate) async fn update_integration_workspaces(
     state: web::Data<ApiState>,
     path: web::Path<String>,
-    sent: Sent<UpdateAccess>,
+    sent: ValidatedJson<UpdateAccess>,
 ) -> Answer {
     let (caller, body, text) = sent.into_parts();
     let changes = body.workspaces.unwrap_or_default().into_iter().map(|item| AccessChange {
@@ -244,7 +244,7 @@ pub(crate) async fn update_integration_workspaces(
         workspaces: changes.collect(),
         global_access: body.global_workspace_access.map(|global| global.enabled),
         override_existing: body.override_existing_workspace_access.unwrap_or_default(),
-        replacements: HowToSave::of(&caller)?,
+        replacements: SaveOptions::of(&caller)?,
     };
     let saved = state.registry.access().update(&caller.actor, &Reference::parse(&path), update).await?;
     let findings = placed(&text, saved.findings);
@@ -290,7 +290,7 @@ pub(crate) async fn list_access_revisions(
         ("workspace" = String, Path, description = "Id or slug of the workspace.", example = "acme"),
         ("number" = i64, Path, description = "Number of the version.", example = 3),
         ("If-Match" = Option<String>, Header, description = "The access row's `version` in quotes; another present version gives 412.", example = "\"2\""),
-        HowToSave,
+        SaveOptions,
     ),
     responses((status = 200, description = "It was saved.", body = Changed, headers(("ETag" = String, description = "The access row's new version.")), example = json!(Changed::example())), RevertProblems)
 )]
@@ -306,7 +306,7 @@ pub(crate) async fn revert_access(
     let saved = state
         .registry
         .configurations()
-        .revert(&caller.actor, &subject, number, caller.expected_version()?, HowToSave::of(&caller)?)
+        .revert(&caller.actor, &subject, number, caller.expected_version()?, SaveOptions::of(&caller)?)
         .await?;
     Ok(answer::versioned(saved.value.version, &Changed::of(saved)))
 }

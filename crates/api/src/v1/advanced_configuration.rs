@@ -2,7 +2,7 @@
 
 use crate::examples;
 use crate::http::answer::{self, AffectedView, Answer};
-use crate::http::body::{RequestBody, Sent};
+use crate::http::body::{RequestBody, ValidatedJson};
 use crate::http::extract::Caller;
 use crate::http::failure::Failure;
 use crate::http::query;
@@ -19,14 +19,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
-use validator::Validate;
 
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(check_advanced_configuration).service(read_advanced_configuration_schema);
 }
 
-/// A configuration to judge, and where it would be saved.
-#[derive(Deserialize, Validate, ToSchema)]
+/// A configuration to check, and where it would be saved.
+#[derive(Deserialize, ToSchema)]
 pub(crate) struct CheckConfiguration {
     /// The Advanced Configuration. Send this or `text`.
     #[schema(value_type = Option<Object>)]
@@ -141,7 +140,7 @@ impl ConfigurationCheck {
 #[post("/advanced-configuration/check")]
 pub(crate) async fn check_advanced_configuration(
     state: web::Data<ApiState>,
-    sent: Sent<CheckConfiguration>,
+    sent: ValidatedJson<CheckConfiguration>,
 ) -> Answer {
     let (caller, body, _) = sent.into_parts();
     let checked = state.registry.configurations().check(&caller.actor, body.into_check()?).await?;

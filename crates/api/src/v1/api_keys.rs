@@ -1,8 +1,8 @@
-//! API keys of people, automation and gateways.
+//! API keys of users, automation and gateways.
 
 use crate::examples;
 use crate::http::answer::{self, Answer, Listed};
-use crate::http::body::{RequestBody, Sent};
+use crate::http::body::{RequestBody, ValidatedJson};
 use crate::http::extract::Caller;
 use crate::http::failure::Failure;
 use crate::http::query;
@@ -18,7 +18,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
-use validator::Validate;
 
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     config
@@ -30,16 +29,14 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
 }
 
 /// A key to make.
-#[derive(Deserialize, Validate, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 pub(crate) struct CreateApiKey {
     /// What it is for.
-    #[validate(length(min = 1, max = 255))]
     #[schema(min_length = 1, max_length = 255, example = "gateway eu-1")]
     name: String,
     /// What it may do.
     role: Role,
     /// Narrows the role to these scopes; everything the role may when absent or empty.
-    #[validate(length(max = 50))]
     #[schema(max_items = 50, example = json!(["mcp_integrations.read"]))]
     scopes: Option<Vec<String>>,
     /// Id or slug of the workspace it is bound to; the whole organisation when absent.
@@ -49,7 +46,6 @@ pub(crate) struct CreateApiKey {
     #[schema(value_type = Option<String>, format = "date-time", example = "2027-11-23T00:00:00Z")]
     expires_at: Option<String>,
     /// Why it is as it is, for those who look at the list later.
-    #[validate(length(max = 500))]
     #[schema(max_length = 500, example = "the gateway renews no keys")]
     reason: Option<String>,
 }
@@ -109,7 +105,7 @@ pub(crate) struct ApiKeyView {
     revoked_at: Option<DateTime<Utc>>,
     /// Id of the key that took its place when it was rotated.
     replaced_by: Option<Uuid>,
-    /// Id of the key that made it; null: a person, a token or the operator did (`created_by`).
+    /// Id of the key that made it; null: a user, a token or the operator did (`created_by`).
     made_by: Option<Uuid>,
     /// Notices about a new key, such as that it ends with the key or token that made it. Only in the answer that makes it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -211,24 +207,10 @@ pub(crate) struct RevokedView {
     revoked: u64,
 }
 
-/// Nothing more to say.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Done {
-    /// Always true.
-    #[schema(example = true)]
-    success: bool,
-}
-
-impl Done {
-    pub(crate) fn yes() -> Self {
-        Self { success: true }
-    }
-}
-
 /// Create an API key
 ///
 /// The answer is the only place where the key itself is shown. A key ends no later than the key or token that makes it:
-/// without `expires_at` it ends with that (`findings` says so), and a later moment is refused (422). A signed-in person has
+/// without `expires_at` it ends with that (`findings` says so), and a later timestamp is refused (422). A signed-in user has
 /// no such end.
 #[utoipa::path(
     tag = "keys",
@@ -239,8 +221,8 @@ impl Done {
     )
 )]
 #[post("/api-keys")]
-pub(crate) async fn create_api_key(state: web::Data<ApiState>, sent: Sent<CreateApiKey>) -> Answer {
-    let Sent { caller, body, .. } = sent;
+pub(crate) async fn create_api_key(state: web::Data<ApiState>, sent: ValidatedJson<CreateApiKey>) -> Answer {
+    let ValidatedJson { caller, body, .. } = sent;
     let new = NewApiKey {
         name: body.name,
         role: body.role,
@@ -339,7 +321,7 @@ fn moment(text: &str) -> Result<DateTime<Utc>, Failure> {
         Failure::finding(Finding::error(
             "/expires_at",
             "invalid_value",
-            "`expires_at` must be a moment with time zone, e.g. \"2027-11-23T00:00:00Z\".",
+            "`expires_at` must be a timestamp with time zone (RFC 3339), e.g. \"2027-11-23T00:00:00Z\".",
         ))
     })
 }

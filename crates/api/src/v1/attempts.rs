@@ -29,7 +29,7 @@ pub(crate) struct AttemptView {
     outcome: String,
     /// Stable code of why it failed.
     reason: Option<String>,
-    /// The same as a sentence for people.
+    /// The reason as a sentence.
     detail: Option<String>,
     /// The `error` the upstream answered with.
     error: Option<String>,
@@ -106,7 +106,7 @@ pub(crate) struct OAuthClientView {
     /// The generation of the settings that all processes share (`gateway.urls`, `branding` and the like) it was asked for
     /// with, or last updated to; null: it is older than those.
     settings_generation: Option<i64>,
-    /// What it is good for.
+    /// What the client is used for.
     status: ClientStatus,
     /// How it came to be.
     method: RegistrationMethod,
@@ -142,7 +142,7 @@ pub(crate) struct OAuthClientView {
     /// How it ended: `deleted`, `unpublished`, `entered` (by hand, not ours to delete), `shared` (its id serves another
     /// server), `forgotten` (gone upstream before), `not_possible` (see the ledger of orphans).
     withdrawal: Option<String>,
-    /// What came of its deletion, a sentence for people.
+    /// The result of its deletion, as a sentence.
     withdrawal_detail: Option<String>,
 }
 

@@ -36,10 +36,10 @@ pub(crate) struct ListAuditEvents {
     /// Only those with this result: `done`, `refused` or `failed`.
     #[param(example = "refused")]
     result: Option<String>,
-    /// Only those at or after this moment (RFC 3339).
+    /// Only those at or after this timestamp (RFC 3339).
     #[param(value_type = Option<String>, format = "date-time", example = "2026-11-01T00:00:00Z")]
     from: Option<String>,
-    /// Only those before this moment (RFC 3339).
+    /// Only those before this timestamp (RFC 3339).
     #[param(value_type = Option<String>, format = "date-time", example = "2026-12-01T00:00:00Z")]
     until: Option<String>,
     /// Only those with a smaller number: the way to page through a log that grows.
@@ -72,7 +72,7 @@ pub(crate) struct AuditEventView {
     actor_id: Option<String>,
     /// Name of who did it.
     actor_name: String,
-    /// Through which door: `api`, `web`, `worker` or `cli`.
+    /// The audit source: `api`, `web`, `worker` or `cli`.
     door: String,
     /// What was done.
     #[schema(example = "integration.updated")]
@@ -187,6 +187,9 @@ fn moment(name: &str, text: Option<String>) -> Result<Option<DateTime<Utc>>, Fai
     let Some(text) = query::filled(text) else { return Ok(None) };
     match DateTime::parse_from_rfc3339(&text) {
         Ok(moment) => Ok(Some(moment.to_utc())),
-        Err(_) => Err(Failure::parameter(name, "takes a moment with time zone, e.g. 2026-11-01T00:00:00Z.")),
+        Err(_) => Err(Failure::parameter(
+            name,
+            "takes a timestamp with time zone (RFC 3339), e.g. 2026-11-01T00:00:00Z.",
+        )),
     }
 }

@@ -46,7 +46,7 @@ pub(crate) struct ClientMetadataView {
     ignored: Vec<Ignored>,
     /// Lower-case hexadecimal SHA-256 over the canonical JSON (RFC 8785) of everything wanted.
     digest: String,
-    /// Rules about several members, judged on the result.
+    /// Rules about several members, checked on the result.
     findings: Vec<Finding>,
     /// A client registered beforehand: then no registration request is made. Secrets are named by id.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -2,7 +2,7 @@
 
 use crate::examples;
 use crate::http::answer::{self, Answer};
-use crate::http::body::{RequestBody, Sent};
+use crate::http::body::{RequestBody, ValidatedJson};
 use crate::http::query;
 use crate::http::responses::CreateProblems;
 use crate::state::ApiState;
@@ -16,14 +16,13 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
-use validator::Validate;
 
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(import_integrations).service(duplicate_integration);
 }
 
 /// Integrations to make, all of them or none.
-#[derive(Deserialize, Validate, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[schema(as = ImportMcpIntegrations)]
 pub(crate) struct ImportIntegrations {
     /// What an export calls itself; not used.
@@ -80,11 +79,10 @@ impl ImportedView {
 }
 
 /// What a copy is called.
-#[derive(Deserialize, Validate, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[schema(as = DuplicateMcpIntegration)]
 pub(crate) struct DuplicateIntegration {
-    /// Its name for people.
-    #[validate(length(min = 1, max = 255))]
+    /// Display name.
     #[schema(min_length = 1, max_length = 255, example = "Linear, for trials")]
     name: String,
     /// Its name in URLs; made from the name when absent.
@@ -127,7 +125,7 @@ impl CopiedView {
 /// Import integrations
 ///
 /// All of them or none: a refusal (422) names each mistake with its place in the body, and nothing is saved. The secrets of
-/// an export are markers, which mean nothing here: enter them anew.
+/// an export are markers without a value: enter the secrets again.
 #[utoipa::path(
     tag = "integrations",
     request_body(content = ImportIntegrations, description = "The integrations.", example = json!({
@@ -139,7 +137,7 @@ impl CopiedView {
 #[post("/mcp-integrations/import")]
 pub(crate) async fn import_integrations(
     state: web::Data<ApiState>,
-    sent: Sent<ImportIntegrations>,
+    sent: ValidatedJson<ImportIntegrations>,
 ) -> Answer {
     let (caller, _, text) = sent.into_parts();
     let imported = state.registry.integrations().import(&caller.actor, &text).await?;
@@ -159,7 +157,7 @@ pub(crate) async fn import_integrations(
 pub(crate) async fn duplicate_integration(
     state: web::Data<ApiState>,
     path: web::Path<String>,
-    sent: Sent<DuplicateIntegration>,
+    sent: ValidatedJson<DuplicateIntegration>,
 ) -> Answer {
     let (caller, body, _) = sent.into_parts();
     let slug = query::filled(body.slug);

@@ -63,7 +63,7 @@ not_built! {
     delete "/mcp-servers/{server}/tokens" delete_server_tokens "server" "Id or slug of the server."
         "This version keeps no tokens of users; gateways do, and they delete them.";
     get "/mcp-servers/{server}/client-info" read_server_client_info "server" "Id or slug of the server."
-        "Gateways get the client from `/v1/gateway/servers/{workspace}/{server}`; people see it at `/v1/registrations`.";
+        "Gateways get the client from `/v1/gateway/servers/{workspace}/{server}`; users see it at `/v1/registrations`.";
     get "/mcp-servers/{server}/metadata" read_server_metadata "server" "Id or slug of the server."
         "This version keeps nothing of what an upstream server says about itself.";
     post "/mcp-servers/{server}/metadata/sync" sync_server_metadata "server" "Id or slug of the server."

@@ -2,27 +2,27 @@
 
 use crate::examples;
 use crate::http::answer::{self, Answer, Changed, Listed};
-use crate::http::body::{Document, RequestBody, Sent, present, written};
+use crate::http::body::{RequestBody, ValidatedJson, written};
 use crate::http::extract::Caller;
 use crate::http::failure::Failure;
 use crate::http::responses::{ChangeProblems, ListProblems, ReadProblems, RevertProblems};
 use crate::state::ApiState;
 use crate::v1::revisions::{self, ListRevisions, RevisionView};
-use crate::v1::save_options::HowToSave;
+use crate::v1::save_options::SaveOptions;
 use actix_web::{get, post, put, web};
 use chrono::{DateTime, Utc};
 use registry::{Configuration, Error, NewConfiguration, Subject};
 use registry_core::finding::Findings;
 use registry_core::locate::placed;
+use registry_core::patch::Patch;
 use registry_core::permission::Permission;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
-use validator::Validate;
 
 /// Where the configuration stands in the body.
-const MEMBER: &str = "/configurations";
+const CONFIGURATION_POINTER: &str = "/configurations";
 
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     config
@@ -33,14 +33,13 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
 }
 
 /// A configuration to save.
-#[derive(Deserialize, Validate, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 pub(crate) struct UpdateConfiguration {
     /// The whole Advanced Configuration, replacing the old one; null clears it.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default)]
     #[schema(value_type = Option<Object>, required = true)]
-    configurations: Document,
+    configurations: Patch<Box<RawValue>>,
     /// What you say of this version; kept with the revision.
-    #[validate(length(max = 500))]
     #[schema(max_length = 500, example = "New legal links.")]
     note: Option<String>,
 }
@@ -121,21 +120,21 @@ pub(crate) async fn read_organisation_configuration(state: web::Data<ApiState>, 
 /// It lies under every integration: what it sets holds wherever nothing above it says otherwise.
 #[utoipa::path(
     tag = "configuration",
-    params(("If-Match" = Option<String>, Header, description = "The `ETag` that was read; another present version gives 412.", example = "\"2\""), HowToSave),
+    params(("If-Match" = Option<String>, Header, description = "The `ETag` that was read; another present version gives 412.", example = "\"2\""), SaveOptions),
     request_body(content = UpdateConfiguration, description = "The configuration.", example = json!({ "configurations": examples::configuration() })),
     responses((status = 200, description = "It was saved.", body = Changed, headers(("ETag" = String, description = "Its new version.")), example = json!(Changed::example())), ChangeProblems)
 )]
 #[put("/organisation/configuration")]
 pub(crate) async fn update_organisation_configuration(
     state: web::Data<ApiState>,
-    sent: Sent<UpdateConfiguration>,
+    sent: ValidatedJson<UpdateConfiguration>,
 ) -> Answer {
     let (caller, body, text) = sent.into_parts();
     let new = NewConfiguration {
-        text: written(body.configurations).flatten(),
+        text: written(body.configurations).apply(None),
         note: body.note,
         expected_version: caller.expected_version()?,
-        replacements: HowToSave::of(&caller)?,
+        replacements: SaveOptions::of(&caller)?,
     };
     let saved = state
         .registry
@@ -172,7 +171,7 @@ pub(crate) async fn list_organisation_revisions(state: web::Data<ApiState>, call
     params(
         ("number" = i64, Path, description = "Number of the version.", example = 1),
         ("If-Match" = Option<String>, Header, description = "The `ETag` that was read; another present version gives 412.", example = "\"2\""),
-        HowToSave,
+        SaveOptions,
     ),
     responses((status = 200, description = "It was saved.", body = Changed, headers(("ETag" = String, description = "Its new version.")), example = json!(Changed::example())), RevertProblems)
 )]
@@ -187,7 +186,7 @@ pub(crate) async fn revert_organisation(
     let saved = state
         .registry
         .configurations()
-        .revert(&caller.actor, &Subject::Organisation, number, expected, HowToSave::of(&caller)?)
+        .revert(&caller.actor, &Subject::Organisation, number, expected, SaveOptions::of(&caller)?)
         .await?;
     Ok(answer::versioned(saved.value.version, &Changed::of(saved)))
 }
@@ -195,7 +194,7 @@ pub(crate) async fn revert_organisation(
 /// The application's pointers are relative to the configuration; in an answer they are relative to the body.
 fn below(findings: Findings) -> Findings {
     let mut placed = Findings::default();
-    placed.extend_below(MEMBER, findings);
+    placed.extend_below(CONFIGURATION_POINTER, findings);
     placed
 }
 

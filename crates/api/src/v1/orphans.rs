@@ -1,8 +1,8 @@
-//! The ledger of orphans: clients that may exist at an authorization server and that nobody here uses.
+//! Orphaned clients: clients that may exist at an authorization server and are not used by this deployment.
 
 use crate::examples;
 use crate::http::answer::{self, Answer, Listed};
-use crate::http::body::{RequestBody, Sent};
+use crate::http::body::{RequestBody, ValidatedJson};
 use crate::http::extract::Caller;
 use crate::http::failure::Failure;
 use crate::http::query;
@@ -18,7 +18,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
-use validator::Validate;
 
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(list_orphans).service(resolve_orphan);
@@ -51,7 +50,7 @@ pub(crate) struct ListOrphans {
     page_size: Option<u64>,
 }
 
-/// A client that may exist upstream and that nobody here uses.
+/// An orphaned client: it may exist upstream and is not used by this deployment.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Orphan)]
 pub(crate) struct OrphanView {
@@ -60,7 +59,7 @@ pub(crate) struct OrphanView {
     object: &'static str,
     /// Its id.
     id: Uuid,
-    /// `answer_lost`: a registration was sent and nobody knows what came of it. `not_withdrawn`: a client of ours could not
+    /// `answer_lost`: a registration was sent and its answer was lost. `not_withdrawn`: a client of ours could not
     /// be deleted.
     kind: String,
     /// The registration it came of.
@@ -80,13 +79,13 @@ pub(crate) struct OrphanView {
     registration_client_uri: Option<String>,
     /// Stable code of why.
     reason: String,
-    /// The same as a sentence for people.
+    /// The reason as a sentence.
     detail: String,
     /// The `contacts` it was to be registered with.
     contacts: Vec<String>,
     /// Since when.
     since: DateTime<Utc>,
-    /// When somebody said that it is dealt with.
+    /// When the entry was resolved.
     resolved_at: Option<DateTime<Utc>>,
     /// Who said so.
     resolved_by: Option<String>,
@@ -144,7 +143,7 @@ impl OrphanView {
 
 /// List orphans
 ///
-/// Clients that may exist at an authorization server and that nobody here uses: the answer that named them was lost, or
+/// Clients that may exist at an authorization server and are not used by this deployment: the answer that named them was lost, or
 /// they could not be deleted. With `format=csv` the same as a table for the owners of authorization servers.
 #[utoipa::path(
     tag = "orphans",
@@ -187,10 +186,9 @@ pub(crate) async fn list_orphans(state: web::Data<ApiState>, caller: Caller) -> 
 }
 
 /// What was done about an orphan.
-#[derive(Deserialize, Validate, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 pub(crate) struct ResolveOrphan {
     /// What was done, for those who read the ledger later.
-    #[validate(length(max = 500))]
     #[schema(max_length = 500, example = "Deleted by the vendor, ticket 4711.")]
     note: Option<String>,
 }
@@ -207,7 +205,7 @@ impl RequestBody for ResolveOrphan {
     params(("orphan" = Uuid, Path, description = "Id of the entry.")),
     request_body(content = ResolveOrphan, description = "What was done.", example = json!({ "note": "Deleted by the vendor, ticket 4711." })),
     responses(
-        (status = 200, description = "It is dealt with.", body = OrphanView, example = json!(OrphanView { resolved_at: Some(examples::moment()), ..OrphanView::example() })),
+        (status = 200, description = "The entry is resolved.", body = OrphanView, example = json!(OrphanView { resolved_at: Some(examples::moment()), ..OrphanView::example() })),
         ChangeProblems,
     )
 )]
@@ -215,9 +213,9 @@ impl RequestBody for ResolveOrphan {
 pub(crate) async fn resolve_orphan(
     state: web::Data<ApiState>,
     path: web::Path<String>,
-    sent: Sent<ResolveOrphan>,
+    sent: ValidatedJson<ResolveOrphan>,
 ) -> Answer {
-    let Sent { caller, body, .. } = sent;
+    let ValidatedJson { caller, body, .. } = sent;
     let missing = || Error::NotFound { what: "orphan", reference: path.to_string() };
     let id = path.parse::<OrphanId>().map_err(|_| missing())?;
     let found = state.registry.orphans().resolve(&caller.actor, id, query::filled(body.note)).await?;

@@ -2,33 +2,34 @@
 
 use crate::examples;
 use crate::http::answer::{self, Answer};
-use crate::http::body::{Document, RequestBody, Sent, present, written};
+use crate::http::body::{RequestBody, ValidatedJson, written};
 use crate::http::query;
 use crate::http::responses::{PreflightNewProblems, PreflightProblems};
 use crate::state::ApiState;
 use crate::v1::client_metadata::AdjustmentView;
-use crate::v1::integrations::CreateIntegration;
+use crate::v1::integrations::create::CreateIntegration;
 use actix_web::{post, web};
 use registry::{Preflight, WhatIf};
 use registry_core::finding::Finding;
 use registry_core::oauth::{Discovery, Exchange, IssuerMatch, ResourceMatch};
+use registry_core::patch::Patch;
 use registry_core::permission::Permission;
 use registry_core::preflight::{Advice, AdviceSeverity};
 use registry_core::registration::{AuthType, RegistrationMethod, State};
 use registry_core::slug::Reference;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
-use validator::Validate;
 
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(preflight_new_integration).service(preflight_integration);
 }
 
 /// What to assume instead of what is saved; all of it may be left out.
-#[derive(Deserialize, Validate, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 pub(crate) struct PreflightIntegration {
     /// Id or slug of the workspace to resolve for; the first that has a server of the integration when absent.
     #[schema(example = "acme")]
@@ -37,9 +38,9 @@ pub(crate) struct PreflightIntegration {
     #[schema(format = "uri", example = "https://mcp.linear.app/mcp")]
     url: Option<String>,
     /// Another Advanced Configuration for the integration; null assumes none.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default)]
     #[schema(value_type = Option<Object>)]
-    configurations: Document,
+    configurations: Patch<Box<RawValue>>,
 }
 
 impl RequestBody for PreflightIntegration {
@@ -53,7 +54,7 @@ pub(crate) struct PreflightView {
     /// Always `preflight`.
     #[schema(example = "preflight")]
     object: &'static str,
-    /// Whether a client could be obtained without a person, as far as can be foreseen: there is a method, and no advice is a `refusal`.
+    /// Whether a client can be obtained without manual work, as far as can be foreseen: there is a method, and no advice is a `refusal`.
     #[schema(example = true)]
     ready: bool,
     /// Slug of the workspace it was resolved for; an example where there is none yet.
@@ -96,12 +97,12 @@ pub(crate) struct PreflightView {
     findings: Vec<Finding>,
 }
 
-/// How the server's registration stands now.
+/// The present registration of the server.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct CurrentRegistration {
     /// Its id.
     id: Uuid,
-    /// Where the effort stands.
+    /// State of the registration.
     state: State,
     /// Whether there is an active, unexpired client.
     #[schema(example = true)]
@@ -133,7 +134,7 @@ pub(crate) struct DiscoveryView {
     /// The issuer that was expected.
     expected_issuer: String,
     /// How the two fit: `exact`, `root_slash` (only the slash of an empty path differs), `trusted` (an admin
-    /// said so), `legacy` (nobody named one).
+    /// said so), `legacy` (no document named one).
     #[schema(value_type = String, example = "exact")]
     issuer_match: IssuerMatch,
     /// Where the authorization server's metadata are.
@@ -156,7 +157,7 @@ pub(crate) struct DiscoveryView {
     /// Whether it reads Client ID Metadata Documents.
     #[schema(example = false)]
     client_id_metadata_document_supported: bool,
-    /// Where people sign in.
+    /// The authorization endpoint, where users sign in.
     authorization_endpoint: Option<String>,
     /// Where tokens are issued.
     token_endpoint: Option<String>,
@@ -167,14 +168,14 @@ pub(crate) struct DiscoveryView {
 }
 
 /// The longest text, and the longest list, that an upstream may have us repeat.
-const MOST: (usize, usize) = (2048, 200);
+const MAX_ECHO: (usize, usize) = (2048, 200);
 
 fn bounded(text: &str) -> String {
-    text.chars().filter(|character| !character.is_control()).take(MOST.0).collect()
+    text.chars().filter(|character| !character.is_control()).take(MAX_ECHO.0).collect()
 }
 
 fn bounded_list(list: &[String]) -> Vec<String> {
-    list.iter().take(MOST.1).map(|text| bounded(text)).collect()
+    list.iter().take(MAX_ECHO.1).map(|text| bounded(text)).collect()
 }
 
 impl From<Discovery> for DiscoveryView {
@@ -328,7 +329,7 @@ impl PreflightView {
 pub(crate) async fn preflight_integration(
     state: web::Data<ApiState>,
     path: web::Path<String>,
-    sent: Sent<PreflightIntegration>,
+    sent: ValidatedJson<PreflightIntegration>,
 ) -> Answer {
     let (caller, body, _) = sent.into_parts();
     let what_if = WhatIf {
@@ -356,7 +357,7 @@ pub(crate) async fn preflight_integration(
 #[post("/mcp-integrations/preflight")]
 pub(crate) async fn preflight_new_integration(
     state: web::Data<ApiState>,
-    sent: Sent<CreateIntegration>,
+    sent: ValidatedJson<CreateIntegration>,
 ) -> Answer {
     let (caller, body, _) = sent.into_parts();
     let found = state.registry.preflight().run_new(&caller.actor, body.into()).await?;

@@ -1,7 +1,7 @@
 //! New clients for an integration's registrations: what it costs, then the act.
 
 use crate::http::answer::{self, Answer};
-use crate::http::body::{RequestBody, Sent};
+use crate::http::body::{RequestBody, ValidatedJson};
 use crate::http::responses::ChangeProblems;
 use crate::state::ApiState;
 use actix_web::{post, web};
@@ -11,7 +11,6 @@ use registry_core::slug::Reference;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
-use validator::Validate;
 
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(reregister_integration);
@@ -20,7 +19,7 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
 /// Whether anything is done.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct HowToReregister {
+pub(crate) struct ReregisterOptions {
     /// Whether the answer only says what would be done. False when absent.
     #[param(example = true)]
     dry_run: Option<bool>,
@@ -54,28 +53,25 @@ impl From<ScopeView> for ReregisterScope {
 }
 
 /// The consequences that you agree to, as the preview counted them.
-#[derive(Clone, Copy, Deserialize, Validate, ToSchema)]
+#[derive(Clone, Copy, Deserialize, ToSchema)]
 #[schema(as = ConfirmedConsequences)]
 pub(crate) struct ConfirmedView {
     /// Registrations whose users must sign in again.
-    #[validate(range(max = 1_000_000))]
     #[schema(maximum = 1_000_000, example = 4)]
     users_sign_in_again: u64,
     /// Registrations that may leave a client behind.
-    #[validate(range(max = 1_000_000))]
     #[schema(maximum = 1_000_000, example = 0)]
     may_leave_client: u64,
 }
 
 /// Which registrations of an integration are meant.
-#[derive(Deserialize, Validate, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[schema(as = ReregisterMcpIntegration)]
 pub(crate) struct ReregisterIntegration {
     /// `failed` when absent.
     which: Option<ScopeView>,
     /// Needed where more happens than the scope says by its name (409 `confirmation_required`). When sent, the counts must
-    /// be right at that moment, else nothing is done (409 `confirmation_outdated`).
-    #[validate(nested)]
+    /// be correct when the request is processed, else nothing is done (409 `confirmation_outdated`).
     confirm: Option<ConfirmedView>,
 }
 
@@ -92,7 +88,7 @@ pub(crate) struct ReregistrationView {
     /// Registrations that get a new client. 0: there was nothing to do.
     #[schema(example = 5)]
     queued: u64,
-    /// Of these: those whose replacement nobody notices.
+    /// Of these: those whose replacement no user notices.
     #[schema(example = 1)]
     nobody_notices: u64,
     /// Of these: those whose users must sign in again. A registration may be counted here and in `may_leave_client`.
@@ -167,7 +163,7 @@ impl ReregistrationView {
 /// the answer is 200 with `queued` 0. 409 `integration_disabled` where the integration is switched off.
 #[utoipa::path(
     tag = "integrations",
-    params(("integration" = String, Path, description = "Id or slug of the integration.", example = "linear"), HowToReregister),
+    params(("integration" = String, Path, description = "Id or slug of the integration.", example = "linear"), ReregisterOptions),
     request_body(content = ReregisterIntegration, description = "Which.", example = json!({ "which": "failed" })),
     responses((status = 200, description = "They are queued.", body = ReregistrationView, example = json!(ReregistrationView::example())), ChangeProblems)
 )]
@@ -175,10 +171,10 @@ impl ReregistrationView {
 pub(crate) async fn reregister_integration(
     state: web::Data<ApiState>,
     path: web::Path<String>,
-    sent: Sent<ReregisterIntegration>,
+    sent: ValidatedJson<ReregisterIntegration>,
 ) -> Answer {
     let (caller, body, _) = sent.into_parts();
-    let asked: HowToReregister = caller.query()?;
+    let asked: ReregisterOptions = caller.query()?;
     let (registry, reference) = (&state.registry, Reference::parse(&path));
     let scope = body.which.unwrap_or_default().into();
     let dry_run = asked.dry_run.unwrap_or_default();

@@ -45,7 +45,7 @@ pub(crate) struct RevisionView {
     configurations: Option<Box<RawValue>>,
     /// Who saved it.
     created_by: String,
-    /// Through which door: `api`, `web` or `cli`.
+    /// The audit source: `api`, `web` or `cli`.
     door: String,
     /// What the author said of it.
     note: Option<String>,

@@ -9,15 +9,15 @@ use utoipa::IntoParams;
 /// When clients are replaced.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct HowToSave {
-    /// Whether clients that only a new one can take the place of serve on as `outdated` until somebody approves, instead
+pub(crate) struct SaveOptions {
+    /// Whether clients that can only be replaced by a new client stay in use as `outdated` until a user approves, instead
     /// of being replaced at once where `registration.replace` and the rules allow that. The next change that reaches them
-    /// is decided anew. False when absent.
+    /// is decided again. False when absent.
     #[param(example = false)]
     hold_replacements: Option<bool>,
 }
 
-impl HowToSave {
+impl SaveOptions {
     /// As the caller's query says.
     pub(crate) fn of(caller: &Caller) -> Result<Replacements, Failure> {
         let asked: Self = caller.query()?;

@@ -2,7 +2,7 @@
 
 use crate::examples;
 use crate::http::answer::{self, Answer, Changed, Created, Listed, Removed};
-use crate::http::body::{Clearable, RequestBody, Sent, present};
+use crate::http::body::{RequestBody, ValidatedJson};
 use crate::http::extract::Caller;
 use crate::http::query;
 use crate::http::responses::{ChangeProblems, CreateProblems, DeleteProblems, ListProblems, ReadProblems};
@@ -11,13 +11,13 @@ use actix_web::{delete, get, post, put, web};
 use chrono::{DateTime, Utc};
 use registry::{Affected, NewWorkspace, Workspace, WorkspaceChange, WorkspaceFilter};
 use registry_core::finding::Findings;
+use registry_core::patch::Patch;
 use registry_core::permission::Permission;
 use registry_core::slug::Reference;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
-use validator::Validate;
 
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     config
@@ -29,17 +29,15 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
 }
 
 /// A workspace to make.
-#[derive(Deserialize, Validate, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 pub(crate) struct CreateWorkspace {
-    /// Its name for people.
-    #[validate(length(min = 1, max = 255))]
+    /// Display name.
     #[schema(min_length = 1, max_length = 255, example = "Acme")]
     name: String,
     /// Its name in URLs: letters, digits, `-` and `_`; never changes. Made from the name when absent.
     #[schema(min_length = 3, max_length = 50, pattern = "^[a-zA-Z0-9_-]+$", example = "acme")]
     slug: Option<String>,
     /// What it is for.
-    #[validate(length(max = 500))]
     #[schema(max_length = 500, example = "Everything of the Acme team.")]
     description: Option<String>,
 }
@@ -49,17 +47,15 @@ impl RequestBody for CreateWorkspace {
 }
 
 /// What to change on a workspace; members that are not sent stay as they are.
-#[derive(Deserialize, Validate, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 pub(crate) struct UpdateWorkspace {
-    /// Its name for people.
-    #[validate(length(min = 1, max = 255))]
+    /// Display name.
     #[schema(min_length = 1, max_length = 255, example = "Acme Corp")]
     name: Option<String>,
     /// What it is for; null clears it.
-    #[serde(default, deserialize_with = "present")]
-    #[validate(length(max = 500))]
+    #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 500, example = "Everything of the Acme team.")]
-    description: Clearable<String>,
+    description: Patch<String>,
 }
 
 impl RequestBody for UpdateWorkspace {
@@ -93,7 +89,7 @@ pub(crate) struct WorkspaceView {
     id: Uuid,
     /// Its name in URLs.
     slug: String,
-    /// Its name for people.
+    /// Display name.
     name: String,
     /// What it is for.
     description: Option<String>,
@@ -146,8 +142,11 @@ impl WorkspaceView {
     responses((status = 200, description = "It was made.", body = Created, example = json!(Created::example())), CreateProblems)
 )]
 #[post("/workspaces")]
-pub(crate) async fn create_workspace(state: web::Data<ApiState>, sent: Sent<CreateWorkspace>) -> Answer {
-    let Sent { caller, body, .. } = sent;
+pub(crate) async fn create_workspace(
+    state: web::Data<ApiState>,
+    sent: ValidatedJson<CreateWorkspace>,
+) -> Answer {
+    let ValidatedJson { caller, body, .. } = sent;
     let new = NewWorkspace { name: body.name, slug: query::filled(body.slug), description: body.description };
     let made = state.registry.workspaces().create(&caller.actor, new).await?;
     let view = Created::new(made.id.0, made.slug, Findings::default(), Affected::default());
@@ -205,9 +204,9 @@ pub(crate) async fn read_workspace(
 pub(crate) async fn update_workspace(
     state: web::Data<ApiState>,
     path: web::Path<String>,
-    sent: Sent<UpdateWorkspace>,
+    sent: ValidatedJson<UpdateWorkspace>,
 ) -> Answer {
-    let Sent { caller, body, .. } = sent;
+    let ValidatedJson { caller, body, .. } = sent;
     let change = WorkspaceChange { name: body.name, description: body.description };
     let expected = caller.expected_version()?;
     let saved =
@@ -224,7 +223,7 @@ pub(crate) async fn update_workspace(
         ("workspace" = String, Path, description = "Id or slug of the workspace.", example = "acme"),
         ("If-Match" = Option<String>, Header, description = "The `ETag` that was read; another present version gives 412.", example = "\"1\""),
     ),
-    responses((status = 200, description = "It is gone; what went along.", body = Removed, example = json!(Removed::example())), DeleteProblems)
+    responses((status = 200, description = "Deleted, with what was deleted along with it.", body = Removed, example = json!(Removed::example())), DeleteProblems)
 )]
 #[delete("/workspaces/{workspace}")]
 pub(crate) async fn delete_workspace(

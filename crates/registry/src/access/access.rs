@@ -18,6 +18,7 @@ use crate::{Actor, Error, Registry, Result};
 use registry_core::clock::Timestamp;
 use registry_core::finding::{Finding, Findings, Report};
 use registry_core::id::{IntegrationId, WorkspaceId};
+use registry_core::patch::Patch;
 use registry_core::permission::Permission;
 use registry_core::slug::Reference;
 use sea_orm::sea_query::OnConflict;
@@ -55,8 +56,8 @@ pub struct AccessChange {
     pub workspace: Reference,
     /// Whether it may use the integration.
     pub enabled: Option<bool>,
-    /// The workspace layer, JSON text; `Some(None)` clears it.
-    pub configuration: Option<Option<String>>,
+    /// The workspace layer, JSON text.
+    pub configuration: Patch<String>,
 }
 
 /// Changes to several workspaces' access: an upsert; workspaces not named stay as they are.
@@ -138,12 +139,12 @@ impl IntegrationAccess<'_> {
                 let message = "This workspace is named twice. Name each workspace once.";
                 report.push(Finding::error(format!("/workspaces/{index}/id"), "duplicate", message));
             }
-            let Some(text) = &change.configuration else {
+            let Some(text) = change.configuration.as_ref().change() else {
                 ready.push(None);
                 continue;
             };
             let row = places.row(self.registry, model, workspace);
-            match ReadyChange::make(self.registry, index, text.as_deref(), &row) {
+            match ReadyChange::make(self.registry, index, text.map(String::as_str), &row) {
                 Ok(one) => ready.push(Some(one)),
                 Err(Error::Invalid(findings)) => {
                     report.extend_below("", findings);
@@ -287,7 +288,7 @@ async fn apply_all(
         if let Some(enabled) = change.enabled {
             enable(actor, model, &mut row, workspace, enabled)?;
         }
-        if let Some(text) = change.configuration {
+        if let Some(text) = change.configuration.change() {
             let ready = match ready.filter(|ready| ready.fits(&row)) {
                 Some(ready) => ready,
                 // Somebody else was quicker.
@@ -379,8 +380,11 @@ pub(crate) async fn grant(
     if access_enabled(model, Some(&row), WorkspaceId(workspace.id)) {
         return Ok(());
     }
-    let change =
-        AccessChange { workspace: Reference::Id(workspace.id), enabled: Some(true), configuration: None };
+    let change = AccessChange {
+        workspace: Reference::Id(workspace.id),
+        enabled: Some(true),
+        configuration: Patch::Keep,
+    };
     apply(write, actor, model, change).await.map(|_| ())
 }
 

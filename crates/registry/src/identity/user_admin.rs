@@ -14,6 +14,7 @@ use chrono::Duration;
 use registry_core::finding::Finding;
 use registry_core::id::UserId;
 use registry_core::names::is_invisible;
+use registry_core::patch::Patch;
 use registry_core::permission::{Permission, Role};
 use registry_core::slug::Reference;
 use sea_orm::{
@@ -42,8 +43,8 @@ pub struct NewPerson {
 pub struct PersonChange {
     /// Their name.
     pub name: Option<String>,
-    /// What they may do in the whole organisation; `Some(None)`: nothing.
-    pub role: Option<Option<Role>>,
+    /// What they may do in the whole organisation; cleared: nothing.
+    pub role: Patch<Role>,
     /// What they may do in single workspaces, all of them.
     pub workspaces: Option<Vec<(Reference, Role)>>,
 }
@@ -76,7 +77,7 @@ impl Users<'_> {
         if namesake.one(&write.txn).await?.is_some() {
             return Err(Error::Conflict {
                 code: "email_taken",
-                message: "There is somebody with this e-mail address already.".to_owned(),
+                message: "There is a user with this e-mail address already.".to_owned(),
                 pointer: Some("/email"),
             });
         }
@@ -120,7 +121,7 @@ impl Users<'_> {
         let before = memberships::granted(&write.txn, &row).await?;
         let by_id = |(id, role): &(Uuid, Role)| (Reference::Id(*id), *role);
         let roles = Roles {
-            organisation: change.role.unwrap_or(before.organisation),
+            organisation: change.role.apply(before.organisation),
             workspaces: change.workspaces.unwrap_or_else(|| before.workspaces.iter().map(by_id).collect()),
         };
         let after = memberships::check(&write, &roles).await?;

@@ -22,6 +22,7 @@ use registry_core::clock::Timestamp;
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::{IntegrationId, WorkspaceId};
 use registry_core::metadata::{AdvancedConfiguration, CANONICAL_WRAPPER};
+use registry_core::patch::Patch;
 use registry_core::permission::Permission;
 use registry_core::registration::{AuthType, Transport};
 use registry_core::slug::{Reference, Slug};
@@ -105,16 +106,16 @@ pub struct NewIntegration {
 pub struct IntegrationChange {
     /// 1 to 255 characters.
     pub name: Option<String>,
-    /// At most 500 characters; `Some(None)` clears it.
-    pub description: Option<Option<String>>,
+    /// At most 500 characters.
+    pub description: Patch<String>,
     /// A new address: stored secrets must then be entered again.
     pub url: Option<String>,
     /// How gateways authenticate there.
     pub auth_type: Option<AuthType>,
     /// The MCP transport.
     pub transport: Option<Transport>,
-    /// The whole Advanced Configuration, JSON text; `Some(None)` clears it.
-    pub configuration: Option<Option<String>>,
+    /// The whole Advanced Configuration, JSON text.
+    pub configuration: Patch<String>,
     /// What the author says of this version of the configuration.
     pub note: Option<String>,
     /// Switches it on or off. Switched off it has no clients for gateways; they are withdrawn after

@@ -15,6 +15,7 @@ use registry_core::finding::Findings;
 use registry_core::id::{IntegrationId, WorkspaceId};
 use registry_core::metadata::{AdvancedConfiguration, EffectiveMetadata, Resolution};
 use registry_core::oauth::{Discovery, Exchange, Failure, FailureClass, document_url};
+use registry_core::patch::Patch;
 use registry_core::permission::Permission;
 use registry_core::preflight::{Advice, AdviceInputs, Forecast, advise, forecast};
 use registry_core::registration::{AuthType, Desired, DesiredPresence, RegistrationMethod};
@@ -36,8 +37,8 @@ pub struct WhatIf {
     pub workspace: Option<Reference>,
     /// Another address.
     pub url: Option<String>,
-    /// Another Advanced Configuration, JSON text; `Some(None)`: none.
-    pub configuration: Option<Option<String>>,
+    /// Another Advanced Configuration, JSON text; cleared: none.
+    pub configuration: Patch<String>,
 }
 
 /// What a registration would be.
@@ -91,7 +92,7 @@ impl Preflights<'_> {
             model.url = url;
         }
         let stored = model.configuration.as_deref();
-        let (layer, mut findings) = if let Some(text) = what_if.configuration {
+        let (layer, mut findings) = if let Some(text) = what_if.configuration.change() {
             self.hypothetical(text.as_deref(), stored)?
         } else {
             (parse_layer(stored, "integration", model.id)?, Findings::default())

@@ -73,7 +73,7 @@ impl Integrations<'_> {
         if let Some(name) = change.name {
             after.name = naming::name(&name, "/name")?;
         }
-        if let Some(description) = change.description {
+        if let Some(description) = change.description.change() {
             after.description = naming::description(description)?;
         }
         if let Some(auth_type) = change.auth_type {
@@ -99,7 +99,7 @@ impl Integrations<'_> {
         }
         let mut findings = Findings::default();
         // A new address is judged against the kept secrets also where the configuration is not sent along.
-        let text = change.configuration.or_else(|| url_changed.then(|| model.configuration.clone()));
+        let text = change.configuration.change().or_else(|| url_changed.then(|| model.configuration.clone()));
         if let Some(text) = text {
             let stored = store(
                 write,

@@ -18,6 +18,7 @@ use registry_core::clock::Timestamp;
 use registry_core::id::ServerId;
 use registry_core::metadata::Resolution;
 use registry_core::oauth::Adjustment;
+use registry_core::patch::Patch;
 use registry_core::permission::Permission;
 use registry_core::slug::{Reference, Slug};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
@@ -79,10 +80,10 @@ pub struct NewServer {
 pub struct ServerChange {
     /// 1 to 255 characters.
     pub name: Option<String>,
-    /// At most 500 characters; `Some(None)` clears it.
-    pub description: Option<Option<String>>,
-    /// The whole server layer, JSON text; `Some(None)` clears it.
-    pub configuration: Option<Option<String>>,
+    /// At most 500 characters.
+    pub description: Patch<String>,
+    /// The whole server layer, JSON text.
+    pub configuration: Patch<String>,
     /// Members that come from the operator's secrets, all of them.
     pub secret_mappings: Option<Vec<SecretMapping>>,
     /// What the author says of this version of the configuration.

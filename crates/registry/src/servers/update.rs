@@ -121,11 +121,11 @@ impl Servers<'_> {
         if let Some(name) = change.name {
             after.name = naming::name(&name, "/name")?;
         }
-        if let Some(description) = change.description {
+        if let Some(description) = change.description.change() {
             after.description = naming::description(description)?;
         }
         let mut findings = Findings::default();
-        if let Some(text) = change.configuration {
+        if let Some(text) = change.configuration.change() {
             let owner = ("server", model.id);
             let stored = store(
                 &mut write,

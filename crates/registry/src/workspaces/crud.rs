@@ -14,6 +14,7 @@ use crate::workspaces::Workspaces;
 use crate::{Actor, Error, Result, pagination};
 use registry_core::clock::Timestamp;
 use registry_core::id::WorkspaceId;
+use registry_core::patch::Patch;
 use registry_core::permission::Permission;
 use registry_core::slug::{Reference, Slug};
 use sea_orm::{
@@ -57,8 +58,8 @@ pub struct NewWorkspace {
 pub struct WorkspaceChange {
     /// 1 to 255 characters.
     pub name: Option<String>,
-    /// At most 500 characters; `Some(None)` clears it.
-    pub description: Option<Option<String>>,
+    /// At most 500 characters.
+    pub description: Patch<String>,
 }
 
 /// Which workspaces to list.
@@ -141,7 +142,7 @@ impl Workspaces<'_> {
         if let Some(name) = change.name {
             after.name = naming::name(&name, "/name")?;
         }
-        if let Some(description) = change.description {
+        if let Some(description) = change.description.change() {
             after.description = naming::description(description)?;
         }
         if after != before {

@@ -3,7 +3,7 @@
 use super::{Created, Query};
 use crate::http::choice::Tick;
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
@@ -34,12 +34,12 @@ struct RotatePage {
 #[get("/api-keys/{key}/rotate")]
 pub(super) async fn confirm_rotate(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<ApiKeyId>,
 ) -> Result<HttpResponse, Failure> {
-    let key = visitor.registry.api_keys().get(&visitor.actor, *path).await?;
-    let shell = Shell::of(&request, &visitor, "api-keys", format!("Rotate {}", key.name));
-    let page = RotatePage { shell, key, now: visitor.registry.now() };
+    let key = signed_in.registry.api_keys().get(&signed_in.actor, *path).await?;
+    let shell = Shell::of(&request, &signed_in, "api-keys", format!("Rotate {}", key.name));
+    let page = RotatePage { shell, key, now: signed_in.registry.now() };
     Ok(html(StatusCode::OK, &page)?)
 }
 
@@ -47,34 +47,34 @@ pub(super) async fn confirm_rotate(
 #[post("/api-keys/{key}/rotate")]
 pub(super) async fn rotate(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<ApiKeyId>,
 ) -> Result<HttpResponse, Failure> {
-    let made = visitor.registry.api_keys().rotate(&visitor.actor, *path).await?;
+    let made = signed_in.registry.api_keys().rotate(&signed_in.actor, *path).await?;
     let created = Created { name: made.record.name, key: made.key, rotated: true, findings: made.findings };
-    super::render(&request, &visitor, &Query::default(), Some(created)).await
+    super::render(&request, &signed_in, &Query::default(), Some(created)).await
 }
 
 #[get("/api-keys/{key}/revoke")]
 pub(super) async fn confirm_revoke(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<ApiKeyId>,
 ) -> Result<HttpResponse, Failure> {
-    let key = visitor.registry.api_keys().get(&visitor.actor, *path).await?;
-    let shell = Shell::of(&request, &visitor, "api-keys", format!("Revoke {}", key.name));
-    let made = visitor.registry.api_keys().made_by(&visitor.actor, *path).await?;
-    let page = RevokePage { shell, key, made, now: visitor.registry.now() };
+    let key = signed_in.registry.api_keys().get(&signed_in.actor, *path).await?;
+    let shell = Shell::of(&request, &signed_in, "api-keys", format!("Revoke {}", key.name));
+    let made = signed_in.registry.api_keys().made_by(&signed_in.actor, *path).await?;
+    let page = RevokePage { shell, key, made, now: signed_in.registry.now() };
     Ok(html(StatusCode::OK, &page)?)
 }
 
 #[post("/api-keys/{key}/revoke")]
 pub(super) async fn revoke(
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<ApiKeyId>,
     form: web::Form<Revoke>,
 ) -> Result<HttpResponse, Failure> {
-    let ended = visitor.registry.api_keys().revoke(&visitor.actor, *path, form.made.is_some()).await?;
+    let ended = signed_in.registry.api_keys().revoke(&signed_in.actor, *path, form.made.is_some()).await?;
     Ok(go(format!("/ui/api-keys?done=revoked-{ended}")))
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Created, Query};
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::pages::api_keys::labels::{Preset, allows};
 use crate::view::{Shell, html};
 use actix_web::http::StatusCode;
@@ -98,7 +98,7 @@ impl Form {
     }
 
     /// What it asks for, or what is wrong with it.
-    fn read(&self, visitor: &Visitor) -> Result<NewApiKey, Vec<Finding>> {
+    fn read(&self, signed_in: &SignedInUser) -> Result<NewApiKey, Vec<Finding>> {
         let mut problems = Vec::new();
         let role = Role::parse(&self.role);
         if role.is_none() {
@@ -125,7 +125,7 @@ impl Form {
         let expires_at = match (self.days.as_str(), self.days.parse::<i64>()) {
             ("never", _) => None,
             (_, Ok(days)) if (1..=3650).contains(&days) => {
-                Some(visitor.registry.now() + Duration::days(days))
+                Some(signed_in.registry.now() + Duration::days(days))
             }
             _ => {
                 problems.push(Finding::error("/days", "invalid_value", "Choose when the key expires."));
@@ -133,7 +133,7 @@ impl Form {
             }
         };
         if self.days == "never" && self.reason.trim().is_empty() {
-            let message = "A key that never expires needs a reason, for whoever looks at it later.";
+            let message = "A key that never expires needs a reason, which is shown in the list of keys.";
             problems.push(Finding::error("/reason", "missing_member", message));
         }
         if !problems.is_empty() {
@@ -171,14 +171,14 @@ impl Form {
 }
 
 #[get("/api-keys/new")]
-pub(super) async fn show(request: HttpRequest, visitor: Visitor) -> Result<HttpResponse, Failure> {
-    visitor.actor.require_organisation(Permission::ManageKeys)?;
-    render(&request, &visitor, Form::fresh(), Vec::new()).await
+pub(super) async fn show(request: HttpRequest, signed_in: SignedInUser) -> Result<HttpResponse, Failure> {
+    signed_in.actor.require_organisation(Permission::ManageKeys)?;
+    render(&request, &signed_in, Form::fresh(), Vec::new()).await
 }
 
 async fn render(
     request: &HttpRequest,
-    visitor: &Visitor,
+    signed_in: &SignedInUser,
     form: Form,
     problems: Vec<Finding>,
 ) -> Result<HttpResponse, Failure> {
@@ -187,8 +187,8 @@ async fn render(
     } else {
         (StatusCode::UNPROCESSABLE_ENTITY, "Problem: create an API key")
     };
-    let shell = Shell::of(request, visitor, "api-keys", title);
-    let workspaces = super::workspaces(visitor).await?;
+    let shell = Shell::of(request, signed_in, "api-keys", title);
+    let workspaces = super::workspaces(signed_in).await?;
     Ok(html(status, &Page { shell, form, workspaces, problems })?)
 }
 
@@ -196,24 +196,24 @@ async fn render(
 #[post("/api-keys/new")]
 pub(super) async fn submit(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     form: web::Form<Vec<(String, String)>>,
 ) -> Result<HttpResponse, Failure> {
     let form = Form::of(form.into_inner());
-    let new = match form.read(&visitor) {
+    let new = match form.read(&signed_in) {
         Ok(new) => new,
         Err(problems) => {
-            visitor.actor.require_organisation(Permission::ManageKeys)?;
-            return render(&request, &visitor, form, problems).await;
+            signed_in.actor.require_organisation(Permission::ManageKeys)?;
+            return render(&request, &signed_in, form, problems).await;
         }
     };
-    match visitor.registry.api_keys().create(&visitor.actor, new).await {
+    match signed_in.registry.api_keys().create(&signed_in.actor, new).await {
         Ok(made) => {
             let created =
                 Created { name: made.record.name, key: made.key, rotated: false, findings: made.findings };
-            super::render(&request, &visitor, &Query::default(), Some(created)).await
+            super::render(&request, &signed_in, &Query::default(), Some(created)).await
         }
-        Err(registry::Error::Invalid(findings)) => render(&request, &visitor, form, findings.0).await,
+        Err(registry::Error::Invalid(findings)) => render(&request, &signed_in, form, findings.0).await,
         Err(error) => Err(error.into()),
     }
 }

@@ -6,7 +6,7 @@ use registry_core::clock::Timestamp;
 use registry_core::permission::{Permission, Role, SCOPES};
 
 /// What only people should do, unless somebody chooses it one by one.
-const DELICATE: [&str; 3] = ["api_keys.manage", "people.manage", "audit_events.read"];
+const SENSITIVE_SCOPES: [&str; 3] = ["api_keys.manage", "people.manage", "audit_events.read"];
 
 /// A choice of scopes with a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ impl Preset {
         };
         SCOPES
             .iter()
-            .filter(|(scope, given)| allows(role, given) && !DELICATE.contains(scope))
+            .filter(|(scope, given)| allows(role, given) && !SENSITIVE_SCOPES.contains(scope))
             .filter(|(scope, _)| self == Self::Write || reads(scope))
             .map(|(scope, _)| (*scope).to_owned())
             .collect()
@@ -53,7 +53,7 @@ pub(crate) fn scope(name: &str) -> &'static str {
         "registrations.read" => "Read registrations",
         "registrations.operate" => "Retry, register again, approve, withdraw",
         "api_keys.manage" => "Create, rotate and revoke API keys",
-        "people.manage" => "See people, rename and deactivate them, end their sessions",
+        "people.manage" => "See users, rename and deactivate them, end their sessions",
         "audit_events.read" => "Read the audit log",
         _ => "Fetch resolved documents, with secrets",
     }

@@ -5,7 +5,7 @@ mod create;
 mod labels;
 
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::view::{Shell, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
@@ -16,7 +16,7 @@ use registry_core::clock::Timestamp;
 use registry_core::finding::Finding;
 use serde::Deserialize;
 
-/// Its addresses.
+/// Mounts the routes of these pages.
 pub(super) fn routes(config: &mut ServiceConfig) {
     config
         .service(list)
@@ -29,7 +29,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 }
 
 /// Keys on one page.
-const SIZE: u64 = 50;
+const PAGE_SIZE: u64 = 50;
 
 #[derive(Template)]
 #[template(path = "pages/api_keys.html")]
@@ -69,29 +69,29 @@ struct Query {
 #[get("/api-keys")]
 async fn list(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, Failure> {
-    render(&request, &visitor, &query, None).await
+    render(&request, &signed_in, &query, None).await
 }
 
 async fn render(
     request: &HttpRequest,
-    visitor: &Visitor,
+    signed_in: &SignedInUser,
     query: &Query,
     created: Option<Created>,
 ) -> Result<HttpResponse, Failure> {
     let ended = query.state == "ended";
     let number = query.page.unwrap_or(1).max(1);
-    let wanted = PageRequest::new(number - 1, SIZE);
+    let wanted = PageRequest::new(number - 1, PAGE_SIZE);
     let of = |ended| ApiKeyFilter { ended: Some(ended) };
-    let found = visitor.registry.api_keys().list(&visitor.actor, of(ended), wanted).await?;
+    let found = signed_in.registry.api_keys().list(&signed_in.actor, of(ended), wanted).await?;
     let others =
-        visitor.registry.api_keys().list(&visitor.actor, of(!ended), PageRequest::new(0, 1)).await?.total;
+        signed_in.registry.api_keys().list(&signed_in.actor, of(!ended), PageRequest::new(0, 1)).await?.total;
     let link = |page: u64| format!("/ui/api-keys?state={}&page={page}", query.state);
     let (working, gone) = if ended { (others, found.total) } else { (found.total, others) };
     let page = Page {
-        shell: Shell::of(request, visitor, "api-keys", "API keys"),
+        shell: Shell::of(request, signed_in, "api-keys", "API keys"),
         previous: (number > 1).then(|| link(number - 1)),
         next: found.has_more(wanted).then(|| link(number + 1)),
         items: found.items,
@@ -99,14 +99,14 @@ async fn render(
         working,
         gone,
         created,
-        base: super::base_url(request, visitor),
-        now: visitor.registry.now(),
+        base: super::base_url(request, signed_in),
+        now: signed_in.registry.now(),
     };
     Ok(html(StatusCode::OK, &page)?)
 }
 
 /// The workspaces that a key or a person may be bound to.
-pub(super) async fn workspaces(visitor: &Visitor) -> Result<Vec<Workspace>, Failure> {
+pub(super) async fn workspaces(signed_in: &SignedInUser) -> Result<Vec<Workspace>, Failure> {
     let all = PageRequest::new(0, 1000);
-    Ok(visitor.registry.workspaces().list(&visitor.actor, WorkspaceFilter::default(), all).await?.items)
+    Ok(signed_in.registry.workspaces().list(&signed_in.actor, WorkspaceFilter::default(), all).await?.items)
 }

@@ -3,7 +3,7 @@
 
 use super::query::Query;
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, get, web};
 use futures_util::stream::try_unfold;
@@ -11,28 +11,31 @@ use registry::{AuditFilter, AuditFormat, AuditSeek, Error, export_audit};
 use registry_core::permission::Permission;
 
 /// Events in one part.
-const PART: u64 = 500;
+const EXPORT_BATCH: u64 = 500;
 
 #[get("/audit.csv")]
-pub(super) async fn csv(visitor: Visitor, query: web::Query<Query>) -> Result<HttpResponse, Failure> {
-    file(visitor, &query, AuditFormat::Csv)
+pub(super) async fn csv(signed_in: SignedInUser, query: web::Query<Query>) -> Result<HttpResponse, Failure> {
+    file(signed_in, &query, AuditFormat::Csv)
 }
 
 #[get("/audit.jsonl")]
-pub(super) async fn lines(visitor: Visitor, query: web::Query<Query>) -> Result<HttpResponse, Failure> {
-    file(visitor, &query, AuditFormat::JsonLines)
+pub(super) async fn lines(
+    signed_in: SignedInUser,
+    query: web::Query<Query>,
+) -> Result<HttpResponse, Failure> {
+    file(signed_in, &query, AuditFormat::JsonLines)
 }
 
 /// How far the file is.
 struct Sending {
-    visitor: Visitor,
+    signed_in: SignedInUser,
     filter: AuditFilter,
     seek: AuditSeek,
     more: bool,
 }
 
-fn file(visitor: Visitor, query: &Query, format: AuditFormat) -> Result<HttpResponse, Failure> {
-    visitor.actor.require_organisation(Permission::ReadAudit)?;
+fn file(signed_in: SignedInUser, query: &Query, format: AuditFormat) -> Result<HttpResponse, Failure> {
+    signed_in.actor.require_organisation(Permission::ReadAudit)?;
     let (filter, problems) = query.filter();
     if !problems.is_empty() {
         let words = "The days of this address cannot be read. Write them as 2026-11-23.";
@@ -43,13 +46,17 @@ fn file(visitor: Visitor, query: &Query, format: AuditFormat) -> Result<HttpResp
         AuditFormat::JsonLines => ("application/jsonl; charset=utf-8", "audit.jsonl"),
     };
     let parts = try_unfold(
-        Sending { visitor, filter, seek: AuditSeek::Newest, more: true },
+        Sending { signed_in, filter, seek: AuditSeek::Newest, more: true },
         move |mut sending| async move {
             if !sending.more {
                 return Ok::<_, Error>(None);
             }
-            let Sending { visitor, filter, seek, .. } = &sending;
-            let found = visitor.registry.audit().range(&visitor.actor, filter.clone(), *seek, PART).await?;
+            let Sending { signed_in, filter, seek, .. } = &sending;
+            let found = signed_in
+                .registry
+                .audit()
+                .range(&signed_in.actor, filter.clone(), *seek, EXPORT_BATCH)
+                .await?;
             let head = *seek == AuditSeek::Newest;
             sending.more = found.older;
             if let Some(last) = found.items.last() {

@@ -4,7 +4,7 @@ mod export;
 mod query;
 
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::view::{Shell, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
@@ -17,13 +17,13 @@ use registry_core::clock::Timestamp;
 use registry_core::finding::Finding;
 use registry_core::permission::Permission;
 
-/// Its addresses.
+/// Mounts the routes of these pages.
 pub(super) fn routes(config: &mut ServiceConfig) {
     config.service(show).service(export::csv).service(export::lines);
 }
 
 /// Events on one page.
-const SIZE: u64 = 50;
+const PAGE_SIZE: u64 = 50;
 /// Kinds of actions, as the filter proposes them.
 const KINDS: [(&str, &str); 10] = [
     ("integration.", "Integrations"),
@@ -32,7 +32,7 @@ const KINDS: [(&str, &str); 10] = [
     ("registration.", "Registrations"),
     ("orphan.", "Orphans"),
     ("workspace.", "Workspaces"),
-    ("user.", "People and sign-ins"),
+    ("user.", "Users and sign-ins"),
     ("user.sign_in_refused", "Refused sign-ins"),
     ("api_key.", "API keys"),
     ("client_secret.", "Reading of secrets"),
@@ -68,10 +68,10 @@ impl Page {
 #[get("/audit")]
 async fn show(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, Failure> {
-    visitor.actor.require_organisation(Permission::ReadAudit)?;
+    signed_in.actor.require_organisation(Permission::ReadAudit)?;
     let query = query.into_inner();
     let (filter, problems) = query.filter();
     let seek = match (query.before, query.after) {
@@ -79,7 +79,7 @@ async fn show(
         (None, Some(number)) => AuditSeek::After(number),
         (None, None) => AuditSeek::Newest,
     };
-    let found = visitor.registry.audit().range(&visitor.actor, filter, seek, SIZE).await?;
+    let found = signed_in.registry.audit().range(&signed_in.actor, filter, seek, PAGE_SIZE).await?;
     let filters = query.filters();
     let link = |name: &str, event: Option<&AuditEvent>| {
         event.map(|event| format!("/ui/audit?{filters}&{name}={}", event.number))
@@ -90,15 +90,15 @@ async fn show(
         (StatusCode::UNPROCESSABLE_ENTITY, "Problem: audit log")
     };
     let page = Page {
-        shell: Shell::of(&request, &visitor, "audit", title),
+        shell: Shell::of(&request, &signed_in, "audit", title),
         older: link("before", found.items.last().filter(|_| found.older)),
         newer: link("after", found.items.first().filter(|_| found.newer)),
-        begins: visitor.registry.audit().begins_at(&visitor.actor).await?,
+        begins: signed_in.registry.audit().begins_at(&signed_in.actor).await?,
         items: found.items,
         query,
         filters,
         problems,
-        now: visitor.registry.now(),
+        now: signed_in.registry.now(),
     };
     Ok(html(status, &page)?)
 }

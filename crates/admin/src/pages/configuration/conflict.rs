@@ -1,11 +1,11 @@
-//! Somebody else saved first: both texts, and what each of them changes. Nothing that was typed is lost.
+//! Another user saved first: both texts, and what each of them changes. Nothing that was typed is lost.
 
 use super::layout::laid_out;
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
-use crate::pages::configuration::live_check::Typed;
+use crate::http::session::SignedInUser;
 use crate::pages::configuration::preview::diff::{Diff, Fate};
-use crate::pages::configuration::scope::Place;
+use crate::pages::configuration::scope::PageScope;
+use crate::pages::configuration::unsaved_text::UnsavedText;
 use crate::view::{Shell, html};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
@@ -18,8 +18,8 @@ use registry_core::finding::{Finding, Severity};
 #[template(path = "pages/conflict.html")]
 struct Page {
     shell: Shell,
-    place: Place,
-    typed: Typed,
+    scope: PageScope,
+    typed: UnsavedText,
     stored: Configuration,
     /// What they changed of the text that both began with; `None` where that is not known.
     theirs: Option<Diff>,
@@ -38,13 +38,13 @@ impl Page {
 /// The page that says so; `stored` is theirs.
 pub(super) async fn page(
     request: &HttpRequest,
-    visitor: &Visitor,
-    place: Place,
-    typed: Typed,
+    signed_in: &SignedInUser,
+    scope: PageScope,
+    typed: UnsavedText,
     stored: Configuration,
 ) -> Result<HttpResponse, Failure> {
-    let (registry, actor) = (&visitor.registry, &visitor.actor);
-    let check = Check { subject: Some(place.subject.clone()), text: typed.text.clone(), preview: None };
+    let (registry, actor) = (&signed_in.registry, &signed_in.actor);
+    let check = Check { subject: Some(scope.subject.clone()), text: typed.text.clone(), preview: None };
     let checked = registry.configurations().check(actor, check).await?;
     let errors: Vec<Finding> =
         checked.findings.0.into_iter().filter(|finding| finding.severity == Severity::Error).collect();
@@ -52,7 +52,7 @@ pub(super) async fn page(
     let base = match typed.base {
         Some(0) => Some(String::new()),
         Some(number) => {
-            let revision = registry.configurations().revision(actor, &place.subject, number).await.ok();
+            let revision = registry.configurations().revision(actor, &scope.subject, number).await.ok();
             revision.map(|revision| revision.text.as_deref().map(laid_out).unwrap_or_default())
         }
         None => None,
@@ -60,15 +60,15 @@ pub(super) async fn page(
     let page = Page {
         shell: Shell::of(
             request,
-            visitor,
-            place.section,
-            format!("Problem: somebody else saved {}", place.of),
+            signed_in,
+            scope.section,
+            format!("Problem: another user saved {}", scope.of),
         ),
         theirs: base.map(|base| Diff::of(&base, &present)),
         mine: typed.changes(&present, stored.text.as_deref()).filter(|_| errors.is_empty()),
         errors,
         now: registry.now(),
-        place,
+        scope,
         typed,
         stored,
     };

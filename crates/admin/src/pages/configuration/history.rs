@@ -2,11 +2,11 @@
 
 use super::restore;
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::pages::configuration::preview::diff::{Diff, Fate};
 use crate::pages::configuration::preview::sent;
 use crate::pages::configuration::routes::LEVELS;
-use crate::pages::configuration::scope::Place;
+use crate::pages::configuration::scope::PageScope;
 use crate::view::{Cost, Shell, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
@@ -30,7 +30,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 }
 
 /// Versions listed at once.
-const SIZE: u64 = 20;
+const PAGE_SIZE: u64 = 20;
 
 #[derive(Debug, Default, Deserialize)]
 struct Query {
@@ -53,7 +53,7 @@ struct Query {
 #[template(path = "pages/history.html")]
 struct Page {
     shell: Shell,
-    place: Place,
+    scope: PageScope,
     versions: Vec<Revision>,
     previous: Option<String>,
     next: Option<String>,
@@ -81,7 +81,7 @@ struct Comparison {
 impl Page {
     /// The address of this page with other versions.
     fn versions_link(&self, a: i64, b: i64) -> String {
-        link(&self.place, &Query { a: Some(a), b: Some(b), page: self.query.page, ..self.query.like() })
+        link(&self.scope, &Query { a: Some(a), b: Some(b), page: self.query.page, ..self.query.like() })
     }
 
     /// What one version changed: compared with the one before it.
@@ -94,7 +94,7 @@ impl Page {
         let (a, b) = self.comparison.as_ref().map_or((0, 0), |one| (one.a, one.b.number));
         let query =
             Query { a: Some(a), b: Some(b), of: of.to_owned(), page: self.query.page, ..self.query.like() };
-        link(&self.place, &query)
+        link(&self.scope, &query)
     }
 
     fn is_sent(&self) -> bool {
@@ -109,7 +109,7 @@ impl Query {
     }
 }
 
-fn link(place: &Place, query: &Query) -> String {
+fn link(scope: &PageScope, query: &Query) -> String {
     let mut pairs = url::form_urlencoded::Serializer::new(String::new());
     for (name, number) in [("a", query.a), ("b", query.b)] {
         if let Some(number) = number {
@@ -124,7 +124,7 @@ fn link(place: &Place, query: &Query) -> String {
     if query.page > 0 {
         pairs.append_pair("page", &query.page.to_string());
     }
-    format!("{}?{}", place.history(), pairs.finish())
+    format!("{}?{}", scope.history(), pairs.finish())
 }
 
 /// Who saved a version and how, as people say it.
@@ -138,26 +138,26 @@ fn author(version: &Revision) -> String {
 
 async fn show(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, Failure> {
     let query = query.into_inner();
-    let place = Place::of_request(&request, &visitor).await?;
-    let (registry, actor) = (&visitor.registry, &visitor.actor);
-    let wanted = PageRequest::new(query.page, SIZE);
-    let found = registry.configurations().revisions(actor, &place.subject, wanted).await?;
+    let scope = PageScope::of_request(&request, &signed_in).await?;
+    let (registry, actor) = (&signed_in.registry, &signed_in.actor);
+    let wanted = PageRequest::new(query.page, PAGE_SIZE);
+    let found = registry.configurations().revisions(actor, &scope.subject, wanted).await?;
     let more = found.has_more(wanted);
-    let turn = |page| link(&place, &Query { a: query.a, b: query.b, page, ..query.like() });
+    let turn = |page| link(&scope, &Query { a: query.a, b: query.b, page, ..query.like() });
     let previous = query.page.checked_sub(1).map(turn);
     let next = more.then(|| turn(query.page + 1));
-    let current = registry.configurations().get(actor, &place.subject).await?.revision;
-    let servers = registry.configurations().affected_servers(actor, &place.subject).await?;
+    let current = registry.configurations().get(actor, &scope.subject).await?.revision;
+    let servers = registry.configurations().affected_servers(actor, &scope.subject).await?;
     let servers: Vec<String> =
         servers.iter().map(|(workspace, server, _)| format!("{}/{server}", workspace.slug)).collect();
     let comparison =
-        if current == 0 { None } else { Some(compare(&visitor, &place, &query, current, &servers).await?) };
+        if current == 0 { None } else { Some(compare(&signed_in, &scope, &query, current, &servers).await?) };
     let page = Page {
-        shell: Shell::of(&request, &visitor, place.section, format!("{}: history", place.of)),
+        shell: Shell::of(&request, &signed_in, scope.section, format!("{}: history", scope.of)),
         versions: found.items,
         previous,
         next,
@@ -166,28 +166,28 @@ async fn show(
         query,
         servers,
         now: registry.now(),
-        place,
+        scope,
     };
     Ok(html(StatusCode::OK, &page)?)
 }
 
 async fn compare(
-    visitor: &Visitor,
-    place: &Place,
+    signed_in: &SignedInUser,
+    scope: &PageScope,
     query: &Query,
     current: i64,
     servers: &[String],
 ) -> Result<Comparison, Failure> {
-    let (registry, actor) = (&visitor.registry, &visitor.actor);
+    let (registry, actor) = (&signed_in.registry, &signed_in.actor);
     let b = query.b.unwrap_or(current);
     let a = query.a.unwrap_or(b - 1);
-    let newer = registry.configurations().revision(actor, &place.subject, b).await?;
+    let newer = registry.configurations().revision(actor, &scope.subject, b).await?;
     // Version 0 is what was before the first: nothing.
     let older =
-        if a == 0 { None } else { Some(registry.configurations().revision(actor, &place.subject, a).await?) };
+        if a == 0 { None } else { Some(registry.configurations().revision(actor, &scope.subject, a).await?) };
     let target = if b == current { a } else { b };
-    let restore = if place.may_save && target > 0 && target != current {
-        let checked = registry.configurations().check_revision(actor, &place.subject, target, None).await?;
+    let restore = if scope.may_save && target > 0 && target != current {
+        let checked = registry.configurations().check_revision(actor, &scope.subject, target, None).await?;
         Some((target, effect(&checked)))
     } else {
         None
@@ -203,7 +203,7 @@ async fn compare(
             }
             let checked = registry
                 .configurations()
-                .check_revision(actor, &place.subject, number, preview.as_ref())
+                .check_revision(actor, &scope.subject, number, preview.as_ref())
                 .await?;
             match checked.preview {
                 Some(preview) => {

@@ -1,12 +1,12 @@
 //! The five levels beside the one the page is about, each with a link to where it is changed.
 
-use crate::pages::configuration::scope::Place;
+use crate::pages::configuration::scope::PageScope;
 use registry::Preview;
 use registry_core::metadata::Level;
 
 /// One level.
 #[derive(Debug)]
-pub(super) struct Rung {
+pub(super) struct LayerTab {
     /// The word of the level.
     pub(super) level: &'static str,
     /// The same with its name.
@@ -18,18 +18,22 @@ pub(super) struct Rung {
 }
 
 /// All five, low to high. Levels above the page's own are those of the server that is looked at.
-pub(super) fn ladder(place: &Place, shown: Option<&Preview>, sees_organisation: bool) -> Vec<Rung> {
+pub(super) fn layer_tabs(
+    scope: &PageScope,
+    shown: Option<&Preview>,
+    sees_organisation: bool,
+) -> Vec<LayerTab> {
     let real = shown.filter(|preview| preview.integration.is_some());
-    let integration = place.integration.clone().or_else(|| real.and_then(|one| one.integration.clone()));
-    let workspace = place.workspace.clone().or_else(|| real.map(|one| one.workspace.clone()));
-    let server = place.server.clone().or_else(|| real.map(|one| one.server.clone()));
+    let integration = scope.integration.clone().or_else(|| real.and_then(|one| one.integration.clone()));
+    let workspace = scope.workspace.clone().or_else(|| real.map(|one| one.workspace.clone()));
+    let server = scope.server.clone().or_else(|| real.map(|one| one.server.clone()));
     let named = |word: &str, name: Option<&String>| match name {
         Some(name) => format!("{word} {name}"),
         None => word.to_owned(),
     };
     let pair = workspace.as_ref().zip(server.as_ref());
     let access = workspace.as_ref().zip(integration.as_ref());
-    let rungs = [
+    let tabs = [
         (Level::Default, "Default".to_owned(), Some("/ui/settings".to_owned())),
         (
             Level::Organisation,
@@ -52,8 +56,12 @@ pub(super) fn ladder(place: &Place, shown: Option<&Preview>, sees_organisation: 
             pair.map(|(team, slug)| format!("/ui/workspaces/{team}/servers/{slug}/config")),
         ),
     ];
-    rungs
-        .into_iter()
-        .map(|(level, words, link)| Rung { level: level.as_str(), words, link, is_here: level == place.rung })
+    tabs.into_iter()
+        .map(|(level, words, link)| LayerTab {
+            level: level.as_str(),
+            words,
+            link,
+            is_here: level == scope.layer,
+        })
         .collect()
 }

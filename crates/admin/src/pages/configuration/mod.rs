@@ -1,6 +1,6 @@
-//! The Advanced configuration page, the same at every level: addresses here, `place` says what a page is about, `show`
+//! The Advanced configuration page, the same at every level: addresses here, `scope` says what a page is about, `show`
 //! reads, `submit` takes what was posted. The text and the `form` are two views of one thing: `submitted` makes a text of
-//! either, `acts` are the buttons that change it.
+//! either, `quick_fixes` are the buttons that change it, `unsaved_text` is a text that is not saved yet.
 
 mod choice;
 mod conflict;
@@ -9,7 +9,6 @@ mod form;
 mod history;
 mod layer_tabs;
 mod layout;
-mod live_check;
 pub(crate) mod preview;
 mod problems;
 mod quick_fixes;
@@ -21,9 +20,10 @@ mod secrets;
 mod show;
 mod submit;
 mod submitted;
+mod unsaved_text;
 
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::middleware::Compress;
 use actix_web::web::ServiceConfig;
@@ -34,7 +34,7 @@ use scope::{of_access, of_integration, of_organisation, of_server};
 use show::read;
 use submit::submit;
 
-/// Its addresses.
+/// Mounts the routes of these pages.
 pub(super) fn routes(config: &mut ServiceConfig) {
     config
         .service(show_integration)
@@ -51,90 +51,90 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 
 /// The JSON Schema of what is edited, for the editor: suggestions, meanings, kinds. It belongs to the binary.
 #[get("/configuration-schema.json", wrap = "Compress::default()")]
-async fn schema(_: Visitor) -> HttpResponse {
+async fn schema(_: SignedInUser) -> HttpResponse {
     HttpResponse::Ok().insert_header((CACHE_CONTROL, "private, max-age=3600")).json(json_schema())
 }
 
 #[get("/integrations/{integration}/config")]
 async fn show_integration(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<String>,
     query: web::Query<Choice>,
 ) -> Result<HttpResponse, Failure> {
-    let place = of_integration(&visitor, &path).await?;
-    read(&request, &visitor, place, query.into_inner()).await
+    let scope = of_integration(&signed_in, &path).await?;
+    read(&request, &signed_in, scope, query.into_inner()).await
 }
 
 #[post("/integrations/{integration}/config")]
 async fn submit_integration(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<String>,
     form: web::Form<Vec<(String, String)>>,
 ) -> Result<HttpResponse, Failure> {
-    let place = of_integration(&visitor, &path).await?;
-    submit(&request, &visitor, place, form.into_inner()).await
+    let scope = of_integration(&signed_in, &path).await?;
+    submit(&request, &signed_in, scope, form.into_inner()).await
 }
 
 #[get("/workspaces/{workspace}/integrations/{integration}/config")]
 async fn show_access(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<(String, String)>,
     query: web::Query<Choice>,
 ) -> Result<HttpResponse, Failure> {
-    let place = of_access(&visitor, &path.0, &path.1).await?;
-    read(&request, &visitor, place, query.into_inner()).await
+    let scope = of_access(&signed_in, &path.0, &path.1).await?;
+    read(&request, &signed_in, scope, query.into_inner()).await
 }
 
 #[post("/workspaces/{workspace}/integrations/{integration}/config")]
 async fn submit_access(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<(String, String)>,
     form: web::Form<Vec<(String, String)>>,
 ) -> Result<HttpResponse, Failure> {
-    let place = of_access(&visitor, &path.0, &path.1).await?;
-    submit(&request, &visitor, place, form.into_inner()).await
+    let scope = of_access(&signed_in, &path.0, &path.1).await?;
+    submit(&request, &signed_in, scope, form.into_inner()).await
 }
 
 #[get("/workspaces/{workspace}/servers/{server}/config")]
 async fn show_server(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<(String, String)>,
     query: web::Query<Choice>,
 ) -> Result<HttpResponse, Failure> {
-    let place = of_server(&visitor, &path.0, &path.1).await?;
-    read(&request, &visitor, place, query.into_inner()).await
+    let scope = of_server(&signed_in, &path.0, &path.1).await?;
+    read(&request, &signed_in, scope, query.into_inner()).await
 }
 
 #[post("/workspaces/{workspace}/servers/{server}/config")]
 async fn submit_server(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<(String, String)>,
     form: web::Form<Vec<(String, String)>>,
 ) -> Result<HttpResponse, Failure> {
-    let place = of_server(&visitor, &path.0, &path.1).await?;
-    submit(&request, &visitor, place, form.into_inner()).await
+    let scope = of_server(&signed_in, &path.0, &path.1).await?;
+    submit(&request, &signed_in, scope, form.into_inner()).await
 }
 
 #[get("/settings/organisation")]
 async fn show_organisation(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     query: web::Query<Choice>,
 ) -> Result<HttpResponse, Failure> {
-    read(&request, &visitor, of_organisation(&visitor), query.into_inner()).await
+    read(&request, &signed_in, of_organisation(&signed_in), query.into_inner()).await
 }
 
 #[post("/settings/organisation")]
 async fn submit_organisation(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     form: web::Form<Vec<(String, String)>>,
 ) -> Result<HttpResponse, Failure> {
-    submit(&request, &visitor, of_organisation(&visitor), form.into_inner()).await
+    submit(&request, &signed_in, of_organisation(&signed_in), form.into_inner()).await
 }

@@ -1,11 +1,11 @@
 //! Findings as the page lists them: the grade, what is wrong, what to write, and a button that does it.
 
 use super::form::{Entry, Form};
-use crate::pages::configuration::quick_fixes::Fix;
+use crate::pages::configuration::quick_fixes::QuickFix;
 use registry_core::finding::{Finding, Findings, Severity};
 
 /// At most so many bytes of text are read to find out which findings get a button: all of a usual text, few of a huge one.
-const FIXED_BYTES: usize = 1_000_000;
+const MAX_BYTES_WITH_FIXES: usize = 1_000_000;
 
 /// One.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub(super) struct Problem {
     pub(super) title: String,
     /// What to do, if that is said apart.
     pub(super) advice: String,
-    pub(super) fix: Option<Fix>,
+    pub(super) fix: Option<QuickFix>,
     /// The element of the page where it is mended.
     pub(super) target: String,
     /// Whether a field of the form shows it.
@@ -35,12 +35,12 @@ impl Problem {
         }
         findings.sort_by_key(|finding| (std::cmp::Reverse(finding.severity), finding.line));
         // Each button is tried on the whole text.
-        let fixed = (FIXED_BYTES / text.len().max(1)).max(1);
+        let fixed = (MAX_BYTES_WITH_FIXES / text.len().max(1)).max(1);
         findings
             .into_iter()
             .enumerate()
             .map(|(index, finding)| {
-                let fix = if index < fixed { Fix::of(&finding, text) } else { None };
+                let fix = if index < fixed { QuickFix::of(&finding, text) } else { None };
                 of(finding, index, fix, form)
             })
             .collect()
@@ -52,7 +52,7 @@ impl Problem {
     }
 }
 
-fn of(finding: Finding, index: usize, fix: Option<Fix>, form: Option<&Form>) -> Problem {
+fn of(finding: Finding, index: usize, fix: Option<QuickFix>, form: Option<&Form>) -> Problem {
     let field = form.and_then(|form| form.fields.iter().find(|entry| entry.is_about(&finding)));
     let target = match (form, field) {
         (None, _) => "configuration".to_owned(),

@@ -8,19 +8,19 @@ use registry_core::metadata::{
 
 /// A button that mends what a finding is about.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Fix {
+pub(super) struct QuickFix {
     /// What it does; what stands between backticks is code.
     pub(super) label: String,
     /// Its value in the form.
     pub(super) intent: String,
 }
 
-impl Fix {
+impl QuickFix {
     /// The one for `finding`, if there is one that `text` allows.
     pub(super) fn of(finding: &Finding, text: &str) -> Option<Self> {
         let pointer = &finding.pointer;
         let (label, intent) = match (finding.code.as_ref(), &finding.suggestion) {
-            ("doubled_wrapper", _) => ("Take one away".to_owned(), format!("unwrap:{pointer}")),
+            ("doubled_wrapper", _) => ("Remove one".to_owned(), format!("unwrap:{pointer}")),
             ("missing_wrapper", _) => ("Put the wrapper around".to_owned(), "wrap:".to_owned()),
             ("unknown_member" | "unknown_top_level_member", Some(name)) => {
                 (format!("Rename to `{name}`"), format!("rename:{name}:{pointer}"))
@@ -31,24 +31,24 @@ impl Fix {
             }
             _ => return None,
         };
-        act(&intent, text).map(|_| Self { label, intent })
+        apply_quick_fix(&intent, text).map(|_| Self { label, intent })
     }
 }
 
 /// Whether `intent` is such a button, whatever the text allows.
-pub(super) fn is_act(intent: &str) -> bool {
+pub(super) fn is_quick_fix(intent: &str) -> bool {
     let what = intent.split_once(':').map_or(intent, |(what, _)| what);
     matches!(what, "format" | "insert" | "unwrap" | "wrap" | "rename" | "remove" | "https")
 }
 
 /// What the button `intent` makes of `text`, and what to say about it; `None` if it is not such a button, or if the
 /// text does not allow it.
-pub(super) fn act(intent: &str, text: &str) -> Option<(String, String)> {
+pub(super) fn apply_quick_fix(intent: &str, text: &str) -> Option<(String, String)> {
     let (what, rest) = intent.split_once(':').unwrap_or((intent, ""));
     let (changed, said) = match what {
-        "format" => (formatted(text), "Laid out anew"),
+        "format" => (formatted(text), "Formatted"),
         "insert" => return examples::insert(text, rest),
-        "unwrap" => (unwrap_member(text, rest), "Taken away"),
+        "unwrap" => (unwrap_member(text, rest), "Removed"),
         "wrap" => (wrap_client_metadata(text), "Put inside `oauth_client_metadata`"),
         "rename" => {
             let (name, pointer) = rest.split_once(':')?;
@@ -71,7 +71,7 @@ fn secured(text: &str, pointer: &str) -> Option<String> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use super::{Fix, act};
+    use super::{QuickFix, apply_quick_fix};
     use registry_core::metadata::{KnownSecrets, verify};
 
     #[test]
@@ -80,12 +80,12 @@ mod tests {
             (
                 r#"{"oauth_client_metadata":{"oauth_client_metadata":{"scope":"a"}}}"#,
                 "doubled_wrapper",
-                "Take one away",
+                "Remove one",
             ),
             (
                 r#"{"configurations":{"oauth_client_metadata":{"scope":"a"}}}"#,
                 "doubled_wrapper",
-                "Take one away",
+                "Remove one",
             ),
             (r#"{"scope":"a"}"#, "missing_wrapper", "Put the wrapper around"),
             (r#"{"oauth_client_metadata":{"clientname":"a"}}"#, "unknown_member", "Rename to `client_name`"),
@@ -99,9 +99,9 @@ mod tests {
         ] {
             let findings = verify(text, &KnownSecrets::default()).findings.0;
             let finding = findings.iter().find(|finding| finding.code == code).unwrap();
-            let fix = Fix::of(finding, text).unwrap();
+            let fix = QuickFix::of(finding, text).unwrap();
             assert_eq!(fix.label, label);
-            let (mended, said) = act(&fix.intent, text).unwrap();
+            let (mended, said) = apply_quick_fix(&fix.intent, text).unwrap();
             assert!(said.ends_with(", not saved."), "{said}");
             assert!(verify(&mended, &KnownSecrets::default()).findings.is_empty(), "{mended}");
         }
@@ -117,8 +117,8 @@ mod tests {
         ] {
             let findings = verify(text, &KnownSecrets::default()).findings.0;
             assert!(!findings.is_empty());
-            assert!(findings.iter().all(|finding| Fix::of(finding, text).is_none()), "{text}");
+            assert!(findings.iter().all(|finding| QuickFix::of(finding, text).is_none()), "{text}");
         }
-        assert_eq!(act("save", "{}"), None);
+        assert_eq!(apply_quick_fix("save", "{}"), None);
     }
 }

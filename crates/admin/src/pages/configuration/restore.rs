@@ -2,9 +2,9 @@
 
 use super::layout::laid_out;
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::pages::configuration::preview::diff::{Diff, Fate};
-use crate::pages::configuration::scope::Place;
+use crate::pages::configuration::scope::PageScope;
 use crate::view::{Cost, Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -17,7 +17,7 @@ use serde::Deserialize;
 #[template(path = "pages/restore.html")]
 struct Page {
     shell: Shell,
-    place: Place,
+    scope: PageScope,
     stored: Configuration,
     version: Revision,
     diff: Diff,
@@ -34,7 +34,7 @@ enum State {
     Asked,
     /// The version is not valid any more.
     Refused,
-    /// Somebody else saved first.
+    /// Another user saved first.
     Conflict,
 }
 
@@ -65,41 +65,41 @@ enum Intent {
 /// Asks whether to.
 pub(super) async fn ask(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     wanted: web::Query<Wanted>,
 ) -> Result<HttpResponse, Failure> {
-    let place = Place::of_request(&request, &visitor).await?;
-    page(&request, &visitor, place, wanted.number, State::Asked, Findings::default()).await
+    let scope = PageScope::of_request(&request, &signed_in).await?;
+    page(&request, &signed_in, scope, wanted.number, State::Asked, Findings::default()).await
 }
 
 /// Does it.
 pub(super) async fn restore(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     form: web::Form<Submitted>,
 ) -> Result<HttpResponse, Failure> {
-    let place = Place::of_request(&request, &visitor).await?;
+    let scope = PageScope::of_request(&request, &signed_in).await?;
     let replacements = match form.intent {
         Intent::Now => Replacements::ByRule,
         Intent::Later => Replacements::Held,
     };
-    let saved = visitor
+    let saved = signed_in
         .registry
         .configurations()
-        .revert(&visitor.actor, &place.subject, form.number, Some(form.version), replacements)
+        .revert(&signed_in.actor, &scope.subject, form.number, Some(form.version), replacements)
         .await;
     match saved {
         Ok(saved) => {
             let (made, affected) = (saved.value.revision, saved.affected);
             let done =
                 format!("restored-{}-{made}-{}-{}", form.number, affected.registrations, affected.asked);
-            Ok(go(format!("{}?done={done}", place.history())))
+            Ok(go(format!("{}?done={done}", scope.history())))
         }
         Err(Error::Invalid(findings)) => {
-            page(&request, &visitor, place, form.number, State::Refused, findings).await
+            page(&request, &signed_in, scope, form.number, State::Refused, findings).await
         }
         Err(Error::Stale { .. }) => {
-            page(&request, &visitor, place, form.number, State::Conflict, Findings::default()).await
+            page(&request, &signed_in, scope, form.number, State::Conflict, Findings::default()).await
         }
         Err(error) => Err(error.into()),
     }
@@ -107,16 +107,16 @@ pub(super) async fn restore(
 
 async fn page(
     request: &HttpRequest,
-    visitor: &Visitor,
-    place: Place,
+    signed_in: &SignedInUser,
+    scope: PageScope,
     number: i64,
     state: State,
     refusal: Findings,
 ) -> Result<HttpResponse, Failure> {
-    let (registry, actor) = (&visitor.registry, &visitor.actor);
-    let stored = registry.configurations().get(actor, &place.subject).await?;
-    let version = registry.configurations().revision(actor, &place.subject, number).await?;
-    let checked = registry.configurations().check_revision(actor, &place.subject, number, None).await?;
+    let (registry, actor) = (&signed_in.registry, &signed_in.actor);
+    let stored = registry.configurations().get(actor, &scope.subject).await?;
+    let version = registry.configurations().revision(actor, &scope.subject, number).await?;
+    let checked = registry.configurations().check_revision(actor, &scope.subject, number, None).await?;
     let text = |text: Option<&str>| text.map(laid_out).unwrap_or_default();
     let diff = Diff::of(&text(stored.text.as_deref()), &text(version.text.as_deref()));
     let mut findings: Vec<Finding> = checked
@@ -132,12 +132,12 @@ async fn page(
     let page = Page {
         shell: Shell::of(
             request,
-            visitor,
-            place.section,
-            format!("{problem}Restore v{number}: {}", place.of),
+            signed_in,
+            scope.section,
+            format!("{problem}Restore v{number}: {}", scope.of),
         ),
         cost: Cost::of(&checked),
-        place,
+        scope,
         stored,
         version,
         diff,

@@ -1,8 +1,8 @@
 //! The four levels by their addresses: what a request's path is about, and where its pages are.
 
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
-use crate::pages::configuration::scope::{Place, of_access, of_integration, of_organisation, of_server};
+use crate::http::session::SignedInUser;
+use crate::pages::configuration::scope::{PageScope, of_access, of_integration, of_organisation, of_server};
 use actix_web::HttpRequest;
 
 /// What the pages of each level begin with.
@@ -13,15 +13,15 @@ pub(super) const LEVELS: [&str; 4] = [
     "/settings/organisation",
 ];
 
-impl Place {
+impl PageScope {
     /// What the address of `request` is about.
-    pub(super) async fn of_request(request: &HttpRequest, visitor: &Visitor) -> Result<Self, Failure> {
+    pub(super) async fn of_request(request: &HttpRequest, signed_in: &SignedInUser) -> Result<Self, Failure> {
         let path = request.match_info();
         match (path.get("workspace"), path.get("integration"), path.get("server")) {
-            (Some(workspace), _, Some(server)) => of_server(visitor, workspace, server).await,
-            (Some(workspace), Some(integration), None) => of_access(visitor, workspace, integration).await,
-            (None, Some(integration), None) => of_integration(visitor, integration).await,
-            _ => Ok(of_organisation(visitor)),
+            (Some(workspace), _, Some(server)) => of_server(signed_in, workspace, server).await,
+            (Some(workspace), Some(integration), None) => of_access(signed_in, workspace, integration).await,
+            (None, Some(integration), None) => of_integration(signed_in, integration).await,
+            _ => Ok(of_organisation(signed_in)),
         }
     }
 

@@ -4,11 +4,11 @@ use super::conflict;
 use super::layout::laid_out;
 use super::show::{PageState, show};
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
-use crate::pages::configuration::live_check::Typed;
+use crate::http::session::SignedInUser;
 use crate::pages::configuration::preview::diff::{Diff, Fate};
 use crate::pages::configuration::preview::sent;
-use crate::pages::configuration::scope::Place;
+use crate::pages::configuration::scope::PageScope;
+use crate::pages::configuration::unsaved_text::UnsavedText;
 use crate::view::{Cost, Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
@@ -17,7 +17,7 @@ use registry::{Check, Checked, Configuration, Error, NewConfiguration, Replaceme
 use registry_core::finding::{Finding, Findings};
 
 /// Changes of what is sent that are shown one by one.
-const MOST_GROUPS: usize = 20;
+const MAX_CHANGES_SHOWN: usize = 20;
 
 /// What was decided about clients that only a new one can take the place of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +34,8 @@ pub(super) enum Decision {
 #[template(path = "pages/review.html")]
 struct ReviewPage {
     shell: Shell,
-    place: Place,
-    typed: Typed,
+    scope: PageScope,
+    typed: UnsavedText,
     stored: Configuration,
     diff: Diff,
     groups: Vec<Group>,
@@ -50,8 +50,8 @@ struct ReviewPage {
 #[template(path = "pages/replace.html")]
 struct ReplacePage {
     shell: Shell,
-    place: Place,
-    typed: Typed,
+    scope: PageScope,
+    typed: UnsavedText,
     cost: Cost,
 }
 
@@ -64,29 +64,29 @@ struct Group {
 /// Saves, or says why not.
 pub(super) async fn save(
     request: &HttpRequest,
-    visitor: &Visitor,
-    place: Place,
-    editor: Typed,
+    signed_in: &SignedInUser,
+    scope: PageScope,
+    editor: UnsavedText,
     decision: Decision,
 ) -> Result<HttpResponse, Failure> {
     let mut typed = editor.merged();
-    let (registry, actor) = (&visitor.registry, &visitor.actor);
-    let stored = registry.configurations().get(actor, &place.subject).await?;
+    let (registry, actor) = (&signed_in.registry, &signed_in.actor);
+    let stored = registry.configurations().get(actor, &scope.subject).await?;
     if typed.conflicts_with(&stored) {
-        return conflict::page(request, visitor, place, typed, stored).await;
+        return conflict::page(request, signed_in, scope, typed, stored).await;
     }
-    if decision == Decision::Open && place.may_save {
-        let cost = Cost::of(&check(visitor, &place, &typed).await?);
+    if decision == Decision::Open && scope.may_save {
+        let cost = Cost::of(&check(signed_in, &scope, &typed).await?);
         if cost.hurts() {
             let page = ReplacePage {
                 shell: Shell::of(
                     request,
-                    visitor,
-                    place.section,
-                    format!("People must sign in again: {}", place.of),
+                    signed_in,
+                    scope.section,
+                    format!("Users must sign in again: {}", scope.of),
                 ),
                 cost,
-                place,
+                scope,
                 typed,
             };
             return Ok(html(StatusCode::OK, &page)?);
@@ -98,51 +98,51 @@ pub(super) async fn save(
         expected_version: typed.version,
         replacements: if decision == Decision::Later { Replacements::Held } else { Replacements::ByRule },
     };
-    let refusal = match registry.configurations().save(actor, &place.subject, new).await {
+    let refusal = match registry.configurations().save(actor, &scope.subject, new).await {
         Ok(saved) => {
             let (revision, affected) = (saved.value.revision, saved.affected);
             let done = format!("saved-{revision}-{}-{}", affected.registrations, affected.asked);
-            return Ok(go(format!("{}?{}", place.action, typed.choice.query(&done))));
+            return Ok(go(format!("{}?{}", scope.action, typed.choice.query(&done))));
         }
         Err(Error::Stale { .. }) => {
-            let stored = registry.configurations().get(actor, &place.subject).await?;
-            return conflict::page(request, visitor, place, typed, stored).await;
+            let stored = registry.configurations().get(actor, &scope.subject).await?;
+            return conflict::page(request, signed_in, scope, typed, stored).await;
         }
         Err(Error::Invalid(findings)) => findings,
         Err(Error::Conflict { code, message, .. }) => Finding::error("", code, message).into(),
         Err(error) => return Err(error.into()),
     };
-    let typed = Typed { version: typed.version, ..editor };
-    show(request, visitor, place, stored, typed, PageState::Refused, refusal).await
+    let typed = UnsavedText { version: typed.version, ..editor };
+    show(request, signed_in, scope, stored, typed, PageState::Refused, refusal).await
 }
 
 /// Shows what saving would change, in the text and in what is sent.
 pub(super) async fn review(
     request: &HttpRequest,
-    visitor: &Visitor,
-    place: Place,
-    editor: Typed,
+    signed_in: &SignedInUser,
+    scope: PageScope,
+    editor: UnsavedText,
 ) -> Result<HttpResponse, Failure> {
     let mut typed = editor.merged();
-    let stored = visitor.registry.configurations().get(&visitor.actor, &place.subject).await?;
+    let stored = signed_in.registry.configurations().get(&signed_in.actor, &scope.subject).await?;
     if typed.conflicts_with(&stored) {
-        return conflict::page(request, visitor, place, typed, stored).await;
+        return conflict::page(request, signed_in, scope, typed, stored).await;
     }
-    let checked = check(visitor, &place, &typed).await?;
+    let checked = check(signed_in, &scope, &typed).await?;
     let old = stored.text.as_deref().map(laid_out).unwrap_or_default();
     let (Some(diff), false) = (typed.changes(&old, stored.text.as_deref()), checked.findings.has_errors())
     else {
-        let typed = Typed { version: typed.version, ..editor };
-        return show(request, visitor, place, stored, typed, PageState::Refused, Findings::default()).await;
+        let typed = UnsavedText { version: typed.version, ..editor };
+        return show(request, signed_in, scope, stored, typed, PageState::Refused, Findings::default()).await;
     };
     let mut groups = grouped(&checked.changes);
-    let more = groups.len().saturating_sub(MOST_GROUPS);
-    groups.truncate(MOST_GROUPS);
+    let more = groups.len().saturating_sub(MAX_CHANGES_SHOWN);
+    groups.truncate(MAX_CHANGES_SHOWN);
     let page = ReviewPage {
-        shell: Shell::of(request, visitor, place.section, format!("Review changes: {}", place.of)),
+        shell: Shell::of(request, signed_in, scope.section, format!("Review changes: {}", scope.of)),
         cost: Cost::of(&checked),
         uncompared: checked.changes.iter().filter(|change| change.sent.is_none()).count(),
-        place,
+        scope,
         typed,
         stored,
         diff,
@@ -152,9 +152,9 @@ pub(super) async fn review(
     Ok(html(StatusCode::OK, &page)?)
 }
 
-async fn check(visitor: &Visitor, place: &Place, typed: &Typed) -> Result<Checked, Failure> {
-    let check = Check { subject: Some(place.subject.clone()), text: typed.text.clone(), preview: None };
-    Ok(visitor.registry.configurations().check(&visitor.actor, check).await?)
+async fn check(signed_in: &SignedInUser, scope: &PageScope, typed: &UnsavedText) -> Result<Checked, Failure> {
+    let check = Check { subject: Some(scope.subject.clone()), text: typed.text.clone(), preview: None };
+    Ok(signed_in.registry.configurations().check(&signed_in.actor, check).await?)
 }
 
 /// Servers with the same change together, in the order of the first of each.

@@ -1,14 +1,14 @@
 //! Which thing a configuration page is about: the organisation, an integration, a workspace's access, or a server.
 
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use registry::{MappedSecret, ServerRef, Subject};
 use registry_core::metadata::Level;
 use registry_core::permission::Permission;
 use registry_core::slug::Reference;
 
 /// The thing a page is about.
-pub(super) struct Place {
+pub(super) struct PageScope {
     pub(super) subject: Subject,
     /// Where the form goes.
     pub(super) action: String,
@@ -24,7 +24,7 @@ pub(super) struct Place {
     /// Whether it is not saved because it is another owner's, whatever the role.
     pub(super) owned_elsewhere: bool,
     /// Which level it is.
-    pub(super) rung: Level,
+    pub(super) layer: Level,
     /// The slugs that are known without asking: of the integration, the workspace and the server.
     pub(super) integration: Option<String>,
     pub(super) workspace: Option<String>,
@@ -33,12 +33,12 @@ pub(super) struct Place {
     pub(super) mapped: Vec<MappedSecret>,
 }
 
-pub(super) async fn of_integration(visitor: &Visitor, slug: &str) -> Result<Place, Failure> {
+pub(super) async fn of_integration(signed_in: &SignedInUser, slug: &str) -> Result<PageScope, Failure> {
     let reference = Reference::parse(slug);
-    let integration = visitor.registry.integrations().get(&visitor.actor, &reference).await?;
-    let own = visitor.actor.workspace();
+    let integration = signed_in.registry.integrations().get(&signed_in.actor, &reference).await?;
+    let own = signed_in.actor.workspace();
     let is_owner = own.is_none() || integration.workspace.is_some_and(|owner| Some(owner.id) == own);
-    Ok(Place {
+    Ok(PageScope {
         subject: Subject::Integration(reference),
         action: format!("/ui/integrations/{}/config", integration.slug),
         back: format!("/ui/integrations/{}", integration.slug),
@@ -46,9 +46,9 @@ pub(super) async fn of_integration(visitor: &Visitor, slug: &str) -> Result<Plac
         url: Some(integration.url),
         level: "for all workspaces".to_owned(),
         section: "integrations",
-        may_save: is_owner && visitor.actor.can(Permission::UpdateIntegrations),
+        may_save: is_owner && signed_in.actor.can(Permission::UpdateIntegrations),
         owned_elsewhere: !is_owner,
-        rung: Level::Integration,
+        layer: Level::Integration,
         integration: Some(integration.slug.to_string()),
         workspace: None,
         server: None,
@@ -56,11 +56,15 @@ pub(super) async fn of_integration(visitor: &Visitor, slug: &str) -> Result<Plac
     })
 }
 
-pub(super) async fn of_access(visitor: &Visitor, workspace: &str, slug: &str) -> Result<Place, Failure> {
+pub(super) async fn of_access(
+    signed_in: &SignedInUser,
+    workspace: &str,
+    slug: &str,
+) -> Result<PageScope, Failure> {
     let (integration, workspace) = (Reference::parse(slug), Reference::parse(workspace));
-    let found = visitor.registry.integrations().get(&visitor.actor, &integration).await?;
-    let team = visitor.registry.workspaces().get(&visitor.actor, &workspace).await?;
-    Ok(Place {
+    let found = signed_in.registry.integrations().get(&signed_in.actor, &integration).await?;
+    let team = signed_in.registry.workspaces().get(&signed_in.actor, &workspace).await?;
+    Ok(PageScope {
         subject: Subject::Access { integration, workspace },
         action: format!("/ui/workspaces/{}/integrations/{}/config", team.slug, found.slug),
         back: format!("/ui/integrations/{}", found.slug),
@@ -68,9 +72,9 @@ pub(super) async fn of_access(visitor: &Visitor, workspace: &str, slug: &str) ->
         url: Some(found.url),
         level: format!("for the workspace {}", team.slug),
         section: "integrations",
-        may_save: visitor.actor.can(Permission::UpdateIntegrations),
+        may_save: signed_in.actor.can(Permission::UpdateIntegrations),
         owned_elsewhere: false,
-        rung: Level::Workspace,
+        layer: Level::Workspace,
         integration: Some(found.slug.to_string()),
         workspace: Some(team.slug.to_string()),
         server: None,
@@ -78,11 +82,15 @@ pub(super) async fn of_access(visitor: &Visitor, workspace: &str, slug: &str) ->
     })
 }
 
-pub(super) async fn of_server(visitor: &Visitor, workspace: &str, server: &str) -> Result<Place, Failure> {
+pub(super) async fn of_server(
+    signed_in: &SignedInUser,
+    workspace: &str,
+    server: &str,
+) -> Result<PageScope, Failure> {
     let reference =
         ServerRef { server: Reference::parse(server), workspace: Some(Reference::parse(workspace)) };
-    let found = visitor.registry.servers().get(&visitor.actor, &reference).await?;
-    Ok(Place {
+    let found = signed_in.registry.servers().get(&signed_in.actor, &reference).await?;
+    Ok(PageScope {
         subject: Subject::Server(reference),
         action: format!("/ui/workspaces/{}/servers/{}/config", found.workspace.slug, found.slug),
         back: format!("/ui/workspaces/{}", found.workspace.slug),
@@ -90,9 +98,9 @@ pub(super) async fn of_server(visitor: &Visitor, workspace: &str, server: &str) 
         of: found.name,
         url: Some(found.integration.url),
         section: "workspaces",
-        may_save: visitor.actor.can(Permission::UpdateServers),
+        may_save: signed_in.actor.can(Permission::UpdateServers),
         owned_elsewhere: false,
-        rung: Level::Server,
+        layer: Level::Server,
         integration: Some(found.integration.slug.to_string()),
         workspace: Some(found.workspace.slug.to_string()),
         server: Some(found.slug.to_string()),
@@ -100,8 +108,8 @@ pub(super) async fn of_server(visitor: &Visitor, workspace: &str, server: &str) 
     })
 }
 
-pub(super) fn of_organisation(visitor: &Visitor) -> Place {
-    Place {
+pub(super) fn of_organisation(signed_in: &SignedInUser) -> PageScope {
+    PageScope {
         subject: Subject::Organisation,
         action: "/ui/settings/organisation".to_owned(),
         back: "/ui/settings/organisation".to_owned(),
@@ -109,9 +117,9 @@ pub(super) fn of_organisation(visitor: &Visitor) -> Place {
         url: None,
         level: "for every integration of the organisation".to_owned(),
         section: "settings",
-        may_save: visitor.actor.can(Permission::WriteOrganisation),
+        may_save: signed_in.actor.can(Permission::WriteOrganisation),
         owned_elsewhere: false,
-        rung: Level::Organisation,
+        layer: Level::Organisation,
         integration: None,
         workspace: None,
         server: None,
@@ -119,7 +127,7 @@ pub(super) fn of_organisation(visitor: &Visitor) -> Place {
     }
 }
 
-impl Place {
+impl PageScope {
     /// Why whoever looks at it may not save it.
     pub(super) fn why_not(&self) -> &'static str {
         if self.owned_elsewhere {

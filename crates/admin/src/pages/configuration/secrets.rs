@@ -1,6 +1,6 @@
 //! Secrets of a text as locked chips: where they stand, never what they are.
 
-use crate::pages::configuration::live_check::Typed;
+use crate::pages::configuration::unsaved_text::UnsavedText;
 use registry_core::metadata::secret_places;
 
 /// One.
@@ -18,7 +18,7 @@ pub(super) struct Secret {
 
 impl Secret {
     /// Those in the text.
-    pub(super) fn all(typed: &Typed) -> Vec<Self> {
+    pub(super) fn all(typed: &UnsavedText) -> Vec<Self> {
         secret_places(&typed.text)
             .into_iter()
             .map(|place| Self {

@@ -7,12 +7,12 @@ use super::layout::laid_out;
 use super::problems::Problem;
 use super::secrets::Secret;
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
-use crate::pages::configuration::layer_tabs::{Rung, ladder};
-use crate::pages::configuration::live_check::Typed;
+use crate::http::session::SignedInUser;
+use crate::pages::configuration::layer_tabs::{LayerTab, layer_tabs};
 use crate::pages::configuration::preview::consent::{Consent, Service};
 use crate::pages::configuration::preview::sent::Table;
-use crate::pages::configuration::scope::Place;
+use crate::pages::configuration::scope::PageScope;
+use crate::pages::configuration::unsaved_text::UnsavedText;
 use crate::view::{Cost, Shell, html, pretty};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
@@ -27,14 +27,14 @@ use registry_core::slug::Reference;
 #[template(path = "pages/configuration.html")]
 struct Page {
     shell: Shell,
-    place: Place,
-    typed: Typed,
+    scope: PageScope,
+    typed: UnsavedText,
     stored: Configuration,
     problems: Vec<Problem>,
     /// The controls, where the text is shown as a form and can be.
     form: Option<Form>,
     secrets: Vec<Secret>,
-    ladder: Vec<Rung>,
+    layer_tabs: Vec<LayerTab>,
     table: Table,
     shown: Option<Preview>,
     /// By workspace: `workspace/server`, its slug, and whether it is the one shown.
@@ -97,8 +97,8 @@ impl Page {
 
     /// Where a level is changed.
     fn page_of(&self, level: &str) -> Option<&str> {
-        let rung = self.ladder.iter().find(|rung| rung.level == level && !rung.is_here)?;
-        rung.link.as_deref()
+        let tab = self.layer_tabs.iter().find(|tab| tab.level == level && !tab.is_here)?;
+        tab.link.as_deref()
     }
 
     /// The version that the text was begun on: of the row, and of the history.
@@ -124,12 +124,12 @@ impl Page {
 
 pub(super) async fn read(
     request: &HttpRequest,
-    visitor: &Visitor,
-    place: Place,
+    signed_in: &SignedInUser,
+    scope: PageScope,
     choice: Choice,
 ) -> Result<HttpResponse, Failure> {
-    let stored = visitor.registry.configurations().get(&visitor.actor, &place.subject).await?;
-    let typed = Typed {
+    let stored = signed_in.registry.configurations().get(&signed_in.actor, &scope.subject).await?;
+    let typed = UnsavedText {
         text: stored.text.clone().unwrap_or_default(),
         secrets: Vec::new(),
         version: Some(stored.version),
@@ -137,35 +137,35 @@ pub(super) async fn read(
         note: String::new(),
         choice,
     };
-    show(request, visitor, place, stored, typed, PageState::Read, Findings::default()).await
+    show(request, signed_in, scope, stored, typed, PageState::Read, Findings::default()).await
 }
 
 pub(super) async fn show(
     request: &HttpRequest,
-    visitor: &Visitor,
-    place: Place,
+    signed_in: &SignedInUser,
+    scope: PageScope,
     stored: Configuration,
-    mut typed: Typed,
+    mut typed: UnsavedText,
     state: PageState,
     refusal: Findings,
 ) -> Result<HttpResponse, Failure> {
     if !typed.choice.as_form && stored.text.as_ref() == Some(&typed.text) {
         typed.text = laid_out(&typed.text);
     }
-    let mut checked = check(visitor, &place, typed.whole(), typed.choice.server()).await?;
+    let mut checked = check(signed_in, &scope, typed.whole(), typed.choice.server()).await?;
     let cost = Cost::of(&checked).sentence();
     let findings = std::mem::take(&mut checked.findings);
     if checked.preview.is_none() {
         // A text that cannot be read leaves the table as the stored one makes it.
         let text = stored.text.clone().unwrap_or_default();
-        checked = check(visitor, &place, text, typed.choice.server()).await?;
+        checked = check(signed_in, &scope, text, typed.choice.server()).await?;
     }
     let shown = checked.preview;
     let form = if typed.choice.as_form {
-        let advertised = advertised(visitor, shown.as_ref()).await?;
+        let advertised = advertised(signed_in, shown.as_ref()).await?;
         Form::of(&Source {
             text: &typed.text,
-            level: place.rung,
+            level: scope.layer,
             resolution: shown.as_ref().map(|preview| &preview.resolution),
             advertised: advertised.as_ref(),
             findings: &findings.0,
@@ -174,32 +174,32 @@ pub(super) async fn show(
         None
     };
     let problem = if state == PageState::Refused { "Problem: " } else { "" };
-    let title = format!("{problem}{}: advanced configuration {}", place.of, place.level);
-    let service = Service { name: &place.of, url: place.url.as_deref() };
+    let title = format!("{problem}{}: advanced configuration {}", scope.of, scope.level);
+    let service = Service { name: &scope.of, url: scope.url.as_deref() };
     let consent = match &shown {
         Some(preview) => {
-            let (registry, actor) = (&visitor.registry, &visitor.actor);
+            let (registry, actor) = (&signed_in.registry, &signed_in.actor);
             let fetch = state == PageState::Logo;
             Some(Consent::of(registry, actor, service, preview, checked.servers.is_empty(), fetch).await?)
         }
         None => None,
     };
     let page = Page {
-        now: visitor.registry.now(),
+        now: signed_in.registry.now(),
         consent,
-        shell: Shell::of(request, visitor, place.section, title),
+        shell: Shell::of(request, signed_in, scope.section, title),
         table: shown
             .as_ref()
-            .map(|preview| Table::of(&preview.resolution, typed.choice.all).linked(preview, &place.action))
+            .map(|preview| Table::of(&preview.resolution, typed.choice.all).linked(preview, &scope.action))
             .unwrap_or_default(),
         servers: by_workspace(&checked.servers, shown.as_ref()),
         cost,
         changed: typed.fields_changed(stored.text.as_deref()),
         problems: Problem::all(findings, refusal, &typed.text, form.as_ref()),
         secrets: Secret::all(&typed),
-        ladder: ladder(&place, shown.as_ref(), visitor.actor.workspace().is_none()),
+        layer_tabs: layer_tabs(&scope, shown.as_ref(), signed_in.actor.workspace().is_none()),
         form,
-        place,
+        scope,
         shown,
         typed,
         stored,
@@ -214,23 +214,26 @@ pub(super) async fn show(
 
 /// Judges `text` as if it were saved. A server that is gone, or of elsewhere, leaves the choice to the application.
 async fn check(
-    visitor: &Visitor,
-    place: &Place,
+    signed_in: &SignedInUser,
+    scope: &PageScope,
     text: String,
     server: Option<ServerRef>,
 ) -> Result<Checked, Failure> {
-    let check = Check { subject: Some(place.subject.clone()), text, preview: server };
-    match visitor.registry.configurations().check(&visitor.actor, check.clone()).await {
+    let check = Check { subject: Some(scope.subject.clone()), text, preview: server };
+    match signed_in.registry.configurations().check(&signed_in.actor, check.clone()).await {
         Err(registry::Error::NotFound { .. }) if check.preview.is_some() => {
             let check = Check { preview: None, ..check };
-            Ok(visitor.registry.configurations().check(&visitor.actor, check).await?)
+            Ok(signed_in.registry.configurations().check(&signed_in.actor, check).await?)
         }
         checked => Ok(checked?),
     }
 }
 
 /// What the authorization server of the server that is looked at offers, if that is known.
-async fn advertised(visitor: &Visitor, shown: Option<&Preview>) -> Result<Option<Advertised>, Failure> {
+async fn advertised(
+    signed_in: &SignedInUser,
+    shown: Option<&Preview>,
+) -> Result<Option<Advertised>, Failure> {
     let Some(preview) = shown.filter(|preview| preview.integration.is_some()) else {
         return Ok(None);
     };
@@ -238,7 +241,7 @@ async fn advertised(visitor: &Visitor, shown: Option<&Preview>) -> Result<Option
         server: Reference::parse(&preview.server),
         workspace: Some(Reference::parse(&preview.workspace)),
     };
-    Ok(visitor.registry.registrations().advertised(&visitor.actor, &server).await?)
+    Ok(signed_in.registry.registrations().advertised(&signed_in.actor, &server).await?)
 }
 
 /// The servers to choose from, those of a workspace together.

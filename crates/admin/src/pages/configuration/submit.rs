@@ -4,42 +4,42 @@ use super::saving::{Decision, review, save};
 use super::show::{PageState, show};
 use super::submitted::{Intent, Submitted};
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
-use crate::pages::configuration::quick_fixes::act;
-use crate::pages::configuration::scope::Place;
+use crate::http::session::SignedInUser;
+use crate::pages::configuration::quick_fixes::apply_quick_fix;
+use crate::pages::configuration::scope::PageScope;
 use crate::view::go;
 use actix_web::{HttpRequest, HttpResponse};
 use registry_core::finding::Findings;
 
 pub(super) async fn submit(
     request: &HttpRequest,
-    visitor: &Visitor,
-    place: Place,
+    signed_in: &SignedInUser,
+    scope: PageScope,
     pairs: Vec<(String, String)>,
 ) -> Result<HttpResponse, Failure> {
-    let stored = visitor.registry.configurations().get(&visitor.actor, &place.subject).await?;
+    let stored = signed_in.registry.configurations().get(&signed_in.actor, &scope.subject).await?;
     let submitted = Submitted::read(pairs)?;
     let mut typed = submitted.typed(stored.text.as_deref());
     let decision = match submitted.intent {
         Intent::Save => Decision::Open,
         Intent::SaveNow => Decision::Now,
         Intent::SaveLater => Decision::Later,
-        Intent::Review => return review(request, visitor, place, typed).await,
+        Intent::Review => return review(request, signed_in, scope, typed).await,
         // Whatever else is posted, nothing is saved by it.
         intent => {
             let state = match intent {
                 Intent::Form | Intent::Json => {
                     typed.choice.as_form = intent == Intent::Form;
                     if typed.whole() == stored.text.as_deref().unwrap_or_default() {
-                        return Ok(go(format!("{}?{}", place.action, typed.choice.query(""))));
+                        return Ok(go(format!("{}?{}", scope.action, typed.choice.query(""))));
                     }
                     PageState::Read
                 }
                 Intent::Edit => PageState::Read,
                 // The page itself asks while somebody types: it shows what there is to say and makes no note of it.
-                Intent::Typing if request.headers().contains_key("hx-request") => PageState::Read,
+                Intent::LiveCheck if request.headers().contains_key("hx-request") => PageState::Read,
                 Intent::Logo => PageState::Logo,
-                Intent::Act(intent) => match act(&intent, &typed.text) {
+                Intent::QuickFix(intent) => match apply_quick_fix(&intent, &typed.text) {
                     Some((text, said)) => {
                         typed.text = text;
                         PageState::Changed(said)
@@ -48,14 +48,14 @@ pub(super) async fn submit(
                 },
                 // The four that save are above.
                 Intent::Check
-                | Intent::Typing
+                | Intent::LiveCheck
                 | Intent::Save
                 | Intent::SaveNow
                 | Intent::SaveLater
                 | Intent::Review => PageState::Checked,
             };
-            return show(request, visitor, place, stored, typed, state, Findings::default()).await;
+            return show(request, signed_in, scope, stored, typed, state, Findings::default()).await;
         }
     };
-    save(request, visitor, place, typed, decision).await
+    save(request, signed_in, scope, typed, decision).await
 }

@@ -5,8 +5,8 @@ use super::form::{self, PostedControls};
 use super::layout::laid_out;
 use crate::http::choice::{known, read, ticked};
 use crate::http::failure::Failure;
-use crate::pages::configuration::live_check::Typed;
-use crate::pages::configuration::quick_fixes::is_act;
+use crate::pages::configuration::quick_fixes::is_quick_fix;
+use crate::pages::configuration::unsaved_text::UnsavedText;
 use serde::Deserialize;
 
 /// A button of the page.
@@ -16,7 +16,7 @@ pub(super) enum Intent {
     Check,
     /// None: the page asks while somebody types.
     #[default]
-    Typing,
+    LiveCheck,
     /// Saves; where people must sign in again it is asked about first.
     Save,
     /// Saves, and replaces clients at once.
@@ -34,13 +34,13 @@ pub(super) enum Intent {
     /// Fetches the logo again.
     Logo,
     /// Changes the text: see [`crate::pages::configuration::quick_fixes`].
-    Act(String),
+    QuickFix(String),
 }
 
 impl Intent {
     fn read(word: &str) -> Result<Self, Failure> {
         Ok(match word {
-            "" => Self::Typing,
+            "" => Self::LiveCheck,
             "check" => Self::Check,
             "save" => Self::Save,
             "save-now" => Self::SaveNow,
@@ -50,7 +50,7 @@ impl Intent {
             "json" => Self::Json,
             "edit" => Self::Edit,
             "logo" => Self::Logo,
-            act if is_act(act) => Self::Act(act.to_owned()),
+            fix if is_quick_fix(fix) => Self::QuickFix(fix.to_owned()),
             _ => return Err(Failure::Choice("intent")),
         })
     }
@@ -111,14 +111,14 @@ impl Submitted {
 
     /// What it stands for: the text with what was changed in the form. A text that is still the `stored` one is that
     /// one, byte for byte.
-    pub(super) fn typed(&self, stored: Option<&str>) -> Typed {
+    pub(super) fn typed(&self, stored: Option<&str>) -> UnsavedText {
         let stored = stored.unwrap_or_default();
         let is_stored = [stored.replace("\r\n", "\n"), laid_out(stored)].contains(&self.configuration);
         let text = if is_stored { stored } else { &self.configuration };
         let secrets = self.others.iter().filter_map(|(name, value)| {
             name.strip_prefix("secret:").map(|pointer| (pointer.to_owned(), value.clone()))
         });
-        Typed {
+        UnsavedText {
             text: if self.choice.as_form {
                 form::apply(text, &PostedControls(&self.others))
             } else {

@@ -3,7 +3,7 @@
 use super::{Problem, Wizard, host, onwards, open, step_page};
 use crate::http::choice::known;
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
@@ -17,7 +17,7 @@ use registry_core::registration::Transport;
 use registry_core::slug::Reference;
 use serde::Deserialize;
 
-/// Its addresses.
+/// Mounts the routes of these pages.
 pub(super) fn routes(config: &mut ServiceConfig) {
     config.service(begin).service(create).service(show).service(submit);
 }
@@ -30,7 +30,7 @@ struct Page {
     form: Form,
     /// A name and a slug that are used where none is typed.
     proposed: Option<(String, String)>,
-    /// The visitor's other drafts.
+    /// The signed-in user's other drafts.
     drafts: Vec<Draft>,
     now: Timestamp,
 }
@@ -105,29 +105,29 @@ struct Query {
 #[get("/integrations/new")]
 async fn begin(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, Failure> {
     let form = Form { url: query.into_inner().url, ..Form::default() };
-    render(&request, &visitor, None, form, Vec::new()).await
+    render(&request, &signed_in, None, form, Vec::new()).await
 }
 
 #[post("/integrations/new")]
 async fn create(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     form: web::Form<Form>,
 ) -> Result<HttpResponse, Failure> {
     let form = form.into_inner();
-    let draft = match visitor.registry.drafts().create(&visitor.actor, form.address()?).await {
+    let draft = match signed_in.registry.drafts().create(&signed_in.actor, form.address()?).await {
         Ok(draft) => draft,
         Err(error) => {
-            let problems = problems(&visitor, &form, error).await?;
-            return render(&request, &visitor, None, form, problems).await;
+            let problems = problems(&signed_in, &form, error).await?;
+            return render(&request, &signed_in, None, form, problems).await;
         }
     };
     if form.intent != Intent::Draft {
-        check(&visitor, draft.id).await?;
+        check(&signed_in, draft.id).await?;
     }
     Ok(onwards(form.intent == Intent::Draft, draft.id, DraftStep::Check))
 }
@@ -135,13 +135,13 @@ async fn create(
 #[get("/drafts/{draft}/url")]
 async fn show(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<DraftId>,
 ) -> Result<HttpResponse, Failure> {
-    match open(&visitor, &path).await? {
+    match open(&signed_in, &path).await? {
         Ok(draft) => {
             let form = Form::of(&draft);
-            render(&request, &visitor, Some(&draft), form, Vec::new()).await
+            render(&request, &signed_in, Some(&draft), form, Vec::new()).await
         }
         Err(elsewhere) => Ok(elsewhere),
     }
@@ -150,11 +150,11 @@ async fn show(
 #[post("/drafts/{draft}/url")]
 async fn submit(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<DraftId>,
     form: web::Form<Form>,
 ) -> Result<HttpResponse, Failure> {
-    let draft = match open(&visitor, &path).await? {
+    let draft = match open(&signed_in, &path).await? {
         Ok(draft) => draft,
         Err(elsewhere) => return Ok(elsewhere),
     };
@@ -164,15 +164,16 @@ async fn submit(
         form = Form { url: form.url, ..Form::of(&draft) };
     }
     // Its own slug is nobody else's.
-    let kept = match visitor.registry.drafts().set_address(&visitor.actor, draft.id, form.address()?).await {
-        Ok(kept) => kept,
-        Err(error) => {
-            let problems = problems(&visitor, &form, error).await?;
-            return render(&request, &visitor, Some(&draft), form, problems).await;
-        }
-    };
+    let kept =
+        match signed_in.registry.drafts().set_address(&signed_in.actor, draft.id, form.address()?).await {
+            Ok(kept) => kept,
+            Err(error) => {
+                let problems = problems(&signed_in, &form, error).await?;
+                return render(&request, &signed_in, Some(&draft), form, problems).await;
+            }
+        };
     if form.intent != Intent::Draft && kept.draft.examination.is_none() {
-        check(&visitor, draft.id).await?;
+        check(&signed_in, draft.id).await?;
     }
     if !kept.findings.is_empty() && form.intent != Intent::Draft {
         return Ok(go(format!("{}?done=forgotten", step_page(draft.id, DraftStep::Check))));
@@ -181,24 +182,24 @@ async fn submit(
 }
 
 /// Checks the server. That it was asked too often is no reason to stay here: the next page says that nothing is known yet.
-async fn check(visitor: &Visitor, id: DraftId) -> Result<(), Failure> {
-    match visitor.registry.drafts().probe(&visitor.actor, id).await {
+async fn check(signed_in: &SignedInUser, id: DraftId) -> Result<(), Failure> {
+    match signed_in.registry.drafts().probe(&signed_in.actor, id).await {
         Ok(_) | Err(Error::TooSoon { .. }) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }
 
 /// What stands in the way, by field; anything else is a failure.
-async fn problems(visitor: &Visitor, form: &Form, error: Error) -> Result<Vec<Problem>, Failure> {
+async fn problems(signed_in: &SignedInUser, form: &Form, error: Error) -> Result<Vec<Problem>, Failure> {
     let field = |pointer: &str| pointer.trim_start_matches('/').to_owned();
     let findings = match error {
         Error::Invalid(findings) => findings.0,
         Error::Conflict { code, message, pointer } => {
             let mut problem = Problem::of(Finding::error(pointer.unwrap_or("/slug"), code, message), field);
-            let taken = visitor
+            let taken = signed_in
                 .registry
                 .integrations()
-                .get(&visitor.actor, &Reference::parse(form.slug.trim()))
+                .get(&signed_in.actor, &Reference::parse(form.slug.trim()))
                 .await;
             problem.more = taken
                 .ok()
@@ -212,13 +213,13 @@ async fn problems(visitor: &Visitor, form: &Form, error: Error) -> Result<Vec<Pr
 
 async fn render(
     request: &HttpRequest,
-    visitor: &Visitor,
+    signed_in: &SignedInUser,
     draft: Option<&Draft>,
     form: Form,
     problems: Vec<Problem>,
 ) -> Result<HttpResponse, Failure> {
     let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    let (registry, actor) = (&visitor.registry, &visitor.actor);
+    let (registry, actor) = (&signed_in.registry, &signed_in.actor);
     let wizard = match draft {
         Some(draft) => Wizard::of(draft, DraftStep::Url, problems),
         None => Wizard::empty(problems),
@@ -229,7 +230,7 @@ async fn render(
         None => registry.drafts().list(actor, PageRequest::new(0, 20)).await?.items,
     };
     let page = Page {
-        shell: Shell::of(request, visitor, "integrations", wizard.title("server URL")),
+        shell: Shell::of(request, signed_in, "integrations", wizard.title("server URL")),
         wizard,
         proposed: proposed.map(|(name, slug)| (name, slug.to_string())),
         drafts,

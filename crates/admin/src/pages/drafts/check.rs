@@ -3,7 +3,7 @@
 use super::choice::{self, Form, Intent};
 use super::{Problem, Wizard, host, onwards, open, step_page};
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
@@ -14,7 +14,7 @@ use registry_core::clock::Timestamp;
 use registry_core::id::DraftId;
 use registry_core::preflight::{Approach, Openness, Probe, Quality};
 
-/// Its addresses.
+/// Mounts the routes of these pages.
 pub(super) fn routes(config: &mut ServiceConfig) {
     config.service(show).service(submit).service(again);
 }
@@ -102,13 +102,13 @@ pub(crate) fn grade_look(probe: &Probe) -> (&'static str, &'static str, &'static
 #[get("/drafts/{draft}/check")]
 async fn show(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<DraftId>,
 ) -> Result<HttpResponse, Failure> {
-    match open(&visitor, &path).await? {
+    match open(&signed_in, &path).await? {
         Ok(draft) => {
             let form = Form::of(&draft);
-            render(&request, &visitor, StatusCode::OK, draft, form, Vec::new()).await
+            render(&request, &signed_in, StatusCode::OK, draft, form, Vec::new()).await
         }
         Err(elsewhere) => Ok(elsewhere),
     }
@@ -118,19 +118,19 @@ async fn show(
 #[post("/drafts/{draft}/check/again")]
 async fn again(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<DraftId>,
 ) -> Result<HttpResponse, Failure> {
-    let draft = match open(&visitor, &path).await? {
+    let draft = match open(&signed_in, &path).await? {
         Ok(draft) => draft,
         Err(elsewhere) => return Ok(elsewhere),
     };
-    match visitor.registry.drafts().probe(&visitor.actor, draft.id).await {
+    match signed_in.registry.drafts().probe(&signed_in.actor, draft.id).await {
         Ok(_) => Ok(go(step_page(draft.id, DraftStep::Check))),
         Err(error @ Error::TooSoon { .. }) => {
             let problems = vec![Problem::new("again", error.to_string())];
             let form = Form::of(&draft);
-            render(&request, &visitor, StatusCode::TOO_MANY_REQUESTS, draft, form, problems).await
+            render(&request, &signed_in, StatusCode::TOO_MANY_REQUESTS, draft, form, problems).await
         }
         Err(error) => Err(error.into()),
     }
@@ -139,11 +139,11 @@ async fn again(
 #[post("/drafts/{draft}/check")]
 async fn submit(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<DraftId>,
     fields: web::Form<Vec<(String, String)>>,
 ) -> Result<HttpResponse, Failure> {
-    let draft = match open(&visitor, &path).await? {
+    let draft = match open(&signed_in, &path).await? {
         Ok(draft) => draft,
         Err(elsewhere) => return Ok(elsewhere),
     };
@@ -154,16 +154,19 @@ async fn submit(
             return Ok(onwards(form.intent == Intent::Draft, draft.id, DraftStep::Check));
         }
         let problems = vec![Problem::new("approach", "Say how the gateway shall identify itself.")];
-        return render(&request, &visitor, refused, draft, form, problems).await;
+        return render(&request, &signed_in, refused, draft, form, problems).await;
     };
-    let saved =
-        visitor.registry.drafts().choose_approach(&visitor.actor, draft.id, approach, form.entered()).await;
+    let saved = signed_in
+        .registry
+        .drafts()
+        .choose_approach(&signed_in.actor, draft.id, approach, form.entered())
+        .await;
     match saved {
         Ok(_) => Ok(onwards(form.intent == Intent::Draft, draft.id, DraftStep::Metadata)),
         Err(Error::Invalid(findings)) => {
             let errors = findings.0.into_iter();
             let problems = errors.map(|finding| Problem::of(finding, field)).collect();
-            render(&request, &visitor, refused, draft, form, problems).await
+            render(&request, &signed_in, refused, draft, form, problems).await
         }
         Err(error) => Err(error.into()),
     }
@@ -186,7 +189,7 @@ fn field(pointer: &str) -> String {
 
 async fn render(
     request: &HttpRequest,
-    visitor: &Visitor,
+    signed_in: &SignedInUser,
     status: StatusCode,
     draft: Draft,
     form: Form,
@@ -194,10 +197,10 @@ async fn render(
 ) -> Result<HttpResponse, Failure> {
     let wizard = Wizard::of(&draft, DraftStep::Check, problems);
     let page = Page {
-        shell: Shell::of(request, visitor, "integrations", wizard.title("check the server")),
+        shell: Shell::of(request, signed_in, "integrations", wizard.title("check the server")),
         wizard,
-        callbacks: visitor.registry.deployment().organisation(&visitor.actor).await?.callback_urls,
-        now: visitor.registry.now(),
+        callbacks: signed_in.registry.deployment().organisation(&signed_in.actor).await?.callback_urls,
+        now: signed_in.registry.now(),
         draft,
         form,
     };

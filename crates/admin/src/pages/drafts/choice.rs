@@ -81,7 +81,7 @@ pub(super) struct Form {
 }
 
 /// How many headers can be typed at once where none is stored.
-const ROWS: usize = 3;
+const EMPTY_HEADER_ROWS: usize = 3;
 
 impl Form {
     /// As the draft has it.
@@ -112,7 +112,7 @@ impl Form {
 
     /// Always room for one more.
     fn pad(&mut self) {
-        let rows = (self.headers.len() + 1).max(ROWS);
+        let rows = (self.headers.len() + 1).max(EMPTY_HEADER_ROWS);
         self.headers.resize(rows, Header::default());
     }
 

@@ -2,7 +2,7 @@
 
 use super::open;
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
@@ -11,7 +11,7 @@ use askama::Template;
 use registry::{Draft, DraftStep};
 use registry_core::id::DraftId;
 
-/// Its addresses.
+/// Mounts the routes of these pages.
 pub(super) fn routes(config: &mut ServiceConfig) {
     config.service(resume).service(confirm).service(discard);
 }
@@ -26,20 +26,20 @@ struct Page {
 
 /// Where one left off.
 #[get("/drafts/{draft}")]
-async fn resume(visitor: Visitor, path: web::Path<DraftId>) -> Result<HttpResponse, Failure> {
-    let draft = visitor.registry.drafts().get(&visitor.actor, *path).await?;
+async fn resume(signed_in: SignedInUser, path: web::Path<DraftId>) -> Result<HttpResponse, Failure> {
+    let draft = signed_in.registry.drafts().get(&signed_in.actor, *path).await?;
     Ok(go(super::step_page(draft.id, draft.step)))
 }
 
 #[get("/drafts/{draft}/discard")]
 async fn confirm(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<DraftId>,
 ) -> Result<HttpResponse, Failure> {
-    match open(&visitor, &path).await? {
+    match open(&signed_in, &path).await? {
         Ok(draft) => {
-            let shell = Shell::of(&request, &visitor, "integrations", format!("Discard {}", draft.name));
+            let shell = Shell::of(&request, &signed_in, "integrations", format!("Discard {}", draft.name));
             let back = super::step_page(draft.id, draft.step.max(DraftStep::Check));
             Ok(html(StatusCode::OK, &Page { shell, draft, back })?)
         }
@@ -48,7 +48,7 @@ async fn confirm(
 }
 
 #[post("/drafts/{draft}/discard")]
-async fn discard(visitor: Visitor, path: web::Path<DraftId>) -> Result<HttpResponse, Failure> {
-    visitor.registry.drafts().discard(&visitor.actor, *path).await?;
+async fn discard(signed_in: SignedInUser, path: web::Path<DraftId>) -> Result<HttpResponse, Failure> {
+    signed_in.registry.drafts().discard(&signed_in.actor, *path).await?;
     Ok(go("/ui/integrations/new?done=discarded"))
 }

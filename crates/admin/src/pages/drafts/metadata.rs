@@ -2,7 +2,7 @@
 
 use super::{Problem, Wizard, onwards, open};
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::pages::configuration::preview::sent::Table;
 use crate::view::{Shell, html, pretty};
 use actix_web::http::StatusCode;
@@ -10,14 +10,13 @@ use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use askama::Template;
 use registry::{Draft, DraftStep, Error, Preview};
-use registry_core::examples;
 use registry_core::finding::{Finding, Findings, Severity};
 use registry_core::id::DraftId;
 use registry_core::metadata::{ALIAS_WRAPPER, CANONICAL_WRAPPER, KnownSecrets, read_members, set_member};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Its addresses.
+/// Mounts the routes of these pages.
 pub(super) fn routes(config: &mut ServiceConfig) {
     config.service(show).service(submit);
 }
@@ -77,19 +76,26 @@ impl Start {
 impl Intent {
     /// The client metadata that it inserts, if it is such a button.
     fn example(self) -> Option<Value> {
-        let (text, members): (_, Option<&[&str]>) = match self {
-            Self::InsertBranding => {
-                (examples::ORGANISATION, Some(&["client_name", "client_uri", "logo_uri"]))
-            }
-            Self::InsertCompliance => (examples::ENTERPRISE_COMPLIANCE, None),
-            Self::InsertScopes => (examples::CUSTOM_SCOPES, None),
+        Some(match self {
+            Self::InsertBranding => json!({
+                "client_name": "Your Company Name",
+                "client_uri": "https://yourcompany.com",
+                "logo_uri": "https://yourcompany.com/logo.png",
+            }),
+            Self::InsertCompliance => json!({
+                "client_name": "Acme Corp MCP Gateway",
+                "client_uri": "https://acme.com",
+                "logo_uri": "https://acme.com/assets/logo.png",
+                "software_id": "com.acme.mcp-gateway",
+                "software_version": "1.0.0",
+                "scope": "mcp:read mcp:write",
+                "contacts": ["security@acme.com", "legal@acme.com"],
+                "tos_uri": "https://acme.com/legal/terms",
+                "policy_uri": "https://acme.com/legal/privacy",
+            }),
+            Self::InsertScopes => json!({ "scope": "read:projects write:issues admin:webhooks" }),
             Self::Go | Self::Draft | Self::Check => return None,
-        };
-        let mut metadata = read_members(text)?.remove(CANONICAL_WRAPPER)?;
-        if let (Some(members), Some(metadata)) = (members, metadata.as_object_mut()) {
-            metadata.retain(|name, _| members.contains(&name.as_str()));
-        }
-        Some(metadata)
+        })
     }
 }
 
@@ -133,13 +139,13 @@ enum Intent {
 #[get("/drafts/{draft}/metadata")]
 async fn show(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<DraftId>,
 ) -> Result<HttpResponse, Failure> {
-    match open(&visitor, &path).await? {
+    match open(&signed_in, &path).await? {
         Ok(draft) => {
             let text = draft.configuration.clone().unwrap_or_default();
-            render(&request, &visitor, draft, text, Said::default()).await
+            render(&request, &signed_in, draft, text, Said::default()).await
         }
         Err(elsewhere) => Ok(elsewhere),
     }
@@ -148,11 +154,11 @@ async fn show(
 #[post("/drafts/{draft}/metadata")]
 async fn submit(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<DraftId>,
     form: web::Form<Submitted>,
 ) -> Result<HttpResponse, Failure> {
-    let draft = match open(&visitor, &path).await? {
+    let draft = match open(&signed_in, &path).await? {
         Ok(draft) => draft,
         Err(elsewhere) => return Ok(elsewhere),
     };
@@ -164,13 +170,13 @@ async fn submit(
         if let Some(more) = form.intent.example().and_then(|example| with_example(&text, &example)) {
             text = more;
         }
-        return render(&request, &visitor, draft, text, Said { checked: true, ..Said::default() }).await;
+        return render(&request, &signed_in, draft, text, Said { checked: true, ..Said::default() }).await;
     }
     let new = Some(text.as_str()).filter(|text| !text.trim().is_empty());
-    match visitor.registry.drafts().set_configuration(&visitor.actor, draft.id, new).await {
+    match signed_in.registry.drafts().set_configuration(&signed_in.actor, draft.id, new).await {
         Ok(_) => Ok(onwards(form.intent == Intent::Draft, draft.id, DraftStep::Workspaces)),
         Err(Error::Invalid(refused)) => {
-            render(&request, &visitor, draft, text, Said { refused, ..Said::default() }).await
+            render(&request, &signed_in, draft, text, Said { refused, ..Said::default() }).await
         }
         Err(error) => Err(error.into()),
     }
@@ -186,16 +192,16 @@ struct Said {
 
 async fn render(
     request: &HttpRequest,
-    visitor: &Visitor,
+    signed_in: &SignedInUser,
     draft: Draft,
     text: String,
     said: Said,
 ) -> Result<HttpResponse, Failure> {
-    let checked = visitor.registry.drafts().check(&visitor.actor, draft.id, Some(&text)).await?;
+    let checked = signed_in.registry.drafts().check(&signed_in.actor, draft.id, Some(&text)).await?;
     // A text that cannot be read leaves the table as the stored one makes it.
     let shown = match checked.preview {
         Some(preview) => Some(preview),
-        None => visitor.registry.drafts().check(&visitor.actor, draft.id, None).await?.preview,
+        None => signed_in.registry.drafts().check(&signed_in.actor, draft.id, None).await?.preview,
     };
     let mut findings = checked.findings.0;
     for finding in &said.refused {
@@ -215,7 +221,7 @@ async fn render(
     let wizard = Wizard::of(&draft, DraftStep::Metadata, problems);
     let known = draft.configuration.as_deref().map(KnownSecrets::of).unwrap_or_default();
     let page = Page {
-        shell: Shell::of(request, visitor, "integrations", wizard.title("client metadata")),
+        shell: Shell::of(request, signed_in, "integrations", wizard.title("client metadata")),
         wizard,
         sealed: known.0.into_keys().collect(),
         table: shown.as_ref().map(|preview| Table::of(&preview.resolution, true)).unwrap_or_default(),

@@ -9,7 +9,7 @@ mod register;
 mod workspaces;
 
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::view::go;
 use actix_web::HttpResponse;
 use actix_web::web::{self, ServiceConfig};
@@ -19,7 +19,7 @@ use registry_core::id::DraftId;
 use registry_core::metadata::AdvancedConfiguration;
 use url::Url;
 
-/// Its addresses.
+/// Mounts the routes of these pages.
 pub(super) fn routes(config: &mut ServiceConfig) {
     config
         .configure(address::routes)
@@ -188,8 +188,11 @@ fn step_page(id: DraftId, step: DraftStep) -> String {
 }
 
 /// The draft of an address; one that became an integration leads to its last step.
-async fn open(visitor: &Visitor, path: &web::Path<DraftId>) -> Result<Result<Draft, HttpResponse>, Failure> {
-    let draft = visitor.registry.drafts().get(&visitor.actor, **path).await?;
+async fn open(
+    signed_in: &SignedInUser,
+    path: &web::Path<DraftId>,
+) -> Result<Result<Draft, HttpResponse>, Failure> {
+    let draft = signed_in.registry.drafts().get(&signed_in.actor, **path).await?;
     Ok(match draft.integration {
         Some(_) => Err(go(step_page(draft.id, DraftStep::Register))),
         None => Ok(draft),

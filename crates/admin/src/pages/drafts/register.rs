@@ -2,7 +2,7 @@
 
 use super::{Problem, Wizard, choice, fields, step_page};
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::pages::configuration::preview::sent::Table;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
@@ -19,7 +19,7 @@ use registry_core::preflight::Approach;
 use registry_core::registration::State;
 use registry_core::slug::Reference;
 
-/// Its addresses.
+/// Mounts the routes of these pages.
 pub(super) fn routes(config: &mut ServiceConfig) {
     config.service(show).service(submit);
 }
@@ -109,23 +109,23 @@ impl DonePage {
 #[get("/drafts/{draft}/register")]
 async fn show(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<DraftId>,
 ) -> Result<HttpResponse, Failure> {
-    let draft = visitor.registry.drafts().get(&visitor.actor, *path).await?;
+    let draft = signed_in.registry.drafts().get(&signed_in.actor, *path).await?;
     match draft.integration {
-        Some(integration) => done(&request, &visitor, &draft, integration).await,
-        None => summary(&request, &visitor, draft, Vec::new()).await,
+        Some(integration) => done(&request, &signed_in, &draft, integration).await,
+        None => summary(&request, &signed_in, draft, Vec::new()).await,
     }
 }
 
 #[post("/drafts/{draft}/register")]
 async fn submit(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<DraftId>,
 ) -> Result<HttpResponse, Failure> {
-    let findings = match visitor.registry.drafts().finish(&visitor.actor, *path).await {
+    let findings = match signed_in.registry.drafts().finish(&signed_in.actor, *path).await {
         Ok(_) => return Ok(go(step_page(*path, DraftStep::Register))),
         Err(Error::Invalid(findings)) => findings.0,
         Err(Error::Conflict { code, message, pointer }) => {
@@ -133,7 +133,7 @@ async fn submit(
         }
         Err(error) => return Err(error.into()),
     };
-    let draft = visitor.registry.drafts().get(&visitor.actor, *path).await?;
+    let draft = signed_in.registry.drafts().get(&signed_in.actor, *path).await?;
     let problems = findings.into_iter().map(|finding| {
         let step = match finding.pointer.split('/').nth(1) {
             Some("url" | "name" | "slug") => DraftStep::Url,
@@ -144,20 +144,20 @@ async fn submit(
         Problem { more, ..Problem::new(step.as_str(), finding.message) }
     });
     let problems = problems.collect();
-    summary(&request, &visitor, draft, problems).await
+    summary(&request, &signed_in, draft, problems).await
 }
 
 async fn summary(
     request: &HttpRequest,
-    visitor: &Visitor,
+    signed_in: &SignedInUser,
     draft: Draft,
     problems: Vec<Problem>,
 ) -> Result<HttpResponse, Failure> {
     let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    let shown = visitor.registry.drafts().check(&visitor.actor, draft.id, None).await?.preview;
+    let shown = signed_in.registry.drafts().check(&signed_in.actor, draft.id, None).await?.preview;
     let wizard = Wizard::of(&draft, DraftStep::Register, problems);
     let page = SummaryPage {
-        shell: Shell::of(request, visitor, "integrations", wizard.title("register")),
+        shell: Shell::of(request, signed_in, "integrations", wizard.title("register")),
         table: shown.as_ref().map(|preview| Table::of(&preview.resolution, false)).unwrap_or_default(),
         wizard,
         draft,
@@ -168,11 +168,11 @@ async fn summary(
 
 async fn done(
     request: &HttpRequest,
-    visitor: &Visitor,
+    signed_in: &SignedInUser,
     draft: &Draft,
     id: IntegrationId,
 ) -> Result<HttpResponse, Failure> {
-    let (registry, actor) = (&visitor.registry, &visitor.actor);
+    let (registry, actor) = (&signed_in.registry, &signed_in.actor);
     let reference = Reference::from(id);
     let integration = match registry.integrations().get(actor, &reference).await {
         Ok(integration) => Some(integration),
@@ -187,7 +187,7 @@ async fn done(
         let filter = RegistrationFilter { integration: Some(reference), ..RegistrationFilter::default() };
         let registrations = registry.registrations().list(actor, filter, all).await?.items;
         let organisation = registry.deployment().organisation(actor).await?;
-        let public = crate::pages::base_url(request, visitor);
+        let public = crate::pages::base_url(request, signed_in);
         rows = servers
             .into_iter()
             .map(|server| {
@@ -211,7 +211,7 @@ async fn done(
     };
     let wizard = Wizard::of(draft, DraftStep::Register, Vec::new());
     let page = DonePage {
-        shell: Shell::of(request, visitor, "integrations", "Add integration: first registrations"),
+        shell: Shell::of(request, signed_in, "integrations", "Add integration: first registrations"),
         moving: rows.iter().any(waits),
         wizard,
         integration,

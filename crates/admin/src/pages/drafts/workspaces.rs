@@ -3,7 +3,7 @@
 use super::{Problem, Wizard, onwards, open};
 use crate::http::choice::{known, read, ticked};
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
@@ -15,13 +15,13 @@ use registry_core::permission::Permission;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 
-/// Its addresses.
+/// Mounts the routes of these pages.
 pub(super) fn routes(config: &mut ServiceConfig) {
     config.service(show).service(submit);
 }
 
 /// Rows that are shown at once; a search finds the others.
-const SIZE: u64 = 100;
+const PAGE_SIZE: u64 = 100;
 
 #[derive(Template)]
 #[template(path = "pages/drafts/workspaces.html")]
@@ -35,14 +35,14 @@ struct Page {
     total: u64,
     /// Whether there is any workspace at all.
     any: bool,
-    /// Whether this visitor may make one.
+    /// Whether this signed-in user may make one.
     may_make: bool,
 }
 
 impl Page {
     /// How many fit the search and are not on the page.
     fn left_out(&self) -> u64 {
-        self.total.saturating_sub(SIZE)
+        self.total.saturating_sub(PAGE_SIZE)
     }
 
     fn is_chosen(&self, workspace: &Workspace) -> bool {
@@ -129,12 +129,12 @@ impl Submitted {
 #[get("/drafts/{draft}/workspaces")]
 async fn show(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<DraftId>,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, Failure> {
-    match open(&visitor, &path).await? {
-        Ok(draft) => render(&request, &visitor, draft, query.into_inner().q, Vec::new()).await,
+    match open(&signed_in, &path).await? {
+        Ok(draft) => render(&request, &signed_in, draft, query.into_inner().q, Vec::new()).await,
         Err(elsewhere) => Ok(elsewhere),
     }
 }
@@ -142,17 +142,17 @@ async fn show(
 #[post("/drafts/{draft}/workspaces")]
 async fn submit(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<DraftId>,
     fields: web::Form<Vec<(String, String)>>,
 ) -> Result<HttpResponse, Failure> {
-    let draft = match open(&visitor, &path).await? {
+    let draft = match open(&signed_in, &path).await? {
         Ok(draft) => draft,
         Err(elsewhere) => return Ok(elsewhere),
     };
     let form = Submitted::read(fields.into_inner())?;
     let selection = form.selection(&draft);
-    let (registry, actor) = (&visitor.registry, &visitor.actor);
+    let (registry, actor) = (&signed_in.registry, &signed_in.actor);
     // Also a search saves what is checked: nothing is lost by looking for more.
     match registry.drafts().set_workspaces(actor, draft.id, &selection, form.every_new).await {
         Ok(_) if form.looks_on() => {
@@ -164,7 +164,7 @@ async fn submit(
         Err(Error::Invalid(findings)) => {
             let problems = findings.0.into_iter();
             let problems = problems.map(|one| Problem::of(one, |_| "every_new".to_owned())).collect();
-            render(&request, &visitor, draft, form.q, problems).await
+            render(&request, &signed_in, draft, form.q, problems).await
         }
         Err(error) => Err(error.into()),
     }
@@ -172,19 +172,23 @@ async fn submit(
 
 async fn render(
     request: &HttpRequest,
-    visitor: &Visitor,
+    signed_in: &SignedInUser,
     draft: Draft,
     q: String,
     problems: Vec<Problem>,
 ) -> Result<HttpResponse, Failure> {
     let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let filter = WorkspaceFilter { search: Some(q.trim().to_owned()) };
-    let found = visitor.registry.workspaces().list(&visitor.actor, filter, PageRequest::new(0, SIZE)).await?;
+    let found = signed_in
+        .registry
+        .workspaces()
+        .list(&signed_in.actor, filter, PageRequest::new(0, PAGE_SIZE))
+        .await?;
     let wizard = Wizard::of(&draft, DraftStep::Workspaces, problems);
     let page = Page {
-        shell: Shell::of(request, visitor, "integrations", wizard.title("workspaces")),
-        may_make: visitor.actor.can(Permission::UpdateWorkspaces) && visitor.actor.workspace().is_none(),
-        any: visitor.overview.workspaces > 0,
+        shell: Shell::of(request, signed_in, "integrations", wizard.title("workspaces")),
+        may_make: signed_in.actor.can(Permission::UpdateWorkspaces) && signed_in.actor.workspace().is_none(),
+        any: signed_in.overview.workspaces > 0,
         rows: found.items,
         total: found.total,
         wizard,

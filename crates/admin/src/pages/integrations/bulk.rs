@@ -5,7 +5,7 @@ use super::done::done_page;
 use super::query::Query;
 use super::reregister::{self, Form, Way};
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
@@ -53,21 +53,21 @@ impl DisablePage {
 }
 
 /// The most integrations that one form is about: as many as one list shows.
-const MOST: usize = 1_000;
+const MAX_INTEGRATIONS: usize = 1_000;
 const TOO_MANY: &str = "These are more than 1,000 integrations. Choose fewer.";
 
 #[post("/integrations")]
 async fn act(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     form: web::Form<Vec<(String, String)>>,
 ) -> Result<HttpResponse, Failure> {
-    let (registry, actor) = (&visitor.registry, &visitor.actor);
+    let (registry, actor) = (&signed_in.registry, &signed_in.actor);
     let value = |wanted: &str| form.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
     let sure = value("sure").map_or(Ok(false), |word| crate::http::choice::ticked("sure", word))?;
     let intent: Intent = crate::http::choice::read("intent", value("intent").unwrap_or_default())?;
     let list = Query::of_address(value("list").unwrap_or_default());
-    if form.iter().filter(|(name, _)| name == "one").count() > MOST {
+    if form.iter().filter(|(name, _)| name == "one").count() > MAX_INTEGRATIONS {
         return Err(Failure::Request(StatusCode::UNPROCESSABLE_ENTITY, TOO_MANY));
     }
     let mut chosen = Vec::new();
@@ -91,7 +91,7 @@ async fn act(
         Intent::Disable if !sure => {
             actor.require(Permission::UpdateIntegrations)?;
             let page = DisablePage {
-                shell: Shell::of(&request, &visitor, "integrations", "Disable integrations"),
+                shell: Shell::of(&request, &signed_in, "integrations", "Disable integrations"),
                 integrations: chosen,
                 refused,
                 kept: registry.settings().life.withdraw_after.num_days(),
@@ -99,15 +99,16 @@ async fn act(
             };
             Ok(html(StatusCode::OK, &page)?)
         }
-        Intent::Enable => switch_all(&request, &visitor, true, (chosen, refused), &list).await,
-        Intent::Disable => switch_all(&request, &visitor, false, (chosen, refused), &list).await,
+        Intent::Enable => switch_all(&request, &signed_in, true, (chosen, refused), &list).await,
+        Intent::Disable => switch_all(&request, &signed_in, false, (chosen, refused), &list).await,
         Intent::Weigh => {
-            reregister::ask(&request, &visitor, (chosen, refused), &Form::failed(), Way::of_list(&list)).await
+            reregister::ask(&request, &signed_in, (chosen, refused), &Form::failed(), Way::of_list(&list))
+                .await
         }
         Intent::Reregister => {
             let form = Form::read(&form)?;
             let form = if form.is_sure() { form } else { Form::failed() };
-            reregister::act(&request, &visitor, (chosen, refused), &form, Way::of_list(&list)).await
+            reregister::act(&request, &signed_in, (chosen, refused), &form, Way::of_list(&list)).await
         }
     }
 }
@@ -115,15 +116,15 @@ async fn act(
 /// Switches each that is not so yet; one that is refused does not keep it from the others.
 async fn switch_all(
     request: &HttpRequest,
-    visitor: &Visitor,
+    signed_in: &SignedInUser,
     enabled: bool,
     (chosen, mut refused): (Vec<Integration>, Vec<(String, String)>),
     list: &Query,
 ) -> Result<HttpResponse, Failure> {
-    visitor.actor.require(Permission::UpdateIntegrations)?;
+    signed_in.actor.require(Permission::UpdateIntegrations)?;
     let (mut done, mut changed) = (Vec::new(), 0);
     for one in chosen {
-        match switch(visitor, &one, enabled).await {
+        match switch(signed_in, &one, enabled).await {
             Ok(count) => {
                 changed += count;
                 done.push(one);
@@ -138,16 +139,16 @@ async fn switch_all(
     if refused.is_empty() {
         return Ok(go(list.after(&format!("{word}-{changed}"))));
     }
-    done_page(request, visitor, heading, done, refused, list.here())
+    done_page(request, signed_in, heading, done, refused, list.here())
 }
 
 /// Switches an integration on or off and says how many that changed: 0 or 1.
-pub(super) async fn switch(visitor: &Visitor, one: &Integration, enabled: bool) -> Result<u64, Error> {
-    visitor.actor.require(Permission::UpdateIntegrations)?;
+pub(super) async fn switch(signed_in: &SignedInUser, one: &Integration, enabled: bool) -> Result<u64, Error> {
+    signed_in.actor.require(Permission::UpdateIntegrations)?;
     if one.enabled == enabled {
         return Ok(0);
     }
     let change = IntegrationChange { enabled: Some(enabled), ..IntegrationChange::default() };
-    visitor.registry.integrations().update(&visitor.actor, &one.id.into(), change, None).await?;
+    signed_in.registry.integrations().update(&signed_in.actor, &one.id.into(), change, None).await?;
     Ok(1)
 }

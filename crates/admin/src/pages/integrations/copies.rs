@@ -3,7 +3,7 @@
 use super::field;
 use super::query::Query;
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::pages::{filled, problems};
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
@@ -37,15 +37,15 @@ pub(super) fn file(name: &str, json: String) -> HttpResponse {
 }
 
 #[get("/integrations.json")]
-async fn export_all(visitor: Visitor, query: web::Query<Query>) -> Result<HttpResponse, Failure> {
-    let json = visitor.registry.integrations().export(&visitor.actor, query.filter()).await?;
+async fn export_all(signed_in: SignedInUser, query: web::Query<Query>) -> Result<HttpResponse, Failure> {
+    let json = signed_in.registry.integrations().export(&signed_in.actor, query.filter()).await?;
     Ok(file("integrations", json))
 }
 
 #[get("/integrations/{integration}/export")]
-async fn export(visitor: Visitor, path: web::Path<String>) -> Result<HttpResponse, Failure> {
+async fn export(signed_in: SignedInUser, path: web::Path<String>) -> Result<HttpResponse, Failure> {
     let json =
-        visitor.registry.integrations().export_these(&visitor.actor, &[Reference::parse(&path)]).await?;
+        signed_in.registry.integrations().export_these(&signed_in.actor, &[Reference::parse(&path)]).await?;
     Ok(file(&path, json))
 }
 
@@ -75,9 +75,9 @@ enum ImportIntent {
 }
 
 #[get("/integrations/new/import")]
-async fn show_import(request: HttpRequest, visitor: Visitor) -> Result<HttpResponse, Failure> {
-    visitor.actor.require(Permission::CreateIntegrations)?;
-    let shell = Shell::of(&request, &visitor, "integrations", "Import integrations");
+async fn show_import(request: HttpRequest, signed_in: SignedInUser) -> Result<HttpResponse, Failure> {
+    signed_in.actor.require(Permission::CreateIntegrations)?;
+    let shell = Shell::of(&request, &signed_in, "integrations", "Import integrations");
     let page = ImportPage { shell, text: String::new(), weighed: None, problems: Vec::new() };
     Ok(html(StatusCode::OK, &page)?)
 }
@@ -85,11 +85,11 @@ async fn show_import(request: HttpRequest, visitor: Visitor) -> Result<HttpRespo
 #[post("/integrations/new/import")]
 async fn import(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     form: web::Form<Import>,
 ) -> Result<HttpResponse, Failure> {
     let Import { text, intent } = form.into_inner();
-    let (registry, actor) = (&visitor.registry, &visitor.actor);
+    let (registry, actor) = (&signed_in.registry, &signed_in.actor);
     let made = match intent {
         ImportIntent::Check => registry.integrations().dry_run_import(actor, &text).await,
         ImportIntent::Import => registry.integrations().import(actor, &text).await,
@@ -103,7 +103,7 @@ async fn import(
             (StatusCode::UNPROCESSABLE_ENTITY, "Problem: import integrations", None, problems(error)?)
         }
     };
-    let shell = Shell::of(&request, &visitor, "integrations", title);
+    let shell = Shell::of(&request, &signed_in, "integrations", title);
     Ok(html(status, &ImportPage { shell, text, weighed, problems })?)
 }
 
@@ -131,13 +131,14 @@ struct Duplicate {
 
 async fn render_duplicate(
     request: &HttpRequest,
-    visitor: &Visitor,
+    signed_in: &SignedInUser,
     path: &str,
     form: Option<Duplicate>,
     problems: Vec<Finding>,
 ) -> Result<HttpResponse, Failure> {
-    visitor.actor.require(Permission::CreateIntegrations)?;
-    let integration = visitor.registry.integrations().get(&visitor.actor, &Reference::parse(path)).await?;
+    signed_in.actor.require(Permission::CreateIntegrations)?;
+    let integration =
+        signed_in.registry.integrations().get(&signed_in.actor, &Reference::parse(path)).await?;
     let form = form
         .unwrap_or_else(|| Duplicate { name: format!("{} (copy)", integration.name), slug: String::new() });
     let (status, title) = if problems.is_empty() {
@@ -145,36 +146,36 @@ async fn render_duplicate(
     } else {
         (StatusCode::UNPROCESSABLE_ENTITY, "Problem: duplicate")
     };
-    let shell = Shell::of(request, visitor, "integrations", format!("{title} {}", integration.name));
+    let shell = Shell::of(request, signed_in, "integrations", format!("{title} {}", integration.name));
     Ok(html(status, &DuplicatePage { shell, integration, form, problems })?)
 }
 
 #[get("/integrations/{integration}/duplicate")]
 async fn show_duplicate(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Failure> {
-    render_duplicate(&request, &visitor, &path, None, Vec::new()).await
+    render_duplicate(&request, &signed_in, &path, None, Vec::new()).await
 }
 
 #[post("/integrations/{integration}/duplicate")]
 async fn duplicate(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<String>,
     form: web::Form<Duplicate>,
 ) -> Result<HttpResponse, Failure> {
     let form = form.into_inner();
-    let copied = visitor
+    let copied = signed_in
         .registry
         .integrations()
-        .duplicate(&visitor.actor, &Reference::parse(&path), form.name.clone(), filled(&form.slug))
+        .duplicate(&signed_in.actor, &Reference::parse(&path), form.name.clone(), filled(&form.slug))
         .await;
     match copied {
         Ok(made) => {
             Ok(go(format!("/ui/integrations/{}?done=copied-{}", made.value.slug, made.left_out.len())))
         }
-        Err(error) => render_duplicate(&request, &visitor, &path, Some(form), problems(error)?).await,
+        Err(error) => render_duplicate(&request, &signed_in, &path, Some(form), problems(error)?).await,
     }
 }

@@ -1,7 +1,7 @@
 //! The end of an integration.
 
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
@@ -27,27 +27,27 @@ struct Page {
 
 async fn render(
     request: &HttpRequest,
-    visitor: &Visitor,
+    signed_in: &SignedInUser,
     reference: &Reference,
     typed: Option<String>,
 ) -> Result<HttpResponse, Failure> {
-    let losses = visitor.registry.integrations().dry_run_delete(&visitor.actor, reference).await?;
-    let integration = visitor.registry.integrations().get(&visitor.actor, reference).await?;
+    let losses = signed_in.registry.integrations().dry_run_delete(&signed_in.actor, reference).await?;
+    let integration = signed_in.registry.integrations().get(&signed_in.actor, reference).await?;
     let (status, problem) = match typed {
         Some(_) => (StatusCode::UNPROCESSABLE_ENTITY, "Problem: delete"),
         None => (StatusCode::OK, "Delete"),
     };
-    let shell = Shell::of(request, visitor, "integrations", format!("{problem} {}", integration.name));
+    let shell = Shell::of(request, signed_in, "integrations", format!("{problem} {}", integration.name));
     Ok(html(status, &Page { shell, integration, losses, typed })?)
 }
 
 #[get("/integrations/{integration}/delete")]
 async fn confirm(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Failure> {
-    render(&request, &visitor, &Reference::parse(&path), None).await
+    render(&request, &signed_in, &Reference::parse(&path), None).await
 }
 
 #[derive(Deserialize)]
@@ -58,15 +58,15 @@ struct Form {
 #[post("/integrations/{integration}/delete")]
 async fn delete(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<String>,
     form: web::Form<Form>,
 ) -> Result<HttpResponse, Failure> {
     let reference = Reference::parse(&path);
-    let integration = visitor.registry.integrations().get(&visitor.actor, &reference).await?;
+    let integration = signed_in.registry.integrations().get(&signed_in.actor, &reference).await?;
     if form.slug.trim() != integration.slug.as_str() {
-        return render(&request, &visitor, &reference, Some(form.into_inner().slug)).await;
+        return render(&request, &signed_in, &reference, Some(form.into_inner().slug)).await;
     }
-    let deleted = visitor.registry.integrations().delete(&visitor.actor, &reference, None).await?;
+    let deleted = signed_in.registry.integrations().delete(&signed_in.actor, &reference, None).await?;
     Ok(go(format!("/ui/integrations?done=deleted-{}", deleted.servers)))
 }

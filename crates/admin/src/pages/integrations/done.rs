@@ -1,7 +1,7 @@
 //! What was done with several integrations, and what was refused.
 
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::view::{Shell, html};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
@@ -23,12 +23,12 @@ struct DonePage {
 /// What was done and what was refused.
 pub(super) fn done_page(
     request: &HttpRequest,
-    visitor: &Visitor,
+    signed_in: &SignedInUser,
     heading: &'static str,
     done: Vec<Integration>,
     refused: Vec<(String, String)>,
     list: String,
 ) -> Result<HttpResponse, Failure> {
-    let shell = Shell::of(request, visitor, "integrations", format!("Problem: {}", heading.to_lowercase()));
+    let shell = Shell::of(request, signed_in, "integrations", format!("Problem: {}", heading.to_lowercase()));
     Ok(html(StatusCode::UNPROCESSABLE_ENTITY, &DonePage { shell, heading, done, refused, list })?)
 }

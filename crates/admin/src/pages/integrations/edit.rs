@@ -3,7 +3,7 @@
 use super::field;
 use crate::http::choice::known;
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::pages::{filled, problems};
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
@@ -12,6 +12,7 @@ use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use askama::Template;
 use registry::{Affected, Error, Integration, IntegrationChange, Replacements};
 use registry_core::finding::Finding;
+use registry_core::patch::Patch;
 use registry_core::permission::Permission;
 use registry_core::registration::{AuthType, Transport};
 use registry_core::slug::Reference;
@@ -85,7 +86,7 @@ impl Form {
         let url = self.url.trim();
         Ok(IntegrationChange {
             name: (self.name != now.name).then(|| self.name.clone()),
-            description: (description != now.description).then_some(description),
+            description: if description == now.description { Patch::Keep } else { description.into() },
             url: (url != now.url).then(|| url.to_owned()),
             auth_type: (auth_type != now.auth_type).then_some(auth_type),
             transport: (transport != now.transport).then_some(transport),
@@ -100,7 +101,7 @@ impl Form {
 
 fn render(
     request: &HttpRequest,
-    visitor: &Visitor,
+    signed_in: &SignedInUser,
     integration: Integration,
     form: Form,
     problems: Vec<Finding>,
@@ -111,30 +112,31 @@ fn render(
     } else {
         (StatusCode::UNPROCESSABLE_ENTITY, "Problem: edit")
     };
-    let shell = Shell::of(request, visitor, "integrations", format!("{title} {}", integration.name));
+    let shell = Shell::of(request, signed_in, "integrations", format!("{title} {}", integration.name));
     Ok(html(status, &Page { shell, integration, form, problems, cost })?)
 }
 
 #[get("/integrations/{integration}/edit")]
 async fn show(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Failure> {
-    visitor.actor.require(Permission::UpdateIntegrations)?;
-    let integration = visitor.registry.integrations().get(&visitor.actor, &Reference::parse(&path)).await?;
+    signed_in.actor.require(Permission::UpdateIntegrations)?;
+    let integration =
+        signed_in.registry.integrations().get(&signed_in.actor, &Reference::parse(&path)).await?;
     let form = Form::of(&integration);
-    render(&request, &visitor, integration, form, Vec::new(), None)
+    render(&request, &signed_in, integration, form, Vec::new(), None)
 }
 
 #[post("/integrations/{integration}/edit")]
 async fn save(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<String>,
     form: web::Form<Form>,
 ) -> Result<HttpResponse, Failure> {
-    let (registry, actor) = (&visitor.registry, &visitor.actor);
+    let (registry, actor) = (&signed_in.registry, &signed_in.actor);
     let (form, reference) = (form.into_inner(), Reference::parse(&path));
     let integration = registry.integrations().get(actor, &reference).await?;
     let change = form.change(&integration)?;
@@ -146,7 +148,7 @@ async fn save(
             .await
         {
             Ok(weighed) if weighed.affected.replaced + weighed.affected.rediscovered > 0 => {
-                return render(&request, &visitor, integration, form, Vec::new(), Some(weighed.affected));
+                return render(&request, &signed_in, integration, form, Vec::new(), Some(weighed.affected));
             }
             Ok(_) => registry.integrations().update(actor, &reference, change, Some(form.version)).await,
             Err(error) => Err(error),
@@ -157,11 +159,11 @@ async fn save(
     match saved {
         Ok(saved) => Ok(go(format!("/ui/integrations/{}?done=changed", saved.value.slug))),
         Err(Error::Stale { .. }) => {
-            let message = "Somebody else changed this integration meanwhile. What you typed is below; what is stored now is on its page. Save again to put yours over it.";
+            let message = "Another user changed this integration in the meantime. What you typed is below; what is stored now is on its page. Save again to replace it with yours.";
             let form = Form { version: integration.version, ..form };
             let finding = Finding::error("/name", "stale_version", message);
-            render(&request, &visitor, integration, form, vec![finding], None)
+            render(&request, &signed_in, integration, form, vec![finding], None)
         }
-        Err(error) => render(&request, &visitor, integration, form, problems(error)?, None),
+        Err(error) => render(&request, &signed_in, integration, form, problems(error)?, None),
     }
 }

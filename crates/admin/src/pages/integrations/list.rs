@@ -1,9 +1,9 @@
 //! The list.
 
 use super::all_workspaces;
-use super::query::{Query, SIZES};
+use super::query::{PAGE_SIZES, Query};
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
@@ -19,7 +19,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 }
 
 /// Width of the bar of registrations, in its own units.
-const BAR: u64 = 76;
+const BAR_WIDTH: u64 = 76;
 
 #[derive(Template)]
 #[template(path = "pages/integrations.html")]
@@ -35,7 +35,7 @@ struct Page {
     now: Timestamp,
     previous: Option<String>,
     next: Option<String>,
-    /// How many integrations the visitor is about to add; counted where there is none yet.
+    /// How many integrations the signed-in user is about to add; counted where there is none yet.
     drafts: u64,
 }
 
@@ -83,7 +83,7 @@ pub(crate) fn bar(integration: &Integration) -> [(&'static str, u64, u64); 4] {
         ("f-bad", counts.failed),
     ]
     .map(|(class, count)| {
-        let width = (count * BAR).div_ceil(all).min(BAR - x);
+        let width = (count * BAR_WIDTH).div_ceil(all).min(BAR_WIDTH - x);
         x += width;
         (class, x - width, width)
     })
@@ -133,14 +133,14 @@ async fn home() -> HttpResponse {
 #[get("/integrations")]
 async fn list(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, Failure> {
-    let (query, registry, actor) = (query.into_inner(), &visitor.registry, &visitor.actor);
+    let (query, registry, actor) = (query.into_inner(), &signed_in.registry, &signed_in.actor);
     let wanted = PageRequest::new(query.page, query.size());
     let found = registry.integrations().list(actor, query.filter(), wanted).await?;
     let more = found.has_more(wanted);
-    let shell = Shell::of(&request, &visitor, "integrations", "Integrations");
+    let shell = Shell::of(&request, &signed_in, "integrations", "Integrations");
     let drafts = if found.total == 0 && shell.may_write() {
         registry.drafts().list(actor, PageRequest::new(0, 1)).await?.total
     } else {
@@ -149,7 +149,7 @@ async fn list(
     let page = Page {
         drafts,
         shell,
-        workspaces: all_workspaces(&visitor).await?,
+        workspaces: all_workspaces(&signed_in).await?,
         views: registry.integrations().views(actor).await?,
         previous: query.page.checked_sub(1).map(|page| query.with_page(page)),
         next: more.then(|| query.with_page(query.page + 1)),

@@ -12,12 +12,12 @@ mod show;
 mod switch;
 
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use actix_web::web::ServiceConfig;
 use registry::{PageRequest, Workspace, WorkspaceFilter};
 use registry_core::finding::Finding;
 
-/// Its addresses. What is no integration's lies below `new`, which no slug can be.
+/// Mounts the routes of these pages. What is no integration's lies below `new`, which no slug can be.
 pub(super) fn routes(config: &mut ServiceConfig) {
     config
         .configure(list::routes)
@@ -31,9 +31,9 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 }
 
 /// Workspaces for pickers.
-pub(super) async fn all_workspaces(visitor: &Visitor) -> Result<Vec<Workspace>, Failure> {
+pub(super) async fn all_workspaces(signed_in: &SignedInUser) -> Result<Vec<Workspace>, Failure> {
     let all = PageRequest::new(0, 1000);
-    Ok(visitor.registry.workspaces().list(&visitor.actor, WorkspaceFilter::default(), all).await?.items)
+    Ok(signed_in.registry.workspaces().list(&signed_in.actor, WorkspaceFilter::default(), all).await?.items)
 }
 
 /// The field a finding is about, by its id; the secrets of a configuration are entered on its own page.

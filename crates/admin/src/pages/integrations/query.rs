@@ -6,7 +6,7 @@ use registry_core::slug::Reference;
 use serde::Deserialize;
 
 /// How many rows a page may have.
-pub(super) const SIZES: [u64; 3] = [25, 50, 100];
+pub(super) const PAGE_SIZES: [u64; 3] = [25, 50, 100];
 /// The orders that are offered, by their words in the address.
 const SORTS: [(&str, IntegrationSort, &str); 6] = [
     ("changed", IntegrationSort::ChangedDescending, "Recently changed"),
@@ -60,7 +60,7 @@ impl Query {
     }
 
     pub(super) fn size(&self) -> u64 {
-        if SIZES.contains(&self.size) { self.size } else { SIZES[0] }
+        if PAGE_SIZES.contains(&self.size) { self.size } else { PAGE_SIZES[0] }
     }
 
     /// Whether something narrows the list.
@@ -70,7 +70,7 @@ impl Query {
 
     /// Everything that is not as usual, by name.
     pub(super) fn fields(&self) -> Vec<(&'static str, String)> {
-        let size = if self.size() == SIZES[0] { String::new() } else { self.size().to_string() };
+        let size = if self.size() == PAGE_SIZES[0] { String::new() } else { self.size().to_string() };
         let sort = if self.sort() == SORTS[0].0 { String::new() } else { self.sort().to_owned() };
         [
             ("q", self.q.clone()),

@@ -3,7 +3,7 @@
 
 use super::query::Query;
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
@@ -56,10 +56,10 @@ impl Which {
 
     fn meaning(self) -> &'static str {
         match self {
-            Self::Failed => "The last try was refused. Nothing changes until somebody tries again.",
+            Self::Failed => "The last try was refused. Nothing changes until a user tries again.",
             Self::Outdated => "Their clients work, but with older metadata.",
             Self::Unconfirmed => {
-                "The last request had no answer. It may have made a client that nobody here knows; sending it again may make another one."
+                "The last request had no answer. It may have created a client that this registry does not know; sending it again may create another one."
             }
         }
     }
@@ -183,27 +183,27 @@ pub(super) struct Way {
 #[get("/integrations/{integration}/re-register")]
 async fn confirm(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Failure> {
-    let one = visitor.registry.integrations().get(&visitor.actor, &Reference::parse(&path)).await?;
+    let one = signed_in.registry.integrations().get(&signed_in.actor, &Reference::parse(&path)).await?;
     let way = Way::of(&one);
-    ask(&request, &visitor, (vec![one], Vec::new()), &Form::failed(), way).await
+    ask(&request, &signed_in, (vec![one], Vec::new()), &Form::failed(), way).await
 }
 
 #[post("/integrations/{integration}/re-register")]
 async fn submit(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<String>,
     pairs: web::Form<Vec<(String, String)>>,
 ) -> Result<HttpResponse, Failure> {
     let form = Form::read(&pairs)?;
     // Without a word about which: the button that says "failed".
     let form = if form.which.is_empty() && !form.sure { Form::failed() } else { form };
-    let one = visitor.registry.integrations().get(&visitor.actor, &Reference::parse(&path)).await?;
+    let one = signed_in.registry.integrations().get(&signed_in.actor, &Reference::parse(&path)).await?;
     let way = Way::of(&one);
-    act(&request, &visitor, (vec![one], Vec::new()), &form, way).await
+    act(&request, &signed_in, (vec![one], Vec::new()), &form, way).await
 }
 
 impl Way {
@@ -229,13 +229,13 @@ type Chosen = (Vec<Integration>, Vec<(String, String)>);
 /// Shows what each choice costs.
 pub(super) async fn ask(
     request: &HttpRequest,
-    visitor: &Visitor,
+    signed_in: &SignedInUser,
     chosen: Chosen,
     form: &Form,
     way: Way,
 ) -> Result<HttpResponse, Failure> {
-    let weighed = weigh(visitor, chosen, form).await?;
-    page(request, visitor, weighed, way, None)
+    let weighed = weigh(signed_in, chosen, form).await?;
+    page(request, signed_in, weighed, way, None)
 }
 
 /// What was chosen, with what each choice costs.
@@ -245,16 +245,20 @@ struct Weighed {
     refused: Vec<(String, String)>,
 }
 
-async fn weigh(visitor: &Visitor, (chosen, mut refused): Chosen, form: &Form) -> Result<Weighed, Failure> {
-    visitor.actor.require(Permission::OperateRegistrations)?;
+async fn weigh(
+    signed_in: &SignedInUser,
+    (chosen, mut refused): Chosen,
+    form: &Form,
+) -> Result<Weighed, Failure> {
+    signed_in.actor.require(Permission::OperateRegistrations)?;
     let group = |which| Group { which, ticked: form.which.contains(&which), all: Vec::new() };
     let mut groups = Which::ALL.map(group).to_vec();
     'integrations: for one in &chosen {
         for group in &mut groups {
-            let found = visitor
+            let found = signed_in
                 .registry
                 .registrations()
-                .dry_run_reregistration(&visitor.actor, &one.id.into(), group.which.scope())
+                .dry_run_reregistration(&signed_in.actor, &one.id.into(), group.which.scope())
                 .await;
             match found {
                 Ok(found) => group.all.push((one.clone(), found)),
@@ -271,7 +275,7 @@ async fn weigh(visitor: &Visitor, (chosen, mut refused): Chosen, form: &Form) ->
 
 fn page(
     request: &HttpRequest,
-    visitor: &Visitor,
+    signed_in: &SignedInUser,
     weighed: Weighed,
     Way { action, back }: Way,
     problem: Option<(StatusCode, &'static str)>,
@@ -279,7 +283,7 @@ fn page(
     let (status, problem) = problem.map_or((StatusCode::OK, None), |(status, why)| (status, Some(why)));
     let title = if problem.is_some() { "Problem: re-register" } else { "Re-register" };
     let Weighed { integrations, groups, refused } = weighed;
-    let shell = Shell::of(request, visitor, "integrations", title);
+    let shell = Shell::of(request, signed_in, "integrations", title);
     let page = Page { shell, integrations, groups, refused, problem, action, back };
     Ok(html(status, &page)?)
 }
@@ -288,16 +292,16 @@ fn page(
 /// when it is not what the page showed.
 pub(super) async fn act(
     request: &HttpRequest,
-    visitor: &Visitor,
+    signed_in: &SignedInUser,
     chosen: Chosen,
     form: &Form,
     way: Way,
 ) -> Result<HttpResponse, Failure> {
-    let weighed = weigh(visitor, chosen, form).await?;
+    let weighed = weigh(signed_in, chosen, form).await?;
     if form.sure && form.which.is_empty() {
         let problem =
             (StatusCode::UNPROCESSABLE_ENTITY, "Nothing is ticked. Tick what gets a new client, or go back.");
-        return page(request, visitor, weighed, way, Some(problem));
+        return page(request, signed_in, weighed, way, Some(problem));
     }
     let ticked = || weighed.groups.iter().filter(|group| group.ticked);
     let is_seen = |group: &Group| form.seen.contains(&group.seen());
@@ -306,20 +310,20 @@ pub(super) async fn act(
             StatusCode::CONFLICT,
             "The registrations changed since this page was shown. Nothing was done: look at the counts again.",
         );
-        return page(request, visitor, weighed, way, Some(problem));
+        return page(request, signed_in, weighed, way, Some(problem));
     }
     if !form.sure && (ticked().any(Group::hurts) || !weighed.refused.is_empty()) {
-        return page(request, visitor, weighed, way, None);
+        return page(request, signed_in, weighed, way, None);
     }
     let mut queued = 0;
     let mut refused = weighed.refused.clone();
     for group in ticked() {
         for (one, found) in group.parts() {
             let confirmed = Some(found.to_confirm());
-            let done = visitor
+            let done = signed_in
                 .registry
                 .registrations()
-                .reregister_integration(&visitor.actor, &one.id.into(), group.which.scope(), confirmed)
+                .reregister_integration(&signed_in.actor, &one.id.into(), group.which.scope(), confirmed)
                 .await;
             match done {
                 Ok(done) => queued += done.queued,
@@ -333,5 +337,5 @@ pub(super) async fn act(
     }
     let done = weighed.integrations.iter().filter(|one| refused.iter().all(|(name, _)| *name != one.name));
     let done = done.cloned().collect();
-    super::done::done_page(request, visitor, "Re-register integrations", done, refused, way.back)
+    super::done::done_page(request, signed_in, "Re-register integrations", done, refused, way.back)
 }

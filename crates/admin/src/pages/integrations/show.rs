@@ -3,7 +3,7 @@
 use super::all_workspaces;
 use super::list::{health, method};
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
@@ -50,11 +50,11 @@ struct IntegrationPage {
 #[get("/integrations/{integration}")]
 async fn show(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Failure> {
     let reference = Reference::parse(&path);
-    let (registry, actor) = (&visitor.registry, &visitor.actor);
+    let (registry, actor) = (&signed_in.registry, &signed_in.actor);
     let integration = registry.integrations().get(actor, &reference).await?;
     let filter = ServerFilter { integration: Some(reference.clone()), ..ServerFilter::default() };
     let servers = registry.servers().list(actor, filter, PageRequest::new(0, 200)).await?.items;
@@ -64,7 +64,7 @@ async fn show(
     let registrations = registry.registrations().list(actor, filter, PageRequest::new(0, 100)).await?.items;
     let issuers: BTreeSet<String> = registrations.into_iter().filter_map(|one| one.issuer).collect();
     let page = IntegrationPage {
-        shell: Shell::of(&request, &visitor, "integrations", integration.name.clone()),
+        shell: Shell::of(&request, &signed_in, "integrations", integration.name.clone()),
         gateway: registry.shared_settings().gateway_urls.first().cloned(),
         states: counts.into_iter().filter(|(_, count)| *count > 0).collect(),
         issuers: issuers.into_iter().collect(),
@@ -75,7 +75,7 @@ async fn show(
             .await?
             .revision,
         callbacks: registry.deployment().organisation(actor).await?.callback_urls,
-        workspaces: all_workspaces(&visitor).await?,
+        workspaces: all_workspaces(&signed_in).await?,
         now: registry.now(),
         integration,
         servers,
@@ -91,11 +91,12 @@ struct AddServer {
 
 #[post("/integrations/{integration}/servers")]
 async fn add_server(
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<String>,
     form: web::Form<AddServer>,
 ) -> Result<HttpResponse, Failure> {
-    let integration = visitor.registry.integrations().get(&visitor.actor, &Reference::parse(&path)).await?;
+    let integration =
+        signed_in.registry.integrations().get(&signed_in.actor, &Reference::parse(&path)).await?;
     let new = NewServer {
         integration: integration.id.into(),
         workspace: Some(Reference::parse(&form.workspace)),
@@ -105,6 +106,6 @@ async fn add_server(
         configuration: None,
         secret_mappings: Vec::new(),
     };
-    visitor.registry.servers().create(&visitor.actor, new).await?;
+    signed_in.registry.servers().create(&signed_in.actor, new).await?;
     Ok(go(format!("/ui/integrations/{}?done=created", integration.slug)))
 }

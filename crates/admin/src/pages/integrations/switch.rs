@@ -2,7 +2,7 @@
 
 use super::bulk;
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
@@ -25,42 +25,42 @@ struct DisablePage {
     kept: i64,
 }
 
-async fn find(visitor: &Visitor, slug: &str) -> Result<Integration, Failure> {
-    Ok(visitor.registry.integrations().get(&visitor.actor, &Reference::parse(slug)).await?)
+async fn find(signed_in: &SignedInUser, slug: &str) -> Result<Integration, Failure> {
+    Ok(signed_in.registry.integrations().get(&signed_in.actor, &Reference::parse(slug)).await?)
 }
 
 #[get("/integrations/{integration}/disable")]
 async fn confirm_disable(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Failure> {
-    visitor.actor.require(Permission::UpdateIntegrations)?;
-    let integration = find(&visitor, &path).await?;
+    signed_in.actor.require(Permission::UpdateIntegrations)?;
+    let integration = find(&signed_in, &path).await?;
     let page = DisablePage {
-        shell: Shell::of(&request, &visitor, "integrations", format!("Disable {}", integration.name)),
-        kept: visitor.registry.settings().life.withdraw_after.num_days(),
+        shell: Shell::of(&request, &signed_in, "integrations", format!("Disable {}", integration.name)),
+        kept: signed_in.registry.settings().life.withdraw_after.num_days(),
         integration,
     };
     Ok(html(StatusCode::OK, &page)?)
 }
 
 #[post("/integrations/{integration}/disable")]
-async fn disable(visitor: Visitor, path: web::Path<String>) -> Result<HttpResponse, Failure> {
-    let integration = find(&visitor, &path).await?;
-    bulk::switch(&visitor, &integration, false).await?;
+async fn disable(signed_in: SignedInUser, path: web::Path<String>) -> Result<HttpResponse, Failure> {
+    let integration = find(&signed_in, &path).await?;
+    bulk::switch(&signed_in, &integration, false).await?;
     Ok(go(format!("/ui/integrations/{}?done=disabled-1", integration.slug)))
 }
 
 #[post("/integrations/{integration}/enable")]
-async fn enable(visitor: Visitor, path: web::Path<String>) -> Result<HttpResponse, Failure> {
-    let integration = find(&visitor, &path).await?;
-    bulk::switch(&visitor, &integration, true).await?;
+async fn enable(signed_in: SignedInUser, path: web::Path<String>) -> Result<HttpResponse, Failure> {
+    let integration = find(&signed_in, &path).await?;
+    bulk::switch(&signed_in, &integration, true).await?;
     Ok(go(format!("/ui/integrations/{}?done=enabled-1", integration.slug)))
 }
 
 #[post("/integrations/{integration}/test")]
-async fn test(visitor: Visitor, path: web::Path<String>) -> Result<HttpResponse, Failure> {
-    visitor.registry.integrations().test_connection(&visitor.actor, &Reference::parse(&path)).await?;
+async fn test(signed_in: SignedInUser, path: web::Path<String>) -> Result<HttpResponse, Failure> {
+    signed_in.registry.integrations().test_connection(&signed_in.actor, &Reference::parse(&path)).await?;
     Ok(go(format!("/ui/integrations/{}?done=tested", path.as_str())))
 }

@@ -5,7 +5,7 @@ use super::list::Problem;
 use super::show;
 use crate::http::choice::Tick;
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
@@ -97,33 +97,33 @@ impl ConfirmPage {
 #[get("/registrations/{registration}/{action:retry|re-register|approve|skip|withdraw}")]
 async fn confirm(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<(RegistrationId, Action)>,
 ) -> Result<HttpResponse, Failure> {
     let (id, action) = path.into_inner();
-    ask(&request, &visitor, id, action).await
+    ask(&request, &signed_in, id, action).await
 }
 
 /// Asks whether to, and says what it costs.
 async fn ask(
     request: &HttpRequest,
-    visitor: &Visitor,
+    signed_in: &SignedInUser,
     id: RegistrationId,
     action: Action,
 ) -> Result<HttpResponse, Failure> {
-    visitor.actor.require(Permission::OperateRegistrations)?;
-    let (registry, actor) = (&visitor.registry, &visitor.actor);
+    signed_in.actor.require(Permission::OperateRegistrations)?;
+    let (registry, actor) = (&signed_in.registry, &signed_in.actor);
     let detail = registry.registrations().get(actor, id).await?;
     let registration = detail.registration.clone();
     if let Some(message) = stands_in_the_way(&registration, action) {
         let problem = Problem { field: "", message: message.to_owned() };
-        return show::refused(request, visitor, id, problem, StatusCode::CONFLICT).await;
+        return show::refused(request, signed_in, id, problem, StatusCode::CONFLICT).await;
     }
     let server = ServerRef { server: Reference::Id(registration.server.0), workspace: None };
     let wanted =
         registry.servers().client_metadata(actor, &server).await?.resolution.effective.client_metadata;
     let page = ConfirmPage {
-        shell: Shell::of(request, visitor, "registrations", action.verb()),
+        shell: Shell::of(request, signed_in, "registrations", action.verb()),
         changes: changes(&detail, &wanted),
         client: detail.clients.into_iter().find(|client| client.status == ClientStatus::Active),
         cost: registry.registrations().dry_run_reregister(actor, &registration).await?,
@@ -160,29 +160,29 @@ struct Asked {
 #[post("/registrations/{registration}/retry")]
 async fn retry(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<RegistrationId>,
     form: web::Form<Asked>,
 ) -> Result<HttpResponse, Failure> {
     if form.sure.is_none() {
-        visitor.actor.require(Permission::OperateRegistrations)?;
-        let found = visitor.registry.registrations().get(&visitor.actor, *path).await?.registration;
+        signed_in.actor.require(Permission::OperateRegistrations)?;
+        let found = signed_in.registry.registrations().get(&signed_in.actor, *path).await?.registration;
         if found.state == State::Unconfirmed && !found.server_deleted {
-            return ask(&request, &visitor, *path, Action::Retry).await;
+            return ask(&request, &signed_in, *path, Action::Retry).await;
         }
     }
-    let asked = visitor.registry.registrations().retry(&visitor.actor, *path).await;
-    answer(&request, &visitor, *path, asked, "retry").await
+    let asked = signed_in.registry.registrations().retry(&signed_in.actor, *path).await;
+    answer(&request, &signed_in, *path, asked, "retry").await
 }
 
 #[post("/registrations/{registration}/{action:re-register|approve|skip|withdraw}")]
 async fn act(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<(RegistrationId, Action)>,
 ) -> Result<HttpResponse, Failure> {
     let (id, action) = path.into_inner();
-    let (registry, actor) = (&visitor.registry, &visitor.actor);
+    let (registry, actor) = (&signed_in.registry, &signed_in.actor);
     let (asked, done) = match action {
         Action::Retry => (registry.registrations().retry(actor, id).await, "retry"),
         Action::ReRegister => (registry.registrations().reregister(actor, id).await, "reregister"),
@@ -190,13 +190,13 @@ async fn act(
         Action::Skip => (registry.registrations().skip(actor, id).await, "skip"),
         Action::Withdraw => (registry.registrations().deregister(actor, id).await, "withdraw"),
     };
-    answer(&request, &visitor, id, asked, done).await
+    answer(&request, &signed_in, id, asked, done).await
 }
 
 /// Back to the registration: with what was done, or with why it was not.
 pub(super) async fn answer(
     request: &HttpRequest,
-    visitor: &Visitor,
+    signed_in: &SignedInUser,
     id: RegistrationId,
     asked: registry::Result<Registration>,
     done: &str,
@@ -204,7 +204,7 @@ pub(super) async fn answer(
     match asked {
         Ok(_) => Ok(go(format!("/ui/registrations/{id}?done={done}"))),
         Err(Error::Conflict { message, .. }) => {
-            show::refused(request, visitor, id, Problem { field: "", message }, StatusCode::CONFLICT).await
+            show::refused(request, signed_in, id, Problem { field: "", message }, StatusCode::CONFLICT).await
         }
         Err(error) => Err(error.into()),
     }

@@ -1,7 +1,7 @@
 //! What happened to a registration in plain words, what the authorization server said, and what would mend it.
 
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::pages::registrations::labels;
 use crate::view;
 use registry::{Registration, RegistrationDetail, ServerRef};
@@ -102,7 +102,7 @@ fn cures(reason: &str) -> Vec<Cure> {
 }
 
 impl Advice {
-    pub(super) async fn of(visitor: &Visitor, detail: &RegistrationDetail) -> Result<Self, Failure> {
+    pub(super) async fn of(signed_in: &SignedInUser, detail: &RegistrationDetail) -> Result<Self, Failure> {
         let one = &detail.registration;
         let (grade, icon) = view::state_look(&one.state);
         let (headline, rest) = sentences(one);
@@ -121,26 +121,26 @@ impl Advice {
         for cure in cures(reason) {
             match cure {
                 Cure::NamedMember => match named_member(one) {
-                    Some(member) => advice.add_member(visitor, one, member).await?,
+                    Some(member) => advice.add_member(signed_in, one, member).await?,
                     None if reason == "invalid_client_metadata" => {
                         let href = configuration(one, "integration", "");
                         advice.fixes.push(Fix { label: "Edit client metadata".to_owned(), href });
                     }
                     None => {}
                 },
-                Cure::Member(member) => advice.add_member(visitor, one, member).await?,
-                Cure::Url if visitor.actor.can(Permission::UpdateIntegrations) => {
+                Cure::Member(member) => advice.add_member(signed_in, one, member).await?,
+                Cure::Url if signed_in.actor.can(Permission::UpdateIntegrations) => {
                     let href = format!("/ui/integrations/{}/edit", one.integration.slug);
                     advice.fixes.push(Fix { label: "Edit the server URL".to_owned(), href });
                 }
                 Cure::Ledger => advice
                     .fixes
                     .push(Fix { label: "Ledger of orphans".to_owned(), href: "/ui/orphans".to_owned() }),
-                Cure::Client if visitor.actor.can(Permission::OperateRegistrations) => {
+                Cure::Client if signed_in.actor.can(Permission::OperateRegistrations) => {
                     let label = "Enter a client instead".to_owned();
                     advice.fixes.push(Fix { label, href: enter(one.id) });
                 }
-                Cure::Token(token) if visitor.actor.can(Permission::OperateRegistrations) => {
+                Cure::Token(token) if signed_in.actor.can(Permission::OperateRegistrations) => {
                     advice.token = token;
                 }
                 Cure::Callback => advice.callback = true,
@@ -153,15 +153,15 @@ impl Advice {
     /// A link to the member where it is set now, or to the integration, where it can be set for all.
     async fn add_member(
         &mut self,
-        visitor: &Visitor,
+        signed_in: &SignedInUser,
         one: &Registration,
         member: &'static str,
     ) -> Result<(), Failure> {
-        if !visitor.actor.can(Permission::UpdateIntegrations) {
+        if !signed_in.actor.can(Permission::UpdateIntegrations) {
             return Ok(());
         }
         let server = ServerRef { server: Reference::Id(one.server.0), workspace: None };
-        let shown = visitor.registry.servers().client_metadata(&visitor.actor, &server).await?;
+        let shown = signed_in.registry.servers().client_metadata(&signed_in.actor, &server).await?;
         let level = shown.resolution.origins.get(member).map_or("default", |origin| origin.as_str());
         let set = matches!(level, "organisation" | "integration" | "workspace" | "server");
         let label = format!("{} {member}", if set { "Edit" } else { "Set" });
@@ -231,18 +231,17 @@ fn sentences(one: &Registration) -> (String, String) {
         State::Registering => ("Discovery or a request is under way.", ""),
         State::Outdated => (
             "The client serves, but its metadata changed since.",
-            "Only a new client can carry the change, and people would have to sign in again. Approve it, or skip this version.",
+            "The change needs a new client, and users would have to sign in again. Approve it, or skip this version.",
         ),
         State::Retrying => ("It did not work yet.", "It is tried again by itself."),
-        State::Unconfirmed => {
-            ("The request was sent and its answer lost.", "A client may exist there that nobody knows of.")
-        }
+        State::Unconfirmed => (
+            "The request was sent and its answer lost.",
+            "A client may exist there that this registry does not know.",
+        ),
         State::Failed => ("It failed.", "The attempts below say why."),
         State::Withdrawing => ("The client is being deleted at the authorization server.", ""),
         State::Withdrawn if one.server_deleted => ("The server is gone, and its client with it.", ""),
-        State::Withdrawn => {
-            ("The client was withdrawn.", "Nothing is registered until somebody asks for it.")
-        }
+        State::Withdrawn => ("The client was withdrawn.", "Nothing is registered until a user asks for it."),
     };
     (first.to_owned(), rest.to_owned())
 }

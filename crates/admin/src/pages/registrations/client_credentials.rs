@@ -5,7 +5,7 @@ use super::list::Problem;
 use super::show::refused;
 use crate::http::choice::known;
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::view::{Shell, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
@@ -70,25 +70,25 @@ impl Page {
 #[get("/registrations/{registration}/client")]
 async fn show(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<RegistrationId>,
 ) -> Result<HttpResponse, Failure> {
-    render(&request, &visitor, *path, &Form::default(), Vec::new()).await
+    render(&request, &signed_in, *path, &Form::default(), Vec::new()).await
 }
 
 async fn render(
     request: &HttpRequest,
-    visitor: &Visitor,
+    signed_in: &SignedInUser,
     id: RegistrationId,
     form: &Form,
     problems: Vec<Finding>,
 ) -> Result<HttpResponse, Failure> {
-    visitor.actor.require(Permission::OperateRegistrations)?;
-    let detail = visitor.registry.registrations().get(&visitor.actor, id).await?;
+    signed_in.actor.require(Permission::OperateRegistrations)?;
+    let detail = signed_in.registry.registrations().get(&signed_in.actor, id).await?;
     if detail.registration.server_deleted {
         let message = "The server of this registration is gone; no client is needed.".to_owned();
         let problem = Problem { field: "", message };
-        return refused(request, visitor, id, problem, StatusCode::CONFLICT).await;
+        return refused(request, signed_in, id, problem, StatusCode::CONFLICT).await;
     }
     let (status, title) = if problems.is_empty() {
         (StatusCode::OK, "Enter a client")
@@ -96,7 +96,7 @@ async fn render(
         (StatusCode::UNPROCESSABLE_ENTITY, "Problem: enter a client")
     };
     let page = Page {
-        shell: Shell::of(request, visitor, "registrations", title),
+        shell: Shell::of(request, signed_in, "registrations", title),
         detail,
         client_id: form.client_id.clone(),
         method: form.method.clone(),
@@ -109,7 +109,7 @@ async fn render(
 #[post("/registrations/{registration}/client")]
 async fn submit(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<RegistrationId>,
     form: web::Form<Form>,
 ) -> Result<HttpResponse, Failure> {
@@ -117,7 +117,7 @@ async fn submit(
     known("method", METHODS.iter().find(|(word, _)| *word == form.method))?;
     if form.client_id.trim().is_empty() {
         let finding = Finding::error("/client_id", "empty_value", "Write the `client_id` that was issued.");
-        return render(&request, &visitor, *path, &form, vec![finding]).await;
+        return render(&request, &signed_in, *path, &form, vec![finding]).await;
     }
     let filled = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let client = EnteredClient {
@@ -125,12 +125,12 @@ async fn submit(
         client_secret: filled(&form.client_secret).map(Secret::new),
         token_endpoint_auth_method: filled(&form.method),
     };
-    match visitor.registry.registrations().set_client_credentials(&visitor.actor, *path, client).await {
+    match signed_in.registry.registrations().set_client_credentials(&signed_in.actor, *path, client).await {
         Err(Error::Invalid(findings)) => {
             let errors = findings.0.into_iter().filter(|one| one.severity == Severity::Error).collect();
-            render(&request, &visitor, *path, &form, errors).await
+            render(&request, &signed_in, *path, &form, errors).await
         }
-        asked => answer(&request, &visitor, *path, asked, "entered").await,
+        asked => answer(&request, &signed_in, *path, asked, "entered").await,
     }
 }
 
@@ -143,24 +143,29 @@ struct TokenForm {
 #[post("/registrations/{registration}/access-token")]
 async fn submit_token(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<RegistrationId>,
     form: web::Form<TokenForm>,
 ) -> Result<HttpResponse, Failure> {
     let token = form.into_inner().token;
     let problem = if token.trim().is_empty() {
-        visitor.actor.require(Permission::OperateRegistrations)?;
+        signed_in.actor.require(Permission::OperateRegistrations)?;
         "Write the initial access token that the authorization server's owner gave you.".to_owned()
     } else {
         let token = Secret::new(token.trim().to_owned());
-        match visitor.registry.registrations().set_initial_access_token(&visitor.actor, *path, token).await {
+        match signed_in
+            .registry
+            .registrations()
+            .set_initial_access_token(&signed_in.actor, *path, token)
+            .await
+        {
             Err(Error::Invalid(findings)) => {
                 let first = findings.0.into_iter().find(|one| one.severity == Severity::Error);
                 first.map(|finding| finding.message).unwrap_or_default()
             }
-            asked => return answer(&request, &visitor, *path, asked, "token").await,
+            asked => return answer(&request, &signed_in, *path, asked, "token").await,
         }
     };
     let problem = Problem { field: "token", message: problem };
-    refused(&request, &visitor, *path, problem, StatusCode::UNPROCESSABLE_ENTITY).await
+    refused(&request, &signed_in, *path, problem, StatusCode::UNPROCESSABLE_ENTITY).await
 }

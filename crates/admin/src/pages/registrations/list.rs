@@ -3,7 +3,7 @@
 use super::open::{self, Open};
 use super::query::Query;
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::pages::registrations::labels;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
@@ -16,7 +16,7 @@ use registry_core::permission::Permission;
 use registry_core::registration::State;
 use registry_core::slug::Slug;
 
-const SIZE: u64 = 25;
+const PAGE_SIZE: u64 = 25;
 
 /// Why a form did nothing.
 pub(super) struct Problem {
@@ -122,39 +122,39 @@ impl ListPage {
 #[get("/registrations")]
 pub(super) async fn show(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, Failure> {
-    render(&request, &visitor, query.into_inner(), None, None, StatusCode::OK).await
+    render(&request, &signed_in, query.into_inner(), None, None, StatusCode::OK).await
 }
 
 pub(super) async fn render(
     request: &HttpRequest,
-    visitor: &Visitor,
+    signed_in: &SignedInUser,
     query: Query,
     open: Option<Open>,
     problem: Option<Problem>,
     status: StatusCode,
 ) -> Result<HttpResponse, Failure> {
-    let (registry, actor) = (&visitor.registry, &visitor.actor);
+    let (registry, actor) = (&signed_in.registry, &signed_in.actor);
     let counts = registry.registrations().counts(actor, query.filter()).await?;
-    let wanted = PageRequest::new(query.page, SIZE);
+    let wanted = PageRequest::new(query.page, PAGE_SIZE);
     let found = registry.registrations().list(actor, query.filter(), wanted).await?;
     let name = open.as_ref().map_or_else(|| "Registrations".to_owned(), Open::name);
     let title = if problem.is_some() { format!("Problem: {name}") } else { name };
     let beside = open.as_ref().map(|open| open.detail.registration.id);
     let link = |page: u64| query.with_page(page).address(beside);
     let page = ListPage {
-        shell: Shell::of(request, visitor, "registrations", title),
+        shell: Shell::of(request, signed_in, "registrations", title),
         all: counts.iter().filter(|(state, _)| *state != State::Withdrawn).map(|(_, count)| count).sum(),
         moving: open.as_ref().is_some_and(Open::moves)
             || counts.iter().any(|(state, count)| *count > 0 && labels::moves(*state)),
         previous: query.page.checked_sub(1).map(link),
         next: found.has_more(wanted).then(|| link(query.page.saturating_add(1))),
-        first: query.page.saturating_mul(SIZE).saturating_add(1),
+        first: query.page.saturating_mul(PAGE_SIZE).saturating_add(1),
         orphans: registry.orphans().count_open(actor).await?,
         integrations: registry.dashboard().integration_names(actor).await?,
-        workspaces: super::super::integrations::all_workspaces(visitor).await?,
+        workspaces: super::super::integrations::all_workspaces(signed_in).await?,
         may_operate: actor.can(Permission::OperateRegistrations),
         items: found.items,
         total: found.total,
@@ -179,19 +179,19 @@ struct RetriedPage {
 #[post("/registrations/retry")]
 pub(super) async fn retry_failed(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     form: web::Form<Query>,
 ) -> Result<HttpResponse, Failure> {
     let query = form.into_inner();
     // A filter that is not understood would mean more registrations than are shown.
     query.check()?;
-    let retried = visitor.registry.registrations().retry_failed(&visitor.actor, query.filter()).await?;
+    let retried = signed_in.registry.registrations().retry_failed(&signed_in.actor, query.filter()).await?;
     // Failed no more, they would not be in the list of the failed.
     let back = query.with_state("").address(None);
     if retried.refused.is_empty() && !retried.more {
         let mark = if back.contains('?') { '&' } else { '?' };
         return Ok(go(format!("{back}{mark}done=retried-{}", retried.done)));
     }
-    let shell = Shell::of(&request, &visitor, "registrations", "Tried again");
+    let shell = Shell::of(&request, &signed_in, "registrations", "Tried again");
     Ok(html(StatusCode::OK, &RetriedPage { shell, retried, back })?)
 }

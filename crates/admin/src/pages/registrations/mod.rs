@@ -14,7 +14,7 @@ pub(crate) use labels::{answer, is_trouble, outlook};
 
 use actix_web::web::ServiceConfig;
 
-/// Its addresses.
+/// Mounts the routes of these pages.
 pub(super) fn routes(config: &mut ServiceConfig) {
     config
         .service(list::show)

@@ -2,7 +2,7 @@
 
 use super::advice::Advice;
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::pages::registrations::labels;
 use crate::view;
 use registry::{Attempt, OAuthClient, RegistrationDetail};
@@ -20,12 +20,12 @@ pub(super) struct Open {
 }
 
 impl Open {
-    pub(super) async fn of(visitor: &Visitor, id: RegistrationId) -> Result<Self, Failure> {
-        let detail = visitor.registry.registrations().get(&visitor.actor, id).await?;
+    pub(super) async fn of(signed_in: &SignedInUser, id: RegistrationId) -> Result<Self, Failure> {
+        let detail = signed_in.registry.registrations().get(&signed_in.actor, id).await?;
         Ok(Self {
-            advice: Advice::of(visitor, &detail).await?,
+            advice: Advice::of(signed_in, &detail).await?,
             // The client of a deleted server stays withdrawn: nothing can be asked for it.
-            may_operate: visitor.actor.can(Permission::OperateRegistrations)
+            may_operate: signed_in.actor.can(Permission::OperateRegistrations)
                 && !detail.registration.server_deleted,
             detail,
         })

@@ -4,7 +4,7 @@ use super::list::{self, Problem};
 use super::open::Open;
 use super::query::Query;
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use registry_core::id::RegistrationId;
@@ -12,22 +12,22 @@ use registry_core::id::RegistrationId;
 #[get("/registrations/{registration}")]
 pub(super) async fn show(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<RegistrationId>,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, Failure> {
-    let open = Open::of(&visitor, *path).await?;
-    list::render(&request, &visitor, query.into_inner(), Some(open), None, StatusCode::OK).await
+    let open = Open::of(&signed_in, *path).await?;
+    list::render(&request, &signed_in, query.into_inner(), Some(open), None, StatusCode::OK).await
 }
 
 /// The page of a registration that says why nothing was done.
 pub(super) async fn refused(
     request: &HttpRequest,
-    visitor: &Visitor,
+    signed_in: &SignedInUser,
     id: RegistrationId,
     problem: Problem,
     status: StatusCode,
 ) -> Result<HttpResponse, Failure> {
-    let open = Open::of(visitor, id).await?;
-    list::render(request, visitor, Query::default(), Some(open), Some(problem), status).await
+    let open = Open::of(signed_in, id).await?;
+    list::render(request, signed_in, Query::default(), Some(open), Some(problem), status).await
 }

@@ -2,7 +2,7 @@
 
 use super::Tab;
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::view::{Shell, html};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, get, post};
@@ -26,29 +26,33 @@ struct Page {
 }
 
 #[get("/settings/gateways")]
-pub(super) async fn show(request: HttpRequest, visitor: Visitor) -> Result<HttpResponse, Failure> {
-    render(&request, &visitor, Vec::new())
+pub(super) async fn show(request: HttpRequest, signed_in: SignedInUser) -> Result<HttpResponse, Failure> {
+    render(&request, &signed_in, Vec::new())
 }
 
 /// Nothing is asked when the page is only looked at.
 #[post("/settings/gateways/check")]
-pub(super) async fn check(request: HttpRequest, visitor: Visitor) -> Result<HttpResponse, Failure> {
-    let reached = visitor.registry.gateway().check_reachability(&visitor.actor).await?;
-    render(&request, &visitor, reached)
+pub(super) async fn check(request: HttpRequest, signed_in: SignedInUser) -> Result<HttpResponse, Failure> {
+    let reached = signed_in.registry.gateway().check_reachability(&signed_in.actor).await?;
+    render(&request, &signed_in, reached)
 }
 
-fn render(request: &HttpRequest, visitor: &Visitor, reached: Vec<Reached>) -> Result<HttpResponse, Failure> {
-    visitor.actor.require_organisation(Permission::ReadOrganisation)?;
-    let settings = visitor.registry.shared_settings();
+fn render(
+    request: &HttpRequest,
+    signed_in: &SignedInUser,
+    reached: Vec<Reached>,
+) -> Result<HttpResponse, Failure> {
+    signed_in.actor.require_organisation(Permission::ReadOrganisation)?;
+    let settings = signed_in.registry.shared_settings();
     let page = Page {
-        shell: Shell::of(request, visitor, "settings", "Gateways and callbacks"),
+        shell: Shell::of(request, signed_in, "settings", "Gateways and callbacks"),
         gateways: settings.gateway_urls.clone(),
         callbacks: settings.callbacks(),
         documents: settings.cimd_public_url.clone(),
-        public_url: visitor.registry.settings().public_url.clone(),
-        may_check: visitor.actor.can(Permission::WriteOrganisation),
+        public_url: signed_in.registry.settings().public_url.clone(),
+        may_check: signed_in.actor.can(Permission::WriteOrganisation),
         reached,
-        now: visitor.registry.now(),
+        now: signed_in.registry.now(),
     };
     Ok(html(StatusCode::OK, &page)?)
 }

@@ -1,13 +1,13 @@
 //! What the groups of the identity provider are worth here.
 
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::view::capital;
 use registry::{User, Workspace};
 use registry_core::permission::Role;
 
 /// The identity provider as the page about people shows it.
 pub(super) struct Provider {
-    /// Its name for people.
+    /// Display name.
     pub(super) label: String,
     /// Which one it is.
     pub(super) issuer: String,
@@ -29,8 +29,8 @@ pub(super) struct Group {
 
 impl Provider {
     /// The one in the configuration, if there is one.
-    pub(super) fn of(visitor: &Visitor, workspaces: &[Workspace]) -> Option<Self> {
-        let provider = visitor.registry.settings().provider.as_ref()?;
+    pub(super) fn of(signed_in: &SignedInUser, workspaces: &[Workspace]) -> Option<Self> {
+        let provider = signed_in.registry.settings().provider.as_ref()?;
         let group = |(name, (role, slug)): (&String, &(Role, Option<String>))| {
             let found = slug.as_ref().map(|slug| workspaces.iter().find(|one| one.slug.as_str() == slug));
             let role = capital(role.as_str());
@@ -47,17 +47,17 @@ impl Provider {
             groups: provider.groups.iter().map(group).collect(),
             otherwise: match (provider.default_role, provider.groups.is_empty()) {
                 (Some(role), _) => {
-                    format!("Whoever is in none of them is {} in the whole organisation.", role.as_str())
+                    format!("Users in none of them are {} in the whole organisation.", role.as_str())
                 }
-                (None, false) => "Whoever is in none of them is not let in.".to_owned(),
-                (None, true) => "No group means anything here: an admin invites people and gives them roles, and the provider vouches for who they are.".to_owned(),
+                (None, false) => "Users in none of them cannot sign in.".to_owned(),
+                (None, true) => "Groups are not mapped to roles: an admin invites users and gives them roles, and the provider authenticates them.".to_owned(),
             },
         })
     }
 }
 
 /// The identity provider's name for people, where its groups say at each sign-in what this person may do.
-pub(crate) fn decided_by(visitor: &Visitor, person: &User) -> Option<String> {
-    let provider = visitor.registry.settings().provider.as_ref()?;
-    (person.from_provider && !provider.groups.is_empty()).then(|| provider.label.clone())
+pub(crate) fn decided_by(signed_in: &SignedInUser, user: &User) -> Option<String> {
+    let provider = signed_in.registry.settings().provider.as_ref()?;
+    (user.from_provider && !provider.groups.is_empty()).then(|| provider.label.clone())
 }

@@ -1,7 +1,7 @@
 //! Inviting somebody.
 
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::pages::settings::users::{ROLES, with_link};
 use crate::view::{Shell, html};
 use actix_web::http::StatusCode;
@@ -14,7 +14,7 @@ use registry_core::slug::Reference;
 use serde::Deserialize;
 
 #[derive(Template)]
-#[template(path = "pages/person_new.html")]
+#[template(path = "pages/user_new.html")]
 struct Page {
     shell: Shell,
     form: Form,
@@ -43,26 +43,26 @@ struct Form {
 }
 
 #[get("/settings/people/new")]
-pub(super) async fn show(request: HttpRequest, visitor: Visitor) -> Result<HttpResponse, Failure> {
+pub(super) async fn show(request: HttpRequest, signed_in: SignedInUser) -> Result<HttpResponse, Failure> {
     let form = Form { role: Role::Viewer.as_str().to_owned(), ..Form::default() };
-    render(&request, &visitor, form, Vec::new()).await
+    render(&request, &signed_in, form, Vec::new()).await
 }
 
 async fn render(
     request: &HttpRequest,
-    visitor: &Visitor,
+    signed_in: &SignedInUser,
     form: Form,
     problems: Vec<Finding>,
 ) -> Result<HttpResponse, Failure> {
-    visitor.actor.require_organisation(Permission::ManagePeople)?;
+    signed_in.actor.require_organisation(Permission::ManagePeople)?;
     let (status, title) = if problems.is_empty() {
-        (StatusCode::OK, "Invite somebody")
+        (StatusCode::OK, "Invite a user")
     } else {
-        (StatusCode::UNPROCESSABLE_ENTITY, "Problem: invite somebody")
+        (StatusCode::UNPROCESSABLE_ENTITY, "Problem: invite a user")
     };
-    let shell = Shell::of(request, visitor, "settings", title);
-    let workspaces = crate::pages::api_keys::workspaces(visitor).await?;
-    let provider = visitor.registry.settings().provider.as_ref();
+    let shell = Shell::of(request, signed_in, "settings", title);
+    let workspaces = crate::pages::api_keys::workspaces(signed_in).await?;
+    let provider = signed_in.registry.settings().provider.as_ref();
     let groups_at = provider.filter(|one| !one.groups.is_empty()).map(|one| one.label.clone());
     Ok(html(status, &Page { shell, form, workspaces, groups_at, problems })?)
 }
@@ -71,21 +71,21 @@ async fn render(
 #[post("/settings/people/new")]
 pub(super) async fn submit(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     form: web::Form<Form>,
 ) -> Result<HttpResponse, Failure> {
     let form = form.into_inner();
     let Some(role) = Role::parse(&form.role) else {
         let problem = Finding::error("/role", "missing_member", "Choose a role.");
-        return render(&request, &visitor, form, vec![problem]).await;
+        return render(&request, &signed_in, form, vec![problem]).await;
     };
     let new = NewPerson {
         email: form.email.clone(),
         name: form.name.clone(),
         roles: Roles::one(role, (!form.workspace.is_empty()).then(|| Reference::parse(&form.workspace))),
     };
-    match visitor.registry.users().invite(&visitor.actor, new).await {
-        Ok(invited) => with_link(&request, &visitor, invited).await,
+    match signed_in.registry.users().invite(&signed_in.actor, new).await {
+        Ok(invited) => with_link(&request, &signed_in, invited).await,
         Err(registry::Error::Invalid(mut findings)) => {
             for finding in &mut findings.0 {
                 // The form knows one place; of several the application speaks by number.
@@ -95,11 +95,11 @@ pub(super) async fn submit(
                     _ => continue,
                 };
             }
-            render(&request, &visitor, form, findings.0).await
+            render(&request, &signed_in, form, findings.0).await
         }
         Err(registry::Error::Conflict { code, message, pointer }) => {
             let problem = Finding::error(pointer.unwrap_or("/email"), code, message);
-            render(&request, &visitor, form, vec![problem]).await
+            render(&request, &signed_in, form, vec![problem]).await
         }
         Err(error) => Err(error.into()),
     }

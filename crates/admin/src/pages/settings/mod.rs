@@ -11,7 +11,7 @@ mod users;
 pub(crate) use groups::decided_by;
 
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::view::{Shell, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
@@ -21,7 +21,7 @@ use registry::Subject;
 use registry_core::permission::Permission;
 use serde_json::Value;
 
-/// Its addresses.
+/// Mounts the routes of these pages.
 pub(super) fn routes(config: &mut ServiceConfig) {
     config
         .service(defaults)
@@ -60,18 +60,18 @@ enum Tab {
     Defaults,
     Gateways,
     Outgoing,
-    People,
+    Users,
 }
 
 #[get("/settings")]
-async fn defaults(request: HttpRequest, visitor: Visitor) -> Result<HttpResponse, Failure> {
-    visitor.actor.require_organisation(Permission::ReadOrganisation)?;
-    let branding = serde_json::to_value(&visitor.registry.shared_settings().branding).unwrap_or_default();
-    let layer = visitor.registry.configurations().get(&visitor.actor, &Subject::Organisation).await?;
+async fn defaults(request: HttpRequest, signed_in: SignedInUser) -> Result<HttpResponse, Failure> {
+    signed_in.actor.require_organisation(Permission::ReadOrganisation)?;
+    let branding = serde_json::to_value(&signed_in.registry.shared_settings().branding).unwrap_or_default();
+    let layer = signed_in.registry.configurations().get(&signed_in.actor, &Subject::Organisation).await?;
     let layer: Value = layer.text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
     let metadata = layer.get("oauth_client_metadata").or_else(|| layer.get("oauth_metadata"));
     let page = Page {
-        shell: Shell::of(&request, &visitor, "settings", "Settings"),
+        shell: Shell::of(&request, &signed_in, "settings", "Settings"),
         defaults: MEMBERS
             .iter()
             .map(|member| {

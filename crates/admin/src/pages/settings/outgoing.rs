@@ -2,7 +2,7 @@
 
 use super::Tab;
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::view::{Shell, html};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, get};
@@ -22,9 +22,9 @@ struct Page {
 }
 
 #[get("/settings/outgoing")]
-pub(super) async fn show(request: HttpRequest, visitor: Visitor) -> Result<HttpResponse, Failure> {
-    visitor.actor.require_organisation(Permission::ReadOrganisation)?;
-    let settings = visitor.registry.settings();
+pub(super) async fn show(request: HttpRequest, signed_in: SignedInUser) -> Result<HttpResponse, Failure> {
+    signed_in.actor.require_organisation(Permission::ReadOrganisation)?;
+    let settings = signed_in.registry.settings();
     let (retry, life, rate) = (settings.retry, settings.life, settings.issuer_rate);
     let std = |wait| Duration::from_std(wait).unwrap_or_default();
     let steps =
@@ -49,7 +49,7 @@ pub(super) async fn show(request: HttpRequest, visitor: Visitor) -> Result<HttpR
             Some("worker.rediscover_every"),
         ),
         (
-            "Checking a client that nobody fetched",
+            "Checking a client that no gateway fetched",
             span(life.refresh_unused_after),
             Some("worker.refresh_unused_after"),
         ),
@@ -66,7 +66,7 @@ pub(super) async fn show(request: HttpRequest, visitor: Visitor) -> Result<HttpR
         ),
     ];
     let page = Page {
-        shell: Shell::of(&request, &visitor, "settings", "Outgoing requests"),
+        shell: Shell::of(&request, &signed_in, "settings", "Outgoing requests"),
         allowed: settings.egress.allow.iter().cloned().map(String::from).collect(),
         loopback: settings.egress.allow_http_loopback,
         patience,

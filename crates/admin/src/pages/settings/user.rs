@@ -1,8 +1,8 @@
-//! One person: what they may do where, where they are signed in.
+//! One user: roles and sessions.
 
 use super::decided_by;
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::pages::settings::users::ROLES;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
@@ -16,10 +16,10 @@ use registry_core::permission::Role;
 use registry_core::slug::Reference;
 
 #[derive(Template)]
-#[template(path = "pages/person.html")]
+#[template(path = "pages/user.html")]
 struct Page {
     shell: Shell,
-    person: User,
+    user: User,
     /// The identity provider, where its groups say what they may do.
     decided_by: Option<String>,
     /// How they can sign in.
@@ -54,48 +54,48 @@ impl Page {
 #[get("/settings/people/{person}")]
 pub(super) async fn show(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<UserId>,
 ) -> Result<HttpResponse, Failure> {
-    render(&request, &visitor, *path, None, Vec::new()).await
+    render(&request, &signed_in, *path, None, Vec::new()).await
 }
 
 async fn render(
     request: &HttpRequest,
-    visitor: &Visitor,
+    signed_in: &SignedInUser,
     id: UserId,
     chosen: Option<Chosen>,
     problems: Vec<Finding>,
 ) -> Result<HttpResponse, Failure> {
-    let person = visitor.registry.users().get(&visitor.actor, id).await?;
-    let chosen = chosen.unwrap_or_else(|| Chosen::of(&person));
+    let user = signed_in.registry.users().get(&signed_in.actor, id).await?;
+    let chosen = chosen.unwrap_or_else(|| Chosen::of(&user));
     let (status, title) = if problems.is_empty() {
-        (StatusCode::OK, person.name.clone())
+        (StatusCode::OK, user.name.clone())
     } else {
-        (StatusCode::UNPROCESSABLE_ENTITY, format!("Problem: {}", person.name))
+        (StatusCode::UNPROCESSABLE_ENTITY, format!("Problem: {}", user.name))
     };
     let page = Page {
-        shell: Shell::of(request, visitor, "settings", title),
+        shell: Shell::of(request, signed_in, "settings", title),
         role: chosen.role,
         places: chosen.places,
-        workspaces: crate::pages::api_keys::workspaces(visitor).await?,
-        sessions: visitor.registry.sessions().list_of(&visitor.actor, id).await?,
+        workspaces: crate::pages::api_keys::workspaces(signed_in).await?,
+        sessions: signed_in.registry.sessions().list_of(&signed_in.actor, id).await?,
         problems,
-        now: visitor.registry.now(),
-        decided_by: decided_by(visitor, &person),
-        ways: ways(visitor, &person),
-        person,
+        now: signed_in.registry.now(),
+        decided_by: decided_by(signed_in, &user),
+        ways: ways(signed_in, &user),
+        user,
     };
     Ok(html(status, &page)?)
 }
 
 /// How somebody can sign in.
-fn ways(visitor: &Visitor, person: &User) -> String {
-    let settings = visitor.registry.settings();
-    let provider = settings.provider.as_ref().filter(|_| person.from_provider);
+fn ways(signed_in: &SignedInUser, user: &User) -> String {
+    let settings = signed_in.registry.settings();
+    let provider = settings.provider.as_ref().filter(|_| user.from_provider);
     let all = [
         provider.map(|provider| provider.label.clone()),
-        (person.has_password && settings.passwords).then(|| "a password".to_owned()),
+        (user.has_password && settings.passwords).then(|| "a password".to_owned()),
     ];
     let all: Vec<_> = all.into_iter().flatten().collect();
     if all.is_empty() { "only a one-time link".to_owned() } else { all.join(", ") }
@@ -108,10 +108,10 @@ struct Chosen {
 }
 
 impl Chosen {
-    fn of(person: &User) -> Self {
-        let places = person.workspaces.iter();
+    fn of(user: &User) -> Self {
+        let places = user.workspaces.iter();
         Self {
-            role: person.role.map_or("none", Role::as_str).to_owned(),
+            role: user.role.map_or("none", Role::as_str).to_owned(),
             places: places
                 .map(|one| (one.workspace.slug.to_string(), one.role.as_str().to_owned()))
                 .collect(),
@@ -145,47 +145,50 @@ impl Chosen {
         for (index, (workspace, role)) in self.places.iter().enumerate() {
             workspaces.push((Reference::parse(workspace), read(role, &format!("/workspaces/{index}/role"))?));
         }
-        Ok(PersonChange { name: None, role: Some(role), workspaces: Some(workspaces) })
+        Ok(PersonChange { name: None, role: role.into(), workspaces: Some(workspaces) })
     }
 }
 
 #[post("/settings/people/{person}/roles")]
 pub(super) async fn change(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<UserId>,
     form: web::Form<Vec<(String, String)>>,
 ) -> Result<HttpResponse, Failure> {
     let chosen = Chosen::read(form.into_inner());
     let change = match chosen.change() {
         Ok(change) => change,
-        Err(problem) => return render(&request, &visitor, *path, Some(chosen), vec![problem]).await,
+        Err(problem) => return render(&request, &signed_in, *path, Some(chosen), vec![problem]).await,
     };
-    match visitor.registry.users().update(&visitor.actor, *path, change).await {
+    match signed_in.registry.users().update(&signed_in.actor, *path, change).await {
         Ok(_) => Ok(go(format!("/ui/settings/people/{}?done=role", *path))),
         Err(registry::Error::Invalid(findings)) => {
-            render(&request, &visitor, *path, Some(chosen), findings.0).await
+            render(&request, &signed_in, *path, Some(chosen), findings.0).await
         }
         Err(registry::Error::Conflict { code, message, .. }) => {
             let problem = Finding::error("/role", code, message);
-            render(&request, &visitor, *path, Some(chosen), vec![problem]).await
+            render(&request, &signed_in, *path, Some(chosen), vec![problem]).await
         }
         Err(error) => Err(error.into()),
     }
 }
 
 #[post("/settings/people/{person}/sessions/end")]
-pub(super) async fn end_all(visitor: Visitor, path: web::Path<UserId>) -> Result<HttpResponse, Failure> {
-    let ended = visitor.registry.sessions().end_all_of(&visitor.actor, *path).await?;
+pub(super) async fn end_all(
+    signed_in: SignedInUser,
+    path: web::Path<UserId>,
+) -> Result<HttpResponse, Failure> {
+    let ended = signed_in.registry.sessions().end_all_of(&signed_in.actor, *path).await?;
     Ok(go(format!("/ui/settings/people/{}?done=sessions-{ended}", *path)))
 }
 
 #[post("/settings/people/{person}/sessions/{session}/end")]
 pub(super) async fn end_one(
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<(UserId, SessionId)>,
 ) -> Result<HttpResponse, Failure> {
-    let (person, session) = path.into_inner();
-    visitor.registry.sessions().end_of(&visitor.actor, person, session).await?;
-    Ok(go(format!("/ui/settings/people/{person}?done=sessions-1")))
+    let (user, session) = path.into_inner();
+    signed_in.registry.sessions().end_of(&signed_in.actor, user, session).await?;
+    Ok(go(format!("/ui/settings/people/{user}?done=sessions-1")))
 }

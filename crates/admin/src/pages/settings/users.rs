@@ -3,7 +3,7 @@
 use super::Tab;
 use super::groups::Provider;
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
@@ -16,12 +16,12 @@ use registry_core::permission::Role;
 use serde::Deserialize;
 
 /// People on one page.
-const SIZE: u64 = 100;
+const PAGE_SIZE: u64 = 100;
 /// What people may be; gateways have keys.
 pub(super) const ROLES: [Role; 3] = [Role::Viewer, Role::Manager, Role::Admin];
 
 #[derive(Template)]
-#[template(path = "pages/people.html")]
+#[template(path = "pages/users.html")]
 struct Page {
     shell: Shell,
     items: Vec<User>,
@@ -44,38 +44,38 @@ pub(super) struct Query {
 #[get("/settings/people")]
 pub(super) async fn list(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, Failure> {
-    render(&request, &visitor, &query, None, Vec::new()).await
+    render(&request, &signed_in, &query, None, Vec::new()).await
 }
 
 async fn render(
     request: &HttpRequest,
-    visitor: &Visitor,
+    signed_in: &SignedInUser,
     query: &Query,
     link: Option<(String, String)>,
     problems: Vec<Finding>,
 ) -> Result<HttpResponse, Failure> {
     let (status, title) = if problems.is_empty() {
-        (StatusCode::OK, "People and roles")
+        (StatusCode::OK, "Users and roles")
     } else {
-        (StatusCode::CONFLICT, "Problem: people and roles")
+        (StatusCode::CONFLICT, "Problem: users and roles")
     };
     let number = query.page.unwrap_or(1).max(1);
-    let wanted = PageRequest::new(number - 1, SIZE);
-    let found = visitor.registry.users().list(&visitor.actor, wanted).await?;
+    let wanted = PageRequest::new(number - 1, PAGE_SIZE);
+    let found = signed_in.registry.users().list(&signed_in.actor, wanted).await?;
     let address = |page: u64| format!("/ui/settings/people?page={page}");
     let page = Page {
-        shell: Shell::of(request, visitor, "settings", title),
+        shell: Shell::of(request, signed_in, "settings", title),
         previous: (number > 1).then(|| address(number - 1)),
         next: found.has_more(wanted).then(|| address(number + 1)),
         items: found.items,
         total: found.total,
         link,
         problems,
-        provider: Provider::of(visitor, &crate::pages::api_keys::workspaces(visitor).await?),
-        now: visitor.registry.now(),
+        provider: Provider::of(signed_in, &crate::pages::api_keys::workspaces(signed_in).await?),
+        now: signed_in.registry.now(),
     };
     Ok(html(status, &page)?)
 }
@@ -83,18 +83,18 @@ async fn render(
 /// The page with a link that was just made, the only time it is shown.
 pub(super) async fn with_link(
     request: &HttpRequest,
-    visitor: &Visitor,
+    signed_in: &SignedInUser,
     invited: Invited,
 ) -> Result<HttpResponse, Failure> {
-    let base = crate::pages::base_url(request, visitor);
+    let base = crate::pages::base_url(request, signed_in);
     let link = format!("{base}/ui/sign-in/link?token={}", invited.token);
-    render(request, visitor, &Query::default(), Some((invited.user.name, link)), Vec::new()).await
+    render(request, signed_in, &Query::default(), Some((invited.user.name, link)), Vec::new()).await
 }
 
 /// What stands in the way, on the page itself; everything else as usual.
 async fn answer(
     request: &HttpRequest,
-    visitor: &Visitor,
+    signed_in: &SignedInUser,
     id: UserId,
     outcome: registry::Result<()>,
     done: &str,
@@ -103,7 +103,7 @@ async fn answer(
         Ok(()) => Ok(go(format!("/ui/settings/people?done={done}"))),
         Err(registry::Error::Conflict { code, message, .. }) => {
             let problems = vec![Finding::error(format!("/p{id}"), code, message)];
-            render(request, visitor, &Query::default(), None, problems).await
+            render(request, signed_in, &Query::default(), None, problems).await
         }
         Err(error) => Err(error.into()),
     }
@@ -112,18 +112,18 @@ async fn answer(
 #[post("/settings/people/{person}/link")]
 pub(super) async fn new_link(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<UserId>,
 ) -> Result<HttpResponse, Failure> {
-    let invited = visitor.registry.users().new_sign_in_link(&visitor.actor, *path).await?;
-    with_link(&request, &visitor, invited).await
+    let invited = signed_in.registry.users().new_sign_in_link(&signed_in.actor, *path).await?;
+    with_link(&request, &signed_in, invited).await
 }
 
 #[derive(Template)]
-#[template(path = "pages/person_link.html")]
+#[template(path = "pages/user_link.html")]
 struct LinkPage {
     shell: Shell,
-    person: User,
+    user: User,
     /// Whether it is oneself.
     own: bool,
 }
@@ -132,24 +132,24 @@ struct LinkPage {
 #[get("/settings/people/{person}/link")]
 pub(super) async fn confirm_link(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<UserId>,
 ) -> Result<HttpResponse, Failure> {
-    let person = visitor.registry.users().get(&visitor.actor, *path).await?;
-    let own = is_own(&visitor, &person).await;
-    let shell = Shell::of(&request, &visitor, "settings", format!("New link for {}", person.name));
-    Ok(html(StatusCode::OK, &LinkPage { shell, person, own })?)
+    let user = signed_in.registry.users().get(&signed_in.actor, *path).await?;
+    let own = is_own(&signed_in, &user).await;
+    let shell = Shell::of(&request, &signed_in, "settings", format!("New link for {}", user.name));
+    Ok(html(StatusCode::OK, &LinkPage { shell, user, own })?)
 }
 
-async fn is_own(visitor: &Visitor, person: &User) -> bool {
-    visitor.registry.users().current(&visitor.actor).await.is_ok_and(|me| me.id == person.id)
+async fn is_own(signed_in: &SignedInUser, user: &User) -> bool {
+    signed_in.registry.users().current(&signed_in.actor).await.is_ok_and(|me| me.id == user.id)
 }
 
 #[derive(Template)]
-#[template(path = "pages/person_deactivate.html")]
+#[template(path = "pages/user_deactivate.html")]
 struct ConfirmPage {
     shell: Shell,
-    person: User,
+    user: User,
     /// Whether it is oneself.
     own: bool,
     now: Timestamp,
@@ -158,39 +158,39 @@ struct ConfirmPage {
 #[get("/settings/people/{person}/deactivate")]
 pub(super) async fn confirm_deactivate(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<UserId>,
 ) -> Result<HttpResponse, Failure> {
-    let person = visitor.registry.users().get(&visitor.actor, *path).await?;
-    let own = is_own(&visitor, &person).await;
-    let shell = Shell::of(&request, &visitor, "settings", format!("Deactivate {}", person.name));
-    let page = ConfirmPage { shell, person, own, now: visitor.registry.now() };
+    let user = signed_in.registry.users().get(&signed_in.actor, *path).await?;
+    let own = is_own(&signed_in, &user).await;
+    let shell = Shell::of(&request, &signed_in, "settings", format!("Deactivate {}", user.name));
+    let page = ConfirmPage { shell, user, own, now: signed_in.registry.now() };
     Ok(html(StatusCode::OK, &page)?)
 }
 
 #[post("/settings/people/{person}/deactivate")]
 pub(super) async fn deactivate(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<UserId>,
 ) -> Result<HttpResponse, Failure> {
-    let outcome = visitor.registry.users().deactivate(&visitor.actor, *path).await;
-    answer(&request, &visitor, *path, outcome, "deactivated").await
+    let outcome = signed_in.registry.users().deactivate(&signed_in.actor, *path).await;
+    answer(&request, &signed_in, *path, outcome, "deactivated").await
 }
 
 #[post("/settings/people/{person}/reactivate")]
 pub(super) async fn reactivate(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<UserId>,
 ) -> Result<HttpResponse, Failure> {
-    let outcome = visitor.registry.users().reactivate(&visitor.actor, *path).await;
-    answer(&request, &visitor, *path, outcome, "reactivated").await
+    let outcome = signed_in.registry.users().reactivate(&signed_in.actor, *path).await;
+    answer(&request, &signed_in, *path, outcome, "reactivated").await
 }
 
 /// How somebody stands, as icon, word and colour.
-pub(super) fn standing(person: &User) -> String {
-    let (class, icon, word) = match (&person.deactivated_at, &person.last_sign_in_at) {
+pub(super) fn status_chip(user: &User) -> String {
+    let (class, icon, word) = match (&user.deactivated_at, &user.last_sign_in_at) {
         (Some(_), _) => ("", "cross", "Deactivated"),
         (None, None) => ("info", "clock", "Invited"),
         (None, Some(_)) => ("ok", "tick", "Active"),
@@ -199,23 +199,23 @@ pub(super) fn standing(person: &User) -> String {
 }
 
 /// Roles that are named in a list; the others are counted.
-const NAMED: usize = 4;
+const MAX_ROLES_SHOWN: usize = 4;
 
 /// What somebody may do, in words.
-fn powers(person: &User) -> String {
-    let mut all = roles(person);
-    let more = all.len().saturating_sub(NAMED);
+fn roles_summary(user: &User) -> String {
+    let mut all = roles(user);
+    let more = all.len().saturating_sub(MAX_ROLES_SHOWN);
     if more > 1 {
-        all.truncate(NAMED);
+        all.truncate(MAX_ROLES_SHOWN);
         all.push(format!("and {more} more"));
     }
     if all.is_empty() { "Nothing".to_owned() } else { all.join(", ") }
 }
 
 /// Each role of somebody.
-pub(super) fn roles(person: &User) -> Vec<String> {
-    let whole = person.role.map(|role| crate::view::capital(role.as_str()));
-    let places = person
+pub(super) fn roles(user: &User) -> Vec<String> {
+    let whole = user.role.map(|role| crate::view::capital(role.as_str()));
+    let places = user
         .workspaces
         .iter()
         .map(|one| format!("{} in {}", crate::view::capital(one.role.as_str()), one.workspace.name));

@@ -4,7 +4,7 @@ pub(super) mod provider;
 pub(crate) mod session_gate;
 
 use crate::http::failure::Failure;
-use crate::http::session::{Visitor, closed, cookie, local, opened, origin, state};
+use crate::http::session::{SignedInUser, closed, cookie, local, opened, origin, state};
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, RETRY_AFTER};
@@ -14,7 +14,7 @@ use askama::Template;
 use registry::{Credential, SignedIn};
 use serde::Deserialize;
 
-/// Its addresses.
+/// Mounts the routes of these pages.
 pub(super) fn routes(config: &mut ServiceConfig) {
     config.service(show_form).service(submit).service(link).service(use_link).service(sign_out);
 }
@@ -188,9 +188,9 @@ async fn offer(
     let state = state(request);
     let session = Credential::Session(&signed_in.session);
     let actor = state.registry.callers().authenticate(session, origin(request)).await?;
-    let visitor = Visitor::of(&state, actor).await?;
+    let signed_in = SignedInUser::of(&state, actor).await?;
     let fields = url::form_urlencoded::parse(unsent.body.as_bytes()).into_owned().collect();
-    let shell = Shell::of(request, &visitor, "", "Your change is not saved yet");
+    let shell = Shell::of(request, &signed_in, "", "Your change is not saved yet");
     let page = UnsentPage { shell, path: local(Some(&unsent.path)), fields, next };
     Ok(html(StatusCode::OK, &page)?)
 }

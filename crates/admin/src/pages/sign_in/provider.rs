@@ -12,9 +12,9 @@ use registry::Arrival;
 use serde::Deserialize;
 
 /// How long somebody may take at the provider.
-const PATIENCE: Duration = Duration::minutes(15);
+const LOGIN_STATE_TTL: Duration = Duration::minutes(15);
 
-/// Its addresses.
+/// Mounts the routes of these pages.
 pub(in crate::pages) fn routes(config: &mut ServiceConfig) {
     config.service(depart).service(arrive);
 }
@@ -77,6 +77,6 @@ fn luggage(state: &AdminState, value: String) -> Cookie<'static> {
         .http_only(true)
         .same_site(SameSite::Lax)
         .secure(state.secure_cookies)
-        .max_age(PATIENCE)
+        .max_age(LOGIN_STATE_TTL)
         .finish()
 }

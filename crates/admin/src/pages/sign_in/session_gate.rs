@@ -1,8 +1,8 @@
-//! Before any page: who is here. A form that comes after its session ended is kept and offered again, never lost in
+//! Before any page: authentication. A form that comes after its session ended is kept and offered again, never lost in
 //! silence.
 
 use crate::http::failure::Failure;
-use crate::http::session::{Visitor, local, referer, state};
+use crate::http::session::{SignedInUser, local, referer, state};
 use crate::pages::sign_in::{self, Unsent};
 use crate::state::MAX_FORM_BYTES;
 use actix_web::body::{BoxBody, MessageBody};
@@ -11,19 +11,19 @@ use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, web};
 
-/// What needs nobody.
-const OPEN: [&str; 4] = ["/ui/assets/", "/ui/sign-in", "/ui/sign-out", "/ui/theme"];
+/// Paths that need no session.
+const WITHOUT_SESSION: [&str; 4] = ["/ui/assets/", "/ui/sign-in", "/ui/sign-out", "/ui/theme"];
 /// Whose form is not kept: it holds passwords only.
-const PASSWORDS: &str = "/ui/account/password";
+const PASSWORD_FORM: &str = "/ui/account/password";
 
-/// Finds out who is here, for the page and for pages about failures.
+/// Middleware: authenticates the session, for the page and for pages about failures.
 pub(crate) async fn load_session(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    if !OPEN.iter().any(|open| request.path().starts_with(open)) {
-        match Visitor::find(request.request().clone()).await {
-            Ok(visitor) => drop(request.extensions_mut().insert(visitor)),
+    if !WITHOUT_SESSION.iter().any(|open| request.path().starts_with(open)) {
+        match SignedInUser::find(request.request().clone()).await {
+            Ok(signed_in) => drop(request.extensions_mut().insert(signed_in)),
             Err(Failure::SignIn { .. }) if !request.method().is_safe() => {
                 let payload = request.extract::<web::Payload>().await?;
                 let registry = state(request.request()).registry.clone();
@@ -60,7 +60,7 @@ fn ended(request: &HttpRequest, body: Option<&[u8]>) -> actix_web::HttpResponse 
         .headers()
         .get(CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
-    let body = body.filter(|_| form && request.path() != PASSWORDS);
+    let body = body.filter(|_| form && request.path() != PASSWORD_FORM);
     let unsent = body.and_then(|body| std::str::from_utf8(body).ok()).map(|body| Unsent {
         path: request.uri().path_and_query().map(ToString::to_string).unwrap_or_default(),
         body: body.to_owned(),

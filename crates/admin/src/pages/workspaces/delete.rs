@@ -1,7 +1,7 @@
 //! Deleting a workspace: says what is lost and asks for its slug.
 
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
@@ -27,27 +27,27 @@ struct Page {
 
 async fn render(
     request: &HttpRequest,
-    visitor: &Visitor,
+    signed_in: &SignedInUser,
     reference: &Reference,
     typed: Option<String>,
 ) -> Result<HttpResponse, Failure> {
-    let workspace = visitor.registry.workspaces().get(&visitor.actor, reference).await?;
-    let losses = visitor.registry.workspaces().dry_run_delete(&visitor.actor, reference).await?;
+    let workspace = signed_in.registry.workspaces().get(&signed_in.actor, reference).await?;
+    let losses = signed_in.registry.workspaces().dry_run_delete(&signed_in.actor, reference).await?;
     let (status, problem) = match typed {
         Some(_) => (StatusCode::UNPROCESSABLE_ENTITY, "Problem: delete"),
         None => (StatusCode::OK, "Delete"),
     };
-    let shell = Shell::of(request, visitor, "workspaces", format!("{problem} {}", workspace.name));
+    let shell = Shell::of(request, signed_in, "workspaces", format!("{problem} {}", workspace.name));
     Ok(html(status, &Page { shell, workspace, losses, typed })?)
 }
 
 #[get("/workspaces/{workspace}/delete")]
 async fn confirm(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Failure> {
-    render(&request, &visitor, &Reference::parse(&path), None).await
+    render(&request, &signed_in, &Reference::parse(&path), None).await
 }
 
 #[derive(Default, Deserialize)]
@@ -59,15 +59,15 @@ struct Form {
 #[post("/workspaces/{workspace}/delete")]
 async fn delete(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<String>,
     form: web::Form<Form>,
 ) -> Result<HttpResponse, Failure> {
     let reference = Reference::parse(&path);
-    let workspace = visitor.registry.workspaces().get(&visitor.actor, &reference).await?;
+    let workspace = signed_in.registry.workspaces().get(&signed_in.actor, &reference).await?;
     if form.slug.trim() != workspace.slug.as_str() {
-        return render(&request, &visitor, &reference, Some(form.into_inner().slug)).await;
+        return render(&request, &signed_in, &reference, Some(form.into_inner().slug)).await;
     }
-    let deleted = visitor.registry.workspaces().delete(&visitor.actor, &reference, None).await?;
+    let deleted = signed_in.registry.workspaces().delete(&signed_in.actor, &reference, None).await?;
     Ok(go(format!("/ui/workspaces?done=deleted-{}", deleted.servers)))
 }

@@ -2,7 +2,7 @@
 
 use super::field;
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::pages::{filled, problems};
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
@@ -47,12 +47,12 @@ impl Page {
 
 fn render(
     request: &HttpRequest,
-    visitor: &Visitor,
+    signed_in: &SignedInUser,
     workspace: Option<Workspace>,
     form: Form,
     problems: Vec<Finding>,
 ) -> Result<HttpResponse, Failure> {
-    visitor.actor.require_organisation(Permission::UpdateWorkspaces)?;
+    signed_in.actor.require_organisation(Permission::UpdateWorkspaces)?;
     let what =
         workspace.as_ref().map_or_else(|| "New workspace".to_owned(), |one| format!("Edit {}", one.name));
     let (status, title) = if problems.is_empty() {
@@ -60,19 +60,19 @@ fn render(
     } else {
         (StatusCode::UNPROCESSABLE_ENTITY, format!("Problem: {what}"))
     };
-    let shell = Shell::of(request, visitor, "workspaces", title);
+    let shell = Shell::of(request, signed_in, "workspaces", title);
     Ok(html(status, &Page { shell, workspace, form, problems })?)
 }
 
 #[get("/workspaces/new")]
-async fn blank(request: HttpRequest, visitor: Visitor) -> Result<HttpResponse, Failure> {
-    render(&request, &visitor, None, Form::default(), Vec::new())
+async fn blank(request: HttpRequest, signed_in: SignedInUser) -> Result<HttpResponse, Failure> {
+    render(&request, &signed_in, None, Form::default(), Vec::new())
 }
 
 #[post("/workspaces/new")]
 async fn create(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     form: web::Form<Form>,
 ) -> Result<HttpResponse, Failure> {
     let form = form.into_inner();
@@ -81,55 +81,58 @@ async fn create(
         slug: filled(&form.slug),
         description: filled(&form.description),
     };
-    match visitor.registry.workspaces().create(&visitor.actor, new).await {
+    match signed_in.registry.workspaces().create(&signed_in.actor, new).await {
         Ok(made) => Ok(go(format!("/ui/workspaces/{}?done=created", made.slug))),
-        Err(error) => render(&request, &visitor, None, form, problems(error)?),
+        Err(error) => render(&request, &signed_in, None, form, problems(error)?),
     }
 }
 
 #[get("/workspaces/{workspace}/edit")]
 async fn show(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Failure> {
-    let workspace = visitor.registry.workspaces().get(&visitor.actor, &Reference::parse(&path)).await?;
+    let workspace = signed_in.registry.workspaces().get(&signed_in.actor, &Reference::parse(&path)).await?;
     let form = Form {
         name: workspace.name.clone(),
         slug: workspace.slug.to_string(),
         description: workspace.description.clone().unwrap_or_default(),
         version: workspace.version,
     };
-    render(&request, &visitor, Some(workspace), form, Vec::new())
+    render(&request, &signed_in, Some(workspace), form, Vec::new())
 }
 
 #[post("/workspaces/{workspace}/edit")]
 async fn save(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<String>,
     form: web::Form<Form>,
 ) -> Result<HttpResponse, Failure> {
     let (form, reference) = (form.into_inner(), Reference::parse(&path));
     let change =
-        WorkspaceChange { name: Some(form.name.clone()), description: Some(filled(&form.description)) };
-    let saved =
-        visitor.registry.workspaces().update(&visitor.actor, &reference, change, Some(form.version)).await;
+        WorkspaceChange { name: Some(form.name.clone()), description: filled(&form.description).into() };
+    let saved = signed_in
+        .registry
+        .workspaces()
+        .update(&signed_in.actor, &reference, change, Some(form.version))
+        .await;
     let error = match saved {
         Ok(saved) => return Ok(go(format!("/ui/workspaces/{}?done=changed", saved.slug))),
         Err(error) => error,
     };
-    let workspace = visitor.registry.workspaces().get(&visitor.actor, &reference).await?;
+    let workspace = signed_in.registry.workspaces().get(&signed_in.actor, &reference).await?;
     let (form, found) = match error {
         // The next save is one over what is there now, with the typed values kept.
         Error::Stale { current } => {
             let message = format!(
-                "Somebody saved this workspace in the meantime, as “{}”. Save again to put yours in its place.",
+                "Another user saved this workspace in the meantime, as “{}”. Save again to replace it with yours.",
                 workspace.name
             );
             (Form { version: current, ..form }, vec![Finding::error("/name", "stale", message)])
         }
         error => (form, problems(error)?),
     };
-    render(&request, &visitor, Some(workspace), form, found)
+    render(&request, &signed_in, Some(workspace), form, found)
 }

@@ -2,7 +2,7 @@
 
 use super::field;
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::pages::{filled, problems};
 use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
@@ -64,23 +64,28 @@ impl EditPage {
 }
 
 /// The server of this address.
-async fn find(visitor: &Visitor, workspace: &str, server: &str) -> Result<(ServerRef, Server), Failure> {
+async fn find(
+    signed_in: &SignedInUser,
+    workspace: &str,
+    server: &str,
+) -> Result<(ServerRef, Server), Failure> {
     let reference =
         ServerRef { server: Reference::parse(server), workspace: Some(Reference::parse(workspace)) };
-    let found = visitor.registry.servers().get(&visitor.actor, &reference).await?;
+    let found = signed_in.registry.servers().get(&signed_in.actor, &reference).await?;
     Ok((reference, found))
 }
 
 async fn render(
     request: &HttpRequest,
-    visitor: &Visitor,
+    signed_in: &SignedInUser,
     workspace: &str,
     server: Option<Server>,
     form: Form,
     problems: Vec<Finding>,
 ) -> Result<HttpResponse, Failure> {
-    visitor.actor.require(Permission::UpdateServers)?;
-    let workspace = visitor.registry.workspaces().get(&visitor.actor, &Reference::parse(workspace)).await?;
+    signed_in.actor.require(Permission::UpdateServers)?;
+    let workspace =
+        signed_in.registry.workspaces().get(&signed_in.actor, &Reference::parse(workspace)).await?;
     let what = server.as_ref().map_or_else(|| "New server".to_owned(), |one| format!("Edit {}", one.name));
     let (status, title) = if problems.is_empty() {
         (StatusCode::OK, what)
@@ -88,9 +93,9 @@ async fn render(
         (StatusCode::UNPROCESSABLE_ENTITY, format!("Problem: {what}"))
     };
     let page = EditPage {
-        shell: Shell::of(request, visitor, "workspaces", title),
+        shell: Shell::of(request, signed_in, "workspaces", title),
         // An organisation's admin opens what the workspace has no access to by making a server of it.
-        integrations: visitor.registry.dashboard().integration_names(&visitor.actor).await?,
+        integrations: signed_in.registry.dashboard().integration_names(&signed_in.actor).await?,
         workspace,
         server,
         form,
@@ -102,29 +107,29 @@ async fn render(
 #[get("/workspaces/{workspace}/servers/new")]
 async fn blank(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<String>,
     query: web::Query<Form>,
 ) -> Result<HttpResponse, Failure> {
     // The address may name the integration.
-    render(&request, &visitor, &path, None, query.into_inner(), Vec::new()).await
+    render(&request, &signed_in, &path, None, query.into_inner(), Vec::new()).await
 }
 
 #[post("/workspaces/{workspace}/servers/new")]
 async fn create(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<String>,
     form: web::Form<Form>,
 ) -> Result<HttpResponse, Failure> {
     let form = form.into_inner();
-    let (registry, actor) = (&visitor.registry, &visitor.actor);
+    let (registry, actor) = (&signed_in.registry, &signed_in.actor);
     let integration = registry.integrations().get(actor, &Reference::parse(&form.integration)).await;
     let integration = match integration {
         Ok(integration) => integration,
         Err(Error::NotFound { .. }) => {
             let finding = Finding::error("/integration", "missing_member", "Choose an integration.");
-            return render(&request, &visitor, &path, None, form, vec![finding]).await;
+            return render(&request, &signed_in, &path, None, form, vec![finding]).await;
         }
         Err(error) => return Err(error.into()),
     };
@@ -142,7 +147,7 @@ async fn create(
             let (workspace, server) = (made.value.workspace.slug, made.value.slug);
             Ok(go(format!("/ui/workspaces/{workspace}/servers/{server}?done=added")))
         }
-        Err(error) => render(&request, &visitor, &path, None, form, problems(error)?).await,
+        Err(error) => render(&request, &signed_in, &path, None, form, problems(error)?).await,
     }
 }
 
@@ -169,15 +174,15 @@ impl ShowPage {
 #[get("/workspaces/{workspace}/servers/{server}")]
 async fn show(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, Failure> {
-    let (_, server) = find(&visitor, &path.0, &path.1).await?;
+    let (_, server) = find(&signed_in, &path.0, &path.1).await?;
     let title = format!("{} / {}", server.workspace.slug, server.slug);
     let page = ShowPage {
-        shell: Shell::of(&request, &visitor, "workspaces", title),
-        may_serve: visitor.actor.can(Permission::UpdateServers),
-        now: visitor.registry.now(),
+        shell: Shell::of(&request, &signed_in, "workspaces", title),
+        may_serve: signed_in.actor.can(Permission::UpdateServers),
+        now: signed_in.registry.now(),
         server,
     };
     Ok(html(StatusCode::OK, &page)?)
@@ -186,10 +191,10 @@ async fn show(
 #[get("/workspaces/{workspace}/servers/{server}/edit")]
 async fn edit(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, Failure> {
-    let (_, server) = find(&visitor, &path.0, &path.1).await?;
+    let (_, server) = find(&signed_in, &path.0, &path.1).await?;
     let form = Form {
         integration: server.integration.slug.to_string(),
         name: server.name.clone(),
@@ -197,25 +202,25 @@ async fn edit(
         description: server.description.clone().unwrap_or_default(),
         version: server.version,
     };
-    render(&request, &visitor, &path.0, Some(server), form, Vec::new()).await
+    render(&request, &signed_in, &path.0, Some(server), form, Vec::new()).await
 }
 
 #[post("/workspaces/{workspace}/servers/{server}/edit")]
 async fn save(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<(String, String)>,
     form: web::Form<Form>,
 ) -> Result<HttpResponse, Failure> {
-    let (reference, server) = find(&visitor, &path.0, &path.1).await?;
+    let (reference, server) = find(&signed_in, &path.0, &path.1).await?;
     let form = form.into_inner();
     let change = ServerChange {
         name: Some(form.name.clone()),
-        description: Some(filled(&form.description)),
+        description: filled(&form.description).into(),
         ..ServerChange::default()
     };
     let saved =
-        visitor.registry.servers().update(&visitor.actor, &reference, change, Some(form.version)).await;
+        signed_in.registry.servers().update(&signed_in.actor, &reference, change, Some(form.version)).await;
     let (form, found) = match saved {
         Ok(_) => {
             let (workspace, server) = (&server.workspace.slug, &server.slug);
@@ -224,14 +229,14 @@ async fn save(
         // The next save is one over what is there now, with the typed values kept.
         Err(Error::Stale { current }) => {
             let message = format!(
-                "Somebody saved this server in the meantime, as “{}”. Save again to put yours in its place.",
+                "Another user saved this server in the meantime, as “{}”. Save again to replace it with yours.",
                 server.name
             );
             (Form { version: current, ..form }, vec![Finding::error("/name", "stale", message)])
         }
         Err(error) => (form, problems(error)?),
     };
-    render(&request, &visitor, &path.0, Some(server), form, found).await
+    render(&request, &signed_in, &path.0, Some(server), form, found).await
 }
 
 #[derive(Template)]
@@ -244,18 +249,18 @@ struct DeletePage {
 #[get("/workspaces/{workspace}/servers/{server}/delete")]
 async fn confirm(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, Failure> {
-    visitor.actor.require(Permission::UpdateServers)?;
-    let (_, server) = find(&visitor, &path.0, &path.1).await?;
-    let shell = Shell::of(&request, &visitor, "workspaces", format!("Delete {}", server.name));
+    signed_in.actor.require(Permission::UpdateServers)?;
+    let (_, server) = find(&signed_in, &path.0, &path.1).await?;
+    let shell = Shell::of(&request, &signed_in, "workspaces", format!("Delete {}", server.name));
     Ok(html(StatusCode::OK, &DeletePage { shell, server })?)
 }
 
 #[post("/workspaces/{workspace}/servers/{server}/delete")]
-async fn delete(visitor: Visitor, path: web::Path<(String, String)>) -> Result<HttpResponse, Failure> {
-    let (reference, server) = find(&visitor, &path.0, &path.1).await?;
-    visitor.registry.servers().delete(&visitor.actor, &reference, None).await?;
+async fn delete(signed_in: SignedInUser, path: web::Path<(String, String)>) -> Result<HttpResponse, Failure> {
+    let (reference, server) = find(&signed_in, &path.0, &path.1).await?;
+    signed_in.registry.servers().delete(&signed_in.actor, &reference, None).await?;
     Ok(go(format!("/ui/workspaces/{}?done=deleted-1", server.workspace.slug)))
 }

@@ -1,7 +1,7 @@
 //! One workspace: the integrations it may use and its servers.
 
 use crate::http::failure::Failure;
-use crate::http::session::Visitor;
+use crate::http::session::SignedInUser;
 use crate::view::{Shell, html};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, get, web};
@@ -12,7 +12,7 @@ use registry_core::slug::Reference;
 use serde::Deserialize;
 
 /// Servers a page.
-const SIZE: u64 = 50;
+const PAGE_SIZE: u64 = 50;
 
 #[derive(Template)]
 #[template(path = "pages/workspace.html")]
@@ -39,19 +39,19 @@ struct Query {
 #[get("/workspaces/{workspace}")]
 pub(super) async fn show(
     request: HttpRequest,
-    visitor: Visitor,
+    signed_in: SignedInUser,
     path: web::Path<String>,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, Failure> {
     let reference = Reference::parse(&path);
-    let (registry, actor) = (&visitor.registry, &visitor.actor);
+    let (registry, actor) = (&signed_in.registry, &signed_in.actor);
     let workspace = registry.workspaces().get(actor, &reference).await?;
     let filter = ServerFilter {
         workspace: Some(reference.clone()),
         search: Some(query.q.trim().to_owned()).filter(|text| !text.is_empty()),
         ..ServerFilter::default()
     };
-    let wanted = PageRequest::new(query.page, SIZE);
+    let wanted = PageRequest::new(query.page, PAGE_SIZE);
     let servers = registry.servers().list(actor, filter, wanted).await?;
     let link = |page: u64| {
         let mut pairs = url::form_urlencoded::Serializer::new(String::new());
@@ -59,7 +59,7 @@ pub(super) async fn show(
         format!("/ui/workspaces/{}?{}", workspace.slug, pairs.finish())
     };
     let page = Page {
-        shell: Shell::of(&request, &visitor, "workspaces", workspace.name.clone()),
+        shell: Shell::of(&request, &signed_in, "workspaces", workspace.name.clone()),
         integrations: registry.workspaces().integrations(actor, &reference).await?,
         previous: query.page.checked_sub(1).map(link),
         next: servers.has_more(wanted).then(|| link(query.page.saturating_add(1))),

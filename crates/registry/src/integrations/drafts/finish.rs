@@ -12,6 +12,7 @@ use crate::storage::write::Write;
 use crate::{Actor, Error, NewIntegration, Result};
 use registry_core::finding::Finding;
 use registry_core::id::{DraftId, IntegrationId};
+use registry_core::patch::Patch;
 use registry_core::permission::Permission;
 use registry_core::registration::Transport;
 use registry_core::slug::Reference;
@@ -102,7 +103,7 @@ impl Drafts<'_> {
                 (enabled || row.every_new).then_some(AccessChange {
                     workspace,
                     enabled: Some(enabled),
-                    configuration: None,
+                    configuration: Patch::Keep,
                 })
             });
             access::apply_each(write, actor, &made, changes.collect()).await?;

@@ -4,6 +4,7 @@ use super::super::examples::wrapper;
 use super::control::{Control, fields};
 use registry_core::finding::pointer_push;
 use registry_core::metadata::{read_members, remove_member, set_member};
+use registry_core::patch::Patch;
 use serde_json::Value;
 
 /// The controls of the form as they were posted: pairs of name and value, `field.<member>` and `was.<member>`.
@@ -38,40 +39,35 @@ pub(in super::super) fn apply(text: &str, controls: &PostedControls) -> String {
     for field in fields() {
         let control = Control::of(field);
         let old = metadata.and_then(|metadata| metadata.get(field.name)).filter(|value| !value.is_null());
-        let Some(new) = posted(control, field.name, old, controls) else {
-            continue;
-        };
         let pointer = pointer_push(&pointer_push("", wrapper), field.name);
-        let edited = match (new, old) {
-            (Some(value), _) => set_member(&text, &pointer, &value),
-            (None, Some(_)) => remove_member(&text, &pointer),
-            (None, None) => None,
+        let edited = match posted(control, field.name, old, controls) {
+            Patch::Set(value) => set_member(&text, &pointer, &value),
+            Patch::Clear if old.is_some() => remove_member(&text, &pointer),
+            Patch::Clear | Patch::Keep => None,
         };
         text = edited.unwrap_or(text);
     }
     text
 }
 
-/// What the member is to be (`Some(None)`: not set); `None` if the control was left as it was shown.
-#[expect(clippy::option_option, reason = "left alone, taken out and set are three things")]
-fn posted(
-    control: Control,
-    member: &str,
-    old: Option<&Value>,
-    controls: &PostedControls,
-) -> Option<Option<Value>> {
+/// The change of the member: kept where the control was left as it was shown.
+fn posted(control: Control, member: &str, old: Option<&Value>, controls: &PostedControls) -> Patch<Value> {
     if control == Control::Checks {
         let chosen = controls.field(member).collect::<Vec<_>>().join(" ");
-        return (controls.was(member)? != chosen).then(|| control.read(&chosen));
+        return match controls.was(member) {
+            Some(was) if was != chosen => control.read(&chosen).into(),
+            _ => Patch::Keep,
+        };
     }
-    let new = control.read(controls.field(member).next()?);
+    let Some(typed) = controls.field(member).next() else { return Patch::Keep };
+    let new = control.read(typed);
     let shown = match old.map(|value| control.show(value)) {
         // A value that fits no text field shows as an empty one; a choice nobody made is not posted at all.
-        Some(None) if control == Control::Radio => return Some(new),
+        Some(None) if control == Control::Radio => return new.into(),
         Some(shown) => shown.unwrap_or_default(),
         None => String::new(),
     };
-    (new != control.read(&shown)).then_some(new)
+    if new == control.read(&shown) { Patch::Keep } else { new.into() }
 }
 
 #[cfg(test)]

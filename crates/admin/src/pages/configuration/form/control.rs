@@ -104,7 +104,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn the_form_shows_the_seeds_twelve() {
+    fn form_shows_the_twelve_documented_members() {
         assert_eq!(fields().count(), SHOWN.len());
         let sent = FIELDS
             .iter()

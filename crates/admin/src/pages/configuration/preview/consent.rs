@@ -174,7 +174,7 @@ impl Consent {
     fn lacks(&self) -> Vec<&'static str> {
         [
             (self.logos.is_empty(), "No logo: most servers show a letter."),
-            (self.home.is_none(), "No home page: people cannot look up who asks."),
+            (self.home.is_none(), "No home page: users cannot look up who asks."),
             (self.scopes.is_empty(), "No scope: the authorization server decides what is asked for."),
             (self.terms.is_none() && self.privacy.is_none(), "No terms and no privacy policy."),
             (self.terms.is_none() && self.privacy.is_some(), "No terms of service."),

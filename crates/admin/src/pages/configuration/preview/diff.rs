@@ -6,11 +6,11 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 /// Unchanged lines around a change.
-const CONTEXT: usize = 3;
+const CONTEXT_LINES: usize = 3;
 /// Pairs of lines of one difference that are compared to find versions of each other; then no more are.
-const MOST_PAIRS: usize = 250_000;
+const MAX_COMPARED_PAIRS: usize = 250_000;
 /// How long is looked for the smallest difference; afterwards a larger one will do.
-const PATIENCE: Duration = Duration::from_millis(100);
+const DIFF_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// What became of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,12 +50,12 @@ impl Diff {
     pub(crate) fn of(old: &str, new: &str) -> Self {
         let (old, new) = (readable(old), readable(new));
         let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + DIFF_TIMEOUT;
         let diff = TextDiff::configure().deadline(deadline).diff_slices(&old, &new);
         let mut lines = Vec::new();
         let mut shown_to = 0;
-        let mut left = MOST_PAIRS;
-        for group in diff.grouped_ops(CONTEXT) {
+        let mut left = MAX_COMPARED_PAIRS;
+        for group in diff.grouped_ops(CONTEXT_LINES) {
             let start = group.first().map_or(0, |op| op.old_range().start);
             skip(&mut lines, start.saturating_sub(shown_to));
             shown_to = group.last().map_or(shown_to, |op| op.old_range().end);

@@ -13,7 +13,7 @@ const NEW_SECRET: &str = "a new secret";
 
 /// A text on its way to being saved.
 #[derive(Clone)]
-pub(super) struct Typed {
+pub(super) struct UnsavedText {
     pub(super) text: String,
     /// Secrets typed beside the text to replace stored ones, by where their markers stand in it.
     pub(super) secrets: Vec<(String, String)>,
@@ -26,7 +26,7 @@ pub(super) struct Typed {
     pub(super) choice: Choice,
 }
 
-impl Typed {
+impl UnsavedText {
     /// The text with the secrets that were typed beside it: what is judged and saved, and not shown in an editor.
     pub(super) fn whole(&self) -> String {
         secret_places(&self.text).iter().fold(self.text.clone(), |text, place| {

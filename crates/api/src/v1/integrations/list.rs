@@ -1,0 +1,131 @@
+//! List integrations.
+
+use crate::http::answer::{self, Answer, Listed};
+use crate::http::extract::Caller;
+use crate::http::query;
+use crate::http::responses::ListProblems;
+use crate::state::ApiState;
+use crate::v1::integrations::view::{IntegrationStatus, IntegrationView};
+use actix_web::{get, web};
+use registry::{IntegrationFilter, IntegrationSort, OwnerFilter};
+use registry_core::registration::AuthType;
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+
+/// Whose integrations to list.
+#[derive(Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = IntegrationType)]
+pub(crate) enum Owner {
+    /// Those of any owner.
+    #[default]
+    All,
+    /// Those that belong to a workspace.
+    Workspace,
+    /// Those that belong to the organisation.
+    Organisation,
+}
+
+/// In which order to list integrations.
+#[derive(Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = IntegrationSort)]
+pub(crate) enum Sort {
+    #[default]
+    Slug,
+    Name,
+    #[serde(rename = "-name")]
+    NameDescending,
+    Changed,
+    #[serde(rename = "-changed")]
+    ChangedDescending,
+    Failures,
+    #[serde(rename = "-failures")]
+    FailuresDescending,
+}
+
+impl From<Sort> for IntegrationSort {
+    fn from(sort: Sort) -> Self {
+        match sort {
+            Sort::Slug => Self::Slug,
+            Sort::Name => Self::Name,
+            Sort::NameDescending => Self::NameDescending,
+            Sort::Changed => Self::Changed,
+            Sort::ChangedDescending => Self::ChangedDescending,
+            Sort::Failures => Self::Failures,
+            Sort::FailuresDescending => Self::FailuresDescending,
+        }
+    }
+}
+
+/// Which integrations to list.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListIntegrations {
+    /// Part of the name, slug or URL, or a whole `client_id`, ignoring case.
+    #[param(max_length = 300, example = "linear")]
+    search: Option<String>,
+    /// Whose; all when absent.
+    #[param(inline)]
+    r#type: Option<Owner>,
+    /// Only those that this workspace (id or slug) may use.
+    #[param(example = "acme")]
+    workspace_id: Option<String>,
+    /// Only this authentication.
+    #[param(inline)]
+    auth_type: Option<AuthType>,
+    /// Only those in use with a registration that needs attention, or whose address did not answer when last tested.
+    #[param(example = false)]
+    needs_attention: Option<bool>,
+    /// Only those that set client metadata themselves.
+    #[param(example = false)]
+    custom_metadata: Option<bool>,
+    /// Only those with a client that was registered by hand.
+    #[param(example = false)]
+    pre_registered: Option<bool>,
+    /// Only those in use, or those that are switched off.
+    #[param(inline)]
+    status: Option<IntegrationStatus>,
+    /// In which order; by slug when absent. A `-` in front turns it round: `-changed` begins with the most recently
+    /// changed, `-failures` with the one that has most registrations in trouble.
+    #[param(inline)]
+    sort: Option<Sort>,
+    /// The page, from 0.
+    #[param(minimum = 0, example = 0)]
+    current_page: Option<u64>,
+    /// Items a page; 100 when absent.
+    #[param(minimum = 1, maximum = 1000, example = 100)]
+    page_size: Option<u64>,
+}
+
+/// List integrations
+#[utoipa::path(
+    tag = "integrations",
+    params(ListIntegrations),
+    responses(
+        (status = 200, description = "The integrations the caller may see.", body = Listed<IntegrationView>, example = json!(Listed::example(IntegrationView::example()))),
+        ListProblems,
+    )
+)]
+#[get("/mcp-integrations")]
+pub(crate) async fn list_integrations(state: web::Data<ApiState>, caller: Caller) -> Answer {
+    let asked: ListIntegrations = caller.query()?;
+    let page = query::page(asked.current_page, asked.page_size)?;
+    let filter = IntegrationFilter {
+        search: query::filled(asked.search),
+        owner: match asked.r#type.unwrap_or_default() {
+            Owner::All => OwnerFilter::All,
+            Owner::Workspace => OwnerFilter::Workspace,
+            Owner::Organisation => OwnerFilter::Organisation,
+        },
+        workspace: query::reference(asked.workspace_id),
+        auth_type: asked.auth_type,
+        attention: asked.needs_attention.unwrap_or_default(),
+        custom_metadata: asked.custom_metadata.unwrap_or_default(),
+        pre_registered: asked.pre_registered.unwrap_or_default(),
+        enabled: asked.status.map(|status| status == IntegrationStatus::Active),
+        sort: asked.sort.unwrap_or_default().into(),
+    };
+    let found = state.registry.integrations().list(&caller.actor, filter, page).await?;
+    Ok(answer::ok(&Listed::new(found, page, IntegrationView::try_from)?))
+}

@@ -1,0 +1,101 @@
+//! Change an integration.
+
+use crate::examples;
+use crate::http::answer::{self, Answer, Changed};
+use crate::http::body::{RequestBody, ValidatedJson, written};
+use crate::http::responses::ChangeProblems;
+use crate::state::ApiState;
+use crate::v1::integrations::view::IntegrationStatus;
+use crate::v1::save_options::SaveOptions;
+use crate::v1::secret_mappings::{self, MappingBody};
+use actix_web::{put, web};
+use registry::IntegrationChange;
+use registry_core::locate::placed;
+use registry_core::patch::Patch;
+use registry_core::permission::Permission;
+use registry_core::registration::{AuthType, Transport};
+use registry_core::slug::Reference;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+/// What to change on an integration; members that are not sent stay as they are.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = UpdateMcpIntegration)]
+pub(crate) struct UpdateIntegration {
+    /// Display name.
+    #[schema(min_length = 1, max_length = 255, example = "Linear")]
+    name: Option<String>,
+    /// What it is for; null clears it.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 500, example = "Issues and projects.")]
+    description: Patch<String>,
+    /// The upstream MCP server. Secrets that were entered for the old one must be entered again.
+    #[schema(format = "uri", example = "https://mcp.linear.app/mcp")]
+    url: Option<String>,
+    /// How gateways authenticate there.
+    auth_type: Option<AuthType>,
+    /// The MCP transport.
+    transport: Option<Transport>,
+    /// `disabled` switches it off: gateways get no client, nothing new is registered, and what there is is withdrawn after
+    /// `worker.withdraw_after`. `active` switches it on again; a client that is still there is kept.
+    status: Option<IntegrationStatus>,
+    /// The whole Advanced Configuration, replacing the old one; null clears it. The marker of a sealed secret, sent back
+    /// where it stood, keeps the secret.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    pub(crate) configurations: Patch<Box<RawValue>>,
+    /// What you say of this version of the configuration; kept with the revision.
+    #[schema(max_length = 500, example = "New legal links.")]
+    note: Option<String>,
+    /// Members that come from where the operator keeps secrets.
+    #[schema(max_items = 50)]
+    secret_mappings: Option<Vec<MappingBody>>,
+}
+
+impl RequestBody for UpdateIntegration {
+    const NEEDS: Permission = Permission::UpdateIntegrations;
+    const CHANGES: bool = true;
+}
+
+/// Change an integration
+///
+/// `configurations` replaces the whole Advanced Configuration; members that are not sent stay as they are.
+#[utoipa::path(
+    tag = "integrations",
+    params(
+        ("integration" = String, Path, description = "Id or slug of the integration.", example = "linear"),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` that was read; another present version gives 412.", example = "\"4\""),
+        SaveOptions,
+    ),
+    request_body(content = UpdateIntegration, description = "At least one member.", example = json!({ "configurations": examples::configuration() })),
+    responses((status = 200, description = "It was saved.", body = Changed, headers(("ETag" = String, description = "Its new version.")), example = json!(Changed::example())), ChangeProblems)
+)]
+#[put("/mcp-integrations/{integration}")]
+pub(crate) async fn update_integration(
+    state: web::Data<ApiState>,
+    path: web::Path<String>,
+    sent: ValidatedJson<UpdateIntegration>,
+) -> Answer {
+    let (caller, body, text) = sent.into_parts();
+    let change = IntegrationChange {
+        name: body.name,
+        description: body.description,
+        url: body.url,
+        auth_type: body.auth_type,
+        transport: body.transport,
+        configuration: written(body.configurations),
+        note: body.note,
+        enabled: body.status.map(|status| status == IntegrationStatus::Active),
+        secret_mappings: body.secret_mappings.map(secret_mappings::read),
+        replacements: SaveOptions::of(&caller)?,
+    };
+    let expected = caller.expected_version()?;
+    let saved = state
+        .registry
+        .integrations()
+        .update(&caller.actor, &Reference::parse(&path), change, expected)
+        .await?;
+    let findings = placed(&text, saved.findings);
+    Ok(answer::versioned(saved.value.version, &Changed::new(findings, saved.affected)))
+}

@@ -1,0 +1,62 @@
+//! List servers.
+
+use crate::http::answer::{self, Answer, Listed};
+use crate::http::extract::Caller;
+use crate::http::query;
+use crate::http::responses::ListProblems;
+use crate::state::ApiState;
+use crate::v1::servers::view::ServerView;
+use actix_web::{get, web};
+use registry::ServerFilter;
+use registry_core::slug::Reference;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+/// Which servers to list.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListServers {
+    /// Only those of this workspace (id or slug).
+    #[param(example = "acme")]
+    workspace_id: Option<String>,
+    /// Only those of this integration (id or slug).
+    #[param(example = "linear")]
+    mcp_integration_id: Option<String>,
+    /// Only these: ids or slugs, separated by commas.
+    #[param(value_type = Option<Vec<String>>, style = Form, explode = false, max_items = 100, example = json!(["linear", "github"]))]
+    id: Option<String>,
+    /// Part of the name or slug, ignoring case.
+    #[param(max_length = 300, example = "linear")]
+    search: Option<String>,
+    /// The page, from 0.
+    #[param(minimum = 0, example = 0)]
+    current_page: Option<u64>,
+    /// Items a page; 100 when absent.
+    #[param(minimum = 1, maximum = 1000, example = 100)]
+    page_size: Option<u64>,
+}
+
+/// List servers
+#[utoipa::path(
+    tag = "servers",
+    params(ListServers),
+    responses(
+        (status = 200, description = "The servers the caller may see, by workspace and slug.", body = Listed<ServerView>, example = json!(Listed::example(ServerView::example()))),
+        ListProblems,
+    )
+)]
+#[get("/mcp-servers")]
+pub(crate) async fn list_servers(state: web::Data<ApiState>, caller: Caller) -> Answer {
+    let asked: ListServers = caller.query()?;
+    let page = query::page(asked.current_page, asked.page_size)?;
+    let filter = ServerFilter {
+        workspace: query::reference(asked.workspace_id),
+        integration: query::reference(asked.mcp_integration_id),
+        search: query::filled(asked.search),
+        ids: query::words(asked.id).iter().map(|word| Reference::parse(word)).collect(),
+    };
+    let found = state.registry.servers().list(&caller.actor, filter, page).await?;
+    let shared = state.registry.shared_settings();
+    let gateway = shared.gateway_urls.first();
+    Ok(answer::ok(&Listed::new(found, page, |one| ServerView::new(one, gateway))?))
+}

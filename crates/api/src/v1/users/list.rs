@@ -1,0 +1,42 @@
+//! List users.
+
+use crate::http::answer::{self, Answer, Listed};
+use crate::http::extract::Caller;
+use crate::http::query;
+use crate::http::responses::ListProblems;
+use crate::state::ApiState;
+use crate::v1::users::view::UserView;
+use actix_web::{get, web};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+/// Which page of the list of users.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListUsers {
+    /// The page, from 0.
+    #[param(minimum = 0, example = 0)]
+    current_page: Option<u64>,
+    /// Items a page; 100 when absent.
+    #[param(minimum = 1, maximum = 1000, example = 100)]
+    page_size: Option<u64>,
+}
+
+/// List users
+///
+/// By name; deactivated users are included.
+#[utoipa::path(
+    tag = "users",
+    params(ListUsers),
+    responses(
+        (status = 200, description = "The users.", body = Listed<UserView>, example = json!(Listed::example(UserView::example()))),
+        ListProblems,
+    )
+)]
+#[get("/users")]
+pub(crate) async fn list_users(state: web::Data<ApiState>, caller: Caller) -> Answer {
+    let asked: ListUsers = caller.query()?;
+    let page = query::page(asked.current_page, asked.page_size)?;
+    let found = state.registry.users().list(&caller.actor, page).await?;
+    Ok(answer::ok(&Listed::new(found, page, |one| Ok(UserView::from(one)))?))
+}
