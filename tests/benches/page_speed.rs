@@ -7,7 +7,7 @@
     reason = "a program for people, which may stop at any fault"
 )]
 
-use registry::{Door, Origin, Subject};
+use registry::{Channel, RequestContext, Subject};
 use registry_core::permission::Role;
 use registry_core::slug::Reference;
 use reqwest::header::{COOKIE, SET_COOKIE};
@@ -69,7 +69,7 @@ impl Side {
             .inner
             .registry
             .users()
-            .create_sign_in_link("ann@acme.com", Origin::new(Door::Cli))
+            .create_sign_in_link("ann@acme.com", RequestContext::new(Channel::Cli))
             .await
             .unwrap();
         let key = server.key(Role::Admin, None).await;

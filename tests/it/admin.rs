@@ -18,7 +18,7 @@ mod saving;
 mod sessions;
 mod statements;
 
-use registry::{Door, NewPerson, Origin, Roles};
+use registry::{Channel, NewPerson, RequestContext, Roles};
 use registry_core::examples::ENTERPRISE_COMPLIANCE;
 use registry_core::permission::Role;
 use registry_core::slug::Reference;
@@ -37,8 +37,11 @@ impl Browser {
     /// Signs in through a one-time link.
     pub(crate) async fn sign_in(t: &TestServer) -> Self {
         let registry = &t.inner.registry;
-        let token =
-            registry.users().create_sign_in_link("ann@acme.com", Origin::new(Door::Cli)).await.unwrap();
+        let token = registry
+            .users()
+            .create_sign_in_link("ann@acme.com", RequestContext::new(Channel::Cli))
+            .await
+            .unwrap();
         let browser = Self::nobody(t);
         let shown = browser.get(&format!("/ui/sign-in/link?token={token}")).await.expect(200);
         assert!(shown.text.contains("Sign in"), "opening the link does not use it up");
@@ -232,8 +235,13 @@ fn assert_hardened(page: &Reply, what: &str) {
 #[tokio::test]
 async fn session_cookie_is_secure_and_host_only_behind_tls() {
     let t = TestServer::secure(Engine::Sqlite).await;
-    let token =
-        t.inner.registry.users().create_sign_in_link("ann@acme.com", Origin::new(Door::Cli)).await.unwrap();
+    let token = t
+        .inner
+        .registry
+        .users()
+        .create_sign_in_link("ann@acme.com", RequestContext::new(Channel::Cli))
+        .await
+        .unwrap();
     let reply = Browser::nobody(&t).post("/ui/sign-in/link", &[("token", &token)]).await.expect(303);
     let cookie = reply.headers[SET_COOKIE].to_str().unwrap();
     assert!(cookie.starts_with("__Host-mcp_registry_session="), "{cookie}");

@@ -4,8 +4,8 @@ use crate::{Engine, TestClock, TestDatabase};
 use mcp_registry::adapters::ExternalServices;
 use mcp_registry::secrets::Secrets;
 use registry::{
-    Actor, Credential, Door, Integration, IssuerRate, NewApiKey, NewIntegration, NewServer, NewWorkspace,
-    Origin, Registry, RequestLimits, SealingKey, SealingRing, Server, Settings, Workspace,
+    Actor, Channel, Credential, Integration, IssuerRate, NewApiKey, NewIntegration, NewServer, NewWorkspace,
+    Registry, RequestContext, RequestLimits, SealingKey, SealingRing, Server, Settings, Workspace,
 };
 use registry_core::egress::EgressPolicy;
 use registry_core::permission::Role;
@@ -172,7 +172,7 @@ pub async fn actor(registry: &Registry, role: Role, workspace: Option<&str>) -> 
     let created = registry.api_keys().create(&registry.operator(), new).await.expect("a key");
     registry
         .callers()
-        .authenticate(Credential::Token(&created.key), Origin::new(Door::Api))
+        .authenticate(Credential::Token(&created.key), RequestContext::new(Channel::Api))
         .await
         .expect("a valid key")
 }

@@ -7,9 +7,10 @@ use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{HeaderMap, IF_MATCH};
 use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use actix_web::{App, http::StatusCode};
+use futures_util::future::BoxFuture;
 use registry::{
-    Answering, Discovered, FetchedLogo, Gate, NewApiKey, Parties, PartyAnswer, PartyRequest, ProbeTarget,
-    Probed, Registry, SealingKey, SealingRing, SecretStore, SecretText, Settings, Upstream,
+    BeforeRequest, Discovered, FetchedLogo, HttpRequest, HttpResponse, NewApiKey, ProbeTarget, Probed,
+    Registry, SealingKey, SealingRing, SecretStore, SecretText, Settings, TrustedHttpClient, Upstream,
 };
 use registry_core::clock::{Clock, Timestamp};
 use registry_core::oauth::Exchange;
@@ -24,32 +25,32 @@ struct Still;
 /// No way out: nothing here asks an upstream.
 struct Closed;
 
-impl Parties for Closed {
-    fn ask<'a>(&'a self, _: PartyRequest<'a>) -> Answering<'a, Result<PartyAnswer, String>> {
+impl TrustedHttpClient for Closed {
+    fn ask<'a>(&'a self, _: HttpRequest<'a>) -> BoxFuture<'a, Result<HttpResponse, String>> {
         unreachable!("nothing here asks an identity provider")
     }
 }
 
 impl SecretStore for Closed {
-    fn read_secret<'a>(&'a self, _: &'a str) -> Answering<'a, Result<SecretText, String>> {
+    fn read_secret<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<SecretText, String>> {
         unreachable!("nothing here reads a secret")
     }
 }
 
 impl Upstream for Closed {
-    fn discover<'a>(&'a self, _: &'a Desired, _: &'a Gate<'a>) -> Answering<'a, Discovered> {
+    fn discover<'a>(&'a self, _: &'a Desired, _: &'a BeforeRequest<'a>) -> BoxFuture<'a, Discovered> {
         unreachable!("nothing here asks an upstream")
     }
 
-    fn probe(&self, _: ProbeTarget) -> Answering<'_, Probed> {
+    fn probe(&self, _: ProbeTarget) -> BoxFuture<'_, Probed> {
         unreachable!("nothing here asks an upstream")
     }
 
-    fn fetch_logo<'a>(&'a self, _: &'a str) -> Answering<'a, FetchedLogo> {
+    fn fetch_logo<'a>(&'a self, _: &'a str) -> BoxFuture<'a, FetchedLogo> {
         unreachable!("nothing here asks an upstream")
     }
 
-    fn reach<'a>(&'a self, _: &'a str) -> Answering<'a, Exchange> {
+    fn reach<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Exchange> {
         unreachable!("nothing here asks an upstream")
     }
 }

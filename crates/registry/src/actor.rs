@@ -7,7 +7,7 @@ use registry_core::permission::{Permission, Role};
 
 /// The way a caller came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Door {
+pub enum Channel {
     /// REST.
     Api,
     /// Pages.
@@ -18,7 +18,7 @@ pub enum Door {
     Cli,
 }
 
-impl Door {
+impl Channel {
     /// The word used in revisions and audit events.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -32,9 +32,9 @@ impl Door {
 
 /// Where a call came from, for the record.
 #[derive(Clone, Debug)]
-pub struct Origin {
+pub struct RequestContext {
     /// The way in.
-    pub door: Door,
+    pub door: Channel,
     /// The id of the request, as logged and answered.
     pub request_id: Option<String>,
     /// The peer's address.
@@ -43,9 +43,9 @@ pub struct Origin {
     pub user_agent: Option<String>,
 }
 
-impl Origin {
+impl RequestContext {
     /// An origin of which only the door is known.
-    pub fn new(door: Door) -> Self {
+    pub fn new(door: Channel) -> Self {
         Self { door, request_id: None, address: None, user_agent: None }
     }
 }
@@ -63,7 +63,7 @@ pub struct Actor {
     pub(crate) session: Option<SessionId>,
     /// When the key or token of the caller ends; `None`: it has no end, or the caller is a signed-in person.
     pub(crate) until: Option<Timestamp>,
-    pub(crate) origin: Origin,
+    pub(crate) origin: RequestContext,
 }
 
 impl Actor {
@@ -88,7 +88,7 @@ impl Actor {
     }
 
     /// Where it came from.
-    pub fn origin(&self) -> &Origin {
+    pub fn origin(&self) -> &RequestContext {
         &self.origin
     }
 
@@ -110,11 +110,11 @@ impl Actor {
 
     /// The registration worker.
     pub(crate) fn worker(name: &str) -> Self {
-        Self::program("system", name, Door::Worker)
+        Self::program("system", name, Channel::Worker)
     }
 
     /// The operator at the machine, and the program itself.
-    pub(crate) fn program(kind: &'static str, name: &str, door: Door) -> Self {
+    pub(crate) fn program(kind: &'static str, name: &str, door: Channel) -> Self {
         Self {
             kind,
             id: None,
@@ -124,7 +124,7 @@ impl Actor {
             workspace: None,
             session: None,
             until: None,
-            origin: Origin::new(door),
+            origin: RequestContext::new(door),
         }
     }
 
@@ -168,6 +168,6 @@ impl Actor {
 impl Registry {
     /// The operator at the machine.
     pub fn operator(&self) -> Actor {
-        Actor::program("operator", "operator", Door::Cli)
+        Actor::program("operator", "operator", Channel::Cli)
     }
 }

@@ -39,7 +39,7 @@ use std::sync::Arc;
 pub use access::IntegrationAccess;
 pub use access::access::{Access, AccessChange, AccessList, AccessUpdate};
 pub use access::overview::{AccessOverview, WorkspaceAccess};
-pub use actor::{Actor, Door, Origin};
+pub use actor::{Actor, Channel, RequestContext};
 pub use audit::Audit;
 pub use audit::checkpoints::{AuditVerdict, BrokenLink};
 pub use audit::events::{AuditEvent, AuditFilter, AuditResult, AuditSeek, AuditStretch};
@@ -62,8 +62,8 @@ pub use deployment::open::{Counters, Organisation, Readiness};
 pub use deployment::restore::{CurrentAccess, KeptRevocations, current_access};
 pub use error::{Error, Result};
 pub use gateway::Gateway;
-pub use gateway::admission::Following;
-pub use gateway::cache::{Coding, Followed, GatewayChange, Happening, HeldDocument};
+pub use gateway::admission::FollowerPermit;
+pub use gateway::cache::{CachedDocument, ChangeEvent, Coding, GatewayChange, WatchResult};
 pub use gateway::documents::{GatewayDocument, GatewayPage, entity_tag};
 pub use gateway::feedback::{Ensured, Standing, Verdict};
 pub use gateway::reachability::Reached;
@@ -97,15 +97,15 @@ pub use lookup::integrations::IntegrationRef;
 pub use lookup::servers::{RegistrationBrief, ServerRef};
 pub use lookup::workspaces::WorkspaceRef;
 pub use pagination::{Page, PageRequest};
-pub use ports::outside::{
-    Outside, Parties, PartyAnswer, PartyRequest, SecretMembers, SecretStore, SecretText,
-};
+pub use ports::external_services::ExternalServices;
 pub use ports::registration_queue::{
     Claim, DeletionPlan, ReconcileContext, ReconcileOutcome, RegistrationQueue, SendPermit, StepError,
 };
+pub use ports::secret_store::{SecretMembers, SecretStore, SecretText};
 pub use ports::step_record::{NewClient, Published, StepRecord, exchanges_without};
-pub use ports::upstream::{Answering, Discovered, FetchedLogo, Gate, ProbeTarget, Probed, Upstream};
-pub use registration::actions::EnteredClient;
+pub use ports::trusted_http::{HttpRequest, HttpResponse, TrustedHttpClient};
+pub use ports::upstream::{BeforeRequest, Discovered, FetchedLogo, ProbeTarget, Probed, Upstream};
+pub use registration::actions::ClientCredentials;
 pub use registration::advertised::Advertised;
 pub use registration::bulk::RetriedRegistrations;
 pub use registration::context::LoadedRow;
@@ -143,11 +143,11 @@ struct Inner {
     ring: SealingRing,
     keys: Option<identity::bearer::verifier::TokenKeys>,
     clock: Arc<dyn Clock>,
-    outside: Arc<dyn Outside>,
+    services: Arc<dyn ExternalServices>,
     load: limits::requests::Load,
     provider: identity::oidc::identity_provider::Provider,
     sign_in_limits: limits::sign_in::SignInLimits,
-    gateway_limits: gateway::admission::GatewayLimits,
+    gateway_limits: gateway::admission::GatewayRateLimits,
     /// Notified after each commit of this process, so that a worker in it need not wait for its next poll.
     commit_notify: tokio::sync::Notify,
     live: gateway::cache::Live,
@@ -174,11 +174,11 @@ impl Registry {
     }
 
     pub(crate) fn upstream(&self) -> &dyn Upstream {
-        &*self.inner.outside
+        &*self.inner.services
     }
 
-    pub(crate) fn parties(&self) -> &dyn Parties {
-        &*self.inner.outside
+    pub(crate) fn trusted_http(&self) -> &dyn TrustedHttpClient {
+        &*self.inner.services
     }
 
     /// The present moment by the clock of this deployment, to the millisecond.

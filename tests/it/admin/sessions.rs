@@ -2,7 +2,7 @@
 
 use super::Browser;
 use chrono::Duration;
-use registry::{Credential, Door, Origin};
+use registry::{Channel, Credential, RequestContext};
 use registry_core::permission::Role;
 use reqwest::Method;
 use reqwest::header::{COOKIE, LOCATION, REFERER, SET_COOKIE};
@@ -54,8 +54,13 @@ async fn login_attempts_are_limited_and_the_page_says_how_long_to_wait() {
 #[tokio::test]
 async fn link_attempts_are_limited_too() {
     let t = TestServer::new(Engine::Sqlite).await;
-    let token =
-        t.inner.registry.users().create_sign_in_link("ann@acme.com", Origin::new(Door::Cli)).await.unwrap();
+    let token = t
+        .inner
+        .registry
+        .users()
+        .create_sign_in_link("ann@acme.com", RequestContext::new(Channel::Cli))
+        .await
+        .unwrap();
     let nobody = Browser::nobody(&t);
     for _ in 0..60 {
         nobody.post("/ui/sign-in/link", &[("token", "guessed")]).await.expect(422);
@@ -194,8 +199,12 @@ async fn sign_out_ends_the_session_on_the_server() {
     let t = TestServer::new(Engine::Sqlite).await;
     let browser = ann(&t).await;
     let (_, session) = browser.cookie.split_once('=').unwrap();
-    let enter =
-        || t.inner.registry.callers().authenticate(Credential::Session(session), Origin::new(Door::Web));
+    let enter = || {
+        t.inner
+            .registry
+            .callers()
+            .authenticate(Credential::Session(session), RequestContext::new(Channel::Web))
+    };
     enter().await.unwrap();
     let out = browser.post("/ui/sign-out", &[]).await.expect(303);
     assert!(out.headers[SET_COOKIE].to_str().unwrap().contains("Max-Age=0"));

@@ -1,7 +1,7 @@
-//! Following what changes: everything once, in the order of commits, over every kind of interruption.
+//! FollowerPermit what changes: everything once, in the order of commits, over every kind of interruption.
 
 use super::{configure, gateway_key, header, seed, until};
-use registry::{Followed, Happening, NewServer, ServerRef};
+use registry::{ChangeEvent, NewServer, ServerRef, WatchResult};
 use registry_core::permission::Role;
 use registry_core::slug::Reference;
 use reqwest::{Method, Response};
@@ -125,7 +125,7 @@ async fn many_write_and_nobody_misses_anything(engine: Engine) {
                 assert!(began.elapsed() < PATIENCE, "{since} of {last}");
                 // Some are impatient: they come back all the time.
                 let wait = Duration::from_millis(follower * 50);
-                let Followed::Changes { changes, revision } =
+                let WatchResult::Changes { changes, revision } =
                     registry.gateway().watch_changes(&gateway, Some(since), wait).await.unwrap()
                 else {
                     panic!("nothing was pruned")
@@ -133,7 +133,7 @@ async fn many_write_and_nobody_misses_anything(engine: Engine) {
                 assert!(revision >= since, "{since} then {revision}");
                 for change in changes {
                     assert!(change.revision > since && change.revision <= revision);
-                    if let Happening::Changed { server, .. } = &change.happening {
+                    if let ChangeEvent::Changed { server, .. } = &change.happening {
                         seen.push((change.revision, server.clone()));
                     }
                 }

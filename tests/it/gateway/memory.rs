@@ -422,7 +422,7 @@ async fn cached_reads_are_audited() {
         });
         until(SOON, async || t.registry.gateway().is_watching()).await;
         let (key, _) = gateway_key(&t.registry, None).await;
-        let told = || registry::Origin::new(registry::Door::Api);
+        let told = || registry::RequestContext::new(registry::Channel::Api);
         let mut loaded = 0;
         until(SOON, async || {
             // The key is itself a change: until that was heard of, nobody is believed from memory.

@@ -1,7 +1,9 @@
 //! Keys that make keys: none outlives what made it, and a chain ends as one.
 
 use chrono::Duration;
-use registry::{Actor, ApiKeyFilter, CreatedApiKey, Credential, Door, Error, NewApiKey, Origin, PageRequest};
+use registry::{
+    Actor, ApiKeyFilter, Channel, CreatedApiKey, Credential, Error, NewApiKey, PageRequest, RequestContext,
+};
 use registry_core::clock::Timestamp;
 use registry_core::permission::Role;
 use rstest::rstest;
@@ -19,7 +21,7 @@ fn new(name: &str, expires_at: Option<Timestamp>) -> NewApiKey {
 }
 
 async fn behind(t: &TestRegistry, key: &CreatedApiKey) -> Result<Actor, Error> {
-    t.registry.callers().authenticate(Credential::Token(&key.key), Origin::new(Door::Api)).await
+    t.registry.callers().authenticate(Credential::Token(&key.key), RequestContext::new(Channel::Api)).await
 }
 
 #[rstest]

@@ -3,8 +3,8 @@
 use chrono::Duration;
 use futures_util::future::join_all;
 use registry::{
-    Actor, AuditFilter, Door, Error, NewApiKey, NewPerson, Origin, PageRequest, PersonChange, Registry,
-    Roles, User,
+    Actor, AuditFilter, Channel, Error, NewApiKey, NewPerson, PageRequest, PersonChange, Registry,
+    RequestContext, Roles, User,
 };
 use registry_core::patch::Patch;
 use registry_core::permission::Role;
@@ -15,8 +15,8 @@ use support::{Engine, TestRegistry};
 
 const PASSWORD: &str = "correct horse battery";
 
-fn web(address: &str) -> Origin {
-    Origin { address: Some(address.to_owned()), ..Origin::new(Door::Web) }
+fn web(address: &str) -> RequestContext {
+    RequestContext { address: Some(address.to_owned()), ..RequestContext::new(Channel::Web) }
 }
 
 /// Somebody who came in by link and set a password.
@@ -97,7 +97,7 @@ async fn break_glass_link_restores_a_locked_out_admin(#[case] engine: Engine) {
     }
     let over_the_network = t.registry.users().reset("ann@acme.com", web("192.0.2.1")).await;
     assert!(matches!(over_the_network, Err(Error::Unauthenticated(_))));
-    let token = t.registry.users().reset("Ann@acme.com", Origin::new(Door::Cli)).await.unwrap();
+    let token = t.registry.users().reset("Ann@acme.com", RequestContext::new(Channel::Cli)).await.unwrap();
     let back = t.registry.login().sign_in_with_link(&token, web("192.0.2.7")).await.unwrap();
     assert_eq!((back.user.id, back.user.role, back.user.has_password), (ann.id, Some(Role::Admin), false));
 
@@ -179,7 +179,7 @@ async fn login_during_a_password_reset_is_refused(#[case] engine: Engine) {
     let eve = person(&t, "eve@acme.com", Roles::one(Role::Viewer, None)).await;
     let (signed_in, reset) = tokio::join!(
         t.registry.login().sign_in("eve@acme.com", PASSWORD, web("192.0.2.1")),
-        t.registry.users().reset("eve@acme.com", Origin::new(Door::Cli)),
+        t.registry.users().reset("eve@acme.com", RequestContext::new(Channel::Cli)),
     );
     let token = reset.unwrap();
     // Before it or after it: what the old password opened is closed.
@@ -214,7 +214,7 @@ async fn new_link_invalidates_earlier_links_and_the_password(#[case] engine: Eng
     let t = TestRegistry::new(engine).await;
     let ann = person(&t, "ann@acme.com", Roles::one(Role::Admin, None)).await;
     person(&t, "eve@acme.com", Roles::one(Role::Admin, None)).await;
-    let cli = || Origin::new(Door::Cli);
+    let cli = || RequestContext::new(Channel::Cli);
     let older = t.registry.users().create_sign_in_link("ann@acme.com", cli()).await.unwrap();
     let newer = t.registry.users().new_sign_in_link(&t.admin(), ann.id).await.unwrap().token;
     let refused = t.registry.login().sign_in_with_link(&older, web("192.0.2.1")).await;
@@ -246,7 +246,7 @@ async fn new_link_ends_sessions_also_of_somebody_without_a_password(#[case] engi
             t.registry.login().sign_in_with_link(&invited.token, web("192.0.2.1")).await.unwrap().session;
         behind(&t, &session).await.unwrap();
         let token = if by_cli {
-            t.registry.users().create_sign_in_link(email, Origin::new(Door::Cli)).await.unwrap()
+            t.registry.users().create_sign_in_link(email, RequestContext::new(Channel::Cli)).await.unwrap()
         } else {
             t.registry.users().new_sign_in_link(&t.admin(), invited.user.id).await.unwrap().token
         };
@@ -285,7 +285,7 @@ async fn scoped_key_cannot_restore_access(#[case] engine: Engine) {
     let key = t
         .registry
         .callers()
-        .authenticate(registry::Credential::Token(&key), Origin::new(Door::Api))
+        .authenticate(registry::Credential::Token(&key), RequestContext::new(Channel::Api))
         .await
         .unwrap();
     let (r, name) =

@@ -1,8 +1,8 @@
 //! The audit chain, the change feed's order, keys, people, readiness.
 
 use registry::{
-    AuditFilter, Credential, Door, Error, NewApiKey, NewWorkspace, Origin, PageRequest, Registry, SealingKey,
-    SealingRing,
+    AuditFilter, Channel, Credential, Error, NewApiKey, NewWorkspace, PageRequest, Registry, RequestContext,
+    SealingKey, SealingRing,
 };
 use registry_core::permission::Role;
 use rstest::rstest;
@@ -62,7 +62,7 @@ async fn keys_work_until_they_expire_or_are_revoked(#[case] engine: Engine) {
         reason: None,
     };
     let enter = async |key: &str| {
-        t.registry.callers().authenticate(Credential::Token(key), Origin::new(Door::Api)).await
+        t.registry.callers().authenticate(Credential::Token(key), RequestContext::new(Channel::Api)).await
     };
     let soon = t.registry.now() + chrono::Duration::hours(1);
     let brief = t.registry.api_keys().create(&t.admin(), new(Some(soon))).await.unwrap();
@@ -82,8 +82,8 @@ async fn keys_work_until_they_expire_or_are_revoked(#[case] engine: Engine) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn users_sign_in_once_by_link_and_then_by_password(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
-    let cli = Origin::new(Door::Cli);
-    let web = Origin::new(Door::Web);
+    let cli = RequestContext::new(Channel::Cli);
+    let web = RequestContext::new(Channel::Web);
     assert!(
         t.registry.users().create_sign_in_link("a@acme.com", web.clone()).await.is_err(),
         "not from the network"
@@ -171,8 +171,12 @@ async fn header_name_that_grants_more_elsewhere_is_not_forwarded(#[case] engine:
     };
     let maker = new(&["api_keys.manage", "mcp_servers.read", "workspace_mcp_integrations.delete"], None);
     let maker = t.registry.api_keys().create(&t.admin(), maker).await.unwrap().key;
-    let maker =
-        t.registry.callers().authenticate(Credential::Token(&maker), Origin::new(Door::Api)).await.unwrap();
+    let maker = t
+        .registry
+        .callers()
+        .authenticate(Credential::Token(&maker), RequestContext::new(Channel::Api))
+        .await
+        .unwrap();
     let refused =
         t.registry.api_keys().create(&maker, new(&["workspace_mcp_integrations.delete"], Some("acme"))).await;
     assert!(matches!(refused, Err(Error::Forbidden { .. })), "the maker itself may delete nothing");

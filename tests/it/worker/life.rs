@@ -3,7 +3,7 @@
 use super::{Working, advance, registration_in, registration_when, upstream};
 use chrono::Duration as Span;
 use registry::{
-    AccessChange, AccessUpdate, Affected, Check, EnteredClient, OrphanFilter, PageRequest, ServerRef,
+    AccessChange, AccessUpdate, Affected, Check, ClientCredentials, OrphanFilter, PageRequest, ServerRef,
     Settings, Subject,
 };
 use registry_core::patch::Patch;
@@ -319,7 +319,7 @@ async fn registration_can_be_deregistered_and_restored(#[case] engine: Engine) {
     t.registry.registrations().retry(&t.admin(), id).await.unwrap();
     registration_in(&t, State::Registered).await;
     // And enters a client by hand, in the server's own layer.
-    let entered = EnteredClient {
+    let entered = ClientCredentials {
         client_id: "by-hand".into(),
         client_secret: Some(Secret::new("s3cret")),
         token_endpoint_auth_method: None,

@@ -6,7 +6,7 @@ use actix_web::cookie::{Cookie, SameSite, time::Duration};
 use actix_web::dev::Payload;
 use actix_web::http::header::{REFERER, USER_AGENT};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
-use registry::{Actor, Allowance, Credential, Door, Origin, Overview, Registry};
+use registry::{Actor, Allowance, Channel, Credential, Overview, Registry, RequestContext};
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -93,9 +93,9 @@ pub(crate) fn state(request: &HttpRequest) -> web::Data<AdminState> {
 }
 
 /// The context of a request for the audit log.
-pub(crate) fn origin(request: &HttpRequest) -> Origin {
-    Origin {
-        door: Door::Web,
+pub(crate) fn origin(request: &HttpRequest) -> RequestContext {
+    RequestContext {
+        door: Channel::Web,
         request_id: request_id(request),
         address: sender(request).map(|address| address.to_string()),
         user_agent: request

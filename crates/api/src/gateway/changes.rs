@@ -10,7 +10,7 @@ use actix_web::http::header::{ACCEPT, CACHE_CONTROL, HeaderMap};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use futures_util::stream;
-use registry::{Actor, Credential, Error, Followed, Following, GatewayChange, Happening, Registry};
+use registry::{Actor, ChangeEvent, Credential, Error, FollowerPermit, GatewayChange, Registry, WatchResult};
 use registry_core::permission::Permission;
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
@@ -70,9 +70,9 @@ pub(crate) struct GatewayChangeView {
 impl From<&GatewayChange> for GatewayChangeView {
     fn from(change: &GatewayChange) -> Self {
         let (event, workspace, server) = match &change.happening {
-            Happening::Changed { workspace, server } => ("changed", Some(workspace), Some(server)),
-            Happening::Deleted { workspace, server } => ("deleted", Some(workspace), Some(server)),
-            Happening::Identities => ("identities", None, None),
+            ChangeEvent::Changed { workspace, server } => ("changed", Some(workspace), Some(server)),
+            ChangeEvent::Deleted { workspace, server } => ("deleted", Some(workspace), Some(server)),
+            ChangeEvent::Identities => ("identities", None, None),
         };
         Self { revision: change.revision, event, workspace: workspace.cloned(), server: server.cloned() }
     }
@@ -147,13 +147,13 @@ pub(crate) async fn follow_gateway_changes(
     let followed =
         state.registry.gateway().watch_changes(&caller.actor, since, Duration::from_secs(wait)).await?;
     Ok(answer::ok(&match followed {
-        Followed::Changes { changes, revision } => GatewayChanges {
+        WatchResult::Changes { changes, revision } => GatewayChanges {
             object: "changes",
             revision,
             reset: false,
             changes: changes.iter().map(|change| GatewayChangeView::from(&**change)).collect(),
         },
-        Followed::TooOld { revision } => {
+        WatchResult::Expired { revision } => {
             GatewayChanges { object: "changes", revision, reset: true, changes: Vec::new() }
         }
     }))
@@ -175,7 +175,7 @@ struct Follower {
     since: Option<i64>,
     ended: bool,
     /// Counted as long as the stream lives.
-    _following: Following,
+    _following: FollowerPermit,
 }
 
 impl Follower {
@@ -187,7 +187,7 @@ impl Follower {
         let begins = self.since.is_none();
         let text =
             match self.registry.gateway().watch_changes(&self.actor, self.since, HEARTBEAT_INTERVAL).await {
-                Ok(Followed::Changes { changes, revision }) => {
+                Ok(WatchResult::Changes { changes, revision }) => {
                     self.since = Some(revision);
                     if begins {
                         return Some((Ok(standing("start", revision)), self));
@@ -198,7 +198,7 @@ impl Follower {
                     }
                     text
                 }
-                Ok(Followed::TooOld { revision }) => {
+                Ok(WatchResult::Expired { revision }) => {
                     self.since = Some(revision);
                     return Some((Ok(standing("reset", revision)), self));
                 }

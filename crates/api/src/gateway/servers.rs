@@ -15,7 +15,7 @@ use actix_web::http::header::{
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, get, web};
 use chrono::SecondsFormat;
 use metrics::counter;
-use registry::{Coding, Error, GatewayDocument, HeldDocument};
+use registry::{CachedDocument, Coding, Error, GatewayDocument};
 use registry_core::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -119,7 +119,7 @@ fn last_known(state: &ApiState, request: &HttpRequest, credential: &str, failure
 pub(super) fn respond_with(
     headers: &HeaderMap,
     stale_since: Option<Timestamp>,
-    document: &HeldDocument,
+    document: &CachedDocument,
 ) -> HttpResponse {
     let coding = coding(headers);
     let name = match coding {

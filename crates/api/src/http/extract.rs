@@ -9,7 +9,7 @@ use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, IF_MATCH, IF_NONE_MATCH};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
-use registry::{Actor, Credential, Door, Error, Origin};
+use registry::{Actor, Channel, Credential, Error, RequestContext};
 use registry_core::permission::Permission;
 use serde::de::DeserializeOwned;
 use std::net::IpAddr;
@@ -41,8 +41,8 @@ impl Caller {
     pub(crate) async fn authenticate(request: HttpRequest) -> Result<Self, Failure> {
         let state = state(&request)?;
         let address = sender(&state, &request);
-        let origin = Origin {
-            door: Door::Api,
+        let origin = RequestContext {
+            door: Channel::Api,
             request_id: request_id(&request),
             address: address.map(|address| address.to_string()),
             user_agent: None,

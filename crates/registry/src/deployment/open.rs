@@ -2,7 +2,7 @@
 
 use crate::actor::Actor;
 use crate::deployment::Deployment;
-use crate::gateway::admission::GatewayLimits;
+use crate::gateway::admission::GatewayRateLimits;
 use crate::identity::bearer::{jwks, verifier};
 use crate::limits::sign_in::SignInLimits;
 use crate::registration::brief;
@@ -11,7 +11,7 @@ use crate::storage::connect::{Missing, connect};
 use crate::storage::deployment_values::{KEY_CHECK, record, recorded};
 use crate::storage::entity::organisation;
 use crate::storage::settings_generations::{InForce, SettingsStanding};
-use crate::{Error, Inner, Outside, Registry, Result, SealingRing, Settings};
+use crate::{Error, ExternalServices, Inner, Registry, Result, SealingRing, Settings};
 use registry_core::clock::Clock;
 use registry_core::id::OrganisationId;
 use registry_core::metadata::Branding;
@@ -28,7 +28,7 @@ const ADDRESS: &str = "address";
 /// Key of the newest migration that was applied.
 pub(crate) const SCHEMA: &str = "schema";
 
-/// The organisation, and what the deployment looks like from outside.
+/// The organisation, and what the deployment looks like from services.
 #[derive(Clone, Debug)]
 pub struct Organisation {
     /// Its id.
@@ -71,9 +71,9 @@ impl Registry {
         settings: Settings,
         ring: SealingRing,
         clock: Arc<dyn Clock>,
-        outside: Arc<dyn Outside>,
+        services: Arc<dyn ExternalServices>,
     ) -> Result<Self> {
-        Self::open_or(Missing::Make, database_url, settings, ring, clock, outside).await
+        Self::open_or(Missing::Make, database_url, settings, ring, clock, services).await
     }
 
     /// The same, with a say in what happens where there is no database.
@@ -83,7 +83,7 @@ impl Registry {
         settings: Settings,
         ring: SealingRing,
         clock: Arc<dyn Clock>,
-        outside: Arc<dyn Outside>,
+        services: Arc<dyn ExternalServices>,
     ) -> Result<Self> {
         let keys = settings
             .jwt
@@ -106,12 +106,12 @@ impl Registry {
                 keys,
                 load: crate::limits::requests::Load::new(&clock, &settings.limits),
                 in_force: RwLock::new(Arc::new(InForce::unread(settings.shared()))),
-                gateway_limits: GatewayLimits::new(&clock, settings.limits.followers),
+                gateway_limits: GatewayRateLimits::new(&clock, settings.limits.followers),
                 settings,
                 provider: crate::identity::oidc::identity_provider::Provider::default(),
                 sign_in_limits: SignInLimits::new(&clock),
                 clock,
-                outside,
+                services,
                 commit_notify: tokio::sync::Notify::new(),
                 live: crate::gateway::cache::Live::default(),
             }),

@@ -24,7 +24,7 @@ const FOLLOWS: (u32, Duration) = (1_000, Duration::from_millis(20));
 const TRY_AGAIN: u64 = 5;
 
 /// Counts what gateways ask and say, for each identity.
-pub(crate) struct GatewayLimits {
+pub(crate) struct GatewayRateLimits {
     needs: Buckets,
     reports: Buckets,
     documents: Buckets,
@@ -41,12 +41,12 @@ struct Followers {
 
 /// One who follows changes, until this is dropped.
 #[derive(Debug)]
-pub struct Following {
+pub struct FollowerPermit {
     who: String,
     now: Arc<Mutex<HashMap<String, usize>>>,
 }
 
-impl GatewayLimits {
+impl GatewayRateLimits {
     /// `followers`: so many of one identity at the same time.
     pub(crate) fn new(clock: &Arc<dyn Clock>, followers: usize) -> Self {
         let buckets = |rate| Buckets::new(clock.clone(), rate);
@@ -84,7 +84,7 @@ impl Gateway<'_> {
     }
 
     /// Lets somebody follow changes, until what this gives is dropped.
-    pub fn admit_follower(self, actor: &Actor) -> Result<Following> {
+    pub fn admit_follower(self, actor: &Actor) -> Result<FollowerPermit> {
         actor.require(Permission::FetchGatewayDocument)?;
         let limits = &self.registry.inner.gateway_limits;
         count(&limits.follows, actor)?;
@@ -97,11 +97,11 @@ impl Gateway<'_> {
         }
         followers.insert(who.clone(), mine + 1);
         drop(followers);
-        Ok(Following { who, now: now.clone() })
+        Ok(FollowerPermit { who, now: now.clone() })
     }
 }
 
-impl Drop for Following {
+impl Drop for FollowerPermit {
     fn drop(&mut self) {
         let mut followers = self.now.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = followers.get_mut(&self.who) {

@@ -5,7 +5,7 @@ use crate::identity::Callers;
 use crate::identity::api_keys::format;
 use crate::identity::bearer::jwks;
 use crate::storage::columns::millis;
-use crate::{Actor, Error, Origin, Result};
+use crate::{Actor, Error, RequestContext, Result};
 use registry_core::permission::Permission;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -30,13 +30,13 @@ impl std::fmt::Debug for Credential<'_> {
 
 impl Callers<'_> {
     /// Who the caller is, or why the credential is not good.
-    pub async fn authenticate(self, credential: Credential<'_>, origin: Origin) -> Result<Actor> {
+    pub async fn authenticate(self, credential: Credential<'_>, origin: RequestContext) -> Result<Actor> {
         match credential {
             Credential::Session(token) => self.registry.sessions().actor_of(token, origin).await,
             Credential::Token(token) => {
                 let live = &self.registry.inner.live;
                 let mark = fingerprint(token);
-                if live.is_following()
+                if live.is_watching()
                     && let Some(held) = live.identities.get(&mark, millis(self.registry.now()))
                 {
                     return Ok(Actor { origin, ..held.actor.clone() });
@@ -54,7 +54,7 @@ impl Callers<'_> {
                 let (actor, key, until) =
                     self.registry.limits().throttle_failed_auth(address.as_deref(), looked).await?;
                 // Only what gateways show is held: whoever writes is looked up each time.
-                if live.is_following() && actor.can(Permission::FetchGatewayDocument) {
+                if live.is_watching() && actor.can(Permission::FetchGatewayDocument) {
                     live.identities.put(mark, Arc::new(Identity::new(actor.clone(), key, until)));
                     if live.applied() > before {
                         live.identities.remove(&mark);
@@ -66,7 +66,11 @@ impl Callers<'_> {
     }
 
     /// The actor, the row of its key if it is one, and until when the credential is good (milliseconds since 1970).
-    async fn actor_of_token(self, token: &str, origin: Origin) -> Result<(Actor, Option<Uuid>, Option<i64>)> {
+    async fn actor_of_token(
+        self,
+        token: &str,
+        origin: RequestContext,
+    ) -> Result<(Actor, Option<Uuid>, Option<i64>)> {
         if format::looks_like_key(token) {
             let (actor, key, until) = self.registry.api_keys().actor_of(token, origin).await?;
             return Ok((actor, Some(key), until));

@@ -5,7 +5,7 @@ use crate::identity::{Sessions, memberships};
 use crate::storage::columns::{millis, moment};
 use crate::storage::entity::{session, user};
 use crate::storage::write::{Event, Write};
-use crate::{Actor, Error, Origin, Result};
+use crate::{Actor, Error, RequestContext, Result};
 use chrono::Duration;
 use registry_core::clock::Timestamp;
 use registry_core::id::{SessionId, UserId};
@@ -139,7 +139,7 @@ impl Sessions<'_> {
     }
 
     /// The actor behind a session cookie.
-    pub(crate) async fn actor_of(self, token: &str, origin: Origin) -> Result<Actor> {
+    pub(crate) async fn actor_of(self, token: &str, origin: RequestContext) -> Result<Actor> {
         let refused = || Error::Unauthenticated("Your session has ended. Sign in again.");
         let (row, person) = session::Entity::find()
             .filter(session::Column::TokenHash.eq(token_hash(token)))

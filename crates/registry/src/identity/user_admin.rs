@@ -9,7 +9,7 @@ use crate::identity::{Users, memberships, sessions};
 use crate::lookup::naming;
 use crate::storage::entity::{sign_in_link, user};
 use crate::storage::write::{Event, Write};
-use crate::{Actor, Door, Error, Origin, Result};
+use crate::{Actor, Channel, Error, RequestContext, Result};
 use chrono::Duration;
 use registry_core::finding::Finding;
 use registry_core::id::UserId;
@@ -188,7 +188,7 @@ impl Users<'_> {
 
     /// A one-time link for `email`, for the operator at the machine only: no door of the network leads here. Somebody
     /// not known yet becomes an admin while nobody can sign in, else a viewer.
-    pub async fn create_sign_in_link(self, email: &str, origin: Origin) -> Result<String> {
+    pub async fn create_sign_in_link(self, email: &str, origin: RequestContext) -> Result<String> {
         self.create_sign_in_link_as(email, None, origin).await
     }
 
@@ -197,14 +197,14 @@ impl Users<'_> {
         self,
         email: &str,
         role: Option<Role>,
-        origin: Origin,
+        origin: RequestContext,
     ) -> Result<String> {
-        if origin.door != Door::Cli {
+        if origin.door != Channel::Cli {
             return Err(Error::Unauthenticated("Sign-in links are made on the machine itself."));
         }
         let email = checked_email(email)?;
         let first = !self.registry.login().has_users().await?;
-        let mut actor = Actor::program("operator", "operator", Door::Cli);
+        let mut actor = Actor::program("operator", "operator", Channel::Cli);
         actor.origin = origin;
         let mut write = self.registry.begin_write(&actor).await?;
         let found = user::Entity::find().filter(user::Column::EmailKey.eq(email_key(email)));
@@ -246,8 +246,8 @@ impl Users<'_> {
 
     /// Break glass, for the operator at the machine only: whoever has this address is an admin of the whole organisation
     /// from now on, may come in, has no password and no session any more, and gets a one-time link.
-    pub async fn reset(self, email: &str, origin: Origin) -> Result<String> {
-        if origin.door != Door::Cli {
+    pub async fn reset(self, email: &str, origin: RequestContext) -> Result<String> {
+        if origin.door != Channel::Cli {
             return Err(Error::Unauthenticated("People are reset on the machine itself."));
         }
         let email = checked_email(email)?;

@@ -6,11 +6,12 @@ use crate::configuration::{access_rows, layers};
 use crate::integrations::Preflights;
 use crate::integrations::crud::may_vouch;
 use crate::lookup::{integrations, naming, slugs, workspaces};
-use crate::ports::upstream::{Answering, Discovered};
+use crate::ports::upstream::Discovered;
 use crate::registration::brief::briefs;
 use crate::registration::issuer_rate::reserve_slot_now;
 use crate::storage::entity::{integration, sealed_value, workspace};
 use crate::{Actor, Error, NewIntegration, RegistrationBrief, Result, SendPermit};
+use futures_util::future::BoxFuture;
 use registry_core::finding::Findings;
 use registry_core::id::{IntegrationId, WorkspaceId};
 use registry_core::metadata::{AdvancedConfiguration, EffectiveMetadata, Resolution};
@@ -189,7 +190,7 @@ impl Preflights<'_> {
     /// operator's network.
     pub(crate) async fn discover(self, actor: &Actor, desired: &Desired) -> Result<Discovered> {
         let refused: Mutex<Option<Error>> = Mutex::new(None);
-        let gate = |issuer: String| -> Answering<'_, std::result::Result<(), Failure>> {
+        let gate = |issuer: String| -> BoxFuture<'_, std::result::Result<(), Failure>> {
             let refused = &refused;
             Box::pin(async move {
                 let error = match reserve_slot_now(self.registry, actor, &issuer).await {

@@ -8,7 +8,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use std::collections::HashMap;
 use uuid::Uuid;
 
-pub(crate) fn actor(model: api_key::Model, origin: crate::Origin) -> Result<Actor> {
+pub(crate) fn actor(model: api_key::Model, origin: crate::RequestContext) -> Result<Actor> {
     Ok(Actor {
         kind: "api_key",
         id: Some(model.id.to_string()),
@@ -38,7 +38,7 @@ pub(crate) async fn actors_of(
             .await?;
         for model in rows.into_iter().filter(|model| model.expires_at.is_none_or(|until| until > now)) {
             let (id, until) = (model.id, model.expires_at);
-            good.insert(id, (actor(model, crate::Origin::new(crate::Door::Api))?, until));
+            good.insert(id, (actor(model, crate::RequestContext::new(crate::Channel::Api))?, until));
         }
     }
     Ok(good)

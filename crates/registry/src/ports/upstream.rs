@@ -1,18 +1,14 @@
 //! What the application needs from the outside, declared here and implemented where connections are opened. Never
 //! called inside a transaction.
 
+use futures_util::future::BoxFuture;
 use registry_core::logo::{LogoProblem, Picture};
 use registry_core::oauth::{Discovery, Exchange, Failure};
 use registry_core::registration::{Desired, Transport};
 use registry_core::secret::Secret;
-use std::future::Future;
-use std::pin::Pin;
-
-/// An answer that takes a while.
-pub type Answering<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Asked with an issuer before anything is sent to it; a failure ends the search there.
-pub type Gate<'a> = dyn Fn(String) -> Answering<'a, Result<(), Failure>> + Send + Sync + 'a;
+pub type BeforeRequest<'a> = dyn Fn(String) -> BoxFuture<'a, Result<(), Failure>> + Send + Sync + 'a;
 
 /// What was found out about an upstream.
 #[derive(Debug)]
@@ -66,14 +62,15 @@ pub enum FetchedLogo {
 pub trait Upstream: Send + Sync {
     /// Finds the authorization server of what is wanted, asking each one only if `gate` lets it. Registers nothing and
     /// sends no secret.
-    fn discover<'a>(&'a self, desired: &'a Desired, gate: &'a Gate<'a>) -> Answering<'a, Discovered>;
+    fn discover<'a>(&'a self, desired: &'a Desired, gate: &'a BeforeRequest<'a>)
+    -> BoxFuture<'a, Discovered>;
 
     /// Asks an MCP server once, as a client would begin.
-    fn probe(&self, target: ProbeTarget) -> Answering<'_, Probed>;
+    fn probe(&self, target: ProbeTarget) -> BoxFuture<'_, Probed>;
 
     /// Fetches the logo at `url` once, as a browser would, but follows no redirect.
-    fn fetch_logo<'a>(&'a self, url: &'a str) -> Answering<'a, FetchedLogo>;
+    fn fetch_logo<'a>(&'a self, url: &'a str) -> BoxFuture<'a, FetchedLogo>;
 
     /// Asks `url` once with a bare GET, only to see whether anything answers. No status: nothing did, and the note says why.
-    fn reach<'a>(&'a self, url: &'a str) -> Answering<'a, Exchange>;
+    fn reach<'a>(&'a self, url: &'a str) -> BoxFuture<'a, Exchange>;
 }

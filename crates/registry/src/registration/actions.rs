@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 
 /// A client that was registered by hand.
 #[derive(Debug)]
-pub struct EnteredClient {
+pub struct ClientCredentials {
     /// Its id.
     pub client_id: String,
     /// Its secret, for a confidential client.
@@ -81,7 +81,7 @@ impl Registrations<'_> {
         self,
         actor: &Actor,
         id: RegistrationId,
-        client: EnteredClient,
+        client: ClientCredentials,
     ) -> Result<Registration> {
         let note = "client entered by hand";
         self.edit_server_layer(actor, id, note, |members| {

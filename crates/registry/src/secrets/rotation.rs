@@ -7,7 +7,7 @@ use crate::storage::entity::{
     access, draft, integration, oauth_client, registration, sealed_value, server, workspace,
 };
 use crate::storage::write::{Event, Write};
-use crate::{Actor, Door, Error, Registry, Result};
+use crate::{Actor, Channel, Error, Registry, Result};
 use registry_core::id::SealedId;
 use registry_core::secret::Secret;
 use sea_orm::sea_query::{Expr, ExprTrait};
@@ -255,7 +255,7 @@ pub(crate) async fn used_keys(db: &impl ConnectionTrait) -> Result<Vec<String>> 
 }
 
 fn only_operator(actor: &Actor) -> Result<()> {
-    if actor.origin.door == Door::Cli {
+    if actor.origin.door == Channel::Cli {
         return Ok(());
     }
     Err(Error::Unauthenticated("Sealing keys are looked after on the machine itself."))

@@ -2,7 +2,7 @@
 //!
 //! [`Registry::begin_write`] opens it, [`Write::commit`] closes it; dropped without commit, nothing happened.
 
-use crate::actor::{Actor, Door};
+use crate::actor::{Actor, Channel};
 use crate::storage::columns::{hex, millis};
 use crate::storage::database_fault::DatabaseFault;
 use crate::storage::entity::{audit_event, change, deployment, sequence};
@@ -95,7 +95,7 @@ impl Registry {
             ..Default::default()
         };
         let txn = self.begin_somewhere(options).await?;
-        if actor.origin.door != Door::Worker && txn.get_database_backend() == DbBackend::Postgres {
+        if actor.origin.door != Channel::Worker && txn.get_database_backend() == DbBackend::Postgres {
             // What SQLite's immediate transactions give, here by one lock: between reading a row, judging it together
             // with the layers around it, and writing it, nobody else's write comes in. Workers lock their own rows.
             txn.execute_unprepared(PEOPLE_LOCK).await?;
@@ -103,7 +103,7 @@ impl Registry {
         // What a balancer is told by `/readyz` stops nobody who asks this process directly: it is refused here.
         let deployment = deployment::Entity::find().all(&txn).await?;
         let in_force = self.take_over_settings(&deployment)?;
-        if actor.origin.door != Door::Cli {
+        if actor.origin.door != Channel::Cli {
             in_force.standing.require()?;
         }
         Ok(Write {
@@ -177,7 +177,7 @@ impl Write<'_> {
         }
         let deployment = deployment::Entity::find().all(&self.txn).await?;
         let in_force = self.registry.take_over_settings(&deployment)?;
-        if self.actor.origin.door == Door::Cli { Ok(()) } else { in_force.standing.require() }
+        if self.actor.origin.door == Channel::Cli { Ok(()) } else { in_force.standing.require() }
     }
 
     /// Adds an audit event.

@@ -3,8 +3,8 @@
 use crate::secrets::Secrets;
 use futures_util::future::BoxFuture;
 use registry::{
-    Discovered, FetchedLogo, Parties, PartyAnswer, PartyRequest, ProbeTarget, Probed, SecretStore,
-    SecretText, Upstream,
+    Discovered, FetchedLogo, HttpRequest, HttpResponse, ProbeTarget, Probed, SecretStore, SecretText,
+    TrustedHttpClient, Upstream,
 };
 use registry_core::oauth::Exchange;
 use registry_core::registration::Desired;
@@ -23,10 +23,10 @@ impl SecretStore for ExternalServices {
     }
 }
 
-impl Parties for ExternalServices {
-    fn ask<'a>(&'a self, request: PartyRequest<'a>) -> BoxFuture<'a, Result<PartyAnswer, String>> {
+impl TrustedHttpClient for ExternalServices {
+    fn ask<'a>(&'a self, request: HttpRequest<'a>) -> BoxFuture<'a, Result<HttpResponse, String>> {
         Box::pin(async move {
-            let PartyRequest { url, headers, form } = &request;
+            let HttpRequest { url, headers, form } = &request;
             let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.expose())).collect();
             let form: Option<Vec<_>> =
                 form.as_ref().map(|form| form.iter().map(|(name, value)| (*name, value.expose())).collect());
@@ -34,7 +34,7 @@ impl Parties for ExternalServices {
             let answer = self.1.send(method, url, &headers, form.as_deref()).await?;
             let body = String::from_utf8(answer.body)
                 .map_err(|_| format!("{url}: the response is not UTF-8 text"))?;
-            Ok(PartyAnswer { status: answer.status, body: Secret::new(body) })
+            Ok(HttpResponse { status: answer.status, body: Secret::new(body) })
         })
     }
 }

@@ -4,7 +4,7 @@ use super::database::{open_existing, print_remark};
 use super::{CommandError, print};
 use crate::cli::{Link, Reset};
 use crate::config::Config;
-use registry::{Door, Origin, Registry};
+use registry::{Channel, Registry, RequestContext};
 use registry_core::permission::Role;
 
 /// Prints a one-time sign-in link for a user.
@@ -18,7 +18,7 @@ pub(super) async fn link(config: &Config, options: &Link) -> Result<(), CommandE
 pub(super) async fn reset(config: &Config, options: &Reset) -> Result<(), CommandError> {
     let registry = open_existing(config).await?.registry;
     let base = base(config, &registry).await?;
-    let token = registry.users().reset(&options.email, Origin::new(Door::Cli)).await?;
+    let token = registry.users().reset(&options.email, RequestContext::new(Channel::Cli)).await?;
     print(address(&base, &token))
 }
 
@@ -47,6 +47,7 @@ pub(super) async fn sign_in_link(
     email: &str,
     role: Option<Role>,
 ) -> Result<String, CommandError> {
-    let token = registry.users().create_sign_in_link_as(email, role, Origin::new(Door::Cli)).await?;
+    let token =
+        registry.users().create_sign_in_link_as(email, role, RequestContext::new(Channel::Cli)).await?;
     Ok(address(base, &token))
 }

@@ -11,7 +11,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use askama::Template;
-use registry::{EnteredClient, Error, RegistrationDetail};
+use registry::{ClientCredentials, Error, RegistrationDetail};
 use registry_core::finding::{Finding, Severity};
 use registry_core::id::RegistrationId;
 use registry_core::permission::Permission;
@@ -120,7 +120,7 @@ async fn submit(
         return render(&request, &signed_in, *path, &form, vec![finding]).await;
     }
     let filled = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let client = EnteredClient {
+    let client = ClientCredentials {
         client_id: form.client_id.trim().to_owned(),
         client_secret: filled(&form.client_secret).map(Secret::new),
         token_endpoint_auth_method: filled(&form.method),

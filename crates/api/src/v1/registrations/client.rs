@@ -8,7 +8,7 @@ use crate::state::ApiState;
 use crate::v1::registrations::id;
 use crate::v1::registrations::view::RegistrationView;
 use actix_web::{post, web};
-use registry::EnteredClient;
+use registry::ClientCredentials;
 use registry_core::permission::Permission;
 use registry_core::secret::Secret;
 use serde::Deserialize;
@@ -54,7 +54,7 @@ pub(crate) async fn enter_registration_client(
     sent: ValidatedJson<SetClientCredentials>,
 ) -> Answer {
     let ValidatedJson { caller, body, .. } = sent;
-    let client = EnteredClient {
+    let client = ClientCredentials {
         client_id: body.client_id,
         client_secret: body.client_secret.map(Secret::new),
         token_endpoint_auth_method: query::filled(body.token_endpoint_auth_method),

@@ -2,7 +2,7 @@
 
 use super::{SecretMapping, ValueFormat};
 use crate::configuration::Configurations;
-use crate::ports::outside::SecretText;
+use crate::ports::secret_store::SecretText;
 use registry_core::finding::Finding;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -82,7 +82,7 @@ impl Configurations<'_> {
                 continue;
             }
             if !texts.contains_key(&mapping.reference) {
-                let found = self.registry.inner.outside.read_secret(&mapping.reference).await;
+                let found = self.registry.inner.services.read_secret(&mapping.reference).await;
                 let found = found.map_err(|why| {
                     tracing::warn!(secret = mapping.reference, why, "a declared secret could not be read");
                 });

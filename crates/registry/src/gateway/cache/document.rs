@@ -25,7 +25,7 @@ pub enum Coding {
 }
 
 /// A document in memory.
-pub struct HeldDocument {
+pub struct CachedDocument {
     document: GatewayDocument,
     /// Made when they are first asked for.
     gzip: OnceLock<GatewayDocument>,
@@ -42,13 +42,13 @@ pub struct HeldDocument {
     read: AtomicBool,
 }
 
-impl std::fmt::Debug for HeldDocument {
+impl std::fmt::Debug for CachedDocument {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "HeldDocument({}, {:?})", self.facts.name, self.document)
+        write!(formatter, "CachedDocument({}, {:?})", self.facts.name, self.document)
     }
 }
 
-impl HeldDocument {
+impl CachedDocument {
     pub(super) fn new(prepared: Prepared, as_of: i64) -> Self {
         Self {
             handed_out: AtomicBool::new(prepared.facts.client.is_none_or(|client| client.fetched)),
@@ -82,7 +82,7 @@ impl HeldDocument {
     }
 
     /// Says that it may no longer be what the database would give.
-    pub(super) fn outdate(&self) {
+    pub(super) fn invalidate(&self) {
         self.outdated.store(true, Ordering::SeqCst);
     }
 
@@ -108,7 +108,7 @@ fn brotli(body: &[u8]) -> Vec<u8> {
 
 /// All documents that are held.
 pub(crate) struct Documents {
-    by_name: HashMap<Box<str>, Arc<HeldDocument>>,
+    by_name: HashMap<Box<str>, Arc<CachedDocument>>,
     names: HashMap<Uuid, Box<str>>,
     size: AtomicUsize,
     limit: AtomicUsize,
@@ -137,7 +137,7 @@ impl Documents {
     }
 
     /// The document of this name that may be sent at `now`: without `outdated` only one that nothing has touched since.
-    pub(super) fn get(&self, name: &str, now: i64, outdated: bool) -> Option<Arc<HeldDocument>> {
+    pub(super) fn get(&self, name: &str, now: i64, outdated: bool) -> Option<Arc<CachedDocument>> {
         let held = self.by_name.pin().get(name)?.clone();
         if now >= held.valid_until || (!outdated && held.outdated.load(Ordering::SeqCst)) {
             return None;
@@ -150,7 +150,7 @@ impl Documents {
     }
 
     /// Puts `document` in place of what its server had, unless that is of a newer moment.
-    pub(super) fn put(&self, document: &Arc<HeldDocument>) {
+    pub(super) fn put(&self, document: &Arc<CachedDocument>) {
         if let Some(name) =
             self.names.pin().get(&document.facts.server).filter(|name| **name != document.facts.name)
         {
@@ -168,7 +168,7 @@ impl Documents {
             self.size.fetch_sub(before.size(), Ordering::Relaxed);
         }
         if self.size.load(Ordering::Relaxed) > self.limit.load(Ordering::Relaxed) {
-            self.make_room();
+            self.evict();
         }
     }
 
@@ -188,21 +188,21 @@ impl Documents {
     }
 
     /// Marks what is held of `servers`, and returns which of them are held.
-    pub(super) fn outdate(&self, servers: impl IntoIterator<Item = Uuid>) -> Vec<Uuid> {
+    pub(super) fn invalidate(&self, servers: impl IntoIterator<Item = Uuid>) -> Vec<Uuid> {
         let (names, documents) = (self.names.pin(), self.by_name.pin());
         let held = |server: &Uuid| names.get(server).and_then(|name| documents.get(&**name));
-        servers.into_iter().filter(|server| held(server).map(|held| held.outdate()).is_some()).collect()
+        servers.into_iter().filter(|server| held(server).map(|held| held.invalidate()).is_some()).collect()
     }
 
     /// Marks everything.
-    pub(super) fn outdate_all(&self) -> Vec<Uuid> {
+    pub(super) fn invalidate_all(&self) -> Vec<Uuid> {
         let documents = self.by_name.pin();
-        documents.values().for_each(|held| held.outdate());
+        documents.values().for_each(|held| held.invalidate());
         documents.values().map(|held| held.facts.server).collect()
     }
 
     /// Lets go of what nobody read since the last time; when that is not enough, of anything, down to nine tenths.
-    fn make_room(&self) {
+    fn evict(&self) {
         let enough = self.limit.load(Ordering::Relaxed) / 10 * 9;
         for spare_read in [true, false] {
             for held in self.by_name.pin().values() {
@@ -217,17 +217,17 @@ impl Documents {
         }
     }
 
-    /// The turn of those who want to load `name`.
-    pub(super) fn turn(&self, name: &str) -> Arc<tokio::sync::Mutex<()>> {
+    /// The lock of those who want to load `name`.
+    pub(super) fn lock(&self, name: &str) -> Arc<tokio::sync::Mutex<()>> {
         let mut loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
         loading.entry(name.into()).or_default().clone()
     }
 
-    /// Ends a turn; the last one out closes the door.
-    pub(super) fn turn_over(&self, name: &str, turn: Arc<tokio::sync::Mutex<()>>) {
+    /// Ends a lock; the last one out closes the door.
+    pub(super) fn release(&self, name: &str, lock: Arc<tokio::sync::Mutex<()>>) {
         let mut loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(turn);
-        if loading.get(name).is_some_and(|turn| Arc::strong_count(turn) == 1) {
+        drop(lock);
+        if loading.get(name).is_some_and(|lock| Arc::strong_count(lock) == 1) {
             loading.remove(name);
         }
     }
@@ -242,11 +242,11 @@ impl Documents {
 mod tests {
     use super::*;
 
-    fn held(server: Uuid, as_of: i64, valid_until: Option<i64>) -> Arc<HeldDocument> {
+    fn held(server: Uuid, as_of: i64, valid_until: Option<i64>) -> Arc<CachedDocument> {
         let facts =
             Facts { name: "acme/linear".into(), server, workspace: Uuid::nil(), client: None, secret: false };
         let prepared = Prepared { body: b"{}".to_vec(), revision: as_of, valid_until, facts };
-        Arc::new(HeldDocument::new(prepared, as_of))
+        Arc::new(CachedDocument::new(prepared, as_of))
     }
 
     #[test]
@@ -256,7 +256,7 @@ mod tests {
         let there = |now, outdated| documents.get("acme/linear", now, outdated).is_some();
         assert!(there(0, false) && there(999, false));
         assert!(!there(1_000, true), "a secret in it has expired");
-        assert_eq!(documents.outdate([Uuid::from_u128(2), server]), [server], "only what is held");
+        assert_eq!(documents.invalidate([Uuid::from_u128(2), server]), [server], "only what is held");
         assert!(!there(0, false) && there(0, true));
         documents.put(&held(server, 6, None));
         assert!(!there(0, false), "an older one changes nothing");

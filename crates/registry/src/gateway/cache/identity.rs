@@ -36,7 +36,7 @@ impl Identity {
     pub(crate) fn new(actor: Actor, key: Option<Uuid>, valid_until: Option<i64>) -> Self {
         Self {
             key,
-            who: Self::who_of(&actor),
+            who: Self::caller_of(&actor),
             actor,
             valid_until: valid_until.unwrap_or(i64::MAX),
             used_at: AtomicI64::new(0),
@@ -44,7 +44,7 @@ impl Identity {
     }
 
     /// Who somebody is in the record of readings.
-    pub(super) fn who_of(actor: &Actor) -> u128 {
+    pub(super) fn caller_of(actor: &Actor) -> u128 {
         let digest = Sha256::digest(actor.who().as_bytes());
         let mut who = [0; 16];
         who.copy_from_slice(&digest[..16]);

@@ -181,7 +181,7 @@ impl ApiKeys<'_> {
     pub(crate) async fn actor_of(
         self,
         key: &str,
-        origin: crate::Origin,
+        origin: crate::RequestContext,
     ) -> Result<(Actor, Uuid, Option<i64>)> {
         let refused =
             || Error::Unauthenticated("This API key is not valid: it is unknown, expired or revoked.");

@@ -1,6 +1,6 @@
 //! Key sets (RFC 7517 §5) that tokens are judged by: given once, or kept fresh from an address.
 
-use crate::ports::outside::{Parties, PartyRequest};
+use crate::ports::trusted_http::{HttpRequest, TrustedHttpClient};
 use crate::settings::KeySource;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey};
@@ -59,7 +59,7 @@ impl KeySet {
     /// it, but seldom; keys that cannot be renewed are used on.
     pub(crate) async fn keys(
         &self,
-        parties: &dyn Parties,
+        parties: &dyn TrustedHttpClient,
         id: Option<&str>,
         now: Timestamp,
     ) -> Arc<Vec<Key>> {
@@ -93,9 +93,9 @@ impl KeySet {
         may_ask && (!knows || (now - held.fetched).abs() >= FRESH)
     }
 
-    async fn renew(&self, parties: &dyn Parties, url: &str, now: i64) {
+    async fn renew(&self, parties: &dyn TrustedHttpClient, url: &str, now: i64) {
         self.held().asked = now;
-        let answer = parties.ask(PartyRequest::get(url)).await;
+        let answer = parties.ask(HttpRequest::get(url)).await;
         let keys = answer.and_then(|answer| match answer.status {
             200 => read(answer.body.expose(), &self.algorithms),
             status => Err(format!("it answered {status}")),

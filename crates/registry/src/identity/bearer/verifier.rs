@@ -4,7 +4,7 @@ use crate::identity::bearer::jwks;
 use crate::identity::bearer::jwks::KeySet;
 use crate::lookup::workspaces;
 use crate::settings::{JwtSettings, KeySource};
-use crate::{Actor, Error, Origin, Registry, Result};
+use crate::{Actor, Error, Registry, RequestContext, Result};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::DateTime;
@@ -74,7 +74,7 @@ impl Judge {
                 "This token is signed with an algorithm that is not accepted here.",
             ));
         }
-        let keys = self.keys.keys(registry.parties(), header.kid.as_deref(), registry.now()).await;
+        let keys = self.keys.keys(registry.trusted_http(), header.kid.as_deref(), registry.now()).await;
         let candidates = keys.iter().filter(|key| {
             key.algorithms.contains(&header.alg)
                 && (header.kid.is_none() || key.id.is_none() || key.id == header.kid)
@@ -132,7 +132,7 @@ impl TokenKeys {
         &self,
         registry: &Registry,
         token: &str,
-        origin: Origin,
+        origin: RequestContext,
     ) -> Result<(Actor, Option<i64>)> {
         let claims = self.judge.claims(registry, token).await?;
         let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);

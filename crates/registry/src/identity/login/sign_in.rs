@@ -7,7 +7,7 @@ use crate::identity::users::{User, email_key};
 use crate::identity::{Login, memberships, sessions};
 use crate::storage::entity::{session, sign_in_link, user};
 use crate::storage::write::{Event, Write};
-use crate::{Actor, Door, Error, Origin, Result};
+use crate::{Actor, Channel, Error, RequestContext, Result};
 use registry_core::clock::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
@@ -37,7 +37,7 @@ impl std::fmt::Debug for SignedIn {
 
 impl Login<'_> {
     /// Signs in by e-mail address and password. Every refusal is the same and takes the same time.
-    pub async fn sign_in(self, email: &str, password: &str, origin: Origin) -> Result<SignedIn> {
+    pub async fn sign_in(self, email: &str, password: &str, origin: RequestContext) -> Result<SignedIn> {
         self.expect_passwords()?;
         let key = email_key(email);
         self.registry.inner.sign_in_limits.admit(origin.address.as_deref())?;
@@ -77,7 +77,7 @@ impl Login<'_> {
     }
 
     /// Signs in by a one-time link.
-    pub async fn sign_in_with_link(self, token: &str, origin: Origin) -> Result<SignedIn> {
+    pub async fn sign_in_with_link(self, token: &str, origin: RequestContext) -> Result<SignedIn> {
         let refused = || {
             Error::Unauthenticated(
                 "This link was used already or is too old. Ask an administrator for a new one, or make one with `mcp-registry user link`.",
@@ -110,7 +110,7 @@ impl Login<'_> {
     }
 
     /// Ends a session.
-    pub async fn sign_out(self, session: &str, origin: Origin) -> Result<()> {
+    pub async fn sign_out(self, session: &str, origin: RequestContext) -> Result<()> {
         let actor = self.registry.sessions().actor_of(session, origin).await?;
         let mut write = self.registry.begin_write(&actor).await?;
         session::Entity::delete_many()
@@ -167,7 +167,7 @@ impl Login<'_> {
 const GONE: &str = "What may be done with this sign-in changed meanwhile. Try again.";
 
 /// Somebody who has shown who they are.
-pub(crate) fn known(person: &user::Model, origin: Origin) -> Actor {
+pub(crate) fn known(person: &user::Model, origin: RequestContext) -> Actor {
     let mut actor = visitor(origin);
     actor.id = Some(person.id.to_string());
     actor.name.clone_from(&person.name);
@@ -175,8 +175,8 @@ pub(crate) fn known(person: &user::Model, origin: Origin) -> Actor {
 }
 
 /// Somebody at the sign-in page.
-pub(crate) fn visitor(origin: Origin) -> Actor {
-    let mut actor = Actor::program("user", "visitor", Door::Web);
+pub(crate) fn visitor(origin: RequestContext) -> Actor {
+    let mut actor = Actor::program("user", "visitor", Channel::Web);
     actor.origin = origin;
     actor
 }

@@ -9,11 +9,11 @@ use crate::identity::user_admin::{add, checked_email, regrant_by_provider};
 use crate::identity::users::email_key;
 use crate::identity::{Login, memberships};
 use crate::lookup::{naming, workspaces};
-use crate::ports::outside::PartyRequest;
+use crate::ports::trusted_http::HttpRequest;
 use crate::settings::{KeySource, ProviderSettings};
 use crate::storage::entity::user;
 use crate::storage::write::{Event, Write};
-use crate::{Error, Origin, Result, SignedIn};
+use crate::{Error, RequestContext, Result, SignedIn};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use registry_core::permission::Role;
@@ -132,7 +132,7 @@ impl Login<'_> {
         self,
         luggage: Option<&str>,
         arrival: &Arrival,
-        origin: Origin,
+        origin: RequestContext,
     ) -> Result<SignedIn> {
         let settings = self.provider_settings()?;
         let mut parts = luggage.unwrap_or_default().splitn(3, '.');
@@ -227,7 +227,7 @@ impl Login<'_> {
         before: Option<&Known>,
     ) -> std::result::Result<Known, String> {
         let url = format!("{}/.well-known/openid-configuration", settings.issuer.trim_end_matches('/'));
-        let answer = self.registry.parties().ask(PartyRequest::get(&url)).await?;
+        let answer = self.registry.trusted_http().ask(HttpRequest::get(&url)).await?;
         if answer.status != 200 {
             return Err(format!("{url} answered {}", answer.status));
         }
@@ -284,8 +284,8 @@ impl Login<'_> {
             }
             None => form.push(("client_id", plain(&settings.client_id))),
         }
-        let request = PartyRequest { url: &metadata.token_endpoint, headers, form: Some(form) };
-        let answer = self.registry.parties().ask(request).await?;
+        let request = HttpRequest { url: &metadata.token_endpoint, headers, form: Some(form) };
+        let answer = self.registry.trusted_http().ask(request).await?;
         if answer.status != 200 {
             return Err(format!("the token endpoint answered {}", answer.status));
         }
@@ -300,8 +300,8 @@ impl Login<'_> {
         token: &Secret,
     ) -> std::result::Result<Map<String, Value>, String> {
         let bearer = Secret::new(format!("Bearer {}", token.expose()));
-        let request = PartyRequest { url: endpoint, headers: vec![("authorization", bearer)], form: None };
-        let answer = self.registry.parties().ask(request).await?;
+        let request = HttpRequest { url: endpoint, headers: vec![("authorization", bearer)], form: None };
+        let answer = self.registry.trusted_http().ask(request).await?;
         if answer.status != 200 {
             return Err(format!("the userinfo endpoint answered {}", answer.status));
         }
@@ -313,7 +313,7 @@ impl Login<'_> {
         self,
         settings: &ProviderSettings,
         claims: &Map<String, Value>,
-        origin: &Origin,
+        origin: &RequestContext,
     ) -> Result<user::Model> {
         let text = |name: &str| claims.get(name).and_then(Value::as_str);
         let subject = format!("{} {}", settings.issuer, text("sub").unwrap_or_default());

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 /// How many changes are kept in memory.
-const KEPT: usize = 16_384;
+const MAX_CHANGES: usize = 16_384;
 /// How many changes one answer holds at most.
 const PAGE: u64 = 1_000;
 /// Key of the newest revision that was pruned, in `deployment`.
@@ -26,14 +26,14 @@ pub struct GatewayChange {
     /// Its place in the order of commits.
     pub revision: i64,
     /// What changed.
-    pub happening: Happening,
+    pub happening: ChangeEvent,
     /// The workspace it belongs to; `None`: all may know of it.
     pub(super) workspace: Option<Uuid>,
 }
 
 /// What changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Happening {
+pub enum ChangeEvent {
     /// The document of a server: fetch it again.
     Changed {
         /// Slug of the workspace.
@@ -54,7 +54,7 @@ pub enum Happening {
 
 /// What a follower gets.
 #[derive(Debug)]
-pub enum Followed {
+pub enum WatchResult {
     /// Changes after the one it knew, oldest first; none when nothing happened while it waited. `revision`: the newest that
     /// this answer covers.
     Changes {
@@ -64,20 +64,20 @@ pub enum Followed {
         revision: i64,
     },
     /// What it knew is so old that the changes since are not kept any more: fetch everything, and follow on from here.
-    TooOld {
+    Expired {
         /// The newest revision.
         revision: i64,
     },
 }
 
 /// The newest changes.
-pub(crate) struct Feed {
-    kept: RwLock<Kept>,
+pub(crate) struct ChangeLog {
+    kept: RwLock<RecentChanges>,
     /// The newest revision that followers may be told of, for those who wait.
     pub(super) announced: watch::Sender<i64>,
 }
 
-struct Kept {
+struct RecentChanges {
     /// The newest revision that followers may be told of; -1: none yet.
     announced: i64,
     /// Everything after this revision is here.
@@ -85,18 +85,18 @@ struct Kept {
     changes: VecDeque<Arc<GatewayChange>>,
 }
 
-impl Default for Feed {
+impl Default for ChangeLog {
     fn default() -> Self {
-        let kept = Kept { announced: -1, after: 0, changes: VecDeque::new() };
+        let kept = RecentChanges { announced: -1, after: 0, changes: VecDeque::new() };
         Self { kept: RwLock::new(kept), announced: watch::Sender::new(-1) }
     }
 }
 
-impl Feed {
+impl ChangeLog {
     /// Begins to keep what comes after `revision`.
     pub(super) fn begin(&self, revision: i64) {
         let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
-        *kept = Kept { announced: revision, after: revision, changes: VecDeque::new() };
+        *kept = RecentChanges { announced: revision, after: revision, changes: VecDeque::new() };
         drop(kept);
         self.announced.send_replace(revision);
     }
@@ -105,7 +105,7 @@ impl Feed {
     pub(super) fn keep(&self, changes: Vec<GatewayChange>) {
         let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
         kept.changes.extend(changes.into_iter().map(Arc::new));
-        while kept.changes.len() > KEPT {
+        while kept.changes.len() > MAX_CHANGES {
             if let Some(gone) = kept.changes.pop_front() {
                 kept.after = gone.revision;
             }
@@ -138,23 +138,28 @@ impl Feed {
 impl Gateway<'_> {
     /// The changes after `since`. Waits at most `wait` for one when there is none. Without `since`: where to follow on
     /// from, at once.
-    pub async fn watch_changes(self, actor: &Actor, since: Option<i64>, wait: Duration) -> Result<Followed> {
+    pub async fn watch_changes(
+        self,
+        actor: &Actor,
+        since: Option<i64>,
+        wait: Duration,
+    ) -> Result<WatchResult> {
         actor.require(Permission::FetchGatewayDocument)?;
         let Some(mut since) = since else {
-            let announced = *self.registry.inner.live.feed.announced.borrow();
+            let announced = *self.registry.inner.live.changes.announced.borrow();
             let revision =
                 if announced < 0 { self.newest_revision(self.registry.db()).await? } else { announced };
-            return Ok(Followed::Changes { changes: Vec::new(), revision });
+            return Ok(WatchResult::Changes { changes: Vec::new(), revision });
         };
-        let mut announced = self.registry.inner.live.feed.announced.subscribe();
+        let mut announced = self.registry.inner.live.changes.announced.subscribe();
         let deadline = tokio::time::Instant::now() + wait;
         loop {
-            let (changes, covered) = match self.registry.inner.live.feed.after(since) {
+            let (changes, covered) = match self.registry.inner.live.changes.after(since) {
                 Some(found) => found,
                 None => match self.changes_after(since).await? {
                     Some(found) => found,
                     None => {
-                        return Ok(Followed::TooOld {
+                        return Ok(WatchResult::Expired {
                             revision: self.newest_revision(self.registry.db()).await?,
                         });
                     }
@@ -165,7 +170,7 @@ impl Gateway<'_> {
             let changes: Vec<_> = changes.into_iter().filter(sees).collect();
             since = covered;
             if !changes.is_empty() || tokio::time::Instant::now() >= deadline || self.is_closing() {
-                return Ok(Followed::Changes { changes, revision: since });
+                return Ok(WatchResult::Changes { changes, revision: since });
             }
             announced.borrow_and_update();
             if self.is_closing() {
@@ -202,7 +207,7 @@ impl Gateway<'_> {
             .await?;
         let covered =
             if rows.len() as u64 == PAGE { rows.last().map_or(since, |row| row.revision) } else { newest };
-        let changes = describe(&read, rows).await?;
+        let changes = events_of(&read, rows).await?;
         read.commit().await?;
         Ok(Some((changes.into_iter().map(Arc::new).collect(), covered)))
     }
@@ -215,7 +220,7 @@ pub(super) async fn pruned(db: &impl ConnectionTrait) -> Result<i64> {
 }
 
 /// What the rows say to gateways. A server that is gone is told as such, once, unless another one has its name by now.
-pub(super) async fn describe(
+pub(super) async fn events_of(
     db: &impl ConnectionTrait,
     rows: Vec<change::Model>,
 ) -> Result<Vec<GatewayChange>> {
@@ -241,20 +246,20 @@ pub(super) async fn describe(
     let servers: HashMap<Uuid, server::Model> = servers.into_iter().map(|row| (row.id, row)).collect();
     let told = rows.into_iter().filter_map(|row| {
         let Some(id) = row.server_id else {
-            let happening = Happening::Identities;
+            let happening = ChangeEvent::Identities;
             return Some(GatewayChange { revision: row.revision, happening, workspace: None });
         };
         let one = servers.get(&id)?;
         let (workspace, server) = (names.get(&one.workspace_id)?.clone(), one.slug.clone());
         let happening = if one.deleted_at.is_none() {
-            Happening::Changed { workspace, server }
+            ChangeEvent::Changed { workspace, server }
         } else if successors.contains(&(one.workspace_id, one.slug_key.clone()))
             || last.get(&id) != Some(&row.revision)
         {
             // The other server's changes speak of the name, or the end is told later.
             return None;
         } else {
-            Happening::Deleted { workspace, server }
+            ChangeEvent::Deleted { workspace, server }
         };
         Some(GatewayChange { revision: row.revision, happening, workspace: Some(one.workspace_id) })
     });

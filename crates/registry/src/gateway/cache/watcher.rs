@@ -1,7 +1,7 @@
 //! The task that learns of every commit and keeps true what is held.
 
-use super::document::HeldDocument;
-use super::feed::{PRUNED, describe, pruned};
+use super::changes::{PRUNED, events_of, pruned};
+use super::document::CachedDocument;
 use super::identity::Identity;
 use crate::gateway::Gateway;
 use crate::lookup::api_keys::actors_of;
@@ -25,19 +25,19 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// How long at most until a commit of another process is seen when nothing tells of it.
-const SAFETY: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// How often another process's commits are looked for in SQLite; the look costs some microseconds.
-const GLANCE: Duration = Duration::from_millis(20);
+const SQLITE_POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// How often a database that is away is tried.
-const AWAY: Duration = Duration::from_millis(200);
+const RECONNECT_INTERVAL: Duration = Duration::from_millis(200);
 /// How long the database may take to answer before it counts as away.
-const PATIENCE: Duration = Duration::from_secs(2);
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How many documents are prepared in one reading.
-const BATCH: usize = 100;
+const DOCUMENT_BATCH: usize = 100;
 /// How often readings and uses are written down, and old changes pruned.
-const ROUND: Duration = Duration::from_secs(30);
+const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(30);
 /// How many changes are kept for those who follow.
-const KEPT: i64 = 200_000;
+const MAX_CHANGES: i64 = 200_000;
 
 impl Gateway<'_> {
     /// Keeps in memory what gateways ask for, true to the database, until `stop`. Once for each process that serves
@@ -48,18 +48,18 @@ impl Gateway<'_> {
             () = stop => {}
             () = self.run(database_url) => {}
         }
-        self.registry.inner.live.following.store(false, Ordering::SeqCst);
+        self.registry.inner.live.watching.store(false, Ordering::SeqCst);
         if let Err(error) = self.write_accesses().await {
             tracing::warn!(%error, "the last readings of secrets could not be written down");
         }
     }
 
     async fn run(self, database_url: &str) {
-        let mut ear = Ear::Deaf;
-        let mut round = Instant::now();
+        let mut listener = CommitListener::Polling;
+        let mut last_maintenance = Instant::now();
         loop {
-            let bell = self.registry.next_commit();
-            let caught_up = tokio::time::timeout(PATIENCE, self.catch_up()).await;
+            let commit = self.registry.next_commit();
+            let caught_up = tokio::time::timeout(DATABASE_TIMEOUT, self.catch_up()).await;
             let live = &self.registry.inner.live;
             match caught_up
                 .unwrap_or_else(|_| Err(Error::Unavailable("The database does not answer.".into())))
@@ -75,28 +75,29 @@ impl Gateway<'_> {
                     {
                         tracing::warn!(%error, "the database is away; gateways get what was known last");
                     }
-                    ear = Ear::Deaf;
-                    tokio::time::sleep(AWAY).await;
+                    listener = CommitListener::Polling;
+                    tokio::time::sleep(RECONNECT_INTERVAL).await;
                     continue;
                 }
             }
-            if matches!(ear, Ear::Deaf) {
+            if matches!(listener, CommitListener::Polling) {
                 // What was committed before it listened is caught up with at once.
-                ear = Ear::open(self.registry.db().get_database_backend(), database_url).await;
-                if !matches!(ear, Ear::Deaf) {
+                listener =
+                    CommitListener::open(self.registry.db().get_database_backend(), database_url).await;
+                if !matches!(listener, CommitListener::Polling) {
                     continue;
                 }
             }
-            if round.elapsed() > ROUND {
-                round = Instant::now();
+            if last_maintenance.elapsed() > MAINTENANCE_INTERVAL {
+                last_maintenance = Instant::now();
                 if let Err(error) = self.run_maintenance().await {
                     tracing::warn!(%error, "readings could not be written down");
                 }
             }
             tokio::select! {
-                () = bell => {}
-                () = ear.hear() => {}
-                () = tokio::time::sleep(SAFETY) => {}
+                () = commit => {}
+                () = listener.changed() => {}
+                () = tokio::time::sleep(POLL_INTERVAL) => {}
             }
         }
     }
@@ -104,11 +105,11 @@ impl Gateway<'_> {
     /// Takes in every change since the last time.
     async fn catch_up(self) -> Result<()> {
         let live = &self.registry.inner.live;
-        if !live.is_following() {
+        if !live.is_watching() {
             let newest = self.newest_revision(self.registry.db()).await?;
             live.applied.store(newest, Ordering::SeqCst);
-            live.feed.begin(newest);
-            live.following.store(true, Ordering::SeqCst);
+            live.changes.begin(newest);
+            live.watching.store(true, Ordering::SeqCst);
             return Ok(());
         }
         let mut held = Vec::new();
@@ -119,15 +120,15 @@ impl Gateway<'_> {
                 live.identities_due.store(false, Ordering::SeqCst);
             }
             let applied = live.applied();
-            live.feed.announce(applied);
-            for batch in std::mem::take(&mut held).chunks(BATCH) {
+            live.changes.announce(applied);
+            for batch in std::mem::take(&mut held).chunks(DOCUMENT_BATCH) {
                 self.reload(batch).await?;
             }
             let newest = self.newest_revision(self.registry.db()).await?;
             if newest < applied {
                 // Another database, or this one as it was: nothing that is held is of it.
-                live.following.store(false, Ordering::SeqCst);
-                live.documents.outdate_all();
+                live.watching.store(false, Ordering::SeqCst);
+                live.documents.invalidate_all();
                 live.identities_due.store(true, Ordering::SeqCst);
                 return Ok(());
             }
@@ -143,15 +144,15 @@ impl Gateway<'_> {
             let Some(covered) = rows.last().map(|row| row.revision) else { return Ok(()) };
             let servers: BTreeSet<Uuid> = rows.iter().filter_map(|row| row.server_id).collect();
             let identities = rows.iter().any(|row| row.server_id.is_none());
-            let changes = describe(self.registry.db(), rows).await?;
+            let changes = events_of(self.registry.db(), rows).await?;
             if identities {
                 // Shared settings are told of in the same way.
                 self.registry.settings_standing().await?;
                 live.identities_due.store(true, Ordering::SeqCst);
             }
-            live.feed.keep(changes);
+            live.changes.keep(changes);
             live.applied.store(covered, Ordering::SeqCst);
-            held = live.documents.outdate(servers);
+            held = live.documents.invalidate(servers);
         }
     }
 
@@ -167,7 +168,7 @@ impl Gateway<'_> {
             live.documents.forget(*gone);
         }
         for one in prepared {
-            live.documents.put(&Arc::new(HeldDocument::new(one, as_of)));
+            live.documents.put(&Arc::new(CachedDocument::new(one, as_of)));
         }
         Ok(())
     }
@@ -201,8 +202,8 @@ impl Gateway<'_> {
     /// Forgets changes that are older than anybody follows, but the newest of each server, which dates its document.
     async fn prune_changes(self) -> Result<()> {
         let newest = self.registry.inner.live.applied();
-        let through = newest - KEPT;
-        if through < pruned(self.registry.db()).await? + KEPT / 10 {
+        let through = newest - MAX_CHANGES;
+        if through < pruned(self.registry.db()).await? + MAX_CHANGES / 10 {
             return Ok(());
         }
         let write = self.registry.begin_write(&self.registry.operator()).await?;
@@ -217,34 +218,34 @@ impl Gateway<'_> {
 }
 
 /// What hears of other processes' commits.
-enum Ear {
+enum CommitListener {
     /// Nothing does: the safety net is all there is.
-    Deaf,
+    Polling,
     Sqlite(SqliteConnection, i64),
     Postgres(PgListener),
 }
 
-impl Ear {
+impl CommitListener {
     async fn open(backend: DbBackend, url: &str) -> Self {
         let opened = match backend {
             DbBackend::Postgres => postgres(url).await.map(Self::Postgres),
-            _ if url.contains(":memory:") => return Self::Deaf,
+            _ if url.contains(":memory:") => return Self::Polling,
             _ => sqlite(url).await.map(|connection| Self::Sqlite(connection, 0)),
         };
         opened.unwrap_or_else(|error| {
             tracing::warn!(%error, "commits of other processes are only seen twice a second");
-            Self::Deaf
+            Self::Polling
         })
     }
 
     /// Returns when another process may have committed.
-    async fn hear(&mut self) {
+    async fn changed(&mut self) {
         loop {
             let heard = match self {
-                Self::Deaf => std::future::pending().await,
+                Self::Polling => std::future::pending().await,
                 Self::Postgres(listener) => listener.recv().await.map(|_| true),
                 Self::Sqlite(connection, seen) => {
-                    tokio::time::sleep(GLANCE).await;
+                    tokio::time::sleep(SQLITE_POLL_INTERVAL).await;
                     let version: std::result::Result<i64, _> =
                         sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut *connection).await;
                     version.map(|version| std::mem::replace(seen, version) != version)
@@ -254,7 +255,7 @@ impl Ear {
                 Ok(true) => return,
                 Ok(false) => {}
                 Err(_) => {
-                    *self = Self::Deaf;
+                    *self = Self::Polling;
                     return;
                 }
             }
