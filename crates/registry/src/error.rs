@@ -11,80 +11,105 @@ const MAX_SHOWN: usize = 200;
 /// What every use case answers with.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a use case did not do what was asked. `Display` is safe to show to the caller.
-#[derive(Debug)]
+/// Why a use case did not do what was asked. `Display` is safe to show to the caller: no variant shows the text of an
+/// inner error.
+#[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The credential is missing or not good; the sentence says what to do.
+    /// The credential is missing or not valid; the sentence says what to do.
+    #[error("{0}")]
     Unauthenticated(&'static str),
-    /// The caller is known and may not do this.
+    /// The caller is known and lacks a permission.
+    #[error("{message}")]
     Forbidden {
         /// What the caller lacks.
         needed: Permission,
-        /// A sentence for people.
+        /// A sentence for users.
         message: String,
     },
-    /// There is no such thing, or the caller may not know that there is.
+    /// There is no such thing, or the caller may not know of it.
+    #[error("There is no {what} `{}`.", shortened(reference))]
     NotFound {
         /// The kind of thing, e.g. `integration`.
         what: &'static str,
         /// How the caller named it.
         reference: String,
     },
-    /// Something else stands in the way (a taken slug, a state that does not allow it).
+    /// The state of something does not allow it: a taken slug, a registration that was withdrawn.
+    #[error("{message}")]
     Conflict {
         /// Stable code, listed in `docs/problems.md`.
         code: &'static str,
-        /// A sentence for people.
+        /// A sentence for users.
         message: String,
-        /// JSON Pointer of the member in the way, if it is one.
+        /// JSON Pointer of the member in conflict, if it is one.
         pointer: Option<&'static str>,
     },
-    /// Somebody else saved since the caller read.
+    /// Another caller saved since this one read.
+    #[error(
+        "Someone saved another version in the meantime; the present version is {current}. Read it again and repeat your change."
+    )]
     Stale {
         /// The present version.
         current: i64,
     },
     /// What was sent cannot be saved. At least one finding is an error.
+    #[error("{0}")]
     Invalid(Findings),
     /// An authorization server would be asked too often. Nothing was sent to it.
+    #[error("The rate limit of this authorization server is reached. Try again in {} seconds.", seconds_between(*now, *until))]
     TooSoon {
         /// When it may be asked again.
         until: Timestamp,
-        /// When this was found.
+        /// The time of this request.
         now: Timestamp,
     },
-    /// Too many tries to sign in. Nothing was looked at.
+    /// Too many login attempts. The credentials were not checked.
+    #[error("There were too many login attempts. Try again in {seconds} seconds, or use a one-time link.")]
     TooManyTries {
-        /// Seconds until the next try is looked at; at least 1.
+        /// Seconds until the next attempt is checked; at least 1.
         seconds: u64,
     },
-    /// One caller asked too often.
+    /// One caller exceeded its rate limit.
+    #[error("This key or token exceeded its rate limit. Try again in {seconds} seconds.")]
     TooManyRequests {
-        /// Seconds until the next request is looked at; at least 1.
+        /// Seconds until the next request is accepted; at least 1.
         seconds: u64,
     },
-    /// Too much is being worked on already. Nothing was looked at.
+    /// The limit of concurrent requests is reached. The request was not looked at.
+    #[error("The limit of concurrent requests is reached. Nothing was done; try again shortly.")]
     Overloaded,
-    /// It took too long and was given up.
+    /// The request exceeded its timeout.
+    #[error(
+        "The request took too long and was stopped. It may have been done all the same: check before you repeat it."
+    )]
     TimedOut,
     /// What was sent is too large.
+    #[error("This is larger than the {limit} bytes allowed.")]
     TooLarge {
         /// The limit in bytes.
         limit: usize,
     },
     /// Part of a compatible API that this version does not have.
+    #[error("{0}")]
     NotImplemented(&'static str),
-    /// The database, or something the deployment needs, is not there now.
+    /// The database, or something else the deployment needs, is not available now.
+    #[error("{0}")]
     Unavailable(String),
-    /// A stored secret is sealed with a key of this id, which is not here.
+    /// A stored secret is sealed with the key of this id, which this process does not have.
+    #[error(
+        "A stored secret is sealed with the key `{0}`, which is not configured here. `mcp-registry seal status` lists what depends on it."
+    )]
     KeyMissing(String),
-    /// This process has a sealing key that is not the deployment's, so it seals nothing: what it would seal nobody could
-    /// open. The sentence says which key, and what to do.
+    /// This process has a sealing key that is not the deployment's, so it seals nothing: no other process could open what
+    /// it sealed. The sentence names the key, and says what to do.
+    #[error("{0}")]
     CannotSeal(String),
     /// The settings of this process are not those of the deployment, so it changes nothing. The sentence names them.
+    #[error("{0}")]
     SettingsDiffer(String),
-    /// A fault of ours. Shown as "internal error"; logged with the request id.
-    Internal(Box<dyn std::error::Error + Send + Sync>),
+    /// An unexpected error. Shown as "internal error"; logged with the request id.
+    #[error("An internal error occurred.")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl Error {
@@ -99,10 +124,7 @@ impl Error {
     /// Seconds after which the same may be asked again, where that is known.
     pub fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::TooSoon { until, now } => {
-                let left = u64::try_from((*until - *now).num_milliseconds()).unwrap_or_default();
-                Some(left.div_ceil(1000).max(1))
-            }
+            Self::TooSoon { until, now } => Some(seconds_between(*now, *until)),
             Self::TooManyTries { seconds } | Self::TooManyRequests { seconds } => Some(*seconds),
             Self::Overloaded => Some(1),
             _ => None,
@@ -124,75 +146,26 @@ impl Error {
     }
 }
 
-/// What is stored and cannot be read back.
-#[derive(Debug)]
+/// A stored value that cannot be read back.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
 struct Damaged(String);
-
-impl fmt::Display for Damaged {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Damaged {}
-
-impl fmt::Display for Error {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unauthenticated(message) | Self::NotImplemented(message) => formatter.write_str(message),
-            Self::Forbidden { message, .. }
-            | Self::Conflict { message, .. }
-            | Self::Unavailable(message)
-            | Self::CannotSeal(message)
-            | Self::SettingsDiffer(message) => formatter.write_str(message),
-            Self::Overloaded => formatter
-                .write_str("Too much is being worked on at this moment. Nothing was looked at; try again shortly."),
-            Self::TimedOut => formatter.write_str(
-                "This took too long and was given up. It may have been done all the same: look before you repeat it.",
-            ),
-            Self::KeyMissing(id) => write!(
-                formatter,
-                "A stored secret is sealed with the key `{id}`, which is not configured here. `mcp-registry seal status` says what that costs."
-            ),
-            Self::NotFound { what, reference } => {
-                let mut shown = reference.clone();
-                shorten(&mut shown, MAX_SHOWN);
-                write!(formatter, "There is no {what} `{shown}`.")
-            }
-            Self::Stale { current } => write!(
-                formatter,
-                "Somebody else saved in the meantime; the present version is {current}. Read it again and repeat your change."
-            ),
-            Self::Invalid(findings) => findings.fmt(formatter),
-            Self::TooSoon { .. } => write!(
-                formatter,
-                "This authorization server was asked often enough for now. Try again in {} seconds.",
-                self.retry_after().unwrap_or_default()
-            ),
-            Self::TooManyTries { seconds } => write!(
-                formatter,
-                "There were too many tries to sign in. Try again in {seconds} seconds, or use a one-time link."
-            ),
-            Self::TooManyRequests { seconds } => {
-                write!(formatter, "This key or token asked too often. Try again in {seconds} seconds.")
-            }
-            Self::TooLarge { limit } => write!(formatter, "This is larger than the {limit} bytes allowed."),
-            Self::Internal(_) => formatter.write_str("An internal error occurred."),
-        }
-    }
-}
-
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Internal(source) => Some(&**source),
-            _ => None,
-        }
-    }
-}
 
 impl From<serde_json::Error> for Error {
     fn from(error: serde_json::Error) -> Self {
         Self::Internal(Box::new(error))
     }
+}
+
+/// Seconds from `now` to `until`, rounded up; at least 1.
+fn seconds_between(now: Timestamp, until: Timestamp) -> u64 {
+    let left = u64::try_from((until - now).num_milliseconds()).unwrap_or_default();
+    left.div_ceil(1000).max(1)
+}
+
+/// A name that a caller sent, fit for a sentence.
+fn shortened(name: &str) -> String {
+    let mut shown = name.to_owned();
+    shorten(&mut shown, MAX_SHOWN);
+    shown
 }

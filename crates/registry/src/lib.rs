@@ -1,15 +1,18 @@
-//! The application: every use case is a method of [`Registry`], with its authorization, its one transaction, its audit
-//! event and its change.
+//! The application: every use case with its authorization, its one transaction, its audit event and its change.
 //!
 //! This crate must not know actix, askama, reqwest or HTTP status codes; no sea-orm type is public.
 //!
-//! A tour in six lines:
-//! * [`Registry::open`] and [`Registry::migrate`] make one; [`Settings`] and [`SealingRing`] say how.
-//! * [`Registry::authenticate`] turns a credential into an [`Actor`]; each use case asks the actor first.
-//! * A file per noun holds its use cases: `workspaces`, `integrations`, `access`, `servers`, `configurations`, …
-//! * `write` is the one way to change anything: transaction, audit chain, change feed, in commit order.
-//! * `reconciliation` and `recording` are what the worker calls: claim, load; begin, finish, settle.
-//! * What reaches out itself (preflight, tests of the connection) does so through [`Upstream`].
+//! * [`Registry::open`] opens a database; [`Settings`] and [`SealingRing`] configure it.
+//! * Use cases are reached through a handle for each noun: `registry.integrations().update(…)`. A handle is a view of
+//!   [`Registry`] without state of its own.
+//! * [`Callers::authenticate`] turns a credential into an [`Actor`]; each use case asks the actor for a permission first.
+//! * `storage::write` is the one way to change anything: transaction, audit chain, change log, in commit order.
+//! * [`RegistrationQueue`] is what the registration worker sees; [`ExternalServices`] is what the application needs from
+//!   outside. Both are in `ports`.
+//!
+//! A folder uses only folders above it: `ports`, `storage`, `lookup`, `secrets`, `limits`, `audit`, `configuration`,
+//! `access`, `registration`, `servers`, `integrations`, `workspaces`, `gateway`, `identity`, `deployment`, `dashboard`
+//! (`docs/ARCHITECTURE.md`; tests/it/meta/rooms.rs checks it).
 
 mod access;
 mod actor;

@@ -18,6 +18,9 @@ mod logos;
 mod maintenance;
 mod reconcile;
 mod steps;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests;
 
 use crate::maintenance::Maintenance;
 use registry::Registry;

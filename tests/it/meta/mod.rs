@@ -3,3 +3,4 @@
 mod architecture;
 mod documents;
 mod fuzzed;
+mod rooms;
