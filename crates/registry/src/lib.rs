@@ -68,7 +68,7 @@ pub use gateway::Gateway;
 pub use gateway::admission::FollowerPermit;
 pub use gateway::cache::{CachedDocument, ChangeEvent, Coding, GatewayChange, WatchResult};
 pub use gateway::documents::{GatewayDocument, GatewayPage, entity_tag};
-pub use gateway::feedback::{Ensured, Standing, Verdict};
+pub use gateway::feedback::{Ensured, RegistrationProgress, Verdict};
 pub use gateway::reachability::Reached;
 pub use identity::api_keys::api_key::{ApiKeyFilter, CreatedApiKey, NewApiKey};
 pub use identity::api_keys::record::ApiKey;

@@ -1,4 +1,4 @@
-//! What people can do about a registration: try again, replace, keep, withdraw, enter a client by hand.
+//! What users can do about a registration: retry, replace, keep, deregister, set the credentials of a client.
 
 use crate::configuration::layers::Scope;
 use crate::registration::Registrations;
@@ -27,7 +27,7 @@ pub struct ClientCredentials {
     pub token_endpoint_auth_method: Option<String>,
 }
 
-/// What a person asks of a registration.
+/// What a user asks of a registration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ask {
     Retry,
@@ -55,7 +55,7 @@ impl Registrations<'_> {
         self.operate(actor, id, Ask::Retry).await
     }
 
-    /// Makes a new client although there is one; people who signed in through the old one must sign in again.
+    /// Makes a new client although there is one; users who signed in through the old one must sign in again.
     pub async fn reregister(self, actor: &Actor, id: RegistrationId) -> Result<Registration> {
         self.operate(actor, id, Ask::Reregister).await
     }
@@ -70,7 +70,7 @@ impl Registrations<'_> {
         self.operate(actor, id, Ask::Skip).await
     }
 
-    /// Withdraws the client although the server stays; nothing is registered again until a person asks for it.
+    /// Deregisters the client although the server stays; nothing is registered again until a user asks for it.
     pub async fn deregister(self, actor: &Actor, id: RegistrationId) -> Result<Registration> {
         self.operate(actor, id, Ask::Withdraw).await
     }
@@ -100,7 +100,7 @@ impl Registrations<'_> {
         self.retry(actor, id).await
     }
 
-    /// Enters the token without which an authorization server registers nobody (RFC 7591 §3), in the server's Advanced
+    /// Sets the token that an authorization server requires for registrations (RFC 7591 §3), in the server's Advanced
     /// Configuration, where it is kept sealed; then tries again.
     pub async fn set_initial_access_token(
         self,
@@ -148,7 +148,7 @@ impl Registrations<'_> {
         Ok(())
     }
 
-    /// One change to a registration by a person, who then waits for what becomes of it.
+    /// One change to a registration by a user, who then waits for its outcome.
     async fn operate(self, actor: &Actor, id: RegistrationId, what: Ask) -> Result<Registration> {
         actor.require(Permission::OperateRegistrations)?;
         let mut write = self.registry.begin_write(actor).await?;

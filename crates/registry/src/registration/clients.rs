@@ -72,7 +72,7 @@ pub(crate) async fn add_client(
         status: Set(ClientStatus::Active.as_str().to_owned()),
         issuer: Set(discovery.issuer.clone()),
         metadata_digest: Set(context.desired.digest.clone()),
-        // Such as PKCE that is not offered: then nobody can sign in with it, however well it is registered.
+        // Such as PKCE that is not offered: then no user can sign in with the client, although it is registered.
         warnings: Set(serde_json::to_string(&discovery.warnings)?),
         discovery: Set(serde_json::to_string(discovery)?),
         created_at: Set(write.millis()),

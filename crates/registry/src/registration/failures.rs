@@ -28,7 +28,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// How often the deletion of a client is tried before it goes into the orphan ledger: over about two days.
-const MOST_WITHDRAWALS: i64 = 14;
+const MAX_DELETION_ATTEMPTS: i64 = 14;
 
 /// What a failure of reading or updating the active client means for the client, if it means something: then the effort
 /// goes on with another way, and nothing has failed yet.
@@ -139,7 +139,7 @@ pub(crate) async fn keep_withdrawing(
         .ok_or_else(|| Error::not_found("client", id))?;
     let failures = client.withdraw_failures + 1;
     let hiccup = matches!(failure.class, FailureClass::Transient | FailureClass::Ambiguous);
-    if !hiccup || failures >= MOST_WITHDRAWALS {
+    if !hiccup || failures >= MAX_DELETION_ATTEMPTS {
         return Ok(false);
     }
     let asked = failure.retry_after.and_then(|seconds| i64::try_from(seconds.min(86_400)).ok());
@@ -199,7 +199,7 @@ pub(crate) async fn leave_open(
     }
     let now = write.now;
     let serves = active.is_some_and(|client| crate::lookup::clients::usable(&client, now));
-    // What was sent was what a person asked for: it is not sent again for the same word.
+    // What was sent was what a user asked for: it is not sent again for the same request.
     let keep_request = left.step != "register";
     fail(write, row, layers, desired, (&left.step, &failure), serves, keep_request).await
 }
@@ -213,7 +213,7 @@ fn interrupted() -> Failure {
     )
 }
 
-/// A step whose secret was replaced while it was under way: what was asked since is planned anew.
+/// A step whose secret was replaced while it was under way: the new request is planned again.
 pub(crate) fn superseded() -> Failure {
     Failure::new(
         FailureClass::Transient,
@@ -227,7 +227,7 @@ pub(crate) fn event(context: &Context, action: &'static str, row: Uuid) -> Event
         .named(&context.name)
         .in_workspace(Some(workspace_of(&context.row.layers)))
 }
-/// A registration that reached `state`: nothing failed any more. With `keep_request` a person asked for something while
+/// A registration that reached `state`: nothing failed any more. With `keep_request` a user asked for something while
 /// this was under way, and still waits for it.
 pub(crate) fn settled(
     row: &registration::Model,
@@ -255,7 +255,7 @@ pub(crate) fn settled(
 }
 
 /// Writes a failure of a step on the registration: its state, its reason, when to try again. While a client `serves`, a
-/// hiccup in looking after it is nobody's business.
+/// transient failure of its upkeep is not shown.
 pub(crate) async fn fail(
     write: &mut Write<'_>,
     row: registration::Model,
@@ -278,7 +278,7 @@ pub(crate) async fn fail(
         ..Default::default()
     };
     if serves && step == "discover" {
-        // The client serves on whatever becomes of looking for its server again; that is tried again in its own time.
+        // The client serves regardless of this discovery, which is tried again later.
         let later = consequence.not_before.unwrap_or(write.now + desired.rules.rediscover_every);
         changed.rediscover_at = Set(Some(millis(later)));
     }

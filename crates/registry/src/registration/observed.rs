@@ -17,7 +17,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use uuid::Uuid;
 
 /// What is wanted and known. A request that another worker sent and never recorded
-/// an answer for becomes a lost answer here: its lease has ended, so nobody waits for it any more.
+/// an answer for becomes a lost answer here: its lease has ended, so no worker waits for it.
 pub(crate) async fn load(registry: &Registry, claim: &Claim) -> Result<Context, StepError> {
     let mut write = registry.begin_write(&Actor::worker(&claim.worker)).await?;
     let mut row = claimed(&write, claim).await?;

@@ -1,4 +1,4 @@
-//! The orphan ledger: clients that may exist at an authorization server and that nobody here uses, because the answer that
+//! Orphaned clients: they may exist at an authorization server and are not used here, because the answer that
 //! named them was lost or because they could not be withdrawn (INV-11).
 
 use crate::configuration::layers::ServerLayers;
@@ -27,7 +27,7 @@ use uuid::Uuid;
 pub struct Orphan {
     /// Its id.
     pub id: OrphanId,
-    /// `answer_lost`: a registration was sent and nobody knows what came of it. `not_withdrawn`: a client of ours could not
+    /// `answer_lost`: a registration was sent and its answer was lost. `not_withdrawn`: a client could not
     /// be deleted.
     pub kind: String,
     /// The registration it came of.
@@ -46,17 +46,17 @@ pub struct Orphan {
     pub registration_client_uri: Option<String>,
     /// Stable code of why (`docs/registration-failures.md`).
     pub reason: String,
-    /// The same as a sentence for people.
+    /// The same as a sentence for users.
     pub detail: String,
     /// The `contacts` it was to be registered with.
     pub contacts: Vec<String>,
     /// Since when.
     pub since: Timestamp,
-    /// When a person said that it is dealt with.
+    /// When a user marked it as resolved.
     pub resolved_at: Option<Timestamp>,
-    /// Who said so.
+    /// The name of that user.
     pub resolved_by: Option<String>,
-    /// What they said.
+    /// The note of that user.
     pub note: Option<String>,
 }
 
@@ -114,7 +114,7 @@ impl Orphans<'_> {
         pagination::fetch(self.registry.db(), select, request).await?.try_map(TryInto::try_into)
     }
 
-    /// How many entries wait for somebody.
+    /// How many orphaned clients are unresolved.
     pub async fn count_open(self, actor: &Actor) -> Result<u64> {
         actor.require(Permission::ReadRegistrations)?;
         let mut select = orphan::Entity::find().filter(orphan::Column::ResolvedAt.is_null());

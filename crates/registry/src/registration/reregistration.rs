@@ -1,4 +1,4 @@
-//! New clients for many registrations of one integration: what that costs is said first, and done only when the caller
+//! New clients for many registrations of one integration: the cost is shown first, and they are made only when the caller
 //! named it or confirmed it.
 
 use crate::configuration::costs::KnownClients;
@@ -16,7 +16,7 @@ use registry_core::slug::Reference;
 use sea_orm::ConnectionTrait;
 use std::collections::BTreeMap;
 
-/// How many are asked for at once: so many fit one transaction that nobody waits for.
+/// How many registrations one transaction makes due: so few that no other caller has to wait.
 const MAX_AT_ONCE: usize = 500;
 
 /// Which registrations of an integration get a new client.
@@ -66,7 +66,7 @@ pub struct Confirmed {
 pub struct SkippedRegistrations {
     /// Stable code: a state, `access_disabled` or `no_client_wanted`.
     pub reason: &'static str,
-    /// The same for people, with what to do.
+    /// The same as a sentence for users, with what to do.
     pub detail: &'static str,
     /// How many.
     pub count: u64,
@@ -77,7 +77,7 @@ pub struct SkippedRegistrations {
 pub struct Reregistration {
     /// Registrations that get a new client.
     pub queued: u64,
-    /// Of these: those whose replacement nobody notices.
+    /// Of these: those that no user signed in through.
     pub nobody_notices: u64,
     /// Of these: those whose users must sign in again. A registration may be counted here and in `may_leave_client`.
     pub users_sign_in_again: u64,

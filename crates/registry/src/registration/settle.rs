@@ -39,14 +39,14 @@ pub(crate) async fn settle(
         lease_owner: Set(None),
         ..Default::default()
     };
-    // A wait for its turn serves a request later; whoever asked is served by everything else.
+    // A user's request is answered by every outcome but a wait for a slot, which answers it later.
     if undisturbed && !matches!(how, ReconcileOutcome::WaitForSlot(..)) {
         changed.request = Set(None);
     }
     let serves = serves(context, write.now);
     let idle = matches!(context.row.state, State::Registered | State::Registering | State::Queued);
     let (state, said) = match how {
-        // Nobody has a client, and nothing has failed: why nothing is done must be said all the same.
+        // There is no usable client, and nothing has failed: the reason for the wait must be shown.
         ReconcileOutcome::Wait(until)
             if idle && !serves && until > write.now && !context.desired.is_gone(write.now) =>
         {
