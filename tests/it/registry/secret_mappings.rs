@@ -106,11 +106,7 @@ impl World {
 
     async fn change(&self, slug: &str, change: IntegrationChange) -> registry::Result<()> {
         let slug = Reference::parse(slug);
-        self.registry
-            .integrations()
-            .update(&self.registry.operator(), &slug, change, None)
-            .await
-            .map(drop)
+        self.registry.integrations().update(&self.registry.operator(), &slug, change, None).await.map(drop)
     }
 
     async fn refused(&self, workspace: Option<&str>, mapping: SecretMapping) -> (String, String) {

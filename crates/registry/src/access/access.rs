@@ -13,6 +13,7 @@ use crate::lookup::{integrations, workspaces};
 use crate::secrets::markers::{Ready, prepare, put};
 use crate::storage::columns::moment;
 use crate::storage::entity::{access, integration, server, workspace};
+use crate::storage::owner::OwnerKind;
 use crate::storage::write::{Event, Write};
 use crate::{Actor, Error, Registry, Result};
 use registry_core::clock::Timestamp;
@@ -171,7 +172,8 @@ impl ReadyChange {
     fn make(registry: &Registry, index: usize, text: Option<&str>, row: &access::Model) -> Result<Self> {
         let prefix = format!("/workspaces/{index}/configurations");
         let held = row.configuration.clone();
-        let ready = prepare(registry, ("access", row.id), &prefix, text, held.as_deref(), false)?;
+        let ready =
+            prepare(registry, OwnerKind::Access.with_id(row.id), &prefix, text, held.as_deref(), false)?;
         Ok(Self { row: row.id, held, ready })
     }
 
@@ -315,7 +317,7 @@ async fn apply_all(
         rows.push(row.into_active_model().reset_all());
     }
     put(write, secrets).await?;
-    add_revisions(write, "access", revisions).await?;
+    add_revisions(write, OwnerKind::Access, revisions).await?;
     for chunk in rows.chunks(MOST) {
         let columns = access::Column::iter().filter(|column| !matches!(column, access::Column::Id));
         access::Entity::insert_many(chunk.iter().cloned())

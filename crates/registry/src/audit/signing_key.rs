@@ -6,6 +6,7 @@ use crate::audit::checkpoints::{AuditVerdict, BrokenLink, Checkpoints, checkpoin
 use crate::secrets::rotation::is_given_up;
 use crate::storage::deployment_values::{record, recorded};
 use crate::storage::entity::{audit_checkpoint, audit_event, organisation, sealed_value, sequence};
+use crate::storage::owner::OwnerKind;
 use crate::storage::write::{Event, Write};
 use crate::{Actor, Error, Registry, Result};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
@@ -23,8 +24,6 @@ use zeroize::Zeroizing;
 
 /// Key of the sealed value with the signing key in `deployment`.
 const SIGNING_KEY: &str = "audit.signing_key";
-/// Whose sealed value it is.
-const OWNER: &str = "audit";
 /// A log older than this, in milliseconds, has a checkpoint wherever a worker runs: two days.
 const OLD: i64 = 2 * 24 * 60 * 60 * 1000;
 
@@ -153,7 +152,7 @@ impl SigningKey {
         self.id = SealedId(write.registry.new_id());
         let sealed = json!({ "seed": STANDARD.encode(&*self.seed), "memory": self.memory });
         let text = Zeroizing::new(sealed.to_string());
-        write.seal(self.id, (OWNER, self.id.0), "/signing_key", &text).await?;
+        write.seal(self.id, OwnerKind::Audit.with_id(self.id.0), "/signing_key", &text).await?;
         record(write, SIGNING_KEY, Value::String(self.id.0.to_string())).await
     }
 }
@@ -219,7 +218,8 @@ pub(crate) async fn find(registry: &Registry, db: &impl ConnectionTrait) -> Resu
     let known = recorded(db).await?.remove(SIGNING_KEY);
     let Some(known) = known.filter(|known| !known.is_null()) else {
         // A key that nobody names any more was cut off from its name.
-        let sealed = sealed_value::Entity::find().filter(sealed_value::Column::OwnerKind.eq(OWNER));
+        let sealed = sealed_value::Entity::find()
+            .filter(sealed_value::Column::OwnerKind.eq(OwnerKind::Audit.as_str()));
         let checkpoints = audit_checkpoint::Entity::find().count(db).await?;
         let never = checkpoints == 0 && sealed.count(db).await? == 0;
         return Ok(if never { Found::Never } else { Found::Lost });
@@ -285,7 +285,7 @@ pub(crate) async fn for_signing(
 /// A new key, whatever there was, which believes the log as it is now.
 pub(crate) async fn replace(write: &mut Write<'_>, checkpoints: &Checkpoints, last: i64) -> Result<()> {
     sealed_value::Entity::delete_many()
-        .filter(sealed_value::Column::OwnerKind.eq(OWNER))
+        .filter(sealed_value::Column::OwnerKind.eq(OwnerKind::Audit.as_str()))
         .exec(&write.txn)
         .await?;
     make(write, checkpoints, Some(last)).await.map(drop)

@@ -7,6 +7,7 @@ use crate::lookup::servers::ServerRef;
 use crate::lookup::{integrations, servers};
 use crate::storage::columns::moment;
 use crate::storage::entity::{access, integration, organisation, server};
+use crate::storage::owner::{Owner, OwnerKind};
 use crate::storage::write::Write;
 use crate::{Actor, Error, Result};
 use registry_core::clock::Timestamp;
@@ -14,7 +15,6 @@ use registry_core::id::{IntegrationId, ServerId, WorkspaceId};
 use registry_core::permission::Permission;
 use registry_core::slug::Reference;
 use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel};
-use uuid::Uuid;
 
 /// The row that carries a configuration.
 pub(crate) enum Carrier {
@@ -25,21 +25,13 @@ pub(crate) enum Carrier {
 }
 
 impl Carrier {
-    pub(crate) fn kind(&self) -> &'static str {
+    /// The row as the owner of sealed values, revisions and mapped secrets.
+    pub(crate) fn owner(&self) -> Owner {
         match self {
-            Self::Organisation(_) => "organisation",
-            Self::Integration(_) => "integration",
-            Self::Access(_) => "access",
-            Self::Server(_) => "server",
-        }
-    }
-
-    pub(crate) fn id(&self) -> Uuid {
-        match self {
-            Self::Organisation(row) => row.id,
-            Self::Integration(row) => row.id,
-            Self::Access(row) => row.id,
-            Self::Server(row) => row.id,
+            Self::Organisation(row) => OwnerKind::Organisation.with_id(row.id),
+            Self::Integration(row) => OwnerKind::Integration.with_id(row.id),
+            Self::Access(row) => OwnerKind::Access.with_id(row.id),
+            Self::Server(row) => OwnerKind::Server.with_id(row.id),
         }
     }
 
@@ -193,7 +185,7 @@ impl Configurations<'_> {
             version: carrier.version(),
             updated_at: moment(updated_at),
             updated_by: updated_by.to_owned(),
-            revision: last_revision(db, carrier.kind(), carrier.id()).await?,
+            revision: last_revision(db, carrier.owner()).await?,
         })
     }
 }

@@ -48,8 +48,8 @@ impl Configurations<'_> {
     ) -> Result<Page<Revision>> {
         let carrier = self.row(self.registry.db(), actor, subject, false).await?;
         let select = revision::Entity::find()
-            .filter(revision::Column::SubjectKind.eq(carrier.kind()))
-            .filter(revision::Column::SubjectId.eq(carrier.id()))
+            .filter(revision::Column::SubjectKind.eq(carrier.owner().kind.as_str()))
+            .filter(revision::Column::SubjectId.eq(carrier.owner().id))
             .order_by_desc(revision::Column::Number);
         pagination::fetch(self.registry.db(), select, request).await?.try_map(|row| Ok(row.into()))
     }
@@ -104,8 +104,8 @@ impl Configurations<'_> {
 
 async fn find(db: &impl ConnectionTrait, carrier: &Carrier, number: i64) -> Result<revision::Model> {
     revision::Entity::find()
-        .filter(revision::Column::SubjectKind.eq(carrier.kind()))
-        .filter(revision::Column::SubjectId.eq(carrier.id()))
+        .filter(revision::Column::SubjectKind.eq(carrier.owner().kind.as_str()))
+        .filter(revision::Column::SubjectId.eq(carrier.owner().id))
         .filter(revision::Column::Number.eq(number))
         .one(db)
         .await?

@@ -89,10 +89,10 @@ impl Configurations<'_> {
         replacements: Replacements,
     ) -> Result<Saved<Configuration>> {
         let before = Before::take(write, carrier.scope()).await?.with(replacements);
-        let owner = (carrier.kind(), carrier.id());
+        let owner = carrier.owner();
         let stored = store(write, owner, "", written.text.as_deref(), carrier.text(), false).await?;
-        mapped_secrets::refuse_overlap(write, carrier.id(), stored.text.as_deref()).await?;
-        let event = Event::new("configuration.saved", carrier.kind(), carrier.id())
+        mapped_secrets::refuse_overlap(write, owner.id, stored.text.as_deref()).await?;
+        let event = Event::new("configuration.saved", owner.kind.as_str(), owner.id)
             .in_workspace(carrier.workspace())
             .before(json!(carrier.text()))
             .after(json!(stored.text));

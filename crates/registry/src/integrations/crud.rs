@@ -3,7 +3,7 @@
 use crate::configuration::costs::Affected;
 use crate::configuration::impact::Replacements;
 use crate::configuration::mapped_secrets;
-use crate::configuration::mapped_secrets::{MappedSecret, Owner, SecretMapping, mappings_of};
+use crate::configuration::mapped_secrets::{MappedSecret, MappingOwner, SecretMapping, mappings_of};
 use crate::configuration::revision_rows::add_revision;
 use crate::configuration::save::Saved;
 use crate::integrations::Integrations;
@@ -16,6 +16,7 @@ use crate::lookup::{free_slug, naming, workspaces};
 use crate::secrets::markers::store;
 use crate::storage::columns::{json as read_json, moment};
 use crate::storage::entity::integration;
+use crate::storage::owner::OwnerKind;
 use crate::storage::write::{Event, Write};
 use crate::{Actor, Error, LastTest, Result};
 use registry_core::clock::Timestamp;
@@ -135,7 +136,7 @@ impl Integrations<'_> {
             self.registry.configurations().read_mappings(std::mem::take(&mut new.secret_mappings)).await;
         let mut write = self.registry.begin_write(actor).await?;
         let (model, findings) = self.create_in(&mut write, actor, new, None).await?;
-        let owner = Owner::integration(&write.txn, &model).await?;
+        let owner = MappingOwner::integration(&write.txn, &model).await?;
         mapped_secrets::apply(&mut write, &owner, Some(read)).await?;
         let value = self.show(&write.txn, actor, model).await?;
         write.commit().await?;
@@ -167,11 +168,11 @@ impl Integrations<'_> {
         let slug = self.free_slug(&write.txn, actor, new.slug.as_deref(), &name).await?;
         let id = self.registry.new_id();
         if let Some((draft, _)) = sealed {
-            write.hand_over(("draft", draft), ("integration", id)).await?;
+            write.hand_over(OwnerKind::Draft.with_id(draft), OwnerKind::Integration.with_id(id)).await?;
         }
         let stored = store(
             write,
-            ("integration", id),
+            OwnerKind::Integration.with_id(id),
             "/configurations",
             new.configuration.as_deref(),
             sealed.map(|(_, text)| text),
@@ -206,7 +207,7 @@ impl Integrations<'_> {
         model.set_configuration(stored.text.clone());
         insert_unique(model.clone().into_active_model().reset_all().insert(&write.txn).await, &slug)?;
         if stored.text.is_some() {
-            add_revision(write, ("integration", id), stored.text, None, None).await?;
+            add_revision(write, OwnerKind::Integration.with_id(id), stored.text, None, None).await?;
         }
         write.audit(event("integration.created", &model).after(snapshot(&model)));
         let mut findings = stored.findings;

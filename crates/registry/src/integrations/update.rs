@@ -4,7 +4,7 @@ use crate::configuration::costs::Affected;
 use crate::configuration::impact::Before;
 use crate::configuration::layers::Scope;
 use crate::configuration::mapped_secrets;
-use crate::configuration::mapped_secrets::{Owner, ReadMappings};
+use crate::configuration::mapped_secrets::{MappingOwner, ReadMappings};
 use crate::configuration::revision_rows::add_revision;
 use crate::configuration::save::Saved;
 use crate::integrations::Integrations;
@@ -14,6 +14,7 @@ use crate::lookup::integrations::{find, require_owner};
 use crate::lookup::naming;
 use crate::secrets::markers::{sealed_ids, store};
 use crate::storage::entity::{access, integration, workspace};
+use crate::storage::owner::OwnerKind;
 use crate::storage::write::Write;
 use crate::{Actor, Error, Integration, IntegrationChange, Result};
 use registry_core::finding::{Finding, Findings};
@@ -103,7 +104,7 @@ impl Integrations<'_> {
         if let Some(text) = text {
             let stored = store(
                 write,
-                ("integration", model.id),
+                OwnerKind::Integration.with_id(model.id),
                 "/configurations",
                 text.as_deref(),
                 model.configuration.as_deref(),
@@ -112,8 +113,14 @@ impl Integrations<'_> {
             .await?;
             findings = stored.findings;
             if stored.text != model.configuration {
-                add_revision(write, ("integration", model.id), stored.text.clone(), change.note, None)
-                    .await?;
+                add_revision(
+                    write,
+                    OwnerKind::Integration.with_id(model.id),
+                    stored.text.clone(),
+                    change.note,
+                    None,
+                )
+                .await?;
             }
             after.set_configuration(stored.text);
         }
@@ -124,7 +131,7 @@ impl Integrations<'_> {
                 "The address the mapped secrets are sent to changes. Send `secret_mappings` along: those that shall be used there too.",
             )));
         }
-        let owner = Owner::integration(&write.txn, &after).await?;
+        let owner = MappingOwner::integration(&write.txn, &after).await?;
         let remapped = mapped_secrets::apply(write, &owner, read).await?;
         let mut affected = Affected::default();
         if after != model || remapped {

@@ -6,6 +6,7 @@ use crate::registration::brief::workspace_of;
 use crate::registration::context::Situation;
 use crate::registration::failures::event;
 use crate::storage::entity::{oauth_client, registration};
+use crate::storage::owner::OwnerKind;
 use crate::storage::write::Write;
 use crate::{Error, Result};
 use registry_core::id::{OauthClientId, SealedId, ServerId};
@@ -289,7 +290,7 @@ pub(crate) async fn seal_member(
 ) -> Result<Option<Uuid>> {
     let Some(secret) = secret else { return Ok(None) };
     let id = SealedId(write.registry.new_id());
-    write.seal(id, ("oauth_client", client), pointer, secret.expose()).await?;
+    write.seal(id, OwnerKind::OauthClient.with_id(client), pointer, secret.expose()).await?;
     Ok(Some(id.0))
 }
 

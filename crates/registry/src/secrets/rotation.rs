@@ -6,6 +6,7 @@ use crate::storage::deployment_values::{KEY_CHECK, record, recorded};
 use crate::storage::entity::{
     access, draft, integration, oauth_client, registration, sealed_value, server, workspace,
 };
+use crate::storage::owner::OwnerKind;
 use crate::storage::write::{Event, Write};
 use crate::{Actor, Door, Error, Registry, Result};
 use registry_core::id::SealedId;
@@ -295,13 +296,13 @@ async fn put(write: &Write<'_>, id: SealedId, key: &str, new: Sealed) -> Result<
 /// What is lost with a secret that cannot be opened, and what to do about it.
 async fn cost(db: &impl ConnectionTrait, kind: &str, owner: Uuid, pointer: &str) -> Result<String> {
     let enter = |what: String| format!("{what}: enter {pointer} again");
-    Ok(match kind {
-        "organisation" => enter("the organisation's configuration".to_owned()),
-        "integration" => {
+    Ok(match OwnerKind::parse(kind) {
+        Some(OwnerKind::Organisation) => enter("the organisation's configuration".to_owned()),
+        Some(OwnerKind::Integration) => {
             let found = integration::Entity::find_by_id(owner).one(db).await?;
             enter(format!("integration {}", found.map_or_else(|| owner.to_string(), |row| row.slug)))
         }
-        "access" => {
+        Some(OwnerKind::Access) => {
             let found = access::Entity::find_by_id(owner).one(db).await?;
             let Some(found) = found else { return Ok(enter(format!("access {owner}"))) };
             let integration = integration::Entity::find_by_id(found.integration_id).one(db).await?;
@@ -312,12 +313,12 @@ async fn cost(db: &impl ConnectionTrait, kind: &str, owner: Uuid, pointer: &str)
                 workspace.map(|row| row.slug).unwrap_or_default()
             ))
         }
-        "server" => enter(format!("server {}", server_name(db, owner).await?)),
-        "draft" => {
+        Some(OwnerKind::Server) => enter(format!("server {}", server_name(db, owner).await?)),
+        Some(OwnerKind::Draft) => {
             let found = draft::Entity::find_by_id(owner).one(db).await?;
             enter(format!("draft {}", found.map_or_else(|| owner.to_string(), |row| row.slug)))
         }
-        "oauth_client" => {
+        Some(OwnerKind::OauthClient) => {
             let client = oauth_client::Entity::find_by_id(owner).one(db).await?;
             let registration = match client {
                 Some(client) => registration::Entity::find_by_id(client.registration_id).one(db).await?,
@@ -326,8 +327,8 @@ async fn cost(db: &impl ConnectionTrait, kind: &str, owner: Uuid, pointer: &str)
             let Some(registration) = registration else { return Ok(format!("client {owner}: re-register")) };
             format!("client of server {}: re-register it", server_name(db, registration.server_id).await?)
         }
-        "audit" => "the key that signs points of the audit log: a new one is made".to_owned(),
-        other => enter(format!("{other} {owner}")),
+        Some(OwnerKind::Audit) => "the key that signs points of the audit log: a new one is made".to_owned(),
+        None => enter(format!("{kind} {owner}")),
     })
 }
 

@@ -4,7 +4,7 @@ use crate::access::access;
 use crate::configuration::costs::Affected;
 use crate::configuration::impact::Before;
 use crate::configuration::layers::Scope;
-use crate::configuration::mapped_secrets::{Owner, ReadMappings, mappings_of};
+use crate::configuration::mapped_secrets::{MappingOwner, ReadMappings, mappings_of};
 use crate::configuration::revision_rows::add_revision;
 use crate::configuration::save::Saved;
 use crate::configuration::{impact, mapped_secrets};
@@ -19,6 +19,7 @@ use crate::secrets::markers::{sealed_ids, store};
 use crate::servers::Servers;
 use crate::servers::crud::{NewServer, Server, ServerChange, into_server};
 use crate::storage::entity::{integration, registration, server, workspace};
+use crate::storage::owner::OwnerKind;
 use crate::storage::write::{Event, Write};
 use crate::{Actor, Error, Result};
 use registry_core::finding::{Finding, Findings};
@@ -72,9 +73,15 @@ impl Servers<'_> {
             free_slug::slug(&write.txn, SlugSpace::ServersOf(workspace_id), new.slug.as_deref(), &name)
                 .await?;
         let id = self.registry.new_id();
-        let stored =
-            store(write, ("server", id), "/configurations", new.configuration.as_deref(), None, false)
-                .await?;
+        let stored = store(
+            write,
+            OwnerKind::Server.with_id(id),
+            "/configurations",
+            new.configuration.as_deref(),
+            None,
+            false,
+        )
+        .await?;
         let model = server::Model {
             id,
             integration_id: integration.id,
@@ -94,9 +101,9 @@ impl Servers<'_> {
         let before = Before::take(write, Scope::Server(ServerId(id))).await?;
         insert_unique(model.clone().into_active_model().reset_all().insert(&write.txn).await, &slug)?;
         if stored.text.is_some() {
-            add_revision(write, ("server", id), stored.text, None, None).await?;
+            add_revision(write, OwnerKind::Server.with_id(id), stored.text, None, None).await?;
         }
-        let owner = Owner::server(&write.txn, &model, &integration).await?;
+        let owner = MappingOwner::server(&write.txn, &model, &integration).await?;
         mapped_secrets::apply(write, &owner, read).await?;
         write.audit(event("server.created", &model).after(snapshot(&model)));
         let affected = before.settle(write, "/configurations", "server created").await?;
@@ -126,7 +133,7 @@ impl Servers<'_> {
         }
         let mut findings = Findings::default();
         if let Some(text) = change.configuration {
-            let owner = ("server", model.id);
+            let owner = OwnerKind::Server.with_id(model.id);
             let stored = store(
                 &mut write,
                 owner,
@@ -144,7 +151,7 @@ impl Servers<'_> {
         }
         let integration = integration::Entity::find_by_id(model.integration_id).one(&write.txn).await?;
         let integration = integration.ok_or_else(|| Error::corrupt("server", "integration_id", model.id))?;
-        let owner = Owner::server(&write.txn, &after, &integration).await?;
+        let owner = MappingOwner::server(&write.txn, &after, &integration).await?;
         let remapped = mapped_secrets::apply(&mut write, &owner, read).await?;
         let mut affected = Affected::default();
         if after != model || remapped {

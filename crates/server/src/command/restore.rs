@@ -94,8 +94,7 @@ async fn judge(
             lost.join(" ")
         )));
     }
-    let lost: u64 =
-        copy.secrets().keys(&copy.operator()).await?.iter().map(|key| key.unreadable).sum();
+    let lost: u64 = copy.secrets().keys(&copy.operator()).await?.iter().map(|key| key.unreadable).sum();
     if lost > 0 && !options.accept_lost_keys {
         return Err(Failed::new(format!(
             "{lost} secrets of the copy cannot be opened with the sealing keys that are configured. Restore another copy; or add `--accept-lost-keys`, and enter them again."
@@ -116,8 +115,7 @@ async fn judge(
 async fn revoke(copy: &Registry, options: &Restore, current: Option<&CurrentAccess>) -> Result<(), Failed> {
     let mut known = false;
     if let Some(current) = current {
-        if let Some(kept) = copy.deployment().keep_revocations(&copy.operator(), current).await?
-        {
+        if let Some(kept) = copy.deployment().keep_revocations(&copy.operator(), current).await? {
             known = true;
             for (what, names) in [
                 ("still revoked, or ending sooner", &kept.keys),

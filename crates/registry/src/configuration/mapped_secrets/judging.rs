@@ -4,13 +4,13 @@ use super::reading::Unread;
 use super::{PREFIX, SecretMapping};
 use crate::Result;
 use crate::storage::entity::{integration, server, workspace};
+use crate::storage::owner::{Owner, OwnerKind};
 use crate::storage::write::{Event, Write};
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::WorkspaceId;
 use registry_core::metadata::{AdvancedConfiguration, Section, find};
 use sea_orm::{ConnectionTrait, EntityTrait};
 use url::Url;
-use uuid::Uuid;
 
 /// Members that hold secrets.
 const SECRET_MEMBERS: [&str; 6] = [
@@ -25,9 +25,8 @@ const SECRET_MEMBERS: [&str; 6] = [
 const HEADERS: [&str; 2] = ["headers", "passthrough_headers"];
 
 /// The thing that mappings belong to.
-pub(crate) struct Owner<'a> {
-    pub(super) kind: &'static str,
-    pub(super) id: Uuid,
+pub(crate) struct MappingOwner<'a> {
+    pub(super) owner: Owner,
     slug: &'a str,
     workspace_id: Option<WorkspaceId>,
     /// Slug of the workspace it belongs to; `None`: the organisation.
@@ -38,7 +37,7 @@ pub(crate) struct Owner<'a> {
     pub(super) configuration: Option<&'a str>,
 }
 
-impl<'a> Owner<'a> {
+impl<'a> MappingOwner<'a> {
     /// An integration as it will be.
     pub(crate) async fn integration(
         db: &impl ConnectionTrait,
@@ -51,7 +50,14 @@ impl<'a> Owner<'a> {
         let configuration = model.configuration.as_deref();
         let workspace_id = model.workspace_id.map(WorkspaceId);
         let (slug, url) = (model.slug.as_str(), model.url.as_str());
-        Ok(Self { kind: "integration", id: model.id, slug, workspace_id, workspace, url, configuration })
+        Ok(Self {
+            owner: OwnerKind::Integration.with_id(model.id),
+            slug,
+            workspace_id,
+            workspace,
+            url,
+            configuration,
+        })
     }
 
     /// A server as it will be.
@@ -64,23 +70,32 @@ impl<'a> Owner<'a> {
         let configuration = model.configuration.as_deref();
         let workspace_id = Some(WorkspaceId(model.workspace_id));
         let (slug, url) = (model.slug.as_str(), integration.url.as_str());
-        Ok(Self { kind: "server", id: model.id, slug, workspace_id, workspace, url, configuration })
+        Ok(Self {
+            owner: OwnerKind::Server.with_id(model.id),
+            slug,
+            workspace_id,
+            workspace,
+            url,
+            configuration,
+        })
     }
 
     pub(super) fn event(&self, action: &'static str) -> Event {
-        Event::new(action, self.kind, self.id).named(self.slug).in_workspace(self.workspace_id)
+        Event::new(action, self.owner.kind.as_str(), self.owner.id)
+            .named(self.slug)
+            .in_workspace(self.workspace_id)
     }
 }
 
 /// What an operator does not allow any more is not used any more.
-pub(super) fn is_allowed(write: &Write<'_>, owner: &Owner<'_>, mapping: &SecretMapping) -> bool {
+pub(super) fn is_allowed(write: &Write<'_>, owner: &MappingOwner<'_>, mapping: &SecretMapping) -> bool {
     judge(write, owner, &AdvancedConfiguration::empty(), mapping, "", &mut Findings::default())
 }
 
 /// Whether a mapping may be where it is; what may not is in `findings`.
 pub(super) fn judge(
     write: &Write<'_>,
-    owner: &Owner<'_>,
+    owner: &MappingOwner<'_>,
     configured: &AdvancedConfiguration,
     mapping: &SecretMapping,
     place: &str,

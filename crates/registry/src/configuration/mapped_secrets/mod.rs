@@ -11,7 +11,7 @@ use registry_core::clock::Timestamp;
 use registry_core::finding::pointer_push;
 use serde::Serialize;
 
-pub(crate) use judging::Owner;
+pub(crate) use judging::MappingOwner;
 pub(crate) use reading::ReadMappings;
 pub(crate) use storing::{apply, has_any, mappings_of, members_of, refuse_overlap, remove_all};
 

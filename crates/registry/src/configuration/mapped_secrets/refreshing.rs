@@ -1,14 +1,16 @@
 //! Mapped secrets are read again from time to time: what changed where the operator keeps it changes here.
 
 use super::SecretMapping;
-use super::judging::{Owner, is_allowed};
+use super::judging::{MappingOwner, is_allowed};
 use super::reading::ReadMappings;
 use super::storing::{forget, is_of, mapping, opened, rows_of, seal};
 use crate::configuration::Configurations;
 use crate::configuration::impact::Before;
 use crate::configuration::layers::Scope;
 use crate::secrets::rotation::is_given_up;
+use crate::storage::columns::word;
 use crate::storage::entity::{integration, sealed_value, secret_mapping, server};
+use crate::storage::owner::{Owner, OwnerKind};
 use crate::storage::write::Write;
 use crate::{Actor, Error, Result};
 use registry_core::id::{IntegrationId, ServerId};
@@ -17,7 +19,6 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter};
 use serde_json::json;
 use std::collections::BTreeMap;
-use uuid::Uuid;
 
 /// The members of a mapping whose secret may not be used any more.
 const NOTHING: &str = "{}";
@@ -34,36 +35,40 @@ impl Configurations<'_> {
         if self.registry.settings().secrets != self.registry.shared_settings().secrets {
             return Ok(0);
         }
-        let mut owners: BTreeMap<(String, Uuid), Vec<SecretMapping>> = BTreeMap::new();
+        let mut owners: BTreeMap<Owner, Vec<SecretMapping>> = BTreeMap::new();
         for row in secret_mapping::Entity::find().all(self.registry.db()).await? {
-            owners.entry((row.owner_kind.clone(), row.owner_id)).or_default().push(mapping(row)?);
+            let kind = word(OwnerKind::parse, &row.owner_kind, "secret_mapping", "owner_kind", row.owner_id)?;
+            owners.entry(kind.with_id(row.owner_id)).or_default().push(mapping(row)?);
         }
         let mut changed = 0;
-        for ((kind, id), mappings) in owners {
+        for (owner, mappings) in owners {
             let read = self.read_mappings(mappings).await;
-            match self.refresh_owner(&kind, id, read).await {
+            match self.refresh_owner(owner, read).await {
                 Ok(true) => changed += 1,
                 Ok(false) => {}
-                Err(error) => tracing::warn!(kind, %id, %error, "a changed secret could not be taken over"),
+                Err(error) => {
+                    tracing::warn!(kind = owner.kind.as_str(), id = %owner.id, %error, "a changed secret could not be taken over")
+                }
             }
         }
         Ok(changed)
     }
 
-    async fn refresh_owner(self, kind: &str, id: Uuid, read: ReadMappings) -> Result<bool> {
+    async fn refresh_owner(self, of: Owner, read: ReadMappings) -> Result<bool> {
         let actor = Actor::worker("secrets");
         let mut write = self.registry.begin_write(&actor).await?;
         write.as_people().await?;
-        let before = match kind {
-            "server" => Before::take(&write, Scope::Server(ServerId(id))).await?,
-            _ => Before::take(&write, Scope::Integration(IntegrationId(id))).await?,
+        let scope = match of.kind {
+            OwnerKind::Server => Scope::Server(ServerId(of.id)),
+            _ => Scope::Integration(IntegrationId(of.id)),
         };
-        let Some((integration, server)) = things(&write.txn, kind, id).await? else { return Ok(false) };
+        let before = Before::take(&write, scope).await?;
+        let Some((integration, server)) = things(&write.txn, of).await? else { return Ok(false) };
         let owner = match &server {
-            Some(server) => Owner::server(&write.txn, server, &integration).await?,
-            None => Owner::integration(&write.txn, &integration).await?,
+            Some(server) => MappingOwner::server(&write.txn, server, &integration).await?,
+            None => MappingOwner::integration(&write.txn, &integration).await?,
         };
-        let known = rows_of(&write.txn, [id]).await?;
+        let known = rows_of(&write.txn, [of.id]).await?;
         let (mut took, mut noted) = (Vec::new(), false);
         for (mapping, value) in read.0 {
             let Some(row) = known.iter().find(|row| row.target == mapping.target_field) else { continue };
@@ -80,7 +85,9 @@ impl Configurations<'_> {
             let sealed = match value {
                 _ if !is_allowed(&write, &owner, &mapping) => Ok(Some(NOTHING.to_owned())),
                 Ok(value) if held.is_ok_and(|known| known == value) => Ok(None),
-                Ok(value) => seal(&mut write, (word_of(kind), id), &mapping, &value).await?.map(Some).map_err(|_| "What it holds does not fit the member any more; the value of before stays in use."),
+                Ok(value) => seal(&mut write, of, &mapping, &value).await?.map(Some).map_err(
+                    |_| "What it holds does not fit the member any more; the value of before stays in use.",
+                ),
                 Err(_) => Err("It cannot be read; the value of before stays in use. The log says why."),
             };
             let mut changed = row.clone();
@@ -123,14 +130,13 @@ impl Configurations<'_> {
 /// The integration with this id, or the server with this id and its integration.
 async fn things(
     db: &impl ConnectionTrait,
-    kind: &str,
-    id: Uuid,
+    owner: Owner,
 ) -> Result<Option<(integration::Model, Option<server::Model>)>> {
-    if kind != "server" {
-        let found = integration::Entity::find_by_id(id).one(db).await?;
+    if owner.kind != OwnerKind::Server {
+        let found = integration::Entity::find_by_id(owner.id).one(db).await?;
         return Ok(found.map(|integration| (integration, None)));
     }
-    let Some(server) = server::Entity::find_by_id(id).one(db).await? else { return Ok(None) };
+    let Some(server) = server::Entity::find_by_id(owner.id).one(db).await? else { return Ok(None) };
     let integration = integration::Entity::find_by_id(server.integration_id).one(db).await?;
     Ok(integration.map(|integration| (integration, Some(server))))
 }
@@ -149,8 +155,4 @@ async fn stay_bound(write: &Write<'_>, before: &str, after: &str) -> Result<()> 
         }
     }
     Ok(())
-}
-
-fn word_of(kind: &str) -> &'static str {
-    if kind == "server" { "server" } else { "integration" }
 }

@@ -1,11 +1,12 @@
 //! Mappings as rows, beside what their secrets held when they were read last.
 
-use super::judging::{Owner, canonical, judge};
+use super::judging::{MappingOwner, canonical, judge};
 use super::reading::{ReadMappings, Unread};
 use super::{MappedSecret, SecretMapping, ValueFormat};
 use crate::secrets::markers::open_markers;
 use crate::storage::columns::{moment, word};
 use crate::storage::entity::secret_mapping;
+use crate::storage::owner::Owner;
 use crate::storage::write::Write;
 use crate::{Error, Result};
 use registry_core::finding::{Finding, Findings, Severity};
@@ -24,10 +25,10 @@ const NOT_SEALED: [&str; 3] = ["unknown_top_level_member", "unknown_member", "ig
 /// Judges and keeps an owner's mappings: those of `read`, or those it has already, which must fit what it is now.
 pub(crate) async fn apply(
     write: &mut Write<'_>,
-    owner: &Owner<'_>,
+    owner: &MappingOwner<'_>,
     read: Option<ReadMappings>,
 ) -> Result<bool> {
-    let known = rows_of(&write.txn, [owner.id]).await?;
+    let known = rows_of(&write.txn, [owner.owner.id]).await?;
     let configured = match owner.configuration {
         Some(text) => AdvancedConfiguration::from_stored(text).map_err(Error::Invalid)?,
         None => AdvancedConfiguration::empty(),
@@ -72,11 +73,11 @@ pub(crate) async fn apply(
             rows.push(row.clone());
             continue;
         }
-        match seal(write, (owner.kind, owner.id), &mapping, &value).await? {
+        match seal(write, owner.owner, &mapping, &value).await? {
             Ok(value) => rows.push(secret_mapping::Model {
-                owner_id: owner.id,
+                owner_id: owner.owner.id,
                 target: mapping.target_field,
-                owner_kind: owner.kind.to_owned(),
+                owner_kind: owner.owner.kind.as_str().to_owned(),
                 reference: mapping.reference,
                 secret_key: mapping.secret_key,
                 value_format: mapping.value_format.map(|format| format.as_str().to_owned()),
@@ -100,7 +101,7 @@ pub(crate) async fn apply(
     }
     let event = owner.event("secret_mappings.changed");
     write.audit(event.before(shown(&known)?).after(shown(&rows)?));
-    delete_rows(write, owner.id).await?;
+    delete_rows(write, owner.owner.id).await?;
     for row in rows {
         row.into_active_model().reset_all().insert(&write.txn).await?;
     }
@@ -147,7 +148,7 @@ pub(crate) async fn remove_all(write: &Write<'_>, owner: Uuid) -> Result<()> {
 /// Judges what a secret holds as the member it is for, and seals the secrets in it. The refusal never quotes the secret.
 pub(super) async fn seal(
     write: &mut Write<'_>,
-    owner: (&'static str, Uuid),
+    owner: Owner,
     mapping: &SecretMapping,
     value: &Value,
 ) -> Result<std::result::Result<String, String>> {

@@ -10,6 +10,7 @@ use crate::lookup::naming;
 use crate::secrets::markers::{sealed_ids, store};
 use crate::storage::columns::{json, millis};
 use crate::storage::entity::{draft, workspace};
+use crate::storage::owner::OwnerKind;
 use crate::storage::write::Write;
 use crate::{Actor, Error, Result};
 use registry_core::finding::{Finding, Findings};
@@ -279,7 +280,8 @@ impl Drafts<'_> {
 }
 
 async fn set_text(write: &mut Write<'_>, row: &mut draft::Model, text: Option<&str>) -> Result<Findings> {
-    let stored = store(write, ("draft", row.id), "", text, row.configuration.as_deref(), false).await?;
+    let stored =
+        store(write, OwnerKind::Draft.with_id(row.id), "", text, row.configuration.as_deref(), false).await?;
     row.configuration = stored.text;
     Ok(stored.findings)
 }

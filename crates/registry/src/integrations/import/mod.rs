@@ -13,6 +13,7 @@ use crate::lookup::{naming, slugs, workspaces};
 use crate::secrets::markers::seal_new;
 use crate::secrets::sealed_rows::SealedRow;
 use crate::storage::entity::{integration, revision, workspace};
+use crate::storage::owner::OwnerKind;
 use crate::storage::wanted_logos;
 use crate::storage::write::{Event, Write};
 use crate::{Actor, Error, Integration, Result};
@@ -261,8 +262,10 @@ impl Integrations<'_> {
             .iter()
             .map(|one| {
                 let id = self.registry.new_id();
-                let sealed =
-                    one.configuration.as_ref().map(|text| seal_new(self.registry, ("integration", id), text));
+                let sealed = one
+                    .configuration
+                    .as_ref()
+                    .map(|text| seal_new(self.registry, OwnerKind::Integration.with_id(id), text));
                 let (configuration, sealed) = sealed.transpose()?.unzip();
                 let item = &one.item;
                 let mut model = integration::Model {
@@ -328,7 +331,7 @@ async fn insert_all(write: &mut Write<'_>, rows: &mut [Rows]) -> Result<()> {
         if one.configuration.is_some() {
             let row = revision::Model {
                 id: write.registry.new_id(),
-                subject_kind: "integration".to_owned(),
+                subject_kind: OwnerKind::Integration.as_str().to_owned(),
                 subject_id: model.id,
                 number: 1,
                 text: one.configuration.clone(),
