@@ -60,7 +60,7 @@ pub use deployment::backup::{Released, check_copy, release};
 pub use deployment::migration::{Migrated, Recording};
 pub use deployment::open::{Counters, Organisation, Readiness};
 pub use deployment::restore::{CurrentAccess, KeptRevocations, current_access};
-pub use error::{Error, Result};
+pub use error::{ConflictCode, Error, Result};
 pub use gateway::Gateway;
 pub use gateway::admission::Following;
 pub use gateway::cache::{Coding, Followed, GatewayChange, Happening, HeldDocument};

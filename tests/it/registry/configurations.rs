@@ -262,7 +262,7 @@ on_both! {
         t.server("linear", "beta").await;
         let bare = ServerRef { server: by_slug("LINEAR"), workspace: None };
         match t.registry.servers().get(&t.admin(), &bare).await {
-            Err(Error::Conflict { code: "ambiguous_slug", message, .. }) => {
+            Err(Error::Conflict { code: registry::ConflictCode::AmbiguousSlug, message, .. }) => {
                 assert!(message.contains("acme") && message.contains("beta"), "{message}");
             }
             other => panic!("{other:?}"),
@@ -270,7 +270,7 @@ on_both! {
         let taken = registry::NewServer {
             integration: by_slug("linear"), workspace: Some(by_slug("acme")), name: "x".into(), slug: Some("Linear".into()), description: None, configuration: None, secret_mappings: Vec::new() };
         let conflict = t.registry.servers().create(&t.admin(), taken.clone()).await;
-        assert!(matches!(conflict, Err(Error::Conflict { code: "slug_taken", .. })), "{conflict:?}");
+        assert!(matches!(conflict, Err(Error::Conflict { code: registry::ConflictCode::SlugTaken, .. })), "{conflict:?}");
         let gone = t.registry.servers().delete(&t.admin(), &server("acme", "linear"), None).await.unwrap();
         assert_eq!((gone.servers, gone.registrations), (1, 1));
         t.registry.servers().create(&t.admin(), taken).await.unwrap();

@@ -81,7 +81,7 @@ on_both! {
         }
         let taken = DraftAddress { slug: Some("Linear".to_owned()), ..address("https://h.example/mcp") };
         let refused = t.registry.drafts().create(&t.admin(), taken).await;
-        assert!(matches!(refused, Err(Error::Conflict { code: "slug_taken", .. })), "{refused:?}");
+        assert!(matches!(refused, Err(Error::Conflict { code: registry::ConflictCode::SlugTaken, .. })), "{refused:?}");
     }
 }
 
@@ -178,7 +178,7 @@ on_both! {
         registry.drafts().set_configuration(&admin, one.id, None).await.unwrap();
         t.integration("linear", "https://other.example/mcp", None).await;
         let refused = registry.drafts().finish(&admin, one.id).await;
-        assert!(matches!(refused, Err(Error::Conflict { code: "slug_taken", .. })), "{refused:?}");
+        assert!(matches!(refused, Err(Error::Conflict { code: registry::ConflictCode::SlugTaken, .. })), "{refused:?}");
     }
 }
 

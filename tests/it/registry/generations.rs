@@ -107,7 +107,7 @@ on_both! {
 on_both! {
     async fn settings_of_before_are_put_back_only_when_told(t: TestRegistry) {
         let new = t.process_with_settings(moved(&t.settings, NEW)).await;
-        assert!(matches!(new.deployment().bring_up(Recording::PutBack).await, Err(Error::Conflict { code: "nothing_to_put_back", .. })));
+        assert!(matches!(new.deployment().bring_up(Recording::PutBack).await, Err(Error::Conflict { code: registry::ConflictCode::NothingToPutBack, .. })));
         assert_eq!(new.deployment().migrate().await.unwrap().generation, 2);
         // A replica that is started again in the middle of a rollout runs `migrate` first.
         let again = t.registry.deployment().migrate().await.unwrap();
@@ -128,7 +128,7 @@ on_both! {
     async fn a_rollout_ends_when_the_operator_says_so(t: TestRegistry) {
         let new = t.process_with_settings(moved(&t.settings, NEW)).await;
         new.deployment().migrate().await.unwrap();
-        assert!(matches!(t.registry.deployment().finish_rollout().await, Err(Error::Conflict { code: "other_settings", .. })));
+        assert!(matches!(t.registry.deployment().finish_rollout().await, Err(Error::Conflict { code: registry::ConflictCode::OtherSettings, .. })));
         assert!(new.deployment().finish_rollout().await.unwrap());
         assert!(!new.deployment().finish_rollout().await.unwrap(), "there is none any more");
         let told = t.registry.deployment().ready().await.unwrap_err().to_string();

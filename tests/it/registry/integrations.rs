@@ -91,7 +91,7 @@ on_both! {
         assert!(text.contains("Iv1.8a61") && !text.contains("$sealed:") && !text.contains("canary"), "{text}");
 
         let taken = t.registry.integrations().duplicate(&t.admin(), &"linear".into(), "A".into(), Some("trials".into())).await;
-        assert!(matches!(taken, Err(Error::Conflict { code: "slug_taken", .. })), "{taken:?}");
+        assert!(matches!(taken, Err(Error::Conflict { code: registry::ConflictCode::SlugTaken, .. })), "{taken:?}");
         let viewer = t.actor(Role::Viewer, None).await;
         let refused = t.registry.integrations().duplicate(&viewer, &"linear".into(), "A".into(), None).await;
         assert!(matches!(refused, Err(Error::Forbidden { .. })), "{refused:?}");
@@ -158,7 +158,7 @@ on_both! {
         t.server("linear", "acme").await;
         switch(&t, "linear", false).await;
         let refused = t.registry.registrations().reregister_integration(&t.admin(), &"linear".into(), ReregisterScope::All, None).await;
-        assert!(matches!(refused, Err(Error::Conflict { code: "integration_disabled", .. })), "{refused:?}");
+        assert!(matches!(refused, Err(Error::Conflict { code: registry::ConflictCode::IntegrationDisabled, .. })), "{refused:?}");
         switch(&t, "linear", true).await;
         let failed = t.registry.registrations().reregister_integration(&t.admin(), &"linear".into(), ReregisterScope::Failed, None).await;
         assert_eq!(failed.unwrap().queued, 0);

@@ -106,7 +106,7 @@ on_both! {
 
         assert!(matches!(fresh.secrets().abandon_key(&operator, "nobody").await, Err(Error::NotFound { .. })));
         let present = t.registry.secrets().abandon_key(&operator, &lost.id).await;
-        assert!(matches!(present, Err(Error::Conflict { code: "sealing_key_present", .. })));
+        assert!(matches!(present, Err(Error::Conflict { code: registry::ConflictCode::SealingKeyPresent, .. })));
         assert_eq!(fresh.secrets().abandon_key(&operator, &lost.id).await.unwrap(), 2);
         fresh.deployment().migrate().await.unwrap();
         fresh.deployment().ready().await.unwrap();

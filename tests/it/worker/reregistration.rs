@@ -126,10 +126,10 @@ on_both! {
 
         // What fails has a client in use, too: that is not in the word.
         let refused = ask(S::Failed, None).await;
-        assert!(matches!(refused, Err(Error::Conflict { code: "confirmation_required", pointer: Some("/confirm"), .. })), "{refused:?}");
+        assert!(matches!(refused, Err(Error::Conflict { code: registry::ConflictCode::ConfirmationRequired, pointer: Some("/confirm"), .. })), "{refused:?}");
         let wrong = Confirmed { users_sign_in_again: 2, may_leave_client: 0 };
         let refused = ask(S::Failed, Some(wrong)).await;
-        assert!(matches!(refused, Err(Error::Conflict { code: "confirmation_outdated", .. })), "{refused:?}");
+        assert!(matches!(refused, Err(Error::Conflict { code: registry::ConflictCode::ConfirmationOutdated, .. })), "{refused:?}");
         assert_eq!(changed().await, [""; 0], "nothing was done unasked");
         let done = ask(S::Failed, Some(Confirmed { users_sign_in_again: 1, may_leave_client: 0 })).await.unwrap();
         assert_eq!(counts(&done), [2, 1, 1, 0]);
@@ -148,7 +148,7 @@ on_both! {
         let db = t.database.connect().await;
         db.execute_unprepared("UPDATE registration SET state = 'unconfirmed'").await.unwrap();
         let refused = ask(S::Unconfirmed, None).await;
-        assert!(matches!(refused, Err(Error::Conflict { code: "confirmation_required", .. })), "{refused:?}");
+        assert!(matches!(refused, Err(Error::Conflict { code: registry::ConflictCode::ConfirmationRequired, .. })), "{refused:?}");
 
         let bound = t.actor(Role::Manager, Some("lost")).await;
         let own = t.registry.registrations().dry_run_reregistration(&bound, &linear, S::All).await.unwrap();

@@ -1,5 +1,6 @@
 //! Workspace access: which workspaces may use an integration, and the workspace layer of its configuration.
 
+use crate::ConflictCode;
 use crate::access::IntegrationAccess;
 use crate::configuration::access_rows::{blank, find_or_blank};
 use crate::configuration::costs::Affected;
@@ -11,6 +12,7 @@ use crate::lookup::integrations::access_enabled;
 use crate::lookup::workspaces::WorkspaceRef;
 use crate::lookup::{integrations, workspaces};
 use crate::secrets::markers::{Ready, prepare, put};
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::moment;
 use crate::storage::entity::{access, integration, server, workspace};
 use crate::storage::owner::OwnerKind;
@@ -240,7 +242,7 @@ pub(crate) async fn set_global(
                 let before = snapshot(&row);
                 row.enabled = Some(global);
                 touch(write, &mut row);
-                let event = Event::new("access.updated", "access", row.id);
+                let event = Event::new(AuditAction::AccessUpdated, "access", row.id);
                 let event = event.named(&model.slug).in_workspace(Some(WorkspaceId(row.workspace_id)));
                 write.audit(event.before(before).after(snapshot(&row)));
                 row.into_active_model().reset_all().update(&write.txn).await?;
@@ -255,7 +257,7 @@ pub(crate) async fn set_global(
         after.updated_by = write.actor_name();
         after.into_active_model().reset_all().update(&write.txn).await?;
         write.audit(
-            Event::new("integration.global_access", "integration", model.id)
+            Event::new(AuditAction::IntegrationGlobalAccess, "integration", model.id)
                 .named(&model.slug)
                 .before(json!(model.global_access))
                 .after(json!(global)),
@@ -308,7 +310,7 @@ async fn apply_all(
         }
         touch(write, &mut row);
         write.audit(
-            Event::new("access.updated", "access", row.id)
+            Event::new(AuditAction::AccessUpdated, "access", row.id)
                 .named(format!("{} in {}", model.slug, workspace.slug))
                 .in_workspace(Some(WorkspaceId(workspace.id)))
                 .before(snapshot(&before))
@@ -394,7 +396,7 @@ fn touch(write: &Write<'_>, row: &mut access::Model) {
 
 fn belongs_to_workspace() -> Error {
     Error::Conflict {
-        code: "integration_of_workspace",
+        code: ConflictCode::IntegrationOfWorkspace,
         message: "This integration belongs to one workspace and cannot be opened to others.".to_owned(),
         pointer: None,
     }

@@ -3,6 +3,7 @@
 
 use crate::audit::checkpoints::{AuditVerdict, BrokenLink, Checkpoints, checkpoints, is_signed, message};
 use crate::audit::{Audit, signing_key};
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::{hex, millis};
 use crate::storage::deployment_values::{record, recorded};
 use crate::storage::entity::{audit_checkpoint, audit_event, sequence};
@@ -139,7 +140,7 @@ impl Audit<'_> {
             let mut write = self.registry.begin_write(&Actor::worker("audit")).await?;
             write.as_people().await?;
             sign(&mut write, through.number, &through.hash, true).await?;
-            let event = Event::new("audit.pruned", "audit", through.number);
+            let event = Event::new(AuditAction::AuditPruned, "audit", through.number);
             write.audit(event.after(json!({ "through": through.number, "hash": through.hash })));
             write.commit().await?;
         }
@@ -298,7 +299,8 @@ async fn sign(write: &mut Write<'_>, number: i64, hash: &str, pruned: bool) -> R
 
 /// The number of the last event that says that the database was restored.
 async fn last_restoration(db: &DatabaseTransaction) -> Result<Option<i64>> {
-    let restored = audit_event::Entity::find().filter(audit_event::Column::Action.eq("database.restored"));
+    let restored = audit_event::Entity::find()
+        .filter(audit_event::Column::Action.eq(AuditAction::DatabaseRestored.as_str()));
     let last = restored.order_by_desc(audit_event::Column::Number).one(db).await?;
     Ok(last.map(|event| event.number))
 }

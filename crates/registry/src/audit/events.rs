@@ -2,6 +2,7 @@
 
 use crate::audit::Audit;
 use crate::pagination::{Page, PageRequest};
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::{contains, json, millis, moment};
 use crate::storage::entity::audit_event;
 use crate::{Actor, Error, Result, pagination};
@@ -23,8 +24,8 @@ pub enum AuditResult {
 }
 
 /// Actions that were not let in, and actions that failed; every other was done.
-const REFUSED: [&str; 2] = ["user.sign_in_refused", "user.locked"];
-const FAILED: [&str; 1] = ["registration.failed"];
+const REFUSED: [&str; 2] = [AuditAction::UserSignInRefused.as_str(), AuditAction::UserLocked.as_str()];
+const FAILED: [&str; 1] = [AuditAction::RegistrationFailed.as_str()];
 
 impl AuditResult {
     /// All of them.

@@ -4,6 +4,7 @@
 use crate::audit::Audit;
 use crate::audit::checkpoints::{AuditVerdict, BrokenLink, Checkpoints, checkpoints};
 use crate::secrets::rotation::is_given_up;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::deployment_values::{record, recorded};
 use crate::storage::entity::{audit_checkpoint, audit_event, organisation, sealed_value, sequence};
 use crate::storage::owner::OwnerKind;
@@ -202,7 +203,7 @@ impl Audit<'_> {
         let end = sequence::Entity::find_by_id(1).one(&write.txn).await?;
         replace(&mut write, &points, end.map_or(0, |end| end.audit)).await?;
         let broken = broken.map(|broken| json!({ "number": broken.number, "why": broken.why }));
-        write.audit(Event::new("audit.restarted", "audit", "log").before(json!(broken)));
+        write.audit(Event::new(AuditAction::AuditRestarted, "audit", "log").before(json!(broken)));
         write.commit().await
     }
 
@@ -266,13 +267,13 @@ pub(crate) async fn for_signing(
             let late = is_old(write.registry, &write.txn).await?.then_some(last);
             if let Some(last) = late {
                 tracing::warn!(last, "the audit log is signed for the first time, long after it began");
-                write.audit(Event::new("audit.signing_key_made", "audit", last));
+                write.audit(Event::new(AuditAction::AuditSigningKeyMade, "audit", last));
             }
             make(write, checkpoints, late).await
         }
         Found::Locked(id, error) if is_given_up(&write.txn, &error).await? => {
             write.unseal([id]).await?;
-            write.audit(Event::new("audit.signing_key_replaced", "audit", id.0));
+            write.audit(Event::new(AuditAction::AuditSigningKeyReplaced, "audit", id.0));
             make(write, checkpoints, None).await
         }
         Found::Locked(_, error) => Err(error),

@@ -7,6 +7,7 @@ use crate::configuration::revision_rows::add_revision;
 use crate::configuration::{Configurations, mapped_secrets};
 use crate::lookup::naming;
 use crate::secrets::markers::store;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::write::{Event, Write};
 use crate::{Actor, Result};
 use registry_core::finding::Findings;
@@ -92,7 +93,7 @@ impl Configurations<'_> {
         let owner = carrier.owner();
         let stored = store(write, owner, "", written.text.as_deref(), carrier.text(), false).await?;
         mapped_secrets::refuse_overlap(write, owner.id, stored.text.as_deref()).await?;
-        let event = Event::new("configuration.saved", owner.kind.as_str(), owner.id)
+        let event = Event::new(AuditAction::ConfigurationSaved, owner.kind.as_str(), owner.id)
             .in_workspace(carrier.workspace())
             .before(json!(carrier.text()))
             .after(json!(stored.text));

@@ -3,6 +3,7 @@
 
 use crate::audit::chain::DOOMED;
 use crate::deployment::Deployment;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::deployment_values::{record, recorded};
 use crate::storage::entity::{issuer_budget, oauth_client, registration};
 use crate::storage::write::Event;
@@ -55,7 +56,7 @@ impl Deployment<'_> {
         move_back!(oauth_client: WithdrawNotBefore);
         move_back!(issuer_budget: NextAt SlowedUntil PausedUntil);
         record(&write, DOOMED, Value::Null).await?;
-        write.audit(Event::new("clock.set_back", "clock", "system").after(json!({ "by_ms": back })));
+        write.audit(Event::new(AuditAction::ClockSetBack, "clock", "system").after(json!({ "by_ms": back })));
         write.commit().await?;
         Ok(u64::try_from(back).ok().map(Duration::from_millis))
     }

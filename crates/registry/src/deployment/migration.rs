@@ -1,8 +1,10 @@
 //! Bringing the database up to date, and recording what every process must agree on.
 
+use crate::ConflictCode;
 use crate::deployment::Deployment;
 use crate::deployment::open::{SCHEMA, newest_migration};
 use crate::secrets::rotation::{announce_keys, known_keys};
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::millis;
 use crate::storage::deployment_values::{KEY_CHECK, record, recorded};
 use crate::storage::entity::{deployment, organisation, registration};
@@ -63,7 +65,7 @@ impl Deployment<'_> {
         if recorded.get(SCHEMA) != Some(&schema) {
             record(&write, SCHEMA, schema.clone()).await?;
             if let Some(old) = recorded.get(SCHEMA) {
-                let event = Event::new("deployment.changed", "deployment", SCHEMA);
+                let event = Event::new(AuditAction::DeploymentChanged, "deployment", SCHEMA);
                 write.audit(event.before(old.clone()).after(schema));
             }
         }
@@ -113,7 +115,7 @@ impl Deployment<'_> {
         let standing = SettingsStanding::of(&own, before.as_ref());
         if recording == Recording::PutBack && !matches!(standing, SettingsStanding::Previous(_)) {
             return Err(Error::Conflict {
-                code: "nothing_to_put_back",
+                code: ConflictCode::NothingToPutBack,
                 message: "The settings of this command are not those of the previous generation, so there is nothing to put back. Run it with the settings of before.".to_owned(),
                 pointer: None,
             });
@@ -151,7 +153,7 @@ impl Deployment<'_> {
         if let (Some(old), false) = (&before, changed.is_empty()) {
             for ((name, old), (_, new)) in old.in_force.by_name()?.into_iter().zip(next.in_force.by_name()?) {
                 if old != new {
-                    let event = Event::new("deployment.changed", "deployment", name);
+                    let event = Event::new(AuditAction::DeploymentChanged, "deployment", name);
                     write.audit(event.before(old).after(new));
                 }
             }
@@ -177,7 +179,7 @@ impl Deployment<'_> {
             (SettingsStanding::of(&own, before.as_ref()), before)
         else {
             return Err(Error::Conflict {
-                code: "other_settings",
+                code: ConflictCode::OtherSettings,
                 message: "The settings of this command are not those in force, so it does not end the rollout. Run it with the new settings.".to_owned(),
                 pointer: None,
             });
@@ -185,7 +187,7 @@ impl Deployment<'_> {
         let Some(previous) = next.previous.take() else { return Ok(false) };
         let differing = previous.differing(&next.in_force);
         record(&write, SETTINGS, serde_json::to_value(&next)?).await?;
-        let event = Event::new("deployment.rollout_finished", "deployment", SETTINGS);
+        let event = Event::new(AuditAction::DeploymentRolloutFinished, "deployment", SETTINGS);
         write.audit(event.after(json!({ "generation": next.generation, "differing": differing })));
         write.identities_changed();
         write.commit().await?;

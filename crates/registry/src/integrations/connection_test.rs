@@ -8,6 +8,7 @@ use crate::lookup::servers::ServerRef;
 use crate::lookup::{integrations, servers};
 use crate::ports::upstream::ProbeTarget;
 use crate::secrets::markers::open_markers;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::entity::integration;
 use crate::storage::write::Event;
 use crate::{Actor, Error, Result};
@@ -100,7 +101,7 @@ impl Integrations<'_> {
             .filter(integration::Column::Url.eq(&model.url))
             .exec(&write.txn)
             .await?;
-        let event = Event::new("integration.tested", "integration", model.id).named(&model.slug);
+        let event = Event::new(AuditAction::IntegrationTested, "integration", model.id).named(&model.slug);
         write.audit(event.in_workspace(model.workspace_id.map(WorkspaceId)).after(test.recorded()));
         write.commit().await
     }
@@ -122,7 +123,7 @@ impl Integrations<'_> {
         read.commit().await?;
         let test = self.probe(model.name, &layers.integration, target).await?;
         let mut write = self.registry.begin_write(actor).await?;
-        let event = Event::new("server.tested", "server", model.id).named(&model.slug);
+        let event = Event::new(AuditAction::ServerTested, "server", model.id).named(&model.slug);
         write.audit(event.in_workspace(Some(WorkspaceId(model.workspace_id))).after(test.recorded()));
         write.commit().await?;
         Ok(test)

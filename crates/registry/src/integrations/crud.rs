@@ -14,6 +14,7 @@ use crate::lookup::slugs::{insert_unique, stored_slug};
 use crate::lookup::workspaces::WorkspaceRef;
 use crate::lookup::{free_slug, naming, workspaces};
 use crate::secrets::markers::store;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::{json as read_json, moment};
 use crate::storage::entity::integration;
 use crate::storage::owner::OwnerKind;
@@ -209,7 +210,7 @@ impl Integrations<'_> {
         if stored.text.is_some() {
             add_revision(write, OwnerKind::Integration.with_id(id), stored.text, None, None).await?;
         }
-        write.audit(event("integration.created", &model).after(snapshot(&model)));
+        write.audit(event(AuditAction::IntegrationCreated, &model).after(snapshot(&model)));
         let mut findings = stored.findings;
         findings.0.extend(self.withheld(&write.txn, &model).await?);
         Ok((model, findings))
@@ -348,7 +349,7 @@ impl integration::Model {
     }
 }
 
-pub(crate) fn event(action: &'static str, model: &integration::Model) -> Event {
+pub(crate) fn event(action: AuditAction, model: &integration::Model) -> Event {
     Event::new(action, "integration", model.id)
         .named(&model.slug)
         .in_workspace(model.workspace_id.map(WorkspaceId))

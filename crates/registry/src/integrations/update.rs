@@ -13,6 +13,7 @@ use crate::lookup::deleted::Deleted;
 use crate::lookup::integrations::{find, require_owner};
 use crate::lookup::naming;
 use crate::secrets::markers::{sealed_ids, store};
+use crate::storage::audit_action::AuditAction;
 use crate::storage::entity::{access, integration, workspace};
 use crate::storage::owner::OwnerKind;
 use crate::storage::write::Write;
@@ -140,9 +141,9 @@ impl Integrations<'_> {
             after.updated_by = write.actor_name();
             after.clone().into_active_model().reset_all().update(&write.txn).await?;
             let (action, because) = match (model.enabled, after.enabled) {
-                (true, false) => ("integration.disabled", "integration disabled"),
-                (false, true) => ("integration.enabled", "integration enabled"),
-                _ => ("integration.updated", "integration saved"),
+                (true, false) => (AuditAction::IntegrationDisabled, "integration disabled"),
+                (false, true) => (AuditAction::IntegrationEnabled, "integration enabled"),
+                _ => (AuditAction::IntegrationUpdated, "integration saved"),
             };
             write.audit(event(action, &after).before(snapshot(&model)).after(snapshot(&after)));
             affected = before.settle(write, "/configurations", because).await?;
@@ -230,6 +231,6 @@ pub(crate) async fn mark_deleted(write: &mut Write<'_>, model: integration::Mode
     gone.deleted_at = Set(Some(write.millis()));
     gone.version = Set(model.version + 1);
     gone.update(&write.txn).await?;
-    write.audit(event("integration.deleted", &model).before(snapshot(&model)));
+    write.audit(event(AuditAction::IntegrationDeleted, &model).before(snapshot(&model)));
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Finds servers by id or slug.
 
+use crate::ConflictCode;
 use crate::lookup::slugs::show;
 use crate::lookup::workspaces;
 use crate::storage::entity::{server, workspace};
@@ -54,7 +55,7 @@ pub(crate) async fn find(
             found.iter().filter_map(|(_, workspace)| workspace.as_ref()).map(|w| &*w.slug).collect();
         names.sort_unstable();
         return Err(Error::Conflict {
-            code: "ambiguous_slug",
+            code: ConflictCode::AmbiguousSlug,
             message: format!(
                 "Several workspaces have a server `{}`: {}. Say which with `workspace_id`.",
                 show(&reference.server),

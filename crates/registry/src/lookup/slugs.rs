@@ -1,5 +1,6 @@
 //! Slugs: chosen, checked, stored.
 
+use crate::ConflictCode;
 use crate::lookup::slugs;
 use crate::{Error, Result};
 use registry_core::finding::Finding;
@@ -34,7 +35,7 @@ pub(crate) fn given_slug(text: &str) -> Result<Slug> {
 
 pub(crate) fn slug_taken(slug: &Slug) -> Error {
     Error::Conflict {
-        code: "slug_taken",
+        code: ConflictCode::SlugTaken,
         message: format!("The slug `{slug}` is taken. Choose another one."),
         pointer: Some("/slug"),
     }

@@ -1,8 +1,10 @@
 //! What people can do about a registration: try again, replace, keep, withdraw, enter a client by hand.
 
+use crate::ConflictCode;
 use crate::configuration::layers::Scope;
 use crate::registration::Registrations;
 use crate::registration::list::Registration;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::entity::{oauth_client, registration};
 use crate::storage::write::{Event, Write};
 use crate::{Actor, Error, Result, Subject};
@@ -38,13 +40,13 @@ pub(crate) enum Ask {
 }
 
 impl Ask {
-    fn action(self) -> &'static str {
+    fn action(self) -> AuditAction {
         match self {
-            Self::Retry => "registration.retry_asked",
-            Self::Reregister => "registration.reregister_asked",
-            Self::Approve => "registration.approved",
-            Self::Skip => "registration.skipped",
-            Self::Withdraw => "registration.withdrawal_asked",
+            Self::Retry => AuditAction::RegistrationRetryAsked,
+            Self::Reregister => AuditAction::RegistrationReregisterAsked,
+            Self::Approve => AuditAction::RegistrationApproved,
+            Self::Skip => AuditAction::RegistrationSkipped,
+            Self::Withdraw => AuditAction::RegistrationWithdrawalAsked,
         }
     }
 }
@@ -238,7 +240,7 @@ fn object_in<'a>(members: &'a mut Map<String, Value>, name: &str) -> Option<&'a 
 
 fn gone() -> Error {
     Error::Conflict {
-        code: "registration_withdrawn",
+        code: ConflictCode::RegistrationWithdrawn,
         message: "The server of this registration is gone; there is nothing to register.".to_owned(),
         pointer: None,
     }
@@ -249,7 +251,7 @@ fn outdated(registration: &Registration) -> Result<()> {
         return Ok(());
     }
     Err(Error::Conflict {
-        code: "registration_not_outdated",
+        code: ConflictCode::RegistrationNotOutdated,
         message: "Nothing waits for an agreement here: the client is not outdated.".to_owned(),
         pointer: None,
     })

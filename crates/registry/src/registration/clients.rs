@@ -5,6 +5,7 @@ use crate::registration::Queue;
 use crate::registration::brief::workspace_of;
 use crate::registration::context::Situation;
 use crate::registration::failures::event;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::entity::{oauth_client, registration};
 use crate::storage::owner::OwnerKind;
 use crate::storage::write::Write;
@@ -139,7 +140,7 @@ impl Queue<'_> {
         model.client_id = Set(client_id.clone());
         model.response = Set(shown.to_string());
         model.insert(&write.txn).await?;
-        let event = event(situation, "registration.client_recorded", row.id).after(json!({
+        let event = event(situation, AuditAction::RegistrationClientRecorded, row.id).after(json!({
             "client_id": client_id, "issuer": discovery.issuer, "generation": generation, "method": method,
         }));
         write.audit(event);
@@ -200,7 +201,11 @@ impl Queue<'_> {
         }
         model.update(&write.txn).await?;
         if updated || secret_changed {
-            let action = if updated { "registration.client_updated" } else { "registration.client_read" };
+            let action = if updated {
+                AuditAction::RegistrationClientUpdated
+            } else {
+                AuditAction::RegistrationClientRead
+            };
             let event = event(situation, action, row.id).after(json!({
                 "client_id": old.client_id, "issuer": old.issuer, "generation": old.generation,
                 "secret_replaced": secret_changed,
@@ -257,7 +262,7 @@ async fn republish(
     }
     .update(&write.txn)
     .await?;
-    let event = event(situation, "registration.client_updated", row.id)
+    let event = event(situation, AuditAction::RegistrationClientUpdated, row.id)
         .after(json!({ "client_id": published.url, "method": RegistrationMethod::Cimd }));
     write.audit(event);
     write.server_changed(workspace_of(&situation.layers), ServerId(row.server_id));

@@ -9,6 +9,7 @@ use crate::registration::failures::{
 };
 use crate::registration::issuer_rate::slow_down;
 use crate::registration::{Queue, orphans};
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::{hex, millis};
 use crate::storage::entity::{attempt, oauth_client, registration};
 use crate::storage::write::Write;
@@ -350,7 +351,7 @@ impl Queue<'_> {
             )
             .await?;
         let was_cimd = client.method == RegistrationMethod::Cimd.as_str();
-        let event = event(situation, "registration.client_withdrawn", row.id).after(json!({
+        let event = event(situation, AuditAction::RegistrationClientWithdrawn, row.id).after(json!({
             "client_id": client.client_id, "issuer": client.issuer, "generation": client.generation,
             "how": how, "reason": failure.map(|failure| failure.code),
         }));
@@ -440,8 +441,8 @@ impl Queue<'_> {
         {
             changed.state = Set(state.as_str().to_owned());
             changed.updated_at = Set(write.millis());
-            let mut event =
-                event(situation, "registration.state_changed", row.id).before(json!({ "state": row.state }));
+            let mut event = event(situation, AuditAction::RegistrationStateChanged, row.id)
+                .before(json!({ "state": row.state }));
             event.after = Some(json!({ "state": state, "reason": said.as_ref().map(|block| &block.code) }));
             write.audit(event);
             write.server_changed(workspace_of(&situation.layers), ServerId(row.server_id));

@@ -1,6 +1,7 @@
 //! New clients for many registrations of one integration: what that costs is said first, and done only when the caller
 //! named it or confirmed it.
 
+use crate::ConflictCode;
 use crate::configuration::costs::KnownClients;
 use crate::configuration::layers::{Scope, ServerLayers};
 use crate::lookup::integrations;
@@ -173,7 +174,7 @@ impl Registrations<'_> {
             return Ok(model);
         }
         Err(Error::Conflict {
-            code: "integration_disabled",
+            code: ConflictCode::IntegrationDisabled,
             message: "The integration is disabled, so nothing is registered for it. Enable it first."
                 .to_owned(),
             pointer: None,
@@ -271,9 +272,10 @@ fn agreed(scope: ReregisterScope, confirmed: Option<Confirmed>, planned: &Reregi
     let now = planned.to_confirm();
     let (code, first) = match confirmed {
         Some(confirmed) if confirmed == now => return Ok(()),
-        Some(_) => {
-            ("confirmation_outdated", "The registrations changed since the preview, and nothing was done.")
-        }
+        Some(_) => (
+            ConflictCode::ConfirmationOutdated,
+            "The registrations changed since the preview, and nothing was done.",
+        ),
         None => {
             let named = scope.names();
             let implied = now.users_sign_in_again > 0 && !named.signs_out
@@ -281,7 +283,7 @@ fn agreed(scope: ReregisterScope, confirmed: Option<Confirmed>, planned: &Reregi
             if !implied {
                 return Ok(());
             }
-            ("confirmation_required", "This does more than the scope says, and nothing was done.")
+            (ConflictCode::ConfirmationRequired, "This does more than the scope says, and nothing was done.")
         }
     };
     Err(Error::Conflict {

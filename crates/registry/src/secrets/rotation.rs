@@ -1,7 +1,9 @@
 //! The sealing keys over time: what each of them seals, a new key for what is stored, what a lost key costs.
 
+use crate::ConflictCode;
 use crate::secrets::Secrets;
 use crate::secrets::envelope::Sealed;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::deployment_values::{KEY_CHECK, record, recorded};
 use crate::storage::entity::{
     access, draft, integration, oauth_client, registration, sealed_value, server, workspace,
@@ -148,7 +150,7 @@ impl Secrets<'_> {
         write.permit()?;
         let needed = self.needed_keys(&write.txn).await?;
         record(&write, KEY_CHECK, needed).await?;
-        let event = Event::new("sealing.rotated", "sealing", self.registry.ring().primary());
+        let event = Event::new(AuditAction::SealingRotated, "sealing", self.registry.ring().primary());
         write.audit(event.after(json!({ "resealed": done.values, "left": done.left })));
         write.commit().await?;
         Ok(done)
@@ -160,7 +162,7 @@ impl Secrets<'_> {
         only_operator(actor)?;
         if self.registry.ring().has(id) {
             return Err(Error::Conflict {
-                code: "sealing_key_present",
+                code: ConflictCode::SealingKeyPresent,
                 message: format!(
                     "The sealing key `{id}` is here: nothing is lost. `mcp-registry seal rotate` frees it."
                 ),
@@ -188,7 +190,9 @@ impl Secrets<'_> {
         let mut given_up = given_up(&recorded);
         given_up.insert(id.to_owned());
         record(&write, GIVEN_UP, json!(given_up)).await?;
-        write.audit(Event::new("sealing.key_abandoned", "sealing", id).after(json!({ "lost": lost })));
+        write.audit(
+            Event::new(AuditAction::SealingKeyAbandoned, "sealing", id).after(json!({ "lost": lost })),
+        );
         write.commit().await?;
         Ok(lost)
     }

@@ -18,6 +18,7 @@ use crate::pagination::Page;
 use crate::secrets::markers::{sealed_ids, store};
 use crate::servers::Servers;
 use crate::servers::crud::{NewServer, Server, ServerChange, into_server};
+use crate::storage::audit_action::AuditAction;
 use crate::storage::entity::{integration, registration, server, workspace};
 use crate::storage::owner::OwnerKind;
 use crate::storage::write::{Event, Write};
@@ -105,7 +106,7 @@ impl Servers<'_> {
         }
         let owner = MappingOwner::server(&write.txn, &model, &integration).await?;
         mapped_secrets::apply(write, &owner, read).await?;
-        write.audit(event("server.created", &model).after(snapshot(&model)));
+        write.audit(event(AuditAction::ServerCreated, &model).after(snapshot(&model)));
         let affected = before.settle(write, "/configurations", "server created").await?;
         Ok(MadeServer { model, integration, workspace, findings: stored.findings, affected })
     }
@@ -159,7 +160,9 @@ impl Servers<'_> {
             after.updated_at = write.millis();
             after.updated_by = write.actor_name();
             after.clone().into_active_model().reset_all().update(&write.txn).await?;
-            write.audit(event("server.updated", &after).before(snapshot(&model)).after(snapshot(&after)));
+            write.audit(
+                event(AuditAction::ServerUpdated, &after).before(snapshot(&model)).after(snapshot(&after)),
+            );
             affected = before.settle(&mut write, "/configurations", "server saved").await?;
         }
         let page = self.show(&write.txn, Page { items: vec![after], total: 1 }).await?;
@@ -256,12 +259,12 @@ pub(crate) async fn delete_all(write: &mut Write<'_>, scope: Scope<'_>, deleted:
             deleted.registrations += 1;
         }
         write.server_changed(WorkspaceId(model.workspace_id), ServerId(model.id));
-        write.audit(event("server.deleted", &model).before(snapshot(&model)));
+        write.audit(event(AuditAction::ServerDeleted, &model).before(snapshot(&model)));
     }
     Ok(())
 }
 
-fn event(action: &'static str, model: &server::Model) -> Event {
+fn event(action: AuditAction, model: &server::Model) -> Event {
     Event::new(action, "server", model.id)
         .named(&model.slug)
         .in_workspace(Some(WorkspaceId(model.workspace_id)))

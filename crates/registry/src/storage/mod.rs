@@ -1,5 +1,6 @@
 //! The database: entities, the one way to write, typed columns, backup, faults of the database.
 
+pub(crate) mod audit_action;
 pub(crate) mod columns;
 pub(crate) mod connect;
 pub(crate) mod csv;

@@ -7,6 +7,7 @@ use crate::lookup::slugs::{insert_unique, stored_slug};
 use crate::lookup::workspaces::find;
 use crate::lookup::{free_slug, naming};
 use crate::pagination::{Page, PageRequest};
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::{contains, moment};
 use crate::storage::entity::{api_key, integration, membership, user, workspace};
 use crate::storage::write::{Event, Write};
@@ -90,7 +91,7 @@ impl Workspaces<'_> {
             deleted_at: None,
         };
         insert_unique(model.clone().into_active_model().reset_all().insert(&write.txn).await, &slug)?;
-        write.audit(event("workspace.created", &model).after(snapshot(&model)));
+        write.audit(event(AuditAction::WorkspaceCreated, &model).after(snapshot(&model)));
         // Integrations that are open to every workspace get their access row when it is first needed.
         write.commit().await?;
         model.try_into()
@@ -149,7 +150,11 @@ impl Workspaces<'_> {
             after.updated_at = write.millis();
             after.updated_by = write.actor_name();
             after.clone().into_active_model().reset_all().update(&write.txn).await?;
-            write.audit(event("workspace.updated", &after).before(snapshot(&before)).after(snapshot(&after)));
+            write.audit(
+                event(AuditAction::WorkspaceUpdated, &after)
+                    .before(snapshot(&before))
+                    .after(snapshot(&after)),
+            );
         }
         write.commit().await?;
         after.try_into()
@@ -182,7 +187,7 @@ impl Workspaces<'_> {
         gone.deleted_at = Set(Some(write.millis()));
         gone.version = Set(model.version + 1);
         gone.update(&write.txn).await?;
-        write.audit(event("workspace.deleted", &model).before(snapshot(&model)));
+        write.audit(event(AuditAction::WorkspaceDeleted, &model).before(snapshot(&model)));
         write.commit().await?;
         Ok(deleted)
     }
@@ -224,7 +229,7 @@ impl TryFrom<workspace::Model> for Workspace {
     }
 }
 
-fn event(action: &'static str, model: &workspace::Model) -> Event {
+fn event(action: AuditAction, model: &workspace::Model) -> Event {
     Event::new(action, "workspace", model.id).named(&model.slug).in_workspace(Some(WorkspaceId(model.id)))
 }
 

@@ -3,6 +3,7 @@
 use super::reading::Unread;
 use super::{PREFIX, SecretMapping};
 use crate::Result;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::entity::{integration, server, workspace};
 use crate::storage::owner::{Owner, OwnerKind};
 use crate::storage::write::{Event, Write};
@@ -80,7 +81,7 @@ impl<'a> MappingOwner<'a> {
         })
     }
 
-    pub(super) fn event(&self, action: &'static str) -> Event {
+    pub(super) fn event(&self, action: AuditAction) -> Event {
         Event::new(action, self.owner.kind.as_str(), self.owner.id)
             .named(self.slug)
             .in_workspace(self.workspace_id)

@@ -8,6 +8,7 @@ use crate::configuration::Configurations;
 use crate::configuration::impact::Before;
 use crate::configuration::layers::Scope;
 use crate::secrets::rotation::is_given_up;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::word;
 use crate::storage::entity::{integration, sealed_value, secret_mapping, server};
 use crate::storage::owner::{Owner, OwnerKind};
@@ -118,7 +119,7 @@ impl Configurations<'_> {
         }
         if !took.is_empty() {
             before.settle(&mut write, "/secret_mappings", "secret changed").await?;
-            write.audit(owner.event("secret.changed").after(json!(took)));
+            write.audit(owner.event(AuditAction::SecretChanged).after(json!(took)));
         }
         if noted {
             write.commit().await?;

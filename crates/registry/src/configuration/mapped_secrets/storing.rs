@@ -4,6 +4,7 @@ use super::judging::{MappingOwner, canonical, judge};
 use super::reading::{ReadMappings, Unread};
 use super::{MappedSecret, SecretMapping, ValueFormat};
 use crate::secrets::markers::open_markers;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::{moment, word};
 use crate::storage::entity::secret_mapping;
 use crate::storage::owner::Owner;
@@ -99,7 +100,7 @@ pub(crate) async fn apply(
             forget(write, row).await?;
         }
     }
-    let event = owner.event("secret_mappings.changed");
+    let event = owner.event(AuditAction::SecretMappingsChanged);
     write.audit(event.before(shown(&known)?).after(shown(&rows)?));
     delete_rows(write, owner.owner.id).await?;
     for row in rows {

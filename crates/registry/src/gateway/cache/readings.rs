@@ -5,6 +5,7 @@ use super::identity::{Identity, fingerprint};
 use crate::gateway::Gateway;
 use crate::gateway::documents::{READING, reading_of};
 use crate::gateway::prepare::{Facts, Prepared};
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::millis;
 use crate::storage::entity::api_key;
 use crate::storage::write::Event;
@@ -204,10 +205,11 @@ impl Gateway<'_> {
                 let count = reading.count.swap(0, Ordering::Relaxed);
                 (count > 0).then(|| {
                     let who = &reading.identity.actor;
-                    let event = Event::new("client_secret.read_again", READING, reading_of(*holder, who))
-                        .named(&*reading.name)
-                        .in_workspace(Some(WorkspaceId(reading.workspace)))
-                        .after(json!({ "generation": reading.generation, "readings": count }));
+                    let event =
+                        Event::new(AuditAction::ClientSecretReadAgain, READING, reading_of(*holder, who))
+                            .named(&*reading.name)
+                            .in_workspace(Some(WorkspaceId(reading.workspace)))
+                            .after(json!({ "generation": reading.generation, "readings": count }));
                     // From where, and for which requests, is not known of readings from memory.
                     (Actor { origin: Origin::new(who.origin.door), ..who.clone() }, event)
                 })

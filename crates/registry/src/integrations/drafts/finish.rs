@@ -1,11 +1,13 @@
 //! From a draft to an integration with its access and servers: all in one transaction, or nothing.
 
 use super::{approach, chosen, draft, event, snapshot};
+use crate::ConflictCode;
 use crate::access::access;
 use crate::access::access::AccessChange;
 use crate::configuration::costs::Affected;
 use crate::integrations::Drafts;
 use crate::servers::crud::NewServer;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::word;
 use crate::storage::entity::{integration, workspace};
 use crate::storage::write::Write;
@@ -67,7 +69,7 @@ impl Drafts<'_> {
         after.updated_at = write.millis();
         after.clone().into_active_model().reset_all().update(&write.txn).await?;
         write.audit(
-            event("draft.finished", &after)
+            event(AuditAction::DraftFinished, &after)
                 .before(snapshot(&before))
                 .after(serde_json::json!({ "integration": made.id })),
         );
@@ -122,7 +124,7 @@ impl Drafts<'_> {
             let first =
                 self.registry.servers().create_in(write, actor, new(Some(made.slug.clone())), None).await;
             let server = match first {
-                Err(Error::Conflict { code: "slug_taken", .. }) => {
+                Err(Error::Conflict { code: ConflictCode::SlugTaken, .. }) => {
                     self.registry.servers().create_in(write, actor, new(None), None).await?
                 }
                 other => other?,

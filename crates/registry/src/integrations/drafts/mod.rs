@@ -5,12 +5,14 @@ mod finish;
 mod probe;
 mod steps;
 
+use crate::ConflictCode;
 use crate::integrations::Drafts;
 use crate::lookup::slugs::stored_slug;
 use crate::lookup::workspaces;
 use crate::lookup::workspaces::WorkspaceRef;
 use crate::pagination::{Page, PageRequest};
 use crate::secrets::markers::sealed_ids;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::{json, millis, moment, word};
 use crate::storage::entity::{draft, workspace};
 use crate::storage::write::{Event, Write};
@@ -142,7 +144,7 @@ impl Drafts<'_> {
         actor.require(Permission::CreateIntegrations)?;
         let mut write = self.registry.begin_write(actor).await?;
         let row = self.find(&write.txn, actor, id).await?;
-        forget(&mut write, row, "draft.discarded").await?;
+        forget(&mut write, row, AuditAction::DraftDiscarded).await?;
         write.commit().await
     }
 
@@ -156,7 +158,7 @@ impl Drafts<'_> {
         let rows = expired.all(&write.txn).await?;
         let count = rows.len();
         for row in rows {
-            forget(&mut write, row, "draft.expired").await?;
+            forget(&mut write, row, AuditAction::DraftExpired).await?;
         }
         write.commit().await?;
         Ok(count)
@@ -176,7 +178,7 @@ impl Drafts<'_> {
         let row = self.find(&write.txn, actor, id).await?;
         if row.integration_id.is_some() {
             return Err(Error::Conflict {
-                code: "draft_finished",
+                code: ConflictCode::DraftFinished,
                 message: "This draft became an integration already. Change the integration instead."
                     .to_owned(),
                 pointer: None,
@@ -191,7 +193,7 @@ fn owner(actor: &Actor) -> (&str, &str) {
     (actor.kind, actor.id.as_deref().unwrap_or_default())
 }
 
-async fn forget(write: &mut Write<'_>, row: draft::Model, action: &'static str) -> Result<()> {
+async fn forget(write: &mut Write<'_>, row: draft::Model, action: AuditAction) -> Result<()> {
     write.unseal(sealed_ids(row.configuration.as_deref()).into_values()).await?;
     draft::Entity::delete_by_id(row.id).exec(&write.txn).await?;
     write.audit(event(action, &row).before(snapshot(&row)));
@@ -203,7 +205,7 @@ async fn save(
     write: &mut Write<'_>,
     before: &draft::Model,
     mut after: draft::Model,
-    action: &'static str,
+    action: AuditAction,
 ) -> Result<draft::Model> {
     after.updated_at = write.millis();
     after.expires_at = millis(write.now + LIFE);
@@ -219,7 +221,7 @@ fn reach(row: &mut draft::Model, step: DraftStep) {
     }
 }
 
-fn event(action: &'static str, row: &draft::Model) -> Event {
+fn event(action: AuditAction, row: &draft::Model) -> Event {
     Event::new(action, "draft", row.id).named(&row.slug).in_workspace(row.workspace_id.map(WorkspaceId))
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Draft, draft, save, show};
 use crate::integrations::Drafts;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::millis;
 use crate::{Actor, Result};
 use chrono::Duration;
@@ -44,7 +45,7 @@ impl Drafts<'_> {
             let mut after = draft::Model::clone(&before);
             after.examination = Some(serde_json::to_string(&examination)?);
             after.examined_at = Some(write.millis());
-            save(&mut write, &before, after, "draft.checked").await?
+            save(&mut write, &before, after, AuditAction::DraftChecked).await?
         } else {
             before
         };

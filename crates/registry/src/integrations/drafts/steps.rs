@@ -8,6 +8,7 @@ use crate::integrations::crud::may_vouch;
 use crate::integrations::preflight::EXAMPLE_NAMES;
 use crate::lookup::naming;
 use crate::secrets::markers::{sealed_ids, store};
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::{json, millis};
 use crate::storage::entity::{draft, workspace};
 use crate::storage::owner::OwnerKind;
@@ -94,7 +95,7 @@ impl Drafts<'_> {
             expires_at: millis(write.now + LIFE),
         };
         row.clone().into_active_model().reset_all().insert(&write.txn).await?;
-        write.audit(event("draft.created", &row).after(snapshot(&row)));
+        write.audit(event(AuditAction::DraftCreated, &row).after(snapshot(&row)));
         let shown = show(&write.txn, actor, row).await?;
         write.commit().await?;
         Ok(shown)
@@ -224,7 +225,7 @@ impl Drafts<'_> {
         after: draft::Model,
         findings: Findings,
     ) -> Result<Kept> {
-        let after = save(&mut write, before, after, "draft.updated").await?;
+        let after = save(&mut write, before, after, AuditAction::DraftUpdated).await?;
         let draft = show(&write.txn, actor, after).await?;
         write.commit().await?;
         Ok(Kept { draft, findings })

@@ -6,12 +6,14 @@
 
 mod reading;
 
+use crate::ConflictCode;
 use crate::integrations::counts::{IntegrationCounts, owners_of};
 use crate::integrations::crud::{into_integration, may_vouch, secret_withheld, snapshot};
 use crate::integrations::{Integrations, crud};
 use crate::lookup::{naming, slugs, workspaces};
 use crate::secrets::markers::seal_new;
 use crate::secrets::sealed_rows::SealedRow;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::entity::{integration, revision, workspace};
 use crate::storage::owner::OwnerKind;
 use crate::storage::wanted_logos;
@@ -343,9 +345,10 @@ async fn insert_all(write: &mut Write<'_>, rows: &mut [Rows]) -> Result<()> {
             };
             revisions.push(row.into_active_model().reset_all());
         }
-        write.audit(crud::event("integration.created", model).after(snapshot(model)));
+        write.audit(crud::event(AuditAction::IntegrationCreated, model).after(snapshot(model)));
         if model.global_access {
-            let event = Event::new("integration.global_access", "integration", model.id).named(&model.slug);
+            let event =
+                Event::new(AuditAction::IntegrationGlobalAccess, "integration", model.id).named(&model.slug);
             write.audit(event.before(json!(false)).after(json!(true)));
         }
     }
@@ -365,7 +368,7 @@ async fn insert_all(write: &mut Write<'_>, rows: &mut [Rows]) -> Result<()> {
 fn quicker(error: DbErr) -> Error {
     match error.sql_err() {
         Some(SqlErr::UniqueConstraintViolation(_)) => Error::Conflict {
-            code: "slug_taken",
+            code: ConflictCode::SlugTaken,
             message: "One of the slugs was taken a moment ago. Import again to see which.".to_owned(),
             pointer: None,
         },
