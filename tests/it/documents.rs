@@ -150,13 +150,7 @@ fn every_reason_in_the_code_is_in_the_table_and_the_other_way_round() {
     }
     assert!(named.len() > 30, "the marks find nothing any more: {named:?}");
     // Codes of preflights and findings, not of registrations.
-    let elsewhere = [
-        "issuer_busy",
-        "not_needed",
-        "secret_withheld",
-        "unreachable",
-        "upstream_slow",
-    ];
+    let elsewhere = ["issuer_busy", "not_needed", "secret_withheld", "unreachable", "upstream_slow"];
     let unknown: Vec<_> = named
         .iter()
         .filter(|code| {

@@ -148,7 +148,7 @@ on_both! {
         assert_eq!(list.workspaces.len(), 40);
         assert!(list.workspaces.iter().all(|one| one.enabled && one.version == 2));
         assert!(list.workspaces.iter().all(|one| one.configuration.as_deref().is_some_and(|text| text.contains("$sealed:"))));
-        let history = registry::Subject::Access { integration: "linear".into(), workspace: "team-7".into() };
+        let history = registry::ConfigurationScope::Access { integration: "linear".into(), workspace: "team-7".into() };
         let revisions = registry.configurations().revisions(&admin, &history, PageRequest::default()).await.unwrap();
         assert_eq!(revisions.items.iter().map(|one| one.number).collect::<Vec<_>>(), [2, 1]);
     }

@@ -1,8 +1,8 @@
 //! Saving, checking, reverting Advanced Configurations; secrets; who may.
 
 use registry::{
-    AccessChange, AccessUpdate, Check, Error, IntegrationChange, PageRequest, Replacements, ServerChange,
-    ServerRef, Subject,
+    AccessChange, AccessUpdate, Check, ConfigurationScope, Error, IntegrationChange, PageRequest,
+    ReplacementMode, ServerChange, ServerRef,
 };
 use registry_core::finding::{Findings, Severity};
 use registry_core::permission::Role;
@@ -137,7 +137,7 @@ on_both! {
 
 on_both! {
     async fn revisions_can_be_restored_and_present_secrets_stay(t: TestRegistry) {
-        let subject = Subject::Integration(by_slug("linear"));
+        let subject = ConfigurationScope::Integration(by_slug("linear"));
         t.integration("linear", "https://mcp.linear.app/mcp", Some(r#"{"headers":{"X-Key":"one"}}"#)).await;
         let first = t.registry.configurations().get(&t.admin(), &subject).await.unwrap();
         let second = r#"{"headers":{"X-Key":"two"},"oauth_client_metadata":{"client_name":"B"}}"#;
@@ -157,7 +157,7 @@ on_both! {
         let missing = t.registry.configurations().check_revision(&t.admin(), &subject, 9, None).await;
         assert!(matches!(missing, Err(Error::NotFound { what: "revision", .. })), "{missing:?}");
 
-        let restored = t.registry.configurations().revert(&t.admin(), &subject, 1, None, Replacements::ByRule).await.unwrap();
+        let restored = t.registry.configurations().revert(&t.admin(), &subject, 1, None, ReplacementMode::Policy).await.unwrap();
         assert_eq!(restored.findings.0.len(), 1, "{:?}", restored.findings);
         assert_eq!(restored.findings.0[0].code, "secret_kept");
         let text = restored.value.text.unwrap();
@@ -176,17 +176,17 @@ on_both! {
         t.server("linear", "acme").await;
         let admin = t.admin();
         let name = |text: &str| Some(format!(r#"{{"oauth_client_metadata":{{"client_name":"{text}"}}}}"#));
-        t.registry.configurations().set(&admin, &Subject::Organisation, name("O"), None, None).await.unwrap();
+        t.registry.configurations().set(&admin, &ConfigurationScope::Organisation, name("O"), None, None).await.unwrap();
         let shown = async || {
             let metadata = t.registry.servers().client_metadata(&admin, &server("acme", "linear")).await.unwrap();
             metadata.resolution.effective.client_metadata["client_name"].clone()
         };
         assert_eq!(shown().await, "I");
-        let access = Subject::Access { integration: by_slug("linear"), workspace: by_slug("acme") };
+        let access = ConfigurationScope::Access { integration: by_slug("linear"), workspace: by_slug("acme") };
         t.registry.configurations().set(&admin, &access, name("W"), None, None).await.unwrap();
         assert_eq!(shown().await, "W");
 
-        let check = Check { subject: Some(Subject::Server(server("acme", "linear"))), text: name("S").unwrap(), preview: None };
+        let check = Check { subject: Some(ConfigurationScope::Server(server("acme", "linear"))), text: name("S").unwrap(), preview: None };
         let checked = t.registry.configurations().check(&admin, check).await.unwrap();
         let preview = checked.preview.unwrap();
         assert_eq!(preview.resolution.effective.client_metadata["client_name"], "S");
@@ -211,7 +211,7 @@ on_both! {
         };
         t.registry.servers().update(&admin, &server("acme", "linear"), code, None).await.unwrap();
         let text = r#"{"oauth_client_metadata":{"grant_types":["client_credentials"],"response_types":[]}}"#;
-        let subject = Subject::Integration(by_slug("linear"));
+        let subject = ConfigurationScope::Integration(by_slug("linear"));
         let findings = refused(t.registry.configurations().set(&admin, &subject, Some(text.into()), None, None).await);
         let finding = findings.iter().find(|finding| finding.severity == Severity::Error).unwrap();
         assert!(finding.message.contains("acme/linear"), "{finding:?}");
@@ -247,7 +247,7 @@ on_both! {
         let rename = IntegrationChange { name: Some("Mine".into()), ..IntegrationChange::default() };
         let denied = t.registry.integrations().update(&manager, &by_slug("linear"), rename, None).await;
         assert!(matches!(denied, Err(Error::Forbidden { .. })), "{denied:?}");
-        let layer = Subject::Access { integration: by_slug("linear"), workspace: by_slug("acme") };
+        let layer = ConfigurationScope::Access { integration: by_slug("linear"), workspace: by_slug("acme") };
         let text = Some(r#"{"oauth_client_metadata":{"client_name":"Acme"}}"#.to_owned());
         t.registry.configurations().set(&manager, &layer, text, None, None).await.unwrap();
     }
@@ -283,7 +283,7 @@ on_both! {
     async fn secrets_of_the_organisation_do_not_go_to_a_workspace_s_own_address(t: TestRegistry) {
         t.workspace("acme").await;
         let text = r#"{"registration":{"initial_access_token":"iat"},"headers":{"X-Key":"k"},"oauth_client_metadata":{"client_name":"O"}}"#;
-        t.registry.configurations().set(&t.admin(), &Subject::Organisation, Some(text.into()), None, None).await.unwrap();
+        t.registry.configurations().set(&t.admin(), &ConfigurationScope::Organisation, Some(text.into()), None, None).await.unwrap();
         let manager = t.actor(Role::Manager, Some("acme")).await;
         let own = registry::NewIntegration {
             name: "Own".into(), slug: Some("own".into()), description: None, url: "https://own.example/mcp".into(),
@@ -309,7 +309,7 @@ on_both! {
         let global = |on| AccessUpdate { global_access: Some(on), ..AccessUpdate::default() };
         t.registry.access().update(&t.admin(), &by_slug("linear"), global(true)).await.unwrap();
         let manager = t.actor(Role::Manager, Some("acme")).await;
-        let layer = Subject::Access { integration: by_slug("linear"), workspace: by_slug("acme") };
+        let layer = ConfigurationScope::Access { integration: by_slug("linear"), workspace: by_slug("acme") };
         let read = t.registry.configurations().get(&manager, &layer).await.unwrap();
         let text = Some(r#"{"oauth_client_metadata":{"client_name":"A"}}"#.to_owned());
         t.registry.configurations().set(&manager, &layer, text, None, Some(read.version)).await.unwrap();

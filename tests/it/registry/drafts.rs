@@ -1,8 +1,8 @@
 //! Drafts: whose they are, what is sealed in them, and how they become an integration at once or not at all.
 
 use registry::{
-    Draft, DraftAddress, DraftStep, Error, IntegrationFilter, PageRequest, RegistrationFilter, ServerFilter,
-    Subject,
+    ConfigurationScope, Draft, DraftAddress, DraftStep, Error, IntegrationFilter, PageRequest,
+    RegistrationFilter, ServerFilter,
 };
 use registry_core::id::DraftId;
 use registry_core::permission::Role;
@@ -50,7 +50,7 @@ on_both! {
             t.actor(Role::Admin, Some("acme")).await,
         ] {
             assert!(is_not_found(&t.registry.drafts().get(&stranger, mine.id).await));
-            assert!(is_not_found(&t.registry.drafts().discard(&stranger, mine.id).await));
+            assert!(is_not_found(&t.registry.drafts().delete(&stranger, mine.id).await));
             assert!(is_not_found(&t.registry.drafts().set_configuration(&stranger, mine.id, None).await));
             assert!(is_not_found(&t.registry.drafts().probe(&stranger, mine.id).await));
             assert!(is_not_found(&t.registry.drafts().finish(&stranger, mine.id).await));
@@ -60,7 +60,7 @@ on_both! {
         assert!(matches!(t.registry.drafts().get(&viewer, mine.id).await, Err(Error::Forbidden { .. })));
         assert_eq!(t.registry.drafts().get(&t.admin(), mine.id).await.unwrap().id, mine.id);
         assert_eq!(t.registry.drafts().list(&ann, PageRequest::default()).await.unwrap().total, 1);
-        t.registry.drafts().discard(&ann, mine.id).await.unwrap();
+        t.registry.drafts().delete(&ann, mine.id).await.unwrap();
         assert!(is_not_found(&t.registry.drafts().get(&ann, mine.id).await));
     }
 }
@@ -112,7 +112,7 @@ on_both! {
         let kept = registry.drafts().choose_approach(&admin, one.id, Approach::Nothing, Entered::default()).await.unwrap();
         assert_eq!(kept.draft.configuration, None);
         registry.drafts().choose_approach(&admin, one.id, Approach::ByHand, by_hand(Some(CANARY))).await.unwrap();
-        registry.drafts().discard(&admin, one.id).await.unwrap();
+        registry.drafts().delete(&admin, one.id).await.unwrap();
         assert_eq!(count(&t, "SELECT COUNT(*) AS n FROM sealed_value").await, 0, "forgotten with the draft");
     }
 }
@@ -147,10 +147,10 @@ on_both! {
 
         // The secret is the integration's now: it is kept by its marker, and the draft's end does not forget it.
         let text = integration.configuration.unwrap();
-        let subject = Subject::Integration("linear".into());
+        let subject = ConfigurationScope::Integration("linear".into());
         registry.configurations().set(&admin, &subject, Some(text), None, None).await.unwrap();
         assert_eq!(count(&t, "SELECT COUNT(*) AS n FROM sealed_value WHERE owner_kind = 'integration'").await, 1);
-        registry.drafts().discard(&admin, one.id).await.unwrap();
+        registry.drafts().delete(&admin, one.id).await.unwrap();
         assert_eq!(count(&t, "SELECT COUNT(*) AS n FROM sealed_value").await, 1);
     }
 }
@@ -164,7 +164,7 @@ on_both! {
         registry.drafts().set_workspaces(&admin, one.id, &[acme.id], false).await.unwrap();
         // What only shows when a server is made of it: the resolved grant and response types contradict each other.
         let organisation = r#"{"oauth_client_metadata":{"grant_types":["client_credentials"],"response_types":[]}}"#;
-        registry.configurations().set(&admin, &Subject::Organisation, Some(organisation.to_owned()), None, None).await.unwrap();
+        registry.configurations().set(&admin, &ConfigurationScope::Organisation, Some(organisation.to_owned()), None, None).await.unwrap();
         let broken = r#"{"oauth_client_metadata":{"client_id":"abc","response_types":["code"]}}"#;
         registry.drafts().set_configuration(&admin, one.id, Some(broken)).await.unwrap();
         let Err(Error::Invalid(findings)) = registry.drafts().finish(&admin, one.id).await else { panic!("it contradicts itself") };

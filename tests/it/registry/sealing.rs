@@ -2,8 +2,8 @@
 
 use crate::keeping::rows;
 use registry::{
-    AccessChange, AccessUpdate, Actor, Error, IntegrationChange, NewIntegration, NewServer,
-    RegistrationFilter, Registry, SealingKey, SealingKeyUse, ServerChange, ServerRef, Subject,
+    AccessChange, AccessUpdate, Actor, ConfigurationScope, Error, IntegrationChange, NewIntegration,
+    NewServer, RegistrationFilter, Registry, SealingKey, SealingKeyUse, ServerChange, ServerRef,
 };
 use registry_core::permission::Role;
 use registry_core::registration::{AuthType, State, Transport};
@@ -226,7 +226,7 @@ on_both! {
             refused("a server", Box::pin(wrong.servers().create(&admin, new_server))).await;
             refused("a server's change", wrong.servers().update(&admin, &server, server_change, None)).await;
             refused("access", wrong.access().update(&admin, &linear, access)).await;
-            for subject in [Subject::Organisation, Subject::Integration(linear.clone()), Subject::Server(server.clone())] {
+            for subject in [ConfigurationScope::Organisation, ConfigurationScope::Integration(linear.clone()), ConfigurationScope::Server(server.clone())] {
                 refused("a layer", wrong.configurations().set(&admin, &subject, Some(text()), None, None)).await;
             }
             refused("a draft", wrong.drafts().set_configuration(&admin, draft.id, Some(&text()))).await;

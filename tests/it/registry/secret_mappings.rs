@@ -4,8 +4,8 @@ use mcp_registry::adapters::ExternalServices;
 use mcp_registry::config::{Config, DeclaredSecret};
 use mcp_registry::secrets::Secrets;
 use registry::{
-    Error, IntegrationChange, NewIntegration, Recording, Registry, SealingRing, SecretMapping,
-    SecretReference, ServerChange, ServerRef, Settings, Subject, ValueFormat,
+    ConfigurationScope, Error, IntegrationChange, NewIntegration, Recording, Registry, SealingRing,
+    SecretMapping, SecretReference, ServerChange, ServerRef, Settings, ValueFormat,
 };
 use registry_core::permission::Role;
 use registry_core::registration::{AuthType, Transport};
@@ -321,7 +321,7 @@ on_both! {
             Err(Error::Invalid(findings)) => assert_eq!(findings.0[0].code, "member_set_twice"),
             other => panic!("{other:?}"),
         }
-        let subject = Subject::Integration(Reference::parse("linear"));
+        let subject = ConfigurationScope::Integration(Reference::parse("linear"));
         let operator = w.registry.operator();
         let saved = w.registry.configurations().set(&operator, &subject, own().unwrap(), None, None).await;
         assert!(matches!(saved, Err(Error::Invalid(_))));

@@ -1,7 +1,7 @@
 //! What a worker that dies leaves behind.
 
 use super::{Working, registration_in, registration_when, upstream};
-use registry::{NewClient, StepRecord, Subject};
+use registry::{ConfigurationScope, NewClient, StepRecord};
 use registry_core::permission::Role;
 use registry_core::registration::State;
 use registry_core::slug::Reference;
@@ -70,7 +70,7 @@ on_both! {
         let situation = t.registry.registration_queue().load(&claim).await.unwrap().unwrap();
         let credentials = situation.desired.effective.credentials.clone().unwrap();
         let attempt = t.registry.registration_queue().begin_attempt(&claim, &situation, "adopt", None, &[]).await.unwrap().unwrap();
-        let subject = Subject::Integration(Reference::parse("linear"));
+        let subject = ConfigurationScope::Integration(Reference::parse("linear"));
         let text = Some(entered("s3cret-two"));
         t.registry.configurations().set(&t.admin(), &subject, text, None, None).await.unwrap();
 

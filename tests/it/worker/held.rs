@@ -1,7 +1,7 @@
 //! Replacements that whoever saves holds back.
 
 use super::{Working, registration_in, registration_when, upstream};
-use registry::{NewConfiguration, Replacements, Subject};
+use registry::{ConfigurationScope, NewConfiguration, ReplacementMode};
 use registry_core::permission::Role;
 use registry_core::registration::State;
 use registry_core::slug::Reference;
@@ -10,15 +10,15 @@ use registry_sandbox::Quirks;
 use serde_json::json;
 use support::{Engine, TestRegistry, TestServer};
 
-fn linear() -> Subject {
-    Subject::Integration(Reference::parse("linear"))
+fn linear() -> ConfigurationScope {
+    ConfigurationScope::Integration(Reference::parse("linear"))
 }
 
 fn named(name: &str) -> String {
     json!({ "oauth_client_metadata": { "client_name": name } }).to_string()
 }
 
-fn save(name: &str, replacements: Replacements) -> NewConfiguration {
+fn save(name: &str, replacements: ReplacementMode) -> NewConfiguration {
     NewConfiguration { text: Some(named(name)), replacements, ..NewConfiguration::default() }
 }
 
@@ -28,7 +28,7 @@ on_both! {
         let sandbox = upstream(&t, Quirks { no_management: true, ..Quirks::default() }, None).await;
         let worker = Working::start(&t.registry, Limits::default());
         let first = registration_in(&t, State::Registered).await;
-        let saved = t.registry.configurations().save(&t.admin(), &linear(), save("Held", Replacements::Held)).await.unwrap();
+        let saved = t.registry.configurations().save(&t.admin(), &linear(), save("Held", ReplacementMode::Defer)).await.unwrap();
         assert_eq!((saved.affected.replaced, saved.affected.asked), (0, 1), "{:?}", saved.affected);
         let outdated = registration_in(&t, State::Outdated).await;
         assert!(outdated.registration.usable && outdated.registration.client_id == first.registration.client_id);
@@ -41,9 +41,9 @@ on_both! {
         .await;
         assert_ne!(second.registration.client_id, first.registration.client_id);
 
-        t.registry.configurations().save(&t.admin(), &linear(), save("Held again", Replacements::Held)).await.unwrap();
+        t.registry.configurations().save(&t.admin(), &linear(), save("Held again", ReplacementMode::Defer)).await.unwrap();
         registration_in(&t, State::Outdated).await;
-        let saved = t.registry.configurations().save(&t.admin(), &linear(), save("By rule", Replacements::ByRule)).await.unwrap();
+        let saved = t.registry.configurations().save(&t.admin(), &linear(), save("By rule", ReplacementMode::Policy)).await.unwrap();
         assert_eq!((saved.affected.replaced, saved.affected.asked), (1, 0));
         registration_when(&t, |detail| {
             detail.registration.state == State::Registered && detail.registration.generation == Some(3)
@@ -51,7 +51,7 @@ on_both! {
         .await;
 
         // A restored version can be held back like any other.
-        let restored = t.registry.configurations().revert(&t.admin(), &linear(), 1, None, Replacements::Held).await.unwrap();
+        let restored = t.registry.configurations().revert(&t.admin(), &linear(), 1, None, ReplacementMode::Defer).await.unwrap();
         assert_eq!(restored.affected.asked, 1);
         registration_in(&t, State::Outdated).await;
         worker.stop().await;

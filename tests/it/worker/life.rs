@@ -3,8 +3,8 @@
 use super::{Working, advance, registration_in, registration_when, upstream};
 use chrono::Duration as Span;
 use registry::{
-    AccessChange, AccessUpdate, Affected, Check, EnteredClient, OrphanFilter, PageRequest, ServerRef,
-    Settings, Subject,
+    AccessChange, AccessUpdate, Affected, Check, ConfigurationScope, EnteredClient, OrphanFilter,
+    PageRequest, ServerRef, Settings,
 };
 use registry_core::permission::Role;
 use registry_core::registration::{ClientStatus, RegistrationMethod, State};
@@ -24,7 +24,7 @@ async fn fetched(t: &TestRegistry) -> Value {
 
 /// Saves the integration's Advanced Configuration.
 async fn configure(t: &TestRegistry, text: &str) -> Affected {
-    let subject = Subject::Integration(Reference::parse("linear"));
+    let subject = ConfigurationScope::Integration(Reference::parse("linear"));
     t.registry
         .configurations()
         .set(&t.admin(), &subject, Some(text.to_owned()), None, None)
@@ -56,7 +56,7 @@ on_both! {
         let first = registration_in(&t, State::Registered).await;
         let (client_id, secret) = (first.registration.client_id.clone().unwrap(), fetched(&t).await["client"]["client_secret"].clone());
         for name in ["One", "Two"] {
-            let check = Check { subject: Some(Subject::Integration(Reference::parse("linear"))), text: named(name), preview: None };
+            let check = Check { subject: Some(ConfigurationScope::Integration(Reference::parse("linear"))), text: named(name), preview: None };
             let said = t.registry.configurations().check(&t.admin(), check).await.unwrap().affected;
             assert_eq!((said.updated, said.replaced, said.asked), (1, 0, 0), "said before");
             assert_eq!(configure(&t, &named(name)).await.updated, 1);
@@ -253,7 +253,7 @@ on_both! {
         let adopted = registration_when(&t, |detail| detail.registration.client_id.as_deref() == Some("by-hand") && detail.registration.state == State::Registered).await;
         worker.stop().await;
         assert_eq!(adopted.registration.method, Some(RegistrationMethod::PreRegistered));
-        let subject = Subject::Server(the_server());
+        let subject = ConfigurationScope::Server(the_server());
         let stored = t.registry.configurations().get(&t.admin(), &subject).await.unwrap().text.unwrap();
         assert!(stored.contains("by-hand") && !stored.contains("s3cret"), "{stored}");
         sandbox.stop().await;

@@ -53,7 +53,7 @@ on_both! {
         let worker = Working::start(&t.registry, Limits::default());
         let failed = registration_in(&t, State::Failed).await;
         assert_eq!(failed.registration.reason.as_deref(), Some("registration_not_allowed"));
-        let subject = registry::Subject::Integration("linear".into());
+        let subject = registry::ConfigurationScope::Integration("linear".into());
         let named = Some(r#"{"oauth_client_metadata":{"client_name":"Acme"}}"#.to_owned());
         t.registry.configurations().set(&t.admin(), &subject, named, None, None).await.unwrap();
         registration_in(&t, State::Registered).await;
@@ -94,7 +94,7 @@ on_both! {
         let worker = Working::start(&t.registry, Limits::default());
         let failed = registration_in(&t, State::Failed).await;
         assert_eq!(failed.registration.reason.as_deref(), Some("initial_access_token_needed"));
-        let subject = registry::Subject::Integration("linear".into());
+        let subject = registry::ConfigurationScope::Integration("linear".into());
         let text = Some(r#"{"registration":{"initial_access_token":"iat-canary"}}"#.to_owned());
         t.registry.configurations().set(&t.admin(), &subject, text, None, None).await.unwrap();
         let done = registration_when(&t, |detail| detail.registration.state == State::Registered).await;

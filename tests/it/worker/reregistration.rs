@@ -3,7 +3,7 @@
 use super::{Working, registration_when, upstream};
 use registry::{
     AccessChange, AccessUpdate, Confirmed, Error, PageRequest, Registration, RegistrationFilter,
-    Replacements, ReregisterScope, Reregistration,
+    ReplacementMode, ReregisterScope, Reregistration,
 };
 use registry_core::permission::Role;
 use registry_core::registration::State;
@@ -54,7 +54,7 @@ pub(crate) async fn mixed(t: &TestRegistry) -> Sandbox {
         workspaces: vec![shut],
         global_access: None,
         override_existing: false,
-        replacements: Replacements::default(),
+        replacements: ReplacementMode::default(),
     };
     t.registry.access().update(&t.admin(), &"linear".into(), update).await.unwrap();
     let db = t.database.connect().await;

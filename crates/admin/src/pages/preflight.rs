@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, post, web};
 use askama::Template;
-use registry::{Integration, Preflight, WhatIf};
+use registry::{Integration, Preflight, PreflightOverrides};
 use registry_core::preflight::AdviceSeverity;
 use registry_core::slug::Reference;
 
@@ -71,7 +71,8 @@ async fn check(
 ) -> Result<HttpResponse, Failure> {
     let reference = Reference::parse(&path);
     let integration = visitor.registry.integrations().get(&visitor.actor, &reference).await?;
-    let found = visitor.registry.preflight().run(&visitor.actor, &reference, WhatIf::default()).await?;
+    let found =
+        visitor.registry.preflight().run(&visitor.actor, &reference, PreflightOverrides::default()).await?;
     let shell = Shell::of(&request, &visitor, "integrations", format!("Check {}", integration.name));
     Ok(html(StatusCode::OK, &PreflightPage { shell, integration, found })?)
 }

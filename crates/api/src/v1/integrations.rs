@@ -17,7 +17,8 @@ use crate::v1::secret_mappings::{self, MappingBody, MappingView};
 use actix_web::{delete, get, post, put, web};
 use chrono::{DateTime, Utc};
 use registry::{
-    Integration, IntegrationChange, IntegrationFilter, IntegrationSort, NewIntegration, OwnerFilter, Subject,
+    ConfigurationScope, Integration, IntegrationChange, IntegrationFilter, IntegrationSort, NewIntegration,
+    OwnerFilter,
 };
 use registry_core::locate::placed;
 use registry_core::permission::Permission;
@@ -526,7 +527,7 @@ pub(crate) async fn list_integration_revisions(
     path: web::Path<String>,
 ) -> Answer {
     let page = caller.query::<ListRevisions>()?.page()?;
-    let subject = Subject::Integration(Reference::parse(&path));
+    let subject = ConfigurationScope::Integration(Reference::parse(&path));
     let found = state.registry.configurations().revisions(&caller.actor, &subject, page).await?;
     Ok(answer::ok(&Listed::new(found, page, RevisionView::try_from)?))
 }
@@ -551,7 +552,7 @@ pub(crate) async fn revert_integration(
     path: web::Path<(String, String)>,
 ) -> Answer {
     let (integration, number) = path.into_inner();
-    let subject = Subject::Integration(Reference::parse(&integration));
+    let subject = ConfigurationScope::Integration(Reference::parse(&integration));
     let number = super::revisions::number(&number)?;
     let saved = state
         .registry

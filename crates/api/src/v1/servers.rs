@@ -15,7 +15,9 @@ use crate::v1::save_options::HowToSave;
 use crate::v1::secret_mappings::{self, MappingBody, MappingView};
 use actix_web::{delete, get, post, put, web};
 use chrono::{DateTime, Utc};
-use registry::{NewServer, RegistrationBrief, Saved, Server, ServerChange, ServerFilter, ServerRef, Subject};
+use registry::{
+    ConfigurationScope, NewServer, RegistrationBrief, Saved, Server, ServerChange, ServerFilter, ServerRef,
+};
 use registry_core::finding::Finding;
 use registry_core::locate::placed;
 use registry_core::permission::Permission;
@@ -468,7 +470,7 @@ pub(crate) async fn list_server_revisions(
     path: web::Path<String>,
 ) -> Answer {
     let page = caller.query::<ListRevisions>()?.page()?;
-    let subject = Subject::Server(named(&caller, &path)?);
+    let subject = ConfigurationScope::Server(named(&caller, &path)?);
     let found = state.registry.configurations().revisions(&caller.actor, &subject, page).await?;
     Ok(answer::ok(&Listed::new(found, page, RevisionView::try_from)?))
 }
@@ -494,7 +496,7 @@ pub(crate) async fn revert_server(
     path: web::Path<(String, String)>,
 ) -> Answer {
     let (server, number) = path.into_inner();
-    let subject = Subject::Server(named(&caller, &server)?);
+    let subject = ConfigurationScope::Server(named(&caller, &server)?);
     let number = revisions::number(&number)?;
     let saved = state
         .registry

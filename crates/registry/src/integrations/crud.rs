@@ -1,7 +1,7 @@
 //! Integrations: an upstream MCP server's address, its auth type, its Advanced Configuration.
 
 use crate::configuration::costs::Affected;
-use crate::configuration::impact::Replacements;
+use crate::configuration::impact::ReplacementMode;
 use crate::configuration::mapped_secrets;
 use crate::configuration::mapped_secrets::{MappedSecret, MappingOwner, SecretMapping, mappings_of};
 use crate::configuration::revision_rows::add_revision;
@@ -33,13 +33,13 @@ use uuid::Uuid;
 
 /// An integration.
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent property")]
 pub struct Integration {
     /// Its id.
     pub id: IntegrationId,
     /// Its name in URLs, unique in the organisation; never changes.
     pub slug: Slug,
-    /// Its name for people.
+    /// Display name.
     pub name: String,
     /// What it is for.
     pub description: Option<String>,
@@ -125,7 +125,7 @@ pub struct IntegrationChange {
     /// Members that come from the operator's secrets, all of them.
     pub secret_mappings: Option<Vec<SecretMapping>>,
     /// What becomes of clients that only a new one can take the place of.
-    pub replacements: Replacements,
+    pub replacements: ReplacementMode,
 }
 
 impl Integrations<'_> {
@@ -165,7 +165,7 @@ impl Integrations<'_> {
                 });
             }
         };
-        self.judge_url(&new.url)?;
+        self.validate_url(&new.url)?;
         let slug = self.free_slug(&write.txn, actor, new.slug.as_deref(), &name).await?;
         let id = self.registry.new_id();
         if let Some((draft, _)) = sealed {
@@ -203,7 +203,7 @@ impl Integrations<'_> {
             pre_registered: false,
             unreachable: false,
             last_test: None,
-            address_by_admin: may_vouch(actor),
+            address_by_admin: may_use_organisation_secrets(actor),
         };
         model.set_configuration(stored.text.clone());
         insert_unique(model.clone().into_active_model().reset_all().insert(&write.txn).await, &slug)?;
@@ -229,7 +229,7 @@ impl Integrations<'_> {
     }
 
     /// The slug for a new integration: the given one, or one made from its name. Slugs are unique in the organisation, so
-    /// that somebody bound to a workspace learns whether any workspace has one: only so often (`docs/threat-model.md`).
+    /// that a user bound to a workspace could probe for the slugs of others: rate-limited (`docs/threat-model.md`).
     pub(crate) async fn free_slug(
         self,
         db: &impl ConnectionTrait,
@@ -257,7 +257,7 @@ impl Integrations<'_> {
     }
 
     /// Judges an integration's address by its text.
-    pub(crate) fn judge_url(self, url: &str) -> Result<()> {
+    pub(crate) fn validate_url(self, url: &str) -> Result<()> {
         self.registry
             .settings()
             .egress
@@ -286,13 +286,13 @@ pub(crate) fn secret_withheld() -> Finding {
     Finding::warning(
         "/url",
         "secret_withheld",
-        "Secrets of the organisation's configuration are not sent to this address, because it was chosen by somebody who may not change that configuration. An admin who saves the address again has them sent there.",
+        "Secrets of the organisation's configuration are not sent to this address, because it was chosen by a user who may not change that configuration. An admin who saves the address again has them sent there.",
     )
 }
 
-/// Whether addresses that this caller chooses may be sent the secrets of the organisation's layer: whoever may write that
+/// Whether addresses that this caller chooses may be sent the secrets of the organisation's layer: a user who may write that
 /// layer could enter them there anyway.
-pub(crate) fn may_vouch(actor: &Actor) -> bool {
+pub(crate) fn may_use_organisation_secrets(actor: &Actor) -> bool {
     actor.workspace().is_none() && actor.can(Permission::WriteOrganisation)
 }
 
@@ -332,7 +332,7 @@ pub(crate) fn into_integration(
 
 impl integration::Model {
     /// Whether secrets of the organisation's layer stay away from its address (`docs/client-metadata.md`): a workspace
-    /// chose it, or somebody who may not write that layer.
+    /// chose it, or a user who may not write that layer.
     pub(crate) fn withholds_organisation_secrets(&self) -> bool {
         self.workspace_id.is_some() || !self.address_by_admin
     }

@@ -1,14 +1,14 @@
 //! Changes of integrations, what they cost, and their end.
 
 use crate::configuration::costs::Affected;
-use crate::configuration::impact::Before;
-use crate::configuration::layers::Scope;
+use crate::configuration::impact::ImpactTracker;
+use crate::configuration::layers::ServerScope;
 use crate::configuration::mapped_secrets;
 use crate::configuration::mapped_secrets::{MappingOwner, ReadMappings};
 use crate::configuration::revision_rows::add_revision;
 use crate::configuration::save::Saved;
 use crate::integrations::Integrations;
-use crate::integrations::crud::{event, may_vouch, snapshot};
+use crate::integrations::crud::{event, may_use_organisation_secrets, snapshot};
 use crate::lookup::deleted::Deleted;
 use crate::lookup::integrations::{find, require_owner};
 use crate::lookup::naming;
@@ -69,8 +69,9 @@ impl Integrations<'_> {
         let model = find(&write.txn, actor, reference).await?;
         require_owner(actor, &model)?;
         naming::expect_version(expected_version, model.version)?;
-        let before =
-            Before::take(write, Scope::Integration(IntegrationId(model.id))).await?.with(change.replacements);
+        let before = ImpactTracker::capture(write, ServerScope::Integration(IntegrationId(model.id)))
+            .await?
+            .with_replacements(change.replacements);
         let mut after = model.clone();
         if let Some(name) = change.name {
             after.name = naming::name(&name, "/name")?;
@@ -85,9 +86,10 @@ impl Integrations<'_> {
             transport.as_str().clone_into(&mut after.transport);
         }
         if let Some(url) = change.url {
-            self.judge_url(&url)?;
-            // Sent again by somebody who may, the same address is vouched for; another one is whose it is that sends it.
-            after.address_by_admin = may_vouch(actor) || url == model.url && model.address_by_admin;
+            self.validate_url(&url)?;
+            // An address that is sent again by a user who may write the organisation's layer is trusted with its secrets.
+            after.address_by_admin =
+                may_use_organisation_secrets(actor) || url == model.url && model.address_by_admin;
             after.url = url;
         }
         if let Some(enabled) = change.enabled {
@@ -146,7 +148,7 @@ impl Integrations<'_> {
                 _ => (AuditAction::IntegrationUpdated, "integration saved"),
             };
             write.audit(event(action, &after).before(snapshot(&model)).after(snapshot(&after)));
-            affected = before.settle(write, "/configurations", because).await?;
+            affected = before.apply(write, "/configurations", because).await?;
         }
         findings.0.extend(self.withheld(&write.txn, &after).await?);
         let value = self.show(&write.txn, actor, after).await?;
@@ -168,7 +170,7 @@ impl Integrations<'_> {
         let mut deleted = Deleted::default();
         crate::servers::update::delete_all(
             &mut write,
-            Scope::Integration(IntegrationId(model.id)),
+            ServerScope::Integration(IntegrationId(model.id)),
             &mut deleted,
         )
         .await?;
@@ -184,7 +186,7 @@ async fn refuse_inherited_secrets(write: &Write<'_>, model: &integration::Model)
     for layers in write
         .registry
         .configurations()
-        .load(&write.txn, Scope::Integration(IntegrationId(model.id)), false)
+        .load(&write.txn, ServerScope::Integration(IntegrationId(model.id)), false)
         .await?
     {
         let mapped = !layers.server_mapped.is_empty();
@@ -216,7 +218,7 @@ async fn refuse_inherited_secrets(write: &Write<'_>, model: &integration::Model)
     )))
 }
 
-/// Marks an integration deleted and forgets its secrets. Its slug is free at once.
+/// Marks an integration deleted and deletes its secrets. Its slug is free immediately.
 pub(crate) async fn mark_deleted(write: &mut Write<'_>, model: integration::Model) -> Result<()> {
     let rows =
         access::Entity::find().filter(access::Column::IntegrationId.eq(model.id)).all(&write.txn).await?;

@@ -1,4 +1,4 @@
-//! A slug that is free in its space.
+//! Chooses a slug that is free in its namespace.
 
 use crate::Result;
 use crate::lookup::slugs::{given_slug, slug_taken};

@@ -79,7 +79,7 @@ pub struct IntegrationRef {
     pub id: IntegrationId,
     /// Its slug.
     pub slug: Slug,
-    /// Its name for people.
+    /// Display name.
     pub name: String,
     /// The upstream MCP server's address.
     pub url: String,

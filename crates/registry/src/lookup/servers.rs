@@ -10,12 +10,12 @@ use registry_core::registration::State;
 use registry_core::slug::{Reference, Slug};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 
-/// How a server's registration stands.
+/// Short form of a server's registration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RegistrationBrief {
     /// Its id.
     pub id: RegistrationId,
-    /// Where the effort stands.
+    /// Its state.
     pub state: State,
     /// Whether there is an active, unexpired client.
     pub usable: bool,

@@ -15,11 +15,11 @@ pub struct WorkspaceRef {
     pub id: WorkspaceId,
     /// Its slug.
     pub slug: Slug,
-    /// Its name for people.
+    /// Display name.
     pub name: String,
 }
 
-/// The live workspace of this name, whoever asks.
+/// The live workspace of this name, without a visibility check.
 pub(crate) async fn by_reference(
     db: &impl ConnectionTrait,
     reference: &Reference,

@@ -1,13 +1,13 @@
 //! What people can do about a registration: try again, replace, keep, withdraw, enter a client by hand.
 
 use crate::ConflictCode;
-use crate::configuration::layers::Scope;
+use crate::configuration::layers::ServerScope;
 use crate::registration::Registrations;
 use crate::registration::list::Registration;
 use crate::storage::audit_action::AuditAction;
 use crate::storage::entity::{oauth_client, registration};
 use crate::storage::write::{Event, Write};
-use crate::{Actor, Error, Result, Subject};
+use crate::{Actor, ConfigurationScope, Error, Result};
 use registry_core::id::{RegistrationId, ServerId};
 use registry_core::metadata::{ALIAS_WRAPPER, CANONICAL_WRAPPER};
 use registry_core::permission::Permission;
@@ -132,8 +132,10 @@ impl Registrations<'_> {
         if before.server_deleted {
             return Err(gone());
         }
-        let subject =
-            Subject::Server(crate::ServerRef { server: Reference::Id(before.server.0), workspace: None });
+        let subject = ConfigurationScope::Server(crate::ServerRef {
+            server: Reference::Id(before.server.0),
+            workspace: None,
+        });
         let current = self.registry.configurations().get(actor, &subject).await?;
         let mut text: Value = match &current.text {
             Some(text) => serde_json::from_str(text)?,
@@ -224,7 +226,7 @@ impl Registrations<'_> {
         let layers = self
             .registry
             .configurations()
-            .load(&write.txn, Scope::Server(ServerId(row.server_id)), false)
+            .load(&write.txn, ServerScope::Server(ServerId(row.server_id)), false)
             .await?
             .pop();
         layers

@@ -4,7 +4,7 @@
 //! (INV-7). What came of a step is written in `recording`.
 
 use crate::actor::Actor;
-use crate::configuration::layers::{Scope, ServerLayers};
+use crate::configuration::layers::{ServerLayers, ServerScope};
 use crate::lookup::clients::{active_client, active_clients, foreign_management, managed_at, method};
 use crate::registration::Queue;
 use crate::registration::context::{Claim, NEVER, Situation, claimed, lease_clock};
@@ -275,7 +275,7 @@ impl Queue<'_> {
     pub(crate) async fn layers_of(self, write: &Write<'_>, server: Uuid) -> Result<ServerLayers> {
         self.registry
             .configurations()
-            .load(&write.txn, Scope::Server(ServerId(server)), true)
+            .load(&write.txn, ServerScope::Server(ServerId(server)), true)
             .await?
             .pop()
             .ok_or_else(|| Error::corrupt("registration", "server_id", server))

@@ -3,7 +3,7 @@
 
 use crate::ConflictCode;
 use crate::configuration::costs::KnownClients;
-use crate::configuration::layers::{Scope, ServerLayers};
+use crate::configuration::layers::{ServerLayers, ServerScope};
 use crate::lookup::integrations;
 use crate::registration::Registrations;
 use crate::registration::actions::Ask;
@@ -154,7 +154,7 @@ impl Registrations<'_> {
         let layers = self
             .registry
             .configurations()
-            .load(self.registry.db(), Scope::Server(registration.server), false)
+            .load(self.registry.db(), ServerScope::Server(registration.server), false)
             .await?;
         let known = KnownClients::of(self.registry.db(), &layers).await?;
         let row = layers.first().map(|layers| self.dry_run(layers, &known)).transpose()?.flatten();
@@ -192,7 +192,7 @@ impl Registrations<'_> {
         let mut layers = self
             .registry
             .configurations()
-            .load(db, Scope::Integration(IntegrationId(model.id)), false)
+            .load(db, ServerScope::Integration(IntegrationId(model.id)), false)
             .await?;
         if let Some(own) = actor.workspace() {
             layers.retain(|layers| layers.server.workspace_id == own.0);

@@ -1,7 +1,7 @@
 //! Servers: integrations made available in one workspace.
 
-use crate::configuration::impact::Replacements;
-use crate::configuration::layers::Scope;
+use crate::configuration::impact::ReplacementMode;
+use crate::configuration::layers::ServerScope;
 use crate::configuration::mapped_secrets::{MappedSecret, SecretMapping, mappings_of};
 use crate::lookup::integrations::{IntegrationRef, integration_ref};
 use crate::lookup::servers::{RegistrationBrief, ServerRef, find};
@@ -31,7 +31,7 @@ pub struct Server {
     pub id: ServerId,
     /// Its name in URLs, unique in the workspace; never changes.
     pub slug: Slug,
-    /// Its name for people.
+    /// Display name.
     pub name: String,
     /// What it is for.
     pub description: Option<String>,
@@ -88,7 +88,7 @@ pub struct ServerChange {
     /// What the author says of this version of the configuration.
     pub note: Option<String>,
     /// What becomes of a client that only a new one can take the place of.
-    pub replacements: Replacements,
+    pub replacements: ReplacementMode,
 }
 
 /// Which servers to list.
@@ -181,7 +181,7 @@ impl Servers<'_> {
         let layers = self
             .registry
             .configurations()
-            .load(self.registry.db(), Scope::Server(ServerId(model.id)), false)
+            .load(self.registry.db(), ServerScope::Server(ServerId(model.id)), false)
             .await?
             .pop()
             .ok_or_else(|| Error::not_found("server", show(&reference.server)))?;

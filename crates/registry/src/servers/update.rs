@@ -1,9 +1,9 @@
-//! Making, changing and deleting servers.
+//! Creates, updates and deletes servers.
 
-use crate::access::access;
+use crate::access::changes;
 use crate::configuration::costs::Affected;
-use crate::configuration::impact::Before;
-use crate::configuration::layers::Scope;
+use crate::configuration::impact::ImpactTracker;
+use crate::configuration::layers::ServerScope;
 use crate::configuration::mapped_secrets::{MappingOwner, ReadMappings, mappings_of};
 use crate::configuration::revision_rows::add_revision;
 use crate::configuration::save::Saved;
@@ -31,7 +31,7 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, Into
 use serde_json::Value;
 
 impl Servers<'_> {
-    /// Makes a server. Its registration is due at once.
+    /// Creates a server. Its registration is due immediately.
     pub async fn create(self, actor: &Actor, new: NewServer) -> Result<Saved<Server>> {
         actor.require(Permission::CreateServers)?;
         let mut new = new;
@@ -47,14 +47,14 @@ impl Servers<'_> {
         Ok(Saved { value, findings: made.findings, affected: made.affected })
     }
 
-    /// The same inside a write that does more, whose actor may.
+    /// As [`Self::create`], inside an open write whose caller has checked the permission.
     pub(crate) async fn create_in(
         self,
         write: &mut Write<'_>,
         actor: &Actor,
         new: NewServer,
         read: Option<ReadMappings>,
-    ) -> Result<MadeServer> {
+    ) -> Result<CreatedServer> {
         let name = naming::name(&new.name, "/name")?;
         let description = naming::description(new.description)?;
         let workspace = match (&new.workspace, actor.workspace()) {
@@ -99,7 +99,7 @@ impl Servers<'_> {
             updated_by: write.actor_name(),
             deleted_at: None,
         };
-        let before = Before::take(write, Scope::Server(ServerId(id))).await?;
+        let before = ImpactTracker::capture(write, ServerScope::Server(ServerId(id))).await?;
         insert_unique(model.clone().into_active_model().reset_all().insert(&write.txn).await, &slug)?;
         if stored.text.is_some() {
             add_revision(write, OwnerKind::Server.with_id(id), stored.text, None, None).await?;
@@ -107,11 +107,11 @@ impl Servers<'_> {
         let owner = MappingOwner::server(&write.txn, &model, &integration).await?;
         mapped_secrets::apply(write, &owner, read).await?;
         write.audit(event(AuditAction::ServerCreated, &model).after(snapshot(&model)));
-        let affected = before.settle(write, "/configurations", "server created").await?;
-        Ok(MadeServer { model, integration, workspace, findings: stored.findings, affected })
+        let affected = before.apply(write, "/configurations", "server created").await?;
+        Ok(CreatedServer { model, integration, workspace, findings: stored.findings, affected })
     }
 
-    /// Changes a server.
+    /// Updates a server.
     pub async fn update(
         self,
         actor: &Actor,
@@ -124,7 +124,9 @@ impl Servers<'_> {
         let mut write = self.registry.begin_write(actor).await?;
         let model = find(&write.txn, actor, reference).await?;
         naming::expect_version(expected_version, model.version)?;
-        let before = Before::take(&write, Scope::Server(ServerId(model.id))).await?.with(change.replacements);
+        let before = ImpactTracker::capture(&write, ServerScope::Server(ServerId(model.id)))
+            .await?
+            .with_replacements(change.replacements);
         let mut after = model.clone();
         if let Some(name) = change.name {
             after.name = naming::name(&name, "/name")?;
@@ -163,7 +165,7 @@ impl Servers<'_> {
             write.audit(
                 event(AuditAction::ServerUpdated, &after).before(snapshot(&model)).after(snapshot(&after)),
             );
-            affected = before.settle(&mut write, "/configurations", "server saved").await?;
+            affected = before.apply(&mut write, "/configurations", "server saved").await?;
         }
         let page = self.show(&write.txn, Page { items: vec![after], total: 1 }).await?;
         write.commit().await?;
@@ -187,14 +189,14 @@ impl Servers<'_> {
         let model = find(&write.txn, actor, reference).await?;
         naming::expect_version(expected_version, model.version)?;
         let mut deleted = Deleted::default();
-        delete_all(&mut write, Scope::Server(ServerId(model.id)), &mut deleted).await?;
+        delete_all(&mut write, ServerScope::Server(ServerId(model.id)), &mut deleted).await?;
         write.commit().await?;
         Ok(deleted)
     }
 }
 
-/// A server that was just made, with what it is made of.
-pub(crate) struct MadeServer {
+/// A server that was just created, with its integration and workspace.
+pub(crate) struct CreatedServer {
     model: server::Model,
     integration: integration::Model,
     workspace: workspace::Model,
@@ -232,14 +234,18 @@ async fn usable_integration(
             ),
         });
     }
-    // A key that was made to create servers alone opens nothing.
+    // A key with the scope to create servers may not grant access.
     actor.require(Permission::UpdateIntegrations)?;
-    access::grant(write, actor, &model, workspace).await?;
+    changes::grant(write, actor, &model, workspace).await?;
     Ok(model)
 }
 
-/// Deletes every live server in `scope` and counts what that takes along.
-pub(crate) async fn delete_all(write: &mut Write<'_>, scope: Scope<'_>, deleted: &mut Deleted) -> Result<()> {
+/// Deletes every live server in `scope` and counts the deleted rows.
+pub(crate) async fn delete_all(
+    write: &mut Write<'_>,
+    scope: ServerScope<'_>,
+    deleted: &mut Deleted,
+) -> Result<()> {
     for layers in write.registry.configurations().load(&write.txn, scope, false).await? {
         let model = layers.server.clone();
         write.unseal(sealed_ids(model.configuration.as_deref()).into_values()).await?;
@@ -255,7 +261,7 @@ pub(crate) async fn delete_all(write: &mut Write<'_>, scope: Scope<'_>, deleted:
             .await?
             .is_some();
         if has_registration {
-            impact::wake(write, &layers, "server deleted").await?;
+            impact::enqueue(write, &layers, "server deleted").await?;
             deleted.registrations += 1;
         }
         write.server_changed(WorkspaceId(model.workspace_id), ServerId(model.id));

@@ -1,6 +1,6 @@
 //! Workspaces: teams inside the organisation.
 
-use crate::configuration::layers::Scope;
+use crate::configuration::layers::ServerScope;
 use crate::lookup::deleted::Deleted;
 use crate::lookup::free_slug::SlugSpace;
 use crate::lookup::slugs::{insert_unique, stored_slug};
@@ -30,7 +30,7 @@ pub struct Workspace {
     pub id: WorkspaceId,
     /// Its name in URLs; never changes.
     pub slug: Slug,
-    /// Its name for people.
+    /// Display name.
     pub name: String,
     /// What it is for.
     pub description: Option<String>,
@@ -178,7 +178,7 @@ impl Workspaces<'_> {
             .all(&write.txn)
             .await?;
         let mut deleted = Deleted { integrations: own.len() as u64, ..Deleted::default() };
-        crate::servers::update::delete_all(&mut write, Scope::Workspace(id), &mut deleted).await?;
+        crate::servers::update::delete_all(&mut write, ServerScope::Workspace(id), &mut deleted).await?;
         for integration in own {
             crate::integrations::update::mark_deleted(&mut write, integration).await?;
         }
@@ -193,7 +193,7 @@ impl Workspaces<'_> {
     }
 }
 
-/// Keys and people bound to a workspace that goes away must not come to be bound to nothing.
+/// Revokes the API keys and memberships of a deleted workspace: none of them may become unbound.
 async fn revoke_identities(write: &mut Write<'_>, workspace: WorkspaceId) -> Result<()> {
     use sea_orm::sea_query::Expr;
     let now = write.millis();

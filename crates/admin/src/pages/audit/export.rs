@@ -7,7 +7,7 @@ use crate::http::session::Visitor;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, get, web};
 use futures_util::stream::try_unfold;
-use registry::{AuditFilter, AuditFormat, AuditSeek, Error, export_audit};
+use registry::{AuditCursor, AuditFilter, AuditFormat, Error, export_audit};
 use registry_core::permission::Permission;
 
 /// Events in one part.
@@ -27,7 +27,7 @@ pub(super) async fn lines(visitor: Visitor, query: web::Query<Query>) -> Result<
 struct Sending {
     visitor: Visitor,
     filter: AuditFilter,
-    seek: AuditSeek,
+    seek: AuditCursor,
     more: bool,
 }
 
@@ -43,17 +43,17 @@ fn file(visitor: Visitor, query: &Query, format: AuditFormat) -> Result<HttpResp
         AuditFormat::JsonLines => ("application/jsonl; charset=utf-8", "audit.jsonl"),
     };
     let parts = try_unfold(
-        Sending { visitor, filter, seek: AuditSeek::Newest, more: true },
+        Sending { visitor, filter, seek: AuditCursor::Newest, more: true },
         move |mut sending| async move {
             if !sending.more {
                 return Ok::<_, Error>(None);
             }
             let Sending { visitor, filter, seek, .. } = &sending;
             let found = visitor.registry.audit().range(&visitor.actor, filter.clone(), *seek, PART).await?;
-            let head = *seek == AuditSeek::Newest;
+            let head = *seek == AuditCursor::Newest;
             sending.more = found.older;
             if let Some(last) = found.items.last() {
-                sending.seek = AuditSeek::Before(last.number);
+                sending.seek = AuditCursor::Before(last.number);
             }
             let part = export_audit(found.items, format, head)?;
             Ok(Some((web::Bytes::from(part), sending)))

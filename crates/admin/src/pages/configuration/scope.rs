@@ -2,14 +2,14 @@
 
 use crate::http::failure::Failure;
 use crate::http::session::Visitor;
-use registry::{MappedSecret, ServerRef, Subject};
+use registry::{ConfigurationScope, MappedSecret, ServerRef};
 use registry_core::metadata::Level;
 use registry_core::permission::Permission;
 use registry_core::slug::Reference;
 
 /// The thing a page is about.
 pub(super) struct Place {
-    pub(super) subject: Subject,
+    pub(super) subject: ConfigurationScope,
     /// Where the form goes.
     pub(super) action: String,
     /// Its name, and where it is shown.
@@ -39,7 +39,7 @@ pub(super) async fn of_integration(visitor: &Visitor, slug: &str) -> Result<Plac
     let own = visitor.actor.workspace();
     let is_owner = own.is_none() || integration.workspace.is_some_and(|owner| Some(owner.id) == own);
     Ok(Place {
-        subject: Subject::Integration(reference),
+        subject: ConfigurationScope::Integration(reference),
         action: format!("/ui/integrations/{}/config", integration.slug),
         back: format!("/ui/integrations/{}", integration.slug),
         of: integration.name,
@@ -61,7 +61,7 @@ pub(super) async fn of_access(visitor: &Visitor, workspace: &str, slug: &str) ->
     let found = visitor.registry.integrations().get(&visitor.actor, &integration).await?;
     let team = visitor.registry.workspaces().get(&visitor.actor, &workspace).await?;
     Ok(Place {
-        subject: Subject::Access { integration, workspace },
+        subject: ConfigurationScope::Access { integration, workspace },
         action: format!("/ui/workspaces/{}/integrations/{}/config", team.slug, found.slug),
         back: format!("/ui/integrations/{}", found.slug),
         of: found.name,
@@ -83,7 +83,7 @@ pub(super) async fn of_server(visitor: &Visitor, workspace: &str, server: &str) 
         ServerRef { server: Reference::parse(server), workspace: Some(Reference::parse(workspace)) };
     let found = visitor.registry.servers().get(&visitor.actor, &reference).await?;
     Ok(Place {
-        subject: Subject::Server(reference),
+        subject: ConfigurationScope::Server(reference),
         action: format!("/ui/workspaces/{}/servers/{}/config", found.workspace.slug, found.slug),
         back: format!("/ui/workspaces/{}", found.workspace.slug),
         level: format!("for the server {} / {}", found.workspace.slug, found.slug),
@@ -102,7 +102,7 @@ pub(super) async fn of_server(visitor: &Visitor, workspace: &str, server: &str) 
 
 pub(super) fn of_organisation(visitor: &Visitor) -> Place {
     Place {
-        subject: Subject::Organisation,
+        subject: ConfigurationScope::Organisation,
         action: "/ui/settings/organisation".to_owned(),
         back: "/ui/settings/organisation".to_owned(),
         of: "Organisation".to_owned(),

@@ -49,6 +49,6 @@ async fn confirm(
 
 #[post("/drafts/{draft}/discard")]
 async fn discard(visitor: Visitor, path: web::Path<DraftId>) -> Result<HttpResponse, Failure> {
-    visitor.registry.drafts().discard(&visitor.actor, *path).await?;
+    visitor.registry.drafts().delete(&visitor.actor, *path).await?;
     Ok(go("/ui/integrations/new?done=discarded"))
 }

@@ -2,8 +2,8 @@
 
 use super::{approach, chosen, draft, event, snapshot};
 use crate::ConflictCode;
-use crate::access::access;
-use crate::access::access::AccessChange;
+use crate::access::changes;
+use crate::access::changes::AccessChange;
 use crate::configuration::costs::Affected;
 use crate::integrations::Drafts;
 use crate::servers::crud::NewServer;
@@ -93,7 +93,7 @@ impl Drafts<'_> {
             .await?;
         let mut made = made.clone();
         if row.every_new {
-            access::set_global(write, actor, &made, true, false).await?;
+            changes::set_global(write, actor, &made, true, false).await?;
             made.global_access = true;
         }
         if row.workspace_id.is_none() {
@@ -107,7 +107,7 @@ impl Drafts<'_> {
                     configuration: None,
                 })
             });
-            access::apply_each(write, actor, &made, changes.collect()).await?;
+            changes::apply_each(write, actor, &made, changes.collect()).await?;
         }
         let mut affected = Affected::default();
         for workspace in all.iter().filter(|workspace| wanted.contains(&workspace.id)) {

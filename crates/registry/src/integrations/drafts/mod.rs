@@ -1,5 +1,5 @@
-//! Drafts: integrations that somebody is about to add, step by step. Nobody but their owner and the organisation's admins
-//! knows of them; they end 30 days after the last change.
+//! Drafts: unfinished integrations of the setup in steps. Only the owner and the organisation's admins can see a draft;
+//! it expires 30 days after its last change.
 
 mod finish;
 mod probe;
@@ -29,24 +29,24 @@ use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
 };
 use serde_json::Value;
-pub use steps::{DraftAddress, Judged, Kept};
+pub use steps::{DraftAddress, DraftCheck, SavedDraft};
 use uuid::Uuid;
 
-/// How long a draft lives without being changed.
-const LIFE: Duration = Duration::days(30);
+/// A draft expires this long after its last change.
+const DRAFT_TTL: Duration = Duration::days(30);
 
-/// An integration that somebody is about to add.
+/// An unfinished integration.
 #[derive(Clone, Debug)]
 pub struct Draft {
     /// Its id.
     pub id: DraftId,
-    /// Whose it is, a name for people.
+    /// Display name of the owner.
     pub owner: String,
     /// The workspace the integration will belong to; `None`: the organisation.
     pub workspace: Option<WorkspaceId>,
     /// The upstream MCP server's address.
     pub url: String,
-    /// Its name for people.
+    /// Display name.
     pub name: String,
     /// Its name in URLs; free when it was chosen.
     pub slug: Slug,
@@ -66,13 +66,13 @@ pub struct Draft {
     pub examined_at: Option<Timestamp>,
     /// The furthest step that was reached.
     pub step: DraftStep,
-    /// What became of it; `None`: nothing yet.
+    /// The integration that was made from it; `None`: not finished.
     pub integration: Option<IntegrationId>,
-    /// When it was begun.
+    /// When it was created.
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
-    /// When it will be forgotten unless it is changed.
+    /// When it expires unless it is changed.
     pub expires_at: Timestamp,
 }
 
@@ -113,7 +113,7 @@ impl DraftStep {
 }
 
 impl Drafts<'_> {
-    /// The caller's own drafts that became nothing yet, those changed last first.
+    /// The caller's own unfinished drafts, most recently changed first.
     pub async fn list(self, actor: &Actor, request: PageRequest) -> Result<Page<Draft>> {
         actor.require(Permission::CreateIntegrations)?;
         let (kind, id) = owner(actor);
@@ -139,16 +139,16 @@ impl Drafts<'_> {
         show(self.registry.db(), actor, row).await
     }
 
-    /// Forgets a draft with its secrets. What became of it stays.
-    pub async fn discard(self, actor: &Actor, id: DraftId) -> Result<()> {
+    /// Deletes a draft with its secrets. An integration made from it stays.
+    pub async fn delete(self, actor: &Actor, id: DraftId) -> Result<()> {
         actor.require(Permission::CreateIntegrations)?;
         let mut write = self.registry.begin_write(actor).await?;
         let row = self.find(&write.txn, actor, id).await?;
-        forget(&mut write, row, AuditAction::DraftDiscarded).await?;
+        delete(&mut write, row, AuditAction::DraftDiscarded).await?;
         write.commit().await
     }
 
-    /// Forgets every draft whose time is over; how many.
+    /// Deletes every expired draft; returns how many.
     pub async fn remove_expired(self) -> Result<usize> {
         let expired = draft::Entity::find().filter(draft::Column::ExpiresAt.lte(millis(self.registry.now())));
         if expired.clone().one(self.registry.db()).await?.is_none() {
@@ -158,7 +158,7 @@ impl Drafts<'_> {
         let rows = expired.all(&write.txn).await?;
         let count = rows.len();
         for row in rows {
-            forget(&mut write, row, AuditAction::DraftExpired).await?;
+            delete(&mut write, row, AuditAction::DraftExpired).await?;
         }
         write.commit().await?;
         Ok(count)
@@ -173,14 +173,13 @@ impl Drafts<'_> {
             .ok_or_else(|| Error::not_found("draft", id))
     }
 
-    /// The draft of this id as long as it can be changed.
+    /// The draft with this id, if it is unfinished.
     async fn open(self, write: &Write<'_>, actor: &Actor, id: DraftId) -> Result<draft::Model> {
         let row = self.find(&write.txn, actor, id).await?;
         if row.integration_id.is_some() {
             return Err(Error::Conflict {
                 code: ConflictCode::DraftFinished,
-                message: "This draft became an integration already. Change the integration instead."
-                    .to_owned(),
+                message: "This draft is finished. Change its integration instead.".to_owned(),
                 pointer: None,
             });
         }
@@ -193,14 +192,14 @@ fn owner(actor: &Actor) -> (&str, &str) {
     (actor.kind, actor.id.as_deref().unwrap_or_default())
 }
 
-async fn forget(write: &mut Write<'_>, row: draft::Model, action: AuditAction) -> Result<()> {
+async fn delete(write: &mut Write<'_>, row: draft::Model, action: AuditAction) -> Result<()> {
     write.unseal(sealed_ids(row.configuration.as_deref()).into_values()).await?;
     draft::Entity::delete_by_id(row.id).exec(&write.txn).await?;
     write.audit(event(action, &row).before(snapshot(&row)));
     Ok(())
 }
 
-/// Saves a changed draft, which lives on from now.
+/// Saves a changed draft and extends its expiry.
 async fn save(
     write: &mut Write<'_>,
     before: &draft::Model,
@@ -208,14 +207,14 @@ async fn save(
     action: AuditAction,
 ) -> Result<draft::Model> {
     after.updated_at = write.millis();
-    after.expires_at = millis(write.now + LIFE);
+    after.expires_at = millis(write.now + DRAFT_TTL);
     after.clone().into_active_model().reset_all().update(&write.txn).await?;
     write.audit(event(action, &after).before(snapshot(before)).after(snapshot(&after)));
     Ok(after)
 }
 
-/// Notes that a step was reached.
-fn reach(row: &mut draft::Model, step: DraftStep) {
+/// Records the furthest step.
+fn advance_to(row: &mut draft::Model, step: DraftStep) {
     if DraftStep::parse(&row.step).is_none_or(|reached| reached < step) {
         step.as_str().clone_into(&mut row.step);
     }

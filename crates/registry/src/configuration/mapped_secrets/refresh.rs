@@ -1,12 +1,12 @@
-//! Mapped secrets are read again from time to time: what changed where the operator keeps it changes here.
+//! Periodic refresh of mapped secrets: a secret that changed in the external store is taken over.
 
 use super::SecretMapping;
-use super::judging::{MappingOwner, is_allowed};
-use super::reading::ReadMappings;
-use super::storing::{forget, is_of, mapping, opened, rows_of, seal};
+use super::read::ReadMappings;
+use super::rows::{delete_sealed, is_of, mapping, open_value, rows_of, seal};
+use super::validate::{MappingOwner, is_allowed};
 use crate::configuration::Configurations;
-use crate::configuration::impact::Before;
-use crate::configuration::layers::Scope;
+use crate::configuration::impact::ImpactTracker;
+use crate::configuration::layers::ServerScope;
 use crate::secrets::rotation::is_given_up;
 use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::word;
@@ -21,13 +21,13 @@ use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoA
 use serde_json::json;
 use std::collections::BTreeMap;
 
-/// The members of a mapping whose secret may not be used any more.
-const NOTHING: &str = "{}";
-const TAKEN_AWAY: &str = "The operator does not allow this secret here any more; it is not used.";
+/// The members of a mapping whose secret is no longer allowed.
+const NO_MEMBERS: &str = "{}";
+const NOT_ALLOWED: &str = "The operator no longer allows this secret here; it is not used.";
 
 impl Configurations<'_> {
     /// Reads every mapped secret again. Where one changed, the servers concerned change with it; where one cannot be read
-    /// or does not fit any more, the value of before stays. Answers how many things changed.
+    /// or no longer fits, the value read before stays in use. Returns how many owners changed.
     ///
     /// During a rollout only processes that declare the secrets as they are in force do so: with the declarations of
     /// before others would take back what these took over.
@@ -48,7 +48,7 @@ impl Configurations<'_> {
                 Ok(true) => changed += 1,
                 Ok(false) => {}
                 Err(error) => {
-                    tracing::warn!(kind = owner.kind.as_str(), id = %owner.id, %error, "a changed secret could not be taken over")
+                    tracing::warn!(kind = owner.kind.as_str(), id = %owner.id, %error, "refresh of a mapped secret failed")
                 }
             }
         }
@@ -60,11 +60,11 @@ impl Configurations<'_> {
         let mut write = self.registry.begin_write(&actor).await?;
         write.as_people().await?;
         let scope = match of.kind {
-            OwnerKind::Server => Scope::Server(ServerId(of.id)),
-            _ => Scope::Integration(IntegrationId(of.id)),
+            OwnerKind::Server => ServerScope::Server(ServerId(of.id)),
+            _ => ServerScope::Integration(IntegrationId(of.id)),
         };
-        let before = Before::take(&write, scope).await?;
-        let Some((integration, server)) = things(&write.txn, of).await? else { return Ok(false) };
+        let before = ImpactTracker::capture(&write, scope).await?;
+        let Some((integration, server)) = load_owner(&write.txn, of).await? else { return Ok(false) };
         let owner = match &server {
             Some(server) => MappingOwner::server(&write.txn, server, &integration).await?,
             None => MappingOwner::integration(&write.txn, &integration).await?,
@@ -76,7 +76,7 @@ impl Configurations<'_> {
             if !is_of(row, &mapping) {
                 continue;
             }
-            let held = opened(&write, row).await;
+            let held = open_value(&write, row).await;
             if let Err(error @ Error::KeyMissing(_)) = &held
                 && !is_given_up(&write.txn, error).await?
             {
@@ -84,23 +84,26 @@ impl Configurations<'_> {
                 continue;
             }
             let sealed = match value {
-                _ if !is_allowed(&write, &owner, &mapping) => Ok(Some(NOTHING.to_owned())),
+                _ if !is_allowed(&write, &owner, &mapping) => Ok(Some(NO_MEMBERS.to_owned())),
                 Ok(value) if held.is_ok_and(|known| known == value) => Ok(None),
-                Ok(value) => seal(&mut write, of, &mapping, &value).await?.map(Some).map_err(
-                    |_| "What it holds does not fit the member any more; the value of before stays in use.",
+                Ok(value) => seal(&mut write, of, &mapping, &value)
+                    .await?
+                    .map(Some)
+                    .map_err(|_| "The secret no longer fits the member; the previous value stays in use."),
+                Err(_) => Err(
+                    "The secret cannot be read; the previous value stays in use. The server log says why.",
                 ),
-                Err(_) => Err("It cannot be read; the value of before stays in use. The log says why."),
             };
             let mut changed = row.clone();
             match sealed {
                 Ok(value) => {
                     changed.problem = None;
                     if let Some(value) = value {
-                        let taken_away = value == NOTHING;
-                        changed.problem = taken_away.then(|| TAKEN_AWAY.to_owned());
+                        let taken_away = value == NO_MEMBERS;
+                        changed.problem = taken_away.then(|| NOT_ALLOWED.to_owned());
                         if value != row.value {
-                            stay_bound(&write, &row.value, &value).await?;
-                            forget(&write, row).await?;
+                            keep_issuer_binding(&write, &row.value, &value).await?;
+                            delete_sealed(&write, row).await?;
                             changed.value = value;
                             changed.read_at = write.millis();
                             took.push(
@@ -118,7 +121,7 @@ impl Configurations<'_> {
             }
         }
         if !took.is_empty() {
-            before.settle(&mut write, "/secret_mappings", "secret changed").await?;
+            before.apply(&mut write, "/secret_mappings", "secret changed").await?;
             write.audit(owner.event(AuditAction::SecretChanged).after(json!(took)));
         }
         if noted {
@@ -129,7 +132,7 @@ impl Configurations<'_> {
 }
 
 /// The integration with this id, or the server with this id and its integration.
-async fn things(
+async fn load_owner(
     db: &impl ConnectionTrait,
     owner: Owner,
 ) -> Result<Option<(integration::Model, Option<server::Model>)>> {
@@ -142,8 +145,8 @@ async fn things(
     Ok(integration.map(|integration| (integration, Some(server))))
 }
 
-/// A token that is read anew belongs to the issuer that the one before belonged to.
-async fn stay_bound(write: &Write<'_>, before: &str, after: &str) -> Result<()> {
+/// A token that was read again stays bound to the issuer of its previous value.
+async fn keep_issuer_binding(write: &Write<'_>, before: &str, after: &str) -> Result<()> {
     let after = KnownSecrets::of(after).0;
     for (pointer, old) in KnownSecrets::of(before).0 {
         let old = sealed_value::Entity::find_by_id(old.0).one(&write.txn).await?;

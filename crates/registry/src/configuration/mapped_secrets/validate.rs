@@ -1,6 +1,6 @@
-//! Where a mapping may be: what its member allows, and what the operator allowed for its secret.
+//! Validates mappings: whether the member may come from a secret, and whether the operator allows the secret here.
 
-use super::reading::Unread;
+use super::read::SecretReadError;
 use super::{PREFIX, SecretMapping};
 use crate::Result;
 use crate::storage::audit_action::AuditAction;
@@ -25,7 +25,7 @@ const SECRET_MEMBERS: [&str; 6] = [
 /// Those of them that go to the MCP server itself and nowhere else.
 const HEADERS: [&str; 2] = ["headers", "passthrough_headers"];
 
-/// The thing that mappings belong to.
+/// The integration or server that mappings belong to.
 pub(crate) struct MappingOwner<'a> {
     pub(super) owner: Owner,
     slug: &'a str,
@@ -88,22 +88,22 @@ impl<'a> MappingOwner<'a> {
     }
 }
 
-/// What an operator does not allow any more is not used any more.
+/// Whether the operator still allows this mapping.
 pub(super) fn is_allowed(write: &Write<'_>, owner: &MappingOwner<'_>, mapping: &SecretMapping) -> bool {
-    judge(write, owner, &AdvancedConfiguration::empty(), mapping, "", &mut Findings::default())
+    validate(write, owner, &AdvancedConfiguration::empty(), mapping, "", &mut Findings::default())
 }
 
 /// Whether a mapping may be where it is; what may not is in `findings`.
-pub(super) fn judge(
+pub(super) fn validate(
     write: &Write<'_>,
     owner: &MappingOwner<'_>,
     configured: &AdvancedConfiguration,
     mapping: &SecretMapping,
-    place: &str,
+    prefix: &str,
     findings: &mut Findings,
 ) -> bool {
     let mut refuse = |member: &str, code: &'static str, why: String| {
-        findings.push(Finding::error(format!("{place}/{member}"), code, why));
+        findings.push(Finding::error(format!("{prefix}/{member}"), code, why));
         false
     };
     let Some(member) = canonical(&mapping.target_field) else {
@@ -117,22 +117,20 @@ pub(super) fn judge(
         return refuse(
             "target_field",
             "member_set_twice",
-            format!(
-                "`{member}` is set in `configurations` too. Take it away there, or leave out the mapping."
-            ),
+            format!("`{member}` is set in `configurations` too. Remove it there, or leave out the mapping."),
         );
     }
     let name = &mapping.reference;
     let shared = write.registry.shared_settings();
     let Some(declared) = shared.secrets.get(name) else {
-        findings.push(Unread::Undeclared.finding(place, name));
+        findings.push(SecretReadError::Undeclared.finding(prefix, name));
         return false;
     };
     if let Some(allowed) = &declared.workspaces
         && !owner.workspace.as_ref().is_some_and(|own| allowed.contains(own))
     {
         // Not told apart from one that does not exist.
-        findings.push(Unread::Undeclared.finding(place, name));
+        findings.push(SecretReadError::Undeclared.finding(prefix, name));
         return false;
     }
     if !SECRET_MEMBERS.contains(&member.as_str()) {
@@ -140,7 +138,7 @@ pub(super) fn judge(
             "target_field",
             "invalid_value",
             format!(
-                "`{member}` is no secret: everybody who may look at the configuration sees it. Secrets go into {}.",
+                "`{member}` is not secret: every user who may read the configuration sees it. Secrets go into {}.",
                 SECRET_MEMBERS.join(", ")
             ),
         );
