@@ -29,7 +29,7 @@ use serde_json::json;
 use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
-/// A change to one workspace's access; `None` leaves a member as it is.
+/// A change to one workspace's access; `None` leaves a member unchanged.
 #[derive(Clone, Debug)]
 pub struct AccessChange {
     /// The workspace.
@@ -54,7 +54,7 @@ pub struct AccessUpdate {
 }
 
 impl IntegrationAccess<'_> {
-    /// Changes who may use an integration, and workspace layers. Switching access on makes no server.
+    /// Changes who may use an integration, and workspace layers. Switching access on creates no server.
     pub async fn update(
         self,
         actor: &Actor,

@@ -26,7 +26,7 @@ pub struct Access {
     pub configuration: Option<String>,
     /// Version of its row, for `If-Match`; 0 while it has none.
     pub version: i64,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,

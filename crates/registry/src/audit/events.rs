@@ -28,7 +28,7 @@ const REFUSED: [&str; 2] = [AuditAction::UserSignInRefused.as_str(), AuditAction
 const FAILED: [&str; 1] = [AuditAction::RegistrationFailed.as_str()];
 
 impl AuditResult {
-    /// All of them.
+    /// Every value.
     pub const ALL: [Self; 3] = [Self::Done, Self::Refused, Self::Failed];
 
     /// The word in addresses and tables.
@@ -76,7 +76,7 @@ pub struct AuditEvent {
     pub door: String,
     /// What was done, e.g. `integration.updated`.
     pub action: String,
-    /// The kind of thing it was done to.
+    /// Kind of the subject.
     pub subject_kind: String,
     /// Its id.
     pub subject_id: Option<String>,

@@ -76,7 +76,7 @@ pub struct Preview {
     pub digest: String,
 }
 impl Configurations<'_> {
-    /// Judges a text and shows what it would send. Saves nothing.
+    /// Validates a text and shows what it would send. Saves nothing.
     pub async fn check(self, actor: &Actor, check: Check) -> Result<Checked> {
         actor.require(Permission::CheckConfiguration)?;
         let layer_row = match &check.subject {
@@ -209,7 +209,7 @@ impl Configurations<'_> {
         let (workspace, server, resolution) = if let Some(layers) = chosen {
             (layers.workspace.slug.clone(), layers.server.slug.clone(), layers.resolution())
         } else {
-            // No server yet: show an example, so that a first configuration can be judged before anything exists.
+            // No server yet: show an example, so that a first configuration can be validated before anything exists.
             let organisation_layer = self.organisation_layer(self.registry.db()).await?;
             let layers = match layer_row {
                 Some(ConfigurationRow::Organisation(_)) => {

@@ -101,7 +101,7 @@ impl ImpactTracker {
     }
 }
 
-/// Makes the registration of a server due now; creates it where the server needs one. `true` if there is one.
+/// Creates the registration of a server due now; creates it where the server needs one. `true` if there is one.
 pub(crate) async fn enqueue(write: &mut Write<'_>, layers: &ServerLayers, because: &str) -> Result<bool> {
     let now = write.millis();
     let row = registration::Entity::find()

@@ -79,7 +79,7 @@ impl Configurations<'_> {
         Ok(checked)
     }
 
-    /// Makes an earlier version the present one, as a new version. Secrets that were replaced since then stay as they
+    /// Creates an earlier version the present one, as a new version. Secrets that were replaced since then stay as they
     /// are now; the findings say which.
     pub async fn revert(
         self,

@@ -13,14 +13,14 @@ use crate::{Actor, Result};
 use registry_core::finding::Findings;
 use serde_json::json;
 
-/// A saved thing, with what was found in it that did not prevent saving.
+/// A saved value, with its warnings and notices.
 #[derive(Clone, Debug)]
 pub struct Saved<T> {
-    /// The thing as it is now.
+    /// The value after the save.
     pub value: T,
     /// Warnings and notices.
     pub findings: Findings,
-    /// What follows from the save.
+    /// Impact of the save on servers and clients.
     pub affected: Affected,
 }
 
@@ -29,9 +29,9 @@ pub struct Saved<T> {
 pub struct NewConfiguration {
     /// The JSON text; `None` clears the level.
     pub text: Option<String>,
-    /// What the history says of it, at most 500 characters.
+    /// Note in the revision, at most 500 characters.
     pub note: Option<String>,
-    /// The version that was read ([`Configuration::version`]); `None` when any will do.
+    /// Expected version ([`Configuration::version`]); `None`: no check.
     pub expected_version: Option<i64>,
     /// Whether clients that cannot be updated in place are replaced without approval.
     pub replacements: ReplacementMode,

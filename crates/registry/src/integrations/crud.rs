@@ -59,11 +59,11 @@ pub struct Integration {
     pub secret_mappings: Vec<MappedSecret>,
     /// Counts its writes, for `If-Match`.
     pub version: i64,
-    /// Who made it.
+    /// Who created it.
     pub created_by: String,
-    /// Who changed it last.
+    /// Who last changed it.
     pub updated_by: String,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
@@ -79,12 +79,12 @@ pub struct Integration {
     pub counts: IntegrationCounts,
 }
 
-/// What is needed to make an integration.
+/// Values of a new integration.
 #[derive(Clone, Debug)]
 pub struct NewIntegration {
     /// 1 to 255 characters.
     pub name: String,
-    /// Made from the name when absent.
+    /// Derived from the name when absent.
     pub slug: Option<String>,
     /// At most 500 characters.
     pub description: Option<String>,
@@ -102,7 +102,7 @@ pub struct NewIntegration {
     pub secret_mappings: Vec<SecretMapping>,
 }
 
-/// What to change; `None` leaves a member as it is.
+/// A change; `None` leaves a member unchanged.
 #[derive(Clone, Debug, Default)]
 pub struct IntegrationChange {
     /// 1 to 255 characters.
@@ -124,12 +124,12 @@ pub struct IntegrationChange {
     pub enabled: Option<bool>,
     /// Members that come from the operator's secrets, all of them.
     pub secret_mappings: Option<Vec<SecretMapping>>,
-    /// What becomes of clients that only a new one can take the place of.
+    /// Whether clients that cannot be updated in place are replaced without approval.
     pub replacements: ReplacementMode,
 }
 
 impl Integrations<'_> {
-    /// Makes an integration.
+    /// Creates an integration.
     pub async fn create(self, actor: &Actor, new: NewIntegration) -> Result<Saved<Integration>> {
         actor.require(Permission::CreateIntegrations)?;
         let mut new = new;
@@ -256,7 +256,7 @@ impl Integrations<'_> {
         self.show(self.registry.db(), actor, model).await
     }
 
-    /// Judges an integration's address by its text.
+    /// Validates an integration's address by its text.
     pub(crate) fn validate_url(self, url: &str) -> Result<()> {
         self.registry
             .settings()

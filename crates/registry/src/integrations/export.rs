@@ -56,7 +56,7 @@ pub(crate) struct GlobalAccess {
 }
 
 impl Integrations<'_> {
-    /// Makes an integration like another one: its address, authentication and Advanced Configuration, without its secrets,
+    /// Creates an integration like another one: its address, authentication and Advanced Configuration, without its secrets,
     /// its servers and its workspace access. It belongs where the original belongs; made by somebody who is bound to a
     /// workspace, to that workspace.
     pub async fn duplicate(

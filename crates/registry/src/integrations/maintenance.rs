@@ -29,9 +29,9 @@ pub struct IntegrationEvent {
     pub door: String,
     /// What was done, e.g. `integration.updated`.
     pub action: String,
-    /// The kind of thing it was done to: `integration`, `access` or `server`.
+    /// Kind of the subject: `integration`, `access` or `server`.
     pub subject: String,
-    /// The name of that thing at that time.
+    /// Name of the subject at that time.
     pub name: Option<String>,
 }
 

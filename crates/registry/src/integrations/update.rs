@@ -102,7 +102,7 @@ impl Integrations<'_> {
             refuse_inherited_secrets(write, &model).await?;
         }
         let mut findings = Findings::default();
-        // A new address is judged against the kept secrets also where the configuration is not sent along.
+        // A new address is validated against the kept secrets also where the configuration is not sent along.
         let text = change.configuration.or_else(|| url_changed.then(|| model.configuration.clone()));
         if let Some(text) = text {
             let stored = store(

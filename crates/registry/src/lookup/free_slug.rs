@@ -28,7 +28,7 @@ impl SlugSpace {
     }
 }
 
-/// The slug to use: the given one, judged and found free, or one made from `name` that is free.
+/// The slug to use: the given one, validated and found free, or one made from `name` that is free.
 pub(crate) async fn slug(
     db: &impl ConnectionTrait,
     space: SlugSpace,

@@ -72,7 +72,7 @@ pub(crate) fn access_enabled(
     }
 }
 
-/// An integration as servers name it.
+/// Short form of an integration, embedded in servers.
 #[derive(Clone, Debug)]
 pub struct IntegrationRef {
     /// Its id.

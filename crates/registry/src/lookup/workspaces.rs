@@ -8,7 +8,7 @@ use registry_core::slug::{Reference, Slug};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter};
 use std::collections::{BTreeSet, HashMap};
 
-/// A workspace as other things name it.
+/// Short form of a workspace, embedded in other results.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkspaceRef {
     /// Its id.

@@ -35,7 +35,7 @@ pub struct Server {
     pub name: String,
     /// What it is for.
     pub description: Option<String>,
-    /// The integration it is made of.
+    /// The integration it is an instance of.
     pub integration: IntegrationRef,
     /// The workspace it is in.
     pub workspace: WorkspaceRef,
@@ -47,15 +47,15 @@ pub struct Server {
     pub registration: Option<RegistrationBrief>,
     /// Counts its writes, for `If-Match`.
     pub version: i64,
-    /// Who made it.
+    /// Who created it.
     pub created_by: String,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
 }
 
-/// What is needed to make a server.
+/// Values of a new server.
 #[derive(Clone, Debug)]
 pub struct NewServer {
     /// The integration.
@@ -64,7 +64,7 @@ pub struct NewServer {
     pub workspace: Option<Reference>,
     /// 1 to 255 characters.
     pub name: String,
-    /// Made from the name when absent.
+    /// Derived from the name when absent.
     pub slug: Option<String>,
     /// At most 500 characters.
     pub description: Option<String>,
@@ -74,7 +74,7 @@ pub struct NewServer {
     pub secret_mappings: Vec<SecretMapping>,
 }
 
-/// What to change; `None` leaves a member as it is.
+/// A change; `None` leaves a member unchanged.
 #[derive(Clone, Debug, Default)]
 pub struct ServerChange {
     /// 1 to 255 characters.
@@ -87,7 +87,7 @@ pub struct ServerChange {
     pub secret_mappings: Option<Vec<SecretMapping>>,
     /// What the author says of this version of the configuration.
     pub note: Option<String>,
-    /// What becomes of a client that only a new one can take the place of.
+    /// Whether clients that cannot be updated in place are replaced without approval.
     pub replacements: ReplacementMode,
 }
 

@@ -222,7 +222,7 @@ async fn usable_integration(
         return Ok(model);
     }
     if model.workspace_id.is_some() {
-        // Another workspace's own: for this workspace there is no such thing.
+        // Another workspace's own: this workspace may not know of it.
         return Err(missing());
     }
     if actor.workspace().is_some() || actor.role() != registry_core::permission::Role::Admin {

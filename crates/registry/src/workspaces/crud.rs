@@ -36,24 +36,24 @@ pub struct Workspace {
     pub description: Option<String>,
     /// Counts its writes, for `If-Match`.
     pub version: i64,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
 }
 
-/// What is needed to make a workspace.
+/// Values of a new workspace.
 #[derive(Clone, Debug, Default)]
 pub struct NewWorkspace {
     /// 1 to 255 characters.
     pub name: String,
-    /// Made from the name when absent.
+    /// Derived from the name when absent.
     pub slug: Option<String>,
     /// At most 500 characters.
     pub description: Option<String>,
 }
 
-/// What to change; `None` leaves a member as it is.
+/// A change; `None` leaves a member unchanged.
 #[derive(Clone, Debug, Default)]
 pub struct WorkspaceChange {
     /// 1 to 255 characters.
@@ -70,7 +70,7 @@ pub struct WorkspaceFilter {
 }
 
 impl Workspaces<'_> {
-    /// Makes a workspace.
+    /// Creates a workspace.
     pub async fn create(self, actor: &Actor, new: NewWorkspace) -> Result<Workspace> {
         actor.require_organisation(Permission::CreateWorkspaces)?;
         let name = naming::name(&new.name, "/name")?;

@@ -23,7 +23,7 @@ use uuid::Uuid;
 /// Findings about what stays readable.
 const UNSEALED_CODES: [&str; 3] = ["unknown_top_level_member", "unknown_member", "ignored_member"];
 
-/// Judges and keeps an owner's mappings: those of `read`, or those it has already, which must fit what it is now.
+/// Validates and keeps an owner's mappings: those of `read`, or those it has already, which must fit what it is now.
 pub(crate) async fn apply(
     write: &mut Write<'_>,
     owner: &MappingOwner<'_>,
@@ -153,7 +153,7 @@ pub(crate) async fn remove_all(write: &Write<'_>, owner: Uuid) -> Result<()> {
     delete_rows(write, owner).await
 }
 
-/// Judges what a secret holds as the member it is for, and seals the secrets in it. The refusal never quotes the secret.
+/// Validates what a secret holds as the member it is for, and seals the secrets in it. The refusal never quotes the secret.
 pub(super) async fn seal(
     write: &mut Write<'_>,
     owner: Owner,

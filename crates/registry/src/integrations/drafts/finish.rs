@@ -30,7 +30,7 @@ pub struct Finished {
 }
 
 impl Drafts<'_> {
-    /// Makes the integration, opens it to the chosen workspaces and makes a server in each, whose registrations are due at
+    /// Creates the integration, opens it to the chosen workspaces and makes a server in each, whose registrations are due at
     /// once. Doing it twice does it once.
     pub async fn finish(self, actor: &Actor, id: DraftId) -> Result<Finished> {
         actor.require(Permission::CreateIntegrations)?;

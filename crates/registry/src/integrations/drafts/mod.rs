@@ -106,7 +106,7 @@ impl DraftStep {
         }
     }
 
-    /// The one with this word.
+    /// The value of this word.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|one| one.as_str() == word)
     }

@@ -29,9 +29,9 @@ use std::collections::BTreeSet;
 pub struct DraftAddress {
     /// https (http for loopback where the operator allows it), without user, fragment or private literal address.
     pub url: String,
-    /// 1 to 255 characters; made from the address when absent.
+    /// 1 to 255 characters; derived from the address when absent.
     pub name: Option<String>,
-    /// Made from the name when absent.
+    /// Derived from the name when absent.
     pub slug: Option<String>,
     /// The MCP transport.
     pub transport: Transport,
@@ -169,7 +169,7 @@ impl Drafts<'_> {
         self.save_step(write, actor, &before, after, findings).await
     }
 
-    /// Judges a text as the draft's configuration (`None`: the one it has) and shows what it would send for the first
+    /// Validates a text as the draft's configuration (`None`: the one it has) and shows what it would send for the first
     /// chosen workspace. Saves nothing.
     pub async fn check(self, actor: &Actor, id: DraftId, text: Option<&str>) -> Result<DraftCheck> {
         actor.require(Permission::CreateIntegrations)?;
@@ -236,7 +236,7 @@ impl Drafts<'_> {
         Ok(SavedDraft { draft, findings })
     }
 
-    /// Address, name and slug, judged as they would be when an integration is made of them.
+    /// Address, name and slug, validated as they would be when an integration is made of them.
     async fn validate_address(
         self,
         db: &impl ConnectionTrait,

@@ -1,6 +1,6 @@
 //! Imports: creates many integrations in one transaction.
 //!
-//! Everything that takes time is done before the write begins: reading and judging the text, sealing its secrets. The
+//! Everything that takes time is done before the write begins: parsing and validating the text, sealing its secrets. The
 //! write only looks at what others may have changed meanwhile (slugs, workspaces) and puts the rows in, many with one
 //! statement, so that it holds other writes for milliseconds.
 
@@ -47,7 +47,7 @@ const ROWS: usize = 1_000;
 /// What is said of mappings in an import.
 const NOT_IMPORTED: &str = "Members that come from declared secrets are not imported. Map them again over the API, to secrets that the operator of this deployment declared.";
 
-/// An integration that was judged as far as the text tells.
+/// An item that is valid by itself, before it is compared with the rows in the database.
 struct ValidatedItem {
     /// Its pointer in the text.
     place: String,
@@ -65,16 +65,16 @@ struct IntegrationRows {
 }
 
 impl Integrations<'_> {
-    /// Makes the integrations that `text` names, all of them or none. `text` is what an export gives, a list of
+    /// Creates the integrations that `text` names, all of them or none. `text` is what an export gives, a list of
     /// integrations, or one; each as `POST /v1/mcp-integrations` takes it.
     pub async fn import(self, actor: &Actor, text: &str) -> Result<Imported> {
-        let (judged, findings) = self.validate_import(actor, text).await?;
-        let mut rows = self.import_rows(actor, &judged)?;
+        let (validated, findings) = self.validate_import(actor, text).await?;
+        let mut rows = self.import_rows(actor, &validated)?;
         let logos: Vec<String> = rows.iter().filter_map(|one| one.configuration.clone()).collect();
         let logos = wanted_logos::named_in(self.registry, &logos);
         let mut write = self.registry.begin_write(actor).await?;
         let mut report = Report::default();
-        let slugs = self.resolve_slugs(&write.txn, actor, &judged, &mut report).await?;
+        let slugs = self.resolve_slugs(&write.txn, actor, &validated, &mut report).await?;
         if report.has_errors() {
             // Another write took a slug or deleted a workspace meanwhile. Positions are computed after the write lock is released.
             drop(write);
@@ -92,9 +92,9 @@ impl Integrations<'_> {
 
     /// What an import would make; nothing is kept, and no write begins.
     pub async fn dry_run_import(self, actor: &Actor, text: &str) -> Result<Imported> {
-        let (judged, findings) = self.validate_import(actor, text).await?;
-        let mut rows = self.import_rows(actor, &judged)?;
-        let slugs = self.resolve_slugs(self.registry.db(), actor, &judged, &mut Report::default()).await?;
+        let (validated, findings) = self.validate_import(actor, text).await?;
+        let mut rows = self.import_rows(actor, &validated)?;
+        let slugs = self.resolve_slugs(self.registry.db(), actor, &validated, &mut Report::default()).await?;
         for (one, (slug, workspace)) in rows.iter_mut().zip(slugs) {
             one.place(&slug, workspace, crate::storage::columns::millis(self.registry.now()));
         }
@@ -102,24 +102,24 @@ impl Integrations<'_> {
         Ok(Imported { integrations: self.show_made(made).await?, findings })
     }
 
-    /// Judges a whole text, with what can be read now; `Err` with every mistake. The findings have their positions.
+    /// Validates a whole text, with what can be read now; `Err` with every mistake. The findings have their positions.
     async fn validate_import(self, actor: &Actor, text: &str) -> Result<(Vec<ValidatedItem>, Findings)> {
         actor.require(Permission::CreateIntegrations)?;
         let (prefix, items) = items(text).map_err(Error::Invalid)?;
         let mut report = Report::default();
-        let mut judged = Vec::with_capacity(items.len());
+        let mut validated = Vec::with_capacity(items.len());
         for (index, item) in items.into_iter().enumerate() {
             let place = prefix.map(|prefix| format!("{prefix}/{index}")).unwrap_or_default();
             let read = Item::read(item).and_then(|item| self.validate_item(actor, &place, item));
             match read {
                 Ok((one, findings)) => {
                     report.extend_below(&place, findings);
-                    judged.push(one);
+                    validated.push(one);
                 }
                 Err(findings) => report.extend_below(&place, findings),
             }
         }
-        self.resolve_slugs(self.registry.db(), actor, &judged, &mut report).await?;
+        self.resolve_slugs(self.registry.db(), actor, &validated, &mut report).await?;
         if report.has_errors() {
             return Err(refused(text, report.into_findings()));
         }
@@ -132,14 +132,14 @@ impl Integrations<'_> {
                 .sealed_ids()
                 .is_empty()
         {
-            for one in judged.iter().filter(|one| one.workspace.is_none()) {
+            for one in validated.iter().filter(|one| one.workspace.is_none()) {
                 report.extend_below(&one.place, secret_withheld().into());
             }
         }
-        Ok((judged, placed(text, report.into_findings())))
+        Ok((validated, placed(text, report.into_findings())))
     }
 
-    /// Judges one integration by itself.
+    /// Validates one integration by itself.
     fn validate_item(
         self,
         actor: &Actor,
@@ -198,10 +198,10 @@ impl Integrations<'_> {
         self,
         db: &impl ConnectionTrait,
         actor: &Actor,
-        judged: &[ValidatedItem],
+        validated: &[ValidatedItem],
         report: &mut Report,
     ) -> Result<Vec<(Slug, Option<workspace::Model>)>> {
-        let named: Vec<&Reference> = judged.iter().filter_map(|one| one.workspace.as_ref()).collect();
+        let named: Vec<&Reference> = validated.iter().filter_map(|one| one.workspace.as_ref()).collect();
         let workspaces = workspaces::find_all(db, actor, &named).await?;
         let mut taken: HashSet<String> = integration::Entity::find()
             .select_only()
@@ -214,8 +214,8 @@ impl Integrations<'_> {
             .collect();
         // The highest suffix per base slug, so that many items of one name need one pass.
         let mut numbers: HashMap<String, u32> = HashMap::new();
-        let mut slugs = Vec::with_capacity(judged.len());
-        for one in judged {
+        let mut slugs = Vec::with_capacity(validated.len());
+        for one in validated {
             let workspace = match &one.workspace {
                 None => None,
                 Some(reference) => {
@@ -259,8 +259,8 @@ impl Integrations<'_> {
     }
 
     /// The rows, secrets sealed; slugs, workspaces and times are set when the write has begun.
-    fn import_rows(self, actor: &Actor, judged: &[ValidatedItem]) -> Result<Vec<IntegrationRows>> {
-        judged
+    fn import_rows(self, actor: &Actor, validated: &[ValidatedItem]) -> Result<Vec<IntegrationRows>> {
+        validated
             .iter()
             .map(|one| {
                 let id = self.registry.new_id();
