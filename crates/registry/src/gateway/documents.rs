@@ -4,6 +4,7 @@ use crate::gateway::Gateway;
 use crate::gateway::prepare::Facts;
 use crate::lookup::servers::ServerRef;
 use crate::lookup::{servers, workspaces};
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::{hex, millis};
 use crate::storage::entity::{audit_event, change, oauth_client};
 use crate::storage::write::Event;
@@ -192,7 +193,7 @@ impl Gateway<'_> {
         }
         let mut write = self.registry.begin_write(actor).await?;
         for (subject, document) in read {
-            let event = Event::new("client_secret.read", READING, subject)
+            let event = Event::new(AuditAction::ClientSecretRead, READING, subject)
                 .named(&*document.name)
                 .in_workspace(Some(WorkspaceId(document.workspace)))
                 .after(json!({ "generation": document.client.map(|client| client.generation) }));

@@ -4,6 +4,7 @@ use crate::gateway::Gateway;
 use crate::gateway::documents::GatewayDocument;
 use crate::lookup::clients::{active_clients, usable};
 use crate::lookup::workspaces;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::{millis, moment};
 use crate::storage::entity::{oauth_client, registration};
 use crate::storage::write::Event;
@@ -221,9 +222,10 @@ impl Gateway<'_> {
         changed.update(&write.txn).await?;
         let workspace = WorkspaceId(server.workspace_id);
         let name = workspaces::find(&write.txn, actor, &Reference::Id(server.workspace_id)).await?.slug;
-        let event = Event::new("registration.client_reported", "registration", client.registration_id)
-            .named(format!("{name}/{}", server.slug))
-            .in_workspace(Some(workspace));
+        let event =
+            Event::new(AuditAction::RegistrationClientReported, "registration", client.registration_id)
+                .named(format!("{name}/{}", server.slug))
+                .in_workspace(Some(workspace));
         write.audit(event.after(json!({
             "client_id": client.client_id, "generation": client.generation, "error": error,
             "verdict": verdict.as_str(),

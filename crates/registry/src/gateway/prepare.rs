@@ -1,6 +1,6 @@
 //! Resolved documents, prepared from one snapshot of the database. The caller has checked who may read them.
 
-use crate::configuration::layers::{Scope, ServerLayers, auth_type};
+use crate::configuration::layers::{ServerLayers, ServerScope, auth_type};
 use crate::gateway::Gateway;
 use crate::lookup::clients::{active_clients, method, usable};
 use crate::secrets::markers::{open_markers, without_markers};
@@ -67,7 +67,7 @@ impl Gateway<'_> {
         servers: &[Uuid],
         generation: Option<i64>,
     ) -> Result<Vec<Prepared>> {
-        let layers = self.registry.configurations().load(read, Scope::Servers(servers), false).await?;
+        let layers = self.registry.configurations().load(read, ServerScope::Servers(servers), false).await?;
         let rows = registration::Entity::find()
             .filter(registration::Column::ServerId.is_in(servers.iter().copied()))
             .all(read)

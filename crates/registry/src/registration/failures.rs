@@ -6,6 +6,7 @@ use crate::lookup::clients::active_clients;
 use crate::registration::brief::workspace_of;
 use crate::registration::context::Context;
 use crate::registration::orphans;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::{json, millis};
 use crate::storage::entity::{attempt, oauth_client, registration};
 use crate::storage::write::{Event, Write};
@@ -81,7 +82,7 @@ pub(crate) async fn manage_failed(
     }
     changed.warnings = Set(with_warning(&client, &failure.message)?);
     changed.update(&write.txn).await?;
-    let event = event(context, "registration.client_doubted", row.id).after(json!({
+    let event = event(context, AuditAction::RegistrationClientDoubted, row.id).after(json!({
         "client_id": client.client_id, "generation": client.generation, "reason": failure.code,
     }));
     write.audit(event);
@@ -222,7 +223,7 @@ pub(crate) fn superseded() -> Failure {
     )
 }
 
-pub(crate) fn event(context: &Context, action: &'static str, row: Uuid) -> Event {
+pub(crate) fn event(context: &Context, action: AuditAction, row: Uuid) -> Event {
     Event::new(action, "registration", row)
         .named(&context.name)
         .in_workspace(Some(workspace_of(&context.row.layers)))
@@ -300,7 +301,7 @@ pub(crate) async fn fail(
     changed.failed_step = Set(Some(step.to_owned()));
     let changed = changed.update(&write.txn).await?;
     if old_state != changed.state {
-        let event = Event::new("registration.failed", "registration", row.id)
+        let event = Event::new(AuditAction::RegistrationFailed, "registration", row.id)
             .named(format!("{}/{}", layers.workspace.slug, layers.server.slug))
             .in_workspace(Some(workspace_of(layers)))
             .before(json!({ "state": old_state }))

@@ -6,10 +6,11 @@ use crate::lookup::workspaces;
 use crate::pagination::{Page, PageRequest};
 use crate::registration::Orphans;
 use crate::registration::brief::workspace_of;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::{contains, json, moment};
 use crate::storage::entity::{attempt, oauth_client, orphan};
 use crate::storage::write::{Event, Write};
-use crate::{Actor, Error, Result, pagination};
+use crate::{Actor, ConflictCode, Error, Result, pagination};
 use registry_core::clock::Timestamp;
 use registry_core::id::{OrphanId, RegistrationId, WorkspaceId};
 use registry_core::oauth::{Discovery, Failure};
@@ -136,7 +137,7 @@ impl Orphans<'_> {
         }
         if row.resolved_at.is_some() {
             return Err(Error::Conflict {
-                code: "orphan_resolved",
+                code: ConflictCode::OrphanResolved,
                 message: "This entry is dealt with already.".to_owned(),
                 pointer: None,
             });
@@ -152,7 +153,8 @@ impl Orphans<'_> {
         }
         .update(&write.txn)
         .await?;
-        let event = Event::new("orphan.resolved", "orphan", id).named(name).in_workspace(Some(workspace));
+        let event =
+            Event::new(AuditAction::OrphanResolved, "orphan", id).named(name).in_workspace(Some(workspace));
         write.audit(event.after(json!({ "client_id": changed.client_id, "note": note })));
         write.commit().await?;
         changed.try_into()
@@ -247,7 +249,7 @@ async fn enter(write: &mut Write<'_>, layers: &ServerLayers, mut entry: orphan::
     entry.server = Set(name.clone());
     entry.since = Set(write.millis());
     let row = entry.insert(&write.txn).await?;
-    let event = Event::new("orphan.entered", "orphan", OrphanId(id))
+    let event = Event::new(AuditAction::OrphanEntered, "orphan", OrphanId(id))
         .named(name)
         .in_workspace(Some(workspace_of(layers)));
     write.audit(event.after(json!({

@@ -5,6 +5,7 @@ use crate::ports::registration_queue::{Claim, ReconcileOutcome, StepError};
 use crate::registration::brief::workspace_of;
 use crate::registration::context::{Context, NEVER, claimed, serves};
 use crate::registration::failures::event;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::millis;
 use crate::storage::entity::registration;
 use crate::{Registry, Result};
@@ -81,8 +82,8 @@ pub(crate) async fn settle(
     {
         changed.state = Set(state.as_str().to_owned());
         changed.updated_at = Set(write.millis());
-        let mut event =
-            event(context, "registration.state_changed", row.id).before(json!({ "state": row.state }));
+        let mut event = event(context, AuditAction::RegistrationStateChanged, row.id)
+            .before(json!({ "state": row.state }));
         event.after = Some(json!({ "state": state, "reason": said.as_ref().map(|block| &block.code) }));
         write.audit(event);
         write.server_changed(workspace_of(&context.row.layers), ServerId(row.server_id));
