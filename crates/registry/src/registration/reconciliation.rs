@@ -359,7 +359,7 @@ pub(crate) async fn observed(write: &Write<'_>, row: &registration::Model) -> Re
         request: row.request.as_deref().and_then(Request::parse),
         skipped: row.skipped.clone(),
         held: row.held.clone(),
-        document_unreachable_at: row.cimd_refused_at.map(moment),
+        document_unreachable_at: row.document_unreachable_at.map(moment),
         replaced_at: row.replaced_at.map(moment),
     })
 }

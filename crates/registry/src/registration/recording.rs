@@ -242,7 +242,7 @@ impl Queue<'_> {
             StepRecord::DocumentUnreachable(failure) => {
                 finish(&write, &tried, "failed", Some(&failure), exchanges, None).await?;
                 let mut other = registration::ActiveModel { id: Set(row.id), ..Default::default() };
-                other.cimd_refused_at = Set(Some(write.millis()));
+                other.document_unreachable_at = Set(Some(write.millis()));
                 other.update(&write.txn).await?;
             }
             StepRecord::Withdrawn(client, how) => {
