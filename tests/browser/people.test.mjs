@@ -51,7 +51,7 @@ flow('somebody is invited, sets a password and changes it', async ({ t, mode, re
     await entry(page, 'Name').fill('Somebody');
     expectStatus(422);
     await button(page, 'Make the link').click();
-    await refusal(page, 'There is somebody with this e-mail address already.', entry(page, 'E-mail address'));
+    await refusal(page, 'There is already a user with this e-mail address.', entry(page, 'E-mail address'));
     assert.equal(await entry(page, 'Name').inputValue(), 'Somebody');
     await visit('person-new-refused');
   });

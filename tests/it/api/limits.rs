@@ -78,7 +78,7 @@ async fn an_address_that_guesses_credentials_is_held_up_and_no_other() {
 
 #[tokio::test]
 async fn where_too_much_is_worked_on_the_next_is_refused_at_once_and_gateways_are_not() {
-    let t = server(RequestLimits { at_once: 2, ..RequestLimits::default() }).await;
+    let t = server(RequestLimits { max_concurrent: 2, ..RequestLimits::default() }).await;
     let (admin, gateway) = (t.client(Role::Admin, None).await, t.client(Role::Gateway, None).await);
     let address = |last: u8| Some(IpAddr::from([203, 0, 113, last]));
     let held: Vec<_> = (0..2).map(|one| t.inner.registry.limits().acquire(address(one)).unwrap()).collect();
@@ -100,7 +100,7 @@ async fn where_too_much_is_worked_on_the_next_is_refused_at_once_and_gateways_ar
 
 #[tokio::test]
 async fn one_address_takes_a_share_of_what_is_worked_on_at_once() {
-    let t = server(RequestLimits { at_once: 8, ..RequestLimits::default() }).await;
+    let t = server(RequestLimits { max_concurrent: 8, ..RequestLimits::default() }).await;
     let take = |address: &str| t.inner.registry.limits().acquire(Some(address.parse().unwrap()));
     let held = [take("2001:db8::1").unwrap(), take("2001:db8::2").unwrap()];
     assert!(take("2001:db8::3").is_err(), "the same network has its share");
@@ -171,7 +171,7 @@ async fn strangers_cannot_keep_a_form_open_for_long() {
 
 #[tokio::test]
 async fn what_takes_too_long_is_given_up() {
-    let t = server(RequestLimits { patience: Duration::from_millis(200), ..RequestLimits::default() }).await;
+    let t = server(RequestLimits { timeout: Duration::from_millis(200), ..RequestLimits::default() }).await;
     let key = t.key(Role::Admin, None).await;
     // A body that never comes.
     let mut stream = TcpStream::connect(t.url.strip_prefix("http://").unwrap()).await.unwrap();

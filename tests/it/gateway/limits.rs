@@ -94,7 +94,7 @@ async fn readings_that_the_database_answers_again_are_counted_on_record() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_follows_changes_only_so_often_at_once() {
-    let t = following(Engine::Sqlite, RequestLimits { followers: 3, ..RequestLimits::default() }).await;
+    let t = following(Engine::Sqlite, RequestLimits { max_watchers: 3, ..RequestLimits::default() }).await;
     let (one, other) = (t.client(Role::Gateway, None).await, t.client(Role::Gateway, None).await);
     let stream = |who: &Client| {
         let request = who.request(Method::GET, "/v1/gateway/changes").header("accept", "text/event-stream");

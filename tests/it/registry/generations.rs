@@ -3,8 +3,8 @@
 use crate::keeping::rows;
 use crate::worker::{Working, registration_when, upstream};
 use registry::{
-    Error, IntegrationChange, NewWorkspace, Recording, Registry, SecretReference, Settings, SettingsStanding,
-    WorkspaceChange,
+    Error, IntegrationChange, NewWorkspace, RecordSettings, Registry, SecretReference, Settings,
+    SettingsStatus, WorkspaceChange,
 };
 use registry_core::permission::Role;
 use registry_core::registration::State;
@@ -34,7 +34,7 @@ fn changes(settings: &Settings) -> Vec<(&'static str, Settings)> {
     ]
 }
 
-async fn standing(registry: &Registry) -> SettingsStanding {
+async fn standing(registry: &Registry) -> SettingsStatus {
     registry.deployment().ready().await.unwrap().settings
 }
 
@@ -44,7 +44,7 @@ fn moved(settings: &Settings, url: &str) -> Settings {
 
 on_both! {
     async fn a_process_of_the_generation_before_stays_ready_and_names_what_changed(t: TestRegistry) {
-        assert_eq!(standing(&t.registry).await, SettingsStanding::Current);
+        assert_eq!(standing(&t.registry).await, SettingsStatus::Current);
         let admin = t.actor(Role::Admin, None).await;
         let mut old = (t.registry.clone(), t.settings.clone());
         for (name, _) in changes(&t.settings) {
@@ -54,9 +54,9 @@ on_both! {
             let foreign = new.deployment().ready().await.unwrap_err().to_string();
             assert!(foreign.contains(&format!("`{name}`")), "before `migrate`: {foreign}");
             let migrated = new.deployment().migrate().await.unwrap();
-            assert_eq!((migrated.changed, migrated.settings), (vec![name], SettingsStanding::Current));
-            assert_eq!(standing(&new).await, SettingsStanding::Current);
-            assert_eq!(standing(&old.0).await, SettingsStanding::Previous(vec![name]));
+            assert_eq!((migrated.changed, migrated.settings), (vec![name], SettingsStatus::Current));
+            assert_eq!(standing(&new).await, SettingsStatus::Current);
+            assert_eq!(standing(&old.0).await, SettingsStatus::Previous(vec![name]));
             // It works with the values in force, also before anybody asked whether it is ready.
             let workspace = NewWorkspace { name: name.to_owned(), slug: None, description: None };
             old.0.workspaces().create(&admin, workspace).await.unwrap();
@@ -100,27 +100,27 @@ on_both! {
         stray.api_keys().create(&stray.operator(), registry::NewApiKey {
             name: "helper".into(), role: Role::Viewer, scopes: Vec::new(), workspace: None, expires_at: None, reason: None,
         }).await.unwrap();
-        assert_eq!(standing(&t.registry).await, SettingsStanding::Current);
+        assert_eq!(standing(&t.registry).await, SettingsStatus::Current);
     }
 }
 
 on_both! {
     async fn settings_of_before_are_put_back_only_when_told(t: TestRegistry) {
         let new = t.process_with_settings(moved(&t.settings, NEW)).await;
-        assert!(matches!(new.deployment().bring_up(Recording::PutBack).await, Err(Error::Conflict { code: "nothing_to_put_back", .. })));
+        assert!(matches!(new.deployment().migrate_and_record(RecordSettings::PutBack).await, Err(Error::Conflict { code: "nothing_to_put_back", .. })));
         assert_eq!(new.deployment().migrate().await.unwrap().generation, 2);
         // A replica that is started again in the middle of a rollout runs `migrate` first.
         let again = t.registry.deployment().migrate().await.unwrap();
-        assert_eq!((again.generation, again.changed, again.settings), (2, vec![], SettingsStanding::Previous(vec!["gateway.urls"])));
+        assert_eq!((again.generation, again.changed, again.settings), (2, vec![], SettingsStatus::Previous(vec!["gateway.urls"])));
         assert_eq!(new.deployment().migrate().await.unwrap().generation, 2, "twice is once");
-        let back = t.registry.deployment().bring_up(Recording::PutBack).await.unwrap();
+        let back = t.registry.deployment().migrate_and_record(RecordSettings::PutBack).await.unwrap();
         assert_eq!((back.generation, back.changed), (3, vec!["gateway.urls"]));
-        assert_eq!(standing(&t.registry).await, SettingsStanding::Current);
-        assert_eq!(standing(&new).await, SettingsStanding::Previous(vec!["gateway.urls"]));
+        assert_eq!(standing(&t.registry).await, SettingsStatus::Current);
+        assert_eq!(standing(&new).await, SettingsStatus::Previous(vec!["gateway.urls"]));
         // Nothing of it is done by whoever only looks after the database.
         let stray = t.process_with_settings(moved(&t.settings, "https://stray.example.com")).await;
-        assert_eq!(stray.deployment().bring_up(Recording::Nothing).await.unwrap().generation, 3);
-        assert_eq!(standing(&t.registry).await, SettingsStanding::Current);
+        assert_eq!(stray.deployment().migrate_and_record(RecordSettings::Nothing).await.unwrap().generation, 3);
+        assert_eq!(standing(&t.registry).await, SettingsStatus::Current);
     }
 }
 
@@ -156,7 +156,7 @@ on_both! {
         assert_eq!((same.generation, same.changed), (1, vec![]));
         let new = t.process_with_settings(moved(&t.settings, NEW)).await;
         assert_eq!(new.deployment().migrate().await.unwrap().generation, 2);
-        assert_eq!(standing(&t.registry).await, SettingsStanding::Previous(vec!["gateway.urls"]));
+        assert_eq!(standing(&t.registry).await, SettingsStatus::Previous(vec!["gateway.urls"]));
     }
 }
 

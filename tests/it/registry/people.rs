@@ -3,8 +3,8 @@
 use chrono::Duration;
 use futures_util::future::join_all;
 use registry::{
-    Actor, AuditFilter, Door, Error, NewApiKey, NewPerson, Origin, PageRequest, PersonChange, Registry,
-    Roles, User,
+    Actor, AuditFilter, Door, Error, NewApiKey, NewUser, Origin, PageRequest, Registry, Roles, User,
+    UserChange,
 };
 use registry_core::permission::Role;
 use registry_core::slug::Reference;
@@ -19,7 +19,7 @@ fn web(address: &str) -> Origin {
 
 /// Somebody who came in by link and set a password.
 async fn person(t: &TestRegistry, email: &str, roles: Roles) -> User {
-    let new = NewPerson { email: email.to_owned(), name: String::new(), roles };
+    let new = NewUser { email: email.to_owned(), name: String::new(), roles };
     let invited = t.registry.users().invite(&t.admin(), new).await.unwrap();
     let signed_in = t.registry.login().sign_in_with_link(&invited.token, web("192.0.2.1")).await.unwrap();
     let actor = behind(t, &signed_in.session).await.unwrap();
@@ -99,7 +99,7 @@ on_both! {
         assert!(matches!(refused, Err(Error::Conflict { code: "last_admin", .. })), "{refused:?}");
         t.registry.login().set_password(&behind(&t, &back.session).await.unwrap(), None, PASSWORD).await.unwrap();
         t.registry.users().deactivate(&admin, eve.id).await.unwrap();
-        let nothing = PersonChange { role: Some(None), workspaces: Some(vec![(Reference::parse("acme"), Role::Admin)]), ..PersonChange::default() };
+        let nothing = UserChange { role: Some(None), workspaces: Some(vec![(Reference::parse("acme"), Role::Admin)]), ..UserChange::default() };
         let refused = t.registry.users().update(&admin, ann.id, nothing).await;
         assert!(matches!(refused, Err(Error::Conflict { code: "last_admin", .. })), "{refused:?}");
     }
@@ -112,7 +112,7 @@ on_both! {
         }
         let role = |slug: &str, role| (Reference::parse(slug), role);
         let refused = async |roles: Roles| {
-            let new = NewPerson { email: "x@acme.com".into(), name: String::new(), roles };
+            let new = NewUser { email: "x@acme.com".into(), name: String::new(), roles };
             match t.registry.users().invite(&t.admin(), new).await {
                 Err(Error::Invalid(findings)) => findings.iter().map(|one| one.pointer.clone()).collect::<Vec<_>>(),
                 other => panic!("{other:?}"),
@@ -129,7 +129,7 @@ on_both! {
         let found = t.registry.users().get(&t.admin(), vi.id).await.unwrap();
         let places: Vec<_> = found.workspaces.iter().map(|one| (one.workspace.slug.as_str(), one.role)).collect();
         assert_eq!((found.role, places), (Some(Role::Viewer), vec![("acme", Role::Viewer), ("beta", Role::Manager)]));
-        let renamed = PersonChange { name: Some("Vivian".into()), ..PersonChange::default() };
+        let renamed = UserChange { name: Some("Vivian".into()), ..UserChange::default() };
         let renamed = t.registry.users().update(&t.admin(), vi.id, renamed).await.unwrap();
         assert_eq!((renamed.name.as_str(), renamed.workspaces), ("Vivian", found.workspaces));
     }
@@ -186,7 +186,7 @@ on_both! {
 
 on_both! {
     async fn new_link_ends_sessions_also_of_somebody_without_a_password(t: TestRegistry) {
-        let new = |email: &str| NewPerson { email: email.to_owned(), name: String::new(), roles: Roles::one(Role::Viewer, None) };
+        let new = |email: &str| NewUser { email: email.to_owned(), name: String::new(), roles: Roles::one(Role::Viewer, None) };
         for (email, by_cli) in [("ann@acme.com", false), ("bob@acme.com", true)] {
             let invited = t.registry.users().invite(&t.admin(), new(email)).await.unwrap();
             let session = t.registry.login().sign_in_with_link(&invited.token, web("192.0.2.1")).await.unwrap().session;
@@ -218,9 +218,9 @@ on_both! {
         };
         let key = t.registry.api_keys().create(&t.admin(), scoped).await.unwrap().key;
         let key = t.registry.callers().authenticate(registry::Credential::Token(&key), Origin::new(Door::Api)).await.unwrap();
-        let (r, name) = (&t.registry, |name: &str| PersonChange { name: Some(name.to_owned()), ..PersonChange::default() });
-        let role = PersonChange { role: Some(Some(Role::Admin)), ..PersonChange::default() };
-        let new = NewPerson { email: "new@acme.com".into(), name: String::new(), roles: Roles::one(Role::Viewer, None) };
+        let (r, name) = (&t.registry, |name: &str| UserChange { name: Some(name.to_owned()), ..UserChange::default() });
+        let role = UserChange { role: Some(Some(Role::Admin)), ..UserChange::default() };
+        let new = NewUser { email: "new@acme.com".into(), name: String::new(), roles: Roles::one(Role::Viewer, None) };
         for (verb, outcome) in [
             ("reactivate an admin", r.users().reactivate(&key, gone.id).await),
             ("reactivate a viewer", r.users().reactivate(&key, viewer.id).await),

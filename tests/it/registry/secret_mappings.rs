@@ -4,7 +4,7 @@ use mcp_registry::adapters::ExternalServices;
 use mcp_registry::config::{Config, DeclaredSecret};
 use mcp_registry::secrets::Secrets;
 use registry::{
-    Error, IntegrationChange, NewIntegration, Recording, Registry, SealingRing, SecretMapping,
+    Error, IntegrationChange, NewIntegration, RecordSettings, Registry, SealingRing, SecretMapping,
     SecretReference, ServerChange, ServerRef, Settings, Subject, ValueFormat,
 };
 use registry_core::permission::Role;
@@ -106,11 +106,7 @@ impl World {
 
     async fn change(&self, slug: &str, change: IntegrationChange) -> registry::Result<()> {
         let slug = Reference::parse(slug);
-        self.registry
-            .integrations()
-            .update(&self.registry.operator(), &slug, change, None)
-            .await
-            .map(drop)
+        self.registry.integrations().update(&self.registry.operator(), &slug, change, None).await.map(drop)
     }
 
     async fn refused(&self, workspace: Option<&str>, mapping: SecretMapping) -> (String, String) {
@@ -290,7 +286,7 @@ on_both! {
             assert!(told.contains("does not allow"), "{told}");
             assert_eq!(restarted.configurations().refresh_mapped_secrets().await.unwrap(), 0, "said once");
             // Allowed again it is back.
-            w.registry.deployment().bring_up(Recording::PutBack).await.unwrap();
+            w.registry.deployment().migrate_and_record(RecordSettings::PutBack).await.unwrap();
             assert_eq!(w.registry.configurations().refresh_mapped_secrets().await.unwrap(), 1, "{what}");
             assert_eq!(w.document("linear").await["headers"]["X-Key"], CANARY, "{what}");
         }

@@ -6,7 +6,7 @@ use actix_web::cookie::{Cookie, SameSite, time::Duration};
 use actix_web::dev::Payload;
 use actix_web::http::header::{REFERER, USER_AGENT};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
-use registry::{Actor, Allowance, Credential, Door, Origin, Overview, Registry};
+use registry::{Actor, Credential, Door, Origin, Overview, RateLimitStatus, Registry};
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -49,7 +49,7 @@ impl Visitor {
         let token = cookie(&request).ok_or_else(|| to_sign_in(false))?;
         match state.registry.callers().authenticate(Credential::Session(&token), origin(&request)).await {
             Ok(actor) => {
-                state.registry.limits().count_request(&actor).map_or(Ok(()), Allowance::admit)?;
+                state.registry.limits().count_request(&actor).map_or(Ok(()), RateLimitStatus::admit)?;
                 Self::of(&state, actor).await
             }
             Err(registry::Error::Unauthenticated(_)) => {

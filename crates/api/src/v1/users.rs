@@ -13,7 +13,7 @@ use crate::http::responses::{
 use crate::state::ApiState;
 use actix_web::{delete, get, post, put, web};
 use chrono::{DateTime, Utc};
-use registry::{Error, Invited, NewPerson, PersonChange, Roles, Session, User};
+use registry::{Error, Invited, NewUser, Roles, Session, User, UserChange};
 use registry_core::id::{SessionId, UserId};
 use registry_core::permission::{Permission, Role};
 use registry_core::slug::Reference;
@@ -306,7 +306,7 @@ fn roles(workspaces: Vec<WorkspaceRole>) -> Vec<(Reference, Role)> {
 #[post("/users")]
 pub(crate) async fn create_user(state: web::Data<ApiState>, sent: Sent<CreateUser>) -> Answer {
     let Sent { caller, body, .. } = sent;
-    let new = NewPerson {
+    let new = NewUser {
         email: body.email,
         name: body.name.unwrap_or_default(),
         roles: Roles { organisation: body.role, workspaces: roles(body.workspaces.unwrap_or_default()) },
@@ -362,7 +362,7 @@ pub(crate) async fn update_user(
     sent: Sent<UpdateUser>,
 ) -> Answer {
     let Sent { caller, body, .. } = sent;
-    let change = PersonChange { name: body.name, role: body.role, workspaces: body.workspaces.map(roles) };
+    let change = UserChange { name: body.name, role: body.role, workspaces: body.workspaces.map(roles) };
     let changed = state.registry.users().update(&caller.actor, id(&path)?, change).await?;
     Ok(answer::ok(&UserView::from(changed)))
 }

@@ -10,7 +10,7 @@ use crate::configuration::save::Saved;
 use crate::lookup::integrations::access_enabled;
 use crate::lookup::workspaces::WorkspaceRef;
 use crate::lookup::{integrations, workspaces};
-use crate::secrets::markers::{Ready, prepare, put};
+use crate::secrets::markers::{PreparedConfiguration, prepare, put};
 use crate::storage::columns::moment;
 use crate::storage::entity::{access, integration, server, workspace};
 use crate::storage::write::{Event, Write};
@@ -164,7 +164,7 @@ struct ReadyChange {
     /// The row it was made for, and what that held.
     row: Uuid,
     held: Option<String>,
-    ready: Ready,
+    ready: PreparedConfiguration,
 }
 
 impl ReadyChange {
@@ -293,7 +293,7 @@ async fn apply_all(
                 // Somebody else was quicker.
                 None => ReadyChange::make(write.registry, index, text.as_deref(), &row)?,
             };
-            let Ready { stored, secrets: sealed } = ready.ready;
+            let PreparedConfiguration { stored, secrets: sealed } = ready.ready;
             report.extend_below("", stored.findings);
             secrets.push(sealed);
             if stored.text != row.configuration {

@@ -113,7 +113,7 @@ impl Audit<'_> {
             self.refuse_a_changed_log().await?;
             let mut write = self.registry.begin_write(&Actor::worker("audit")).await?;
             // One key, although several workers may begin at once.
-            write.as_people().await?;
+            write.lock_interactive_writes().await?;
             sign(&mut write, end.audit, &end.audit_hash, false).await?;
             write.commit().await?;
         }
@@ -137,7 +137,7 @@ impl Audit<'_> {
         let point = audit_checkpoint::Entity::find_by_id(through.number).one(self.registry.db()).await?;
         if point.is_none_or(|point| !point.pruned) {
             let mut write = self.registry.begin_write(&Actor::worker("audit")).await?;
-            write.as_people().await?;
+            write.lock_interactive_writes().await?;
             sign(&mut write, through.number, &through.hash, true).await?;
             let event = Event::new("audit.pruned", "audit", through.number);
             write.audit(event.after(json!({ "through": through.number, "hash": through.hash })));

@@ -3,7 +3,7 @@
 
 use crate::audit::Audit;
 use crate::audit::checkpoints::{AuditVerdict, BrokenLink, Checkpoints, checkpoints};
-use crate::secrets::rotation::is_given_up;
+use crate::secrets::rotation::is_key_abandoned;
 use crate::storage::deployment_values::{record, recorded};
 use crate::storage::entity::{audit_checkpoint, audit_event, organisation, sealed_value, sequence};
 use crate::storage::write::{Event, Write};
@@ -145,7 +145,7 @@ impl SigningKey {
     pub(crate) async fn remember(mut self, write: &mut Write<'_>, checkpoints: &Checkpoints) -> Result<()> {
         let late = self.memory.as_ref().and_then(Memory::late);
         self.memory = Some(Memory::of(checkpoints, late));
-        write.unseal([self.id]).await?;
+        write.delete_sealed([self.id]).await?;
         self.store(write).await
     }
 
@@ -198,7 +198,7 @@ impl Audit<'_> {
         actor.require_organisation(Permission::ReadAudit)?;
         let broken = self.check(&[]).await?.broken;
         let mut write = self.registry.begin_write(actor).await?;
-        write.as_people().await?;
+        write.lock_interactive_writes().await?;
         let points = checkpoints(&write.txn).await?;
         let end = sequence::Entity::find_by_id(1).one(&write.txn).await?;
         replace(&mut write, &points, end.map_or(0, |end| end.audit)).await?;
@@ -225,7 +225,7 @@ pub(crate) async fn find(registry: &Registry, db: &impl ConnectionTrait) -> Resu
         return Ok(if never { Found::Never } else { Found::Lost });
     };
     let Some(id) = serde_json::from_value::<Uuid>(known).ok().map(SealedId) else { return Ok(Found::Lost) };
-    Ok(match registry.open_if_there(db, id).await {
+    Ok(match registry.open_sealed_if_present(db, id).await {
         Ok(Some(text)) => SigningKey::read(id, text.expose()).map_or(Found::Lost, Found::Here),
         Ok(None) => Found::Lost,
         Err(error @ Error::KeyMissing(_)) => Found::Locked(id, error),
@@ -270,8 +270,8 @@ pub(crate) async fn for_signing(
             }
             make(write, checkpoints, late).await
         }
-        Found::Locked(id, error) if is_given_up(&write.txn, &error).await? => {
-            write.unseal([id]).await?;
+        Found::Locked(id, error) if is_key_abandoned(&write.txn, &error).await? => {
+            write.delete_sealed([id]).await?;
             write.audit(Event::new("audit.signing_key_replaced", "audit", id.0));
             make(write, checkpoints, None).await
         }

@@ -8,7 +8,7 @@ use crate::configuration::save::{Saved, Written};
 use crate::lookup::naming;
 use crate::lookup::servers::ServerRef;
 use crate::pagination::{Page, PageRequest};
-use crate::secrets::markers::with_present_secrets;
+use crate::secrets::markers::with_current_secrets;
 use crate::storage::columns::moment;
 use crate::storage::entity::revision;
 use crate::{Actor, Error, Result, pagination};
@@ -119,7 +119,7 @@ fn with_present_secrets_or_none(
 ) -> Result<(Option<String>, Findings)> {
     match text {
         Some(text) => {
-            let (text, notices) = with_present_secrets(&text, carrier.text())?;
+            let (text, notices) = with_current_secrets(&text, carrier.text())?;
             Ok((Some(text), notices))
         }
         None => Ok((None, Findings::default())),

@@ -167,7 +167,7 @@ impl Integrations<'_> {
         let slug = self.free_slug(&write.txn, actor, new.slug.as_deref(), &name).await?;
         let id = self.registry.new_id();
         if let Some((draft, _)) = sealed {
-            write.hand_over(("draft", draft), ("integration", id)).await?;
+            write.change_sealed_owner(("draft", draft), ("integration", id)).await?;
         }
         let stored = store(
             write,

@@ -45,7 +45,7 @@ impl Queue<'_> {
     pub(crate) async fn is_superseded(self, write: &Write<'_>, client: &NewClient) -> Result<bool> {
         let NewClient::Entered { credentials, .. } = client else { return Ok(false) };
         let Some(sealed) = credentials.client_secret else { return Ok(false) };
-        Ok(self.registry.open_if_there(&write.txn, sealed).await?.is_none())
+        Ok(self.registry.open_sealed_if_present(&write.txn, sealed).await?.is_none())
     }
 
     /// Adds the next generation and makes it the active one. Gives back what may be shown of the answer.
@@ -232,7 +232,7 @@ async fn reseal(
     } else if kept.is_none() && secret.is_none() {
         return Ok((None, false));
     }
-    write.unseal(kept.map(SealedId)).await?;
+    write.delete_sealed(kept.map(SealedId)).await?;
     Ok((seal_member(write, client.id, pointer, secret).await?, true))
 }
 

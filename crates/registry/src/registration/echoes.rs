@@ -18,7 +18,7 @@ impl Queue<'_> {
         let effective = &situation.desired.effective;
         let entered = effective.credentials.as_ref().and_then(|one| one.client_secret);
         for sealed in effective.registration.initial_access_token.into_iter().chain(entered) {
-            known.extend(readable(self.registry.open_if_there(self.registry.db(), sealed).await)?);
+            known.extend(readable(self.registry.open_sealed_if_present(self.registry.db(), sealed).await)?);
         }
         if let Some(client) = &situation.observed.client
             && let Some(recorded) = readable(self.managed_client(claim, client.id).await)?

@@ -74,7 +74,7 @@ pub(crate) async fn manage_failed(
             changed.verified_at = Set(Some(write.millis()));
         }
         C::Unmanageable => {
-            write.unseal(client.registration_access_token_id.map(SealedId)).await?;
+            write.delete_sealed(client.registration_access_token_id.map(SealedId)).await?;
             changed.registration_access_token_id = Set(None);
             changed.doubt = Set(None);
         }

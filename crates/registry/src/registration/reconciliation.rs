@@ -9,7 +9,7 @@ use crate::lookup::clients::{active_client, active_clients, foreign_management, 
 use crate::registration::Queue;
 use crate::registration::context::{Claim, NEVER, Situation, claimed, lease_clock};
 use crate::registration::failures::{ANSWER_LOST, leave_open, superseded};
-use crate::secrets::rotation::is_given_up;
+use crate::secrets::rotation::is_key_abandoned;
 use crate::storage::columns::{json, millis, moment};
 use crate::storage::entity::{attempt, oauth_client, registration, sealed_value};
 use crate::storage::write::Write;
@@ -106,7 +106,7 @@ impl Queue<'_> {
     pub async fn load(self, claim: &Claim) -> Result<Option<Situation>> {
         let mut write = self.registry.begin_write(&Actor::worker(&claim.worker)).await?;
         let Some(mut row) = claimed(&write, claim).await? else { return Ok(None) };
-        write.look_again().await?;
+        write.reload_settings().await?;
         let layers = self.layers_of(&write, row.server_id).await?;
         let desired = self.registry.configurations().desired(&layers, Some(&row))?;
         let open = attempt::Entity::find()
@@ -188,7 +188,7 @@ impl Queue<'_> {
     async fn open_managed_client(self, client: &oauth_client::Model) -> Result<Option<ManagedClient>> {
         match self.read_managed_client(client).await {
             // Without its token the client cannot be managed any more, as if the server had never offered it.
-            Err(error) if is_given_up(self.registry.db(), &error).await? => {
+            Err(error) if is_key_abandoned(self.registry.db(), &error).await? => {
                 tracing::warn!(client = %client.id, %error, "the token of a client is lost");
                 Ok(None)
             }
@@ -247,7 +247,7 @@ impl Queue<'_> {
         if !self.holds(claim).await? {
             return Ok(None);
         }
-        let Some(secret) = self.registry.open_if_there(self.registry.db(), id).await? else {
+        let Some(secret) = self.registry.open_sealed_if_present(self.registry.db(), id).await? else {
             return Ok(Some(Err(superseded())));
         };
         sealed_value::Entity::update_many()

@@ -342,7 +342,7 @@ impl Queue<'_> {
         }
         // Its secrets are of no more use to anybody.
         write
-            .unseal(
+            .delete_sealed(
                 [client.client_secret_id, client.registration_access_token_id]
                     .into_iter()
                     .flatten()

@@ -1,6 +1,6 @@
-//! Sealed values as rows: sealed before or inside a write, handed over, forgotten.
+//! Rows of encrypted secrets: inserting, moving to another owner, deleting.
 
-use crate::secrets::envelope::Permit;
+use crate::secrets::envelope::SealPermit;
 use crate::secrets::rotation::known_keys;
 use crate::storage::columns::millis;
 use crate::storage::entity::sealed_value;
@@ -11,14 +11,15 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
-/// Sealed values that one statement puts in: `SQLite` allows 32,766 parameters.
-const SEALED_ROWS: usize = 1_000;
+/// Rows that one statement inserts: `SQLite` allows 32,766 parameters.
+const MAX_ROWS_PER_STATEMENT: usize = 1_000;
 
-/// A secret that was sealed before the write began. [`Write::keep_sealed`] asks whether this process may seal.
+/// A secret that was encrypted before the write began. [`Write::insert_sealed`] checks whether this process may
+/// encrypt.
 pub(crate) struct SealedRow(sealed_value::ActiveModel);
 
 impl Registry {
-    /// The row of `secret`, sealed ahead: takes no write, so that many can be sealed before one begins.
+    /// The row of `secret`, encrypted. Needs no write, so that many can be encrypted before one begins.
     pub(crate) fn sealed_row(
         &self,
         id: SealedId,
@@ -43,14 +44,14 @@ impl Registry {
 }
 
 impl Write<'_> {
-    /// Leave to seal. To be asked before something is sent whose answer will have to be sealed.
-    pub(crate) fn permit(&self) -> Result<Permit<'_>> {
+    /// Permission to encrypt. Check it before a request whose answer must be encrypted.
+    pub(crate) fn permit(&self) -> Result<SealPermit<'_>> {
         let rows = self.deployment.iter().filter(|row| row.key.starts_with("sealing."));
         let recorded = rows.map(|row| Ok((row.key.clone(), serde_json::from_str(&row.value)?)));
         self.registry.ring().permit(&known_keys(&recorded.collect::<Result<_>>()?))
     }
 
-    /// Seals `secret` in a row of its own.
+    /// Encrypts `secret` and inserts its row.
     pub(crate) async fn seal(
         &mut self,
         id: SealedId,
@@ -59,17 +60,17 @@ impl Write<'_> {
         secret: &str,
     ) -> Result<()> {
         let row = self.registry.sealed_row(id, owner, pointer, secret)?;
-        self.keep_sealed([row]).await
+        self.insert_sealed([row]).await
     }
 
-    /// Puts secrets in that were sealed ahead, where this process may seal at all.
-    pub(crate) async fn keep_sealed(&self, rows: impl IntoIterator<Item = SealedRow>) -> Result<()> {
+    /// Inserts encrypted secrets, if this process may encrypt.
+    pub(crate) async fn insert_sealed(&self, rows: impl IntoIterator<Item = SealedRow>) -> Result<()> {
         let rows: Vec<_> = rows.into_iter().map(|SealedRow(row)| row).collect();
         if rows.is_empty() {
             return Ok(());
         }
         self.permit()?;
-        for chunk in rows.chunks(SEALED_ROWS) {
+        for chunk in rows.chunks(MAX_ROWS_PER_STATEMENT) {
             let created = chunk.iter().cloned().map(|mut row| {
                 row.created_at = Set(self.millis());
                 row
@@ -79,8 +80,12 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// Gives sealed values to another owner.
-    pub(crate) async fn hand_over(&self, from: (&'static str, Uuid), to: (&'static str, Uuid)) -> Result<()> {
+    /// Moves sealed values to another owner.
+    pub(crate) async fn change_sealed_owner(
+        &self,
+        from: (&'static str, Uuid),
+        to: (&'static str, Uuid),
+    ) -> Result<()> {
         sealed_value::Entity::update_many()
             .col_expr(sealed_value::Column::OwnerKind, Expr::value(to.0))
             .col_expr(sealed_value::Column::OwnerId, Expr::value(to.1))
@@ -91,8 +96,8 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// Forgets sealed values.
-    pub(crate) async fn unseal(&self, ids: impl IntoIterator<Item = SealedId>) -> Result<()> {
+    /// Deletes sealed values.
+    pub(crate) async fn delete_sealed(&self, ids: impl IntoIterator<Item = SealedId>) -> Result<()> {
         let ids: Vec<Uuid> = ids.into_iter().map(|id| id.0).collect();
         if !ids.is_empty() {
             sealed_value::Entity::delete_many()

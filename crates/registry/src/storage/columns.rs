@@ -1,4 +1,4 @@
-//! How values are kept in columns: moments as milliseconds, words as text, JSON as text.
+//! How columns store values: timestamps as epoch milliseconds, enums as words, JSON as text.
 
 use crate::{Error, Result};
 use chrono::DateTime;
@@ -7,17 +7,17 @@ use sea_orm::sea_query::{Expr, ExprTrait, Func, IntoColumnRef, LikeExpr, SimpleE
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-/// A moment as it is stored.
+/// A timestamp as it is stored: epoch milliseconds.
 pub(crate) fn millis(moment: Timestamp) -> i64 {
     moment.timestamp_millis()
 }
 
-/// A stored moment; columns hold only what [`millis`] gave, so the fallback is never met.
+/// A stored timestamp; columns hold only values of [`millis`], so the fallback is never used.
 pub(crate) fn moment(millis: i64) -> Timestamp {
     DateTime::from_timestamp_millis(millis).unwrap_or(DateTime::UNIX_EPOCH)
 }
 
-/// A stored word as its enum.
+/// A stored word as its enum; [`Error::corrupt`] for an unknown one.
 pub(crate) fn word<T>(
     parse: impl Fn(&str) -> Option<T>,
     text: &str,
@@ -28,7 +28,7 @@ pub(crate) fn word<T>(
     parse(text).ok_or_else(|| Error::corrupt(table, column, row))
 }
 
-/// Stored JSON as its type.
+/// Stored JSON as its type; [`Error::corrupt`] where it does not fit.
 pub(crate) fn json<T: DeserializeOwned>(
     text: &str,
     table: &'static str,
@@ -38,11 +38,11 @@ pub(crate) fn json<T: DeserializeOwned>(
     serde_json::from_str(text).map_err(|_| Error::corrupt(table, column, row))
 }
 
-/// The longest text that is searched for, in characters: longer than any name, slug or `client_id` that somebody types.
-/// What follows is not looked at; the API refuses it.
+/// The longest search text, in characters: longer than any name, slug or `client_id`. The rest is ignored; the API
+/// refuses it.
 pub(crate) const MAX_SEARCH: usize = 300;
 
-/// `column` contains `text`, ignoring case, with no wildcard in `text`.
+/// `column` contains `text`, ignoring case; wildcards in `text` are escaped.
 pub(crate) fn contains(column: impl IntoColumnRef, text: &str) -> SimpleExpr {
     let text: String = text.chars().take(MAX_SEARCH).collect();
     let escaped = text.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");

@@ -21,9 +21,7 @@ pub(super) async fn verify(config: &Config, options: &VerifyAudit) -> Result<(),
         let number: i64 = number.parse().map_err(|_| odd())?;
         // What was removed behind a signed point cannot be compared any more.
         let removed = verdict.first.is_some_and(|first| number < first);
-        if !removed
-            && registry.audit().hash_of(&registry.operator(), number).await?.as_deref()
-                != Some(hash)
+        if !removed && registry.audit().hash_of(&registry.operator(), number).await?.as_deref() != Some(hash)
         {
             return Err(Failed::new(match verdict.restored {
                 Some(event) => format!(

@@ -4,7 +4,7 @@ use super::Failed;
 use super::database::{open_making, say, which};
 use crate::cli::Migrate;
 use crate::config::Config;
-use registry::{Recording, SettingsStanding};
+use registry::{RecordSettings, SettingsStatus};
 
 /// Brings the schema up to date and records the deployment's values; or begins, undoes or ends a change of settings.
 pub(super) async fn run(config: &Config, options: Migrate) -> Result<(), Failed> {
@@ -19,8 +19,8 @@ pub(super) async fn run(config: &Config, options: Migrate) -> Result<(), Failed>
         });
         return Ok(());
     }
-    let recording = if options.put_back { Recording::PutBack } else { Recording::Changes };
-    let done = registry.deployment().bring_up(recording).await?;
+    let recording = if options.put_back { RecordSettings::PutBack } else { RecordSettings::Changes };
+    let done = registry.deployment().migrate_and_record(recording).await?;
     if !done.changed.is_empty() {
         say(format_args!(
             "settings generation {} is in force; changed: {}. Processes with the settings of before stay in service. Restart them one after the other with the new ones, then run `mcp-registry migrate --finish-rollout`.",
@@ -28,7 +28,7 @@ pub(super) async fn run(config: &Config, options: Migrate) -> Result<(), Failed>
             done.changed.join(", ")
         ));
     }
-    if let (SettingsStanding::Previous(_), Some(remark)) = (&done.settings, done.settings.remark()) {
+    if let (SettingsStatus::Previous(_), Some(remark)) = (&done.settings, done.settings.remark()) {
         say(format_args!(
             "warning: {remark}. They were not recorded again. To put them back in force, run `mcp-registry migrate --put-back`."
         ));

@@ -6,7 +6,7 @@ use super::{Failed, print};
 use crate::cli::Restore;
 use crate::clock::SystemClock;
 use crate::config::Config;
-use registry::{CurrentAccess, Recording, Registry, Released};
+use registry::{CurrentAccess, RecordSettings, Registry, Released};
 use registry_core::clock::Clock;
 use std::fs::{self, File, Permissions};
 use std::io::{Error, ErrorKind};
@@ -67,7 +67,7 @@ pub(super) async fn restore(config: &Config, options: &Restore) -> Result<(), Fa
         restored.deployment().check_keys().await?;
     }
     say(format_args!("database {}", which(&config.database.url)));
-    if let Some(remark) = restored.settings_standing().await?.remark() {
+    if let Some(remark) = restored.settings_status().await?.remark() {
         say(format_args!("warning: {remark}"));
     }
     print(format_args!("{} is restored from {}", database.display(), source.display()))
@@ -87,21 +87,20 @@ async fn judge(
     let lost = copy.deployment().lost_keys().await?;
     if lost.is_empty() {
         // Its settings are those of its time, whatever this shell has.
-        copy.deployment().bring_up(Recording::Nothing).await?;
+        copy.deployment().migrate_and_record(RecordSettings::Nothing).await?;
     } else if !options.accept_lost_keys {
         return Err(Failed::new(format!(
             "{} Nothing was restored. Bring the keys of that time back; if they are lost, add `--accept-lost-keys`.",
             lost.join(" ")
         )));
     }
-    let lost: u64 =
-        copy.secrets().keys(&copy.operator()).await?.iter().map(|key| key.unreadable).sum();
+    let lost: u64 = copy.secrets().keys(&copy.operator()).await?.iter().map(|key| key.unreadable).sum();
     if lost > 0 && !options.accept_lost_keys {
         return Err(Failed::new(format!(
             "{lost} secrets of the copy cannot be opened with the sealing keys that are configured. Restore another copy; or add `--accept-lost-keys`, and enter them again."
         )));
     }
-    copy.deployment().note_restored(&copy.operator()).await?;
+    copy.deployment().record_restored(&copy.operator()).await?;
     revoke(&copy, options, current).await?;
     copy.disconnect().await?;
     match registry::release(draft).await? {
@@ -116,8 +115,7 @@ async fn judge(
 async fn revoke(copy: &Registry, options: &Restore, current: Option<&CurrentAccess>) -> Result<(), Failed> {
     let mut known = false;
     if let Some(current) = current {
-        if let Some(kept) = copy.deployment().keep_revocations(&copy.operator(), current).await?
-        {
+        if let Some(kept) = copy.deployment().keep_revocations(&copy.operator(), current).await? {
             known = true;
             for (what, names) in [
                 ("still revoked, or ending sooner", &kept.keys),

@@ -25,8 +25,7 @@ pub(super) async fn run(config: &Config, command: Seal) -> Result<(), Failed> {
             lost.unwrap_or_default()
         ))),
         Seal::Abandon(options) => {
-            let lost =
-                registry.secrets().abandon_key(&registry.operator(), &options.key).await?;
+            let lost = registry.secrets().abandon_key(&registry.operator(), &options.key).await?;
             print(format_args!(
                 "given up {}: {lost} secrets are lost until they are entered again",
                 options.key

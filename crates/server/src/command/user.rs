@@ -24,7 +24,7 @@ pub(super) async fn reset(config: &Config, options: &Reset) -> Result<(), Failed
 
 /// Where the deployment is reached: as configured here, else as the process that serves noted it.
 async fn base(config: &Config, registry: &Registry) -> Result<String, Failed> {
-    let noted = registry.deployment().noted_address().await?;
+    let noted = registry.deployment().recorded_address().await?;
     let own = config.server.public_url.clone();
     if let (Some(own), Some(noted)) = (&own, &noted)
         && own != noted

@@ -7,7 +7,7 @@ use super::storing::{forget, is_of, mapping, opened, rows_of, seal};
 use crate::configuration::Configurations;
 use crate::configuration::impact::Before;
 use crate::configuration::layers::Scope;
-use crate::secrets::rotation::is_given_up;
+use crate::secrets::rotation::is_key_abandoned;
 use crate::storage::entity::{integration, sealed_value, secret_mapping, server};
 use crate::storage::write::Write;
 use crate::{Actor, Error, Result};
@@ -30,7 +30,7 @@ impl Configurations<'_> {
     /// During a rollout only processes that declare the secrets as they are in force do so: with the declarations of
     /// before others would take back what these took over.
     pub async fn refresh_mapped_secrets(self) -> Result<u64> {
-        self.registry.settings_standing().await?.require()?;
+        self.registry.settings_status().await?.require()?;
         if self.registry.settings().secrets != self.registry.shared_settings().secrets {
             return Ok(0);
         }
@@ -53,7 +53,7 @@ impl Configurations<'_> {
     async fn refresh_owner(self, kind: &str, id: Uuid, read: ReadMappings) -> Result<bool> {
         let actor = Actor::worker("secrets");
         let mut write = self.registry.begin_write(&actor).await?;
-        write.as_people().await?;
+        write.lock_interactive_writes().await?;
         let before = match kind {
             "server" => Before::take(&write, Scope::Server(ServerId(id))).await?,
             _ => Before::take(&write, Scope::Integration(IntegrationId(id))).await?,
@@ -72,7 +72,7 @@ impl Configurations<'_> {
             }
             let held = opened(&write, row).await;
             if let Err(error @ Error::KeyMissing(_)) = &held
-                && !is_given_up(&write.txn, error).await?
+                && !is_key_abandoned(&write.txn, error).await?
             {
                 // Another process has the key.
                 continue;

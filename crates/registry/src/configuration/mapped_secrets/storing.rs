@@ -189,7 +189,7 @@ pub(super) async fn opened(write: &Write<'_>, row: &secret_mapping::Model) -> Re
 }
 
 pub(super) async fn forget(write: &Write<'_>, row: &secret_mapping::Model) -> Result<()> {
-    write.unseal(KnownSecrets::of(&row.value).0.into_values()).await
+    write.delete_sealed(KnownSecrets::of(&row.value).0.into_values()).await
 }
 
 async fn delete_rows(write: &Write<'_>, owner: Uuid) -> Result<()> {

@@ -146,7 +146,7 @@ impl Gateway<'_> {
             let changes = describe(self.registry.db(), rows).await?;
             if identities {
                 // Shared settings are told of in the same way.
-                self.registry.settings_standing().await?;
+                self.registry.settings_status().await?;
                 live.identities_due.store(true, Ordering::SeqCst);
             }
             live.feed.keep(changes);

@@ -192,7 +192,7 @@ fn owner(actor: &Actor) -> (&str, &str) {
 }
 
 async fn forget(write: &mut Write<'_>, row: draft::Model, action: &'static str) -> Result<()> {
-    write.unseal(sealed_ids(row.configuration.as_deref()).into_values()).await?;
+    write.delete_sealed(sealed_ids(row.configuration.as_deref()).into_values()).await?;
     draft::Entity::delete_by_id(row.id).exec(&write.txn).await?;
     write.audit(event(action, &row).before(snapshot(&row)));
     Ok(())

@@ -38,7 +38,7 @@ pub struct Model {
 /// A row without its picture; the columns as in [`Model`].
 #[derive(Clone, Debug, DerivePartialModel)]
 #[sea_orm(entity = "Entity")]
-pub struct Facts {
+pub struct Info {
     pub id: String,
     pub url: String,
     pub due_at: Option<i64>,
