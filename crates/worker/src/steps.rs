@@ -10,7 +10,7 @@ use registry_core::oauth::{
     Adjustment, Discovery, Exchange, Failure, FailureClass, ManagedClient, Prepared, RequestPolicy,
     adjust_after_refusal, build_request,
 };
-use registry_core::registration::{Step, adopted_auth_method};
+use registry_core::registration::{AttemptStep, Step, adopted_auth_method};
 use registry_outbound::{DiscoverOutcome, DiscoverTarget, UpstreamClient, shown};
 use serde_json::{Map, Value};
 
@@ -97,7 +97,7 @@ impl Going<'_> {
 
     async fn begin(
         &self,
-        step: &'static str,
+        step: AttemptStep,
         request: Option<&Map<String, Value>>,
         adjustments: &[Adjustment],
     ) -> Result<Option<AttemptId>> {
@@ -108,7 +108,7 @@ impl Going<'_> {
     }
 
     async fn discover(&self) -> Result<Option<()>> {
-        let Some(attempt) = self.begin("discover", None, &[]).await? else { return Ok(None) };
+        let Some(attempt) = self.begin(AttemptStep::Discover, None, &[]).await? else { return Ok(None) };
         let target = DiscoverTarget::of(&self.situation.desired, self.situation.observed.client.as_ref());
         // Several requests in a row must not outlive the lease.
         let limit = self.registry.settings().lease * 2 / 3;
@@ -126,7 +126,7 @@ impl Going<'_> {
             Ok(discovery) => StepRecord::Discovered(Box::new(discovery)),
             Err(failure) => StepRecord::Failed(failure),
         };
-        self.finish(attempt, record, trace, "discover").await
+        self.finish(attempt, record, trace, AttemptStep::Discover).await
     }
 
     /// Publishes the document, then reads it as an authorization server would.
@@ -134,11 +134,13 @@ impl Going<'_> {
         let published =
             match self.registry.registration_queue().publish_document(self.claim, self.situation).await? {
                 Some(Ok(published)) => published,
-                Some(Err(failure)) => return self.refuse("publish", failure).await,
+                Some(Err(failure)) => return self.refuse(AttemptStep::Publish, failure).await,
                 None => return Ok(None),
             };
         let shown = serde_json::from_str::<Map<String, Value>>(&published.text).ok();
-        let Some(attempt) = self.begin("publish", shown.as_ref(), &[]).await? else { return Ok(None) };
+        let Some(attempt) = self.begin(AttemptStep::Publish, shown.as_ref(), &[]).await? else {
+            return Ok(None);
+        };
         let checked = registry_outbound::self_check(self.guarded, &published.url, &published.text).await;
         let other_way = self.situation.desired.effective.registration.method == Method::Auto
             && self
@@ -150,7 +152,7 @@ impl Going<'_> {
             Err(failure) if other_way => StepRecord::DocumentUnreachable(failure),
             Err(failure) => StepRecord::Failed(failure),
         };
-        self.finish(attempt, record, vec![checked.exchange], "publish").await
+        self.finish(attempt, record, vec![checked.exchange], AttemptStep::Publish).await
     }
 
     async fn register(&self) -> Result<Option<()>> {
@@ -159,7 +161,7 @@ impl Going<'_> {
         let policy = RequestPolicy::of(effective);
         let mut prepared = match build_request(&effective.client_metadata, discovery, policy) {
             Ok(prepared) => prepared,
-            Err(failure) => return self.refuse("register", failure).await,
+            Err(failure) => return self.refuse(AttemptStep::Register, failure).await,
         };
         let token = match effective.registration.initial_access_token {
             Some(sealed) => match self
@@ -169,7 +171,7 @@ impl Going<'_> {
                 .await?
             {
                 Some(Ok(token)) => Some(token),
-                Some(Err(failure)) => return self.refuse("register", failure).await,
+                Some(Err(failure)) => return self.refuse(AttemptStep::Register, failure).await,
                 None => return Ok(None),
             },
             None => None,
@@ -182,7 +184,7 @@ impl Going<'_> {
         // The second round is the one adjusted retry that a cause may have (INV-23).
         loop {
             let Prepared { request, adjustments } = &prepared;
-            let Some(attempt) = self.begin("register", Some(request), adjustments).await? else {
+            let Some(attempt) = self.begin(AttemptStep::Register, Some(request), adjustments).await? else {
                 return Ok(None);
             };
             let outcome = registry_outbound::register(&guarded, &endpoint, request, token.as_ref()).await;
@@ -196,7 +198,7 @@ impl Going<'_> {
                     (StepRecord::Failed(failure), next)
                 }
             };
-            if self.finish(attempt, record, vec![outcome.exchange], "register").await?.is_none() {
+            if self.finish(attempt, record, vec![outcome.exchange], AttemptStep::Register).await?.is_none() {
                 return Ok(None);
             }
             match next {
@@ -220,21 +222,21 @@ impl Going<'_> {
                 .await?
             {
                 Some(Ok(_)) => {}
-                Some(Err(failure)) => return self.refuse("adopt", failure).await,
+                Some(Err(failure)) => return self.refuse(AttemptStep::Adopt, failure).await,
                 None => return Ok(None),
             }
         }
         let method = match adopted_auth_method(effective, discovery, credentials.client_secret.is_some()) {
             Ok(method) => method,
-            Err(failure) => return self.refuse("adopt", failure).await,
+            Err(failure) => return self.refuse(AttemptStep::Adopt, failure).await,
         };
-        let Some(attempt) = self.begin("adopt", None, &[]).await? else { return Ok(None) };
+        let Some(attempt) = self.begin(AttemptStep::Adopt, None, &[]).await? else { return Ok(None) };
         let client = NewClient::Entered {
             credentials,
             token_endpoint_auth_method: method,
             metadata: effective.client_metadata.clone(),
         };
-        self.finish(attempt, StepRecord::Client(Box::new(client), None), Vec::new(), "adopt").await
+        self.finish(attempt, StepRecord::Client(Box::new(client), None), Vec::new(), AttemptStep::Adopt).await
     }
 
     /// Brings the client up to what is wanted (RFC 7592 §2.2); its id stays, and with it everybody's consent.
@@ -246,14 +248,14 @@ impl Going<'_> {
         let prepared =
             match build_request(&effective.client_metadata, discovery, RequestPolicy::of(effective)) {
                 Ok(prepared) => prepared,
-                Err(failure) => return self.refuse("update", failure).await,
+                Err(failure) => return self.refuse(AttemptStep::Update, failure).await,
             };
         let Some(recorded) = self.registry.registration_queue().managed_client(self.claim, client.id).await?
         else {
             return Ok(None);
         };
         let Prepared { request, adjustments } = prepared;
-        let Some(attempt) = self.begin("update", Some(&request), &adjustments).await? else {
+        let Some(attempt) = self.begin(AttemptStep::Update, Some(&request), &adjustments).await? else {
             return Ok(None);
         };
         let outcome = registry_outbound::update(self.guarded, &recorded, &request).await;
@@ -261,7 +263,7 @@ impl Going<'_> {
             Ok(issued) => StepRecord::Updated(client.id, Box::new(issued), request),
             Err(failure) => StepRecord::Failed(failure),
         };
-        self.finish(attempt, record, vec![outcome.exchange], "update").await
+        self.finish(attempt, record, vec![outcome.exchange], AttemptStep::Update).await
     }
 
     /// Asks whether the client is still known (RFC 7592 §2.1).
@@ -271,13 +273,13 @@ impl Going<'_> {
         else {
             return Ok(None);
         };
-        let Some(attempt) = self.begin("verify", None, &[]).await? else { return Ok(None) };
+        let Some(attempt) = self.begin(AttemptStep::Verify, None, &[]).await? else { return Ok(None) };
         let outcome = registry_outbound::read(self.guarded, &recorded).await;
         let record = match outcome.result {
             Ok(issued) => StepRecord::Verified(client.id, Box::new(issued)),
             Err(failure) => StepRecord::Failed(failure),
         };
-        self.finish(attempt, record, vec![outcome.exchange], "verify").await
+        self.finish(attempt, record, vec![outcome.exchange], AttemptStep::Verify).await
     }
 
     async fn withdraw(&self, id: OauthClientId) -> Result<Progress> {
@@ -296,8 +298,10 @@ impl Going<'_> {
                 StepRecord::NotWithdrawn(id, not_deletable(foreign.as_deref()))
             }
         };
-        let Some(attempt) = self.begin("withdraw", None, &[]).await? else { return Ok(Progress::Lost) };
-        Ok(progress(self.finish(attempt, record, Vec::new(), "withdraw").await?))
+        let Some(attempt) = self.begin(AttemptStep::Withdraw, None, &[]).await? else {
+            return Ok(Progress::Lost);
+        };
+        Ok(progress(self.finish(attempt, record, Vec::new(), AttemptStep::Withdraw).await?))
     }
 
     async fn delete(
@@ -319,11 +323,11 @@ impl Going<'_> {
                 None => StepRecord::NotWithdrawn(id, failure),
             },
         };
-        self.finish(attempt, record, vec![outcome.exchange], "withdraw").await
+        self.finish(attempt, record, vec![outcome.exchange], AttemptStep::Withdraw).await
     }
 
     /// Records a step that could not even be sent.
-    async fn refuse(&self, step: &'static str, failure: Failure) -> Result<Option<()>> {
+    async fn refuse(&self, step: AttemptStep, failure: Failure) -> Result<Option<()>> {
         let Some(attempt) = self.begin(step, None, &[]).await? else { return Ok(None) };
         self.finish(attempt, StepRecord::Failed(failure), Vec::new(), step).await
     }
@@ -333,7 +337,7 @@ impl Going<'_> {
         attempt: AttemptId,
         record: StepRecord,
         exchanges: Vec<Exchange>,
-        step: &'static str,
+        step: AttemptStep,
     ) -> Result<Option<()>> {
         let secrets = self.registry.registration_queue().known_secrets(self.claim, self.situation).await?;
         let (record, exchanges) = (record.without(&secrets), exchanges_without(exchanges, &secrets));
@@ -344,10 +348,10 @@ impl Going<'_> {
             _ => None,
         };
         let outcome = if let Some(failure) = failed {
-            tracing::info!(server = %self.situation.name, step, reason = %failure.code, "step failed");
+            tracing::info!(server = %self.situation.name, %step, reason = %failure.code, "step failed");
             failure.code.to_string()
         } else {
-            tracing::info!(server = %self.situation.name, step, "step succeeded");
+            tracing::info!(server = %self.situation.name, %step, "step succeeded");
             "succeeded".to_owned()
         };
         let written = self
@@ -355,7 +359,8 @@ impl Going<'_> {
             .registration_queue()
             .finish_attempt(self.claim, self.situation, attempt, record, exchanges)
             .await?;
-        metrics::counter!("mcp_registry_attempts_total", "step" => step, "outcome" => outcome).increment(1);
+        metrics::counter!("mcp_registry_attempts_total", "step" => step.as_str(), "outcome" => outcome)
+            .increment(1);
         Ok(written.then_some(()))
     }
 

@@ -244,7 +244,7 @@ on_both! {
             // A worker sends nothing whose answer it could not keep.
             let claim = wrong.registration_queue().claim("wrong", 1, 1).await.unwrap().pop().unwrap();
             let situation = wrong.registration_queue().load(&claim).await.unwrap().unwrap();
-            refused("an attempt", wrong.registration_queue().begin_attempt(&claim, &situation, "register", None, &[])).await;
+            refused("an attempt", wrong.registration_queue().begin_attempt(&claim, &situation, registry_core::registration::AttemptStep::Register, None, &[])).await;
             let free = "UPDATE registration SET lease_until = 0, lease_owner = NULL";
             db.execute_unprepared(free).await.unwrap();
 

@@ -18,12 +18,12 @@ on_both! {
         let worker = Working::start(&t.registry, Limits::default());
         let lost = registration_in(&t, State::Unconfirmed).await;
         assert_eq!(lost.registration.reason.as_deref(), Some("answer_lost"));
-        assert_eq!(lost.attempts[0].outcome, "lost");
+        assert_eq!(lost.attempts[0].outcome.as_str(), "lost");
         assert!(lost.registration.not_before.is_some(), "once more after a pause");
         assert_eq!(sandbox.registrations().len(), 1);
         t.clock.advance(chrono::Duration::minutes(2));
         let twice = registration_when(&t, |detail| {
-            detail.attempts.iter().filter(|one| one.outcome == "lost").count() == 2 && detail.registration.not_before.is_none()
+            detail.attempts.iter().filter(|one| one.outcome.as_str() == "lost").count() == 2 && detail.registration.not_before.is_none()
         })
         .await;
         assert_eq!(twice.registration.state, State::Unconfirmed, "a second loss waits for a person");
@@ -41,7 +41,7 @@ on_both! {
         let sandbox = upstream(&t, Quirks::default(), None).await;
         let first = t.registry.registration_queue().claim("first", 10, 10).await.unwrap().pop().unwrap();
         let situation = t.registry.registration_queue().load(&first).await.unwrap().unwrap();
-        let attempt = t.registry.registration_queue().begin_attempt(&first, &situation, "register", None, &[]).await.unwrap().unwrap();
+        let attempt = t.registry.registration_queue().begin_attempt(&first, &situation, registry_core::registration::AttemptStep::Register, None, &[]).await.unwrap().unwrap();
         assert!(t.registry.registration_queue().claim("second", 10, 10).await.unwrap().is_empty(), "it is leased");
 
         // The first one stalls; its lease ends; another takes over.
@@ -69,7 +69,7 @@ on_both! {
         let claim = t.registry.registration_queue().claim("first", 10, 10).await.unwrap().pop().unwrap();
         let situation = t.registry.registration_queue().load(&claim).await.unwrap().unwrap();
         let credentials = situation.desired.effective.credentials.clone().unwrap();
-        let attempt = t.registry.registration_queue().begin_attempt(&claim, &situation, "adopt", None, &[]).await.unwrap().unwrap();
+        let attempt = t.registry.registration_queue().begin_attempt(&claim, &situation, registry_core::registration::AttemptStep::Adopt, None, &[]).await.unwrap().unwrap();
         let subject = Subject::Integration(Reference::parse("linear"));
         let text = Some(entered("s3cret-two"));
         t.registry.configurations().set(&t.admin(), &subject, text, None, None).await.unwrap();

@@ -84,7 +84,7 @@ on_both! {
         configure(&t, &named("New")).await;
         let outdated = registration_in(&t, State::Outdated).await;
         assert_eq!(outdated.registration.reason.as_deref(), Some("metadata_changed"));
-        assert_eq!(outdated.attempts[0].step, "update");
+        assert_eq!(outdated.attempts[0].step.as_str(), "update");
         assert!(outdated.registration.usable);
         t.registry.registrations().skip(&t.admin(), outdated.registration.id).await.unwrap();
         let kept = registration_in(&t, State::Registered).await;
@@ -160,9 +160,9 @@ on_both! {
         let client_id = detail.registration.client_id.unwrap();
         sandbox.set_quirks(Quirks { unavailable_management_requests: 2, ..Quirks::default() });
         t.registry.servers().delete(&t.admin(), &the_server(), None).await.unwrap();
-        registration_when(&t, |detail| detail.attempts[0].step == "withdraw" && detail.attempts[0].outcome == "failed").await;
+        registration_when(&t, |detail| detail.attempts[0].step.as_str() == "withdraw" && detail.attempts[0].outcome.as_str() == "failed").await;
         advance(&t, Span::hours(1)).await;
-        registration_when(&t, |detail| detail.attempts.iter().filter(|one| one.step == "withdraw" && one.outcome == "failed").count() == 2).await;
+        registration_when(&t, |detail| detail.attempts.iter().filter(|one| one.step.as_str() == "withdraw" && one.outcome.as_str() == "failed").count() == 2).await;
         assert_eq!(registration_when(&t, |_| true).await.registration.state, State::Withdrawing, "not given up yet");
         advance(&t, Span::hours(1)).await;
         registration_in(&t, State::Withdrawn).await;
@@ -401,7 +401,7 @@ on_both! {
         let worker = Working::start(&t.registry, Limits::default());
         let detail = registration_in(&t, State::Registered).await;
         assert_eq!(detail.registration.method, Some(RegistrationMethod::Dcr), "the next way is taken");
-        assert_eq!(detail.attempts.iter().rev().map(|one| &*one.step).collect::<Vec<_>>(), ["discover", "publish", "register"]);
+        assert_eq!(detail.attempts.iter().rev().map(|one| one.step.as_str()).collect::<Vec<_>>(), ["discover", "publish", "register"]);
         assert_eq!(detail.attempts[1].reason.as_deref(), Some("cimd_self_check_failed"));
         configure(&t, r#"{"registration":{"method":"cimd"}}"#).await;
         t.registry.registrations().reregister(&t.admin(), detail.registration.id).await.unwrap();

@@ -32,7 +32,7 @@ on_both! {
         assert!(lost.registration.usable && lost.registration.not_before.is_some());
         advance(&t, Span::minutes(2)).await;
         let cleared = registration_in(&t, State::Registered).await;
-        assert_eq!(cleared.attempts.iter().take(2).map(|one| &*one.step).collect::<Vec<_>>(), ["update", "verify"]);
+        assert_eq!(cleared.attempts.iter().take(2).map(|one| one.step.as_str()).collect::<Vec<_>>(), ["update", "verify"]);
         assert_eq!(sandbox.client(&client_id).unwrap().metadata["client_name"], "One");
         assert_eq!(t.registry.orphans().count_open(&t.admin()).await.unwrap(), 0, "no client came of it");
 
@@ -99,7 +99,7 @@ on_both! {
         t.registry.gateway().document(&gateway, "acme", "linear").await.unwrap();
         let report = || t.registry.gateway().report(&gateway, "acme", "linear", 1, "invalid_client");
         assert_eq!(report().await.unwrap(), Verdict::Checking);
-        let well = registration_when(&t, |detail| detail.attempts[0].step == "verify" && detail.attempts[0].outcome == "succeeded").await;
+        let well = registration_when(&t, |detail| detail.attempts[0].step.as_str() == "verify" && detail.attempts[0].outcome.as_str() == "succeeded").await;
         assert_eq!(well.registration.client_id.as_ref(), Some(&client_id), "it is known there: a false alarm");
         assert!(well.clients[0].doubt.is_none() && well.clients[0].verified_at.is_some());
 
@@ -177,10 +177,10 @@ on_both! {
         registration_in(&t, State::Registered).await;
         sandbox.set_quirks(Quirks { unavailable_metadata_requests: 1, ..Quirks::default() });
         advance(&t, Span::hours(25)).await;
-        let looked = registration_when(&t, |detail| detail.attempts[0].step == "discover" && detail.attempts[0].outcome == "failed").await;
+        let looked = registration_when(&t, |detail| detail.attempts[0].step.as_str() == "discover" && detail.attempts[0].outcome.as_str() == "failed").await;
         assert_eq!((looked.registration.state, looked.registration.reason), (State::Registered, None));
         advance(&t, Span::minutes(1)).await;
-        let well = registration_when(&t, |detail| detail.attempts[0].step == "discover" && detail.attempts[0].outcome == "succeeded").await;
+        let well = registration_when(&t, |detail| detail.attempts[0].step.as_str() == "discover" && detail.attempts[0].outcome.as_str() == "succeeded").await;
         assert_eq!(well.registration.state, State::Registered);
         worker.stop().await;
         sandbox.stop().await;

@@ -38,8 +38,8 @@ on_both! {
         assert_eq!((client.generation, client.status, client.method), (1, ClientStatus::Active, RegistrationMethod::Dcr));
         assert_eq!(client.issuer, sandbox.issuer());
         assert!(client.manageable && !client.has_secret);
-        assert_eq!(detail.attempts.iter().map(|one| &*one.step).collect::<Vec<_>>(), ["register", "discover"]);
-        assert!(detail.attempts.iter().all(|one| one.outcome == "succeeded"));
+        assert_eq!(detail.attempts.iter().map(|one| one.step.as_str()).collect::<Vec<_>>(), ["register", "discover"]);
+        assert!(detail.attempts.iter().all(|one| one.outcome.as_str() == "succeeded"));
         assert_eq!(detail.attempts[0].request.as_ref(), Some(&expected));
 
         let gateway = t.actor(Role::Gateway, None).await;

@@ -3,7 +3,7 @@
 use crate::identity::Callers;
 use crate::lookup::workspaces;
 use crate::lookup::workspaces::WorkspaceRef;
-use crate::storage::columns::word;
+use crate::storage::columns::{set_word, word};
 use crate::storage::entity::{membership, user, workspace};
 use crate::storage::write::{Event, Write};
 use crate::{Actor, Error, Result};
@@ -159,10 +159,10 @@ pub(crate) async fn of(db: &impl ConnectionTrait, users: &[Uuid]) -> Result<Hash
     let mut found: HashMap<Uuid, Vec<Membership>> = HashMap::new();
     for (row, workspace) in rows {
         let Some(workspace) = workspace else { continue };
-        found.entry(row.user_id).or_default().push(Membership {
-            workspace: workspaces::as_ref(&workspace)?,
-            role: word(Role::parse, &row.role, "membership", "role", row.user_id)?,
-        });
+        found
+            .entry(row.user_id)
+            .or_default()
+            .push(Membership { workspace: workspaces::as_ref(&workspace)?, role: row.role()? });
     }
     for places in found.values_mut() {
         places.sort_by(|one, other| one.workspace.slug.as_str().cmp(other.workspace.slug.as_str()));
@@ -234,7 +234,7 @@ pub(crate) async fn store(write: &Write<'_>, user: Uuid, granted: &ResolvedRoles
         .map(|(workspace, role)| membership::ActiveModel {
             user_id: Set(user),
             workspace_id: Set(*workspace),
-            role: Set(role.as_str().to_owned()),
+            role: set_word(*role),
         })
         .collect();
     if !rows.is_empty() {

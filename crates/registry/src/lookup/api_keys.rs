@@ -1,9 +1,8 @@
 //! API keys as actors.
-use crate::storage::columns::{json, millis, moment, word};
+use crate::storage::columns::{json, millis, moment};
 use crate::storage::entity::api_key;
 use crate::{Actor, Registry, Result};
 use registry_core::id::WorkspaceId;
-use registry_core::permission::Role;
 use sea_orm::ColumnTrait;
 use sea_orm::EntityTrait;
 use sea_orm::QueryFilter;
@@ -14,7 +13,7 @@ pub(crate) fn actor(model: api_key::Model, origin: crate::Origin) -> Result<Acto
     Ok(Actor {
         kind: "api_key",
         id: Some(model.id.to_string()),
-        role: word(Role::parse, &model.role, "api_key", "role", model.id)?,
+        role: model.role()?,
         scopes: json(&model.scopes, "api_key", "scopes", model.id)?,
         workspace: model.workspace_id.map(WorkspaceId),
         session: None,

@@ -5,6 +5,7 @@ use crate::registration::Queue;
 use crate::registration::brief::workspace_of;
 use crate::registration::context::Situation;
 use crate::registration::failures::event;
+use crate::storage::columns::set_word;
 use crate::storage::entity::{oauth_client, registration};
 use crate::storage::write::Write;
 use crate::{Error, Result};
@@ -86,7 +87,7 @@ impl Queue<'_> {
             id: Set(id),
             registration_id: Set(row.id),
             generation: Set(generation),
-            status: Set(ClientStatus::Active.as_str().to_owned()),
+            status: set_word(ClientStatus::Active),
             issuer: Set(discovery.issuer.clone()),
             metadata_digest: Set(situation.desired.digest.clone()),
             // Such as PKCE that is not offered: then nobody can sign in with it, however well it is registered.
@@ -134,7 +135,7 @@ impl Queue<'_> {
             }
         };
         let shown = Value::Object(response);
-        model.method = Set(method.as_str().to_owned());
+        model.method = set_word(method);
         model.client_id = Set(client_id.clone());
         model.response = Set(shown.to_string());
         model.insert(&write.txn).await?;
@@ -298,7 +299,7 @@ pub(crate) async fn end_active(write: &Write<'_>, registration: Uuid, status: Cl
     for client in active_clients(&write.txn, [registration]).await? {
         oauth_client::ActiveModel {
             id: Set(client.id),
-            status: Set(status.as_str().to_owned()),
+            status: set_word(status),
             ended_at: Set(Some(write.millis())),
             ..Default::default()
         }

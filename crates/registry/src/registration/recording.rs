@@ -9,7 +9,7 @@ use crate::registration::failures::{
 };
 use crate::registration::issuer_rate::slow_down;
 use crate::registration::{Queue, orphans};
-use crate::storage::columns::{hex, millis};
+use crate::storage::columns::{hex, millis, set_word};
 use crate::storage::entity::{attempt, oauth_client, registration};
 use crate::storage::write::Write;
 use crate::{Error, Result};
@@ -19,7 +19,9 @@ use registry_core::oauth::{
     Adjustment, Discovery, Exchange, Failure, FailureClass, Issued, client_id_document, document_url,
 };
 use registry_core::origin::origin_of;
-use registry_core::registration::{Block, ClientStatus, RegistrationMethod, State};
+use registry_core::registration::{
+    AttemptOutcome, AttemptStep, Block, ClientStatus, RegistrationMethod, State,
+};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait,
     QueryFilter, QueryOrder, QuerySelect,
@@ -68,7 +70,7 @@ impl Queue<'_> {
         self,
         claim: &Claim,
         situation: &Situation,
-        step: &'static str,
+        step: AttemptStep,
         request: Option<&Map<String, Value>>,
         adjustments: &[Adjustment],
     ) -> Result<Option<AttemptId>> {
@@ -91,7 +93,8 @@ impl Queue<'_> {
     ) -> Result<Option<AttemptId>> {
         let write = self.registry.begin_write(&Actor::worker(&claim.worker)).await?;
         let Some(row) = claimed(&write, claim).await? else { return Ok(None) };
-        let id = self.enter_attempt(&write, &row, claim, situation, ("withdraw", None, &[])).await?;
+        let id =
+            self.enter_attempt(&write, &row, claim, situation, (AttemptStep::Withdraw, None, &[])).await?;
         deletion_sent(&write, client).await?;
         write.commit().await?;
         Ok(Some(id))
@@ -103,7 +106,7 @@ impl Queue<'_> {
         row: &registration::Model,
         claim: &Claim,
         situation: &Situation,
-        (step, request, adjustments): (&'static str, Option<&Map<String, Value>>, &[Adjustment]),
+        (step, request, adjustments): (AttemptStep, Option<&Map<String, Value>>, &[Adjustment]),
     ) -> Result<AttemptId> {
         let number: Option<i64> = attempt::Entity::find()
             .select_only()
@@ -119,10 +122,10 @@ impl Queue<'_> {
             id: Set(id),
             registration_id: Set(row.id),
             number: Set(number.unwrap_or(0) + 1),
-            step: Set(step.to_owned()),
+            step: set_word(step),
             fence: Set(claim.fence),
             started_at: Set(write.millis()),
-            outcome: Set("pending".to_owned()),
+            outcome: set_word(AttemptOutcome::Pending),
             request: Set(request.map(serde_json::to_string).transpose()?),
             adjustments: Set(serde_json::to_string(adjustments)?),
             exchanges: Set("[]".to_owned()),
@@ -131,15 +134,16 @@ impl Queue<'_> {
         .insert(&write.txn)
         .await?;
         // What looks after a client that serves is nobody's business; what may change it is.
-        let quiet = matches!(step, "discover" | "verify" | "withdraw") && situation.serves(write.now);
+        let quiet = matches!(step, AttemptStep::Discover | AttemptStep::Verify | AttemptStep::Withdraw)
+            && situation.serves(write.now);
         let state = match step {
             _ if situation.desired.is_gone(write.now) => State::Withdrawing,
-            _ if quiet || step == "withdraw" => situation.state,
+            _ if quiet || step == AttemptStep::Withdraw => situation.state,
             _ => State::Registering,
         };
         registration::ActiveModel {
             id: Set(row.id),
-            state: Set(state.as_str().to_owned()),
+            state: set_word(state),
             lease_until: Set(lease_clock(write).await? + self.lease_millis()),
             updated_at: Set(write.millis()),
             ..Default::default()
@@ -211,12 +215,12 @@ impl Queue<'_> {
         heed_limit(&write, situation, &record, &exchanges).await?;
         match record {
             StepRecord::Discovered(discovery) => {
-                finish(&write, &tried, "succeeded", None, exchanges, None).await?;
+                finish(&write, &tried, AttemptOutcome::Succeeded, None, exchanges, None).await?;
                 self.discovered(&mut write, &row, situation, &discovery).await?;
             }
             StepRecord::Client(client, request) => {
                 let response = self.add_client(&mut write, &row, situation, *client, request).await?;
-                finish(&write, &tried, "succeeded", None, exchanges, Some(response)).await?;
+                finish(&write, &tried, AttemptOutcome::Succeeded, None, exchanges, Some(response)).await?;
                 let mut reached = settled(&row, State::Registered, write.millis(), asked_since);
                 let recovered =
                     situation.observed.client.as_ref().is_some_and(|client| client.verification.is_some());
@@ -228,31 +232,38 @@ impl Queue<'_> {
             StepRecord::Updated(client, issued, request) => {
                 let response =
                     self.update_client(&mut write, &row, situation, client, *issued, Some(request)).await?;
-                finish(&write, &tried, "succeeded", None, exchanges, Some(response)).await?;
+                finish(&write, &tried, AttemptOutcome::Succeeded, None, exchanges, Some(response)).await?;
                 settled(&row, State::Registered, write.millis(), asked_since).update(&write.txn).await?;
             }
             StepRecord::Verified(client, issued) => {
                 let response = self.update_client(&mut write, &row, situation, client, *issued, None).await?;
-                finish(&write, &tried, "succeeded", None, exchanges, Some(response)).await?;
+                finish(&write, &tried, AttemptOutcome::Succeeded, None, exchanges, Some(response)).await?;
                 let mut verified = registration::ActiveModel { id: Set(row.id), ..Default::default() };
                 verified.failures = Set(0);
                 verified.not_before = Set(None);
                 verified.update(&write.txn).await?;
             }
             StepRecord::DocumentUnreachable(failure) => {
-                finish(&write, &tried, "failed", Some(&failure), exchanges, None).await?;
+                finish(&write, &tried, AttemptOutcome::Failed, Some(&failure), exchanges, None).await?;
                 let mut other = registration::ActiveModel { id: Set(row.id), ..Default::default() };
                 other.document_unreachable_at = Set(Some(write.millis()));
                 other.update(&write.txn).await?;
             }
             StepRecord::Withdrawn(client, how) => {
-                finish(&write, &tried, "succeeded", None, exchanges, None).await?;
+                finish(&write, &tried, AttemptOutcome::Succeeded, None, exchanges, None).await?;
                 self.withdrawn(&mut write, &row, situation, client, how, None).await?;
             }
             StepRecord::NotWithdrawn(client, failure) => {
                 let lost = failure.class == FailureClass::Ambiguous;
-                finish(&write, &tried, if lost { "lost" } else { "failed" }, Some(&failure), exchanges, None)
-                    .await?;
+                finish(
+                    &write,
+                    &tried,
+                    if lost { AttemptOutcome::Lost } else { AttemptOutcome::Failed },
+                    Some(&failure),
+                    exchanges,
+                    None,
+                )
+                .await?;
                 if !keep_withdrawing(&write, client, &failure).await? {
                     self.withdrawn(&mut write, &row, situation, client, "not_possible", Some(&failure))
                         .await?;
@@ -260,25 +271,32 @@ impl Queue<'_> {
             }
             // It is planned anew at once, with what was saved since.
             StepRecord::Failed(failure) if failure.code == INTERRUPTED => {
-                finish(&write, &tried, "failed", Some(&failure), exchanges, None).await?;
+                finish(&write, &tried, AttemptOutcome::Failed, Some(&failure), exchanges, None).await?;
             }
             StepRecord::Failed(failure) => {
                 let lost = failure.class == FailureClass::Ambiguous;
-                finish(&write, &tried, if lost { "lost" } else { "failed" }, Some(&failure), exchanges, None)
-                    .await?;
-                if lost && tried.step == "register" {
+                finish(
+                    &write,
+                    &tried,
+                    if lost { AttemptOutcome::Lost } else { AttemptOutcome::Failed },
+                    Some(&failure),
+                    exchanges,
+                    None,
+                )
+                .await?;
+                if lost && tried.step()? == AttemptStep::Register {
                     let issuer = situation.observed.discovery.as_ref().map(|(found, _)| found.issuer.clone());
                     orphans::enter_lost_answer(&mut write, &situation.layers, &tried, issuer, &failure)
                         .await?;
                 }
-                if !manage_failed(&mut write, &row, situation, &tried.step, &failure).await? {
+                if !manage_failed(&mut write, &row, situation, tried.step()?, &failure).await? {
                     let serves = situation.serves(write.now);
                     fail(
                         &mut write,
                         row,
                         &situation.layers,
                         &situation.desired,
-                        (&tried.step, &failure),
+                        (tried.step()?, &failure),
                         serves,
                         asked_since,
                     )
@@ -311,7 +329,7 @@ impl Queue<'_> {
             updated_at: Set(write.millis()),
             ..Default::default()
         };
-        if row.failed_step.as_deref() == Some("discover") {
+        if row.failed_step.as_deref() == Some(AttemptStep::Discover.as_str()) {
             found.failed_inputs = Set(None);
         }
         found.update(&write.txn).await?;
@@ -355,7 +373,7 @@ impl Queue<'_> {
             "how": how, "reason": failure.map(|failure| failure.code),
         }));
         let mut ended = client.clone().into_active_model();
-        ended.status = Set(ClientStatus::Withdrawn.as_str().to_owned());
+        ended.status = set_word(ClientStatus::Withdrawn);
         ended.ended_at = Set(Some(client.ended_at.unwrap_or_else(|| write.millis())));
         ended.withdrawal = Set(Some(how.to_owned()));
         ended.withdrawal_detail = Set(failure.map(|failure| failure.message.clone()));
@@ -438,7 +456,7 @@ impl Queue<'_> {
             && (state.as_str() != row.state
                 || said.as_ref().is_some_and(|said| row.reason.as_ref() != Some(&said.code)))
         {
-            changed.state = Set(state.as_str().to_owned());
+            changed.state = set_word(state);
             changed.updated_at = Set(write.millis());
             let mut event =
                 event(situation, "registration.state_changed", row.id).before(json!({ "state": row.state }));

@@ -3,6 +3,13 @@
 use crate::{Error, Result};
 use chrono::DateTime;
 use registry_core::clock::Timestamp;
+use registry_core::permission::Role;
+use registry_core::preflight::Approach;
+use registry_core::registration::{
+    AttemptOutcome, AttemptStep, AuthType, ClientStatus, RegistrationMethod, Request, State, Transport,
+    Verification,
+};
+use sea_orm::ActiveValue;
 use sea_orm::sea_query::{Expr, ExprTrait, Func, IntoColumnRef, LikeExpr, SimpleExpr};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -26,6 +33,34 @@ pub(crate) fn word<T>(
     row: Uuid,
 ) -> Result<T> {
     parse(text).ok_or_else(|| Error::corrupt(table, column, row))
+}
+
+/// An enum that columns store as a word.
+pub(crate) trait Word: Copy {
+    /// The word.
+    fn stored(self) -> &'static str;
+}
+
+macro_rules! words {
+    ($($name:ident)*) => {$(
+        impl Word for $name {
+            fn stored(self) -> &'static str {
+                self.as_str()
+            }
+        }
+    )*};
+}
+
+words!(Approach AttemptOutcome AttemptStep AuthType ClientStatus RegistrationMethod Request Role State Transport Verification);
+
+/// Sets a column to the word of an enum.
+pub(crate) fn set_word(word: impl Word) -> ActiveValue<String> {
+    ActiveValue::Set(word.stored().to_owned())
+}
+
+/// Sets a nullable column to the word of an enum.
+pub(crate) fn set_some_word(word: impl Word) -> ActiveValue<Option<String>> {
+    ActiveValue::Set(Some(word.stored().to_owned()))
 }
 
 /// Stored JSON as its type; [`Error::corrupt`] where it does not fit.

@@ -10,5 +10,6 @@ pub(crate) mod entity;
 pub(crate) mod logo_queue;
 pub(crate) mod notify;
 pub(crate) mod settings_generations;
+pub(crate) mod typed;
 pub(crate) mod writability;
 pub(crate) mod write;

@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::lookup::workspaces::WorkspaceRef;
-use crate::storage::columns::{json, moment, word};
+use crate::storage::columns::{json, moment};
 use crate::storage::entity::api_key;
 use crate::storage::write::Event;
 use registry_core::clock::Timestamp;
@@ -54,7 +54,7 @@ impl ApiKey {
 pub(crate) fn into_key(model: api_key::Model, workspace: Option<WorkspaceRef>) -> Result<ApiKey> {
     Ok(ApiKey {
         id: ApiKeyId(model.id),
-        role: word(Role::parse, &model.role, "api_key", "role", model.id)?,
+        role: model.role()?,
         scopes: json(&model.scopes, "api_key", "scopes", model.id)?,
         name: model.name,
         prefix: model.prefix,

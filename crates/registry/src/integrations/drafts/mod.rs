@@ -251,7 +251,7 @@ async fn show(db: &impl ConnectionTrait, actor: &Actor, row: draft::Model) -> Re
         id: DraftId(row.id),
         workspace: row.workspace_id.map(WorkspaceId),
         slug: stored_slug(&row.slug, "draft", row.id)?,
-        transport: word(Transport::parse, &row.transport, "draft", "transport", row.id)?,
+        transport: row.transport()?,
         approach: approach(&row)?,
         workspaces: workspaces
             .iter()
