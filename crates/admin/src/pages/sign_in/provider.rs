@@ -8,7 +8,7 @@ use crate::view::go;
 use actix_web::cookie::{Cookie, SameSite, time::Duration};
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, web};
-use registry::Arrival;
+use registry::AuthorizationCallback;
 use serde::Deserialize;
 
 /// How long somebody may take at the provider.
@@ -30,10 +30,10 @@ async fn depart(request: HttpRequest, query: web::Query<Next>) -> Result<HttpRes
     let state = state(&request);
     let next = local(query.next.as_deref());
     match state.registry.login().begin_login().await {
-        Ok(departure) => {
+        Ok(redirect) => {
             let next: String = url::form_urlencoded::byte_serialize(next.as_bytes()).collect();
-            let mut response = go(departure.url);
-            sign_in::add(&mut response, &luggage(&state, format!("{}~{next}", departure.luggage)))?;
+            let mut response = go(redirect.url);
+            sign_in::add(&mut response, &login_cookie(&state, format!("{}~{next}", redirect.login_state)))?;
             Ok(response)
         }
         Err(error) => sign_in::problem(&request, next, &error).ok_or(error.into()),
@@ -41,7 +41,10 @@ async fn depart(request: HttpRequest, query: web::Query<Next>) -> Result<HttpRes
 }
 
 #[get("/sign-in/provider/callback")]
-async fn arrive(request: HttpRequest, query: web::Query<Arrival>) -> Result<HttpResponse, Failure> {
+async fn arrive(
+    request: HttpRequest,
+    query: web::Query<AuthorizationCallback>,
+) -> Result<HttpResponse, Failure> {
     let state = state(&request);
     let cookie = request.cookie(name(&state));
     let (kept, next) = match cookie.as_ref().and_then(|cookie| cookie.value().split_once('~')) {
@@ -60,7 +63,7 @@ async fn arrive(request: HttpRequest, query: web::Query<Arrival>) -> Result<Http
             None => return Err(error.into()),
         },
     };
-    let mut used = luggage(&state, String::new());
+    let mut used = login_cookie(&state, String::new());
     used.set_max_age(Duration::ZERO);
     sign_in::add(&mut response, &used)?;
     Ok(response)
@@ -71,7 +74,7 @@ fn name(state: &AdminState) -> &'static str {
 }
 
 /// What the browser keeps until it comes back. `Lax`, because it comes back from another site.
-fn luggage(state: &AdminState, value: String) -> Cookie<'static> {
+fn login_cookie(state: &AdminState, value: String) -> Cookie<'static> {
     Cookie::build(name(state), value)
         .path("/")
         .http_only(true)
