@@ -143,10 +143,9 @@ impl RegistrationQueue for Fake {
         _: &ReconcileContext<()>,
         step: AttemptStep,
         _: Option<&Map<String, Value>>,
-        adjustments: &[Adjustment],
+        _: &[Adjustment],
     ) -> Result<AttemptId, StepError> {
-        let adjusted = if adjustments.is_empty() { "" } else { " adjusted" };
-        self.0.guarded("begin", &format!("{step}{adjusted}"))?;
+        self.0.guarded("begin", step.as_str())?;
         Ok(AttemptId(uuid(9)))
     }
 
@@ -161,7 +160,8 @@ impl RegistrationQueue for Fake {
     }
 
     async fn known_secrets(&self, _: &Claim, _: &ReconcileContext<()>) -> Result<Vec<Secret>, StepError> {
-        Ok(vec![Secret::new("initial-token")])
+        let token = self.0.desired.effective.registration.initial_access_token;
+        Ok(token.map(|_| Secret::new("initial-token")).into_iter().collect())
     }
 
     async fn finish(
@@ -189,6 +189,7 @@ impl RegistrationQueue for Fake {
                 observed.failed = Some((failure.code.to_string(), self.0.desired.inputs()));
                 format!("failed {}", failure.code)
             }
+            StepRecord::Discovered(_) => "discovered".to_owned(),
             other => format!("{other:?}"),
         };
         drop(observed);

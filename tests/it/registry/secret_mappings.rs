@@ -170,7 +170,7 @@ async fn a_mapped_secret_reaches_gateways_follows_changes_and_survives_outages(#
     w.vault.state().refuses = Some(503);
     std::fs::write(&w.file, r#"{"X-Key":["no","text"]}"#).unwrap();
     assert_eq!(w.registry.configurations().refresh_mapped_secrets().await.unwrap(), 0);
-    for (slug, value, problem) in [("linear", "new", "does not fit"), ("notion", "newer", "cannot be read")] {
+    for (slug, value, problem) in [("linear", "new", "no longer fits"), ("notion", "newer", "cannot be read")] {
         assert_eq!(w.document(slug).await["headers"]["X-Key"], value);
         let shown = w.registry.integrations().get(&w.t.admin(), &Reference::parse(slug)).await.unwrap();
         let told = shown.secret_mappings[0].problem.clone().unwrap();
@@ -341,7 +341,7 @@ async fn secret_that_the_operator_revokes_is_removed_from_documents(#[case] engi
         assert!(w.document("linear").await["headers"]["X-Key"].is_null(), "{what}");
         let shown = restarted.integrations().get(&w.t.admin(), &Reference::parse("linear")).await.unwrap();
         let told = shown.secret_mappings[0].problem.clone().unwrap();
-        assert!(told.contains("does not allow"), "{told}");
+        assert!(told.contains("no longer allows"), "{told}");
         assert_eq!(restarted.configurations().refresh_mapped_secrets().await.unwrap(), 0, "said once");
         // Allowed again it is back.
         w.registry.deployment().migrate_and_record(RecordSettings::PutBack).await.unwrap();

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 /// How sure it is that something goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = Weight)]
 pub enum AdviceSeverity {
     /// By what the authorization server says of itself, the registration or the sign-in will fail.
     Refusal,
