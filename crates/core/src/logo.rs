@@ -71,7 +71,7 @@ pub fn check_logo(answer: &LogoAnswer<'_>) -> Result<Picture, LogoProblem> {
         )),
         401 | 403 => Err(LogoProblem::new(
             "refused",
-            format!("answered {}. It must be readable by everybody, without signing in.", answer.status),
+            format!("answered {}. It must be readable without signing in.", answer.status),
         )),
         status => Err(LogoProblem::new("no_success", format!("answered {status} instead of 200."))),
     }

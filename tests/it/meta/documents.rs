@@ -1,4 +1,4 @@
-//! Pages of the documentation that are made from tables in code. `MCP_REGISTRY_TEST_UPDATE=1` writes them anew.
+//! Pages of the documentation that are made from tables in code. `MCP_REGISTRY_TEST_UPDATE=1` rewrites them.
 
 use registry_core::egress::{HANDED_OUT, METADATA, METADATA_NAMES, NO_SERVER, PRIVATE, Range};
 use registry_core::metadata::{CODES, FIELDS, Kind, Rule, Section, Usage};

@@ -6,7 +6,7 @@ use crate::registration::AuthType;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-/// One way for gateways to identify themselves.
+/// How gateways identify themselves to an MCP server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Approach {
@@ -18,7 +18,7 @@ pub enum Approach {
     ByHand,
     /// Send fixed headers.
     Headers,
-    /// Nothing: the server lets everybody in.
+    /// Nothing: the server requires no authentication.
     Nothing,
 }
 

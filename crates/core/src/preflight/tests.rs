@@ -398,9 +398,9 @@ fn a_discovery_is_told_and_leads_to_a_proposal() {
     assert_eq!(well.probes[1].duration_ms, Some(14), "both places that were asked count");
     assert_eq!(well.probes[3].title, "Registration endpoint, S256 PKCE, public clients");
     assert_eq!(well.proposed, Some(Approach::Register));
-    assert_eq!(*well.openness(Approach::Register), Openness::Offered);
+    assert_eq!(*well.availability(Approach::Register), Availability::Offered);
     assert!(
-        matches!(well.openness(Approach::Publish), Openness::Closed(why) if why.contains("cimd.public_url"))
+        matches!(well.availability(Approach::Publish), Availability::Closed(why) if why.contains("cimd.public_url"))
     );
 
     let by_hand = told(&|found| {
@@ -408,7 +408,7 @@ fn a_discovery_is_told_and_leads_to_a_proposal() {
         found.metadata.shift_remove("code_challenge_methods_supported");
     });
     assert_eq!(by_hand.proposed, Some(Approach::ByHand));
-    assert!(matches!(by_hand.openness(Approach::Register), Openness::Closed(_)));
+    assert!(matches!(by_hand.availability(Approach::Register), Availability::Closed(_)));
     let bad: Vec<_> =
         by_hand.probes.iter().filter(|one| one.grade == Quality::Bad).map(|one| &*one.title).collect();
     assert_eq!(bad, ["No PKCE with S256"]);
@@ -429,7 +429,7 @@ fn a_failed_discovery_closes_only_what_cannot_change_by_itself() {
     };
     let away = told(None, FailureClass::Transient, "unreachable");
     assert!(!away.reached && away.proposed.is_none());
-    assert_eq!(*away.openness(Approach::Register), Openness::Unknown);
+    assert_eq!(*away.availability(Approach::Register), Availability::Unknown);
     assert_eq!(away.probes[0].grade, Quality::Bad);
 
     for (status, proposed) in
@@ -437,8 +437,8 @@ fn a_failed_discovery_closes_only_what_cannot_change_by_itself() {
     {
         let without = told(status, FailureClass::NeedsAdmin, "authorization_server_not_found");
         assert_eq!(without.proposed, proposed);
-        assert_eq!(*without.openness(Approach::Register), Openness::Closed("Why.".to_owned()));
-        assert_eq!(*without.openness(Approach::Headers), Openness::Unknown);
+        assert_eq!(*without.availability(Approach::Register), Availability::Closed("Why.".to_owned()));
+        assert_eq!(*without.availability(Approach::Headers), Availability::Unknown);
     }
     let other = told(Some(401), FailureClass::Security, "resource_mismatch");
     assert_eq!(other.probes[1].instead.as_deref(), Some("https://mcp.example/other"));

@@ -356,7 +356,7 @@ impl Gathering {
                 self.findings.push(Finding::error(
                     format!("/{CANONICAL_WRAPPER}/{name}"),
                     "language_variant_without_base",
-                    format!("`{name}` needs `{base}` beside it, for everybody else (RFC 7591 §2.2)."),
+                    format!("`{name}` needs `{base}` beside it, for all other languages (RFC 7591 §2.2)."),
                 ));
             }
             if let Some(setting) = self.winner(&name) {

@@ -38,7 +38,7 @@ impl Scenario {
         assert_eq!(client.digest, self.desired.digest, "{self:#?}");
         assert_eq!(client.issuer, issuer(self.named), "{self:#?}");
         assert!(self.observed.ending.is_empty(), "old clients are withdrawn: {self:#?}");
-        // The books: every client there is ours, or in the ledger.
+        // Invariant: every client upstream is ours, or in the orphan ledger.
         let at_servers: usize = self.servers.iter().map(|server| server.clients.len()).sum();
         let ours = usize::from(client.method == RegistrationMethod::Dcr);
         let ledger = (self.orphans + self.not_withdrawn) as usize;
@@ -83,7 +83,7 @@ fn the_histories_are_long_enough() {
         lost += scenario.orphans;
         moved += scenario.not_withdrawn;
     }
-    #[expect(clippy::print_stdout, reason = "figures for whoever runs it with --no-capture")]
+    #[expect(clippy::print_stdout, reason = "figures, shown with --no-capture")]
     let () = println!(
         "{steps} steps, {registered} clients registered, {lost} answers lost, {moved} not withdrawn"
     );

@@ -248,11 +248,11 @@ fn a_change_costs_as_little_as_possible() {
     let unused = changed(|client| client.fetched = false);
     assert_eq!(plan(&plain(), &unused, now()), Step::Register, "nobody is asked for a client nobody used");
     let held = Observed { held: Some(plain().inputs()), ..unused.clone() };
-    assert_eq!(code(plan(&plain(), &held, now())), "metadata_changed", "whoever saved wants to be asked");
+    assert_eq!(code(plan(&plain(), &held, now())), "metadata_changed", "the save required approval");
     let approved = Observed { request: Some(Request::Reregister), ..held };
     assert_eq!(plan(&plain(), &approved, now()), Step::Register, "held and approved");
     let lapsed = Observed { held: Some("what was wanted before".into()), ..unused };
-    assert_eq!(plan(&plain(), &lapsed, now()), Step::Register, "the next change is decided anew");
+    assert_eq!(plan(&plain(), &lapsed, now()), Step::Register, "the next change is decided again");
     let adopted =
         found(Observed { client: Some(client(RegistrationMethod::PreRegistered, "old")), ..nothing() });
     assert_eq!(plan(&desired(with_credentials), &adopted, now()), Step::Adopt, "an entered client follows");
