@@ -193,7 +193,7 @@ async fn every_page_has_the_security_headers() {
         assert_hardened(&page, path);
         assert_eq!(page.header("strict-transport-security"), "", "{path}: only where it is set");
     }
-    // What somebody else sends, and what nobody may see, too.
+    // What another user sends, and what no user may see, too.
     assert_hardened(&Client::send(browser.request(Method::POST, "/ui/theme")).await.expect(403), "foreign");
     assert_hardened(&t.anonymous().get("/ui/audit").await.expect(303), "signed out");
     let page = browser.get("/ui/integrations").await;

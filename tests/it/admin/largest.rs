@@ -10,7 +10,7 @@ use support::{Client, Reply};
 /// The longest form that is read, in bytes.
 const FORM: usize = 1024 * 1024;
 /// The most processor time for one.
-const PATIENCE: Duration = Duration::from_secs(1);
+const MAX_RESPONSE_TIME: Duration = Duration::from_secs(1);
 
 fn encoded(pairs: &[(&str, &str)]) -> String {
     let mut form = url::form_urlencoded::Serializer::new(String::new());
@@ -134,7 +134,7 @@ async fn largest_forms(part: usize) {
             if reply.status.is_server_error() {
                 wrong.push(format!("{route} ({word}): {}", reply.status));
             }
-            if took > PATIENCE {
+            if took > MAX_RESPONSE_TIME {
                 wrong.push(format!("{route} ({word}): {} ms", took.as_millis()));
             }
             // What was typed is shown again, escaped.

@@ -53,7 +53,7 @@ async fn nul_is_refused_by_every_page_and_form(#[case] engine: Engine) {
             refused.text
         );
     }
-    // Whoever did not sign in gets the same at the forms that are theirs.
+    // Anonymous callers get the same answer at the forms that need no session.
     for (path, field) in [
         ("/ui/sign-in", "email"),
         ("/ui/sign-in", "password"),

@@ -36,7 +36,7 @@ async fn reregister_failed_asks_before_anybody_must_sign_in_again() {
             .collect();
         assert_eq!(ticked, [true, false, false], "failed means failed only");
     }
-    assert_eq!(standing(&t.inner).await, before, "nothing was done unasked");
+    assert_eq!(standing(&t.inner).await, before, "nothing was done without approval");
 
     let sure = |pairs: &[(&'static str, &'static str)]| [&bulk[..], &[("sure", "yes")], pairs].concat();
     let stale =

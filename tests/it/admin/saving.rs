@@ -146,7 +146,7 @@ async fn save_that_forces_users_to_sign_in_again_asks_for_confirmation() {
         r#"{"registration": {"replace": "automatic"}, "oauth_client_metadata": {"client_name": "First"}}"#;
     let review = post(&browser, automatic, "1", "0", "review").await.expect(200);
     assert!(
-        words(&review).contains("1 registered client: 1 replaced before anybody used them."),
+        words(&review).contains("1 registered client: 1 replaced before their first use."),
         "{}",
         words(&review)
     );

@@ -46,7 +46,7 @@ async fn login_attempts_are_limited_and_the_page_says_how_long_to_wait() {
     t.inner.clock.advance(Duration::seconds(seconds));
     let welcome = sign_in(&t, PASSWORD, &[("next", "/ui/audit")]).await.expect(303);
     assert_eq!(welcome.headers[LOCATION], "/ui/audit");
-    // Somebody else is not held up by that.
+    // This does not delay other users.
     let other = [("email", "vi@acme.com"), ("password", "wrong")];
     Browser::nobody(&t).post("/ui/sign-in", &other).await.expect(422);
 }

@@ -1,8 +1,8 @@
-//! Browsers in words.
+//! Display names of browsers.
 
-/// A `User-Agent` as people say it: "Firefox on Linux". It is what the program says of itself, no more.
+/// A short name for a `User-Agent`, such as "Firefox on Linux". The header is not verified.
 pub(crate) fn browser(agent: &str) -> String {
-    // Each names those it descends from, so the youngest comes first.
+    // A `User-Agent` also names the browsers it descends from, so the youngest comes first.
     let programs = [
         ("Edg/", "Edge"),
         ("OPR/", "Opera"),

@@ -24,7 +24,7 @@ pub(crate) fn html(status: StatusCode, page: &impl Template) -> Result<HttpRespo
     Ok(HttpResponse::build(status).content_type("text/html; charset=utf-8").body(page.render()?))
 }
 
-/// Somewhere else, after a form.
+/// A redirect after a form (303).
 pub(crate) fn go(location: impl Into<String>) -> HttpResponse {
     HttpResponse::SeeOther().insert_header(("location", location.into())).finish()
 }
@@ -71,7 +71,7 @@ mod tests {
         }
     }
 
-    /// Templates may hold nothing that the Content-Security-Policy would refuse, nor what INV-60 forbids.
+    /// Templates may contain nothing that the Content-Security-Policy would refuse or that INV-60 forbids.
     #[test]
     fn templates_have_no_inline_style_script_or_handler() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../templates");
