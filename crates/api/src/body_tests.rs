@@ -1,4 +1,4 @@
-//! Bodies of operations, read as a request sends them.
+//! Request bodies of operations, parsed as a request sends them.
 
 use crate::http::body::{RequestBody, parse, written};
 use crate::http::failure::Failure;

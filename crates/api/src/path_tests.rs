@@ -1,4 +1,4 @@
-//! What is answered where no operation is, and to paths that contain NUL.
+//! Responses to paths without an operation, and to paths that contain NUL.
 
 use crate::http::failure::Failure;
 use crate::http::nul::refuse_in;
