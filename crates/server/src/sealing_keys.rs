@@ -98,7 +98,7 @@ fn source(config: &Config) -> Result<Source, String> {
     let given = [sealing.key_file.is_some(), !sealing.key_command.is_empty(), !sealing.keys.is_empty()];
     if given.into_iter().filter(|given| *given).count() > 1 {
         return Err(
-            "Set one of `sealing.key_file`, `sealing.key_command` and `sealing.keys`, no more.".to_owned()
+            "Set only one of `sealing.key_file`, `sealing.key_command` and `sealing.keys`.".to_owned()
         );
     }
     if let Some(path) = &sealing.key_file {
@@ -289,6 +289,6 @@ mod tests {
         let message = told("yes k1:c2VjcmV0").await.unwrap_err();
         assert!(message.contains("printed too much") && !message.contains("c2Vj"), "{message}");
         config.sealing.keys = vec![Secret::from(key.as_str())];
-        assert!(find(&config).await.unwrap_err().contains("no more"));
+        assert!(find(&config).await.unwrap_err().contains("only one"));
     }
 }

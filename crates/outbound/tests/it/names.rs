@@ -25,7 +25,7 @@ struct Lines {
 }
 
 impl Script {
-    /// The same answer, whoever asks.
+    /// The same answer for every caller.
     pub(crate) fn always(addresses: &[&str]) -> Self {
         let script = Self::default();
         script.0.lock().unwrap().then = Some(parsed(addresses));
@@ -106,7 +106,7 @@ async fn a_name_that_changes_its_mind_gains_nothing() {
     assert_eq!(script.asked().len(), 1, "between judging and connecting nobody asks again");
     assert_eq!(class_and_code(&client, &url).await, BLOCKED);
     registered(&client, &url).await.unwrap();
-    // Every request asks anew: no connection and no answer is kept.
+    // Every request resolves the name again: no connection and no answer is cached.
     assert_eq!(script.asked(), ["as.example"; 3]);
     assert_eq!((good.seen().len(), good.connections(), private.connections()), (2, 2, 0));
 }

@@ -14,7 +14,7 @@ const DEFAULT_FILE: &str = "registry.toml";
 
 /// What kind of value a setting has, as far as a variable's text must be taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
+pub enum KeyKind {
     /// Text, number or truth value: the variable's text verbatim.
     Scalar,
     /// A list: comma-separated.
@@ -29,8 +29,8 @@ pub enum Shape {
 pub struct LoadError(String);
 
 /// Every setting, as `section.key`, with its shape. Read off the defaults, so it cannot disagree with them.
-pub fn known_keys() -> BTreeMap<String, Shape> {
-    fn walk(prefix: &str, value: &Json, keys: &mut BTreeMap<String, Shape>) {
+pub fn known_keys() -> BTreeMap<String, KeyKind> {
+    fn walk(prefix: &str, value: &Json, keys: &mut BTreeMap<String, KeyKind>) {
         match value {
             Json::Object(members) if !members.is_empty() => {
                 for (name, member) in members {
@@ -38,9 +38,9 @@ pub fn known_keys() -> BTreeMap<String, Shape> {
                     walk(&key, member, keys);
                 }
             }
-            Json::Object(_) => drop(keys.insert(prefix.to_owned(), Shape::Table)),
-            Json::Array(_) => drop(keys.insert(prefix.to_owned(), Shape::List)),
-            _ => drop(keys.insert(prefix.to_owned(), Shape::Scalar)),
+            Json::Object(_) => drop(keys.insert(prefix.to_owned(), KeyKind::Table)),
+            Json::Array(_) => drop(keys.insert(prefix.to_owned(), KeyKind::List)),
+            _ => drop(keys.insert(prefix.to_owned(), KeyKind::Scalar)),
         }
     }
     let mut keys = BTreeMap::new();
@@ -110,7 +110,7 @@ impl Config {
 
 /// The setting a variable means and its value; `None` if it is not ours, or empty and therefore not set.
 fn variable(
-    keys: &BTreeMap<String, Shape>,
+    keys: &BTreeMap<String, KeyKind>,
     name: &str,
     text: &str,
 ) -> Result<Option<(String, Value)>, LoadError> {
@@ -122,10 +122,10 @@ fn variable(
     let origin = Some(format!("the variable {name}"));
     let parts = || text.split(',').map(str::trim).filter(|part| !part.is_empty());
     let kind = match shape {
-        Shape::Scalar if text.is_empty() => return Ok(None),
-        Shape::Scalar => ValueKind::String(text.to_owned()),
-        Shape::List => ValueKind::Array(parts().map(|part| Value::new(origin.as_ref(), part)).collect()),
-        Shape::Table => {
+        KeyKind::Scalar if text.is_empty() => return Ok(None),
+        KeyKind::Scalar => ValueKind::String(text.to_owned()),
+        KeyKind::List => ValueKind::Array(parts().map(|part| Value::new(origin.as_ref(), part)).collect()),
+        KeyKind::Table => {
             let mut table = Map::new();
             for part in parts() {
                 let (entry, value) = part.split_once('=').ok_or_else(|| {
@@ -140,7 +140,7 @@ fn variable(
 }
 
 /// A sentence that names the variable and the settings it may have meant.
-fn unknown_variable(keys: &BTreeMap<String, Shape>, name: &str, key: &str) -> String {
+fn unknown_variable(keys: &BTreeMap<String, KeyKind>, name: &str, key: &str) -> String {
     let section = key.split('.').next().unwrap_or_default();
     let there: Vec<&str> =
         keys.keys().map(String::as_str).filter(|known| known.split('.').next() == Some(section)).collect();
