@@ -79,7 +79,7 @@ class Deployment:
         self.run("backup", str(copy))
 
     def put_back(self, copy):
-        """Begins anew from what was kept."""
+        """Starts again from the stored state."""
         self.stop()
         for file in self.folder.glob("registry.sqlite*"):
             file.unlink()

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 
 /// The longest pause of a delayed request.
-const LONGEST_DELAY: u64 = 300;
+const MAX_DELAY_MILLIS: u64 = 300;
 
 /// What is done to one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -128,7 +128,7 @@ fn fate(shared: &Shared) -> (Fate, Duration, Duration) {
         12..16 => (Fate::Dropped, Duration::ZERO, Duration::ZERO),
         16..19 => (Fate::Unread, Duration::ZERO, Duration::ZERO),
         19..60 => {
-            let pause = Duration::from_millis(random.between(10, LONGEST_DELAY));
+            let pause = Duration::from_millis(random.between(10, MAX_DELAY_MILLIS));
             let (before, after) =
                 if random.chance(30) { (pause, Duration::ZERO) } else { (Duration::ZERO, pause) };
             (Fate::Delayed, before, after)

@@ -86,7 +86,7 @@ async fn invalid_token_is_refused() {
         ("not yet", json!({ "nbf": future })),
         ("another issuer", json!({ "iss": "https://other.example" })),
         ("another audience", json!({ "aud": "other" })),
-        ("no role", json!({ "groups": ["strangers"] })),
+        ("no role", json!({ "groups": ["unmapped"] })),
         ("role by its own name though mapped", json!({ "groups": ["admin"] })),
         ("a scope claim that is no text", json!({ "mcp_registry_scope": { "mcp_servers.read": true } })),
         ("a scope claim with something else in it", json!({ "mcp_registry_scope": ["workspaces.read", 1] })),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use support::{Client, Engine, TestRegistry, TestServer, follow};
 
-const PATIENCE: Duration = Duration::from_mins(2);
+const EVENT_TIMEOUT: Duration = Duration::from_mins(2);
 const SOON: Duration = Duration::from_secs(1);
 
 /// A stream of server-sent events, read one by one.
@@ -50,7 +50,8 @@ impl Events {
                 self.text = rest;
                 return Some(block);
             }
-            let chunk = tokio::time::timeout(PATIENCE, self.response.chunk()).await.expect("a sign of life");
+            let chunk =
+                tokio::time::timeout(EVENT_TIMEOUT, self.response.chunk()).await.expect("a sign of life");
             self.text.push_str(std::str::from_utf8(&chunk.unwrap()?).unwrap());
         }
     }
@@ -122,7 +123,7 @@ async fn many_write_and_nobody_misses_anything(engine: Engine) {
             let (mut since, mut seen) = (start, Vec::new());
             let began = Instant::now();
             while since < last {
-                assert!(began.elapsed() < PATIENCE, "{since} of {last}");
+                assert!(began.elapsed() < EVENT_TIMEOUT, "{since} of {last}");
                 // Some are impatient: they come back all the time.
                 let wait = Duration::from_millis(follower * 50);
                 let WatchResult::Changes { changes, revision } =
@@ -342,7 +343,7 @@ async fn idle_stream_sends_keepalives() {
     assert!(events.block().await.unwrap().starts_with("id:"));
     // The key of this very test is a change that may still come.
     let began = Instant::now();
-    until(PATIENCE, async || events.block().await.unwrap().starts_with(':')).await;
+    until(EVENT_TIMEOUT, async || events.block().await.unwrap().starts_with(':')).await;
     assert!(began.elapsed() < Duration::from_secs(17));
 }
 

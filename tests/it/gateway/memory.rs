@@ -177,9 +177,9 @@ async fn cached_document_is_not_given_to_another_key(#[case] engine: Engine) {
     t.inner.workspace("other").await;
     secret(&t.client(Role::Gateway, None).await).await;
     secret(&t.client(Role::Gateway, Some("acme")).await).await;
-    let stranger = t.client(Role::Gateway, Some("other")).await;
+    let other = t.client(Role::Gateway, Some("other")).await;
     for _ in 0..3 {
-        stranger.get(DOCUMENT).await.expect(404);
+        other.get(DOCUMENT).await.expect(404);
     }
     // Nor is what holds no secret, although its reading leaves no record.
     t.inner.integration("plain", "https://mcp.plain.example/mcp", None).await;
@@ -187,7 +187,7 @@ async fn cached_document_is_not_given_to_another_key(#[case] engine: Engine) {
     let (own, plain) = (t.client(Role::Gateway, Some("acme")).await, "/v1/gateway/servers/acme/plain");
     for _ in 0..3 {
         own.get(plain).await.expect(200);
-        stranger.get(plain).await.expect(404);
+        other.get(plain).await.expect(404);
     }
     for role in [Role::Admin, Role::Manager, Role::Viewer] {
         t.client(role, None).await.get(DOCUMENT).await.expect(403);

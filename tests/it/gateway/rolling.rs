@@ -11,7 +11,7 @@ use support::{Client, Engine, Installation, Serving, TestDatabase};
 use tokio::sync::Notify;
 
 const SERVERS: usize = 4;
-const PATIENCE: Duration = Duration::from_secs(40);
+const STEP_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// Where the replicas are now, and how many requests went well.
 #[derive(Default)]
@@ -20,8 +20,8 @@ struct Balancer {
     readings: AtomicU64,
     writes: AtomicU64,
     stop: AtomicBool,
-    /// Rung after each of them.
-    bell: Notify,
+    /// Notified after each request.
+    request_done: Notify,
 }
 
 impl Balancer {
@@ -61,7 +61,7 @@ impl Balancer {
             if load.iter().any(tokio::task::JoinHandle::is_finished) {
                 return;
             }
-            drop(tokio::time::timeout(PATIENCE, self.bell.notified()).await);
+            drop(tokio::time::timeout(STEP_TIMEOUT, self.request_done.notified()).await);
         }
     }
 }
@@ -73,7 +73,7 @@ fn http() -> reqwest::Client {
 
 /// Waits until what `look` gives is there.
 async fn when<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let found = tokio::time::timeout(PATIENCE, async {
+    let found = tokio::time::timeout(STEP_TIMEOUT, async {
         loop {
             if let Some(found) = look().await {
                 return found;
@@ -134,7 +134,7 @@ async fn rolling(engine: Engine, steps: &[Change]) {
                     return Err(format!("a document without client: {text}"));
                 }
                 balancer.readings.fetch_add(1, Ordering::Relaxed);
-                balancer.bell.notify_waiters();
+                balancer.request_done.notify_waiters();
             }
             Ok(())
         }));
@@ -152,7 +152,7 @@ async fn rolling(engine: Engine, steps: &[Change]) {
                 };
                 balancer.ask(&http, ask, turn).await?;
                 balancer.writes.fetch_add(1, Ordering::Relaxed);
-                balancer.bell.notify_waiters();
+                balancer.request_done.notify_waiters();
             }
             Ok(())
         }));

@@ -39,7 +39,7 @@ async fn audit_log_tampering_is_found_at_its_place(#[case] engine: Engine) {
     let db = t.database.connect().await;
     t.clock.advance(chrono::Duration::days(3));
     for (sql, number, why) in [
-        // Without any checkpoint the chain alone is whole, and so is one that was written anew.
+        // Without any checkpoint the chain alone verifies, and so does a chain that was rewritten.
         ("DELETE FROM audit_checkpoint", 12, "missing from the log"),
         (
             "DELETE FROM audit_checkpoint; DELETE FROM audit_event WHERE number > 11; UPDATE sequence SET audit = 11, audit_hash = (SELECT hash FROM audit_event WHERE number = 11)",
@@ -77,7 +77,7 @@ async fn audit_log_tampering_is_found_at_its_place(#[case] engine: Engine) {
         ("UPDATE audit_checkpoint SET hash = 'x'", 12, "not signed"),
         ("UPDATE audit_checkpoint SET pruned = TRUE", 12, "not signed"),
         ("UPDATE sequence SET audit_hash = 'x'", 15, "written last"),
-        // The end cut off with care: the signed point gives it away.
+        // The end cut off carefully: the signed checkpoint reveals it.
         (
             "DELETE FROM audit_event WHERE number > 11; UPDATE sequence SET audit = 11, audit_hash = (SELECT hash FROM audit_event WHERE number = 11)",
             12,
@@ -164,7 +164,7 @@ async fn signing_key_remembers_every_checkpoint_and_signs_no_changed_log(#[case]
     let whole = verify(&t.registry).await;
     assert_eq!((whole.checkpoints, whole.broken, whole.unchecked), (2, None, Vec::new()));
 
-    // Sealed anew with another key it remembers the same.
+    // Re-encrypted with another key it remembers the same.
     let new = SealingKey::generate().unwrap();
     let rotating = t.process_with_keys(vec![new.clone(), t.key.clone()]).await;
     rotating.deployment().migrate().await.unwrap();

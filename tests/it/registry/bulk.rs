@@ -120,11 +120,11 @@ async fn import_gives_distinct_slugs_to_integrations_of_one_name(#[case] engine:
     t.integration("notes", "https://notes.example.com/mcp", None).await;
     let one = r#"{ "name": "Notes", "url": "https://n.example.com/mcp", "auth_type": "none", "transport": "http" }"#;
     let text = format!("[{}]", [one; 4].join(","));
-    let weighed = t.registry.integrations().dry_run_import(&t.admin(), &text).await.unwrap();
+    let dry_run = t.registry.integrations().dry_run_import(&t.admin(), &text).await.unwrap();
     let made = t.registry.integrations().import(&t.admin(), &text).await.unwrap();
     let slugs: Vec<_> = made.integrations.iter().map(|one| one.slug.to_string()).collect();
     assert_eq!(slugs, ["notes-2", "notes-3", "notes-4", "notes-5"]);
-    assert_eq!(weighed.integrations.iter().map(|one| one.slug.to_string()).collect::<Vec<_>>(), slugs);
+    assert_eq!(dry_run.integrations.iter().map(|one| one.slug.to_string()).collect::<Vec<_>>(), slugs);
     let twice = r#"{ "name": "A", "slug": "twin", "url": "https://n.example.com/mcp", "auth_type": "none", "transport": "http" }"#;
     let refused = t.registry.integrations().import(&t.admin(), &format!("[{twice},{twice}]")).await;
     let Err(Error::Invalid(findings)) = refused else { panic!("accepted") };

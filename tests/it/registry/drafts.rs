@@ -7,7 +7,7 @@ use registry::{
 use registry_core::examples::ENTERPRISE_COMPLIANCE;
 use registry_core::id::DraftId;
 use registry_core::permission::Role;
-use registry_core::preflight::{Approach, Entered, Openness};
+use registry_core::preflight::{Approach, Availability, Entered};
 use registry_core::registration::{AuthType, Transport};
 use registry_core::slug::Reference;
 use registry_sandbox::{Options, Quirks, Sandbox};
@@ -50,17 +50,17 @@ async fn draft_is_visible_to_its_owner_and_admins(#[case] engine: Engine) {
     let ann = t.actor(Role::Manager, None).await;
     let mine = t.registry.drafts().create(&ann, address("https://mcp.linear.app/mcp")).await.unwrap();
     assert_eq!((mine.name.as_str(), mine.slug.as_str(), mine.step), ("Linear", "linear", DraftStep::Check));
-    for stranger in [
+    for other in [
         t.actor(Role::Manager, None).await,
         t.actor(Role::Manager, Some("acme")).await,
         t.actor(Role::Admin, Some("acme")).await,
     ] {
-        assert!(is_not_found(&t.registry.drafts().get(&stranger, mine.id).await));
-        assert!(is_not_found(&t.registry.drafts().discard(&stranger, mine.id).await));
-        assert!(is_not_found(&t.registry.drafts().set_configuration(&stranger, mine.id, None).await));
-        assert!(is_not_found(&t.registry.drafts().probe(&stranger, mine.id).await));
-        assert!(is_not_found(&t.registry.drafts().finish(&stranger, mine.id).await));
-        assert_eq!(t.registry.drafts().list(&stranger, PageRequest::default()).await.unwrap().total, 0);
+        assert!(is_not_found(&t.registry.drafts().get(&other, mine.id).await));
+        assert!(is_not_found(&t.registry.drafts().discard(&other, mine.id).await));
+        assert!(is_not_found(&t.registry.drafts().set_configuration(&other, mine.id, None).await));
+        assert!(is_not_found(&t.registry.drafts().probe(&other, mine.id).await));
+        assert!(is_not_found(&t.registry.drafts().finish(&other, mine.id).await));
+        assert_eq!(t.registry.drafts().list(&other, PageRequest::default()).await.unwrap().total, 0);
     }
     let viewer = t.actor(Role::Viewer, None).await;
     assert!(matches!(t.registry.drafts().get(&viewer, mine.id).await, Err(Error::Forbidden { .. })));
@@ -294,11 +294,11 @@ async fn draft_check_is_kept_and_disables_impossible_choices(#[case] engine: Eng
 
     sandbox.set_quirks(Quirks { no_registration_endpoint: true, ..Quirks::default() });
     let same = registry.drafts().probe(&admin, one.id).await.unwrap().examination.unwrap();
-    assert_eq!(same.proposed, Some(Approach::Register), "whoever presses twice asks once");
+    assert_eq!(same.proposed, Some(Approach::Register), "two clicks start one probe");
     t.clock.advance(chrono::TimeDelta::seconds(3));
     let found = registry.drafts().probe(&admin, one.id).await.unwrap().examination.unwrap();
     assert_eq!(found.proposed, Some(Approach::ByHand));
-    assert!(matches!(found.openness(Approach::Register), Openness::Closed(_)));
+    assert!(matches!(found.availability(Approach::Register), Availability::Closed(_)));
     let refused =
         registry.drafts().choose_approach(&admin, one.id, Approach::Register, Entered::default()).await;
     assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
@@ -314,7 +314,7 @@ async fn draft_check_is_kept_and_disables_impossible_choices(#[case] engine: Eng
 
     t.clock.advance(chrono::TimeDelta::seconds(3));
     let found = registry.drafts().probe(&admin, one.id).await.unwrap().examination.unwrap();
-    assert!(!found.reached && *found.openness(Approach::Register) == Openness::Unknown, "{found:?}");
+    assert!(!found.reached && *found.availability(Approach::Register) == Availability::Unknown, "{found:?}");
     registry.drafts().choose_approach(&admin, one.id, Approach::Register, Entered::default()).await.unwrap();
 }
 

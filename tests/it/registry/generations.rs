@@ -156,7 +156,7 @@ async fn previous_settings_are_restored_only_on_request(#[case] engine: Engine) 
     assert_eq!((back.generation, back.changed), (3, vec!["gateway.urls"]));
     assert_eq!(standing(&t.registry).await, SettingsStanding::Current);
     assert_eq!(standing(&new).await, SettingsStanding::Previous(vec!["gateway.urls"]));
-    // Nothing of it is done by whoever only looks after the database.
+    // A process that only maintains the database does none of this.
     let stray = t.process_with_settings(moved(&t.settings, "https://stray.example.com")).await;
     assert_eq!(stray.deployment().bring_up(Recording::Nothing).await.unwrap().generation, 3);
     assert_eq!(standing(&t.registry).await, SettingsStanding::Current);
@@ -228,7 +228,7 @@ async fn workers_of_both_settings_update_each_client_once(#[case] engine: Engine
     })
     .await;
     assert_eq!((updated.clients.len(), updated.clients[0].settings_generation), (1, Some(2)));
-    // Whoever saves, and through whichever process: what is wanted stays the same.
+    // Every user, through every process, saves the same desired state.
     for (number, process) in [&t.registry, &new, &t.registry].into_iter().enumerate() {
         let name = format!("Saved {number}");
         let text = serde_json::json!({ "oauth_client_metadata": { "client_name": name } }).to_string();

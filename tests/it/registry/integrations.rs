@@ -131,9 +131,9 @@ async fn exported_integrations_can_be_imported_elsewhere(#[case] engine: Engine)
     let text = t.registry.integrations().export(&t.admin(), IntegrationFilter::default()).await.unwrap();
 
     let other = TestRegistry::new(Engine::Sqlite).await;
-    let weighed = other.registry.integrations().dry_run_import(&other.admin(), &text).await.unwrap();
-    assert_eq!(weighed.integrations.len(), 2);
-    assert!(slugs(&other, IntegrationFilter::default()).await.is_empty(), "weighing keeps nothing");
+    let dry_run = other.registry.integrations().dry_run_import(&other.admin(), &text).await.unwrap();
+    assert_eq!(dry_run.integrations.len(), 2);
+    assert!(slugs(&other, IntegrationFilter::default()).await.is_empty(), "a dry run saves nothing");
     let Imported { integrations, findings } =
         other.registry.integrations().import(&other.admin(), &text).await.unwrap();
     assert!(findings.is_empty(), "{findings:?}");

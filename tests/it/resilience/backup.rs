@@ -493,7 +493,7 @@ async fn restored_backup_revives_no_ended_session() {
     let said = installed.run(&["restore", "--replace", "--revoke-keys-since", "all", copy]).await;
     assert_eq!(said.matches("revoked: test").count(), 3, "{said}");
     assert_eq!(answers(&installed).await.0, [401, 401, 401]);
-    // A database of somebody else's says nothing about these keys.
+    // A database of another deployment says nothing about these keys.
     let other = Installation::new(TestDatabase::new(Engine::Sqlite).await);
     other.run(&["migrate"]).await;
     let said = other.run(&["restore", "--replace", copy]).await;

@@ -275,7 +275,7 @@ async fn killed_and_restarted_database_loses_no_write_and_no_read() {
         client.get(&format!("/v1/workspaces/{slug}")).await.expect(200);
     }
     eprintln!("3 kills of the database, {} writes acknowledged and found", one.len() + two.len());
-    // The worker goes on by itself too, and so do those who follow.
+    // The worker recovers automatically too, and so do the watchers.
     serve("later").await;
     until("another client is registered", async || has_client("later").await).await;
     serving.end().await;

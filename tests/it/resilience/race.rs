@@ -15,7 +15,7 @@ use tokio::process::Child;
 use tokio_util::sync::CancellationToken;
 
 /// What a whole pile may take on a slow machine.
-const PATIENCE: Duration = Duration::from_mins(3);
+const REGISTRATION_TIMEOUT: Duration = Duration::from_mins(3);
 
 /// Four processes, PostgreSQL, five hundred due registrations.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -32,7 +32,11 @@ async fn four_processes_register_five_hundred_servers_once_each() {
 
     let started = Instant::now();
     let mut workers: Vec<Child> = (0..4).map(|_| installed.work()).collect();
-    assert!(sandbox.wait_for_registration(DUE, PATIENCE).await, "{} of {DUE}", sandbox.clients().len());
+    assert!(
+        sandbox.wait_for_registration(DUE, REGISTRATION_TIMEOUT).await,
+        "{} of {DUE}",
+        sandbox.clients().len()
+    );
     let db = installed.database.connect().await;
     all_registered(&db, DUE).await;
     let taken = started.elapsed();
@@ -82,7 +86,11 @@ async fn four_tasks_register_sixty_servers_once_each() {
             tokio::spawn(registration_worker::run(t.registry.clone(), guarded, options, stop.clone()))
         })
         .collect();
-    assert!(sandbox.wait_for_registration(DUE, PATIENCE).await, "{} of {DUE}", sandbox.clients().len());
+    assert!(
+        sandbox.wait_for_registration(DUE, REGISTRATION_TIMEOUT).await,
+        "{} of {DUE}",
+        sandbox.clients().len()
+    );
     let db = t.database.connect().await;
     all_registered(&db, DUE).await;
     let taken = started.elapsed();
@@ -168,7 +176,7 @@ async fn servers(client: &Client, integration: &str, url: &str, count: usize) {
 async fn all_registered(db: &DatabaseConnection, due: usize) {
     let due = i64::try_from(due).unwrap();
     let mut pace = tokio::time::interval(Duration::from_millis(100));
-    let rest = tokio::time::timeout(PATIENCE, async {
+    let rest = tokio::time::timeout(REGISTRATION_TIMEOUT, async {
         while count(
             db,
             "SELECT COUNT(*) AS count FROM registration WHERE state = 'registered' AND lease_owner IS NULL",

@@ -1,4 +1,4 @@
-//! Replacements that whoever saves holds back.
+//! Replacements that are deferred until approval by the user who saves.
 
 use super::{Working, registration_in, registration_when, upstream};
 use registry::{NewConfiguration, Replacements, Subject};

@@ -108,7 +108,7 @@ async fn retry_pause_of_one_issuer_delays_no_other(#[case] engine: Engine) {
     let held = when(&t, "hostile", "own", |one| one.state == State::Retrying).await;
     assert_eq!(held.reason.as_deref(), Some("rate_limited"));
     assert!(wait(&held, &t) > Span::hours(23), "it waits as long as it was asked to");
-    // Without moving the clock: whoever was only named is asked at once.
+    // Without moving the clock: an issuer that was only named is asked immediately.
     t.integration("shared", &victim.mcp_url(), None).await;
     server(&t, "shared", "acme", "shared").await;
     when(&t, "acme", "shared", |one| one.state == State::Registered).await;

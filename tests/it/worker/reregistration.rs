@@ -118,7 +118,7 @@ async fn reregistration_touches_only_what_its_scope_names(#[case] engine: Engine
     let ask = async |scope, confirmed| {
         t.registry.registrations().reregister_integration(&admin, &linear, scope, confirmed).await
     };
-    let weigh = async |scope| {
+    let dry_run = async |scope| {
         t.registry.registrations().dry_run_reregistration(&admin, &linear, scope).await.unwrap()
     };
     let changed = async || -> Vec<String> {
@@ -136,10 +136,10 @@ async fn reregistration_touches_only_what_its_scope_names(#[case] engine: Engine
         (S::Unconfirmed, [1, 0, 0, 1], vec![("failed", 3), ("outdated", 2), ("retrying", 1)]),
         (S::All, [7, 2, 4, 1], vec![("access_disabled", 1)]),
     ] {
-        let found = weigh(scope).await;
+        let found = dry_run(scope).await;
         assert_eq!((counts(&found), skipped(&found)), (expected, left_alone), "{scope:?}");
     }
-    assert_eq!(changed().await, [""; 0], "weighing does nothing");
+    assert_eq!(changed().await, [""; 0], "a dry run changes nothing");
 
     // What fails has a client in use, too: that is not in the word.
     let refused = ask(S::Failed, None).await;
@@ -153,7 +153,7 @@ async fn reregistration_touches_only_what_its_scope_names(#[case] engine: Engine
     let wrong = Confirmed { users_sign_in_again: 2, may_leave_client: 0 };
     let refused = ask(S::Failed, Some(wrong)).await;
     assert!(matches!(refused, Err(Error::Conflict { code: "confirmation_outdated", .. })), "{refused:?}");
-    assert_eq!(changed().await, [""; 0], "nothing was done unasked");
+    assert_eq!(changed().await, [""; 0], "nothing was done without approval");
     let done = ask(S::Failed, Some(Confirmed { users_sign_in_again: 1, may_leave_client: 0 })).await.unwrap();
     assert_eq!(counts(&done), [2, 1, 1, 0]);
     assert_eq!(changed().await, ["quiet", "used"], "failed means failed");

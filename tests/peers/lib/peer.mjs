@@ -6,7 +6,7 @@ export function say(word, value) {
   process.stdout.write(`${word} ${JSON.stringify(value)}\n`);
 }
 
-/** Ends this process when whoever started it goes away. */
+/** Ends this process when its parent process ends. */
 export function endWithStdin() {
   process.stdin.on('end', () => process.exit(0));
   process.stdin.on('error', () => process.exit(0));

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 const WRITERS: usize = 4;
 
 /// So many writes are acknowledged between two kills at least.
-const LEAST: usize = 3;
+const MIN_WRITES: usize = 3;
 
 /// What stands at an address.
 #[derive(Clone, Debug, PartialEq)]
@@ -212,7 +212,7 @@ async fn acknowledged_writes_survive_kills(engine: Engine) {
         for _ in 0..kills() {
             // However busy the machine is, something was written before each kill.
             let before = *written.borrow_and_update();
-            written.wait_for(|total| *total >= before + LEAST).await.unwrap();
+            written.wait_for(|total| *total >= before + MIN_WRITES).await.unwrap();
             tokio::time::sleep(Duration::from_millis(random.between(0, 200))).await;
             assert!(serving.child.try_wait().unwrap().is_none(), "`serve` ended by itself");
             serving.kill().await;
@@ -240,7 +240,7 @@ async fn acknowledged_writes_survive_kills(engine: Engine) {
         "{engine:?}: {} kills of `serve`, {acknowledged} writes acknowledged and found, {unheard} whose answer was cut off, at {things} addresses",
         kills()
     );
-    assert!(acknowledged >= LEAST * kills() && unheard > kills() / 4, "{acknowledged} {unheard}");
+    assert!(acknowledged >= MIN_WRITES * kills() && unheard > kills() / 4, "{acknowledged} {unheard}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -10,9 +10,9 @@ use tokio::process::Child;
 use tokio::sync::watch;
 
 /// So many registrations may be on their way before no more are asked for.
-const MOST_UNDER_WAY: usize = 25;
+const MAX_UNDER_WAY: usize = 25;
 /// How long the last registration may take once faults have stopped.
-const PATIENCE: Duration = Duration::from_mins(3);
+const SETTLE_TIMEOUT: Duration = Duration::from_mins(3);
 /// Entries on a page of the ledger.
 pub(super) const LEDGER_PAGE: usize = 1000;
 /// A row that would be tried again later than this, in seconds, is hastened by the person at the end.
@@ -105,7 +105,7 @@ async fn cause_work(
         let Some(registrations) = list(&client).await else { continue };
         let (resting, under_way): (Vec<_>, Vec<_>) =
             registrations.iter().partition(|one| one["state"] == "registered" || waits_for_a_person(one));
-        for _ in under_way.len()..MOST_UNDER_WAY.min(under_way.len() + resting.len()) {
+        for _ in under_way.len()..MAX_UNDER_WAY.min(under_way.len() + resting.len()) {
             let mut saved = None;
             let sent = if random.chance(85) {
                 let id = random.pick(&resting)["id"].as_str().unwrap();
@@ -158,7 +158,7 @@ pub(super) async fn settle(scenario: &Scenario, serving: &Serving) -> usize {
     let db = scenario.installed.database.connect().await;
     let mut decided = 0;
     let mut last = Vec::new();
-    let all_rest = tokio::time::timeout(PATIENCE, async {
+    let all_rest = tokio::time::timeout(SETTLE_TIMEOUT, async {
         let mut pace = tokio::time::interval(Duration::from_millis(250));
         loop {
             pace.tick().await;
