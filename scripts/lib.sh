@@ -173,7 +173,7 @@ need_node() {
     checksum tests/package-lock.json >tests/node_modules/.done
 }
 
-# What npm adds to the admin pages, for cargo to embed: built anew when something of it changed.
+# What npm adds to the admin pages, for cargo to embed: rebuilt when one of its sources changed.
 build_ui() {
     local sources
     sources=$(find static/src static/build.mjs static/package-lock.json -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum)
