@@ -168,7 +168,7 @@ async fn follows(serving: &Serving, from: [u8; 4], key: &str) -> Option<TcpStrea
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn followers_of_a_few_addresses_leave_room_for_another() {
+async fn watchers_of_a_few_addresses_leave_room_for_others() {
     let installed =
         Installation::new(TestDatabase::new(Engine::Sqlite).await).with("LIMITS__CONNECTIONS", "40");
     installed.run(&["migrate"]).await;

@@ -88,7 +88,7 @@ mod tests {
     const MAX_EDITOR_BYTES: usize = 200 * 1024;
 
     #[actix_web::test]
-    async fn assets_come_compressed_when_asked_and_are_kept_for_ever() {
+    async fn assets_are_compressed_on_request_and_immutable() {
         let app = init_service(App::new().service(web::scope("/ui").service(serve))).await;
         let ask = async |coding: &'static str, etag: Option<HeaderValue>| {
             let mut request =
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_stay_light() {
+    fn page_sizes_are_bounded() {
         let weight = |names: &[&str]| -> usize {
             let of = |name: &&str| table::ASSETS.iter().find(|asset| *asset.name == **name);
             names.iter().filter_map(of).map(|asset| asset.gzip.len()).sum()

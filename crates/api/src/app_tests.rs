@@ -128,7 +128,7 @@ macro_rules! app {
 }
 
 #[actix_web::test]
-async fn an_integration_lives_and_dies() {
+async fn integration_is_created_changed_and_deleted() {
     let (state, [admin, viewer, gateway]) = registry().await;
     app!(state, send);
     let configuration =
@@ -203,7 +203,7 @@ async fn an_integration_lives_and_dies() {
 }
 
 #[actix_web::test]
-async fn servers_show_what_is_sent_and_gateways_fetch_it() {
+async fn server_metadata_is_shown_and_fetched_by_gateways() {
     let (state, [admin, viewer, gateway]) = registry().await;
     app!(state, send);
     let made = send("POST", "/v1/workspaces", &admin, "{\"name\": \"Acme\", \"slug\": \"acme\"}", &[]).await;
@@ -283,7 +283,7 @@ async fn servers_show_what_is_sent_and_gateways_fetch_it() {
 }
 
 #[actix_web::test]
-async fn the_edges_answer_with_problems() {
+async fn invalid_requests_get_problem_documents() {
     let (state, [admin, ..]) = registry().await;
     app!(state, send);
     let nobody = send("GET", "/v1/workspaces", "", "", &[]).await;
@@ -323,7 +323,7 @@ async fn the_edges_answer_with_problems() {
 }
 
 #[actix_web::test]
-async fn probes_and_reference_ask_for_nothing() {
+async fn probes_and_reference_need_no_credential() {
     let (state, _) = registry().await;
     app!(state, send);
     for path in [

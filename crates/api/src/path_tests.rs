@@ -19,7 +19,7 @@ fn known_paths_name_their_methods() {
 }
 
 #[test]
-fn the_parameter_is_named() {
+fn nul_parameter_is_named() {
     let refusal = |address: &str| {
         let refused = refuse_in(&address.parse().unwrap(), &paths());
         refused.map_err(|failure| failure.to_string().split(" contains").next().unwrap().to_owned())

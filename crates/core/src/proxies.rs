@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_word_of_our_proxies_is_taken() {
+    fn only_trusted_proxies_are_believed() {
         let ours = TrustedProxies::parse(&["10.0.0.0/8".into(), "::1".into()]).unwrap();
         for (peer, forwarded, expected) in [
             ("192.0.2.7", vec![], "192.0.2.7"),

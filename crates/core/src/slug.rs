@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slugs_are_judged() {
+    fn slugs_are_validated() {
         for good in ["abc", "linear", "A_b-9", &"x".repeat(50)] {
             assert_eq!(Slug::parse(good).map(String::from), Ok(good.to_owned()));
         }

@@ -149,16 +149,16 @@ async fn largest_forms(part: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_largest_forms_are_answered_quickly_and_briefly_1() {
+async fn largest_forms_get_fast_short_answers_1() {
     Box::pin(largest_forms(0)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_largest_forms_are_answered_quickly_and_briefly_2() {
+async fn largest_forms_get_fast_short_answers_2() {
     Box::pin(largest_forms(1)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_largest_forms_are_answered_quickly_and_briefly_3() {
+async fn largest_forms_get_fast_short_answers_3() {
     Box::pin(largest_forms(2)).await;
 }

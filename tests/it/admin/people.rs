@@ -178,7 +178,7 @@ async fn admin_lists_and_ends_sessions_of_other_users() {
 }
 
 #[tokio::test]
-async fn a_viewer_reads_the_settings_and_changes_none() {
+async fn viewer_reads_settings_and_changes_none() {
     let t = TestServer::new(Engine::Sqlite).await;
     Browser::sign_in(&t).await;
     let vi = Browser::invited(&t, "vi@acme.com", Role::Viewer, None).await;

@@ -16,7 +16,7 @@ fn seen(page: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn reregister_failed_asks_before_anybody_must_sign_in_again() {
+async fn reregister_failed_confirms_before_users_must_sign_in_again() {
     let t = TestServer::new(Engine::Sqlite).await;
     let sandbox = mixed(&t.inner).await;
     let before = standing(&t.inner).await;

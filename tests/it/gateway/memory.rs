@@ -254,7 +254,7 @@ fn decoded(coding: &str, bytes: &[u8]) -> Vec<u8> {
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_disabled_server_has_a_reason_and_nothing_else(#[case] engine: Engine) {
+async fn disabled_server_document_has_only_a_reason(#[case] engine: Engine) {
     let t = TestServer::following(engine).await;
     seed(&t.inner).await;
     let gateway = t.client(Role::Gateway, None).await;

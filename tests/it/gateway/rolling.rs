@@ -234,16 +234,16 @@ async fn registered(client: &Client) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rolling_change_of_settings_costs_no_request_and_no_second_update_on_postgres() {
+async fn rolling_settings_change_loses_no_request_and_updates_once_on_postgres() {
     rolling(Engine::Postgres, &[GATEWAY_URLS, SECRETS]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_other_shared_setting_is_changed_in_the_same_way() {
+async fn rolling_change_of_every_other_shared_setting() {
     rolling(Engine::Postgres, &[BRANDING, DOCUMENTS]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rolling_change_of_settings_costs_no_request_and_no_second_update_on_sqlite() {
+async fn rolling_settings_change_loses_no_request_and_updates_once_on_sqlite() {
     rolling(Engine::Sqlite, &[GATEWAY_URLS]).await;
 }

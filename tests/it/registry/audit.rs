@@ -198,7 +198,7 @@ async fn signing_key_remembers_every_checkpoint_and_signs_no_changed_log(#[case]
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_without_the_key_leaves_the_signing_key_alone(#[case] engine: Engine) {
+async fn process_without_the_key_keeps_the_signing_key(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
     events(&t, 1).await;
     t.registry.audit().maintain().await.unwrap();

@@ -63,7 +63,7 @@ fn spent() -> Duration {
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_import_of_500_integrations_holds_no_write_for_long(#[case] engine: Engine) {
+async fn import_of_500_integrations_delays_no_write(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
     let mut held = Vec::new();
     for turn in 0..5 {
@@ -90,7 +90,7 @@ async fn an_import_of_500_integrations_holds_no_write_for_long(#[case] engine: E
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_import_of_many_takes_no_more_statements_than_one_of_few(#[case] engine: Engine) {
+async fn import_statements_do_not_grow_with_integrations(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
     let text = import("Many");
     let few: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
@@ -135,7 +135,7 @@ async fn import_gives_distinct_slugs_to_integrations_of_one_name(#[case] engine:
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_access_of_many_workspaces_is_changed_with_few_statements(#[case] engine: Engine) {
+async fn bulk_access_change_takes_few_statements(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
     t.integration("linear", "https://mcp.linear.app/mcp", None).await;
     for number in 0..40 {

@@ -151,7 +151,7 @@ async fn draft_secrets_are_encrypted_and_bound_to_their_origin(#[case] engine: E
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_draft_becomes_an_integration_with_access_and_servers(#[case] engine: Engine) {
+async fn draft_becomes_an_integration_with_access_and_servers(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
     let acme = t.workspace("acme").await;
     let beta = t.workspace("beta").await;

@@ -91,7 +91,7 @@ async fn integrations_are_listed_last_changed_first(#[case] engine: Engine) {
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_copy_has_everything_but_secrets_servers_and_access(#[case] engine: Engine) {
+async fn copy_omits_secrets_servers_and_access(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
     t.workspace("acme").await;
     t.integration("linear", URL, Some(BY_HAND)).await;
@@ -152,7 +152,7 @@ fn normal(text: &str) -> serde_json::Value {
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_import_with_one_mistake_makes_nothing_and_names_the_place(#[case] engine: Engine) {
+async fn import_with_one_mistake_creates_nothing_and_names_it(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
     t.integration("linear", URL, None).await;
     let text = format!(

@@ -233,7 +233,7 @@ async fn new_link_invalidates_earlier_links_and_the_password(#[case] engine: Eng
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn new_link_ends_sessions_also_of_somebody_without_a_password(#[case] engine: Engine) {
+async fn new_link_ends_sessions_of_a_user_without_a_password(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
     let new = |email: &str| NewPerson {
         email: email.to_owned(),
@@ -321,7 +321,7 @@ async fn scoped_key_cannot_restore_access(#[case] engine: Engine) {
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_session_ends_after_a_week_however_it_is_used(#[case] engine: Engine) {
+async fn session_ends_after_a_week_despite_use(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
     person(&t, "ann@acme.com", Roles::one(Role::Admin, None)).await;
     let session =

@@ -218,7 +218,7 @@ async fn management_address_on_another_origin_is_not_used(#[case] engine: Engine
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn management_address_kept_by_an_earlier_release_is_judged_at_use(#[case] engine: Engine) {
+async fn stored_management_address_is_checked_at_use(#[case] engine: Engine) {
     use sea_orm::ConnectionTrait;
     let t = TestRegistry::new(engine).await;
     let elsewhere = started("127.0.0.2", Quirks::default()).await;
@@ -302,7 +302,7 @@ async fn public_server_does_not_lead_the_worker_inside(#[case] engine: Engine) {
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn encoded_secrets_that_an_upstream_repeats_are_kept_nowhere(#[case] engine: Engine) {
+async fn encoded_secrets_repeated_by_an_upstream_are_not_stored(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
     let token = "iat-canary-7Qx2Zk9Lm";
     let writings = [

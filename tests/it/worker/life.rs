@@ -135,7 +135,7 @@ async fn refused_update_waits_for_approval(#[case] engine: Engine) {
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_replaced_client_drains_and_is_then_deleted_upstream(#[case] engine: Engine) {
+async fn replaced_client_drains_and_is_deleted_upstream(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
     let sandbox = upstream(&t, Quirks::default(), None).await;
     let worker = Working::start(&t.registry, Limits::default());
@@ -228,7 +228,7 @@ async fn failed_client_deletion_is_retried(#[case] engine: Engine) {
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_id_that_serves_another_server_is_never_deleted(#[case] engine: Engine) {
+async fn client_id_of_another_server_is_never_deleted(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
     let sandbox = upstream(&t, Quirks::default(), None).await;
     let worker = Working::start(&t.registry, Limits::default());

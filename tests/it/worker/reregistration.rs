@@ -208,7 +208,7 @@ async fn client_that_cannot_be_deleted_is_said_to_stay_behind(#[case] engine: En
 }
 
 #[tokio::test]
-async fn reregistration_over_rest_is_previewed_and_never_more_than_named() {
+async fn rest_reregistration_is_previewed_and_limited_to_its_scope() {
     let t = TestServer::new(Engine::Sqlite).await;
     let sandbox = mixed(&t.inner).await;
     let before = standing(&t.inner).await;

@@ -159,7 +159,7 @@ async fn pre_registered_client_is_used_without_a_registration_request(#[case] en
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_deleted_server_s_client_is_deleted_upstream(#[case] engine: Engine) {
+async fn client_of_a_deleted_server_is_deleted_upstream(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
     let sandbox = upstream(&t, Quirks::default(), None).await;
     let worker = Working::start(&t.registry, Limits::default());
@@ -214,7 +214,7 @@ async fn two_workers_register_each_server_once(#[case] engine: Engine) {
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_changed_address_takes_the_client_out_of_the_document(#[case] engine: Engine) {
+async fn changed_url_removes_the_client_from_the_document(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
     let sandbox = upstream(&t, Quirks::default(), None).await;
     let worker = Working::start(&t.registry, Limits::default());

@@ -168,7 +168,7 @@ mod tests {
     use super::local;
 
     #[test]
-    fn after_signing_in_one_stays_here() {
+    fn sign_in_redirects_only_to_own_pages() {
         assert_eq!(local(Some("/ui/registrations?state=failed")), "/ui/registrations?state=failed");
         for foreign in ["https://evil", "//evil", "/ui//evil", "/\\evil", "/v1/x", "", "/ui\r\nx"] {
             assert_eq!(local(Some(foreign)), "/ui/integrations", "{foreign}");

@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cost_is_a_sentence_with_numbers() {
+    fn cost_is_a_sentence_with_numbers() {
         let affected =
             Affected { servers: 9, registrations: 9, updated: 6, replaced: 3, ..Affected::default() };
         for (used, end) in [

@@ -37,7 +37,7 @@ mod tests {
     use std::path::Path;
 
     #[test]
-    fn what_is_made_without_a_template_is_escaped() {
+    fn markup_without_template_is_escaped() {
         let bad = "<img src=x onerror=alert(1)>\"'&";
         for html in [words(bad), words(&format!("`{bad}` and")), copy(bad, bad), level_chip(bad, bad)] {
             assert!(!html.contains("<img") && !html.contains(bad), "{html}");
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn pointers_and_moments_are_for_people() {
+    fn pointers_and_timestamps_are_readable() {
         for (pointer, name) in [
             ("/oauth_client_metadata/client_name", "client_name"),
             ("/configurations/oauth_client_metadata/contacts/0", "contacts.0"),

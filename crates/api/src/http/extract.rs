@@ -162,7 +162,7 @@ mod tests {
     use actix_web::test::TestRequest;
 
     #[test]
-    fn credentials_come_in_three_forms() {
+    fn credentials_have_three_forms() {
         let of = |headers: &[(&str, &str)]| {
             let mut request = TestRequest::default();
             for (name, value) in headers {

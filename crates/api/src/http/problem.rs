@@ -194,14 +194,14 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_of_an_internal_error_stays_inside() {
+    fn internal_error_hides_its_cause() {
         let problem = from_error(&Error::Internal("password=hunter2".into()));
         assert_eq!(problem.status, 500);
         assert!(!json!(problem).to_string().contains("hunter2"));
     }
 
     #[test]
-    fn hosted_clients_find_their_envelope() {
+    fn problem_contains_the_hosted_envelope() {
         let problem = json!(from_error(&Error::NotFound { what: "server", reference: "x".to_owned() }));
         assert_eq!(problem["success"], false);
         assert_eq!(problem["data"]["errorCode"], "AB08");
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unlisted_conflict_keeps_its_code() {
+    fn unlisted_conflict_keeps_its_code() {
         let error = Error::Conflict { code: "new_code", message: "No.".to_owned(), pointer: None };
         let problem = from_error(&error);
         assert_eq!((problem.code.as_str(), problem.r#type.as_str()), ("new_code", "/docs/problems#conflict"));

@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn the_guilty_parameter_is_named() {
+    fn wrong_parameter_is_named() {
         let good: Example = parse("page_size=5&search=a%20b&organisation_id=x").unwrap();
         assert_eq!((good.page_size, good.search.as_deref()), (Some(5), Some("a b")));
         let bad = parse::<Example>("search=a&page_size=abc").unwrap_err();
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_takes_as_much_as_its_schema_says() {
+    fn parameter_limit_equals_its_schema() {
         let long = "x".repeat(301);
         for (name, value, limit) in
             [("search", long.as_str(), "300"), ("id", "a,b,c,d", "3"), ("other", &"x".repeat(2049), "2048")]
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_have_bounds() {
+    fn page_numbers_and_sizes_are_bounded() {
         assert_eq!(page(None, None).unwrap(), PageRequest::new(0, 100));
         assert_eq!(page(Some(2), Some(1000)).unwrap(), PageRequest::new(2, 1000));
         assert!(page(None, Some(0)).is_err() && page(None, Some(1001)).is_err());

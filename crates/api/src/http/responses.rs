@@ -201,7 +201,7 @@ mod tests {
     use crate::http::problem_kinds::KINDS;
 
     #[test]
-    fn kinds_are_distinct_and_explained() {
+    fn problem_kinds_are_distinct_and_explained() {
         for (index, kind) in KINDS.iter().enumerate() {
             assert!(KINDS[..index].iter().all(|other| other.code != kind.code), "{}", kind.code);
             assert!(!kind.title.ends_with('.') && kind.meaning.ends_with('.'), "{}", kind.code);

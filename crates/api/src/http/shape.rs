@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_and_ranges_are_those_of_the_schema() {
+    fn lengths_and_ranges_equal_the_schema() {
         let codes = |body: Value| -> Vec<(String, String)> {
             let findings = check::<Example>(&body, false);
             findings.iter().map(|one| (one.pointer.clone(), one.code.to_string())).collect()

@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_problem_type_leads_somewhere() {
+    fn every_problem_type_has_an_anchor() {
         let page = problems_page();
         for kind in KINDS {
             assert!(page.contains(&format!("id=\"{}\"", kind.code)), "{}", kind.code);

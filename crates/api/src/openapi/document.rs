@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn schemas_are_flat_and_all_there() {
+    fn schemas_are_flat_and_complete() {
         let document = serde_json::to_value(document()).unwrap();
         assert_eq!(document["openapi"], "3.1.0");
         let text = document.to_string();

@@ -239,7 +239,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_are_read_and_bounded() {
+    fn retry_after_is_parsed_and_bounded() {
         let now = DateTime::parse_from_rfc3339("2026-11-23T10:00:00Z").unwrap().to_utc();
         for (header, seconds) in [
             ("120", Some(120)),
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn words_of_refusals_are_fit_to_be_shown() {
+    fn refusal_texts_are_safe_to_show() {
         let words = |status, body: &str| classify_refusal(status, None, body.as_bytes()).error_description;
         assert_eq!(words(403, "Forbidden\r\n").as_deref(), Some("Forbidden"));
         assert_eq!(

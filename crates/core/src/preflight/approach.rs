@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn each_sets_its_own_and_takes_it_back() {
+    fn each_approach_sets_and_removes_its_members() {
         let start = "{\n    \"tools\": [\"a\"],\n    \"oauth_metadata\": { \"scope\": \"x\" }\n}";
         let by_hand = Entered {
             client_id: "abc".to_owned(),

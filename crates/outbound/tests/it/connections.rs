@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 /// What a connection does before it speaks TLS: nobody can have received a request, so nothing is ambiguous.
 #[tokio::test]
-async fn handshakes_that_lead_nowhere() {
+async fn failed_handshakes_are_reported() {
     let hello = [0x16, 3, 3, 0x40, 0];
     for (what, bytes, closes, expected) in [
         ("says nothing", &[][..], false, "timeout"),

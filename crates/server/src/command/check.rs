@@ -83,7 +83,7 @@ mod tests {
     use std::io::Write as _;
 
     #[test]
-    fn the_output_is_a_configuration_file_without_secrets() {
+    fn output_is_a_configuration_file_without_secrets() {
         let mut config = Config::default();
         config.database.url = DatabaseUrl::from("postgres://me:s3cret@db/registry".to_owned());
         config.sealing.keys = vec![Secret::from("k1:c2VjcmV0")];

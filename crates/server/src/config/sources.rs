@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
+    fn environment_overrides_file_and_file_overrides_defaults() {
         let toml = "[server]\nlisten = \"127.0.0.1:1\"\n[worker]\nconcurrency = 7\npoll_ms = 300\n";
         let config = load(toml, &[("MCP_REGISTRY__WORKER__CONCURRENCY", "9"), ("UNRELATED", "1")]).unwrap();
         assert_eq!(config.server.listen, "127.0.0.1:1");
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_key_is_named() {
+    fn unknown_key_is_named() {
         let message = refusal("[worker]\nconcurency = 1\n", &[]);
         assert!(message.contains("concurency") && message.contains("worker"), "{message}");
         let message = refusal("[wroker]\nconcurrency = 1\n", &[]);
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_type_is_named_and_no_secret_is_quoted() {
+    fn wrong_type_is_named_without_quoting_secrets() {
         let message = refusal("", &[("MCP_REGISTRY__WORKER__CONCURRENCY", "many")]);
         assert!(message.contains("worker.concurrency"), "{message}");
         for toml in [
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_named_file_must_be_there() {
+    fn named_file_must_exist() {
         let message =
             Config::from_sources(Some(Path::new("/nowhere/registry.toml")), []).unwrap_err().to_string();
         assert!(message.contains("/nowhere/registry.toml"), "{message}");

@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn presets_hold_what_the_role_allows_and_nothing_delicate() {
+    fn presets_contain_only_allowed_and_no_sensitive_scopes() {
         let read = Preset::Read.scopes(Role::Admin);
         assert!(read.contains(&"servers.read".to_owned()) || read.contains(&"mcp_servers.read".to_owned()));
         assert!(

@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_day_counts_whole() {
+    fn last_day_is_included_completely() {
         let query = Query { from: "2026-11-22".into(), to: "2026-11-23".into(), ..Query::default() };
         let (filter, problems) = query.filter();
         assert_eq!(problems, []);

@@ -86,7 +86,7 @@ mod tests {
     use registry_core::metadata::{KnownSecrets, verify};
 
     #[test]
-    fn examples_are_good_but_for_what_only_their_reader_knows() {
+    fn examples_are_valid_except_for_placeholders() {
         for example in EXAMPLES {
             let (text, said) = insert("", example.key).unwrap();
             assert!(said.ends_with("not saved."), "{said}");
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_stays() {
+    fn example_keeps_existing_members() {
         let (text, said) = insert(r#"{"oauth_metadata":{"scope":"mine"}}"#, "compliance").unwrap();
         assert!(text.starts_with(r#"{"oauth_metadata":{"scope":"mine","client_name":"Acme"#), "{text}");
         assert_eq!(said, "Inserted 8 fields, not saved. `scope` was there and stays as it is.");

@@ -95,7 +95,7 @@ mod tests {
     use super::halves;
 
     #[test]
-    fn a_message_is_what_is_wrong_and_what_to_do() {
+    fn message_is_split_into_problem_and_suggestion() {
         for (message, title, advice) in [
             (
                 "`scope` must be one string, not a list. Write \"a b\".",

@@ -75,7 +75,7 @@ mod tests {
     use registry_core::metadata::{KnownSecrets, verify};
 
     #[test]
-    fn what_a_button_does_ends_its_finding() {
+    fn quick_fix_resolves_its_finding() {
         for (text, code, label) in [
             (
                 r#"{"oauth_client_metadata":{"oauth_client_metadata":{"scope":"a"}}}"#,
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn no_button_where_nobody_can_say_what_is_meant() {
+    fn ambiguous_finding_has_no_quick_fix() {
         for text in [
             r#"{"oauth_client_metadata":{"scope":"b","oauth_client_metadata":{"scope":"a"}}}"#,
             r#"{"oauth_client_metadata":{"scope":"a"},"scope":"b"}"#,

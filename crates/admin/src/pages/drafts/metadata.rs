@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn an_example_adds_what_is_not_set_and_replaces_nothing() {
+    fn example_adds_unset_members_and_replaces_none() {
         for start in Start::ALL {
             let text = with_example("", &example(start.word)).unwrap();
             let verified = registry_core::metadata::verify(&text, &KnownSecrets::default());

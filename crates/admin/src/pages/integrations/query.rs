@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_hold_what_is_not_usual() {
+    fn list_urls_contain_only_non_default_parameters() {
         let query = Query { q: "a b".into(), view: "custom".into(), sort: "name".into(), ..Query::default() };
         assert_eq!(query.with_page(2), "/ui/integrations?q=a+b&view=custom&sort=name&page=2");
         assert_eq!(query.without("view"), "/ui/integrations?q=a+b&sort=name");
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn one_comes_back_to_the_list_that_one_left() {
+    fn list_url_survives_an_action() {
         let left = "/ui/integrations?q=a+b&sort=name&page=2";
         assert_eq!(Query::of_address(left).after("nothing"), format!("{left}&done=nothing"));
         for other in ["", "/ui/integrations", "https://evil.example/ui/integrations?q=a", "//evil.example"] {
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_is_turned_round() {
+    fn sorted_column_is_reversed() {
         let by = |sort: &str| Query { sort: sort.into(), ..Query::default() };
         assert_eq!((by("name").sorted("name"), by("-name").sorted("name")), ("ascending", "descending"));
         assert_eq!((by("").sorted("changed"), by("-changed").sorted("changed")), ("descending", "ascending"));

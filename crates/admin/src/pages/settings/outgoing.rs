@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_are_in_whole_units() {
+    fn durations_are_in_whole_units() {
         for (seconds, words) in [
             (1, "1 second"),
             (90, "90 seconds"),

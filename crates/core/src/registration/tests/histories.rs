@@ -50,7 +50,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_history_keeps_the_rules_and_comes_to_rest(history in prop::collection::vec(events(), 20..80)) {
+    fn every_history_keeps_the_invariants_and_becomes_idle(history in prop::collection::vec(events(), 20..80)) {
         let mut scenario = Scenario::new();
         scenario.reconcile();
         for event in &history {

@@ -99,14 +99,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_changed_changes_no_byte() {
+    fn unchanged_form_changes_no_byte() {
         assert_eq!(posted(&[]), TEXT);
         assert_eq!(apply(TEXT, &PostedControls(&[])), TEXT, "a page without the form's controls");
         assert_eq!(apply("{", &PostedControls(&[])), "{");
     }
 
     #[test]
-    fn only_what_was_changed_changes() {
+    fn only_changed_members_change() {
         assert_eq!(posted(&[("field.client_name", "C")]), TEXT.replace("\"A\"", "\"C\""));
         assert_eq!(posted(&[("field.scope", "a b")]), TEXT.replace("[\"a\"]", "\"a b\""));
         assert_eq!(posted(&[("field.client_name", "")]), TEXT.replace("\"client_name\": \"A\",   ", ""));

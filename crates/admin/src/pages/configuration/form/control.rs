@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_comes_back_as_it_was() {
+    fn fitting_value_survives_the_control() {
         for (control, value) in [
             (Control::Line, json!(" A ")),
             (Control::Lines, json!(["a@b.example", "The team"])),

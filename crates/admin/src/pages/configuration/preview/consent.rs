@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn each_part_has_its_level_and_the_legend_names_those_used() {
+    fn consent_parts_have_levels_and_a_legend() {
         let consent = drawn(
             r#"{"oauth_client_metadata": {"client_name": "Acme", "client_uri": "https://acme.com/about", "tos_uri": "https://acme.com/t"}}"#,
             r#"{"oauth_client_metadata": {"scope": "openid mcp:read"}}"#,
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_logo_is_shown_only_from_our_own_origin_and_said_in_facts() {
+    fn logo_is_shown_only_from_the_own_origin() {
         let configuration = r#"{"oauth_client_metadata": {"logo_uri": "https://acme.com/l.png"}}"#;
         let picture = |labelled: Option<&str>| {
             logo(LogoState::Picture {

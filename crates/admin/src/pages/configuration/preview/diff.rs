@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_have_numbers_and_changed_words_are_marked() {
+    fn diff_lines_have_numbers_and_marked_words() {
         let old = "{\n  \"client_name\": \"Acme MCP Gateway\",\n  \"scope\": \"a\"\n}";
         let new = "{\n  \"client_name\": \"Acme Corp MCP Gateway\",\n  \"tos_uri\": \"https://a\",\n  \"scope\": \"a\"\n}";
         let diff = Diff::of(old, new);
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_of_a_line_stand_together() {
+    fn versions_of_a_line_are_paired() {
         let old = "scope: a\ncontacts: it@a\nlogo_uri: x";
         let new = "scope: a b\ntos_uri: t\ncontacts: ops@a";
         let shown: Vec<String> = Diff::of(old, new)
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn unchanged_lines_far_away_are_counted() {
+    fn distant_unchanged_lines_are_skipped_and_counted() {
         let lines: Vec<String> = (1..=30).map(|number| format!("line {number}")).collect();
         let old = lines.join("\n");
         let diff = Diff::of(&old, &old.replace("line 15", "line X"));
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn markers_are_words_that_differ_where_secrets_do() {
+    fn secret_markers_are_distinct_words() {
         let text =
             |end: &str| format!("{{\"client_secret\":\"$sealed:0190f2a4-0000-7000-8000-00000000{end}\"}}");
         assert_eq!(readable(&text("abcd")), "{\"client_secret\":\"sealed secret …abcd\"}");

@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_wins_what_it_replaces_and_what_is_ignored() {
+    fn preview_shows_winning_overridden_and_ignored_values() {
         let integration =
             r#"{"oauth_client_metadata": {"scope": "a b", "redirect_uris": ["https://evil.example"]}}"#;
         let server = r#"{"oauth_client_metadata": {"scope": "c"}}"#;
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_a_word() {
+    fn secret_values_are_shown_as_a_word() {
         let marker = "$sealed:0190f2a4-0000-7000-8000-000000000000";
         let integration = format!(
             r#"{{"headers": {{"x-key": "{marker}"}}, "oauth_client_metadata": {{"client_id": "abc", "client_secret": "{marker}"}}}}"#
