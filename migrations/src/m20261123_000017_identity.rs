@@ -1,4 +1,4 @@
-//! Roles by workspace, people of an identity provider, and how often somebody was refused.
+//! Roles by workspace, users of an identity provider, and counts of refused sign-ins.
 
 use sea_orm_migration::{prelude::*, schema::*};
 
@@ -6,7 +6,7 @@ use sea_orm_migration::{prelude::*, schema::*};
 pub(crate) struct Migration;
 
 /// A user who was bound to one workspace has their role there, and none in the whole organisation. `user.workspace_id` is
-/// from now on the workspace a person acts in.
+/// from now on the workspace a user acts in.
 const UP: [&str; 2] = [
     r#"INSERT INTO membership (user_id, workspace_id, role) SELECT id, workspace_id, role FROM "user" WHERE workspace_id IS NOT NULL"#,
     r#"UPDATE "user" SET role = 'none' WHERE workspace_id IS NOT NULL"#,

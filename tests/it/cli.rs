@@ -155,7 +155,7 @@ async fn one_address_is_limited_to_its_share_of_connections() {
     serving.end().await;
 }
 
-/// Somebody who follows changes on a connection of their own, from an address; whether they were let in.
+/// A watcher of changes on its own connection, from an address; whether it was admitted.
 async fn follows(serving: &Serving, from: [u8; 4], key: &str) -> Option<TcpStream> {
     let mut stream = connect(serving, from).await;
     let request = format!(

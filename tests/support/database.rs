@@ -7,9 +7,9 @@ use tempfile::TempDir;
 /// Which database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
-    /// A file of its own.
+    /// A separate file.
     Sqlite,
-    /// A schema of its own in the cluster that `./test` started.
+    /// A separate schema in the cluster that `./test` started.
     Postgres,
 }
 

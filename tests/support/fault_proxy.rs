@@ -162,7 +162,7 @@ async fn handle(mut client: TcpStream, at: i64, shared: Arc<Shared>) {
         return;
     }
     if let Some(answer) = answer {
-        // The client may have been killed meanwhile; then there is nobody to tell.
+        // The client may have been killed meanwhile; then there is no receiver.
         drop(client.write_all(&answer.bytes()).await);
         drop(client.shutdown().await);
     }
@@ -221,7 +221,7 @@ impl Message {
         body[name].as_str().map(str::to_owned)
     }
 
-    /// As it goes on: the same, with the connection closed after it.
+    /// The forwarded request: the same, with the connection closed after it.
     fn bytes(&self) -> Vec<u8> {
         let mut lines: Vec<&str> =
             self.head.split("\r\n").filter(|line| !is_header(line, "connection")).collect();

@@ -58,7 +58,7 @@ impl Peer {
         reply.json().as_array().expect("a list").clone()
     }
 
-    /// Makes an authorization server forget a client, without telling anybody.
+    /// Makes an authorization server forget a client, without notice.
     pub async fn forget(&self, client_id: &str) {
         Client::new(self.text("control"), "").delete(&format!("/{client_id}")).await.expect(200);
     }

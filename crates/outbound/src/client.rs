@@ -130,7 +130,7 @@ impl UpstreamClient {
         &self.scope
     }
 
-    /// Sends one request in a tracing span of its own. The span holds the purpose, method, host and status; never a
+    /// Sends one request in its own tracing span. The span holds the purpose, method, host and status; never a
     /// path, a query string or a header.
     pub(crate) async fn send(
         &self,

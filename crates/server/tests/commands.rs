@@ -113,7 +113,7 @@ fn files(folder: &Path) -> BTreeSet<String> {
     found
 }
 
-/// A process that ends with the test, whatever happens.
+/// A process that always ends with the test.
 struct Process(Child);
 
 impl Drop for Process {

@@ -21,7 +21,7 @@ fn binary(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// A process that ends with the test, whatever happens.
+/// A process that always ends with the test.
 struct Process(Child);
 
 impl Drop for Process {

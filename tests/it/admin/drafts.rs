@@ -81,7 +81,7 @@ async fn five_steps_lead_to_registered_clients() {
     assert!(searched.ends_with("?q=beta"));
     has(&page, "1 chosen");
     assert!(!page.text.contains("acme</span>") && page.text.contains("beta</span>"));
-    // Enter in the search field searches, elsewhere it goes on.
+    // Enter in the search field searches, elsewhere it continues.
     let form = [("shown", shown[1].as_str()), ("searched", "beta"), ("q", "gamma"), ("intent", "enter")];
     let (searched, _) = follow(&browser, browser.post(&workspaces, &form).await).await;
     assert!(searched.ends_with("?q=gamma"), "{searched}");

@@ -35,7 +35,7 @@ async fn nul_is_refused_by_every_page_and_form(#[case] engine: Engine) {
         }
         let path = fill(path, "a");
         if method == "GET" {
-            // Those that belong to nobody's session are cached files, which take no query.
+            // Those without a session are cached files, which take no query.
             if !path.starts_with("/ui/assets/") {
                 let refused = ann.get(&format!("{path}?search=%00")).await.expect(400);
                 assert!(

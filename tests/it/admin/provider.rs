@@ -183,7 +183,7 @@ async fn callback_of_another_login_is_refused() {
     ] {
         refused(&t, &provider, claims, failed).await;
     }
-    // With a critical header parameter, which nobody here understands.
+    // With a critical header parameter, which is not supported.
     provider.does().critical = vec!["exp".into()];
     refused(&t, &provider, json!({}), failed).await;
     provider.does().critical.clear();
@@ -212,7 +212,7 @@ async fn roles_follow_the_provider_groups() {
     signed_in(&t, &provider, json!({ "groups": ["platform", "readers"] })).await;
     let all = people(&t).await;
     assert_eq!((all.len(), all[0].role, all[0].workspaces.len()), (1, Some(Role::Admin), 0));
-    // Nobody else could mend it here.
+    // No other admin could fix it.
     signed_in(&t, &provider, json!({ "groups": [] })).await;
     assert_eq!(people(&t).await[0].role, Some(Role::Admin), "the last admin stays one");
     let eve = json!({ "sub": "user-9", "email": "eve@acme.com", "groups": ["platform"] });
@@ -283,7 +283,7 @@ async fn provider_key_rotation_and_outages_are_survived() {
     let page = Browser::nobody(&t).get("/ui/sign-in/provider").await.expect(503);
     assert!(page.text.contains("identity provider cannot be used now"), "{}", page.text);
     provider.does().down = false;
-    // It was asked a moment ago; nobody waits for it again so soon.
+    // The provider was requested recently; it is not requested again so soon.
     Browser::nobody(&t).get("/ui/sign-in/provider").await.expect(503);
     t.inner.clock.advance(Duration::seconds(5));
     signed_in(&t, &provider, json!({})).await;

@@ -10,7 +10,7 @@ use support::{Client, Engine, Reply, TestServer};
 
 const PASSWORD: &str = "correct horse battery";
 
-/// Somebody with a password, signed in.
+/// A signed-in user with a password.
 async fn ann(t: &TestServer) -> Browser {
     let browser = Browser::sign_in(t).await;
     browser.post("/ui/account/password", &[("password", PASSWORD)]).await.expect(303);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use support::{Client, Engine, TestRegistry, TestServer, follow};
 
 const EVENT_TIMEOUT: Duration = Duration::from_mins(2);
-const SOON: Duration = Duration::from_secs(1);
+const PROPAGATION_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A stream of server-sent events, read one by one.
 struct Events {
@@ -87,7 +87,7 @@ async fn delete(t: &TestRegistry, workspace: &str, server: &str) {
     t.registry.servers().delete(&t.admin(), &server, None).await.unwrap();
 }
 
-/// Many writers in two processes, followers in both: whatever they see is everything, once, in the order of commits.
+/// Many writers in two processes, watchers in both: each watcher sees every change once, in the order of commits.
 async fn many_write_and_nobody_misses_anything(engine: Engine) {
     const WRITERS: usize = 8;
     const EACH: usize = 15;
@@ -292,7 +292,7 @@ async fn watcher_with_a_revoked_key_is_told_and_closed() {
             // The making of the keys, which this replica hears of late.
             assert_eq!(event.name, "identities");
         }
-        assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+        assert!(began.elapsed() < PROPAGATION_TIMEOUT, "{:?}", began.elapsed());
         goes_on.expect("identities").await;
         configure(&t.inner.registry, "linear", &header("a")).await;
         goes_on.expect("changed").await;
@@ -361,5 +361,5 @@ async fn shutdown_closes_streams() {
     t.inner.registry.gateway().close();
     while events.block().await.is_some() {}
     poll.await.unwrap().expect(200);
-    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+    assert!(began.elapsed() < PROPAGATION_TIMEOUT, "{:?}", began.elapsed());
 }

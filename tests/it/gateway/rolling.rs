@@ -25,7 +25,7 @@ struct Balancer {
 }
 
 impl Balancer {
-    /// Asks one replica after the other until one answers: only a refused or broken connection is a reason to go on.
+    /// Asks one replica after the other until one answers: only a refused or broken connection is a reason to try the next.
     async fn ask(
         &self,
         client: &reqwest::Client,
@@ -176,7 +176,7 @@ async fn rolling(engine: Engine, steps: &[Change]) {
             assert_eq!(ready["differing_settings"], json!([setting]));
         }
         balancer.until(8, 2, &load).await;
-        // Clients follow at once: nobody waits for the restarts.
+        // Clients are updated immediately, without waiting for the restarts.
         let all = async || {
             let clients = sandbox.clients();
             let all = |name: &str, part: &str| {

@@ -1,6 +1,6 @@
 //! Folders and files of a crate use one another in one direction: read from the `use` lines and paths of the code.
 //!
-//! A folder of `crates/registry/src` uses only folders that stand above it in [`FOLDERS`]; the handles of its use cases
+//! A folder of `crates/registry/src` uses only folders that are above it in [`FOLDERS`]; the handles of its use cases
 //! (`registry.integrations()`) count as uses. In every crate no two folders and no two files use one another; a module
 //! and its own parts are one thing.
 

@@ -32,7 +32,7 @@ async fn changes(script: &str) {
     assert_eq!(orphans[0].client_id.as_deref(), first["client"]["client_id"].as_str());
 }
 
-/// Nobody has fetched it: it is replaced without asking.
+/// No gateway has fetched it: it is replaced without approval.
 async fn changes_unnoticed(script: &str) {
     let life = Life::begin(Peer::start(script, &[]).await, &json!({})).await;
     life.registration_when(|seen| seen["state"] == "registered").await;

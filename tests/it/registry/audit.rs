@@ -184,7 +184,7 @@ async fn signing_key_remembers_every_checkpoint_and_signs_no_changed_log(#[case]
     events(&t, 1).await;
     assert!(rotating.audit().maintain().await.is_err(), "a changed log is not signed");
     assert_eq!(verify(&rotating).await.broken.unwrap().number, 6, "and stays one that was changed");
-    // Only a person goes on from there, and that is on record.
+    // Only an operator can continue, and that is audited.
     rotating.audit().restart(&rotating.operator()).await.unwrap();
     rotating.audit().maintain().await.unwrap();
     let verdict = verify(&rotating).await;
@@ -275,7 +275,7 @@ async fn wrong_clock_prunes_nothing(#[case] engine: Engine) {
     }
     let verdict = verify(&t.registry).await;
     assert!(verdict.events >= before && verdict.first == Some(1), "{verdict:?}");
-    // Points go on being signed, although one is of a day to come.
+    // Checkpoints are still signed, although one has a date in the future.
     assert!(verdict.checkpoints >= 2, "{verdict:?}");
 }
 

@@ -229,7 +229,7 @@ async fn failed_draft_creates_nothing(#[case] engine: Engine) {
     }
     let still = registry.drafts().get(&admin, one.id).await.unwrap();
     assert_eq!((still.integration, still.configuration.as_deref()), (None, Some(broken)));
-    // A slug that somebody took meanwhile.
+    // A slug that was taken meanwhile.
     registry.drafts().set_configuration(&admin, one.id, None).await.unwrap();
     t.integration("linear", "https://other.example/mcp", None).await;
     let refused = registry.drafts().finish(&admin, one.id).await;

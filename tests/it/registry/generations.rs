@@ -63,7 +63,7 @@ async fn process_with_previous_settings_stays_ready_and_names_the_difference(#[c
         assert_eq!((migrated.changed, migrated.settings), (vec![name], SettingsStanding::Current));
         assert_eq!(standing(&new).await, SettingsStanding::Current);
         assert_eq!(standing(&old.0).await, SettingsStanding::Previous(vec![name]));
-        // It works with the values in force, also before anybody asked whether it is ready.
+        // It works with the values in effect, also before a readiness check.
         let workspace = NewWorkspace { name: name.to_owned(), slug: None, description: None };
         old.0.workspaces().create(&admin, workspace).await.unwrap();
         let shown = old.0.deployment().organisation(&admin).await.unwrap();
@@ -108,13 +108,13 @@ async fn process_with_unknown_settings_changes_nothing(#[case] engine: Engine) {
     refused("secrets", stray.configurations().refresh_mapped_secrets().await.err());
     refused("the audit log", stray.audit().maintain().await.err());
     assert!(rows(&db).await == before);
-    // Reading goes on, with the callbacks in force once they are known.
+    // Reads work, with the callbacks in effect once they are known.
     assert!(stray.deployment().ready().await.is_err());
     assert_eq!(
         stray.deployment().organisation(&admin).await.unwrap().callback_urls,
         t.settings.shared().callbacks()
     );
-    // Commands on the machine help out, whatever their shell has, and change no setting.
+    // Commands on the machine work, whatever their environment, and change no setting.
     stray
         .api_keys()
         .create(

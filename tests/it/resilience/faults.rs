@@ -85,7 +85,7 @@ async fn full_disk_stops_only_writes_until_space_is_freed() {
     let (status, text) = refused.expect("the disk was never full");
     assert_eq!(status, 503, "{text}");
     assert!(text.contains("disk") && text.contains("unavailable"), "{text}");
-    // Reading goes on, gateways among the readers; refused writes left nothing behind.
+    // Reads work, for gateways too; refused writes left nothing behind.
     for round in 0..3 {
         for _ in 0..4 {
             fetch().await.expect(200);

@@ -109,7 +109,7 @@ async fn dead_authorization_server_does_not_delay_others() {
     const HEALTHY: usize = 5;
     let dead = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = dead.local_addr().unwrap();
-    // The connections are kept open: somebody has answered the phone and says nothing.
+    // The connections are kept open: the server accepts them and never answers.
     let silent = tokio::spawn(async move {
         let mut held = Vec::new();
         while let Ok((stream, _)) = dead.accept().await {
@@ -118,7 +118,7 @@ async fn dead_authorization_server_does_not_delay_others() {
     });
     let sandbox = Sandbox::start(Options::default()).await.unwrap();
     let installed = unlimited(TestDatabase::new(Engine::Postgres).await)
-        // So long that nobody can say the healthy ones came after the dead one's time was up.
+        // So long that the healthy ones cannot have waited for the timeout of the dead one.
         .with("WORKER__REQUEST_TIMEOUT", "60");
     installed.run(&["migrate"]).await;
     let admin = installed.key(Role::Admin).await;

@@ -477,7 +477,7 @@ async fn client_id_document_is_used_where_supported(#[case] engine: Engine) {
     let head = support::Client::send(anonymous.request(reqwest::Method::HEAD, &path)).await;
     assert_eq!((head.status.as_u16(), head.headers["etag"].to_str().unwrap()), (200, &*etag));
     assert!(head.text.is_empty());
-    // A change is served at the same address; nobody is asked to consent again.
+    // A change is served at the same address; no user must consent again.
     let before = fetched(t).await;
     assert_eq!(configure(t, &named("Other")).await.updated, 1);
     registration_when(t, |detail| {
@@ -507,7 +507,7 @@ async fn unreachable_client_id_document_is_not_used(#[case] engine: Engine) {
     let engine = t.database.engine;
     drop(t);
     let egress = serde_json::from_value(json!({ "allow": [], "allow_http_loopback": true })).unwrap();
-    // Nobody listens there.
+    // No server listens there.
     let settings =
         Settings { egress, cimd_public_url: Some("http://127.0.0.1:9".into()), ..Settings::default() };
     let t = TestRegistry::with(engine, settings).await;

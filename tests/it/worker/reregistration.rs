@@ -85,7 +85,7 @@ pub(crate) async fn mixed(t: &TestRegistry) -> Sandbox {
     sandbox
 }
 
-/// How each stands now, by its workspace.
+/// The current state of each, by its workspace.
 pub(crate) async fn standing(t: &TestRegistry) -> BTreeMap<String, State> {
     let all = all(t).await;
     all.into_iter().map(|one| (one.workspace.slug.to_string(), one.state)).collect()

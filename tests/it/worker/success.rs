@@ -88,7 +88,7 @@ async fn changed_metadata_wait_for_approval_and_make_a_new_generation(#[case] en
     let worker = Working::start(&t.registry, Limits::default());
     registration_in(&t, State::Registered).await;
     let subject = Subject::Integration(Reference::parse("linear"));
-    // While no gateway has it, nobody can have consented to it, and it is simply replaced.
+    // While no gateway has it, no user can have consented to it, and it is replaced without approval.
     let early = Some(r#"{"oauth_client_metadata":{"client_name":"Early"}}"#.to_owned());
     t.registry.configurations().set(&t.admin(), &subject, early, None, None).await.unwrap();
     registration_when(&t, |detail| {
@@ -143,7 +143,7 @@ async fn pre_registered_client_is_used_without_a_registration_request(#[case] en
     assert_eq!(document["client"]["client_secret"], "s3cret");
     assert_ne!(document["client"]["token_endpoint_auth_method"], "none");
 
-    // Another secret: followed by itself, because it costs nobody a consent.
+    // Another secret: followed by itself, because it costs no consent.
     let change = IntegrationChange {
         configuration: Patch::Set(text.replace("s3cret", "other")),
         ..IntegrationChange::default()

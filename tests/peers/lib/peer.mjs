@@ -33,7 +33,7 @@ export async function serve(build) {
 
 const CONTROL = '/control/clients';
 
-// `GET` lists what the server remembers of its clients; `DELETE …/{client_id}` makes it forget one, without telling anybody.
+// `GET` lists what the server remembers of its clients; `DELETE …/{client_id}` makes it forget one, without notice.
 function controlled({ list, forget }, handler) {
   return async (request, response) => {
     if (!request.url.startsWith(CONTROL)) return handler(request, response);

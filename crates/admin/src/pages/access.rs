@@ -150,7 +150,7 @@ struct ConfirmPage {
     shell: Shell,
     integration: Integration,
     /// Workspaces that lose access and have clients.
-    losers: Vec<WorkspaceAccess>,
+    losing: Vec<WorkspaceAccess>,
     form: Form,
     /// Days until the clients are withdrawn.
     kept: i64,
@@ -168,14 +168,14 @@ async fn save(
     let integration = registry.integrations().get(actor, &reference).await?;
     let now = registry.access().overview(actor, &reference).await?;
     let stops = |row: &&WorkspaceAccess| row.enabled && !form.wants(row) && row.servers > 0;
-    let losers: Vec<_> = now.workspaces.iter().filter(stops).cloned().collect();
-    if now.may_change && !losers.is_empty() && !form.confirmed {
+    let losing: Vec<_> = now.workspaces.iter().filter(stops).cloned().collect();
+    if now.may_change && !losing.is_empty() && !form.confirmed {
         let title = format!("Switch off access to {}", integration.name);
         let page = ConfirmPage {
             shell: Shell::of(&request, &signed_in, "integrations", title),
             kept: registry.settings().life.withdraw_after.num_days(),
             integration,
-            losers,
+            losing,
             form,
         };
         return Ok(html(StatusCode::OK, &page)?);

@@ -147,7 +147,7 @@ impl Shell {
     }
 
     /// Whether the user may invite and change users.
-    pub(crate) fn may_manage_people(&self) -> bool {
+    pub(crate) fn may_manage_users(&self) -> bool {
         self.may_see_settings() && self.may(Permission::ManagePeople)
     }
 

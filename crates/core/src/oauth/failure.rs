@@ -16,13 +16,13 @@ pub const MANAGEMENT_ANSWER_LOST: &str = "management_answer_lost";
 pub enum FailureClass {
     /// Time: connection, TLS, 408, 425, 429, 5xx.
     Transient,
-    /// Nobody knows: the request was sent and no answer read, so a client may exist.
+    /// The outcome is unknown: the request was sent and no answer was read, so a client may exist.
     Ambiguous,
     /// An admin: the authorization server does not offer or does not allow it.
     NeedsAdmin,
     /// An admin: the metadata are refused.
     Configuration,
-    /// Nobody should: what was found contradicts itself or may not be reached.
+    /// Not retried: what was found contradicts itself or may not be reached.
     Security,
     /// The upstream's developer: the answer makes no sense.
     Protocol,

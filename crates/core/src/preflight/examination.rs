@@ -117,7 +117,7 @@ pub fn examine(
             .into_iter()
             .find(|one| offered(*one))
             .or(Some(Approach::ByHand)),
-        // Nobody there asks for OAuth.
+        // The upstream does not require OAuth.
         Some(failure) if failure.code == "authorization_server_not_found" => match status {
             Some(200..=299) => Some(Approach::Nothing),
             Some(401 | 403) => Some(Approach::Headers),

@@ -300,7 +300,7 @@ async fn transient_failures_are_retried() {
         );
         assert_eq!(failure.retry_after, Some(30));
     }
-    // 502 is what proxies say of what does not exist: other places are asked, but nobody is sent to a person for it.
+    // Proxies answer 502 for a missing host: other URLs are requested, but no user has to act.
     let upstream = Upstream::start(|origin, seen| match seen.path.as_str() {
         "/mcp" => Reply::status(401),
         path if path.ends_with("/mcp") => Reply::status(502),

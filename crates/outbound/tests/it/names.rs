@@ -227,7 +227,7 @@ async fn unresolvable_names_are_reported() {
     );
 }
 
-/// A proxy would connect to what nobody here judged. The test above runs again, in a process with one in its environment.
+/// A proxy would connect to an address that was not checked. The test above runs again, in a process with one in its environment.
 #[test]
 fn proxy_of_the_environment_is_ignored() {
     let proxy = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();

@@ -51,7 +51,7 @@ async fn redirects_to_other_schemes_and_private_addresses_are_refused() {
                 if seen.path == "/mcp" { Reply::status(401) } else { Reply::redirect(302, to.clone()) }
             })
             .await;
-        // The server, twice, and then whatever name it redirects to.
+        // The server, twice, and then the name it redirects to.
         let script = Script::in_turn(&[&["127.0.0.2"], &["127.0.0.2"], &["10.9.9.9"]]);
         let client = UpstreamClient::new(policy.clone(), Limits::default())
             .with_lookup(script)

@@ -91,7 +91,7 @@ async fn unsent_request_is_not_ambiguous() {
     let refusing = format!("http://{}/register", gone.local_addr().unwrap());
     drop(gone);
     assert_eq!(class_and_code(&guarded(), &refusing).await, (FailureClass::Transient, "connection_failed"));
-    // A connection that stands, but whose other side never speaks TLS: no request can have been read from it.
+    // An open connection whose other side never speaks TLS: no request can have been read from it.
     let silent = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("https://{}/register", silent.local_addr().unwrap());
     assert_eq!(class_and_code(&hasty(), &url).await, (FailureClass::Transient, "timeout"));

@@ -26,7 +26,7 @@ pub(super) fn run(config: &Config) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// The settings as TOML: JSON's strings, numbers, truth values and lists of them are TOML as they stand.
+/// The settings as TOML: JSON's strings, numbers, truth values and lists of them are valid TOML.
 fn effective(config: &Config) -> String {
     let mut text = String::new();
     // Plain structs with string keys cannot fail to serialise.

@@ -63,7 +63,7 @@ impl SummaryPage {
     }
 
     /// The label of the last button.
-    fn deed(&self) -> &'static str {
+    fn submit_label(&self) -> &'static str {
         match self.draft.approach {
             Some(Approach::Register) if !self.draft.workspaces.is_empty() => "Register now",
             Some(Approach::Publish) if !self.draft.workspaces.is_empty() => "Publish now",

@@ -53,7 +53,7 @@ impl Page {
     }
 
     /// The active filters, each with the URL of the list without it.
-    fn narrowings(&self) -> Vec<(String, String)> {
+    fn active_filters(&self) -> Vec<(String, String)> {
         let mut found = Vec::new();
         if !self.query.q.is_empty() {
             found.push(("Clear search".to_owned(), self.query.without("q")));

@@ -115,7 +115,7 @@ async fn ask(
     let (registry, actor) = (&signed_in.registry, &signed_in.actor);
     let detail = registry.registrations().get(actor, id).await?;
     let registration = detail.registration.clone();
-    if let Some(message) = stands_in_the_way(&registration, action) {
+    if let Some(message) = refusal(&registration, action) {
         let problem = Problem { field: "", message: message.to_owned() };
         return show::refused(request, signed_in, id, problem, StatusCode::CONFLICT).await;
     }
@@ -135,7 +135,7 @@ async fn ask(
 }
 
 /// Why the action is not possible.
-fn stands_in_the_way(registration: &Registration, action: Action) -> Option<&'static str> {
+fn refusal(registration: &Registration, action: Action) -> Option<&'static str> {
     if registration.server_deleted {
         return Some("The server of this registration is gone; there is nothing to register.");
     }

@@ -52,7 +52,7 @@ struct ListPage {
 
 impl ListPage {
     /// Whether this part of the page refreshes itself.
-    fn looks_again(&self) -> bool {
+    fn refreshes(&self) -> bool {
         self.moving && self.query.is_live()
     }
 

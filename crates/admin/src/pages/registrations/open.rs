@@ -97,7 +97,7 @@ impl Open {
     }
 
     /// Whether an attempt says something that the top of the page does not.
-    pub(super) fn says_more(&self, attempt: &Attempt) -> bool {
+    pub(super) fn has_details(&self, attempt: &Attempt) -> bool {
         let newest = self.detail.attempts.first().is_some_and(|first| first.number == attempt.number);
         !newest || attempt.detail != self.detail.registration.detail
     }

@@ -1,4 +1,4 @@
-//! Five levels become one: the highest level that sets a member wins, and everybody can see why.
+//! Five levels become one: the highest level that sets a member wins, and the result says why.
 
 use super::check_result::check_result;
 use super::defaults::Branding;
@@ -37,7 +37,7 @@ pub fn resolve(branding: &Branding, layers: &[Layer<'_>], context: &ResolveConte
     gathering.finish(context)
 }
 
-/// Adds one, as long as there are no more than an answer may list.
+/// Adds a finding, up to the maximum of a response.
 fn push_bounded<T>(list: &mut Vec<T>, one: T) {
     if list.len() < MAX_FINDINGS {
         list.push(one);

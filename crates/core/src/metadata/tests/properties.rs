@@ -61,7 +61,7 @@ proptest! {
         if let Some(kept) = verified.sealed_text(&ids(verified.new_secrets().len())) {
             let known = KnownSecrets::of(&kept);
             let again = verify(&kept, &known);
-            // A marker is shorter or longer than its secret, so that what stands behind it in the line moves.
+            // A marker is shorter or longer than its secret, so that the text behind it in the line moves.
             let findings = |verified: &Verified| {
                 let mut findings = verified.findings.clone();
                 findings.0.iter_mut().for_each(|finding| (finding.line, finding.column) = (None, None));

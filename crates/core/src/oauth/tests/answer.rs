@@ -58,7 +58,7 @@ fn irregular_answers_of_real_servers_are_accepted() {
     assert!(canny.warnings.iter().any(|warning| warning.contains("client_secret_expires_at")));
     let glewlwyd = read(200, &json!({ "client_id": "g", "token_endpoint_auth_method": ["client_secret_basic"], "client_secret": "s" })).unwrap();
     assert_eq!(glewlwyd.token_endpoint_auth_method, "client_secret_basic");
-    // oidc-provider: everything, with members of its own; the MCP Python SDK: URLs normalised.
+    // oidc-provider: everything, with additional members; the MCP Python SDK: URLs normalised.
     let whole = read(201, &json!({ "client_id": "o", "redirect_uris": ["https://g/cb"], "grant_types": ["authorization_code", "refresh_token"], "response_types": ["code"], "require_auth_time": false, "id_token_signed_response_alg": "RS256", "client_uri": "https://portkey.example/", "token_endpoint_auth_method": "none" })).unwrap();
     assert_eq!(whole.warnings, Vec::<String>::new());
     assert_eq!(whole.response["id_token_signed_response_alg"], "RS256");

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 const STEPS: usize = 10_000;
 
 impl Scenario {
-    /// Nothing goes wrong any more, and people decide what waits for them.
+    /// Nothing goes wrong any more, and users decide pending approvals.
     fn calm_down(&mut self) {
         for server in &mut self.servers {
             let Server { clients, made, .. } = std::mem::take(server);

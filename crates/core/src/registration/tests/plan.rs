@@ -281,7 +281,7 @@ fn a_client_is_used_with_its_own_issuer_only() {
     let mut legacy = found(registered("d1"));
     legacy.discovery.as_mut().unwrap().0.issuer_match = IssuerMatch::Legacy;
     assert_eq!(plan(&plain(), &legacy, now()), Step::Register, "a made-up issuer is no real one");
-    // One that a person entered is taken along on their word only.
+    // A pre-registered client is moved to another issuer only when the user says so.
     let mut entered =
         elsewhere(Observed { client: Some(client(RegistrationMethod::PreRegistered, "d1")), ..nothing() });
     assert_eq!(code(plan(&desired(with_credentials), &entered, now())), "issuer_changed");
