@@ -7,7 +7,7 @@
     reason = "a program for people, which may stop at any fault"
 )]
 
-use registry::{Channel, RequestContext, Subject};
+use registry::{Channel, ConfigurationScope, RequestContext};
 use registry_core::permission::Role;
 use registry_core::slug::Reference;
 use reqwest::header::{COOKIE, SET_COOKIE};
@@ -123,7 +123,7 @@ impl Side {
 
     /// A save of the configuration that all servers of the first integration inherit.
     async fn save(&self, turn: usize, into: &mut Measured) {
-        let subject = Subject::Integration(Reference::parse(&dataset::integration(0)));
+        let subject = ConfigurationScope::Integration(Reference::parse(&dataset::integration(0)));
         let registry = &self.server.inner.registry;
         let now = registry.configurations().get(&self.server.inner.admin(), &subject).await.unwrap();
         let form = [

@@ -179,7 +179,7 @@ flow('members that come from named secrets are shown, with what is wrong with th
     await page.goto(config);
     // Secrets are read again each minute.
     await reloadUntil(page, named.getByText('Not read', { exact: true }), 90);
-    assert.match(await named.innerText(), /the value of before stays in use/);
+    assert.match(await named.innerText(), /the previous value stays in use/);
     assert.ok(!(await page.content()).includes('canary'));
     await visit('configuration-mapped-unread');
     await page.goto(`${registry.base}/ui/integrations/linear`);

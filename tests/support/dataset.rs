@@ -5,7 +5,7 @@
 
 use crate::TestRegistry;
 use registration_worker::WorkerOptions;
-use registry::{PageRequest, RegistrationFilter, Subject};
+use registry::{ConfigurationScope, PageRequest, RegistrationFilter};
 use registry_core::id::RegistrationId;
 use registry_core::registration::State;
 use registry_core::slug::Reference;
@@ -145,7 +145,7 @@ impl Dataset {
 
 /// Saves an integration's configuration.
 async fn save_as(t: &TestRegistry, number: usize, client_name: &str) {
-    let subject = Subject::Integration(Reference::parse(&integration(number)));
+    let subject = ConfigurationScope::Integration(Reference::parse(&integration(number)));
     let text = Some(configuration(client_name));
     t.registry.configurations().set(&t.admin(), &subject, text, None, None).await.expect("a save");
 }

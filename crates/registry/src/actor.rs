@@ -1,11 +1,11 @@
-//! Who acts, through which door, and what they may do.
+//! Who acts, through which channel, and what they may do.
 
 use crate::{Error, Registry, Result};
 use registry_core::clock::Timestamp;
 use registry_core::id::{SessionId, WorkspaceId};
 use registry_core::permission::{Permission, Role};
 
-/// The way a caller came in.
+/// How a request came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Channel {
     /// REST.
@@ -30,21 +30,21 @@ impl Channel {
     }
 }
 
-/// Where a call came from, for the record.
+/// Where a request came from, for the audit log.
 #[derive(Clone, Debug)]
 pub struct RequestContext {
-    /// The way in.
+    /// How it came in.
     pub door: Channel,
-    /// The id of the request, as logged and answered.
+    /// The id of the request, as in the log and in the response.
     pub request_id: Option<String>,
     /// The peer's address.
     pub address: Option<String>,
-    /// What the program there calls itself (`User-Agent`); kept with sessions, in part.
+    /// The `User-Agent` header; a part of it is kept with sessions.
     pub user_agent: Option<String>,
 }
 
 impl RequestContext {
-    /// An origin of which only the door is known.
+    /// A context of which only the channel is known.
     pub fn new(door: Channel) -> Self {
         Self { door, request_id: None, address: None, user_agent: None }
     }
@@ -61,7 +61,7 @@ pub struct Actor {
     pub(crate) workspace: Option<WorkspaceId>,
     /// The browser session this came through.
     pub(crate) session: Option<SessionId>,
-    /// When the key or token of the caller ends; `None`: it has no end, or the caller is a signed-in person.
+    /// When the key or token of the caller ends; `None`: it has no end, or the caller is a signed-in user.
     pub(crate) until: Option<Timestamp>,
     pub(crate) origin: RequestContext,
 }
@@ -77,7 +77,7 @@ impl Actor {
         self.id.as_deref()
     }
 
-    /// What tells callers apart: the id, or the name of who has none.
+    /// What tells callers apart: the id, or the name of a caller without an id.
     pub(crate) fn who(&self) -> &str {
         self.id.as_deref().unwrap_or(&self.name)
     }
@@ -87,7 +87,7 @@ impl Actor {
         self.kind
     }
 
-    /// Where it came from.
+    /// The request it came with.
     pub fn origin(&self) -> &RequestContext {
         &self.origin
     }
@@ -113,7 +113,7 @@ impl Actor {
         Self::program("system", name, Channel::Worker)
     }
 
-    /// The operator at the machine, and the program itself.
+    /// The operator on the machine, and the program itself.
     pub(crate) fn program(kind: &'static str, name: &str, door: Channel) -> Self {
         Self {
             kind,
@@ -128,7 +128,7 @@ impl Actor {
         }
     }
 
-    /// The first line of every use case, and of pages that only ask before one.
+    /// Refuses a caller without the permission. The first line of every use case.
     pub fn require(&self, needed: Permission) -> Result<()> {
         if self.can(needed) {
             return Ok(());
@@ -146,7 +146,7 @@ impl Actor {
         Err(Error::Forbidden { needed, message })
     }
 
-    /// The second line where a thing belongs to the whole organisation: a caller bound to a workspace may not.
+    /// Refuses also a caller that is bound to a workspace: for what belongs to the whole organisation.
     pub fn require_organisation(&self, needed: Permission) -> Result<()> {
         self.require(needed)?;
         if self.workspace.is_some() {
@@ -159,7 +159,7 @@ impl Actor {
         Ok(())
     }
 
-    /// Whether this caller may know of things in `workspace`.
+    /// Whether this caller may know of what is in `workspace`.
     pub(crate) fn sees(&self, workspace: WorkspaceId) -> bool {
         self.workspace.is_none_or(|own| own == workspace)
     }

@@ -37,8 +37,8 @@ pub enum Error {
     /// The state of something does not allow it: a taken slug, a registration that was withdrawn.
     #[error("{message}")]
     Conflict {
-        /// Stable code, listed in `docs/problems.md`.
-        code: &'static str,
+        /// Which conflict.
+        code: ConflictCode,
         /// A sentence for users.
         message: String,
         /// JSON Pointer of the member in conflict, if it is one.
@@ -110,6 +110,88 @@ pub enum Error {
     /// An unexpected error. Shown as "internal error"; logged with the request id.
     #[error("An internal error occurred.")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Why a request conflicts with the present state. The words are part of the API and listed in `docs/problems.md`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConflictCode {
+    /// Several workspaces have a server of this slug.
+    AmbiguousSlug,
+    /// The counts that were confirmed are no longer right.
+    ConfirmationOutdated,
+    /// More happens than the chosen scope says; the counts must be confirmed.
+    ConfirmationRequired,
+    /// The database has such a row already.
+    Conflict,
+    /// The draft became an integration.
+    DraftFinished,
+    /// Another user has this e-mail address.
+    EmailTaken,
+    /// The integration is switched off.
+    IntegrationDisabled,
+    /// The integration belongs to one workspace.
+    IntegrationOfWorkspace,
+    /// The API key is revoked or expired.
+    KeyEnded,
+    /// The API key was rotated before.
+    KeyReplaced,
+    /// The last admin cannot be removed.
+    LastAdmin,
+    /// No earlier generation of the settings exists.
+    NothingToPutBack,
+    /// The orphan is resolved already.
+    OrphanResolved,
+    /// Other settings are in force than those of this process.
+    OtherSettings,
+    /// The user is deactivated.
+    PersonDeactivated,
+    /// The user exists already.
+    PersonKnown,
+    /// The client is not outdated, so nothing waits for approval.
+    RegistrationNotOutdated,
+    /// The server of this registration was deleted.
+    RegistrationWithdrawn,
+    /// The sealing key is configured, so no secret is lost.
+    SealingKeyPresent,
+    /// The user signs in with the identity provider, not with a password.
+    SignsInWithProvider,
+    /// The slug is taken.
+    SlugTaken,
+}
+
+impl ConflictCode {
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AmbiguousSlug => "ambiguous_slug",
+            Self::ConfirmationOutdated => "confirmation_outdated",
+            Self::ConfirmationRequired => "confirmation_required",
+            Self::Conflict => "conflict",
+            Self::DraftFinished => "draft_finished",
+            Self::EmailTaken => "email_taken",
+            Self::IntegrationDisabled => "integration_disabled",
+            Self::IntegrationOfWorkspace => "integration_of_workspace",
+            Self::KeyEnded => "key_ended",
+            Self::KeyReplaced => "key_replaced",
+            Self::LastAdmin => "last_admin",
+            Self::NothingToPutBack => "nothing_to_put_back",
+            Self::OrphanResolved => "orphan_resolved",
+            Self::OtherSettings => "other_settings",
+            Self::PersonDeactivated => "person_deactivated",
+            Self::PersonKnown => "person_known",
+            Self::RegistrationNotOutdated => "registration_not_outdated",
+            Self::RegistrationWithdrawn => "registration_withdrawn",
+            Self::SealingKeyPresent => "sealing_key_present",
+            Self::SignsInWithProvider => "signs_in_with_provider",
+            Self::SlugTaken => "slug_taken",
+        }
+    }
+}
+
+impl From<ConflictCode> for std::borrow::Cow<'static, str> {
+    fn from(code: ConflictCode) -> Self {
+        Self::Borrowed(code.as_str())
+    }
 }
 
 impl Error {

@@ -49,7 +49,7 @@ async fn logo_is_fetched_by_the_server_and_shown_from_our_origin() {
     let page = ask("/page.png").await;
     assert!(page.text.contains("is not an image: it answered with <code>text/html</code>"), "{}", page.text);
     assert!(!page.text.contains("<img"));
-    let subject = registry::Subject::Integration("linear".into());
+    let subject = registry::ConfigurationScope::Integration("linear".into());
     let stored = t.inner.registry.configurations().get(&t.inner.admin(), &subject).await.unwrap();
     assert_eq!(stored.text, None, "nothing is saved by it");
 }

@@ -2,7 +2,7 @@
 
 use super::Browser;
 use crate::worker::{Working, registration_in, registration_when, upstream};
-use registry::Subject;
+use registry::ConfigurationScope;
 use registry_core::permission::Role;
 use registry_core::registration::State;
 use registry_core::slug::Reference;
@@ -31,7 +31,7 @@ async fn post(browser: &Browser, text: &str, version: &str, base: &str, intent: 
 }
 
 async fn stored(t: &TestServer) -> String {
-    let subject = Subject::Integration(Reference::parse("linear"));
+    let subject = ConfigurationScope::Integration(Reference::parse("linear"));
     t.inner.registry.configurations().get(&t.inner.admin(), &subject).await.unwrap().text.unwrap_or_default()
 }
 

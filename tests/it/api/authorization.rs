@@ -238,12 +238,12 @@ impl Scenario {
         t.registry.integrations().create(&admin, new).await.unwrap();
         t.server("linear", "acme").await;
         for subject in [
-            registry::Subject::Organisation,
-            registry::Subject::Access {
+            registry::ConfigurationScope::Organisation,
+            registry::ConfigurationScope::Access {
                 integration: Reference::parse("linear"),
                 workspace: Reference::parse("acme"),
             },
-            registry::Subject::Server(registry::ServerRef {
+            registry::ConfigurationScope::Server(registry::ServerRef {
                 server: Reference::parse("linear"),
                 workspace: None,
             }),

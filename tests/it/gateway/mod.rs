@@ -8,7 +8,7 @@ mod outage;
 mod replicas;
 mod rolling;
 
-use registry::{NewApiKey, NewConfiguration, Registry, Replacements, Subject};
+use registry::{ConfigurationScope, NewApiKey, NewConfiguration, Registry, ReplacementMode};
 use registry_core::permission::Role;
 use registry_core::slug::Reference;
 use std::time::{Duration, Instant};
@@ -33,9 +33,9 @@ async fn configure(registry: &Registry, integration: &str, text: &str) {
         text: Some(text.to_owned()),
         note: None,
         expected_version: None,
-        replacements: Replacements::default(),
+        replacements: ReplacementMode::default(),
     };
-    let subject = Subject::Integration(Reference::parse(integration));
+    let subject = ConfigurationScope::Integration(Reference::parse(integration));
     registry.configurations().save(&registry.operator(), &subject, new).await.unwrap();
 }
 

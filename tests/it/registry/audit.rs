@@ -1,12 +1,12 @@
 //! The audit log as evidence, on both databases.
 
-use registry::{AuditVerdict, Error, NewWorkspace, Registry, SealingKey};
+use registry::{AuditVerification, Error, NewWorkspace, Registry, SealingKey};
 use registry_core::permission::Role;
 use rstest::rstest;
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use support::{Engine, TestRegistry};
 
-async fn verify(registry: &Registry) -> AuditVerdict {
+async fn verify(registry: &Registry) -> AuditVerification {
     registry.audit().verify(&registry.operator(), &[]).await.unwrap()
 }
 

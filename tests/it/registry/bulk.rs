@@ -170,7 +170,8 @@ async fn bulk_access_change_takes_few_statements(#[case] engine: Engine) {
             .iter()
             .all(|one| one.configuration.as_deref().is_some_and(|text| text.contains("$sealed:")))
     );
-    let history = registry::Subject::Access { integration: "linear".into(), workspace: "team-7".into() };
+    let history =
+        registry::ConfigurationScope::Access { integration: "linear".into(), workspace: "team-7".into() };
     let revisions =
         registry.configurations().revisions(&admin, &history, PageRequest::default()).await.unwrap();
     assert_eq!(revisions.items.iter().map(|one| one.number).collect::<Vec<_>>(), [2, 1]);

@@ -1,8 +1,8 @@
 //! Saving, checking, reverting Advanced Configurations; secrets; who may.
 
 use registry::{
-    AccessChange, AccessUpdate, Check, Error, IntegrationChange, PageRequest, Replacements, ServerChange,
-    ServerRef, Subject,
+    AccessChange, AccessUpdate, Check, ConfigurationScope, Error, IntegrationChange, PageRequest,
+    ReplacementMode, ServerChange, ServerRef,
 };
 use registry_core::examples::ENTERPRISE_COMPLIANCE;
 use registry_core::finding::{Findings, Severity};
@@ -177,7 +177,7 @@ async fn secret_is_not_reused_for_another_origin(#[case] engine: Engine) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn revisions_can_be_restored_and_present_secrets_stay(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
-    let subject = Subject::Integration(by_slug("linear"));
+    let subject = ConfigurationScope::Integration(by_slug("linear"));
     t.integration("linear", "https://mcp.linear.app/mcp", Some(r#"{"headers":{"X-Key":"one"}}"#)).await;
     let first = t.registry.configurations().get(&t.admin(), &subject).await.unwrap();
     let second = r#"{"headers":{"X-Key":"two"},"oauth_client_metadata":{"client_name":"B"}}"#;
@@ -209,7 +209,7 @@ async fn revisions_can_be_restored_and_present_secrets_stay(#[case] engine: Engi
     let restored = t
         .registry
         .configurations()
-        .revert(&t.admin(), &subject, 1, None, Replacements::ByRule)
+        .revert(&t.admin(), &subject, 1, None, ReplacementMode::Policy)
         .await
         .unwrap();
     assert_eq!(restored.findings.0.len(), 1, "{:?}", restored.findings);
@@ -239,18 +239,22 @@ async fn layers_override_from_low_to_high_and_a_check_saves_nothing(#[case] engi
     t.server("linear", "acme").await;
     let admin = t.admin();
     let name = |text: &str| Some(format!(r#"{{"oauth_client_metadata":{{"client_name":"{text}"}}}}"#));
-    t.registry.configurations().set(&admin, &Subject::Organisation, name("O"), None, None).await.unwrap();
+    t.registry
+        .configurations()
+        .set(&admin, &ConfigurationScope::Organisation, name("O"), None, None)
+        .await
+        .unwrap();
     let shown = async || {
         let metadata = t.registry.servers().client_metadata(&admin, &server("acme", "linear")).await.unwrap();
         metadata.resolution.effective.client_metadata["client_name"].clone()
     };
     assert_eq!(shown().await, "I");
-    let access = Subject::Access { integration: by_slug("linear"), workspace: by_slug("acme") };
+    let access = ConfigurationScope::Access { integration: by_slug("linear"), workspace: by_slug("acme") };
     t.registry.configurations().set(&admin, &access, name("W"), None, None).await.unwrap();
     assert_eq!(shown().await, "W");
 
     let check = Check {
-        subject: Some(Subject::Server(server("acme", "linear"))),
+        subject: Some(ConfigurationScope::Server(server("acme", "linear"))),
         text: name("S").unwrap(),
         preview: None,
     };
@@ -281,7 +285,7 @@ async fn save_that_breaks_a_lower_level_is_refused_and_names_it(#[case] engine: 
     };
     t.registry.servers().update(&admin, &server("acme", "linear"), code, None).await.unwrap();
     let text = r#"{"oauth_client_metadata":{"grant_types":["client_credentials"],"response_types":[]}}"#;
-    let subject = Subject::Integration(by_slug("linear"));
+    let subject = ConfigurationScope::Integration(by_slug("linear"));
     let findings =
         refused(t.registry.configurations().set(&admin, &subject, Some(text.into()), None, None).await);
     let finding = findings.iter().find(|finding| finding.severity == Severity::Error).unwrap();
@@ -333,7 +337,7 @@ async fn workspace_users_see_only_their_own_objects(#[case] engine: Engine) {
     let rename = IntegrationChange { name: Some("Mine".into()), ..IntegrationChange::default() };
     let denied = t.registry.integrations().update(&manager, &by_slug("linear"), rename, None).await;
     assert!(matches!(denied, Err(Error::Forbidden { .. })), "{denied:?}");
-    let layer = Subject::Access { integration: by_slug("linear"), workspace: by_slug("acme") };
+    let layer = ConfigurationScope::Access { integration: by_slug("linear"), workspace: by_slug("acme") };
     let text = Some(r#"{"oauth_client_metadata":{"client_name":"Acme"}}"#.to_owned());
     t.registry.configurations().set(&manager, &layer, text, None, None).await.unwrap();
 }
@@ -351,7 +355,7 @@ async fn slugs_are_unique_until_deleted_and_ambiguous_ones_are_named(#[case] eng
     t.server("linear", "beta").await;
     let bare = ServerRef { server: by_slug("LINEAR"), workspace: None };
     match t.registry.servers().get(&t.admin(), &bare).await {
-        Err(Error::Conflict { code: "ambiguous_slug", message, .. }) => {
+        Err(Error::Conflict { code: registry::ConflictCode::AmbiguousSlug, message, .. }) => {
             assert!(message.contains("acme") && message.contains("beta"), "{message}");
         }
         other => panic!("{other:?}"),
@@ -366,7 +370,10 @@ async fn slugs_are_unique_until_deleted_and_ambiguous_ones_are_named(#[case] eng
         secret_mappings: Vec::new(),
     };
     let conflict = t.registry.servers().create(&t.admin(), taken.clone()).await;
-    assert!(matches!(conflict, Err(Error::Conflict { code: "slug_taken", .. })), "{conflict:?}");
+    assert!(
+        matches!(conflict, Err(Error::Conflict { code: registry::ConflictCode::SlugTaken, .. })),
+        "{conflict:?}"
+    );
     let gone = t.registry.servers().delete(&t.admin(), &server("acme", "linear"), None).await.unwrap();
     assert_eq!((gone.servers, gone.registrations), (1, 1));
     t.registry.servers().create(&t.admin(), taken).await.unwrap();
@@ -384,7 +391,7 @@ async fn secrets_of_the_organisation_do_not_go_to_a_workspace_s_own_address(#[ca
     let text = r#"{"registration":{"initial_access_token":"iat"},"headers":{"X-Key":"k"},"oauth_client_metadata":{"client_name":"O"}}"#;
     t.registry
         .configurations()
-        .set(&t.admin(), &Subject::Organisation, Some(text.into()), None, None)
+        .set(&t.admin(), &ConfigurationScope::Organisation, Some(text.into()), None, None)
         .await
         .unwrap();
     let manager = t.actor(Role::Manager, Some("acme")).await;
@@ -430,7 +437,7 @@ async fn workspace_layer_does_not_change_access(#[case] engine: Engine) {
     let global = |on| AccessUpdate { global_access: Some(on), ..AccessUpdate::default() };
     t.registry.access().update(&t.admin(), &by_slug("linear"), global(true)).await.unwrap();
     let manager = t.actor(Role::Manager, Some("acme")).await;
-    let layer = Subject::Access { integration: by_slug("linear"), workspace: by_slug("acme") };
+    let layer = ConfigurationScope::Access { integration: by_slug("linear"), workspace: by_slug("acme") };
     let read = t.registry.configurations().get(&manager, &layer).await.unwrap();
     let text = Some(r#"{"oauth_client_metadata":{"client_name":"A"}}"#.to_owned());
     t.registry.configurations().set(&manager, &layer, text, None, Some(read.version)).await.unwrap();

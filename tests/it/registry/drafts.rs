@@ -1,8 +1,8 @@
 //! Drafts: whose they are, what is sealed in them, and how they become an integration at once or not at all.
 
 use registry::{
-    Draft, DraftAddress, DraftStep, Error, IntegrationFilter, PageRequest, RegistrationFilter, ServerFilter,
-    Subject,
+    ConfigurationScope, Draft, DraftAddress, DraftStep, Error, IntegrationFilter, PageRequest,
+    RegistrationFilter, ServerFilter,
 };
 use registry_core::examples::ENTERPRISE_COMPLIANCE;
 use registry_core::id::DraftId;
@@ -56,7 +56,7 @@ async fn draft_is_visible_to_its_owner_and_admins(#[case] engine: Engine) {
         t.actor(Role::Admin, Some("acme")).await,
     ] {
         assert!(is_not_found(&t.registry.drafts().get(&other, mine.id).await));
-        assert!(is_not_found(&t.registry.drafts().discard(&other, mine.id).await));
+        assert!(is_not_found(&t.registry.drafts().delete(&other, mine.id).await));
         assert!(is_not_found(&t.registry.drafts().set_configuration(&other, mine.id, None).await));
         assert!(is_not_found(&t.registry.drafts().probe(&other, mine.id).await));
         assert!(is_not_found(&t.registry.drafts().finish(&other, mine.id).await));
@@ -66,7 +66,7 @@ async fn draft_is_visible_to_its_owner_and_admins(#[case] engine: Engine) {
     assert!(matches!(t.registry.drafts().get(&viewer, mine.id).await, Err(Error::Forbidden { .. })));
     assert_eq!(t.registry.drafts().get(&t.admin(), mine.id).await.unwrap().id, mine.id);
     assert_eq!(t.registry.drafts().list(&ann, PageRequest::default()).await.unwrap().total, 1);
-    t.registry.drafts().discard(&ann, mine.id).await.unwrap();
+    t.registry.drafts().delete(&ann, mine.id).await.unwrap();
     assert!(is_not_found(&t.registry.drafts().get(&ann, mine.id).await));
 }
 
@@ -96,7 +96,10 @@ async fn draft_first_step_is_validated_like_an_integration(#[case] engine: Engin
     }
     let taken = DraftAddress { slug: Some("Linear".to_owned()), ..address("https://h.example/mcp") };
     let refused = t.registry.drafts().create(&t.admin(), taken).await;
-    assert!(matches!(refused, Err(Error::Conflict { code: "slug_taken", .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(Error::Conflict { code: registry::ConflictCode::SlugTaken, .. })),
+        "{refused:?}"
+    );
 }
 
 #[rstest]
@@ -143,7 +146,7 @@ async fn draft_secrets_are_encrypted_and_bound_to_their_origin(#[case] engine: E
         .unwrap();
     assert_eq!(kept.draft.configuration, None);
     registry.drafts().choose_approach(&admin, one.id, Approach::ByHand, by_hand(Some(CANARY))).await.unwrap();
-    registry.drafts().discard(&admin, one.id).await.unwrap();
+    registry.drafts().delete(&admin, one.id).await.unwrap();
     assert_eq!(count(&t, "SELECT COUNT(*) AS n FROM sealed_value").await, 0, "forgotten with the draft");
 }
 
@@ -192,10 +195,10 @@ async fn draft_becomes_an_integration_with_access_and_servers(#[case] engine: En
 
     // The secret is the integration's now: it is kept by its marker, and the draft's end does not forget it.
     let text = integration.configuration.unwrap();
-    let subject = Subject::Integration("linear".into());
+    let subject = ConfigurationScope::Integration("linear".into());
     registry.configurations().set(&admin, &subject, Some(text), None, None).await.unwrap();
     assert_eq!(count(&t, "SELECT COUNT(*) AS n FROM sealed_value WHERE owner_kind = 'integration'").await, 1);
-    registry.drafts().discard(&admin, one.id).await.unwrap();
+    registry.drafts().delete(&admin, one.id).await.unwrap();
     assert_eq!(count(&t, "SELECT COUNT(*) AS n FROM sealed_value").await, 1);
 }
 
@@ -215,7 +218,7 @@ async fn failed_draft_creates_nothing(#[case] engine: Engine) {
         r#"{"oauth_client_metadata":{"grant_types":["client_credentials"],"response_types":[]}}"#;
     registry
         .configurations()
-        .set(&admin, &Subject::Organisation, Some(organisation.to_owned()), None, None)
+        .set(&admin, &ConfigurationScope::Organisation, Some(organisation.to_owned()), None, None)
         .await
         .unwrap();
     let broken = r#"{"oauth_client_metadata":{"client_id":"abc","response_types":["code"]}}"#;
@@ -233,7 +236,10 @@ async fn failed_draft_creates_nothing(#[case] engine: Engine) {
     registry.drafts().set_configuration(&admin, one.id, None).await.unwrap();
     t.integration("linear", "https://other.example/mcp", None).await;
     let refused = registry.drafts().finish(&admin, one.id).await;
-    assert!(matches!(refused, Err(Error::Conflict { code: "slug_taken", .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(Error::Conflict { code: registry::ConflictCode::SlugTaken, .. })),
+        "{refused:?}"
+    );
 }
 
 #[rstest]

@@ -142,7 +142,7 @@ async fn previous_settings_are_restored_only_on_request(#[case] engine: Engine) 
     let new = t.process_with_settings(moved(&t.settings, NEW)).await;
     assert!(matches!(
         new.deployment().bring_up(Recording::PutBack).await,
-        Err(Error::Conflict { code: "nothing_to_put_back", .. })
+        Err(Error::Conflict { code: registry::ConflictCode::NothingToPutBack, .. })
     ));
     assert_eq!(new.deployment().migrate().await.unwrap().generation, 2);
     // A replica that is started again in the middle of a rollout runs `migrate` first.
@@ -172,7 +172,7 @@ async fn rollout_ends_when_the_operator_confirms(#[case] engine: Engine) {
     new.deployment().migrate().await.unwrap();
     assert!(matches!(
         t.registry.deployment().finish_rollout().await,
-        Err(Error::Conflict { code: "other_settings", .. })
+        Err(Error::Conflict { code: registry::ConflictCode::OtherSettings, .. })
     ));
     assert!(new.deployment().finish_rollout().await.unwrap());
     assert!(!new.deployment().finish_rollout().await.unwrap(), "there is none any more");

@@ -113,7 +113,10 @@ async fn copy_omits_secrets_servers_and_access(#[case] engine: Engine) {
         .integrations()
         .duplicate(&t.admin(), &"linear".into(), "A".into(), Some("trials".into()))
         .await;
-    assert!(matches!(taken, Err(Error::Conflict { code: "slug_taken", .. })), "{taken:?}");
+    assert!(
+        matches!(taken, Err(Error::Conflict { code: registry::ConflictCode::SlugTaken, .. })),
+        "{taken:?}"
+    );
     let viewer = t.actor(Role::Viewer, None).await;
     let refused = t.registry.integrations().duplicate(&viewer, &"linear".into(), "A".into(), None).await;
     assert!(matches!(refused, Err(Error::Forbidden { .. })), "{refused:?}");
@@ -198,7 +201,10 @@ async fn disabled_integration_registers_nothing_until_enabled(#[case] engine: En
         .registrations()
         .reregister_integration(&t.admin(), &"linear".into(), ReregisterScope::All, None)
         .await;
-    assert!(matches!(refused, Err(Error::Conflict { code: "integration_disabled", .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(Error::Conflict { code: registry::ConflictCode::IntegrationDisabled, .. })),
+        "{refused:?}"
+    );
     switch(&t, "linear", true).await;
     let failed = t
         .registry

@@ -57,7 +57,7 @@ fn configuration(logo: &str) -> String {
 }
 
 async fn save(t: &TestRegistry, logo: &str) {
-    let subject = registry::Subject::Integration(Reference::parse("linear"));
+    let subject = registry::ConfigurationScope::Integration(Reference::parse("linear"));
     let text = Some(configuration(logo));
     t.registry.configurations().set(&t.admin(), &subject, text, None, None).await.unwrap();
 }

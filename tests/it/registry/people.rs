@@ -103,7 +103,7 @@ async fn break_glass_link_restores_a_locked_out_admin(#[case] engine: Engine) {
 
     // A link for a user with a password ends the password and the sessions, but never those of the last user who can sign in.
     let kept = t.registry.users().new_sign_in_link(&admin, eve.id).await;
-    assert!(matches!(kept, Err(Error::Conflict { code: "last_admin", .. })), "{kept:?}");
+    assert!(matches!(kept, Err(Error::Conflict { code: registry::ConflictCode::LastAdmin, .. })), "{kept:?}");
     let vi = person(&t, "vi@acme.com", Roles::one(Role::Viewer, None)).await;
     let session =
         t.registry.login().sign_in("vi@acme.com", PASSWORD, web("192.0.2.9")).await.unwrap().session;
@@ -113,7 +113,10 @@ async fn break_glass_link_restores_a_locked_out_admin(#[case] engine: Engine) {
 
     // The last one who can come in stays, however it is tried: a link is used up.
     let refused = t.registry.users().deactivate(&admin, eve.id).await;
-    assert!(matches!(refused, Err(Error::Conflict { code: "last_admin", .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(Error::Conflict { code: registry::ConflictCode::LastAdmin, .. })),
+        "{refused:?}"
+    );
     t.registry.login().set_password(&behind(&t, &back.session).await.unwrap(), None, PASSWORD).await.unwrap();
     t.registry.users().deactivate(&admin, eve.id).await.unwrap();
     let nothing = PersonChange {
@@ -122,7 +125,10 @@ async fn break_glass_link_restores_a_locked_out_admin(#[case] engine: Engine) {
         ..PersonChange::default()
     };
     let refused = t.registry.users().update(&admin, ann.id, nothing).await;
-    assert!(matches!(refused, Err(Error::Conflict { code: "last_admin", .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(Error::Conflict { code: registry::ConflictCode::LastAdmin, .. })),
+        "{refused:?}"
+    );
 }
 
 #[rstest]

@@ -2,9 +2,9 @@
 
 use crate::resilience::backup::rows;
 use registry::{
-    AccessChange, AccessUpdate, Actor, Error, IntegrationChange, NewIntegration, NewServer,
-    RegistrationFilter, RegistrationQueue, Registry, SealingKey, SealingKeyUse, ServerChange, ServerRef,
-    StepError, Subject,
+    AccessChange, AccessUpdate, Actor, ConfigurationScope, Error, IntegrationChange, NewIntegration,
+    NewServer, RegistrationFilter, RegistrationQueue, Registry, SealingKey, SealingKeyUse, ServerChange,
+    ServerRef, StepError,
 };
 use registry_core::patch::Patch;
 use registry_core::permission::Role;
@@ -119,7 +119,7 @@ async fn lost_key_is_reported_with_its_secrets_and_can_be_abandoned(#[case] engi
 
     assert!(matches!(fresh.secrets().abandon_key(&operator, "nobody").await, Err(Error::NotFound { .. })));
     let present = t.registry.secrets().abandon_key(&operator, &lost.id).await;
-    assert!(matches!(present, Err(Error::Conflict { code: "sealing_key_present", .. })));
+    assert!(matches!(present, Err(Error::Conflict { code: registry::ConflictCode::SealingKeyPresent, .. })));
     assert_eq!(fresh.secrets().abandon_key(&operator, &lost.id).await.unwrap(), 2);
     fresh.deployment().migrate().await.unwrap();
     fresh.deployment().ready().await.unwrap();
@@ -268,9 +268,11 @@ async fn process_with_a_wrong_key_encrypts_nothing_and_saves_nothing(#[case] eng
         refused("a server", Box::pin(wrong.servers().create(&admin, new_server))).await;
         refused("a server's change", wrong.servers().update(&admin, &server, server_change, None)).await;
         refused("access", wrong.access().update(&admin, &linear, access)).await;
-        for subject in
-            [Subject::Organisation, Subject::Integration(linear.clone()), Subject::Server(server.clone())]
-        {
+        for subject in [
+            ConfigurationScope::Organisation,
+            ConfigurationScope::Integration(linear.clone()),
+            ConfigurationScope::Server(server.clone()),
+        ] {
             refused("a layer", wrong.configurations().set(&admin, &subject, Some(text()), None, None)).await;
         }
         refused("a draft", wrong.drafts().set_configuration(&admin, draft.id, Some(&text()))).await;

@@ -4,8 +4,8 @@ use mcp_registry::adapters::ExternalServices;
 use mcp_registry::config::{Config, DeclaredSecret};
 use mcp_registry::secrets::Secrets;
 use registry::{
-    Error, IntegrationChange, NewIntegration, Recording, Registry, SealingRing, SecretMapping,
-    SecretReference, ServerChange, ServerRef, Settings, Subject, ValueFormat,
+    ConfigurationScope, Error, IntegrationChange, NewIntegration, Recording, Registry, SealingRing,
+    SecretMapping, SecretReference, ServerChange, ServerRef, Settings, ValueFormat,
 };
 use registry_core::patch::Patch;
 use registry_core::permission::Role;
@@ -395,7 +395,7 @@ async fn mapped_member_has_one_source(#[case] engine: Engine) {
         Err(Error::Invalid(findings)) => assert_eq!(findings.0[0].code, "member_set_twice"),
         other => panic!("{other:?}"),
     }
-    let subject = Subject::Integration(Reference::parse("linear"));
+    let subject = ConfigurationScope::Integration(Reference::parse("linear"));
     let operator = w.registry.operator();
     let saved =
         w.registry.configurations().set(&operator, &subject, own().change().unwrap(), None, None).await;

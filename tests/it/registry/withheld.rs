@@ -1,6 +1,6 @@
 //! Secrets of the organisation's layer go only to URLs chosen by a user who may write that layer.
 
-use registry::{IntegrationChange, NewIntegration, ServerRef, Subject, WhatIf};
+use registry::{ConfigurationScope, IntegrationChange, NewIntegration, PreflightOverrides, ServerRef};
 use registry_core::permission::Role;
 use registry_core::registration::{AuthType, Transport};
 use registry_core::slug::Reference;
@@ -70,7 +70,7 @@ async fn organisation_secrets_go_only_where_its_writers_send_them(#[case] engine
     t.workspace("acme").await;
     t.registry
         .configurations()
-        .set(&t.admin(), &Subject::Organisation, Some(LAYER.into()), None, None)
+        .set(&t.admin(), &ConfigurationScope::Organisation, Some(LAYER.into()), None, None)
         .await
         .unwrap();
     let (url, heard) = listening().await;
@@ -118,7 +118,7 @@ async fn organisation_secrets_go_only_where_its_writers_send_them(#[case] engine
     assert_eq!(is_sent(&t, "by-admin", &heard).await, (true, true), "vouched for by an admin");
     change(&admin, "by-manager", moved(&other)).await;
     assert_eq!(is_sent(&t, "by-manager", &heard).await, (true, true), "moved by an admin");
-    // Copied and imported.
+    // DuplicatedIntegration and imported.
     for (actor, name, sent) in [(&manager, "copy-m", false), (&admin, "copy-a", true)] {
         t.registry
             .integrations()
@@ -145,16 +145,17 @@ async fn preflight_counts_no_secret_of_the_organisation_for_a_manager_s_address(
     t.workspace("acme").await;
     t.registry
         .configurations()
-        .set(&t.admin(), &Subject::Organisation, Some(LAYER.into()), None, None)
+        .set(&t.admin(), &ConfigurationScope::Organisation, Some(LAYER.into()), None, None)
         .await
         .unwrap();
     let sandbox = registry_sandbox::Sandbox::start(registry_sandbox::Options::default()).await.unwrap();
     t.integration("linear", &sandbox.mcp_url(), None).await;
     let manager = t.actor(Role::Manager, None).await;
     let linear = Reference::parse("linear");
-    let elsewhere = WhatIf { url: Some(format!("{}?x", sandbox.mcp_url())), ..WhatIf::default() };
+    let elsewhere =
+        PreflightOverrides { url: Some(format!("{}?x", sandbox.mcp_url())), ..PreflightOverrides::default() };
     for (actor, what_if, counts) in [
-        (&manager, WhatIf::default(), true),
+        (&manager, PreflightOverrides::default(), true),
         (&manager, elsewhere.clone(), false),
         (&t.admin(), elsewhere, true),
     ] {

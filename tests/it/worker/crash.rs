@@ -1,7 +1,7 @@
 //! What a worker that dies leaves behind.
 
 use super::{Working, registration_in, registration_when, upstream};
-use registry::{NewClient, RegistrationQueue, StepError, StepRecord, Subject};
+use registry::{ConfigurationScope, NewClient, RegistrationQueue, StepError, StepRecord};
 use registry_core::permission::Role;
 use registry_core::registration::State;
 use registry_core::slug::Reference;
@@ -87,7 +87,7 @@ async fn secret_replaced_during_an_attempt_causes_a_new_plan(#[case] engine: Eng
     let context = t.registry.registration_queue().load(&claim).await.unwrap();
     let credentials = context.desired.effective.credentials.clone().unwrap();
     let attempt = t.registry.registration_queue().begin(&claim, &context, "adopt", None, &[]).await.unwrap();
-    let subject = Subject::Integration(Reference::parse("linear"));
+    let subject = ConfigurationScope::Integration(Reference::parse("linear"));
     let text = Some(entered("s3cret-two"));
     t.registry.configurations().set(&t.admin(), &subject, text, None, None).await.unwrap();
 

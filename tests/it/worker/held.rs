@@ -1,7 +1,7 @@
 //! Replacements that are deferred until approval by the user who saves.
 
 use super::{Working, registration_in, registration_when, upstream};
-use registry::{NewConfiguration, Replacements, Subject};
+use registry::{ConfigurationScope, NewConfiguration, ReplacementMode};
 use registry_core::permission::Role;
 use registry_core::registration::State;
 use registry_core::slug::Reference;
@@ -11,15 +11,15 @@ use rstest::rstest;
 use serde_json::json;
 use support::{Engine, TestRegistry, TestServer};
 
-fn linear() -> Subject {
-    Subject::Integration(Reference::parse("linear"))
+fn linear() -> ConfigurationScope {
+    ConfigurationScope::Integration(Reference::parse("linear"))
 }
 
 fn named(name: &str) -> String {
     json!({ "oauth_client_metadata": { "client_name": name } }).to_string()
 }
 
-fn save(name: &str, replacements: Replacements) -> NewConfiguration {
+fn save(name: &str, replacements: ReplacementMode) -> NewConfiguration {
     NewConfiguration { text: Some(named(name)), replacements, ..NewConfiguration::default() }
 }
 
@@ -36,7 +36,7 @@ async fn held_replacement_waits_for_approval_and_the_next_change_is_decided_agai
     let saved = t
         .registry
         .configurations()
-        .save(&t.admin(), &linear(), save("Held", Replacements::Held))
+        .save(&t.admin(), &linear(), save("Held", ReplacementMode::Defer))
         .await
         .unwrap();
     assert_eq!((saved.affected.replaced, saved.affected.asked), (0, 1), "{:?}", saved.affected);
@@ -53,14 +53,14 @@ async fn held_replacement_waits_for_approval_and_the_next_change_is_decided_agai
 
     t.registry
         .configurations()
-        .save(&t.admin(), &linear(), save("Held again", Replacements::Held))
+        .save(&t.admin(), &linear(), save("Held again", ReplacementMode::Defer))
         .await
         .unwrap();
     registration_in(&t, State::Outdated).await;
     let saved = t
         .registry
         .configurations()
-        .save(&t.admin(), &linear(), save("By rule", Replacements::ByRule))
+        .save(&t.admin(), &linear(), save("By rule", ReplacementMode::Policy))
         .await
         .unwrap();
     assert_eq!((saved.affected.replaced, saved.affected.asked), (1, 0));
@@ -70,8 +70,12 @@ async fn held_replacement_waits_for_approval_and_the_next_change_is_decided_agai
     .await;
 
     // A restored version can be held back like any other.
-    let restored =
-        t.registry.configurations().revert(&t.admin(), &linear(), 1, None, Replacements::Held).await.unwrap();
+    let restored = t
+        .registry
+        .configurations()
+        .revert(&t.admin(), &linear(), 1, None, ReplacementMode::Defer)
+        .await
+        .unwrap();
     assert_eq!(restored.affected.asked, 1);
     registration_in(&t, State::Outdated).await;
     worker.stop().await;

@@ -3,8 +3,8 @@
 use super::{Working, advance, registration_in, registration_when, upstream};
 use chrono::Duration as Span;
 use registry::{
-    NewIntegration, NewServer, OrphanFilter, PageRequest, Registration, RegistrationFilter, ServerRef,
-    Settings, WhatIf,
+    NewIntegration, NewServer, OrphanFilter, PageRequest, PreflightOverrides, Registration,
+    RegistrationFilter, ServerRef, Settings,
 };
 use registry_core::permission::Role;
 use registry_core::registration::{AuthType, State, Transport};
@@ -112,7 +112,11 @@ async fn retry_pause_of_one_issuer_delays_no_other(#[case] engine: Engine) {
     t.integration("shared", &victim.mcp_url(), None).await;
     server(&t, "shared", "acme", "shared").await;
     when(&t, "acme", "shared", |one| one.state == State::Registered).await;
-    t.registry.preflight().run(&t.admin(), &Reference::parse("shared"), WhatIf::default()).await.unwrap();
+    t.registry
+        .preflight()
+        .run(&t.admin(), &Reference::parse("shared"), PreflightOverrides::default())
+        .await
+        .unwrap();
     worker.stop().await;
     attacker.stop().await;
     victim.stop().await;

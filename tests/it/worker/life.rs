@@ -3,8 +3,8 @@
 use super::{Working, advance, registration_in, registration_when, upstream};
 use chrono::Duration as Span;
 use registry::{
-    AccessChange, AccessUpdate, Affected, Check, ClientCredentials, OrphanFilter, PageRequest, ServerRef,
-    Settings, Subject,
+    AccessChange, AccessUpdate, Affected, Check, ClientCredentials, ConfigurationScope, OrphanFilter,
+    PageRequest, ServerRef, Settings,
 };
 use registry_core::patch::Patch;
 use registry_core::permission::Role;
@@ -26,7 +26,7 @@ async fn fetched(t: &TestRegistry) -> Value {
 
 /// Saves the integration's Advanced Configuration.
 async fn configure(t: &TestRegistry, text: &str) -> Affected {
-    let subject = Subject::Integration(Reference::parse("linear"));
+    let subject = ConfigurationScope::Integration(Reference::parse("linear"));
     t.registry
         .configurations()
         .set(&t.admin(), &subject, Some(text.to_owned()), None, None)
@@ -64,7 +64,7 @@ async fn change_updates_a_manageable_client_in_place_with_rotated_secrets(#[case
         (first.registration.client_id.clone().unwrap(), fetched(&t).await["client"]["client_secret"].clone());
     for name in ["One", "Two"] {
         let check = Check {
-            subject: Some(Subject::Integration(Reference::parse("linear"))),
+            subject: Some(ConfigurationScope::Integration(Reference::parse("linear"))),
             text: named(name),
             preview: None,
         };
@@ -332,7 +332,7 @@ async fn registration_can_be_deregistered_and_restored(#[case] engine: Engine) {
     .await;
     worker.stop().await;
     assert_eq!(adopted.registration.method, Some(RegistrationMethod::PreRegistered));
-    let subject = Subject::Server(the_server());
+    let subject = ConfigurationScope::Server(the_server());
     let stored = t.registry.configurations().get(&t.admin(), &subject).await.unwrap().text.unwrap();
     assert!(stored.contains("by-hand") && !stored.contains("s3cret"), "{stored}");
     sandbox.stop().await;

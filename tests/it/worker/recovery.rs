@@ -2,7 +2,7 @@
 
 use super::{Working, advance, registration_in, registration_when, upstream};
 use chrono::Duration as Span;
-use registry::{Ensured, Subject, Verdict};
+use registry::{ConfigurationScope, Ensured, Verdict};
 use registry_core::permission::Role;
 use registry_core::registration::{RegistrationMethod, State};
 use registry_core::slug::Reference;
@@ -24,7 +24,7 @@ async fn lost_update_response_is_resolved_first(#[case] engine: Engine) {
     let first = registration_in(&t, State::Registered).await;
     let client_id = first.registration.client_id.clone().unwrap();
     let rename = async |name: &str| {
-        let subject = Subject::Integration(Reference::parse("linear"));
+        let subject = ConfigurationScope::Integration(Reference::parse("linear"));
         let text = format!(r#"{{"oauth_client_metadata":{{"client_name":"{name}"}}}}"#);
         t.registry.configurations().set(&t.admin(), &subject, Some(text), None, None).await.unwrap();
     };
@@ -212,7 +212,7 @@ async fn pre_registered_client_is_not_used_at_another_issuer(#[case] engine: Eng
     // A person says that it is right.
     let vouched =
         format!(r#"{{"oauth_client_metadata":{{"client_id":"by-hand","issuer":"{}"}}}}"#, other.issuer());
-    let subject = Subject::Integration(Reference::parse("linear"));
+    let subject = ConfigurationScope::Integration(Reference::parse("linear"));
     t.registry.configurations().set(&t.admin(), &subject, Some(vouched), None, None).await.unwrap();
     let moved = registration_in(&t, State::Registered).await;
     assert_eq!((moved.registration.issuer, moved.registration.generation), (Some(other.issuer()), Some(2)));
@@ -258,7 +258,7 @@ async fn server_of_2025_03_26_is_discovered_when_enabled(#[case] engine: Engine)
     let worker = Working::start(&t.registry, Limits::default());
     let failed = registration_in(&t, State::Failed).await;
     assert_eq!(failed.registration.reason.as_deref(), Some("authorization_server_not_found"));
-    let subject = Subject::Integration(Reference::parse("linear"));
+    let subject = ConfigurationScope::Integration(Reference::parse("linear"));
     let on = Some(r#"{"registration":{"legacy_discovery":true}}"#.to_owned());
     t.registry.configurations().set(&t.admin(), &subject, on, None, None).await.unwrap();
     let found = registration_in(&t, State::Registered).await;

@@ -65,7 +65,7 @@ async fn configuration_failure_is_retried_when_metadata_change(#[case] engine: E
     let worker = Working::start(&t.registry, Limits::default());
     let failed = registration_in(&t, State::Failed).await;
     assert_eq!(failed.registration.reason.as_deref(), Some("registration_not_allowed"));
-    let subject = registry::Subject::Integration("linear".into());
+    let subject = registry::ConfigurationScope::Integration("linear".into());
     let named = Some(r#"{"oauth_client_metadata":{"client_name":"Acme"}}"#.to_owned());
     t.registry.configurations().set(&t.admin(), &subject, named, None, None).await.unwrap();
     registration_in(&t, State::Registered).await;
@@ -115,7 +115,7 @@ async fn initial_access_token_is_sent_and_never_shown(#[case] engine: Engine) {
     let worker = Working::start(&t.registry, Limits::default());
     let failed = registration_in(&t, State::Failed).await;
     assert_eq!(failed.registration.reason.as_deref(), Some("initial_access_token_needed"));
-    let subject = registry::Subject::Integration("linear".into());
+    let subject = registry::ConfigurationScope::Integration("linear".into());
     let text = Some(r#"{"registration":{"initial_access_token":"iat-canary"}}"#.to_owned());
     t.registry.configurations().set(&t.admin(), &subject, text, None, None).await.unwrap();
     let done = registration_when(&t, |detail| detail.registration.state == State::Registered).await;

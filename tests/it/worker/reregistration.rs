@@ -3,7 +3,7 @@
 use super::{Working, registration_when, upstream};
 use registry::{
     AccessChange, AccessUpdate, Confirmed, Error, PageRequest, Registration, RegistrationFilter,
-    Replacements, ReregisterScope, Reregistration,
+    ReplacementMode, ReregisterScope, Reregistration,
 };
 use registry_core::patch::Patch;
 use registry_core::permission::Role;
@@ -59,7 +59,7 @@ pub(crate) async fn mixed(t: &TestRegistry) -> Sandbox {
         workspaces: vec![shut],
         global_access: None,
         override_existing: false,
-        replacements: Replacements::default(),
+        replacements: ReplacementMode::default(),
     };
     t.registry.access().update(&t.admin(), &"linear".into(), update).await.unwrap();
     let db = t.database.connect().await;
@@ -146,13 +146,20 @@ async fn reregistration_touches_only_what_its_scope_names(#[case] engine: Engine
     assert!(
         matches!(
             refused,
-            Err(Error::Conflict { code: "confirmation_required", pointer: Some("/confirm"), .. })
+            Err(Error::Conflict {
+                code: registry::ConflictCode::ConfirmationRequired,
+                pointer: Some("/confirm"),
+                ..
+            })
         ),
         "{refused:?}"
     );
     let wrong = Confirmed { users_sign_in_again: 2, may_leave_client: 0 };
     let refused = ask(S::Failed, Some(wrong)).await;
-    assert!(matches!(refused, Err(Error::Conflict { code: "confirmation_outdated", .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(Error::Conflict { code: registry::ConflictCode::ConfirmationOutdated, .. })),
+        "{refused:?}"
+    );
     assert_eq!(changed().await, [""; 0], "nothing was done without approval");
     let done = ask(S::Failed, Some(Confirmed { users_sign_in_again: 1, may_leave_client: 0 })).await.unwrap();
     assert_eq!(counts(&done), [2, 1, 1, 0]);
@@ -175,7 +182,10 @@ async fn reregistration_touches_only_what_its_scope_names(#[case] engine: Engine
     let db = t.database.connect().await;
     db.execute_unprepared("UPDATE registration SET state = 'unconfirmed'").await.unwrap();
     let refused = ask(S::Unconfirmed, None).await;
-    assert!(matches!(refused, Err(Error::Conflict { code: "confirmation_required", .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(Error::Conflict { code: registry::ConflictCode::ConfirmationRequired, .. })),
+        "{refused:?}"
+    );
 
     let bound = t.actor(Role::Manager, Some("lost")).await;
     let own = t.registry.registrations().dry_run_reregistration(&bound, &linear, S::All).await.unwrap();

@@ -1,7 +1,7 @@
 //! From a saved configuration to a client that gateways can fetch.
 
 use super::{Working, registration_in, registration_when, upstream};
-use registry::{IntegrationChange, ServerRef, Subject};
+use registry::{ConfigurationScope, IntegrationChange, ServerRef};
 use registry_core::examples::ENTERPRISE_COMPLIANCE;
 use registry_core::patch::Patch;
 use registry_core::permission::Role;
@@ -87,7 +87,7 @@ async fn changed_metadata_wait_for_approval_and_make_a_new_generation(#[case] en
     let sandbox = upstream(&t, quirks, None).await;
     let worker = Working::start(&t.registry, Limits::default());
     registration_in(&t, State::Registered).await;
-    let subject = Subject::Integration(Reference::parse("linear"));
+    let subject = ConfigurationScope::Integration(Reference::parse("linear"));
     // While no gateway has it, no user can have consented to it, and it is replaced without approval.
     let early = Some(r#"{"oauth_client_metadata":{"client_name":"Early"}}"#.to_owned());
     t.registry.configurations().set(&t.admin(), &subject, early, None, None).await.unwrap();

@@ -9,7 +9,7 @@ use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use askama::Template;
 use registry::{
-    AccessChange, AccessOverview, AccessUpdate, Error, Integration, Replacements, WorkspaceAccess,
+    AccessChange, AccessOverview, AccessUpdate, Error, Integration, ReplacementMode, WorkspaceAccess,
 };
 use registry_core::clock::Timestamp;
 use registry_core::patch::Patch;
@@ -193,7 +193,7 @@ async fn save(
             .collect(),
         global_access: all.then_some(form.every_new),
         override_existing: false,
-        replacements: Replacements::default(),
+        replacements: ReplacementMode::default(),
     };
     match registry.access().update(actor, &reference, update).await {
         Ok(_) => Ok(go(format!("/ui/integrations/{}/access?done=access", integration.slug))),

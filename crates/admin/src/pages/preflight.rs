@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, post, web};
 use askama::Template;
-use registry::{Integration, Preflight, WhatIf};
+use registry::{Integration, Preflight, PreflightOverrides};
 use registry_core::preflight::AdviceSeverity;
 use registry_core::slug::Reference;
 
@@ -71,7 +71,11 @@ async fn check(
 ) -> Result<HttpResponse, Failure> {
     let reference = Reference::parse(&path);
     let integration = signed_in.registry.integrations().get(&signed_in.actor, &reference).await?;
-    let found = signed_in.registry.preflight().run(&signed_in.actor, &reference, WhatIf::default()).await?;
+    let found = signed_in
+        .registry
+        .preflight()
+        .run(&signed_in.actor, &reference, PreflightOverrides::default())
+        .await?;
     let shell = Shell::of(&request, &signed_in, "integrations", format!("Check {}", integration.name));
     Ok(html(StatusCode::OK, &PreflightPage { shell, integration, found })?)
 }

@@ -115,7 +115,12 @@ pub(crate) fn from_error(error: &Error) -> Problem {
         Error::NotFound { .. } => Problem::new(&NOT_FOUND, error.to_string(), Vec::new()),
         Error::Conflict { code, message, pointer } => {
             let errors = pointer.map(|pointer| Finding::error(pointer, *code, message.clone()));
-            Problem::coded(conflict(code), code, message.clone(), errors.into_iter().collect())
+            Problem::coded(
+                conflict(code.as_str()),
+                code.as_str(),
+                message.clone(),
+                errors.into_iter().collect(),
+            )
         }
         Error::Stale { .. } => Problem::new(&STALE_VERSION, error.to_string(), Vec::new()),
         Error::Invalid(findings) => invalid(findings),
@@ -210,8 +215,15 @@ mod tests {
 
     #[test]
     fn unlisted_conflict_keeps_its_code() {
-        let error = Error::Conflict { code: "new_code", message: "No.".to_owned(), pointer: None };
+        let error = Error::Conflict {
+            code: registry::ConflictCode::KeyEnded,
+            message: "No.".to_owned(),
+            pointer: None,
+        };
         let problem = from_error(&error);
-        assert_eq!((problem.code.as_str(), problem.r#type.as_str()), ("new_code", "/docs/problems#conflict"));
+        assert_eq!(
+            (problem.code.as_str(), problem.r#type.as_str()),
+            ("key_ended", "/docs/problems#conflict")
+        );
     }
 }

@@ -82,7 +82,7 @@ fn sample(kind: &'static Kind) -> Problem {
         },
         "not_found" => Error::NotFound { what: "integration", reference: "linaer".to_owned() },
         "slug_taken" => Error::Conflict {
-            code: SLUG_TAKEN.code,
+            code: registry::ConflictCode::SlugTaken,
             message: "The slug `linear` is taken. Choose another one.".to_owned(),
             pointer: Some("/slug"),
         },

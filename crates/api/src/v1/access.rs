@@ -11,7 +11,7 @@ use crate::v1::revisions::{self, ListRevisions, RevisionView};
 use crate::v1::save_options::SaveOptions;
 use actix_web::{get, post, put, web};
 use chrono::{DateTime, Utc};
-use registry::{Access, AccessChange, AccessUpdate, Subject};
+use registry::{Access, AccessChange, AccessUpdate, ConfigurationScope};
 use registry_core::locate::placed;
 use registry_core::patch::Patch;
 use registry_core::permission::Permission;
@@ -311,6 +311,9 @@ pub(crate) async fn revert_access(
     Ok(answer::versioned(saved.value.version, &Changed::of(saved)))
 }
 
-fn subject(integration: &str, workspace: &str) -> Subject {
-    Subject::Access { integration: Reference::parse(integration), workspace: Reference::parse(workspace) }
+fn subject(integration: &str, workspace: &str) -> ConfigurationScope {
+    ConfigurationScope::Access {
+        integration: Reference::parse(integration),
+        workspace: Reference::parse(workspace),
+    }
 }

@@ -10,7 +10,7 @@ use crate::http::responses::{CallerProblems, CheckProblems};
 use crate::state::ApiState;
 use crate::v1::client_metadata::ClientMetadataView;
 use actix_web::{get, post, web};
-use registry::{Check, ServerRef, Subject};
+use registry::{Check, ConfigurationScope, ServerRef};
 use registry_core::finding::{Finding, Severity};
 use registry_core::metadata::json_schema;
 use registry_core::permission::Permission;
@@ -74,12 +74,14 @@ impl CheckConfiguration {
         let integration = query::reference(self.mcp_integration_id);
         let server = query::reference(self.mcp_server_id);
         let subject = match (self.organisation.unwrap_or_default(), integration, server, workspace) {
-            (true, None, None, None) => Some(Subject::Organisation),
-            (false, None, Some(server), workspace) => Some(Subject::Server(ServerRef { server, workspace })),
-            (false, Some(integration), None, Some(workspace)) => {
-                Some(Subject::Access { integration, workspace })
+            (true, None, None, None) => Some(ConfigurationScope::Organisation),
+            (false, None, Some(server), workspace) => {
+                Some(ConfigurationScope::Server(ServerRef { server, workspace }))
             }
-            (false, Some(integration), None, None) => Some(Subject::Integration(integration)),
+            (false, Some(integration), None, Some(workspace)) => {
+                Some(ConfigurationScope::Access { integration, workspace })
+            }
+            (false, Some(integration), None, None) => Some(ConfigurationScope::Integration(integration)),
             (false, None, None, None) => None,
             _ => {
                 return Err(Failure::finding(Finding::error(

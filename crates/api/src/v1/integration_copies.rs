@@ -7,7 +7,7 @@ use crate::http::query;
 use crate::http::responses::CreateProblems;
 use crate::state::ApiState;
 use actix_web::{post, web};
-use registry::{Copied, Imported};
+use registry::{DuplicatedIntegration, Imported};
 use registry_core::finding::Finding;
 use registry_core::permission::Permission;
 use registry_core::slug::Reference;
@@ -109,8 +109,8 @@ pub(crate) struct CopiedView {
     left_out: Vec<String>,
 }
 
-impl From<Copied> for CopiedView {
-    fn from(copied: Copied) -> Self {
+impl From<DuplicatedIntegration> for CopiedView {
+    fn from(copied: DuplicatedIntegration) -> Self {
         Self { id: copied.value.id.0, slug: copied.value.slug.into(), left_out: copied.left_out }
     }
 }

@@ -11,7 +11,7 @@ use crate::v1::revisions::{self, ListRevisions, RevisionView};
 use crate::v1::save_options::SaveOptions;
 use actix_web::{get, post, put, web};
 use chrono::{DateTime, Utc};
-use registry::{Configuration, Error, NewConfiguration, Subject};
+use registry::{Configuration, ConfigurationScope, Error, NewConfiguration};
 use registry_core::finding::Findings;
 use registry_core::locate::placed;
 use registry_core::patch::Patch;
@@ -111,7 +111,7 @@ impl ConfigurationView {
 )]
 #[get("/organisation/configuration")]
 pub(crate) async fn read_organisation_configuration(state: web::Data<ApiState>, caller: Caller) -> Answer {
-    let found = state.registry.configurations().get(&caller.actor, &Subject::Organisation).await?;
+    let found = state.registry.configurations().get(&caller.actor, &ConfigurationScope::Organisation).await?;
     Ok(answer::versioned(found.version, &ConfigurationView::try_from(found)?))
 }
 
@@ -139,7 +139,7 @@ pub(crate) async fn update_organisation_configuration(
     let saved = state
         .registry
         .configurations()
-        .save(&caller.actor, &Subject::Organisation, new)
+        .save(&caller.actor, &ConfigurationScope::Organisation, new)
         .await
         .map_err(in_body)?;
     let findings = placed(&text, below(saved.findings));
@@ -158,8 +158,11 @@ pub(crate) async fn update_organisation_configuration(
 #[get("/organisation/configuration/revisions")]
 pub(crate) async fn list_organisation_revisions(state: web::Data<ApiState>, caller: Caller) -> Answer {
     let page = caller.query::<ListRevisions>()?.page()?;
-    let found =
-        state.registry.configurations().revisions(&caller.actor, &Subject::Organisation, page).await?;
+    let found = state
+        .registry
+        .configurations()
+        .revisions(&caller.actor, &ConfigurationScope::Organisation, page)
+        .await?;
     Ok(answer::ok(&Listed::new(found, page, RevisionView::try_from)?))
 }
 
@@ -186,7 +189,7 @@ pub(crate) async fn revert_organisation(
     let saved = state
         .registry
         .configurations()
-        .revert(&caller.actor, &Subject::Organisation, number, expected, SaveOptions::of(&caller)?)
+        .revert(&caller.actor, &ConfigurationScope::Organisation, number, expected, SaveOptions::of(&caller)?)
         .await?;
     Ok(answer::versioned(saved.value.version, &Changed::of(saved)))
 }

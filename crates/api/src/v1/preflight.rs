@@ -9,7 +9,7 @@ use crate::state::ApiState;
 use crate::v1::client_metadata::AdjustmentView;
 use crate::v1::integrations::create::CreateIntegration;
 use actix_web::{post, web};
-use registry::{Preflight, WhatIf};
+use registry::{Preflight, PreflightOverrides};
 use registry_core::finding::Finding;
 use registry_core::oauth::{Discovery, Exchange, IssuerMatch, ResourceMatch};
 use registry_core::patch::Patch;
@@ -332,7 +332,7 @@ pub(crate) async fn preflight_integration(
     sent: ValidatedJson<PreflightIntegration>,
 ) -> Answer {
     let (caller, body, _) = sent.into_parts();
-    let what_if = WhatIf {
+    let what_if = PreflightOverrides {
         workspace: query::reference(body.workspace_id),
         url: body.url,
         configuration: written(body.configurations),

@@ -2,7 +2,7 @@
 
 use crate::http::extract::Caller;
 use crate::http::failure::Failure;
-use registry::Replacements;
+use registry::ReplacementMode;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -19,12 +19,12 @@ pub(crate) struct SaveOptions {
 
 impl SaveOptions {
     /// Parses the caller's query.
-    pub(crate) fn of(caller: &Caller) -> Result<Replacements, Failure> {
+    pub(crate) fn of(caller: &Caller) -> Result<ReplacementMode, Failure> {
         let asked: Self = caller.query()?;
         Ok(if asked.hold_replacements.unwrap_or_default() {
-            Replacements::Held
+            ReplacementMode::Defer
         } else {
-            Replacements::ByRule
+            ReplacementMode::Policy
         })
     }
 }

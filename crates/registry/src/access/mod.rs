@@ -1,5 +1,7 @@
 //! Workspace access: which workspaces may use an integration, and the workspace layer of its configuration.
-pub(crate) mod access;
+
+pub(crate) mod changes;
+pub(crate) mod list;
 pub(crate) mod overview;
 
 use crate::Registry;

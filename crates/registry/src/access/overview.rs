@@ -38,7 +38,7 @@ pub struct WorkspaceAccess {
     pub workspace: WorkspaceRef,
     /// Whether it may use the integration.
     pub enabled: bool,
-    /// Whether it has a layer of its own over it.
+    /// Whether it has set a layer over it.
     pub overridden: bool,
     /// Its servers of the integration.
     pub servers: u64,
@@ -61,7 +61,7 @@ impl IntegrationAccess<'_> {
             .into_iter()
             .map(|row| (row.workspace_id, row))
             .collect();
-        let standings = standings(db, model.id).await?;
+        let counts_by_workspace = counts_by_workspace(db, model.id).await?;
         let all = workspace::Entity::find()
             .filter(workspace::Column::DeletedAt.is_null())
             .order_by_asc(workspace::Column::SlugKey)
@@ -73,17 +73,17 @@ impl IntegrationAccess<'_> {
             .filter(|one| actor.sees(WorkspaceId(one.id)))
             .map(|one| {
                 let row = rows.get(&one.id);
-                let standing = standings.get(&one.id).cloned().unwrap_or_default();
+                let counts = counts_by_workspace.get(&one.id).cloned().unwrap_or_default();
                 Ok(WorkspaceAccess {
                     workspace: workspaces::as_ref(one)?,
                     enabled: access_enabled(&model, row, WorkspaceId(one.id)),
                     overridden: row.is_some_and(|row| row.configuration.is_some()),
-                    servers: standing.servers,
+                    servers: counts.servers,
                     registrations: State::ALL
                         .iter()
-                        .filter_map(|state| Some((*state, *standing.states.get(state)?)))
+                        .filter_map(|state| Some((*state, *counts.states.get(state)?)))
                         .collect(),
-                    fetched_at: standing.fetched_at.map(moment),
+                    fetched_at: counts.fetched_at.map(moment),
                 })
             })
             .collect::<Result<_>>()?;
@@ -99,14 +99,17 @@ impl IntegrationAccess<'_> {
 }
 
 #[derive(Clone, Default)]
-struct Standing {
+struct WorkspaceCounts {
     servers: u64,
     states: HashMap<State, u64>,
     fetched_at: Option<i64>,
 }
 
 /// The live servers of an integration with their registrations and clients, counted by workspace.
-async fn standings(db: &impl ConnectionTrait, integration: Uuid) -> Result<HashMap<Uuid, Standing>> {
+async fn counts_by_workspace(
+    db: &impl ConnectionTrait,
+    integration: Uuid,
+) -> Result<HashMap<Uuid, WorkspaceCounts>> {
     let rows: Vec<(Uuid, Option<String>)> = server::Entity::find()
         .join_rev(JoinType::LeftJoin, registration::Relation::Server.def())
         .select_only()
@@ -117,12 +120,12 @@ async fn standings(db: &impl ConnectionTrait, integration: Uuid) -> Result<HashM
         .into_tuple()
         .all(db)
         .await?;
-    let mut standings: HashMap<Uuid, Standing> = HashMap::new();
+    let mut counts_by_workspace: HashMap<Uuid, WorkspaceCounts> = HashMap::new();
     for (workspace, state) in rows {
-        let standing = standings.entry(workspace).or_default();
-        standing.servers += 1;
+        let counts = counts_by_workspace.entry(workspace).or_default();
+        counts.servers += 1;
         if let Some(state) = state.as_deref().and_then(State::parse) {
-            *standing.states.entry(state).or_default() += 1;
+            *counts.states.entry(state).or_default() += 1;
         }
     }
     let fetched: Vec<(Uuid, Option<i64>)> = oauth_client::Entity::find()
@@ -139,7 +142,7 @@ async fn standings(db: &impl ConnectionTrait, integration: Uuid) -> Result<HashM
         .all(db)
         .await?;
     for (workspace, at) in fetched {
-        standings.entry(workspace).or_default().fetched_at = at;
+        counts_by_workspace.entry(workspace).or_default().fetched_at = at;
     }
-    Ok(standings)
+    Ok(counts_by_workspace)
 }

@@ -12,10 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// All checkpoints by the number of their event.
 pub(crate) type Checkpoints = BTreeMap<i64, audit_checkpoint::Model>;
 
-/// What the log's chain came to.
+/// The result of verifying the audit log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuditVerdict {
-    /// Events that are linked as they should be.
+pub struct AuditVerification {
+    /// Number of events with a valid link.
     pub events: u64,
     /// The number of the first event that is still there.
     pub first: Option<i64>,
@@ -23,13 +23,13 @@ pub struct AuditVerdict {
     pub last: i64,
     /// The last one's hash.
     pub last_hash: String,
-    /// Signed points that agree with the chain.
+    /// Number of signed checkpoints that match the chain.
     pub checkpoints: u64,
     /// The keys those were signed with: Ed25519 public keys (RFC 8032), hex.
     pub public_keys: BTreeSet<String>,
-    /// The first thing that is not as it should be.
+    /// The first broken link.
     pub broken: Option<BrokenLink>,
-    /// What could not be checked, and why: a sentence each.
+    /// Checks that were not possible, one sentence each.
     pub unchecked: Vec<String>,
     /// The number of the last event that says that the database was restored from a copy.
     pub restored: Option<i64>,
@@ -38,7 +38,7 @@ pub struct AuditVerdict {
 /// Where the chain breaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokenLink {
-    /// The number of the event (or signed point) that does not fit.
+    /// The number of the event (or signed checkpoint) that does not fit.
     pub number: i64,
     /// What is wrong with it.
     pub why: Cow<'static, str>,
@@ -46,15 +46,15 @@ pub struct BrokenLink {
 
 pub(crate) async fn checkpoints(db: &impl ConnectionTrait) -> Result<Checkpoints> {
     let all = audit_checkpoint::Entity::find().all(db).await?;
-    Ok(all.into_iter().map(|point| (point.number, point)).collect())
+    Ok(all.into_iter().map(|checkpoint| (checkpoint.number, checkpoint)).collect())
 }
 
-pub(crate) fn is_signed(point: &audit_checkpoint::Model) -> bool {
-    let message = message(point.number, point.at, point.pruned, &point.hash);
-    let key: Option<Vec<u8>> = (0..point.public_key.len() / 2)
-        .map(|byte| u8::from_str_radix(point.public_key.get(2 * byte..2 * byte + 2)?, 16).ok())
+pub(crate) fn is_signed(checkpoint: &audit_checkpoint::Model) -> bool {
+    let message = message(checkpoint.number, checkpoint.at, checkpoint.pruned, &checkpoint.hash);
+    let key: Option<Vec<u8>> = (0..checkpoint.public_key.len() / 2)
+        .map(|byte| u8::from_str_radix(checkpoint.public_key.get(2 * byte..2 * byte + 2)?, 16).ok())
         .collect();
-    let (Some(key), Ok(signature)) = (key, STANDARD.decode(&point.signature)) else { return false };
+    let (Some(key), Ok(signature)) = (key, STANDARD.decode(&checkpoint.signature)) else { return false };
     UnparsedPublicKey::new(&ED25519, key).verify(&message, &signature).is_ok()
 }
 

@@ -2,6 +2,7 @@
 
 use crate::audit::Audit;
 use crate::pagination::{Page, PageRequest};
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::{contains, json, millis, moment};
 use crate::storage::entity::audit_event;
 use crate::{Actor, Error, Result, pagination};
@@ -11,23 +12,23 @@ use registry_core::permission::Permission;
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use serde_json::Value;
 
-/// What came of it.
+/// The result of an audited action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuditResult {
     /// It was done.
     Done,
-    /// Somebody was not let in.
+    /// A caller was refused.
     Refused,
     /// It was tried and failed.
     Failed,
 }
 
-/// Actions that were not let in, and actions that failed; every other was done.
-const REFUSED: [&str; 2] = ["user.sign_in_refused", "user.locked"];
-const FAILED: [&str; 1] = ["registration.failed"];
+/// Actions with the result `refused`, and those with the result `failed`; every other one is `done`.
+const REFUSED: [&str; 2] = [AuditAction::UserSignInRefused.as_str(), AuditAction::UserLocked.as_str()];
+const FAILED: [&str; 1] = [AuditAction::RegistrationFailed.as_str()];
 
 impl AuditResult {
-    /// All of them.
+    /// Every value.
     pub const ALL: [Self; 3] = [Self::Done, Self::Refused, Self::Failed];
 
     /// The word in addresses and tables.
@@ -56,10 +57,10 @@ impl AuditResult {
     }
 }
 
-/// One thing that happened.
+/// One event of the audit log.
 #[derive(Clone, Debug)]
 pub struct AuditEvent {
-    /// Its place in the chain, in commit order.
+    /// Position in the hash chain, in commit order; the first event is 1.
     pub number: i64,
     /// Its id.
     pub id: AuditEventId,
@@ -75,7 +76,7 @@ pub struct AuditEvent {
     pub door: String,
     /// What was done, e.g. `integration.updated`.
     pub action: String,
-    /// The kind of thing it was done to.
+    /// Kind of the subject.
     pub subject_kind: String,
     /// Its id.
     pub subject_id: Option<String>,
@@ -107,7 +108,7 @@ impl AuditEvent {
 pub struct AuditFilter {
     /// Exactly this action, or all of a kind: `user.`.
     pub action: Option<String>,
-    /// Subject kind or id exactly, or part of its name.
+    /// ConfigurationScope kind or id exactly, or part of its name.
     pub subject: Option<String>,
     /// Part of the actor's name.
     pub actor: Option<String>,
@@ -121,9 +122,9 @@ pub struct AuditFilter {
     pub before_number: Option<i64>,
 }
 
-/// Where to look in a log that grows.
+/// Where a page of the log begins; the log grows, so pages are addressed by event number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AuditSeek {
+pub enum AuditCursor {
     /// The newest.
     Newest,
     /// Those just before this number.
@@ -132,9 +133,9 @@ pub enum AuditSeek {
     After(i64),
 }
 
-/// A stretch of the log, newest first.
+/// Consecutive events of the log, newest first.
 #[derive(Clone, Debug)]
-pub struct AuditStretch {
+pub struct AuditRange {
     /// The events.
     pub items: Vec<AuditEvent>,
     /// Whether there are older ones.
@@ -156,39 +157,39 @@ impl Audit<'_> {
         pagination::fetch(self.registry.db(), select, request).await?.try_map(TryInto::try_into)
     }
 
-    /// At most `size` events at a place of the log. Nothing is counted: it only grows.
+    /// At most `size` events from `seek` on. The total is not counted, because that reads the whole log.
     pub async fn range(
         self,
         actor: &Actor,
         filter: AuditFilter,
-        seek: AuditSeek,
+        seek: AuditCursor,
         size: u64,
-    ) -> Result<AuditStretch> {
+    ) -> Result<AuditRange> {
         use audit_event::Column::Number;
         actor.require_organisation(Permission::ReadAudit)?;
         let select = select(filter);
         let select = match seek {
-            AuditSeek::Newest => select.order_by_desc(Number),
-            AuditSeek::Before(number) => select.filter(Number.lt(number)).order_by_desc(Number),
-            AuditSeek::After(number) => select.filter(Number.gt(number)).order_by_asc(Number),
+            AuditCursor::Newest => select.order_by_desc(Number),
+            AuditCursor::Before(number) => select.filter(Number.lt(number)).order_by_desc(Number),
+            AuditCursor::After(number) => select.filter(Number.gt(number)).order_by_asc(Number),
         };
         // One more than is shown says whether there are more.
         let mut rows = select.limit(size.saturating_add(1)).all(self.registry.db()).await?;
         let more = rows.len() as u64 > size;
         rows.truncate(usize::try_from(size).unwrap_or(usize::MAX));
-        let upwards = matches!(seek, AuditSeek::After(_));
+        let upwards = matches!(seek, AuditCursor::After(_));
         if upwards {
             rows.reverse();
         }
         let items = rows.into_iter().map(TryInto::try_into).collect::<Result<Vec<AuditEvent>>>()?;
-        Ok(AuditStretch {
+        Ok(AuditRange {
             older: if upwards { true } else { more },
-            newer: if upwards { more } else { seek != AuditSeek::Newest },
+            newer: if upwards { more } else { seek != AuditCursor::Newest },
             items,
         })
     }
 
-    /// The moment of the first event: the log covers everything since.
+    /// Timestamp of the oldest event that is kept.
     pub async fn begins_at(self, actor: &Actor) -> Result<Option<Timestamp>> {
         actor.require_organisation(Permission::ReadAudit)?;
         let select = audit_event::Entity::find().order_by_asc(audit_event::Column::Number);

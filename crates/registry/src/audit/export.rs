@@ -1,16 +1,16 @@
-//! The audit log for other programs: a table, and JSON lines.
+//! Exports of the audit log: CSV and JSON lines.
 
 use crate::storage::csv::harmless;
 use crate::{AuditEvent, Error, Result};
 use chrono::SecondsFormat;
 use serde_json::json;
 
-/// How events leave.
+/// Format of an export of the audit log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuditFormat {
-    /// RFC 4180, for a spreadsheet: no cell is taken for a formula.
+    /// CSV (RFC 4180); cells that a spreadsheet would read as a formula are escaped.
     Csv,
-    /// One JSON object a line, with the names of the REST API.
+    /// One JSON object per line, with the member names of the REST API.
     JsonLines,
 }
 

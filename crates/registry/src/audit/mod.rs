@@ -1,4 +1,8 @@
-//! The hash-chained audit log: reading, verifying, exporting, its signing key.
+//! The hash-chained audit log.
+//!
+//! Every write appends its events in commit order; each event carries the SHA-256 over itself and the hash of the event
+//! before it. Once a day a worker signs a checkpoint of the chain (Ed25519). An attacker who rewrites rows breaks the chain,
+//! and one who rewrites the whole chain cannot sign its checkpoints again. Old events are pruned behind a checkpoint.
 
 pub(crate) mod chain;
 pub(crate) mod checkpoints;

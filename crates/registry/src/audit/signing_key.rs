@@ -2,10 +2,12 @@
 //! nobody without the sealing key can change what is remembered: who deletes every checkpoint is found.
 
 use crate::audit::Audit;
-use crate::audit::checkpoints::{AuditVerdict, BrokenLink, Checkpoints, checkpoints};
+use crate::audit::checkpoints::{AuditVerification, BrokenLink, Checkpoints, checkpoints};
 use crate::secrets::rotation::is_given_up;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::deployment_values::{record, recorded};
 use crate::storage::entity::{audit_checkpoint, audit_event, organisation, sealed_value, sequence};
+use crate::storage::owner::OwnerKind;
 use crate::storage::write::{Event, Write};
 use crate::{Actor, Error, Registry, Result};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
@@ -23,21 +25,19 @@ use zeroize::Zeroizing;
 
 /// Key of the sealed value with the signing key in `deployment`.
 const SIGNING_KEY: &str = "audit.signing_key";
-/// Whose sealed value it is.
-const OWNER: &str = "audit";
 /// A log older than this, in milliseconds, has a checkpoint wherever a worker runs: two days.
-const OLD: i64 = 2 * 24 * 60 * 60 * 1000;
+const MAX_UNSIGNED_AGE_MS: i64 = 2 * 24 * 60 * 60 * 1000;
 
 /// What is sealed.
 #[derive(Deserialize, Serialize)]
 struct SealedKey {
     seed: String,
-    memory: Memory,
+    memory: RecordedCheckpoints,
 }
 
-/// What the key remembers of the checkpoints.
+/// What is recorded about the checkpoints, sealed together with the key.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
-pub(crate) struct Memory {
+pub(crate) struct RecordedCheckpoints {
     /// The number of the newest checkpoint's event.
     number: i64,
     /// That event's hash.
@@ -48,7 +48,7 @@ pub(crate) struct Memory {
     late: Option<i64>,
 }
 
-impl Memory {
+impl RecordedCheckpoints {
     /// Of checkpoints that are believed.
     fn of(checkpoints: &Checkpoints, late: Option<i64>) -> Self {
         let newest = checkpoints.values().next_back();
@@ -101,13 +101,13 @@ impl Memory {
     }
 }
 
-/// How the signing key was found.
-pub(crate) enum Found {
+/// State of the signing key.
+pub(crate) enum SigningKeyState {
     /// It can be used.
-    Here(SigningKey),
+    Usable(SigningKey),
     /// None was made yet.
-    Never,
-    /// There was one, and it is gone or no key any more.
+    NeverCreated,
+    /// There was one; it was removed or is damaged.
     Lost,
     /// The key that it is sealed with is not here.
     Locked(SealedId, Error),
@@ -119,7 +119,7 @@ pub(crate) struct SigningKey {
     seed: Zeroizing<Vec<u8>>,
     pair: Ed25519KeyPair,
     /// `None`: sealed by an earlier release, which remembered nothing.
-    pub(crate) memory: Option<Memory>,
+    pub(crate) memory: Option<RecordedCheckpoints>,
 }
 
 impl SigningKey {
@@ -143,8 +143,8 @@ impl SigningKey {
 
     /// Remembers the checkpoints as they are now, in the transaction that changed them.
     pub(crate) async fn remember(mut self, write: &mut Write<'_>, checkpoints: &Checkpoints) -> Result<()> {
-        let late = self.memory.as_ref().and_then(Memory::late);
-        self.memory = Some(Memory::of(checkpoints, late));
+        let late = self.memory.as_ref().and_then(RecordedCheckpoints::late);
+        self.memory = Some(RecordedCheckpoints::of(checkpoints, late));
         write.unseal([self.id]).await?;
         self.store(write).await
     }
@@ -153,7 +153,7 @@ impl SigningKey {
         self.id = SealedId(write.registry.new_id());
         let sealed = json!({ "seed": STANDARD.encode(&*self.seed), "memory": self.memory });
         let text = Zeroizing::new(sealed.to_string());
-        write.seal(self.id, (OWNER, self.id.0), "/signing_key", &text).await?;
+        write.seal(self.id, OwnerKind::Audit.with_id(self.id.0), "/signing_key", &text).await?;
         record(write, SIGNING_KEY, Value::String(self.id.0.to_string())).await
     }
 }
@@ -163,19 +163,19 @@ impl Audit<'_> {
     pub(crate) async fn compare_with_key(
         self,
         db: &DatabaseTransaction,
-        points: &Checkpoints,
+        checkpoints: &Checkpoints,
         no_key_was_noted: bool,
-        verdict: &mut AuditVerdict,
+        verdict: &mut AuditVerification,
     ) -> Result<Option<BrokenLink>> {
         let lost = |why: &'static str| Ok(Some(BrokenLink { number: verdict.last, why: why.into() }));
         match find(self.registry, db).await? {
-            Found::Lost => return lost("the key that signs checkpoints was removed or changed"),
-            Found::Never => {}
-            Found::Locked(_, Error::KeyMissing(id)) => verdict.unchecked.push(format!(
+            SigningKeyState::Lost => return lost("the key that signs checkpoints was removed or changed"),
+            SigningKeyState::NeverCreated => {}
+            SigningKeyState::Locked(_, Error::KeyMissing(id)) => verdict.unchecked.push(format!(
                 "Whether checkpoints were removed: the key that signs them is sealed with the sealing key `{id}`, which is not here."
             )),
-            Found::Locked(_, error) => return Err(error),
-            Found::Here(key) => match &key.memory {
+            SigningKeyState::Locked(_, error) => return Err(error),
+            SigningKeyState::Usable(key) => match &key.memory {
                 None => verdict.unchecked.push(
                     "Whether checkpoints were removed: an earlier release signed them. It can be checked from the next checkpoint on, which is signed within a day."
                         .to_owned(),
@@ -186,53 +186,59 @@ impl Audit<'_> {
                             "Whether the events up to number {late} are the original ones: the key that signs checkpoints was made after them. Give a key that was noted before as `--public-key`."
                         ));
                     }
-                    return Ok(memory.contradicts(points));
+                    return Ok(memory.contradicts(checkpoints));
                 }
             },
         }
         Ok(None)
     }
 
-    /// Signs the log from now on with a new key, as it is now: for a person who knows why `verify` complains. On record.
+    /// Accepts the log as it is and signs it with a new key from now on: for an operator who knows why `verify` fails. The
+    /// restart itself is audited.
     pub async fn restart(self, actor: &Actor) -> Result<()> {
         actor.require_organisation(Permission::ReadAudit)?;
         let broken = self.check(&[]).await?.broken;
         let mut write = self.registry.begin_write(actor).await?;
         write.as_people().await?;
-        let points = checkpoints(&write.txn).await?;
+        let checkpoints = checkpoints(&write.txn).await?;
         let end = sequence::Entity::find_by_id(1).one(&write.txn).await?;
-        replace(&mut write, &points, end.map_or(0, |end| end.audit)).await?;
+        replace(&mut write, &checkpoints, end.map_or(0, |end| end.audit)).await?;
         let broken = broken.map(|broken| json!({ "number": broken.number, "why": broken.why }));
-        write.audit(Event::new("audit.restarted", "audit", "log").before(json!(broken)));
+        write.audit(Event::new(AuditAction::AuditRestarted, "audit", "log").before(json!(broken)));
         write.commit().await
     }
 
     /// Whether nothing was ever signed, or what signs was removed without a trace, although a worker would have signed by now.
     pub(crate) async fn lacks_a_signing_key(self) -> Result<bool> {
-        Ok(matches!(find(self.registry, self.registry.db()).await?, Found::Never)
+        Ok(matches!(find(self.registry, self.registry.db()).await?, SigningKeyState::NeverCreated)
             && is_old(self.registry, self.registry.db()).await?)
     }
 }
 
 /// Looks for the signing key.
-pub(crate) async fn find(registry: &Registry, db: &impl ConnectionTrait) -> Result<Found> {
+pub(crate) async fn find(registry: &Registry, db: &impl ConnectionTrait) -> Result<SigningKeyState> {
     let known = recorded(db).await?.remove(SIGNING_KEY);
     let Some(known) = known.filter(|known| !known.is_null()) else {
-        // A key that nobody names any more was cut off from its name.
-        let sealed = sealed_value::Entity::find().filter(sealed_value::Column::OwnerKind.eq(OWNER));
+        // A sealed key without an entry in `deployment` means that the entry was deleted.
+        let sealed = sealed_value::Entity::find()
+            .filter(sealed_value::Column::OwnerKind.eq(OwnerKind::Audit.as_str()));
         let checkpoints = audit_checkpoint::Entity::find().count(db).await?;
         let never = checkpoints == 0 && sealed.count(db).await? == 0;
-        return Ok(if never { Found::Never } else { Found::Lost });
+        return Ok(if never { SigningKeyState::NeverCreated } else { SigningKeyState::Lost });
     };
-    let Some(id) = serde_json::from_value::<Uuid>(known).ok().map(SealedId) else { return Ok(Found::Lost) };
+    let Some(id) = serde_json::from_value::<Uuid>(known).ok().map(SealedId) else {
+        return Ok(SigningKeyState::Lost);
+    };
     Ok(match registry.open_if_there(db, id).await {
-        Ok(Some(text)) => SigningKey::read(id, text.expose()).map_or(Found::Lost, Found::Here),
-        Ok(None) => Found::Lost,
-        Err(error @ Error::KeyMissing(_)) => Found::Locked(id, error),
+        Ok(Some(text)) => {
+            SigningKey::read(id, text.expose()).map_or(SigningKeyState::Lost, SigningKeyState::Usable)
+        }
+        Ok(None) => SigningKeyState::Lost,
+        Err(error @ Error::KeyMissing(_)) => SigningKeyState::Locked(id, error),
         // With another key under the same id nothing opens; that says nothing about what is stored.
         Err(error) if error.is_damage() => match registry.secrets().wrong_key_of(db, id).await? {
-            Some(key) => Found::Locked(id, Error::KeyMissing(key)),
-            None => Found::Lost,
+            Some(key) => SigningKeyState::Locked(id, Error::KeyMissing(key)),
+            None => SigningKeyState::Lost,
         },
         Err(error) => return Err(error),
     })
@@ -250,42 +256,43 @@ pub(crate) async fn is_old(registry: &Registry, db: &impl ConnectionTrait) -> Re
     });
     let since = [first.map(|event| event.at), house.map(|row| row.created_at), sealed];
     let since = since.into_iter().flatten().min();
-    Ok(since.is_some_and(|since| crate::storage::columns::millis(registry.now()) - since > OLD))
+    Ok(since
+        .is_some_and(|since| crate::storage::columns::millis(registry.now()) - since > MAX_UNSIGNED_AGE_MS))
 }
 
-/// The key to sign with. One that may be trusted is made where there never was one, and where the sealing key of the last
-/// one was given up; else somebody removed it, and a person has to say so (`audit restart`).
+/// The key to sign with. A trusted one is made where there never was one, and where the sealing key of the last one was
+/// given up; else the key was removed, and an operator must confirm that (`audit restart`).
 pub(crate) async fn for_signing(
     write: &mut Write<'_>,
     checkpoints: &Checkpoints,
     last: i64,
 ) -> Result<SigningKey> {
     match find(write.registry, &write.txn).await? {
-        Found::Here(key) => Ok(key),
-        Found::Never => {
+        SigningKeyState::Usable(key) => Ok(key),
+        SigningKeyState::NeverCreated => {
             let late = is_old(write.registry, &write.txn).await?.then_some(last);
             if let Some(last) = late {
                 tracing::warn!(last, "the audit log is signed for the first time, long after it began");
-                write.audit(Event::new("audit.signing_key_made", "audit", last));
+                write.audit(Event::new(AuditAction::AuditSigningKeyMade, "audit", last));
             }
             make(write, checkpoints, late).await
         }
-        Found::Locked(id, error) if is_given_up(&write.txn, &error).await? => {
+        SigningKeyState::Locked(id, error) if is_given_up(&write.txn, &error).await? => {
             write.unseal([id]).await?;
-            write.audit(Event::new("audit.signing_key_replaced", "audit", id.0));
+            write.audit(Event::new(AuditAction::AuditSigningKeyReplaced, "audit", id.0));
             make(write, checkpoints, None).await
         }
-        Found::Locked(_, error) => Err(error),
-        Found::Lost => Err(Error::damaged(
+        SigningKeyState::Locked(_, error) => Err(error),
+        SigningKeyState::Lost => Err(Error::damaged(
             "the key that signs the audit log is missing; `mcp-registry audit verify` says more".to_owned(),
         )),
     }
 }
 
-/// A new key, whatever there was, which believes the log as it is now.
+/// Replaces any existing key by a new one that accepts the log as it is now.
 pub(crate) async fn replace(write: &mut Write<'_>, checkpoints: &Checkpoints, last: i64) -> Result<()> {
     sealed_value::Entity::delete_many()
-        .filter(sealed_value::Column::OwnerKind.eq(OWNER))
+        .filter(sealed_value::Column::OwnerKind.eq(OwnerKind::Audit.as_str()))
         .exec(&write.txn)
         .await?;
     make(write, checkpoints, Some(last)).await.map(drop)
@@ -296,7 +303,7 @@ async fn make(write: &mut Write<'_>, checkpoints: &Checkpoints, late: Option<i64
     aws_lc_rs::rand::fill(&mut seed).map_err(|_| Error::Internal("no random numbers".into()))?;
     let pair =
         Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| Error::Internal("no signing key".into()))?;
-    let memory = Some(Memory::of(checkpoints, late));
+    let memory = Some(RecordedCheckpoints::of(checkpoints, late));
     let mut key = SigningKey { id: SealedId(Uuid::nil()), seed, pair, memory };
     key.store(write).await?;
     Ok(key)
@@ -324,7 +331,7 @@ mod tests {
         let id = SealedId(Uuid::nil());
         let old = SigningKey::read(id, &STANDARD.encode([7; 32])).unwrap();
         assert_eq!(old.memory, None);
-        let memory = Memory::of(&checkpoints(&[4]), None);
+        let memory = RecordedCheckpoints::of(&checkpoints(&[4]), None);
         let text =
             serde_json::to_string(&SealedKey { seed: STANDARD.encode([7; 32]), memory: memory.clone() });
         let new = SigningKey::read(id, &text.unwrap()).unwrap();
@@ -337,7 +344,7 @@ mod tests {
 
     #[test]
     fn checkpoints_that_differ_from_the_remembered_ones_are_found() {
-        let memory = Memory::of(&checkpoints(&[4, 9]), None);
+        let memory = RecordedCheckpoints::of(&checkpoints(&[4, 9]), None);
         let found = |numbers: &[i64]| memory.contradicts(&checkpoints(numbers)).map(|broken| broken.number);
         assert_eq!(found(&[4, 9]), None);
         assert_eq!(found(&[4]), Some(9), "the newest is missing");
@@ -348,6 +355,6 @@ mod tests {
         let mut other = checkpoints(&[4, 9]);
         other.get_mut(&9).unwrap().hash = "other".to_owned();
         assert_eq!(memory.contradicts(&other).unwrap().number, 9);
-        assert_eq!(Memory::of(&checkpoints(&[]), None).contradicts(&checkpoints(&[])), None);
+        assert_eq!(RecordedCheckpoints::of(&checkpoints(&[]), None).contradicts(&checkpoints(&[])), None);
     }
 }

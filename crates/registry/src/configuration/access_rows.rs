@@ -31,7 +31,7 @@ pub(crate) fn blank(
         id: registry.new_id(),
         integration_id: model.id,
         workspace_id: workspace.id,
-        // As the integration says for all, until somebody decides for this workspace.
+        // `None`: the global access of the integration applies.
         enabled: None,
         configuration: None,
         version: 0,

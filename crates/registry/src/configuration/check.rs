@@ -1,7 +1,7 @@
-//! Judging an Advanced Configuration without saving it: what is wrong with it, what would be sent, what that costs.
+//! Dry run of an Advanced Configuration: findings, the metadata that would be sent, and the impact on clients.
 
 use crate::configuration::costs::{Affected, KnownClients};
-use crate::configuration::owner::{Carrier, Subject};
+use crate::configuration::row::{ConfigurationRow, ConfigurationScope};
 use crate::configuration::{Configurations, layers};
 use crate::lookup::servers;
 use crate::lookup::servers::ServerRef;
@@ -16,11 +16,11 @@ use registry_core::registration::Cost;
 use registry_core::slug::Slug;
 use std::sync::Arc;
 
-/// Something to judge without saving it.
+/// A configuration to check without saving it.
 #[derive(Clone, Debug)]
 pub struct Check {
     /// Where it would be saved; `None`: on an integration that does not exist yet.
-    pub subject: Option<Subject>,
+    pub subject: Option<ConfigurationScope>,
     /// The JSON text.
     pub text: String,
     /// The server to show; `None`: the first affected one, or an example.
@@ -43,8 +43,8 @@ pub struct Checked {
     pub servers: Vec<(String, String)>,
 }
 
-/// So many servers are shown with what is sent before and after.
-const MOST_COMPARED: usize = 200;
+/// Maximum number of servers that are compared before and after.
+const MAX_COMPARED: usize = 200;
 
 /// What a text would change for one server.
 #[derive(Clone, Debug)]
@@ -53,9 +53,9 @@ pub struct SentChange {
     pub workspace: String,
     /// Server slug.
     pub server: String,
-    /// What becomes of its client; `None` where none is needed.
+    /// The impact on its client; `None` where none is needed.
     pub cost: Option<Cost>,
-    /// Whether a gateway has fetched its client, so that people may have signed in through it.
+    /// Whether a gateway has fetched its client, so that users may have signed in through it.
     pub is_used: bool,
     /// What is sent now and what would be; of the first 200 servers only.
     pub sent: Option<Box<(Resolution, Resolution)>>,
@@ -76,30 +76,30 @@ pub struct Preview {
     pub digest: String,
 }
 impl Configurations<'_> {
-    /// Judges a text and shows what it would send. Saves nothing.
+    /// Validates a text and shows what it would send. Saves nothing.
     pub async fn check(self, actor: &Actor, check: Check) -> Result<Checked> {
         actor.require(Permission::CheckConfiguration)?;
-        let carrier = match &check.subject {
-            Some(subject) => Some(self.row(self.registry.db(), actor, subject, false).await?),
+        let layer_row = match &check.subject {
+            Some(scope) => Some(self.row(self.registry.db(), actor, scope, false).await?),
             None => None,
         };
-        self.judge(actor, carrier.as_ref(), &check.text, check.preview.as_ref()).await
+        self.dry_run(actor, layer_row.as_ref(), &check.text, check.preview.as_ref()).await
     }
 
-    /// As [`Self::check_configuration`] of a text that would be saved at `carrier`.
-    pub(crate) async fn judge(
+    /// As [`Self::check`], for a text that would be saved in `layer_row`; `None`: in an integration that does not exist yet.
+    pub(crate) async fn dry_run(
         self,
         actor: &Actor,
-        carrier: Option<&Carrier>,
+        layer_row: Option<&ConfigurationRow>,
         text: &str,
         preview: Option<&ServerRef>,
     ) -> Result<Checked> {
-        let (mut findings, layer) = self.as_if_saved(text, carrier.and_then(Carrier::text))?;
+        let (mut findings, layer) = self.parse_unsaved(text, layer_row.and_then(ConfigurationRow::text))?;
         let Some(layer) = layer.map(Arc::new) else {
             return Ok(Checked { findings, ..Checked::default() });
         };
-        let mut servers = match carrier {
-            Some(carrier) => self.load(self.registry.db(), carrier.scope(), false).await?,
+        let mut servers = match layer_row {
+            Some(layer_row) => self.load(self.registry.db(), layer_row.scope(), false).await?,
             None => Vec::new(),
         };
         servers.retain(|layers| actor.sees(WorkspaceId(layers.workspace.id)));
@@ -108,11 +108,11 @@ impl Configurations<'_> {
         let clients = KnownClients::of(self.registry.db(), &servers).await?;
         for layers in &mut servers {
             let before = layers.resolution();
-            match carrier {
-                Some(Carrier::Organisation(_)) => layers.organisation_layer = layer.clone(),
-                Some(Carrier::Integration(_)) => layers.integration_layer = layer.clone(),
-                Some(Carrier::Access(_)) => layers.workspace_layer = layer.clone(),
-                Some(Carrier::Server(_)) => layers.server_layer = layer.clone(),
+            match layer_row {
+                Some(ConfigurationRow::Organisation(_)) => layers.organisation_layer = layer.clone(),
+                Some(ConfigurationRow::Integration(_)) => layers.integration_layer = layer.clone(),
+                Some(ConfigurationRow::Access(_)) => layers.workspace_layer = layer.clone(),
+                Some(ConfigurationRow::Server(_)) => layers.server_layer = layer.clone(),
                 None => {}
             }
             let after = layers.resolution();
@@ -141,13 +141,13 @@ impl Configurations<'_> {
                 cost,
                 is_used: clients.is_used(layers),
                 // Of a change that reaches everything, more than these are not read one by one.
-                sent: (changes.len() < MOST_COMPARED).then(|| Box::new((before, after))),
+                sent: (changes.len() < MAX_COMPARED).then(|| Box::new((before, after))),
             });
         }
-        let preview = self.preview(actor, preview, &servers, carrier, &layer).await?;
+        let preview = self.preview(actor, preview, &servers, layer_row, &layer).await?;
         let servers = servers
             .iter()
-            .take(MOST_COMPARED)
+            .take(MAX_COMPARED)
             .map(|layers| (layers.workspace.slug.clone(), layers.server.slug.clone()))
             .collect();
         Ok(Checked { findings, preview: Some(preview), affected, changes, servers })
@@ -155,7 +155,7 @@ impl Configurations<'_> {
 
     /// What was found in a text, and the layer it would be beside the `stored` one; `None` if it has errors. Nothing is
     /// sealed.
-    pub(crate) fn as_if_saved(
+    pub(crate) fn parse_unsaved(
         self,
         text: &str,
         stored: Option<&str>,
@@ -178,10 +178,10 @@ impl Configurations<'_> {
     pub async fn affected_servers(
         self,
         actor: &Actor,
-        subject: &Subject,
+        scope: &ConfigurationScope,
     ) -> Result<Vec<(WorkspaceRef, Slug, ServerId)>> {
-        let carrier = self.row(self.registry.db(), actor, subject, false).await?;
-        let servers = self.load(self.registry.db(), carrier.scope(), false).await?;
+        let layer_row = self.row(self.registry.db(), actor, scope, false).await?;
+        let servers = self.load(self.registry.db(), layer_row.scope(), false).await?;
         servers
             .iter()
             .filter(|layers| actor.sees(WorkspaceId(layers.workspace.id)))
@@ -195,7 +195,7 @@ impl Configurations<'_> {
         actor: &Actor,
         wanted: Option<&ServerRef>,
         servers: &[layers::ServerLayers],
-        carrier: Option<&Carrier>,
+        layer_row: Option<&ConfigurationRow>,
         layer: &AdvancedConfiguration,
     ) -> Result<Preview> {
         let chosen = match wanted {
@@ -209,10 +209,10 @@ impl Configurations<'_> {
         let (workspace, server, resolution) = if let Some(layers) = chosen {
             (layers.workspace.slug.clone(), layers.server.slug.clone(), layers.resolution())
         } else {
-            // No server yet: show an example, so that a first configuration can be judged before anything exists.
+            // No server yet: show an example, so that a first configuration can be validated before anything exists.
             let organisation_layer = self.organisation_layer(self.registry.db()).await?;
-            let layers = match carrier {
-                Some(Carrier::Organisation(_)) => {
+            let layers = match layer_row {
+                Some(ConfigurationRow::Organisation(_)) => {
                     vec![Layer { level: Level::Organisation, configuration: layer }]
                 }
                 _ => vec![

@@ -1,4 +1,4 @@
-//! What a change costs: how many clients are updated, replaced, or wait for a person. Said before it is saved and after.
+//! The impact of a change on clients: how many are updated, replaced, or wait for approval.
 
 use crate::configuration::layers::ServerLayers;
 use crate::lookup::clients::active_client;
@@ -9,7 +9,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 use std::collections::HashMap;
 use uuid::Uuid;
 
-/// What a change reaches, and what it costs.
+/// The impact of a change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Affected {
     /// Servers whose document changes.
@@ -18,13 +18,13 @@ pub struct Affected {
     pub registrations: u64,
     /// Of these: servers that get their first client.
     pub registered: u64,
-    /// Clients that are updated or taken over; their ids stay, nobody notices.
+    /// Clients that are updated or taken over; their ids stay, users do not notice.
     pub updated: u64,
     /// Clients whose authorization server is looked for at another address first.
     pub rediscovered: u64,
-    /// Clients that are replaced without asking; people who signed in through them must do so again.
+    /// Clients that are replaced without asking; users who signed in through them must sign in again.
     pub replaced: u64,
-    /// Clients that serve on until a person approves their replacement.
+    /// Clients that stay in use until a user approves their replacement.
     pub asked: u64,
     /// Clients that are withdrawn.
     pub withdrawn: u64,
@@ -44,7 +44,7 @@ impl Affected {
         *counter += 1;
     }
 
-    /// What two changes reach and cost together.
+    /// Adds the impact of another change.
     pub(crate) fn add(&mut self, other: Self) {
         self.servers += other.servers;
         self.registrations += other.registrations;
@@ -95,13 +95,13 @@ impl KnownClients {
         self.by_server.get(&layers.server.id).map(|(row, client)| (row, client.as_ref()))
     }
 
-    /// Whether a gateway has fetched a server's client, so that people may have signed in through it.
+    /// Whether a gateway has fetched a server's client, so that users may have signed in through it.
     pub(crate) fn is_used(&self, layers: &ServerLayers) -> bool {
         let known = self.by_server.get(&layers.server.id);
         known.and_then(|(_, client)| client.as_ref()).is_some_and(|client| client.fetched)
     }
 
-    /// What wanting what `layers` say costs.
+    /// The impact of changing the client to what `layers` resolve to.
     pub(crate) fn cost(&self, registry: &Registry, layers: &ServerLayers) -> Result<Cost> {
         let known = self.by_server.get(&layers.server.id);
         let desired = registry.configurations().desired(layers, known.map(|(row, _)| row))?;

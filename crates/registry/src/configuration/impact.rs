@@ -1,7 +1,7 @@
-//! What a change does to servers and their registrations.
+//! The impact of a change on servers and their registrations: compared before and after, then enqueued.
 
 use crate::configuration::costs::{Affected, KnownClients};
-use crate::configuration::layers::{Scope, ServerLayers, auth_type};
+use crate::configuration::layers::{ServerLayers, ServerScope, auth_type};
 use crate::storage::entity::registration;
 use crate::storage::write::Write;
 use crate::{Error, Result};
@@ -14,27 +14,27 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, Quer
 use std::collections::HashMap;
 use uuid::Uuid;
 
-/// What becomes of clients that are not as wanted after a change, where only a new one would be: people who signed in
-/// through the old one must then sign in again.
+/// Whether clients that cannot be updated in place are replaced without approval. Users who signed in through a replaced
+/// client must sign in again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Replacements {
+pub enum ReplacementMode {
     /// As `registration.replace` and the rules say (INV-6).
     #[default]
-    ByRule,
-    /// None is replaced because of this change: they serve on as `outdated` until somebody approves. The next change that
-    /// reaches them is decided anew.
-    Held,
+    Policy,
+    /// No client is replaced because of this change: each stays in use in state `outdated` until a user approves. The next
+    /// change decides again.
+    Defer,
 }
 
-/// The state of some servers before a change, to see afterwards what the change did to each.
-pub(crate) struct Before {
-    scope: Scope<'static>,
+/// The state of servers before a change; compared with the state after it, it gives the impact.
+pub(crate) struct ImpactTracker {
+    scope: ServerScope<'static>,
     servers: HashMap<Uuid, (ServerLayers, Resolution)>,
-    replacements: Replacements,
+    replacements: ReplacementMode,
 }
 
-impl Before {
-    pub(crate) async fn take(write: &Write<'_>, scope: Scope<'static>) -> Result<Self> {
+impl ImpactTracker {
+    pub(crate) async fn capture(write: &Write<'_>, scope: ServerScope<'static>) -> Result<Self> {
         let loaded = write.registry.configurations().load(&write.txn, scope, false).await?;
         let servers = loaded
             .into_iter()
@@ -43,22 +43,17 @@ impl Before {
                 (layers.server.id, (layers, resolution))
             })
             .collect();
-        Ok(Self { scope, servers, replacements: Replacements::ByRule })
+        Ok(Self { scope, servers, replacements: ReplacementMode::Policy })
     }
 
-    /// The same with a say in when clients are replaced.
-    pub(crate) fn with(self, replacements: Replacements) -> Self {
+    /// Sets when clients are replaced.
+    pub(crate) fn with_replacements(self, replacements: ReplacementMode) -> Self {
         Self { replacements, ..self }
     }
 
-    /// Judges each server after the change and wakes its registration where something changed. Refuses a change that
-    /// would leave a server with metadata that contradict each other; `pointer` is where the change was made.
-    pub(crate) async fn settle(
-        self,
-        write: &mut Write<'_>,
-        pointer: &str,
-        because: &str,
-    ) -> Result<Affected> {
+    /// Compares each server with its captured state and enqueues its registration where something changed. Refuses a
+    /// change that leaves a server with contradictory metadata; `pointer` is where the change was made.
+    pub(crate) async fn apply(self, write: &mut Write<'_>, pointer: &str, because: &str) -> Result<Affected> {
         let mut affected = Affected::default();
         let mut broken = Findings::default();
         let servers = write.registry.configurations().load(&write.txn, self.scope, false).await?;
@@ -86,11 +81,13 @@ impl Before {
             affected.servers += 1;
             let workspace = WorkspaceId(layers.workspace.id);
             write.server_changed(workspace, ServerId(layers.server.id));
-            if wake(write, &layers, because).await? {
+            if enqueue(write, &layers, because).await? {
                 affected.registrations += 1;
                 let cost = clients.cost(write.registry, &layers)?;
                 affected.count(match self.replacements {
-                    Replacements::Held if hold(write, &layers).await? && cost == Cost::Replaced => {
+                    ReplacementMode::Defer
+                        if require_approval(write, &layers).await? && cost == Cost::Replaced =>
+                    {
                         Cost::Asked
                     }
                     _ => cost,
@@ -104,8 +101,8 @@ impl Before {
     }
 }
 
-/// Makes the registration of a server due now, creating it where one is needed. True if there is one.
-pub(crate) async fn wake(write: &mut Write<'_>, layers: &ServerLayers, because: &str) -> Result<bool> {
+/// Creates the registration of a server due now; creates it where the server needs one. `true` if there is one.
+pub(crate) async fn enqueue(write: &mut Write<'_>, layers: &ServerLayers, because: &str) -> Result<bool> {
     let now = write.millis();
     let row = registration::Entity::find()
         .filter(registration::Column::ServerId.eq(layers.server.id))
@@ -146,7 +143,7 @@ pub(crate) async fn wake(write: &mut Write<'_>, layers: &ServerLayers, because: 
         unwanted_since: Set(if layers.enabled { None } else { row.unwanted_since.or(Some(now)) }),
         ..Default::default()
     };
-    // What a person had to mend may be mended now: say so at once instead of showing the old failure.
+    // The change may have fixed the failure: show `queued` instead of the old failure.
     if row.state == State::Failed.as_str() || row.state == State::Withdrawn.as_str() {
         changed.state = Set(State::Queued.as_str().to_owned());
         changed.reason = Set(None);
@@ -158,16 +155,21 @@ pub(crate) async fn wake(write: &mut Write<'_>, layers: &ServerLayers, because: 
     Ok(true)
 }
 
-/// Notes that the client of a server is not replaced for what is wanted now unless a person approves. True if it holds.
-pub(crate) async fn hold(write: &Write<'_>, layers: &ServerLayers) -> Result<bool> {
+/// Records that the client of a server is replaced for the present inputs only after approval. `true` if there is a
+/// registration.
+pub(crate) async fn require_approval(write: &Write<'_>, layers: &ServerLayers) -> Result<bool> {
     let row = registration::Entity::find()
         .filter(registration::Column::ServerId.eq(layers.server.id))
         .one(&write.txn)
         .await?;
     let Some(row) = row else { return Ok(false) };
-    let held = write.registry.configurations().desired(layers, Some(&row))?.inputs();
-    registration::ActiveModel { id: Set(row.id), held: Set(Some(held)), ..Default::default() }
-        .update(&write.txn)
-        .await?;
+    let approval_required_for = write.registry.configurations().desired(layers, Some(&row))?.inputs();
+    registration::ActiveModel {
+        id: Set(row.id),
+        held: Set(Some(approval_required_for)),
+        ..Default::default()
+    }
+    .update(&write.txn)
+    .await?;
     Ok(true)
 }

@@ -1,4 +1,4 @@
-//! The five layers of servers as they stand in the database, and what follows from a change to one of them.
+//! Loads the configuration layers of servers and resolves them into effective metadata.
 
 use crate::configuration::Configurations;
 use crate::configuration::mapped_secrets::members_of;
@@ -22,9 +22,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// Which servers are meant.
+/// A set of servers.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Scope<'a> {
+pub(crate) enum ServerScope<'a> {
     All,
     Workspace(WorkspaceId),
     Integration(IntegrationId),
@@ -89,7 +89,7 @@ impl Configurations<'_> {
     pub(crate) async fn load(
         self,
         db: &impl ConnectionTrait,
-        scope: Scope<'_>,
+        scope: ServerScope<'_>,
         deleted: bool,
     ) -> Result<Vec<ServerLayers>> {
         let mut select = server::Entity::find();
@@ -97,14 +97,14 @@ impl Configurations<'_> {
             select = select.filter(server::Column::DeletedAt.is_null());
         }
         select = match scope {
-            Scope::All => select,
-            Scope::Workspace(id) => select.filter(server::Column::WorkspaceId.eq(id.0)),
-            Scope::Integration(id) => select.filter(server::Column::IntegrationId.eq(id.0)),
-            Scope::Access(integration, workspace) => select
+            ServerScope::All => select,
+            ServerScope::Workspace(id) => select.filter(server::Column::WorkspaceId.eq(id.0)),
+            ServerScope::Integration(id) => select.filter(server::Column::IntegrationId.eq(id.0)),
+            ServerScope::Access(integration, workspace) => select
                 .filter(server::Column::IntegrationId.eq(integration.0))
                 .filter(server::Column::WorkspaceId.eq(workspace.0)),
-            Scope::Server(id) => select.filter(server::Column::Id.eq(id.0)),
-            Scope::Servers(ids) => select.filter(server::Column::Id.is_in(ids.iter().copied())),
+            ServerScope::Server(id) => select.filter(server::Column::Id.eq(id.0)),
+            ServerScope::Servers(ids) => select.filter(server::Column::Id.is_in(ids.iter().copied())),
         };
         let servers = select
             .order_by_asc(server::Column::WorkspaceId)
@@ -156,10 +156,10 @@ impl Configurations<'_> {
         self,
         db: &impl ConnectionTrait,
         servers: &[server::Model],
-        scope: Scope<'_>,
+        scope: ServerScope<'_>,
     ) -> Result<HashMap<Uuid, (Arc<integration::Model>, Arc<AdvancedConfiguration>)>> {
         let mut select = integration::Entity::find();
-        if !matches!(scope, Scope::All) {
+        if !matches!(scope, ServerScope::All) {
             let ids: BTreeSet<_> = servers.iter().map(|server| server.integration_id).collect();
             select = select.filter(integration::Column::Id.is_in(ids));
         }
@@ -175,10 +175,10 @@ impl Configurations<'_> {
         self,
         db: &impl ConnectionTrait,
         servers: &[server::Model],
-        scope: Scope<'_>,
+        scope: ServerScope<'_>,
     ) -> Result<HashMap<Uuid, Arc<workspace::Model>>> {
         let mut select = workspace::Entity::find();
-        if !matches!(scope, Scope::All) {
+        if !matches!(scope, ServerScope::All) {
             let ids: BTreeSet<_> = servers.iter().map(|server| server.workspace_id).collect();
             select = select.filter(workspace::Column::Id.is_in(ids));
         }
@@ -232,7 +232,7 @@ impl Configurations<'_> {
     }
 }
 
-/// As [`Registry::resolve_layers`], above these shared settings.
+/// As [`Configurations::resolve`], with these shared settings.
 fn resolve_with(
     shared: &SharedSettings,
     [organisation, integration, workspace, server]: [&AdvancedConfiguration; 4],
@@ -271,7 +271,7 @@ fn check_document(shared: &SharedSettings, resolution: &mut Resolution) {
     }
 }
 
-/// Where somebody who may not write the organisation's layer chose the address (a workspace its own integration's, a
+/// Where a user who may not write the organisation's layer chose the address (a workspace its own integration's, a
 /// manager any integration's), secrets of the organisation must not go there, neither in a registration nor through a
 /// gateway nor in a test (INV-20).
 fn withhold_organisation_secrets(resolution: &mut Resolution) {
@@ -304,7 +304,7 @@ fn withhold_organisation_secrets(resolution: &mut Resolution) {
             value: serde_json::Value::String("secret".to_owned()),
             code: "secret_withheld".to_owned(),
             reason:
-                "A secret of the organisation is not used for an integration whose address was chosen by somebody who may not change the organisation's configuration. An admin who saves the address of an integration of the organisation again has it used."
+                "A secret of the organisation is not used for an integration whose address was chosen by a user who may not change the organisation's configuration. An admin who saves the address of an integration of the organisation again has it used."
                     .to_owned(),
         });
     }
@@ -322,17 +322,17 @@ fn holds_marker(value: &serde_json::Value) -> bool {
 async fn access_of(
     db: &impl ConnectionTrait,
     servers: &[server::Model],
-    scope: Scope<'_>,
+    scope: ServerScope<'_>,
 ) -> Result<HashMap<(Uuid, Uuid), access::Model>> {
     let select = access::Entity::find();
     let select = match scope {
-        Scope::All => select,
-        Scope::Workspace(id) => select.filter(access::Column::WorkspaceId.eq(id.0)),
-        Scope::Integration(id) => select.filter(access::Column::IntegrationId.eq(id.0)),
-        Scope::Access(integration, workspace) => select
+        ServerScope::All => select,
+        ServerScope::Workspace(id) => select.filter(access::Column::WorkspaceId.eq(id.0)),
+        ServerScope::Integration(id) => select.filter(access::Column::IntegrationId.eq(id.0)),
+        ServerScope::Access(integration, workspace) => select
             .filter(access::Column::IntegrationId.eq(integration.0))
             .filter(access::Column::WorkspaceId.eq(workspace.0)),
-        Scope::Server(_) | Scope::Servers(_) => {
+        ServerScope::Server(_) | ServerScope::Servers(_) => {
             let integrations: BTreeSet<_> = servers.iter().map(|server| server.integration_id).collect();
             let workspaces: BTreeSet<_> = servers.iter().map(|server| server.workspace_id).collect();
             select

@@ -1,4 +1,8 @@
-//! Advanced Configuration: the layers, saving with a dry run of the impact, revisions, secrets mapped into it.
+//! Advanced Configuration: JSON documents in four layers (organisation, integration, workspace, server) over the shared
+//! settings, resolved into the effective metadata of each server.
+//!
+//! A change is saved with a revision, and its impact on servers and clients is computed before (dry run) and in the same
+//! transaction ([`impact::ImpactTracker`]). Secrets are cut out and sealed; mapped secrets come from the operator's stores.
 
 pub(crate) mod access_rows;
 pub(crate) mod check;
@@ -6,9 +10,9 @@ pub(crate) mod costs;
 pub(crate) mod impact;
 pub(crate) mod layers;
 pub(crate) mod mapped_secrets;
-pub(crate) mod owner;
 pub(crate) mod revision_rows;
 pub(crate) mod revisions;
+pub(crate) mod row;
 pub(crate) mod save;
 
 use crate::Registry;

@@ -1,6 +1,7 @@
 //! Rows of revisions.
 
 use crate::storage::entity::revision;
+use crate::storage::owner::{Owner, OwnerKind};
 use crate::storage::write::Write;
 use crate::{Error, Result};
 use registry_core::finding::Finding;
@@ -14,7 +15,7 @@ use uuid::Uuid;
 /// Adds the next revision of a configuration.
 pub(crate) async fn add_revision(
     write: &Write<'_>,
-    owner: (&'static str, Uuid),
+    owner: Owner,
     text: Option<String>,
     note: Option<String>,
     restored_from: Option<i64>,
@@ -29,9 +30,9 @@ pub(crate) async fn add_revision(
     }
     revision::ActiveModel {
         id: Set(write.registry.new_id()),
-        subject_kind: Set(owner.0.to_owned()),
-        subject_id: Set(owner.1),
-        number: Set(last_revision(&write.txn, owner.0, owner.1).await? + 1),
+        subject_kind: Set(owner.kind.as_str().to_owned()),
+        subject_id: Set(owner.id),
+        number: Set(last_revision(&write.txn, owner).await? + 1),
         text: Set(text),
         actor: Set(write.actor_name()),
         door: Set(write.actor().origin.door.as_str().to_owned()),
@@ -47,7 +48,7 @@ pub(crate) async fn add_revision(
 /// Adds the next revision of each of many configurations of one kind, without notes.
 pub(crate) async fn add_revisions(
     write: &Write<'_>,
-    kind: &'static str,
+    kind: OwnerKind,
     texts: Vec<(Uuid, Option<String>)>,
 ) -> Result<()> {
     /// Rows that one statement puts in.
@@ -57,7 +58,7 @@ pub(crate) async fn add_revisions(
             .select_only()
             .column(revision::Column::SubjectId)
             .column_as(revision::Column::Number.max(), "newest")
-            .filter(revision::Column::SubjectKind.eq(kind))
+            .filter(revision::Column::SubjectKind.eq(kind.as_str()))
             .filter(revision::Column::SubjectId.is_in(chunk.iter().map(|(id, _)| *id)))
             .group_by(revision::Column::SubjectId)
             .into_tuple::<(Uuid, i64)>()
@@ -67,7 +68,7 @@ pub(crate) async fn add_revisions(
             .collect();
         let rows = chunk.iter().map(|(id, text)| revision::ActiveModel {
             id: Set(write.registry.new_id()),
-            subject_kind: Set(kind.to_owned()),
+            subject_kind: Set(kind.as_str().to_owned()),
             subject_id: Set(*id),
             number: Set(newest.get(id).copied().unwrap_or_default() + 1),
             text: Set(text.clone()),
@@ -82,12 +83,12 @@ pub(crate) async fn add_revisions(
     Ok(())
 }
 
-pub(crate) async fn last_revision(db: &impl ConnectionTrait, kind: &str, id: Uuid) -> Result<i64> {
+pub(crate) async fn last_revision(db: &impl ConnectionTrait, owner: Owner) -> Result<i64> {
     let newest: Option<i64> = revision::Entity::find()
         .select_only()
         .column(revision::Column::Number)
-        .filter(revision::Column::SubjectKind.eq(kind))
-        .filter(revision::Column::SubjectId.eq(id))
+        .filter(revision::Column::SubjectKind.eq(owner.kind.as_str()))
+        .filter(revision::Column::SubjectId.eq(owner.id))
         .order_by_desc(revision::Column::Number)
         .limit(1)
         .into_tuple()

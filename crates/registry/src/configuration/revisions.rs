@@ -2,8 +2,8 @@
 
 use crate::configuration::Configurations;
 use crate::configuration::check::Checked;
-use crate::configuration::impact::Replacements;
-use crate::configuration::owner::{Carrier, Configuration, Subject};
+use crate::configuration::impact::ReplacementMode;
+use crate::configuration::row::{Configuration, ConfigurationRow, ConfigurationScope};
 use crate::configuration::save::{Saved, Written};
 use crate::lookup::naming;
 use crate::lookup::servers::ServerRef;
@@ -29,9 +29,9 @@ pub struct Revision {
     pub text: Option<String>,
     /// Who saved it.
     pub actor: String,
-    /// Through which door: `api`, `web`, `cli`.
+    /// Audit channel: `api`, `web`, `cli`.
     pub door: String,
-    /// What the author said of it.
+    /// Note of the author, at most 500 characters.
     pub note: Option<String>,
     /// The number it was restored from.
     pub restored_from: Option<i64>,
@@ -43,21 +43,21 @@ impl Configurations<'_> {
     pub async fn revisions(
         self,
         actor: &Actor,
-        subject: &Subject,
+        scope: &ConfigurationScope,
         request: PageRequest,
     ) -> Result<Page<Revision>> {
-        let carrier = self.row(self.registry.db(), actor, subject, false).await?;
+        let layer_row = self.row(self.registry.db(), actor, scope, false).await?;
         let select = revision::Entity::find()
-            .filter(revision::Column::SubjectKind.eq(carrier.kind()))
-            .filter(revision::Column::SubjectId.eq(carrier.id()))
+            .filter(revision::Column::SubjectKind.eq(layer_row.owner().kind.as_str()))
+            .filter(revision::Column::SubjectId.eq(layer_row.owner().id))
             .order_by_desc(revision::Column::Number);
         pagination::fetch(self.registry.db(), select, request).await?.try_map(|row| Ok(row.into()))
     }
 
     /// One saved version.
-    pub async fn revision(self, actor: &Actor, subject: &Subject, number: i64) -> Result<Revision> {
-        let carrier = self.row(self.registry.db(), actor, subject, false).await?;
-        Ok(find(self.registry.db(), &carrier, number).await?.into())
+    pub async fn revision(self, actor: &Actor, scope: &ConfigurationScope, number: i64) -> Result<Revision> {
+        let layer_row = self.row(self.registry.db(), actor, scope, false).await?;
+        Ok(find(self.registry.db(), &layer_row, number).await?.into())
     }
 
     /// What restoring a version would send and cost today: its text with the present secrets under today's other layers.
@@ -65,47 +65,51 @@ impl Configurations<'_> {
     pub async fn check_revision(
         self,
         actor: &Actor,
-        subject: &Subject,
+        scope: &ConfigurationScope,
         number: i64,
         preview: Option<&ServerRef>,
     ) -> Result<Checked> {
         actor.require(Permission::CheckConfiguration)?;
-        let carrier = self.row(self.registry.db(), actor, subject, false).await?;
-        let row = find(self.registry.db(), &carrier, number).await?;
-        let (text, notices) = with_present_secrets_or_none(row.text, &carrier)?;
+        let layer_row = self.row(self.registry.db(), actor, scope, false).await?;
+        let row = find(self.registry.db(), &layer_row, number).await?;
+        let (text, notices) = with_present_secrets_or_none(row.text, &layer_row)?;
         let mut checked =
-            self.judge(actor, Some(&carrier), text.as_deref().unwrap_or_default(), preview).await?;
+            self.dry_run(actor, Some(&layer_row), text.as_deref().unwrap_or_default(), preview).await?;
         checked.findings.extend_below("", notices);
         Ok(checked)
     }
 
-    /// Makes an earlier version the present one, as a new version. Secrets that were replaced since then stay as they
+    /// Creates an earlier version the present one, as a new version. Secrets that were replaced since then stay as they
     /// are now; the findings say which.
     pub async fn revert(
         self,
         actor: &Actor,
-        subject: &Subject,
+        scope: &ConfigurationScope,
         number: i64,
         expected_version: Option<i64>,
-        replacements: Replacements,
+        replacements: ReplacementMode,
     ) -> Result<Saved<Configuration>> {
         let mut write = self.registry.begin_write(actor).await?;
-        let carrier = self.writable_row(&mut write, actor, subject).await?;
-        naming::expect_version(expected_version, carrier.version())?;
-        let row = find(&write.txn, &carrier, number).await?;
-        let (text, notices) = with_present_secrets_or_none(row.text, &carrier)?;
+        let layer_row = self.writable_row(&mut write, actor, scope).await?;
+        naming::expect_version(expected_version, layer_row.version())?;
+        let row = find(&write.txn, &layer_row, number).await?;
+        let (text, notices) = with_present_secrets_or_none(row.text, &layer_row)?;
         let written = Written { text, note: None, restored_from: Some(number) };
-        let mut saved = self.save_text(&mut write, carrier, written, replacements).await?;
+        let mut saved = self.save_text(&mut write, layer_row, written, replacements).await?;
         saved.findings.extend_below("", notices);
         write.commit().await?;
         Ok(saved)
     }
 }
 
-async fn find(db: &impl ConnectionTrait, carrier: &Carrier, number: i64) -> Result<revision::Model> {
+async fn find(
+    db: &impl ConnectionTrait,
+    layer_row: &ConfigurationRow,
+    number: i64,
+) -> Result<revision::Model> {
     revision::Entity::find()
-        .filter(revision::Column::SubjectKind.eq(carrier.kind()))
-        .filter(revision::Column::SubjectId.eq(carrier.id()))
+        .filter(revision::Column::SubjectKind.eq(layer_row.owner().kind.as_str()))
+        .filter(revision::Column::SubjectId.eq(layer_row.owner().id))
         .filter(revision::Column::Number.eq(number))
         .one(db)
         .await?
@@ -115,11 +119,11 @@ async fn find(db: &impl ConnectionTrait, carrier: &Carrier, number: i64) -> Resu
 /// A version's text as it can be saved now; one that cleared the level stays none.
 fn with_present_secrets_or_none(
     text: Option<String>,
-    carrier: &Carrier,
+    layer_row: &ConfigurationRow,
 ) -> Result<(Option<String>, Findings)> {
     match text {
         Some(text) => {
-            let (text, notices) = with_present_secrets(&text, carrier.text())?;
+            let (text, notices) = with_present_secrets(&text, layer_row.text())?;
             Ok((Some(text), notices))
         }
         None => Ok((None, Findings::default())),

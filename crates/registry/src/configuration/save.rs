@@ -1,25 +1,26 @@
 //! Advanced Configurations at all their levels: reading and saving.
 
 use crate::configuration::costs::Affected;
-use crate::configuration::impact::{Before, Replacements};
-use crate::configuration::owner::{Carrier, Configuration, Subject};
+use crate::configuration::impact::{ImpactTracker, ReplacementMode};
 use crate::configuration::revision_rows::add_revision;
+use crate::configuration::row::{Configuration, ConfigurationRow, ConfigurationScope};
 use crate::configuration::{Configurations, mapped_secrets};
 use crate::lookup::naming;
 use crate::secrets::markers::store;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::write::{Event, Write};
 use crate::{Actor, Result};
 use registry_core::finding::Findings;
 use serde_json::json;
 
-/// A saved thing, with what was found in it that did not prevent saving.
+/// A saved value, with its warnings and notices.
 #[derive(Clone, Debug)]
 pub struct Saved<T> {
-    /// The thing as it is now.
+    /// The value after the save.
     pub value: T,
     /// Warnings and notices.
     pub findings: Findings,
-    /// What follows from the save.
+    /// Impact of the save on servers and clients.
     pub affected: Affected,
 }
 
@@ -28,12 +29,12 @@ pub struct Saved<T> {
 pub struct NewConfiguration {
     /// The JSON text; `None` clears the level.
     pub text: Option<String>,
-    /// What the history says of it, at most 500 characters.
+    /// Note in the revision, at most 500 characters.
     pub note: Option<String>,
-    /// The version that was read ([`Configuration::version`]); `None` when any will do.
+    /// Expected version ([`Configuration::version`]); `None`: no check.
     pub expected_version: Option<i64>,
-    /// What becomes of clients that only a new one can take the place of.
-    pub replacements: Replacements,
+    /// Whether clients that cannot be updated in place are replaced without approval.
+    pub replacements: ReplacementMode,
 }
 
 /// What goes into a row and its history.
@@ -46,9 +47,9 @@ pub(crate) struct Written {
 
 impl Configurations<'_> {
     /// One level's configuration.
-    pub async fn get(self, actor: &Actor, subject: &Subject) -> Result<Configuration> {
-        let carrier = self.row(self.registry.db(), actor, subject, false).await?;
-        self.show(self.registry.db(), &carrier).await
+    pub async fn get(self, actor: &Actor, scope: &ConfigurationScope) -> Result<Configuration> {
+        let layer_row = self.row(self.registry.db(), actor, scope, false).await?;
+        self.show(self.registry.db(), &layer_row).await
     }
 
     /// Saves (or with `None` clears) one level's configuration; what clients this costs is left to the rules. Pointers of
@@ -56,27 +57,27 @@ impl Configurations<'_> {
     pub async fn set(
         self,
         actor: &Actor,
-        subject: &Subject,
+        scope: &ConfigurationScope,
         text: Option<String>,
         note: Option<String>,
         expected_version: Option<i64>,
     ) -> Result<Saved<Configuration>> {
-        let new = NewConfiguration { text, note, expected_version, replacements: Replacements::ByRule };
-        self.save(actor, subject, new).await
+        let new = NewConfiguration { text, note, expected_version, replacements: ReplacementMode::Policy };
+        self.save(actor, scope, new).await
     }
 
-    /// As [`Self::set_configuration`], with a say in when clients are replaced.
+    /// As [`Self::set`], with a choice of when clients are replaced.
     pub async fn save(
         self,
         actor: &Actor,
-        subject: &Subject,
+        scope: &ConfigurationScope,
         new: NewConfiguration,
     ) -> Result<Saved<Configuration>> {
         let mut write = self.registry.begin_write(actor).await?;
-        let carrier = self.writable_row(&mut write, actor, subject).await?;
-        naming::expect_version(new.expected_version, carrier.version())?;
+        let layer_row = self.writable_row(&mut write, actor, scope).await?;
+        naming::expect_version(new.expected_version, layer_row.version())?;
         let text = Written { text: new.text, note: new.note, restored_from: None };
-        let saved = self.save_text(&mut write, carrier, text, new.replacements).await?;
+        let saved = self.save_text(&mut write, layer_row, text, new.replacements).await?;
         write.commit().await?;
         Ok(saved)
     }
@@ -84,23 +85,23 @@ impl Configurations<'_> {
     pub(crate) async fn save_text(
         self,
         write: &mut Write<'_>,
-        carrier: Carrier,
+        layer_row: ConfigurationRow,
         written: Written,
-        replacements: Replacements,
+        replacements: ReplacementMode,
     ) -> Result<Saved<Configuration>> {
-        let before = Before::take(write, carrier.scope()).await?.with(replacements);
-        let owner = (carrier.kind(), carrier.id());
-        let stored = store(write, owner, "", written.text.as_deref(), carrier.text(), false).await?;
-        mapped_secrets::refuse_overlap(write, carrier.id(), stored.text.as_deref()).await?;
-        let event = Event::new("configuration.saved", carrier.kind(), carrier.id())
-            .in_workspace(carrier.workspace())
-            .before(json!(carrier.text()))
+        let before = ImpactTracker::capture(write, layer_row.scope()).await?.with_replacements(replacements);
+        let owner = layer_row.owner();
+        let stored = store(write, owner, "", written.text.as_deref(), layer_row.text(), false).await?;
+        mapped_secrets::refuse_overlap(write, owner.id, stored.text.as_deref()).await?;
+        let event = Event::new(AuditAction::ConfigurationSaved, owner.kind.as_str(), owner.id)
+            .in_workspace(layer_row.workspace())
+            .before(json!(layer_row.text()))
             .after(json!(stored.text));
         write.audit(event);
-        let carrier = carrier.save(write, stored.text.clone()).await?;
+        let layer_row = layer_row.save(write, stored.text.clone()).await?;
         add_revision(write, owner, stored.text, written.note, written.restored_from).await?;
-        let affected = before.settle(write, "", "configuration saved").await?;
-        let value = self.show(&write.txn, &carrier).await?;
+        let affected = before.apply(write, "", "configuration saved").await?;
+        let value = self.show(&write.txn, &layer_row).await?;
         Ok(Saved { value, findings: stored.findings, affected })
     }
 }

@@ -2,7 +2,7 @@
 use crate::actor::Actor;
 use crate::dashboard::Dashboard;
 use crate::error::Result;
-use crate::integrations::counts::ATTENTION;
+use crate::integrations::counts::NEEDS_ATTENTION;
 use crate::integrations::list::visible;
 use crate::storage::columns::moment;
 use crate::storage::entity::{api_key, organisation, registration, server, workspace};
@@ -60,7 +60,7 @@ impl Dashboard<'_> {
             };
         }
         if actor.can(Permission::ReadRegistrations) {
-            let waiting = registration::Column::State.is_in(ATTENTION.map(State::as_str));
+            let waiting = registration::Column::State.is_in(NEEDS_ATTENTION.map(State::as_str));
             let mut select = registration::Entity::find().filter(waiting);
             if let Some(own) = actor.workspace() {
                 select = select

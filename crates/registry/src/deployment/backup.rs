@@ -2,6 +2,7 @@
 //! programs of its own for that.
 
 use crate::deployment::Deployment;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::entity::deployment;
 use crate::storage::write::Event;
 use crate::{Actor, Error, Result};
@@ -24,7 +25,7 @@ impl Deployment<'_> {
         }
         // On record in the copy too.
         let mut write = self.registry.begin_write(actor).await?;
-        write.audit(Event::new("database.backed_up", "database", "sqlite"));
+        write.audit(Event::new(AuditAction::DatabaseBackedUp, "database", "sqlite"));
         write.commit().await?;
         let name =
             file.to_str().ok_or_else(|| Error::Unavailable("The file's name is no UTF-8.".to_owned()))?;
@@ -47,7 +48,7 @@ impl Deployment<'_> {
             .max();
         let mut write = self.registry.begin_write(actor).await?;
         let audit = json!({ "settings_of": newest });
-        write.audit(Event::new("database.restored", "database", "sqlite").after(audit));
+        write.audit(Event::new(AuditAction::DatabaseRestored, "database", "sqlite").after(audit));
         write.commit().await
     }
 }

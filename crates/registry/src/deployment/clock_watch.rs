@@ -1,8 +1,9 @@
 //! A machine's clock that is set back: what was put off until a moment would wait until that moment comes again, days or
 //! years later. It is moved along with the clock.
 
-use crate::audit::chain::DOOMED;
+use crate::audit::chain::PENDING_PRUNE;
 use crate::deployment::Deployment;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::deployment_values::{record, recorded};
 use crate::storage::entity::{issuer_budget, oauth_client, registration};
 use crate::storage::write::Event;
@@ -54,8 +55,8 @@ impl Deployment<'_> {
         }
         move_back!(oauth_client: WithdrawNotBefore);
         move_back!(issuer_budget: NextAt SlowedUntil PausedUntil);
-        record(&write, DOOMED, Value::Null).await?;
-        write.audit(Event::new("clock.set_back", "clock", "system").after(json!({ "by_ms": back })));
+        record(&write, PENDING_PRUNE, Value::Null).await?;
+        write.audit(Event::new(AuditAction::ClockSetBack, "clock", "system").after(json!({ "by_ms": back })));
         write.commit().await?;
         Ok(u64::try_from(back).ok().map(Duration::from_millis))
     }

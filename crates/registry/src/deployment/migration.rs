@@ -3,12 +3,13 @@
 use crate::deployment::Deployment;
 use crate::deployment::open::{SCHEMA, newest_migration};
 use crate::secrets::rotation::{announce_keys, known_keys};
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::millis;
 use crate::storage::deployment_values::{KEY_CHECK, record, recorded};
 use crate::storage::entity::{deployment, organisation, registration};
 use crate::storage::settings_generations::{FORMER_KEYS, Generations, SETTINGS, SettingsStanding, names};
 use crate::storage::write::{Event, Write};
-use crate::{Error, Result};
+use crate::{ConflictCode, Error, Result};
 use registry_migrations::{Migrator, MigratorTrait};
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
@@ -63,7 +64,7 @@ impl Deployment<'_> {
         if recorded.get(SCHEMA) != Some(&schema) {
             record(&write, SCHEMA, schema.clone()).await?;
             if let Some(old) = recorded.get(SCHEMA) {
-                let event = Event::new("deployment.changed", "deployment", SCHEMA);
+                let event = Event::new(AuditAction::DeploymentChanged, "deployment", SCHEMA);
                 write.audit(event.before(old.clone()).after(schema));
             }
         }
@@ -113,7 +114,7 @@ impl Deployment<'_> {
         let standing = SettingsStanding::of(&own, before.as_ref());
         if recording == Recording::PutBack && !matches!(standing, SettingsStanding::Previous(_)) {
             return Err(Error::Conflict {
-                code: "nothing_to_put_back",
+                code: ConflictCode::NothingToPutBack,
                 message: "The settings of this command are not those of the previous generation, so there is nothing to put back. Run it with the settings of before.".to_owned(),
                 pointer: None,
             });
@@ -151,7 +152,7 @@ impl Deployment<'_> {
         if let (Some(old), false) = (&before, changed.is_empty()) {
             for ((name, old), (_, new)) in old.in_force.by_name()?.into_iter().zip(next.in_force.by_name()?) {
                 if old != new {
-                    let event = Event::new("deployment.changed", "deployment", name);
+                    let event = Event::new(AuditAction::DeploymentChanged, "deployment", name);
                     write.audit(event.before(old).after(new));
                 }
             }
@@ -177,7 +178,7 @@ impl Deployment<'_> {
             (SettingsStanding::of(&own, before.as_ref()), before)
         else {
             return Err(Error::Conflict {
-                code: "other_settings",
+                code: ConflictCode::OtherSettings,
                 message: "The settings of this command are not those in force, so it does not end the rollout. Run it with the new settings.".to_owned(),
                 pointer: None,
             });
@@ -185,7 +186,7 @@ impl Deployment<'_> {
         let Some(previous) = next.previous.take() else { return Ok(false) };
         let differing = previous.differing(&next.in_force);
         record(&write, SETTINGS, serde_json::to_value(&next)?).await?;
-        let event = Event::new("deployment.rollout_finished", "deployment", SETTINGS);
+        let event = Event::new(AuditAction::DeploymentRolloutFinished, "deployment", SETTINGS);
         write.audit(event.after(json!({ "generation": next.generation, "differing": differing })));
         write.identities_changed();
         write.commit().await?;

@@ -3,6 +3,7 @@
 use crate::deployment::Deployment;
 use crate::deployment::backup::open;
 use crate::identity::sessions;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::entity::{api_key, membership, organisation, session, sign_in_link, user};
 use crate::storage::write::{Event, Write};
 use crate::{Actor, Error, Result};
@@ -127,7 +128,10 @@ impl Deployment<'_> {
             return Ok(None);
         }
         let made = crate::storage::entity::audit_event::Entity::find()
-            .filter(crate::storage::entity::audit_event::Column::Action.eq("database.backed_up"))
+            .filter(
+                crate::storage::entity::audit_event::Column::Action
+                    .eq(AuditAction::DatabaseBackedUp.as_str()),
+            )
             .order_by_desc(crate::storage::entity::audit_event::Column::Number)
             .one(&write.txn)
             .await?;
@@ -137,7 +141,8 @@ impl Deployment<'_> {
         keep_people(&write, current, grew, &mut kept).await?;
         keep_sessions(&write, current, &mut kept).await?;
         write.identities_changed();
-        write.audit(Event::new("database.revocations_kept", "database", "sqlite").after(json!(kept)));
+        write
+            .audit(Event::new(AuditAction::DatabaseRevocationsKept, "database", "sqlite").after(json!(kept)));
         write.commit().await?;
         Ok(Some(kept))
     }
@@ -153,7 +158,7 @@ impl Deployment<'_> {
         let mut names = Vec::new();
         for key in keys.all(&write.txn).await? {
             names.push(shown(&key));
-            write.audit(crate::identity::api_keys::record::event("api_key.revoked", &key));
+            write.audit(crate::identity::api_keys::record::event(AuditAction::ApiKeyRevoked, &key));
             let mut gone = key.into_active_model();
             gone.revoked_at = Set(Some(write.millis()));
             gone.update(&write.txn).await?;

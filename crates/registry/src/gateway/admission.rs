@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Needs: people who sign in somewhere new, all at once in the morning; then ten a second.
+/// Needs: users who sign in at a new server, all at the same time in the morning; then ten a second.
 const NEEDS: (u32, Duration) = (200, Duration::from_millis(100));
 /// Reports: one for each server that stops working at once; then one a second.
 const REPORTS: (u32, Duration) = (100, Duration::from_secs(1));
@@ -20,7 +20,7 @@ const DOCUMENTS: (u32, Duration) = (2_000, Duration::from_millis(10));
 const PAGES: (u32, Duration) = (400, Duration::from_millis(200));
 /// Requests to follow changes: each waits up to a minute, unless there is something new.
 const FOLLOWS: (u32, Duration) = (1_000, Duration::from_millis(20));
-/// When somebody who follows too often at the same time may try again, in seconds.
+/// When a gateway with too many connections that follow may try again, in seconds.
 const TRY_AGAIN: u64 = 5;
 
 /// Counts what gateways ask and say, for each identity.
@@ -83,7 +83,7 @@ impl Gateway<'_> {
         count(&self.registry.inner.gateway_limits.documents, actor)
     }
 
-    /// Lets somebody follow changes, until what this gives is dropped.
+    /// Admits a connection that follows changes, until the permit is dropped.
     pub fn admit_follower(self, actor: &Actor) -> Result<FollowerPermit> {
         actor.require(Permission::FetchGatewayDocument)?;
         let limits = &self.registry.inner.gateway_limits;

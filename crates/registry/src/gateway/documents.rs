@@ -4,6 +4,7 @@ use crate::gateway::Gateway;
 use crate::gateway::prepare::Facts;
 use crate::lookup::servers::ServerRef;
 use crate::lookup::{servers, workspaces};
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::{hex, millis};
 use crate::storage::entity::{audit_event, change, oauth_client};
 use crate::storage::write::Event;
@@ -65,7 +66,7 @@ impl Gateway<'_> {
         self.document_of(actor, workspace, server, None).await
     }
 
-    /// As [`Self::gateway_document`], with the client of one generation: while a replaced client drains, people who signed
+    /// As [`Self::gateway_document`], with the client of one generation: while a replaced client drains, users who signed
     /// in through it still refresh their tokens with it.
     pub async fn document_of(
         self,
@@ -77,7 +78,7 @@ impl Gateway<'_> {
         actor.require(Permission::FetchGatewayDocument)?;
         self.registry.gateway().admit_document(actor)?;
         let model = self.find_server(actor, workspace, server).await?;
-        // One moment: a secret that is renewed meanwhile is neither missing nor beside another generation's id.
+        // One snapshot: a secret that is renewed meanwhile is neither missing nor beside another generation's id.
         let read = self.registry.begin_read().await?;
         let prepared = self.prepare(&read, &[model.id], generation).await?.pop();
         read.commit().await?;
@@ -127,7 +128,7 @@ impl Gateway<'_> {
         prepared.sort_by_key(|one| one.revision);
         let facts: Vec<&Facts> = prepared.iter().map(|one| &one.facts).collect();
         self.hand_out(actor, &facts).await?;
-        // Whoever fetches all of them will fetch one of them next.
+        // A gateway that fetches the list fetches single documents next.
         let held = prepared.into_iter().map(|one| self.insert(one, as_of).coded(Coding::Identity).clone());
         let documents = held.collect();
         Ok(GatewayPage { documents, has_more: more.is_some(), revision: more.unwrap_or(as_of) })
@@ -192,7 +193,7 @@ impl Gateway<'_> {
         }
         let mut write = self.registry.begin_write(actor).await?;
         for (subject, document) in read {
-            let event = Event::new("client_secret.read", READING, subject)
+            let event = Event::new(AuditAction::ClientSecretRead, READING, subject)
                 .named(&*document.name)
                 .in_workspace(Some(WorkspaceId(document.workspace)))
                 .after(json!({ "generation": document.client.map(|client| client.generation) }));

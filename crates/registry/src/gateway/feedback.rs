@@ -4,6 +4,7 @@ use crate::gateway::Gateway;
 use crate::gateway::documents::GatewayDocument;
 use crate::lookup::clients::{active_clients, usable};
 use crate::lookup::workspaces;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::{millis, moment};
 use crate::storage::entity::{oauth_client, registration};
 use crate::storage::write::Event;
@@ -37,12 +38,12 @@ pub enum Ensured {
     /// It is there.
     Ready(GatewayDocument),
     /// It is not, yet.
-    NotYet(Standing),
+    NotYet(RegistrationProgress),
 }
 
 /// How the registration of a server stands, for a gateway that waits.
 #[derive(Clone, Debug)]
-pub struct Standing {
+pub struct RegistrationProgress {
     /// The state; `None`: the server needs no client.
     pub state: Option<State>,
     /// Stable code of why.
@@ -64,7 +65,7 @@ pub enum Verdict {
     Noted,
     /// The authorization server is asked.
     Checking,
-    /// It is certain: the client is replaced, or a person is asked to.
+    /// The client is gone for certain: it is replaced, or a user is asked to approve that.
     Replacing,
     /// The authorization server is looked for again.
     Rediscovering,
@@ -86,7 +87,7 @@ impl Verdict {
 
 impl Gateway<'_> {
     /// Waits at most `wait` for the client of a server, and makes its registration due if it is not there. What politeness
-    /// or a person's decision holds up stays held up.
+    /// or what awaits a user's decision, still waits.
     pub async fn ensure(
         self,
         actor: &Actor,
@@ -107,7 +108,8 @@ impl Gateway<'_> {
                 .one(self.registry.db())
                 .await?;
             let Some(row) = row else {
-                let nothing = Standing { state: None, reason: None, detail: None, not_before: None };
+                let nothing =
+                    RegistrationProgress { state: None, reason: None, detail: None, not_before: None };
                 return Ok(Ensured::NotYet(nothing));
             };
             let client = active_clients(self.registry.db(), [row.id]).await?.pop();
@@ -119,11 +121,11 @@ impl Gateway<'_> {
                 asked = true;
                 self.wake_registration(actor, RegistrationId(row.id), "a gateway needs it").await?;
             } else if is_decided(&row, self.registry.now()) {
-                return Ok(Ensured::NotYet(standing(row)));
+                return Ok(Ensured::NotYet(progress_of(row)));
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Ok(Ensured::NotYet(standing(row)));
+                return Ok(Ensured::NotYet(progress_of(row)));
             }
             tokio::select! {
                 _ = commits.changed() => {}
@@ -220,9 +222,10 @@ impl Gateway<'_> {
         changed.update(&write.txn).await?;
         let workspace = WorkspaceId(server.workspace_id);
         let name = workspaces::find(&write.txn, actor, &Reference::Id(server.workspace_id)).await?.slug;
-        let event = Event::new("registration.client_reported", "registration", client.registration_id)
-            .named(format!("{name}/{}", server.slug))
-            .in_workspace(Some(workspace));
+        let event =
+            Event::new(AuditAction::RegistrationClientReported, "registration", client.registration_id)
+                .named(format!("{name}/{}", server.slug))
+                .in_workspace(Some(workspace));
         write.audit(event.after(json!({
             "client_id": client.client_id, "generation": client.generation, "error": error,
             "verdict": verdict.as_str(),
@@ -249,7 +252,7 @@ impl Gateway<'_> {
         let write = self.registry.begin_write(actor).await?;
         let row = registration::Entity::find_by_id(id.0).lock_exclusive().one(&write.txn).await?;
         let Some(row) = row else { return Ok(()) };
-        // Somebody else made it due already; many gateways may ask at once.
+        // It is due already; many gateways may ask at the same time.
         let is_due = row.due_at <= write.millis() && row.lease_until == 0;
         if is_due && row.wanted_because.as_deref() == Some(because) {
             return Ok(());
@@ -267,14 +270,14 @@ impl Gateway<'_> {
     }
 }
 
-/// Whether a worker has looked since it was made due, and nothing will change for a gateway that waits a moment longer.
+/// Whether a worker has looked since it was made due, and nothing will change for a gateway that waits longer.
 fn is_decided(row: &registration::Model, now: Timestamp) -> bool {
     let busy = matches!(State::parse(&row.state), Some(State::Queued | State::Registering));
     !busy && row.lease_until == 0 && row.due_at > millis(now)
 }
 
-fn standing(row: registration::Model) -> Standing {
-    Standing {
+fn progress_of(row: registration::Model) -> RegistrationProgress {
+    RegistrationProgress {
         state: State::parse(&row.state),
         reason: row.reason,
         detail: row.detail,

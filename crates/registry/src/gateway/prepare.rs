@@ -1,6 +1,6 @@
-//! Resolved documents as the database has them at one moment, for whoever may read them.
+//! Resolved documents, prepared from one snapshot of the database. The caller has checked who may read them.
 
-use crate::configuration::layers::{Scope, ServerLayers, auth_type};
+use crate::configuration::layers::{ServerLayers, ServerScope, auth_type};
 use crate::gateway::Gateway;
 use crate::lookup::clients::{active_clients, method, usable};
 use crate::secrets::markers::{open_markers, without_markers};
@@ -59,7 +59,7 @@ impl Facts {
 }
 
 impl Gateway<'_> {
-    /// The documents of live servers, each with its active client or with that of `generation`, all as of the moment of
+    /// The documents of live servers, each with its active client or with that of `generation`, all as of the snapshot of
     /// `read`. Servers that are gone are left out.
     pub(crate) async fn prepare(
         self,
@@ -67,7 +67,7 @@ impl Gateway<'_> {
         servers: &[Uuid],
         generation: Option<i64>,
     ) -> Result<Vec<Prepared>> {
-        let layers = self.registry.configurations().load(read, Scope::Servers(servers), false).await?;
+        let layers = self.registry.configurations().load(read, ServerScope::Servers(servers), false).await?;
         let rows = registration::Entity::find()
             .filter(registration::Column::ServerId.is_in(servers.iter().copied()))
             .all(read)
@@ -313,7 +313,7 @@ fn registration_member(
     Ok(Value::Object(member))
 }
 
-/// The callbacks that a registered client was last asked for; `None` of a client that nobody registered.
+/// The callbacks that a registered client was last asked for; `None` for a client that was not registered (pre-registered, or a published document).
 fn asked_callbacks(client: &oauth_client::Model) -> Result<Option<Value>> {
     let Some(text) = &client.request else { return Ok(None) };
     let mut request: Map<String, Value> = read_json(text, "oauth_client", "request", client.id)?;

@@ -15,7 +15,7 @@ pub struct Reached {
     pub status: Option<u16>,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
-    /// Why it could not be reached, a sentence for people; empty when it answered.
+    /// Why it could not be reached, a sentence for users; empty when it answered.
     pub problem: String,
 }
 

@@ -3,6 +3,7 @@
 use crate::identity::Callers;
 use crate::lookup::workspaces;
 use crate::lookup::workspaces::WorkspaceRef;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::word;
 use crate::storage::entity::{membership, user, workspace};
 use crate::storage::write::{Event, Write};
@@ -109,7 +110,7 @@ impl Callers<'_> {
 }
 
 async fn act(mut write: Write<'_>, person: user::Model, workspace: Option<Uuid>) -> Result<()> {
-    let event = Event::new("user.acts_in", "user", person.id).named(&person.email);
+    let event = Event::new(AuditAction::UserActsIn, "user", person.id).named(&person.email);
     write.audit(
         event
             .in_workspace(workspace.map(WorkspaceId))

@@ -2,6 +2,7 @@
 
 use crate::identity::api_keys::format::random_base62;
 use crate::identity::{Sessions, memberships};
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::{millis, moment};
 use crate::storage::entity::{session, user};
 use crate::storage::write::{Event, Write};
@@ -106,7 +107,7 @@ impl Sessions<'_> {
         if ended.rows_affected == 0 {
             return Err(Error::not_found("session", id));
         }
-        write.audit(Event::new("user.session_ended", "user", person.id).named(person.email));
+        write.audit(Event::new(AuditAction::UserSessionEnded, "user", person.id).named(person.email));
         write.commit().await
     }
 
@@ -129,7 +130,7 @@ impl Sessions<'_> {
         let ended = end(&write.txn, person.id, except).await?;
         if ended > 0 {
             write.audit(
-                Event::new("user.sessions_ended", "user", person.id)
+                Event::new(AuditAction::UserSessionsEnded, "user", person.id)
                     .named(person.email)
                     .after(serde_json::json!({ "sessions": ended })),
             );

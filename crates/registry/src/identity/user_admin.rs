@@ -7,9 +7,10 @@ use crate::identity::sessions::token_hash;
 use crate::identity::users::{User, email_key};
 use crate::identity::{Users, memberships, sessions};
 use crate::lookup::naming;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::entity::{sign_in_link, user};
 use crate::storage::write::{Event, Write};
-use crate::{Actor, Channel, Error, RequestContext, Result};
+use crate::{Actor, Channel, ConflictCode, Error, RequestContext, Result};
 use chrono::Duration;
 use registry_core::finding::Finding;
 use registry_core::id::UserId;
@@ -76,7 +77,7 @@ impl Users<'_> {
         let namesake = user::Entity::find().filter(user::Column::EmailKey.eq(email_key(email)));
         if namesake.one(&write.txn).await?.is_some() {
             return Err(Error::Conflict {
-                code: "email_taken",
+                code: ConflictCode::EmailTaken,
                 message: "There is a user with this e-mail address already.".to_owned(),
                 pointer: Some("/email"),
             });
@@ -97,7 +98,7 @@ impl Users<'_> {
         let row = find(&write, id).await?;
         if row.deactivated_at.is_some() {
             return Err(Error::Conflict {
-                code: "person_deactivated",
+                code: ConflictCode::PersonDeactivated,
                 message: "This person may not come in. Reactivate them first.".to_owned(),
                 pointer: None,
             });
@@ -138,7 +139,7 @@ impl Users<'_> {
                 // Whose name others trust is not for a narrowed key to choose.
                 require_whole(actor)?;
             }
-            let event = Event::new("user.renamed", "user", row.id).named(&row.email);
+            let event = Event::new(AuditAction::UserRenamed, "user", row.id).named(&row.email);
             write.audit(event.before(json!({ "name": row.name })).after(json!({ "name": name })));
         }
         let mut changed = row.into_active_model();
@@ -176,7 +177,7 @@ impl Users<'_> {
             sessions::end(&write.txn, row.id, None).await?;
             end_links(&write, row.id).await?;
         }
-        let action = if active { "user.reactivated" } else { "user.deactivated" };
+        let action = if active { AuditAction::UserReactivated } else { AuditAction::UserDeactivated };
         write.audit(Event::new(action, "user", row.id).named(&row.email));
         let mut changed = row.into_active_model();
         changed.deactivated_at = Set((!active).then(|| write.millis()));
@@ -211,7 +212,7 @@ impl Users<'_> {
         let person = match found.one(&write.txn).await? {
             Some(found) if found.deactivated_at.is_some() => {
                 return Err(Error::Conflict {
-                    code: "person_deactivated",
+                    code: ConflictCode::PersonDeactivated,
                     message: format!(
                         "{email} may not come in. An admin can reactivate them on the page People; if there is none, make a link for another address with `--role admin`."
                     ),
@@ -222,7 +223,7 @@ impl Users<'_> {
                 let present = memberships::organisation_role(&found)?;
                 if role.is_some() && role != present {
                     return Err(Error::Conflict {
-                        code: "person_known",
+                        code: ConflictCode::PersonKnown,
                         message: format!(
                             "{email} is known already, as {}. An admin changes roles on the page People; if there is none left, `mcp-registry user reset` makes one.",
                             present.map_or("somebody without a role in the whole organisation", Role::as_str)
@@ -259,7 +260,7 @@ impl Users<'_> {
             let before = memberships::granted(&write.txn, &found).await?;
             let after = Granted { organisation: Some(Role::Admin), workspaces: before.workspaces.clone() };
             sessions::end(&write.txn, found.id, None).await?;
-            let event = Event::new("user.reset", "user", found.id).named(&found.email);
+            let event = Event::new(AuditAction::UserReset, "user", found.id).named(&found.email);
             write.audit(event.before(before.shown()).after(after.shown()));
             let mut changed = found.into_active_model();
             changed.role = Set(after.word().to_owned());
@@ -309,7 +310,7 @@ pub(crate) async fn regrant_by_provider(
     if after.organisation != Some(Role::Admin) && is_last_admin(write, row).await? {
         after.organisation = Some(Role::Admin);
         tracing::warn!(person = %row.id, "no group makes the last admin one; they stay it");
-        write.audit(Event::new("user.last_admin_kept", "user", row.id).named(&row.email));
+        write.audit(Event::new(AuditAction::UserLastAdminKept, "user", row.id).named(&row.email));
     }
     if *before != after {
         store(write, row, before, &after).await?;
@@ -319,7 +320,7 @@ pub(crate) async fn regrant_by_provider(
 
 async fn store(write: &mut Write<'_>, row: &user::Model, before: &Granted, after: &Granted) -> Result<()> {
     memberships::store(write, row.id, after).await?;
-    let event = Event::new("user.role_changed", "user", row.id).named(&row.email);
+    let event = Event::new(AuditAction::UserRoleChanged, "user", row.id).named(&row.email);
     write.audit(event.before(before.shown()).after(after.shown()));
     write.identities_changed();
     Ok(())
@@ -348,7 +349,7 @@ pub(crate) async fn add(
     };
     row.clone().into_active_model().reset_all().insert(&write.txn).await?;
     memberships::store(write, row.id, granted).await?;
-    write.audit(Event::new("user.created", "user", row.id).named(email).after(granted.shown()));
+    write.audit(Event::new(AuditAction::UserCreated, "user", row.id).named(email).after(granted.shown()));
     write.identities_changed();
     Ok(row)
 }
@@ -368,14 +369,14 @@ fn require_whole(actor: &Actor) -> Result<()> {
 async fn end_password(write: &mut Write<'_>, row: user::Model) -> Result<user::Model> {
     let ended = sessions::end(&write.txn, row.id, None).await?;
     if ended > 0 {
-        let event = Event::new("user.sessions_ended", "user", row.id).named(&row.email);
+        let event = Event::new(AuditAction::UserSessionsEnded, "user", row.id).named(&row.email);
         write.audit(event.after(json!({ "sessions": ended, "because": "a new sign-in link" })));
         write.identities_changed();
     }
     if row.password_hash.is_none() {
         return Ok(row);
     }
-    write.audit(Event::new("user.password_ended", "user", row.id).named(&row.email));
+    write.audit(Event::new(AuditAction::UserPasswordEnded, "user", row.id).named(&row.email));
     write.identities_changed();
     let mut changed = row.into_active_model();
     changed.password_hash = Set(None);
@@ -397,7 +398,7 @@ async fn add_link(write: &mut Write<'_>, person: &user::Model) -> Result<String>
     }
     .insert(&write.txn)
     .await?;
-    write.audit(Event::new("user.link_created", "user", person.id).named(&person.email));
+    write.audit(Event::new(AuditAction::UserLinkCreated, "user", person.id).named(&person.email));
     Ok(token)
 }
 
@@ -417,7 +418,7 @@ async fn keep_an_admin(write: &Write<'_>, row: &user::Model) -> Result<()> {
         return Ok(());
     }
     Err(Error::Conflict {
-        code: "last_admin",
+        code: ConflictCode::LastAdmin,
         message: format!(
             "{} is the last admin who can sign in. Make somebody else an admin and let them sign in and choose a password first.",
             row.name

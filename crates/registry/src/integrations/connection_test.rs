@@ -1,13 +1,14 @@
 //! Tests of the connection to an upstream MCP server.
 
-use crate::configuration::layers::{Scope, auth_type, parse_layer};
+use crate::configuration::layers::{ServerScope, auth_type, parse_layer};
 use crate::configuration::mapped_secrets::members_of;
 use crate::integrations::Integrations;
-use crate::integrations::preflight::discreet;
+use crate::integrations::preflight::redact_network_errors;
 use crate::lookup::servers::ServerRef;
 use crate::lookup::{integrations, servers};
 use crate::ports::upstream::ProbeTarget;
 use crate::secrets::markers::open_markers;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::entity::integration;
 use crate::storage::write::Event;
 use crate::{Actor, Error, Result};
@@ -24,7 +25,7 @@ use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-/// What a test of the connection showed.
+/// Result of a connection test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectionTest {
     /// Name of the integration or server that was tested.
@@ -35,11 +36,11 @@ pub struct ConnectionTest {
     pub status: Option<u16>,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
-    /// What is wrong, a sentence for people; `None`: nothing.
+    /// The problem, one sentence; `None`: the test passed.
     pub problem: Option<String>,
 }
 
-/// The last test of an integration's connection, as it is kept.
+/// The last connection test of an integration, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastTest {
     /// When.
@@ -48,12 +49,12 @@ pub struct LastTest {
     pub status: Option<u16>,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
-    /// What is wrong, a sentence for people; `None`: nothing.
+    /// The problem, one sentence; `None`: the test passed.
     pub problem: Option<String>,
 }
 
 impl ConnectionTest {
-    /// What the audit log keeps of it.
+    /// What the audit log records.
     fn recorded(&self) -> Value {
         json!({ "url": self.url, "status": self.status })
     }
@@ -79,13 +80,18 @@ impl Integrations<'_> {
         let target = self.target(&read, &model, &resolution.effective).await?;
         read.commit().await?;
         let test = self.probe(model.name.clone(), &model, target).await?;
-        self.remember(actor, &model, &test).await?;
+        self.save_last_test(actor, &model, &test).await?;
         Ok(test)
     }
 
-    /// Keeps what a test showed, unless the address has changed meanwhile. It is an observation, not a change: no version.
-    /// That secrets were sent is on record.
-    async fn remember(self, actor: &Actor, model: &integration::Model, test: &ConnectionTest) -> Result<()> {
+    /// Stores the result of a test, unless the address has changed meanwhile. An observation is not a change, so the
+    /// version stays. The audit log records that secrets were sent.
+    async fn save_last_test(
+        self,
+        actor: &Actor,
+        model: &integration::Model,
+        test: &ConnectionTest,
+    ) -> Result<()> {
         let last = LastTest {
             at: self.registry.now(),
             status: test.status,
@@ -100,7 +106,7 @@ impl Integrations<'_> {
             .filter(integration::Column::Url.eq(&model.url))
             .exec(&write.txn)
             .await?;
-        let event = Event::new("integration.tested", "integration", model.id).named(&model.slug);
+        let event = Event::new(AuditAction::IntegrationTested, "integration", model.id).named(&model.slug);
         write.audit(event.in_workspace(model.workspace_id.map(WorkspaceId)).after(test.recorded()));
         write.commit().await
     }
@@ -114,15 +120,19 @@ impl Integrations<'_> {
         actor.require(Permission::UpdateServers)?;
         let read = self.registry.begin_read().await?;
         let model = servers::find(&read, actor, reference).await?;
-        let layers =
-            self.registry.configurations().load(&read, Scope::Server(ServerId(model.id)), false).await?.pop();
+        let layers = self
+            .registry
+            .configurations()
+            .load(&read, ServerScope::Server(ServerId(model.id)), false)
+            .await?
+            .pop();
         let layers = layers.ok_or_else(|| Error::not_found("server", model.id))?;
         let effective = layers.resolution().effective;
         let target = self.target(&read, &layers.integration, &effective).await?;
         read.commit().await?;
         let test = self.probe(model.name, &layers.integration, target).await?;
         let mut write = self.registry.begin_write(actor).await?;
-        let event = Event::new("server.tested", "server", model.id).named(&model.slug);
+        let event = Event::new(AuditAction::ServerTested, "server", model.id).named(&model.slug);
         write.audit(event.in_workspace(Some(WorkspaceId(model.workspace_id))).after(test.recorded()));
         write.commit().await?;
         Ok(test)
@@ -150,7 +160,7 @@ impl Integrations<'_> {
     ) -> Result<ConnectionTest> {
         let auth_type = auth_type(integration)?;
         let mut probed = self.registry.upstream().probe(target).await;
-        discreet(&mut probed.exchange);
+        redact_network_errors(&mut probed.exchange);
         let problem = match probed.exchange.status {
             Some(status) => connection_problem(auth_type, status, probed.speaks),
             None => Some(probed.exchange.note),

@@ -1,4 +1,4 @@
-//! How integrations are used and how they fare.
+//! Usage and registration states of integrations, counted in the database.
 
 use crate::lookup::workspaces;
 use crate::lookup::workspaces::WorkspaceRef;
@@ -33,7 +33,7 @@ pub struct IntegrationCounts {
     pub unreachable: u64,
     /// Of those that need attention: those whose answer was lost.
     pub unconfirmed: u64,
-    /// Of those that need attention: those that wait for a person's agreement.
+    /// Of those that need attention: those that wait for approval.
     pub outdated: u64,
     /// Of those that need attention: those that will not change by themselves.
     pub failed: u64,
@@ -41,16 +41,16 @@ pub struct IntegrationCounts {
     pub method: Option<RegistrationMethod>,
 }
 
-/// States a person should look at.
-pub(crate) const ATTENTION: [State; 4] =
+/// States that need a user's attention.
+pub(crate) const NEEDS_ATTENTION: [State; 4] =
     [State::Retrying, State::Unconfirmed, State::Outdated, State::Failed];
 
-/// What a registration says when its upstream could not be spoken with.
-const SILENT: [&str; 5] =
+/// Reasons of registrations whose upstream could not be reached.
+const UNREACHABLE_REASONS: [&str; 5] =
     ["timeout", "name_not_found", "connection_failed", "connection_lost", "certificate_not_trusted"];
 
 /// Integration, state, reason, method, and how many.
-type Standing = (Uuid, String, Option<String>, Option<String>, i64);
+type RegistrationCount = (Uuid, String, Option<String>, Option<String>, i64);
 
 /// How some integrations are used: two queries, whose answers do not grow with the number of servers.
 pub(crate) async fn counts_of(
@@ -83,7 +83,7 @@ pub(crate) async fn counts_of(
                 .equals((registration::Entity, registration::Column::Id)),
         )
         .add(oauth_client::Column::Status.eq(ClientStatus::Active.as_str()));
-    let mut standing = of_these(server::Entity::find())
+    let mut registrations = of_these(server::Entity::find())
         .select_only()
         .column(server::Column::IntegrationId)
         .column(registration::Column::State)
@@ -95,8 +95,8 @@ pub(crate) async fn counts_of(
         .group_by(registration::Column::State)
         .group_by(registration::Column::Reason)
         .group_by(oauth_client::Column::Method);
-    QuerySelect::query(&mut standing).left_join(oauth_client::Entity, active);
-    let standing: Vec<Standing> = standing.into_tuple().all(db).await?;
+    QuerySelect::query(&mut registrations).left_join(oauth_client::Entity, active);
+    let registrations: Vec<RegistrationCount> = registrations.into_tuple().all(db).await?;
 
     let whole = |number: i64| u64::try_from(number).unwrap_or_default();
     let mut counts: HashMap<Uuid, IntegrationCounts> = HashMap::new();
@@ -105,7 +105,7 @@ pub(crate) async fn counts_of(
         (counted.servers, counted.workspaces) = (whole(servers), whole(workspaces));
     }
     let mut methods: HashMap<Uuid, HashMap<RegistrationMethod, u64>> = HashMap::new();
-    for (id, state, reason, method, count) in standing {
+    for (id, state, reason, method, count) in registrations {
         let state = word(State::parse, &state, "registration", "state", id)?;
         counts.entry(id).or_default().add(state, reason.as_deref(), whole(count));
         if let Some(method) = method {
@@ -126,7 +126,7 @@ impl IntegrationCounts {
             State::Registered => self.registered += count,
             State::Retrying => {
                 self.retrying += count;
-                if reason.is_some_and(|reason| SILENT.contains(&reason)) {
+                if reason.is_some_and(|reason| UNREACHABLE_REASONS.contains(&reason)) {
                     self.unreachable += count;
                 }
             }
@@ -136,7 +136,7 @@ impl IntegrationCounts {
             State::Queued | State::Registering => self.registering += count,
             State::Withdrawing | State::Withdrawn => {}
         }
-        if ATTENTION.contains(&state) {
+        if NEEDS_ATTENTION.contains(&state) {
             self.attention += count;
         }
     }

@@ -1,9 +1,9 @@
 //! Integrations: an upstream MCP server's address, its auth type, its Advanced Configuration.
 
 use crate::configuration::costs::Affected;
-use crate::configuration::impact::Replacements;
+use crate::configuration::impact::ReplacementMode;
 use crate::configuration::mapped_secrets;
-use crate::configuration::mapped_secrets::{MappedSecret, Owner, SecretMapping, mappings_of};
+use crate::configuration::mapped_secrets::{MappedSecret, MappingOwner, SecretMapping, mappings_of};
 use crate::configuration::revision_rows::add_revision;
 use crate::configuration::save::Saved;
 use crate::integrations::Integrations;
@@ -14,8 +14,10 @@ use crate::lookup::slugs::{insert_unique, stored_slug};
 use crate::lookup::workspaces::WorkspaceRef;
 use crate::lookup::{free_slug, naming, workspaces};
 use crate::secrets::markers::store;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::{json as read_json, moment};
 use crate::storage::entity::integration;
+use crate::storage::owner::OwnerKind;
 use crate::storage::write::{Event, Write};
 use crate::{Actor, Error, LastTest, Result};
 use registry_core::clock::Timestamp;
@@ -32,13 +34,13 @@ use uuid::Uuid;
 
 /// An integration.
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent property")]
 pub struct Integration {
     /// Its id.
     pub id: IntegrationId,
     /// Its name in URLs, unique in the organisation; never changes.
     pub slug: Slug,
-    /// Its name for people.
+    /// Display name.
     pub name: String,
     /// What it is for.
     pub description: Option<String>,
@@ -58,11 +60,11 @@ pub struct Integration {
     pub secret_mappings: Vec<MappedSecret>,
     /// Counts its writes, for `If-Match`.
     pub version: i64,
-    /// Who made it.
+    /// Who created it.
     pub created_by: String,
-    /// Who changed it last.
+    /// Who last changed it.
     pub updated_by: String,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
@@ -78,12 +80,12 @@ pub struct Integration {
     pub counts: IntegrationCounts,
 }
 
-/// What is needed to make an integration.
+/// Values of a new integration.
 #[derive(Clone, Debug)]
 pub struct NewIntegration {
     /// 1 to 255 characters.
     pub name: String,
-    /// Made from the name when absent.
+    /// Derived from the name when absent.
     pub slug: Option<String>,
     /// At most 500 characters.
     pub description: Option<String>,
@@ -101,7 +103,7 @@ pub struct NewIntegration {
     pub secret_mappings: Vec<SecretMapping>,
 }
 
-/// What to change; `None` leaves a member as it is.
+/// A change; `None` leaves a member unchanged.
 #[derive(Clone, Debug, Default)]
 pub struct IntegrationChange {
     /// 1 to 255 characters.
@@ -123,12 +125,12 @@ pub struct IntegrationChange {
     pub enabled: Option<bool>,
     /// Members that come from the operator's secrets, all of them.
     pub secret_mappings: Option<Vec<SecretMapping>>,
-    /// What becomes of clients that only a new one can take the place of.
-    pub replacements: Replacements,
+    /// Whether clients that cannot be updated in place are replaced without approval.
+    pub replacements: ReplacementMode,
 }
 
 impl Integrations<'_> {
-    /// Makes an integration.
+    /// Creates an integration.
     pub async fn create(self, actor: &Actor, new: NewIntegration) -> Result<Saved<Integration>> {
         actor.require(Permission::CreateIntegrations)?;
         let mut new = new;
@@ -136,7 +138,7 @@ impl Integrations<'_> {
             self.registry.configurations().read_mappings(std::mem::take(&mut new.secret_mappings)).await;
         let mut write = self.registry.begin_write(actor).await?;
         let (model, findings) = self.create_in(&mut write, actor, new, None).await?;
-        let owner = Owner::integration(&write.txn, &model).await?;
+        let owner = MappingOwner::integration(&write.txn, &model).await?;
         mapped_secrets::apply(&mut write, &owner, Some(read)).await?;
         let value = self.show(&write.txn, actor, model).await?;
         write.commit().await?;
@@ -164,15 +166,15 @@ impl Integrations<'_> {
                 });
             }
         };
-        self.judge_url(&new.url)?;
+        self.validate_url(&new.url)?;
         let slug = self.free_slug(&write.txn, actor, new.slug.as_deref(), &name).await?;
         let id = self.registry.new_id();
         if let Some((draft, _)) = sealed {
-            write.hand_over(("draft", draft), ("integration", id)).await?;
+            write.hand_over(OwnerKind::Draft.with_id(draft), OwnerKind::Integration.with_id(id)).await?;
         }
         let stored = store(
             write,
-            ("integration", id),
+            OwnerKind::Integration.with_id(id),
             "/configurations",
             new.configuration.as_deref(),
             sealed.map(|(_, text)| text),
@@ -202,14 +204,14 @@ impl Integrations<'_> {
             pre_registered: false,
             unreachable: false,
             last_test: None,
-            address_by_admin: may_vouch(actor),
+            address_by_admin: may_use_organisation_secrets(actor),
         };
         model.set_configuration(stored.text.clone());
         insert_unique(model.clone().into_active_model().reset_all().insert(&write.txn).await, &slug)?;
         if stored.text.is_some() {
-            add_revision(write, ("integration", id), stored.text, None, None).await?;
+            add_revision(write, OwnerKind::Integration.with_id(id), stored.text, None, None).await?;
         }
-        write.audit(event("integration.created", &model).after(snapshot(&model)));
+        write.audit(event(AuditAction::IntegrationCreated, &model).after(snapshot(&model)));
         let mut findings = stored.findings;
         findings.0.extend(self.withheld(&write.txn, &model).await?);
         Ok((model, findings))
@@ -228,7 +230,7 @@ impl Integrations<'_> {
     }
 
     /// The slug for a new integration: the given one, or one made from its name. Slugs are unique in the organisation, so
-    /// that somebody bound to a workspace learns whether any workspace has one: only so often (`docs/threat-model.md`).
+    /// that a user bound to a workspace could probe for the slugs of others: rate-limited (`docs/threat-model.md`).
     pub(crate) async fn free_slug(
         self,
         db: &impl ConnectionTrait,
@@ -255,8 +257,8 @@ impl Integrations<'_> {
         self.show(self.registry.db(), actor, model).await
     }
 
-    /// Judges an integration's address by its text.
-    pub(crate) fn judge_url(self, url: &str) -> Result<()> {
+    /// Validates an integration's address by its text.
+    pub(crate) fn validate_url(self, url: &str) -> Result<()> {
         self.registry
             .settings()
             .egress
@@ -285,13 +287,13 @@ pub(crate) fn secret_withheld() -> Finding {
     Finding::warning(
         "/url",
         "secret_withheld",
-        "Secrets of the organisation's configuration are not sent to this address, because it was chosen by somebody who may not change that configuration. An admin who saves the address again has them sent there.",
+        "Secrets of the organisation's configuration are not sent to this address, because it was chosen by a user who may not change that configuration. An admin who saves the address again has them sent there.",
     )
 }
 
-/// Whether addresses that this caller chooses may be sent the secrets of the organisation's layer: whoever may write that
+/// Whether addresses that this caller chooses may be sent the secrets of the organisation's layer: a user who may write that
 /// layer could enter them there anyway.
-pub(crate) fn may_vouch(actor: &Actor) -> bool {
+pub(crate) fn may_use_organisation_secrets(actor: &Actor) -> bool {
     actor.workspace().is_none() && actor.can(Permission::WriteOrganisation)
 }
 
@@ -331,7 +333,7 @@ pub(crate) fn into_integration(
 
 impl integration::Model {
     /// Whether secrets of the organisation's layer stay away from its address (`docs/client-metadata.md`): a workspace
-    /// chose it, or somebody who may not write that layer.
+    /// chose it, or a user who may not write that layer.
     pub(crate) fn withholds_organisation_secrets(&self) -> bool {
         self.workspace_id.is_some() || !self.address_by_admin
     }
@@ -348,7 +350,7 @@ impl integration::Model {
     }
 }
 
-pub(crate) fn event(action: &'static str, model: &integration::Model) -> Event {
+pub(crate) fn event(action: AuditAction, model: &integration::Model) -> Event {
     Event::new(action, "integration", model.id)
         .named(&model.slug)
         .in_workspace(model.workspace_id.map(WorkspaceId))

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 /// A copy of an integration.
 #[derive(Clone, Debug)]
-pub struct Copied {
+pub struct DuplicatedIntegration {
     /// The copy.
     pub value: Integration,
     /// JSON Pointers into its Advanced Configuration: secrets that were not copied, and members that come from a secret that
@@ -21,7 +21,7 @@ pub struct Copied {
 }
 
 /// What every export begins with, so that a reader knows what it holds.
-const KIND: &str = "mcp-integrations";
+const EXPORT_OBJECT: &str = "mcp-integrations";
 
 #[derive(Serialize)]
 struct Export<'a> {
@@ -56,7 +56,7 @@ pub(crate) struct GlobalAccess {
 }
 
 impl Integrations<'_> {
-    /// Makes an integration like another one: its address, authentication and Advanced Configuration, without its secrets,
+    /// Creates an integration like another one: its address, authentication and Advanced Configuration, without its secrets,
     /// its servers and its workspace access. It belongs where the original belongs; made by somebody who is bound to a
     /// workspace, to that workspace.
     pub async fn duplicate(
@@ -65,7 +65,7 @@ impl Integrations<'_> {
         reference: &Reference,
         name: String,
         slug: Option<String>,
-    ) -> Result<Copied> {
+    ) -> Result<DuplicatedIntegration> {
         let original = self.get(actor, reference).await?;
         let (configuration, mut left_out) = without_secrets(original.configuration.as_deref());
         left_out.extend(original.secret_mappings.iter().map(|mapped| mapped.mapping.pointer()));
@@ -82,7 +82,7 @@ impl Integrations<'_> {
             secret_mappings: Vec::new(),
         };
         let value = self.create(actor, new).await?.value;
-        Ok(Copied { value, left_out })
+        Ok(DuplicatedIntegration { value, left_out })
     }
 
     /// Integrations as JSON text, in the order of `filter`. Secrets are markers, which mean nothing elsewhere.
@@ -141,5 +141,5 @@ fn exported(integrations: &[Integration]) -> Result<String> {
             })
         })
         .collect::<Result<_>>()?;
-    Ok(serde_json::to_string_pretty(&Export { object: KIND, integrations })?)
+    Ok(serde_json::to_string_pretty(&Export { object: EXPORT_OBJECT, integrations })?)
 }

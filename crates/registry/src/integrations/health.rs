@@ -1,23 +1,23 @@
-//! How an integration is, in one word.
+//! Health of an integration: the worst of its conditions.
 
 use crate::integrations::crud::Integration;
 
-/// How an integration fares: the worst of what can be said.
+/// Health of an integration: the worst condition that applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
     /// It is switched off.
     Disabled,
-    /// So many registrations will not change by themselves.
+    /// Number of registrations that need a change by a user.
     Failed(u64),
     /// Nobody answers at its address.
     Unreachable,
-    /// So many registrations were sent without an answer.
+    /// Number of registrations whose response was lost.
     Unconfirmed(u64),
-    /// So many registrations will be tried again.
+    /// Number of registrations that will be retried.
     Retrying(u64),
-    /// So many clients wait for a person's agreement.
+    /// Number of clients that wait for approval.
     Outdated(u64),
-    /// So many registrations are on their way.
+    /// Number of registrations in progress.
     Registering(u64),
     /// No workspace uses it.
     Unused,
@@ -26,7 +26,7 @@ pub enum Health {
 }
 
 impl Integration {
-    /// How it fares, as far as the caller may see.
+    /// Its health, as far as the caller may see.
     pub fn health(&self) -> Health {
         let counts = &self.counts;
         match () {

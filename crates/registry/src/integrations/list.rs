@@ -2,7 +2,7 @@
 
 use crate::configuration::mapped_secrets::mappings_of;
 use crate::integrations::Integrations;
-use crate::integrations::counts::{ATTENTION, counts_of, owners_of};
+use crate::integrations::counts::{NEEDS_ATTENTION, counts_of, owners_of};
 use crate::integrations::crud::{Integration, into_integration};
 use crate::lookup::workspaces;
 use crate::pagination::{Page, PageRequest};
@@ -238,7 +238,7 @@ fn needs_attention(actor: &Actor) -> Condition {
     Condition::all().add(integration::Column::Enabled.eq(true)).add(
         Condition::any()
             .add(integration::Column::Unreachable.eq(true))
-            .add(integration::Column::Id.in_subquery(servers_in(actor, &ATTENTION))),
+            .add(integration::Column::Id.in_subquery(servers_in(actor, &NEEDS_ATTENTION))),
     )
 }
 

@@ -1,5 +1,5 @@
-//! Logos: fetched by this server, kept, and shown from our own origin, so that a page asks nobody else for a picture
-//! (INV-62). What is kept says no more than what anybody sees who opens the address.
+//! Logos: fetched by the server, stored, and served from our own origin, so that a page loads no image from another host
+//! (INV-62). A stored logo reveals no more than its public address does.
 
 use crate::integrations::Logos;
 use crate::integrations::preflight::UNREACHABLE;
@@ -21,12 +21,12 @@ use sea_orm::{
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-/// How soon a person may ask for it again, in milliseconds: an impatient one must not become a flood.
-const PATIENCE: i64 = 10_000;
-/// How long a worker has, in milliseconds, before another may try.
-const LEASE: i64 = 60_000;
-/// How many rows are kept; the ones fetched longest ago go first and are fetched again when somebody asks.
-const MOST_KEPT: u64 = 500;
+/// Minimum time between two fetches of one logo that users ask for, in milliseconds.
+const MIN_FETCH_INTERVAL_MS: i64 = 10_000;
+/// Lease of a worker that fetches a logo, in milliseconds.
+const FETCH_LEASE_MS: i64 = 60_000;
+/// Maximum number of stored logos; the least recently fetched are deleted first, and fetched again on demand.
+const MAX_LOGOS: u64 = 500;
 
 /// A logo, and what is known of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub struct Logo {
     pub fetched_at: Option<Timestamp>,
 }
 
-/// What a logo is.
+/// State of a logo.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogoState {
     /// It was never fetched.
@@ -68,7 +68,7 @@ pub enum LogoState {
     },
 }
 
-/// A picture to be shown.
+/// The image of a logo.
 #[derive(Debug)]
 pub struct LogoFile {
     /// By its content.
@@ -78,7 +78,7 @@ pub struct LogoFile {
 }
 
 impl Logos<'_> {
-    /// What is known of the logo at `url`. Asks nobody.
+    /// The stored state of the logo at `url`. Sends no request.
     pub async fn get(self, actor: &Actor, url: &str) -> Result<Logo> {
         actor.require(Permission::CheckConfiguration)?;
         if let Some(problem) = self.address_problem(url) {
@@ -94,11 +94,13 @@ impl Logos<'_> {
     /// Fetches the logo at `url` now, unless that was done a moment ago. Takes as long as one request to an upstream may.
     pub async fn fetch(self, actor: &Actor, url: &str) -> Result<Logo> {
         let known = self.get(actor, url).await?;
-        let recent = known.fetched_at.is_some_and(|at| millis(self.registry.now()) - millis(at) < PATIENCE);
+        let recent = known
+            .fetched_at
+            .is_some_and(|at| millis(self.registry.now()) - millis(at) < MIN_FETCH_INTERVAL_MS);
         if recent || self.address_problem(url).is_some() {
             return Ok(known);
         }
-        // Whoever may check a configuration may make us ask any host: not often.
+        // A user who may check configurations can make the server request any host: limited per origin.
         if let SendPermit::At(until) = reserve_slot_now(self.registry, actor, url).await? {
             return Err(Error::TooSoon { until, now: self.registry.now() });
         }
@@ -123,7 +125,7 @@ impl Logos<'_> {
             .one(&write.txn)
             .await?;
         let Some(row) = row else { return Ok(false) };
-        let due_at = Set(Some(write.millis() + LEASE));
+        let due_at = Set(Some(write.millis() + FETCH_LEASE_MS));
         logo::ActiveModel { id: Set(row.id), due_at, ..Default::default() }.update(&write.txn).await?;
         write.commit().await?;
         let fetched = self.registry.upstream().fetch_logo(&row.url).await;
@@ -187,7 +189,7 @@ impl Logos<'_> {
                 row.problem = Some(message);
             }
             FetchedLogo::Unanswered(why) => {
-                tracing::info!(%why, "a logo was not answered");
+                tracing::info!(%why, "a logo could not be fetched");
                 row.problem_code = Some("unreachable".to_owned());
                 row.problem = Some(format!("did not answer. {UNREACHABLE}"));
             }
@@ -197,19 +199,19 @@ impl Logos<'_> {
             .on_conflict(OnConflict::column(logo::Column::Id).update_columns(columns).to_owned())
             .exec_without_returning(&write.txn)
             .await?;
-        forget_oldest(&write).await?;
+        delete_oldest(&write).await?;
         write.commit().await
     }
 }
 
-async fn forget_oldest(write: &Write<'_>) -> Result<()> {
+async fn delete_oldest(write: &Write<'_>) -> Result<()> {
     let gone: Vec<String> = logo::Entity::find()
         .select_only()
         .column(logo::Column::Id)
         .filter(logo::Column::FetchedAt.is_not_null())
         .order_by_desc(logo::Column::FetchedAt)
-        .offset(MOST_KEPT)
-        .limit(MOST_KEPT)
+        .offset(MAX_LOGOS)
+        .limit(MAX_LOGOS)
         .into_tuple()
         .all(&write.txn)
         .await?;

@@ -1,4 +1,4 @@
-//! What people ask of an integration as a whole: see what happened to it, see what deleting it takes.
+//! The history of an integration and the impact of deleting it.
 
 use crate::integrations::Integrations;
 use crate::lookup::clients::method;
@@ -18,7 +18,7 @@ use sea_orm::{
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
-/// Something that happened to an integration.
+/// An audit event of an integration, its access rows or its servers.
 #[derive(Clone, Debug)]
 pub struct IntegrationEvent {
     /// When.
@@ -29,15 +29,15 @@ pub struct IntegrationEvent {
     pub door: String,
     /// What was done, e.g. `integration.updated`.
     pub action: String,
-    /// The kind of thing it was done to: `integration`, `access` or `server`.
+    /// Kind of the subject: `integration`, `access` or `server`.
     pub subject: String,
-    /// The name of that thing at that time.
+    /// Name of the subject at that time.
     pub name: Option<String>,
 }
 
 /// What deleting an integration takes along.
 #[derive(Clone, Debug, Default)]
-pub struct Deletion {
+pub struct IntegrationDeletion {
     /// Names of the servers, `workspace/server`, by name.
     pub servers: Vec<String>,
     /// Names of the workspaces that may use it now, by slug.
@@ -53,18 +53,18 @@ pub struct ClientsAt {
     pub issuer: String,
     /// Clients that are deleted there (RFC 7592 §2.3).
     pub deletable: u64,
-    /// Clients that cannot be deleted from here; they go into the ledger of orphans.
+    /// Clients without a management endpoint; they are recorded as orphaned clients.
     pub left: u64,
-    /// Clients that were registered by hand and stay there: they are not ours to delete.
-    pub entered: u64,
+    /// Pre-registered clients, which stay there.
+    pub pre_registered: u64,
     /// Published documents that are taken down; nothing was registered.
     pub published: u64,
 }
 
-impl Deletion {
+impl IntegrationDeletion {
     /// Clients that this registry will forget.
     pub fn forgotten(&self) -> u64 {
-        self.clients.iter().map(|at| at.deletable + at.left + at.entered + at.published).sum()
+        self.clients.iter().map(|at| at.deletable + at.left + at.pre_registered + at.published).sum()
     }
 }
 
@@ -94,7 +94,7 @@ impl Integrations<'_> {
         let rows: Vec<Uuid> = rows.into_tuple().all(self.registry.db()).await?;
         let servers: Vec<Uuid> = servers.into_tuple().all(self.registry.db()).await?;
         let one = |kind: &str, ids: Vec<Uuid>| {
-            // Ids of subjects are kept as text, whatever the subject is.
+            // `subject_id` is a text column.
             Condition::all()
                 .add(audit_event::Column::SubjectKind.eq(kind))
                 .add(audit_event::Column::SubjectId.is_in(ids.iter().map(ToString::to_string)))
@@ -124,13 +124,14 @@ impl Integrations<'_> {
     }
 
     /// What deleting an integration would take along. Only for those who may delete it.
-    pub async fn dry_run_delete(self, actor: &Actor, reference: &Reference) -> Result<Deletion> {
+    pub async fn dry_run_delete(self, actor: &Actor, reference: &Reference) -> Result<IntegrationDeletion> {
         actor.require(Permission::DeleteIntegrations)?;
         let model = integrations::find(self.registry.db(), actor, reference).await?;
         require_owner(actor, &model)?;
-        let access = crate::access::access::list(self.registry.db(), actor, &model).await?;
-        let scope =
-            crate::configuration::layers::Scope::Integration(registry_core::id::IntegrationId(model.id));
+        let access = crate::access::list::list(self.registry.db(), actor, &model).await?;
+        let scope = crate::configuration::layers::ServerScope::Integration(registry_core::id::IntegrationId(
+            model.id,
+        ));
         let servers = self.registry.configurations().load(self.registry.db(), scope, false).await?;
         let live = server::Entity::find()
             .select_only()
@@ -151,13 +152,13 @@ impl Integrations<'_> {
             let there = at.entry(client.issuer.clone()).or_default();
             there.issuer.clone_from(&client.issuer);
             *match method(&client)? {
-                RegistrationMethod::PreRegistered => &mut there.entered,
+                RegistrationMethod::PreRegistered => &mut there.pre_registered,
                 RegistrationMethod::Cimd => &mut there.published,
                 RegistrationMethod::Dcr if manageable => &mut there.deletable,
                 RegistrationMethod::Dcr => &mut there.left,
             } += 1;
         }
-        Ok(Deletion {
+        Ok(IntegrationDeletion {
             servers: servers
                 .iter()
                 .map(|layers| format!("{}/{}", layers.workspace.slug, layers.server.slug))

@@ -1,4 +1,8 @@
-//! Integrations: the catalogue, who has access, drafts, preflight, tests of the connection, logos, import and export.
+//! Integrations: the catalogue of upstream MCP servers.
+//!
+//! An integration is the address of an upstream, how gateways authenticate there, and its Advanced Configuration. Beside
+//! create, read, update and delete: drafts (the setup in steps), preflight (discovery and forecast without registering),
+//! connection tests, logos, import and export.
 
 pub(crate) mod connection_test;
 pub(crate) mod counts;

@@ -1,10 +1,10 @@
 //! Preflight: everything about a registration but the registration itself. Nothing is saved, no secret is opened.
 
-use crate::configuration::layers::{Scope, parse_layer};
+use crate::configuration::layers::{ServerScope, parse_layer};
 use crate::configuration::mapped_secrets::members_of;
 use crate::configuration::{access_rows, layers};
 use crate::integrations::Preflights;
-use crate::integrations::crud::may_vouch;
+use crate::integrations::crud::may_use_organisation_secrets;
 use crate::lookup::{integrations, naming, slugs, workspaces};
 use crate::ports::upstream::Discovered;
 use crate::registration::brief::briefs;
@@ -24,16 +24,16 @@ use registry_core::slug::{Reference, Slug};
 use sea_orm::EntityTrait;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Stands for names that do not exist yet.
+/// Example workspace and server slug, for what does not exist yet.
 pub(crate) const EXAMPLE_NAMES: (&str, &str) = ("workspace", "server");
 
-/// What is said of an upstream that did not answer. Always the same: what exactly went wrong would tell a caller which
+/// The sentence about an upstream that did not respond. It is always the same, because details would tell a caller which
 /// names and ports exist in the operator's network.
 pub(crate) const UNREACHABLE: &str = "It could not be reached: its name may not exist, it may not answer or show a certificate that is not trusted, or it may lead to a private address that the operator has not allowed (`egress.allow`).";
 
-/// What to assume instead of what is saved.
+/// Values to use instead of the saved ones.
 #[derive(Clone, Debug, Default)]
-pub struct WhatIf {
+pub struct PreflightOverrides {
     /// The workspace to resolve for; the first that has a server of it when absent.
     pub workspace: Option<Reference>,
     /// Another address.
@@ -42,7 +42,7 @@ pub struct WhatIf {
     pub configuration: Patch<String>,
 }
 
-/// What a registration would be.
+/// The forecast of a registration.
 #[derive(Debug)]
 pub struct Preflight {
     /// Slug of the workspace it was resolved for; an example where there is none yet.
@@ -71,8 +71,8 @@ pub struct Preflight {
     pub findings: Findings,
 }
 
-/// A registration to be: for whom, with what.
-struct Hypothesis {
+/// What a preflight is run for.
+struct PreflightInput {
     names: (String, String),
     /// The server, where there is one.
     server: Option<uuid::Uuid>,
@@ -84,25 +84,32 @@ struct Hypothesis {
 
 impl Preflights<'_> {
     /// What a registration of a saved integration would be, perhaps with other values than those saved.
-    pub async fn run(self, actor: &Actor, reference: &Reference, what_if: WhatIf) -> Result<Preflight> {
+    pub async fn run(
+        self,
+        actor: &Actor,
+        reference: &Reference,
+        overrides: PreflightOverrides,
+    ) -> Result<Preflight> {
         actor.require(Permission::UpdateIntegrations)?;
         let mut model = integrations::find(self.registry.db(), actor, reference).await?;
-        if let Some(url) = what_if.url {
-            self.registry.integrations().judge_url(&url)?;
-            model.address_by_admin = may_vouch(actor) || url == model.url && model.address_by_admin;
+        if let Some(url) = overrides.url {
+            self.registry.integrations().validate_url(&url)?;
+            model.address_by_admin =
+                may_use_organisation_secrets(actor) || url == model.url && model.address_by_admin;
             model.url = url;
         }
         let stored = model.configuration.as_deref();
-        let (layer, mut findings) = if let Some(text) = what_if.configuration.change() {
-            self.hypothetical(text.as_deref(), stored)?
+        let (layer, mut findings) = if let Some(text) = overrides.configuration.change() {
+            self.parse_overrides(text.as_deref(), stored)?
         } else {
             (parse_layer(stored, "integration", model.id)?, Findings::default())
         };
-        let workspace = self.workspace_to_show(actor, what_if.workspace.as_ref(), model.workspace_id).await?;
+        let workspace =
+            self.workspace_to_show(actor, overrides.workspace.as_ref(), model.workspace_id).await?;
         let (names, server, resolution) = self.resolve_for(actor, &model, layer, workspace.as_ref()).await?;
         findings.extend_below("/configurations", resolution.findings.clone());
         let auth_type = layers::auth_type(&model)?;
-        self.execute(actor, Hypothesis { names, server, url: model.url, auth_type, resolution, findings })
+        self.execute(actor, PreflightInput { names, server, url: model.url, auth_type, resolution, findings })
             .await
     }
 
@@ -110,8 +117,8 @@ impl Preflights<'_> {
     pub async fn run_new(self, actor: &Actor, new: NewIntegration) -> Result<Preflight> {
         actor.require(Permission::CreateIntegrations)?;
         let name = naming::name(&new.name, "/name")?;
-        self.registry.integrations().judge_url(&new.url)?;
-        let (layer, mut findings) = self.hypothetical(new.configuration.as_deref(), None)?;
+        self.registry.integrations().validate_url(&new.url)?;
+        let (layer, mut findings) = self.parse_overrides(new.configuration.as_deref(), None)?;
         let workspace = self.workspace_to_show(actor, new.workspace.as_ref(), None).await?;
         let server = match new.slug {
             Some(text) => slugs::given_slug(&text)?,
@@ -124,16 +131,17 @@ impl Preflights<'_> {
         let resolution = self.registry.configurations().resolve(
             [&organisation, &layer, &nothing, &nothing],
             (&names.0, &names.1),
-            workspace.is_some() || !may_vouch(actor),
+            workspace.is_some() || !may_use_organisation_secrets(actor),
         );
         findings.extend_below("/configurations", resolution.findings.clone());
         let (url, auth_type) = (new.url, new.auth_type);
-        self.execute(actor, Hypothesis { names, server: None, url, auth_type, resolution, findings }).await
+        self.execute(actor, PreflightInput { names, server: None, url, auth_type, resolution, findings })
+            .await
     }
 
-    /// Asks the outside, and says what would follow.
-    async fn execute(self, actor: &Actor, hypothesis: Hypothesis) -> Result<Preflight> {
-        let Hypothesis { names, server, url, auth_type, resolution, findings } = hypothesis;
+    /// Runs discovery and forecasts the registration.
+    async fn execute(self, actor: &Actor, input: PreflightInput) -> Result<Preflight> {
+        let PreflightInput { names, server, url, auth_type, resolution, findings } = input;
         let effective = resolution.effective.clone();
         let shared = self.registry.shared_settings();
         let desired = Desired {
@@ -213,7 +221,7 @@ impl Preflights<'_> {
             Discovered { result: Err(failure), trace: Vec::new(), other_resource: None }
         });
         for exchange in &mut found.trace {
-            discreet(exchange);
+            redact_network_errors(exchange);
         }
         found.result = found.result.map_err(|failure| {
             let unanswered = found.trace.last().is_some_and(|last| last.status.is_none());
@@ -253,7 +261,7 @@ impl Preflights<'_> {
             actor.sees(WorkspaceId(layers.workspace.id))
                 && workspace.is_none_or(|workspace| workspace.id == layers.workspace.id)
         };
-        let scope = Scope::Integration(IntegrationId(model.id));
+        let scope = ServerScope::Integration(IntegrationId(model.id));
         let servers = self.registry.configurations().load(self.registry.db(), scope, false).await?;
         if let Some(mut layers) = servers.into_iter().find(fits) {
             layers.integration_layer = Arc::new(layer);
@@ -285,13 +293,13 @@ impl Preflights<'_> {
     }
 
     /// A configuration as if it were saved; refused as saving would refuse it.
-    fn hypothetical(
+    fn parse_overrides(
         self,
         text: Option<&str>,
         stored: Option<&str>,
     ) -> Result<(AdvancedConfiguration, Findings)> {
         let Some(text) = text else { return Ok((AdvancedConfiguration::empty(), Findings::default())) };
-        let (found, layer) = self.registry.configurations().as_if_saved(text, stored)?;
+        let (found, layer) = self.registry.configurations().parse_unsaved(text, stored)?;
         let mut findings = Findings::default();
         findings.extend_below("/configurations", found);
         let findings = findings.into_result().map_err(Error::Invalid)?;
@@ -318,7 +326,7 @@ impl Preflights<'_> {
 }
 
 /// An exchange without what an unanswered request tells of the network.
-pub(crate) fn discreet(exchange: &mut Exchange) {
+pub(crate) fn redact_network_errors(exchange: &mut Exchange) {
     if exchange.status.is_none() {
         tracing::info!(url = %exchange.url, reason = %exchange.note, "an upstream did not answer");
         UNREACHABLE.clone_into(&mut exchange.note);

@@ -1,19 +1,21 @@
 //! Changes of integrations, what they cost, and their end.
 
 use crate::configuration::costs::Affected;
-use crate::configuration::impact::Before;
-use crate::configuration::layers::Scope;
+use crate::configuration::impact::ImpactTracker;
+use crate::configuration::layers::ServerScope;
 use crate::configuration::mapped_secrets;
-use crate::configuration::mapped_secrets::{Owner, ReadMappings};
+use crate::configuration::mapped_secrets::{MappingOwner, ReadMappings};
 use crate::configuration::revision_rows::add_revision;
 use crate::configuration::save::Saved;
 use crate::integrations::Integrations;
-use crate::integrations::crud::{event, may_vouch, snapshot};
+use crate::integrations::crud::{event, may_use_organisation_secrets, snapshot};
 use crate::lookup::deleted::Deleted;
 use crate::lookup::integrations::{find, require_owner};
 use crate::lookup::naming;
 use crate::secrets::markers::{sealed_ids, store};
+use crate::storage::audit_action::AuditAction;
 use crate::storage::entity::{access, integration, workspace};
+use crate::storage::owner::OwnerKind;
 use crate::storage::write::Write;
 use crate::{Actor, Error, Integration, IntegrationChange, Result};
 use registry_core::finding::{Finding, Findings};
@@ -67,8 +69,9 @@ impl Integrations<'_> {
         let model = find(&write.txn, actor, reference).await?;
         require_owner(actor, &model)?;
         naming::expect_version(expected_version, model.version)?;
-        let before =
-            Before::take(write, Scope::Integration(IntegrationId(model.id))).await?.with(change.replacements);
+        let before = ImpactTracker::capture(write, ServerScope::Integration(IntegrationId(model.id)))
+            .await?
+            .with_replacements(change.replacements);
         let mut after = model.clone();
         if let Some(name) = change.name {
             after.name = naming::name(&name, "/name")?;
@@ -83,9 +86,10 @@ impl Integrations<'_> {
             transport.as_str().clone_into(&mut after.transport);
         }
         if let Some(url) = change.url {
-            self.judge_url(&url)?;
-            // Sent again by somebody who may, the same address is vouched for; another one is whose it is that sends it.
-            after.address_by_admin = may_vouch(actor) || url == model.url && model.address_by_admin;
+            self.validate_url(&url)?;
+            // An address that is sent again by a user who may write the organisation's layer is trusted with its secrets.
+            after.address_by_admin =
+                may_use_organisation_secrets(actor) || url == model.url && model.address_by_admin;
             after.url = url;
         }
         if let Some(enabled) = change.enabled {
@@ -98,12 +102,12 @@ impl Integrations<'_> {
             refuse_inherited_secrets(write, &model).await?;
         }
         let mut findings = Findings::default();
-        // A new address is judged against the kept secrets also where the configuration is not sent along.
+        // A new address is validated against the kept secrets also where the configuration is not sent along.
         let text = change.configuration.change().or_else(|| url_changed.then(|| model.configuration.clone()));
         if let Some(text) = text {
             let stored = store(
                 write,
-                ("integration", model.id),
+                OwnerKind::Integration.with_id(model.id),
                 "/configurations",
                 text.as_deref(),
                 model.configuration.as_deref(),
@@ -112,8 +116,14 @@ impl Integrations<'_> {
             .await?;
             findings = stored.findings;
             if stored.text != model.configuration {
-                add_revision(write, ("integration", model.id), stored.text.clone(), change.note, None)
-                    .await?;
+                add_revision(
+                    write,
+                    OwnerKind::Integration.with_id(model.id),
+                    stored.text.clone(),
+                    change.note,
+                    None,
+                )
+                .await?;
             }
             after.set_configuration(stored.text);
         }
@@ -124,7 +134,7 @@ impl Integrations<'_> {
                 "The address the mapped secrets are sent to changes. Send `secret_mappings` along: those that shall be used there too.",
             )));
         }
-        let owner = Owner::integration(&write.txn, &after).await?;
+        let owner = MappingOwner::integration(&write.txn, &after).await?;
         let remapped = mapped_secrets::apply(write, &owner, read).await?;
         let mut affected = Affected::default();
         if after != model || remapped {
@@ -133,12 +143,12 @@ impl Integrations<'_> {
             after.updated_by = write.actor_name();
             after.clone().into_active_model().reset_all().update(&write.txn).await?;
             let (action, because) = match (model.enabled, after.enabled) {
-                (true, false) => ("integration.disabled", "integration disabled"),
-                (false, true) => ("integration.enabled", "integration enabled"),
-                _ => ("integration.updated", "integration saved"),
+                (true, false) => (AuditAction::IntegrationDisabled, "integration disabled"),
+                (false, true) => (AuditAction::IntegrationEnabled, "integration enabled"),
+                _ => (AuditAction::IntegrationUpdated, "integration saved"),
             };
             write.audit(event(action, &after).before(snapshot(&model)).after(snapshot(&after)));
-            affected = before.settle(write, "/configurations", because).await?;
+            affected = before.apply(write, "/configurations", because).await?;
         }
         findings.0.extend(self.withheld(&write.txn, &after).await?);
         let value = self.show(&write.txn, actor, after).await?;
@@ -160,7 +170,7 @@ impl Integrations<'_> {
         let mut deleted = Deleted::default();
         crate::servers::update::delete_all(
             &mut write,
-            Scope::Integration(IntegrationId(model.id)),
+            ServerScope::Integration(IntegrationId(model.id)),
             &mut deleted,
         )
         .await?;
@@ -176,7 +186,7 @@ async fn refuse_inherited_secrets(write: &Write<'_>, model: &integration::Model)
     for layers in write
         .registry
         .configurations()
-        .load(&write.txn, Scope::Integration(IntegrationId(model.id)), false)
+        .load(&write.txn, ServerScope::Integration(IntegrationId(model.id)), false)
         .await?
     {
         let mapped = !layers.server_mapped.is_empty();
@@ -208,7 +218,7 @@ async fn refuse_inherited_secrets(write: &Write<'_>, model: &integration::Model)
     )))
 }
 
-/// Marks an integration deleted and forgets its secrets. Its slug is free at once.
+/// Marks an integration deleted and deletes its secrets. Its slug is free immediately.
 pub(crate) async fn mark_deleted(write: &mut Write<'_>, model: integration::Model) -> Result<()> {
     let rows =
         access::Entity::find().filter(access::Column::IntegrationId.eq(model.id)).all(&write.txn).await?;
@@ -223,6 +233,6 @@ pub(crate) async fn mark_deleted(write: &mut Write<'_>, model: integration::Mode
     gone.deleted_at = Set(Some(write.millis()));
     gone.version = Set(model.version + 1);
     gone.update(&write.txn).await?;
-    write.audit(event("integration.deleted", &model).before(snapshot(&model)));
+    write.audit(event(AuditAction::IntegrationDeleted, &model).before(snapshot(&model)));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! API keys as actors.
+//! Turns API keys into the actors they authenticate.
 use crate::storage::columns::{json, millis, moment, word};
 use crate::storage::entity::api_key;
 use crate::{Actor, Registry, Result};

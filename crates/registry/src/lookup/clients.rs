@@ -1,4 +1,4 @@
-//! Rows of OAuth clients as the plan sees them.
+//! Reads OAuth client rows as the reconciliation plan needs them.
 
 use crate::Result;
 use crate::storage::columns::{json, moment, word};

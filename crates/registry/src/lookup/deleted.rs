@@ -1,6 +1,6 @@
-//! What a deletion took along.
+//! The counts that every deletion returns.
 
-/// What a deletion took along.
+/// Rows that a deletion removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Deleted {
     /// Integrations of the deleted workspace.

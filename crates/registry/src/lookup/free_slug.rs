@@ -1,4 +1,4 @@
-//! A slug that is free in its space.
+//! Chooses a slug that is free in its namespace.
 
 use crate::Result;
 use crate::lookup::slugs::{given_slug, slug_taken};
@@ -28,7 +28,7 @@ impl SlugSpace {
     }
 }
 
-/// The slug to use: the given one, judged and found free, or one made from `name` that is free.
+/// The slug to use: the given one, validated and found free, or one made from `name` that is free.
 pub(crate) async fn slug(
     db: &impl ConnectionTrait,
     space: SlugSpace,

@@ -72,14 +72,14 @@ pub(crate) fn access_enabled(
     }
 }
 
-/// An integration as servers name it.
+/// Short form of an integration, embedded in servers.
 #[derive(Clone, Debug)]
 pub struct IntegrationRef {
     /// Its id.
     pub id: IntegrationId,
     /// Its slug.
     pub slug: Slug,
-    /// Its name for people.
+    /// Display name.
     pub name: String,
     /// The upstream MCP server's address.
     pub url: String,

@@ -1,4 +1,9 @@
-//! Finds what a caller names, and says whether the caller may know of it: references, names, slugs.
+//! Looks up rows by the id or slug that a caller names.
+//!
+//! A finder answers "not found" also for a row that exists and that the caller may not see, so that callers cannot probe
+//! for names. Beside the finders are the short reference types that other results embed ([`workspaces::WorkspaceRef`],
+//! [`servers::ServerRef`], [`integrations::IntegrationRef`]), and the rules of names and slugs.
+
 pub(crate) mod api_keys;
 pub(crate) mod clients;
 pub(crate) mod deleted;

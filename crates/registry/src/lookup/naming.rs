@@ -1,4 +1,4 @@
-//! Names and descriptions of things, as users write them.
+//! Validates names, descriptions and expected versions.
 
 use crate::{Error, Result};
 use registry_core::finding::Finding;
@@ -31,7 +31,7 @@ pub(crate) fn name(text: &str, pointer: &str) -> Result<String> {
     Ok(text.to_owned())
 }
 
-/// A name for what is at `url`, made from the part of its host that somebody chose; `None` if it has no host.
+/// A display name made from the registrable label of the host of `url`; `None` if it has no host.
 pub(crate) fn from_address(url: &str) -> Option<String> {
     let url = Url::parse(url.trim()).ok()?;
     let host = match url.host()? {

@@ -3,18 +3,18 @@
 use crate::lookup::slugs::show;
 use crate::lookup::workspaces;
 use crate::storage::entity::{server, workspace};
-use crate::{Actor, Error, Result};
+use crate::{Actor, ConflictCode, Error, Result};
 use registry_core::id::{RegistrationId, WorkspaceId};
 use registry_core::registration::State;
 use registry_core::slug::{Reference, Slug};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 
-/// How a server's registration stands.
+/// Short form of a server's registration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RegistrationBrief {
     /// Its id.
     pub id: RegistrationId,
-    /// Where the effort stands.
+    /// Its state.
     pub state: State,
     /// Whether there is an active, unexpired client.
     pub usable: bool,
@@ -54,7 +54,7 @@ pub(crate) async fn find(
             found.iter().filter_map(|(_, workspace)| workspace.as_ref()).map(|w| &*w.slug).collect();
         names.sort_unstable();
         return Err(Error::Conflict {
-            code: "ambiguous_slug",
+            code: ConflictCode::AmbiguousSlug,
             message: format!(
                 "Several workspaces have a server `{}`: {}. Say which with `workspace_id`.",
                 show(&reference.server),

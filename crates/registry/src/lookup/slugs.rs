@@ -1,7 +1,7 @@
-//! Slugs: chosen, checked, stored.
+//! Parses, validates and formats slugs.
 
 use crate::lookup::slugs;
-use crate::{Error, Result};
+use crate::{ConflictCode, Error, Result};
 use registry_core::finding::Finding;
 use registry_core::slug::{Reference, Slug};
 
@@ -13,7 +13,7 @@ pub(crate) fn show(reference: &Reference) -> String {
     }
 }
 
-/// A unique violation on insert is a slug that somebody took a moment ago.
+/// A unique violation on insert means that another write took the slug meanwhile.
 pub(crate) fn insert_unique<T>(result: std::result::Result<T, sea_orm::DbErr>, slug: &Slug) -> Result<T> {
     result.map_err(|error| match error.sql_err() {
         Some(sea_orm::SqlErr::UniqueConstraintViolation(_)) => slugs::slug_taken(slug),
@@ -21,12 +21,12 @@ pub(crate) fn insert_unique<T>(result: std::result::Result<T, sea_orm::DbErr>, s
     })
 }
 
-/// A stored slug; rows hold only judged ones.
+/// A stored slug; rows hold only valid ones.
 pub(crate) fn stored_slug(text: &str, table: &'static str, row: uuid::Uuid) -> Result<Slug> {
     Slug::parse(text).map_err(|_| Error::corrupt(table, "slug", row))
 }
 
-/// A slug as somebody wrote it, judged.
+/// A slug from a request, validated.
 pub(crate) fn given_slug(text: &str) -> Result<Slug> {
     Slug::parse(text)
         .map_err(|error| Error::invalid(Finding::error("/slug", "invalid_slug", format!("Here {error}."))))
@@ -34,7 +34,7 @@ pub(crate) fn given_slug(text: &str) -> Result<Slug> {
 
 pub(crate) fn slug_taken(slug: &Slug) -> Error {
     Error::Conflict {
-        code: "slug_taken",
+        code: ConflictCode::SlugTaken,
         message: format!("The slug `{slug}` is taken. Choose another one."),
         pointer: Some("/slug"),
     }

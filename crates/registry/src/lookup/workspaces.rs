@@ -8,18 +8,18 @@ use registry_core::slug::{Reference, Slug};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter};
 use std::collections::{BTreeSet, HashMap};
 
-/// A workspace as other things name it.
+/// Short form of a workspace, embedded in other results.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkspaceRef {
     /// Its id.
     pub id: WorkspaceId,
     /// Its slug.
     pub slug: Slug,
-    /// Its name for people.
+    /// Display name.
     pub name: String,
 }
 
-/// The live workspace of this name, whoever asks.
+/// The live workspace of this name, without a visibility check.
 pub(crate) async fn by_reference(
     db: &impl ConnectionTrait,
     reference: &Reference,

@@ -127,7 +127,7 @@ pub trait RegistrationQueue: Clone + Send + Sync + 'static {
     fn next_due(&self) -> impl Future<Output = Result<Option<Timestamp>>> + Send;
 
     /// What is wanted and known. A request that another worker sent without recording an answer becomes a lost answer
-    /// here: its lease has ended, so nobody waits for it.
+    /// here: its lease has ended, so no worker waits for it.
     fn load(
         &self,
         claim: &Claim,

@@ -1,11 +1,12 @@
-//! What people can do about a registration: try again, replace, keep, withdraw, enter a client by hand.
+//! What users can do about a registration: retry, replace, keep, deregister, set the credentials of a client.
 
-use crate::configuration::layers::Scope;
+use crate::configuration::layers::ServerScope;
 use crate::registration::Registrations;
 use crate::registration::list::Registration;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::entity::{oauth_client, registration};
 use crate::storage::write::{Event, Write};
-use crate::{Actor, Error, Result, Subject};
+use crate::{Actor, ConfigurationScope, ConflictCode, Error, Result};
 use registry_core::id::{RegistrationId, ServerId};
 use registry_core::metadata::{ALIAS_WRAPPER, CANONICAL_WRAPPER};
 use registry_core::permission::Permission;
@@ -27,7 +28,7 @@ pub struct ClientCredentials {
     pub token_endpoint_auth_method: Option<String>,
 }
 
-/// What a person asks of a registration.
+/// What a user asks of a registration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ask {
     Retry,
@@ -38,13 +39,13 @@ pub(crate) enum Ask {
 }
 
 impl Ask {
-    fn action(self) -> &'static str {
+    fn action(self) -> AuditAction {
         match self {
-            Self::Retry => "registration.retry_asked",
-            Self::Reregister => "registration.reregister_asked",
-            Self::Approve => "registration.approved",
-            Self::Skip => "registration.skipped",
-            Self::Withdraw => "registration.withdrawal_asked",
+            Self::Retry => AuditAction::RegistrationRetryAsked,
+            Self::Reregister => AuditAction::RegistrationReregisterAsked,
+            Self::Approve => AuditAction::RegistrationApproved,
+            Self::Skip => AuditAction::RegistrationSkipped,
+            Self::Withdraw => AuditAction::RegistrationWithdrawalAsked,
         }
     }
 }
@@ -55,7 +56,7 @@ impl Registrations<'_> {
         self.operate(actor, id, Ask::Retry).await
     }
 
-    /// Makes a new client although there is one; people who signed in through the old one must sign in again.
+    /// Makes a new client although there is one; users who signed in through the old one must sign in again.
     pub async fn reregister(self, actor: &Actor, id: RegistrationId) -> Result<Registration> {
         self.operate(actor, id, Ask::Reregister).await
     }
@@ -70,7 +71,7 @@ impl Registrations<'_> {
         self.operate(actor, id, Ask::Skip).await
     }
 
-    /// Withdraws the client although the server stays; nothing is registered again until a person asks for it.
+    /// Deregisters the client although the server stays; nothing is registered again until a user asks for it.
     pub async fn deregister(self, actor: &Actor, id: RegistrationId) -> Result<Registration> {
         self.operate(actor, id, Ask::Withdraw).await
     }
@@ -100,7 +101,7 @@ impl Registrations<'_> {
         self.retry(actor, id).await
     }
 
-    /// Enters the token without which an authorization server registers nobody (RFC 7591 §3), in the server's Advanced
+    /// Sets the token that an authorization server requires for registrations (RFC 7591 §3), in the server's Advanced
     /// Configuration, where it is kept sealed; then tries again.
     pub async fn set_initial_access_token(
         self,
@@ -130,8 +131,10 @@ impl Registrations<'_> {
         if before.server_deleted {
             return Err(gone());
         }
-        let subject =
-            Subject::Server(crate::ServerRef { server: Reference::Id(before.server.0), workspace: None });
+        let subject = ConfigurationScope::Server(crate::ServerRef {
+            server: Reference::Id(before.server.0),
+            workspace: None,
+        });
         let current = self.registry.configurations().get(actor, &subject).await?;
         let mut text: Value = match &current.text {
             Some(text) => serde_json::from_str(text)?,
@@ -148,7 +151,7 @@ impl Registrations<'_> {
         Ok(())
     }
 
-    /// One change to a registration by a person, who then waits for what becomes of it.
+    /// One change to a registration by a user, who then waits for its outcome.
     async fn operate(self, actor: &Actor, id: RegistrationId, what: Ask) -> Result<Registration> {
         actor.require(Permission::OperateRegistrations)?;
         let mut write = self.registry.begin_write(actor).await?;
@@ -222,7 +225,7 @@ impl Registrations<'_> {
         let layers = self
             .registry
             .configurations()
-            .load(&write.txn, Scope::Server(ServerId(row.server_id)), false)
+            .load(&write.txn, ServerScope::Server(ServerId(row.server_id)), false)
             .await?
             .pop();
         layers
@@ -238,7 +241,7 @@ fn object_in<'a>(members: &'a mut Map<String, Value>, name: &str) -> Option<&'a 
 
 fn gone() -> Error {
     Error::Conflict {
-        code: "registration_withdrawn",
+        code: ConflictCode::RegistrationWithdrawn,
         message: "The server of this registration is gone; there is nothing to register.".to_owned(),
         pointer: None,
     }
@@ -249,7 +252,7 @@ fn outdated(registration: &Registration) -> Result<()> {
         return Ok(());
     }
     Err(Error::Conflict {
-        code: "registration_not_outdated",
+        code: ConflictCode::RegistrationNotOutdated,
         message: "Nothing waits for an agreement here: the client is not outdated.".to_owned(),
         pointer: None,
     })

@@ -1,4 +1,4 @@
-//! What an authorization server said of itself, as far as it concerns whoever writes client metadata.
+//! What an authorization server advertises, as far as it matters for the author of client metadata.
 
 use crate::lookup::servers;
 use crate::lookup::servers::ServerRef;

@@ -1,4 +1,4 @@
-//! How registrations stand, in short: for lists of servers, for metrics, for whoever needs the active client.
+//! The state of registrations in brief: for lists of servers and for metrics.
 
 use crate::Result;
 use crate::lookup::clients::{active_clients, usable};

@@ -9,8 +9,8 @@ use registry_core::permission::Permission;
 use registry_core::registration::State;
 use sea_orm::{QueryOrder, QuerySelect};
 
-/// How many are asked for at once: so many fit one transaction that nobody waits for.
-const MOST: u64 = 500;
+/// How many registrations one transaction makes due: so few that no other caller has to wait.
+const MAX_BATCH: u64 = 500;
 
 /// What became of trying all failed registrations again.
 #[derive(Debug)]
@@ -38,13 +38,13 @@ impl Registrations<'_> {
         let rows = select
             .order_by_asc(registration::Column::UpdatedAt)
             .order_by_asc(registration::Column::Id)
-            .limit(MOST + 1)
+            .limit(MAX_BATCH + 1)
             .all(&write.txn)
             .await?;
         let mut retried = RetriedRegistrations { done: 0, refused: Vec::new(), more: false };
         let mut all = self.show(&write.txn, rows).await?;
-        if all.len() as u64 > MOST {
-            all.truncate(usize::try_from(MOST).unwrap_or(usize::MAX));
+        if all.len() as u64 > MAX_BATCH {
+            all.truncate(usize::try_from(MAX_BATCH).unwrap_or(usize::MAX));
             retried.more = true;
         }
         for one in all {

@@ -5,7 +5,9 @@ use crate::ports::step_record::{NewClient, Published};
 use crate::registration::brief::workspace_of;
 use crate::registration::context::Context;
 use crate::registration::failures::event;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::entity::{oauth_client, registration};
+use crate::storage::owner::OwnerKind;
 use crate::storage::write::Write;
 use crate::{Error, Registry, Result};
 use registry_core::id::{OauthClientId, SealedId, ServerId};
@@ -72,7 +74,7 @@ pub(crate) async fn add_client(
         status: Set(ClientStatus::Active.as_str().to_owned()),
         issuer: Set(discovery.issuer.clone()),
         metadata_digest: Set(context.desired.digest.clone()),
-        // Such as PKCE that is not offered: then nobody can sign in with it, however well it is registered.
+        // Such as PKCE that is not offered: then no user can sign in with the client, although it is registered.
         warnings: Set(serde_json::to_string(&discovery.warnings)?),
         discovery: Set(serde_json::to_string(discovery)?),
         created_at: Set(write.millis()),
@@ -120,7 +122,7 @@ pub(crate) async fn add_client(
     model.client_id = Set(client_id.clone());
     model.response = Set(shown.to_string());
     model.insert(&write.txn).await?;
-    let event = event(context, "registration.client_recorded", row.id).after(json!({
+    let event = event(context, AuditAction::RegistrationClientRecorded, row.id).after(json!({
         "client_id": client_id, "issuer": discovery.issuer, "generation": generation, "method": method,
     }));
     write.audit(event);
@@ -178,7 +180,11 @@ pub(crate) async fn update_client(
     }
     model.update(&write.txn).await?;
     if updated || secret_changed {
-        let action = if updated { "registration.client_updated" } else { "registration.client_read" };
+        let action = if updated {
+            AuditAction::RegistrationClientUpdated
+        } else {
+            AuditAction::RegistrationClientRead
+        };
         let event = event(context, action, row.id).after(json!({
             "client_id": old.client_id, "issuer": old.issuer, "generation": old.generation,
             "secret_replaced": secret_changed,
@@ -234,7 +240,7 @@ async fn republish(
     }
     .update(&write.txn)
     .await?;
-    let event = event(context, "registration.client_updated", row.id)
+    let event = event(context, AuditAction::RegistrationClientUpdated, row.id)
         .after(json!({ "client_id": published.url, "method": RegistrationMethod::Cimd }));
     write.audit(event);
     write.server_changed(workspace_of(&context.row.layers), ServerId(row.server_id));
@@ -267,7 +273,7 @@ pub(crate) async fn seal_member(
 ) -> Result<Option<Uuid>> {
     let Some(secret) = secret else { return Ok(None) };
     let id = SealedId(write.registry.new_id());
-    write.seal(id, ("oauth_client", client), pointer, secret.expose()).await?;
+    write.seal(id, OwnerKind::OauthClient.with_id(client), pointer, secret.expose()).await?;
     Ok(Some(id.0))
 }
 

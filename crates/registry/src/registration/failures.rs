@@ -6,6 +6,7 @@ use crate::lookup::clients::active_clients;
 use crate::registration::brief::workspace_of;
 use crate::registration::context::Context;
 use crate::registration::orphans;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::{json, millis};
 use crate::storage::entity::{attempt, oauth_client, registration};
 use crate::storage::write::{Event, Write};
@@ -28,7 +29,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// How often the deletion of a client is tried before it goes into the orphan ledger: over about two days.
-const MOST_WITHDRAWALS: i64 = 14;
+const MAX_DELETION_ATTEMPTS: i64 = 14;
 
 /// What a failure of reading or updating the active client means for the client, if it means something: then the effort
 /// goes on with another way, and nothing has failed yet.
@@ -81,7 +82,7 @@ pub(crate) async fn manage_failed(
     }
     changed.warnings = Set(with_warning(&client, &failure.message)?);
     changed.update(&write.txn).await?;
-    let event = event(context, "registration.client_doubted", row.id).after(json!({
+    let event = event(context, AuditAction::RegistrationClientDoubted, row.id).after(json!({
         "client_id": client.client_id, "generation": client.generation, "reason": failure.code,
     }));
     write.audit(event);
@@ -139,7 +140,7 @@ pub(crate) async fn keep_withdrawing(
         .ok_or_else(|| Error::not_found("client", id))?;
     let failures = client.withdraw_failures + 1;
     let hiccup = matches!(failure.class, FailureClass::Transient | FailureClass::Ambiguous);
-    if !hiccup || failures >= MOST_WITHDRAWALS {
+    if !hiccup || failures >= MAX_DELETION_ATTEMPTS {
         return Ok(false);
     }
     let asked = failure.retry_after.and_then(|seconds| i64::try_from(seconds.min(86_400)).ok());
@@ -199,7 +200,7 @@ pub(crate) async fn leave_open(
     }
     let now = write.now;
     let serves = active.is_some_and(|client| crate::lookup::clients::usable(&client, now));
-    // What was sent was what a person asked for: it is not sent again for the same word.
+    // What was sent was what a user asked for: it is not sent again for the same request.
     let keep_request = left.step != "register";
     fail(write, row, layers, desired, (&left.step, &failure), serves, keep_request).await
 }
@@ -213,7 +214,7 @@ fn interrupted() -> Failure {
     )
 }
 
-/// A step whose secret was replaced while it was under way: what was asked since is planned anew.
+/// A step whose secret was replaced while it was under way: the new request is planned again.
 pub(crate) fn superseded() -> Failure {
     Failure::new(
         FailureClass::Transient,
@@ -222,12 +223,12 @@ pub(crate) fn superseded() -> Failure {
     )
 }
 
-pub(crate) fn event(context: &Context, action: &'static str, row: Uuid) -> Event {
+pub(crate) fn event(context: &Context, action: AuditAction, row: Uuid) -> Event {
     Event::new(action, "registration", row)
         .named(&context.name)
         .in_workspace(Some(workspace_of(&context.row.layers)))
 }
-/// A registration that reached `state`: nothing failed any more. With `keep_request` a person asked for something while
+/// A registration that reached `state`: nothing failed any more. With `keep_request` a user asked for something while
 /// this was under way, and still waits for it.
 pub(crate) fn settled(
     row: &registration::Model,
@@ -255,7 +256,7 @@ pub(crate) fn settled(
 }
 
 /// Writes a failure of a step on the registration: its state, its reason, when to try again. While a client `serves`, a
-/// hiccup in looking after it is nobody's business.
+/// transient failure of its upkeep is not shown.
 pub(crate) async fn fail(
     write: &mut Write<'_>,
     row: registration::Model,
@@ -278,7 +279,7 @@ pub(crate) async fn fail(
         ..Default::default()
     };
     if serves && step == "discover" {
-        // The client serves on whatever becomes of looking for its server again; that is tried again in its own time.
+        // The client serves regardless of this discovery, which is tried again later.
         let later = consequence.not_before.unwrap_or(write.now + desired.rules.rediscover_every);
         changed.rediscover_at = Set(Some(millis(later)));
     }
@@ -300,7 +301,7 @@ pub(crate) async fn fail(
     changed.failed_step = Set(Some(step.to_owned()));
     let changed = changed.update(&write.txn).await?;
     if old_state != changed.state {
-        let event = Event::new("registration.failed", "registration", row.id)
+        let event = Event::new(AuditAction::RegistrationFailed, "registration", row.id)
             .named(format!("{}/{}", layers.workspace.slug, layers.server.slug))
             .in_workspace(Some(workspace_of(layers)))
             .before(json!({ "state": old_state }))

@@ -6,9 +6,9 @@
 //! (`not_before`, at most a day); its workspace at that origin, for minutes; everybody else at that origin, for
 //! [`MAX_PAUSE_FOR_OTHERS`]. So one workspace, or one hostile path on a shared origin, cannot stop the others (ADR 20).
 //!
-//! Kept as the generic cell rate algorithm: one moment per origin says when the bucket would be empty of debts. Whoever
-//! finds no room reserves the next free moment, so that waiting rows come one after another and in order, instead of all
-//! at once when the next token is there.
+//! Kept as the generic cell rate algorithm: one time per origin says when its bucket would be empty of debts. A registration that
+//! finds no room reserves the next free slot, so that waiting registrations are sent one after another, instead of all
+//! at the same time when the next token is there.
 
 use crate::ports::registration_queue::{Claim, SendPermit, StepError};
 use crate::registration::context::{Context, claimed};
@@ -29,7 +29,7 @@ const MAX_PAUSE_FOR_WORKSPACE: i64 = 15 * 60_000;
 const MAX_PAUSE_FOR_OTHERS: i64 = 2 * 60_000;
 /// How long it stays slowed down after its last 429, in milliseconds.
 const SLOWED_FOR: i64 = 3_600_000;
-/// How long a reserved moment may be used after it has come, in milliseconds.
+/// How long a reserved slot may be used after it has come, in milliseconds.
 const SLOT_KEPT: i64 = 600_000;
 
 /// The key of what one workspace is held up at an origin. No origin holds a space, so it is no origin's key.
@@ -37,8 +37,8 @@ fn workspace_key(origin: &str, workspace: Uuid) -> String {
     format!("{origin} {workspace}")
 }
 
-/// Whether the worker that holds `claim` may send something to `url` now. If not, it has a moment of its own, which
-/// the registration keeps until it comes.
+/// Whether the worker that holds `claim` may send something to `url` now. If not, it gets a slot of its own, which
+/// the registration keeps until its time.
 pub(crate) async fn reserve_slot(
     registry: &Registry,
     claim: &Claim,
@@ -55,7 +55,7 @@ pub(crate) async fn reserve_slot(
         return Ok(SendPermit::At(moment(paused_until)));
     }
     let budget = locked(&write, &origin).await?;
-    // A moment that has passed long ago, or lies before the end of a pause asked for since, is no reservation.
+    // A slot that passed long ago, or lies before the end of a pause asked for since, is no reservation.
     let reserved = row.slot_at.filter(|slot| *slot > now - SLOT_KEPT && *slot >= budget.paused_until);
     let slot = match reserved {
         Some(slot) => slot,
@@ -134,7 +134,7 @@ async fn workspace_pause(write: &Write<'_>, origin: &str, workspace: Uuid) -> Re
     Ok(row.map_or(0, |row| row.paused_until.min(latest)))
 }
 
-/// The next free moment; taken if it is now, or if `ahead`.
+/// The next free slot, epoch milliseconds; taken if it is now, or if `ahead`.
 async fn reserve(write: &Write<'_>, row: issuer_budget::Model, ahead: bool) -> Result<i64> {
     let now = write.millis();
     let slot = now.max(row.next_at - tolerance(write)).max(row.paused_until);

@@ -1,4 +1,4 @@
-//! Registrations as people see them, and what they can do about them.
+//! Registrations as users see them.
 
 use crate::lookup::integrations::IntegrationRef;
 use crate::lookup::servers::ServerRef;
@@ -25,7 +25,7 @@ pub struct Registration {
     pub server: ServerId,
     /// The server's slug.
     pub server_slug: Slug,
-    /// The server's name for people.
+    /// The display name of the server.
     pub server_name: String,
     /// The server's workspace.
     pub workspace: WorkspaceRef,
@@ -41,7 +41,7 @@ pub struct Registration {
     pub method: Option<RegistrationMethod>,
     /// Stable code of the last failure (`docs/problems.md`).
     pub reason: Option<String>,
-    /// What happened and what to do, a sentence for people.
+    /// What happened and what to do, a sentence for users.
     pub detail: Option<String>,
     /// The authorization server's own error code.
     pub error: Option<String>,
@@ -57,7 +57,7 @@ pub struct Registration {
     pub generation: Option<i64>,
     /// Failures in a row.
     pub failures: i64,
-    /// Nothing is sent before this moment.
+    /// Nothing is sent before this time.
     pub not_before: Option<Timestamp>,
     /// When something was last tried.
     pub last_attempt_at: Option<Timestamp>,

@@ -1,7 +1,7 @@
 //! Loading a claimed registration: what is wanted, what is known.
 
 use crate::actor::Actor;
-use crate::configuration::layers::{Scope, ServerLayers};
+use crate::configuration::layers::{ServerLayers, ServerScope};
 use crate::lookup::clients::{active_client, active_clients};
 use crate::ports::registration_queue::{Claim, StepError};
 use crate::registration::context::{Context, LoadedRow, claimed};
@@ -17,7 +17,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use uuid::Uuid;
 
 /// What is wanted and known. A request that another worker sent and never recorded
-/// an answer for becomes a lost answer here: its lease has ended, so nobody waits for it any more.
+/// an answer for becomes a lost answer here: its lease has ended, so no worker waits for it.
 pub(crate) async fn load(registry: &Registry, claim: &Claim) -> Result<Context, StepError> {
     let mut write = registry.begin_write(&Actor::worker(&claim.worker)).await?;
     let mut row = claimed(&write, claim).await?;
@@ -51,7 +51,7 @@ pub(crate) async fn load(registry: &Registry, claim: &Claim) -> Result<Context, 
 pub(crate) async fn layers_of(registry: &Registry, write: &Write<'_>, server: Uuid) -> Result<ServerLayers> {
     registry
         .configurations()
-        .load(&write.txn, Scope::Server(ServerId(server)), true)
+        .load(&write.txn, ServerScope::Server(ServerId(server)), true)
         .await?
         .pop()
         .ok_or_else(|| Error::corrupt("registration", "server_id", server))

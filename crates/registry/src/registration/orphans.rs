@@ -1,4 +1,4 @@
-//! The orphan ledger: clients that may exist at an authorization server and that nobody here uses, because the answer that
+//! Orphaned clients: they may exist at an authorization server and are not used here, because the answer that
 //! named them was lost or because they could not be withdrawn (INV-11).
 
 use crate::configuration::layers::ServerLayers;
@@ -6,10 +6,11 @@ use crate::lookup::workspaces;
 use crate::pagination::{Page, PageRequest};
 use crate::registration::Orphans;
 use crate::registration::brief::workspace_of;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::{contains, json, moment};
 use crate::storage::entity::{attempt, oauth_client, orphan};
 use crate::storage::write::{Event, Write};
-use crate::{Actor, Error, Result, pagination};
+use crate::{Actor, ConflictCode, Error, Result, pagination};
 use registry_core::clock::Timestamp;
 use registry_core::id::{OrphanId, RegistrationId, WorkspaceId};
 use registry_core::oauth::{Discovery, Failure};
@@ -27,7 +28,7 @@ use uuid::Uuid;
 pub struct Orphan {
     /// Its id.
     pub id: OrphanId,
-    /// `answer_lost`: a registration was sent and nobody knows what came of it. `not_withdrawn`: a client of ours could not
+    /// `answer_lost`: a registration was sent and its answer was lost. `not_withdrawn`: a client could not
     /// be deleted.
     pub kind: String,
     /// The registration it came of.
@@ -46,17 +47,17 @@ pub struct Orphan {
     pub registration_client_uri: Option<String>,
     /// Stable code of why (`docs/registration-failures.md`).
     pub reason: String,
-    /// The same as a sentence for people.
+    /// The same as a sentence for users.
     pub detail: String,
     /// The `contacts` it was to be registered with.
     pub contacts: Vec<String>,
     /// Since when.
     pub since: Timestamp,
-    /// When a person said that it is dealt with.
+    /// When a user marked it as resolved.
     pub resolved_at: Option<Timestamp>,
-    /// Who said so.
+    /// The name of that user.
     pub resolved_by: Option<String>,
-    /// What they said.
+    /// The note of that user.
     pub note: Option<String>,
 }
 
@@ -114,7 +115,7 @@ impl Orphans<'_> {
         pagination::fetch(self.registry.db(), select, request).await?.try_map(TryInto::try_into)
     }
 
-    /// How many entries wait for somebody.
+    /// How many orphaned clients are unresolved.
     pub async fn count_open(self, actor: &Actor) -> Result<u64> {
         actor.require(Permission::ReadRegistrations)?;
         let mut select = orphan::Entity::find().filter(orphan::Column::ResolvedAt.is_null());
@@ -136,7 +137,7 @@ impl Orphans<'_> {
         }
         if row.resolved_at.is_some() {
             return Err(Error::Conflict {
-                code: "orphan_resolved",
+                code: ConflictCode::OrphanResolved,
                 message: "This entry is dealt with already.".to_owned(),
                 pointer: None,
             });
@@ -152,7 +153,8 @@ impl Orphans<'_> {
         }
         .update(&write.txn)
         .await?;
-        let event = Event::new("orphan.resolved", "orphan", id).named(name).in_workspace(Some(workspace));
+        let event =
+            Event::new(AuditAction::OrphanResolved, "orphan", id).named(name).in_workspace(Some(workspace));
         write.audit(event.after(json!({ "client_id": changed.client_id, "note": note })));
         write.commit().await?;
         changed.try_into()
@@ -247,7 +249,7 @@ async fn enter(write: &mut Write<'_>, layers: &ServerLayers, mut entry: orphan::
     entry.server = Set(name.clone());
     entry.since = Set(write.millis());
     let row = entry.insert(&write.txn).await?;
-    let event = Event::new("orphan.entered", "orphan", OrphanId(id))
+    let event = Event::new(AuditAction::OrphanEntered, "orphan", OrphanId(id))
         .named(name)
         .in_workspace(Some(workspace_of(layers)));
     write.audit(event.after(json!({

@@ -11,6 +11,7 @@ use crate::registration::failures::{
 };
 use crate::registration::issuer_rate::slow_down;
 use crate::registration::orphans;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::millis;
 use crate::storage::entity::{attempt, oauth_client, registration};
 use crate::storage::write::Write;
@@ -238,7 +239,7 @@ async fn end_client(
         )
         .await?;
     let was_cimd = client.method == RegistrationMethod::Cimd.as_str();
-    let event = event(context, "registration.client_withdrawn", row.id).after(json!({
+    let event = event(context, AuditAction::RegistrationClientWithdrawn, row.id).after(json!({
         "client_id": client.client_id, "issuer": client.issuer, "generation": client.generation,
         "how": how, "reason": failure.map(|failure| failure.code),
     }));

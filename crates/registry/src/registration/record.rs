@@ -27,7 +27,7 @@ pub struct Attempt {
     pub outcome: String,
     /// Stable code of the failure.
     pub reason: Option<String>,
-    /// A sentence for people.
+    /// A sentence for users.
     pub detail: Option<String>,
     /// The authorization server's own error code.
     pub error: Option<String>,
@@ -92,7 +92,7 @@ pub struct OAuthClient {
     /// How it ended: `deleted`, `unpublished`, `entered` (by hand, so not ours to delete), `shared` (its id serves another
     /// server), `forgotten` (gone upstream before), `not_possible` (see the orphan ledger).
     pub withdrawal: Option<String>,
-    /// What came of its last deletion, a sentence for people.
+    /// What came of its last deletion, a sentence for users.
     pub withdrawal_detail: Option<String>,
 }
 

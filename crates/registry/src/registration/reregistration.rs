@@ -1,14 +1,14 @@
-//! New clients for many registrations of one integration: what that costs is said first, and done only when the caller
+//! New clients for many registrations of one integration: the cost is shown first, and they are made only when the caller
 //! named it or confirmed it.
 
 use crate::configuration::costs::KnownClients;
-use crate::configuration::layers::{Scope, ServerLayers};
+use crate::configuration::layers::{ServerLayers, ServerScope};
 use crate::lookup::integrations;
 use crate::registration::Registrations;
 use crate::registration::actions::Ask;
 use crate::storage::columns::word;
 use crate::storage::entity::{integration, registration};
-use crate::{Actor, Error, Registration, Result};
+use crate::{Actor, ConflictCode, Error, Registration, Result};
 use registry_core::id::IntegrationId;
 use registry_core::permission::Permission;
 use registry_core::registration::{DesiredPresence, ReplacementCost, State, replacement_cost};
@@ -16,7 +16,7 @@ use registry_core::slug::Reference;
 use sea_orm::ConnectionTrait;
 use std::collections::BTreeMap;
 
-/// How many are asked for at once: so many fit one transaction that nobody waits for.
+/// How many registrations one transaction makes due: so few that no other caller has to wait.
 const MAX_AT_ONCE: usize = 500;
 
 /// Which registrations of an integration get a new client.
@@ -66,7 +66,7 @@ pub struct Confirmed {
 pub struct SkippedRegistrations {
     /// Stable code: a state, `access_disabled` or `no_client_wanted`.
     pub reason: &'static str,
-    /// The same for people, with what to do.
+    /// The same as a sentence for users, with what to do.
     pub detail: &'static str,
     /// How many.
     pub count: u64,
@@ -77,7 +77,7 @@ pub struct SkippedRegistrations {
 pub struct Reregistration {
     /// Registrations that get a new client.
     pub queued: u64,
-    /// Of these: those whose replacement nobody notices.
+    /// Of these: those that no user signed in through.
     pub nobody_notices: u64,
     /// Of these: those whose users must sign in again. A registration may be counted here and in `may_leave_client`.
     pub users_sign_in_again: u64,
@@ -153,7 +153,7 @@ impl Registrations<'_> {
         let layers = self
             .registry
             .configurations()
-            .load(self.registry.db(), Scope::Server(registration.server), false)
+            .load(self.registry.db(), ServerScope::Server(registration.server), false)
             .await?;
         let known = KnownClients::of(self.registry.db(), &layers).await?;
         let row = layers.first().map(|layers| self.dry_run(layers, &known)).transpose()?.flatten();
@@ -173,7 +173,7 @@ impl Registrations<'_> {
             return Ok(model);
         }
         Err(Error::Conflict {
-            code: "integration_disabled",
+            code: ConflictCode::IntegrationDisabled,
             message: "The integration is disabled, so nothing is registered for it. Enable it first."
                 .to_owned(),
             pointer: None,
@@ -191,7 +191,7 @@ impl Registrations<'_> {
         let mut layers = self
             .registry
             .configurations()
-            .load(db, Scope::Integration(IntegrationId(model.id)), false)
+            .load(db, ServerScope::Integration(IntegrationId(model.id)), false)
             .await?;
         if let Some(own) = actor.workspace() {
             layers.retain(|layers| layers.server.workspace_id == own.0);
@@ -271,9 +271,10 @@ fn agreed(scope: ReregisterScope, confirmed: Option<Confirmed>, planned: &Reregi
     let now = planned.to_confirm();
     let (code, first) = match confirmed {
         Some(confirmed) if confirmed == now => return Ok(()),
-        Some(_) => {
-            ("confirmation_outdated", "The registrations changed since the preview, and nothing was done.")
-        }
+        Some(_) => (
+            ConflictCode::ConfirmationOutdated,
+            "The registrations changed since the preview, and nothing was done.",
+        ),
         None => {
             let named = scope.names();
             let implied = now.users_sign_in_again > 0 && !named.signs_out
@@ -281,7 +282,7 @@ fn agreed(scope: ReregisterScope, confirmed: Option<Confirmed>, planned: &Reregi
             if !implied {
                 return Ok(());
             }
-            ("confirmation_required", "This does more than the scope says, and nothing was done.")
+            (ConflictCode::ConfirmationRequired, "This does more than the scope says, and nothing was done.")
         }
     };
     Err(Error::Conflict {

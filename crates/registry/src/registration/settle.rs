@@ -5,6 +5,7 @@ use crate::ports::registration_queue::{Claim, ReconcileOutcome, StepError};
 use crate::registration::brief::workspace_of;
 use crate::registration::context::{Context, NEVER, claimed, serves};
 use crate::registration::failures::event;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::millis;
 use crate::storage::entity::registration;
 use crate::{Registry, Result};
@@ -39,14 +40,14 @@ pub(crate) async fn settle(
         lease_owner: Set(None),
         ..Default::default()
     };
-    // A wait for its turn serves a request later; whoever asked is served by everything else.
+    // A user's request is answered by every outcome but a wait for a slot, which answers it later.
     if undisturbed && !matches!(how, ReconcileOutcome::WaitForSlot(..)) {
         changed.request = Set(None);
     }
     let serves = serves(context, write.now);
     let idle = matches!(context.row.state, State::Registered | State::Registering | State::Queued);
     let (state, said) = match how {
-        // Nobody has a client, and nothing has failed: why nothing is done must be said all the same.
+        // There is no usable client, and nothing has failed: the reason for the wait must be shown.
         ReconcileOutcome::Wait(until)
             if idle && !serves && until > write.now && !context.desired.is_gone(write.now) =>
         {
@@ -81,8 +82,8 @@ pub(crate) async fn settle(
     {
         changed.state = Set(state.as_str().to_owned());
         changed.updated_at = Set(write.millis());
-        let mut event =
-            event(context, "registration.state_changed", row.id).before(json!({ "state": row.state }));
+        let mut event = event(context, AuditAction::RegistrationStateChanged, row.id)
+            .before(json!({ "state": row.state }));
         event.after = Some(json!({ "state": state, "reason": said.as_ref().map(|block| &block.code) }));
         write.audit(event);
         write.server_changed(workspace_of(&context.row.layers), ServerId(row.server_id));

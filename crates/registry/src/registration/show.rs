@@ -1,4 +1,4 @@
-//! From rows to registrations as people see them, for a whole page with a fixed number of queries.
+//! From rows to registrations as users see them, for a whole page with a fixed number of queries.
 
 use crate::lookup::clients::{active_clients, method, usable};
 use crate::lookup::integrations::integration_ref;
@@ -154,7 +154,7 @@ async fn last_attempts(db: &impl ConnectionTrait, ids: Vec<Uuid>) -> Result<Hash
         .collect()
 }
 
-/// The newest version at the moment when the client was made or last updated.
+/// The newest version when the client was made or last updated.
 async fn used_versions(db: &impl ConnectionTrait, ids: &[Uuid]) -> Result<HashMap<Uuid, i64>> {
     let made = Func::coalesce([
         Expr::col((oauth_client::Entity, oauth_client::Column::UpdatedAt)),

@@ -2,6 +2,7 @@
 //! sent to, opened for gateways alone.
 
 use crate::secrets::sealed_rows::SealedRow;
+use crate::storage::owner::Owner;
 use crate::storage::wanted_logos;
 use crate::storage::write::Write;
 use crate::{Error, Registry, Result};
@@ -13,7 +14,6 @@ use registry_core::metadata::{
 use sea_orm::ConnectionTrait;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use uuid::Uuid;
 
 /// A configuration as it goes into its row.
 pub(crate) struct Stored {
@@ -25,7 +25,7 @@ pub(crate) struct Stored {
 /// `url_changed` says that the address the kept secrets would be sent to is another one now.
 pub(crate) async fn store(
     write: &mut Write<'_>,
-    owner: (&'static str, Uuid),
+    owner: Owner,
     prefix: &str,
     text: Option<&str>,
     stored: Option<&str>,
@@ -69,7 +69,7 @@ pub(crate) async fn put(write: &Write<'_>, secrets: Vec<Secrets>) -> Result<()> 
 /// As [`store`], without a write: `stored` must still be what is kept when the result is put in.
 pub(crate) fn prepare(
     registry: &Registry,
-    owner: (&'static str, Uuid),
+    owner: Owner,
     prefix: &str,
     text: Option<&str>,
     stored: Option<&str>,
@@ -107,7 +107,7 @@ pub(crate) fn prepare(
 /// The text that is kept of a verified one, with markers in place of its new secrets, and these, sealed for `owner`.
 pub(crate) fn seal_new(
     registry: &Registry,
-    owner: (&'static str, Uuid),
+    owner: Owner,
     verified: &Verified,
 ) -> Result<(String, Vec<SealedRow>)> {
     let (mut ids, mut rows) = (Vec::new(), Vec::new());

@@ -2,12 +2,14 @@
 
 use crate::secrets::Secrets;
 use crate::secrets::envelope::Sealed;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::deployment_values::{KEY_CHECK, record, recorded};
 use crate::storage::entity::{
     access, draft, integration, oauth_client, registration, sealed_value, server, workspace,
 };
+use crate::storage::owner::OwnerKind;
 use crate::storage::write::{Event, Write};
-use crate::{Actor, Channel, Error, Registry, Result};
+use crate::{Actor, Channel, ConflictCode, Error, Registry, Result};
 use registry_core::id::SealedId;
 use registry_core::secret::Secret;
 use sea_orm::sea_query::{Expr, ExprTrait};
@@ -147,7 +149,7 @@ impl Secrets<'_> {
         write.permit()?;
         let needed = self.needed_keys(&write.txn).await?;
         record(&write, KEY_CHECK, needed).await?;
-        let event = Event::new("sealing.rotated", "sealing", self.registry.ring().primary());
+        let event = Event::new(AuditAction::SealingRotated, "sealing", self.registry.ring().primary());
         write.audit(event.after(json!({ "resealed": done.values, "left": done.left })));
         write.commit().await?;
         Ok(done)
@@ -159,7 +161,7 @@ impl Secrets<'_> {
         only_operator(actor)?;
         if self.registry.ring().has(id) {
             return Err(Error::Conflict {
-                code: "sealing_key_present",
+                code: ConflictCode::SealingKeyPresent,
                 message: format!(
                     "The sealing key `{id}` is here: nothing is lost. `mcp-registry seal rotate` frees it."
                 ),
@@ -187,7 +189,9 @@ impl Secrets<'_> {
         let mut given_up = given_up(&recorded);
         given_up.insert(id.to_owned());
         record(&write, GIVEN_UP, json!(given_up)).await?;
-        write.audit(Event::new("sealing.key_abandoned", "sealing", id).after(json!({ "lost": lost })));
+        write.audit(
+            Event::new(AuditAction::SealingKeyAbandoned, "sealing", id).after(json!({ "lost": lost })),
+        );
         write.commit().await?;
         Ok(lost)
     }
@@ -295,13 +299,13 @@ async fn put(write: &Write<'_>, id: SealedId, key: &str, new: Sealed) -> Result<
 /// What is lost with a secret that cannot be opened, and what to do about it.
 async fn cost(db: &impl ConnectionTrait, kind: &str, owner: Uuid, pointer: &str) -> Result<String> {
     let enter = |what: String| format!("{what}: enter {pointer} again");
-    Ok(match kind {
-        "organisation" => enter("the organisation's configuration".to_owned()),
-        "integration" => {
+    Ok(match OwnerKind::parse(kind) {
+        Some(OwnerKind::Organisation) => enter("the organisation's configuration".to_owned()),
+        Some(OwnerKind::Integration) => {
             let found = integration::Entity::find_by_id(owner).one(db).await?;
             enter(format!("integration {}", found.map_or_else(|| owner.to_string(), |row| row.slug)))
         }
-        "access" => {
+        Some(OwnerKind::Access) => {
             let found = access::Entity::find_by_id(owner).one(db).await?;
             let Some(found) = found else { return Ok(enter(format!("access {owner}"))) };
             let integration = integration::Entity::find_by_id(found.integration_id).one(db).await?;
@@ -312,12 +316,12 @@ async fn cost(db: &impl ConnectionTrait, kind: &str, owner: Uuid, pointer: &str)
                 workspace.map(|row| row.slug).unwrap_or_default()
             ))
         }
-        "server" => enter(format!("server {}", server_name(db, owner).await?)),
-        "draft" => {
+        Some(OwnerKind::Server) => enter(format!("server {}", server_name(db, owner).await?)),
+        Some(OwnerKind::Draft) => {
             let found = draft::Entity::find_by_id(owner).one(db).await?;
             enter(format!("draft {}", found.map_or_else(|| owner.to_string(), |row| row.slug)))
         }
-        "oauth_client" => {
+        Some(OwnerKind::OauthClient) => {
             let client = oauth_client::Entity::find_by_id(owner).one(db).await?;
             let registration = match client {
                 Some(client) => registration::Entity::find_by_id(client.registration_id).one(db).await?,
@@ -326,8 +330,8 @@ async fn cost(db: &impl ConnectionTrait, kind: &str, owner: Uuid, pointer: &str)
             let Some(registration) = registration else { return Ok(format!("client {owner}: re-register")) };
             format!("client of server {}: re-register it", server_name(db, registration.server_id).await?)
         }
-        "audit" => "the key that signs points of the audit log: a new one is made".to_owned(),
-        other => enter(format!("{other} {owner}")),
+        Some(OwnerKind::Audit) => "the key that signs points of the audit log: a new one is made".to_owned(),
+        None => enter(format!("{kind} {owner}")),
     })
 }
 

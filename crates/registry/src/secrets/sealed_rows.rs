@@ -4,6 +4,7 @@ use crate::secrets::envelope::Permit;
 use crate::secrets::rotation::known_keys;
 use crate::storage::columns::millis;
 use crate::storage::entity::sealed_value;
+use crate::storage::owner::Owner;
 use crate::storage::write::Write;
 use crate::{Registry, Result};
 use registry_core::id::SealedId;
@@ -22,15 +23,15 @@ impl Registry {
     pub(crate) fn sealed_row(
         &self,
         id: SealedId,
-        owner: (&'static str, Uuid),
+        owner: Owner,
         pointer: &str,
         secret: &str,
     ) -> Result<SealedRow> {
         let sealed = self.ring().seal_ahead(id, secret)?;
         Ok(SealedRow(sealed_value::ActiveModel {
             id: Set(id.0),
-            owner_kind: Set(owner.0.to_owned()),
-            owner_id: Set(owner.1),
+            owner_kind: Set(owner.kind.as_str().to_owned()),
+            owner_id: Set(owner.id),
             pointer: Set(pointer.to_owned()),
             key_id: Set(sealed.key_id),
             data_key: Set(sealed.data_key),
@@ -54,7 +55,7 @@ impl Write<'_> {
     pub(crate) async fn seal(
         &mut self,
         id: SealedId,
-        owner: (&'static str, Uuid),
+        owner: Owner,
         pointer: &str,
         secret: &str,
     ) -> Result<()> {
@@ -80,12 +81,12 @@ impl Write<'_> {
     }
 
     /// Gives sealed values to another owner.
-    pub(crate) async fn hand_over(&self, from: (&'static str, Uuid), to: (&'static str, Uuid)) -> Result<()> {
+    pub(crate) async fn hand_over(&self, from: Owner, to: Owner) -> Result<()> {
         sealed_value::Entity::update_many()
-            .col_expr(sealed_value::Column::OwnerKind, Expr::value(to.0))
-            .col_expr(sealed_value::Column::OwnerId, Expr::value(to.1))
-            .filter(sealed_value::Column::OwnerKind.eq(from.0))
-            .filter(sealed_value::Column::OwnerId.eq(from.1))
+            .col_expr(sealed_value::Column::OwnerKind, Expr::value(to.kind.as_str()))
+            .col_expr(sealed_value::Column::OwnerId, Expr::value(to.id))
+            .filter(sealed_value::Column::OwnerKind.eq(from.kind.as_str()))
+            .filter(sealed_value::Column::OwnerId.eq(from.id))
             .exec(&self.txn)
             .await?;
         Ok(())

@@ -1,7 +1,7 @@
 //! Servers: integrations made available in one workspace.
 
-use crate::configuration::impact::Replacements;
-use crate::configuration::layers::Scope;
+use crate::configuration::impact::ReplacementMode;
+use crate::configuration::layers::ServerScope;
 use crate::configuration::mapped_secrets::{MappedSecret, SecretMapping, mappings_of};
 use crate::lookup::integrations::{IntegrationRef, integration_ref};
 use crate::lookup::servers::{RegistrationBrief, ServerRef, find};
@@ -32,11 +32,11 @@ pub struct Server {
     pub id: ServerId,
     /// Its name in URLs, unique in the workspace; never changes.
     pub slug: Slug,
-    /// Its name for people.
+    /// Display name.
     pub name: String,
     /// What it is for.
     pub description: Option<String>,
-    /// The integration it is made of.
+    /// The integration it is an instance of.
     pub integration: IntegrationRef,
     /// The workspace it is in.
     pub workspace: WorkspaceRef,
@@ -48,15 +48,15 @@ pub struct Server {
     pub registration: Option<RegistrationBrief>,
     /// Counts its writes, for `If-Match`.
     pub version: i64,
-    /// Who made it.
+    /// Who created it.
     pub created_by: String,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
 }
 
-/// What is needed to make a server.
+/// Values of a new server.
 #[derive(Clone, Debug)]
 pub struct NewServer {
     /// The integration.
@@ -65,7 +65,7 @@ pub struct NewServer {
     pub workspace: Option<Reference>,
     /// 1 to 255 characters.
     pub name: String,
-    /// Made from the name when absent.
+    /// Derived from the name when absent.
     pub slug: Option<String>,
     /// At most 500 characters.
     pub description: Option<String>,
@@ -75,7 +75,7 @@ pub struct NewServer {
     pub secret_mappings: Vec<SecretMapping>,
 }
 
-/// What to change; `None` leaves a member as it is.
+/// A change; `None` leaves a member unchanged.
 #[derive(Clone, Debug, Default)]
 pub struct ServerChange {
     /// 1 to 255 characters.
@@ -88,8 +88,8 @@ pub struct ServerChange {
     pub secret_mappings: Option<Vec<SecretMapping>>,
     /// What the author says of this version of the configuration.
     pub note: Option<String>,
-    /// What becomes of a client that only a new one can take the place of.
-    pub replacements: Replacements,
+    /// Whether clients that cannot be updated in place are replaced without approval.
+    pub replacements: ReplacementMode,
 }
 
 /// Which servers to list.
@@ -182,7 +182,7 @@ impl Servers<'_> {
         let layers = self
             .registry
             .configurations()
-            .load(self.registry.db(), Scope::Server(ServerId(model.id)), false)
+            .load(self.registry.db(), ServerScope::Server(ServerId(model.id)), false)
             .await?
             .pop()
             .ok_or_else(|| Error::not_found("server", show(&reference.server)))?;

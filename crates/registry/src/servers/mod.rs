@@ -1,4 +1,5 @@
-//! MCP servers of a workspace.
+//! Servers: an integration made available in one workspace. Each has its own layer of configuration and, where its
+//! authorization server needs one, its own OAuth client.
 
 pub(crate) mod crud;
 pub(crate) mod update;

@@ -1,10 +1,10 @@
-//! Making, changing and deleting servers.
+//! Creates, updates and deletes servers.
 
-use crate::access::access;
+use crate::access::changes;
 use crate::configuration::costs::Affected;
-use crate::configuration::impact::Before;
-use crate::configuration::layers::Scope;
-use crate::configuration::mapped_secrets::{Owner, ReadMappings, mappings_of};
+use crate::configuration::impact::ImpactTracker;
+use crate::configuration::layers::ServerScope;
+use crate::configuration::mapped_secrets::{MappingOwner, ReadMappings, mappings_of};
 use crate::configuration::revision_rows::add_revision;
 use crate::configuration::save::Saved;
 use crate::configuration::{impact, mapped_secrets};
@@ -18,7 +18,9 @@ use crate::pagination::Page;
 use crate::secrets::markers::{sealed_ids, store};
 use crate::servers::Servers;
 use crate::servers::crud::{NewServer, Server, ServerChange, into_server};
+use crate::storage::audit_action::AuditAction;
 use crate::storage::entity::{integration, registration, server, workspace};
+use crate::storage::owner::OwnerKind;
 use crate::storage::write::{Event, Write};
 use crate::{Actor, Error, Result};
 use registry_core::finding::{Finding, Findings};
@@ -29,7 +31,7 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, Into
 use serde_json::Value;
 
 impl Servers<'_> {
-    /// Makes a server. Its registration is due at once.
+    /// Creates a server. Its registration is due immediately.
     pub async fn create(self, actor: &Actor, new: NewServer) -> Result<Saved<Server>> {
         actor.require(Permission::CreateServers)?;
         let mut new = new;
@@ -45,14 +47,14 @@ impl Servers<'_> {
         Ok(Saved { value, findings: made.findings, affected: made.affected })
     }
 
-    /// The same inside a write that does more, whose actor may.
+    /// As [`Self::create`], inside an open write whose caller has checked the permission.
     pub(crate) async fn create_in(
         self,
         write: &mut Write<'_>,
         actor: &Actor,
         new: NewServer,
         read: Option<ReadMappings>,
-    ) -> Result<MadeServer> {
+    ) -> Result<CreatedServer> {
         let name = naming::name(&new.name, "/name")?;
         let description = naming::description(new.description)?;
         let workspace = match (&new.workspace, actor.workspace()) {
@@ -72,9 +74,15 @@ impl Servers<'_> {
             free_slug::slug(&write.txn, SlugSpace::ServersOf(workspace_id), new.slug.as_deref(), &name)
                 .await?;
         let id = self.registry.new_id();
-        let stored =
-            store(write, ("server", id), "/configurations", new.configuration.as_deref(), None, false)
-                .await?;
+        let stored = store(
+            write,
+            OwnerKind::Server.with_id(id),
+            "/configurations",
+            new.configuration.as_deref(),
+            None,
+            false,
+        )
+        .await?;
         let model = server::Model {
             id,
             integration_id: integration.id,
@@ -91,19 +99,19 @@ impl Servers<'_> {
             updated_by: write.actor_name(),
             deleted_at: None,
         };
-        let before = Before::take(write, Scope::Server(ServerId(id))).await?;
+        let before = ImpactTracker::capture(write, ServerScope::Server(ServerId(id))).await?;
         insert_unique(model.clone().into_active_model().reset_all().insert(&write.txn).await, &slug)?;
         if stored.text.is_some() {
-            add_revision(write, ("server", id), stored.text, None, None).await?;
+            add_revision(write, OwnerKind::Server.with_id(id), stored.text, None, None).await?;
         }
-        let owner = Owner::server(&write.txn, &model, &integration).await?;
+        let owner = MappingOwner::server(&write.txn, &model, &integration).await?;
         mapped_secrets::apply(write, &owner, read).await?;
-        write.audit(event("server.created", &model).after(snapshot(&model)));
-        let affected = before.settle(write, "/configurations", "server created").await?;
-        Ok(MadeServer { model, integration, workspace, findings: stored.findings, affected })
+        write.audit(event(AuditAction::ServerCreated, &model).after(snapshot(&model)));
+        let affected = before.apply(write, "/configurations", "server created").await?;
+        Ok(CreatedServer { model, integration, workspace, findings: stored.findings, affected })
     }
 
-    /// Changes a server.
+    /// Updates a server.
     pub async fn update(
         self,
         actor: &Actor,
@@ -116,7 +124,9 @@ impl Servers<'_> {
         let mut write = self.registry.begin_write(actor).await?;
         let model = find(&write.txn, actor, reference).await?;
         naming::expect_version(expected_version, model.version)?;
-        let before = Before::take(&write, Scope::Server(ServerId(model.id))).await?.with(change.replacements);
+        let before = ImpactTracker::capture(&write, ServerScope::Server(ServerId(model.id)))
+            .await?
+            .with_replacements(change.replacements);
         let mut after = model.clone();
         if let Some(name) = change.name {
             after.name = naming::name(&name, "/name")?;
@@ -126,7 +136,7 @@ impl Servers<'_> {
         }
         let mut findings = Findings::default();
         if let Some(text) = change.configuration.change() {
-            let owner = ("server", model.id);
+            let owner = OwnerKind::Server.with_id(model.id);
             let stored = store(
                 &mut write,
                 owner,
@@ -144,7 +154,7 @@ impl Servers<'_> {
         }
         let integration = integration::Entity::find_by_id(model.integration_id).one(&write.txn).await?;
         let integration = integration.ok_or_else(|| Error::corrupt("server", "integration_id", model.id))?;
-        let owner = Owner::server(&write.txn, &after, &integration).await?;
+        let owner = MappingOwner::server(&write.txn, &after, &integration).await?;
         let remapped = mapped_secrets::apply(&mut write, &owner, read).await?;
         let mut affected = Affected::default();
         if after != model || remapped {
@@ -152,8 +162,10 @@ impl Servers<'_> {
             after.updated_at = write.millis();
             after.updated_by = write.actor_name();
             after.clone().into_active_model().reset_all().update(&write.txn).await?;
-            write.audit(event("server.updated", &after).before(snapshot(&model)).after(snapshot(&after)));
-            affected = before.settle(&mut write, "/configurations", "server saved").await?;
+            write.audit(
+                event(AuditAction::ServerUpdated, &after).before(snapshot(&model)).after(snapshot(&after)),
+            );
+            affected = before.apply(&mut write, "/configurations", "server saved").await?;
         }
         let page = self.show(&write.txn, Page { items: vec![after], total: 1 }).await?;
         write.commit().await?;
@@ -177,14 +189,14 @@ impl Servers<'_> {
         let model = find(&write.txn, actor, reference).await?;
         naming::expect_version(expected_version, model.version)?;
         let mut deleted = Deleted::default();
-        delete_all(&mut write, Scope::Server(ServerId(model.id)), &mut deleted).await?;
+        delete_all(&mut write, ServerScope::Server(ServerId(model.id)), &mut deleted).await?;
         write.commit().await?;
         Ok(deleted)
     }
 }
 
-/// A server that was just made, with what it is made of.
-pub(crate) struct MadeServer {
+/// A server that was just created, with its integration and workspace.
+pub(crate) struct CreatedServer {
     model: server::Model,
     integration: integration::Model,
     workspace: workspace::Model,
@@ -210,7 +222,7 @@ async fn usable_integration(
         return Ok(model);
     }
     if model.workspace_id.is_some() {
-        // Another workspace's own: for this workspace there is no such thing.
+        // Another workspace's own: this workspace may not know of it.
         return Err(missing());
     }
     if actor.workspace().is_some() || actor.role() != registry_core::permission::Role::Admin {
@@ -222,14 +234,18 @@ async fn usable_integration(
             ),
         });
     }
-    // A key that was made to create servers alone opens nothing.
+    // A key with the scope to create servers may not grant access.
     actor.require(Permission::UpdateIntegrations)?;
-    access::grant(write, actor, &model, workspace).await?;
+    changes::grant(write, actor, &model, workspace).await?;
     Ok(model)
 }
 
-/// Deletes every live server in `scope` and counts what that takes along.
-pub(crate) async fn delete_all(write: &mut Write<'_>, scope: Scope<'_>, deleted: &mut Deleted) -> Result<()> {
+/// Deletes every live server in `scope` and counts the deleted rows.
+pub(crate) async fn delete_all(
+    write: &mut Write<'_>,
+    scope: ServerScope<'_>,
+    deleted: &mut Deleted,
+) -> Result<()> {
     for layers in write.registry.configurations().load(&write.txn, scope, false).await? {
         let model = layers.server.clone();
         write.unseal(sealed_ids(model.configuration.as_deref()).into_values()).await?;
@@ -245,16 +261,16 @@ pub(crate) async fn delete_all(write: &mut Write<'_>, scope: Scope<'_>, deleted:
             .await?
             .is_some();
         if has_registration {
-            impact::wake(write, &layers, "server deleted").await?;
+            impact::enqueue(write, &layers, "server deleted").await?;
             deleted.registrations += 1;
         }
         write.server_changed(WorkspaceId(model.workspace_id), ServerId(model.id));
-        write.audit(event("server.deleted", &model).before(snapshot(&model)));
+        write.audit(event(AuditAction::ServerDeleted, &model).before(snapshot(&model)));
     }
     Ok(())
 }
 
-fn event(action: &'static str, model: &server::Model) -> Event {
+fn event(action: AuditAction, model: &server::Model) -> Event {
     Event::new(action, "server", model.id)
         .named(&model.slug)
         .in_workspace(Some(WorkspaceId(model.workspace_id)))

@@ -1,6 +1,6 @@
 //! What an error of the database means, one table for each engine: the codes of one are never read as those of the other.
 
-use crate::Error;
+use crate::{ConflictCode, Error};
 use registry_core::finding::Finding;
 use registry_core::nul;
 use sea_orm::sqlx::postgres::PgDatabaseError;
@@ -168,7 +168,9 @@ impl From<DatabaseFault> for Error {
     fn from(fault: DatabaseFault) -> Self {
         let message = fault.sentence().to_owned();
         match fault {
-            DatabaseFault::Duplicate => Self::Conflict { code: "conflict", message, pointer: None },
+            DatabaseFault::Duplicate => {
+                Self::Conflict { code: ConflictCode::Conflict, message, pointer: None }
+            }
             // Input is refused before it comes here; what does so nevertheless is no reason to ask again.
             DatabaseFault::UnstorableText => Self::invalid(Finding::error("", nul::CODE, message)),
             _ => Self::Unavailable(message),

@@ -1,5 +1,6 @@
 //! The database: entities, the one way to write, typed columns, backup, faults of the database.
 
+pub(crate) mod audit_action;
 pub(crate) mod columns;
 pub(crate) mod connect;
 pub(crate) mod csv;
@@ -8,6 +9,7 @@ pub(crate) mod deployment_values;
 #[expect(unreachable_pub, reason = "sea-orm's derives want public items in this private module")]
 pub(crate) mod entity;
 pub(crate) mod notify;
+pub(crate) mod owner;
 pub(crate) mod settings_generations;
 pub(crate) mod wanted_logos;
 pub(crate) mod writability;

@@ -3,6 +3,7 @@
 //! [`Registry::begin_write`] opens it, [`Write::commit`] closes it; dropped without commit, nothing happened.
 
 use crate::actor::{Actor, Channel};
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::{hex, millis};
 use crate::storage::database_fault::DatabaseFault;
 use crate::storage::entity::{audit_event, change, deployment, sequence};
@@ -36,7 +37,7 @@ pub(crate) struct Write<'a> {
 
 /// What will become an audit event.
 pub(crate) struct Event {
-    pub(crate) action: &'static str,
+    pub(crate) action: AuditAction,
     pub(crate) subject_kind: &'static str,
     pub(crate) subject_id: Option<String>,
     pub(crate) subject_name: Option<String>,
@@ -47,7 +48,7 @@ pub(crate) struct Event {
 }
 
 impl Event {
-    pub(crate) fn new(action: &'static str, subject_kind: &'static str, id: impl std::fmt::Display) -> Self {
+    pub(crate) fn new(action: AuditAction, subject_kind: &'static str, id: impl std::fmt::Display) -> Self {
         Self {
             action,
             subject_kind,
@@ -279,7 +280,7 @@ impl Event {
             actor_id: actor.id.clone(),
             actor_name: actor.name.clone(),
             door: actor.origin.door.as_str().to_owned(),
-            action: self.action.to_owned(),
+            action: self.action.as_str().to_owned(),
             subject_kind: self.subject_kind.to_owned(),
             subject_id: self.subject_id,
             subject_name: self.subject_name,

@@ -1,12 +1,13 @@
 //! Workspaces: teams inside the organisation.
 
-use crate::configuration::layers::Scope;
+use crate::configuration::layers::ServerScope;
 use crate::lookup::deleted::Deleted;
 use crate::lookup::free_slug::SlugSpace;
 use crate::lookup::slugs::{insert_unique, stored_slug};
 use crate::lookup::workspaces::find;
 use crate::lookup::{free_slug, naming};
 use crate::pagination::{Page, PageRequest};
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::{contains, moment};
 use crate::storage::entity::{api_key, integration, membership, user, workspace};
 use crate::storage::write::{Event, Write};
@@ -30,30 +31,30 @@ pub struct Workspace {
     pub id: WorkspaceId,
     /// Its name in URLs; never changes.
     pub slug: Slug,
-    /// Its name for people.
+    /// Display name.
     pub name: String,
     /// What it is for.
     pub description: Option<String>,
     /// Counts its writes, for `If-Match`.
     pub version: i64,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
 }
 
-/// What is needed to make a workspace.
+/// Values of a new workspace.
 #[derive(Clone, Debug, Default)]
 pub struct NewWorkspace {
     /// 1 to 255 characters.
     pub name: String,
-    /// Made from the name when absent.
+    /// Derived from the name when absent.
     pub slug: Option<String>,
     /// At most 500 characters.
     pub description: Option<String>,
 }
 
-/// What to change; `None` leaves a member as it is.
+/// A change; `None` leaves a member unchanged.
 #[derive(Clone, Debug, Default)]
 pub struct WorkspaceChange {
     /// 1 to 255 characters.
@@ -70,7 +71,7 @@ pub struct WorkspaceFilter {
 }
 
 impl Workspaces<'_> {
-    /// Makes a workspace.
+    /// Creates a workspace.
     pub async fn create(self, actor: &Actor, new: NewWorkspace) -> Result<Workspace> {
         actor.require_organisation(Permission::CreateWorkspaces)?;
         let name = naming::name(&new.name, "/name")?;
@@ -91,7 +92,7 @@ impl Workspaces<'_> {
             deleted_at: None,
         };
         insert_unique(model.clone().into_active_model().reset_all().insert(&write.txn).await, &slug)?;
-        write.audit(event("workspace.created", &model).after(snapshot(&model)));
+        write.audit(event(AuditAction::WorkspaceCreated, &model).after(snapshot(&model)));
         // Integrations that are open to every workspace get their access row when it is first needed.
         write.commit().await?;
         model.try_into()
@@ -150,7 +151,11 @@ impl Workspaces<'_> {
             after.updated_at = write.millis();
             after.updated_by = write.actor_name();
             after.clone().into_active_model().reset_all().update(&write.txn).await?;
-            write.audit(event("workspace.updated", &after).before(snapshot(&before)).after(snapshot(&after)));
+            write.audit(
+                event(AuditAction::WorkspaceUpdated, &after)
+                    .before(snapshot(&before))
+                    .after(snapshot(&after)),
+            );
         }
         write.commit().await?;
         after.try_into()
@@ -174,7 +179,7 @@ impl Workspaces<'_> {
             .all(&write.txn)
             .await?;
         let mut deleted = Deleted { integrations: own.len() as u64, ..Deleted::default() };
-        crate::servers::update::delete_all(&mut write, Scope::Workspace(id), &mut deleted).await?;
+        crate::servers::update::delete_all(&mut write, ServerScope::Workspace(id), &mut deleted).await?;
         for integration in own {
             crate::integrations::update::mark_deleted(&mut write, integration).await?;
         }
@@ -183,13 +188,13 @@ impl Workspaces<'_> {
         gone.deleted_at = Set(Some(write.millis()));
         gone.version = Set(model.version + 1);
         gone.update(&write.txn).await?;
-        write.audit(event("workspace.deleted", &model).before(snapshot(&model)));
+        write.audit(event(AuditAction::WorkspaceDeleted, &model).before(snapshot(&model)));
         write.commit().await?;
         Ok(deleted)
     }
 }
 
-/// Keys and people bound to a workspace that goes away must not come to be bound to nothing.
+/// Revokes the API keys and memberships of a deleted workspace: none of them may become unbound.
 async fn revoke_identities(write: &mut Write<'_>, workspace: WorkspaceId) -> Result<()> {
     use sea_orm::sea_query::Expr;
     let now = write.millis();
@@ -225,7 +230,7 @@ impl TryFrom<workspace::Model> for Workspace {
     }
 }
 
-fn event(action: &'static str, model: &workspace::Model) -> Event {
+fn event(action: AuditAction, model: &workspace::Model) -> Event {
     Event::new(action, "workspace", model.id).named(&model.slug).in_workspace(Some(WorkspaceId(model.id)))
 }
 

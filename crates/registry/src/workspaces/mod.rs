@@ -1,4 +1,5 @@
-//! Workspaces.
+//! Workspaces: the teams of the organisation. A workspace has servers and may own integrations; API keys and users can be
+//! bound to it. Deleting one also deletes what it owns.
 
 pub(crate) mod crud;
 pub(crate) mod overview;

@@ -39,7 +39,7 @@ pub struct WorkspaceIntegration {
     pub integration: IntegrationRef,
     /// Whether it belongs to the workspace.
     pub own: bool,
-    /// Whether the workspace has a layer of its own over it.
+    /// Whether the workspace has set a layer over it.
     pub overridden: bool,
     /// Servers of it in the workspace.
     pub servers: u64,
@@ -56,8 +56,8 @@ pub struct WorkspaceLosses {
     pub registrations: u64,
     /// API keys bound to it, which are revoked.
     pub keys: u64,
-    /// People bound to it, who can do nothing any more.
-    pub people: u64,
+    /// Users bound to it, who lose all access.
+    pub users: u64,
 }
 
 impl Workspaces<'_> {
@@ -153,7 +153,7 @@ impl Workspaces<'_> {
                 .filter(api_key::Column::RevokedAt.is_null())
                 .count(db)
                 .await?,
-            people: user::Entity::find().filter(user::Column::WorkspaceId.eq(id)).count(db).await?,
+            users: user::Entity::find().filter(user::Column::WorkspaceId.eq(id)).count(db).await?,
         })
     }
 }

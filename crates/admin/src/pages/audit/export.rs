@@ -7,7 +7,7 @@ use crate::http::session::SignedInUser;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, get, web};
 use futures_util::stream::try_unfold;
-use registry::{AuditFilter, AuditFormat, AuditSeek, Error, export_audit};
+use registry::{AuditCursor, AuditFilter, AuditFormat, Error, export_audit};
 use registry_core::permission::Permission;
 
 /// Events per part.
@@ -30,7 +30,7 @@ pub(super) async fn lines(
 struct Sending {
     signed_in: SignedInUser,
     filter: AuditFilter,
-    seek: AuditSeek,
+    seek: AuditCursor,
     more: bool,
 }
 
@@ -46,7 +46,7 @@ fn file(signed_in: SignedInUser, query: &Query, format: AuditFormat) -> Result<H
         AuditFormat::JsonLines => ("application/jsonl; charset=utf-8", "audit.jsonl"),
     };
     let parts = try_unfold(
-        Sending { signed_in, filter, seek: AuditSeek::Newest, more: true },
+        Sending { signed_in, filter, seek: AuditCursor::Newest, more: true },
         move |mut sending| async move {
             if !sending.more {
                 return Ok::<_, Error>(None);
@@ -57,10 +57,10 @@ fn file(signed_in: SignedInUser, query: &Query, format: AuditFormat) -> Result<H
                 .audit()
                 .range(&signed_in.actor, filter.clone(), *seek, EXPORT_BATCH)
                 .await?;
-            let head = *seek == AuditSeek::Newest;
+            let head = *seek == AuditCursor::Newest;
             sending.more = found.older;
             if let Some(last) = found.items.last() {
-                sending.seek = AuditSeek::Before(last.number);
+                sending.seek = AuditCursor::Before(last.number);
             }
             let part = export_audit(found.items, format, head)?;
             Ok(Some((web::Bytes::from(part), sending)))

@@ -12,7 +12,7 @@ use actix_web::{HttpRequest, HttpResponse, get, web};
 use askama::Template;
 use chrono::NaiveDate;
 use query::Query;
-use registry::{AuditEvent, AuditResult, AuditSeek};
+use registry::{AuditCursor, AuditEvent, AuditResult};
 use registry_core::clock::Timestamp;
 use registry_core::finding::Finding;
 use registry_core::permission::Permission;
@@ -75,9 +75,9 @@ async fn show(
     let query = query.into_inner();
     let (filter, problems) = query.filter();
     let seek = match (query.before, query.after) {
-        (Some(number), _) => AuditSeek::Before(number),
-        (None, Some(number)) => AuditSeek::After(number),
-        (None, None) => AuditSeek::Newest,
+        (Some(number), _) => AuditCursor::Before(number),
+        (None, Some(number)) => AuditCursor::After(number),
+        (None, None) => AuditCursor::Newest,
     };
     let found = signed_in.registry.audit().range(&signed_in.actor, filter, seek, PAGE_SIZE).await?;
     let filters = query.filters();

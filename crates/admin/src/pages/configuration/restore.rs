@@ -9,7 +9,7 @@ use crate::view::{Cost, Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
-use registry::{Configuration, Error, Replacements, Revision};
+use registry::{Configuration, Error, ReplacementMode, Revision};
 use registry_core::finding::{Finding, Findings, Severity};
 use serde::Deserialize;
 
@@ -80,8 +80,8 @@ pub(super) async fn restore(
 ) -> Result<HttpResponse, Failure> {
     let scope = PageScope::of_request(&request, &signed_in).await?;
     let replacements = match form.intent {
-        Intent::Now => Replacements::ByRule,
-        Intent::Later => Replacements::Held,
+        Intent::Now => ReplacementMode::Policy,
+        Intent::Later => ReplacementMode::Defer,
     };
     let saved = signed_in
         .registry

@@ -13,7 +13,7 @@ use crate::view::{Cost, Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
-use registry::{Check, Checked, Configuration, Error, NewConfiguration, Replacements, SentChange};
+use registry::{Check, Checked, Configuration, Error, NewConfiguration, ReplacementMode, SentChange};
 use registry_core::finding::{Finding, Findings};
 
 /// Maximum number of differences that are shown in detail.
@@ -96,7 +96,11 @@ pub(super) async fn save(
         text: typed.to_save(),
         note: Some(typed.note.clone()).filter(|note| !note.trim().is_empty()),
         expected_version: typed.version,
-        replacements: if decision == Decision::Later { Replacements::Held } else { Replacements::ByRule },
+        replacements: if decision == Decision::Later {
+            ReplacementMode::Defer
+        } else {
+            ReplacementMode::Policy
+        },
     };
     let refusal = match registry.configurations().save(actor, &scope.subject, new).await {
         Ok(saved) => {

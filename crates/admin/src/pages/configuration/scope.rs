@@ -2,14 +2,14 @@
 
 use crate::http::failure::Failure;
 use crate::http::session::SignedInUser;
-use registry::{MappedSecret, ServerRef, Subject};
+use registry::{ConfigurationScope, MappedSecret, ServerRef};
 use registry_core::metadata::Level;
 use registry_core::permission::Permission;
 use registry_core::slug::Reference;
 
 /// The object of a page.
 pub(super) struct PageScope {
-    pub(super) subject: Subject,
+    pub(super) subject: ConfigurationScope,
     /// The URL of the form.
     pub(super) action: String,
     /// Its name and the URL of its page.
@@ -39,7 +39,7 @@ pub(super) async fn of_integration(signed_in: &SignedInUser, slug: &str) -> Resu
     let own = signed_in.actor.workspace();
     let is_owner = own.is_none() || integration.workspace.is_some_and(|owner| Some(owner.id) == own);
     Ok(PageScope {
-        subject: Subject::Integration(reference),
+        subject: ConfigurationScope::Integration(reference),
         action: format!("/ui/integrations/{}/config", integration.slug),
         back: format!("/ui/integrations/{}", integration.slug),
         of: integration.name,
@@ -65,7 +65,7 @@ pub(super) async fn of_access(
     let found = signed_in.registry.integrations().get(&signed_in.actor, &integration).await?;
     let team = signed_in.registry.workspaces().get(&signed_in.actor, &workspace).await?;
     Ok(PageScope {
-        subject: Subject::Access { integration, workspace },
+        subject: ConfigurationScope::Access { integration, workspace },
         action: format!("/ui/workspaces/{}/integrations/{}/config", team.slug, found.slug),
         back: format!("/ui/integrations/{}", found.slug),
         of: found.name,
@@ -91,7 +91,7 @@ pub(super) async fn of_server(
         ServerRef { server: Reference::parse(server), workspace: Some(Reference::parse(workspace)) };
     let found = signed_in.registry.servers().get(&signed_in.actor, &reference).await?;
     Ok(PageScope {
-        subject: Subject::Server(reference),
+        subject: ConfigurationScope::Server(reference),
         action: format!("/ui/workspaces/{}/servers/{}/config", found.workspace.slug, found.slug),
         back: format!("/ui/workspaces/{}", found.workspace.slug),
         level: format!("for the server {} / {}", found.workspace.slug, found.slug),
@@ -110,7 +110,7 @@ pub(super) async fn of_server(
 
 pub(super) fn of_organisation(signed_in: &SignedInUser) -> PageScope {
     PageScope {
-        subject: Subject::Organisation,
+        subject: ConfigurationScope::Organisation,
         action: "/ui/settings/organisation".to_owned(),
         back: "/ui/settings/organisation".to_owned(),
         of: "Organisation".to_owned(),

@@ -49,6 +49,6 @@ async fn confirm(
 
 #[post("/drafts/{draft}/discard")]
 async fn discard(signed_in: SignedInUser, path: web::Path<DraftId>) -> Result<HttpResponse, Failure> {
-    signed_in.registry.drafts().discard(&signed_in.actor, *path).await?;
+    signed_in.registry.drafts().delete(&signed_in.actor, *path).await?;
     Ok(go("/ui/integrations/new?done=discarded"))
 }

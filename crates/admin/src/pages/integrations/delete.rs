@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use askama::Template;
-use registry::{Deletion, Integration};
+use registry::{Integration, IntegrationDeletion};
 use registry_core::slug::Reference;
 use serde::Deserialize;
 
@@ -20,7 +20,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 struct Page {
     shell: Shell,
     integration: Integration,
-    losses: Deletion,
+    losses: IntegrationDeletion,
     /// The typed text, when it is not the slug.
     typed: Option<String>,
 }

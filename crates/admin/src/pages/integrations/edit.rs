@@ -10,7 +10,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use askama::Template;
-use registry::{Affected, Error, Integration, IntegrationChange, Replacements};
+use registry::{Affected, Error, Integration, IntegrationChange, ReplacementMode};
 use registry_core::finding::Finding;
 use registry_core::patch::Patch;
 use registry_core::permission::Permission;
@@ -91,8 +91,8 @@ impl Form {
             auth_type: (auth_type != now.auth_type).then_some(auth_type),
             transport: (transport != now.transport).then_some(transport),
             replacements: match self.intent {
-                Intent::Later => Replacements::Held,
-                Intent::Save | Intent::Now => Replacements::ByRule,
+                Intent::Later => ReplacementMode::Defer,
+                Intent::Save | Intent::Now => ReplacementMode::Policy,
             },
             ..IntegrationChange::default()
         })

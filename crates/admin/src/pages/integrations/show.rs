@@ -10,8 +10,8 @@ use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use askama::Template;
 use registry::{
-    AccessList, Integration, IntegrationEvent, NewServer, PageRequest, RegistrationFilter, Server,
-    ServerFilter, Subject, Workspace,
+    AccessList, ConfigurationScope, Integration, IntegrationEvent, NewServer, PageRequest,
+    RegistrationFilter, Server, ServerFilter, Workspace,
 };
 use registry_core::clock::Timestamp;
 use registry_core::registration::State;
@@ -71,7 +71,7 @@ async fn show(
         changes: registry.integrations().events(actor, &reference, CHANGES).await?,
         revision: registry
             .configurations()
-            .get(actor, &Subject::Integration(reference.clone()))
+            .get(actor, &ConfigurationScope::Integration(reference.clone()))
             .await?
             .revision,
         callbacks: registry.deployment().organisation(actor).await?.callback_urls,

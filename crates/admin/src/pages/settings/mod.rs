@@ -17,7 +17,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get};
 use askama::Template;
-use registry::Subject;
+use registry::ConfigurationScope;
 use registry_core::permission::Permission;
 use serde_json::Value;
 
@@ -67,7 +67,8 @@ enum Tab {
 async fn defaults(request: HttpRequest, signed_in: SignedInUser) -> Result<HttpResponse, Failure> {
     signed_in.actor.require_organisation(Permission::ReadOrganisation)?;
     let branding = serde_json::to_value(&signed_in.registry.shared_settings().branding).unwrap_or_default();
-    let layer = signed_in.registry.configurations().get(&signed_in.actor, &Subject::Organisation).await?;
+    let layer =
+        signed_in.registry.configurations().get(&signed_in.actor, &ConfigurationScope::Organisation).await?;
     let layer: Value = layer.text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
     let metadata = layer.get("oauth_client_metadata").or_else(|| layer.get("oauth_metadata"));
     let page = Page {

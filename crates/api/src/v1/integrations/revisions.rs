@@ -7,7 +7,7 @@ use crate::state::ApiState;
 use crate::v1::revisions::{ListRevisions, RevisionView};
 use crate::v1::save_options::SaveOptions;
 use actix_web::{get, post, web};
-use registry::Subject;
+use registry::ConfigurationScope;
 use registry_core::slug::Reference;
 
 /// List the saved versions of an integration's Advanced Configuration
@@ -26,7 +26,7 @@ pub(crate) async fn list_integration_revisions(
     path: web::Path<String>,
 ) -> Answer {
     let page = caller.query::<ListRevisions>()?.page()?;
-    let subject = Subject::Integration(Reference::parse(&path));
+    let subject = ConfigurationScope::Integration(Reference::parse(&path));
     let found = state.registry.configurations().revisions(&caller.actor, &subject, page).await?;
     Ok(answer::ok(&Listed::new(found, page, RevisionView::try_from)?))
 }
@@ -51,7 +51,7 @@ pub(crate) async fn revert_integration(
     path: web::Path<(String, String)>,
 ) -> Answer {
     let (integration, number) = path.into_inner();
-    let subject = Subject::Integration(Reference::parse(&integration));
+    let subject = ConfigurationScope::Integration(Reference::parse(&integration));
     let number = crate::v1::revisions::number(&number)?;
     let saved = state
         .registry

@@ -8,7 +8,7 @@ use crate::v1::revisions::{self, ListRevisions, RevisionView};
 use crate::v1::save_options::SaveOptions;
 use crate::v1::servers::{InWorkspace, named};
 use actix_web::{get, post, web};
-use registry::Subject;
+use registry::ConfigurationScope;
 
 /// List the saved versions of a server's layer
 #[utoipa::path(
@@ -26,7 +26,7 @@ pub(crate) async fn list_server_revisions(
     path: web::Path<String>,
 ) -> Answer {
     let page = caller.query::<ListRevisions>()?.page()?;
-    let subject = Subject::Server(named(&caller, &path)?);
+    let subject = ConfigurationScope::Server(named(&caller, &path)?);
     let found = state.registry.configurations().revisions(&caller.actor, &subject, page).await?;
     Ok(answer::ok(&Listed::new(found, page, RevisionView::try_from)?))
 }
@@ -52,7 +52,7 @@ pub(crate) async fn revert_server(
     path: web::Path<(String, String)>,
 ) -> Answer {
     let (server, number) = path.into_inner();
-    let subject = Subject::Server(named(&caller, &server)?);
+    let subject = ConfigurationScope::Server(named(&caller, &server)?);
     let number = revisions::number(&number)?;
     let saved = state
         .registry

@@ -1,19 +1,19 @@
-//! Members of Advanced Configurations that come from where the operator keeps secrets: declared by name in the
-//! configuration file, mapped by name to a member (INV-42), read outside of any transaction, kept sealed like
-//! every other secret, and read again by the worker.
+//! Mapped secrets: members of Advanced Configurations whose values come from the operator's secret stores. The operator
+//! declares secrets by name in the configuration file; a mapping names one for a member (INV-42). Values are read outside of
+//! any transaction, stored sealed like every other secret, and refreshed by the worker.
 
-mod judging;
-mod reading;
-mod refreshing;
-mod storing;
+mod read;
+mod refresh;
+mod rows;
+mod validate;
 
 use registry_core::clock::Timestamp;
 use registry_core::finding::pointer_push;
 use serde::Serialize;
 
-pub(crate) use judging::Owner;
-pub(crate) use reading::ReadMappings;
-pub(crate) use storing::{apply, has_any, mappings_of, members_of, refuse_overlap, remove_all};
+pub(crate) use read::ReadMappings;
+pub(crate) use rows::{apply, has_any, mappings_of, members_of, refuse_overlap, remove_all};
+pub(crate) use validate::MappingOwner;
 
 /// How a secret's text becomes a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -61,10 +61,10 @@ impl SecretMapping {
     }
 }
 
-/// What stands before the member in `target_field`.
+/// Prefix of the member in `target_field`.
 const PREFIX: &str = "configurations.";
 
-/// A mapping in use, and how it stands.
+/// A mapping in use, with the state of its last read.
 #[derive(Clone, Debug)]
 pub struct MappedSecret {
     /// What is mapped.

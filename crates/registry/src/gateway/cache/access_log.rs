@@ -1,13 +1,12 @@
 //! Reads of secrets and uses of API keys that were answered from memory, written in batches.
 use super::identity::Identity;
-use crate::Actor;
-use crate::RequestContext;
-use crate::Result;
 use crate::gateway::Gateway;
 use crate::gateway::documents::{READING, reading_of};
 use crate::gateway::prepare::Facts;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::entity::api_key;
 use crate::storage::write::Event;
+use crate::{Actor, RequestContext, Result};
 use papaya::HashMap;
 use registry_core::id::WorkspaceId;
 use sea_orm::sea_query::{Expr, ExprTrait};
@@ -102,10 +101,11 @@ impl Gateway<'_> {
                 let count = access.count.swap(0, Ordering::Relaxed);
                 (count > 0).then(|| {
                     let who = &access.identity.actor;
-                    let event = Event::new("client_secret.read_again", READING, reading_of(*holder, who))
-                        .named(&*access.name)
-                        .in_workspace(Some(WorkspaceId(access.workspace)))
-                        .after(json!({ "generation": access.generation, "readings": count }));
+                    let event =
+                        Event::new(AuditAction::ClientSecretReadAgain, READING, reading_of(*holder, who))
+                            .named(&*access.name)
+                            .in_workspace(Some(WorkspaceId(access.workspace)))
+                            .after(json!({ "generation": access.generation, "readings": count }));
                     // The addresses and requests of reads from memory are not known.
                     (Actor { origin: RequestContext::new(who.origin.door), ..who.clone() }, event)
                 })

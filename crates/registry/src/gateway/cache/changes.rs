@@ -48,7 +48,7 @@ pub enum ChangeEvent {
         /// Slug of the server.
         server: String,
     },
-    /// Keys or people: a credential may be good no more.
+    /// API keys or users changed: a credential may no longer be valid.
     Identities,
 }
 

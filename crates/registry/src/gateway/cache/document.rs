@@ -149,7 +149,7 @@ impl Documents {
         Some(held)
     }
 
-    /// Puts `document` in place of what its server had, unless that is of a newer moment.
+    /// Replaces the document of a server by `document`, unless the cached one is newer.
     pub(super) fn put(&self, document: &Arc<CachedDocument>) {
         if let Some(name) =
             self.names.pin().get(&document.facts.server).filter(|name| **name != document.facts.name)
@@ -201,7 +201,7 @@ impl Documents {
         documents.values().map(|held| held.facts.server).collect()
     }
 
-    /// Lets go of what nobody read since the last time; when that is not enough, of anything, down to nine tenths.
+    /// Evicts documents that were not read since the last eviction; if that is not enough, any, down to nine tenths of the limit.
     fn evict(&self) {
         let enough = self.limit.load(Ordering::Relaxed) / 10 * 9;
         for spare_read in [true, false] {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use uuid::Uuid;
 
 /// The most that are held. A gateway has one; tokens of an identity provider are many and short-lived.
-const MOST: usize = 10_000;
+const MAX_IDENTITIES: usize = 10_000;
 
 /// SHA-256 of a credential.
 pub(crate) type Fingerprint = [u8; 32];
@@ -43,7 +43,7 @@ impl Identity {
         }
     }
 
-    /// Who somebody is in the record of readings.
+    /// The caller's key in the access log.
     pub(super) fn caller_of(actor: &Actor) -> u128 {
         let digest = Sha256::digest(actor.who().as_bytes());
         let mut who = [0; 16];
@@ -52,7 +52,7 @@ impl Identity {
     }
 }
 
-/// A fingerprint is as good as random: its first bytes are its hash. Nobody gets in by guessing, so nobody can pick bytes.
+/// A fingerprint is as good as random: its first bytes are its hash. A valid credential cannot be guessed, so its bytes cannot be chosen either.
 #[derive(Default)]
 pub(crate) struct FirstBytes(u64);
 
@@ -94,7 +94,7 @@ impl Identities {
 
     pub(crate) fn put(&self, fingerprint: Fingerprint, identity: Arc<Identity>) {
         let held = self.held.pin();
-        if held.len() >= MOST && !held.contains_key(&fingerprint) {
+        if held.len() >= MAX_IDENTITIES && !held.contains_key(&fingerprint) {
             held.clear();
         }
         held.insert(fingerprint, identity);

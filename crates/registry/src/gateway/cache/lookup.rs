@@ -3,12 +3,10 @@
 use super::access_log::Access;
 use super::document::CachedDocument;
 use super::identity::fingerprint;
-use crate::Actor;
-use crate::Error;
-use crate::Result;
 use crate::gateway::Gateway;
 use crate::gateway::prepare::Prepared;
 use crate::storage::columns::millis;
+use crate::{Actor, Error, Result};
 use registry_core::id::WorkspaceId;
 use registry_core::permission::Permission;
 use std::sync::Arc;

@@ -156,7 +156,7 @@ impl Gateway<'_> {
         }
     }
 
-    /// Prepares held documents anew.
+    /// Prepares cached documents again.
     async fn reload(self, servers: &[Uuid]) -> Result<()> {
         let live = &self.registry.inner.live;
         let read = self.registry.begin_read().await?;

@@ -7,6 +7,7 @@ use crate::identity::api_keys::record::{ApiKey, event, into_key};
 use crate::lookup::api_keys::actor;
 use crate::lookup::{naming, workspaces};
 use crate::pagination::{Page, PageRequest};
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::millis;
 use crate::storage::entity::{api_key, workspace};
 use crate::{Actor, Error, Result, pagination};
@@ -109,7 +110,7 @@ impl ApiKeys<'_> {
             made_by: chain::key_of(actor),
         };
         model.clone().into_active_model().reset_all().insert(&write.txn).await?;
-        write.audit(event("api_key.created", &model).after(serde_json::json!({
+        write.audit(event(AuditAction::ApiKeyCreated, &model).after(serde_json::json!({
             "name": model.name, "prefix": model.prefix, "role": model.role, "scopes": new.scopes,
             "expires_at": expires_at, "reason": model.reason, "made_by": model.made_by,
         })));

@@ -2,6 +2,7 @@
 
 use crate::identity::ApiKeys;
 use crate::identity::api_keys::record::{ApiKey, event};
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::millis;
 use crate::storage::entity::api_key;
 use crate::{Actor, Error, Result};
@@ -107,7 +108,7 @@ impl ApiKeys<'_> {
                 let mut gone = model.clone().into_active_model();
                 gone.revoked_at = Set(Some(write.millis()));
                 gone.update(&write.txn).await?;
-                let mut revoked = event("api_key.revoked", &model);
+                let mut revoked = event(AuditAction::ApiKeyRevoked, &model);
                 if model.id != id.0 {
                     revoked = revoked.after(serde_json::json!({ "with": id }));
                 }

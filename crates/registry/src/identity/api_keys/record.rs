@@ -2,6 +2,7 @@
 
 use crate::Result;
 use crate::lookup::workspaces::WorkspaceRef;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::{json, moment, word};
 use crate::storage::entity::api_key;
 use crate::storage::write::Event;
@@ -71,7 +72,7 @@ pub(crate) fn into_key(model: api_key::Model, workspace: Option<WorkspaceRef>) -
     })
 }
 
-pub(crate) fn event(action: &'static str, model: &api_key::Model) -> Event {
+pub(crate) fn event(action: AuditAction, model: &api_key::Model) -> Event {
     Event::new(action, "api_key", model.id)
         .named(&model.name)
         .in_workspace(model.workspace_id.map(WorkspaceId))

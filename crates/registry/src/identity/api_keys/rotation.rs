@@ -6,9 +6,10 @@ use crate::identity::api_keys::chain;
 use crate::identity::api_keys::format::{beginning, generate, hash};
 use crate::identity::api_keys::record::{event, into_key};
 use crate::lookup::workspaces;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::{json, millis};
 use crate::storage::entity::{api_key, workspace};
-use crate::{Actor, Error, Result};
+use crate::{Actor, ConflictCode, Error, Result};
 use chrono::Duration;
 use registry_core::id::ApiKeyId;
 use registry_core::permission::Permission;
@@ -30,11 +31,14 @@ impl ApiKeys<'_> {
         require_scopes(actor, &scopes, old.workspace_id.is_some())?;
         let now = write.millis();
         if old.revoked_at.is_some() || old.expires_at.is_some_and(|end| end <= now) {
-            return Err(conflict("key_ended", "This key does not work any more. Make a new one instead."));
+            return Err(conflict(
+                ConflictCode::KeyEnded,
+                "This key does not work any more. Make a new one instead.",
+            ));
         }
         if old.replaced_by.is_some() {
             let message = "This key was rotated already. Rotate the key that took its place.";
-            return Err(conflict("key_replaced", message));
+            return Err(conflict(ConflictCode::KeyReplaced, message));
         }
         let workspace = match old.workspace_id {
             Some(id) => workspace::Entity::find_by_id(id).one(&write.txn).await?,
@@ -62,7 +66,7 @@ impl ApiKeys<'_> {
         replaced.expires_at = Set(Some(old.expires_at.map_or(ends, |end| end.min(ends))));
         replaced.update(&write.txn).await?;
         write.audit(
-            event("api_key.rotated", &old)
+            event(AuditAction::ApiKeyRotated, &old)
                 .before(serde_json::json!({ "id": old.id, "prefix": old.prefix }))
                 .after(serde_json::json!({ "id": new.id, "prefix": new.prefix })),
         );
@@ -73,6 +77,6 @@ impl ApiKeys<'_> {
     }
 }
 
-fn conflict(code: &'static str, message: &str) -> Error {
+fn conflict(code: ConflictCode, message: &str) -> Error {
     Error::Conflict { code, message: message.to_owned(), pointer: None }
 }

@@ -3,8 +3,9 @@
 use crate::identity::login::lockout;
 use crate::identity::user_admin::end_links;
 use crate::identity::{Login, sessions};
+use crate::storage::audit_action::AuditAction;
 use crate::storage::write::Event;
-use crate::{Actor, Error, Result};
+use crate::{Actor, ConflictCode, Error, Result};
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use registry_core::finding::Finding;
@@ -45,7 +46,7 @@ impl Login<'_> {
         let row = self.registry.users().row(actor).await?;
         if !self.may_have_password(&row) {
             return Err(Error::Conflict {
-                code: "signs_in_with_provider",
+                code: ConflictCode::SignsInWithProvider,
                 message: "You sign in with the identity provider; there is no password here.".to_owned(),
                 pointer: Some("/password"),
             });
@@ -83,7 +84,7 @@ impl Login<'_> {
         sessions::end(&write.txn, id, actor.session).await?;
         end_links(&write, id).await?;
         lockout::forget(&write, &key).await?;
-        write.audit(Event::new("user.password_set", "user", id).named(name));
+        write.audit(Event::new(AuditAction::UserPasswordSet, "user", id).named(name));
         write.commit().await
     }
 }

@@ -5,6 +5,7 @@ use crate::identity::sessions::token_hash;
 use crate::identity::user_admin::end_links;
 use crate::identity::users::{User, email_key};
 use crate::identity::{Login, memberships, sessions};
+use crate::storage::audit_action::AuditAction;
 use crate::storage::entity::{session, sign_in_link, user};
 use crate::storage::write::{Event, Write};
 use crate::{Actor, Channel, Error, RequestContext, Result};
@@ -56,7 +57,7 @@ impl Login<'_> {
             Some(found) if right && found.deactivated_at.is_none() => {
                 let actor = known(&found, origin);
                 let write = self.registry.begin_write(&actor).await?;
-                self.open_session(write, found, "user.signed_in").await
+                self.open_session(write, found, AuditAction::UserSignedIn).await
             }
             found => {
                 tracing::info!(address = origin.address.as_deref().unwrap_or("unknown"), "sign-in refused");
@@ -66,9 +67,9 @@ impl Login<'_> {
                     Some(found) => Event::new(action, "user", found.id).named(&found.email),
                     None => Event::new(action, "user", "unknown"),
                 };
-                write.audit(event("user.sign_in_refused"));
+                write.audit(event(AuditAction::UserSignInRefused));
                 if let Some(until) = locks {
-                    write.audit(event("user.locked").after(json!({ "until": until })));
+                    write.audit(event(AuditAction::UserLocked).after(json!({ "until": until })));
                 }
                 write.commit().await?;
                 Err(Error::Unauthenticated(REFUSED))
@@ -105,7 +106,7 @@ impl Login<'_> {
             return Err(refused());
         }
         end_links(&write, found.id).await?;
-        let opened = self.open_session(write, found, "user.signed_in_by_link").await;
+        let opened = self.open_session(write, found, AuditAction::UserSignedInByLink).await;
         opened.map_err(|error| if matches!(error, Error::Unauthenticated(GONE)) { refused() } else { error })
     }
 
@@ -118,7 +119,8 @@ impl Login<'_> {
             .exec(&write.txn)
             .await?;
         write.audit(
-            Event::new("user.signed_out", "user", actor.id.clone().unwrap_or_default()).named(actor.name()),
+            Event::new(AuditAction::UserSignedOut, "user", actor.id.clone().unwrap_or_default())
+                .named(actor.name()),
         );
         write.commit().await
     }
@@ -137,7 +139,7 @@ impl Login<'_> {
         self,
         mut write: Write<'_>,
         person: user::Model,
-        action: &'static str,
+        action: AuditAction,
     ) -> Result<SignedIn> {
         let now = user::Entity::find_by_id(person.id).one(&write.txn).await?;
         let same =

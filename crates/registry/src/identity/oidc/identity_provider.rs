@@ -11,6 +11,7 @@ use crate::identity::{Login, memberships};
 use crate::lookup::{naming, workspaces};
 use crate::ports::trusted_http::HttpRequest;
 use crate::settings::{KeySource, ProviderSettings};
+use crate::storage::audit_action::AuditAction;
 use crate::storage::entity::user;
 use crate::storage::write::{Event, Write};
 use crate::{Error, RequestContext, Result, SignedIn};
@@ -193,7 +194,7 @@ impl Login<'_> {
         let person = self.provision_user(settings, &claims, &origin).await?;
         let actor = known_person(&person, origin);
         let write = self.registry.begin_write(&actor).await?;
-        self.open_session(write, person, "user.signed_in_by_provider").await
+        self.open_session(write, person, AuditAction::UserSignedInByProvider).await
     }
 
     fn provider_settings(&self) -> Result<&ProviderSettings> {
@@ -359,7 +360,7 @@ impl Login<'_> {
             if settings.groups.is_empty() { before.clone() } else { grant(&write, settings, claims).await? };
         let granted = regrant_by_provider(&mut write, &found, &before, granted).await?;
         if !is_known {
-            write.audit(Event::new("user.linked_to_provider", "user", found.id).named(&found.email));
+            write.audit(Event::new(AuditAction::UserLinkedToProvider, "user", found.id).named(&found.email));
         }
         let mut changed = found.into_active_model();
         changed.subject = Set(Some(subject));

@@ -1,15 +1,16 @@
 //! From a draft to an integration with its access and servers: all in one transaction, or nothing.
 
 use super::{approach, chosen, draft, event, snapshot};
-use crate::access::access;
-use crate::access::access::AccessChange;
+use crate::access::changes;
+use crate::access::changes::AccessChange;
 use crate::configuration::costs::Affected;
 use crate::integrations::Drafts;
 use crate::servers::crud::NewServer;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::word;
 use crate::storage::entity::{integration, workspace};
 use crate::storage::write::Write;
-use crate::{Actor, Error, NewIntegration, Result};
+use crate::{Actor, ConflictCode, Error, NewIntegration, Result};
 use registry_core::finding::Finding;
 use registry_core::id::{DraftId, IntegrationId};
 use registry_core::patch::Patch;
@@ -29,7 +30,7 @@ pub struct Finished {
 }
 
 impl Drafts<'_> {
-    /// Makes the integration, opens it to the chosen workspaces and makes a server in each, whose registrations are due at
+    /// Creates the integration, opens it to the chosen workspaces and makes a server in each, whose registrations are due at
     /// once. Doing it twice does it once.
     pub async fn finish(self, actor: &Actor, id: DraftId) -> Result<Finished> {
         actor.require(Permission::CreateIntegrations)?;
@@ -68,7 +69,7 @@ impl Drafts<'_> {
         after.updated_at = write.millis();
         after.clone().into_active_model().reset_all().update(&write.txn).await?;
         write.audit(
-            event("draft.finished", &after)
+            event(AuditAction::DraftFinished, &after)
                 .before(snapshot(&before))
                 .after(serde_json::json!({ "integration": made.id })),
         );
@@ -92,7 +93,7 @@ impl Drafts<'_> {
             .await?;
         let mut made = made.clone();
         if row.every_new {
-            access::set_global(write, actor, &made, true, false).await?;
+            changes::set_global(write, actor, &made, true, false).await?;
             made.global_access = true;
         }
         if row.workspace_id.is_none() {
@@ -106,7 +107,7 @@ impl Drafts<'_> {
                     configuration: Patch::Keep,
                 })
             });
-            access::apply_each(write, actor, &made, changes.collect()).await?;
+            changes::apply_each(write, actor, &made, changes.collect()).await?;
         }
         let mut affected = Affected::default();
         for workspace in all.iter().filter(|workspace| wanted.contains(&workspace.id)) {
@@ -123,7 +124,7 @@ impl Drafts<'_> {
             let first =
                 self.registry.servers().create_in(write, actor, new(Some(made.slug.clone())), None).await;
             let server = match first {
-                Err(Error::Conflict { code: "slug_taken", .. }) => {
+                Err(Error::Conflict { code: ConflictCode::SlugTaken, .. }) => {
                     self.registry.servers().create_in(write, actor, new(None), None).await?
                 }
                 other => other?,

@@ -1,5 +1,5 @@
-//! Drafts: integrations that somebody is about to add, step by step. Nobody but their owner and the organisation's admins
-//! knows of them; they end 30 days after the last change.
+//! Drafts: unfinished integrations of the setup in steps. Only the owner and the organisation's admins can see a draft;
+//! it expires 30 days after its last change.
 
 mod finish;
 mod probe;
@@ -11,10 +11,11 @@ use crate::lookup::workspaces;
 use crate::lookup::workspaces::WorkspaceRef;
 use crate::pagination::{Page, PageRequest};
 use crate::secrets::markers::sealed_ids;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::{json, millis, moment, word};
 use crate::storage::entity::{draft, workspace};
 use crate::storage::write::{Event, Write};
-use crate::{Actor, Error, Result, pagination};
+use crate::{Actor, ConflictCode, Error, Result, pagination};
 use chrono::Duration;
 pub use finish::Finished;
 use registry_core::clock::Timestamp;
@@ -27,24 +28,24 @@ use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
 };
 use serde_json::Value;
-pub use steps::{DraftAddress, Judged, Kept};
+pub use steps::{DraftAddress, DraftCheck, SavedDraft};
 use uuid::Uuid;
 
-/// How long a draft lives without being changed.
-const LIFE: Duration = Duration::days(30);
+/// A draft expires this long after its last change.
+const DRAFT_TTL: Duration = Duration::days(30);
 
-/// An integration that somebody is about to add.
+/// An unfinished integration.
 #[derive(Clone, Debug)]
 pub struct Draft {
     /// Its id.
     pub id: DraftId,
-    /// Whose it is, a name for people.
+    /// Display name of the owner.
     pub owner: String,
     /// The workspace the integration will belong to; `None`: the organisation.
     pub workspace: Option<WorkspaceId>,
     /// The upstream MCP server's address.
     pub url: String,
-    /// Its name for people.
+    /// Display name.
     pub name: String,
     /// Its name in URLs; free when it was chosen.
     pub slug: Slug,
@@ -64,13 +65,13 @@ pub struct Draft {
     pub examined_at: Option<Timestamp>,
     /// The furthest step that was reached.
     pub step: DraftStep,
-    /// What became of it; `None`: nothing yet.
+    /// The integration that was made from it; `None`: not finished.
     pub integration: Option<IntegrationId>,
-    /// When it was begun.
+    /// When it was created.
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
-    /// When it will be forgotten unless it is changed.
+    /// When it expires unless it is changed.
     pub expires_at: Timestamp,
 }
 
@@ -104,14 +105,14 @@ impl DraftStep {
         }
     }
 
-    /// The one with this word.
+    /// The value of this word.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|one| one.as_str() == word)
     }
 }
 
 impl Drafts<'_> {
-    /// The caller's own drafts that became nothing yet, those changed last first.
+    /// The caller's own unfinished drafts, most recently changed first.
     pub async fn list(self, actor: &Actor, request: PageRequest) -> Result<Page<Draft>> {
         actor.require(Permission::CreateIntegrations)?;
         let (kind, id) = owner(actor);
@@ -137,16 +138,16 @@ impl Drafts<'_> {
         show(self.registry.db(), actor, row).await
     }
 
-    /// Forgets a draft with its secrets. What became of it stays.
-    pub async fn discard(self, actor: &Actor, id: DraftId) -> Result<()> {
+    /// Deletes a draft with its secrets. An integration made from it stays.
+    pub async fn delete(self, actor: &Actor, id: DraftId) -> Result<()> {
         actor.require(Permission::CreateIntegrations)?;
         let mut write = self.registry.begin_write(actor).await?;
         let row = self.find(&write.txn, actor, id).await?;
-        forget(&mut write, row, "draft.discarded").await?;
+        delete(&mut write, row, AuditAction::DraftDiscarded).await?;
         write.commit().await
     }
 
-    /// Forgets every draft whose time is over; how many.
+    /// Deletes every expired draft; returns how many.
     pub async fn remove_expired(self) -> Result<usize> {
         let expired = draft::Entity::find().filter(draft::Column::ExpiresAt.lte(millis(self.registry.now())));
         if expired.clone().one(self.registry.db()).await?.is_none() {
@@ -156,7 +157,7 @@ impl Drafts<'_> {
         let rows = expired.all(&write.txn).await?;
         let count = rows.len();
         for row in rows {
-            forget(&mut write, row, "draft.expired").await?;
+            delete(&mut write, row, AuditAction::DraftExpired).await?;
         }
         write.commit().await?;
         Ok(count)
@@ -171,14 +172,13 @@ impl Drafts<'_> {
             .ok_or_else(|| Error::not_found("draft", id))
     }
 
-    /// The draft of this id as long as it can be changed.
+    /// The draft with this id, if it is unfinished.
     async fn open(self, write: &Write<'_>, actor: &Actor, id: DraftId) -> Result<draft::Model> {
         let row = self.find(&write.txn, actor, id).await?;
         if row.integration_id.is_some() {
             return Err(Error::Conflict {
-                code: "draft_finished",
-                message: "This draft became an integration already. Change the integration instead."
-                    .to_owned(),
+                code: ConflictCode::DraftFinished,
+                message: "This draft is finished. Change its integration instead.".to_owned(),
                 pointer: None,
             });
         }
@@ -191,35 +191,35 @@ fn owner(actor: &Actor) -> (&str, &str) {
     (actor.kind, actor.id.as_deref().unwrap_or_default())
 }
 
-async fn forget(write: &mut Write<'_>, row: draft::Model, action: &'static str) -> Result<()> {
+async fn delete(write: &mut Write<'_>, row: draft::Model, action: AuditAction) -> Result<()> {
     write.unseal(sealed_ids(row.configuration.as_deref()).into_values()).await?;
     draft::Entity::delete_by_id(row.id).exec(&write.txn).await?;
     write.audit(event(action, &row).before(snapshot(&row)));
     Ok(())
 }
 
-/// Saves a changed draft, which lives on from now.
+/// Saves a changed draft and extends its expiry.
 async fn save(
     write: &mut Write<'_>,
     before: &draft::Model,
     mut after: draft::Model,
-    action: &'static str,
+    action: AuditAction,
 ) -> Result<draft::Model> {
     after.updated_at = write.millis();
-    after.expires_at = millis(write.now + LIFE);
+    after.expires_at = millis(write.now + DRAFT_TTL);
     after.clone().into_active_model().reset_all().update(&write.txn).await?;
     write.audit(event(action, &after).before(snapshot(before)).after(snapshot(&after)));
     Ok(after)
 }
 
-/// Notes that a step was reached.
-fn reach(row: &mut draft::Model, step: DraftStep) {
+/// Records the furthest step.
+fn advance_to(row: &mut draft::Model, step: DraftStep) {
     if DraftStep::parse(&row.step).is_none_or(|reached| reached < step) {
         step.as_str().clone_into(&mut row.step);
     }
 }
 
-fn event(action: &'static str, row: &draft::Model) -> Event {
+fn event(action: AuditAction, row: &draft::Model) -> Event {
     Event::new(action, "draft", row.id).named(&row.slug).in_workspace(row.workspace_id.map(WorkspaceId))
 }
 

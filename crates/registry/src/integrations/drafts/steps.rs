@@ -1,15 +1,17 @@
 //! The steps of a draft: address, approach, configuration, workspaces.
 
-use super::{Draft, DraftStep, LIFE, approach, chosen, event, owner, reach, save, show, snapshot};
+use super::{DRAFT_TTL, Draft, DraftStep, advance_to, approach, chosen, event, owner, save, show, snapshot};
 use crate::configuration::check::Preview;
 use crate::configuration::layers::parse_layer;
 use crate::integrations::Drafts;
-use crate::integrations::crud::may_vouch;
+use crate::integrations::crud::may_use_organisation_secrets;
 use crate::integrations::preflight::EXAMPLE_NAMES;
 use crate::lookup::naming;
 use crate::secrets::markers::{sealed_ids, store};
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::{json, millis};
 use crate::storage::entity::{draft, workspace};
+use crate::storage::owner::OwnerKind;
 use crate::storage::write::Write;
 use crate::{Actor, Error, Result};
 use registry_core::finding::{Finding, Findings};
@@ -27,9 +29,9 @@ use std::collections::BTreeSet;
 pub struct DraftAddress {
     /// https (http for loopback where the operator allows it), without user, fragment or private literal address.
     pub url: String,
-    /// 1 to 255 characters; made from the address when absent.
+    /// 1 to 255 characters; derived from the address when absent.
     pub name: Option<String>,
-    /// Made from the name when absent.
+    /// Derived from the name when absent.
     pub slug: Option<String>,
     /// The MCP transport.
     pub transport: Transport,
@@ -37,7 +39,7 @@ pub struct DraftAddress {
 
 /// A draft after a step, with what was found that did not prevent it.
 #[derive(Clone, Debug)]
-pub struct Kept {
+pub struct SavedDraft {
     /// The draft as it is now.
     pub draft: Draft,
     /// Warnings and notices.
@@ -46,7 +48,7 @@ pub struct Kept {
 
 /// What was found in a text that is not saved.
 #[derive(Clone, Debug)]
-pub struct Judged {
+pub struct DraftCheck {
     /// Everything found, with line and column.
     pub findings: Findings,
     /// What would be sent; `None` while the text has errors.
@@ -66,7 +68,7 @@ impl Drafts<'_> {
     pub async fn create(self, actor: &Actor, address: DraftAddress) -> Result<Draft> {
         actor.require(Permission::CreateIntegrations)?;
         let mut write = self.registry.begin_write(actor).await?;
-        let (name, slug) = self.judge_address(&write.txn, actor, &address).await?;
+        let (name, slug) = self.validate_address(&write.txn, actor, &address).await?;
         let (kind, owner) = owner(actor);
         let own = actor.workspace().map(|own| own.0);
         let row = draft::Model {
@@ -81,7 +83,7 @@ impl Drafts<'_> {
             transport: address.transport.as_str().to_owned(),
             approach: None,
             configuration: None,
-            // Whoever is bound to a workspace adds for it.
+            // A caller bound to a workspace adds the integration for it.
             workspaces: serde_json::to_string(&own.as_slice())?,
             every_new: false,
             examination: None,
@@ -90,10 +92,10 @@ impl Drafts<'_> {
             integration_id: None,
             created_at: write.millis(),
             updated_at: write.millis(),
-            expires_at: millis(write.now + LIFE),
+            expires_at: millis(write.now + DRAFT_TTL),
         };
         row.clone().into_active_model().reset_all().insert(&write.txn).await?;
-        write.audit(event("draft.created", &row).after(snapshot(&row)));
+        write.audit(event(AuditAction::DraftCreated, &row).after(snapshot(&row)));
         let shown = show(&write.txn, actor, row).await?;
         write.commit().await?;
         Ok(shown)
@@ -101,11 +103,11 @@ impl Drafts<'_> {
 
     /// Changes the first step. Another address ends what was found at the old one, and the secrets that would be sent to
     /// it: a warning names each.
-    pub async fn set_address(self, actor: &Actor, id: DraftId, address: DraftAddress) -> Result<Kept> {
+    pub async fn set_address(self, actor: &Actor, id: DraftId, address: DraftAddress) -> Result<SavedDraft> {
         actor.require(Permission::CreateIntegrations)?;
         let mut write = self.registry.begin_write(actor).await?;
         let before = self.open(&write, actor, id).await?;
-        let (name, slug) = self.judge_address(&write.txn, actor, &address).await?;
+        let (name, slug) = self.validate_address(&write.txn, actor, &address).await?;
         let mut after = before.clone();
         after.name = name;
         after.slug = slug.to_string();
@@ -116,7 +118,7 @@ impl Drafts<'_> {
             (after.examination, after.examined_at) = (None, None);
             findings = drop_secrets(&mut write, &mut after).await?;
         }
-        self.keep(write, actor, &before, after, findings).await
+        self.save_step(write, actor, &before, after, findings).await
     }
 
     /// Says how gateways will identify themselves. Only what the last check left open can be chosen.
@@ -126,58 +128,63 @@ impl Drafts<'_> {
         id: DraftId,
         chosen: Approach,
         entered: Entered,
-    ) -> Result<Kept> {
+    ) -> Result<SavedDraft> {
         actor.require(Permission::CreateIntegrations)?;
         let mut write = self.registry.begin_write(actor).await?;
         let before = self.open(&write, actor, id).await?;
-        judge_choice(&before, chosen, &entered)?;
+        validate_approach(&before, chosen, &entered)?;
         let old = before.configuration.as_deref().unwrap_or_default();
         let publishes = self.registry.shared_settings().cimd_public_url.is_some();
         let text = chosen.apply(old, approach(&before)?, entered, publishes).ok_or_else(|| {
             Error::invalid(Finding::error(
                 "/approach",
                 "wrong_type",
-                "Something else than an object stands in the client metadata where this must be written. Mend them first.",
+                "The client metadata hold a value that is not an object where this must be written. Fix the client metadata first.",
             ))
         })?;
         let mut after = before.clone();
         after.approach = Some(chosen.as_str().to_owned());
-        reach(&mut after, DraftStep::Metadata);
+        advance_to(&mut after, DraftStep::Metadata);
         let findings = if text == old {
             Findings::default()
         } else {
             set_text(&mut write, &mut after, Some(text.as_str()).filter(|text| !text.is_empty())).await?
         };
-        self.keep(write, actor, &before, after, findings).await
+        self.save_step(write, actor, &before, after, findings).await
     }
 
     /// Saves (or with `None` clears) the Advanced Configuration. Pointers of findings are relative to the text.
-    pub async fn set_configuration(self, actor: &Actor, id: DraftId, text: Option<&str>) -> Result<Kept> {
+    pub async fn set_configuration(
+        self,
+        actor: &Actor,
+        id: DraftId,
+        text: Option<&str>,
+    ) -> Result<SavedDraft> {
         actor.require(Permission::CreateIntegrations)?;
         let mut write = self.registry.begin_write(actor).await?;
         let before = self.open(&write, actor, id).await?;
         let mut after = before.clone();
-        reach(&mut after, DraftStep::Workspaces);
+        advance_to(&mut after, DraftStep::Workspaces);
         let findings = set_text(&mut write, &mut after, text).await?;
-        self.keep(write, actor, &before, after, findings).await
+        self.save_step(write, actor, &before, after, findings).await
     }
 
-    /// Judges a text as the draft's configuration (`None`: the one it has) and shows what it would send for the first
+    /// Validates a text as the draft's configuration (`None`: the one it has) and shows what it would send for the first
     /// chosen workspace. Saves nothing.
-    pub async fn check(self, actor: &Actor, id: DraftId, text: Option<&str>) -> Result<Judged> {
+    pub async fn check(self, actor: &Actor, id: DraftId, text: Option<&str>) -> Result<DraftCheck> {
         actor.require(Permission::CreateIntegrations)?;
         let row = self.find(self.registry.db(), actor, id).await?;
         let stored = row.configuration.as_deref();
         let (mut findings, layer) =
-            self.registry.configurations().as_if_saved(text.or(stored).unwrap_or_default(), stored)?;
+            self.registry.configurations().parse_unsaved(text.or(stored).unwrap_or_default(), stored)?;
         let Some(layer) = layer else {
-            return Ok(Judged { findings, preview: None });
+            return Ok(DraftCheck { findings, preview: None });
         };
         let (names, resolution) = self.resolve(actor, &row, &layer).await?;
         findings.extend_below("", resolution.findings.clone());
         let digest = resolution.effective.digest();
         let preview = Preview { workspace: names.0, server: names.1, integration: None, resolution, digest };
-        Ok(Judged { findings, preview: Some(preview) })
+        Ok(DraftCheck { findings, preview: Some(preview) })
     }
 
     /// Says who can use it: where a server is made, and whether every workspace made later may.
@@ -187,7 +194,7 @@ impl Drafts<'_> {
         id: DraftId,
         workspaces: &[WorkspaceId],
         every_new: bool,
-    ) -> Result<Kept> {
+    ) -> Result<SavedDraft> {
         actor.require(Permission::CreateIntegrations)?;
         let write = self.registry.begin_write(actor).await?;
         let before = self.open(&write, actor, id).await?;
@@ -198,7 +205,7 @@ impl Drafts<'_> {
                 "This integration belongs to one workspace and cannot be opened to others.",
             )));
         }
-        // One that is gone meanwhile, or that this caller may not know of, is no choice any more.
+        // Deleted workspaces, and those that the caller may not see, are ignored.
         let wanted: BTreeSet<_> = workspace::Entity::find()
             .filter(workspace::Column::Id.is_in(workspaces.iter().map(|id| id.0)))
             .filter(workspace::Column::DeletedAt.is_null())
@@ -211,32 +218,32 @@ impl Drafts<'_> {
         let mut after = before.clone();
         after.workspaces = serde_json::to_string(&wanted)?;
         after.every_new = every_new;
-        reach(&mut after, DraftStep::Register);
-        self.keep(write, actor, &before, after, Findings::default()).await
+        advance_to(&mut after, DraftStep::Register);
+        self.save_step(write, actor, &before, after, Findings::default()).await
     }
 
-    async fn keep(
+    async fn save_step(
         self,
         mut write: Write<'_>,
         actor: &Actor,
         before: &draft::Model,
         after: draft::Model,
         findings: Findings,
-    ) -> Result<Kept> {
-        let after = save(&mut write, before, after, "draft.updated").await?;
+    ) -> Result<SavedDraft> {
+        let after = save(&mut write, before, after, AuditAction::DraftUpdated).await?;
         let draft = show(&write.txn, actor, after).await?;
         write.commit().await?;
-        Ok(Kept { draft, findings })
+        Ok(SavedDraft { draft, findings })
     }
 
-    /// Address, name and slug, judged as they would be when an integration is made of them.
-    async fn judge_address(
+    /// Address, name and slug, validated as they would be when an integration is made of them.
+    async fn validate_address(
         self,
         db: &impl ConnectionTrait,
         actor: &Actor,
         address: &DraftAddress,
     ) -> Result<(String, Slug)> {
-        self.registry.integrations().judge_url(&address.url)?;
+        self.registry.integrations().validate_url(&address.url)?;
         let name = address.name.clone().filter(|name| !name.trim().is_empty());
         let name =
             naming::name(&name.or_else(|| naming::from_address(&address.url)).unwrap_or_default(), "/name")?;
@@ -267,7 +274,7 @@ impl Drafts<'_> {
         let resolution = self.registry.configurations().resolve(
             layers,
             (&names.0, &names.1),
-            row.workspace_id.is_some() || !may_vouch(actor),
+            row.workspace_id.is_some() || !may_use_organisation_secrets(actor),
         );
         Ok((names, resolution))
     }
@@ -279,7 +286,8 @@ impl Drafts<'_> {
 }
 
 async fn set_text(write: &mut Write<'_>, row: &mut draft::Model, text: Option<&str>) -> Result<Findings> {
-    let stored = store(write, ("draft", row.id), "", text, row.configuration.as_deref(), false).await?;
+    let stored =
+        store(write, OwnerKind::Draft.with_id(row.id), "", text, row.configuration.as_deref(), false).await?;
     row.configuration = stored.text;
     Ok(stored.findings)
 }
@@ -304,7 +312,7 @@ async fn drop_secrets(write: &mut Write<'_>, row: &mut draft::Model) -> Result<F
     Ok(findings)
 }
 
-fn judge_choice(row: &draft::Model, chosen: Approach, entered: &Entered) -> Result<()> {
+fn validate_approach(row: &draft::Model, chosen: Approach, entered: &Entered) -> Result<()> {
     let examination: Option<Examination> =
         row.examination.as_ref().map(|text| json(text, "draft", "examination", row.id)).transpose()?;
     let refuse = |pointer: &'static str, code: &'static str, message: &str| {

@@ -1,22 +1,24 @@
-//! Imports: many integrations made at once, all of them or none.
+//! Imports: creates many integrations in one transaction.
 //!
-//! Everything that takes time is done before the write begins: reading and judging the text, sealing its secrets. The
+//! Everything that takes time is done before the write begins: parsing and validating the text, sealing its secrets. The
 //! write only looks at what others may have changed meanwhile (slugs, workspaces) and puts the rows in, many with one
 //! statement, so that it holds other writes for milliseconds.
 
-mod reading;
+mod parse;
 
 use crate::integrations::counts::{IntegrationCounts, owners_of};
-use crate::integrations::crud::{into_integration, may_vouch, secret_withheld, snapshot};
+use crate::integrations::crud::{into_integration, may_use_organisation_secrets, secret_withheld, snapshot};
 use crate::integrations::{Integrations, crud};
 use crate::lookup::{naming, slugs, workspaces};
 use crate::secrets::markers::seal_new;
 use crate::secrets::sealed_rows::SealedRow;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::entity::{integration, revision, workspace};
+use crate::storage::owner::OwnerKind;
 use crate::storage::wanted_logos;
 use crate::storage::write::{Event, Write};
-use crate::{Actor, Error, Integration, Result};
-use reading::{Item, items};
+use crate::{Actor, ConflictCode, Error, Integration, Result};
+use parse::{Item, items};
 use registry_core::finding::{Finding, Findings, Report, echo};
 use registry_core::locate::placed;
 use registry_core::metadata::{KnownSecrets, Verified, verify};
@@ -34,18 +36,18 @@ use std::collections::{HashMap, HashSet};
 pub struct Imported {
     /// The integrations, in the order of the text.
     pub integrations: Vec<Integration>,
-    /// Warnings and notices, with their places in the text.
+    /// Warnings and notices, with their positions in the text.
     pub findings: Findings,
 }
 
-/// Rows that one statement puts in: `SQLite` allows 32,766 parameters.
+/// Rows per INSERT statement: `SQLite` allows 32,766 parameters.
 const ROWS: usize = 1_000;
 
 /// What is said of mappings in an import.
 const NOT_IMPORTED: &str = "Members that come from declared secrets are not imported. Map them again over the API, to secrets that the operator of this deployment declared.";
 
-/// An integration that was judged as far as the text tells.
-struct Judged {
+/// An item that is valid by itself, before it is compared with the rows in the database.
+struct ValidatedItem {
     /// Its pointer in the text.
     place: String,
     item: Item,
@@ -55,29 +57,29 @@ struct Judged {
 }
 
 /// The rows of one integration.
-struct Rows {
+struct IntegrationRows {
     integration: integration::Model,
     configuration: Option<String>,
     sealed: Vec<SealedRow>,
 }
 
 impl Integrations<'_> {
-    /// Makes the integrations that `text` names, all of them or none. `text` is what an export gives, a list of
+    /// Creates the integrations that `text` names, all of them or none. `text` is what an export gives, a list of
     /// integrations, or one; each as `POST /v1/mcp-integrations` takes it.
     pub async fn import(self, actor: &Actor, text: &str) -> Result<Imported> {
-        let (judged, findings) = self.judge_import(actor, text).await?;
-        let mut rows = self.import_rows(actor, &judged)?;
+        let (validated, findings) = self.validate_import(actor, text).await?;
+        let mut rows = self.import_rows(actor, &validated)?;
         let logos: Vec<String> = rows.iter().filter_map(|one| one.configuration.clone()).collect();
         let logos = wanted_logos::named_in(self.registry, &logos);
         let mut write = self.registry.begin_write(actor).await?;
         let mut report = Report::default();
-        let places = self.find_places(&write.txn, actor, &judged, &mut report).await?;
+        let slugs = self.resolve_slugs(&write.txn, actor, &validated, &mut report).await?;
         if report.has_errors() {
-            // Somebody else was quicker. The text is looked at when the write is over.
+            // Another write took a slug or deleted a workspace meanwhile. Positions are computed after the write lock is released.
             drop(write);
             return Err(refused(text, report.into_findings()));
         }
-        for (one, (slug, workspace)) in rows.iter_mut().zip(places) {
+        for (one, (slug, workspace)) in rows.iter_mut().zip(slugs) {
             one.place(&slug, workspace, write.millis());
         }
         insert_all(&mut write, &mut rows).await?;
@@ -89,38 +91,38 @@ impl Integrations<'_> {
 
     /// What an import would make; nothing is kept, and no write begins.
     pub async fn dry_run_import(self, actor: &Actor, text: &str) -> Result<Imported> {
-        let (judged, findings) = self.judge_import(actor, text).await?;
-        let mut rows = self.import_rows(actor, &judged)?;
-        let places = self.find_places(self.registry.db(), actor, &judged, &mut Report::default()).await?;
-        for (one, (slug, workspace)) in rows.iter_mut().zip(places) {
+        let (validated, findings) = self.validate_import(actor, text).await?;
+        let mut rows = self.import_rows(actor, &validated)?;
+        let slugs = self.resolve_slugs(self.registry.db(), actor, &validated, &mut Report::default()).await?;
+        for (one, (slug, workspace)) in rows.iter_mut().zip(slugs) {
             one.place(&slug, workspace, crate::storage::columns::millis(self.registry.now()));
         }
         let made = rows.into_iter().map(|one| one.integration).collect();
         Ok(Imported { integrations: self.show_made(made).await?, findings })
     }
 
-    /// Judges a whole text, with what can be read now; `Err` with every mistake. The findings have their positions.
-    async fn judge_import(self, actor: &Actor, text: &str) -> Result<(Vec<Judged>, Findings)> {
+    /// Validates a whole text, with what can be read now; `Err` with every mistake. The findings have their positions.
+    async fn validate_import(self, actor: &Actor, text: &str) -> Result<(Vec<ValidatedItem>, Findings)> {
         actor.require(Permission::CreateIntegrations)?;
         let (prefix, items) = items(text).map_err(Error::Invalid)?;
         let mut report = Report::default();
-        let mut judged = Vec::with_capacity(items.len());
+        let mut validated = Vec::with_capacity(items.len());
         for (index, item) in items.into_iter().enumerate() {
             let place = prefix.map(|prefix| format!("{prefix}/{index}")).unwrap_or_default();
-            let read = Item::read(item).and_then(|item| self.judge_item(actor, &place, item));
+            let read = Item::read(item).and_then(|item| self.validate_item(actor, &place, item));
             match read {
                 Ok((one, findings)) => {
                     report.extend_below(&place, findings);
-                    judged.push(one);
+                    validated.push(one);
                 }
                 Err(findings) => report.extend_below(&place, findings),
             }
         }
-        self.find_places(self.registry.db(), actor, &judged, &mut report).await?;
+        self.resolve_slugs(self.registry.db(), actor, &validated, &mut report).await?;
         if report.has_errors() {
             return Err(refused(text, report.into_findings()));
         }
-        if !may_vouch(actor)
+        if !may_use_organisation_secrets(actor)
             && !self
                 .registry
                 .configurations()
@@ -129,20 +131,20 @@ impl Integrations<'_> {
                 .sealed_ids()
                 .is_empty()
         {
-            for one in judged.iter().filter(|one| one.workspace.is_none()) {
+            for one in validated.iter().filter(|one| one.workspace.is_none()) {
                 report.extend_below(&one.place, secret_withheld().into());
             }
         }
-        Ok((judged, placed(text, report.into_findings())))
+        Ok((validated, placed(text, report.into_findings())))
     }
 
-    /// Judges one integration by itself.
-    fn judge_item(
+    /// Validates one integration by itself.
+    fn validate_item(
         self,
         actor: &Actor,
         place: &str,
         mut item: Item,
-    ) -> std::result::Result<(Judged, Findings), Findings> {
+    ) -> std::result::Result<(ValidatedItem, Findings), Findings> {
         let mut report = Report::default();
         let refusal = |error: Error| match error {
             Error::Invalid(findings) => findings,
@@ -157,7 +159,7 @@ impl Integrations<'_> {
             Ok(description) => item.description = description,
             Err(error) => take(refusal(error)),
         }
-        if let Err(error) = self.judge_url(&item.url) {
+        if let Err(error) = self.validate_url(&item.url) {
             take(refusal(error));
         }
         let slug = match item.slug.as_deref().map(slugs::given_slug).transpose() {
@@ -187,18 +189,18 @@ impl Integrations<'_> {
         if has_errors {
             return Err(findings);
         }
-        Ok((Judged { place: place.to_owned(), item, slug, workspace, configuration }, findings))
+        Ok((ValidatedItem { place: place.to_owned(), item, slug, workspace, configuration }, findings))
     }
 
-    /// Slug and workspace of each, as things are in `db`; what stands in the way goes into `report`.
-    async fn find_places(
+    /// Slug and workspace of each item, as the rows in `db` are now; conflicts go into `report`.
+    async fn resolve_slugs(
         self,
         db: &impl ConnectionTrait,
         actor: &Actor,
-        judged: &[Judged],
+        validated: &[ValidatedItem],
         report: &mut Report,
     ) -> Result<Vec<(Slug, Option<workspace::Model>)>> {
-        let named: Vec<&Reference> = judged.iter().filter_map(|one| one.workspace.as_ref()).collect();
+        let named: Vec<&Reference> = validated.iter().filter_map(|one| one.workspace.as_ref()).collect();
         let workspaces = workspaces::find_all(db, actor, &named).await?;
         let mut taken: HashSet<String> = integration::Entity::find()
             .select_only()
@@ -209,10 +211,10 @@ impl Integrations<'_> {
             .await?
             .into_iter()
             .collect();
-        // The highest number that was given to a name, so that many of one name are not counted anew each.
+        // The highest suffix per base slug, so that many items of one name need one pass.
         let mut numbers: HashMap<String, u32> = HashMap::new();
-        let mut places = Vec::with_capacity(judged.len());
-        for one in judged {
+        let mut slugs = Vec::with_capacity(validated.len());
+        for one in validated {
             let workspace = match &one.workspace {
                 None => None,
                 Some(reference) => {
@@ -250,19 +252,21 @@ impl Integrations<'_> {
                 slug
             };
             taken.insert(slug.key());
-            places.push((slug, workspace));
+            slugs.push((slug, workspace));
         }
-        Ok(places)
+        Ok(slugs)
     }
 
     /// The rows, secrets sealed; slugs, workspaces and times are set when the write has begun.
-    fn import_rows(self, actor: &Actor, judged: &[Judged]) -> Result<Vec<Rows>> {
-        judged
+    fn import_rows(self, actor: &Actor, validated: &[ValidatedItem]) -> Result<Vec<IntegrationRows>> {
+        validated
             .iter()
             .map(|one| {
                 let id = self.registry.new_id();
-                let sealed =
-                    one.configuration.as_ref().map(|text| seal_new(self.registry, ("integration", id), text));
+                let sealed = one
+                    .configuration
+                    .as_ref()
+                    .map(|text| seal_new(self.registry, OwnerKind::Integration.with_id(id), text));
                 let (configuration, sealed) = sealed.transpose()?.unzip();
                 let item = &one.item;
                 let mut model = integration::Model {
@@ -288,10 +292,10 @@ impl Integrations<'_> {
                     pre_registered: false,
                     unreachable: false,
                     last_test: None,
-                    address_by_admin: may_vouch(actor),
+                    address_by_admin: may_use_organisation_secrets(actor),
                 };
                 model.set_configuration(configuration.clone());
-                Ok(Rows { integration: model, configuration, sealed: sealed.unwrap_or_default() })
+                Ok(IntegrationRows { integration: model, configuration, sealed: sealed.unwrap_or_default() })
             })
             .collect()
     }
@@ -308,7 +312,7 @@ impl Integrations<'_> {
     }
 }
 
-impl Rows {
+impl IntegrationRows {
     fn place(&mut self, slug: &Slug, workspace: Option<workspace::Model>, now: i64) {
         self.integration.slug = slug.to_string();
         self.integration.slug_key = slug.key();
@@ -318,7 +322,7 @@ impl Rows {
     }
 }
 
-async fn insert_all(write: &mut Write<'_>, rows: &mut [Rows]) -> Result<()> {
+async fn insert_all(write: &mut Write<'_>, rows: &mut [IntegrationRows]) -> Result<()> {
     let now = write.millis();
     let mut sealed = Vec::new();
     let mut revisions = Vec::new();
@@ -328,7 +332,7 @@ async fn insert_all(write: &mut Write<'_>, rows: &mut [Rows]) -> Result<()> {
         if one.configuration.is_some() {
             let row = revision::Model {
                 id: write.registry.new_id(),
-                subject_kind: "integration".to_owned(),
+                subject_kind: OwnerKind::Integration.as_str().to_owned(),
                 subject_id: model.id,
                 number: 1,
                 text: one.configuration.clone(),
@@ -340,16 +344,17 @@ async fn insert_all(write: &mut Write<'_>, rows: &mut [Rows]) -> Result<()> {
             };
             revisions.push(row.into_active_model().reset_all());
         }
-        write.audit(crud::event("integration.created", model).after(snapshot(model)));
+        write.audit(crud::event(AuditAction::IntegrationCreated, model).after(snapshot(model)));
         if model.global_access {
-            let event = Event::new("integration.global_access", "integration", model.id).named(&model.slug);
+            let event =
+                Event::new(AuditAction::IntegrationGlobalAccess, "integration", model.id).named(&model.slug);
             write.audit(event.before(json!(false)).after(json!(true)));
         }
     }
     for chunk in rows.chunks(ROWS) {
         let models = chunk.iter().map(|one| one.integration.clone().into_active_model().reset_all());
         let inserted = integration::Entity::insert_many(models).exec_without_returning(&write.txn).await;
-        inserted.map_err(quicker)?;
+        inserted.map_err(insert_error)?;
     }
     write.keep_sealed(sealed).await?;
     for chunk in revisions.chunks(ROWS) {
@@ -359,10 +364,10 @@ async fn insert_all(write: &mut Write<'_>, rows: &mut [Rows]) -> Result<()> {
 }
 
 /// People's writes come one after the other, so that only something beside them can have taken a slug meanwhile.
-fn quicker(error: DbErr) -> Error {
+fn insert_error(error: DbErr) -> Error {
     match error.sql_err() {
         Some(SqlErr::UniqueConstraintViolation(_)) => Error::Conflict {
-            code: "slug_taken",
+            code: ConflictCode::SlugTaken,
             message: "One of the slugs was taken a moment ago. Import again to see which.".to_owned(),
             pointer: None,
         },

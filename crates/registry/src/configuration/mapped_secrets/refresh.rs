@@ -1,14 +1,17 @@
-//! Mapped secrets are read again from time to time: what changed where the operator keeps it changes here.
+//! Periodic refresh of mapped secrets: a secret that changed in the external store is taken over.
 
 use super::SecretMapping;
-use super::judging::{Owner, is_allowed};
-use super::reading::ReadMappings;
-use super::storing::{forget, is_of, mapping, opened, rows_of, seal};
+use super::read::ReadMappings;
+use super::rows::{delete_sealed, is_of, mapping, open_value, rows_of, seal};
+use super::validate::{MappingOwner, is_allowed};
 use crate::configuration::Configurations;
-use crate::configuration::impact::Before;
-use crate::configuration::layers::Scope;
+use crate::configuration::impact::ImpactTracker;
+use crate::configuration::layers::ServerScope;
 use crate::secrets::rotation::is_given_up;
+use crate::storage::audit_action::AuditAction;
+use crate::storage::columns::word;
 use crate::storage::entity::{integration, sealed_value, secret_mapping, server};
+use crate::storage::owner::{Owner, OwnerKind};
 use crate::storage::write::Write;
 use crate::{Actor, Error, Result};
 use registry_core::id::{IntegrationId, ServerId};
@@ -17,15 +20,14 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter};
 use serde_json::json;
 use std::collections::BTreeMap;
-use uuid::Uuid;
 
-/// The members of a mapping whose secret may not be used any more.
-const NOTHING: &str = "{}";
-const TAKEN_AWAY: &str = "The operator does not allow this secret here any more; it is not used.";
+/// The members of a mapping whose secret is no longer allowed.
+const NO_MEMBERS: &str = "{}";
+const NOT_ALLOWED: &str = "The operator no longer allows this secret here; it is not used.";
 
 impl Configurations<'_> {
     /// Reads every mapped secret again. Where one changed, the servers concerned change with it; where one cannot be read
-    /// or does not fit any more, the value of before stays. Answers how many things changed.
+    /// or no longer fits, the value read before stays in use. Returns how many owners changed.
     ///
     /// During a rollout only processes that declare the secrets as they are in force do so: with the declarations of
     /// before others would take back what these took over.
@@ -34,43 +36,47 @@ impl Configurations<'_> {
         if self.registry.settings().secrets != self.registry.shared_settings().secrets {
             return Ok(0);
         }
-        let mut owners: BTreeMap<(String, Uuid), Vec<SecretMapping>> = BTreeMap::new();
+        let mut owners: BTreeMap<Owner, Vec<SecretMapping>> = BTreeMap::new();
         for row in secret_mapping::Entity::find().all(self.registry.db()).await? {
-            owners.entry((row.owner_kind.clone(), row.owner_id)).or_default().push(mapping(row)?);
+            let kind = word(OwnerKind::parse, &row.owner_kind, "secret_mapping", "owner_kind", row.owner_id)?;
+            owners.entry(kind.with_id(row.owner_id)).or_default().push(mapping(row)?);
         }
         let mut changed = 0;
-        for ((kind, id), mappings) in owners {
+        for (owner, mappings) in owners {
             let read = self.read_mappings(mappings).await;
-            match self.refresh_owner(&kind, id, read).await {
+            match self.refresh_owner(owner, read).await {
                 Ok(true) => changed += 1,
                 Ok(false) => {}
-                Err(error) => tracing::warn!(kind, %id, %error, "a changed secret could not be taken over"),
+                Err(error) => {
+                    tracing::warn!(kind = owner.kind.as_str(), id = %owner.id, %error, "refresh of a mapped secret failed")
+                }
             }
         }
         Ok(changed)
     }
 
-    async fn refresh_owner(self, kind: &str, id: Uuid, read: ReadMappings) -> Result<bool> {
+    async fn refresh_owner(self, of: Owner, read: ReadMappings) -> Result<bool> {
         let actor = Actor::worker("secrets");
         let mut write = self.registry.begin_write(&actor).await?;
         write.as_people().await?;
-        let before = match kind {
-            "server" => Before::take(&write, Scope::Server(ServerId(id))).await?,
-            _ => Before::take(&write, Scope::Integration(IntegrationId(id))).await?,
+        let scope = match of.kind {
+            OwnerKind::Server => ServerScope::Server(ServerId(of.id)),
+            _ => ServerScope::Integration(IntegrationId(of.id)),
         };
-        let Some((integration, server)) = things(&write.txn, kind, id).await? else { return Ok(false) };
+        let before = ImpactTracker::capture(&write, scope).await?;
+        let Some((integration, server)) = load_owner(&write.txn, of).await? else { return Ok(false) };
         let owner = match &server {
-            Some(server) => Owner::server(&write.txn, server, &integration).await?,
-            None => Owner::integration(&write.txn, &integration).await?,
+            Some(server) => MappingOwner::server(&write.txn, server, &integration).await?,
+            None => MappingOwner::integration(&write.txn, &integration).await?,
         };
-        let known = rows_of(&write.txn, [id]).await?;
+        let known = rows_of(&write.txn, [of.id]).await?;
         let (mut took, mut noted) = (Vec::new(), false);
         for (mapping, value) in read.0 {
             let Some(row) = known.iter().find(|row| row.target == mapping.target_field) else { continue };
             if !is_of(row, &mapping) {
                 continue;
             }
-            let held = opened(&write, row).await;
+            let held = open_value(&write, row).await;
             if let Err(error @ Error::KeyMissing(_)) = &held
                 && !is_given_up(&write.txn, error).await?
             {
@@ -78,21 +84,26 @@ impl Configurations<'_> {
                 continue;
             }
             let sealed = match value {
-                _ if !is_allowed(&write, &owner, &mapping) => Ok(Some(NOTHING.to_owned())),
+                _ if !is_allowed(&write, &owner, &mapping) => Ok(Some(NO_MEMBERS.to_owned())),
                 Ok(value) if held.is_ok_and(|known| known == value) => Ok(None),
-                Ok(value) => seal(&mut write, (word_of(kind), id), &mapping, &value).await?.map(Some).map_err(|_| "What it holds does not fit the member any more; the value of before stays in use."),
-                Err(_) => Err("It cannot be read; the value of before stays in use. The log says why."),
+                Ok(value) => seal(&mut write, of, &mapping, &value)
+                    .await?
+                    .map(Some)
+                    .map_err(|_| "The secret no longer fits the member; the previous value stays in use."),
+                Err(_) => Err(
+                    "The secret cannot be read; the previous value stays in use. The server log says why.",
+                ),
             };
             let mut changed = row.clone();
             match sealed {
                 Ok(value) => {
                     changed.problem = None;
                     if let Some(value) = value {
-                        let taken_away = value == NOTHING;
-                        changed.problem = taken_away.then(|| TAKEN_AWAY.to_owned());
+                        let taken_away = value == NO_MEMBERS;
+                        changed.problem = taken_away.then(|| NOT_ALLOWED.to_owned());
                         if value != row.value {
-                            stay_bound(&write, &row.value, &value).await?;
-                            forget(&write, row).await?;
+                            keep_issuer_binding(&write, &row.value, &value).await?;
+                            delete_sealed(&write, row).await?;
                             changed.value = value;
                             changed.read_at = write.millis();
                             took.push(
@@ -110,8 +121,8 @@ impl Configurations<'_> {
             }
         }
         if !took.is_empty() {
-            before.settle(&mut write, "/secret_mappings", "secret changed").await?;
-            write.audit(owner.event("secret.changed").after(json!(took)));
+            before.apply(&mut write, "/secret_mappings", "secret changed").await?;
+            write.audit(owner.event(AuditAction::SecretChanged).after(json!(took)));
         }
         if noted {
             write.commit().await?;
@@ -121,22 +132,21 @@ impl Configurations<'_> {
 }
 
 /// The integration with this id, or the server with this id and its integration.
-async fn things(
+async fn load_owner(
     db: &impl ConnectionTrait,
-    kind: &str,
-    id: Uuid,
+    owner: Owner,
 ) -> Result<Option<(integration::Model, Option<server::Model>)>> {
-    if kind != "server" {
-        let found = integration::Entity::find_by_id(id).one(db).await?;
+    if owner.kind != OwnerKind::Server {
+        let found = integration::Entity::find_by_id(owner.id).one(db).await?;
         return Ok(found.map(|integration| (integration, None)));
     }
-    let Some(server) = server::Entity::find_by_id(id).one(db).await? else { return Ok(None) };
+    let Some(server) = server::Entity::find_by_id(owner.id).one(db).await? else { return Ok(None) };
     let integration = integration::Entity::find_by_id(server.integration_id).one(db).await?;
     Ok(integration.map(|integration| (integration, Some(server))))
 }
 
-/// A token that is read anew belongs to the issuer that the one before belonged to.
-async fn stay_bound(write: &Write<'_>, before: &str, after: &str) -> Result<()> {
+/// A token that was read again stays bound to the issuer of its previous value.
+async fn keep_issuer_binding(write: &Write<'_>, before: &str, after: &str) -> Result<()> {
     let after = KnownSecrets::of(after).0;
     for (pointer, old) in KnownSecrets::of(before).0 {
         let old = sealed_value::Entity::find_by_id(old.0).one(&write.txn).await?;
@@ -149,8 +159,4 @@ async fn stay_bound(write: &Write<'_>, before: &str, after: &str) -> Result<()> 
         }
     }
     Ok(())
-}
-
-fn word_of(kind: &str) -> &'static str {
-    if kind == "server" { "server" } else { "integration" }
 }

@@ -8,22 +8,22 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Mappings with what their secrets hold now. Its values are secrets.
-pub(crate) struct ReadMappings(pub(super) Vec<(SecretMapping, std::result::Result<Value, Unread>)>);
+pub(crate) struct ReadMappings(pub(super) Vec<(SecretMapping, std::result::Result<Value, SecretReadError>)>);
 
 /// Why a secret gives no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unread {
+pub(super) enum SecretReadError {
     Undeclared,
-    Elsewhere,
+    NotLoadedYet,
     Unreadable,
     NotJson,
     NotText,
     NoSuchKey,
 }
 
-impl Unread {
+impl SecretReadError {
     /// The pointer's last part, a code, and a sentence.
-    pub(super) fn finding(self, place: &str, name: &str) -> Finding {
+    pub(super) fn finding(self, prefix: &str, name: &str) -> Finding {
         let (member, code, why) = match self {
             Self::Undeclared => (
                 "secret_reference_id",
@@ -32,7 +32,7 @@ impl Unread {
                     "No secret `{name}` is declared for this. The operator declares secrets in the configuration file (`secrets.{name}`)."
                 ),
             ),
-            Self::Elsewhere => (
+            Self::NotLoadedYet => (
                 "secret_reference_id",
                 "secret_unreadable",
                 format!(
@@ -48,14 +48,14 @@ impl Unread {
                 "value_format",
                 "secret_not_json",
                 format!(
-                    "What the secret `{name}` holds is not JSON. Use `value_format: \"string\"`, or let the operator mend it."
+                    "The value of the secret `{name}` is not JSON. Use `value_format: \"string\"`, or ask the operator to fix it."
                 ),
             ),
             Self::NotText => (
                 "value_format",
                 "secret_not_text",
                 format!(
-                    "What the secret `{name}` holds is no text. Use `value_format: \"json\"`, or name its member."
+                    "The value of the secret `{name}` is not text. Use `value_format: \"json\"`, or name a member of it with `secret_key`."
                 ),
             ),
             Self::NoSuchKey => (
@@ -64,7 +64,7 @@ impl Unread {
                 format!("The secret `{name}` holds no member of this name."),
             ),
         };
-        Finding::error(format!("{place}/{member}"), code, why)
+        Finding::error(format!("{prefix}/{member}"), code, why)
     }
 }
 
@@ -78,7 +78,10 @@ impl Configurations<'_> {
             if !self.registry.settings().secrets.contains_key(&mapping.reference) {
                 // Declared with settings that only newer processes have, during a rollout.
                 let elsewhere = shared.secrets.contains_key(&mapping.reference);
-                read.push((mapping, Err(if elsewhere { Unread::Elsewhere } else { Unread::Undeclared })));
+                read.push((
+                    mapping,
+                    Err(if elsewhere { SecretReadError::NotLoadedYet } else { SecretReadError::Undeclared }),
+                ));
                 continue;
             }
             if !texts.contains_key(&mapping.reference) {
@@ -89,7 +92,7 @@ impl Configurations<'_> {
                 texts.insert(mapping.reference.clone(), found.ok());
             }
             let text = texts.get(&mapping.reference).and_then(Option::as_ref);
-            let value = text.ok_or(Unread::Unreadable).and_then(|text| value(text, &mapping));
+            let value = text.ok_or(SecretReadError::Unreadable).and_then(|text| value(text, &mapping));
             read.push((mapping, value));
         }
         ReadMappings(read)
@@ -105,20 +108,20 @@ impl Configurations<'_> {
 }
 
 /// What a mapping's secret gives.
-fn value(text: &SecretText, mapping: &SecretMapping) -> std::result::Result<Value, Unread> {
-    let parse = |text: &str| serde_json::from_str::<Value>(text).map_err(|_| Unread::NotJson);
+fn value(text: &SecretText, mapping: &SecretMapping) -> std::result::Result<Value, SecretReadError> {
+    let parse = |text: &str| serde_json::from_str::<Value>(text).map_err(|_| SecretReadError::NotJson);
     let whole = match text {
         SecretText::Object(members) => Value::Object(members.0.clone()),
         SecretText::Text(text) if mapping.secret_key.is_some() => parse(text.expose())?,
         SecretText::Text(text) => Value::String(text.expose().to_owned()),
     };
     let found = match &mapping.secret_key {
-        Some(key) => whole.get(key).cloned().ok_or(Unread::NoSuchKey)?,
+        Some(key) => whole.get(key).cloned().ok_or(SecretReadError::NoSuchKey)?,
         None => whole,
     };
     match (mapping.value_format, found) {
         (Some(ValueFormat::Json), Value::String(text)) => parse(&text),
-        (Some(ValueFormat::String), found) if !found.is_string() => Err(Unread::NotText),
+        (Some(ValueFormat::String), found) if !found.is_string() => Err(SecretReadError::NotText),
         (_, found) => Ok(found),
     }
 }

@@ -1,12 +1,13 @@
-//! The row that carries a configuration: found, read and written alike at every level.
+//! The row that stores the configuration of one layer: organisation, integration, workspace access or server.
 
-use crate::configuration::layers::Scope;
+use crate::configuration::layers::ServerScope;
 use crate::configuration::revision_rows::last_revision;
 use crate::configuration::{Configurations, access_rows};
 use crate::lookup::servers::ServerRef;
 use crate::lookup::{integrations, servers};
 use crate::storage::columns::moment;
 use crate::storage::entity::{access, integration, organisation, server};
+use crate::storage::owner::{Owner, OwnerKind};
 use crate::storage::write::Write;
 use crate::{Actor, Error, Result};
 use registry_core::clock::Timestamp;
@@ -14,32 +15,23 @@ use registry_core::id::{IntegrationId, ServerId, WorkspaceId};
 use registry_core::permission::Permission;
 use registry_core::slug::Reference;
 use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel};
-use uuid::Uuid;
 
-/// The row that carries a configuration.
-pub(crate) enum Carrier {
+/// The row that stores the configuration of one layer.
+pub(crate) enum ConfigurationRow {
     Organisation(organisation::Model),
     Integration(integration::Model),
     Access(access::Model),
     Server(server::Model),
 }
 
-impl Carrier {
-    pub(crate) fn kind(&self) -> &'static str {
+impl ConfigurationRow {
+    /// The row as the owner of sealed values, revisions and mapped secrets.
+    pub(crate) fn owner(&self) -> Owner {
         match self {
-            Self::Organisation(_) => "organisation",
-            Self::Integration(_) => "integration",
-            Self::Access(_) => "access",
-            Self::Server(_) => "server",
-        }
-    }
-
-    pub(crate) fn id(&self) -> Uuid {
-        match self {
-            Self::Organisation(row) => row.id,
-            Self::Integration(row) => row.id,
-            Self::Access(row) => row.id,
-            Self::Server(row) => row.id,
+            Self::Organisation(row) => OwnerKind::Organisation.with_id(row.id),
+            Self::Integration(row) => OwnerKind::Integration.with_id(row.id),
+            Self::Access(row) => OwnerKind::Access.with_id(row.id),
+            Self::Server(row) => OwnerKind::Server.with_id(row.id),
         }
     }
 
@@ -71,14 +63,14 @@ impl Carrier {
     }
 
     /// The servers this layer lies under.
-    pub(crate) fn scope(&self) -> Scope<'static> {
+    pub(crate) fn scope(&self) -> ServerScope<'static> {
         match self {
-            Self::Organisation(_) => Scope::All,
-            Self::Integration(row) => Scope::Integration(IntegrationId(row.id)),
+            Self::Organisation(_) => ServerScope::All,
+            Self::Integration(row) => ServerScope::Integration(IntegrationId(row.id)),
             Self::Access(row) => {
-                Scope::Access(IntegrationId(row.integration_id), WorkspaceId(row.workspace_id))
+                ServerScope::Access(IntegrationId(row.integration_id), WorkspaceId(row.workspace_id))
             }
-            Self::Server(row) => Scope::Server(ServerId(row.id)),
+            Self::Server(row) => ServerScope::Server(ServerId(row.id)),
         }
     }
 
@@ -124,20 +116,20 @@ impl Configurations<'_> {
         self,
         db: &impl ConnectionTrait,
         actor: &Actor,
-        subject: &Subject,
+        scope: &ConfigurationScope,
         writing: bool,
-    ) -> Result<Carrier> {
-        match subject {
-            Subject::Organisation => {
+    ) -> Result<ConfigurationRow> {
+        match scope {
+            ConfigurationScope::Organisation => {
                 if writing {
                     actor.require_organisation(Permission::WriteOrganisation)?;
                 } else {
                     actor.require_organisation(Permission::ReadOrganisation)?;
                 }
                 let row = organisation::Entity::find().one(db).await?;
-                Ok(Carrier::Organisation(row.ok_or_else(|| Error::not_found("organisation", ""))?))
+                Ok(ConfigurationRow::Organisation(row.ok_or_else(|| Error::not_found("organisation", ""))?))
             }
-            Subject::Integration(reference) => {
+            ConfigurationScope::Integration(reference) => {
                 actor.require(if writing {
                     Permission::UpdateIntegrations
                 } else {
@@ -147,60 +139,64 @@ impl Configurations<'_> {
                 if writing {
                     integrations::require_owner(actor, &row)?;
                 }
-                Ok(Carrier::Integration(row))
+                Ok(ConfigurationRow::Integration(row))
             }
-            Subject::Access { integration, workspace } => {
+            ConfigurationScope::Access { integration, workspace } => {
                 actor.require(if writing {
                     Permission::UpdateIntegrations
                 } else {
                     Permission::ReadIntegrations
                 })?;
-                Ok(Carrier::Access(
+                Ok(ConfigurationRow::Access(
                     access_rows::find(self.registry, db, actor, integration, workspace).await?,
                 ))
             }
-            Subject::Server(reference) => {
+            ConfigurationScope::Server(reference) => {
                 actor.require(if writing { Permission::UpdateServers } else { Permission::ReadServers })?;
-                Ok(Carrier::Server(servers::find(db, actor, reference).await?))
+                Ok(ConfigurationRow::Server(servers::find(db, actor, reference).await?))
             }
         }
     }
 
-    /// As [`Self::carrier`] for writing; an access row that does not exist yet is made.
+    /// As [`Self::row`] for writing; creates the access row if there is none.
     pub(crate) async fn writable_row(
         self,
         write: &mut Write<'_>,
         actor: &Actor,
-        subject: &Subject,
-    ) -> Result<Carrier> {
-        let carrier = self.row(&write.txn, actor, subject, true).await?;
-        if let Carrier::Access(row) = &carrier
+        scope: &ConfigurationScope,
+    ) -> Result<ConfigurationRow> {
+        let layer_row = self.row(&write.txn, actor, scope, true).await?;
+        if let ConfigurationRow::Access(row) = &layer_row
             && row.version == 0
         {
             // Its version stays 0 until the text is saved, which is what the caller has read.
             let mut row = row.clone();
             row.created_by = write.actor_name();
             row.clone().into_active_model().reset_all().insert(&write.txn).await?;
-            return Ok(Carrier::Access(row));
+            return Ok(ConfigurationRow::Access(row));
         }
-        Ok(carrier)
+        Ok(layer_row)
     }
 
-    pub(crate) async fn show(self, db: &impl ConnectionTrait, carrier: &Carrier) -> Result<Configuration> {
-        let (updated_at, updated_by) = carrier.updated();
+    pub(crate) async fn show(
+        self,
+        db: &impl ConnectionTrait,
+        layer_row: &ConfigurationRow,
+    ) -> Result<Configuration> {
+        let (updated_at, updated_by) = layer_row.updated();
         Ok(Configuration {
-            text: carrier.text().map(str::to_owned),
-            version: carrier.version(),
+            text: layer_row.text().map(str::to_owned),
+            version: layer_row.version(),
             updated_at: moment(updated_at),
             updated_by: updated_by.to_owned(),
-            revision: last_revision(db, carrier.kind(), carrier.id()).await?,
+            revision: last_revision(db, layer_row.owner()).await?,
         })
     }
 }
 
-/// Which level's configuration is meant.
+/// The layer whose configuration a request names.
 #[derive(Clone, Debug)]
-pub enum Subject {
+pub enum ConfigurationScope {
     /// The organisation's.
     Organisation,
     /// An integration's.

@@ -1,21 +1,21 @@
-//! Workspace access: which workspaces may use an integration, and the workspace layer of its configuration.
+//! Changes which workspaces may use an integration, and the workspace layers of its configuration.
 
 use crate::access::IntegrationAccess;
+use crate::access::list::{AccessList, list};
 use crate::configuration::access_rows::{blank, find_or_blank};
 use crate::configuration::costs::Affected;
-use crate::configuration::impact::{Before, Replacements};
-use crate::configuration::layers::Scope;
+use crate::configuration::impact::{ImpactTracker, ReplacementMode};
+use crate::configuration::layers::ServerScope;
 use crate::configuration::revision_rows::add_revisions;
 use crate::configuration::save::Saved;
 use crate::lookup::integrations::access_enabled;
-use crate::lookup::workspaces::WorkspaceRef;
 use crate::lookup::{integrations, workspaces};
 use crate::secrets::markers::{Ready, prepare, put};
-use crate::storage::columns::moment;
-use crate::storage::entity::{access, integration, server, workspace};
+use crate::storage::audit_action::AuditAction;
+use crate::storage::entity::{access, integration, workspace};
+use crate::storage::owner::OwnerKind;
 use crate::storage::write::{Event, Write};
-use crate::{Actor, Error, Registry, Result};
-use registry_core::clock::Timestamp;
+use crate::{Actor, ConflictCode, Error, Registry, Result};
 use registry_core::finding::{Finding, Findings, Report};
 use registry_core::id::{IntegrationId, WorkspaceId};
 use registry_core::patch::Patch;
@@ -24,32 +24,12 @@ use registry_core::slug::Reference;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, Iterable, QueryFilter,
-    QueryOrder,
 };
 use serde_json::json;
 use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
-/// What one workspace may do with an integration.
-#[derive(Clone, Debug)]
-pub struct Access {
-    /// The workspace.
-    pub workspace: WorkspaceRef,
-    /// Whether it may use the integration.
-    pub enabled: bool,
-    /// The workspace layer, as the user wrote it, secrets replaced by markers.
-    pub configuration: Option<String>,
-    /// Counts its writes; 0 while there is no row of its own.
-    pub version: i64,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When it was last changed.
-    pub updated_at: Timestamp,
-    /// Servers of the integration in this workspace.
-    pub servers: u64,
-}
-
-/// A change to one workspace's access; `None` leaves a member as it is.
+/// A change to one workspace's access; `None` leaves a member unchanged.
 #[derive(Clone, Debug)]
 pub struct AccessChange {
     /// The workspace.
@@ -69,28 +49,12 @@ pub struct AccessUpdate {
     pub global_access: Option<bool>,
     /// With `global_access`: also give every existing row that value.
     pub override_existing: bool,
-    /// What becomes of clients that only a new one can take the place of.
-    pub replacements: Replacements,
-}
-
-/// Who may use an integration.
-#[derive(Clone, Debug)]
-pub struct AccessList {
-    /// Whether workspaces without a row of their own may use it.
-    pub global_access: bool,
-    /// Every workspace that may use it or has a row, by slug, as far as the caller may see.
-    pub workspaces: Vec<Access>,
+    /// Whether clients that cannot be updated in place are replaced without approval.
+    pub replacements: ReplacementMode,
 }
 
 impl IntegrationAccess<'_> {
-    /// Who may use an integration.
-    pub async fn list(self, actor: &Actor, reference: &Reference) -> Result<AccessList> {
-        actor.require(Permission::ReadIntegrations)?;
-        let model = integrations::find(self.registry.db(), actor, reference).await?;
-        list(self.registry.db(), actor, &model).await
-    }
-
-    /// Changes who may use an integration, and workspace layers. Switching access on makes no server.
+    /// Changes who may use an integration, and workspace layers. Switching access on creates no server.
     pub async fn update(
         self,
         actor: &Actor,
@@ -98,43 +62,45 @@ impl IntegrationAccess<'_> {
         update: AccessUpdate,
     ) -> Result<Saved<AccessList>> {
         actor.require(Permission::UpdateIntegrations)?;
-        // What takes time comes before the write: reading, judging, sealing.
+        // Slow work happens before the write transaction: reading, validating, sealing.
         let model = integrations::find(self.registry.db(), actor, reference).await?;
-        let ready = self.judge_changes(actor, &model, &update.workspaces).await?;
+        let ready = self.validate_changes(actor, &model, &update.workspaces).await?;
         let mut write = self.registry.begin_write(actor).await?;
         let model = integrations::find(&write.txn, actor, reference).await?;
-        let before = Before::take(&write, Scope::Integration(IntegrationId(model.id)))
+        let before = ImpactTracker::capture(&write, ServerScope::Integration(IntegrationId(model.id)))
             .await?
-            .with(update.replacements);
+            .with_replacements(update.replacements);
         if let Some(global) = update.global_access {
             set_global(&mut write, actor, &model, global, update.override_existing).await?;
         }
         let findings = apply_all(&mut write, actor, &model, update.workspaces, ready).await?;
-        let affected: Affected = before.settle(&mut write, "/workspaces", "workspace access saved").await?;
+        let affected: Affected = before.apply(&mut write, "/workspaces", "workspace access saved").await?;
         let model = integrations::find(&write.txn, actor, reference).await?;
         let value = list(&write.txn, actor, &model).await?;
         write.commit().await?;
         Ok(Saved { value, findings, affected })
     }
 
-    /// Refuses what no state of the database could make good; judges and seals the texts as things are now.
-    async fn judge_changes(
+    /// Refuses invalid changes; validates and seals the configuration texts against the current rows.
+    async fn validate_changes(
         self,
         actor: &Actor,
         model: &integration::Model,
         changes: &[AccessChange],
-    ) -> Result<Vec<Option<ReadyChange>>> {
-        if changes.len() > MOST {
-            let message =
-                format!("These are {} workspaces; one request takes {MOST}. Split it.", changes.len());
+    ) -> Result<Vec<Option<SealedChange>>> {
+        if changes.len() > MAX_WORKSPACES {
+            let message = format!(
+                "These are {} workspaces; one request takes {MAX_WORKSPACES}. Split it.",
+                changes.len()
+            );
             return Err(Error::invalid(Finding::error("/workspaces", "too_many", message)));
         }
-        let places = Places::read(self.registry.db(), actor, model, changes).await?;
+        let named = NamedWorkspaces::read(self.registry.db(), actor, model, changes).await?;
         let mut report = Report::default();
         let mut seen = HashSet::new();
         let mut ready = Vec::with_capacity(changes.len());
         for (index, change) in changes.iter().enumerate() {
-            let workspace = places.workspace(&change.workspace)?;
+            let workspace = named.workspace(&change.workspace)?;
             if !seen.insert(workspace.id) {
                 let message = "This workspace is named twice. Name each workspace once.";
                 report.push(Finding::error(format!("/workspaces/{index}/id"), "duplicate", message));
@@ -143,8 +109,8 @@ impl IntegrationAccess<'_> {
                 ready.push(None);
                 continue;
             };
-            let row = places.row(self.registry, model, workspace);
-            match ReadyChange::make(self.registry, index, text.map(String::as_str), &row) {
+            let row = named.row(self.registry, model, workspace);
+            match SealedChange::make(self.registry, index, text.map(String::as_str), &row) {
                 Ok(one) => ready.push(Some(one)),
                 Err(Error::Invalid(findings)) => {
                     report.extend_below("", findings);
@@ -157,37 +123,44 @@ impl IntegrationAccess<'_> {
     }
 }
 
-/// The most workspaces that one request changes.
-const MOST: usize = 1_000;
+/// Maximum number of workspaces that one request changes.
+const MAX_WORKSPACES: usize = 1_000;
 
-/// A text that was judged and sealed for an access row as it was.
-struct ReadyChange {
-    /// The row it was made for, and what that held.
+/// A configuration text that was validated and sealed for an access row before the write began.
+struct SealedChange {
+    /// The row it was made for, and what text it had.
     row: Uuid,
-    held: Option<String>,
+    stored_text: Option<String>,
     ready: Ready,
 }
 
-impl ReadyChange {
+impl SealedChange {
     fn make(registry: &Registry, index: usize, text: Option<&str>, row: &access::Model) -> Result<Self> {
         let prefix = format!("/workspaces/{index}/configurations");
-        let held = row.configuration.clone();
-        let ready = prepare(registry, ("access", row.id), &prefix, text, held.as_deref(), false)?;
-        Ok(Self { row: row.id, held, ready })
+        let stored_text = row.configuration.clone();
+        let ready = prepare(
+            registry,
+            OwnerKind::Access.with_id(row.id),
+            &prefix,
+            text,
+            stored_text.as_deref(),
+            false,
+        )?;
+        Ok(Self { row: row.id, stored_text, ready })
     }
 
     fn fits(&self, row: &access::Model) -> bool {
-        self.row == row.id && self.held == row.configuration
+        self.row == row.id && self.stored_text == row.configuration
     }
 }
 
-/// The workspaces that changes name, and their access rows, read at once.
-struct Places {
+/// The workspaces that the changes name, and their access rows, read with two queries.
+struct NamedWorkspaces {
     workspaces: HashMap<Reference, workspace::Model>,
     rows: HashMap<Uuid, access::Model>,
 }
 
-impl Places {
+impl NamedWorkspaces {
     async fn read(
         db: &impl ConnectionTrait,
         actor: &Actor,
@@ -238,8 +211,8 @@ pub(crate) async fn set_global(
             if row.enabled != Some(global) {
                 let before = snapshot(&row);
                 row.enabled = Some(global);
-                touch(write, &mut row);
-                let event = Event::new("access.updated", "access", row.id);
+                mark_updated(write, &mut row);
+                let event = Event::new(AuditAction::AccessUpdated, "access", row.id);
                 let event = event.named(&model.slug).in_workspace(Some(WorkspaceId(row.workspace_id)));
                 write.audit(event.before(before).after(snapshot(&row)));
                 row.into_active_model().reset_all().update(&write.txn).await?;
@@ -254,7 +227,7 @@ pub(crate) async fn set_global(
         after.updated_by = write.actor_name();
         after.into_active_model().reset_all().update(&write.txn).await?;
         write.audit(
-            Event::new("integration.global_access", "integration", model.id)
+            Event::new(AuditAction::IntegrationGlobalAccess, "integration", model.id)
                 .named(&model.slug)
                 .before(json!(model.global_access))
                 .after(json!(global)),
@@ -269,14 +242,14 @@ async fn apply_all(
     actor: &Actor,
     model: &integration::Model,
     changes: Vec<AccessChange>,
-    ready: Vec<Option<ReadyChange>>,
+    ready: Vec<Option<SealedChange>>,
 ) -> Result<Findings> {
-    let places = Places::read(&write.txn, actor, model, &changes).await?;
+    let named = NamedWorkspaces::read(&write.txn, actor, model, &changes).await?;
     let mut report = Report::default();
     let (mut secrets, mut revisions, mut rows) = (Vec::new(), Vec::new(), Vec::new());
     for (index, (change, ready)) in changes.into_iter().zip(ready).enumerate() {
-        let workspace = places.workspace(&change.workspace)?;
-        let mut row = places.row(write.registry, model, workspace);
+        let workspace = named.workspace(&change.workspace)?;
+        let mut row = named.row(write.registry, model, workspace);
         // A row that is not there yet takes the id that its secrets were sealed for.
         if row.version == 0
             && let Some(ready) = &ready
@@ -291,8 +264,8 @@ async fn apply_all(
         if let Some(text) = change.configuration.change() {
             let ready = match ready.filter(|ready| ready.fits(&row)) {
                 Some(ready) => ready,
-                // Somebody else was quicker.
-                None => ReadyChange::make(write.registry, index, text.as_deref(), &row)?,
+                // The row changed since the text was sealed: seal again.
+                None => SealedChange::make(write.registry, index, text.as_deref(), &row)?,
             };
             let Ready { stored, secrets: sealed } = ready.ready;
             report.extend_below("", stored.findings);
@@ -305,9 +278,9 @@ async fn apply_all(
         if row == before && !(fresh && change.enabled.is_some()) {
             continue;
         }
-        touch(write, &mut row);
+        mark_updated(write, &mut row);
         write.audit(
-            Event::new("access.updated", "access", row.id)
+            Event::new(AuditAction::AccessUpdated, "access", row.id)
                 .named(format!("{} in {}", model.slug, workspace.slug))
                 .in_workspace(Some(WorkspaceId(workspace.id)))
                 .before(snapshot(&before))
@@ -316,8 +289,8 @@ async fn apply_all(
         rows.push(row.into_active_model().reset_all());
     }
     put(write, secrets).await?;
-    add_revisions(write, "access", revisions).await?;
-    for chunk in rows.chunks(MOST) {
+    add_revisions(write, OwnerKind::Access, revisions).await?;
+    for chunk in rows.chunks(MAX_WORKSPACES) {
         let columns = access::Column::iter().filter(|column| !matches!(column, access::Column::Id));
         access::Entity::insert_many(chunk.iter().cloned())
             .on_conflict(OnConflict::column(access::Column::Id).update_columns(columns).to_owned())
@@ -339,11 +312,11 @@ fn enable(
         if model.workspace_id.is_some() {
             return Err(belongs_to_workspace());
         }
-        // A workspace cannot let itself in.
+        // A workspace cannot grant itself access.
         integrations::require_owner(actor, model)?;
         row.enabled = Some(enabled);
     } else if actor.workspace().is_none() && model.workspace_id.is_none() {
-        // Said by the organisation, it holds whatever is later said for all.
+        // An explicit decision of the organisation outlives later changes of the global access.
         row.enabled = Some(enabled);
     }
     Ok(())
@@ -388,7 +361,7 @@ pub(crate) async fn grant(
     apply(write, actor, model, change).await.map(|_| ())
 }
 
-fn touch(write: &Write<'_>, row: &mut access::Model) {
+fn mark_updated(write: &Write<'_>, row: &mut access::Model) {
     row.version += 1;
     row.updated_at = write.millis();
     row.updated_by = write.actor_name();
@@ -396,56 +369,10 @@ fn touch(write: &Write<'_>, row: &mut access::Model) {
 
 fn belongs_to_workspace() -> Error {
     Error::Conflict {
-        code: "integration_of_workspace",
+        code: ConflictCode::IntegrationOfWorkspace,
         message: "This integration belongs to one workspace and cannot be opened to others.".to_owned(),
         pointer: None,
     }
-}
-
-pub(crate) async fn list(
-    db: &impl ConnectionTrait,
-    actor: &Actor,
-    model: &integration::Model,
-) -> Result<AccessList> {
-    let mut rows: HashMap<Uuid, access::Model> = access::Entity::find()
-        .filter(access::Column::IntegrationId.eq(model.id))
-        .all(db)
-        .await?
-        .into_iter()
-        .map(|row| (row.workspace_id, row))
-        .collect();
-    let mut servers: HashMap<Uuid, u64> = HashMap::new();
-    let live = server::Entity::find()
-        .filter(server::Column::IntegrationId.eq(model.id))
-        .filter(server::Column::DeletedAt.is_null());
-    for server in live.all(db).await? {
-        *servers.entry(server.workspace_id).or_default() += 1;
-    }
-    let all = workspace::Entity::find()
-        .filter(workspace::Column::DeletedAt.is_null())
-        .order_by_asc(workspace::Column::SlugKey)
-        .all(db)
-        .await?;
-    let mut found = Vec::new();
-    for workspace in all.iter().filter(|workspace| actor.sees(WorkspaceId(workspace.id))) {
-        let row = rows.remove(&workspace.id);
-        let enabled = access_enabled(model, row.as_ref(), WorkspaceId(workspace.id));
-        if row.is_none() && !enabled {
-            continue;
-        }
-        let created = row.as_ref().map_or(model.created_at, |row| row.created_at);
-        let updated = row.as_ref().map_or(model.updated_at, |row| row.updated_at);
-        found.push(Access {
-            workspace: workspaces::as_ref(workspace)?,
-            enabled,
-            version: row.as_ref().map_or(0, |row| row.version),
-            configuration: row.and_then(|row| row.configuration),
-            created_at: moment(created),
-            updated_at: moment(updated),
-            servers: servers.get(&workspace.id).copied().unwrap_or(0),
-        });
-    }
-    Ok(AccessList { global_access: model.global_access, workspaces: found })
 }
 
 fn snapshot(row: &access::Model) -> serde_json::Value {

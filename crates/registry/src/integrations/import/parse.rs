@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
 /// The most integrations one import may make.
-const MOST: usize = 500;
+const MAX_INTEGRATIONS: usize = 500;
 /// The longest name of a member that a pointer repeats, in bytes.
 const MAX_NAME: usize = 256;
 
@@ -44,11 +44,11 @@ pub(super) fn items(text: &str) -> Result<(Option<&'static str>, Vec<&RawValue>)
     };
     match found.1.len() {
         0 => Err(Finding::error("", "empty_value", "There is no integration in it.").into()),
-        1..=MOST => Ok(found),
+        1..=MAX_INTEGRATIONS => Ok(found),
         many => Err(Finding::error(
             "",
             "too_many",
-            format!("These are {many} integrations; one import takes {MOST}. Split it."),
+            format!("These are {many} integrations; one import takes {MAX_INTEGRATIONS}. Split it."),
         )
         .into()),
     }
@@ -102,19 +102,29 @@ impl Item {
         for name in READ_ONLY {
             members.remove(name);
         }
-        let name = needed(&mut members, "name", "A text", &mut findings);
-        let url = needed(&mut members, "url", "The address of the MCP server, a text", &mut findings);
-        let auth_type =
-            needed(&mut members, "auth_type", &one_of(AuthType::ALL, AuthType::as_str), &mut findings);
-        let transport =
-            needed(&mut members, "transport", &one_of(Transport::ALL, Transport::as_str), &mut findings);
-        let slug = taken(&mut members, "slug", "A text", &mut findings);
-        let description = taken(&mut members, "description", "A text", &mut findings);
-        let by_id = taken(&mut members, "workspace_id", "A text", &mut findings);
-        let workspace = taken(&mut members, "workspace", "A text", &mut findings).or(by_id);
+        let name = required_member(&mut members, "name", "A text", &mut findings);
+        let url =
+            required_member(&mut members, "url", "The address of the MCP server, a text", &mut findings);
+        let auth_type = required_member(
+            &mut members,
+            "auth_type",
+            &one_of(AuthType::ALL, AuthType::as_str),
+            &mut findings,
+        );
+        let transport = required_member(
+            &mut members,
+            "transport",
+            &one_of(Transport::ALL, Transport::as_str),
+            &mut findings,
+        );
+        let slug = optional_member(&mut members, "slug", "A text", &mut findings);
+        let description = optional_member(&mut members, "description", "A text", &mut findings);
+        let by_id = optional_member(&mut members, "workspace_id", "A text", &mut findings);
+        let workspace = optional_member(&mut members, "workspace", "A text", &mut findings).or(by_id);
         let access: Option<GlobalAccess> =
-            taken(&mut members, "global_workspace_access", "`{\"enabled\": true}`", &mut findings);
-        let status: Option<Status> = taken(&mut members, "status", "`active` or `disabled`", &mut findings);
+            optional_member(&mut members, "global_workspace_access", "`{\"enabled\": true}`", &mut findings);
+        let status: Option<Status> =
+            optional_member(&mut members, "status", "`active` or `disabled`", &mut findings);
         let mapped = members.remove("secret_mappings").is_some_and(|raw| raw.get() != "[]");
         let configurations = members.remove("configurations").map(|raw| raw.get().to_owned());
         for unknown in members.keys() {
@@ -160,7 +170,7 @@ fn one_of<T: Copy>(all: &[T], word: fn(T) -> &'static str) -> String {
     format!("One of {}", words.join(", "))
 }
 
-fn taken<T: DeserializeOwned>(
+fn optional_member<T: DeserializeOwned>(
     members: &mut BTreeMap<String, &RawValue>,
     name: &str,
     what: &str,
@@ -175,15 +185,15 @@ fn taken<T: DeserializeOwned>(
     read
 }
 
-fn needed<T: DeserializeOwned>(
+fn required_member<T: DeserializeOwned>(
     members: &mut BTreeMap<String, &RawValue>,
     name: &str,
     what: &str,
     findings: &mut Report,
 ) -> Option<T> {
     if !members.contains_key(name) {
-        let message = format!("`{name}` is needed: {what}.");
+        let message = format!("`{name}` is required_member: {what}.");
         findings.push(Finding::error(format!("/{name}"), "missing_member", message));
     }
-    taken(members, name, what, findings)
+    optional_member(members, name, what, findings)
 }

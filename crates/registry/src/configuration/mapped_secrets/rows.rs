@@ -1,11 +1,13 @@
 //! Mappings as rows, beside what their secrets held when they were read last.
 
-use super::judging::{Owner, canonical, judge};
-use super::reading::{ReadMappings, Unread};
+use super::read::{ReadMappings, SecretReadError};
+use super::validate::{MappingOwner, canonical, validate};
 use super::{MappedSecret, SecretMapping, ValueFormat};
 use crate::secrets::markers::open_markers;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::{moment, word};
 use crate::storage::entity::secret_mapping;
+use crate::storage::owner::Owner;
 use crate::storage::write::Write;
 use crate::{Error, Result};
 use registry_core::finding::{Finding, Findings, Severity};
@@ -19,15 +21,15 @@ use std::collections::{BTreeSet, HashMap};
 use uuid::Uuid;
 
 /// Findings about what stays readable.
-const NOT_SEALED: [&str; 3] = ["unknown_top_level_member", "unknown_member", "ignored_member"];
+const UNSEALED_CODES: [&str; 3] = ["unknown_top_level_member", "unknown_member", "ignored_member"];
 
-/// Judges and keeps an owner's mappings: those of `read`, or those it has already, which must fit what it is now.
+/// Validates and keeps an owner's mappings: those of `read`, or those it has already, which must fit what it is now.
 pub(crate) async fn apply(
     write: &mut Write<'_>,
-    owner: &Owner<'_>,
+    owner: &MappingOwner<'_>,
     read: Option<ReadMappings>,
 ) -> Result<bool> {
-    let known = rows_of(&write.txn, [owner.id]).await?;
+    let known = rows_of(&write.txn, [owner.owner.id]).await?;
     let configured = match owner.configuration {
         Some(text) => AdvancedConfiguration::from_stored(text).map_err(Error::Invalid)?,
         None => AdvancedConfiguration::empty(),
@@ -36,7 +38,14 @@ pub(crate) async fn apply(
     let Some(read) = read else {
         for (index, row) in known.iter().enumerate() {
             let mapping = mapping(row.clone())?;
-            judge(write, owner, &configured, &mapping, &format!("/secret_mappings/{index}"), &mut findings);
+            validate(
+                write,
+                owner,
+                &configured,
+                &mapping,
+                &format!("/secret_mappings/{index}"),
+                &mut findings,
+            );
         }
         findings.into_result().map_err(Error::Invalid)?;
         return Ok(false);
@@ -44,39 +53,39 @@ pub(crate) async fn apply(
     let mut targets = BTreeSet::new();
     let mut rows = Vec::new();
     for (index, (mapping, value)) in read.0.into_iter().enumerate() {
-        let place = format!("/secret_mappings/{index}");
+        let prefix = format!("/secret_mappings/{index}");
         // Some members have two names.
         if !targets.insert(canonical(&mapping.target_field).unwrap_or_else(|| mapping.target_field.clone())) {
             let why = "This member is mapped twice. Map each once.";
-            findings.push(Finding::error(format!("{place}/target_field"), "duplicate", why));
+            findings.push(Finding::error(format!("{prefix}/target_field"), "duplicate", why));
             continue;
         }
-        if !judge(write, owner, &configured, &mapping, &place, &mut findings) {
+        if !validate(write, owner, &configured, &mapping, &prefix, &mut findings) {
             continue;
         }
         let value = match value {
             Ok(value) => value,
             // Nothing is wrong with what was sent: another process can do it.
-            Err(unread @ Unread::Elsewhere) => {
-                return Err(Error::SettingsDiffer(unread.finding(&place, &mapping.reference).message));
+            Err(unread @ SecretReadError::NotLoadedYet) => {
+                return Err(Error::SettingsDiffer(unread.finding(&prefix, &mapping.reference).message));
             }
             Err(unread) => {
-                findings.push(unread.finding(&place, &mapping.reference));
+                findings.push(unread.finding(&prefix, &mapping.reference));
                 continue;
             }
         };
         let same = known.iter().find(|row| is_of(row, &mapping));
         if let Some(row) = same
-            && opened(write, row).await.is_ok_and(|known| known == value)
+            && open_value(write, row).await.is_ok_and(|known| known == value)
         {
             rows.push(row.clone());
             continue;
         }
-        match seal(write, (owner.kind, owner.id), &mapping, &value).await? {
+        match seal(write, owner.owner, &mapping, &value).await? {
             Ok(value) => rows.push(secret_mapping::Model {
-                owner_id: owner.id,
+                owner_id: owner.owner.id,
                 target: mapping.target_field,
-                owner_kind: owner.kind.to_owned(),
+                owner_kind: owner.owner.kind.as_str().to_owned(),
                 reference: mapping.reference,
                 secret_key: mapping.secret_key,
                 value_format: mapping.value_format.map(|format| format.as_str().to_owned()),
@@ -85,7 +94,7 @@ pub(crate) async fn apply(
                 problem: None,
             }),
             Err(unfit) => {
-                findings.push(Finding::error(format!("{place}/secret_reference_id"), "secret_unfit", unfit));
+                findings.push(Finding::error(format!("{prefix}/secret_reference_id"), "secret_unfit", unfit));
             }
         }
     }
@@ -95,12 +104,12 @@ pub(crate) async fn apply(
     }
     for row in &known {
         if !rows.contains(row) {
-            forget(write, row).await?;
+            delete_sealed(write, row).await?;
         }
     }
-    let event = owner.event("secret_mappings.changed");
+    let event = owner.event(AuditAction::SecretMappingsChanged);
     write.audit(event.before(shown(&known)?).after(shown(&rows)?));
-    delete_rows(write, owner.id).await?;
+    delete_rows(write, owner.owner.id).await?;
     for row in rows {
         row.into_active_model().reset_all().insert(&write.txn).await?;
     }
@@ -122,7 +131,7 @@ pub(crate) async fn refuse_overlap(write: &Write<'_>, owner: Uuid, text: Option<
         let member = canonical(&row.target).unwrap_or_default();
         if configured.value().get(&member).is_some_and(|value| !value.is_null()) {
             let why = format!(
-                "`{member}` comes from the secret `{}` that the operator declared (`secret_mappings`). Take it away here, or take that mapping away over the API first.",
+                "`{member}` comes from the secret `{}` that the operator declared (`secret_mappings`). Remove it here, or remove that mapping over the API first.",
                 row.reference
             );
             findings.push(Finding::error(format!("/{member}"), "member_set_twice", why));
@@ -139,15 +148,15 @@ pub(crate) async fn has_any(db: &impl ConnectionTrait, owner: Uuid) -> Result<bo
 /// Forgets an owner's mappings and what was read for them.
 pub(crate) async fn remove_all(write: &Write<'_>, owner: Uuid) -> Result<()> {
     for row in rows_of(&write.txn, [owner]).await? {
-        forget(write, &row).await?;
+        delete_sealed(write, &row).await?;
     }
     delete_rows(write, owner).await
 }
 
-/// Judges what a secret holds as the member it is for, and seals the secrets in it. The refusal never quotes the secret.
+/// Validates what a secret holds as the member it is for, and seals the secrets in it. The refusal never quotes the secret.
 pub(super) async fn seal(
     write: &mut Write<'_>,
-    owner: (&'static str, Uuid),
+    owner: Owner,
     mapping: &SecretMapping,
     value: &Value,
 ) -> Result<std::result::Result<String, String>> {
@@ -159,8 +168,8 @@ pub(super) async fn seal(
             mapping.reference, finding.code, finding.pointer
         )));
     }
-    // What is not sealed is shown to people: nothing of a secret may be there that is not known to be harmless.
-    let odd = verified.findings.iter().find(|finding| NOT_SEALED.contains(&&*finding.code));
+    // Unsealed members are shown to users, so a secret may contribute only members that are known to be harmless.
+    let odd = verified.findings.iter().find(|finding| UNSEALED_CODES.contains(&&*finding.code));
     if odd.is_some() || verified.new_secrets().is_empty() {
         return Ok(Err(format!(
             "The secret `{}` holds something that is no member of `{member}`, or nothing of it is secret there. Name the member of the secret that is meant (`secret_key`).",
@@ -179,7 +188,7 @@ pub(super) async fn seal(
 }
 
 /// What a mapping's secret held when it was read last.
-pub(super) async fn opened(write: &Write<'_>, row: &secret_mapping::Model) -> Result<Value> {
+pub(super) async fn open_value(write: &Write<'_>, row: &secret_mapping::Model) -> Result<Value> {
     let mut members: Value = serde_json::from_str(&row.value)?;
     open_markers(write.registry, &write.txn, &mut members).await?;
     match members {
@@ -188,7 +197,7 @@ pub(super) async fn opened(write: &Write<'_>, row: &secret_mapping::Model) -> Re
     }
 }
 
-pub(super) async fn forget(write: &Write<'_>, row: &secret_mapping::Model) -> Result<()> {
+pub(super) async fn delete_sealed(write: &Write<'_>, row: &secret_mapping::Model) -> Result<()> {
     write.unseal(KnownSecrets::of(&row.value).0.into_values()).await
 }
 
@@ -208,7 +217,7 @@ pub(super) async fn rows_of(
     Ok(rows.all(db).await?)
 }
 
-/// The mappings of some things, by owner, in the order of their members.
+/// The mappings of these owners, by owner, ordered by member.
 pub(crate) async fn mappings_of(
     db: &impl ConnectionTrait,
     owners: impl IntoIterator<Item = Uuid>,

@@ -1,16 +1,17 @@
-//! Where a mapping may be: what its member allows, and what the operator allowed for its secret.
+//! Validates mappings: whether the member may come from a secret, and whether the operator allows the secret here.
 
-use super::reading::Unread;
+use super::read::SecretReadError;
 use super::{PREFIX, SecretMapping};
 use crate::Result;
+use crate::storage::audit_action::AuditAction;
 use crate::storage::entity::{integration, server, workspace};
+use crate::storage::owner::{Owner, OwnerKind};
 use crate::storage::write::{Event, Write};
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::WorkspaceId;
 use registry_core::metadata::{AdvancedConfiguration, Section, find};
 use sea_orm::{ConnectionTrait, EntityTrait};
 use url::Url;
-use uuid::Uuid;
 
 /// Members that hold secrets.
 const SECRET_MEMBERS: [&str; 6] = [
@@ -24,10 +25,9 @@ const SECRET_MEMBERS: [&str; 6] = [
 /// Those of them that go to the MCP server itself and nowhere else.
 const HEADERS: [&str; 2] = ["headers", "passthrough_headers"];
 
-/// The thing that mappings belong to.
-pub(crate) struct Owner<'a> {
-    pub(super) kind: &'static str,
-    pub(super) id: Uuid,
+/// The integration or server that mappings belong to.
+pub(crate) struct MappingOwner<'a> {
+    pub(super) owner: Owner,
     slug: &'a str,
     workspace_id: Option<WorkspaceId>,
     /// Slug of the workspace it belongs to; `None`: the organisation.
@@ -38,7 +38,7 @@ pub(crate) struct Owner<'a> {
     pub(super) configuration: Option<&'a str>,
 }
 
-impl<'a> Owner<'a> {
+impl<'a> MappingOwner<'a> {
     /// An integration as it will be.
     pub(crate) async fn integration(
         db: &impl ConnectionTrait,
@@ -51,7 +51,14 @@ impl<'a> Owner<'a> {
         let configuration = model.configuration.as_deref();
         let workspace_id = model.workspace_id.map(WorkspaceId);
         let (slug, url) = (model.slug.as_str(), model.url.as_str());
-        Ok(Self { kind: "integration", id: model.id, slug, workspace_id, workspace, url, configuration })
+        Ok(Self {
+            owner: OwnerKind::Integration.with_id(model.id),
+            slug,
+            workspace_id,
+            workspace,
+            url,
+            configuration,
+        })
     }
 
     /// A server as it will be.
@@ -64,30 +71,39 @@ impl<'a> Owner<'a> {
         let configuration = model.configuration.as_deref();
         let workspace_id = Some(WorkspaceId(model.workspace_id));
         let (slug, url) = (model.slug.as_str(), integration.url.as_str());
-        Ok(Self { kind: "server", id: model.id, slug, workspace_id, workspace, url, configuration })
+        Ok(Self {
+            owner: OwnerKind::Server.with_id(model.id),
+            slug,
+            workspace_id,
+            workspace,
+            url,
+            configuration,
+        })
     }
 
-    pub(super) fn event(&self, action: &'static str) -> Event {
-        Event::new(action, self.kind, self.id).named(self.slug).in_workspace(self.workspace_id)
+    pub(super) fn event(&self, action: AuditAction) -> Event {
+        Event::new(action, self.owner.kind.as_str(), self.owner.id)
+            .named(self.slug)
+            .in_workspace(self.workspace_id)
     }
 }
 
-/// What an operator does not allow any more is not used any more.
-pub(super) fn is_allowed(write: &Write<'_>, owner: &Owner<'_>, mapping: &SecretMapping) -> bool {
-    judge(write, owner, &AdvancedConfiguration::empty(), mapping, "", &mut Findings::default())
+/// Whether the operator still allows this mapping.
+pub(super) fn is_allowed(write: &Write<'_>, owner: &MappingOwner<'_>, mapping: &SecretMapping) -> bool {
+    validate(write, owner, &AdvancedConfiguration::empty(), mapping, "", &mut Findings::default())
 }
 
 /// Whether a mapping may be where it is; what may not is in `findings`.
-pub(super) fn judge(
+pub(super) fn validate(
     write: &Write<'_>,
-    owner: &Owner<'_>,
+    owner: &MappingOwner<'_>,
     configured: &AdvancedConfiguration,
     mapping: &SecretMapping,
-    place: &str,
+    prefix: &str,
     findings: &mut Findings,
 ) -> bool {
     let mut refuse = |member: &str, code: &'static str, why: String| {
-        findings.push(Finding::error(format!("{place}/{member}"), code, why));
+        findings.push(Finding::error(format!("{prefix}/{member}"), code, why));
         false
     };
     let Some(member) = canonical(&mapping.target_field) else {
@@ -101,22 +117,20 @@ pub(super) fn judge(
         return refuse(
             "target_field",
             "member_set_twice",
-            format!(
-                "`{member}` is set in `configurations` too. Take it away there, or leave out the mapping."
-            ),
+            format!("`{member}` is set in `configurations` too. Remove it there, or leave out the mapping."),
         );
     }
     let name = &mapping.reference;
     let shared = write.registry.shared_settings();
     let Some(declared) = shared.secrets.get(name) else {
-        findings.push(Unread::Undeclared.finding(place, name));
+        findings.push(SecretReadError::Undeclared.finding(prefix, name));
         return false;
     };
     if let Some(allowed) = &declared.workspaces
         && !owner.workspace.as_ref().is_some_and(|own| allowed.contains(own))
     {
         // Not told apart from one that does not exist.
-        findings.push(Unread::Undeclared.finding(place, name));
+        findings.push(SecretReadError::Undeclared.finding(prefix, name));
         return false;
     }
     if !SECRET_MEMBERS.contains(&member.as_str()) {
@@ -124,7 +138,7 @@ pub(super) fn judge(
             "target_field",
             "invalid_value",
             format!(
-                "`{member}` is no secret: everybody who may look at the configuration sees it. Secrets go into {}.",
+                "`{member}` is not secret: every user who may read the configuration sees it. Secrets go into {}.",
                 SECRET_MEMBERS.join(", ")
             ),
         );
