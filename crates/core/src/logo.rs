@@ -34,7 +34,7 @@ pub struct Picture {
     pub media_type: &'static str,
     /// Width and height in pixels; a vector graphic has none.
     pub pixels: Option<(u32, u32)>,
-    /// What the server calls it, where that is something else: a browser that is told not to guess shows nothing.
+    /// The declared media type, when it differs from the content: with `nosniff` a browser shows nothing.
     pub labelled: Option<String>,
 }
 

@@ -134,7 +134,7 @@ pub(super) fn issue(
     Ok(issued)
 }
 
-/// RFC 7591 §3.2.1: values may be replaced; what then does not work as asked is said.
+/// RFC 7591 §3.2.1: values may be replaced; values that then do not work as requested get a warning.
 fn warn_of_differences(
     answer: &Map<String, Value>,
     request: &Map<String, Value>,

@@ -74,7 +74,7 @@ impl Approach {
     /// The Advanced Configuration `text` with what this approach needs, without what `before` had put there; every byte
     /// that has nothing to do with it stays. Empty: nothing is set any more. `None` if it is not the text of an object, or
     /// if a parent is not an object. `publishes_documents`: whether `auto` could choose a
-    /// document, so that registering must be said.
+    /// document, so that registration must be requested explicitly.
     pub fn apply(
         self,
         text: &str,

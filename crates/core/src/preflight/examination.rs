@@ -1,4 +1,4 @@
-//! A discovery told as a list of probes, and the ways to a client that it leaves open.
+//! A discovery as a list of probes, and the approaches that remain possible.
 
 use super::approach::Approach;
 use crate::metadata::Method;
