@@ -40,6 +40,7 @@ mod m20261123_000018_secret_mapping;
 mod m20261123_000019_settings_generation;
 mod m20261126_000020_address_by_admin;
 mod m20261126_000021_key_maker;
+mod m20261126_000022_document_unreachable;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -82,6 +83,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000019_settings_generation::Migration),
             Box::new(m20261126_000020_address_by_admin::Migration),
             Box::new(m20261126_000021_key_maker::Migration),
+            Box::new(m20261126_000022_document_unreachable::Migration),
         ]
     }
 }

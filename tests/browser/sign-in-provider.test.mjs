@@ -57,7 +57,7 @@ flow('people come in with the roles of their groups, and those are not edited he
     // The provider still knows her: it asks nothing.
     grace.expectStatus(422);
     await grace.page.getByRole('link', { name: 'Sign in with Acme login' }).click();
-    await refused(grace.page, 'You may not come in any more.');
+    await refused(grace.page, 'Your account is deactivated.');
     await visit('sign-in-deactivated', grace.page);
   });
   await grace.page.context().close();

@@ -18,7 +18,7 @@ mod saving;
 mod sessions;
 mod statements;
 
-use registry::{Channel, NewPerson, RequestContext, Roles};
+use registry::{Channel, NewUser, RequestContext, Roles};
 use registry_core::examples::ENTERPRISE_COMPLIANCE;
 use registry_core::permission::Role;
 use registry_core::slug::Reference;
@@ -68,7 +68,7 @@ impl Browser {
     pub(crate) async fn invited(t: &TestServer, email: &str, role: Role, workspace: Option<&str>) -> Self {
         let workspace = workspace.map(Reference::parse);
         let new =
-            NewPerson { email: email.to_owned(), name: String::new(), roles: Roles::one(role, workspace) };
+            NewUser { email: email.to_owned(), name: String::new(), roles: Roles::one(role, workspace) };
         let invited = t.inner.registry.users().invite(&t.inner.admin(), new).await.unwrap();
         Self::with_link(t, &invited.token).await
     }

@@ -8,7 +8,7 @@ use crate::state::ApiState;
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use chrono::{DateTime, Utc};
-use registry::{Counters, Error, Registry, SettingsStanding};
+use registry::{Counters, Error, Registry, SettingsStatus};
 use serde::Serialize;
 use std::fmt::Write;
 use utoipa::ToSchema;
@@ -46,9 +46,9 @@ impl Health {
         Self { status, stale_since: None, settings: None, differing_settings: Vec::new(), reason: None }
     }
 
-    fn ready(settings: SettingsStanding) -> Self {
+    fn ready(settings: SettingsStatus) -> Self {
         match settings {
-            SettingsStanding::Previous(differing_settings) => {
+            SettingsStatus::Previous(differing_settings) => {
                 Self { settings: Some("previous generation"), differing_settings, ..Self::new("ready") }
             }
             _ => Self::new("ready"),

@@ -61,7 +61,7 @@ pub use dashboard::overview::Overview;
 pub use dashboard::search::{Found, Hit, Target};
 pub use deployment::Deployment;
 pub use deployment::backup::{Released, check_copy, release};
-pub use deployment::migration::{Migrated, Recording};
+pub use deployment::migration::{Migrated, RecordSettings};
 pub use deployment::open::{Counters, Organisation, Readiness};
 pub use deployment::restore::{CurrentAccess, KeptRevocations, current_access};
 pub use error::{ConflictCode, Error, Result};
@@ -71,14 +71,16 @@ pub use gateway::cache::{CachedDocument, ChangeEvent, Coding, GatewayChange, Wat
 pub use gateway::documents::{GatewayDocument, GatewayPage, entity_tag};
 pub use gateway::feedback::{Ensured, RegistrationProgress, Verdict};
 pub use gateway::reachability::Reached;
+pub use identity::administration::change::UserChange;
+pub use identity::administration::invite::NewUser;
+pub use identity::administration::links::Invited;
 pub use identity::api_keys::api_key::{ApiKeyFilter, CreatedApiKey, NewApiKey};
 pub use identity::api_keys::record::ApiKey;
 pub use identity::authentication::Credential;
 pub use identity::login::sign_in::SignedIn;
 pub use identity::memberships::{Membership, Roles};
-pub use identity::oidc::identity_provider::{Arrival, Departure};
+pub use identity::oidc::client::{AuthorizationCallback, AuthorizationRequest};
 pub use identity::sessions::Session;
-pub use identity::user_admin::{Invited, NewPerson, PersonChange};
 pub use identity::users::User;
 pub use identity::{ApiKeys, Callers, Login, Sessions, Users};
 pub use integrations::connection_test::{ConnectionTest, LastTest};
@@ -94,8 +96,8 @@ pub use integrations::maintenance::{ClientsAt, IntegrationDeletion, IntegrationE
 pub use integrations::preflight::{Preflight, PreflightOverrides};
 pub use integrations::{Drafts, Integrations, Logos, Preflights};
 pub use limits::Limits;
-pub use limits::per_client::{Share, Shares};
-pub use limits::requests::{Allowance, InHand};
+pub use limits::per_client::{PerClientLimit, Permit};
+pub use limits::requests::{InFlightPermit, RateLimitStatus};
 pub use lookup::deleted::Deleted;
 pub use lookup::integrations::IntegrationRef;
 pub use lookup::servers::{RegistrationBrief, ServerRef};
@@ -129,7 +131,7 @@ pub use settings::ProviderSettings;
 pub use settings::SecretReference;
 pub use settings::{IssuerRate, JwtSettings, RequestLimits, Settings};
 pub use storage::connect::Missing;
-pub use storage::settings_generations::{SettingsStanding, SharedSettings};
+pub use storage::settings_generations::{SettingsStatus, SharedSettings};
 pub use workspaces::Workspaces;
 pub use workspaces::crud::{NewWorkspace, Workspace, WorkspaceChange, WorkspaceFilter};
 pub use workspaces::overview::{WorkspaceIntegration, WorkspaceLosses, WorkspaceSummary};
@@ -145,11 +147,11 @@ struct Inner {
     settings: Settings,
     in_force: std::sync::RwLock<Arc<storage::settings_generations::InForce>>,
     ring: SealingRing,
-    keys: Option<identity::bearer::verifier::TokenKeys>,
+    keys: Option<identity::bearer::verifier::BearerAuthenticator>,
     clock: Arc<dyn Clock>,
     services: Arc<dyn ExternalServices>,
-    load: limits::requests::Load,
-    provider: identity::oidc::identity_provider::Provider,
+    request_limiter: limits::requests::RequestLimiter,
+    provider: identity::oidc::client::Provider,
     sign_in_limits: limits::sign_in::SignInLimits,
     gateway_limits: gateway::admission::GatewayRateLimits,
     /// Notified after each commit of this process, so that a worker in it need not wait for its next poll.

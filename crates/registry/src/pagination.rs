@@ -1,14 +1,14 @@
-//! Pages of lists.
+//! Pagination of lists.
 
 use crate::Result;
 use sea_orm::{ConnectionTrait, EntityTrait, PaginatorTrait, QuerySelect, Select};
 
-/// Which part of a list is wanted.
+/// The requested page of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageRequest {
     /// 0-based.
     pub page: u64,
-    /// Items a page, 1 to 1000.
+    /// Items per page, 1 to 1000.
     pub size: u64,
 }
 
@@ -30,7 +30,7 @@ impl Default for PageRequest {
 pub struct Page<T> {
     /// The items of this page.
     pub items: Vec<T>,
-    /// How many there are on all pages.
+    /// Count of items on all pages.
     pub total: u64,
 }
 

@@ -1,4 +1,4 @@
-//! What the operator configured and the application needs to know.
+//! Settings of the application, from the configuration of the operator.
 
 use registry_core::egress::EgressPolicy;
 use registry_core::finding::{Finding, Findings};
@@ -12,45 +12,45 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use url::{Host, Url};
 
-/// The path behind each gateway URL where authorization servers send people back (seed, "Security Notes").
+/// Path below each gateway URL that authorization servers redirect users to.
 pub(crate) const CALLBACK_PATH: &str = "/oauth/upstream-callback";
 
-/// The application's part of the configuration.
+/// The part of the configuration that the application needs.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The lowest layer of client metadata.
     pub branding: Branding,
-    /// Where gateways are reached, without trailing slash; all https or all loopback.
+    /// URLs of the gateways, without trailing slash; all https or all loopback.
     pub gateway_urls: Vec<String>,
-    /// The public base URL of Client ID Metadata Documents; unset: not offered.
+    /// Public base URL of Client ID Metadata Documents; `None`: not offered.
     pub cimd_public_url: Option<String>,
-    /// Where this deployment's pages and API are reached, without trailing slash.
+    /// Public URL of pages and API, without trailing slash.
     pub public_url: Option<String>,
-    /// Which upstream addresses are allowed although private.
+    /// Private upstream addresses that are allowed.
     pub egress: EgressPolicy,
-    /// Bearer tokens of an identity provider, if accepted.
+    /// Bearer tokens of an identity provider; `None`: not accepted.
     pub jwt: Option<JwtSettings>,
-    /// The identity provider that people sign in with, if there is one.
+    /// The identity provider for sign-in; `None`: none.
     pub provider: Option<ProviderSettings>,
-    /// Whether people may sign in by e-mail address and password.
+    /// Whether users may sign in with e-mail address and password.
     pub passwords: bool,
-    /// How long a worker may hold a registration without a sign of life: three times its request limit.
+    /// Lease of a registration: how long a worker may hold it without renewal; three times its request timeout.
     pub lease: Duration,
-    /// How patient retries are.
+    /// Retry rules of registrations.
     pub retry: RetryRules,
-    /// How long clients last.
+    /// Lifetime rules of clients.
     pub life: LifecycleRules,
-    /// How often one authorization server is asked for something, by all workers together.
+    /// Rate limit of one authorization server, for all workers together.
     pub issuer_rate: IssuerRate,
-    /// How much is asked, at once and in time.
+    /// Rate and concurrency limits of requests.
     pub limits: RequestLimits,
-    /// Proxies whose word on where a request came from is taken.
+    /// Proxies whose forwarded client address is trusted.
     pub trusted_proxies: TrustedProxies,
-    /// Secrets that the operator declared, by name.
+    /// Declared secrets, by name.
     pub secrets: BTreeMap<String, SecretReference>,
-    /// How long audit events are kept at least; `None`: for ever.
+    /// Retention of audit events; `None`: for ever.
     pub audit_keep: Option<Duration>,
-    /// The most database connections of one process.
+    /// Maximum of database connections of one process.
     pub max_connections: u32,
 }
 
@@ -78,33 +78,39 @@ impl Default for Settings {
     }
 }
 
-/// How much is asked of a process.
+/// Request limits of one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestLimits {
-    /// So many requests of one key, token or session at once after a pause; at least 1.
+    /// Burst of one key, token or session, in requests; at least 1.
     pub burst: u32,
-    /// So many a second after that; at least 1.
+    /// Requests a second after the burst; at least 1.
     pub per_second: u32,
-    /// So many are worked on at once; the next is refused. Gateways are not counted.
-    pub at_once: usize,
-    /// How long one may take.
-    pub patience: Duration,
-    /// So many connections of one gateway key follow changes at once; at least 1.
-    pub followers: usize,
+    /// Maximum of concurrent requests; further ones get 503 immediately. Gateways are not counted.
+    pub max_concurrent: usize,
+    /// Request timeout.
+    pub timeout: Duration,
+    /// Concurrent connections of one gateway key that watch changes; at least 1.
+    pub max_watchers: usize,
 }
 
 impl Default for RequestLimits {
     fn default() -> Self {
-        Self { burst: 500, per_second: 100, at_once: 256, patience: Duration::from_mins(1), followers: 1_000 }
+        Self {
+            burst: 500,
+            per_second: 100,
+            max_concurrent: 256,
+            timeout: Duration::from_mins(1),
+            max_watchers: 1_000,
+        }
     }
 }
 
-/// How often one authorization server is asked to register, change or delete a client.
+/// Rate limit of registrations, updates and deletions at one authorization server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IssuerRate {
-    /// So many at once after a pause; at least 1.
+    /// Burst, in requests; at least 1.
     pub burst: u32,
-    /// So many a minute after that; at least 1.
+    /// Requests a minute after the burst; at least 1.
     pub per_minute: u32,
 }
 
@@ -114,7 +120,7 @@ impl Default for IssuerRate {
     }
 }
 
-/// Which JWTs are believed (RFC 7519), and what their claims mean here.
+/// Which JWTs are accepted (RFC 7519), and how their claims are mapped.
 #[derive(Clone, Debug)]
 pub struct JwtSettings {
     /// The exact `iss`.
@@ -125,21 +131,21 @@ pub struct JwtSettings {
     pub algorithms: Vec<String>,
     /// The issuer's JWK Set (RFC 7517 §5).
     pub key_set: KeySource,
-    /// The claim that holds the role: a string or a list of strings.
+    /// The claim with the role: a string or a list of strings.
     pub role_claim: String,
     /// Claim value → role. Empty: the value is the role's own name.
     pub roles: BTreeMap<String, Role>,
     /// The claim that binds to a workspace (slug or id); absent in a token: the whole organisation.
     pub workspace_claim: String,
-    /// The claim with scopes that narrow what its role may do: a string of words or a list (RFC 9068 §2.2.3); absent in a
-    /// token: all that its role may.
+    /// The claim with scopes that narrow the role: a string of words or a list (RFC 9068 §2.2.3); absent in a token:
+    /// all that the role allows.
     pub scope_claim: String,
     /// Tolerated clock difference for `exp` and `nbf`.
     pub leeway: Duration,
 }
 
 impl Settings {
-    /// What is wrong with these values, each for itself; pointers name the configuration key (`/gateway/urls/0`).
+    /// The findings about single values; pointers name the configuration key (`/gateway/urls/0`).
     pub(crate) fn check_values(&self) -> Findings {
         let mut findings = Findings::default();
         findings.extend_below("/branding", self.branding.check());
@@ -161,7 +167,7 @@ impl Settings {
             findings.push(Finding::error(
                 "/gateway/urls",
                 "empty_value",
-                "`gateway.urls` needs at least one URL: it is where authorization servers send people back.",
+                "`gateway.urls` needs at least one URL: authorization servers redirect users to it.",
             ));
         }
         let mut kinds = Vec::new();
@@ -204,49 +210,49 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// Where a key set comes from.
+/// Source of a JWKS.
 #[derive(Clone, Debug)]
 pub enum KeySource {
     /// The JWK Set itself, as JSON text.
     Text(String),
-    /// The address of one, which the operator trusts.
+    /// The URL of a JWKS, which the operator trusts.
     Url(String),
 }
 
-/// The organisation's identity provider, and what its people may do here.
+/// The identity provider for sign-in, and how its groups are mapped to roles.
 #[derive(Clone, Debug)]
 pub struct ProviderSettings {
     /// The exact issuer; its metadata are at `/.well-known/openid-configuration` below it.
     pub issuer: String,
-    /// What we are there.
+    /// Our `client_id` there.
     pub client_id: String,
-    /// Our secret there; none: a public client.
+    /// Our client secret there; `None`: a public client.
     pub client_secret: Option<Secret>,
-    /// Scopes to ask for; `openid` among them.
+    /// Scopes to request, including `openid`.
     pub scopes: Vec<String>,
-    /// Where it sends people back: `<server.public_url>/ui/sign-in/provider/callback`.
+    /// Our redirect URI: `<server.public_url>/ui/sign-in/provider/callback`.
     pub redirect_uri: String,
     /// Accepted signature algorithms of ID tokens, asymmetric ones only.
     pub algorithms: Vec<String>,
     /// The claim with the groups: a string or a list of strings, in the ID token or from the userinfo endpoint.
     pub groups_claim: String,
-    /// Group → role, in the whole organisation or in the workspace of this slug; in force anew with each sign-in. Empty:
-    /// administrators here say what people may do.
+    /// Group → role, in the whole organisation or in the workspace of this slug; applied with each sign-in. Empty:
+    /// administrators assign the roles here.
     pub groups: BTreeMap<String, (Role, Option<String>)>,
-    /// What whoever is in none of the groups may do in the whole organisation; none: they are not let in.
+    /// Role in the whole organisation of users in none of the mapped groups; `None`: refused.
     pub default_role: Option<Role>,
-    /// Whether e-mail addresses that the provider does not call verified are believed.
+    /// Whether e-mail addresses are trusted that the provider does not mark as verified.
     pub trust_email: bool,
-    /// What the button says: "Sign in with …".
+    /// Name on the sign-in button: "Sign in with …".
     pub label: String,
-    /// Tolerated clock difference.
+    /// Tolerated clock difference for `exp` and `nbf`.
     pub leeway: Duration,
 }
 
-/// A secret that the operator declared: who may use it, and where it may be sent.
+/// A declared secret: who may use it, and where it may be sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretReference {
-    /// Slugs of the workspaces that may use it; `None`: all, and integrations of the organisation.
+    /// Slugs of the workspaces that may use it; `None`: all workspaces, and integrations of the organisation.
     pub workspaces: Option<Vec<String>>,
     /// Hosts of MCP servers it may be sent to; empty: any.
     pub hosts: Vec<String>,

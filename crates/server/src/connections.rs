@@ -3,7 +3,7 @@
 
 use actix_web::dev::Extensions;
 use actix_web::rt::net::TcpStream;
-use registry::Shares;
+use registry::PerClientLimit;
 use registry_core::proxies::TrustedProxies;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::SockRef;
@@ -21,7 +21,7 @@ const RESERVED_FILES: u64 = 256;
 pub(crate) struct Connections {
     most: usize,
     proxies: TrustedProxies,
-    shares: Shares,
+    shares: PerClientLimit,
 }
 
 impl Connections {
@@ -36,7 +36,7 @@ impl Connections {
                 "this process may open fewer files than `limits.connections` asks for (`ulimit -n`)"
             );
         }
-        Self { most, proxies, shares: Shares::of(most) }
+        Self { most, proxies, shares: PerClientLimit::of(most) }
     }
 
     /// The maximum number of connections.

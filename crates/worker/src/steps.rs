@@ -11,7 +11,7 @@ use registry_core::oauth::{
     adjust_after_refusal, build_request,
 };
 use registry_core::registration::{
-    AuthorizationServers, DiscoverOutcome, DiscoverTarget, Step, adopted_auth_method,
+    AttemptStep, AuthorizationServers, DiscoverOutcome, DiscoverTarget, Step, adopted_auth_method,
 };
 use registry_core::url_text::shown;
 use serde_json::{Map, Value};
@@ -30,13 +30,13 @@ impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
     /// Executes `step` and records what came of it.
     pub(crate) async fn execute(&self, step: Step) -> Outcome {
         let (name, done) = match step {
-            Step::Discover => ("discover", self.discover().await),
-            Step::Publish => ("publish", self.publish().await),
-            Step::Register => ("register", self.register().await),
-            Step::Adopt => ("adopt", self.adopt().await),
-            Step::Update => ("update", self.update().await),
-            Step::Verify => ("verify", self.verify().await),
-            Step::Withdraw(client) => ("withdraw", self.withdraw(client).await),
+            Step::Discover => (AttemptStep::Discover, self.discover().await),
+            Step::Publish => (AttemptStep::Publish, self.publish().await),
+            Step::Register => (AttemptStep::Register, self.register().await),
+            Step::Adopt => (AttemptStep::Adopt, self.adopt().await),
+            Step::Update => (AttemptStep::Update, self.update().await),
+            Step::Verify => (AttemptStep::Verify, self.verify().await),
+            Step::Withdraw(client) => (AttemptStep::Withdraw, self.withdraw(client).await),
             Step::Wait(_) | Step::Blocked(..) | Step::AwaitApproval(..) | Step::Idle(..) => return Ok(()),
         };
         match done {
@@ -72,7 +72,7 @@ impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
     }
 
     async fn discover(&self) -> Outcome {
-        let attempt = self.begin("discover", None, &[]).await?;
+        let attempt = self.begin(AttemptStep::Discover, None, &[]).await?;
         let target = DiscoverTarget::of(&self.context.desired, self.context.observed.client.as_ref());
         // Several requests in a row must not outlive the lease.
         let limit = self.queue.lease() * 2 / 3;
@@ -90,14 +90,14 @@ impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
             Ok(discovery) => StepRecord::Discovered(Box::new(discovery)),
             Err(failure) => StepRecord::Failed(failure),
         };
-        self.finish(attempt, record, trace, "discover").await
+        self.finish(attempt, record, trace, AttemptStep::Discover).await
     }
 
     /// Publishes the document, then reads it as an authorization server would.
     async fn publish(&self) -> Outcome {
         let published = self.queue.publish_document(self.claim, self.context).await?;
         let document = serde_json::from_str::<Map<String, Value>>(&published.text).ok();
-        let attempt = self.begin("publish", document.as_ref(), &[]).await?;
+        let attempt = self.begin(AttemptStep::Publish, document.as_ref(), &[]).await?;
         let checked = self.servers.self_check(&published.url, &published.text).await;
         let can_register = self.context.desired.effective.registration.method == Method::Auto
             && self
@@ -109,7 +109,7 @@ impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
             Err(failure) if can_register => StepRecord::DocumentUnreachable(failure),
             Err(failure) => StepRecord::Failed(failure),
         };
-        self.finish(attempt, record, vec![checked.exchange], "publish").await
+        self.finish(attempt, record, vec![checked.exchange], AttemptStep::Publish).await
     }
 
     async fn register(&self) -> Outcome {
@@ -126,7 +126,7 @@ impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
         // The second round is the one adjusted retry that a cause may have (INV-23).
         loop {
             let Prepared { request, adjustments } = &prepared;
-            let attempt = self.begin("register", Some(request), adjustments).await?;
+            let attempt = self.begin(AttemptStep::Register, Some(request), adjustments).await?;
             let outcome = self.servers.register(discovery, endpoint, request, token.as_ref()).await;
             let (record, adjusted) = match outcome.result {
                 Ok(issued) => {
@@ -138,7 +138,7 @@ impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
                     (StepRecord::Failed(failure), adjusted)
                 }
             };
-            self.finish(attempt, record, vec![outcome.exchange], "register").await?;
+            self.finish(attempt, record, vec![outcome.exchange], AttemptStep::Register).await?;
             match adjusted {
                 Some(adjusted) => prepared = adjusted,
                 None => return Ok(()),
@@ -158,13 +158,13 @@ impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
         }
         let method = adopted_auth_method(effective, discovery, credentials.client_secret.is_some())
             .map_err(StepError::Refused)?;
-        let attempt = self.begin("adopt", None, &[]).await?;
+        let attempt = self.begin(AttemptStep::Adopt, None, &[]).await?;
         let client = NewClient::PreRegistered {
             credentials,
             token_endpoint_auth_method: method,
             metadata: effective.client_metadata.clone(),
         };
-        self.finish(attempt, StepRecord::Client(Box::new(client), None), Vec::new(), "adopt").await
+        self.finish(attempt, StepRecord::Client(Box::new(client), None), Vec::new(), AttemptStep::Adopt).await
     }
 
     /// Updates the client to what is wanted (RFC 7592 §2.2); its id stays, and with it the consent of its users.
@@ -177,26 +177,26 @@ impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
             build_request(&effective.client_metadata, discovery, RequestPolicy::of(effective))
                 .map_err(StepError::Refused)?;
         let managed = self.managed_client(client.id).await?;
-        let attempt = self.begin("update", Some(&request), &adjustments).await?;
+        let attempt = self.begin(AttemptStep::Update, Some(&request), &adjustments).await?;
         let outcome = self.servers.update(&managed, &request).await;
         let record = match outcome.result {
             Ok(issued) => StepRecord::Updated(client.id, Box::new(issued), request),
             Err(failure) => StepRecord::Failed(failure),
         };
-        self.finish(attempt, record, vec![outcome.exchange], "update").await
+        self.finish(attempt, record, vec![outcome.exchange], AttemptStep::Update).await
     }
 
     /// Asks whether the client is still known (RFC 7592 §2.1).
     async fn verify(&self) -> Outcome {
         let Some(client) = &self.context.observed.client else { return Ok(()) };
         let managed = self.managed_client(client.id).await?;
-        let attempt = self.begin("verify", None, &[]).await?;
+        let attempt = self.begin(AttemptStep::Verify, None, &[]).await?;
         let outcome = self.servers.read(&managed).await;
         let record = match outcome.result {
             Ok(issued) => StepRecord::Verified(client.id, Box::new(issued)),
             Err(failure) => StepRecord::Failed(failure),
         };
-        self.finish(attempt, record, vec![outcome.exchange], "verify").await
+        self.finish(attempt, record, vec![outcome.exchange], AttemptStep::Verify).await
     }
 
     /// The client with what is needed to manage it. One that stopped being manageable since the plan is planned again
@@ -216,8 +216,8 @@ impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
                 StepRecord::NotWithdrawn(id, not_deletable(foreign.as_deref()))
             }
         };
-        let attempt = self.begin("withdraw", None, &[]).await?;
-        self.finish(attempt, record, Vec::new(), "withdraw").await
+        let attempt = self.begin(AttemptStep::Withdraw, None, &[]).await?;
+        self.finish(attempt, record, Vec::new(), AttemptStep::Withdraw).await
     }
 
     async fn delete(
@@ -236,12 +236,12 @@ impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
                 None => StepRecord::NotWithdrawn(id, failure),
             },
         };
-        self.finish(attempt, record, vec![outcome.exchange], "withdraw").await
+        self.finish(attempt, record, vec![outcome.exchange], AttemptStep::Withdraw).await
     }
 
     async fn begin(
         &self,
-        step: &'static str,
+        step: AttemptStep,
         request: Option<&Map<String, Value>>,
         adjustments: &[Adjustment],
     ) -> Outcome<AttemptId> {
@@ -253,22 +253,23 @@ impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
         attempt: AttemptId,
         record: StepRecord,
         exchanges: Vec<Exchange>,
-        step: &'static str,
+        step: AttemptStep,
     ) -> Outcome {
         let secrets = self.queue.known_secrets(self.claim, self.context).await?;
         let (record, exchanges) = (record.without(&secrets), exchanges_without(exchanges, &secrets));
         let outcome = match record.failure() {
             Some(failure) => {
-                tracing::info!(step, reason = %failure.code, "step failed");
+                tracing::info!(%step, reason = %failure.code, "step failed");
                 failure.code.to_string()
             }
             None => {
-                tracing::info!(step, "step succeeded");
+                tracing::info!(%step, "step succeeded");
                 "succeeded".to_owned()
             }
         };
         self.queue.finish(self.claim, self.context, attempt, record, exchanges).await?;
-        metrics::counter!("mcp_registry_attempts_total", "step" => step, "outcome" => outcome).increment(1);
+        metrics::counter!("mcp_registry_attempts_total", "step" => step.as_str(), "outcome" => outcome)
+            .increment(1);
         Ok(())
     }
 

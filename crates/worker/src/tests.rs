@@ -12,8 +12,8 @@ use registry_core::id::{AttemptId, OauthClientId, RegistrationId, SealedId};
 use registry_core::metadata::EffectiveMetadata;
 use registry_core::oauth::{Adjustment, Discovery, Exchange, Failure, FailureClass, Issued, ManagedClient};
 use registry_core::registration::{
-    AuthType, AuthorizationServers, DeleteOutcome, Desired, DesiredPresence, DiscoverOutcome, DiscoverTarget,
-    EndingClient, LifecycleRules, ManageOutcome, Observed, RegisterOutcome, SelfCheckOutcome,
+    AttemptStep, AuthType, AuthorizationServers, DeleteOutcome, Desired, DesiredPresence, DiscoverOutcome,
+    DiscoverTarget, EndingClient, LifecycleRules, ManageOutcome, Observed, RegisterOutcome, SelfCheckOutcome,
 };
 use registry_core::secret::Secret;
 use serde_json::{Map, Value, json};
@@ -141,7 +141,7 @@ impl RegistrationQueue for Fake {
         &self,
         _: &Claim,
         _: &ReconcileContext<()>,
-        step: &'static str,
+        step: AttemptStep,
         _: Option<&Map<String, Value>>,
         adjustments: &[Adjustment],
     ) -> Result<AttemptId, StepError> {

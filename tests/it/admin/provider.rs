@@ -222,14 +222,14 @@ async fn roles_follow_the_provider_groups() {
     grace.get("/ui/account").await.expect(303);
 
     // Another provider user with the same address is not the same user.
-    refused(&t, &provider, json!({ "sub": "user-2" }), "Somebody else").await;
+    refused(&t, &provider, json!({ "sub": "user-2" }), "Another user").await;
     // A new address of hers is still her.
     signed_in(&t, &provider, json!({ "email": "hopper@acme.com" })).await;
     let all = people(&t).await;
     assert_eq!(all.len(), 2);
     let id = all.iter().find(|one| one.email != "eve@acme.com").unwrap().id;
     t.inner.registry.users().deactivate(&t.inner.admin(), id).await.unwrap();
-    refused(&t, &provider, json!({}), "may not come in").await;
+    refused(&t, &provider, json!({}), "account is deactivated").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

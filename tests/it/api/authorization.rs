@@ -1,6 +1,6 @@
 //! Who may call what: every operation of the OpenAPI document × every identity.
 
-use registry::{NewIntegration, NewPerson, RegistrationFilter, Roles};
+use registry::{NewIntegration, NewUser, RegistrationFilter, Roles};
 use registry_core::permission::Role;
 use registry_core::registration::{AuthType, Transport};
 use registry_core::slug::Reference;
@@ -268,7 +268,7 @@ impl Scenario {
             },
         );
         let key = keys.await.unwrap().record.id.to_string();
-        let new = NewPerson {
+        let new = NewUser {
             email: "grace@acme.com".into(),
             name: String::new(),
             roles: Roles::one(Role::Viewer, None),

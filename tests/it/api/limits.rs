@@ -78,7 +78,7 @@ async fn failed_authentication_throttles_only_that_address() {
 
 #[tokio::test]
 async fn full_server_refuses_further_requests_but_no_gateway() {
-    let t = server(RequestLimits { at_once: 2, ..RequestLimits::default() }).await;
+    let t = server(RequestLimits { max_concurrent: 2, ..RequestLimits::default() }).await;
     let (admin, gateway) = (t.client(Role::Admin, None).await, t.client(Role::Gateway, None).await);
     let address = |last: u8| Some(IpAddr::from([203, 0, 113, last]));
     let held: Vec<_> = (0..2).map(|one| t.inner.registry.limits().acquire(address(one)).unwrap()).collect();
@@ -100,7 +100,7 @@ async fn full_server_refuses_further_requests_but_no_gateway() {
 
 #[tokio::test]
 async fn one_address_is_limited_to_its_share_of_concurrent_requests() {
-    let t = server(RequestLimits { at_once: 8, ..RequestLimits::default() }).await;
+    let t = server(RequestLimits { max_concurrent: 8, ..RequestLimits::default() }).await;
     let take = |address: &str| t.inner.registry.limits().acquire(Some(address.parse().unwrap()));
     let held = [take("2001:db8::1").unwrap(), take("2001:db8::2").unwrap()];
     assert!(take("2001:db8::3").is_err(), "the same network has its share");
@@ -171,7 +171,7 @@ async fn anonymous_form_uploads_time_out() {
 
 #[tokio::test]
 async fn slow_request_times_out() {
-    let t = server(RequestLimits { patience: Duration::from_millis(200), ..RequestLimits::default() }).await;
+    let t = server(RequestLimits { timeout: Duration::from_millis(200), ..RequestLimits::default() }).await;
     let key = t.key(Role::Admin, None).await;
     // A body that never comes.
     let mut stream = TcpStream::connect(t.url.strip_prefix("http://").unwrap()).await.unwrap();

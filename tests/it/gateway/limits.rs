@@ -94,7 +94,7 @@ async fn repeated_uncached_reads_are_counted_in_the_audit_log() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn key_has_a_limit_of_concurrent_watches() {
-    let t = following(Engine::Sqlite, RequestLimits { followers: 3, ..RequestLimits::default() }).await;
+    let t = following(Engine::Sqlite, RequestLimits { max_watchers: 3, ..RequestLimits::default() }).await;
     let (one, other) = (t.client(Role::Gateway, None).await, t.client(Role::Gateway, None).await);
     let stream = |who: &Client| {
         let request = who.request(Method::GET, "/v1/gateway/changes").header("accept", "text/event-stream");

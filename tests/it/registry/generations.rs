@@ -3,8 +3,8 @@
 use crate::resilience::backup::rows;
 use crate::worker::{Working, registration_when, upstream};
 use registry::{
-    Error, IntegrationChange, NewWorkspace, Recording, RegistrationQueue, Registry, SecretReference,
-    Settings, SettingsStanding, WorkspaceChange,
+    Error, IntegrationChange, NewWorkspace, RecordSettings, RegistrationQueue, Registry, SecretReference,
+    Settings, SettingsStatus, WorkspaceChange,
 };
 use registry_core::patch::Patch;
 use registry_core::permission::Role;
@@ -36,7 +36,7 @@ fn changes(settings: &Settings) -> Vec<(&'static str, Settings)> {
     ]
 }
 
-async fn standing(registry: &Registry) -> SettingsStanding {
+async fn standing(registry: &Registry) -> SettingsStatus {
     registry.deployment().ready().await.unwrap().settings
 }
 
@@ -50,7 +50,7 @@ fn moved(settings: &Settings, url: &str) -> Settings {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn process_with_previous_settings_stays_ready_and_names_the_difference(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
-    assert_eq!(standing(&t.registry).await, SettingsStanding::Current);
+    assert_eq!(standing(&t.registry).await, SettingsStatus::Current);
     let admin = t.actor(Role::Admin, None).await;
     let mut old = (t.registry.clone(), t.settings.clone());
     for (name, _) in changes(&t.settings) {
@@ -60,9 +60,9 @@ async fn process_with_previous_settings_stays_ready_and_names_the_difference(#[c
         let foreign = new.deployment().ready().await.unwrap_err().to_string();
         assert!(foreign.contains(&format!("`{name}`")), "before `migrate`: {foreign}");
         let migrated = new.deployment().migrate().await.unwrap();
-        assert_eq!((migrated.changed, migrated.settings), (vec![name], SettingsStanding::Current));
-        assert_eq!(standing(&new).await, SettingsStanding::Current);
-        assert_eq!(standing(&old.0).await, SettingsStanding::Previous(vec![name]));
+        assert_eq!((migrated.changed, migrated.settings), (vec![name], SettingsStatus::Current));
+        assert_eq!(standing(&new).await, SettingsStatus::Current);
+        assert_eq!(standing(&old.0).await, SettingsStatus::Previous(vec![name]));
         // It works with the values in effect, also before a readiness check.
         let workspace = NewWorkspace { name: name.to_owned(), slug: None, description: None };
         old.0.workspaces().create(&admin, workspace).await.unwrap();
@@ -130,7 +130,7 @@ async fn process_with_unknown_settings_changes_nothing(#[case] engine: Engine) {
         )
         .await
         .unwrap();
-    assert_eq!(standing(&t.registry).await, SettingsStanding::Current);
+    assert_eq!(standing(&t.registry).await, SettingsStatus::Current);
 }
 
 #[rstest]
@@ -141,7 +141,7 @@ async fn previous_settings_are_restored_only_on_request(#[case] engine: Engine) 
     let t = TestRegistry::new(engine).await;
     let new = t.process_with_settings(moved(&t.settings, NEW)).await;
     assert!(matches!(
-        new.deployment().bring_up(Recording::PutBack).await,
+        new.deployment().migrate_and_record(RecordSettings::PutBack).await,
         Err(Error::Conflict { code: registry::ConflictCode::NothingToPutBack, .. })
     ));
     assert_eq!(new.deployment().migrate().await.unwrap().generation, 2);
@@ -149,17 +149,17 @@ async fn previous_settings_are_restored_only_on_request(#[case] engine: Engine) 
     let again = t.registry.deployment().migrate().await.unwrap();
     assert_eq!(
         (again.generation, again.changed, again.settings),
-        (2, vec![], SettingsStanding::Previous(vec!["gateway.urls"]))
+        (2, vec![], SettingsStatus::Previous(vec!["gateway.urls"]))
     );
     assert_eq!(new.deployment().migrate().await.unwrap().generation, 2, "twice is once");
-    let back = t.registry.deployment().bring_up(Recording::PutBack).await.unwrap();
+    let back = t.registry.deployment().migrate_and_record(RecordSettings::PutBack).await.unwrap();
     assert_eq!((back.generation, back.changed), (3, vec!["gateway.urls"]));
-    assert_eq!(standing(&t.registry).await, SettingsStanding::Current);
-    assert_eq!(standing(&new).await, SettingsStanding::Previous(vec!["gateway.urls"]));
+    assert_eq!(standing(&t.registry).await, SettingsStatus::Current);
+    assert_eq!(standing(&new).await, SettingsStatus::Previous(vec!["gateway.urls"]));
     // A process that only maintains the database does none of this.
     let stray = t.process_with_settings(moved(&t.settings, "https://stray.example.com")).await;
-    assert_eq!(stray.deployment().bring_up(Recording::Nothing).await.unwrap().generation, 3);
-    assert_eq!(standing(&t.registry).await, SettingsStanding::Current);
+    assert_eq!(stray.deployment().migrate_and_record(RecordSettings::Nothing).await.unwrap().generation, 3);
+    assert_eq!(standing(&t.registry).await, SettingsStatus::Current);
 }
 
 #[rstest]
@@ -204,7 +204,7 @@ async fn settings_recorded_by_an_earlier_release_are_the_first_generation(#[case
     assert_eq!((same.generation, same.changed), (1, vec![]));
     let new = t.process_with_settings(moved(&t.settings, NEW)).await;
     assert_eq!(new.deployment().migrate().await.unwrap().generation, 2);
-    assert_eq!(standing(&t.registry).await, SettingsStanding::Previous(vec!["gateway.urls"]));
+    assert_eq!(standing(&t.registry).await, SettingsStatus::Previous(vec!["gateway.urls"]));
 }
 
 #[rstest]

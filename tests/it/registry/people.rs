@@ -3,8 +3,8 @@
 use chrono::Duration;
 use futures_util::future::join_all;
 use registry::{
-    Actor, AuditFilter, Channel, Error, NewApiKey, NewPerson, PageRequest, PersonChange, Registry,
-    RequestContext, Roles, User,
+    Actor, AuditFilter, Channel, Error, NewApiKey, NewUser, PageRequest, Registry, RequestContext, Roles,
+    User, UserChange,
 };
 use registry_core::patch::Patch;
 use registry_core::permission::Role;
@@ -21,7 +21,7 @@ fn web(address: &str) -> RequestContext {
 
 /// A user who signed in by link and set a password.
 async fn person(t: &TestRegistry, email: &str, roles: Roles) -> User {
-    let new = NewPerson { email: email.to_owned(), name: String::new(), roles };
+    let new = NewUser { email: email.to_owned(), name: String::new(), roles };
     let invited = t.registry.users().invite(&t.admin(), new).await.unwrap();
     let signed_in = t.registry.login().sign_in_with_link(&invited.token, web("192.0.2.1")).await.unwrap();
     let actor = behind(t, &signed_in.session).await.unwrap();
@@ -119,10 +119,10 @@ async fn break_glass_link_restores_a_locked_out_admin(#[case] engine: Engine) {
     );
     t.registry.login().set_password(&behind(&t, &back.session).await.unwrap(), None, PASSWORD).await.unwrap();
     t.registry.users().deactivate(&admin, eve.id).await.unwrap();
-    let nothing = PersonChange {
+    let nothing = UserChange {
         role: Patch::Clear,
         workspaces: Some(vec![(Reference::parse("acme"), Role::Admin)]),
-        ..PersonChange::default()
+        ..UserChange::default()
     };
     let refused = t.registry.users().update(&admin, ann.id, nothing).await;
     assert!(
@@ -142,7 +142,7 @@ async fn memberships_are_validated_together_and_stored_as_given(#[case] engine: 
     }
     let role = |slug: &str, role| (Reference::parse(slug), role);
     let refused = async |roles: Roles| {
-        let new = NewPerson { email: "x@acme.com".into(), name: String::new(), roles };
+        let new = NewUser { email: "x@acme.com".into(), name: String::new(), roles };
         match t.registry.users().invite(&t.admin(), new).await {
             Err(Error::Invalid(findings)) => {
                 findings.iter().map(|one| one.pointer.clone()).collect::<Vec<_>>()
@@ -171,7 +171,7 @@ async fn memberships_are_validated_together_and_stored_as_given(#[case] engine: 
         (found.role, places),
         (Some(Role::Viewer), vec![("acme", Role::Viewer), ("beta", Role::Manager)])
     );
-    let renamed = PersonChange { name: Some("Vivian".into()), ..PersonChange::default() };
+    let renamed = UserChange { name: Some("Vivian".into()), ..UserChange::default() };
     let renamed = t.registry.users().update(&t.admin(), vi.id, renamed).await.unwrap();
     assert_eq!((renamed.name.as_str(), renamed.workspaces), ("Vivian", found.workspaces));
 }
@@ -241,7 +241,7 @@ async fn new_link_invalidates_earlier_links_and_the_password(#[case] engine: Eng
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn new_link_ends_sessions_of_a_user_without_a_password(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
-    let new = |email: &str| NewPerson {
+    let new = |email: &str| NewUser {
         email: email.to_owned(),
         name: String::new(),
         roles: Roles::one(Role::Viewer, None),
@@ -295,13 +295,10 @@ async fn scoped_key_cannot_restore_access(#[case] engine: Engine) {
         .await
         .unwrap();
     let (r, name) =
-        (&t.registry, |name: &str| PersonChange { name: Some(name.to_owned()), ..PersonChange::default() });
-    let role = PersonChange { role: Patch::Set(Role::Admin), ..PersonChange::default() };
-    let new = NewPerson {
-        email: "new@acme.com".into(),
-        name: String::new(),
-        roles: Roles::one(Role::Viewer, None),
-    };
+        (&t.registry, |name: &str| UserChange { name: Some(name.to_owned()), ..UserChange::default() });
+    let role = UserChange { role: Patch::Set(Role::Admin), ..UserChange::default() };
+    let new =
+        NewUser { email: "new@acme.com".into(), name: String::new(), roles: Roles::one(Role::Viewer, None) };
     for (verb, outcome) in [
         ("reactivate an admin", r.users().reactivate(&key, gone.id).await),
         ("reactivate a viewer", r.users().reactivate(&key, viewer.id).await),

@@ -8,6 +8,7 @@ use registry::{
 };
 use registry_core::patch::Patch;
 use registry_core::permission::Role;
+use registry_core::registration::AttemptStep;
 use registry_core::registration::{AuthType, State, Transport};
 use registry_core::secret::Secret;
 use registry_core::slug::Reference;
@@ -299,7 +300,7 @@ async fn process_with_a_wrong_key_encrypts_nothing_and_saves_nothing(#[case] eng
         let claim = wrong.registration_queue().claim("wrong", 1, 1).await.unwrap().pop().unwrap();
         let context = wrong.registration_queue().load(&claim).await.unwrap();
         let queue = wrong.registration_queue();
-        let attempt = queue.begin(&claim, &context, "register", None, &[]);
+        let attempt = queue.begin(&claim, &context, AttemptStep::Register, None, &[]);
         refused("an attempt", async { attempt.await.map_err(registry_error) }).await;
         let free = "UPDATE registration SET lease_until = 0, lease_owner = NULL";
         db.execute_unprepared(free).await.unwrap();

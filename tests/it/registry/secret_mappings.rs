@@ -4,7 +4,7 @@ use mcp_registry::adapters::ExternalServices;
 use mcp_registry::config::{Config, DeclaredSecret};
 use mcp_registry::secrets::Secrets;
 use registry::{
-    ConfigurationScope, Error, IntegrationChange, NewIntegration, Recording, Registry, SealingRing,
+    ConfigurationScope, Error, IntegrationChange, NewIntegration, RecordSettings, Registry, SealingRing,
     SecretMapping, SecretReference, ServerChange, ServerRef, Settings, ValueFormat,
 };
 use registry_core::patch::Patch;
@@ -344,7 +344,7 @@ async fn secret_that_the_operator_revokes_is_removed_from_documents(#[case] engi
         assert!(told.contains("does not allow"), "{told}");
         assert_eq!(restarted.configurations().refresh_mapped_secrets().await.unwrap(), 0, "said once");
         // Allowed again it is back.
-        w.registry.deployment().bring_up(Recording::PutBack).await.unwrap();
+        w.registry.deployment().migrate_and_record(RecordSettings::PutBack).await.unwrap();
         assert_eq!(w.registry.configurations().refresh_mapped_secrets().await.unwrap(), 1, "{what}");
         assert_eq!(w.document("linear").await["headers"]["X-Key"], CANARY, "{what}");
     }

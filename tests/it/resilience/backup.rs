@@ -81,7 +81,7 @@ async fn backup_made_during_writes_is_restored_completely() {
     let copy = folder.join("copy.sqlite");
     let arguments = ["backup", copy.to_str().unwrap()];
     let (said, ()) = tokio::join!(installed.run(&arguments), seed(&client, 20, 20));
-    assert!(said.contains("but the sealing keys"), "{said}");
+    assert!(said.contains("except the sealing keys"), "{said}");
     assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(
         !String::from_utf8_lossy(&std::fs::read(&copy).unwrap()).contains(CANARY),
@@ -133,7 +133,7 @@ async fn backup_made_during_writes_is_restored_completely() {
         }
     }
     assert_eq!(restored["audit_event"].len(), kept["audit_event"].len() + 1);
-    assert!(installed.run(&["audit", "verify"]).await.contains("are linked"));
+    assert!(installed.run(&["audit", "verify"]).await.contains("form an unbroken chain"));
     assert!(installed.run(&["seal", "status"]).await.contains("0 unreadable"));
     let serving = installed.serve(&["--no-worker"]).await;
     let document = serving.client(&gateway).get("/v1/gateway/servers/acme/server-3").await.expect(200).json();
@@ -146,7 +146,8 @@ async fn backup_made_during_writes_is_restored_completely() {
     for _ in 0..2 {
         let before = rows_of(&database).await;
         let said = installed.run(&["restore", "--replace", copy.to_str().unwrap()]).await;
-        let name = said.lines().find_map(|line| line.strip_prefix("what was there is kept as ")).unwrap();
+        let name =
+            said.lines().find_map(|line| line.strip_prefix("the previous database is kept as ")).unwrap();
         assert!(rows_of(Path::new(name)).await == before, "{name} is not what was there");
         kept.insert(name.to_owned());
     }
@@ -176,7 +177,7 @@ async fn restore_replaces_a_damaged_or_missing_database() {
     let whole = async |what: &str| {
         let restored = rows_of(&database).await;
         assert_eq!(restored["server"].len(), 5, "{what}");
-        assert!(installed.run(&["audit", "verify"]).await.contains("are linked"), "{what}");
+        assert!(installed.run(&["audit", "verify"]).await.contains("form an unbroken chain"), "{what}");
     };
 
     // It was deleted; what was written last still lies in its journal.
@@ -285,7 +286,7 @@ async fn documented_postgres_restore_brings_everything_back() {
     run(psql().arg("--single-transaction").arg("--file").arg(&ended)).await;
     let restored = rows(&installed.database.connect().await).await;
     assert!((10..=20).contains(&restored["server"].len()), "{}", restored["server"].len());
-    assert!(installed.run(&["audit", "verify"]).await.contains("are linked"));
+    assert!(installed.run(&["audit", "verify"]).await.contains("form an unbroken chain"));
     assert!(installed.run(&["seal", "status"]).await.contains("0 unreadable"));
     let serving = installed.serve(&["--no-worker"]).await;
     let document = serving.client(&gateway).get("/v1/gateway/servers/acme/server-3").await.expect(200).json();
@@ -301,7 +302,7 @@ const WITHOUT_KEYS: [(&[&str], i32, &str); 6] = [
     (&["user", "reset", "--email", "ann@acme.com"], 0, "/ui/sign-in/link?token="),
     (&["user", "link", "--email", "bob@acme.com"], 0, "/ui/sign-in/link?token="),
     (&["key", "create", "--name", "k", "--role", "viewer"], 0, "mcpr_"),
-    (&["audit", "verify"], 3, "are linked"),
+    (&["audit", "verify"], 3, "form an unbroken chain"),
     (&["seal", "status"], 1, "MISSING"),
     (&["check"], 0, "[database]"),
 ];
@@ -325,7 +326,7 @@ async fn commands_without_a_sealing_key(engine: Engine) {
     signing.await.expect("the log is signed");
     db.close().await.unwrap();
     serving.end().await;
-    assert!(installed.run(&["audit", "verify"]).await.contains("1 signed points agree"));
+    assert!(installed.run(&["audit", "verify"]).await.contains("1 checkpoints are valid"));
 
     let (lost, wrong) = (
         "k2:QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU=",
@@ -460,9 +461,9 @@ async fn restored_backup_revives_no_ended_session() {
     for words in [
         "still revoked, or ending sooner: test (mcpr_",
         "still deactivated: ann@acme.com",
-        "with the lower role of now: bob@acme.com",
-        "with the lower role of now: eve@acme.com",
-        "with the password of now: eve@acme.com",
+        "with the current lower role: bob@acme.com",
+        "with the current lower role: eve@acme.com",
+        "with the current password: eve@acme.com",
         "still ended: 1 sessions",
     ] {
         assert!(said.contains(words), "{words}: {said}");
@@ -476,17 +477,17 @@ async fn restored_backup_revives_no_ended_session() {
     db.close().await.unwrap();
     assert!(events.contains("database.revocations_kept") && events.contains("ann@acme.com"), "{events}");
     let verified = installed.run(&["audit", "verify"]).await;
-    assert!(verified.contains("restored from a copy: event"), "{verified}");
+    assert!(verified.contains("restored from a backup: event"), "{verified}");
 
     // Asked for by name, everything is as it was then.
     let said = installed.run(&["restore", "--replace", "--as-it-was", copy]).await;
-    assert!(said.contains("work again"), "{said}");
+    assert!(said.contains("are valid again"), "{said}");
     assert_eq!(answers(&installed).await.0, [200, 200, 200]);
 
     // When the database is lost, revocations since the backup are unknown; then all keys can be revoked, or those of a period.
     std::fs::remove_file(&database).unwrap();
     let said = installed.run(&["restore", copy]).await;
-    assert!(said.contains("is not known") && said.contains("--revoke-keys-since"), "{said}");
+    assert!(said.contains("is unknown") && said.contains("--revoke-keys-since"), "{said}");
     assert_eq!(answers(&installed).await.0, [200, 200, 200]);
     installed.run(&["restore", "--replace", "--revoke-keys-since", "2100-01-01T00:00:00Z", copy]).await;
     assert_eq!(answers(&installed).await.0, [200, 200, 200]);
@@ -497,5 +498,5 @@ async fn restored_backup_revives_no_ended_session() {
     let other = Installation::new(TestDatabase::new(Engine::Sqlite).await);
     other.run(&["migrate"]).await;
     let said = other.run(&["restore", "--replace", copy]).await;
-    assert!(said.contains("another deployment") && said.contains("is not known"), "{said}");
+    assert!(said.contains("another deployment") && said.contains("is unknown"), "{said}");
 }

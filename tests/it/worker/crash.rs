@@ -3,6 +3,8 @@
 use super::{Working, registration_in, registration_when, upstream};
 use registry::{ConfigurationScope, NewClient, RegistrationQueue, StepError, StepRecord};
 use registry_core::permission::Role;
+use registry_core::registration::AttemptOutcome;
+use registry_core::registration::AttemptStep;
 use registry_core::registration::State;
 use registry_core::slug::Reference;
 use registry_outbound::Limits;
@@ -23,12 +25,12 @@ async fn lost_response_is_reported_and_retried_once(#[case] engine: Engine) {
     let worker = Working::start(&t.registry, Limits::default());
     let lost = registration_in(&t, State::Unconfirmed).await;
     assert_eq!(lost.registration.reason.as_deref(), Some("answer_lost"));
-    assert_eq!(lost.attempts[0].outcome, "lost");
+    assert_eq!(lost.attempts[0].outcome, AttemptOutcome::Lost);
     assert!(lost.registration.not_before.is_some(), "once more after a pause");
     assert_eq!(sandbox.registrations().len(), 1);
     t.clock.advance(chrono::Duration::minutes(2));
     let twice = registration_when(&t, |detail| {
-        detail.attempts.iter().filter(|one| one.outcome == "lost").count() == 2
+        detail.attempts.iter().filter(|one| one.outcome == AttemptOutcome::Lost).count() == 2
             && detail.registration.not_before.is_none()
     })
     .await;
@@ -50,8 +52,12 @@ async fn worker_without_lease_writes_nothing(#[case] engine: Engine) {
     let sandbox = upstream(&t, Quirks::default(), None).await;
     let first = t.registry.registration_queue().claim("first", 10, 10).await.unwrap().pop().unwrap();
     let context = t.registry.registration_queue().load(&first).await.unwrap();
-    let attempt =
-        t.registry.registration_queue().begin(&first, &context, "register", None, &[]).await.unwrap();
+    let attempt = t
+        .registry
+        .registration_queue()
+        .begin(&first, &context, AttemptStep::Register, None, &[])
+        .await
+        .unwrap();
     assert!(
         t.registry.registration_queue().claim("second", 10, 10).await.unwrap().is_empty(),
         "it is leased"
@@ -86,7 +92,8 @@ async fn secret_replaced_during_an_attempt_causes_a_new_plan(#[case] engine: Eng
     let claim = t.registry.registration_queue().claim("first", 10, 10).await.unwrap().pop().unwrap();
     let context = t.registry.registration_queue().load(&claim).await.unwrap();
     let credentials = context.desired.effective.credentials.clone().unwrap();
-    let attempt = t.registry.registration_queue().begin(&claim, &context, "adopt", None, &[]).await.unwrap();
+    let attempt =
+        t.registry.registration_queue().begin(&claim, &context, AttemptStep::Adopt, None, &[]).await.unwrap();
     let subject = ConfigurationScope::Integration(Reference::parse("linear"));
     let text = Some(entered("s3cret-two"));
     t.registry.configurations().set(&t.admin(), &subject, text, None, None).await.unwrap();

@@ -274,7 +274,7 @@ async fn hostile_members_of_an_answer_reach_no_gateway(#[case] engine: Engine) {
         assert!(!text.contains(hostile), "{hostile:?}: {document:#}");
     }
     let warnings = detail.clients[0].warnings.join("\n");
-    for said in ["not asked for", "`policy_uri`", "`client_name`"] {
+    for said in ["not requested", "`policy_uri`", "`client_name`"] {
         assert!(warnings.contains(said), "{said}: {warnings}");
     }
     sandbox.stop().await;

@@ -8,6 +8,8 @@ use registry::{
 };
 use registry_core::patch::Patch;
 use registry_core::permission::Role;
+use registry_core::registration::AttemptOutcome;
+use registry_core::registration::AttemptStep;
 use registry_core::registration::{ClientStatus, RegistrationMethod, State};
 use registry_core::secret::Secret;
 use registry_core::slug::Reference;
@@ -103,7 +105,7 @@ async fn refused_update_waits_for_approval(#[case] engine: Engine) {
     configure(&t, &named("New")).await;
     let outdated = registration_in(&t, State::Outdated).await;
     assert_eq!(outdated.registration.reason.as_deref(), Some("metadata_changed"));
-    assert_eq!(outdated.attempts[0].step, "update");
+    assert_eq!(outdated.attempts[0].step, AttemptStep::Update);
     assert!(outdated.registration.usable);
     t.registry.registrations().skip(&t.admin(), outdated.registration.id).await.unwrap();
     let kept = registration_in(&t, State::Registered).await;
@@ -203,12 +205,18 @@ async fn failed_client_deletion_is_retried(#[case] engine: Engine) {
     sandbox.set_quirks(Quirks { unavailable_management_requests: 2, ..Quirks::default() });
     t.registry.servers().delete(&t.admin(), &the_server(), None).await.unwrap();
     registration_when(&t, |detail| {
-        detail.attempts[0].step == "withdraw" && detail.attempts[0].outcome == "failed"
+        detail.attempts[0].step == AttemptStep::Withdraw
+            && detail.attempts[0].outcome == AttemptOutcome::Failed
     })
     .await;
     advance(&t, Span::hours(1)).await;
     registration_when(&t, |detail| {
-        detail.attempts.iter().filter(|one| one.step == "withdraw" && one.outcome == "failed").count() == 2
+        detail
+            .attempts
+            .iter()
+            .filter(|one| one.step == AttemptStep::Withdraw && one.outcome == AttemptOutcome::Failed)
+            .count()
+            == 2
     })
     .await;
     assert_eq!(
@@ -516,7 +524,7 @@ async fn unreachable_client_id_document_is_not_used(#[case] engine: Engine) {
     let detail = registration_in(&t, State::Registered).await;
     assert_eq!(detail.registration.method, Some(RegistrationMethod::Dcr), "the next way is taken");
     assert_eq!(
-        detail.attempts.iter().rev().map(|one| &*one.step).collect::<Vec<_>>(),
+        detail.attempts.iter().rev().map(|one| one.step.as_str()).collect::<Vec<_>>(),
         ["discover", "publish", "register"]
     );
     assert_eq!(detail.attempts[1].reason.as_deref(), Some("cimd_self_check_failed"));

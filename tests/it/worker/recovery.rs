@@ -4,6 +4,8 @@ use super::{Working, advance, registration_in, registration_when, upstream};
 use chrono::Duration as Span;
 use registry::{ConfigurationScope, Ensured, Verdict};
 use registry_core::permission::Role;
+use registry_core::registration::AttemptOutcome;
+use registry_core::registration::AttemptStep;
 use registry_core::registration::{RegistrationMethod, State};
 use registry_core::slug::Reference;
 use registry_outbound::Limits;
@@ -38,7 +40,7 @@ async fn lost_update_response_is_resolved_first(#[case] engine: Engine) {
     advance(&t, Span::minutes(2)).await;
     let cleared = registration_in(&t, State::Registered).await;
     assert_eq!(
-        cleared.attempts.iter().take(2).map(|one| &*one.step).collect::<Vec<_>>(),
+        cleared.attempts.iter().take(2).map(|one| one.step.as_str()).collect::<Vec<_>>(),
         ["update", "verify"]
     );
     assert_eq!(sandbox.client(&client_id).unwrap().metadata["client_name"], "One");
@@ -136,7 +138,8 @@ async fn manageable_client_is_read_before_it_is_replaced(#[case] engine: Engine)
     let report = || t.registry.gateway().report(&gateway, "acme", "linear", 1, "invalid_client");
     assert_eq!(report().await.unwrap(), Verdict::Checking);
     let well = registration_when(&t, |detail| {
-        detail.attempts[0].step == "verify" && detail.attempts[0].outcome == "succeeded"
+        detail.attempts[0].step == AttemptStep::Verify
+            && detail.attempts[0].outcome == AttemptOutcome::Succeeded
     })
     .await;
     assert_eq!(well.registration.client_id.as_ref(), Some(&client_id), "it is known there: a false alarm");
@@ -233,13 +236,15 @@ async fn failed_client_check_changes_nothing(#[case] engine: Engine) {
     sandbox.set_quirks(Quirks { unavailable_metadata_requests: 1, ..Quirks::default() });
     advance(&t, Span::hours(25)).await;
     let looked = registration_when(&t, |detail| {
-        detail.attempts[0].step == "discover" && detail.attempts[0].outcome == "failed"
+        detail.attempts[0].step == AttemptStep::Discover
+            && detail.attempts[0].outcome == AttemptOutcome::Failed
     })
     .await;
     assert_eq!((looked.registration.state, looked.registration.reason), (State::Registered, None));
     advance(&t, Span::minutes(1)).await;
     let well = registration_when(&t, |detail| {
-        detail.attempts[0].step == "discover" && detail.attempts[0].outcome == "succeeded"
+        detail.attempts[0].step == AttemptStep::Discover
+            && detail.attempts[0].outcome == AttemptOutcome::Succeeded
     })
     .await;
     assert_eq!(well.registration.state, State::Registered);

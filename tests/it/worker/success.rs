@@ -5,6 +5,7 @@ use registry::{ConfigurationScope, IntegrationChange, ServerRef};
 use registry_core::examples::ENTERPRISE_COMPLIANCE;
 use registry_core::patch::Patch;
 use registry_core::permission::Role;
+use registry_core::registration::AttemptOutcome;
 use registry_core::registration::{ClientStatus, RegistrationMethod, State};
 use registry_core::slug::Reference;
 use registry_outbound::Limits;
@@ -48,8 +49,11 @@ async fn enterprise_example_is_registered_and_given_to_gateways(#[case] engine: 
     );
     assert_eq!(client.issuer, sandbox.issuer());
     assert!(client.manageable && !client.has_secret);
-    assert_eq!(detail.attempts.iter().map(|one| &*one.step).collect::<Vec<_>>(), ["register", "discover"]);
-    assert!(detail.attempts.iter().all(|one| one.outcome == "succeeded"));
+    assert_eq!(
+        detail.attempts.iter().map(|one| one.step.as_str()).collect::<Vec<_>>(),
+        ["register", "discover"]
+    );
+    assert!(detail.attempts.iter().all(|one| one.outcome == AttemptOutcome::Succeeded));
     assert_eq!(detail.attempts[0].request.as_ref(), Some(&expected));
 
     let gateway = t.actor(Role::Gateway, None).await;

@@ -6,7 +6,7 @@ use actix_web::cookie::{Cookie, SameSite, time::Duration};
 use actix_web::dev::Payload;
 use actix_web::http::header::{REFERER, USER_AGENT};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
-use registry::{Actor, Allowance, Channel, Credential, Overview, Registry, RequestContext};
+use registry::{Actor, Channel, Credential, Overview, RateLimitStatus, Registry, RequestContext};
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -53,7 +53,7 @@ impl SignedInUser {
                     "caller",
                     tracing::field::display(format_args!("{} {}", actor.kind(), actor.id().unwrap_or("-"))),
                 );
-                state.registry.limits().count_request(&actor).map_or(Ok(()), Allowance::admit)?;
+                state.registry.limits().count_request(&actor).map_or(Ok(()), RateLimitStatus::admit)?;
                 Self::of(&state, actor).await
             }
             Err(registry::Error::Unauthenticated(_)) => {

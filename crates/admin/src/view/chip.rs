@@ -3,7 +3,7 @@
 use super::icon::icon;
 use super::text::{capital, escape};
 use registry_core::finding::{Finding, Severity};
-use registry_core::registration::{AuthType, RegistrationMethod, State};
+use registry_core::registration::{AttemptOutcome, AuthType, RegistrationMethod, State};
 use std::fmt::Write as _;
 
 /// The level a value comes from, as a chip with a drawing of the five levels.
@@ -75,12 +75,12 @@ pub(crate) fn state_look(state: &State) -> (&'static str, &'static str) {
 }
 
 /// Class and icon of an attempt's outcome.
-pub(crate) fn outcome_look(outcome: &str) -> (&'static str, &'static str) {
+pub(crate) fn outcome_look(outcome: AttemptOutcome) -> (&'static str, &'static str) {
     match outcome {
-        "succeeded" => ("ok", "tick"),
-        "pending" => ("info", "ring"),
-        "lost" => ("warn", "ask"),
-        _ => ("bad", "bad"),
+        AttemptOutcome::Succeeded => ("ok", "tick"),
+        AttemptOutcome::Pending => ("info", "ring"),
+        AttemptOutcome::Lost => ("warn", "ask"),
+        AttemptOutcome::Failed => ("bad", "bad"),
     }
 }
 

@@ -12,7 +12,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
-use registry::{Allowance, Error};
+use registry::{Error, RateLimitStatus};
 use registry_core::finding::shorten;
 use registry_core::locate;
 
@@ -83,7 +83,8 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 
 /// The remaining rate limit of the caller (draft-ietf-httpapi-ratelimit-headers).
 fn add_rate_limit_headers(headers: &mut HeaderMap, request: &HttpRequest) {
-    let Some(Allowance { limit, window, left, wait }) = request.extensions().get::<Allowance>().copied()
+    let Some(RateLimitStatus { limit, window, left, wait }) =
+        request.extensions().get::<RateLimitStatus>().copied()
     else {
         return;
     };

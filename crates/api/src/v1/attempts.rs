@@ -56,10 +56,10 @@ impl TryFrom<Attempt> for AttemptView {
         Ok(Self {
             id: attempt.id.0,
             number: attempt.number,
-            step: attempt.step,
+            step: attempt.step.to_string(),
             started_at: attempt.started_at,
             finished_at: attempt.finished_at,
-            outcome: attempt.outcome,
+            outcome: attempt.outcome.to_string(),
             reason: attempt.reason,
             detail: attempt.detail,
             error: attempt.error,

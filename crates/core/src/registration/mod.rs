@@ -26,7 +26,7 @@ pub use outcome::{
 };
 pub use plan::{Step, plan};
 pub use reasons::{REASONS, Reason, RetryClass};
-pub use state::{AuthType, ClientStatus, RegistrationMethod, State, Transport};
+pub use state::{AttemptOutcome, AttemptStep, AuthType, ClientStatus, RegistrationMethod, State, Transport};
 pub use terms::adopted_auth_method;
 
 #[cfg(test)]

@@ -82,6 +82,40 @@ words! {
 }
 
 words! {
+    /// What one attempt tries at an upstream.
+    AttemptStep {
+        /// Finds the authorization server and reads its metadata.
+        Discover = "discover",
+        /// Publishes the Client ID Metadata Document and checks that it can be read.
+        Publish = "publish",
+        /// Registers a new client (RFC 7591).
+        Register = "register",
+        /// Takes over a pre-registered client.
+        Adopt = "adopt",
+        /// Updates a client (RFC 7592 §2.2).
+        Update = "update",
+        /// Reads a client (RFC 7592 §2.1).
+        Verify = "verify",
+        /// Deletes a client (RFC 7592 §2.3).
+        Withdraw = "withdraw",
+    }
+}
+
+words! {
+    /// What came of an attempt.
+    AttemptOutcome {
+        /// Not recorded yet.
+        Pending = "pending",
+        /// It worked.
+        Succeeded = "succeeded",
+        /// It did not work.
+        Failed = "failed",
+        /// The request was sent, and its answer was lost.
+        Lost = "lost",
+    }
+}
+
+words! {
     /// How a gateway authenticates at an upstream MCP server.
     AuthType {
         /// OAuth with a client obtained by the registry.

@@ -10,7 +10,7 @@ use crate::configuration::revision_rows::add_revisions;
 use crate::configuration::save::Saved;
 use crate::lookup::integrations::access_enabled;
 use crate::lookup::{integrations, workspaces};
-use crate::secrets::markers::{Ready, prepare, put};
+use crate::secrets::markers::{PreparedConfiguration, prepare, put};
 use crate::storage::audit_action::AuditAction;
 use crate::storage::entity::{access, integration, workspace};
 use crate::storage::owner::OwnerKind;
@@ -131,7 +131,7 @@ struct SealedChange {
     /// The row it was made for, and what text it had.
     row: Uuid,
     stored_text: Option<String>,
-    ready: Ready,
+    ready: PreparedConfiguration,
 }
 
 impl SealedChange {
@@ -267,7 +267,7 @@ async fn apply_all(
                 // The row changed since the text was sealed: seal again.
                 None => SealedChange::make(write.registry, index, text.as_deref(), &row)?,
             };
-            let Ready { stored, secrets: sealed } = ready.ready;
+            let PreparedConfiguration { stored, secrets: sealed } = ready.ready;
             report.extend_below("", stored.findings);
             secrets.push(sealed);
             if stored.text != row.configuration {

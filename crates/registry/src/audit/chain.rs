@@ -116,7 +116,7 @@ impl Audit<'_> {
             self.verify_before_signing().await?;
             let mut write = self.registry.begin_write(&Actor::worker("audit")).await?;
             // Serialised with other writes, so that several workers create one key only.
-            write.as_people().await?;
+            write.lock_interactive_writes().await?;
             sign(&mut write, end.audit, &end.audit_hash, false).await?;
             write.commit().await?;
         }
@@ -140,7 +140,7 @@ impl Audit<'_> {
         let checkpoint = audit_checkpoint::Entity::find_by_id(through.number).one(self.registry.db()).await?;
         if checkpoint.is_none_or(|checkpoint| !checkpoint.pruned) {
             let mut write = self.registry.begin_write(&Actor::worker("audit")).await?;
-            write.as_people().await?;
+            write.lock_interactive_writes().await?;
             sign(&mut write, through.number, &through.hash, true).await?;
             let event = Event::new(AuditAction::AuditPruned, "audit", through.number);
             write.audit(event.after(json!({ "through": through.number, "hash": through.hash })));

@@ -1,6 +1,6 @@
 //! Exports of the audit log: CSV and JSON lines.
 
-use crate::storage::csv::harmless;
+use crate::storage::csv::escape_formula;
 use crate::{AuditEvent, Error, Result};
 use chrono::SecondsFormat;
 use serde_json::json;
@@ -67,7 +67,7 @@ fn table(events: Vec<AuditEvent>, head: bool) -> std::result::Result<Vec<u8>, cs
             event.after.map(|value| value.to_string()).unwrap_or_default(),
             event.hash,
         ];
-        writer.write_record(cells.map(harmless))?;
+        writer.write_record(cells.map(escape_formula))?;
     }
     writer.into_inner().map_err(|error| error.into_error().into())
 }

@@ -3,7 +3,7 @@
 
 use crate::audit::Audit;
 use crate::audit::checkpoints::{AuditVerification, BrokenLink, Checkpoints, checkpoints};
-use crate::secrets::rotation::is_given_up;
+use crate::secrets::rotation::is_key_abandoned;
 use crate::storage::audit_action::AuditAction;
 use crate::storage::deployment_values::{record, recorded};
 use crate::storage::entity::{audit_checkpoint, audit_event, organisation, sealed_value, sequence};
@@ -145,7 +145,7 @@ impl SigningKey {
     pub(crate) async fn remember(mut self, write: &mut Write<'_>, checkpoints: &Checkpoints) -> Result<()> {
         let late = self.memory.as_ref().and_then(RecordedCheckpoints::late);
         self.memory = Some(RecordedCheckpoints::of(checkpoints, late));
-        write.unseal([self.id]).await?;
+        write.delete_sealed([self.id]).await?;
         self.store(write).await
     }
 
@@ -199,7 +199,7 @@ impl Audit<'_> {
         actor.require_organisation(Permission::ReadAudit)?;
         let broken = self.check(&[]).await?.broken;
         let mut write = self.registry.begin_write(actor).await?;
-        write.as_people().await?;
+        write.lock_interactive_writes().await?;
         let checkpoints = checkpoints(&write.txn).await?;
         let end = sequence::Entity::find_by_id(1).one(&write.txn).await?;
         replace(&mut write, &checkpoints, end.map_or(0, |end| end.audit)).await?;
@@ -229,7 +229,7 @@ pub(crate) async fn find(registry: &Registry, db: &impl ConnectionTrait) -> Resu
     let Some(id) = serde_json::from_value::<Uuid>(known).ok().map(SealedId) else {
         return Ok(SigningKeyState::Lost);
     };
-    Ok(match registry.open_if_there(db, id).await {
+    Ok(match registry.open_sealed_if_present(db, id).await {
         Ok(Some(text)) => {
             SigningKey::read(id, text.expose()).map_or(SigningKeyState::Lost, SigningKeyState::Usable)
         }
@@ -277,8 +277,8 @@ pub(crate) async fn for_signing(
             }
             make(write, checkpoints, late).await
         }
-        SigningKeyState::Locked(id, error) if is_given_up(&write.txn, &error).await? => {
-            write.unseal([id]).await?;
+        SigningKeyState::Locked(id, error) if is_key_abandoned(&write.txn, &error).await? => {
+            write.delete_sealed([id]).await?;
             write.audit(Event::new(AuditAction::AuditSigningKeyReplaced, "audit", id.0));
             make(write, checkpoints, None).await
         }

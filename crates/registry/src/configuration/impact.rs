@@ -2,6 +2,7 @@
 
 use crate::configuration::costs::{Affected, KnownClients};
 use crate::configuration::layers::{ServerLayers, ServerScope, auth_type};
+use crate::storage::columns::set_word;
 use crate::storage::entity::registration;
 use crate::storage::write::Write;
 use crate::{Error, Result};
@@ -116,7 +117,7 @@ pub(crate) async fn enqueue(write: &mut Write<'_>, layers: &ServerLayers, becaus
         registration::ActiveModel {
             id: Set(write.registry.new_id()),
             server_id: Set(layers.server.id),
-            state: Set(State::Queued.as_str().to_owned()),
+            state: set_word(State::Queued),
             due_at: Set(now),
             wanted: Set(1),
             wanted_because: Set(Some(because.to_owned())),
@@ -145,7 +146,7 @@ pub(crate) async fn enqueue(write: &mut Write<'_>, layers: &ServerLayers, becaus
     };
     // The change may have fixed the failure: show `queued` instead of the old failure.
     if row.state == State::Failed.as_str() || row.state == State::Withdrawn.as_str() {
-        changed.state = Set(State::Queued.as_str().to_owned());
+        changed.state = set_word(State::Queued);
         changed.reason = Set(None);
         changed.detail = Set(None);
         changed.error = Set(None);

@@ -344,13 +344,7 @@ async fn access_of(
 }
 
 pub(crate) fn auth_type(integration: &integration::Model) -> Result<AuthType> {
-    crate::storage::columns::word(
-        AuthType::parse,
-        &integration.auth_type,
-        "integration",
-        "auth_type",
-        integration.id,
-    )
+    integration.auth_type()
 }
 
 /// The one workspace and slug pair of each server, for pickers and messages.

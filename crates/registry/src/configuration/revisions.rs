@@ -8,7 +8,7 @@ use crate::configuration::save::{Saved, Written};
 use crate::lookup::naming;
 use crate::lookup::servers::ServerRef;
 use crate::pagination::{Page, PageRequest};
-use crate::secrets::markers::with_present_secrets;
+use crate::secrets::markers::with_current_secrets;
 use crate::storage::columns::moment;
 use crate::storage::entity::revision;
 use crate::{Actor, Error, Result, pagination};
@@ -123,7 +123,7 @@ fn with_present_secrets_or_none(
 ) -> Result<(Option<String>, Findings)> {
     match text {
         Some(text) => {
-            let (text, notices) = with_present_secrets(&text, layer_row.text())?;
+            let (text, notices) = with_current_secrets(&text, layer_row.text())?;
             Ok((Some(text), notices))
         }
         None => Ok((None, Findings::default())),

@@ -1,4 +1,4 @@
-//! What stands around every page: how much there is, and how much of it needs a person.
+//! Counts that every page shows: integrations, workspaces, and registrations that need attention.
 use crate::actor::Actor;
 use crate::dashboard::Dashboard;
 use crate::error::Result;
@@ -11,25 +11,25 @@ use registry_core::permission::{Permission, Role};
 use registry_core::registration::State;
 use sea_orm::{ColumnTrait, EntityTrait, JoinType, PaginatorTrait, QueryFilter, QuerySelect, RelationTrait};
 
-/// Numbers of what the actor may see; 0 of what it may not.
+/// Counts of what the actor may see; 0 for the rest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overview {
-    /// The organisation's name for people.
+    /// Name of the organisation.
     pub organisation: String,
-    /// The name of the workspace the actor is bound to, if it is.
+    /// Name of the workspace that the actor is bound to; `None`: the whole organisation.
     pub workspace: Option<String>,
     /// Integrations.
     pub integrations: u64,
     /// Workspaces.
     pub workspaces: u64,
-    /// Registrations that a person should look at.
+    /// Registrations that need attention.
     pub attention: u64,
-    /// When a gateway's key was last used, to the minute.
+    /// When an API key of a gateway was last used, to the minute.
     pub gateway_seen_at: Option<Timestamp>,
 }
 
 impl Dashboard<'_> {
-    /// How much there is, as far as the actor may see it.
+    /// The counts, as far as the actor may see them.
     pub async fn overview(self, actor: &Actor) -> Result<Overview> {
         let mut overview = Overview::default();
         if actor.can(Permission::ReadOrganisation) {

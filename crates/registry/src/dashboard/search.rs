@@ -1,4 +1,4 @@
-//! Go to: from a few typed characters to the things they may mean, each kind with one bounded query.
+//! Search by name, slug, URL or id over all kinds of objects; one bounded query for each kind.
 
 use crate::dashboard::Dashboard;
 use crate::integrations::list::visible;
@@ -15,13 +15,13 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-/// So many of each kind are shown.
-const MOST: usize = 10;
+/// Hits of each kind, at most.
+const MAX_HITS: usize = 10;
 
-/// What was found, best first; of each kind at most ten.
+/// Hits of each kind, best first; at most [`MAX_HITS`] of each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
-    /// By name, slug, address or id.
+    /// By name, slug, URL or id.
     pub integrations: Vec<Hit>,
     /// By name, slug, id or `workspace/server`.
     pub servers: Vec<Hit>,
@@ -29,22 +29,22 @@ pub struct Found {
     pub workspaces: Vec<Hit>,
     /// By id, or by the `client_id` of any of their clients.
     pub registrations: Vec<Hit>,
-    /// Whether there are more of some kind than are given.
+    /// Whether there are more hits of some kind.
     pub more: bool,
 }
 
-/// One thing that was found.
+/// A hit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hit {
-    /// What.
+    /// The object.
     pub target: Target,
-    /// Its name for people; of a registration its `client_id`, or its id.
+    /// Name for display; of a registration the `client_id`, or its id.
     pub name: String,
-    /// Whether the text says exactly this: its id, slug, name or `client_id`, ignoring case.
+    /// Whether the text equals id, slug, name or `client_id`, ignoring case.
     pub exact: bool,
 }
 
-/// Where a hit leads.
+/// The object that a hit leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// An integration.
@@ -53,30 +53,30 @@ pub enum Target {
     Workspace(Slug),
     /// A server.
     Server {
-        /// Its workspace.
+        /// Slug of its workspace.
         workspace: Slug,
-        /// Its own slug.
+        /// Slug of the server.
         server: Slug,
     },
     /// A registration.
     Registration {
-        /// Its id.
+        /// Id of the registration.
         id: RegistrationId,
-        /// Its server's workspace.
+        /// Slug of the workspace.
         workspace: Slug,
-        /// Its server.
+        /// Slug of the server.
         server: Slug,
     },
 }
 
 impl Found {
-    /// All of them.
+    /// All hits.
     pub fn all(&self) -> impl Iterator<Item = &Hit> {
         self.integrations.iter().chain(&self.servers).chain(&self.workspaces).chain(&self.registrations)
     }
 
-    /// The one thing that is meant: the only exact hit, where a server that is called like its integration stands back; else
-    /// the only hit at all.
+    /// The object that is clearly meant: the only exact hit (an exact server is ignored if another kind has an exact
+    /// hit); else the only hit.
     pub fn only(&self) -> Option<&Hit> {
         let exact: Vec<&Hit> = self.all().filter(|hit| hit.exact).collect();
         let is_server = |hit: &&Hit| matches!(hit.target, Target::Server { .. });
@@ -87,7 +87,7 @@ impl Found {
 }
 
 impl Dashboard<'_> {
-    /// What `text` may mean, as far as the actor may see it.
+    /// The hits for `text`, as far as the actor may see them.
     pub async fn search(self, actor: &Actor, text: &str) -> Result<Found> {
         let text: String = text.trim().chars().take(MAX_SEARCH).collect();
         if text.is_empty() {
@@ -109,13 +109,13 @@ impl Dashboard<'_> {
         for hits in
             [&mut found.integrations, &mut found.servers, &mut found.workspaces, &mut found.registrations]
         {
-            found.more |= hits.len() > MOST;
-            hits.truncate(MOST);
+            found.more |= hits.len() > MAX_HITS;
+            hits.truncate(MAX_HITS);
         }
         Ok(found)
     }
 
-    /// Slug and name of every integration the actor may see, by slug, for choosing one.
+    /// Slug and name of all integrations that the actor may see, sorted by slug.
     pub async fn integration_names(self, actor: &Actor) -> Result<Vec<(Slug, String)>> {
         actor.require(Permission::ListIntegrations)?;
         let rows: Vec<(Uuid, String, String)> = visible(actor)
@@ -153,7 +153,7 @@ impl Dashboard<'_> {
             .expr_as(rank(exact), "rank")
             .order_by(Expr::cust("rank"), Order::Asc)
             .order_by_asc(integration::Column::SlugKey)
-            .limit(MOST as u64 + 1)
+            .limit(MAX_HITS as u64 + 1)
             .into_tuple()
             .all(self.registry.db())
             .await?;
@@ -187,7 +187,7 @@ impl Dashboard<'_> {
             .expr_as(rank(exact), "rank")
             .order_by(Expr::cust("rank"), Order::Asc)
             .order_by_asc(workspace::Column::SlugKey)
-            .limit(MOST as u64 + 1)
+            .limit(MAX_HITS as u64 + 1)
             .into_tuple()
             .all(self.registry.db())
             .await?;
@@ -235,7 +235,7 @@ impl Dashboard<'_> {
             .order_by(Expr::cust("rank"), Order::Asc)
             .order_by_asc(server::Column::SlugKey)
             .order_by_asc(workspace::Column::SlugKey)
-            .limit(MOST as u64 + 1)
+            .limit(MAX_HITS as u64 + 1)
             .into_tuple()
             .all(self.registry.db())
             .await?;
@@ -270,7 +270,7 @@ impl Dashboard<'_> {
             .expr_as(rank(exact), "rank")
             .order_by(Expr::cust("rank"), Order::Asc)
             .order_by_desc(oauth_client::Column::CreatedAt)
-            .limit(MOST as u64 + 1)
+            .limit(MAX_HITS as u64 + 1)
             .into_tuple()
             .all(self.registry.db())
             .await?;
@@ -281,7 +281,7 @@ impl Dashboard<'_> {
                 workspace: stored_slug(&team, "workspace", id)?,
                 server: stored_slug(&slug, "server", id)?,
             };
-            // Several generations of one client lead to the same page.
+            // Several generations of a client belong to the same registration.
             if !hits.iter().any(|hit| hit.target == target) {
                 hits.push(Hit {
                     target,
@@ -303,7 +303,7 @@ fn is(column: impl IntoColumnRef, text: &str) -> SimpleExpr {
     Expr::expr(Func::lower(Expr::col(column))).eq(text.to_lowercase())
 }
 
-/// 0 for what is meant exactly, so that it comes first and is never cut off.
+/// 0 for exact hits, so that they come first and are never cut off.
 fn rank(exact: Condition) -> CaseStatement {
     CaseStatement::new().case(exact, 0).finally(1)
 }

@@ -1,5 +1,5 @@
-//! Copies of an SQLite database: made while others work, and judged before they take a database's place. PostgreSQL has
-//! programs of its own for that.
+//! Backups of an SQLite database: written while others work, and checked before they replace a database. PostgreSQL has
+//! its own programs for that.
 
 use crate::deployment::Deployment;
 use crate::storage::audit_action::AuditAction;
@@ -15,7 +15,7 @@ use std::path::Path;
 use std::time::Duration;
 
 impl Deployment<'_> {
-    /// Writes the database as it is at one moment into a new file. Others read and write on meanwhile.
+    /// Writes a snapshot of the database into a new file. Others can read and write meanwhile.
     pub async fn back_up(self, actor: &Actor, file: &Path) -> Result<()> {
         actor.require_organisation(Permission::ManageKeys)?;
         if self.registry.db().get_database_backend() != DbBackend::Sqlite {
@@ -23,7 +23,7 @@ impl Deployment<'_> {
                 "PostgreSQL is backed up with its own programs: `pg_dump` (docs/operations.md).",
             ));
         }
-        // On record in the copy too.
+        // The audit event is in the copy too.
         let mut write = self.registry.begin_write(actor).await?;
         write.audit(Event::new(AuditAction::DatabaseBackedUp, "database", "sqlite"));
         write.commit().await?;
@@ -38,8 +38,8 @@ impl Deployment<'_> {
         check_copy(file).await
     }
 
-    /// Notes in a database that it was restored, and from when it is.
-    pub async fn note_restored(self, actor: &Actor) -> Result<()> {
+    /// Records in the audit log that the database was restored, and from when it is.
+    pub async fn record_restored(self, actor: &Actor) -> Result<()> {
         let newest = deployment::Entity::find()
             .all(self.registry.db())
             .await?
@@ -53,16 +53,14 @@ impl Deployment<'_> {
     }
 }
 
-/// Refuses a file that is no sound database of ours.
+/// Refuses a file that is not a valid database of this program.
 pub async fn check_copy(file: &Path) -> Result<()> {
     let shown = file.display();
-    let unsound = |why: String| Error::Unavailable(format!("{shown} is no sound copy: {why}."));
+    let unsound = |why: String| Error::Unavailable(format!("{shown} is not a valid backup: {why}."));
     let mut journal = file.as_os_str().to_owned();
     journal.push("-wal");
     if std::fs::metadata(journal).is_ok_and(|journal| journal.len() > 0) {
-        return Err(unsound(
-            "a journal lies beside it, so it is not what `mcp-registry backup` wrote".to_owned(),
-        ));
+        return Err(unsound("a journal is beside it, so `mcp-registry backup` did not write it".to_owned()));
     }
     let mut db = open(file).await.map_err(|error| unsound(error.to_string()))?;
     let verdict: String = sqlx::query_scalar("PRAGMA integrity_check")
@@ -80,16 +78,16 @@ pub async fn check_copy(file: &Path) -> Result<()> {
     }
 }
 
-/// How a database was found by who is about to replace it.
+/// State of a database that is about to be replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Released {
-    /// In one file, without a journal beside it.
+    /// Intact: in one file, without a journal.
     Whole,
-    /// It cannot be read; nothing was changed.
+    /// Unreadable; nothing was changed.
     Damaged,
 }
 
-/// Refuses a database that a process has open; leaves any other in one file.
+/// Refuses a database that a process has open; merges the journal of any other into its file.
 pub async fn release(file: &Path) -> Result<Released> {
     let shown = file.display();
     let refusal = |error: &sqlx::Error| match result_code(error) {
@@ -104,7 +102,7 @@ pub async fn release(file: &Path) -> Result<Released> {
         Ok(db) => db,
         Err(error) => return refusal(&error),
     };
-    // Only who is alone may leave the mode with a journal beside the file.
+    // Only an exclusive connection can leave WAL mode.
     let mode: std::result::Result<String, _> =
         sqlx::query_scalar("PRAGMA journal_mode = DELETE").fetch_one(&mut db).await;
     match mode {

@@ -1,5 +1,5 @@
-//! A machine's clock that is set back: what was put off until a moment would wait until that moment comes again, days or
-//! years later. It is moved along with the clock.
+//! Detects a clock that is set back: work that is due at a later time would wait until that time comes again, days or
+//! years later. Its times are moved back with the clock.
 
 use crate::audit::chain::PENDING_PRUNE;
 use crate::deployment::Deployment;
@@ -13,29 +13,29 @@ use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter}
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// Key of the latest moment that was seen, in `deployment`.
-const SEEN: &str = "clock.seen";
-/// How old that may grow, in milliseconds: then it is written anew.
-const STALE: i64 = 60_000;
-/// Clocks of several machines differ, and are set by less than this all the time, in milliseconds.
-const LITTLE: i64 = 30_000;
+/// Key in `deployment`: the latest time that was seen, in epoch milliseconds.
+const LAST_SEEN: &str = "clock.seen";
+/// How often it is recorded, in milliseconds.
+const RECORD_INTERVAL: i64 = 60_000;
+/// Normal difference of clocks, in milliseconds: clocks of several machines differ, and are adjusted by less than this.
+const MAX_SKEW: i64 = 30_000;
 
 impl Deployment<'_> {
-    /// Sees whether the clock was set back since somebody last looked, and moves everything that waits back with it.
-    /// Answers by how much.
+    /// Checks whether the clock was set back since the last check, and moves all waiting times back with it. Answers by
+    /// how much.
     pub async fn watch_clock(self) -> Result<Option<Duration>> {
         let now = crate::storage::columns::millis(self.registry.now());
-        let seen = recorded(self.registry.db()).await?.get(SEEN).and_then(Value::as_i64);
-        if seen.is_some_and(|seen| (seen - LITTLE..seen + STALE).contains(&now)) {
+        let seen = recorded(self.registry.db()).await?.get(LAST_SEEN).and_then(Value::as_i64);
+        if seen.is_some_and(|seen| (seen - MAX_SKEW..seen + RECORD_INTERVAL).contains(&now)) {
             return Ok(None);
         }
         let mut write = self.registry.begin_write(&Actor::worker("clock")).await?;
-        write.as_people().await?;
-        // Another process may have seen it in the meantime.
-        let seen = recorded(&write.txn).await?.get(SEEN).and_then(Value::as_i64);
-        record(&write, SEEN, json!(now)).await?;
+        write.lock_interactive_writes().await?;
+        // Another process may have handled it in the meantime.
+        let seen = recorded(&write.txn).await?.get(LAST_SEEN).and_then(Value::as_i64);
+        record(&write, LAST_SEEN, json!(now)).await?;
         let back = seen.map_or(0, |seen| seen - now);
-        if back <= LITTLE {
+        if back <= MAX_SKEW {
             write.commit().await?;
             return Ok(None);
         }
@@ -50,7 +50,7 @@ impl Deployment<'_> {
         }
         move_back!(registration: DueAt NotBefore SlotAt);
         if write.txn.get_database_backend() == DbBackend::Sqlite {
-            // PostgreSQL tells the time of leases itself.
+            // On PostgreSQL leases use the clock of the database.
             move_back!(registration: LeaseUntil);
         }
         move_back!(oauth_client: WithdrawNotBefore);

@@ -1,4 +1,4 @@
-//! Bringing the database up to date, and recording what every process must agree on.
+//! Migrating the database, and recording the shared settings.
 
 use crate::deployment::Deployment;
 use crate::deployment::open::{SCHEMA, newest_migration};
@@ -7,7 +7,7 @@ use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::millis;
 use crate::storage::deployment_values::{KEY_CHECK, record, recorded};
 use crate::storage::entity::{deployment, organisation, registration};
-use crate::storage::settings_generations::{FORMER_KEYS, Generations, SETTINGS, SettingsStanding, names};
+use crate::storage::settings_generations::{FORMER_KEYS, Generations, SETTINGS, SettingsStatus, names};
 use crate::storage::write::{Event, Write};
 use crate::{ConflictCode, Error, Result};
 use registry_migrations::{Migrator, MigratorTrait};
@@ -16,40 +16,41 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, Quer
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// What of this process's settings is recorded when the database is brought up to date.
+/// Which settings of this process a migration records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Recording {
-    /// Nothing, where something is recorded: for whoever only looks after the database.
+pub enum RecordSettings {
+    /// None, if settings are recorded already: for commands that only maintain the database.
     Nothing,
-    /// Changed settings become the generation in force, and those of before stay valid beside them. Settings of the
-    /// previous generation are not put back: a process that is started again with them during a rollout must not undo it.
+    /// Changed settings become the generation in force; the previous ones stay valid during the rollout. Settings of
+    /// the previous generation are not recorded again: a process that restarts with them during a rollout must not undo
+    /// it.
     Changes,
-    /// As for `Changes`, and settings of the previous generation are put back in force.
+    /// As `Changes`, and settings of the previous generation come into force again (rollback).
     PutBack,
-    /// This process is alone: its settings are in force, whatever was, and no others are valid.
-    Alone,
+    /// This process is the only one: its settings come into force, and no others are valid.
+    Exclusive,
 }
 
-/// What became of the settings.
+/// Result of a migration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Migrated {
     /// The generation in force.
     pub generation: i64,
-    /// The settings that changed with it just now.
+    /// The settings that this migration changed.
     pub changed: Vec<&'static str>,
-    /// How this process's settings compare with it.
-    pub settings: SettingsStanding,
+    /// How the settings of this process compare with it.
+    pub settings: SettingsStatus,
 }
 
 impl Deployment<'_> {
-    /// Brings the schema up to date and records what every process must agree on, as the operator's `migrate` does. Where
-    /// callbacks or defaults changed since the last time, every registration is looked at again.
+    /// Migrates the schema and records the shared settings, as the command `migrate` does. If callbacks or defaults
+    /// changed, all registrations are enqueued.
     pub async fn migrate(self) -> Result<Migrated> {
-        self.bring_up(Recording::Changes).await
+        self.migrate_and_record(RecordSettings::Changes).await
     }
 
-    /// Brings the schema up to date and records as much as `recording` says.
-    pub async fn bring_up(self, recording: Recording) -> Result<Migrated> {
+    /// Migrates the schema and records the settings as `recording` says.
+    pub async fn migrate_and_record(self, recording: RecordSettings) -> Result<Migrated> {
         self.migrate_schema().await?;
         let mut write = self.registry.begin_write(&self.registry.operator()).await?;
         self.make_organisation(&write).await?;
@@ -70,15 +71,15 @@ impl Deployment<'_> {
         }
         let migrated = self.record_settings(&mut write, &recorded, recording).await?;
         write.commit().await?;
-        self.registry.settings_standing().await?;
+        self.registry.settings_status().await?;
         Ok(migrated)
     }
 
-    /// Brings the schema up to date and nothing else; needs no sealing key.
+    /// Migrates the schema only; needs no sealing key.
     pub async fn migrate_schema(self) -> Result<()> {
         if let Some(step) = Migrator::unknown_step(self.registry.db()).await? {
             return Err(Error::Unavailable(format!(
-                "The database was brought up to date by a newer release (`{step}`). Use that release, or restore a backup of before."
+                "The database was migrated by a newer release (`{step}`). Use that release, or restore an earlier backup."
             )));
         }
         Ok(Migrator::up(self.registry.db(), None).await?)
@@ -107,12 +108,12 @@ impl Deployment<'_> {
         self,
         write: &mut Write<'_>,
         recorded: &BTreeMap<String, Value>,
-        recording: Recording,
+        recording: RecordSettings,
     ) -> Result<Migrated> {
         let own = self.registry.settings().shared();
         let before = Generations::read(recorded)?;
-        let standing = SettingsStanding::of(&own, before.as_ref());
-        if recording == Recording::PutBack && !matches!(standing, SettingsStanding::Previous(_)) {
+        let standing = SettingsStatus::of(&own, before.as_ref());
+        if recording == RecordSettings::PutBack && !matches!(standing, SettingsStatus::Previous(_)) {
             return Err(Error::Conflict {
                 code: ConflictCode::NothingToPutBack,
                 message: "The settings of this command are not those of the previous generation, so there is nothing to put back. Run it with the settings of before.".to_owned(),
@@ -125,17 +126,17 @@ impl Deployment<'_> {
             }
             Some(mut before) => {
                 let changes = match standing {
-                    SettingsStanding::Current | SettingsStanding::Unrecorded => false,
-                    SettingsStanding::Previous(_) => {
-                        matches!(recording, Recording::PutBack | Recording::Alone)
+                    SettingsStatus::Current | SettingsStatus::Unrecorded => false,
+                    SettingsStatus::Previous(_) => {
+                        matches!(recording, RecordSettings::PutBack | RecordSettings::Exclusive)
                     }
-                    SettingsStanding::Foreign(_) => recording != Recording::Nothing,
+                    SettingsStatus::Foreign(_) => recording != RecordSettings::Nothing,
                 };
                 if changes {
                     before.generation += 1;
                     before.since = write.millis();
                     let former = std::mem::replace(&mut before.in_force, own.clone());
-                    before.previous = (recording != Recording::Alone).then_some(former);
+                    before.previous = (recording != RecordSettings::Exclusive).then_some(former);
                 }
                 before
             }
@@ -143,7 +144,7 @@ impl Deployment<'_> {
         let changed = before.as_ref().map_or_else(Vec::new, |old| next.in_force.differing(&old.in_force));
         if recorded.get(SETTINGS) != Some(&serde_json::to_value(&next)?) {
             record(write, SETTINGS, serde_json::to_value(&next)?).await?;
-            // Where an earlier release kept the same.
+            // Keys of an earlier release.
             deployment::Entity::delete_many()
                 .filter(deployment::Column::Key.is_in(FORMER_KEYS))
                 .exec(&write.txn)
@@ -156,26 +157,25 @@ impl Deployment<'_> {
                     write.audit(event.before(old).after(new));
                 }
             }
-            // Every process that follows learns of it with this commit.
+            // All processes that watch changes learn of it with this commit.
             write.identities_changed();
-            // Declared secrets change no registration by themselves: the worker reads them again.
+            // Declared secrets change no registration directly: the worker reads them again.
             if changed.iter().any(|name| *name != "secrets") {
                 wake_all(write).await?;
             }
         }
-        let settings = SettingsStanding::of(&own, Some(&next));
+        let settings = SettingsStatus::of(&own, Some(&next));
         Ok(Migrated { generation: next.generation, changed, settings })
     }
 
-    /// Ends a rollout: from now on only processes with the settings in force are in service. Answers whether two
-    /// generations were valid until now.
+    /// Ends a rollout: from now on only processes with the settings in force may serve. Answers whether a rollout was
+    /// in progress.
     pub async fn finish_rollout(self) -> Result<bool> {
         let mut write = self.registry.begin_write(&self.registry.operator()).await?;
         let recorded = recorded(&write.txn).await?;
         let before = Generations::read(&recorded)?;
         let own = self.registry.settings().shared();
-        let (SettingsStanding::Current, Some(mut next)) =
-            (SettingsStanding::of(&own, before.as_ref()), before)
+        let (SettingsStatus::Current, Some(mut next)) = (SettingsStatus::of(&own, before.as_ref()), before)
         else {
             return Err(Error::Conflict {
                 code: ConflictCode::OtherSettings,
@@ -194,8 +194,8 @@ impl Deployment<'_> {
     }
 }
 
-impl SettingsStanding {
-    /// How this stands for the operator; `None`: as it should.
+impl SettingsStatus {
+    /// A remark for the operator; `None`: nothing to say.
     pub fn remark(&self) -> Option<String> {
         match self {
             Self::Current | Self::Unrecorded => None,
@@ -210,7 +210,7 @@ impl SettingsStanding {
     }
 }
 
-/// Every registration is looked at again, with the settings in force.
+/// Enqueues all registrations, so that the worker plans them with the settings in force.
 async fn wake_all(write: &Write<'_>) -> Result<()> {
     registration::Entity::update_many()
         .col_expr(registration::Column::Wanted, Expr::col(registration::Column::Wanted).add(1))

@@ -1,4 +1,4 @@
-//! Opening and readiness: what all processes of a deployment must agree on.
+//! Opening the database, readiness checks, and what all processes of a deployment must agree on.
 
 use crate::actor::Actor;
 use crate::deployment::Deployment;
@@ -10,7 +10,7 @@ use crate::secrets::rotation;
 use crate::storage::connect::{Missing, connect};
 use crate::storage::deployment_values::{KEY_CHECK, record, recorded};
 use crate::storage::entity::organisation;
-use crate::storage::settings_generations::{InForce, SettingsStanding};
+use crate::storage::settings_generations::{InForce, SettingsStatus};
 use crate::{Error, ExternalServices, Inner, Registry, Result, SealingRing, Settings};
 use registry_core::clock::Clock;
 use registry_core::id::OrganisationId;
@@ -23,36 +23,36 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, RwLock};
 
-/// Key of the address that people reach the deployment by.
+/// Key in `deployment`: the public URL.
 const ADDRESS: &str = "address";
-/// Key of the newest migration that was applied.
+/// Key in `deployment`: the newest applied migration.
 pub(crate) const SCHEMA: &str = "schema";
 
-/// The organisation, and what the deployment looks like from services.
+/// The organisation and the public settings of the deployment.
 #[derive(Clone, Debug)]
 pub struct Organisation {
-    /// Its id.
+    /// Id of the organisation.
     pub id: OrganisationId,
-    /// Its name for people.
+    /// Name for display.
     pub name: String,
-    /// Where gateways are reached.
+    /// URLs of the gateways.
     pub gateway_urls: Vec<String>,
-    /// The callbacks that are registered everywhere.
+    /// The redirect URIs that all clients are registered with.
     pub callback_urls: Vec<String>,
     /// The lowest layer of client metadata.
     pub branding: Branding,
-    /// Where this deployment is reached.
+    /// Public URL of this deployment.
     pub public_url: Option<String>,
 }
 
-/// That a process may serve, and how it is configured.
+/// Result of a successful readiness check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Readiness {
-    /// Whether its settings are those in force, or of the generation before.
-    pub settings: SettingsStanding,
+    /// Whether its settings are in force, or of the previous generation.
+    pub settings: SettingsStatus,
 }
 
-/// Numbers for metrics.
+/// Counts for metrics.
 #[derive(Clone, Debug)]
 pub struct Counters {
     /// Registrations in each state.
@@ -60,12 +60,12 @@ pub struct Counters {
 }
 
 impl Registry {
-    /// Ends all connections to the database: what it was asked to do before is done then.
+    /// Closes all connections to the database; waits for statements that run.
     pub async fn disconnect(self) -> Result<()> {
         Ok(self.inner.db.clone().close().await?)
     }
 
-    /// Opens the database (`sqlite://…` or `postgres://…`), making an SQLite file that is not there. Does not migrate.
+    /// Opens the database (`sqlite://…` or `postgres://…`), creating a missing SQLite file. Does not migrate.
     pub async fn open(
         database_url: &str,
         settings: Settings,
@@ -73,10 +73,10 @@ impl Registry {
         clock: Arc<dyn Clock>,
         services: Arc<dyn ExternalServices>,
     ) -> Result<Self> {
-        Self::open_or(Missing::Make, database_url, settings, ring, clock, services).await
+        Self::open_or(Missing::Create, database_url, settings, ring, clock, services).await
     }
 
-    /// The same, with a say in what happens where there is no database.
+    /// As [`Self::open`]; `missing` says what happens if the SQLite file does not exist.
     pub async fn open_or(
         missing: Missing,
         database_url: &str,
@@ -88,7 +88,7 @@ impl Registry {
         let keys = settings
             .jwt
             .as_ref()
-            .map(verifier::TokenKeys::new)
+            .map(verifier::BearerAuthenticator::new)
             .transpose()
             .map_err(|message| Error::Unavailable(format!("`auth.jwt`: {message}")))?;
         if let Some(provider) = &settings.provider {
@@ -104,11 +104,11 @@ impl Registry {
                 db,
                 ring,
                 keys,
-                load: crate::limits::requests::Load::new(&clock, &settings.limits),
+                request_limiter: crate::limits::requests::RequestLimiter::new(&clock, &settings.limits),
                 in_force: RwLock::new(Arc::new(InForce::unread(settings.shared()))),
-                gateway_limits: GatewayRateLimits::new(&clock, settings.limits.followers),
+                gateway_limits: GatewayRateLimits::new(&clock, settings.limits.max_watchers),
                 settings,
-                provider: crate::identity::oidc::identity_provider::Provider::default(),
+                provider: crate::identity::oidc::client::Provider::default(),
                 sign_in_limits: SignInLimits::new(&clock),
                 clock,
                 services,
@@ -120,10 +120,10 @@ impl Registry {
 }
 
 impl Deployment<'_> {
-    /// What this process cannot read of what is stored because sealing keys are lost or others: a sentence for each key.
+    /// A sentence for each sealing key that stored secrets need and this process lacks, or has another key of that id.
     pub async fn lost_keys(self) -> Result<Vec<String>> {
         let recorded = recorded(self.registry.db()).await?;
-        let given_up = rotation::given_up(&recorded);
+        let abandoned_keys = rotation::abandoned_keys(&recorded);
         let ours: BTreeMap<_, _> = self.registry.ring().check_values().into_iter().collect();
         let mut lost = Vec::new();
         for (key, values) in rotation::key_uses(self.registry.db()).await? {
@@ -133,7 +133,7 @@ impl Deployment<'_> {
                 Some(_) => "is not the one",
                 None => "is not here",
             };
-            if !given_up.contains(&key) {
+            if !abandoned_keys.contains(&key) {
                 lost.push(format!(
                     "The sealing key `{key}` {what}: {values} stored secrets cannot be read without it. `mcp-registry seal status` lists them."
                 ));
@@ -142,13 +142,13 @@ impl Deployment<'_> {
         Ok(lost)
     }
 
-    /// Whether this process may serve: the database answers, its schema is ours, the sealing keys are here, and the settings
-    /// are those in force or of the generation before. The sentence names what is not so.
+    /// Readiness: the database answers and is writable, its schema is current, the sealing keys are present, and the
+    /// settings are in force or of the previous generation. The error names the first failed check.
     pub async fn ready(self) -> Result<Readiness> {
         self.usable().await?;
         self.check_keys().await?;
         self.require_writable().await?;
-        let standing = self.registry.settings_standing().await?;
+        let standing = self.registry.settings_status().await?;
         match standing.require() {
             Err(Error::SettingsDiffer(why)) => Err(Error::Unavailable(why)),
             refused @ Err(_) => refused.map(|()| Readiness { settings: standing }),
@@ -156,10 +156,10 @@ impl Deployment<'_> {
         }
     }
 
-    /// Whether commands may work on the database: it answers, and its schema is ours.
+    /// Whether commands may use the database: it answers, and its schema is current.
     pub async fn usable(self) -> Result<()> {
         self.registry.db().ping().await?;
-        // Asking the migrator would create its table; a process that only serves needs no right to do that.
+        // The migrator would create its table; a process that only serves needs no such right.
         let recorded = recorded(self.registry.db()).await.unwrap_or_default();
         if recorded.get(SCHEMA) != Some(&newest_migration()) {
             return Err(Error::Unavailable(
@@ -169,42 +169,42 @@ impl Deployment<'_> {
         Ok(())
     }
 
-    /// Whether the keys that stored secrets are sealed with are here. The sentence names the first one that is not.
+    /// Whether this process has all sealing keys that stored secrets need. The error names the first missing one.
     pub async fn check_keys(self) -> Result<()> {
         let recorded = recorded(self.registry.db()).await?;
         self.check_ring(&recorded)?;
         if let Err(refused) = self.registry.ring().permit(&rotation::known_keys(&recorded)) {
             return Err(Error::Unavailable(refused.to_string()));
         }
-        let given_up = rotation::given_up(&recorded);
+        let abandoned_keys = rotation::abandoned_keys(&recorded);
         for key in rotation::used_keys(self.registry.db()).await? {
-            // One that a process saved something with after the keys were changed.
-            if !self.registry.ring().has(&key) && !given_up.contains(&key) {
+            // A key that another process used after the last `migrate`.
+            if !self.registry.ring().has(&key) && !abandoned_keys.contains(&key) {
                 return Err(missing(&key));
             }
         }
         Ok(())
     }
 
-    /// The ids of the keys that something is sealed with, or will be. None where nothing was ever sealed.
-    pub async fn sealed_with(self) -> Result<BTreeSet<String>> {
-        // A database that was never brought up to date has none of these tables.
+    /// The ids of the sealing keys that encrypt something, or will; empty: nothing was ever encrypted.
+    pub async fn sealing_keys_in_use(self) -> Result<BTreeSet<String>> {
+        // A database that was never migrated has none of these tables.
         let Ok(recorded) = recorded(self.registry.db()).await else { return Ok(BTreeSet::new()) };
         let used = rotation::used_keys(self.registry.db()).await.unwrap_or_default();
         let mut keys: BTreeSet<String> = rotation::known_keys(&recorded).into_keys().collect();
         keys.extend(used);
-        Ok(&keys - &rotation::given_up(&recorded))
+        Ok(&keys - &rotation::abandoned_keys(&recorded))
     }
 
-    /// The address that people reach this deployment by, as the process that serves noted it last.
-    pub async fn noted_address(self) -> Result<Option<String>> {
+    /// The public URL of this deployment, as a serving process last recorded it.
+    pub async fn recorded_address(self) -> Result<Option<String>> {
         let noted = recorded(self.registry.db()).await?.remove(ADDRESS);
         Ok(noted.and_then(|noted| noted.as_str().map(str::to_owned)))
     }
 
-    /// Notes the address that people reach this deployment by, for commands that print links.
-    pub async fn note_address(self, address: &str) -> Result<()> {
-        if self.noted_address().await?.as_deref() == Some(address) {
+    /// Records the public URL of this deployment, for commands that print links.
+    pub async fn record_address(self, address: &str) -> Result<()> {
+        if self.recorded_address().await?.as_deref() == Some(address) {
             return Ok(());
         }
         let write = self.registry.begin_write(&self.registry.operator()).await?;
@@ -212,7 +212,7 @@ impl Deployment<'_> {
         write.commit().await
     }
 
-    /// Numbers for metrics.
+    /// Counts for metrics.
     pub async fn counters(self) -> Result<Counters> {
         Ok(Counters { registrations: brief::count_states(self.registry.db()).await? })
     }
@@ -235,7 +235,7 @@ impl Deployment<'_> {
         })
     }
 
-    /// Every key that sealed something must be here, and be the same key.
+    /// All recorded sealing keys must be present and have the recorded check value.
     pub(crate) fn check_ring(self, recorded: &BTreeMap<String, Value>) -> Result<()> {
         let ours: BTreeMap<_, _> = self.registry.ring().check_values().into_iter().collect();
         let Some(Value::Object(theirs)) = recorded.get(KEY_CHECK) else {

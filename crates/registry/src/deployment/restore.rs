@@ -1,4 +1,4 @@
-//! What was taken away from people and keys after a copy was made, and must not come back with the copy.
+//! Revocations that happened after a backup: users, keys, roles and sessions that must not come back with it.
 
 use crate::deployment::Deployment;
 use crate::deployment::backup::open;
@@ -19,29 +19,29 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use uuid::Uuid;
 
-/// What did not come back with a copy, by name.
+/// What a restore kept revoked, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct KeptRevocations {
-    /// API keys that stay revoked, or end sooner: name and beginning of the key.
+    /// API keys that stay revoked, or expire sooner: name and beginning of the key.
     pub keys: Vec<String>,
-    /// People who stay deactivated.
+    /// Users who stay deactivated.
     pub deactivated: Vec<String>,
-    /// People who keep the lower role that they have now.
+    /// Users who keep their present, lower role.
     pub roles: Vec<String>,
-    /// People whose password of now stays, or who stay without one.
+    /// Users who keep their present password, or stay without one.
     pub passwords: Vec<String>,
     /// Sessions that stay ended.
     pub sessions: u64,
 }
 
-/// Who may come in by the database that is about to be replaced.
+/// The access that the database to be replaced gives.
 pub struct CurrentAccess {
     organisation: Uuid,
     keys: HashMap<Uuid, (Option<i64>, Option<i64>)>,
-    people: HashMap<Uuid, Person>,
+    users: HashMap<Uuid, UserAccess>,
     memberships: HashMap<(Uuid, Uuid), String>,
     sessions: HashSet<Uuid>,
-    /// Number and hash of each event that may be the copy's last one.
+    /// Number and hash of each backup event: one of them may be the last event of the backup.
     events: HashMap<i64, String>,
 }
 
@@ -51,18 +51,18 @@ impl std::fmt::Debug for CurrentAccess {
     }
 }
 
-struct Person {
+struct UserAccess {
     role: String,
     password_hash: Option<String>,
     deactivated_at: Option<i64>,
 }
 
-/// Reads who may come in by the database in `file`, which nobody uses; `None`: it cannot be read.
+/// Reads the access from the database in `file`, which no process uses; `None`: unreadable.
 pub async fn current_access(file: &Path) -> Option<CurrentAccess> {
     match read(file).await {
         Ok(access) => Some(access),
         Err(error) => {
-            tracing::debug!(%error, "the database that is replaced cannot be read");
+            tracing::debug!(%error, "the database to be replaced cannot be read");
             None
         }
     }
@@ -74,7 +74,7 @@ async fn read(file: &Path) -> std::result::Result<CurrentAccess, sqlx::Error> {
     let mut access = CurrentAccess {
         organisation: id(&organisation, 0)?,
         keys: HashMap::new(),
-        people: HashMap::new(),
+        users: HashMap::new(),
         memberships: HashMap::new(),
         sessions: HashSet::new(),
         events: HashMap::new(),
@@ -83,9 +83,12 @@ async fn read(file: &Path) -> std::result::Result<CurrentAccess, sqlx::Error> {
         access.keys.insert(id(&row, 0)?, (row.try_get(1)?, row.try_get(2)?));
     }
     for row in rows(&mut db, "SELECT id, role, password_hash, deactivated_at FROM \"user\"").await? {
-        let person =
-            Person { role: row.try_get(1)?, password_hash: row.try_get(2)?, deactivated_at: row.try_get(3)? };
-        access.people.insert(id(&row, 0)?, person);
+        let user = UserAccess {
+            role: row.try_get(1)?,
+            password_hash: row.try_get(2)?,
+            deactivated_at: row.try_get(3)?,
+        };
+        access.users.insert(id(&row, 0)?, user);
     }
     for row in rows(&mut db, "SELECT user_id, workspace_id, role FROM membership").await? {
         access.memberships.insert((id(&row, 0)?, id(&row, 1)?), row.try_get(2)?);
@@ -93,7 +96,7 @@ async fn read(file: &Path) -> std::result::Result<CurrentAccess, sqlx::Error> {
     for row in rows(&mut db, "SELECT id FROM session").await? {
         access.sessions.insert(id(&row, 0)?);
     }
-    // A copy ends with the event of its making.
+    // A backup ends with its own backup event.
     let events = "SELECT number, hash FROM audit_event WHERE action = 'database.backed_up'";
     for row in rows(&mut db, events).await? {
         access.events.insert(row.try_get(0)?, row.try_get(1)?);
@@ -114,8 +117,9 @@ fn id(row: &sqlx::sqlite::SqliteRow, index: usize) -> std::result::Result<Uuid, 
 }
 
 impl Deployment<'_> {
-    /// In a copy that is about to replace a database: takes away what was taken away there since. What that database does
-    /// not know at all was deleted there, if it grew out of this copy. `None`: it is the database of another deployment.
+    /// In a backup that is about to replace a database: repeats the revocations that happened there since. Objects that
+    /// are unknown there were deleted there, if the database continues this backup. `None`: it is the database of
+    /// another deployment.
     pub async fn keep_revocations(
         self,
         actor: &Actor,
@@ -138,7 +142,7 @@ impl Deployment<'_> {
         let grew = made.is_some_and(|made| current.events.get(&made.number) == Some(&made.hash));
         let mut kept = KeptRevocations::default();
         keep_keys(&write, current, grew, &mut kept).await?;
-        keep_people(&write, current, grew, &mut kept).await?;
+        keep_users(&write, current, grew, &mut kept).await?;
         keep_sessions(&write, current, &mut kept).await?;
         write.identities_changed();
         write
@@ -147,8 +151,8 @@ impl Deployment<'_> {
         Ok(Some(kept))
     }
 
-    /// Revokes every API key that was made at or after `since`, and ends all sessions and sign-in links. Answers what the
-    /// keys are called.
+    /// Revokes all API keys that were created at or after `since`, and ends all sessions and sign-in links. Answers the
+    /// names of the keys.
     pub async fn revoke_keys_made_since(self, actor: &Actor, since: Timestamp) -> Result<Vec<String>> {
         actor.require_organisation(Permission::ManageKeys)?;
         let mut write = self.registry.begin_write(actor).await?;
@@ -201,39 +205,39 @@ async fn keep_keys(
     Ok(())
 }
 
-async fn keep_people(
+async fn keep_users(
     write: &Write<'_>,
     current: &CurrentAccess,
     grew: bool,
     kept: &mut KeptRevocations,
 ) -> Result<()> {
-    for person in user::Entity::find().all(&write.txn).await? {
-        let (email, mut changed) = (person.email.clone(), person.clone().into_active_model());
-        let Some(now) = current.people.get(&person.id) else {
-            if grew && person.deactivated_at.is_none() {
+    for user in user::Entity::find().all(&write.txn).await? {
+        let (email, mut changed) = (user.email.clone(), user.clone().into_active_model());
+        let Some(now) = current.users.get(&user.id) else {
+            if grew && user.deactivated_at.is_none() {
                 changed.deactivated_at = Set(Some(write.millis()));
                 changed.update(&write.txn).await?;
                 kept.deactivated.push(email);
             }
             continue;
         };
-        if person.deactivated_at.is_none() && now.deactivated_at.is_some() {
+        if user.deactivated_at.is_none() && now.deactivated_at.is_some() {
             changed.deactivated_at = Set(now.deactivated_at);
             kept.deactivated.push(email.clone());
         }
-        if person.password_hash.is_some() && person.password_hash != now.password_hash {
+        if user.password_hash.is_some() && user.password_hash != now.password_hash {
             changed.password_hash = Set(now.password_hash.clone());
             kept.passwords.push(email.clone());
         }
         let mut fewer = false;
-        if rank(&now.role) < rank(&person.role) {
+        if rank(&now.role) < rank(&user.role) {
             changed.role = Set(now.role.clone());
             fewer = true;
         }
         if changed.is_changed() {
             changed.update(&write.txn).await?;
         }
-        let own = membership::Entity::find().filter(membership::Column::UserId.eq(person.id));
+        let own = membership::Entity::find().filter(membership::Column::UserId.eq(user.id));
         for row in own.all(&write.txn).await? {
             match current.memberships.get(&(row.user_id, row.workspace_id)) {
                 Some(role) if rank(role) < rank(&row.role) => {
@@ -257,12 +261,12 @@ async fn keep_people(
     Ok(())
 }
 
-/// How much a role is; a word that is none is the least.
+/// Order of roles; an unknown word is the lowest.
 fn rank(role: &str) -> Option<Role> {
     Role::parse(role)
 }
 
-/// Sessions that are not open any more stay ended; links that may have been used since are good no more.
+/// Ends sessions that have ended since, and all unused links, because they may have been used since.
 async fn keep_sessions(write: &Write<'_>, current: &CurrentAccess, kept: &mut KeptRevocations) -> Result<()> {
     for row in session::Entity::find().all(&write.txn).await? {
         if !current.sessions.contains(&row.id) {
@@ -271,9 +275,9 @@ async fn keep_sessions(write: &Write<'_>, current: &CurrentAccess, kept: &mut Ke
         }
     }
     for name in &kept.deactivated {
-        let person = user::Entity::find().filter(user::Column::Email.eq(name)).one(&write.txn).await?;
-        let person = person.ok_or_else(|| Error::not_found("person", name))?;
-        kept.sessions += sessions::end(&write.txn, person.id, None).await?;
+        let user = user::Entity::find().filter(user::Column::Email.eq(name)).one(&write.txn).await?;
+        let user = user.ok_or_else(|| Error::not_found("user", name))?;
+        kept.sessions += sessions::end(&write.txn, user.id, None).await?;
     }
     sign_in_link::Entity::delete_many()
         .filter(sign_in_link::Column::UsedAt.is_null())

@@ -1,4 +1,4 @@
-//! Whether the database can be written again: one try.
+//! Probe: whether the database can be written again.
 
 use crate::deployment::Deployment;
 use crate::storage::database_fault::DatabaseFault;
@@ -7,16 +7,16 @@ use crate::storage::writability::with_state;
 use crate::{Actor, Error, Result};
 use serde_json::json;
 
-/// Key of the last try, in `deployment`.
+/// Key in `deployment`: the last probe, in epoch milliseconds.
 pub(crate) const TRIED: &str = "disk.tried";
 
 impl Deployment<'_> {
-    /// Why nothing can be written to the database, in a sentence; `None` while writes succeed.
+    /// Why the database cannot be written, a sentence; `None` while writes succeed.
     pub fn unwritable(self) -> Option<&'static str> {
         with_state(|state| state.fault).map(DatabaseFault::sentence)
     }
 
-    /// Where the last write failed: tries whether one succeeds now.
+    /// If the last write failed: tries whether a write succeeds now.
     pub(crate) async fn require_writable(self) -> Result<()> {
         if self.unwritable().is_none() {
             return Ok(());

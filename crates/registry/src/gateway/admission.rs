@@ -2,7 +2,7 @@
 //! often it may say that it needs a client, or that one does not work.
 
 use crate::gateway::Gateway;
-use crate::limits::rate_limiter::Buckets;
+use crate::limits::rate_limiter::KeyedRateLimiter;
 use crate::{Actor, Error, Result};
 use registry_core::clock::Clock;
 use registry_core::permission::Permission;
@@ -25,11 +25,11 @@ const TRY_AGAIN: u64 = 5;
 
 /// Counts what gateways ask and say, for each identity.
 pub(crate) struct GatewayRateLimits {
-    needs: Buckets,
-    reports: Buckets,
-    documents: Buckets,
-    pages: Buckets,
-    follows: Buckets,
+    needs: KeyedRateLimiter,
+    reports: KeyedRateLimiter,
+    documents: KeyedRateLimiter,
+    pages: KeyedRateLimiter,
+    follows: KeyedRateLimiter,
     followers: Followers,
 }
 
@@ -49,7 +49,7 @@ pub struct FollowerPermit {
 impl GatewayRateLimits {
     /// `followers`: so many of one identity at the same time.
     pub(crate) fn new(clock: &Arc<dyn Clock>, followers: usize) -> Self {
-        let buckets = |rate| Buckets::new(clock.clone(), rate);
+        let buckets = |rate| KeyedRateLimiter::new(clock.clone(), rate);
         Self {
             needs: buckets(NEEDS),
             reports: buckets(REPORTS),
@@ -113,6 +113,6 @@ impl Drop for FollowerPermit {
     }
 }
 
-fn count(buckets: &Buckets, actor: &Actor) -> Result<()> {
+fn count(buckets: &KeyedRateLimiter, actor: &Actor) -> Result<()> {
     buckets.count(actor.who()).map(drop).map_err(|seconds| Error::TooManyRequests { seconds })
 }

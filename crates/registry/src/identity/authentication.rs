@@ -10,7 +10,7 @@ use registry_core::permission::Permission;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// What a caller shows.
+/// The credential of a caller.
 #[derive(Clone, Copy)]
 pub enum Credential<'a> {
     /// An API key or a JWT, from `x-portkey-api-key` or `Authorization: Bearer`.
@@ -29,7 +29,7 @@ impl std::fmt::Debug for Credential<'_> {
 }
 
 impl Callers<'_> {
-    /// Who the caller is, or why the credential is not good.
+    /// The actor behind a credential; [`Error::Unauthenticated`] if it is not valid.
     pub async fn authenticate(self, credential: Credential<'_>, origin: RequestContext) -> Result<Actor> {
         match credential {
             Credential::Session(token) => self.registry.sessions().actor_of(token, origin).await,
@@ -47,13 +47,13 @@ impl Callers<'_> {
                     let found = self.actor_of_token(token, origin).await;
                     found.inspect_err(|error| {
                         if matches!(error, Error::Unauthenticated(_)) {
-                            self.registry.limits().count_refused(address.as_deref());
+                            self.registry.limits().count_failed_auth(address.as_deref());
                         }
                     })
                 };
                 let (actor, key, until) =
                     self.registry.limits().throttle_failed_auth(address.as_deref(), looked).await?;
-                // Only what gateways show is held: whoever writes is looked up each time.
+                // Only callers that fetch gateway documents are cached: callers that write are looked up each time.
                 if live.is_watching() && actor.can(Permission::FetchGatewayDocument) {
                     live.identities.put(mark, Arc::new(Identity::new(actor.clone(), key, until)));
                     if live.applied() > before {
@@ -65,7 +65,7 @@ impl Callers<'_> {
         }
     }
 
-    /// The actor, the row of its key if it is one, and until when the credential is good (milliseconds since 1970).
+    /// The actor, the id of its API key if it has one, and when the credential expires (epoch milliseconds).
     async fn actor_of_token(
         self,
         token: &str,
@@ -79,8 +79,8 @@ impl Callers<'_> {
             "This is not an API key (they begin with `mcpr_`), and no token issuer is configured.",
         ))?;
         let (actor, until) = keys.actor(self.registry, token, origin).await?;
-        // Held no longer than keys are: one that the issuer took back must not serve on by tokens of before.
-        let judged_again = millis(self.registry.now()) + jwks::FRESH;
-        Ok((actor, None, Some(until.map_or(judged_again, |until| until.min(judged_again)))))
+        // Cached no longer than the JWKS: a token of a signing key that the issuer removed must stop working.
+        let recheck_at = millis(self.registry.now()) + jwks::KEYS_TTL;
+        Ok((actor, None, Some(until.map_or(recheck_at, |until| until.min(recheck_at)))))
     }
 }

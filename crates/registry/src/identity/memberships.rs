@@ -1,10 +1,10 @@
-//! What people may do where: a role in the whole organisation, roles in single workspaces, and the place they act in.
+//! Roles of users: in the whole organisation and in single workspaces, and where a user acts now.
 
 use crate::identity::Callers;
 use crate::lookup::workspaces;
 use crate::lookup::workspaces::WorkspaceRef;
 use crate::storage::audit_action::AuditAction;
-use crate::storage::columns::word;
+use crate::storage::columns::{set_word, word};
 use crate::storage::entity::{membership, user, workspace};
 use crate::storage::write::{Event, Write};
 use crate::{Actor, Error, Result};
@@ -20,27 +20,27 @@ use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
-/// In at most this many workspaces somebody has a role of their own.
-const MOST: usize = 1_000;
+/// Workspaces that a user may have a role in, at most.
+const MAX_MEMBERSHIPS: usize = 1_000;
 
-/// The word of a person without a role in the whole organisation.
+/// `user.role` of a user without a role in the whole organisation.
 const NO_ROLE: &str = "none";
 
-/// What somebody may do in one workspace.
+/// The role of a user in one workspace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Membership {
-    /// Where.
+    /// The workspace.
     pub workspace: WorkspaceRef,
-    /// As what.
+    /// The role there.
     pub role: Role,
 }
 
-/// Everything somebody is to be.
+/// All roles that a user should have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Roles {
-    /// In the whole organisation.
+    /// Role in the whole organisation; `None`: no role there.
     pub organisation: Option<Role>,
-    /// In single workspaces, each named once.
+    /// Roles in single workspaces, each workspace once.
     pub workspaces: Vec<(Reference, Role)>,
 }
 
@@ -54,20 +54,20 @@ impl Roles {
     }
 }
 
-/// Roles whose workspaces are known.
+/// Roles with the ids of their workspaces.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Granted {
+pub(crate) struct ResolvedRoles {
     pub(crate) organisation: Option<Role>,
     pub(crate) workspaces: Vec<(Uuid, Role)>,
 }
 
-impl Granted {
+impl ResolvedRoles {
     /// The word for `user.role`.
     pub(crate) fn word(&self) -> &'static str {
         self.organisation.map_or(NO_ROLE, Role::as_str)
     }
 
-    /// Whether somebody is an admin, of the organisation or of a workspace.
+    /// Whether these roles include admin, of the organisation or of a workspace.
     pub(crate) fn is_admin(&self) -> bool {
         self.organisation == Some(Role::Admin) || self.workspaces.iter().any(|(_, role)| *role == Role::Admin)
     }
@@ -88,60 +88,60 @@ impl Granted {
 }
 
 impl Callers<'_> {
-    /// From the next request on the caller acts in one of their workspaces, or in the whole organisation.
+    /// From the next request on, the caller acts in this workspace, or in the whole organisation (`None`).
     pub async fn act_in(self, actor: &Actor, place: Option<&Reference>) -> Result<()> {
-        let person = self.registry.users().row(actor).await?;
+        let user = self.registry.users().row(actor).await?;
         let write = self.registry.begin_write(actor).await?;
         let workspace = match place {
-            None if organisation_role(&person)?.is_some() => None,
+            None if organisation_role(&user)?.is_some() => None,
             None => return Err(Error::not_found("role", "in the whole organisation")),
             Some(reference) => {
                 let missing = || Error::not_found("workspace", crate::lookup::slugs::show(reference));
                 let found = workspaces::by_reference(&write.txn, reference).await?.ok_or_else(missing)?;
-                let member = membership::Entity::find_by_id((person.id, found.id)).one(&write.txn).await?;
+                let member = membership::Entity::find_by_id((user.id, found.id)).one(&write.txn).await?;
                 Some(member.ok_or_else(missing)?.workspace_id)
             }
         };
-        if person.workspace_id == workspace {
+        if user.workspace_id == workspace {
             return Ok(());
         }
-        act(write, person, workspace).await
+        act(write, user, workspace).await
     }
 }
 
-async fn act(mut write: Write<'_>, person: user::Model, workspace: Option<Uuid>) -> Result<()> {
-    let event = Event::new(AuditAction::UserActsIn, "user", person.id).named(&person.email);
+async fn act(mut write: Write<'_>, user: user::Model, workspace: Option<Uuid>) -> Result<()> {
+    let event = Event::new(AuditAction::UserActsIn, "user", user.id).named(&user.email);
     write.audit(
         event
             .in_workspace(workspace.map(WorkspaceId))
-            .before(json!({ "workspace_id": person.workspace_id }))
+            .before(json!({ "workspace_id": user.workspace_id }))
             .after(json!({ "workspace_id": workspace })),
     );
-    let mut changed = person.into_active_model();
+    let mut changed = user.into_active_model();
     changed.workspace_id = Set(workspace);
     changed.update(&write.txn).await?;
     write.commit().await
 }
 
-/// What somebody is in the whole organisation.
-pub(crate) fn organisation_role(person: &user::Model) -> Result<Option<Role>> {
-    if person.role == NO_ROLE {
+/// The role in the whole organisation; `None`: no role there.
+pub(crate) fn organisation_role(user: &user::Model) -> Result<Option<Role>> {
+    if user.role == NO_ROLE {
         return Ok(None);
     }
-    word(Role::parse, &person.role, "user", "role", person.id).map(Some)
+    word(Role::parse, &user.role, "user", "role", user.id).map(Some)
 }
 
-/// As what, and where, somebody acts now; `None`: they have no role any more.
+/// The role and the workspace that a user acts with now; `None`: the user has no role any more.
 pub(crate) async fn acting(
     db: &impl ConnectionTrait,
-    person: &user::Model,
+    user: &user::Model,
 ) -> Result<Option<(Role, Option<WorkspaceId>)>> {
-    let own = organisation_role(person)?;
-    if let (Some(role), None) = (own, person.workspace_id) {
+    let own = organisation_role(user)?;
+    if let (Some(role), None) = (own, user.workspace_id) {
         return Ok(Some((role, None)));
     }
-    let places = of(db, &[person.id]).await?.remove(&person.id).unwrap_or_default();
-    let here = places.iter().find(|one| Some(one.workspace.id.0) == person.workspace_id);
+    let places = of(db, &[user.id]).await?.remove(&user.id).unwrap_or_default();
+    let here = places.iter().find(|one| Some(one.workspace.id.0) == user.workspace_id);
     let first = if own.is_none() { places.first() } else { None };
     Ok(match here.or(first) {
         Some(place) => Some((own.max(Some(place.role)).unwrap_or(place.role), Some(place.workspace.id))),
@@ -149,10 +149,10 @@ pub(crate) async fn acting(
     })
 }
 
-/// The live workspaces that people have roles in, by person, in the order of their slugs.
-pub(crate) async fn of(db: &impl ConnectionTrait, people: &[Uuid]) -> Result<HashMap<Uuid, Vec<Membership>>> {
+/// The memberships of users in workspaces that are not deleted, by user, sorted by slug.
+pub(crate) async fn of(db: &impl ConnectionTrait, users: &[Uuid]) -> Result<HashMap<Uuid, Vec<Membership>>> {
     let rows = membership::Entity::find()
-        .filter(membership::Column::UserId.is_in(people.iter().copied()))
+        .filter(membership::Column::UserId.is_in(users.iter().copied()))
         .find_also_related(workspace::Entity)
         .filter(workspace::Column::DeletedAt.is_null())
         .all(db)
@@ -160,10 +160,10 @@ pub(crate) async fn of(db: &impl ConnectionTrait, people: &[Uuid]) -> Result<Has
     let mut found: HashMap<Uuid, Vec<Membership>> = HashMap::new();
     for (row, workspace) in rows {
         let Some(workspace) = workspace else { continue };
-        found.entry(row.user_id).or_default().push(Membership {
-            workspace: workspaces::as_ref(&workspace)?,
-            role: word(Role::parse, &row.role, "membership", "role", row.user_id)?,
-        });
+        found
+            .entry(row.user_id)
+            .or_default()
+            .push(Membership { workspace: workspaces::as_ref(&workspace)?, role: row.role()? });
     }
     for places in found.values_mut() {
         places.sort_by(|one, other| one.workspace.slug.as_str().cmp(other.workspace.slug.as_str()));
@@ -171,19 +171,18 @@ pub(crate) async fn of(db: &impl ConnectionTrait, people: &[Uuid]) -> Result<Has
     Ok(found)
 }
 
-/// What somebody was granted until now.
-pub(crate) async fn granted(db: &impl ConnectionTrait, person: &user::Model) -> Result<Granted> {
-    let places = of(db, &[person.id]).await?.remove(&person.id).unwrap_or_default();
-    Ok(Granted {
-        organisation: organisation_role(person)?,
+/// The present roles of a user.
+pub(crate) async fn granted(db: &impl ConnectionTrait, user: &user::Model) -> Result<ResolvedRoles> {
+    let places = of(db, &[user.id]).await?.remove(&user.id).unwrap_or_default();
+    Ok(ResolvedRoles {
+        organisation: organisation_role(user)?,
         workspaces: places.into_iter().map(|one| (one.workspace.id.0, one.role)).collect(),
     })
 }
 
-/// Finds the workspaces; refuses what nobody can be.
-pub(crate) async fn check(write: &Write<'_>, roles: &Roles) -> Result<Granted> {
-    const NOT_GATEWAY: &str =
-        "The role `gateway` is for API keys. People are `viewer`, `manager` or `admin`.";
+/// Finds the workspaces; refuses roles that users cannot have.
+pub(crate) async fn check(write: &Write<'_>, roles: &Roles) -> Result<ResolvedRoles> {
+    const NOT_GATEWAY: &str = "The role `gateway` is for API keys. Users are `viewer`, `manager` or `admin`.";
     let mut findings = Findings::default();
     let mut refuse = |pointer: String, code: &'static str, why: &str| {
         findings.push(Finding::error(pointer, code, why.to_owned()));
@@ -198,8 +197,11 @@ pub(crate) async fn check(write: &Write<'_>, roles: &Roles) -> Result<Granted> {
     if roles.organisation == Some(Role::Gateway) {
         refuse("/role".to_owned(), "invalid_value", NOT_GATEWAY);
     }
-    if roles.workspaces.len() > MOST {
-        let why = format!("These are {} workspaces; at most {MOST} may be named.", roles.workspaces.len());
+    if roles.workspaces.len() > MAX_MEMBERSHIPS {
+        let why = format!(
+            "These are {} workspaces; at most {MAX_MEMBERSHIPS} may be named.",
+            roles.workspaces.len()
+        );
         return Err(Error::invalid(Finding::error("/workspaces", "too_many", why)));
     }
     let named: Vec<&Reference> = roles.workspaces.iter().map(|(reference, _)| reference).collect();
@@ -220,20 +222,20 @@ pub(crate) async fn check(write: &Write<'_>, roles: &Roles) -> Result<Granted> {
         }
     }
     findings.into_result().map_err(Error::Invalid)?;
-    Ok(Granted { organisation: roles.organisation, workspaces })
+    Ok(ResolvedRoles { organisation: roles.organisation, workspaces })
 }
 
-/// Puts a person's workspaces into place.
-pub(crate) async fn store(write: &Write<'_>, person: Uuid, granted: &Granted) -> Result<()> {
-    let old = membership::Entity::delete_many().filter(membership::Column::UserId.eq(person));
+/// Replaces the memberships of a user.
+pub(crate) async fn store(write: &Write<'_>, user: Uuid, granted: &ResolvedRoles) -> Result<()> {
+    let old = membership::Entity::delete_many().filter(membership::Column::UserId.eq(user));
     old.exec(&write.txn).await?;
     let rows: Vec<_> = granted
         .workspaces
         .iter()
         .map(|(workspace, role)| membership::ActiveModel {
-            user_id: Set(person),
+            user_id: Set(user),
             workspace_id: Set(*workspace),
-            role: Set(role.as_str().to_owned()),
+            role: set_word(*role),
         })
         .collect();
     if !rows.is_empty() {

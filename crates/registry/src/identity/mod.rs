@@ -1,5 +1,6 @@
-//! Who calls: users, memberships, sessions, API keys, sign-in by password and OpenID Connect, bearer tokens.
+//! Identity of callers: users, memberships, sessions, API keys, sign-in by password and OpenID Connect, bearer tokens.
 
+pub(crate) mod administration;
 pub(crate) mod api_keys;
 pub(crate) mod authentication;
 pub(crate) mod bearer;
@@ -7,7 +8,6 @@ pub(crate) mod login;
 pub(crate) mod memberships;
 pub(crate) mod oidc;
 pub(crate) mod sessions;
-pub(crate) mod user_admin;
 pub(crate) mod users;
 
 use crate::Registry;
@@ -51,27 +51,27 @@ impl Registry {
     }
 }
 
-/// Signing in: by password, one-time link or identity provider. A view of the application, reached by [`Registry::login`].
+/// Sign-in: by password, one-time link or identity provider. A view of the application, reached by [`Registry::login`].
 #[derive(Clone, Copy)]
 pub struct Login<'a> {
     pub(crate) registry: &'a Registry,
 }
 
 impl Registry {
-    /// Signing in: by password, one-time link or identity provider.
+    /// Sign-in: by password, one-time link or identity provider.
     pub fn login(&self) -> Login<'_> {
         Login { registry: self }
     }
 }
 
-/// Who calls: credentials become actors. A view of the application, reached by [`Registry::callers`].
+/// Callers: from a credential to an actor. A view of the application, reached by [`Registry::callers`].
 #[derive(Clone, Copy)]
 pub struct Callers<'a> {
     pub(crate) registry: &'a Registry,
 }
 
 impl Registry {
-    /// Who calls: credentials become actors.
+    /// Callers: from a credential to an actor.
     pub fn callers(&self) -> Callers<'_> {
         Callers { registry: self }
     }

@@ -1,4 +1,4 @@
-//! Browser sessions: who is behind a cookie, the list of one's own, ending them.
+//! Browser sessions: from the cookie to the actor, listing, ending.
 
 use crate::identity::api_keys::format::random_base62;
 use crate::identity::{Sessions, memberships};
@@ -18,55 +18,54 @@ use sea_orm::{
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-/// How long a session lives without being used.
-const LIFE: Duration = Duration::hours(12);
-/// How long it lives however much it is used: then people show again who they are, and the identity provider says again
-/// what they may do.
-const LONGEST: Duration = Duration::days(7);
-const LONGEST_OF_PROVIDER: Duration = Duration::hours(12);
-/// As much of a `User-Agent` as is kept.
-const LONGEST_AGENT: usize = 300;
+/// How long an unused session lasts.
+const IDLE_TTL: Duration = Duration::hours(12);
+/// How long a session lasts at most: then the user signs in again, and the identity provider gives the roles again.
+const MAX_AGE: Duration = Duration::days(7);
+const MAX_AGE_WITH_PROVIDER: Duration = Duration::hours(12);
+/// Stored characters of a `User-Agent`.
+const MAX_USER_AGENT: usize = 300;
 
-/// Why somebody is not let in who may do nothing any more.
+/// Refusal for users without any role.
 pub(crate) const NO_ROLE_LEFT: &str = "You have no role here any more. Ask an administrator for one.";
 
-/// One session of a person.
+/// A session of a user.
 #[derive(Clone, Debug)]
 pub struct Session {
-    /// Its id; not what the cookie holds.
+    /// Id of the session; not the value of the cookie.
     pub id: SessionId,
-    /// When somebody signed in.
+    /// When the user signed in.
     pub started_at: Timestamp,
     /// When it was last used, to the minute.
     pub seen_at: Timestamp,
-    /// When it ends if it is not used.
+    /// When it expires unless it is used.
     pub expires_at: Timestamp,
-    /// Where from, when somebody signed in.
+    /// IP address at sign-in.
     pub address: Option<String>,
     /// The beginning of the browser's `User-Agent`.
     pub user_agent: Option<String>,
-    /// Whether it is the one that asks.
+    /// Whether it is the session of this request.
     pub current: bool,
 }
 
 impl Sessions<'_> {
-    /// The caller's own sessions, the last used first.
+    /// The sessions of the caller, the last used first.
     pub async fn list(self, actor: &Actor) -> Result<Vec<Session>> {
-        let person = self.registry.users().row(actor).await?;
-        self.list_sessions(actor, person.id).await
+        let user = self.registry.users().row(actor).await?;
+        self.list_sessions(actor, user.id).await
     }
 
-    /// Somebody's sessions, the last used first.
-    pub async fn list_of(self, actor: &Actor, person: UserId) -> Result<Vec<Session>> {
+    /// The sessions of a user, the last used first.
+    pub async fn list_of(self, actor: &Actor, user: UserId) -> Result<Vec<Session>> {
         actor.require_organisation(Permission::ManagePeople)?;
-        let found = user::Entity::find_by_id(person.0).one(self.registry.db()).await?;
-        found.ok_or_else(|| Error::not_found("person", person))?;
-        self.list_sessions(actor, person.0).await
+        let found = user::Entity::find_by_id(user.0).one(self.registry.db()).await?;
+        found.ok_or_else(|| Error::not_found("user", user))?;
+        self.list_sessions(actor, user.0).await
     }
 
-    async fn list_sessions(self, actor: &Actor, person: Uuid) -> Result<Vec<Session>> {
+    async fn list_sessions(self, actor: &Actor, user: Uuid) -> Result<Vec<Session>> {
         let rows = session::Entity::find()
-            .filter(session::Column::UserId.eq(person))
+            .filter(session::Column::UserId.eq(user))
             .filter(session::Column::ExpiresAt.gt(millis(self.registry.now())))
             .order_by_desc(session::Column::LastSeenAt)
             .order_by_desc(session::Column::Id)
@@ -84,54 +83,54 @@ impl Sessions<'_> {
         Ok(rows.into_iter().map(session).collect())
     }
 
-    /// Ends one of the caller's own sessions.
+    /// Ends a session of the caller.
     pub async fn end(self, actor: &Actor, id: SessionId) -> Result<()> {
-        let person = self.registry.users().row(actor).await?;
-        self.end_one(actor, person, id).await
+        let user = self.registry.users().row(actor).await?;
+        self.end_one(actor, user, id).await
     }
 
-    /// Ends one of somebody's sessions.
-    pub async fn end_of(self, actor: &Actor, person: UserId, id: SessionId) -> Result<()> {
+    /// Ends a session of a user.
+    pub async fn end_of(self, actor: &Actor, user: UserId, id: SessionId) -> Result<()> {
         actor.require_organisation(Permission::ManagePeople)?;
-        let found = user::Entity::find_by_id(person.0).one(self.registry.db()).await?;
-        self.end_one(actor, found.ok_or_else(|| Error::not_found("person", person))?, id).await
+        let found = user::Entity::find_by_id(user.0).one(self.registry.db()).await?;
+        self.end_one(actor, found.ok_or_else(|| Error::not_found("user", user))?, id).await
     }
 
-    async fn end_one(self, actor: &Actor, person: user::Model, id: SessionId) -> Result<()> {
+    async fn end_one(self, actor: &Actor, user: user::Model, id: SessionId) -> Result<()> {
         let mut write = self.registry.begin_write(actor).await?;
         let ended = session::Entity::delete_many()
-            .filter(session::Column::UserId.eq(person.id))
+            .filter(session::Column::UserId.eq(user.id))
             .filter(session::Column::Id.eq(id.0))
             .exec(&write.txn)
             .await?;
         if ended.rows_affected == 0 {
             return Err(Error::not_found("session", id));
         }
-        write.audit(Event::new(AuditAction::UserSessionEnded, "user", person.id).named(person.email));
+        write.audit(Event::new(AuditAction::UserSessionEnded, "user", user.id).named(user.email));
         write.commit().await
     }
 
-    /// Ends all sessions of somebody; how many there were.
-    pub async fn end_all_of(self, actor: &Actor, person: UserId) -> Result<u64> {
+    /// Ends all sessions of a user. Answers how many there were.
+    pub async fn end_all_of(self, actor: &Actor, user: UserId) -> Result<u64> {
         actor.require_organisation(Permission::ManagePeople)?;
-        let found = user::Entity::find_by_id(person.0).one(self.registry.db()).await?;
-        let found = found.ok_or_else(|| Error::not_found("person", person))?;
+        let found = user::Entity::find_by_id(user.0).one(self.registry.db()).await?;
+        let found = found.ok_or_else(|| Error::not_found("user", user))?;
         self.end_all(actor, found, None).await
     }
 
-    /// Ends all of the caller's sessions but the present one; how many there were.
+    /// Ends all sessions of the caller except the present one. Answers how many there were.
     pub async fn end_others(self, actor: &Actor) -> Result<u64> {
-        let person = self.registry.users().row(actor).await?;
-        self.end_all(actor, person, actor.session).await
+        let user = self.registry.users().row(actor).await?;
+        self.end_all(actor, user, actor.session).await
     }
 
-    async fn end_all(self, actor: &Actor, person: user::Model, except: Option<SessionId>) -> Result<u64> {
+    async fn end_all(self, actor: &Actor, user: user::Model, except: Option<SessionId>) -> Result<u64> {
         let mut write = self.registry.begin_write(actor).await?;
-        let ended = end(&write.txn, person.id, except).await?;
+        let ended = end(&write.txn, user.id, except).await?;
         if ended > 0 {
             write.audit(
-                Event::new(AuditAction::UserSessionsEnded, "user", person.id)
-                    .named(person.email)
+                Event::new(AuditAction::UserSessionsEnded, "user", user.id)
+                    .named(user.email)
                     .after(serde_json::json!({ "sessions": ended })),
             );
         }
@@ -142,17 +141,17 @@ impl Sessions<'_> {
     /// The actor behind a session cookie.
     pub(crate) async fn actor_of(self, token: &str, origin: RequestContext) -> Result<Actor> {
         let refused = || Error::Unauthenticated("Your session has ended. Sign in again.");
-        let (row, person) = session::Entity::find()
+        let (row, user) = session::Entity::find()
             .filter(session::Column::TokenHash.eq(token_hash(token)))
             .filter(session::Column::ExpiresAt.gt(millis(self.registry.now())))
             .find_also_related(user::Entity)
             .one(self.registry.db())
             .await?
             .ok_or_else(refused)?;
-        let person = person.filter(|person| person.deactivated_at.is_none()).ok_or_else(refused)?;
+        let user = user.filter(|user| user.deactivated_at.is_none()).ok_or_else(refused)?;
         let (id, now) = (SessionId(row.id), millis(self.registry.now()));
         let longest =
-            if self.registry.login().may_have_password(&person) { LONGEST } else { LONGEST_OF_PROVIDER };
+            if self.registry.login().may_have_password(&user) { MAX_AGE } else { MAX_AGE_WITH_PROVIDER };
         let end = row.created_at + longest.num_milliseconds();
         if now >= end {
             return Err(refused());
@@ -160,63 +159,63 @@ impl Sessions<'_> {
         if now - row.last_seen_at > 60_000 {
             let mut seen = row.into_active_model();
             seen.last_seen_at = Set(now);
-            seen.expires_at = Set(Ord::min(now + LIFE.num_milliseconds(), end));
+            seen.expires_at = Set(Ord::min(now + IDLE_TTL.num_milliseconds(), end));
             if let Err(error) = seen.update(self.registry.db()).await {
                 tracing::warn!(%error, "a session could not be prolonged");
             }
         }
-        let (role, workspace) = memberships::acting(self.registry.db(), &person)
+        let (role, workspace) = memberships::acting(self.registry.db(), &user)
             .await?
             .ok_or(Error::Unauthenticated(NO_ROLE_LEFT))?;
         Ok(Actor {
             kind: "user",
-            id: Some(person.id.to_string()),
+            id: Some(user.id.to_string()),
             role,
             scopes: Vec::new(),
             workspace,
             session: Some(id),
             until: None,
-            name: person.name,
+            name: user.name,
             origin,
         })
     }
 }
 
-/// Begins a session for a person: the cookie's value, and when it ends if it is not used.
-pub(crate) async fn open(write: &Write<'_>, person: Uuid) -> Result<(String, Timestamp)> {
-    // The sessions that ended are of no use to anybody.
+/// Creates a session of a user: the value of the cookie, and when it expires unless it is used.
+pub(crate) async fn open(write: &Write<'_>, user: Uuid) -> Result<(String, Timestamp)> {
+    // Expired sessions are deleted here.
     session::Entity::delete_many()
         .filter(session::Column::ExpiresAt.lte(write.millis()))
         .exec(&write.txn)
         .await?;
     let token = random_base62(43)?;
-    let expires_at = write.now + LIFE;
+    let expires_at = write.now + IDLE_TTL;
     let origin = &write.actor().origin;
     session::ActiveModel {
         id: Set(write.registry.new_id()),
-        user_id: Set(person),
+        user_id: Set(user),
         token_hash: Set(token_hash(&token)),
         created_at: Set(write.millis()),
         last_seen_at: Set(write.millis()),
         expires_at: Set(millis(expires_at)),
         address: Set(origin.address.clone()),
-        user_agent: Set(origin.user_agent.as_ref().map(|text| text.chars().take(LONGEST_AGENT).collect())),
+        user_agent: Set(origin.user_agent.as_ref().map(|text| text.chars().take(MAX_USER_AGENT).collect())),
     }
     .insert(&write.txn)
     .await?;
     Ok((token, expires_at))
 }
 
-/// Ends every session of a person, except one; how many there were.
-pub(crate) async fn end(db: &impl ConnectionTrait, person: Uuid, except: Option<SessionId>) -> Result<u64> {
-    let mut gone = session::Entity::delete_many().filter(session::Column::UserId.eq(person));
+/// Ends all sessions of a user except `except`. Answers how many there were.
+pub(crate) async fn end(db: &impl ConnectionTrait, user: Uuid, except: Option<SessionId>) -> Result<u64> {
+    let mut gone = session::Entity::delete_many().filter(session::Column::UserId.eq(user));
     if let Some(except) = except {
         gone = gone.filter(session::Column::Id.ne(except.0));
     }
     Ok(gone.exec(db).await?.rows_affected)
 }
 
-/// How cookies and links are kept.
+/// Cookies and links are stored as SHA-256, 32 bytes.
 pub(crate) fn token_hash(token: &str) -> Vec<u8> {
     Sha256::digest(token.as_bytes()).to_vec()
 }

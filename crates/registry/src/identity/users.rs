@@ -1,4 +1,4 @@
-//! People: who there is.
+//! Users: listing and reading.
 
 use crate::identity::memberships::{Membership, organisation_role};
 use crate::identity::{Users, memberships};
@@ -12,35 +12,35 @@ use registry_core::permission::{Permission, Role};
 use sea_orm::{EntityTrait, QueryOrder};
 use uuid::Uuid;
 
-/// A person.
+/// A user.
 #[derive(Clone, Debug)]
 pub struct User {
-    /// Their id.
+    /// Id of the user.
     pub id: UserId,
-    /// What they sign in with.
+    /// E-mail address for sign-in, as it was entered.
     pub email: String,
-    /// Their name.
+    /// Name for display.
     pub name: String,
-    /// What they may do in the whole organisation, if anything.
+    /// Role in the whole organisation; `None`: no role there.
     pub role: Option<Role>,
-    /// What they may do in single workspaces beside that, in the order of their slugs.
+    /// Roles in single workspaces, sorted by slug.
     pub workspaces: Vec<Membership>,
-    /// The workspace they act in; `None`: the whole organisation.
+    /// The workspace that the user acts in; `None`: the whole organisation.
     pub acts_in: Option<WorkspaceId>,
-    /// Whether an identity provider vouches for them.
+    /// Whether the account is linked to the identity provider.
     pub from_provider: bool,
-    /// Whether they set a password.
+    /// Whether the user has a password.
     pub has_password: bool,
-    /// When they were made known.
+    /// When the user was created.
     pub created_at: Timestamp,
-    /// When they last signed in; `None`: invited, and never came.
+    /// When the user last signed in; `None`: never.
     pub last_sign_in_at: Option<Timestamp>,
-    /// Since when they may not come in any more.
+    /// When the user was deactivated; `None`: active.
     pub deactivated_at: Option<Timestamp>,
 }
 
 impl Users<'_> {
-    /// Everybody, by name.
+    /// All users, sorted by name.
     pub async fn list(self, actor: &Actor, request: PageRequest) -> Result<Page<User>> {
         actor.require_organisation(Permission::ManagePeople)?;
         let select = user::Entity::find().order_by_asc(user::Column::Name).order_by_asc(user::Column::Id);
@@ -53,19 +53,19 @@ impl Users<'_> {
         })
     }
 
-    /// One person.
+    /// One user.
     pub async fn get(self, actor: &Actor, id: UserId) -> Result<User> {
         actor.require_organisation(Permission::ManagePeople)?;
         let row = user::Entity::find_by_id(id.0).one(self.registry.db()).await?;
-        self.with_places(row.ok_or_else(|| Error::not_found("person", id))?).await
+        self.with_memberships(row.ok_or_else(|| Error::not_found("user", id))?).await
     }
 
-    /// The person behind the caller.
+    /// The user behind the caller.
     pub async fn current(self, actor: &Actor) -> Result<User> {
-        self.with_places(self.row(actor).await?).await
+        self.with_memberships(self.row(actor).await?).await
     }
 
-    pub(crate) async fn with_places(self, row: user::Model) -> Result<User> {
+    pub(crate) async fn with_memberships(self, row: user::Model) -> Result<User> {
         let places =
             memberships::of(self.registry.db(), &[row.id]).await?.remove(&row.id).unwrap_or_default();
         into_user(row, places)
@@ -79,7 +79,7 @@ impl Users<'_> {
     }
 }
 
-/// What tells e-mail addresses apart.
+/// The unique form of an e-mail address: lower case.
 pub(crate) fn email_key(email: &str) -> String {
     email.trim().to_lowercase()
 }

@@ -170,7 +170,9 @@ impl Integrations<'_> {
         let slug = self.free_slug(&write.txn, actor, new.slug.as_deref(), &name).await?;
         let id = self.registry.new_id();
         if let Some((draft, _)) = sealed {
-            write.hand_over(OwnerKind::Draft.with_id(draft), OwnerKind::Integration.with_id(id)).await?;
+            write
+                .change_sealed_owner(OwnerKind::Draft.with_id(draft), OwnerKind::Integration.with_id(id))
+                .await?;
         }
         let stored = store(
             write,

@@ -7,7 +7,7 @@ use crate::ports::upstream::FetchedLogo;
 use crate::registration::issuer_rate::reserve_slot_now;
 use crate::storage::columns::{hex, millis, moment};
 use crate::storage::entity::logo;
-use crate::storage::wanted_logos::{id_of, new_row};
+use crate::storage::logo_queue::{logo_id, new_row};
 use crate::storage::write::Write;
 use crate::{Actor, Error, Result, SendPermit};
 use registry_core::clock::Timestamp;
@@ -121,7 +121,7 @@ impl Logos<'_> {
             .order_by_asc(logo::Column::DueAt)
             .limit(1)
             .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
-            .into_partial_model::<logo::Facts>()
+            .into_partial_model::<logo::Info>()
             .one(&write.txn)
             .await?;
         let Some(row) = row else { return Ok(false) };
@@ -154,8 +154,8 @@ impl Logos<'_> {
         Ok(None)
     }
 
-    async fn logo_row(self, url: &str) -> Result<Option<logo::Facts>> {
-        let row = logo::Entity::find_by_id(id_of(url)).into_partial_model::<logo::Facts>();
+    async fn logo_row(self, url: &str) -> Result<Option<logo::Info>> {
+        let row = logo::Entity::find_by_id(logo_id(url)).into_partial_model::<logo::Info>();
         Ok(row.one(self.registry.db()).await?)
     }
 
@@ -227,8 +227,8 @@ impl From<LogoProblem> for LogoState {
     }
 }
 
-impl From<logo::Facts> for Logo {
-    fn from(row: logo::Facts) -> Self {
+impl From<logo::Info> for Logo {
+    fn from(row: logo::Info) -> Self {
         let side = |side: Option<i32>| side.and_then(|side| u32::try_from(side).ok());
         let state = match (row.digest, row.media_type, row.problem_code, row.problem) {
             (Some(digest), Some(media_type), ..) => LogoState::Picture {

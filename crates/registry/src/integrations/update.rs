@@ -227,7 +227,7 @@ pub(crate) async fn mark_deleted(write: &mut Write<'_>, model: integration::Mode
         .flat_map(|row| sealed_ids(row.configuration.as_deref()))
         .chain(sealed_ids(model.configuration.as_deref()))
         .map(|(_, id)| id);
-    write.unseal(secrets).await?;
+    write.delete_sealed(secrets).await?;
     mapped_secrets::remove_all(write, model.id).await?;
     let mut gone = model.clone().into_active_model();
     gone.deleted_at = Set(Some(write.millis()));

@@ -1,61 +1,61 @@
-//! How much of something that is bounded one address may hold at the same time: whoever takes their time on one machine must
-//! not keep everybody else out, and neither must a few that do it together.
+//! Limits how much of a shared resource (requests, connections) one client address may hold at the same time: one slow
+//! client, or a few together, must not exhaust it.
 //!
-//! An address gets another one only while it holds less than a third of what is free. So one address alone has at most a
-//! quarter, four have a seventh each, a hundred have less than a hundredth each, and something is always left for an
-//! address that holds little (dynamic thresholds, Choudhury and Hahne 1998).
+//! An address gets another permit only while it holds less than a third of the free permits. So one address alone has
+//! at most a quarter, four have a seventh each, a hundred have less than a hundredth each, and a permit is always left
+//! for an address that holds few (dynamic thresholds, Choudhury and Hahne 1998).
 
 use crate::limits::sign_in::network;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// So much more must be free than an address holds.
-const FREE: usize = 3;
+/// So many times what an address holds must be free.
+const FREE_FACTOR: usize = 3;
 
-/// Counts what each address holds (of IPv6 each /64). Cheap to clone.
+/// Counts the permits of each address (IPv6: of each /64). Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Shares {
+pub struct PerClientLimit {
     all: usize,
     held: Arc<Mutex<Held>>,
 }
 
-/// What is held, by address and in all.
+/// Permits in use, by address and in total.
 #[derive(Debug, Default)]
 struct Held {
     each: HashMap<String, usize>,
     total: usize,
 }
 
-/// One that is held, until this is dropped.
+/// A permit; returned when it is dropped.
 #[derive(Debug)]
-pub struct Share {
+pub struct Permit {
     address: String,
     held: Arc<Mutex<Held>>,
 }
 
-impl Shares {
-    /// Of so many in all.
+impl PerClientLimit {
+    /// A limit with `all` permits in total.
     pub fn of(all: usize) -> Self {
         Self { all: all.max(1), held: Arc::default() }
     }
 
-    /// Takes one for an address; `None` when it has its share.
-    pub fn take(&self, address: Option<IpAddr>) -> Option<Share> {
+    /// Takes a permit for an address; `None`: the address has its share.
+    pub fn take(&self, address: Option<IpAddr>) -> Option<Permit> {
         let address = address.map(|address| network(&address.to_string())).unwrap_or_default();
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let count = held.each.get(&address).copied().unwrap_or_default();
-        if count.saturating_mul(FREE) >= self.all.saturating_sub(held.total) {
+        if count.saturating_mul(FREE_FACTOR) >= self.all.saturating_sub(held.total) {
             return None;
         }
         held.each.insert(address.clone(), count + 1);
         held.total += 1;
         drop(held);
-        Some(Share { address, held: self.held.clone() })
+        Some(Permit { address, held: self.held.clone() })
     }
 }
 
-impl Drop for Share {
+impl Drop for Permit {
     fn drop(&mut self) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.total -= 1;
@@ -72,13 +72,13 @@ impl Drop for Share {
 mod tests {
     use super::*;
 
-    fn fill(shares: &Shares, addresses: u8) -> Vec<Vec<Share>> {
-        let mut held: Vec<Vec<Share>> = (0..addresses).map(|_| Vec::new()).collect();
+    fn fill(limit: &PerClientLimit, addresses: u8) -> Vec<Vec<Permit>> {
+        let mut held: Vec<Vec<Permit>> = (0..addresses).map(|_| Vec::new()).collect();
         loop {
             let before: usize = held.iter().map(Vec::len).sum();
             for (last, mine) in held.iter_mut().enumerate() {
                 let last = u8::try_from(last).unwrap_or_default();
-                mine.extend(shares.take(Some(IpAddr::from([192, 0, 2, last]))));
+                mine.extend(limit.take(Some(IpAddr::from([192, 0, 2, last]))));
             }
             if held.iter().map(Vec::len).sum::<usize>() == before {
                 return held;
@@ -87,16 +87,16 @@ mod tests {
     }
 
     #[test]
-    fn however_many_take_all_they_can_something_is_left_for_the_next() {
+    fn new_address_gets_permits_when_others_take_all_they_can() {
         for (addresses, at_most) in [(1, 2500), (4, 1430), (5, 1251), (100, 98), (250, 40)] {
-            let shares = Shares::of(10_000);
-            let held = fill(&shares, addresses);
+            let limit = PerClientLimit::of(10_000);
+            let held = fill(&limit, addresses);
             assert!(held.iter().all(|mine| mine.len() <= at_most), "{addresses}: {}", held[0].len());
             let fresh = IpAddr::from([198, 51, 100, 1]);
-            let next: Vec<_> = (0..10).map_while(|_| shares.take(Some(fresh))).collect();
+            let next: Vec<_> = (0..10).map_while(|_| limit.take(Some(fresh))).collect();
             assert_eq!(next.len(), 10, "{addresses}");
             drop(held);
-            assert_eq!(shares.held.lock().unwrap_or_else(PoisonError::into_inner).total, 10);
+            assert_eq!(limit.held.lock().unwrap_or_else(PoisonError::into_inner).total, 10);
         }
     }
 }

@@ -1,7 +1,7 @@
-//! How often something may happen for each of many names. Each process counts for itself.
+//! A rate limiter with one bucket per key (GCRA, crate `governor`). Each process counts for itself.
 //!
-//! Names are hashed into a fixed number of buckets, so the memory is bounded whatever comes; two that share a bucket share
-//! its tries, and the hash has a random seed, so nobody can aim at another's.
+//! Keys are hashed into a fixed number of buckets, so memory is bounded. Two keys in one bucket share its limit; the
+//! hash has a random seed, so nobody can choose a key that shares the bucket of another.
 
 use governor::clock::Clock as Ticks;
 use governor::middleware::StateInformationMiddleware;
@@ -15,23 +15,23 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Counts what happens, by name.
-pub(crate) struct Buckets {
-    limiter: RateLimiter<u16, HashMapStateStore<u16>, Wall, StateInformationMiddleware>,
-    /// Until when those that were refused last have to wait.
+/// Counts events by key.
+pub(crate) struct KeyedRateLimiter {
+    limiter: RateLimiter<u16, HashMapStateStore<u16>, GovernorClock, StateInformationMiddleware>,
+    /// Until when the buckets that were refused last must wait.
     blocked: Mutex<HashMap<u16, Nanos>>,
     seed: RandomState,
-    clock: Wall,
+    clock: GovernorClock,
 }
 
-/// How many may still come at once.
-pub(crate) struct Left(pub(crate) u32);
+/// How many events the bucket still accepts now.
+pub(crate) struct Remaining(pub(crate) u32);
 
-/// The deployment's clock, as the crate `governor` reads it: what passes, not what a clock shows, which may be set.
+/// The clock of the deployment for `governor`: elapsed time, because wall time can be set.
 #[derive(Clone)]
-struct Wall(Arc<dyn Clock>);
+struct GovernorClock(Arc<dyn Clock>);
 
-impl Ticks for Wall {
+impl Ticks for GovernorClock {
     type Instant = Nanos;
 
     fn now(&self) -> Nanos {
@@ -39,21 +39,21 @@ impl Ticks for Wall {
     }
 }
 
-impl Buckets {
-    /// `burst` at once for each name, and one more each `period`.
+impl KeyedRateLimiter {
+    /// Each key may use `burst` at once, and one more each `period`.
     pub(crate) fn new(clock: Arc<dyn Clock>, (burst, period): (u32, Duration)) -> Self {
-        let clock = Wall(clock);
+        let clock = GovernorClock(clock);
         let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::with_period(period).unwrap_or_else(|| Quota::per_minute(burst));
         let limiter = RateLimiter::new(quota.allow_burst(burst), HashMapStateStore::default(), clock.clone());
         Self { limiter, blocked: Mutex::default(), seed: RandomState::new(), clock }
     }
 
-    /// Counts one, or says how many seconds to wait, at least 1.
-    pub(crate) fn count(&self, name: &str) -> std::result::Result<Left, u64> {
+    /// Counts one event. `Err`: seconds to wait, at least 1.
+    pub(crate) fn count(&self, name: &str) -> std::result::Result<Remaining, u64> {
         let bucket = self.bucket(name);
         match self.limiter.check_key(&bucket) {
-            Ok(counted) => Ok(Left(counted.remaining_burst_capacity())),
+            Ok(counted) => Ok(Remaining(counted.remaining_burst_capacity())),
             Err(refused) => {
                 let now = self.clock.now();
                 let wait = refused.wait_time_from(now);
@@ -64,7 +64,7 @@ impl Buckets {
         }
     }
 
-    /// How many seconds a name that was refused still has to wait; counts nothing.
+    /// Seconds that a refused key must still wait; counts nothing.
     pub(crate) fn blocked(&self, name: &str) -> Option<u64> {
         let now = self.clock.now();
         let until = *self.blocked.lock().unwrap_or_else(PoisonError::into_inner).get(&self.bucket(name))?;
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn memory_is_bounded() {
         let still = Still("2026-11-23T09:00:00Z".parse().unwrap());
-        let buckets = Buckets::new(Arc::new(still), (10, Duration::from_mins(1)));
+        let buckets = KeyedRateLimiter::new(Arc::new(still), (10, Duration::from_mins(1)));
         for number in 0..200_000 {
             let _ = buckets.count(&number.to_string());
         }

@@ -1,33 +1,33 @@
-//! How often somebody may try to sign in, by the address they come from. By the e-mail address they try: `lockout`.
+//! Per-IP limit of login attempts. The limit per e-mail address is `lockout`.
 
-use crate::limits::rate_limiter::Buckets;
+use crate::limits::rate_limiter::KeyedRateLimiter;
 use crate::{Error, Result};
 use registry_core::clock::Clock;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Tries from one address: many people may share one, a company's or a proxy's.
-const PER_ADDRESS: (u32, Duration) = (60, Duration::from_secs(5));
+/// Login attempts of one address: many users may share the address of a company or a proxy.
+const ADDRESS_RATE: (u32, Duration) = (60, Duration::from_secs(5));
 
-/// Counts tries.
+/// Counts login attempts by address.
 pub(crate) struct SignInLimits {
-    addresses: Buckets,
+    addresses: KeyedRateLimiter,
 }
 
 impl SignInLimits {
     pub(crate) fn new(clock: &Arc<dyn Clock>) -> Self {
-        Self { addresses: Buckets::new(clock.clone(), PER_ADDRESS) }
+        Self { addresses: KeyedRateLimiter::new(clock.clone(), ADDRESS_RATE) }
     }
 
-    /// Counts one try, or says how long to wait.
+    /// Counts one attempt; refused beyond the limit.
     pub(crate) fn admit(&self, address: Option<&str>) -> Result<()> {
         let refused = |seconds| Error::TooManyTries { seconds };
         self.addresses.count(&network(address.unwrap_or_default())).map(drop).map_err(refused)
     }
 }
 
-/// What counts as one address: of IPv6 the network of 64 bits that one customer gets.
+/// The key of an address: of IPv6 the /64 network that one customer gets.
 pub(crate) fn network(address: &str) -> String {
     match address.parse::<IpAddr>().map(|address| address.to_canonical()) {
         Ok(IpAddr::V6(address)) => format!("{:?}", &address.segments()[..4]),

@@ -1,9 +1,10 @@
 //! Turns API keys into the actors they authenticate.
-use crate::storage::columns::{json, millis, moment, word};
+use crate::storage::columns::json;
+use crate::storage::columns::millis;
+use crate::storage::columns::moment;
 use crate::storage::entity::api_key;
 use crate::{Actor, Registry, Result};
 use registry_core::id::WorkspaceId;
-use registry_core::permission::Role;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -12,7 +13,7 @@ pub(crate) fn actor(model: api_key::Model, origin: crate::RequestContext) -> Res
     Ok(Actor {
         kind: "api_key",
         id: Some(model.id.to_string()),
-        role: word(Role::parse, &model.role, "api_key", "role", model.id)?,
+        role: model.role()?,
         scopes: json(&model.scopes, "api_key", "scopes", model.id)?,
         workspace: model.workspace_id.map(WorkspaceId),
         session: None,

@@ -1,7 +1,7 @@
 //! Reads OAuth client rows as the reconciliation plan needs them.
 
 use crate::Result;
-use crate::storage::columns::{json, moment, word};
+use crate::storage::columns::{json, moment};
 use crate::storage::entity::oauth_client;
 use registry_core::clock::Timestamp;
 use registry_core::id::OauthClientId;
@@ -63,7 +63,7 @@ pub(crate) fn usable(client: &oauth_client::Model, now: Timestamp) -> bool {
 }
 
 pub(crate) fn method(client: &oauth_client::Model) -> Result<RegistrationMethod> {
-    word(RegistrationMethod::parse, &client.method, "oauth_client", "method", client.id)
+    client.method()
 }
 
 /// A management address that was answered, but is not used because it is on another origin.

@@ -2,7 +2,6 @@
 
 use crate::lookup::integrations;
 use crate::lookup::slugs::{show, stored_slug};
-use crate::storage::columns::word;
 use crate::storage::entity::{access, integration};
 use crate::{Actor, Error, Result};
 use registry_core::id::{IntegrationId, WorkspaceId};
@@ -56,7 +55,7 @@ pub(crate) async fn find(
 }
 
 pub(crate) fn transport(model: &integration::Model) -> Result<Transport> {
-    word(Transport::parse, &model.transport, "integration", "transport", model.id)
+    model.transport()
 }
 
 /// Whether a workspace may use an integration: its own always; another's never; an organisation-wide one by its
@@ -95,7 +94,7 @@ pub(crate) fn integration_ref(model: &integration::Model) -> Result<IntegrationR
         slug: stored_slug(&model.slug, "integration", model.id)?,
         name: model.name.clone(),
         url: model.url.clone(),
-        auth_type: word(AuthType::parse, &model.auth_type, "integration", "auth_type", model.id)?,
+        auth_type: model.auth_type()?,
         transport: integrations::transport(model)?,
     })
 }

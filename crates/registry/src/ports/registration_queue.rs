@@ -8,7 +8,7 @@ use crate::{Error, Result};
 use registry_core::clock::Timestamp;
 use registry_core::id::{AttemptId, OauthClientId, RegistrationId, SealedId};
 use registry_core::oauth::{Adjustment, Exchange, Failure, ManagedClient};
-use registry_core::registration::{Block, Desired, Observed, State};
+use registry_core::registration::{AttemptStep, Block, Desired, Observed, State};
 use registry_core::secret::Secret;
 use serde_json::{Map, Value};
 use std::future::Future;
@@ -177,7 +177,7 @@ pub trait RegistrationQueue: Clone + Send + Sync + 'static {
         &self,
         claim: &Claim,
         context: &ReconcileContext<Self::Row>,
-        step: &'static str,
+        step: AttemptStep,
         request: Option<&Map<String, Value>>,
         adjustments: &[Adjustment],
     ) -> impl Future<Output = Result<AttemptId, StepError>> + Send;

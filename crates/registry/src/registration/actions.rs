@@ -4,6 +4,7 @@ use crate::configuration::layers::ServerScope;
 use crate::registration::Registrations;
 use crate::registration::list::Registration;
 use crate::storage::audit_action::AuditAction;
+use crate::storage::columns::{set_some_word, set_word};
 use crate::storage::entity::{oauth_client, registration};
 use crate::storage::write::{Event, Write};
 use crate::{Actor, ConfigurationScope, ConflictCode, Error, Result};
@@ -181,19 +182,19 @@ impl Registrations<'_> {
             due_at: Set(now),
             // Whatever is asked for, it is asked of a client that is wanted, unless it is to be withdrawn.
             stopped_at: Set(None),
-            state: Set(State::Queued.as_str().to_owned()),
+            state: set_word(State::Queued),
             updated_at: Set(now),
             ..Default::default()
         };
         match what {
             Ask::Retry => {
-                changed.request = Set(Some(Request::Retry.as_str().to_owned()));
+                changed.request = set_some_word(Request::Retry);
                 changed.rediscover_at = Set(Some(now));
             }
-            Ask::Reregister => changed.request = Set(Some(Request::Reregister.as_str().to_owned())),
+            Ask::Reregister => changed.request = set_some_word(Request::Reregister),
             Ask::Approve => {
                 outdated(before)?;
-                changed.request = Set(Some(Request::Reregister.as_str().to_owned()));
+                changed.request = set_some_word(Request::Reregister);
             }
             Ask::Skip => {
                 outdated(before)?;
@@ -201,7 +202,7 @@ impl Registrations<'_> {
             }
             Ask::Withdraw => {
                 changed.stopped_at = Set(Some(now));
-                changed.request = Set(Some(Request::Retry.as_str().to_owned()));
+                changed.request = set_some_word(Request::Retry);
             }
         }
         changed.update(&write.txn).await?;

@@ -5,12 +5,13 @@ use crate::ports::registration_queue::{Claim, StepError};
 use crate::registration::claims::lease_millis;
 use crate::registration::context::{Context, claimed, lease_clock, serves};
 use crate::registration::failures::deletion_sent;
+use crate::storage::columns::set_word;
 use crate::storage::entity::{attempt, registration};
 use crate::storage::write::Write;
 use crate::{Registry, Result};
 use registry_core::id::{AttemptId, OauthClientId};
 use registry_core::oauth::Adjustment;
-use registry_core::registration::State;
+use registry_core::registration::{AttemptOutcome, AttemptStep, State};
 use sea_orm::ActiveValue::Set;
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::{Map, Value};
@@ -20,7 +21,7 @@ pub(crate) async fn begin(
     registry: &Registry,
     claim: &Claim,
     context: &Context,
-    step: &'static str,
+    step: AttemptStep,
     request: Option<&Map<String, Value>>,
     adjustments: &[Adjustment],
 ) -> Result<AttemptId, StepError> {
@@ -43,7 +44,8 @@ pub(crate) async fn begin_deletion(
 ) -> Result<AttemptId, StepError> {
     let write = registry.begin_write(&Actor::worker(&claim.worker)).await?;
     let row = claimed(&write, claim).await?;
-    let id = enter_attempt(registry, &write, &row, claim, context, ("withdraw", None, &[])).await?;
+    let id =
+        enter_attempt(registry, &write, &row, claim, context, (AttemptStep::Withdraw, None, &[])).await?;
     deletion_sent(&write, client).await?;
     write.commit().await?;
     Ok(id)
@@ -55,7 +57,7 @@ async fn enter_attempt(
     row: &registration::Model,
     claim: &Claim,
     context: &Context,
-    (step, request, adjustments): (&'static str, Option<&Map<String, Value>>, &[Adjustment]),
+    (step, request, adjustments): (AttemptStep, Option<&Map<String, Value>>, &[Adjustment]),
 ) -> Result<AttemptId> {
     let number: Option<i64> = attempt::Entity::find()
         .select_only()
@@ -71,10 +73,10 @@ async fn enter_attempt(
         id: Set(id),
         registration_id: Set(row.id),
         number: Set(number.unwrap_or(0) + 1),
-        step: Set(step.to_owned()),
+        step: set_word(step),
         fence: Set(claim.fence),
         started_at: Set(write.millis()),
-        outcome: Set("pending".to_owned()),
+        outcome: set_word(AttemptOutcome::Pending),
         request: Set(request.map(serde_json::to_string).transpose()?),
         adjustments: Set(serde_json::to_string(adjustments)?),
         exchanges: Set("[]".to_owned()),
@@ -83,15 +85,16 @@ async fn enter_attempt(
     .insert(&write.txn)
     .await?;
     // Users are not shown the upkeep of a client that serves, only what may change it.
-    let quiet = matches!(step, "discover" | "verify" | "withdraw") && serves(context, write.now);
+    let quiet = matches!(step, AttemptStep::Discover | AttemptStep::Verify | AttemptStep::Withdraw)
+        && serves(context, write.now);
     let state = match step {
         _ if context.desired.is_gone(write.now) => State::Withdrawing,
-        _ if quiet || step == "withdraw" => context.row.state,
+        _ if quiet || step == AttemptStep::Withdraw => context.row.state,
         _ => State::Registering,
     };
     registration::ActiveModel {
         id: Set(row.id),
-        state: Set(state.as_str().to_owned()),
+        state: set_word(state),
         lease_until: Set(lease_clock(write).await? + lease_millis(registry)),
         updated_at: Set(write.millis()),
         ..Default::default()

@@ -3,7 +3,6 @@
 use crate::Result;
 use crate::lookup::clients::{active_clients, usable};
 use crate::lookup::servers::RegistrationBrief;
-use crate::storage::columns::word;
 use crate::storage::entity::registration;
 use registry_core::clock::Timestamp;
 use registry_core::id::{RegistrationId, WorkspaceId};
@@ -29,7 +28,7 @@ pub(crate) async fn briefs(
         .map(|row| {
             let brief = RegistrationBrief {
                 id: RegistrationId(row.id),
-                state: word(State::parse, &row.state, "registration", "state", row.id)?,
+                state: row.state()?,
                 usable: clients.get(&row.id).is_some_and(|client| usable(client, now)),
             };
             Ok((row.server_id, brief))

@@ -6,6 +6,7 @@ use crate::registration::brief::workspace_of;
 use crate::registration::context::Context;
 use crate::registration::failures::event;
 use crate::storage::audit_action::AuditAction;
+use crate::storage::columns::set_word;
 use crate::storage::entity::{oauth_client, registration};
 use crate::storage::owner::OwnerKind;
 use crate::storage::write::Write;
@@ -31,7 +32,7 @@ pub(crate) async fn is_superseded(
 ) -> Result<bool> {
     let NewClient::PreRegistered { credentials, .. } = client else { return Ok(false) };
     let Some(sealed) = credentials.client_secret else { return Ok(false) };
-    Ok(registry.open_if_there(&write.txn, sealed).await?.is_none())
+    Ok(registry.open_sealed_if_present(&write.txn, sealed).await?.is_none())
 }
 
 /// Adds the next generation and makes it the active one. Gives back what may be shown of the answer.
@@ -71,7 +72,7 @@ pub(crate) async fn add_client(
         id: Set(id),
         registration_id: Set(row.id),
         generation: Set(generation),
-        status: Set(ClientStatus::Active.as_str().to_owned()),
+        status: set_word(ClientStatus::Active),
         issuer: Set(discovery.issuer.clone()),
         metadata_digest: Set(context.desired.digest.clone()),
         // Such as PKCE that is not offered: then no user can sign in with the client, although it is registered.
@@ -118,7 +119,7 @@ pub(crate) async fn add_client(
         }
     };
     let shown = Value::Object(response);
-    model.method = Set(method.as_str().to_owned());
+    model.method = set_word(method);
     model.client_id = Set(client_id.clone());
     model.response = Set(shown.to_string());
     model.insert(&write.txn).await?;
@@ -216,7 +217,7 @@ async fn reseal(
     } else if kept.is_none() && secret.is_none() {
         return Ok((None, false));
     }
-    write.unseal(kept.map(SealedId)).await?;
+    write.delete_sealed(kept.map(SealedId)).await?;
     Ok((seal_member(write, client.id, pointer, secret).await?, true))
 }
 
@@ -282,7 +283,7 @@ pub(crate) async fn end_active(write: &Write<'_>, registration: Uuid, status: Cl
     for client in active_clients(&write.txn, [registration]).await? {
         oauth_client::ActiveModel {
             id: Set(client.id),
-            status: Set(status.as_str().to_owned()),
+            status: set_word(status),
             ended_at: Set(Some(write.millis())),
             ..Default::default()
         }

@@ -7,7 +7,7 @@ use crate::registration::brief::workspace_of;
 use crate::registration::context::Context;
 use crate::registration::orphans;
 use crate::storage::audit_action::AuditAction;
-use crate::storage::columns::{json, millis};
+use crate::storage::columns::{json, millis, set_some_word, set_word};
 use crate::storage::entity::{attempt, oauth_client, registration};
 use crate::storage::write::{Event, Write};
 use crate::{Error, Result};
@@ -16,8 +16,8 @@ use registry_core::backoff;
 use registry_core::id::{OauthClientId, SealedId, ServerId};
 use registry_core::oauth::{Exchange, Failure, FailureClass};
 use registry_core::registration::{
-    Consequence, Desired, ManagementConsequence, ManagementStep, State, Verification, after_failure,
-    after_management_failure,
+    AttemptOutcome, AttemptStep, Consequence, Desired, ManagementConsequence, ManagementStep, State,
+    Verification, after_failure, after_management_failure,
 };
 use sea_orm::sea_query::Expr;
 use sea_orm::{
@@ -37,14 +37,14 @@ pub(crate) async fn manage_failed(
     write: &mut Write<'_>,
     row: &registration::Model,
     context: &Context,
-    step: &str,
+    step: AttemptStep,
     failure: &Failure,
 ) -> Result<bool> {
     use ManagementConsequence as C;
     let Some(active) = &context.observed.client else { return Ok(false) };
     let step = match step {
-        "update" => ManagementStep::Update,
-        "verify" => ManagementStep::Verify,
+        AttemptStep::Update => ManagementStep::Update,
+        AttemptStep::Verify => ManagementStep::Verify,
         _ => return Ok(false),
     };
     let Some(consequence) = after_management_failure(failure, step, active) else { return Ok(false) };
@@ -53,7 +53,7 @@ pub(crate) async fn manage_failed(
         .await?
         .ok_or_else(|| Error::not_found("client", active.id))?;
     let mut changed = oauth_client::ActiveModel { id: Set(client.id), ..Default::default() };
-    let doubted = |doubt: Verification| Set(Some(doubt.as_str().to_owned()));
+    let doubted = |doubt: Verification| set_some_word(doubt);
     match consequence {
         C::InDoubt => {
             // Said so until the next answer.
@@ -75,7 +75,7 @@ pub(crate) async fn manage_failed(
             changed.verified_at = Set(Some(write.millis()));
         }
         C::Unmanageable => {
-            write.unseal(client.registration_access_token_id.map(SealedId)).await?;
+            write.delete_sealed(client.registration_access_token_id.map(SealedId)).await?;
             changed.registration_access_token_id = Set(None);
             changed.doubt = Set(None);
         }
@@ -168,23 +168,25 @@ pub(crate) async fn leave_open(
     desired: &Desired,
     left: &attempt::Model,
 ) -> Result<registration::Model> {
-    let (outcome, failure) = match left.step.as_str() {
-        "register" => ("lost", Failure::answer_lost()),
-        "update" | "verify" => ("lost", Failure::management_answer_lost()),
-        _ => ("failed", interrupted()),
+    let (outcome, failure) = match left.step()? {
+        AttemptStep::Register => (AttemptOutcome::Lost, Failure::answer_lost()),
+        AttemptStep::Update | AttemptStep::Verify => {
+            (AttemptOutcome::Lost, Failure::management_answer_lost())
+        }
+        _ => (AttemptOutcome::Failed, interrupted()),
     };
     close_attempt(write, left, outcome, Some(&failure), Vec::new(), None).await?;
     let active = active_clients(&write.txn, [row.id]).await?.pop();
-    match left.step.as_str() {
-        "register" => {
+    match left.step()? {
+        AttemptStep::Register => {
             let issuer = orphans::issuer_of(row.discovery.as_deref(), row.id)?;
             orphans::enter_lost_answer(write, layers, left, issuer, &failure).await?;
         }
-        "update" | "verify" => {
+        AttemptStep::Update | AttemptStep::Verify => {
             if let Some(client) = &active {
                 oauth_client::ActiveModel {
                     id: Set(client.id),
-                    doubt: Set(Some(Verification::UpdateLost.as_str().to_owned())),
+                    doubt: set_some_word(Verification::UpdateLost),
                     ..Default::default()
                 }
                 .update(&write.txn)
@@ -192,7 +194,7 @@ pub(crate) async fn leave_open(
             }
         }
         // Deleting twice does no harm; which client it was is planned again.
-        "withdraw" => {
+        AttemptStep::Withdraw => {
             deletion_lost(write, row.id).await?;
             return Ok(row);
         }
@@ -201,8 +203,8 @@ pub(crate) async fn leave_open(
     let now = write.now;
     let serves = active.is_some_and(|client| crate::lookup::clients::usable(&client, now));
     // What was sent was what a user asked for: it is not sent again for the same request.
-    let keep_request = left.step != "register";
-    fail(write, row, layers, desired, (&left.step, &failure), serves, keep_request).await
+    let keep_request = left.step()? != AttemptStep::Register;
+    fail(write, row, layers, desired, (left.step()?, &failure), serves, keep_request).await
 }
 
 /// A step that reached out and was never heard of again: its worker died, or was slower than its lease.
@@ -238,7 +240,7 @@ pub(crate) fn settled(
 ) -> registration::ActiveModel {
     registration::ActiveModel {
         id: Set(row.id),
-        state: Set(state.as_str().to_owned()),
+        state: set_word(state),
         reason: Set(None),
         detail: Set(None),
         error: Set(None),
@@ -262,7 +264,7 @@ pub(crate) async fn fail(
     row: registration::Model,
     layers: &ServerLayers,
     desired: &Desired,
-    (step, failure): (&str, &Failure),
+    (step, failure): (AttemptStep, &Failure),
     serves: bool,
     keep_request: bool,
 ) -> Result<registration::Model> {
@@ -278,17 +280,20 @@ pub(crate) async fn fail(
         updated_at: Set(write.millis()),
         ..Default::default()
     };
-    if serves && step == "discover" {
+    if serves && step == AttemptStep::Discover {
         // The client serves regardless of this discovery, which is tried again later.
         let later = consequence.not_before.unwrap_or(write.now + desired.rules.rediscover_every);
         changed.rediscover_at = Set(Some(millis(later)));
     }
-    if serves && matches!(step, "discover" | "verify") && consequence.state == State::Retrying {
+    if serves
+        && matches!(step, AttemptStep::Discover | AttemptStep::Verify)
+        && consequence.state == State::Retrying
+    {
         return Ok(changed.update(&write.txn).await?);
     }
     let Consequence { state, not_before, lost_answers, .. } = consequence;
     let old_state = row.state.clone();
-    changed.state = Set(state.as_str().to_owned());
+    changed.state = set_word(state);
     changed.reason = Set(Some(failure.code.to_string()));
     changed.detail = Set(Some(failure.message.clone()));
     changed.error = Set(failure.error.clone());
@@ -298,7 +303,7 @@ pub(crate) async fn fail(
         changed.lost_inputs = Set(Some(desired.inputs()));
     }
     changed.failed_inputs = Set(not_before.is_none().then(|| desired.inputs()));
-    changed.failed_step = Set(Some(step.to_owned()));
+    changed.failed_step = set_some_word(step);
     let changed = changed.update(&write.txn).await?;
     if old_state != changed.state {
         let event = Event::new(AuditAction::RegistrationFailed, "registration", row.id)
@@ -316,7 +321,7 @@ pub(crate) async fn fail(
 pub(crate) async fn close_attempt(
     write: &Write<'_>,
     tried: &attempt::Model,
-    outcome: &str,
+    outcome: AttemptOutcome,
     failure: Option<&Failure>,
     exchanges: Vec<Exchange>,
     response: Option<Value>,
@@ -324,7 +329,7 @@ pub(crate) async fn close_attempt(
     attempt::ActiveModel {
         id: Set(tried.id),
         finished_at: Set(Some(write.millis())),
-        outcome: Set(outcome.to_owned()),
+        outcome: set_word(outcome),
         reason: Set(failure.map(|failure| failure.code.to_string())),
         detail: Set(failure.map(|failure| failure.message.clone())),
         error: Set(failure.and_then(|failure| failure.error.clone())),

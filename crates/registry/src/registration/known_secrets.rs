@@ -19,7 +19,7 @@ pub(crate) async fn known_secrets(
     let effective = &context.desired.effective;
     let entered = effective.credentials.as_ref().and_then(|one| one.client_secret);
     for sealed in effective.registration.initial_access_token.into_iter().chain(entered) {
-        known.extend(readable(registry.open_if_there(registry.db(), sealed).await)?);
+        known.extend(readable(registry.open_sealed_if_present(registry.db(), sealed).await)?);
     }
     if let Some(client) = &context.observed.client
         && let Some(recorded) = readable(match managed_client(registry, claim, client.id).await {

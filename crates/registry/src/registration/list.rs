@@ -11,7 +11,7 @@ use crate::{Actor, Error, Result};
 use registry_core::clock::Timestamp;
 use registry_core::id::{RegistrationId, ServerId};
 use registry_core::permission::Permission;
-use registry_core::registration::{RegistrationMethod, State};
+use registry_core::registration::{AttemptOutcome, AttemptStep, RegistrationMethod, State};
 use registry_core::slug::{Reference, Slug};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use std::collections::HashMap;
@@ -77,10 +77,10 @@ pub struct Registration {
 /// What came of the last attempt, in short.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastAnswer {
-    /// `discover`, `publish`, `register`, `adopt`, `update`, `verify` or `withdraw`.
-    pub step: String,
-    /// `pending`, `succeeded`, `failed` or `lost`.
-    pub outcome: String,
+    /// What was tried.
+    pub step: AttemptStep,
+    /// What came of it.
+    pub outcome: AttemptOutcome,
     /// HTTP status of its last exchange; `None` when no answer came.
     pub status: Option<u16>,
 }

@@ -2,7 +2,7 @@
 use crate::lookup::clients::{foreign_management, managed_at, method};
 use crate::ports::registration_queue::{Claim, DeletionPlan, StepError};
 use crate::registration::failures::{ANSWER_LOST, superseded};
-use crate::secrets::rotation::is_given_up;
+use crate::secrets::rotation::is_key_abandoned;
 use crate::storage::columns::json;
 use crate::storage::entity::{oauth_client, registration, sealed_value};
 use crate::{Error, Registry, Result};
@@ -77,7 +77,7 @@ async fn open_managed_client(
 ) -> Result<Option<ManagedClient>> {
     match read_managed_client(registry, client).await {
         // Without its token the client cannot be managed any more, as if the server had never offered it.
-        Err(error) if is_given_up(registry.db(), &error).await? => {
+        Err(error) if is_key_abandoned(registry.db(), &error).await? => {
             tracing::warn!(client = %client.id, %error, "the token of a client is lost");
             Ok(None)
         }
@@ -132,7 +132,7 @@ pub(crate) async fn reveal_bound(
     issuer: &str,
 ) -> Result<Secret, StepError> {
     require_lease(registry, claim).await?;
-    let Some(secret) = registry.open_if_there(registry.db(), id).await? else {
+    let Some(secret) = registry.open_sealed_if_present(registry.db(), id).await? else {
         return Err(StepError::Refused(superseded()));
     };
     sealed_value::Entity::update_many()

@@ -21,7 +21,7 @@ use uuid::Uuid;
 pub(crate) async fn load(registry: &Registry, claim: &Claim) -> Result<Context, StepError> {
     let mut write = registry.begin_write(&Actor::worker(&claim.worker)).await?;
     let mut row = claimed(&write, claim).await?;
-    write.look_again().await?;
+    write.reload_settings().await?;
     let layers = layers_of(registry, &write, row.server_id).await?;
     let desired = registry.configurations().desired(&layers, Some(&row))?;
     let open = attempt::Entity::find()
@@ -98,7 +98,7 @@ pub(crate) async fn observed(write: &Write<'_>, row: &registration::Model) -> Re
         request: row.request.as_deref().and_then(Request::parse),
         skipped: row.skipped.clone(),
         held: row.held.clone(),
-        document_unreachable_at: row.cimd_refused_at.map(moment),
+        document_unreachable_at: row.document_unreachable_at.map(moment),
         replaced_at: row.replaced_at.map(moment),
     })
 }

@@ -1,6 +1,6 @@
 //! The orphan ledger as a table, for the owners of authorization servers.
 
-use crate::storage::csv::harmless;
+use crate::storage::csv::escape_formula;
 use crate::{Error, Orphan, Result};
 use chrono::SecondsFormat;
 use registry_core::clock::Timestamp;
@@ -44,7 +44,7 @@ fn write(orphans: Vec<Orphan>) -> std::result::Result<Vec<u8>, csv::Error> {
             orphan.resolved_by.unwrap_or_default(),
             orphan.note.unwrap_or_default(),
         ];
-        writer.write_record(cells.map(harmless))?;
+        writer.write_record(cells.map(escape_formula))?;
     }
     writer.into_inner().map_err(|error| error.into_error().into())
 }
@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn cells_are_no_formulas() {
         for (cell, kept) in [("=1+1", "'=1+1"), ("@SUM(A1)", "'@SUM(A1)"), ("abc", "abc"), ("", "")] {
-            assert_eq!(super::harmless(cell.to_owned()), kept);
+            assert_eq!(super::escape_formula(cell.to_owned()), kept);
         }
     }
 }

@@ -12,14 +12,14 @@ use crate::registration::failures::{
 use crate::registration::issuer_rate::slow_down;
 use crate::registration::orphans;
 use crate::storage::audit_action::AuditAction;
-use crate::storage::columns::millis;
+use crate::storage::columns::{millis, set_word};
 use crate::storage::entity::{attempt, oauth_client, registration};
 use crate::storage::write::Write;
 use crate::{Error, Registry, Result};
 use registry_core::id::{AttemptId, OauthClientId, SealedId, ServerId};
 use registry_core::oauth::{Discovery, Exchange, Failure, FailureClass, Issued};
 use registry_core::origin::origin_of;
-use registry_core::registration::{ClientStatus, RegistrationMethod, State};
+use registry_core::registration::{AttemptOutcome, AttemptStep, ClientStatus, RegistrationMethod, State};
 use sea_orm::ActiveValue::Set;
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter};
 use serde_json::{Map, Value, json};
@@ -74,13 +74,13 @@ pub(crate) async fn finish(
 
 impl Finishing<'_, '_> {
     async fn discovered(&mut self, discovery: &Discovery) -> Result<()> {
-        self.close("succeeded", None, None).await?;
+        self.close(AttemptOutcome::Succeeded, None, None).await?;
         take_discovery(&mut self.write, &self.row, self.context, discovery).await
     }
 
     async fn client(&mut self, client: NewClient, request: Option<Map<String, Value>>) -> Result<()> {
         let response = add_client(&mut self.write, &self.row, self.context, client, request).await?;
-        self.close("succeeded", None, Some(response)).await?;
+        self.close(AttemptOutcome::Succeeded, None, Some(response)).await?;
         let mut reached = settled(&self.row, State::Registered, self.write.millis(), self.asked_since);
         let observed = &self.context.observed;
         if observed.client.as_ref().is_some_and(|client| client.verification.is_some()) {
@@ -98,7 +98,7 @@ impl Finishing<'_, '_> {
     ) -> Result<()> {
         let response =
             update_client(&mut self.write, &self.row, self.context, client, issued, Some(request)).await?;
-        self.close("succeeded", None, Some(response)).await?;
+        self.close(AttemptOutcome::Succeeded, None, Some(response)).await?;
         let reached = settled(&self.row, State::Registered, self.write.millis(), self.asked_since);
         reached.update(&self.write.txn).await?;
         Ok(())
@@ -106,7 +106,7 @@ impl Finishing<'_, '_> {
 
     async fn verified(&mut self, client: OauthClientId, issued: Issued) -> Result<()> {
         let response = update_client(&mut self.write, &self.row, self.context, client, issued, None).await?;
-        self.close("succeeded", None, Some(response)).await?;
+        self.close(AttemptOutcome::Succeeded, None, Some(response)).await?;
         registration::ActiveModel {
             id: Set(self.row.id),
             failures: Set(0),
@@ -119,10 +119,10 @@ impl Finishing<'_, '_> {
     }
 
     async fn document_unreachable(&mut self, failure: &Failure) -> Result<()> {
-        self.close("failed", Some(failure), None).await?;
+        self.close(AttemptOutcome::Failed, Some(failure), None).await?;
         registration::ActiveModel {
             id: Set(self.row.id),
-            cimd_refused_at: Set(Some(self.write.millis())),
+            document_unreachable_at: Set(Some(self.write.millis())),
             ..Default::default()
         }
         .update(&self.write.txn)
@@ -131,7 +131,7 @@ impl Finishing<'_, '_> {
     }
 
     async fn withdrawn(&mut self, client: OauthClientId, how: &str) -> Result<()> {
-        self.close("succeeded", None, None).await?;
+        self.close(AttemptOutcome::Succeeded, None, None).await?;
         end_client(&mut self.write, &self.row, self.context, client, how, None).await
     }
 
@@ -150,15 +150,15 @@ impl Finishing<'_, '_> {
             return Ok(());
         }
         let Self { write, row, attempt, context, .. } = self;
-        if failure.class == FailureClass::Ambiguous && attempt.step == "register" {
+        if failure.class == FailureClass::Ambiguous && attempt.step()? == AttemptStep::Register {
             let issuer = context.observed.discovery.as_ref().map(|(found, _)| found.issuer.clone());
             orphans::enter_lost_answer(write, &context.row.layers, attempt, issuer, failure).await?;
         }
-        if manage_failed(write, row, context, &attempt.step, failure).await? {
+        if manage_failed(write, row, context, attempt.step()?, failure).await? {
             return Ok(());
         }
         let serving = serves(context, write.now);
-        let of_step = (attempt.step.as_str(), failure);
+        let of_step = (attempt.step()?, failure);
         fail(write, row.clone(), &context.row.layers, &context.desired, of_step, serving, self.asked_since)
             .await?;
         Ok(())
@@ -167,7 +167,7 @@ impl Finishing<'_, '_> {
     /// Completes the attempt.
     async fn close(
         &mut self,
-        outcome: &str,
+        outcome: AttemptOutcome,
         failure: Option<&Failure>,
         response: Option<Value>,
     ) -> Result<()> {
@@ -177,8 +177,8 @@ impl Finishing<'_, '_> {
 }
 
 /// Whether an attempt failed, or its answer was lost.
-fn outcome_of(failure: &Failure) -> &'static str {
-    if failure.class == FailureClass::Ambiguous { "lost" } else { "failed" }
+fn outcome_of(failure: &Failure) -> AttemptOutcome {
+    if failure.class == FailureClass::Ambiguous { AttemptOutcome::Lost } else { AttemptOutcome::Failed }
 }
 
 /// A discovery that succeeded. A client of the same authorization server takes it over: one document, never a mix.
@@ -201,7 +201,7 @@ async fn take_discovery(
         updated_at: Set(write.millis()),
         ..Default::default()
     };
-    if row.failed_step.as_deref() == Some("discover") {
+    if row.failed_step.as_deref() == Some(AttemptStep::Discover.as_str()) {
         found.failed_inputs = Set(None);
     }
     found.update(&write.txn).await?;
@@ -231,7 +231,7 @@ async fn end_client(
     }
     // Its secrets are of no more use to anybody.
     write
-        .unseal(
+        .delete_sealed(
             [client.client_secret_id, client.registration_access_token_id]
                 .into_iter()
                 .flatten()
@@ -244,7 +244,7 @@ async fn end_client(
         "how": how, "reason": failure.map(|failure| failure.code),
     }));
     let mut ended = client.clone().into_active_model();
-    ended.status = Set(ClientStatus::Withdrawn.as_str().to_owned());
+    ended.status = set_word(ClientStatus::Withdrawn);
     ended.ended_at = Set(Some(client.ended_at.unwrap_or_else(|| write.millis())));
     ended.withdrawal = Set(Some(how.to_owned()));
     ended.withdrawal_detail = Set(failure.map(|failure| failure.message.clone()));

@@ -12,6 +12,7 @@ use crate::{Registry, Result};
 use registry_core::clock::Timestamp;
 use registry_core::id::{AttemptId, OauthClientId, SealedId};
 use registry_core::oauth::{Adjustment, Exchange, ManagedClient};
+use registry_core::registration::AttemptStep;
 use registry_core::secret::Secret;
 use serde_json::{Map, Value};
 use std::time::Duration;
@@ -82,7 +83,7 @@ impl RegistrationQueue for Queue {
         &self,
         claim: &Claim,
         context: &Context,
-        step: &'static str,
+        step: AttemptStep,
         request: Option<&Map<String, Value>>,
         adjustments: &[Adjustment],
     ) -> Outcome<AttemptId> {

@@ -1,13 +1,13 @@
 //! What is kept of the past of a registration: attempts and generations of its client.
 
 use crate::lookup::clients::method;
-use crate::storage::columns::{json, moment, word};
+use crate::storage::columns::{json, moment};
 use crate::storage::entity::{attempt, oauth_client};
 use crate::{Error, Result};
 use registry_core::clock::Timestamp;
 use registry_core::id::{AttemptId, OauthClientId};
 use registry_core::oauth::{Adjustment, Exchange};
-use registry_core::registration::{ClientStatus, RegistrationMethod};
+use registry_core::registration::{AttemptOutcome, AttemptStep, ClientStatus, RegistrationMethod};
 use serde_json::{Map, Value};
 
 /// One thing tried against an upstream.
@@ -17,14 +17,14 @@ pub struct Attempt {
     pub id: AttemptId,
     /// 1 for the first.
     pub number: i64,
-    /// `discover`, `publish`, `register`, `adopt`, `update`, `verify` or `withdraw`.
-    pub step: String,
+    /// What was tried.
+    pub step: AttemptStep,
     /// When it began.
     pub started_at: Timestamp,
     /// When its outcome was recorded.
     pub finished_at: Option<Timestamp>,
-    /// `pending`, `succeeded`, `failed` or `lost` (sent, answer unknown).
-    pub outcome: String,
+    /// What came of it.
+    pub outcome: AttemptOutcome,
     /// Stable code of the failure.
     pub reason: Option<String>,
     /// A sentence for users.
@@ -111,8 +111,8 @@ impl TryFrom<attempt::Model> for Attempt {
             response: read(&row.response, "response")?,
             adjustments: json(&row.adjustments, "attempt", "adjustments", row.id)?,
             exchanges: json(&row.exchanges, "attempt", "exchanges", row.id)?,
-            step: row.step,
-            outcome: row.outcome,
+            step: row.step()?,
+            outcome: row.outcome()?,
             reason: row.reason,
             detail: row.detail,
             error: row.error,
@@ -128,7 +128,7 @@ impl TryFrom<oauth_client::Model> for OAuthClient {
             id: OauthClientId(row.id),
             generation: row.generation,
             settings_generation: row.settings_generation,
-            status: word(ClientStatus::parse, &row.status, "oauth_client", "status", row.id)?,
+            status: row.status()?,
             method: method(&row)?,
             has_secret: row.client_secret_id.is_some(),
             manageable: row.registration_client_uri.is_some() && row.registration_access_token_id.is_some(),

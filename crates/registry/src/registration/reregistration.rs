@@ -6,7 +6,6 @@ use crate::configuration::layers::{ServerLayers, ServerScope};
 use crate::lookup::integrations;
 use crate::registration::Registrations;
 use crate::registration::actions::Ask;
-use crate::storage::columns::word;
 use crate::storage::entity::{integration, registration};
 use crate::{Actor, ConflictCode, Error, Registration, Result};
 use registry_core::id::IntegrationId;
@@ -201,7 +200,7 @@ impl Registrations<'_> {
         let mut skipped: BTreeMap<(&'static str, &'static str), u64> = BTreeMap::new();
         for layers in &layers {
             let Some((row, cost, standing)) = self.dry_run(layers, &known)? else { continue };
-            let state = word(State::parse, &row.state, "registration", "state", row.id)?;
+            let state = row.state()?;
             let left_alone = if scope.holds(state) { standing } else { left_out(state) };
             if let Some(why) = left_alone {
                 *skipped.entry(why).or_default() += 1;

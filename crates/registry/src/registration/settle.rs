@@ -6,7 +6,7 @@ use crate::registration::brief::workspace_of;
 use crate::registration::context::{Context, NEVER, claimed, serves};
 use crate::registration::failures::event;
 use crate::storage::audit_action::AuditAction;
-use crate::storage::columns::millis;
+use crate::storage::columns::{millis, set_word};
 use crate::storage::entity::registration;
 use crate::{Registry, Result};
 use registry_core::id::ServerId;
@@ -80,7 +80,7 @@ pub(crate) async fn settle(
         && (state.as_str() != row.state
             || said.as_ref().is_some_and(|said| row.reason.as_ref() != Some(&said.code)))
     {
-        changed.state = Set(state.as_str().to_owned());
+        changed.state = set_word(state);
         changed.updated_at = Set(write.millis());
         let mut event = event(context, AuditAction::RegistrationStateChanged, row.id)
             .before(json!({ "state": row.state }));

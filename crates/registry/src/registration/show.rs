@@ -13,7 +13,7 @@ use crate::storage::entity::{attempt, integration, oauth_client, registration, r
 use crate::{Error, Result};
 use registry_core::id::{RegistrationId, ServerId};
 use registry_core::oauth::Exchange;
-use registry_core::registration::{ClientStatus, State};
+use registry_core::registration::{AttemptOutcome, AttemptStep, ClientStatus};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, Func, Query};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait};
 use std::collections::{BTreeSet, HashMap};
@@ -47,7 +47,7 @@ impl Registrations<'_> {
                     server_deleted: server.deleted_at.is_some(),
                     workspace: workspaces::as_ref(workspace)?,
                     integration: integration_ref(integration)?,
-                    state: word(State::parse, &row.state, "registration", "state", row.id)?,
+                    state: row.state()?,
                     usable: client.is_some_and(|client| usable(client, now)),
                     method: client.map(method).transpose()?,
                     reason: row.reason,
@@ -149,7 +149,17 @@ async fn last_attempts(db: &impl ConnectionTrait, ids: Vec<Uuid>) -> Result<Hash
         .map(|(id, registration, started_at, step, outcome, exchanges)| {
             let exchanges: Vec<Exchange> = json(&exchanges, "attempt", "exchanges", id)?;
             let status = exchanges.last().and_then(|exchange| exchange.status);
-            Ok((registration, Last { started_at, answer: LastAnswer { step, outcome, status } }))
+            Ok((
+                registration,
+                Last {
+                    started_at,
+                    answer: LastAnswer {
+                        step: word(AttemptStep::parse, &step, "attempt", "step", id)?,
+                        outcome: word(AttemptOutcome::parse, &outcome, "attempt", "outcome", id)?,
+                        status,
+                    },
+                },
+            ))
         })
         .collect()
 }

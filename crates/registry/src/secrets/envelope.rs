@@ -1,6 +1,7 @@
-//! Secrets at rest: AES-256-GCM with a data key of its own for each secret; the data key is sealed with a key of the
-//! deployment's ring, whose id stands beside it. The row's id is associated data of both, so that nothing opens in
-//! another row. A new key of the ring seals the data keys anew and leaves the secrets as they are.
+//! Secrets at rest, envelope encryption: each secret is encrypted with its own data key (AES-256-GCM); the data key is
+//! encrypted with a sealing key of the ring, whose id is stored beside it. The id of the row is associated data of
+//! both, so that no ciphertext opens in another row. Key rotation re-encrypts the data keys and leaves the ciphertexts
+//! of the secrets as they are.
 
 use crate::{Error, Result};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
@@ -26,7 +27,7 @@ impl SealingKey {
         Self { id: id.into(), bytes: Zeroizing::new(bytes) }
     }
 
-    /// A fresh random key; its id is made from its check value.
+    /// A new random key; its id is derived from its check value.
     pub fn generate() -> Result<Self> {
         let mut bytes = [0; 32];
         aws_lc_rs::rand::fill(&mut bytes)
@@ -36,7 +37,7 @@ impl SealingKey {
         Ok(key)
     }
 
-    /// Reads one line `<id>:<base64 of 32 bytes>`; the error says what is wrong and never shows the line.
+    /// Parses one line `<id>:<base64 of 32 bytes>`; the error says what is wrong and never contains the line.
     pub fn parse(line: &str) -> std::result::Result<Self, String> {
         let (id, text) =
             line.trim().split_once(':').ok_or("a sealing key is written `<id>:<base64 of 32 bytes>`")?;
@@ -50,12 +51,13 @@ impl SealingKey {
         Ok(Self::new(id, bytes))
     }
 
-    /// The line [`SealingKey::parse`] reads. A secret.
+    /// The line that [`SealingKey::parse`] reads. A secret.
     pub fn to_line(&self) -> String {
         format!("{}:{}", self.id, STANDARD.encode(*self.bytes))
     }
 
-    /// Tells whether two processes mean the same key by one id, without telling the key.
+    /// Check value: shows whether two processes have the same key under one id, without revealing the key. 16 hex
+    /// digits.
     pub(crate) fn check_value(&self) -> String {
         let digest =
             Sha256::new().chain_update(b"mcp-registry key check\0").chain_update(*self.bytes).finalize();
@@ -69,17 +71,18 @@ impl fmt::Debug for SealingKey {
     }
 }
 
-/// All keys of a deployment: the first seals, every one opens.
+/// All sealing keys of a deployment: the first encrypts, all decrypt.
 #[derive(Clone, Debug)]
 pub struct SealingRing {
     keys: Vec<SealingKey>,
 }
 
-/// A sealed secret, as its row holds it.
+/// An encrypted secret, as its row stores it.
 pub(crate) struct Sealed {
-    /// Which key of the ring opens the data key (or, without one, the secret itself: rows of before envelopes).
+    /// The key of the ring that encrypts the data key (or, without a data key, the secret itself: rows of early
+    /// releases).
     pub(crate) key_id: String,
-    /// Nonce and sealed data key.
+    /// Nonce and encrypted data key.
     pub(crate) data_key: Option<Vec<u8>>,
     pub(crate) nonce: Vec<u8>,
     pub(crate) ciphertext: Vec<u8>,
@@ -99,7 +102,7 @@ impl SealingRing {
         Ok(Self { keys })
     }
 
-    /// A ring without keys: it opens nothing and seals nothing. For commands that work while a key is lost.
+    /// A ring without keys. For commands that must work while a key is lost.
     pub fn none() -> Self {
         Self { keys: Vec::new() }
     }
@@ -109,20 +112,20 @@ impl SealingRing {
         self.keys.iter().map(|key| (key.id.clone(), key.check_value())).collect()
     }
 
-    /// The id of the key that seals; empty without one.
+    /// The id of the key that encrypts; empty: the ring has no key.
     pub(crate) fn primary(&self) -> &str {
         self.keys.first().map_or("", |key| &key.id)
     }
 
-    /// Whether a key of this id is here.
+    /// Whether the ring has a key of this id.
     pub(crate) fn has(&self, id: &str) -> bool {
         self.keys.iter().any(|key| key.id == id)
     }
 
-    /// Leave to seal with this ring, given the check values that the deployment recorded: `known` of every key that was
-    /// announced. Sealing with a key that the deployment does not know, or knows another key by the name of, would
-    /// acknowledge a secret that no other process can open.
-    pub(crate) fn permit(&self, known: &BTreeMap<String, String>) -> Result<Permit<'_>> {
+    /// Permission to encrypt with this ring. `known`: the check values of all keys that the deployment recorded. A
+    /// secret that is encrypted with an unknown key, or with another key of a known id, could be opened by no other
+    /// process.
+    pub(crate) fn permit(&self, known: &BTreeMap<String, String>) -> Result<SealPermit<'_>> {
         for (id, check) in self.check_values() {
             if known.get(&id).is_some_and(|known| *known != check) {
                 return Err(Error::CannotSeal(format!(
@@ -136,13 +139,13 @@ impl SealingRing {
                 self.primary()
             )));
         }
-        Ok(Permit(self))
+        Ok(SealPermit(self))
     }
 
-    /// Seals before a write has begun. What comes of it is kept only by [`crate::storage::write::Write::keep_sealed`], which asks for
-    /// leave.
+    /// Encrypts before a write has begun. The result is stored only by [`crate::storage::write::Write::insert_sealed`],
+    /// which checks the permission.
     pub(crate) fn seal_ahead(&self, id: SealedId, secret: &str) -> Result<Sealed> {
-        Permit(self).seal(id, secret)
+        SealPermit(self).seal(id, secret)
     }
 
     pub(crate) fn open(&self, id: SealedId, sealed: &Sealed) -> Result<Secret> {
@@ -172,11 +175,11 @@ impl SealingRing {
     }
 }
 
-/// Leave to seal: the ring's keys are those of the deployment. Nothing is sealed without it.
+/// Permission to encrypt: the keys of the ring are those of the deployment. Nothing is encrypted without it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Permit<'a>(&'a SealingRing);
+pub(crate) struct SealPermit<'a>(&'a SealingRing);
 
-impl Permit<'_> {
+impl SealPermit<'_> {
     pub(crate) fn seal(self, id: SealedId, secret: &str) -> Result<Sealed> {
         let mut data_key = Zeroizing::new([0; 32]);
         aws_lc_rs::rand::fill(&mut *data_key).map_err(|_| failed("no random numbers"))?;
@@ -189,7 +192,7 @@ impl Permit<'_> {
         })
     }
 
-    /// The same secret under the key that seals now. Of a secret in an envelope only the data key is touched.
+    /// Re-encrypts a secret with the primary key. Where the secret has a data key, only that is re-encrypted.
     pub(crate) fn reseal(self, id: SealedId, sealed: Sealed) -> Result<Sealed> {
         let Some(data_key) = &sealed.data_key else {
             return self.seal(id, self.0.open(id, &sealed)?.expose());
@@ -207,12 +210,12 @@ fn unwrap(key: &SealingKey, id: SealedId, wrapped: &[u8]) -> Result<Zeroizing<[u
     Ok(Zeroizing::new(bytes))
 }
 
-/// What a secret's ciphertext is bound to.
+/// Associated data of the ciphertext of a secret.
 fn secret_of(id: SealedId) -> [u8; 17] {
     labelled(b's', id)
 }
 
-/// What a sealed data key is bound to: not even the secret of its own row can stand in for it.
+/// Associated data of an encrypted data key: not even the secret of the same row can replace it.
 fn data_key_of(id: SealedId) -> [u8; 17] {
     labelled(b'k', id)
 }
@@ -254,7 +257,7 @@ mod tests {
     use super::*;
     use uuid::Uuid;
 
-    fn permit(ring: &SealingRing) -> Permit<'_> {
+    fn permit(ring: &SealingRing) -> SealPermit<'_> {
         ring.permit(&ring.check_values().into_iter().collect()).unwrap()
     }
 

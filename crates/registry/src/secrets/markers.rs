@@ -1,9 +1,9 @@
-//! Secrets of Advanced Configurations: cut out and sealed on save, kept by their markers, bound to the address they are
-//! sent to, opened for gateways alone.
+//! Secrets of Advanced Configurations: replaced by markers and encrypted on save, kept by their markers, bound to the
+//! address that they are sent to, decrypted only for gateways.
 
 use crate::secrets::sealed_rows::SealedRow;
+use crate::storage::logo_queue;
 use crate::storage::owner::Owner;
-use crate::storage::wanted_logos;
 use crate::storage::write::Write;
 use crate::{Error, Registry, Result};
 use registry_core::finding::{Finding, Findings};
@@ -15,14 +15,14 @@ use sea_orm::ConnectionTrait;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-/// A configuration as it goes into its row.
-pub(crate) struct Stored {
+/// A configuration as its row stores it.
+pub(crate) struct StoredConfiguration {
     pub(crate) text: Option<String>,
     pub(crate) findings: Findings,
 }
 
-/// Verifies `text`, seals its new secrets, forgets those it no longer holds. `prefix` goes before every pointer;
-/// `url_changed` says that the address the kept secrets would be sent to is another one now.
+/// Verifies `text`, stores its new secrets, deletes those that it no longer contains. `prefix` is put before every
+/// pointer of a finding; `url_changed`: the address that kept secrets would be sent to has changed.
 pub(crate) async fn store(
     write: &mut Write<'_>,
     owner: Owner,
@@ -30,43 +30,43 @@ pub(crate) async fn store(
     text: Option<&str>,
     stored: Option<&str>,
     url_changed: bool,
-) -> Result<Stored> {
+) -> Result<StoredConfiguration> {
     let ready = prepare(write.registry, owner, prefix, text, stored, url_changed)?;
     put(write, vec![ready.secrets]).await?;
     Ok(ready.stored)
 }
 
-/// A configuration ready to be kept, made without a write: judging and sealing take time.
-pub(crate) struct Ready {
-    pub(crate) stored: Stored,
-    pub(crate) secrets: Secrets,
+/// A configuration that is ready to be stored. Prepared outside a write, because verification and encryption take time.
+pub(crate) struct PreparedConfiguration {
+    pub(crate) stored: StoredConfiguration,
+    pub(crate) secrets: SecretChanges,
 }
 
-/// What becomes of the secrets of one configuration.
-pub(crate) struct Secrets {
+/// The secrets that one configuration adds and removes, and its logos.
+pub(crate) struct SecretChanges {
     new: Vec<SealedRow>,
     gone: Vec<SealedId>,
     logos: BTreeSet<String>,
 }
 
-/// Puts secrets in and takes others away, of many configurations at once.
-pub(crate) async fn put(write: &Write<'_>, secrets: Vec<Secrets>) -> Result<()> {
-    /// Rows that one statement takes away: `SQLite` allows 32,766 parameters.
-    const ROWS: usize = 1_000;
+/// Inserts and deletes the secrets of many configurations.
+pub(crate) async fn put(write: &Write<'_>, secrets: Vec<SecretChanges>) -> Result<()> {
+    /// Rows that one statement deletes: `SQLite` allows 32,766 parameters.
+    const MAX_ROWS_PER_STATEMENT: usize = 1_000;
     let (mut new, mut gone, mut logos) = (Vec::new(), Vec::new(), BTreeSet::new());
     for one in secrets {
         new.extend(one.new);
         gone.extend(one.gone);
         logos.extend(one.logos);
     }
-    write.keep_sealed(new).await?;
-    for chunk in gone.chunks(ROWS) {
-        write.unseal(chunk.iter().copied()).await?;
+    write.insert_sealed(new).await?;
+    for chunk in gone.chunks(MAX_ROWS_PER_STATEMENT) {
+        write.delete_sealed(chunk.iter().copied()).await?;
     }
-    wanted_logos::want_all(write, logos).await
+    logo_queue::enqueue_logos(write, logos).await
 }
 
-/// As [`store`], without a write: `stored` must still be what is kept when the result is put in.
+/// As [`store`], outside a write: `stored` must still be the stored text when the result is stored.
 pub(crate) fn prepare(
     registry: &Registry,
     owner: Owner,
@@ -74,12 +74,15 @@ pub(crate) fn prepare(
     text: Option<&str>,
     stored: Option<&str>,
     url_changed: bool,
-) -> Result<Ready> {
+) -> Result<PreparedConfiguration> {
     let known = stored.map(KnownSecrets::of).unwrap_or_default();
     let Some(text) = text else {
         let gone = known.0.into_values().collect();
-        let secrets = Secrets { new: Vec::new(), gone, logos: BTreeSet::new() };
-        return Ok(Ready { stored: Stored { text: None, findings: Findings::default() }, secrets });
+        let secrets = SecretChanges { new: Vec::new(), gone, logos: BTreeSet::new() };
+        return Ok(PreparedConfiguration {
+            stored: StoredConfiguration { text: None, findings: Findings::default() },
+            secrets,
+        });
     };
     let verified = verify(text, &known);
     let mut findings = Findings::default();
@@ -100,11 +103,14 @@ pub(crate) fn prepare(
     let (sealed, new) = seal_new(registry, owner, &verified)?;
     let kept: HashSet<SealedId> = kept.into_values().collect();
     let gone = known.0.into_values().filter(|id| !kept.contains(id)).collect();
-    let logos = wanted_logos::named_in(registry, &[&sealed]);
-    Ok(Ready { stored: Stored { text: Some(sealed), findings }, secrets: Secrets { new, gone, logos } })
+    let logos = logo_queue::logo_urls_in(registry, &[&sealed]);
+    Ok(PreparedConfiguration {
+        stored: StoredConfiguration { text: Some(sealed), findings },
+        secrets: SecretChanges { new, gone, logos },
+    })
 }
 
-/// The text that is kept of a verified one, with markers in place of its new secrets, and these, sealed for `owner`.
+/// The text to store, with markers in place of new secrets, and these secrets, encrypted for `owner`.
 pub(crate) fn seal_new(
     registry: &Registry,
     owner: Owner,
@@ -121,10 +127,10 @@ pub(crate) fn seal_new(
     Ok((text, rows))
 }
 
-/// What the secret at `pointer` is bound to: every member that says where it is sent. For members beside it these are
-/// the issuer and endpoints next to it; for the initial access token those of the authorization server as well.
+/// What the secret at `pointer` is bound to: all members that say where it is sent. These are issuer and endpoints in
+/// the same object; for the initial access token also those of the authorization server.
 fn binding(text: &str, pointer: &str) -> Option<Vec<(String, Value)>> {
-    // Pointers of secrets are in canonical spelling, so the document must be too.
+    // Pointers of secrets use canonical names, so the document must too.
     let document = Value::Object(AdvancedConfiguration::from_stored(text).ok()?.value().clone());
     let (parent, name) = pointer.rsplit_once('/')?;
     let mut objects = vec![document.pointer(parent)?];
@@ -148,9 +154,9 @@ fn binding(text: &str, pointer: &str) -> Option<Vec<(String, Value)>> {
     )
 }
 
-/// An earlier text whose secrets are the present ones: a marker that is no longer known becomes the present one at its
-/// pointer, or `null`, which means "not set". Each such case is said in a finding.
-pub(crate) fn with_present_secrets(text: &str, present: Option<&str>) -> Result<(String, Findings)> {
+/// An earlier text with the current secrets: a marker that no longer exists is replaced by the current one at its
+/// pointer, or by `null`, which means "not set". Each case gives a finding.
+pub(crate) fn with_current_secrets(text: &str, present: Option<&str>) -> Result<(String, Findings)> {
     let present = sealed_ids(present);
     let mut findings = Findings::default();
     let text = map_markers(text, |pointer, id| {
@@ -160,12 +166,12 @@ pub(crate) fn with_present_secrets(text: &str, present: Option<&str>) -> Result<
                 Some(_) => Finding::notice(
                     pointer,
                     "secret_kept",
-                    "The secret of that version is gone; the present one stays in use.",
+                    "The secret of that version no longer exists; the current one stays in use.",
                 ),
                 None => Finding::warning(
                     pointer,
                     "secret_gone",
-                    "The secret of that version is gone and none is stored now. Enter it again.",
+                    "The secret of that version no longer exists and none is stored now. Enter it again.",
                 ),
             });
         }
@@ -175,12 +181,12 @@ pub(crate) fn with_present_secrets(text: &str, present: Option<&str>) -> Result<
     Ok((text, findings))
 }
 
-/// Every sealed value a text holds, by pointer.
+/// All sealed values of a text, by pointer.
 pub(crate) fn sealed_ids(text: Option<&str>) -> BTreeMap<String, SealedId> {
     text.map(KnownSecrets::of).unwrap_or_default().0
 }
 
-/// Replaces every marker in `value` by what it stands for, and counts them.
+/// Replaces every marker in `value` by its secret. Answers how many there were.
 pub(crate) async fn open_markers(
     registry: &Registry,
     db: &impl ConnectionTrait,
@@ -204,7 +210,7 @@ pub(crate) async fn open_markers(
     Ok(opened)
 }
 
-/// Takes away every member whose value is a marker.
+/// Removes every member whose value is a marker.
 pub(crate) fn without_markers(value: &mut Value) {
     match value {
         Value::Object(members) => {

@@ -1,4 +1,4 @@
-//! Secrets at rest: envelope encryption, key rotation, the markers that stand for a secret in a configuration.
+//! Secrets at rest: envelope encryption, key rotation, the markers that replace secrets in a configuration.
 
 pub(crate) mod envelope;
 pub(crate) mod markers;

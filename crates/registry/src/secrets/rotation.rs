@@ -1,4 +1,4 @@
-//! The sealing keys over time: what each of them seals, a new key for what is stored, what a lost key costs.
+//! Rotation of sealing keys: what each key encrypts, re-encryption with the primary key, what a lost key costs.
 
 use crate::secrets::Secrets;
 use crate::secrets::envelope::Sealed;
@@ -21,49 +21,49 @@ use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
-/// Key of the ids of the keys that were given up, in `deployment`.
-const GIVEN_UP: &str = "sealing.given_up";
-/// Key of the check values of every key that was announced by `migrate` and not given up since, in `deployment`. A process
-/// that still seals with one that is not needed any more may do so; with one that is not here nobody seals.
+/// Key in `deployment`: ids of the abandoned keys.
+const ABANDONED_KEYS: &str = "sealing.given_up";
+/// Key in `deployment`: check values of all keys that `migrate` recorded and that were not abandoned since. Processes
+/// may encrypt with these keys only.
 const KNOWN: &str = "sealing.known";
-/// Values sealed anew in one transaction: others wait for it.
-const BATCH: u64 = 200;
+/// Values that one transaction re-encrypts: other writes wait for it.
+const BATCH_SIZE: u64 = 200;
 
-/// A key, and what is sealed with it.
+/// A sealing key, and what is encrypted with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealingKeyUse {
     /// The key's id.
     pub id: String,
     /// Whether this process has it.
     pub present: bool,
-    /// Whether it seals what is saved from now on.
+    /// Whether it encrypts new secrets.
     pub primary: bool,
-    /// Secrets sealed with it.
+    /// Secrets that are encrypted with it.
     pub values: u64,
-    /// Of those, how many cannot be opened. All of them when the key is not here.
+    /// How many of them cannot be decrypted: all, if the key is missing.
     pub unreadable: u64,
-    /// What holds the unreadable ones: a line for each, with what to do.
+    /// What contains the unreadable ones: a line for each, with what to do.
     pub costs: Vec<String>,
 }
 
-/// What a change of the key came to.
+/// Result of a rotation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Resealed {
-    /// Secrets that are under the present key since.
+    /// Secrets that were re-encrypted with the primary key.
     pub values: u64,
-    /// Secrets whose key is not here; they stayed as they were.
+    /// Secrets whose key is missing; they are unchanged.
     pub left: u64,
 }
 
 impl Registry {
-    /// Opens a sealed value. Callers record why.
+    /// Decrypts a sealed value. Callers write the reason to the audit log.
     pub(crate) async fn open_sealed(&self, db: &impl ConnectionTrait, id: SealedId) -> Result<Secret> {
-        let secret = self.open_if_there(db, id).await?;
+        let secret = self.open_sealed_if_present(db, id).await?;
         secret.ok_or_else(|| Error::Internal(format!("sealed value {id} is missing").into()))
     }
 
-    /// As [`Self::open_sealed`], for who has its id from a moment ago; `None` when another value took its place since.
-    pub(crate) async fn open_if_there(
+    /// As [`Self::open_sealed`], for an id that was read earlier; `None`: another value has replaced it since.
+    pub(crate) async fn open_sealed_if_present(
         &self,
         db: &impl ConnectionTrait,
         id: SealedId,
@@ -74,7 +74,8 @@ impl Registry {
 }
 
 impl Secrets<'_> {
-    /// Every key that is here or that something is sealed with. Opens every stored secret to see whether it can be.
+    /// All keys of this process, and all that encrypt something. Decrypts every stored secret to find the unreadable
+    /// ones.
     pub async fn keys(self, actor: &Actor) -> Result<Vec<SealingKeyUse>> {
         only_operator(actor)?;
         let ring = self.registry.ring();
@@ -112,8 +113,8 @@ impl Secrets<'_> {
         Ok(keys.into_values().collect())
     }
 
-    /// Puts every stored secret under the key that seals now, some at a time, while others read and write. May be
-    /// interrupted and begun again. Afterwards keys that seal nothing any more may be taken away.
+    /// Re-encrypts all stored secrets with the primary key, in batches, while others read and write. May be interrupted
+    /// and repeated. Afterwards keys that encrypt nothing may be removed.
     pub async fn reseal(self, actor: &Actor) -> Result<Resealed> {
         only_operator(actor)?;
         let mut done = Resealed::default();
@@ -133,14 +134,14 @@ impl Secrets<'_> {
                     match permit.reseal(id, sealed(row)) {
                         Ok(new) => done.values += put(&write, id, &key, new).await?,
                         Err(error) => {
-                            tracing::warn!(sealed = %id, key, %error, "a stored secret cannot be put under another key");
+                            tracing::warn!(sealed = %id, key, %error, "a stored secret cannot be re-encrypted");
                             done.left += 1;
                         }
                     }
                 }
                 write.commit().await?;
             }
-            // A process that seals with an earlier key may have saved something meanwhile.
+            // A process with an earlier primary key may have saved secrets meanwhile.
             if done.values == before {
                 break;
             }
@@ -155,15 +156,15 @@ impl Secrets<'_> {
         Ok(done)
     }
 
-    /// Says that a key is lost for good, so that processes without it may serve again. What is sealed with it stays
-    /// unreadable until somebody enters it again. Answers how many secrets that are.
+    /// Marks a key as lost, so that processes without it may serve again. Secrets that are encrypted with it stay
+    /// unreadable until they are entered again. Answers how many these are.
     pub async fn abandon_key(self, actor: &Actor, id: &str) -> Result<u64> {
         only_operator(actor)?;
         if self.registry.ring().has(id) {
             return Err(Error::Conflict {
                 code: ConflictCode::SealingKeyPresent,
                 message: format!(
-                    "The sealing key `{id}` is here: nothing is lost. `mcp-registry seal rotate` frees it."
+                    "The sealing key `{id}` is configured, so no secret is lost. Run `mcp-registry seal rotate` to re-encrypt."
                 ),
                 pointer: None,
             });
@@ -179,16 +180,16 @@ impl Secrets<'_> {
         if keys.remove(id).is_none() && lost == 0 {
             return Err(Error::not_found("sealing key", id));
         }
-        // Whoever gives a key up says with what it goes on: the keys that are here.
+        // The keys of this process become the keys of the deployment.
         let needed = self.needed_keys(&write.txn).await?;
         let mut known = known_keys(&recorded);
         known.remove(id);
         announce_keys(&write, known, &needed).await?;
         keys.extend(needed.as_object().cloned().unwrap_or_default());
         record(&write, KEY_CHECK, Value::Object(keys)).await?;
-        let mut given_up = given_up(&recorded);
-        given_up.insert(id.to_owned());
-        record(&write, GIVEN_UP, json!(given_up)).await?;
+        let mut abandoned_keys = abandoned_keys(&recorded);
+        abandoned_keys.insert(id.to_owned());
+        record(&write, ABANDONED_KEYS, json!(abandoned_keys)).await?;
         write.audit(
             Event::new(AuditAction::SealingKeyAbandoned, "sealing", id).after(json!({ "lost": lost })),
         );
@@ -196,7 +197,7 @@ impl Secrets<'_> {
         Ok(lost)
     }
 
-    /// The check values of the keys that seal something, and of the one that will. Keys given up are not among them.
+    /// The check values of the keys that encrypt something, and of the primary key. Abandoned keys are not among them.
     pub(crate) async fn needed_keys(self, db: &impl ConnectionTrait) -> Result<Value> {
         let used = used_keys(db).await?;
         let needed = |id: &str| id == self.registry.ring().primary() || used.iter().any(|used| used == id);
@@ -205,15 +206,14 @@ impl Secrets<'_> {
     }
 }
 
-/// The check values of the keys that were announced, by id.
+/// The check values of the recorded keys, by id.
 pub(crate) fn known_keys(recorded: &BTreeMap<String, Value>) -> BTreeMap<String, String> {
     let members = [recorded.get(KEY_CHECK), recorded.get(KNOWN)];
     let members = members.into_iter().flatten().filter_map(Value::as_object).flatten();
     members.filter_map(|(id, check)| Some((id.clone(), check.as_str()?.to_owned()))).collect()
 }
 
-/// Announces the keys of this process that seal something or will, beside those `known` already. Another key of the name of
-/// a known one is refused.
+/// Records the `needed` keys of this process beside the `known` ones. Another key of a known id is refused.
 pub(crate) async fn announce_keys(
     write: &Write<'_>,
     mut known: BTreeMap<String, String>,
@@ -221,27 +221,26 @@ pub(crate) async fn announce_keys(
 ) -> Result<()> {
     let needed = needed.as_object().into_iter().flatten();
     for (id, check) in needed.filter_map(|(id, check)| Some((id, check.as_str()?))) {
-        // What is known stays: a differing one is found below.
+        // A known value is kept: a different one is refused below.
         known.entry(id.clone()).or_insert_with(|| check.to_owned());
     }
     write.registry.ring().permit(&known)?;
     record(write, KNOWN, json!(known)).await
 }
 
-/// Whether an error is about a key that somebody said will not come back: then what it sealed is lost. Otherwise it is only
-/// this process that lacks it.
-pub(crate) async fn is_given_up(db: &impl ConnectionTrait, error: &Error) -> Result<bool> {
+/// Whether an error is about an abandoned key: then the secret is lost. Otherwise only this process lacks the key.
+pub(crate) async fn is_key_abandoned(db: &impl ConnectionTrait, error: &Error) -> Result<bool> {
     let Error::KeyMissing(key) = error else { return Ok(false) };
-    Ok(given_up(&recorded(db).await?).contains(key))
+    Ok(abandoned_keys(&recorded(db).await?).contains(key))
 }
 
-/// The keys that were given up.
-pub(crate) fn given_up(recorded: &BTreeMap<String, Value>) -> BTreeSet<String> {
-    let ids = recorded.get(GIVEN_UP).and_then(Value::as_array);
+/// The abandoned keys.
+pub(crate) fn abandoned_keys(recorded: &BTreeMap<String, Value>) -> BTreeSet<String> {
+    let ids = recorded.get(ABANDONED_KEYS).and_then(Value::as_array);
     ids.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// The keys that something is sealed with, and how many secrets each seals.
+/// The keys that encrypt something, and how many secrets each encrypts.
 pub(crate) async fn key_uses(db: &impl ConnectionTrait) -> Result<Vec<(String, i64)>> {
     let uses = sealed_value::Entity::find()
         .select_only()
@@ -252,7 +251,7 @@ pub(crate) async fn key_uses(db: &impl ConnectionTrait) -> Result<Vec<(String, i
     Ok(uses.into_tuple().all(db).await?)
 }
 
-/// The keys that something is sealed with.
+/// The keys that encrypt something.
 pub(crate) async fn used_keys(db: &impl ConnectionTrait) -> Result<Vec<String>> {
     let used = sealed_value::Entity::find().select_only().column(sealed_value::Column::KeyId).distinct();
     Ok(used.into_tuple().all(db).await?)
@@ -262,7 +261,7 @@ fn only_operator(actor: &Actor) -> Result<()> {
     if actor.origin.door == Channel::Cli {
         return Ok(());
     }
-    Err(Error::Unauthenticated("Sealing keys are looked after on the machine itself."))
+    Err(Error::Unauthenticated("Sealing keys are managed on the machine itself (`mcp-registry seal`)."))
 }
 
 fn sealed(row: sealed_value::Model) -> Sealed {
@@ -270,19 +269,19 @@ fn sealed(row: sealed_value::Model) -> Sealed {
 }
 
 fn after(select: Select<sealed_value::Entity>, last: Option<Uuid>) -> Select<sealed_value::Entity> {
-    let select = select.order_by_asc(sealed_value::Column::Id).limit(BATCH);
+    let select = select.order_by_asc(sealed_value::Column::Id).limit(BATCH_SIZE);
     match last {
         Some(last) => select.filter(sealed_value::Column::Id.gt(last)),
         None => select,
     }
 }
 
-/// What is not sealed the way it would be now.
+/// Rows that rotation must re-encrypt.
 fn old(primary: &str) -> Condition {
     Condition::any().add(sealed_value::Column::KeyId.ne(primary)).add(sealed_value::Column::DataKey.is_null())
 }
 
-/// Writes what was sealed anew over what is sealed with `key` still; how many rows that were.
+/// Replaces a row that is still encrypted with `key`. Answers how many rows that were: 0 or 1.
 async fn put(write: &Write<'_>, id: SealedId, key: &str, new: Sealed) -> Result<u64> {
     use sealed_value::Column as C;
     let done = sealed_value::Entity::update_many()
@@ -296,7 +295,7 @@ async fn put(write: &Write<'_>, id: SealedId, key: &str, new: Sealed) -> Result<
     Ok(done.rows_affected)
 }
 
-/// What is lost with a secret that cannot be opened, and what to do about it.
+/// What is lost with a secret that cannot be decrypted, and what to do.
 async fn cost(db: &impl ConnectionTrait, kind: &str, owner: Uuid, pointer: &str) -> Result<String> {
     let enter = |what: String| format!("{what}: enter {pointer} again");
     Ok(match OwnerKind::parse(kind) {
@@ -330,7 +329,9 @@ async fn cost(db: &impl ConnectionTrait, kind: &str, owner: Uuid, pointer: &str)
             let Some(registration) = registration else { return Ok(format!("client {owner}: re-register")) };
             format!("client of server {}: re-register it", server_name(db, registration.server_id).await?)
         }
-        Some(OwnerKind::Audit) => "the key that signs points of the audit log: a new one is made".to_owned(),
+        Some(OwnerKind::Audit) => {
+            "the key that signs checkpoints of the audit log: a new one is created".to_owned()
+        }
         None => enter(format!("{kind} {owner}")),
     })
 }
@@ -342,7 +343,7 @@ async fn server_name(db: &impl ConnectionTrait, id: Uuid) -> Result<String> {
 }
 
 impl Secrets<'_> {
-    /// The key that a sealed value is sealed with, where the key of that id here is another one.
+    /// The id of the key that encrypts a sealed value, if this process has another key of that id.
     pub(crate) async fn wrong_key_of(
         self,
         db: &impl ConnectionTrait,

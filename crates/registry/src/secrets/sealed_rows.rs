@@ -1,6 +1,6 @@
 //! Sealed values as rows: sealed before or inside a write, handed over, forgotten.
 
-use crate::secrets::envelope::Permit;
+use crate::secrets::envelope::SealPermit;
 use crate::secrets::rotation::known_keys;
 use crate::storage::columns::millis;
 use crate::storage::entity::sealed_value;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 /// Sealed values that one statement puts in: `SQLite` allows 32,766 parameters.
 const SEALED_ROWS: usize = 1_000;
 
-/// A secret that was sealed before the write began. [`Write::keep_sealed`] asks whether this process may seal.
+/// A secret that was sealed before the write began. [`Write::insert_sealed`] asks whether this process may seal.
 pub(crate) struct SealedRow(sealed_value::ActiveModel);
 
 impl Registry {
@@ -45,7 +45,7 @@ impl Registry {
 
 impl Write<'_> {
     /// Leave to seal. To be asked before something is sent whose answer will have to be sealed.
-    pub(crate) fn permit(&self) -> Result<Permit<'_>> {
+    pub(crate) fn permit(&self) -> Result<SealPermit<'_>> {
         let rows = self.deployment.iter().filter(|row| row.key.starts_with("sealing."));
         let recorded = rows.map(|row| Ok((row.key.clone(), serde_json::from_str(&row.value)?)));
         self.registry.ring().permit(&known_keys(&recorded.collect::<Result<_>>()?))
@@ -60,11 +60,11 @@ impl Write<'_> {
         secret: &str,
     ) -> Result<()> {
         let row = self.registry.sealed_row(id, owner, pointer, secret)?;
-        self.keep_sealed([row]).await
+        self.insert_sealed([row]).await
     }
 
     /// Puts secrets in that were sealed ahead, where this process may seal at all.
-    pub(crate) async fn keep_sealed(&self, rows: impl IntoIterator<Item = SealedRow>) -> Result<()> {
+    pub(crate) async fn insert_sealed(&self, rows: impl IntoIterator<Item = SealedRow>) -> Result<()> {
         let rows: Vec<_> = rows.into_iter().map(|SealedRow(row)| row).collect();
         if rows.is_empty() {
             return Ok(());
@@ -81,7 +81,7 @@ impl Write<'_> {
     }
 
     /// Gives sealed values to another owner.
-    pub(crate) async fn hand_over(&self, from: Owner, to: Owner) -> Result<()> {
+    pub(crate) async fn change_sealed_owner(&self, from: Owner, to: Owner) -> Result<()> {
         sealed_value::Entity::update_many()
             .col_expr(sealed_value::Column::OwnerKind, Expr::value(to.kind.as_str()))
             .col_expr(sealed_value::Column::OwnerId, Expr::value(to.id))
@@ -93,7 +93,7 @@ impl Write<'_> {
     }
 
     /// Forgets sealed values.
-    pub(crate) async fn unseal(&self, ids: impl IntoIterator<Item = SealedId>) -> Result<()> {
+    pub(crate) async fn delete_sealed(&self, ids: impl IntoIterator<Item = SealedId>) -> Result<()> {
         let ids: Vec<Uuid> = ids.into_iter().map(|id| id.0).collect();
         if !ids.is_empty() {
             sealed_value::Entity::delete_many()

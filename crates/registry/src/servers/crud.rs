@@ -20,6 +20,7 @@ use registry_core::metadata::Resolution;
 use registry_core::oauth::Adjustment;
 use registry_core::patch::Patch;
 use registry_core::permission::Permission;
+use registry_core::registration::AttemptStep;
 use registry_core::slug::{Reference, Slug};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::{Map, Value};
@@ -189,7 +190,7 @@ impl Servers<'_> {
         let resolution = layers.resolution();
         let last = attempt::Entity::find()
             .inner_join_registration(model.id)
-            .filter(attempt::Column::Step.eq("register"))
+            .filter(attempt::Column::Step.eq(AttemptStep::Register.as_str()))
             .filter(attempt::Column::Request.is_not_null())
             .order_by_desc(attempt::Column::Number)
             .one(self.registry.db())

@@ -248,7 +248,7 @@ pub(crate) async fn delete_all(
 ) -> Result<()> {
     for layers in write.registry.configurations().load(&write.txn, scope, false).await? {
         let model = layers.server.clone();
-        write.unseal(sealed_ids(model.configuration.as_deref()).into_values()).await?;
+        write.delete_sealed(sealed_ids(model.configuration.as_deref()).into_values()).await?;
         mapped_secrets::remove_all(write, model.id).await?;
         let mut gone = model.clone().into_active_model();
         gone.deleted_at = Set(Some(write.millis()));

@@ -1,23 +1,30 @@
-//! How values are kept in columns: moments as milliseconds, words as text, JSON as text.
+//! How columns store values: timestamps as epoch milliseconds, enums as words, JSON as text.
 
 use crate::{Error, Result};
 use chrono::DateTime;
 use registry_core::clock::Timestamp;
+use registry_core::permission::Role;
+use registry_core::preflight::Approach;
+use registry_core::registration::{
+    AttemptOutcome, AttemptStep, AuthType, ClientStatus, RegistrationMethod, Request, State, Transport,
+    Verification,
+};
+use sea_orm::ActiveValue;
 use sea_orm::sea_query::{Expr, ExprTrait, Func, IntoColumnRef, LikeExpr, SimpleExpr};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-/// A moment as it is stored.
+/// A timestamp as it is stored: epoch milliseconds.
 pub(crate) fn millis(moment: Timestamp) -> i64 {
     moment.timestamp_millis()
 }
 
-/// A stored moment; columns hold only what [`millis`] gave, so the fallback is never met.
+/// A stored timestamp; columns hold only values of [`millis`], so the fallback is never used.
 pub(crate) fn moment(millis: i64) -> Timestamp {
     DateTime::from_timestamp_millis(millis).unwrap_or(DateTime::UNIX_EPOCH)
 }
 
-/// A stored word as its enum.
+/// A stored word as its enum; [`Error::corrupt`] for an unknown one.
 pub(crate) fn word<T>(
     parse: impl Fn(&str) -> Option<T>,
     text: &str,
@@ -28,7 +35,35 @@ pub(crate) fn word<T>(
     parse(text).ok_or_else(|| Error::corrupt(table, column, row))
 }
 
-/// Stored JSON as its type.
+/// An enum that columns store as a word.
+pub(crate) trait Word: Copy {
+    /// The word.
+    fn stored(self) -> &'static str;
+}
+
+macro_rules! words {
+    ($($name:ident)*) => {$(
+        impl Word for $name {
+            fn stored(self) -> &'static str {
+                self.as_str()
+            }
+        }
+    )*};
+}
+
+words!(Approach AttemptOutcome AttemptStep AuthType ClientStatus RegistrationMethod Request Role State Transport Verification);
+
+/// Sets a column to the word of an enum.
+pub(crate) fn set_word(word: impl Word) -> ActiveValue<String> {
+    ActiveValue::Set(word.stored().to_owned())
+}
+
+/// Sets a nullable column to the word of an enum.
+pub(crate) fn set_some_word(word: impl Word) -> ActiveValue<Option<String>> {
+    ActiveValue::Set(Some(word.stored().to_owned()))
+}
+
+/// Stored JSON as its type; [`Error::corrupt`] where it does not fit.
 pub(crate) fn json<T: DeserializeOwned>(
     text: &str,
     table: &'static str,
@@ -38,11 +73,11 @@ pub(crate) fn json<T: DeserializeOwned>(
     serde_json::from_str(text).map_err(|_| Error::corrupt(table, column, row))
 }
 
-/// The longest text that is searched for, in characters: longer than any name, slug or `client_id` that somebody types.
-/// What follows is not looked at; the API refuses it.
+/// The longest search text, in characters: longer than any name, slug or `client_id`. The rest is ignored; the API
+/// refuses it.
 pub(crate) const MAX_SEARCH: usize = 300;
 
-/// `column` contains `text`, ignoring case, with no wildcard in `text`.
+/// `column` contains `text`, ignoring case; wildcards in `text` are escaped.
 pub(crate) fn contains(column: impl IntoColumnRef, text: &str) -> SimpleExpr {
     let text: String = text.chars().take(MAX_SEARCH).collect();
     let escaped = text.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");

@@ -1,4 +1,4 @@
-//! How the database is opened.
+//! Opening the database.
 
 use crate::storage::database_fault::DatabaseFault;
 use crate::storage::writability::is_distrusted;
@@ -7,12 +7,12 @@ use sea_orm::sqlx::Connection;
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr};
 use std::time::Duration;
 
-/// Whether an SQLite database that is not there is made.
+/// What happens when an SQLite database does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missing {
-    /// It is.
-    Make,
-    /// It is an error.
+    /// It is created.
+    Create,
+    /// Opening fails.
     Refuse,
 }
 
@@ -25,25 +25,25 @@ pub(crate) async fn connect(url: &str, max_connections: u32, missing: Missing) -
         .connect_timeout(Duration::from_secs(5))
         .acquire_timeout(Duration::from_secs(8));
     if url.starts_with("sqlite::memory:") {
-        // Each connection would have a database of its own.
+        // Each connection would have its own database.
         options.max_connections(1).min_connections(1);
     }
     options.map_sqlx_sqlite_opts(move |options| {
         options
-            .create_if_missing(missing == Missing::Make)
+            .create_if_missing(missing == Missing::Create)
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(10))
             .pragma("journal_mode", "WAL")
             .pragma("synchronous", "FULL")
     });
-    // SQLite ends a transaction by itself when its disk is full, and the driver goes on believing in it: what is
-    // "committed" on such a connection later is only a savepoint that never reaches the disk. And a connection that was
-    // opened while nothing could be written may never write: both are given up.
+    // SQLite ends a transaction itself when the disk is full, but the driver still counts it as open: a later "commit"
+    // on that connection only releases a savepoint and never reaches the disk. And a connection that was opened while
+    // the database was read-only may never write. Both are closed.
     options.map_sqlx_sqlite_pool_opts(|options| {
         options
             .after_release(|connection, about| {
                 Box::pin(async move {
-                    // Also waits for a rollback that is still to be made.
+                    // Also waits for a pending rollback.
                     connection.ping().await?;
                     Ok(!connection.is_in_transaction() && !is_distrusted(about.age))
                 })
@@ -67,7 +67,7 @@ pub(crate) async fn connect(url: &str, max_connections: u32, missing: Missing) -
         );
         Error::Unavailable(why.to_owned())
     })?;
-    // How much work requests make of the database: the first thing to look at when they grow slow.
+    // Statements per request: the first thing to look at when requests become slow.
     db.set_metric_callback(|_| metrics::counter!("mcp_registry_database_statements_total").increment(1));
     debug_assert!(matches!(db.get_database_backend(), DbBackend::Sqlite | DbBackend::Postgres));
     Ok(db)

@@ -1,6 +1,6 @@
-//! Cells of CSV files that spreadsheets do not take for formulas.
+//! Cells of CSV files that spreadsheets do not read as formulas.
 
-/// A cell that no spreadsheet takes for a formula: an authorization server chose some of these texts.
-pub(crate) fn harmless(cell: String) -> String {
+/// Escapes a cell that a spreadsheet would read as a formula: some of these texts come from authorization servers.
+pub(crate) fn escape_formula(cell: String) -> String {
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell }
 }

@@ -1,4 +1,4 @@
-//! What an error of the database means, one table for each engine: the codes of one are never read as those of the other.
+//! What an error of the database means. One table for each engine, because their codes differ.
 
 use crate::{ConflictCode, Error};
 use registry_core::finding::Finding;
@@ -7,37 +7,37 @@ use sea_orm::sqlx::postgres::PgDatabaseError;
 use sea_orm::sqlx::sqlite::SqliteError;
 use sea_orm::{DbErr, RuntimeErr, sqlx};
 
-/// What is wrong, whatever the engine.
+/// A fault of the database, the same for both engines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DatabaseFault {
     /// The connection broke, or the server is starting or stopping.
     Away,
-    /// The server takes no further connection.
+    /// The server accepts no further connection.
     TooManyConnections,
     /// The disk is full.
     DiskFull,
-    /// The database, its disk, folder or file is read-only, or the file is not there.
+    /// The database, its disk, folder or file is read-only, or the file does not exist.
     ReadOnly,
     /// The disk refuses to read or write.
     DiskFails,
-    /// What is stored is damaged.
+    /// The stored data are damaged.
     Damaged,
-    /// The server or this process has no memory left for it.
+    /// The server or this process is out of memory.
     OutOfMemory,
     /// Another process holds a lock for too long.
     Locked,
-    /// Another transaction got in between; this one did nothing.
+    /// Another transaction interfered; this one changed nothing.
     Interrupted,
     /// The database's user may not do this.
     Denied,
-    /// Something with the same unique value exists.
+    /// A row with the same unique value exists.
     Duplicate,
     /// A text that this database cannot store.
     UnstorableText,
 }
 
 impl DatabaseFault {
-    /// What `error` means; `None`: a fault of our own, or one that nobody can do anything about.
+    /// What `error` means; `None`: an unexpected error, for example a bug.
     pub(crate) fn of(error: &sqlx::Error) -> Option<Self> {
         match error {
             sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => Some(Self::Away),
@@ -54,7 +54,7 @@ impl DatabaseFault {
         }
     }
 
-    /// The same of an error of the layer above, with its cause.
+    /// The same for an error of sea-orm, with its cause.
     pub(crate) fn cause_of(error: &DbErr) -> Option<(Self, &sqlx::Error)> {
         match error {
             DbErr::Conn(RuntimeErr::SqlxError(cause))
@@ -122,40 +122,38 @@ impl DatabaseFault {
         }
     }
 
-    /// Whether nothing can be written until somebody mends the disk or the server.
+    /// Whether writing is impossible until the operator repairs the disk or the server.
     pub(crate) fn stops_writing(self) -> bool {
         matches!(self, Self::DiskFull | Self::ReadOnly | Self::DiskFails)
     }
 
-    /// What is wrong and what to do, for callers and operators.
+    /// What is wrong and what to do, a sentence for callers and operators.
     pub(crate) fn sentence(self) -> &'static str {
         match self {
             Self::Away => "The database cannot be reached now. Try again shortly.",
             Self::TooManyConnections => {
-                "The database takes no further connection. Try again shortly; the operator can raise its limit or lower `database.max_connections`."
+                "The database accepts no further connection. Try again shortly; the operator can raise its limit or lower `database.max_connections`."
             }
             Self::DiskFull => {
-                "The database cannot be written: its disk is full. Nothing was saved; reading goes on. Make room; writing then works again without a restart."
+                "The database cannot be written: its disk is full. Nothing was saved; reading still works. Free some space; writing then works again without a restart."
             }
             Self::ReadOnly => {
-                "The database cannot be written: its disk, folder or file is read-only or not there, or its server accepts no writes. Nothing was saved. Make it writable; writing then works again without a restart."
+                "The database cannot be written: its disk, folder or file is read-only or missing, or its server accepts no writes. Nothing was saved. Make it writable; writing then works again without a restart."
             }
             Self::DiskFails => {
-                "The database cannot be written: its disk is full, read-only or broken. Nothing was saved; reading goes on. Mend the disk; writing then works again without a restart."
+                "The database cannot be written: its disk is full, read-only or broken. Nothing was saved; reading still works. Repair the disk; writing then works again without a restart."
             }
             Self::Damaged => "The database is damaged. The operator must restore a backup.",
-            Self::OutOfMemory => {
-                "The database has no memory left for this. Nothing was saved. Try again shortly."
-            }
+            Self::OutOfMemory => "The database is out of memory. Nothing was saved. Try again shortly.",
             Self::Locked => {
                 "Another process keeps the database locked. Nothing was saved. Try again shortly."
             }
-            Self::Interrupted => "Another change got in between. Nothing was saved. Try again.",
+            Self::Interrupted => "Another change interfered. Nothing was saved. Try again.",
             Self::Denied => {
                 "The database does not allow this. Nothing was saved. The operator must give the user of `database.url` the rights to read and write all tables."
             }
             Self::Duplicate => {
-                "Somebody saved something with the same name or address at this moment. Nothing was saved. Read again and repeat your change."
+                "Another user saved the same name or address at this moment. Nothing was saved. Read again and repeat your change."
             }
             Self::UnstorableText => {
                 "A text contains a character that the database cannot store, such as NUL. Nothing was saved. Remove the character."
@@ -171,7 +169,7 @@ impl From<DatabaseFault> for Error {
             DatabaseFault::Duplicate => {
                 Self::Conflict { code: ConflictCode::Conflict, message, pointer: None }
             }
-            // Input is refused before it comes here; what does so nevertheless is no reason to ask again.
+            // Input is validated before; a text that gets here nevertheless must not be retried.
             DatabaseFault::UnstorableText => Self::invalid(Finding::error("", nul::CODE, message)),
             _ => Self::Unavailable(message),
         }

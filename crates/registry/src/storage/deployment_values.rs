@@ -8,10 +8,10 @@ use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Key of the sealing ring's check values in `deployment`.
+/// Key in `deployment`: check values of the sealing keys in use.
 pub(crate) const KEY_CHECK: &str = "sealing.key_check";
 
-/// Writes one value that every process must agree on.
+/// Writes one value. Key and value replace an earlier value.
 pub(crate) async fn record(write: &Write<'_>, key: &str, value: Value) -> Result<()> {
     let row = deployment::ActiveModel {
         key: Set(key.to_owned()),
@@ -25,6 +25,7 @@ pub(crate) async fn record(write: &Write<'_>, key: &str, value: Value) -> Result
     Ok(())
 }
 
+/// All recorded values, by key.
 pub(crate) async fn recorded(db: &impl ConnectionTrait) -> Result<BTreeMap<String, Value>> {
     deployment::Entity::find()
         .all(db)

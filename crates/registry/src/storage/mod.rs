@@ -8,9 +8,10 @@ pub(crate) mod database_fault;
 pub(crate) mod deployment_values;
 #[expect(unreachable_pub, reason = "sea-orm's derives want public items in this private module")]
 pub(crate) mod entity;
+pub(crate) mod logo_queue;
 pub(crate) mod notify;
 pub(crate) mod owner;
 pub(crate) mod settings_generations;
-pub(crate) mod wanted_logos;
+pub(crate) mod typed;
 pub(crate) mod writability;
 pub(crate) mod write;

@@ -1,4 +1,4 @@
-//! How commits are announced: inside this process, and to other processes of one PostgreSQL database.
+//! How commits are announced: inside this process, and to other processes of the same PostgreSQL database.
 
 use crate::Registry;
 use std::time::Duration;

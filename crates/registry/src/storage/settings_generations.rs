@@ -1,6 +1,6 @@
-//! The settings that all processes of a deployment share, and their generations. While processes are restarted one after
-//! the other with changed settings, two generations are valid: the newest, whose values every process works with, and the
-//! one before it (`docs/adr/0019`).
+//! The settings that all processes of a deployment share, and their generations. While processes are restarted one
+//! after the other with changed settings, two generations are valid: the newest, whose values every process works with,
+//! and the one before it (`docs/adr/0019`).
 
 use crate::settings::{CALLBACK_PATH, SecretReference};
 use crate::storage::entity::deployment;
@@ -13,18 +13,18 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Key of the recorded generations in `deployment`.
+/// Key in `deployment`: the recorded generations.
 pub(crate) const SETTINGS: &str = "settings";
-/// Keys that releases without generations recorded the same values under.
+/// Keys of the same values in releases without generations.
 pub(crate) const FORMER_KEYS: [&str; 4] = ["branding", "gateway.urls", "cimd.public_url", "secrets"];
 
-/// The settings that every process of a deployment must agree on. They hold no secret: of declared secrets only the
-/// names, and who may use them.
+/// The settings that all processes of a deployment share. They contain no secret: of declared secrets only the names,
+/// and who may use them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SharedSettings {
     /// The lowest layer of client metadata.
     pub branding: Branding,
-    /// Where gateways are reached, without trailing slash.
+    /// URLs of the gateways, without trailing slash.
     #[serde(rename = "gateway.urls")]
     pub gateway_urls: Vec<String>,
     /// The public base URL of Client ID Metadata Documents; `None`: not offered.
@@ -50,7 +50,7 @@ impl SharedSettings {
         ])
     }
 
-    /// The names of the settings that are not the same in `other`.
+    /// The names of the settings that differ in `other`.
     pub fn differing(&self, other: &Self) -> Vec<&'static str> {
         let differ = [
             ("branding", self.branding != other.branding),
@@ -63,7 +63,7 @@ impl SharedSettings {
 }
 
 impl Settings {
-    /// Those of the settings that all processes share.
+    /// The settings that all processes share.
     pub fn shared(&self) -> SharedSettings {
         SharedSettings {
             branding: self.branding.clone(),
@@ -74,21 +74,21 @@ impl Settings {
     }
 }
 
-/// What the database knows of the shared settings.
+/// The recorded generations of the shared settings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Generations {
-    /// Grows by one with each change; 1 is the first.
+    /// Number of the generation in force, from 1; grows by one with each change.
     pub(crate) generation: i64,
-    /// Since when it is in force, in milliseconds since 1970.
+    /// Since when it is in force, in epoch milliseconds.
     pub(crate) since: i64,
-    /// What every process works with.
+    /// The settings that every process works with.
     pub(crate) in_force: SharedSettings,
-    /// What was in force before: a process configured so stays in service until the rollout ends.
+    /// The settings before: a process with these stays in service until the rollout ends.
     pub(crate) previous: Option<SharedSettings>,
 }
 
 impl Generations {
-    /// What is recorded; `None`: nothing is.
+    /// Reads the recorded generations; `None`: nothing is recorded.
     pub(crate) fn read(recorded: &BTreeMap<String, Value>) -> Result<Option<Self>> {
         let value = match recorded.get(SETTINGS) {
             Some(value) => value.clone(),
@@ -112,18 +112,18 @@ fn newer() -> Error {
 
 /// How the settings of this process compare with those recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SettingsStanding {
-    /// They are those in force.
+pub enum SettingsStatus {
+    /// They are the settings in force.
     Current,
-    /// They are those of the previous generation; the names are of those that differ from what is in force.
+    /// They are the settings of the previous generation; with the names of those that differ from the ones in force.
     Previous(Vec<&'static str>),
-    /// They are neither; the names are of those that differ from what is in force.
+    /// They are neither; with the names of those that differ from the ones in force.
     Foreign(Vec<&'static str>),
-    /// Nothing is recorded yet.
+    /// No settings are recorded yet.
     Unrecorded,
 }
 
-impl SettingsStanding {
+impl SettingsStatus {
     pub(crate) fn of(own: &SharedSettings, recorded: Option<&Generations>) -> Self {
         match recorded {
             None => Self::Unrecorded,
@@ -154,45 +154,45 @@ impl SettingsStanding {
     }
 }
 
-/// Names of settings for a sentence.
+/// Names of settings, for a sentence.
 pub(crate) fn names(settings: &[&str]) -> String {
     settings.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// What this process last read of the recorded settings.
+/// The shared settings as this process last read them.
 #[derive(Debug)]
 pub(crate) struct InForce {
-    /// The row they were read from; empty before the first reading.
+    /// The text that they were read from; empty before the first read.
     raw: String,
-    /// 0 before the first reading.
+    /// The generation; 0 before the first read.
     pub(crate) generation: i64,
-    /// The values that every process works with.
+    /// The settings that every process works with.
     pub(crate) settings: Arc<SharedSettings>,
-    pub(crate) standing: SettingsStanding,
-    /// When this process took it over.
+    pub(crate) status: SettingsStatus,
+    /// When this process applied it.
     since: Instant,
 }
 
-/// An earlier generation is believed when the later one was taken over longer ago than any reading lasts: then the database
-/// was restored. Within that time it is a reading that was overtaken.
-const OVERTAKEN: Duration = Duration::from_secs(10);
+/// An earlier generation is applied only when the later one was applied longer ago than any read takes: then the
+/// database was restored. Within that time it is a slow read, which is ignored.
+const MAX_READ_AGE: Duration = Duration::from_secs(10);
 
 impl InForce {
-    /// Before anything was read: this process's own.
+    /// Before the first read: the settings of this process.
     pub(crate) fn unread(own: SharedSettings) -> Self {
         Self {
             raw: String::new(),
             generation: 0,
             settings: Arc::new(own),
-            standing: SettingsStanding::Unrecorded,
+            status: SettingsStatus::Unrecorded,
             since: Instant::now(),
         }
     }
 }
 
 impl Registry {
-    /// The shared settings in force, as this process last read them: before every write, and whenever its readiness is
-    /// looked at. All processes work with these, whatever they are configured with.
+    /// The shared settings in force, as this process last read them: before every write, and with each readiness check.
+    /// All processes work with these, even if they are configured differently.
     pub fn shared_settings(&self) -> Arc<SharedSettings> {
         self.in_force().settings.clone()
     }
@@ -201,8 +201,8 @@ impl Registry {
         self.inner.in_force.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Takes over what `rows` of `deployment` say of the shared settings.
-    pub(crate) fn take_over_settings(&self, rows: &[deployment::Model]) -> Result<Arc<InForce>> {
+    /// Applies the shared settings that `rows` of `deployment` contain.
+    pub(crate) fn apply_recorded_settings(&self, rows: &[deployment::Model]) -> Result<Arc<InForce>> {
         let known = self.in_force();
         let own = || self.settings().shared();
         let Some(row) = rows.iter().find(|row| row.key == SETTINGS) else {
@@ -215,16 +215,16 @@ impl Registry {
         let read = Arc::new(InForce {
             raw: row.value.clone(),
             generation: recorded.generation,
-            standing: SettingsStanding::of(&own(), Some(&recorded)),
+            status: SettingsStatus::of(&own(), Some(&recorded)),
             settings: Arc::new(recorded.in_force),
             since: Instant::now(),
         });
         let mut held = self.inner.in_force.write().unwrap_or_else(PoisonError::into_inner);
-        if read.generation >= held.generation || held.since.elapsed() > OVERTAKEN {
+        if read.generation >= held.generation || held.since.elapsed() > MAX_READ_AGE {
             let changed = held.settings != read.settings;
             *held = read.clone();
             if changed {
-                // What is held for gateways was resolved with the values of before.
+                // Cached gateway documents were resolved with the settings before.
                 self.inner.live.settings_changed();
             }
         }
@@ -233,9 +233,9 @@ impl Registry {
 }
 
 impl Registry {
-    /// How the settings of this process compare with those recorded, as the database has them now.
-    pub async fn settings_standing(&self) -> Result<SettingsStanding> {
+    /// How the settings of this process compare with the recorded ones; reads the database.
+    pub async fn settings_status(&self) -> Result<SettingsStatus> {
         let rows = deployment::Entity::find().all(self.db()).await?;
-        Ok(self.take_over_settings(&rows)?.standing.clone())
+        Ok(self.apply_recorded_settings(&rows)?.status.clone())
     }
 }

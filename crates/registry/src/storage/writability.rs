@@ -1,7 +1,7 @@
-//! Whether the database of this process can be written: noticed with the first write that fails, said once, over with the
+//! Whether the database of this process can be written: set by the first write that fails, logged once, cleared by the
 //! first write that succeeds.
 //!
-//! A process has one database, and errors are judged where no handle to it is at hand: so this is one state a process.
+//! A process has one database, and errors are classified where no handle of it is available: so this state is global.
 
 use crate::Error;
 use crate::storage::database_fault::DatabaseFault;
@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 static STATE: Mutex<State> = Mutex::new(State { fault: None, distrusted: None });
 
 pub(crate) struct State {
-    /// Why nothing can be written, since a write failed for it.
+    /// Why the last write failed; `None`: writes succeed.
     pub(crate) fault: Option<DatabaseFault>,
-    /// Connections that were opened before this moment may be read-only for as long as they live: SQLite opens a file that
-    /// cannot be written for reading, and a server that became a standby stays one.
+    /// Connections that were opened before this moment may stay read-only: SQLite opens a file that cannot be written
+    /// for reading, and a server that became a standby stays one.
     distrusted: Option<Instant>,
 }
 
@@ -24,7 +24,7 @@ pub(crate) fn with_state<T>(look: impl FnOnce(&mut State) -> T) -> T {
     look(&mut STATE.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Takes note of a fault; the log says so once, not for each request.
+/// Records a fault; logs it once, not for each request.
 pub(crate) fn note(fault: DatabaseFault, error: &sqlx::Error) {
     if !fault.stops_writing() {
         return;
@@ -42,7 +42,7 @@ pub(crate) fn note(fault: DatabaseFault, error: &sqlx::Error) {
     }
 }
 
-/// Takes note of a write that reached the disk.
+/// Records a write that reached the disk.
 pub(crate) fn note_written() {
     let over = with_state(|state| {
         let fault = state.fault.take();
@@ -56,7 +56,7 @@ pub(crate) fn note_written() {
     }
 }
 
-/// Whether a connection of this age is one that may never write again.
+/// Whether a connection of this age may be read-only for ever.
 pub(crate) fn is_distrusted(age: Duration) -> bool {
     with_state(|state| state.distrusted).is_some_and(|moment| age >= moment.elapsed())
 }

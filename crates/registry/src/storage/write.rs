@@ -1,6 +1,6 @@
-//! The one way to change anything: a transaction that ends with its audit events and changes in commit order.
+//! All writes: a transaction that ends with its audit events and changes in commit order.
 //!
-//! [`Registry::begin_write`] opens it, [`Write::commit`] closes it; dropped without commit, nothing happened.
+//! [`Registry::begin_write`] opens it, [`Write::commit`] commits it; dropped without commit, it is rolled back.
 
 use crate::actor::{Actor, Channel};
 use crate::storage::audit_action::AuditAction;
@@ -20,29 +20,29 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::{ContextV7, Timestamp as UuidTime, Uuid};
 
-/// Held by each of people's writes to its end.
-const PEOPLE_LOCK: &str = "SELECT pg_advisory_xact_lock(7301)";
+/// Advisory lock that each interactive write holds until it ends (ADR 7).
+const INTERACTIVE_WRITES_LOCK: &str = "SELECT pg_advisory_xact_lock(7301)";
 
-/// An open write.
+/// An open write transaction.
 pub(crate) struct Write<'a> {
     pub(crate) txn: DatabaseTransaction,
     pub(crate) now: Timestamp,
     pub(crate) registry: &'a Registry,
-    /// What the deployment recorded, as this write found it when it began.
+    /// The rows of `deployment` at the beginning of the write.
     pub(crate) deployment: Vec<deployment::Model>,
     actor: Actor,
     events: Vec<Event>,
     changes: Vec<Change>,
 }
 
-/// What will become an audit event.
+/// An audit event that the commit writes.
 pub(crate) struct Event {
     pub(crate) action: AuditAction,
     pub(crate) subject_kind: &'static str,
     pub(crate) subject_id: Option<String>,
     pub(crate) subject_name: Option<String>,
     pub(crate) workspace: Option<WorkspaceId>,
-    /// Never holds a secret: configurations hold markers, keys and sessions are named by id.
+    /// Never contains a secret: configurations contain markers, keys and sessions are named by id.
     pub(crate) before: Option<Value>,
     pub(crate) after: Option<Value>,
 }
@@ -81,7 +81,7 @@ impl Event {
     }
 }
 
-/// What gateways must notice.
+/// A change that the commit adds to the change feed.
 struct Change {
     kind: &'static str,
     workspace: Option<WorkspaceId>,
@@ -89,23 +89,24 @@ struct Change {
 }
 
 impl Registry {
-    /// Opens a write, and refuses it where this process is configured otherwise than the deployment. On SQLite it takes the write lock at once, so that what is read inside cannot be overtaken.
+    /// Opens a write; refused if this process has other settings than the deployment. On SQLite it takes the write lock
+    /// immediately, so that no other write can change what it reads.
     pub(crate) async fn begin_write(&self, actor: &Actor) -> Result<Write<'_>> {
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..Default::default()
         };
-        let txn = self.begin_somewhere(options).await?;
+        let txn = self.begin_on_writable_connection(options).await?;
         if actor.origin.door != Channel::Worker && txn.get_database_backend() == DbBackend::Postgres {
-            // What SQLite's immediate transactions give, here by one lock: between reading a row, judging it together
-            // with the layers around it, and writing it, nobody else's write comes in. Workers lock their own rows.
-            txn.execute_unprepared(PEOPLE_LOCK).await?;
+            // The same as SQLite's immediate transactions, by one lock: no other write happens between reading a row,
+            // validating it together with its layers, and writing it. Workers lock their own rows.
+            txn.execute_unprepared(INTERACTIVE_WRITES_LOCK).await?;
         }
-        // What a balancer is told by `/readyz` stops nobody who asks this process directly: it is refused here.
+        // `/readyz` does not stop clients that reach this process directly: their writes are refused here.
         let deployment = deployment::Entity::find().all(&txn).await?;
-        let in_force = self.take_over_settings(&deployment)?;
+        let in_force = self.apply_recorded_settings(&deployment)?;
         if actor.origin.door != Channel::Cli {
-            in_force.standing.require()?;
+            in_force.status.require()?;
         }
         Ok(Write {
             txn,
@@ -118,9 +119,9 @@ impl Registry {
         })
     }
 
-    /// A transaction on a connection that can write, where there is one: of those in the pool some may have been opened
-    /// while the database was read-only.
-    async fn begin_somewhere(&self, options: TransactionOptions) -> Result<DatabaseTransaction> {
+    /// Begins a transaction on a connection that can write: some connections of the pool may have been opened while the
+    /// database was read-only.
+    async fn begin_on_writable_connection(&self, options: TransactionOptions) -> Result<DatabaseTransaction> {
         for _ in 0..=self.settings().max_connections {
             #[expect(clippy::disallowed_methods, reason = "the one place that opens transactions")]
             let begun = self.db().begin_with_options(options).await;
@@ -137,9 +138,9 @@ impl Registry {
         Err(DatabaseFault::ReadOnly.into())
     }
 
-    /// Opens a reading of many rows that belong together: all of them as they were at one moment.
+    /// Begins a read transaction: a consistent snapshot of many rows.
     pub(crate) async fn begin_read(&self) -> Result<DatabaseTransaction> {
-        // A transaction of SQLite reads one moment anyway; sea-orm warns when it is asked for more there.
+        // SQLite transactions read a snapshot anyway; sea-orm warns if more is requested there.
         let postgres = self.db().get_database_backend() == DbBackend::Postgres;
         let options = TransactionOptions {
             isolation_level: postgres.then_some(IsolationLevel::RepeatableRead),
@@ -151,7 +152,7 @@ impl Registry {
         Ok(txn)
     }
 
-    /// A new id, ordered by time.
+    /// A new id (UUIDv7), ordered by time.
     pub(crate) fn new_id(&self) -> Uuid {
         static CONTEXT: std::sync::Mutex<ContextV7> = std::sync::Mutex::new(ContextV7::new());
         let now = self.now();
@@ -161,24 +162,24 @@ impl Registry {
 }
 
 impl Write<'_> {
-    /// Waits like people's writes: for what judges rows together with the layers around them.
-    pub(crate) async fn as_people(&self) -> Result<()> {
+    /// Takes the lock of interactive writes: for writes that validate rows together with their layers.
+    pub(crate) async fn lock_interactive_writes(&self) -> Result<()> {
         if self.txn.get_database_backend() == DbBackend::Postgres {
-            self.txn.execute_unprepared(PEOPLE_LOCK).await?;
-            self.look_again().await?;
+            self.txn.execute_unprepared(INTERACTIVE_WRITES_LOCK).await?;
+            self.reload_settings().await?;
         }
         Ok(())
     }
 
-    /// Takes over shared settings that were changed while this waited for a lock. For what is worked out from rows that a
-    /// change of settings marks: once such a row is locked, its mark and the settings belong together.
-    pub(crate) async fn look_again(&self) -> Result<()> {
+    /// Applies shared settings that changed while this write waited for a lock. For work on rows that a change of
+    /// settings enqueues: once such a row is locked, the row and the settings fit together.
+    pub(crate) async fn reload_settings(&self) -> Result<()> {
         if self.txn.get_database_backend() != DbBackend::Postgres {
             return Ok(());
         }
         let deployment = deployment::Entity::find().all(&self.txn).await?;
-        let in_force = self.registry.take_over_settings(&deployment)?;
-        if self.actor.origin.door == Channel::Cli { Ok(()) } else { in_force.standing.require() }
+        let in_force = self.registry.apply_recorded_settings(&deployment)?;
+        if self.actor.origin.door == Channel::Cli { Ok(()) } else { in_force.status.require() }
     }
 
     /// Adds an audit event.
@@ -186,19 +187,19 @@ impl Write<'_> {
         self.events.push(event);
     }
 
-    /// Says that a server's document changed.
+    /// Adds to the change feed that the document of a server changed.
     pub(crate) fn server_changed(&mut self, workspace: WorkspaceId, server: ServerId) {
         if !self.changes.iter().any(|change| change.server == Some(server)) {
             self.changes.push(Change { kind: "server", workspace: Some(workspace), server: Some(server) });
         }
     }
 
-    /// Says that keys or people changed.
+    /// Adds to the change feed that API keys, users or shared settings changed.
     pub(crate) fn identities_changed(&mut self) {
         self.changes.push(Change { kind: "identity", workspace: None, server: None });
     }
 
-    /// The name that rows remember their writer by.
+    /// The name for `created_by` and `updated_by`.
     pub(crate) fn actor_name(&self) -> String {
         self.actor.name.clone()
     }
@@ -211,8 +212,8 @@ impl Write<'_> {
         millis(self.now)
     }
 
-    /// Writes audit events and changes in commit order, and commits. Taking the one `sequence` row last makes the order
-    /// of its numbers the order of commits on both engines, and holds others up for two statements only.
+    /// Writes audit events and changes, and commits. The one `sequence` row is locked last: so the order of its numbers
+    /// is the order of commits on both engines, and other writes wait for two statements only.
     pub(crate) async fn commit(self) -> Result<()> {
         let Self { txn, now, registry, actor, events, changes, deployment: _ } = self;
         let told = !changes.is_empty();
@@ -252,7 +253,7 @@ impl Write<'_> {
             }
             next.update(&txn).await?;
             if told && txn.get_database_backend() == DbBackend::Postgres {
-                // Sent when this commits, to every process that listens.
+                // Sent with the commit, to every process that listens.
                 txn.execute_unprepared(&format!("NOTIFY {CHANNEL}")).await?;
             }
         }

@@ -6,7 +6,7 @@ use crate::clock::SystemClock;
 use crate::config::{Config, DatabaseUrl};
 use crate::sealing_keys::{self, Ring};
 use crate::secrets::Secrets;
-use registry::{Migrated, Missing, Recording, Registry, Released, SealingRing, SettingsStanding};
+use registry::{Migrated, Missing, RecordSettings, Registry, Released, SealingRing, SettingsStatus};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,12 +67,12 @@ pub(super) async fn join(config: &Config) -> Result<Registry, CommandError> {
     let registry = open_making(config).await?;
     if !config.database.url.is_sqlite() {
         // Loads the current settings before the first request. A missing or outdated database is reported later.
-        if let Err(error) = registry.settings_standing().await {
+        if let Err(error) = registry.settings_status().await {
             tracing::debug!(%error, "the shared settings could not be read yet");
         }
         return Ok(registry);
     }
-    let standing = registry.deployment().bring_up(Recording::Nothing).await?.settings;
+    let standing = registry.deployment().migrate_and_record(RecordSettings::Nothing).await?.settings;
     let Some(remark) = standing.remark() else { return Ok(registry) };
     registry.disconnect().await?;
     let alone = is_alone(config).await?;
@@ -80,10 +80,10 @@ pub(super) async fn join(config: &Config) -> Result<Registry, CommandError> {
     match standing {
         _ if alone => {
             let Migrated { changed, generation, .. } =
-                registry.deployment().bring_up(Recording::Alone).await?;
+                registry.deployment().migrate_and_record(RecordSettings::Exclusive).await?;
             tracing::warn!(generation, settings = %changed.join(", "), "the settings of the deployment changed; registrations are reconciled");
         }
-        SettingsStanding::Previous(_) => tracing::warn!("{remark}"),
+        SettingsStatus::Previous(_) => tracing::warn!("{remark}"),
         _ => {
             return Err(CommandError::new(format!(
                 "Another process uses the database {}, and {remark}. This process does not start, because gateways would get other clients. Start it with the settings of the others. To change the settings of all: run `mcp-registry migrate` with the new ones, then restart the processes one after the other.",
@@ -104,7 +104,7 @@ pub(super) async fn open_making(config: &Config) -> Result<Registry, CommandErro
             sealing_keys::make(&path).map_err(CommandError::new)?
         }
     };
-    open_on(config, config.database.url.expose(), ring, Missing::Make).await
+    open_on(config, config.database.url.expose(), ring, Missing::Create).await
 }
 
 /// Another database with the same keys, which must be here unless `without_keys` accepts that they are lost.
@@ -135,17 +135,18 @@ async fn refuse_a_new_key(config: &Config, path: &Path) -> Result<(), CommandErr
     }
     let registry =
         open_on(config, config.database.url.expose(), SealingRing::none(), Missing::Refuse).await?;
-    let sealed_with: Vec<String> = registry.deployment().sealed_with().await?.into_iter().collect();
+    let sealing_keys_in_use: Vec<String> =
+        registry.deployment().sealing_keys_in_use().await?.into_iter().collect();
     registry.disconnect().await?;
-    if sealed_with.is_empty() {
+    if sealing_keys_in_use.is_empty() {
         return Ok(());
     }
     Err(CommandError::new(format!(
         "The secrets in the database {} are sealed with the key `{}`, which was expected in {}. That file does not exist. Put a copy of it back. If the key is lost: `mcp-registry seal status` lists the lost secrets; create a new key with `mcp-registry seal new-key` into that file, and give up the old one with `mcp-registry seal abandon {}`.",
         database_name(&config.database.url),
-        sealed_with.join("`, `"),
+        sealing_keys_in_use.join("`, `"),
         absolute(path),
-        sealed_with.first().map_or("", String::as_str),
+        sealing_keys_in_use.first().map_or("", String::as_str),
     )))
 }
 

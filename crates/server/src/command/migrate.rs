@@ -4,7 +4,7 @@ use super::CommandError;
 use super::database::{database_name, open_making, print_remark};
 use crate::cli::Migrate;
 use crate::config::Config;
-use registry::{Recording, SettingsStanding};
+use registry::{RecordSettings, SettingsStatus};
 
 /// Migrates the schema and records the deployment's values; or begins, rolls back or ends a change of settings.
 pub(super) async fn run(config: &Config, options: Migrate) -> Result<(), CommandError> {
@@ -19,8 +19,8 @@ pub(super) async fn run(config: &Config, options: Migrate) -> Result<(), Command
         });
         return Ok(());
     }
-    let recording = if options.put_back { Recording::PutBack } else { Recording::Changes };
-    let done = registry.deployment().bring_up(recording).await?;
+    let recording = if options.put_back { RecordSettings::PutBack } else { RecordSettings::Changes };
+    let done = registry.deployment().migrate_and_record(recording).await?;
     if !done.changed.is_empty() {
         print_remark(format_args!(
             "settings generation {} is current; changed: {}. Processes with the previous settings stay in service. Restart them one after the other with the new settings, then run `mcp-registry migrate --finish-rollout`.",
@@ -28,7 +28,7 @@ pub(super) async fn run(config: &Config, options: Migrate) -> Result<(), Command
             done.changed.join(", ")
         ));
     }
-    if let (SettingsStanding::Previous(_), Some(remark)) = (&done.settings, done.settings.remark()) {
+    if let (SettingsStatus::Previous(_), Some(remark)) = (&done.settings, done.settings.remark()) {
         print_remark(format_args!(
             "warning: {remark}. They were not recorded again. To roll back to them, run `mcp-registry migrate --put-back`."
         ));

@@ -6,7 +6,7 @@ use super::{CommandError, print};
 use crate::cli::Restore;
 use crate::clock::SystemClock;
 use crate::config::Config;
-use registry::{CurrentAccess, Recording, Registry, Released};
+use registry::{CurrentAccess, RecordSettings, Registry, Released};
 use registry_core::clock::Clock;
 use std::fs::{self, File, Permissions};
 use std::io::{Error, ErrorKind};
@@ -68,7 +68,7 @@ pub(super) async fn restore(config: &Config, options: &Restore) -> Result<(), Co
         restored.deployment().check_keys().await?;
     }
     print_remark(format_args!("database {}", database_name(&config.database.url)));
-    if let Some(remark) = restored.settings_standing().await?.remark() {
+    if let Some(remark) = restored.settings_status().await?.remark() {
         print_remark(format_args!("warning: {remark}"));
     }
     print(format_args!("{} is restored from {}", database.display(), source.display()))
@@ -88,7 +88,7 @@ async fn judge(
     let lost = copy.deployment().lost_keys().await?;
     if lost.is_empty() {
         // The settings stay those of the backup, independent of this shell.
-        copy.deployment().bring_up(Recording::Nothing).await?;
+        copy.deployment().migrate_and_record(RecordSettings::Nothing).await?;
     } else if !options.accept_lost_keys {
         return Err(CommandError::new(format!(
             "{} Nothing was restored. Bring back the keys of the backup; if they are lost, add `--accept-lost-keys`.",
@@ -101,7 +101,7 @@ async fn judge(
             "{lost} secrets of the backup cannot be decrypted with the configured sealing keys. Restore another backup; or add `--accept-lost-keys`, and enter them again."
         )));
     }
-    copy.deployment().note_restored(&copy.operator()).await?;
+    copy.deployment().record_restored(&copy.operator()).await?;
     revoke(&copy, options, current).await?;
     copy.disconnect().await?;
     match registry::release(draft).await? {

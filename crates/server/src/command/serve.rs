@@ -165,7 +165,7 @@ async fn announce(config: &Config, running: &Running) -> Result<(), CommandError
     }
     // For commands that print links in other shells.
     if (config.server.public_url.is_some() || config.database.url.is_sqlite())
-        && let Err(error) = running.registry().deployment().note_address(&base).await
+        && let Err(error) = running.registry().deployment().record_address(&base).await
     {
         tracing::warn!(%error, "the address of this deployment could not be noted");
     }

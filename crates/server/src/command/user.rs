@@ -24,7 +24,7 @@ pub(super) async fn reset(config: &Config, options: &Reset) -> Result<(), Comman
 
 /// The URL of the deployment: as configured here, otherwise as recorded by the serving process.
 async fn base(config: &Config, registry: &Registry) -> Result<String, CommandError> {
-    let noted = registry.deployment().noted_address().await?;
+    let noted = registry.deployment().recorded_address().await?;
     let own = config.server.public_url.clone();
     if let (Some(own), Some(noted)) = (&own, &noted)
         && own != noted

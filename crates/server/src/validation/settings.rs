@@ -51,9 +51,9 @@ impl Config {
         RequestLimits {
             burst: limits.burst,
             per_second: limits.per_second,
-            at_once: limits.at_once,
-            patience: Duration::from_secs(limits.seconds),
-            followers: limits.followers,
+            max_concurrent: limits.at_once,
+            timeout: Duration::from_secs(limits.seconds),
+            max_watchers: limits.followers,
         }
     }
 

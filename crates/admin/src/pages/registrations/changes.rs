@@ -2,7 +2,7 @@
 
 use crate::view::plain;
 use registry::RegistrationDetail;
-use registry_core::registration::ClientStatus;
+use registry_core::registration::{AttemptOutcome, AttemptStep, ClientStatus};
 use serde_json::{Map, Value};
 
 /// One member that differs.
@@ -35,7 +35,8 @@ pub(super) fn changes(detail: &RegistrationDetail, wanted: &Map<String, Value>) 
 /// A value that was adjusted to the authorization server is adjusted again: that is no difference.
 fn undo_adjustments(detail: &RegistrationDetail, sent: &mut Map<String, Value>) {
     let made = detail.attempts.iter().find(|attempt| {
-        attempt.outcome == "succeeded" && matches!(attempt.step.as_str(), "register" | "update")
+        attempt.outcome == AttemptOutcome::Succeeded
+            && matches!(attempt.step, AttemptStep::Register | AttemptStep::Update)
     });
     for adjustment in made.iter().flat_map(|attempt| &attempt.adjustments) {
         match &adjustment.from {

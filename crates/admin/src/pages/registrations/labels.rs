@@ -4,7 +4,7 @@ use crate::view;
 use actix_web::http::StatusCode;
 use registry::{Attempt, Registration};
 use registry_core::clock::Timestamp;
-use registry_core::registration::State;
+use registry_core::registration::{AttemptOutcome, AttemptStep, State};
 
 /// Whether a state changes without a user's action, so that the page refreshes itself.
 pub(super) fn moves(state: State) -> bool {
@@ -19,11 +19,11 @@ pub(crate) fn answer(one: &Registration) -> String {
         _ => {}
     }
     let Some(last) = &one.last_answer else { return "Nothing tried yet".to_owned() };
-    match (last.status, last.outcome.as_str()) {
+    match (last.status, last.outcome) {
         (Some(status), _) => status_words(status),
-        (None, "lost") => "No answer, request sent".to_owned(),
-        (None, "pending") => "Waiting for an answer".to_owned(),
-        (None, "succeeded") => step_done(&last.step).to_owned(),
+        (None, AttemptOutcome::Lost) => "No answer, request sent".to_owned(),
+        (None, AttemptOutcome::Pending) => "Waiting for an answer".to_owned(),
+        (None, AttemptOutcome::Succeeded) => step_done(last.step).to_owned(),
         (None, _) => "No answer".to_owned(),
     }
 }
@@ -74,22 +74,22 @@ pub(super) fn retries(one: &Registration, now: &Timestamp) -> String {
 
 /// CSS class and icon of an attempt; a final refusal looks worse than one that is retried.
 pub(super) fn attempt_look(attempt: &Attempt) -> (&'static str, &'static str) {
-    match attempt.outcome.as_str() {
-        "failed" if retried(attempt) => ("warn", "turn"),
+    match attempt.outcome {
+        AttemptOutcome::Failed if retried(attempt) => ("warn", "turn"),
         outcome => view::outcome_look(outcome),
     }
 }
 
 /// The heading of an attempt.
 pub(super) fn attempt_title(attempt: &Attempt) -> String {
-    let step = attempt.step.as_str();
-    match attempt.outcome.as_str() {
-        "succeeded" => step_done(step).to_owned(),
-        "pending" => format!("{}, waiting for the answer", view::capital(step_doing(step))),
-        "lost" => "Sent, and the answer lost".to_owned(),
+    let step = attempt.step;
+    match attempt.outcome {
+        AttemptOutcome::Succeeded => step_done(step).to_owned(),
+        AttemptOutcome::Pending => format!("{}, waiting for the answer", view::capital(step_doing(step))),
+        AttemptOutcome::Lost => "Sent, and the answer lost".to_owned(),
         _ if retried(attempt) => format!("{} did not work, tried again", view::capital(step_doing(step))),
         _ if attempt.exchanges.last().is_some_and(|last| last.status.is_some()) => match step {
-            "register" => "Refused, retries stopped".to_owned(),
+            AttemptStep::Register => "Refused, retries stopped".to_owned(),
             _ => format!("{} failed, retries stopped", view::capital(step_doing(step))),
         },
         _ => format!("{} failed", view::capital(step_doing(step))),
@@ -105,27 +105,27 @@ fn retried(attempt: &Attempt) -> bool {
     })
 }
 
-fn step_done(step: &str) -> &'static str {
+fn step_done(step: AttemptStep) -> &'static str {
     match step {
-        "discover" => "Authorization server found",
-        "publish" => "Metadata document published",
-        "register" => "Registered",
-        "adopt" => "Entered client taken over",
-        "update" => "Updated",
-        "verify" => "Found well",
-        _ => "Withdrawn",
+        AttemptStep::Discover => "Authorization server found",
+        AttemptStep::Publish => "Metadata document published",
+        AttemptStep::Register => "Registered",
+        AttemptStep::Adopt => "Entered client taken over",
+        AttemptStep::Update => "Updated",
+        AttemptStep::Verify => "Found well",
+        AttemptStep::Withdraw => "Withdrawn",
     }
 }
 
-fn step_doing(step: &str) -> &'static str {
+fn step_doing(step: AttemptStep) -> &'static str {
     match step {
-        "discover" => "discovery",
-        "publish" => "publishing",
-        "register" => "registration",
-        "adopt" => "taking over the entered client",
-        "update" => "the update",
-        "verify" => "the check",
-        _ => "withdrawal",
+        AttemptStep::Discover => "discovery",
+        AttemptStep::Publish => "publishing",
+        AttemptStep::Register => "registration",
+        AttemptStep::Adopt => "taking over the entered client",
+        AttemptStep::Update => "the update",
+        AttemptStep::Verify => "the check",
+        AttemptStep::Withdraw => "withdrawal",
     }
 }
 

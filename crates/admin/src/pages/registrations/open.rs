@@ -9,7 +9,7 @@ use registry::{Attempt, OAuthClient, RegistrationDetail};
 use registry_core::clock::Timestamp;
 use registry_core::id::RegistrationId;
 use registry_core::permission::Permission;
-use registry_core::registration::{ClientStatus, State};
+use registry_core::registration::{AttemptOutcome, ClientStatus, State};
 
 /// What the page shows of one registration.
 pub(super) struct Open {
@@ -93,7 +93,10 @@ impl Open {
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "askama passes references")]
     pub(super) fn unfolds(&self, attempt: &Attempt, exchange: &usize) -> bool {
         let newest = self.detail.attempts.first().is_some_and(|first| first.number == attempt.number);
-        newest && !self.moves() && attempt.outcome == "failed" && *exchange + 1 == attempt.exchanges.len()
+        newest
+            && !self.moves()
+            && attempt.outcome == AttemptOutcome::Failed
+            && *exchange + 1 == attempt.exchanges.len()
     }
 
     /// Whether an attempt says something that the top of the page does not.

@@ -7,7 +7,7 @@ use crate::view::{Shell, html};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use askama::Template;
-use registry::{NewPerson, Roles, Workspace};
+use registry::{NewUser, Roles, Workspace};
 use registry_core::finding::Finding;
 use registry_core::permission::{Permission, Role};
 use registry_core::slug::Reference;
@@ -79,7 +79,7 @@ pub(super) async fn submit(
         let problem = Finding::error("/role", "missing_member", "Choose a role.");
         return render(&request, &signed_in, form, vec![problem]).await;
     };
-    let new = NewPerson {
+    let new = NewUser {
         email: form.email.clone(),
         name: form.name.clone(),
         roles: Roles::one(role, (!form.workspace.is_empty()).then(|| Reference::parse(&form.workspace))),

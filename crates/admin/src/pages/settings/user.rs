@@ -8,7 +8,7 @@ use crate::view::{Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use askama::Template;
-use registry::{PersonChange, Session, User, Workspace};
+use registry::{Session, User, UserChange, Workspace};
 use registry_core::clock::Timestamp;
 use registry_core::finding::Finding;
 use registry_core::id::{SessionId, UserId};
@@ -135,7 +135,7 @@ impl Chosen {
         chosen
     }
 
-    fn change(&self) -> Result<PersonChange, Finding> {
+    fn change(&self) -> Result<UserChange, Finding> {
         let read = |word: &str, pointer: &str| {
             Role::parse(word)
                 .ok_or_else(|| Finding::error(pointer, "invalid_value", "Choose viewer, manager or admin."))
@@ -145,7 +145,7 @@ impl Chosen {
         for (index, (workspace, role)) in self.places.iter().enumerate() {
             workspaces.push((Reference::parse(workspace), read(role, &format!("/workspaces/{index}/role"))?));
         }
-        Ok(PersonChange { name: None, role: role.into(), workspaces: Some(workspaces) })
+        Ok(UserChange { name: None, role: role.into(), workspaces: Some(workspaces) })
     }
 }
 

@@ -8,7 +8,7 @@ use crate::view::go;
 use actix_web::cookie::{Cookie, SameSite, time::Duration};
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, web};
-use registry::Arrival;
+use registry::AuthorizationCallback;
 use serde::Deserialize;
 
 /// How long a user may take to sign in at the provider.
@@ -33,7 +33,10 @@ async fn begin_login(request: HttpRequest, query: web::Query<Next>) -> Result<Ht
         Ok(login) => {
             let next: String = url::form_urlencoded::byte_serialize(next.as_bytes()).collect();
             let mut response = go(login.url);
-            sign_in::add(&mut response, &login_state_cookie(&state, format!("{}~{next}", login.luggage)))?;
+            sign_in::add(
+                &mut response,
+                &login_state_cookie(&state, format!("{}~{next}", login.login_state)),
+            )?;
             Ok(response)
         }
         Err(error) => sign_in::problem(&request, next, &error).ok_or(error.into()),
@@ -41,7 +44,10 @@ async fn begin_login(request: HttpRequest, query: web::Query<Next>) -> Result<Ht
 }
 
 #[get("/sign-in/provider/callback")]
-async fn complete_login(request: HttpRequest, query: web::Query<Arrival>) -> Result<HttpResponse, Failure> {
+async fn complete_login(
+    request: HttpRequest,
+    query: web::Query<AuthorizationCallback>,
+) -> Result<HttpResponse, Failure> {
     let state = state(&request);
     let cookie = request.cookie(cookie_name(&state));
     let (login_state, next) = match cookie.as_ref().and_then(|cookie| cookie.value().split_once('~')) {

@@ -9,7 +9,7 @@ use crate::v1::users::id;
 use crate::v1::users::roles::{WorkspaceRole, roles};
 use crate::v1::users::view::UserView;
 use actix_web::{post, web};
-use registry::{NewPerson, Roles};
+use registry::{NewUser, Roles};
 use registry_core::permission::{Permission, Role};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -49,7 +49,7 @@ impl RequestBody for CreateUser {
 #[post("/users")]
 pub(crate) async fn create_user(state: web::Data<ApiState>, sent: ValidatedJson<CreateUser>) -> Answer {
     let ValidatedJson { caller, body, .. } = sent;
-    let new = NewPerson {
+    let new = NewUser {
         email: body.email,
         name: body.name.unwrap_or_default(),
         roles: Roles { organisation: body.role, workspaces: roles(body.workspaces.unwrap_or_default()) },

@@ -8,7 +8,7 @@ use crate::v1::users::id;
 use crate::v1::users::roles::{WorkspaceRole, roles};
 use crate::v1::users::view::UserView;
 use actix_web::{put, web};
-use registry::PersonChange;
+use registry::UserChange;
 use registry_core::patch::Patch;
 use registry_core::permission::{Permission, Role};
 use serde::Deserialize;
@@ -50,7 +50,7 @@ pub(crate) async fn update_user(
     sent: ValidatedJson<UpdateUser>,
 ) -> Answer {
     let ValidatedJson { caller, body, .. } = sent;
-    let change = PersonChange { name: body.name, role: body.role, workspaces: body.workspaces.map(roles) };
+    let change = UserChange { name: body.name, role: body.role, workspaces: body.workspaces.map(roles) };
     let changed = state.registry.users().update(&caller.actor, id(&path)?, change).await?;
     Ok(answer::ok(&UserView::from(changed)))
 }

@@ -7,7 +7,7 @@ use super::validate::{MappingOwner, is_allowed};
 use crate::configuration::Configurations;
 use crate::configuration::impact::ImpactTracker;
 use crate::configuration::layers::ServerScope;
-use crate::secrets::rotation::is_given_up;
+use crate::secrets::rotation::is_key_abandoned;
 use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::word;
 use crate::storage::entity::{integration, sealed_value, secret_mapping, server};
@@ -32,7 +32,7 @@ impl Configurations<'_> {
     /// During a rollout only processes that declare the secrets as they are in force do so: with the declarations of
     /// before others would take back what these took over.
     pub async fn refresh_mapped_secrets(self) -> Result<u64> {
-        self.registry.settings_standing().await?.require()?;
+        self.registry.settings_status().await?.require()?;
         if self.registry.settings().secrets != self.registry.shared_settings().secrets {
             return Ok(0);
         }
@@ -58,7 +58,7 @@ impl Configurations<'_> {
     async fn refresh_owner(self, of: Owner, read: ReadMappings) -> Result<bool> {
         let actor = Actor::worker("secrets");
         let mut write = self.registry.begin_write(&actor).await?;
-        write.as_people().await?;
+        write.lock_interactive_writes().await?;
         let scope = match of.kind {
             OwnerKind::Server => ServerScope::Server(ServerId(of.id)),
             _ => ServerScope::Integration(IntegrationId(of.id)),
@@ -78,7 +78,7 @@ impl Configurations<'_> {
             }
             let held = open_value(&write, row).await;
             if let Err(error @ Error::KeyMissing(_)) = &held
-                && !is_given_up(&write.txn, error).await?
+                && !is_key_abandoned(&write.txn, error).await?
             {
                 // Another process has the key.
                 continue;

@@ -198,7 +198,7 @@ pub(super) async fn open_value(write: &Write<'_>, row: &secret_mapping::Model) -
 }
 
 pub(super) async fn delete_sealed(write: &Write<'_>, row: &secret_mapping::Model) -> Result<()> {
-    write.unseal(KnownSecrets::of(&row.value).0.into_values()).await
+    write.delete_sealed(KnownSecrets::of(&row.value).0.into_values()).await
 }
 
 async fn delete_rows(write: &Write<'_>, owner: Uuid) -> Result<()> {

@@ -147,7 +147,7 @@ impl Gateway<'_> {
             let changes = events_of(self.registry.db(), rows).await?;
             if identities {
                 // Shared settings are told of in the same way.
-                self.registry.settings_standing().await?;
+                self.registry.settings_status().await?;
                 live.identities_due.store(true, Ordering::SeqCst);
             }
             live.changes.keep(changes);

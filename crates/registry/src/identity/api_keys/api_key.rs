@@ -1,4 +1,5 @@
-//! API keys of automation and gateways. Only a hash of a key is kept; how one is written: `key_text`.
+//! API keys of automation and gateways: creating, listing, authenticating. Only the hash of a key is stored; the text
+//! format is in `format`.
 
 use crate::identity::ApiKeys;
 use crate::identity::api_keys::chain;
@@ -23,38 +24,38 @@ use sea_orm::{
 use std::collections::HashMap;
 use uuid::Uuid;
 
-/// What is needed to make a key.
+/// A key to create.
 #[derive(Clone, Debug)]
 pub struct NewApiKey {
     /// 1 to 255 characters.
     pub name: String,
-    /// What it may do.
+    /// The role.
     pub role: Role,
     /// Narrows the role (see `Permission::scope`); empty: all the role may do.
     pub scopes: Vec<String>,
-    /// Binds it to one workspace.
+    /// The workspace that the key is bound to; `None`: the whole organisation.
     pub workspace: Option<Reference>,
-    /// When it stops working; must be in the future.
+    /// When it expires; must be in the future.
     pub expires_at: Option<Timestamp>,
-    /// Why it is as it is, at most 500 characters.
+    /// Free text, at most 500 characters.
     pub reason: Option<String>,
 }
 
 /// Which keys to list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ApiKeyFilter {
-    /// Only those that were revoked or have expired, or only those that work.
+    /// `Some(true)`: only revoked or expired keys; `Some(false)`: only valid ones.
     pub ended: Option<bool>,
 }
 
-/// A new key, the only time it is shown.
+/// A new key; the only time that its text is shown.
 #[derive(Clone)]
 pub struct CreatedApiKey {
-    /// The key itself.
+    /// The text of the key. A secret.
     pub key: String,
-    /// Everything else.
+    /// The key without its text.
     pub record: ApiKey,
-    /// What is otherwise than one may expect: that it ends with its maker.
+    /// What the caller may not expect: that the key expires with the key or token that created it.
     pub findings: Vec<Finding>,
 }
 
@@ -65,8 +66,8 @@ impl std::fmt::Debug for CreatedApiKey {
 }
 
 impl ApiKeys<'_> {
-    /// Makes a key. A caller whose own scopes are narrowed cannot make one that may do more, and one whose key or token ends
-    /// makes none that ends later.
+    /// Creates a key. A caller with scopes cannot create a key that may do more, and a caller whose key or token
+    /// expires cannot create one that expires later.
     pub async fn create(self, actor: &Actor, new: NewApiKey) -> Result<CreatedApiKey> {
         actor.require_organisation(Permission::ManageKeys)?;
         let name = naming::name(&new.name, "/name")?;
@@ -198,7 +199,7 @@ impl ApiKeys<'_> {
         if model.revoked_at.is_some() || model.expires_at.is_some_and(|expiry| expiry <= now) {
             return Err(refused());
         }
-        // To the minute: a write for every request would make reading as dear as writing.
+        // To the minute: a write for each request would make reads as expensive as writes.
         if model.last_used_at.is_none_or(|last| now - last > 60_000) {
             let mut used = model.clone().into_active_model();
             used.last_used_at = Set(Some(now));
@@ -212,7 +213,7 @@ impl ApiKeys<'_> {
     }
 }
 
-/// Every scope is one of ours.
+/// Refuses unknown scopes.
 fn check_scopes(scopes: &[String]) -> Result<()> {
     let Some(index) = scopes.iter().position(|scope| !is_scope(scope)) else { return Ok(()) };
     let all = scope_names().join(", ");
@@ -223,8 +224,8 @@ fn check_scopes(scopes: &[String]) -> Result<()> {
     )))
 }
 
-/// A caller whose own scopes are narrowed must not come by a key with others.
-/// `bound`: whether the key is for one workspace, where some names give what they do not give the caller.
+/// Refuses a key that may do more than a caller with scopes. `bound`: whether the key is bound to a workspace, where
+/// some scopes give other permissions.
 pub(crate) fn require_scopes(actor: &Actor, scopes: &[String], bound: bool) -> Result<()> {
     let given = |scopes: &[String], bound| -> Vec<Permission> {
         let all = SCOPES.iter().flat_map(|(_, given)| *given).copied();
@@ -240,7 +241,7 @@ pub(crate) fn require_scopes(actor: &Actor, scopes: &[String], bound: bool) -> R
     Err(Error::Forbidden {
         needed: Permission::ManageKeys,
         message: format!(
-            "A key can never do more than the one that makes it: give it some of the scopes {}.",
+            "A key can never do more than the one that creates it: give it some of the scopes {}.",
             actor.scopes.join(", ")
         ),
     })

@@ -1,4 +1,5 @@
-//! Keys that make keys: what a caller makes ends with the caller, and a key is revoked together with all that came of it.
+//! Keys that create keys: a new key expires no later than its creator, and a key can be revoked together with all keys
+//! that it created.
 
 use crate::identity::ApiKeys;
 use crate::identity::api_keys::record::{ApiKey, event};
@@ -17,7 +18,8 @@ use sea_orm::{
 use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
-/// When a new key ends: as asked, and no later than its maker. The finding says so where nothing was asked.
+/// When a new key expires: as requested, but no later than its creator. The finding tells it where no expiry was
+/// requested.
 pub(crate) fn end_of(
     actor: &Actor,
     asked: Option<Timestamp>,
@@ -30,14 +32,14 @@ pub(crate) fn end_of(
             "/expires_at",
             "outlives_maker",
             format!(
-                "Your own key or token ends at {}, and a key ends no later than what makes it. Choose an earlier moment, or use a key that lasts longer.",
+                "Your own key or token expires at {}, and a key expires no later than the one that creates it. Choose an earlier time, or use a key that lasts longer.",
                 shown(until)
             ),
         ))),
     }
 }
 
-/// When a rotated key ends: its life begins again, but lasts no longer than what the caller shows.
+/// When a rotated key expires: its lifetime begins again, but ends no later than the credential of the caller.
 pub(crate) fn end_of_rotated(
     actor: &Actor,
     old: &api_key::Model,
@@ -56,7 +58,7 @@ fn shortened(until: Timestamp) -> Finding {
     Finding::notice(
         "/expires_at",
         "ends_with_maker",
-        format!("The key ends at {}, when the key or token ends that made it.", shown(until)),
+        format!("The key expires at {}, together with the key or token that created it.", shown(until)),
     )
 }
 
@@ -64,13 +66,13 @@ fn shown(moment: Timestamp) -> String {
     moment.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
 }
 
-/// The id of the key that the caller shows.
+/// The id of the API key of the caller, if it is one.
 pub(crate) fn key_of(actor: &Actor) -> Option<Uuid> {
     actor.id.as_deref().filter(|_| actor.kind == "api_key").and_then(|id| Uuid::parse_str(id).ok())
 }
 
 impl ApiKeys<'_> {
-    /// The keys that came of a key and still work: it made or rotated them, or one of those did.
+    /// The valid keys that descend from a key: it created or rotated them, or one of its descendants did.
     pub async fn made_by(self, actor: &Actor, id: ApiKeyId) -> Result<Vec<ApiKey>> {
         actor.require_organisation(Permission::ManageKeys)?;
         let ids = descendants(self.registry.db(), id.0).await?;
@@ -86,8 +88,8 @@ impl ApiKeys<'_> {
         Ok(found)
     }
 
-    /// Ends a key at once, and with `made` all that came of it; says how many keys that ended. Revoking a revoked key does
-    /// nothing, but with `made` what came of it ends.
+    /// Revokes a key, and with `made` all its descendants. Answers how many keys were revoked. Revoking a revoked key
+    /// changes nothing, except its descendants with `made`.
     pub async fn revoke(self, actor: &Actor, id: ApiKeyId, made: bool) -> Result<u64> {
         actor.require_organisation(Permission::ManageKeys)?;
         let mut write = self.registry.begin_write(actor).await?;
@@ -124,7 +126,7 @@ impl ApiKeys<'_> {
     }
 }
 
-/// Everything that came of a key, itself left out.
+/// All descendants of a key, without the key itself.
 async fn descendants(db: &impl ConnectionTrait, id: Uuid) -> Result<Vec<Uuid>> {
     use api_key::Column as C;
     let rows: Vec<(Uuid, Option<Uuid>, Option<Uuid>)> = api_key::Entity::find()

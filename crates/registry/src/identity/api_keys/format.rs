@@ -1,4 +1,4 @@
-//! How API keys are written: `mcpr_`, 30 random base62 characters, a 6-character checksum.
+//! Text format of API keys: `mcpr_`, 30 random base62 characters, a checksum of 6 characters.
 
 use crate::{Error, Result};
 use sha2::{Digest, Sha256};
@@ -8,12 +8,12 @@ const RANDOM: usize = 30;
 const CHECKSUM: usize = 6;
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// Whether a credential is meant to be an API key.
+/// Whether a credential looks like an API key.
 pub(crate) fn looks_like_key(text: &str) -> bool {
     text.starts_with(PREFIX)
 }
 
-/// The part of a key that may be shown, to recognise it by.
+/// The part of a key that may be shown.
 pub(crate) fn beginning(key: &str) -> &str {
     &key[..PREFIX.len() + 4]
 }
@@ -33,27 +33,27 @@ pub(crate) fn random_base62(length: usize) -> Result<String> {
     Ok(text)
 }
 
-/// A new key.
+/// The text of a new key.
 pub(crate) fn generate() -> Result<String> {
     let body = format!("{PREFIX}{}", random_base62(RANDOM)?);
     let sum = checksum(&body);
     Ok(body + &sum)
 }
 
-/// A checksum lets secret scanners and us tell a mistyped key without asking the database.
+/// The checksum lets secret scanners and this program recognise a mistyped key without the database.
 fn checksum(body: &str) -> String {
     let digest = Sha256::digest(body.as_bytes());
     digest.iter().take(CHECKSUM).map(|byte| char::from(ALPHABET[usize::from(byte % 62)])).collect()
 }
 
-/// Whether a key is not mistyped.
+/// Whether the checksum of a key is right.
 pub(crate) fn checksum_holds(key: &str) -> bool {
     key.is_ascii()
         && key.len() == PREFIX.len() + RANDOM + CHECKSUM
         && checksum(&key[..PREFIX.len() + RANDOM]) == key[PREFIX.len() + RANDOM..]
 }
 
-/// A key has 178 random bits, so a plain hash cannot be searched backwards.
+/// SHA-256 of a key, 32 bytes. A key has 178 random bits, so a plain hash cannot be reversed.
 pub(crate) fn hash(key: &str) -> Vec<u8> {
     Sha256::digest(key.as_bytes()).to_vec()
 }

@@ -1,4 +1,4 @@
-//! API keys: their text format, their rotation, the chain of who made whom.
+//! API keys: text format, rotation, and which key created which.
 
 pub(crate) mod api_key;
 pub(crate) mod chain;

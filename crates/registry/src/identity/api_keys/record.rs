@@ -1,52 +1,52 @@
-//! An API key as rows hold it.
+//! API keys as the database stores them.
 
 use crate::Result;
 use crate::lookup::workspaces::WorkspaceRef;
 use crate::storage::audit_action::AuditAction;
-use crate::storage::columns::{json, moment, word};
+use crate::storage::columns::{json, moment};
 use crate::storage::entity::api_key;
 use crate::storage::write::Event;
 use registry_core::clock::Timestamp;
 use registry_core::id::{ApiKeyId, WorkspaceId};
 use registry_core::permission::Role;
 
-/// A key, without the key itself.
+/// An API key without its text.
 #[derive(Clone, Debug)]
 pub struct ApiKey {
-    /// Its id.
+    /// Id of the key.
     pub id: ApiKeyId,
-    /// Its name for people; the name in history and audit.
+    /// Name for display, in revisions and in the audit log.
     pub name: String,
-    /// The first nine characters, to recognise it by.
+    /// The first nine characters, for display.
     pub prefix: String,
-    /// What it may do.
+    /// The role.
     pub role: Role,
-    /// Narrows the role, if any are given.
+    /// Scopes that narrow the role; empty: all that the role allows.
     pub scopes: Vec<String>,
-    /// The workspace it is bound to.
+    /// The workspace that the key is bound to; `None`: the whole organisation.
     pub workspace: Option<WorkspaceRef>,
-    /// When it stops working.
+    /// When it expires; `None`: never.
     pub expires_at: Option<Timestamp>,
-    /// Why it never ends, or whatever else its maker wrote down.
+    /// Free text of its creator.
     pub reason: Option<String>,
     /// When it was last used, to the minute.
     pub last_used_at: Option<Timestamp>,
-    /// The address it was last used from.
+    /// IP address of the last use.
     pub last_address: Option<String>,
-    /// Who made it.
+    /// Name of the actor who created it.
     pub created_by: String,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
-    /// The key that took its place when it was rotated.
+    /// The key that replaced it in a rotation.
     pub replaced_by: Option<ApiKeyId>,
-    /// The key that made it; `None`: a person, a token or the operator did.
+    /// The key that created it; `None`: a user, a token or the operator did.
     pub made_by: Option<ApiKeyId>,
 }
 
 impl ApiKey {
-    /// Whether it works at `now`.
+    /// Whether it is valid at `now`.
     pub fn works(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|end| end > now)
     }
@@ -55,7 +55,7 @@ impl ApiKey {
 pub(crate) fn into_key(model: api_key::Model, workspace: Option<WorkspaceRef>) -> Result<ApiKey> {
     Ok(ApiKey {
         id: ApiKeyId(model.id),
-        role: word(Role::parse, &model.role, "api_key", "role", model.id)?,
+        role: model.role()?,
         scopes: json(&model.scopes, "api_key", "scopes", model.id)?,
         name: model.name,
         prefix: model.prefix,

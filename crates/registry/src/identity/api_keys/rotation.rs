@@ -1,4 +1,4 @@
-//! Rotating an API key: a new one beside the old one, which goes on for a day.
+//! Rotation of an API key: a new key beside the old one, which stays valid for a day.
 
 use crate::identity::ApiKeys;
 use crate::identity::api_keys::api_key::{CreatedApiKey, require_scopes};
@@ -15,13 +15,13 @@ use registry_core::id::ApiKeyId;
 use registry_core::permission::Permission;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel};
 
-/// How long the old key still works.
+/// How long the old key stays valid.
 const OVERLAP: Duration = Duration::hours(24);
 
 impl ApiKeys<'_> {
-    /// Makes a key of the same name, role, scopes and workspace that lasts as long as the old one was meant to last, but
-    /// no longer than what the caller shows: a key that rotates itself does not live longer by it. The old one works for 24
-    /// hours more, or until it expires if that is sooner.
+    /// Creates a key with the same name, role, scopes, workspace and lifetime, which expires no later than the
+    /// credential of the caller: a key cannot prolong itself. The old key stays valid for 24 hours, or until it expires
+    /// if that is sooner.
     pub async fn rotate(self, actor: &Actor, id: ApiKeyId) -> Result<CreatedApiKey> {
         actor.require_organisation(Permission::ManageKeys)?;
         let mut write = self.registry.begin_write(actor).await?;
@@ -33,11 +33,11 @@ impl ApiKeys<'_> {
         if old.revoked_at.is_some() || old.expires_at.is_some_and(|end| end <= now) {
             return Err(conflict(
                 ConflictCode::KeyEnded,
-                "This key does not work any more. Make a new one instead.",
+                "This key is revoked or expired. Create a new one instead.",
             ));
         }
         if old.replaced_by.is_some() {
-            let message = "This key was rotated already. Rotate the key that took its place.";
+            let message = "This key was rotated already. Rotate the key that replaced it.";
             return Err(conflict(ConflictCode::KeyReplaced, message));
         }
         let workspace = match old.workspace_id {
@@ -51,7 +51,7 @@ impl ApiKeys<'_> {
             prefix: beginning(&key).to_owned(),
             key_hash: hash(&key),
             expires_at,
-            // Who rotates a key knows the new one.
+            // The caller who rotates a key knows the new key.
             made_by: chain::key_of(actor).filter(|maker| *maker != old.id).or(old.made_by),
             last_used_at: None,
             last_address: None,

@@ -1,4 +1,4 @@
-//! Key sets (RFC 7517 §5) that tokens are judged by: given once, or kept fresh from an address.
+//! JWKS cache (RFC 7517 §5): keys that verify tokens, fixed by the settings or fetched from a URL.
 
 use crate::ports::trusted_http::{HttpRequest, TrustedHttpClient};
 use crate::settings::KeySource;
@@ -8,39 +8,39 @@ use registry_core::clock::Timestamp;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Keys are asked for again when they are as old as this, in milliseconds.
-pub(crate) const FRESH: i64 = 600_000;
-/// They are asked for at most this often, whatever tokens come along.
-const PAUSE: i64 = 30_000;
+/// Age at which the keys are fetched again, in milliseconds.
+pub(crate) const KEYS_TTL: i64 = 600_000;
+/// Shortest time between two fetches, in milliseconds.
+const MIN_REFRESH_INTERVAL: i64 = 30_000;
 
-/// A key, and the algorithms it may verify.
+/// A key, and the algorithms that it may verify.
 pub(crate) struct Key {
     pub(crate) id: Option<String>,
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) verifier: DecodingKey,
 }
 
-/// The keys of one issuer.
-pub(crate) struct KeySet {
+/// The keys of one issuer, cached.
+pub(crate) struct JwksCache {
     algorithms: Vec<Algorithm>,
-    /// `None`: the keys are as given, for ever.
+    /// `None`: the keys are fixed.
     url: Option<String>,
     held: Mutex<Held>,
-    /// One asks, the others wait for what it gets.
+    /// One task fetches, the others wait for its result.
     asking: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
 struct Held {
     keys: Arc<Vec<Key>>,
-    /// When they were fetched (milliseconds since 1970).
+    /// When they were fetched, in epoch milliseconds.
     fetched: i64,
-    /// When they were last asked for, with whatever success.
+    /// When a fetch last began, in epoch milliseconds; 0: never.
     asked: i64,
 }
 
-impl KeySet {
-    /// Reads the set, if it is given; the error says what is wrong with it.
+impl JwksCache {
+    /// Parses a fixed set; the error says what is wrong with it.
     pub(crate) fn new(source: &KeySource, algorithms: &[Algorithm]) -> Result<Self, String> {
         let (url, keys) = match source {
             KeySource::Text(text) => (None, read(text, algorithms)?),
@@ -55,8 +55,8 @@ impl KeySet {
         })
     }
 
-    /// The keys to try for a token that names the key `id`. Asks for new ones when the held ones are old or do not know
-    /// it, but seldom; keys that cannot be renewed are used on.
+    /// The keys to try for a token with key id `id`. Fetches the set again when it is old or does not contain the id,
+    /// but not more often than allowed; if the fetch fails, the known keys stay in use.
     pub(crate) async fn keys(
         &self,
         parties: &dyn TrustedHttpClient,
@@ -65,13 +65,13 @@ impl KeySet {
     ) -> Arc<Vec<Key>> {
         let now = now.timestamp_millis();
         if let Some(url) = &self.url
-            && (!self.knows(id) || self.is_wanting(id, now))
+            && (!self.knows(id) || self.must_refresh(id, now))
         {
-            // Whoever lacks a key waits for what is being asked already.
+            // A request without a key waits for the fetch that runs already.
             let _turn = self.asking.lock().await;
-            // Somebody else may just have asked.
-            if self.is_wanting(id, now) {
-                self.renew(parties, url, now).await;
+            // Another task may have fetched in the meantime.
+            if self.must_refresh(id, now) {
+                self.refresh(parties, url, now).await;
             }
         }
         self.held().keys.clone()
@@ -85,15 +85,15 @@ impl KeySet {
         }
     }
 
-    fn is_wanting(&self, id: Option<&str>, now: i64) -> bool {
+    fn must_refresh(&self, id: Option<&str>, now: i64) -> bool {
         let knows = self.knows(id);
         let held = self.held();
-        // A clock that was set back must not stop it for long.
-        let may_ask = held.asked == 0 || (now - held.asked).abs() >= PAUSE;
-        may_ask && (!knows || (now - held.fetched).abs() >= FRESH)
+        // The absolute difference: a clock that was set back must not stop fetches for long.
+        let may_ask = held.asked == 0 || (now - held.asked).abs() >= MIN_REFRESH_INTERVAL;
+        may_ask && (!knows || (now - held.fetched).abs() >= KEYS_TTL)
     }
 
-    async fn renew(&self, parties: &dyn TrustedHttpClient, url: &str, now: i64) {
+    async fn refresh(&self, parties: &dyn TrustedHttpClient, url: &str, now: i64) {
         self.held().asked = now;
         let answer = parties.ask(HttpRequest::get(url)).await;
         let keys = answer.and_then(|answer| match answer.status {
@@ -106,7 +106,9 @@ impl KeySet {
                 held.keys = Arc::new(keys);
                 held.fetched = now;
             }
-            Err(error) => tracing::warn!(url, error, "the key set could not be renewed; the known keys stay"),
+            Err(error) => {
+                tracing::warn!(url, error, "the JWKS could not be fetched; the known keys stay in use")
+            }
         }
     }
 
@@ -115,7 +117,7 @@ impl KeySet {
     }
 }
 
-/// The algorithms of these names; symmetric ones are refused: whoever verifies could sign.
+/// The algorithms of these names. Symmetric ones are refused: a verifier could also sign.
 pub(crate) fn algorithms(names: &[String]) -> Result<Vec<Algorithm>, String> {
     names
         .iter()
@@ -129,7 +131,7 @@ pub(crate) fn algorithms(names: &[String]) -> Result<Vec<Algorithm>, String> {
 }
 
 fn read(text: &str, algorithms: &[Algorithm]) -> Result<Vec<Key>, String> {
-    // Keys of kinds we do not know stand beside good ones in real sets.
+    // Real sets contain keys of unknown kinds; they are skipped.
     let set: serde_json::Value =
         serde_json::from_str(text).map_err(|error| format!("the key set is no JSON: {error}"))?;
     let set = set.get("keys").and_then(serde_json::Value::as_array).ok_or("the key set is no JWK Set")?;
@@ -145,7 +147,7 @@ fn read(text: &str, algorithms: &[Algorithm]) -> Result<Vec<Key>, String> {
             Ok(verifier) => {
                 keys.push(Key { id: jwk.common.key_id.clone(), algorithms: usable, verifier });
             }
-            // The others are good all the same.
+            // The other keys are still used.
             Err(error) => tracing::warn!(%error, "a key of the key set is broken"),
         }
     }
@@ -155,8 +157,8 @@ fn read(text: &str, algorithms: &[Algorithm]) -> Result<Vec<Key>, String> {
     Ok(keys)
 }
 
-/// The configured algorithms a key can verify: the one it names, or those of its kind. None for a key that is meant for
-/// encryption.
+/// The configured algorithms that a key can verify: the one that it names, or those of its type. Empty for an
+/// encryption key.
 fn usable_algorithms(jwk: &Jwk, algorithms: &[Algorithm]) -> Vec<Algorithm> {
     use jsonwebtoken::jwk::PublicKeyUse;
     if matches!(jwk.common.public_key_use, Some(PublicKeyUse::Encryption)) {

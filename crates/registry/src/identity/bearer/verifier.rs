@@ -1,7 +1,7 @@
-//! Bearer tokens of an identity provider: JWTs (RFC 7519) checked against the issuer's key set.
+//! Bearer tokens of an identity provider: JWTs (RFC 7519) verified with the JWKS of the issuer.
 
 use crate::identity::bearer::jwks;
-use crate::identity::bearer::jwks::KeySet;
+use crate::identity::bearer::jwks::JwksCache;
 use crate::lookup::workspaces;
 use crate::settings::{JwtSettings, KeySource};
 use crate::{Actor, Error, Registry, RequestContext, Result};
@@ -18,23 +18,23 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Everything needed to judge a token.
-pub(crate) struct TokenKeys {
-    judge: Judge,
+/// Authenticates bearer tokens: verifies them and maps their claims to an actor.
+pub(crate) struct BearerAuthenticator {
+    verifier: TokenVerifier,
     role_claim: String,
     roles: BTreeMap<String, Role>,
     workspace_claim: String,
     scope_claim: String,
 }
 
-/// What signed claims must fulfil.
-pub(crate) struct Judge {
-    keys: KeySet,
+/// Verifies signature, issuer, audience and times of a token.
+pub(crate) struct TokenVerifier {
+    keys: JwksCache,
     algorithms: Vec<Algorithm>,
     validation: Validation,
 }
 
-impl Judge {
+impl TokenVerifier {
     pub(crate) fn new(
         issuer: &str,
         audience: &[String],
@@ -52,18 +52,18 @@ impl Judge {
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         validation.validate_nbf = true;
         validation.leeway = leeway.as_secs();
-        Ok(Self { keys: KeySet::new(source, &algorithms)?, algorithms, validation })
+        Ok(Self { keys: JwksCache::new(source, &algorithms)?, algorithms, validation })
     }
 }
 
-impl Judge {
-    /// The claims of a token whose signature, issuer, audience and times are good.
+impl TokenVerifier {
+    /// The claims of a valid token; [`Error::Unauthenticated`] otherwise.
     pub(crate) async fn claims(&self, registry: &Registry, token: &str) -> Result<Map<String, Value>> {
         use jsonwebtoken::errors::ErrorKind;
         const REFUSED: &str =
             "This token is not valid: it is no API key, and no signature of it could be verified.";
         let header = decode_header(token).map_err(|_| Error::Unauthenticated(REFUSED))?;
-        // No extension is understood here, and one that is critical must be (RFC 7515 §4.1.11).
+        // No extension is supported, and a critical one must be understood (RFC 7515 §4.1.11).
         if names_critical(token) {
             return Err(Error::Unauthenticated(
                 "This token has a critical header parameter (`crit`) that is not understood here.",
@@ -91,7 +91,7 @@ impl Judge {
                 }
                 Ok(data) if is_somebody(data.claims.get("sub")) => return Ok(data.claims),
                 Ok(_) => {
-                    refusal = "The claim `sub` of this token names nobody: it must be a visible text of 1 to 255 characters.";
+                    refusal = "The claim `sub` of this token is not usable: it must be a visible text of 1 to 255 characters.";
                 }
                 Err(error) => match error.kind() {
                     ErrorKind::ExpiredSignature => refusal = "This token has expired.",
@@ -109,11 +109,11 @@ impl Judge {
     }
 }
 
-impl TokenKeys {
-    /// Reads the settings; the error says what is wrong with them.
+impl BearerAuthenticator {
+    /// From the settings; the error says what is wrong with them.
     pub(crate) fn new(settings: &JwtSettings) -> std::result::Result<Self, String> {
         Ok(Self {
-            judge: Judge::new(
+            verifier: TokenVerifier::new(
                 &settings.issuer,
                 &settings.audience,
                 &settings.algorithms,
@@ -127,14 +127,14 @@ impl TokenKeys {
         })
     }
 
-    /// The actor a token speaks for, and until when (milliseconds since 1970).
+    /// The actor of a token, and when the token expires (epoch milliseconds).
     pub(crate) async fn actor(
         &self,
         registry: &Registry,
         token: &str,
         origin: RequestContext,
     ) -> Result<(Actor, Option<i64>)> {
-        let claims = self.judge.claims(registry, token).await?;
+        let claims = self.verifier.claims(registry, token).await?;
         let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
         let readable =
             |name: &str| text(name).filter(|name| !name.trim().is_empty() && invisible_in(name).is_none());
@@ -145,7 +145,7 @@ impl TokenKeys {
         let workspace = match claims.get(&self.workspace_claim) {
             None | Some(Value::Null) => None,
             Some(Value::String(name)) => {
-                // A token for a workspace that does not exist speaks for nothing, never for everything.
+                // A token for an unknown workspace is refused; it must never count for the whole organisation.
                 let found = workspaces::by_reference(registry.db(), &Reference::parse(name)).await?;
                 Some(found.map(|row| WorkspaceId(row.id)).ok_or(Error::Unauthenticated(
                     "This token is bound to a workspace that does not exist here.",
@@ -158,7 +158,7 @@ impl TokenKeys {
         let scopes = match claims.get(&self.scope_claim).map(words) {
             None => Vec::new(),
             Some(Some(scopes)) if !scopes.is_empty() => scopes,
-            // A claim that narrows must never be read as one that does not.
+            // A scope claim that cannot be read must never mean "no limit".
             Some(_) => {
                 return Err(Error::Unauthenticated("The scope claim of this token is empty, or no text."));
             }
@@ -180,7 +180,7 @@ impl TokenKeys {
         Ok((actor, until))
     }
 
-    /// The strongest role the claim names.
+    /// The strongest role that the claim names.
     fn role(&self, claims: &Map<String, Value>) -> Option<Role> {
         let named = match claims.get(&self.role_claim)? {
             Value::String(name) => vec![name.as_str()],
@@ -196,7 +196,7 @@ impl TokenKeys {
     }
 }
 
-/// A moment in seconds since 1970, which may be written with a fraction (RFC 7519 §2).
+/// A NumericDate: epoch seconds, perhaps with a fraction (RFC 7519 §2).
 fn seconds(moment: &Value) -> Option<i64> {
     #[expect(
         clippy::cast_possible_truncation,
@@ -205,15 +205,15 @@ fn seconds(moment: &Value) -> Option<i64> {
     moment.as_i64().or_else(|| moment.as_f64().map(|seconds| seconds as i64))
 }
 
-/// Whether the header of a token names critical parameters, whatever stands there.
+/// Whether the header of a token has the parameter `crit`.
 fn names_critical(token: &str) -> bool {
     let header = token.split('.').next().and_then(|header| URL_SAFE_NO_PAD.decode(header).ok());
     let header: Option<Map<String, Value>> = header.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    // A header that cannot be read is not known to be without.
+    // A header that cannot be read may have it.
     header.is_none_or(|header| header.contains_key("crit"))
 }
 
-/// Whether `sub` names somebody: limits and the record tell callers apart by it (OpenID Connect Core §2: at most 255
+/// Whether `sub` identifies a caller: rate limits and the audit log use it (OpenID Connect Core §2: at most 255
 /// characters).
 fn is_somebody(subject: Option<&Value>) -> bool {
     let Some(Value::String(subject)) = subject else { return false };

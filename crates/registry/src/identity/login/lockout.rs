@@ -1,5 +1,5 @@
-//! Who was refused too often in a row has to wait, longer each time: whatever process they ask, and whether or not there
-//! is anybody of that e-mail address.
+//! Lockout: after too many failed logins in a row, an e-mail address must wait, longer each time. It holds for all
+//! processes, and also for addresses without a user.
 
 use crate::storage::entity::sign_in_failure;
 use crate::storage::write::Write;
@@ -8,41 +8,41 @@ use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 use sha2::{Digest, Sha256};
 
-/// Refusals in a row that cost nothing.
-const FREE: i32 = 5;
-/// The first wait, in milliseconds; doubled by each refusal after it.
-const FIRST: i64 = 30_000;
-/// The longest wait: 15 minutes. Longer ones would keep people out who are attacked, not who attack.
-const LONGEST: i64 = 900_000;
-/// After a day without a refusal everything is forgotten.
-const MEMORY: i64 = 86_400_000;
+/// Failures in a row before the first lockout.
+const FREE_FAILURES: i32 = 5;
+/// The first lockout, in milliseconds; each further failure doubles it.
+const MIN_LOCKOUT: i64 = 30_000;
+/// The longest lockout: 15 minutes. A longer one would hurt the attacked user, not the attacker.
+const MAX_LOCKOUT: i64 = 900_000;
+/// After a day without a failure the count is deleted.
+const FAILURE_TTL: i64 = 86_400_000;
 
-/// How long to wait after so many refusals in a row.
+/// The lockout after so many failures in a row, in milliseconds.
 fn wait(failures: i32) -> i64 {
-    match u32::try_from(failures - FREE) {
-        // Ten doublings are far beyond the longest wait.
-        Ok(beyond) => Ord::min(FIRST << Ord::min(beyond, 10), LONGEST),
+    match u32::try_from(failures - FREE_FAILURES) {
+        // Ten doublings are far beyond the longest lockout.
+        Ok(beyond) => Ord::min(MIN_LOCKOUT << Ord::min(beyond, 10), MAX_LOCKOUT),
         Err(_) => 0,
     }
 }
 
-/// What an address is remembered by: what people type there may be a password.
+/// The key of an address: a hash, because the entered text may be a password.
 fn hash(email_key: &str) -> Vec<u8> {
     Sha256::digest(email_key.as_bytes()).to_vec()
 }
 
-/// Refuses whoever has to wait; counts a try as refused until it is known to be good (`forget`). Answers until when the
-/// address is locked, if this one locks it (milliseconds since 1970).
+/// Refuses a locked address; counts the attempt as a failure until `forget` is called. Answers until when the address
+/// is locked, if this attempt locks it (epoch milliseconds).
 pub(crate) async fn admit(write: &mut Write<'_>, email_key: &str) -> Result<Option<i64>> {
     use sign_in_failure::Column as C;
     let now = write.millis();
     let row = sign_in_failure::Entity::find_by_id(hash(email_key)).one(&write.txn).await?;
-    // However the clock was set meanwhile.
-    let left = row.map_or(0, |row| Ord::min(row.locked_until - now, LONGEST));
+    // Limited, because the clock may have been set back.
+    let left = row.map_or(0, |row| Ord::min(row.locked_until - now, MAX_LOCKOUT));
     if let Some(left) = u64::try_from(left).ok().filter(|left| *left > 0) {
         return Err(Error::TooManyTries { seconds: left.div_ceil(1000) });
     }
-    sign_in_failure::Entity::delete_many().filter(C::LastAt.lt(now - MEMORY)).exec(&write.txn).await?;
+    sign_in_failure::Entity::delete_many().filter(C::LastAt.lt(now - FAILURE_TTL)).exec(&write.txn).await?;
     let row = sign_in_failure::ActiveModel {
         email_hash: Set(hash(email_key)),
         failures: Set(1),
@@ -64,7 +64,7 @@ pub(crate) async fn admit(write: &mut Write<'_>, email_key: &str) -> Result<Opti
     Ok(Some(now + wait))
 }
 
-/// Somebody came in, or was let in by an administrator: the address starts anew.
+/// Deletes the failures of an address: after a login, or by an administrator.
 pub(crate) async fn forget(write: &Write<'_>, email_key: &str) -> Result<()> {
     sign_in_failure::Entity::delete_by_id(hash(email_key)).exec(&write.txn).await?;
     Ok(())

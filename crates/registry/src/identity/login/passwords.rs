@@ -1,7 +1,7 @@
-//! Passwords: argon2id, a few at a time, never on a thread that serves others.
+//! Passwords: argon2id, hashed by a few dedicated threads.
 
+use crate::identity::administration::links::delete_unused_links;
 use crate::identity::login::lockout;
-use crate::identity::user_admin::end_links;
 use crate::identity::{Login, sessions};
 use crate::storage::audit_action::AuditAction;
 use crate::storage::write::Event;
@@ -14,18 +14,18 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use tokio::sync::oneshot;
 
-/// Passwords that are hashed at the same time: each takes 19 MiB and tens of milliseconds of a core.
-const AT_ONCE: usize = 2;
+/// Concurrent hashes: each takes 19 MiB and tens of milliseconds of a core.
+const MAX_CONCURRENT_HASHES: usize = 2;
 
-/// Something to hash, in this memory.
+/// A hash to compute in the given memory.
 type Work = Box<dyn FnOnce(&mut Vec<Block>) + Send>;
 
-/// The threads that do it and nothing else, each in the same memory again and again: given back and taken anew it would
-/// scatter, and dozens of tries to sign in would take a gigabyte.
+/// The threads that only hash. Each reuses its memory: allocating it for each hash fragments the heap, and dozens of
+/// login attempts would take a gigabyte.
 static HASHERS: LazyLock<Sender<Work>> = LazyLock::new(|| {
     let (sender, receiver) = channel::<Work>();
     let receiver = Arc::new(Mutex::new(receiver));
-    for _ in 0..AT_ONCE {
+    for _ in 0..MAX_CONCURRENT_HASHES {
         let receiver = receiver.clone();
         std::thread::spawn(move || {
             let mut memory = Vec::new();
@@ -40,9 +40,10 @@ static HASHERS: LazyLock<Sender<Work>> = LazyLock::new(|| {
 });
 
 impl Login<'_> {
-    /// Sets the caller's password and ends their other sessions. The present password is needed where there is one.
+    /// Sets the password of the caller and ends the other sessions of the user. `current` is required if there is a
+    /// password.
     pub async fn set_password(self, actor: &Actor, current: Option<&str>, new: &str) -> Result<()> {
-        self.expect_passwords()?;
+        self.require_passwords_enabled()?;
         let row = self.registry.users().row(actor).await?;
         if !self.may_have_password(&row) {
             return Err(Error::Conflict {
@@ -60,7 +61,7 @@ impl Login<'_> {
             )));
         }
         if let Some(hash) = row.password_hash.clone() {
-            // Whoever came by a session must not find out the password with it.
+            // A stolen session must not be used to guess the password.
             self.registry.inner.sign_in_limits.admit(actor.origin.address.as_deref())?;
             let mut write = self.registry.begin_write(actor).await?;
             lockout::admit(&mut write, &row.email_key).await?;
@@ -82,7 +83,7 @@ impl Login<'_> {
         changed.updated_at = Set(write.millis());
         changed.update(&write.txn).await?;
         sessions::end(&write.txn, id, actor.session).await?;
-        end_links(&write, id).await?;
+        delete_unused_links(&write, id).await?;
         lockout::forget(&write, &key).await?;
         write.audit(Event::new(AuditAction::UserPasswordSet, "user", id).named(name));
         write.commit().await
@@ -90,17 +91,17 @@ impl Login<'_> {
 }
 
 impl Login<'_> {
-    /// Refuses where people sign in by the identity provider alone.
-    pub(crate) fn expect_passwords(self) -> Result<()> {
+    /// Refused where users sign in with the identity provider only.
+    pub(crate) fn require_passwords_enabled(self) -> Result<()> {
         if self.registry.settings().passwords {
             return Ok(());
         }
-        Err(Error::Unauthenticated("Passwords are switched off here. Sign in with the identity provider."))
+        Err(Error::Unauthenticated("Passwords are disabled here. Sign in with the identity provider."))
     }
 }
 
-/// Whether `password` is the one of `hash`. Where there is none a fixed one is checked, so that an unknown address takes
-/// as long as a wrong password.
+/// Whether `password` matches `hash`. Without a hash a fixed one is checked, so that an unknown address takes as long
+/// as a wrong password.
 pub(crate) async fn verify(password: &str, hash: Option<String>) -> Result<bool> {
     let given = password.to_owned();
     blocking(move |memory| verify_password(&given, hash.as_deref(), memory)).await
@@ -109,7 +110,7 @@ pub(crate) async fn verify(password: &str, hash: Option<String>) -> Result<bool>
 async fn blocking<T: Send + 'static>(work: impl FnOnce(&mut Vec<Block>) -> T + Send + 'static) -> Result<T> {
     let (done, outcome) = oneshot::channel();
     let work: Work = Box::new(move |memory| {
-        // Nobody waits any more for what was given up.
+        // Nobody waits for the result of a cancelled request.
         if !done.is_closed() {
             drop(done.send(work(memory)));
         }
@@ -150,11 +151,11 @@ fn digest(
     Ok(Output::new(out)?)
 }
 
-const NOBODY: &str =
+const DUMMY_HASH: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$Q7Vd1mYcXp0m6kq5cGn2v8r1C9W3tHkE4bS0uJxY5oA";
 
 fn verify_password(password: &str, hash: Option<&str>, memory: &mut Vec<Block>) -> bool {
-    let Ok(parsed) = PasswordHash::new(hash.unwrap_or(NOBODY)) else { return false };
+    let Ok(parsed) = PasswordHash::new(hash.unwrap_or(DUMMY_HASH)) else { return false };
     let (Ok(params), Some(salt)) = (Params::try_from(&parsed), &parsed.salt) else { return false };
     let made = digest(password, salt.as_ref(), &params, memory);
     // In constant time.
@@ -167,20 +168,20 @@ mod tests {
     use super::*;
     use argon2::{PasswordHasher, PasswordVerifier};
 
-    /// Else an unknown address would be refused sooner than a wrong password.
+    /// Otherwise an unknown address would be refused sooner than a wrong password.
     #[test]
-    fn nobodys_hash_costs_what_a_real_one_costs() {
+    fn dummy_hash_costs_the_same_as_a_real_hash() {
         let memory = &mut Vec::new();
         let made = hash_password("correct horse battery", memory).unwrap();
         let real = made.clone();
-        let (real, nobody) = (PasswordHash::new(&real).unwrap(), PasswordHash::new(NOBODY).unwrap());
-        assert_eq!(nobody.params.to_string(), real.params.to_string());
-        assert_eq!((nobody.algorithm, nobody.version), (real.algorithm, real.version));
-        assert_eq!(nobody.hash.unwrap().len(), real.hash.unwrap().len());
+        let (real, dummy) = (PasswordHash::new(&real).unwrap(), PasswordHash::new(DUMMY_HASH).unwrap());
+        assert_eq!(dummy.params.to_string(), real.params.to_string());
+        assert_eq!((dummy.algorithm, dummy.version), (real.algorithm, real.version));
+        assert_eq!(dummy.hash.unwrap().len(), real.hash.unwrap().len());
         assert!(verify_password("correct horse battery", Some(&made), memory));
         assert!(!verify_password("correct horse batterz", Some(&made), memory));
         assert!(!verify_password("correct horse battery", None, memory));
-        // One that the crate's own code made.
+        // A hash of the crate's own code.
         let foreign = Argon2::default().hash_password(b"correct horse battery").unwrap().to_string();
         assert!(verify_password("correct horse battery", Some(&foreign), memory));
         assert!(Argon2::default().verify_password(b"correct horse battery", made.as_str()).is_ok());

@@ -1,8 +1,8 @@
-//! Signing in and out: by password, by one-time link.
+//! Sign-in by password and by one-time link; sign-out.
 
+use crate::identity::administration::links::delete_unused_links;
 use crate::identity::login::{lockout, passwords};
 use crate::identity::sessions::token_hash;
-use crate::identity::user_admin::end_links;
 use crate::identity::users::{User, email_key};
 use crate::identity::{Login, memberships, sessions};
 use crate::storage::audit_action::AuditAction;
@@ -19,14 +19,14 @@ use serde_json::json;
 
 const REFUSED: &str = "E-mail address or password is not right.";
 
-/// A fresh session.
+/// A new session.
 #[derive(Clone)]
 pub struct SignedIn {
-    /// The cookie's value. A secret.
+    /// Value of the cookie. A secret.
     pub session: String,
-    /// Who signed in.
+    /// The user.
     pub user: User,
-    /// When the session ends if it is not used.
+    /// When the session expires unless it is used.
     pub expires_at: Timestamp,
 }
 
@@ -37,13 +37,13 @@ impl std::fmt::Debug for SignedIn {
 }
 
 impl Login<'_> {
-    /// Signs in by e-mail address and password. Every refusal is the same and takes the same time.
+    /// Signs in by e-mail address and password. All refusals are the same and take the same time.
     pub async fn sign_in(self, email: &str, password: &str, origin: RequestContext) -> Result<SignedIn> {
-        self.expect_passwords()?;
+        self.require_passwords_enabled()?;
         let key = email_key(email);
         self.registry.inner.sign_in_limits.admit(origin.address.as_deref())?;
-        // Counted before it is judged: of many guesses at once only as many are judged as of one after the other.
-        let mut write = self.registry.begin_write(&visitor(origin.clone())).await?;
+        // Counted before the check: concurrent guesses get no more checks than guesses one after another.
+        let mut write = self.registry.begin_write(&anonymous_actor(origin.clone())).await?;
         let locks = lockout::admit(&mut write, &key).await?;
         write.commit().await?;
         let found =
@@ -55,14 +55,14 @@ impl Login<'_> {
         let right = passwords::verify(password, hash).await?;
         match found {
             Some(found) if right && found.deactivated_at.is_none() => {
-                let actor = known(&found, origin);
+                let actor = actor_for(&found, origin);
                 let write = self.registry.begin_write(&actor).await?;
                 self.open_session(write, found, AuditAction::UserSignedIn).await
             }
             found => {
                 tracing::info!(address = origin.address.as_deref().unwrap_or("unknown"), "sign-in refused");
-                let mut write = self.registry.begin_write(&visitor(origin)).await?;
-                // What was typed is named only where it is somebody's: else it may be a password.
+                let mut write = self.registry.begin_write(&anonymous_actor(origin)).await?;
+                // The entered address is named only if it is known: otherwise it may be a password.
                 let event = |action| match &found {
                     Some(found) => Event::new(action, "user", found.id).named(&found.email),
                     None => Event::new(action, "user", "unknown"),
@@ -77,7 +77,7 @@ impl Login<'_> {
         }
     }
 
-    /// Signs in by a one-time link.
+    /// Signs in with a one-time link.
     pub async fn sign_in_with_link(self, token: &str, origin: RequestContext) -> Result<SignedIn> {
         let refused = || {
             Error::Unauthenticated(
@@ -92,9 +92,9 @@ impl Login<'_> {
             .ok_or_else(refused)?;
         let found =
             user::Entity::find_by_id(link.user_id).one(self.registry.db()).await?.ok_or_else(refused)?;
-        let actor = known(&found, origin);
+        let actor = actor_for(&found, origin);
         let write = self.registry.begin_write(&actor).await?;
-        // The condition, not the reading above, is what makes it once.
+        // This condition, not the read above, makes the link one-time.
         let used = sign_in_link::Entity::update_many()
             .col_expr(sign_in_link::Column::UsedAt, Expr::value(write.millis()))
             .filter(sign_in_link::Column::Id.eq(link.id))
@@ -105,7 +105,7 @@ impl Login<'_> {
         if used.rows_affected == 0 {
             return Err(refused());
         }
-        end_links(&write, found.id).await?;
+        delete_unused_links(&write, found.id).await?;
         let opened = self.open_session(write, found, AuditAction::UserSignedInByLink).await;
         opened.map_err(|error| if matches!(error, Error::Unauthenticated(GONE)) { refused() } else { error })
     }
@@ -125,7 +125,7 @@ impl Login<'_> {
         write.commit().await
     }
 
-    /// Whether anybody could sign in with a password or has signed in before.
+    /// Whether any user has a password or has signed in before.
     pub async fn has_users(self) -> Result<bool> {
         let known = user::Entity::find()
             .filter(user::Column::PasswordHash.is_not_null().or(user::Column::LastSignInAt.is_not_null()))
@@ -134,50 +134,50 @@ impl Login<'_> {
         Ok(known > 0)
     }
 
-    /// Begins a session for somebody who was judged as `person`, unless they were changed since.
+    /// Creates a session for a user who was checked as `user`, unless the user changed since.
     pub(crate) async fn open_session(
         self,
         mut write: Write<'_>,
-        person: user::Model,
+        user: user::Model,
         action: AuditAction,
     ) -> Result<SignedIn> {
-        let now = user::Entity::find_by_id(person.id).one(&write.txn).await?;
+        let now = user::Entity::find_by_id(user.id).one(&write.txn).await?;
         let same =
-            |now: &user::Model| now.deactivated_at.is_none() && now.password_hash == person.password_hash;
-        let person = now.filter(same).ok_or(Error::Unauthenticated(GONE))?;
-        if memberships::acting(&write.txn, &person).await?.is_none() {
+            |now: &user::Model| now.deactivated_at.is_none() && now.password_hash == user.password_hash;
+        let user = now.filter(same).ok_or(Error::Unauthenticated(GONE))?;
+        if memberships::acting(&write.txn, &user).await?.is_none() {
             return Err(Error::Unauthenticated(sessions::NO_ROLE_LEFT));
         }
-        let (session, expires_at) = sessions::open(&write, person.id).await?;
-        let mut seen = person.into_active_model();
+        let (session, expires_at) = sessions::open(&write, user.id).await?;
+        let mut seen = user.into_active_model();
         seen.last_sign_in_at = Set(Some(write.millis()));
-        let person = seen.update(&write.txn).await?;
-        write.audit(Event::new(action, "user", person.id).named(&person.email));
-        lockout::forget(&write, &person.email_key).await?;
+        let user = seen.update(&write.txn).await?;
+        write.audit(Event::new(action, "user", user.id).named(&user.email));
+        lockout::forget(&write, &user.email_key).await?;
         write.commit().await?;
-        Ok(SignedIn { session, user: self.registry.users().with_places(person).await?, expires_at })
+        Ok(SignedIn { session, user: self.registry.users().with_memberships(user).await?, expires_at })
     }
 
-    /// Whether somebody may sign in by a password: not who signs in with the identity provider, which alone says whether
-    /// they still may.
-    pub(crate) fn may_have_password(self, person: &user::Model) -> bool {
-        person.subject.is_none() || self.registry.settings().provider.is_none()
+    /// Whether a user may have a password: not users of the identity provider, because only the provider says whether
+    /// they still may sign in.
+    pub(crate) fn may_have_password(self, user: &user::Model) -> bool {
+        user.subject.is_none() || self.registry.settings().provider.is_none()
     }
 }
 
-/// Why somebody is not let in who was deactivated, or got another password, while they were signing in.
-const GONE: &str = "What may be done with this sign-in changed meanwhile. Try again.";
+/// Refusal for users who were deactivated, or got another password, during sign-in.
+const GONE: &str = "Your account changed during sign-in. Try again.";
 
-/// Somebody who has shown who they are.
-pub(crate) fn known(person: &user::Model, origin: RequestContext) -> Actor {
-    let mut actor = visitor(origin);
-    actor.id = Some(person.id.to_string());
-    actor.name.clone_from(&person.name);
+/// The actor of a user during sign-in.
+pub(crate) fn actor_for(user: &user::Model, origin: RequestContext) -> Actor {
+    let mut actor = anonymous_actor(origin);
+    actor.id = Some(user.id.to_string());
+    actor.name.clone_from(&user.name);
     actor
 }
 
-/// Somebody at the sign-in page.
-pub(crate) fn visitor(origin: RequestContext) -> Actor {
+/// The actor of an anonymous client at the sign-in page.
+pub(crate) fn anonymous_actor(origin: RequestContext) -> Actor {
     let mut actor = Actor::program("user", "visitor", Channel::Web);
     actor.origin = origin;
     actor

@@ -1,3 +1,4 @@
-//! Sign-in through an OpenID Connect provider.
+//! Sign-in with an OpenID Connect provider.
 
-pub(crate) mod identity_provider;
+pub(crate) mod client;
+pub(crate) mod provisioning;

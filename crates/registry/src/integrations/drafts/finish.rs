@@ -7,7 +7,6 @@ use crate::configuration::costs::Affected;
 use crate::integrations::Drafts;
 use crate::servers::crud::NewServer;
 use crate::storage::audit_action::AuditAction;
-use crate::storage::columns::word;
 use crate::storage::entity::{integration, workspace};
 use crate::storage::write::Write;
 use crate::{Actor, ConflictCode, Error, NewIntegration, Result};
@@ -15,7 +14,6 @@ use registry_core::finding::Finding;
 use registry_core::id::{DraftId, IntegrationId};
 use registry_core::patch::Patch;
 use registry_core::permission::Permission;
-use registry_core::registration::Transport;
 use registry_core::slug::Reference;
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
 use std::collections::BTreeSet;
@@ -54,7 +52,7 @@ impl Drafts<'_> {
             description: None,
             url: before.url.clone(),
             auth_type: chosen_approach.auth_type(),
-            transport: word(Transport::parse, &before.transport, "draft", "transport", before.id)?,
+            transport: before.transport()?,
             workspace: before.workspace_id.map(Reference::Id),
             configuration: before.configuration.clone(),
             secret_mappings: Vec::new(),

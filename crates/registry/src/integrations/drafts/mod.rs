@@ -192,7 +192,7 @@ fn owner(actor: &Actor) -> (&str, &str) {
 }
 
 async fn delete(write: &mut Write<'_>, row: draft::Model, action: AuditAction) -> Result<()> {
-    write.unseal(sealed_ids(row.configuration.as_deref()).into_values()).await?;
+    write.delete_sealed(sealed_ids(row.configuration.as_deref()).into_values()).await?;
     draft::Entity::delete_by_id(row.id).exec(&write.txn).await?;
     write.audit(event(action, &row).before(snapshot(&row)));
     Ok(())
@@ -251,7 +251,7 @@ async fn show(db: &impl ConnectionTrait, actor: &Actor, row: draft::Model) -> Re
         id: DraftId(row.id),
         workspace: row.workspace_id.map(WorkspaceId),
         slug: stored_slug(&row.slug, "draft", row.id)?,
-        transport: word(Transport::parse, &row.transport, "draft", "transport", row.id)?,
+        transport: row.transport()?,
         approach: approach(&row)?,
         workspaces: workspaces
             .iter()

@@ -308,7 +308,7 @@ async fn drop_secrets(write: &mut Write<'_>, row: &mut draft::Model) -> Result<F
             "The address changed, and with it who this secret is sent to. It was forgotten; enter it again.",
         ));
     }
-    write.unseal(held.into_values()).await?;
+    write.delete_sealed(held.into_values()).await?;
     Ok(findings)
 }
 

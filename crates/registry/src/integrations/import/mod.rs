@@ -14,8 +14,8 @@ use crate::secrets::markers::seal_new;
 use crate::secrets::sealed_rows::SealedRow;
 use crate::storage::audit_action::AuditAction;
 use crate::storage::entity::{integration, revision, workspace};
+use crate::storage::logo_queue;
 use crate::storage::owner::OwnerKind;
-use crate::storage::wanted_logos;
 use crate::storage::write::{Event, Write};
 use crate::{Actor, ConflictCode, Error, Integration, Result};
 use parse::{Item, items};
@@ -70,7 +70,7 @@ impl Integrations<'_> {
         let (validated, findings) = self.validate_import(actor, text).await?;
         let mut rows = self.import_rows(actor, &validated)?;
         let logos: Vec<String> = rows.iter().filter_map(|one| one.configuration.clone()).collect();
-        let logos = wanted_logos::named_in(self.registry, &logos);
+        let logos = logo_queue::logo_urls_in(self.registry, &logos);
         let mut write = self.registry.begin_write(actor).await?;
         let mut report = Report::default();
         let slugs = self.resolve_slugs(&write.txn, actor, &validated, &mut report).await?;
@@ -83,7 +83,7 @@ impl Integrations<'_> {
             one.place(&slug, workspace, write.millis());
         }
         insert_all(&mut write, &mut rows).await?;
-        wanted_logos::want_all(&write, logos).await?;
+        logo_queue::enqueue_logos(&write, logos).await?;
         write.commit().await?;
         let made = rows.into_iter().map(|one| one.integration).collect();
         Ok(Imported { integrations: self.show_made(made).await?, findings })
@@ -356,7 +356,7 @@ async fn insert_all(write: &mut Write<'_>, rows: &mut [IntegrationRows]) -> Resu
         let inserted = integration::Entity::insert_many(models).exec_without_returning(&write.txn).await;
         inserted.map_err(insert_error)?;
     }
-    write.keep_sealed(sealed).await?;
+    write.insert_sealed(sealed).await?;
     for chunk in revisions.chunks(ROWS) {
         revision::Entity::insert_many(chunk.iter().cloned()).exec_without_returning(&write.txn).await?;
     }

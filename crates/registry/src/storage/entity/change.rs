@@ -1,13 +1,19 @@
 use sea_orm::entity::prelude::*;
 
+/// The change feed that gateways watch. Written only by `Write::commit`; never deleted.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "change")]
 pub struct Model {
+    /// Number in commit order, from 1, without gaps.
     #[sea_orm(primary_key, auto_increment = false)]
     pub revision: i64,
+    /// `server`: the document of a server changed. `identity`: API keys, users or shared settings changed.
     pub kind: String,
+    /// The workspace of the server; null for `identity`.
     pub workspace_id: Option<Uuid>,
+    /// The server; null for `identity`.
     pub server_id: Option<Uuid>,
+    /// When the write began, in epoch milliseconds.
     pub at: i64,
 }
 

@@ -1,74 +1,64 @@
-//! Signing in by the organisation's identity provider: `OpenID` Connect Core 1.0 §3.1 (authorization code) with PKCE
-//! (RFC 7636) and the issuer in the answer (RFC 9207). What it says of a person's groups is what they may do here.
+//! Sign-in with the identity provider of the organisation: `OpenID` Connect Core 1.0 §3.1 (authorization code) with
+//! PKCE (RFC 7636) and the issuer in the authorization response (RFC 9207).
 
+use crate::identity::Login;
 use crate::identity::api_keys::format::random_base62;
-use crate::identity::bearer::verifier::Judge;
-use crate::identity::login::sign_in::{known as known_person, visitor};
-use crate::identity::memberships::Granted;
-use crate::identity::user_admin::{add, checked_email, regrant_by_provider};
-use crate::identity::users::email_key;
-use crate::identity::{Login, memberships};
-use crate::lookup::{naming, workspaces};
+use crate::identity::bearer::verifier::TokenVerifier;
+use crate::identity::login::sign_in::actor_for;
 use crate::ports::trusted_http::HttpRequest;
 use crate::settings::{KeySource, ProviderSettings};
 use crate::storage::audit_action::AuditAction;
-use crate::storage::entity::user;
-use crate::storage::write::{Event, Write};
 use crate::{Error, RequestContext, Result, SignedIn};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use registry_core::permission::Role;
 use registry_core::secret::Secret;
-use registry_core::slug::Reference;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use url::Url;
 
-/// The provider's metadata are read again when they are as old as this, in milliseconds.
-const FRESH: i64 = 3_600_000;
-/// A provider that could not be asked is asked again after so long, in milliseconds: whoever signs in meanwhile need not
-/// wait for it.
-const RETRY: i64 = 5_000;
+/// Age at which the metadata of the provider are fetched again, in milliseconds.
+const METADATA_TTL: i64 = 3_600_000;
 
-/// What is sent to the provider, and what the browser keeps until it comes back.
+/// Time between two fetches while the provider is unreachable, in milliseconds: logins in between do not wait for it.
+const RETRY_INTERVAL: i64 = 5_000;
+
+/// The authorization request that begins a login (OpenID Connect Core §3.1.2.1).
 #[derive(Clone)]
-pub struct Departure {
-    /// Where the browser goes.
+pub struct AuthorizationRequest {
+    /// Where the browser is redirected to.
     pub url: String,
-    /// What it brings back. A secret: it binds the answer to this browser.
-    pub luggage: String,
+    /// State, nonce and PKCE verifier, for a cookie. A secret: it binds the callback to this browser.
+    pub login_state: String,
 }
 
-impl std::fmt::Debug for Departure {
+impl std::fmt::Debug for AuthorizationRequest {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Departure")
+        formatter.write_str("AuthorizationRequest")
     }
 }
 
-/// What the browser comes back with.
+/// The authorization response that the browser brings back (OpenID Connect Core §3.1.2.5).
 #[derive(Clone, Default, Deserialize)]
-pub struct Arrival {
+pub struct AuthorizationCallback {
     /// The authorization code.
     pub code: Option<String>,
-    /// What we gave along.
+    /// The `state` of the request.
     pub state: Option<String>,
-    /// Who answers (RFC 9207).
+    /// The issuer that answers (RFC 9207).
     pub iss: Option<String>,
-    /// Why there is no code.
+    /// The error code, if there is no code.
     pub error: Option<String>,
 }
 
-impl std::fmt::Debug for Arrival {
+impl std::fmt::Debug for AuthorizationCallback {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Arrival")
+        formatter.write_str("AuthorizationCallback")
     }
 }
 
-/// The provider's metadata (OpenID Connect Discovery 1.0 §3), as far as they are used.
+/// The metadata of the provider (OpenID Connect Discovery 1.0 §3), as far as they are used.
 #[derive(Deserialize)]
 struct Metadata {
     issuer: String,
@@ -82,33 +72,36 @@ struct Metadata {
     authorization_response_iss_parameter_supported: bool,
 }
 
-/// What is known of the provider.
+/// Cache of the metadata of the provider.
 #[derive(Default)]
 pub(crate) struct Provider(Mutex<Held>);
 
 #[derive(Clone, Default)]
 struct Held {
     known: Option<Arc<Known>>,
-    /// When it was asked last, and for how long that will do, in milliseconds.
+    /// When it was fetched last (epoch milliseconds), and after how many milliseconds it is fetched again.
     asked: Option<(i64, i64)>,
 }
 
 struct Known {
     metadata: Metadata,
-    judge: Arc<Judge>,
+    token_verifier: Arc<TokenVerifier>,
 }
 
-/// Why somebody is not let in, without what the provider or the browser sent: that is in the log.
+/// Refusals. They contain nothing that the provider or the browser sent: that is in the log.
 const UNREACHABLE: &str =
     "The identity provider cannot be used now. Try again shortly; the log of this deployment says why.";
+
 const FAILED: &str =
     "Signing in with the identity provider did not work. Try again; the log of this deployment says why.";
+
 const DENIED: &str = "The identity provider did not let you in, or you cancelled there. Try again, or ask its administrator for access.";
+
 const STALE: &str = "This sign-in was begun in another browser or too long ago. Try again.";
 
 impl Login<'_> {
-    /// Begins a sign-in: where the browser goes, and what it keeps.
-    pub async fn begin_login(self) -> Result<Departure> {
+    /// Begins a login: the authorization request.
+    pub async fn begin_login(self) -> Result<AuthorizationRequest> {
         let settings = self.provider_settings()?;
         let known = self.provider(settings).await?;
         let (state, nonce, verifier) = (random_base62(32)?, random_base62(32)?, random_base62(64)?);
@@ -125,61 +118,64 @@ impl Login<'_> {
             .append_pair("nonce", &nonce)
             .append_pair("code_challenge", &URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.as_bytes())))
             .append_pair("code_challenge_method", "S256");
-        Ok(Departure { url: url.into(), luggage: format!("{state}.{nonce}.{verifier}") })
+        Ok(AuthorizationRequest { url: url.into(), login_state: format!("{state}.{nonce}.{verifier}") })
     }
 
-    /// Ends a sign-in with what the browser brought back.
+    /// Completes a login with the callback and the `login_state` of the cookie.
     pub async fn complete_login(
         self,
-        luggage: Option<&str>,
-        arrival: &Arrival,
+        login_state: Option<&str>,
+        callback: &AuthorizationCallback,
         origin: RequestContext,
     ) -> Result<SignedIn> {
         let settings = self.provider_settings()?;
-        let mut parts = luggage.unwrap_or_default().splitn(3, '.');
+        let mut parts = login_state.unwrap_or_default().splitn(3, '.');
         let (Some(state), Some(nonce), Some(verifier)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(Error::Unauthenticated(STALE));
         };
-        if state.is_empty() || arrival.state.as_deref() != Some(state) {
+        if state.is_empty() || callback.state.as_deref() != Some(state) {
             return Err(Error::Unauthenticated(STALE));
         }
-        // Only what this browser began counts: any page may send people to this address.
+        // Only a login that this browser began is counted: any page may redirect users to this URL.
         self.registry.inner.sign_in_limits.admit(origin.address.as_deref())?;
         let failed = |why: &str| {
-            tracing::warn!(issuer = settings.issuer, why, "a sign-in by the identity provider failed");
+            tracing::warn!(issuer = settings.issuer, why, "a login with the identity provider failed");
             Error::Unauthenticated(FAILED)
         };
         let known = self.provider(settings).await?;
-        let told_issuer = arrival.iss.as_deref();
+        let told_issuer = callback.iss.as_deref();
         if told_issuer.is_some_and(|issuer| issuer != settings.issuer)
             || known.metadata.authorization_response_iss_parameter_supported && told_issuer.is_none()
         {
             return Err(failed("the answer is of another issuer (RFC 9207)"));
         }
-        if let Some(error) = &arrival.error {
+        if let Some(error) = &callback.error {
             if error == "access_denied" {
-                tracing::info!(issuer = settings.issuer, "the identity provider denied a sign-in");
+                tracing::info!(issuer = settings.issuer, "the identity provider denied a login");
                 return Err(Error::Unauthenticated(DENIED));
             }
-            // Its own codes are letters and `_` (RFC 6749 §4.1.2.1); nothing else of the browser gets into the log.
+            // Error codes are letters and `_` (RFC 6749 §4.1.2.1); no other text of the browser gets into the log.
             let word = error.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
             return Err(failed(if word && error.len() < 64 { error } else { "an error of an odd name" }));
         }
-        let code = arrival.code.clone().ok_or_else(|| failed("the answer holds no code"))?;
+        let code = callback.code.clone().ok_or_else(|| failed("the answer holds no code"))?;
         let (id_token, access_token) =
             self.redeem(settings, &known.metadata, code, verifier).await.map_err(|why| failed(&why))?;
-        let mut claims =
-            known.judge.claims(self.registry, &id_token).await.map_err(|why| failed(&why.to_string()))?;
+        let mut claims = known
+            .token_verifier
+            .claims(self.registry, &id_token)
+            .await
+            .map_err(|why| failed(&why.to_string()))?;
         check(&claims, settings, nonce).map_err(failed)?;
         if let (Some(endpoint), Some(token)) = (&known.metadata.userinfo_endpoint, access_token)
             && ["email", &settings.groups_claim].iter().any(|claim| !claims.contains_key(*claim))
         {
             let more = self.userinfo(endpoint, &token).await.map_err(|why| failed(&why))?;
-            // OpenID Connect Core §5.3.2: else it may speak of somebody else.
+            // OpenID Connect Core §5.3.2: otherwise it may be about another user.
             if more.get("sub") != claims.get("sub") {
-                return Err(failed("the userinfo is of somebody else"));
+                return Err(failed("the userinfo is about another user"));
             }
-            // An address is vouched for by the document that says it.
+            // `email_verified` counts only in the document that contains the address.
             let told = claims.contains_key("email");
             if !told {
                 claims.remove("email_verified");
@@ -191,27 +187,31 @@ impl Login<'_> {
         if claims.values().any(registry_core::nul::is_within) {
             return Err(failed("a claim contains the character NUL, which cannot be stored"));
         }
-        let person = self.provision_user(settings, &claims, &origin).await?;
-        let actor = known_person(&person, origin);
+        let user = self.provision_user(settings, &claims, &origin).await?;
+        let actor = actor_for(&user, origin);
         let write = self.registry.begin_write(&actor).await?;
-        self.open_session(write, person, AuditAction::UserSignedInByProvider).await
+        self.open_session(write, user, AuditAction::UserSignedInByProvider).await
     }
 
     fn provider_settings(&self) -> Result<&ProviderSettings> {
         self.registry.settings().provider.as_ref().ok_or_else(|| Error::not_found("identity provider", ""))
     }
 
-    /// The provider's metadata; those known are used on while it cannot be reached.
+    /// The metadata of the provider; the known ones stay in use while it is unreachable.
     async fn provider(self, settings: &ProviderSettings) -> Result<Arc<Known>> {
         let now = self.registry.now().timestamp_millis();
         let lock = || self.registry.inner.provider.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Held { mut known, asked } = lock().clone();
         if asked.is_none_or(|(at, enough)| (now - at).abs() >= enough) {
             let (found, enough) = match self.discover_provider(settings, known.as_deref()).await {
-                Ok(found) => (Some(Arc::new(found)), FRESH),
+                Ok(found) => (Some(Arc::new(found)), METADATA_TTL),
                 Err(why) => {
-                    tracing::warn!(issuer = settings.issuer, why, "the identity provider could not be asked");
-                    (None, RETRY)
+                    tracing::warn!(
+                        issuer = settings.issuer,
+                        why,
+                        "the metadata of the identity provider could not be fetched"
+                    );
+                    (None, RETRY_INTERVAL)
                 }
             };
             let mut held = lock();
@@ -237,17 +237,18 @@ impl Login<'_> {
         if metadata.issuer != settings.issuer {
             return Err(format!("{url} is of the issuer {}", metadata.issuer));
         }
-        // The keys it has are kept through an outage of theirs.
+        // The JWKS cache is kept, so that known keys survive an outage.
         if let Some(before) = before.filter(|before| before.metadata.jwks_uri == metadata.jwks_uri) {
-            return Ok(Known { metadata, judge: before.judge.clone() });
+            return Ok(Known { metadata, token_verifier: before.token_verifier.clone() });
         }
         let audience = [settings.client_id.clone()];
         let keys = KeySource::Url(metadata.jwks_uri.clone());
-        let judge = Judge::new(&settings.issuer, &audience, &settings.algorithms, &keys, settings.leeway)?;
-        Ok(Known { metadata, judge: Arc::new(judge) })
+        let token_verifier =
+            TokenVerifier::new(&settings.issuer, &audience, &settings.algorithms, &keys, settings.leeway)?;
+        Ok(Known { metadata, token_verifier: Arc::new(token_verifier) })
     }
 
-    /// ID token and access token for the code (OpenID Connect Core §3.1.3).
+    /// Exchanges the code for ID token and access token (OpenID Connect Core §3.1.3).
     async fn redeem(
         self,
         settings: &ProviderSettings,
@@ -268,7 +269,7 @@ impl Login<'_> {
             ("code_verifier", plain(verifier)),
         ];
         let mut headers = Vec::new();
-        // OpenID Connect Core §9: `client_secret_basic` unless the provider says otherwise.
+        // OpenID Connect Core §9: `client_secret_basic` unless the metadata say otherwise.
         let offered = metadata.token_endpoint_auth_methods_supported.as_deref();
         let basic = offered.is_none_or(|methods| methods.iter().any(|one| one == "client_secret_basic"));
         match &settings.client_secret {
@@ -308,72 +309,9 @@ impl Login<'_> {
         }
         serde_json::from_str(answer.body.expose()).map_err(|_| "the userinfo is no JSON object".to_owned())
     }
-
-    /// The person these claims are of: known by their subject, else by their e-mail address, else new.
-    async fn provision_user(
-        self,
-        settings: &ProviderSettings,
-        claims: &Map<String, Value>,
-        origin: &RequestContext,
-    ) -> Result<user::Model> {
-        let text = |name: &str| claims.get(name).and_then(Value::as_str);
-        let subject = format!("{} {}", settings.issuer, text("sub").unwrap_or_default());
-        let email = text("email").and_then(|email| checked_email(email).ok()).ok_or(Error::Unauthenticated(
-            "The identity provider tells no e-mail address of yours. Ask its administrator to send the claim `email`.",
-        ))?;
-        let vouched = settings.trust_email || claims.get("email_verified") == Some(&Value::Bool(true));
-        let mut write = self.registry.begin_write(&visitor(origin.clone())).await?;
-        let by_subject = user::Entity::find().filter(user::Column::Subject.eq(&subject));
-        let by_email = user::Entity::find().filter(user::Column::EmailKey.eq(email_key(email)));
-        let found = match by_subject.one(&write.txn).await? {
-            Some(found) => Some(found),
-            None => by_email.one(&write.txn).await?,
-        };
-        let is_known = found.as_ref().is_some_and(|found| found.subject.as_deref() == Some(&subject));
-        if !is_known && !vouched {
-            return Err(Error::Unauthenticated(
-                "The identity provider does not vouch for your e-mail address. Verify it there, then sign in again.",
-            ));
-        }
-        if found.as_ref().is_some_and(|found| !is_known && found.subject.is_some()) {
-            return Err(Error::Unauthenticated(
-                "Somebody else of the identity provider has your e-mail address here. Ask an administrator.",
-            ));
-        }
-        if found.as_ref().is_some_and(|found| found.deactivated_at.is_some()) {
-            return Err(Error::Unauthenticated("You may not come in any more. Ask an administrator."));
-        }
-        let Some(found) = found else {
-            let granted = grant(&write, settings, claims).await?;
-            if granted.is_nothing() {
-                return Err(Error::Unauthenticated(NO_GROUP));
-            }
-            let name = text("name").filter(|name| !name.trim().is_empty()).unwrap_or(email);
-            let name = naming::name(name, "/name").unwrap_or_else(|_| email.to_owned());
-            let row = add(&mut write, email, name, &granted, Some(subject)).await?;
-            write.commit().await?;
-            return Ok(row);
-        };
-        let before = memberships::granted(&write.txn, &found).await?;
-        // Where no group means anything, administrators say what people may do.
-        let granted =
-            if settings.groups.is_empty() { before.clone() } else { grant(&write, settings, claims).await? };
-        let granted = regrant_by_provider(&mut write, &found, &before, granted).await?;
-        if !is_known {
-            write.audit(Event::new(AuditAction::UserLinkedToProvider, "user", found.id).named(&found.email));
-        }
-        let mut changed = found.into_active_model();
-        changed.subject = Set(Some(subject));
-        changed.role = Set(granted.word().to_owned());
-        let row = changed.update(&write.txn).await?;
-        write.commit().await?;
-        if granted.is_nothing() { Err(Error::Unauthenticated(NO_GROUP)) } else { Ok(row) }
-    }
 }
 
-const NO_GROUP: &str = "None of your groups at the identity provider gives you a role here. Ask an administrator which one does.";
-
-/// What is beyond the signature (OpenID Connect Core §3.1.3.7).
+/// Checks of the ID token beyond its signature (OpenID Connect Core §3.1.3.7).
 fn check(
     claims: &Map<String, Value>,
     settings: &ProviderSettings,
@@ -388,43 +326,7 @@ fn check(
         return Err("the ID token was made for another client (azp)");
     }
     if claims.get("sub").and_then(Value::as_str).is_none_or(str::is_empty) {
-        return Err("the ID token is of nobody (sub)");
+        return Err("the ID token names no user (sub)");
     }
     Ok(())
-}
-
-/// The strongest role of each place that the person's groups give.
-async fn grant(
-    write: &Write<'_>,
-    settings: &ProviderSettings,
-    claims: &Map<String, Value>,
-) -> Result<Granted> {
-    let groups: Vec<&str> = match claims.get(&settings.groups_claim) {
-        Some(Value::String(one)) => vec![one],
-        Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
-    };
-    let mut organisation = settings.default_role;
-    let mut places: BTreeMap<&str, Role> = BTreeMap::new();
-    for (role, workspace) in groups.iter().filter_map(|group| settings.groups.get(*group)) {
-        match workspace {
-            None => organisation = organisation.max(Some(*role)),
-            Some(workspace) => {
-                let place = places.entry(workspace).or_insert(*role);
-                *place = (*place).max(*role);
-            }
-        }
-    }
-    let mut granted = Granted { organisation, workspaces: Vec::new() };
-    for (slug, role) in places {
-        if let Some(found) = workspaces::by_reference(&write.txn, &Reference::parse(slug)).await? {
-            granted.workspaces.push((found.id, role));
-        } else {
-            tracing::warn!(
-                workspace = slug,
-                "a group of the identity provider leads to a workspace that does not exist"
-            );
-        }
-    }
-    Ok(granted)
 }

@@ -1,4 +1,4 @@
-//! Logos that configurations name, noted for the worker to fetch.
+//! Queue of the logos that configurations name, for the worker to fetch.
 
 use crate::storage::columns::hex;
 use crate::storage::entity::logo;
@@ -12,32 +12,32 @@ use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 
-/// How old a picture is, in milliseconds, before a save fetches it again.
-pub(crate) const FRESH: i64 = 3_600_000;
+/// After how many milliseconds a save fetches a logo again.
+pub(crate) const LOGO_TTL: i64 = 3_600_000;
 
-/// How many logos of one configuration a save fetches.
-pub(crate) const MOST_NAMED: usize = 8;
+/// Logos of one configuration that a save fetches at most.
+pub(crate) const MAX_LOGOS_PER_CONFIGURATION: usize = 8;
 
-/// How many rows one statement puts in.
-pub(crate) const MOST_AT_ONCE: usize = 1_000;
+/// Rows that one statement inserts.
+pub(crate) const MAX_ROWS_PER_STATEMENT: usize = 1_000;
 
-/// The addresses of the logos that `texts` name and that may be fetched, each once.
-pub(crate) fn named_in(registry: &Registry, texts: &[impl AsRef<str>]) -> BTreeSet<String> {
+/// The addresses of the logos that `texts` name and that may be fetched, without duplicates.
+pub(crate) fn logo_urls_in(registry: &Registry, texts: &[impl AsRef<str>]) -> BTreeSet<String> {
     let egress = &registry.settings().egress;
     let layers = texts.iter().filter_map(|text| AdvancedConfiguration::from_stored(text.as_ref()).ok());
     layers
         .flat_map(|layer| {
             let urls = logo_uris_of(&layer).into_iter().filter(|url| egress.check_url(url).is_ok());
-            urls.take(MOST_NAMED).collect::<Vec<_>>()
+            urls.take(MAX_LOGOS_PER_CONFIGURATION).collect::<Vec<_>>()
         })
         .collect()
 }
 
-/// Notes that these logos are to be fetched, those that were not fetched lately.
-pub(crate) async fn want_all(write: &Write<'_>, urls: BTreeSet<String>) -> Result<()> {
+/// Enqueues these logos, except those that were fetched within [`LOGO_TTL`].
+pub(crate) async fn enqueue_logos(write: &Write<'_>, urls: BTreeSet<String>) -> Result<()> {
     let now = write.millis();
     let urls: Vec<String> = urls.into_iter().collect();
-    for chunk in urls.chunks(MOST_AT_ONCE) {
+    for chunk in urls.chunks(MAX_ROWS_PER_STATEMENT) {
         let rows =
             chunk.iter().map(|url| logo::Model { due_at: Some(now), ..new_row(url) }.into_active_model());
         logo::Entity::insert_many(rows)
@@ -46,22 +46,23 @@ pub(crate) async fn want_all(write: &Write<'_>, urls: BTreeSet<String>) -> Resul
             .await?;
         logo::Entity::update_many()
             .set(logo::ActiveModel { due_at: Set(Some(now)), ..Default::default() })
-            .filter(logo::Column::Id.is_in(chunk.iter().map(|url| id_of(url))))
-            .filter(logo::Column::FetchedAt.lt(now - FRESH))
+            .filter(logo::Column::Id.is_in(chunk.iter().map(|url| logo_id(url))))
+            .filter(logo::Column::FetchedAt.lt(now - LOGO_TTL))
             .exec(&write.txn)
             .await?;
     }
     Ok(())
 }
 
-pub(crate) fn id_of(url: &str) -> String {
+/// Key of a logo: hex SHA-256 of its address.
+pub(crate) fn logo_id(url: &str) -> String {
     hex(&Sha256::digest(url))
 }
 
-/// A row about which nothing is known.
+/// The row of a logo that was never fetched.
 pub(crate) fn new_row(url: &str) -> logo::Model {
     logo::Model {
-        id: id_of(url),
+        id: logo_id(url),
         url: url.to_owned(),
         due_at: None,
         fetched_at: None,
