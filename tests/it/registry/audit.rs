@@ -141,7 +141,7 @@ async fn audit_log_without_its_checkpoints_is_refused(#[case] engine: Engine) {
     events(&t, 1).await;
     assert_eq!(
         check().await.as_deref(),
-        Some("no signed point is near the end of the log"),
+        Some("no signed checkpoint is near the end of the log"),
         "nobody signs any more"
     );
     t.registry.audit().maintain().await.unwrap();
